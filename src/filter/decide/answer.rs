@@ -1,0 +1,169 @@
+//! Reading the ledger's answer from JSON.
+//!
+//! The protocol's types could derive this, but the filter parses untyped JSON for its configuration anyway,
+//! and a derived reader besides would make it a fifth larger. What must hold, and is tested: whatever the
+//! ledger writes is read back as it was.
+
+use faregate_protocol::exchange::{Change, EntryAnswer, ExchangeResponse, Facts, Granted, Refused};
+use faregate_protocol::{Credits, RefusalCode};
+use serde_json::Value;
+
+/// The answer in these bytes, or `None` when they hold none.
+pub fn read(json: &[u8]) -> Option<ExchangeResponse> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    Some(ExchangeResponse {
+        protocol: small(value.get("protocol")?)?,
+        seen: value.get("seen").and_then(Value::as_u64),
+        beat_ms: small(value.get("beat_ms")?)?,
+        entries: value
+            .get("entries")?
+            .as_array()?
+            .iter()
+            .map(entry)
+            .collect::<Option<_>>()?,
+        changes: match value.get("changes") {
+            Some(changes) => changes.as_array()?.iter().map(change).collect::<Option<_>>()?,
+            None => Vec::new(),
+        },
+        usage_seq: value.get("usage_seq").and_then(Value::as_u64),
+    })
+}
+
+/// The code and the words of an error answer, as far as there are any.
+pub fn read_error(json: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    let text = |name| value.get(name).and_then(Value::as_str);
+    Some(format!("{}: {}", text("code")?, text("detail")?))
+}
+
+fn entry(value: &Value) -> Option<EntryAnswer> {
+    Some(EntryAnswer {
+        facts: optional(value, "facts", facts)?,
+        lease: optional(value, "lease", granted)?,
+        refused: optional(value, "refused", refused)?,
+        ended: optional(value, "ended", small)?,
+        on_credit: optional(value, "on_credit", credits)?.unwrap_or_default(),
+    })
+}
+
+fn facts(value: &Value) -> Option<Facts> {
+    Some(Facts {
+        key: text(value.get("key")?)?,
+        account: text(value.get("account")?)?,
+        plan: optional(value, "plan", text)?,
+    })
+}
+
+fn granted(value: &Value) -> Option<Granted> {
+    Some(Granted {
+        fence: small(value.get("fence")?)?,
+        granted: credits(value.get("granted")?)?,
+        ttl_ms: value.get("ttl_ms")?.as_u64()?,
+        recall: optional(value, "recall", Value::as_bool)?.unwrap_or_default(),
+    })
+}
+
+fn refused(value: &Value) -> Option<Refused> {
+    Some(Refused {
+        code: code(value.get("code")?)?,
+        available: optional(value, "available", credits)?.unwrap_or_default(),
+        retry_ms: optional(value, "retry_ms", small)?,
+    })
+}
+
+fn change(value: &Value) -> Option<Change> {
+    Some(Change {
+        payer: text(value.get("payer")?)?,
+        refused: optional(value, "refused", code)?,
+    })
+}
+
+/// A member that may be absent or null; `None` when it is there and can't be read.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is for `?`, as everywhere in this file"
+)]
+fn optional<T>(value: &Value, name: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
+    match value.get(name) {
+        None | Some(Value::Null) => Some(None),
+        Some(member) => read(member).map(Some),
+    }
+}
+
+fn small(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+fn credits(value: &Value) -> Option<Credits> {
+    value.as_i64().map(Credits::from_micros)
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn code(value: &Value) -> Option<RefusalCode> {
+    let name = value.as_str()?;
+    RefusalCode::ALL.into_iter().find(|code| code.as_str() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn any_entry()(
+            facts in proptest::option::of(("k[0-9]{0,3}", ".{0,5}", proptest::option::of("[a-z]{1,5}"))),
+            lease in proptest::option::of((any::<u32>(), any::<i64>(), any::<u64>(), any::<bool>())),
+            refused in proptest::option::of((0..RefusalCode::ALL.len(), any::<i64>(), any::<Option<u32>>())),
+            ended in any::<Option<u32>>(), on_credit in any::<i64>(),
+        ) -> EntryAnswer {
+            EntryAnswer {
+                facts: facts.map(|(key, account, plan)| Facts { key, account, plan }),
+                lease: lease.map(|(fence, granted, ttl_ms, recall)| {
+                    Granted { fence, granted: Credits::from_micros(granted), ttl_ms, recall }
+                }),
+                refused: refused.map(|(at, available, retry_ms)| {
+                    Refused { code: RefusalCode::ALL[at], available: Credits::from_micros(available), retry_ms }
+                }),
+                ended,
+                on_credit: Credits::from_micros(on_credit),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_ledger_writes_is_read_as_it_was(
+            numbers in any::<(u32, Option<u64>, u32, Option<u64>)>(),
+            entries in proptest::collection::vec(any_entry(), 0..4),
+            changes in proptest::collection::vec((".{0,5}", proptest::option::of(0..RefusalCode::ALL.len())), 0..3),
+        ) {
+            let (protocol, seen, beat_ms, usage_seq) = numbers;
+            let change = |(payer, at): (String, Option<usize>)| Change { payer, refused: at.map(|at| RefusalCode::ALL[at]) };
+            let changes = changes.into_iter().map(change).collect();
+            let answer = ExchangeResponse { protocol, seen, beat_ms, entries, changes, usage_seq };
+            prop_assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (read(&bytes), read_error(&bytes));
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_none() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"protocol":1,"beat_ms":1}"#,
+            r#"{"protocol":1,"beat_ms":1,"entries":[{"lease":{}}]}"#,
+        ] {
+            assert_eq!(read(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(read_error(br#"{"code":"a","detail":"b"}"#), Some("a: b".into()));
+    }
+}

@@ -1,0 +1,294 @@
+//! The beat: once a second one worker reports for the whole gateway what changed, hands back what lies
+//! idle, and hears what changed at the ledger.
+//!
+//! One worker leads, by holding an entry in shared memory that runs out unless it is renewed. The others put
+//! the names of leases that changed on a queue; a leader that takes over reads the roll of all payers once.
+//! What must hold: every lease with something untold is on the queue, or in the leader's [`Live`] list.
+
+use super::broker::{Report, Wish};
+use super::gate::Gate;
+use super::lease::Lease;
+use super::moment::Moment;
+use super::shared::{self, SharedMemory};
+use super::table::Table;
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::ExchangeResponse;
+
+/// How long leadership lasts without renewal (ms).
+const LEAD_MS: u64 = 3_000;
+/// How often it is renewed (ms).
+const RENEW_MS: u64 = 1_000;
+/// The beat's pace until the ledger says otherwise (ms).
+const BEAT_MS: u64 = 1_000;
+/// The quickest pace that the ledger may ask for (ms).
+const LEAST_BEAT_MS: u64 = 50;
+/// After this long without use a lease's credits go back (ms).
+const IDLE_MS: u64 = 5_000;
+/// A lease that is still in use is renewed when this much of its life has passed (ms).
+const RENEW_LEASE_MS: u64 = 5_000;
+/// A request that has not come to an end after this long counts as served (ms).
+const FORGOTTEN_MS: u64 = 15 * 60 * 1_000;
+/// How many names are taken from the roll and from the queue per tick.
+const AT_ONCE: u32 = 5_000;
+
+/// What the beat remembers.
+#[derive(Debug)]
+pub struct Beat {
+    me: String,
+    leads: bool,
+    renew_at: Moment,
+    due_at: Moment,
+    under_way: bool,
+    seen: u64,
+    roll_at: u32,
+    live: Table<Live>,
+    /// The name of the lease by the key's identifier, for the ledger's changes.
+    by_key: Table<String>,
+    cursor: String,
+    more: bool,
+}
+
+/// A lease that has something out or untold.
+#[derive(Debug, Default)]
+struct Live {
+    key: String,
+    dirty: bool,
+    used: (u32, Credits),
+    used_at: Moment,
+    told_at: Moment,
+}
+
+impl Beat {
+    pub(super) fn new(unique: &str) -> Self {
+        Self {
+            me: unique.to_owned(),
+            leads: false,
+            renew_at: Moment::ZERO,
+            due_at: Moment::ZERO,
+            under_way: false,
+            seen: 0,
+            roll_at: u32::MAX,
+            live: Table::default(),
+            by_key: Table::default(),
+            cursor: String::new(),
+            more: false,
+        }
+    }
+
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// A lease has just been put into a message.
+    pub(super) fn reported(&mut self, now: Moment, lease: &str, record: &Lease) {
+        let Some(live) = self.live.get_mut(lease) else {
+            return;
+        };
+        let sold = record
+            .spent
+            .saturating_add(record.held)
+            .saturating_add(record.on_credit.spent);
+        if live.used != (record.fence, sold) {
+            live.used = (record.fence, sold);
+            live.used_at = now;
+        }
+        // A message that left the lease listed, such as a refill's, doesn't make up for the report: nobody
+        // would put the lease on the queue again.
+        live.dirty &= record.listed;
+        live.told_at = now;
+        if live.key != record.facts.key {
+            live.key.clone_from(&record.facts.key);
+            self.by_key.insert(&record.facts.key, lease.to_owned());
+        }
+    }
+
+    /// An answer about a lease has just been merged.
+    pub(super) fn merged(&mut self, now: Moment, lease: &str, record: &Lease) {
+        if !self.leads {
+            return;
+        }
+        if record.is_at_rest() {
+            if let Some(live) = self.live.remove(lease) {
+                self.by_key.remove(&live.key);
+            }
+        } else if record.ended.is_some() || record.on_credit.spent != record.on_credit.booked {
+            self.note(now, lease);
+        }
+    }
+
+    /// A message about a lease was lost.
+    pub(super) fn unreported(&mut self, lease: &str) {
+        if let Some(live) = self.live.get_mut(lease) {
+            live.dirty = true;
+        }
+    }
+
+    /// The beat itself was lost.
+    pub(super) fn failed(&mut self, now: Moment) {
+        self.under_way = false;
+        self.due_at = now.plus_millis(BEAT_MS);
+    }
+
+    fn note(&mut self, now: Moment, lease: &str) {
+        if let Some(live) = self.live.entry(lease, || Live {
+            used_at: now,
+            ..Live::default()
+        }) {
+            live.dirty = true;
+        }
+    }
+}
+
+impl<M: SharedMemory> Gate<M> {
+    /// Takes or renews the lead, when that is due, and notes what is new.
+    pub(super) fn lead(&mut self, now: Moment) {
+        if now >= self.beat.renew_at {
+            self.stand_for_leader(now);
+        }
+        self.read_news(now);
+    }
+
+    fn stand_for_leader(&mut self, now: Moment) {
+        let name = self.names.leader();
+        let current = self.memory.get(&name);
+        let (until, holder) = current
+            .as_ref()
+            .and_then(|(bytes, _)| leader(bytes))
+            .unwrap_or_default();
+        let mine = holder == self.beat.me;
+        if mine || now >= until {
+            let entry = leader_entry(now.plus_millis(LEAD_MS), &self.beat.me);
+            let took = self.memory.swap(&name, &entry, current.map(|(_, stamp)| stamp));
+            if took && !self.beat.leads {
+                self.beat.roll_at = 0;
+            }
+            self.beat.leads = took;
+        } else {
+            self.beat.leads = false;
+        }
+        if !self.beat.leads {
+            self.beat.live.clear();
+            self.beat.by_key.clear();
+            self.beat.under_way = false;
+        }
+        // Those who don't lead look a little later than the leader renews.
+        self.beat.renew_at = now.plus_millis(if self.beat.leads { RENEW_MS } else { RENEW_MS / 2 });
+    }
+
+    /// Notes whose leases have news. The first in a while is given time to be followed by more.
+    fn read_news(&mut self, now: Moment) {
+        if !self.beat.leads {
+            return;
+        }
+        let quiet = self.beat.live.is_empty();
+        for _ in 0..AT_ONCE {
+            let Some(lease) = self.memory.pop_news() else {
+                break;
+            };
+            self.beat.note(now, &lease);
+        }
+        self.read_roll(now);
+        if quiet && !self.beat.live.is_empty() {
+            self.beat.due_at = self.beat.due_at.max(now.plus_millis(BEAT_MS));
+        }
+    }
+
+    /// A new leader looks at every payer once.
+    fn read_roll(&mut self, now: Moment) {
+        if self.beat.roll_at == u32::MAX {
+            return;
+        }
+        let (count, _) = shared::count(&self.memory, &self.names);
+        let end = self.beat.roll_at.saturating_add(AT_ONCE).min(count);
+        for number in self.beat.roll_at..end {
+            if let Some(lease) = shared::on_roll(&self.memory, &self.names, number)
+                && shared::read(&self.memory, &lease)
+                    .is_some_and(|record| !record.is_at_rest() || record.listed)
+            {
+                self.beat.note(now, &lease);
+            }
+        }
+        self.beat.roll_at = if end == count { u32::MAX } else { end };
+    }
+
+    /// Adds what the gateway reports to the wishes of the next message. Returns whether it is a beat.
+    pub(super) fn beat_into(&mut self, now: Moment, wishes: &mut Table<Wish>, most: usize) -> bool {
+        if !self.beat.leads || self.beat.under_way || now < self.beat.due_at {
+            return false;
+        }
+        // Goes on where the last full message stopped, so that no payer is passed over for ever.
+        let in_turn = self.beat.live.iter_from(&self.beat.cursor);
+        let mut stopped_at = None;
+        for (lease, report) in in_turn.filter_map(|(lease, live)| Some((lease, due(live, now)?))) {
+            if wishes.len() >= most {
+                stopped_at = Some(lease.to_owned());
+                break;
+            }
+            if let Some(wish) = wishes.entry(lease, Wish::default) {
+                wish.report = Some(report);
+            }
+        }
+        self.beat.more = stopped_at.is_some();
+        self.beat.cursor = stopped_at.unwrap_or_default();
+        self.beat.under_way = !self.beat.live.is_empty();
+        self.beat.under_way
+    }
+
+    /// Takes the answer to a beat.
+    pub(super) fn beat_answered(&mut self, now: Moment, sent: Moment, answer: &ExchangeResponse) {
+        self.beat.under_way = false;
+        self.beat.seen = answer.seen.unwrap_or(self.beat.seen);
+        self.beat.due_at = sent.plus_millis(u64::from(answer.beat_ms).clamp(LEAST_BEAT_MS, BEAT_MS));
+        for change in &answer.changes {
+            let Some(lease) = self.beat.by_key.get(&change.payer).cloned() else {
+                continue;
+            };
+            shared::update(&self.memory, &lease, Lease::hand_back);
+            self.beat.note(now, &lease);
+            self.beat.due_at = now;
+        }
+        if self.beat.more {
+            self.beat.due_at = now;
+        }
+    }
+
+    /// Hands everything back, because this filter is about to go away. The message that says so is the
+    /// next one.
+    pub fn close(&mut self, now: Moment) {
+        self.settlements.tell_all(&self.memory);
+        for live in self.beat.live.values_mut() {
+            live.dirty = false;
+            live.used_at = Moment::ZERO;
+            live.told_at = Moment::ZERO;
+        }
+        self.beat.under_way = false;
+        self.beat.due_at = now;
+    }
+}
+
+/// What the report must do with a lease now, if anything.
+fn due(live: &Live, now: Moment) -> Option<Report> {
+    let idle = now.millis_since(live.used_at);
+    if idle >= FORGOTTEN_MS && live.used_at != Moment::ZERO {
+        return Some(Report::Forgotten);
+    }
+    if idle >= IDLE_MS {
+        let renew = now.millis_since(live.told_at) >= RENEW_LEASE_MS;
+        return (live.dirty || renew).then_some(Report::Idle);
+    }
+    live.dirty.then_some(Report::Active)
+}
+
+fn leader(bytes: &[u8]) -> Option<(Moment, String)> {
+    let (until, holder) = bytes.split_first_chunk::<8>()?;
+    Some((
+        Moment::from_nanos(u64::from_le_bytes(*until)),
+        String::from_utf8(holder.to_vec()).ok()?,
+    ))
+}
+
+fn leader_entry(until: Moment, holder: &str) -> Vec<u8> {
+    let mut bytes = until.nanos().to_le_bytes().to_vec();
+    bytes.extend(holder.bytes());
+    bytes
+}

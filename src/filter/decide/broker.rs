@@ -1,0 +1,391 @@
+//! The broker: gathers everything that one worker has to say to the ledger into as few messages as
+//! possible, and serves those who wait from the answers.
+//!
+//! The host calls [`Gate::next_message`] until it gives none, sends each, and brings every answer or
+//! failure to [`Gate::answered`]. What must hold: a payer stands in at most one message under way that
+//! asks for it; a message that fails loses nothing, because the next one says the same again.
+
+use super::gate::{Charge, Gate, Outcome, Passage, Resolution};
+use super::identity::Credential;
+use super::lease::{Admission, Lease, Purse, first_contact};
+use super::moment::Moment;
+use super::refusal::Refusal;
+use super::shared::{self, SharedMemory};
+use super::table::Table;
+use super::waiting::{Queue, Waiter};
+use faregate_protocol::exchange::{
+    self, Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer, Refused,
+};
+use faregate_protocol::{Credits, RefusalCode};
+
+/// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
+const MAX_FLIGHTS: usize = 16;
+/// The most payers in one message: keeps it well below the ledger's limits.
+const MAX_ENTRIES: usize = exchange::MAX_ENTRIES / 2;
+/// After a failure nobody waits for the ledger for this long (ms); then one request tries again.
+const DOWN_MS: u64 = 500;
+/// An answer that satisfies nobody and gives no reason is asked again after this (ms).
+const AGAIN_MS: u64 = 20;
+/// Charges that are over are told to shared memory this often (ms).
+const TELL_MS: u64 = 250;
+
+/// A message ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// By which its answer is recognised.
+    pub id: u64,
+    /// What it says.
+    pub body: ExchangeRequest,
+}
+
+/// Messages under way.
+#[derive(Debug, Default)]
+pub struct Flights {
+    next: u64,
+    under_way: Vec<Flight>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    id: u64,
+    sent: Moment,
+    leases: Vec<String>,
+    beat: bool,
+    usage: bool,
+}
+
+/// Why a payer stands in a message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wish {
+    /// Who it is, for one whom the ledger has not named yet.
+    pub(super) credential: Option<Credential>,
+    /// The cheapest price that waits, and the sum.
+    pub(super) asking: Option<(Credits, Credits)>,
+    /// A lease that ran low, and the price at which it did.
+    pub(super) refill: Option<Credits>,
+    /// The gateway's report.
+    pub(super) report: Option<Report>,
+}
+
+/// What the gateway's report does with a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// Tells its counters and asks for what will soon be needed.
+    Active,
+    /// Hands back what is unused, after a while without use.
+    Idle,
+    /// Also gives up on requests that never came to an end.
+    Forgotten,
+}
+
+impl<M: SharedMemory> Gate<M> {
+    /// Whether a request has given cause for a message since the last call. The host then calls
+    /// [`Gate::next_message`] soon, outside of that request.
+    pub fn take_wake(&mut self) -> bool {
+        std::mem::take(&mut self.wake)
+    }
+
+    /// The next message, if one is due.
+    pub fn next_message(&mut self, now: Moment) -> Option<Message> {
+        if self.flights.under_way.len() >= MAX_FLIGHTS {
+            return None;
+        }
+        let mut wishes: Table<Wish> = Table::default();
+        for (lease, credential, least, sum) in self.waiting.ask(now, MAX_ENTRIES) {
+            let (credential, asking) = (Some(credential), Some((least, sum)));
+            wishes.insert(
+                &lease,
+                Wish {
+                    credential,
+                    asking,
+                    ..Wish::default()
+                },
+            );
+        }
+        if now >= self.down_until {
+            while wishes.len() < MAX_ENTRIES
+                && let Some((lease, price)) = self.refills.pop_first()
+            {
+                if let Some(wish) = wishes.entry(&lease, Wish::default) {
+                    wish.refill = Some(price);
+                }
+            }
+        }
+        let beat = self.beat_into(now, &mut wishes, MAX_ENTRIES * 2);
+        let usage = if beat || self.usage.is_due(now) {
+            self.usage.board(&self.settings)
+        } else {
+            None
+        };
+        if wishes.is_empty() && !beat && usage.is_none() {
+            return None;
+        }
+        Some(self.send(now, wishes, beat.then_some(self.beat.seen()), usage))
+    }
+
+    fn send(
+        &mut self,
+        now: Moment,
+        mut wishes: Table<Wish>,
+        seen: Option<u64>,
+        usage: Option<exchange::UsageReport>,
+    ) -> Message {
+        let (mut leases, mut entries) = (Vec::new(), Vec::new());
+        while let Some((lease, wish)) = wishes.pop_first() {
+            if let Some(entry) = self.entry(now, &lease, wish) {
+                leases.push(lease);
+                entries.push(entry);
+            }
+        }
+        self.flights.next += 1;
+        let id = self.flights.next;
+        let flight = Flight {
+            id,
+            sent: now,
+            leases,
+            beat: seen.is_some(),
+            usage: usage.is_some(),
+        };
+        self.flights.under_way.push(flight);
+        self.counters.exchanges += 1;
+        let gateway = self.gateway.clone();
+        Message {
+            id,
+            body: ExchangeRequest {
+                protocol: exchange::VERSION,
+                gateway,
+                seen,
+                entries,
+                usage,
+            },
+        }
+    }
+
+    fn entry(&mut self, now: Moment, lease: &str, wish: Wish) -> Option<Entry> {
+        self.settlements.tell(&self.memory, lease);
+        let known = shared::update(&self.memory, lease, |lease| {
+            if let Some(report) = wish.report {
+                lease.listed = false;
+                match report {
+                    Report::Active => {}
+                    Report::Idle => lease.rest(),
+                    Report::Forgotten => {
+                        lease.settle_forgotten();
+                        lease.rest();
+                    }
+                }
+            }
+            if let Some(price) = wish.refill {
+                lease.grow(price);
+            }
+            let ahead = wish.refill.is_some() || wish.report == Some(Report::Active);
+            (lease.report(now, wish.asking, ahead), lease.clone())
+        });
+        match (known, wish.asking, wish.credential) {
+            (Some((entry, record)), ..) => {
+                self.beat.reported(now, lease, &record);
+                Some(entry)
+            }
+            (None, Some((least, sum)), Some(who)) => Some(first_contact(payer(who), least, sum)),
+            _ => None,
+        }
+    }
+
+    /// Takes the answer to a message, or `None` when there was none or none to be believed. Returns what
+    /// becomes of requests that waited.
+    pub fn answered(&mut self, now: Moment, id: u64, answer: Option<ExchangeResponse>) -> Vec<Resolution> {
+        let Some(at) = self.flights.under_way.iter().position(|flight| flight.id == id) else {
+            return Vec::new();
+        };
+        let flight = self.flights.under_way.swap_remove(at);
+        let usable = |answer: &ExchangeResponse| {
+            answer.protocol == exchange::VERSION && answer.entries.len() == flight.leases.len()
+        };
+        let Some(answer) = answer.filter(usable) else {
+            return self.failed(now, &flight);
+        };
+        self.down_until = Moment::ZERO;
+        if flight.usage {
+            self.usage.alight(now, answer.usage_seq);
+        }
+        let mut resolutions = Vec::new();
+        for (lease, entry) in flight.leases.iter().zip(&answer.entries) {
+            resolutions.extend(self.serve(now, flight.sent, lease, entry));
+        }
+        if flight.beat {
+            self.beat_answered(now, flight.sent, &answer);
+        }
+        resolutions
+    }
+
+    fn failed(&mut self, now: Moment, flight: &Flight) -> Vec<Resolution> {
+        self.counters.exchange_failures += 1;
+        self.down_until = now.plus_millis(DOWN_MS);
+        if flight.usage {
+            self.usage.alight(now, None);
+        }
+        let mut resolutions = Vec::new();
+        for lease in &flight.leases {
+            self.beat.unreported(lease);
+            let Some(queue) = self.waiting.take(lease) else {
+                continue;
+            };
+            for waiter in queue.waiters {
+                let outcome = self.without_ledger(lease, waiter.rule, waiter.price);
+                resolutions.push(Resolution {
+                    context: waiter.context,
+                    outcome,
+                });
+            }
+        }
+        if flight.beat {
+            self.beat.failed(now);
+        }
+        resolutions
+    }
+
+    /// Merges the answer about one payer and lets those go on whom the lease now covers.
+    fn serve(&mut self, now: Moment, sent: Moment, lease: &str, answer: &EntryAnswer) -> Vec<Resolution> {
+        if let (Some(facts), Some(_)) = (&answer.facts, &answer.lease) {
+            shared::create(&self.memory, &self.names, lease, facts.clone());
+        }
+        let mut queue = self.waiting.take(lease);
+        let stopped = answer
+            .refused
+            .is_some_and(|refused| refused.code != RefusalCode::InsufficientFunds);
+        let served = shared::update(&self.memory, lease, |record| {
+            record.merge(sent, answer);
+            if stopped {
+                record.hand_back();
+            }
+            let waiters = queue.iter().flat_map(|queue| &queue.waiters);
+            let paid: Vec<Option<u32>> = waiters.map(|waiter| admit(record, now, waiter)).collect();
+            (paid, record.clone())
+        });
+        let (paid, record) = served.map_or((Vec::new(), None), |(paid, record)| (paid, Some(record)));
+        if let Some(record) = &record {
+            self.beat.merged(now, lease, record);
+        }
+        let Some(mut queue) = queue.take() else {
+            return Vec::new();
+        };
+        let mut resolutions = Vec::new();
+        let mut left = std::collections::VecDeque::new();
+        for (number, waiter) in queue.waiters.drain(..).enumerate() {
+            match (paid.get(number).copied().flatten(), &record) {
+                (Some(fence), Some(record)) => {
+                    self.counters.admitted += 1;
+                    let charge = Charge {
+                        lease: lease.to_owned(),
+                        facts: record.facts.clone(),
+                        rule: waiter.rule,
+                        price: waiter.price,
+                        purse: Purse::Lease(fence),
+                    };
+                    let outcome = Outcome::Pass(Passage::Paid(charge));
+                    resolutions.push(Resolution {
+                        context: waiter.context,
+                        outcome,
+                    });
+                }
+                _ => left.push_back(waiter),
+            }
+        }
+        queue.waiters = left;
+        let over = record.map_or(Credits::ZERO, |record| record.spendable(now));
+        resolutions.extend(self.not_served(now, lease, queue, answer.refused, over));
+        resolutions
+    }
+
+    /// Those whom the lease didn't cover ask again, or are refused when the ledger says that there is no more.
+    fn not_served(
+        &mut self,
+        now: Moment,
+        lease: &str,
+        mut queue: Queue,
+        refused: Option<Refused>,
+        over: Credits,
+    ) -> Vec<Resolution> {
+        queue.asked = false;
+        let Some(refused) = refused else {
+            // Another worker's requests took what was granted for these. Patience bounds the rounds.
+            queue.ask_at = if queue.rounds == 0 {
+                now
+            } else {
+                now.plus_millis(AGAIN_MS)
+            };
+            queue.rounds += 1;
+            self.waiting.put_back(lease, queue);
+            return Vec::new();
+        };
+        if let Some(after) = refused.retry_ms {
+            queue.ask_at = now.plus_millis(u64::from(after));
+        }
+        let waits = |waiter: &Waiter| refused.retry_ms.is_some() && now < waiter.patient_until;
+        let (stay, go): (Vec<Waiter>, Vec<Waiter>) = queue.waiters.drain(..).partition(waits);
+        queue.waiters = stay.into();
+        self.waiting.put_back(lease, queue);
+        let available = refused.available.saturating_add(over);
+        if let Some(price) = go.iter().map(|waiter| waiter.price).min() {
+            self.recent.remember(now, lease, refused.code, available, price);
+        }
+        go.into_iter()
+            .map(|waiter| {
+                let (needed, available) = (Some(waiter.price), Some(available));
+                let refusal = Refusal {
+                    needed,
+                    available,
+                    ..Refusal::plain(refused.code)
+                };
+                Resolution {
+                    context: waiter.context,
+                    outcome: self.refuse(waiter.rule, refusal),
+                }
+            })
+            .collect()
+    }
+
+    /// What is due by the clock: call it every 50 ms or so, then [`Gate::next_message`].
+    pub fn tick(&mut self, now: Moment) -> Vec<Resolution> {
+        if now.millis_since(self.told_at) >= TELL_MS {
+            self.told_at = now;
+            self.settlements.tell_all(&self.memory);
+        }
+        self.lead(now);
+        let mut resolutions = Vec::new();
+        let timeout = u64::from(self.settings.ledger.timeout_ms).saturating_add(1_000);
+        let overdue = |flight: &&Flight| now.millis_since(flight.sent) > timeout;
+        let lost = self
+            .flights
+            .under_way
+            .iter()
+            .find(overdue)
+            .map(|flight| flight.id);
+        if let Some(id) = lost {
+            // Envoy answers every call, if only with a timeout; this is for the day when it doesn't.
+            resolutions.extend(self.answered(now, id, None));
+        }
+        for (lease, waiter) in self.waiting.expire(now) {
+            let outcome = self.without_ledger(&lease, waiter.rule, waiter.price);
+            resolutions.push(Resolution {
+                context: waiter.context,
+                outcome,
+            });
+        }
+        resolutions
+    }
+}
+
+fn admit(record: &mut Lease, now: Moment, waiter: &Waiter) -> Option<u32> {
+    match record.admit(now, waiter.price) {
+        Admission::Paid { fence, .. } => Some(fence),
+        Admission::Short => None,
+    }
+}
+
+fn payer(credential: Credential) -> Payer {
+    match credential {
+        Credential::Key(key) => Payer::Key(key),
+        Credential::Subject(subject) => Payer::Subject(subject),
+    }
+}

@@ -1,0 +1,354 @@
+//! One worker's gate: what it decides about a request by itself, and what it remembers.
+//!
+//! A request comes through [`Gate::arrive`], and a charge is closed by [`Gate::finish`]. What the gate can't
+//! decide from shared memory waits for the ledger: [`super::broker`] asks and serves, [`super::beat`]
+//! reports. What must hold: every request that waits gets exactly one [`Resolution`].
+
+use super::beat::Beat;
+use super::broker::Flights;
+use super::identity::{self, Credential, NoCredential};
+use super::lease::{Admission, Lease, Purse};
+use super::moment::Moment;
+use super::recent::Recent;
+use super::refusal::Refusal;
+use super::request::Head;
+use super::rules;
+use super::settings::{OnLedgerError, Rule, Settings};
+use super::settlement::Settlements;
+use super::shared::{self, Names, SharedMemory};
+use super::table::Table;
+use super::usage::Tally;
+use super::waiting::{Waiter, Waiting};
+use faregate_protocol::exchange::Facts;
+use faregate_protocol::{Credits, RefusalCode};
+
+/// A charge that was admitted; given back to [`Gate::finish`] exactly once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// The name of the payer's lease.
+    pub lease: String,
+    /// Who pays.
+    pub facts: Facts,
+    /// The number of the rule.
+    pub rule: usize,
+    /// How much.
+    pub price: Credits,
+    /// Out of what.
+    pub purse: Purse,
+}
+
+/// How a request goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// Free of charge.
+    Free,
+    /// Paid.
+    Paid(Charge),
+    /// Not paid, and let through because its rule only watches.
+    Shadow(RefusalCode),
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It goes on to the upstream.
+    Pass(Passage),
+    /// It is answered by the gate.
+    Refuse(Refusal),
+}
+
+/// What becomes of a request that has just arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// That is known.
+    Decided(Outcome),
+    /// It waits for the ledger, and gets a [`Resolution`] later.
+    Waits,
+}
+
+/// What becomes of a request that has waited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The context that was given to [`Gate::arrive`].
+    pub context: u32,
+    /// What becomes of it.
+    pub outcome: Outcome,
+}
+
+/// How an admitted request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client got an answer of this status, the upstream's or Envoy's in its stead.
+    Answered(u16),
+    /// There was no answer, but the upstream had been asked.
+    Cut,
+    /// The client was gone before the upstream was asked.
+    NeverAsked,
+}
+
+/// What the gate counts, since these were last taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests that were paid.
+    pub admitted: u64,
+    /// Requests that were refused, by cause in the order of [`RefusalCode::ALL`].
+    pub refused: [u64; RefusalCode::ALL.len()],
+    /// Requests that would have been refused, did their rule not only watch.
+    pub shadow: u64,
+    /// Requests that waited for the ledger.
+    pub waited: u64,
+    /// Charges that were released again.
+    pub refunds: u64,
+    /// Requests let through on credit while the ledger was away.
+    pub on_credit: u64,
+    /// Messages to the ledger.
+    pub exchanges: u64,
+    /// Messages to the ledger that failed.
+    pub exchange_failures: u64,
+    /// Usage that found no room while the ledger was away.
+    pub usage_dropped: u64,
+}
+
+/// One worker's gate.
+pub struct Gate<M> {
+    pub(super) settings: Settings,
+    pub(super) memory: M,
+    pub(super) names: Names,
+    pub(super) gateway: String,
+    pub(super) recent: Recent,
+    pub(super) settlements: Settlements,
+    pub(super) usage: Tally,
+    pub(super) waiting: Waiting,
+    pub(super) refills: Table<Credits>,
+    pub(super) flights: Flights,
+    pub(super) beat: Beat,
+    pub(super) down_until: Moment,
+    pub(super) counters: Counters,
+    pub(super) told_at: Moment,
+    pub(super) wake: bool,
+}
+
+impl<M: SharedMemory> Gate<M> {
+    /// A gate over the memory of its gateway. `unique` must never have been used before, by any gate
+    /// anywhere: it names the broker, and the gateway when this gate is its first.
+    pub fn new(settings: Settings, memory: M, unique: &str) -> Self {
+        let names = Names::new(&settings.ledger.cluster, &settings.ledger.authority);
+        memory.swap(&names.gateway(), unique.as_bytes(), None);
+        let gateway = memory
+            .get(&names.gateway())
+            .and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+        Self {
+            gateway: gateway.unwrap_or_else(|| unique.to_owned()),
+            recent: Recent::default(),
+            settlements: Settlements::default(),
+            usage: Tally::new(unique.to_owned()),
+            waiting: Waiting::default(),
+            refills: Table::default(),
+            flights: Flights::default(),
+            beat: Beat::new(unique),
+            down_until: Moment::ZERO,
+            counters: Counters::default(),
+            told_at: Moment::ZERO,
+            wake: false,
+            settings,
+            memory,
+            names,
+        }
+    }
+
+    /// The configuration.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The gateway's name at the ledger.
+    pub fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
+    /// Takes what was counted since the last call.
+    pub fn take_counters(&mut self) -> Counters {
+        std::mem::take(&mut self.counters)
+    }
+
+    /// Judges a request. `context` identifies it should it have to wait, and `property` reads an attribute
+    /// of Envoy's.
+    pub fn arrive(
+        &mut self,
+        now: Moment,
+        context: u32,
+        head: &Head<'_>,
+        property: impl Fn(&[String]) -> Option<Vec<u8>>,
+    ) -> Arrival {
+        let number = rules::find(&self.settings, head);
+        let rule = self.settings.rule(number);
+        let Some(price) = rule.price else {
+            return Arrival::Decided(Outcome::Pass(Passage::Free));
+        };
+        let credential = match identity::find(&self.settings.identities, head, property) {
+            Ok(credential) => credential,
+            Err(why) => return Arrival::Decided(self.refuse(number, no_credential(why))),
+        };
+        let lease = self.names.lease(&credential);
+        if let Some(charge) = self.pay(now, &lease, number, price) {
+            return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));
+        }
+        if let Some((code, available)) = self.recent.recall(now, &lease, price) {
+            let refusal = Refusal {
+                needed: Some(price),
+                available: Some(available),
+                ..Refusal::plain(code)
+            };
+            return Arrival::Decided(self.refuse(number, refusal));
+        }
+        if now < self.down_until {
+            return Arrival::Decided(self.without_ledger(&lease, number, price));
+        }
+        self.wait(now, context, &lease, credential, number, price)
+    }
+
+    fn pay(&mut self, now: Moment, lease: &str, rule: usize, price: Credits) -> Option<Charge> {
+        let admit = |lease: &mut Lease| match lease.admit(now, price) {
+            Admission::Paid { fence, refill } => Some((fence, refill, lease.facts.clone())),
+            Admission::Short => None,
+        };
+        let (fence, refill, facts) = shared::update(&self.memory, lease, admit)??;
+        if refill {
+            self.refills.insert(lease, price);
+            self.wake = true;
+        }
+        self.counters.admitted += 1;
+        Some(Charge {
+            lease: lease.to_owned(),
+            facts,
+            rule,
+            price,
+            purse: Purse::Lease(fence),
+        })
+    }
+
+    fn wait(
+        &mut self,
+        now: Moment,
+        context: u32,
+        lease: &str,
+        credential: Credential,
+        rule: usize,
+        price: Credits,
+    ) -> Arrival {
+        let patience = u64::from(self.settings.rule(rule).patience_ms);
+        let waiter = Waiter {
+            context,
+            rule,
+            price,
+            patient_until: now.plus_millis(patience),
+            deadline: now.plus_millis(patience.saturating_add(u64::from(self.settings.ledger.timeout_ms))),
+        };
+        if self.waiting.push(lease, credential, waiter) {
+            self.counters.waited += 1;
+            self.wake = true;
+            return Arrival::Waits;
+        }
+        let refusal = Refusal {
+            hint: Some("Too many requests are waiting for their payment to be checked. Try again soon."),
+            ..Refusal::plain(RefusalCode::LedgerUnavailable)
+        };
+        Arrival::Decided(self.refuse(rule, refusal))
+    }
+
+    /// Refuses, or lets through if the rule only watches.
+    pub(super) fn refuse(&mut self, rule: usize, refusal: Refusal) -> Outcome {
+        if self.settings.rule(rule).shadow {
+            self.counters.shadow += 1;
+            return Outcome::Pass(Passage::Shadow(refusal.code));
+        }
+        let at = RefusalCode::ALL.iter().position(|code| *code == refusal.code);
+        if let Some(count) = at.and_then(|at| self.counters.refused.get_mut(at)) {
+            *count += 1;
+        }
+        Outcome::Refuse(refusal)
+    }
+
+    /// Decides without the ledger, as the rule says.
+    pub(super) fn without_ledger(&mut self, lease: &str, number: usize, price: Credits) -> Outcome {
+        let Rule { on_ledger_error, .. } = self.settings.rule(number);
+        if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {
+            let admit = |lease: &mut Lease| lease.admit_on_credit(price, limit).then(|| lease.facts.clone());
+            if let Some(Some(facts)) = shared::update(&self.memory, lease, admit) {
+                self.counters.admitted += 1;
+                self.counters.on_credit += 1;
+                let lease = lease.to_owned();
+                return Outcome::Pass(Passage::Paid(Charge {
+                    lease,
+                    facts,
+                    rule: number,
+                    price,
+                    purse: Purse::Credit,
+                }));
+            }
+        }
+        self.refuse(number, Refusal::plain(RefusalCode::LedgerUnavailable))
+    }
+
+    /// Closes a charge: keeps it, or releases it when the upstream failed or was never asked. Returns what
+    /// was charged in the end.
+    pub fn finish(&mut self, now: Moment, charge: &Charge, end: End) -> Credits {
+        let released = match end {
+            End::Answered(status) => self.settings.rule(charge.rule).refund_on.contains(status),
+            End::Cut => false,
+            End::NeverAsked => true,
+        };
+        if released {
+            self.release(now, charge);
+            return Credits::ZERO;
+        }
+        self.settlements.keep(&charge.lease, charge.purse, charge.price);
+        self.tally(now, charge, Some(charge.price));
+        charge.price
+    }
+
+    fn release(&mut self, now: Moment, charge: &Charge) {
+        self.settlements
+            .release(&charge.lease, charge.purse, charge.price);
+        self.settlements.tell(&self.memory, &charge.lease);
+        self.counters.refunds += 1;
+        self.tally(now, charge, None);
+    }
+
+    fn tally(&mut self, now: Moment, charge: &Charge, kept: Option<Credits>) {
+        if !self.usage.count(now, &charge.facts.key, charge.rule, kept) {
+            self.counters.usage_dropped += 1;
+        }
+    }
+
+    /// Takes an admission back whose request is gone: its client hung up while it waited.
+    pub fn cancel(&mut self, charge: &Charge) {
+        self.settlements
+            .release(&charge.lease, charge.purse, charge.price);
+        self.settlements.tell(&self.memory, &charge.lease);
+        self.counters.admitted = self.counters.admitted.saturating_sub(1);
+    }
+}
+
+fn no_credential(why: NoCredential) -> Refusal {
+    let (code, hint) = match why {
+        NoCredential::Missing => (RefusalCode::MissingKey, None),
+        NoCredential::Malformed => (
+            RefusalCode::InvalidKey,
+            Some(
+                "What stands where the API key belongs is no key of ours: check that it was copied completely.",
+            ),
+        ),
+        NoCredential::Twice => (
+            RefusalCode::InvalidKey,
+            Some("The API key was sent more than once: send it once."),
+        ),
+    };
+    Refusal {
+        hint,
+        ..Refusal::plain(code)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! Who asks: the credential of a request, looked for in the configured places, in order.
+//!
+//! A key that is malformed is turned away here, without asking the ledger. A place that holds something
+//! which isn't a Faregate key at all (a bearer token meant for the service, say) is passed over, and only
+//! counts against the caller when no other place holds a key.
+
+use super::request::Head;
+use super::settings::Identity;
+use faregate_protocol::{api_key, exchange};
+
+/// A credential that may belong to somebody.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Credential {
+    /// A well-formed API key.
+    Key(String),
+    /// A subject that Envoy vouches for.
+    Subject(String),
+}
+
+/// Why a request has no usable credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCredential {
+    /// None in any of the places.
+    Missing,
+    /// What stands there is no key: wrong length, alphabet or checksum.
+    Malformed,
+    /// The same place holds more than one.
+    Twice,
+}
+
+enum Found {
+    Nothing,
+    NoKey,
+    Twice,
+    Credential(Credential),
+}
+
+/// Looks in each place in turn; `property` reads an attribute of Envoy's.
+///
+/// # Errors
+/// Says why there is no usable credential.
+pub fn find(
+    places: &[Identity],
+    head: &Head<'_>,
+    property: impl Fn(&[String]) -> Option<Vec<u8>>,
+) -> Result<Credential, NoCredential> {
+    let mut verdict = NoCredential::Missing;
+    for place in places {
+        let found = match place {
+            Identity::Header(name) => only(head.values(name)),
+            Identity::Bearer => bearer(head),
+            Identity::Query(name) => only(parameters(head, name)),
+            Identity::Cookie(name) => only(cookies(head, name)),
+            Identity::Property(path) => subject(property(path)),
+        };
+        match found {
+            Found::Credential(credential) => return Ok(credential),
+            Found::Twice => return Err(NoCredential::Twice),
+            Found::NoKey => verdict = NoCredential::Malformed,
+            Found::Nothing => {}
+        }
+    }
+    Err(verdict)
+}
+
+fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Found {
+    match (values.next(), values.next()) {
+        (None, _) => Found::Nothing,
+        (Some(_), Some(_)) => Found::Twice,
+        // Envoy joins a header that is sent twice; each half would pass for a key of its own.
+        (Some(value), None) if value.contains(&b',') => Found::Twice,
+        (Some(value), None) => key(value),
+    }
+}
+
+fn key(value: &[u8]) -> Found {
+    match std::str::from_utf8(value) {
+        Ok(text) if api_key::is_well_formed(value) => Found::Credential(Credential::Key(text.to_owned())),
+        _ => Found::NoKey,
+    }
+}
+
+fn bearer(head: &Head<'_>) -> Found {
+    let mut values = head.values("authorization");
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return if head.value("authorization").is_some() {
+            Found::Twice
+        } else {
+            Found::Nothing
+        };
+    };
+    match value.split_at_checked(7) {
+        Some((scheme, _)) if !scheme.eq_ignore_ascii_case(b"bearer ") => Found::Nothing,
+        Some((_, token)) if token.contains(&b',') && token.starts_with(b"fg_") => Found::Twice,
+        Some((_, token)) => key(token.trim_ascii()),
+        None => Found::Nothing,
+    }
+}
+
+fn parameters<'a>(head: &Head<'a>, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = head.query().unwrap_or_default().split(|b| *b == b'&');
+    pairs.filter_map(move |pair| value_of(pair, name))
+}
+
+fn cookies<'a>(head: &Head<'a>, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = head
+        .values("cookie")
+        .flat_map(|value| value.split(|b| *b == b';'));
+    pairs.filter_map(move |pair| value_of(pair.trim_ascii(), name))
+}
+
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (found, value) = pair.split_at_checked(name.len())?;
+    if found != name.as_bytes() {
+        return None;
+    }
+    match value.split_first() {
+        Some((b'=', value)) => Some(value),
+        None => Some(value),
+        Some(_) => None,
+    }
+}
+
+fn subject(value: Option<Vec<u8>>) -> Found {
+    match value.map(String::from_utf8) {
+        None => Found::Nothing,
+        Some(Ok(text)) if text.is_empty() => Found::Nothing,
+        Some(Ok(text)) if text.len() <= exchange::MAX_CREDENTIAL_BYTES => {
+            Found::Credential(Credential::Subject(text))
+        }
+        Some(_) => Found::NoKey,
+    }
+}
+
+/// The path without the query parameters that may hold a key; `None` when it holds none of them.
+pub fn without_key(places: &[Identity], path: &[u8]) -> Option<Vec<u8>> {
+    let at = path.iter().position(|b| *b == b'?')?;
+    let (before, query) = path.split_at_checked(at)?;
+    let is_key = |pair: &&[u8]| {
+        places
+            .iter()
+            .any(|place| matches!(place, Identity::Query(name) if value_of(pair, name).is_some()))
+    };
+    let pairs = || query.get(1..).unwrap_or_default().split(|b| *b == b'&');
+    if !pairs().any(|pair| is_key(&pair)) {
+        return None;
+    }
+    let kept: Vec<&[u8]> = pairs().filter(|pair| !is_key(pair)).collect();
+    let mut path = before.to_vec();
+    if !kept.is_empty() {
+        path.push(b'?');
+        path.extend(kept.join(&b'&'));
+    }
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> String {
+        api_key::compose(&[byte; api_key::SECRET_LEN]).unwrap()
+    }
+
+    fn places() -> Vec<Identity> {
+        vec![
+            Identity::Header("x-api-key".into()),
+            Identity::Bearer,
+            Identity::Query("api_key".into()),
+            Identity::Cookie("fg".into()),
+            Identity::Property(vec!["san".into()]),
+        ]
+    }
+
+    fn look(headers: &[(&str, &str)]) -> Result<Credential, NoCredential> {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec()))
+            .collect();
+        find(&places(), &Head::new(&headers), |_| None)
+    }
+
+    #[test]
+    fn a_key_is_found_in_each_place() {
+        let (a, b) = (key(1), key(2));
+        let found = Ok(Credential::Key(a.clone()));
+        assert_eq!(look(&[("x-api-key", &a)]), found);
+        assert_eq!(look(&[("authorization", &format!("bearer {a}"))]), found);
+        assert_eq!(look(&[(":path", &format!("/x?y=1&api_key={a}&z"))]), found);
+        assert_eq!(look(&[("cookie", &format!("a=b; fg={a}; fgx=1"))]), found);
+        assert_eq!(
+            look(&[("x-api-key", &a), ("authorization", &format!("Bearer {b}"))]),
+            found,
+            "in order"
+        );
+    }
+
+    #[test]
+    fn a_bearer_token_for_somebody_else_does_not_hide_a_key() {
+        let a = key(1);
+        assert_eq!(
+            look(&[
+                ("authorization", "Bearer eyJhbGciOi.J9"),
+                ("cookie", &format!("fg={a}"))
+            ]),
+            Ok(Credential::Key(a))
+        );
+        assert_eq!(
+            look(&[("authorization", "Basic dTpw")]),
+            Err(NoCredential::Missing)
+        );
+    }
+
+    #[test]
+    fn what_is_no_key_or_two_keys_is_refused() {
+        let a = key(1);
+        assert_eq!(look(&[]), Err(NoCredential::Missing));
+        assert_eq!(
+            look(&[("x-api-key", a.trim_start_matches('f'))]),
+            Err(NoCredential::Malformed)
+        );
+        assert_eq!(look(&[("x-api-key", "")]), Err(NoCredential::Malformed));
+        assert_eq!(
+            look(&[("x-api-key", &a), ("x-api-key", &a)]),
+            Err(NoCredential::Twice)
+        );
+        assert_eq!(
+            look(&[("x-api-key", &format!("{a},{a}"))]),
+            Err(NoCredential::Twice)
+        );
+        assert_eq!(
+            look(&[(":path", &format!("/?api_key={a}&api_key={a}"))]),
+            Err(NoCredential::Twice)
+        );
+        let headers = [("x-api-key".to_owned(), vec![0xff, 0xfe])];
+        assert_eq!(
+            find(&places(), &Head::new(&headers), |_| None),
+            Err(NoCredential::Malformed)
+        );
+    }
+
+    #[test]
+    fn a_trusted_subject_is_taken_from_an_attribute() {
+        let look = |value: &[u8]| find(&places(), &Head::new(&[]), |_| Some(value.to_vec()));
+        assert_eq!(
+            look(b"spiffe://a/b"),
+            Ok(Credential::Subject("spiffe://a/b".into()))
+        );
+        assert_eq!(look(b""), Err(NoCredential::Missing));
+        assert_eq!(look(&[0xff]), Err(NoCredential::Malformed));
+        assert_eq!(look(&[b'x'; 2_000]), Err(NoCredential::Malformed));
+    }
+
+    #[test]
+    fn the_key_is_taken_out_of_the_path() {
+        let cut = |path: &str| without_key(&places(), path.as_bytes()).map(|p| String::from_utf8(p).unwrap());
+        assert_eq!(cut("/x?api_key=secret"), Some("/x".into()));
+        assert_eq!(cut("/x?a=1&api_key=secret&b=2"), Some("/x?a=1&b=2".into()));
+        assert_eq!(cut("/x?a=1&api_key_not=2"), None);
+        assert_eq!(cut("/x"), None);
+    }
+}

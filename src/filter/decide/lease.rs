@@ -1,0 +1,347 @@
+//! How much a payer may still spend at this gateway: the gateway's side of the lease.
+//!
+//! What must hold:
+//! - `spent` and `returned` never shrink within a fence, and `spent + returned + held` never passes
+//!   `granted`: nothing is sold that wasn't granted.
+//! - After its deadline nothing is admitted from a lease. It is sealed: what is held counts as spent, the
+//!   final word is kept until the ledger has it, and the next fence begins empty.
+//! - What goes through on credit, while the ledger is away, is counted apart and never above the rule's limit.
+
+mod codec;
+
+use super::moment::Moment;
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Facts, LeaseReport, Payer};
+
+/// A request's charge comes back, or a refill's answer, within this time, or another try is due (ms).
+const REFILL_AGAIN_MS: u64 = 1_000;
+/// How much of a caller's spending a lease is sized for (ms).
+const HORIZON_MS: i64 = 5_000;
+/// The least cushion, in prices of the request at hand.
+const CUSHION_PRICES: i64 = 16;
+/// Over a shorter time than this a rate is noise (ms).
+const RATE_OVER_MS: u64 = 500;
+
+/// Out of which purse a request was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purse {
+    /// The lease, under this fence.
+    Lease(u32),
+    /// On credit, while the ledger was away.
+    Credit,
+}
+
+/// What went through while the ledger was away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnCredit {
+    /// Served so far; only grows.
+    pub spent: Credits,
+    /// Set aside for requests under way.
+    pub held: Credits,
+    /// How much of `spent` the ledger has booked.
+    pub booked: Credits,
+}
+
+/// A payer's record in shared memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    /// Who pays.
+    pub facts: Facts,
+    /// Whether it stands on the queue of news.
+    pub listed: bool,
+    /// The current fence.
+    pub fence: u32,
+    /// Granted under it.
+    pub granted: Credits,
+    /// Spent under it.
+    pub spent: Credits,
+    /// Handed back under it.
+    pub returned: Credits,
+    /// Set aside for requests under way.
+    pub held: Credits,
+    /// Until when it may be spent from; `Moment::ZERO` when the fence isn't open.
+    pub deadline: Moment,
+    /// The final word on the fence before, until the ledger has it.
+    pub ended: Option<Ended>,
+    /// What went through on credit.
+    pub on_credit: OnCredit,
+    /// A refill is asked for when less than this can be spent.
+    pub low: Credits,
+    /// How much to have ready beyond what is used.
+    pub cushion: Credits,
+    /// No refill is asked for before this.
+    pub refill_at: Moment,
+    /// When, and how much had been sold, the rate was last measured.
+    pub marked: (Moment, Credits),
+}
+
+/// What [`Lease::admit`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The price is set aside.
+    Paid {
+        /// Under which fence.
+        fence: u32,
+        /// Whether a refill is due, and asking for it falls to the caller of this function.
+        refill: bool,
+    },
+    /// The lease doesn't cover it.
+    Short,
+}
+
+impl Lease {
+    /// A payer of whom only the name is known.
+    pub fn new(facts: Facts) -> Self {
+        Self {
+            facts,
+            fence: 1,
+            ..Self::default()
+        }
+    }
+
+    /// What the gateway tells the ledger; only a change of these is news.
+    pub fn counters(&self) -> (u32, [Credits; 6]) {
+        let credit = self.on_credit;
+        (
+            self.fence,
+            [
+                self.spent,
+                self.returned,
+                self.held,
+                self.granted,
+                credit.spent,
+                credit.held,
+            ],
+        )
+    }
+
+    /// Whether the fence is open at the ledger, so far as we know.
+    pub fn is_open(&self) -> bool {
+        self.deadline != Moment::ZERO
+    }
+
+    /// Whether nothing is left to tell the ledger and nothing is set aside.
+    pub fn is_at_rest(&self) -> bool {
+        !self.is_open()
+            && self.ended.is_none()
+            && self.on_credit.held.is_zero()
+            && self.on_credit.spent == self.on_credit.booked
+    }
+
+    /// Used so far under this fence, whether settled or not: the level from which demands are counted.
+    fn used(&self) -> Credits {
+        self.spent.saturating_add(self.returned).saturating_add(self.held)
+    }
+
+    /// What could still be spent, were there no deadline.
+    fn unspent(&self) -> Credits {
+        self.granted.less(self.used())
+    }
+
+    /// What may be spent now.
+    pub fn spendable(&self, now: Moment) -> Credits {
+        if now < self.deadline {
+            self.unspent()
+        } else {
+            Credits::ZERO
+        }
+    }
+
+    /// Sets a price aside if the lease covers it.
+    pub fn admit(&mut self, now: Moment, price: Credits) -> Admission {
+        let spendable = self.spendable(now);
+        if price > spendable {
+            return Admission::Short;
+        }
+        self.held = self.held.saturating_add(price);
+        let refill = spendable.less(price) < self.low && now >= self.refill_at;
+        if refill {
+            self.refill_at = now.plus_millis(REFILL_AGAIN_MS);
+        }
+        Admission::Paid {
+            fence: self.fence,
+            refill,
+        }
+    }
+
+    /// Sets a price aside on credit, if what isn't booked yet stays within `limit`.
+    pub fn admit_on_credit(&mut self, price: Credits, limit: Credits) -> bool {
+        let open = self
+            .on_credit
+            .spent
+            .saturating_add(self.on_credit.held)
+            .less(self.on_credit.booked);
+        let fits = open.saturating_add(price) <= limit;
+        if fits {
+            self.on_credit.held = self.on_credit.held.saturating_add(price);
+        }
+        fits
+    }
+
+    /// Turns what was set aside into spent (`kept`) or frees it again (`released`). What was set aside under
+    /// a fence that has been sealed since is spent already.
+    pub fn settle(&mut self, purse: Purse, kept: Credits, released: Credits) {
+        let (held, spent) = match purse {
+            Purse::Lease(fence) if fence == self.fence => (&mut self.held, &mut self.spent),
+            Purse::Lease(_) => return,
+            Purse::Credit => (&mut self.on_credit.held, &mut self.on_credit.spent),
+        };
+        let kept = kept.min(*held);
+        *held = held.less(kept);
+        *spent = spent.saturating_add(kept);
+        *held = held.less(released);
+    }
+
+    /// Ends the fence: nothing more is spent from it. The final word on the one before is through by then,
+    /// because a fence opens only with the answer that acknowledges it.
+    fn seal(&mut self) {
+        self.ended = Some(Ended {
+            fence: self.fence,
+            spent: self.spent.saturating_add(self.held),
+        });
+        self.fence = self.fence.saturating_add(1);
+        (self.granted, self.spent, self.returned, self.held) = Default::default();
+        self.deadline = Moment::ZERO;
+        self.marked = Default::default();
+    }
+
+    /// Seals a lease whose deadline has passed.
+    pub fn seal_if_over(&mut self, now: Moment) {
+        if self.is_open() && now >= self.deadline {
+            self.seal();
+        }
+    }
+
+    /// Hands back all that isn't set aside, because somebody else waits for it or the payer was stopped.
+    pub fn hand_back(&mut self) {
+        self.returned = self.returned.saturating_add(self.unspent());
+        self.cushion = Credits::ZERO;
+    }
+
+    /// Hands back all that isn't set aside, and ends the fence when nothing is.
+    pub fn rest(&mut self) {
+        if self.held.is_zero() && self.is_open() {
+            self.seal();
+        } else {
+            self.hand_back();
+        }
+    }
+
+    /// Counts as spent what has been set aside for longer than any request may take.
+    pub fn settle_forgotten(&mut self) {
+        self.spent = self.spent.saturating_add(std::mem::take(&mut self.held));
+        self.on_credit.spent = self
+            .on_credit
+            .spent
+            .saturating_add(std::mem::take(&mut self.on_credit.held));
+    }
+
+    /// What to tell the ledger. `asking` holds the cheapest of the prices that wait and their sum; `None`
+    /// when nobody waits, and then only what will soon be needed is asked for, and nothing at all when
+    /// `refill` is false.
+    pub fn report(&mut self, now: Moment, asking: Option<(Credits, Credits)>, refill: bool) -> Entry {
+        self.seal_if_over(now);
+        self.measure(now);
+        let used = self.used();
+        let ask = (asking.is_some() || (refill && self.is_open())).then(|| {
+            let (least, sum) = asking.unwrap_or_default();
+            let need = used.saturating_add(sum);
+            let cushion = self.cushion.max(least.times(CUSHION_PRICES));
+            Ask {
+                least: used.saturating_add(least),
+                need,
+                want: need.saturating_add(cushion),
+            }
+        });
+        let report = LeaseReport {
+            fence: self.fence,
+            spent: self.spent,
+            returned: self.returned,
+            held: self.held,
+        };
+        Entry {
+            payer: Payer::Id(self.facts.key.clone()),
+            ended: self.ended,
+            lease: (self.is_open() || ask.is_some()).then_some(report),
+            ask,
+            on_credit: self.on_credit.spent,
+        }
+    }
+
+    /// Sizes the cushion from the recent rate: it follows a rise at once and a fall slowly.
+    fn measure(&mut self, now: Moment) {
+        let (at, level) = self.marked;
+        let passed = now.millis_since(at);
+        let sold = self.spent.saturating_add(self.held);
+        if at == Moment::ZERO {
+            self.marked = (now, sold);
+        } else if passed >= RATE_OVER_MS {
+            let over_horizon = sold
+                .less(level)
+                .times(HORIZON_MS)
+                .split(i64::try_from(passed).unwrap_or(i64::MAX));
+            self.cushion = over_horizon.max(self.cushion.split(4).times(3));
+            self.marked = (now, sold);
+        }
+    }
+
+    /// Asks for more next time: the lease ran low before the horizon was over.
+    pub fn grow(&mut self, price: Credits) {
+        self.cushion = self.cushion.times(4).max(price.times(CUSHION_PRICES));
+    }
+
+    /// Takes the ledger's answer to a message sent at `sent`. Merging is by maximum, so an answer that is
+    /// repeated or overtaken changes nothing.
+    pub fn merge(&mut self, sent: Moment, answer: &EntryAnswer) {
+        if let Some(facts) = &answer.facts {
+            self.facts = facts.clone();
+        }
+        self.on_credit.booked = self.on_credit.booked.max(answer.on_credit);
+        if self.ended.map(|ended| ended.fence) == answer.ended {
+            self.ended = None;
+        }
+        if answer.ended == Some(self.fence) {
+            // The ledger closed it, because it had not heard of it for too long.
+            self.seal();
+        }
+        let Some(granted) = answer
+            .lease
+            .filter(|lease| lease.fence == self.fence && self.ended.is_none())
+        else {
+            return;
+        };
+        if granted.granted > self.granted {
+            self.granted = granted.granted;
+            self.low = self.unspent().split(4);
+        }
+        self.refill_at = Moment::ZERO;
+        self.deadline = self.deadline.max(sent.plus_millis(granted.ttl_ms));
+        if granted.recall {
+            self.hand_back();
+        }
+    }
+}
+
+/// What a gateway that knows nothing of a payer asks: to open the first fence.
+pub fn first_contact(payer: Payer, least: Credits, sum: Credits) -> Entry {
+    let zero = Credits::ZERO;
+    Entry {
+        payer,
+        ended: None,
+        lease: Some(LeaseReport {
+            fence: 1,
+            spent: zero,
+            returned: zero,
+            held: zero,
+        }),
+        ask: Some(Ask {
+            least,
+            need: sum,
+            want: sum.saturating_add(least.times(CUSHION_PRICES)),
+        }),
+        on_credit: zero,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+use super::*;
+use faregate_protocol::exchange::Granted;
+use proptest::prelude::*;
+
+fn credits(n: i64) -> Credits {
+    Credits::from_micros(n * 1_000_000)
+}
+
+fn at(ms: u64) -> Moment {
+    Moment::from_nanos(1).plus_millis(ms)
+}
+
+fn grant(fence: u32, level: i64) -> EntryAnswer {
+    let lease = Granted {
+        fence,
+        granted: credits(level),
+        ttl_ms: 1_000,
+        recall: false,
+    };
+    EntryAnswer {
+        lease: Some(lease),
+        ..EntryAnswer::default()
+    }
+}
+
+fn open(level: i64) -> Lease {
+    let mut lease = Lease::new(Facts {
+        key: "key_1".into(),
+        account: "acme".into(),
+        plan: None,
+    });
+    lease.merge(at(0), &grant(1, level));
+    lease
+}
+
+fn paid(lease: &mut Lease, now: Moment, price: i64) -> bool {
+    matches!(lease.admit(now, credits(price)), Admission::Paid { .. })
+}
+
+#[test]
+fn a_lease_sells_what_was_granted_and_no_more() {
+    let mut lease = open(3);
+    assert!(paid(&mut lease, at(1), 2));
+    assert!(!paid(&mut lease, at(1), 2));
+    assert!(paid(&mut lease, at(1), 1));
+    assert!(!paid(&mut lease, at(1), 1));
+    lease.settle(Purse::Lease(1), credits(2), credits(1));
+    assert_eq!((lease.spent, lease.held), (credits(2), Credits::ZERO));
+    assert!(paid(&mut lease, at(1), 1), "what was released can be sold again");
+}
+
+#[test]
+fn after_its_deadline_a_lease_sells_nothing_and_what_is_held_counts_as_spent() {
+    let mut lease = open(3);
+    assert!(paid(&mut lease, at(999), 1));
+    assert!(!paid(&mut lease, at(1_000), 1));
+    let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false);
+    assert_eq!(
+        entry.ended,
+        Some(Ended {
+            fence: 1,
+            spent: credits(1)
+        })
+    );
+    assert_eq!(entry.lease.map(|l| (l.fence, l.spent)), Some((2, Credits::ZERO)));
+    assert_eq!(
+        entry.ask.map(|ask| ask.need),
+        Some(credits(1)),
+        "levels start anew with the fence"
+    );
+    lease.settle(Purse::Lease(1), credits(1), Credits::ZERO);
+    assert_eq!(lease.spent, Credits::ZERO, "it is in the final word already");
+    lease.merge(at(1_000), &grant(2, 5));
+    assert_eq!(
+        lease.spendable(at(1_001)),
+        Credits::ZERO,
+        "not before the final word is acknowledged"
+    );
+    lease.merge(
+        at(1_000),
+        &EntryAnswer {
+            ended: Some(1),
+            ..grant(2, 5)
+        },
+    );
+    assert_eq!((lease.ended, lease.spendable(at(1_001))), (None, credits(5)));
+}
+
+#[test]
+fn an_answer_that_is_late_or_about_another_fence_changes_nothing() {
+    let mut lease = open(3);
+    lease.merge(at(500), &grant(1, 9));
+    let before = lease.clone();
+    lease.merge(at(0), &grant(1, 3));
+    lease.merge(at(900), &grant(2, 50));
+    lease.merge(at(900), &grant(0, 50));
+    assert_eq!((lease.granted, lease.deadline), (before.granted, before.deadline));
+}
+
+#[test]
+fn a_fence_that_the_ledger_closed_is_sealed_and_followed_by_the_next() {
+    let mut lease = open(3);
+    assert!(paid(&mut lease, at(1), 2));
+    lease.merge(
+        at(1),
+        &EntryAnswer {
+            ended: Some(1),
+            ..EntryAnswer::default()
+        },
+    );
+    assert_eq!(
+        lease.ended,
+        Some(Ended {
+            fence: 1,
+            spent: credits(2)
+        })
+    );
+    assert_eq!((lease.fence, lease.spendable(at(2))), (2, Credits::ZERO));
+}
+
+#[test]
+fn an_idle_lease_hands_everything_back_but_what_is_under_way() {
+    let mut lease = open(10);
+    assert!(paid(&mut lease, at(1), 4));
+    lease.rest();
+    assert_eq!(
+        (lease.returned, lease.held, lease.is_open()),
+        (credits(6), credits(4), true)
+    );
+    lease.settle(Purse::Lease(1), credits(4), Credits::ZERO);
+    lease.rest();
+    assert_eq!(
+        lease.ended,
+        Some(Ended {
+            fence: 1,
+            spent: credits(4)
+        })
+    );
+    assert!(!lease.is_open() && !lease.is_at_rest());
+    lease.merge(
+        at(9),
+        &EntryAnswer {
+            ended: Some(1),
+            ..EntryAnswer::default()
+        },
+    );
+    assert!(lease.is_at_rest());
+}
+
+#[test]
+fn credit_is_given_up_to_the_limit_until_the_ledger_has_booked_it() {
+    let mut lease = open(0);
+    assert!(lease.admit_on_credit(credits(2), credits(3)));
+    assert!(!lease.admit_on_credit(credits(2), credits(3)));
+    lease.settle(Purse::Credit, credits(2), Credits::ZERO);
+    assert!(!lease.admit_on_credit(credits(2), credits(3)));
+    assert_eq!(lease.report(at(1), None, false).on_credit, credits(2));
+    lease.merge(
+        at(1),
+        &EntryAnswer {
+            on_credit: credits(2),
+            ..EntryAnswer::default()
+        },
+    );
+    assert!(lease.admit_on_credit(credits(3), credits(3)));
+}
+
+#[test]
+fn a_lease_that_runs_low_asks_once_for_more() {
+    let mut lease = open(8);
+    let refills: Vec<bool> = (0..8)
+        .map(|_| {
+            matches!(
+                lease.admit(at(1), credits(1)),
+                Admission::Paid { refill: true, .. }
+            )
+        })
+        .collect();
+    assert_eq!(refills, [false, false, false, false, false, false, true, false]);
+}
+
+#[test]
+fn the_cushion_follows_the_rate() {
+    let mut lease = open(1_000);
+    lease.report(at(1), None, true);
+    for _ in 0..100 {
+        assert!(paid(&mut lease, at(2), 1));
+    }
+    lease.settle(Purse::Lease(1), credits(100), Credits::ZERO);
+    let ask = lease.report(at(901), None, true).ask.unwrap();
+    assert_eq!(ask.need, credits(100));
+    assert!(
+        ask.want > credits(600) && ask.want < credits(700),
+        "{ask:?}: 5 s at 111 a second, and what is used"
+    );
+}
+
+prop_compose! {
+    fn any_lease()(
+        n in proptest::array::uniform16(0_i64..i64::MAX), fence in any::<u32>(), listed in any::<bool>(),
+        names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), ended in proptest::option::of(1_u32..9),
+    ) -> Lease {
+        let c = |at: usize| Credits::from_micros(n[at]);
+        let m = |at: usize| Moment::from_nanos(n[at].unsigned_abs());
+        Lease {
+            facts: Facts { key: names.0, account: names.1, plan: names.2 }, listed, fence, granted: c(0), spent: c(1),
+            returned: c(2), held: c(3), deadline: m(4), ended: ended.map(|fence| Ended { fence, spent: c(5) }),
+            on_credit: OnCredit { spent: c(6), held: c(7), booked: c(8) }, low: c(9), cushion: c(10),
+            refill_at: m(11), marked: (m(12), c(13)),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_record_is_read_as_it_was_written(lease in any_lease()) {
+        prop_assert_eq!(Lease::decode(&lease.encode()), Some(lease));
+    }
+
+    #[test]
+    fn no_bytes_make_reading_or_deciding_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), lease in any_lease(), now in any::<u64>()) {
+        let _ = Lease::decode(&bytes);
+        let (mut lease, now) = (lease, Moment::from_nanos(now));
+        let _ = lease.admit(now, Credits::MAX);
+        let _ = lease.report(now, Some((Credits::MAX, Credits::MAX)), true);
+        lease.rest();
+    }
+
+    /// Whatever happens in whatever order, a lease never sells more than the ledger granted, and its
+    /// counters never shrink within a fence.
+    #[test]
+    fn nothing_is_sold_that_was_not_granted(steps in proptest::collection::vec((0_u8..7, 1_i64..6), 1..60)) {
+        let mut lease = open(10);
+        let (mut ledger_granted, mut sold, mut open_charges, mut now) = (credits(10), Credits::ZERO, Vec::new(), 1);
+        for (step, amount) in steps {
+            let before = (lease.fence, lease.spent, lease.returned);
+            match step {
+                0 | 1 => if let Admission::Paid { fence, .. } = lease.admit(at(now), credits(amount)) {
+                    open_charges.push((fence, credits(amount)));
+                    sold = sold.saturating_add(credits(amount));
+                },
+                2 => if let Some((fence, price)) = open_charges.pop() { lease.settle(Purse::Lease(fence), price, Credits::ZERO); },
+                3 => if let Some((fence, price)) = open_charges.pop() {
+                    if fence == lease.fence { sold = sold.less(price); }
+                    lease.settle(Purse::Lease(fence), Credits::ZERO, price);
+                },
+                4 => {
+                    // An honest ledger: it acknowledges the final word and raises what it granted.
+                    let entry = lease.report(at(now), Some((credits(amount), credits(amount))), false);
+                    let level = entry.ask.map_or(Credits::ZERO, |ask| ask.need).max(lease.granted);
+                    ledger_granted = ledger_granted.saturating_add(level.less(lease.granted));
+                    let mut answer = EntryAnswer { ended: entry.ended.map(|e| e.fence), ..grant(lease.fence, 0) };
+                    if let Some(granted) = &mut answer.lease { granted.granted = level; }
+                    lease.merge(at(now), &answer);
+                    lease.merge(at(now), &answer);
+                }
+                5 => lease.rest(),
+                _ => now += 400,
+            }
+            if lease.fence == before.0 {
+                prop_assert!(lease.spent >= before.1 && lease.returned >= before.2);
+            }
+            prop_assert!(sold <= ledger_granted, "sold {} of {}", sold, ledger_granted);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What the gate decides, and why: no proxy_wasm, no clock, no randomness.
+//!
+//! Rooms, in the order in which a request meets them:
+//! - [`settings`]: what the operator configured, checked when Envoy loads it.
+//! - [`request`], [`identity`], [`rules`]: what is asked for, who asks, what it costs.
+//! - [`lease`]: how much a payer may still spend here; kept in [`shared`] memory of all workers.
+//! - [`gate`]: ties these together for one worker; what it can't decide alone waits in [`waiting`].
+//! - [`broker`] and [`answer`]: one exchange with the ledger for all who wait; [`beat`]: the gateway's regular report.
+//! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger.
+//! - [`refusal`]: the one place that words a refusal; [`recent`] remembers refusals for a moment.
+
+pub mod answer;
+pub mod beat;
+pub mod broker;
+pub mod gate;
+pub mod identity;
+pub mod lease;
+pub mod moment;
+pub mod recent;
+pub mod refusal;
+pub mod request;
+pub mod rules;
+pub mod settings;
+pub mod settlement;
+pub mod shared;
+pub mod table;
+pub mod usage;
+pub mod waiting;

@@ -1,0 +1,310 @@
+//! The one place that words a refusal: cause → status, headers and an RFC 9457 problem body.
+//!
+//! What must hold: a caller is told to pay only when paying cures it, and to come back only when waiting
+//! does. Nothing of the caller's is repeated except where JSON escapes it.
+
+use faregate_protocol::{Credits, RefusalCode};
+use serde::Serialize;
+
+/// A refusal before it is worded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub code: RefusalCode,
+    /// What the request costs, where a rule was reached.
+    pub needed: Option<Credits>,
+    /// What the payer could still spend, where it is known.
+    pub available: Option<Credits>,
+    /// A narrower reason, for a person.
+    pub hint: Option<&'static str>,
+}
+
+impl Refusal {
+    /// For a cause that has nothing to do with amounts.
+    pub fn plain(code: RefusalCode) -> Self {
+        Self {
+            code,
+            needed: None,
+            available: None,
+            hint: None,
+        }
+    }
+}
+
+/// What surrounds the refused request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// The request's path without its query, which could hold a key.
+    pub path: &'a [u8],
+    /// Envoy's `x-request-id`.
+    pub request_id: Option<&'a [u8]>,
+    /// Where to top up.
+    pub top_up_url: Option<&'a str>,
+}
+
+/// A refusal ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers, in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON body.
+    pub body: String,
+}
+
+/// The members of the body; see `docs/refusals.md`.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: String,
+    instance: String,
+    code: RefusalCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    retryable: bool,
+    remedies: Vec<Remedy<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+enum Remedy<'a> {
+    SendKey,
+    TopUp {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        url: Option<&'a str>,
+    },
+    ReduceCost {
+        max: String,
+    },
+    Retry {
+        after_seconds: u32,
+    },
+    ContactOperator,
+}
+
+/// How long a caller is asked to stay away when the ledger is (seconds).
+const RETRY_AFTER: u32 = 1;
+
+/// The HTTP status of a cause.
+pub fn status(code: RefusalCode) -> u16 {
+    match code {
+        RefusalCode::MissingKey | RefusalCode::InvalidKey | RefusalCode::KeyExpired => 401,
+        RefusalCode::InsufficientFunds => 402,
+        RefusalCode::AccountSuspended => 403,
+        RefusalCode::LedgerUnavailable => 503,
+    }
+}
+
+/// Words a refusal.
+pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
+    let status = status(refusal.code);
+    let retryable = refusal.code == RefusalCode::LedgerUnavailable;
+    let (title, detail, remedies) = words(refusal, around.top_up_url);
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let amounts = refusal.code == RefusalCode::InsufficientFunds;
+    let problem = Problem {
+        r#type: format!("urn:faregate:refusal:{}", refusal.code),
+        title,
+        status,
+        detail,
+        instance: lossy(around.path),
+        code: refusal.code,
+        needed: refusal
+            .needed
+            .filter(|_| amounts)
+            .map(|credits| credits.to_string()),
+        available: refusal
+            .available
+            .filter(|_| amounts)
+            .map(|credits| credits.to_string()),
+        unit: amounts.then_some("credits"),
+        retryable,
+        remedies,
+        request_id: around.request_id.map(lossy),
+    };
+    let mut headers = vec![
+        ("content-type", "application/problem+json".to_owned()),
+        ("cache-control", "no-store".to_owned()),
+    ];
+    if status == 401 {
+        headers.push(("www-authenticate", "Bearer realm=\"faregate\"".to_owned()));
+    }
+    if retryable {
+        headers.push(("retry-after", RETRY_AFTER.to_string()));
+    } else {
+        headers.push(("x-should-retry", "false".to_owned()));
+    }
+    if let (402, Some(url)) = (status, around.top_up_url) {
+        headers.push(("link", format!("<{url}>; rel=\"payment\"")));
+    }
+    // Serialising plain strings and numbers has no way to fail.
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    Answer {
+        status,
+        headers,
+        body,
+    }
+}
+
+fn words<'a>(refusal: &Refusal, top_up_url: Option<&'a str>) -> (&'static str, String, Vec<Remedy<'a>>) {
+    let hint = |otherwise: &str| refusal.hint.unwrap_or(otherwise).to_owned();
+    match refusal.code {
+        RefusalCode::MissingKey => (
+            "API key missing",
+            hint("This request needs an API key and carries none."),
+            vec![Remedy::SendKey],
+        ),
+        RefusalCode::InvalidKey => (
+            "API key not valid",
+            hint("This API key is unknown or was revoked. Use another key, or ask for a new one."),
+            vec![Remedy::SendKey],
+        ),
+        RefusalCode::KeyExpired => (
+            "API key expired",
+            hint("This API key has expired. Use another key, or ask for a new one."),
+            vec![Remedy::SendKey],
+        ),
+        RefusalCode::InsufficientFunds => insufficient(refusal, top_up_url),
+        RefusalCode::AccountSuspended => (
+            "Account suspended",
+            hint("This account is suspended or closed. Only the operator of this API can open it again."),
+            vec![Remedy::ContactOperator],
+        ),
+        RefusalCode::LedgerUnavailable => (
+            "Payment can't be checked right now",
+            hint(
+                "This is our fault, not yours: nothing was charged, and there is nothing to pay. Try again soon.",
+            ),
+            vec![Remedy::Retry {
+                after_seconds: RETRY_AFTER,
+            }],
+        ),
+    }
+}
+
+fn insufficient<'a>(refusal: &Refusal, url: Option<&'a str>) -> (&'static str, String, Vec<Remedy<'a>>) {
+    let needed = refusal.needed.unwrap_or_default();
+    let available = refusal.available.unwrap_or_default();
+    let credits = |amount: Credits, one: &str, many: &str| {
+        format!(
+            "{amount} {}",
+            if amount == Credits::from_micros(1_000_000) {
+                one
+            } else {
+                many
+            }
+        )
+    };
+    let detail = format!(
+        "This request costs {}; {} left.",
+        credits(needed, "credit", "credits"),
+        credits(available, "is", "are")
+    );
+    let mut remedies = vec![Remedy::TopUp { url }];
+    if available.is_positive() {
+        remedies.push(Remedy::ReduceCost {
+            max: available.to_string(),
+        });
+    }
+    ("Not enough credits", detail, remedies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn render(refusal: &Refusal) -> (u16, Vec<(&'static str, String)>, Value) {
+        let around = Surroundings {
+            path: b"/a\"b\xff",
+            request_id: Some(b"r-1"),
+            top_up_url: Some("https://example.com/topup"),
+        };
+        let answer = answer(refusal, &around);
+        (
+            answer.status,
+            answer.headers,
+            serde_json::from_str(&answer.body).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_caller_who_is_short_reads_how_much_and_what_cures_it() {
+        let refusal = Refusal {
+            needed: Some(Credits::from_micros(12_000_000)),
+            available: Some(Credits::from_micros(1_000_000)),
+            ..Refusal::plain(RefusalCode::InsufficientFunds)
+        };
+        let (status, headers, body) = render(&refusal);
+        assert_eq!(status, 402);
+        assert_eq!(
+            body,
+            json!({
+                "type": "urn:faregate:refusal:insufficient_funds",
+                "title": "Not enough credits",
+                "status": 402,
+                "detail": "This request costs 12 credits; 1 is left.",
+                "instance": "/a\"b\u{fffd}",
+                "code": "insufficient_funds",
+                "needed": "12",
+                "available": "1",
+                "unit": "credits",
+                "retryable": false,
+                "remedies": [{"action": "top_up", "url": "https://example.com/topup"}, {"action": "reduce_cost", "max": "1"}],
+                "request_id": "r-1"
+            })
+        );
+        let header = |name: &str| headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
+        assert_eq!(header("content-type"), Some("application/problem+json"));
+        assert_eq!(header("cache-control"), Some("no-store"));
+        assert_eq!(header("x-should-retry"), Some("false"));
+        assert_eq!(
+            header("link"),
+            Some("<https://example.com/topup>; rel=\"payment\"")
+        );
+        assert_eq!(header("retry-after"), None);
+    }
+
+    #[test]
+    fn nobody_is_told_to_pay_for_our_own_fault() {
+        let (status, headers, body) = render(&Refusal::plain(RefusalCode::LedgerUnavailable));
+        assert_eq!((status, &body["retryable"]), (503, &json!(true)));
+        assert!(headers.contains(&("retry-after", "1".into())));
+        assert!(
+            !headers
+                .iter()
+                .any(|(name, _)| *name == "link" || *name == "x-should-retry")
+        );
+        assert_eq!(body["remedies"], json!([{"action": "retry", "after_seconds": 1}]));
+        assert_eq!((body.get("needed"), body.get("unit")), (None, None));
+    }
+
+    #[test]
+    fn every_cause_has_its_status_and_only_true_remedies() {
+        for code in RefusalCode::ALL {
+            let (status, headers, body) = render(&Refusal::plain(code));
+            assert_eq!(body["code"], code.as_str());
+            assert_eq!(body["status"], status);
+            assert!(!body["remedies"].as_array().unwrap().is_empty(), "{code}");
+            assert_eq!(
+                status == 401,
+                headers.iter().any(|(name, _)| *name == "www-authenticate"),
+                "{code}"
+            );
+            assert_eq!(
+                status == 402,
+                headers.iter().any(|(name, _)| *name == "link"),
+                "{code}"
+            );
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The filter's configuration: what an operator may write, and what is said when it is wrong.
+//!
+//! What must hold: whatever JSON comes in, the answer is either complete settings or one message that
+//! names the field's path, what was found there and what is allowed. An unknown field is an error, because
+//! a misspelt `price` must not make a route free.
+
+mod reader;
+mod rule;
+
+use faregate_protocol::Credits;
+use reader::Field;
+pub use reader::SettingsError;
+use serde_json::Value;
+
+/// Everything that the operator configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How to reach the ledger.
+    pub ledger: Ledger,
+    /// Where a caller's credential is looked for, in order.
+    pub identities: Vec<Identity>,
+    /// Which requests cost what: the first that matches decides.
+    pub rules: Vec<Rule>,
+    /// What holds for requests that no rule matches.
+    pub otherwise: Rule,
+    /// What the upstream is told about who paid.
+    pub forward: Forward,
+    /// Where a caller can top up; named in refusals.
+    pub top_up_url: Option<String>,
+}
+
+/// How to reach the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// The Envoy cluster of the ledger's gateway API.
+    pub cluster: String,
+    /// The `:authority` of calls to it.
+    pub authority: String,
+    /// What proves that we are a gateway.
+    pub token: Token,
+    /// How long a call may take, in milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// Where the gateway token comes from. `Debug` never shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// Written in the configuration.
+    Value(String),
+    /// In this environment variable of the wasm VM.
+    Env(String),
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(_) => f.write_str("Value(…)"),
+            Self::Env(name) => write!(f, "Env({name:?})"),
+        }
+    }
+}
+
+/// A place where a caller's credential may stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The API key is this header's value.
+    Header(String),
+    /// `Authorization: Bearer <API key>`.
+    Bearer,
+    /// The API key is this query parameter's value; it is removed before the upstream sees it.
+    Query(String),
+    /// The API key is this cookie's value.
+    Cookie(String),
+    /// A trusted subject is this Envoy attribute's value, such as a verified JWT claim or the SAN of a
+    /// client certificate.
+    Property(Vec<String>),
+}
+
+/// One line of the price list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// How reports and logs call it.
+    pub name: String,
+    /// Which requests it is for.
+    pub matches: Match,
+    /// What a request costs; `None` is free.
+    pub price: Option<Credits>,
+    /// The upstream statuses for which the charge is released.
+    pub refund_on: StatusSet,
+    /// What happens when the ledger can't be asked.
+    pub on_ledger_error: OnLedgerError,
+    /// How long a request waits for credits that are on their way from another holder, in milliseconds.
+    pub patience_ms: u32,
+    /// Judge, count and log, but never refuse.
+    pub shadow: bool,
+}
+
+/// Which requests a rule is for: all that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Match {
+    /// The host without its port, in lower case.
+    pub host: Option<String>,
+    /// The path without its query.
+    pub path: Option<PathMatch>,
+    /// One of these methods; empty means any.
+    pub methods: Vec<String>,
+    /// All of these headers.
+    pub headers: Vec<HeaderMatch>,
+}
+
+/// How a path is matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathMatch {
+    /// The whole path.
+    Exact(String),
+    /// Its beginning.
+    Prefix(String),
+    /// Segment by segment, where `None` stands for any one non-empty segment.
+    Template(Vec<Option<String>>),
+}
+
+/// A header that must be there, and perhaps its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderMatch {
+    /// Its name in lower case.
+    pub name: String,
+    /// Its exact value; `None` is satisfied by presence.
+    pub exact: Option<String>,
+}
+
+/// What happens to a request that needs the ledger when the ledger can't be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLedgerError {
+    /// Refuse it with 503.
+    Refuse,
+    /// Let known payers through up to this amount each, and settle it afterwards.
+    AllowUpTo(Credits),
+}
+
+/// What the upstream is told, each in a header of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// `x-faregate-account`.
+    pub account: bool,
+    /// `x-faregate-key`: the key's identifier, not the key.
+    pub key: bool,
+    /// `x-faregate-plan`.
+    pub plan: bool,
+    /// `x-faregate-charge`: the price, as a decimal string.
+    pub charge: bool,
+}
+
+/// A set of HTTP statuses from 100 to 599.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatusSet([u128; 4]);
+
+impl StatusSet {
+    /// Adds a status; one outside of 100 to 599 is no member of any set.
+    pub fn insert(&mut self, status: u16) {
+        if let (100..=599, Some(word)) = (status, self.0.get_mut(usize::from((status - 100) / 128))) {
+            *word |= 1 << ((status - 100) % 128);
+        }
+    }
+
+    /// Whether a status is in the set.
+    pub fn contains(&self, status: u16) -> bool {
+        status >= 100
+            && self
+                .0
+                .get(usize::from((status - 100) / 128))
+                .is_some_and(|word| word >> ((status - 100) % 128) & 1 == 1)
+    }
+}
+
+const TOP: [&str; 11] = [
+    "ledger",
+    "identities",
+    "rules",
+    "otherwise",
+    "forward",
+    "top_up_url",
+    "refund_on",
+    "on_ledger_error",
+    "patience_ms",
+    "shadow",
+    "$comment",
+];
+
+impl Settings {
+    /// Reads the configuration as Envoy passes it: the bytes of a JSON object.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn from_slice(json: &[u8]) -> Result<Self, SettingsError> {
+        let value: Value = serde_json::from_slice(json).map_err(|why| {
+            SettingsError::new(
+                "(configuration)",
+                &format!("text that is no JSON ({why})"),
+                "a JSON object",
+            )
+        })?;
+        Self::from_value(&value)
+    }
+
+    /// Reads the configuration from parsed JSON.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn from_value(value: &Value) -> Result<Self, SettingsError> {
+        let top = Field::root(value).object(&TOP)?;
+        let defaults = rule::Defaults::read(&top)?;
+        let mut rules: Vec<Rule> = Vec::new();
+        for (number, item) in top.list("rules", reader::MAX_RULES)?.iter().enumerate() {
+            let rule = rule::read(item, number, &defaults)?;
+            if rules.iter().any(|other| other.name == rule.name) || rule.name == rule::OTHERWISE {
+                return Err(item.wrong(
+                    &format!("the name {:?} a second time", rule.name),
+                    "a name of its own for each rule",
+                ));
+            }
+            rules.push(rule);
+        }
+        let identities = top.required("identities")?;
+        let identities_list = identities.list(reader::MAX_IDENTITIES)?;
+        if identities_list.is_empty() {
+            return Err(identities.wrong("an empty list", "at least one place to look for a credential"));
+        }
+        Ok(Self {
+            ledger: read_ledger(&top.required("ledger")?)?,
+            identities: identities_list
+                .iter()
+                .map(read_identity)
+                .collect::<Result<_, _>>()?,
+            rules,
+            otherwise: rule::read_otherwise(&top.required("otherwise")?, &defaults)?,
+            forward: read_forward(top.optional("forward"))?,
+            top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
+        })
+    }
+
+    /// The rule by its number, as [`crate::decide::rules::find`] gives it.
+    pub fn rule(&self, number: usize) -> &Rule {
+        self.rules.get(number).unwrap_or(&self.otherwise)
+    }
+}
+
+fn read_ledger(field: &Field<'_>) -> Result<Ledger, SettingsError> {
+    let ledger = field.object(&["cluster", "authority", "token", "timeout_ms"])?;
+    let cluster = ledger.required("cluster")?.text(256)?;
+    Ok(Ledger {
+        authority: ledger
+            .optional("authority")
+            .map_or(Ok(cluster.clone()), |a| a.header_value())?,
+        cluster,
+        token: read_token(&ledger.required("token")?)?,
+        timeout_ms: ledger
+            .optional("timeout_ms")
+            .map_or(Ok(500), |t| t.integer(1, 60_000))?,
+    })
+}
+
+fn read_token(field: &Field<'_>) -> Result<Token, SettingsError> {
+    let allowed = "{\"env\": NAME} for an environment variable of the VM, or {\"value\": TOKEN}";
+    if !field.is_object() {
+        // The found value may be the token itself: it must not reach a log.
+        return Err(field.wrong(field.kind(), allowed));
+    }
+    let token = field.object(&["env", "value"])?;
+    match (token.optional("env"), token.optional("value")) {
+        (Some(name), None) => Ok(Token::Env(name.text(256)?)),
+        (None, Some(value)) => value.secret().map(Token::Value),
+        _ => Err(field.wrong("both or neither of env and value", allowed)),
+    }
+}
+
+fn read_identity(field: &Field<'_>) -> Result<Identity, SettingsError> {
+    let allowed = "exactly one of {\"header\": NAME}, {\"bearer\": true}, {\"query\": NAME}, {\"cookie\": NAME}, {\"property\": [PATH …]}";
+    let object = field.object(&["header", "bearer", "query", "cookie", "property"])?;
+    let [(kind, value)] = object.members() else {
+        return Err(field.wrong(&format!("{} members", object.members().len()), allowed));
+    };
+    match *kind {
+        "header" => value.header_name().map(Identity::Header),
+        "bearer" if value.boolean()? => Ok(Identity::Bearer),
+        "query" => value.token_name().map(Identity::Query),
+        "cookie" => value.token_name().map(Identity::Cookie),
+        "property" => {
+            let path = value
+                .list(16)?
+                .iter()
+                .map(|part| part.text(256))
+                .collect::<Result<Vec<_>, _>>()?;
+            if path.is_empty() {
+                return Err(value.wrong(
+                    "an empty list",
+                    "the segments of an attribute, such as [\"connection\", \"uri_san_peer_certificate\"]",
+                ));
+            }
+            Ok(Identity::Property(path))
+        }
+        _ => Err(value.wrong("false", "true, or no such entry")),
+    }
+}
+
+fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
+    let Some(field) = field else {
+        return Ok(Forward {
+            account: true,
+            key: false,
+            plan: false,
+            charge: false,
+        });
+    };
+    let mut forward = Forward {
+        account: false,
+        key: false,
+        plan: false,
+        charge: false,
+    };
+    for item in field.list(4)? {
+        match item.text(16)?.as_str() {
+            "account" => forward.account = true,
+            "key" => forward.key = true,
+            "plan" => forward.plan = true,
+            "charge" => forward.charge = true,
+            other => {
+                return Err(item.wrong(
+                    &format!("{other:?}"),
+                    "\"account\", \"key\", \"plan\" or \"charge\"",
+                ));
+            }
+        }
+    }
+    Ok(forward)
+}
+
+fn read_url(field: &Field<'_>) -> Result<String, SettingsError> {
+    let url = field.header_value()?;
+    let plain = url
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+    if plain && (url.starts_with("https://") || url.starts_with("http://")) {
+        return Ok(url);
+    }
+    Err(field.wrong(
+        &format!("{url:?}"),
+        "an absolute URL such as \"https://example.com/topup\"",
+    ))
+}
+
+#[cfg(test)]
+mod tests;

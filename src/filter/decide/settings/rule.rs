@@ -1,0 +1,236 @@
+//! Reading one rule of the price list, and the defaults that the top level sets for all of them.
+
+use super::reader::{Field, Object};
+use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, SettingsError, StatusSet};
+use faregate_protocol::Credits;
+
+/// The name under which requests that no rule matches are reported.
+pub(super) const OTHERWISE: &str = "otherwise";
+
+const PRICE: &str = "a decimal string such as \"1\" or \"0.5\", or \"free\"";
+const STATUS: &str = "a status from 100 to 599, or a class such as \"5xx\"";
+
+/// What a rule takes over where it says nothing itself.
+pub(super) struct Defaults {
+    refund_on: StatusSet,
+    on_ledger_error: OnLedgerError,
+    patience_ms: u32,
+    shadow: bool,
+}
+
+impl Defaults {
+    pub(super) fn read(object: &Object<'_>) -> Result<Self, SettingsError> {
+        let mut gateway_failures = StatusSet::default();
+        for status in [502, 503, 504] {
+            gateway_failures.insert(status);
+        }
+        let built_in = Self {
+            refund_on: gateway_failures,
+            on_ledger_error: OnLedgerError::Refuse,
+            patience_ms: 1_000,
+            shadow: false,
+        };
+        built_in.overridden_by(object)
+    }
+
+    fn overridden_by(&self, object: &Object<'_>) -> Result<Self, SettingsError> {
+        Ok(Self {
+            refund_on: object
+                .optional("refund_on")
+                .map_or(Ok(self.refund_on), |f| read_statuses(&f))?,
+            on_ledger_error: object
+                .optional("on_ledger_error")
+                .map_or(Ok(self.on_ledger_error), |f| read_on_ledger_error(&f))?,
+            patience_ms: object
+                .optional("patience_ms")
+                .map_or(Ok(self.patience_ms), |f| f.integer(0, 60_000))?,
+            shadow: object
+                .optional("shadow")
+                .map_or(Ok(self.shadow), |f| f.boolean())?,
+        })
+    }
+}
+
+/// Reads `rules[number]`.
+pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Result<Rule, SettingsError> {
+    let rule = field.object(&[
+        "name",
+        "match",
+        "price",
+        "refund_on",
+        "on_ledger_error",
+        "patience_ms",
+        "shadow",
+        "$comment",
+    ])?;
+    let name = rule
+        .optional("name")
+        .map_or(Ok(format!("rule-{}", number + 1)), |f| read_name(&f))?;
+    let matches = rule
+        .optional("match")
+        .map_or(Ok(Match::default()), |f| read_match(&f))?;
+    let price = read_price(&rule.required("price")?)?;
+    Ok(build(name, matches, price, &defaults.overridden_by(&rule)?))
+}
+
+/// Reads `otherwise`: `"free"`, or an object with a price and what a rule may override.
+pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<Rule, SettingsError> {
+    let name = OTHERWISE.to_owned();
+    if field.as_str() == Some("free") {
+        return Ok(build(
+            name,
+            Match::default(),
+            None,
+            &defaults.overridden_by(&Field::root(&serde_json::json!({})).object(&[])?)?,
+        ));
+    }
+    if !field.is_object() {
+        return Err(field.wrong_value("\"free\", or an object such as {\"price\": \"1\"}"));
+    }
+    let rule = field.object(&[
+        "price",
+        "refund_on",
+        "on_ledger_error",
+        "patience_ms",
+        "shadow",
+        "$comment",
+    ])?;
+    let price = read_price(&rule.required("price")?)?;
+    Ok(build(
+        name,
+        Match::default(),
+        price,
+        &defaults.overridden_by(&rule)?,
+    ))
+}
+
+fn build(name: String, matches: Match, price: Option<Credits>, with: &Defaults) -> Rule {
+    Rule {
+        name,
+        matches,
+        price,
+        refund_on: with.refund_on,
+        on_ledger_error: with.on_ledger_error,
+        patience_ms: with.patience_ms,
+        shadow: with.shadow,
+    }
+}
+
+fn read_name(field: &Field<'_>) -> Result<String, SettingsError> {
+    let name = field.text(64)?;
+    if name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-._/:".contains(&b))
+    {
+        return Ok(name);
+    }
+    Err(field.wrong_value("a name of letters, digits, '-', '.', '_', '/' and ':'"))
+}
+
+fn read_price(field: &Field<'_>) -> Result<Option<Credits>, SettingsError> {
+    let Some(text) = field.as_str() else {
+        return Err(field.wrong_value(PRICE));
+    };
+    if text == "free" {
+        return Ok(None);
+    }
+    match Credits::parse(text) {
+        Ok(Credits::ZERO) => Err(field.wrong("\"0\"", "an amount above zero, or \"free\"")),
+        Ok(price) => Ok(Some(price)),
+        Err(why) => Err(field.wrong(&format!("{text:?}, which is {why}"), PRICE)),
+    }
+}
+
+fn read_statuses(field: &Field<'_>) -> Result<StatusSet, SettingsError> {
+    let mut statuses = StatusSet::default();
+    for item in field.list(100)? {
+        match item.as_str().map(str::as_bytes) {
+            Some([class @ b'1'..=b'5', b'x', b'x']) => {
+                let first = u16::from(class - b'0') * 100;
+                (first..first + 100).for_each(|status| statuses.insert(status));
+            }
+            Some(_) => return Err(item.wrong_value(STATUS)),
+            None => {
+                let status = item.integer(100, 599).map_err(|_| item.wrong_value(STATUS))?;
+                statuses.insert(u16::try_from(status).unwrap_or(0));
+            }
+        }
+    }
+    Ok(statuses)
+}
+
+fn read_on_ledger_error(field: &Field<'_>) -> Result<OnLedgerError, SettingsError> {
+    let allowed = "\"refuse\", or {\"allow_up_to\": AMOUNT}";
+    if field.as_str() == Some("refuse") {
+        return Ok(OnLedgerError::Refuse);
+    }
+    if !field.is_object() {
+        return Err(field.wrong_value(allowed));
+    }
+    let amount = field.object(&["allow_up_to"])?.required("allow_up_to")?;
+    match read_price(&amount)? {
+        Some(most) => Ok(OnLedgerError::AllowUpTo(most)),
+        None => Err(amount.wrong_value("a decimal string such as \"10\"")),
+    }
+}
+
+fn read_match(field: &Field<'_>) -> Result<Match, SettingsError> {
+    let object = field.object(&["host", "path", "methods", "headers"])?;
+    let host = object.optional("host").map(|f| f.header_value()).transpose()?;
+    let methods = object.list("methods", 32)?;
+    let headers = object.list("headers", 32)?;
+    Ok(Match {
+        host: host.map(|host| host.to_ascii_lowercase()),
+        path: object.optional("path").map(|f| read_path(&f)).transpose()?,
+        methods: methods.iter().map(read_method).collect::<Result<_, _>>()?,
+        headers: headers.iter().map(read_header).collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_method(field: &Field<'_>) -> Result<String, SettingsError> {
+    let method = field.text(32)?;
+    if method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+        return Ok(method);
+    }
+    Err(field.wrong_value("a method in capital letters, such as \"GET\""))
+}
+
+fn read_path(field: &Field<'_>) -> Result<PathMatch, SettingsError> {
+    let allowed = "{\"exact\": PATH}, {\"prefix\": PATH} or {\"template\": PATH with {} for any one segment}";
+    if !field.is_object() {
+        return Err(field.wrong_value(allowed));
+    }
+    let object = field.object(&["exact", "prefix", "template"])?;
+    let [(kind, value)] = object.members() else {
+        return Err(field.wrong(&format!("{} members", object.members().len()), allowed));
+    };
+    let path = value.text(2_048)?;
+    if !path.starts_with('/') || path.contains(['?', '#']) {
+        return Err(value.wrong_value("a path that starts with / and has no query"));
+    }
+    match *kind {
+        "exact" => Ok(PathMatch::Exact(path)),
+        "prefix" => Ok(PathMatch::Prefix(path)),
+        _ => {
+            let segment = |text: &str| match text {
+                "{}" => Ok(None),
+                text if text.contains(['{', '}']) => {
+                    Err(value.wrong_value("{} as a whole segment, such as /items/{}/price"))
+                }
+                text => Ok(Some(text.to_owned())),
+            };
+            path.split('/')
+                .map(segment)
+                .collect::<Result<_, _>>()
+                .map(PathMatch::Template)
+        }
+    }
+}
+
+fn read_header(field: &Field<'_>) -> Result<HeaderMatch, SettingsError> {
+    let object = field.object(&["name", "exact"])?;
+    Ok(HeaderMatch {
+        name: object.required("name")?.header_name()?,
+        exact: object.optional("exact").map(|f| f.text(2_048)).transpose()?,
+    })
+}

@@ -1,0 +1,188 @@
+//! Memory that all workers of a gateway share: Envoy's shared data in the filter, a map in tests and in
+//! the simulator.
+//!
+//! Envoy's has no expiry, no deletion and no listing, so only payers whom the ledger knows get an entry:
+//! no stranger can make it grow. What must hold: a lease is changed by compare-and-swap alone.
+
+use super::identity::Credential;
+use super::lease::Lease;
+use faregate_protocol::exchange::Facts;
+
+/// The shared memory of one gateway.
+pub trait SharedMemory {
+    /// The value and the stamp to swap it with; `None` when there is no such entry.
+    fn get(&self, name: &str) -> Option<(Vec<u8>, u32)>;
+    /// Writes `value` if the entry still has this stamp, or, without a stamp, if there is no entry yet.
+    /// Returns whether it was written.
+    fn swap(&self, name: &str, value: &[u8], stamp: Option<u32>) -> bool;
+    /// Adds to the queue of payers whose lease has news for the ledger.
+    fn push_news(&self, payer: &str);
+    /// Takes from that queue.
+    fn pop_news(&self) -> Option<String>;
+}
+
+/// How often a swap is tried before giving up. A worker wins at least one in as many tries as there are
+/// workers, so this is never reached short of a bug.
+const TRIES: usize = 1_000;
+
+/// The names of one gate's entries. Several filters in one process may share a memory, so every name
+/// carries what tells their ledgers apart.
+#[derive(Clone, Debug)]
+pub struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// For the filters that speak to one ledger.
+    pub fn new(cluster: &str, authority: &str) -> Self {
+        Self {
+            prefix: format!("faregate/1/{cluster}/{authority}/"),
+        }
+    }
+
+    /// Where a payer's lease is.
+    pub fn lease(&self, credential: &Credential) -> String {
+        let (kind, text) = match credential {
+            Credential::Key(text) => ("k/", text),
+            Credential::Subject(text) => ("s/", text),
+        };
+        [&self.prefix, kind, text].concat()
+    }
+
+    /// Where the gateway's identity is.
+    pub fn gateway(&self) -> String {
+        format!("{}gateway", self.prefix)
+    }
+
+    /// Where it says which worker beats.
+    pub fn leader(&self) -> String {
+        format!("{}leader", self.prefix)
+    }
+
+    /// Where the number of known payers is.
+    pub fn count(&self) -> String {
+        format!("{}count", self.prefix)
+    }
+
+    /// Where the name of the payer with this number is.
+    pub fn roll(&self, number: u32) -> String {
+        format!("{}roll/{number}", self.prefix)
+    }
+
+    /// The queue of payers with news.
+    pub fn news(&self) -> String {
+        format!("{}news", self.prefix)
+    }
+}
+
+/// Changes the lease at `name`, if there is one, and puts it on the news when its counters moved.
+/// `change` may run several times; only the last run counts.
+pub fn update<R>(
+    memory: &impl SharedMemory,
+    name: &str,
+    mut change: impl FnMut(&mut Lease) -> R,
+) -> Option<R> {
+    for _ in 0..TRIES {
+        let (bytes, stamp) = memory.get(name)?;
+        let mut lease = Lease::decode(&bytes)?;
+        let before = lease.counters();
+        let result = change(&mut lease);
+        let news = lease.counters() != before && !lease.listed;
+        lease.listed |= news;
+        let after = lease.encode();
+        if after == bytes {
+            return Some(result);
+        }
+        if memory.swap(name, &after, Some(stamp)) {
+            if news {
+                memory.push_news(name);
+            }
+            return Some(result);
+        }
+    }
+    None
+}
+
+/// The lease at `name` as it is now.
+pub fn read(memory: &impl SharedMemory, name: &str) -> Option<Lease> {
+    memory.get(name).and_then(|(bytes, _)| Lease::decode(&bytes))
+}
+
+/// Makes the entry of a payer whom the ledger has just named, unless it is there already, and writes the
+/// payer into the roll, from which a new leader learns whose leases are out.
+pub fn create(memory: &impl SharedMemory, names: &Names, name: &str, facts: Facts) {
+    if memory.get(name).is_some() {
+        return;
+    }
+    if memory.swap(name, &Lease::new(facts).encode(), None) {
+        enrol(memory, names, name);
+    }
+}
+
+fn enrol(memory: &impl SharedMemory, names: &Names, name: &str) {
+    for _ in 0..TRIES {
+        let (count, stamp) = count(memory, names);
+        if memory.swap(&names.count(), &(count + 1).to_le_bytes(), stamp) {
+            memory.swap(&names.roll(count), name.as_bytes(), None);
+            return;
+        }
+    }
+}
+
+/// The name of the payer with this number, while there are so many.
+pub fn on_roll(memory: &impl SharedMemory, names: &Names, number: u32) -> Option<String> {
+    let (bytes, _) = memory.get(&names.roll(number))?;
+    String::from_utf8(bytes).ok()
+}
+
+/// How many payers are on the roll, and the stamp of that number.
+pub fn count(memory: &impl SharedMemory, names: &Names) -> (u32, Option<u32>) {
+    match memory.get(&names.count()) {
+        Some((bytes, stamp)) => (bytes.try_into().map_or(0, u32::from_le_bytes), Some(stamp)),
+        None => (0, None),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::SharedMemory;
+    use std::cell::RefCell;
+    use std::collections::{BTreeMap, VecDeque};
+    use std::rc::Rc;
+
+    /// Shared memory for tests: one clone per worker.
+    #[derive(Clone, Default)]
+    pub(crate) struct Memory(Rc<RefCell<Inner>>);
+
+    #[derive(Default)]
+    struct Inner {
+        entries: BTreeMap<String, (Vec<u8>, u32)>,
+        news: VecDeque<String>,
+        stamp: u32,
+    }
+
+    impl SharedMemory for Memory {
+        fn get(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+            self.0.borrow().entries.get(name).cloned()
+        }
+
+        fn swap(&self, name: &str, value: &[u8], stamp: Option<u32>) -> bool {
+            let mut inner = self.0.borrow_mut();
+            if inner.entries.get(name).map(|(_, stamp)| *stamp) != stamp {
+                return false;
+            }
+            inner.stamp += 1;
+            let stamp = inner.stamp;
+            inner.entries.insert(name.to_owned(), (value.to_vec(), stamp));
+            true
+        }
+
+        fn push_news(&self, payer: &str) {
+            self.0.borrow_mut().news.push_back(payer.to_owned());
+        }
+
+        fn pop_news(&self) -> Option<String> {
+            self.0.borrow_mut().news.pop_front()
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A map from names to values, in the order of the names.
+//!
+//! All tables share one `BTreeMap` from names to places, because each further kind of map would add ten
+//! kilobytes to the filter; the values lie in a slab. Unlike a hash map it iterates the same way in
+//! every run, which the simulator needs, and no choice of names makes it slow.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// Values by name.
+#[derive(Clone, Debug)]
+pub struct Table<V> {
+    places: BTreeMap<String, usize>,
+    slab: Vec<Option<V>>,
+    free: Vec<usize>,
+}
+
+impl<V> Default for Table<V> {
+    fn default() -> Self {
+        Self {
+            places: BTreeMap::new(),
+            slab: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<V> Table<V> {
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&V> {
+        self.slab.get(*self.places.get(name)?)?.as_ref()
+    }
+
+    /// The value of a name, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut V> {
+        self.slab.get_mut(*self.places.get(name)?)?.as_mut()
+    }
+
+    /// Sets the value of a name; returns the one that it had.
+    pub fn insert(&mut self, name: &str, value: V) -> Option<V> {
+        if let Some(old) = self.get_mut(name) {
+            return Some(std::mem::replace(old, value));
+        }
+        let place = self.free.pop().unwrap_or(self.slab.len());
+        match self.slab.get_mut(place) {
+            Some(slot) => *slot = Some(value),
+            None => self.slab.push(Some(value)),
+        }
+        self.places.insert(name.to_owned(), place);
+        None
+    }
+
+    /// The value of a name, which is made first where there is none; `None` is never returned.
+    pub fn entry(&mut self, name: &str, make: impl FnOnce() -> V) -> Option<&mut V> {
+        if !self.places.contains_key(name) {
+            self.insert(name, make());
+        }
+        self.get_mut(name)
+    }
+
+    /// Takes a value out.
+    pub fn remove(&mut self, name: &str) -> Option<V> {
+        let place = self.places.remove(name)?;
+        self.free.push(place);
+        self.slab.get_mut(place)?.take()
+    }
+
+    /// Takes the first value out, with its name.
+    pub fn pop_first(&mut self) -> Option<(String, V)> {
+        let name = self.next_name("")?.to_owned();
+        let value = self.remove(&name)?;
+        Some((name, value))
+    }
+
+    /// The first name that isn't before `name`.
+    pub fn next_name(&self, name: &str) -> Option<&str> {
+        let from = (Bound::Included(name), Bound::Unbounded);
+        self.places
+            .range::<str, _>(from)
+            .next()
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// All names and values in order, beginning with the first that isn't before `name`, and from the start
+    /// again behind the last.
+    pub fn iter_from(&self, name: &str) -> impl Iterator<Item = (&str, &V)> {
+        let behind = self
+            .places
+            .range::<str, _>((Bound::Included(name), Bound::Unbounded));
+        let before = self
+            .places
+            .range::<str, _>((Bound::Unbounded, Bound::Excluded(name)));
+        behind
+            .chain(before)
+            .filter_map(|(name, place)| Some((name.as_str(), self.slab.get(*place)?.as_ref()?)))
+    }
+
+    /// All values, in no particular order, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.slab.iter_mut().flatten()
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn it_does_what_a_map_does(steps in proptest::collection::vec((0_u8..4, "[a-d]{0,2}", any::<u8>()), 0..80)) {
+            let (mut table, mut map) = (Table::default(), BTreeMap::new());
+            for (step, name, value) in steps {
+                match step {
+                    0 => prop_assert_eq!(table.insert(&name, value), map.insert(name, value)),
+                    1 => prop_assert_eq!(table.remove(&name), map.remove(&name)),
+                    2 => prop_assert_eq!(table.entry(&name, || value).copied(), Some(*map.entry(name).or_insert(value))),
+                    _ => prop_assert_eq!(table.pop_first(), map.pop_first()),
+                }
+                prop_assert_eq!(table.len(), map.len());
+                let whole: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value)).collect();
+                prop_assert_eq!(table.iter_from("").collect::<Vec<_>>(), whole);
+                let turned = map.range("b".to_owned()..).chain(map.range(.."b".to_owned()));
+                let turned: Vec<_> = turned.map(|(name, value)| (name.as_str(), value)).collect();
+                prop_assert_eq!(table.iter_from("b").collect::<Vec<_>>(), turned);
+            }
+        }
+    }
+}

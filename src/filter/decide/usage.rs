@@ -1,0 +1,156 @@
+//! What was sold, per key and rule, for the ledger's usage reports.
+//!
+//! Money doesn't depend on these lines (the lease's counters carry it); they say what it was for. A report
+//! is sent again under its number until the ledger has stored it, so nothing is counted twice.
+
+use super::moment::Moment;
+use super::settings::Settings;
+use super::table::Table;
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{MAX_USAGE_LINES, UsageLine, UsageReport};
+
+/// A report is sent by itself when it has been waiting this long (ms).
+const PATIENCE_MS: u64 = 5_000;
+/// The most lines kept while the ledger is away; what comes on top is counted as dropped.
+const MAX_LINES: usize = 20_000;
+
+/// One worker's tally.
+#[derive(Debug)]
+pub struct Tally {
+    broker: String,
+    seq: u64,
+    since: Moment,
+    /// By key: a line per rule that was used.
+    lines: Table<Vec<Counts>>,
+    count: usize,
+    unstored: Option<UsageReport>,
+    riding: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    rule: usize,
+    requests: u64,
+    credits: Credits,
+    refunds: u64,
+}
+
+impl Tally {
+    /// For the broker of this name, unique among the gateway's for ever.
+    pub fn new(broker: String) -> Self {
+        Self {
+            broker,
+            seq: 0,
+            since: Moment::ZERO,
+            lines: Table::default(),
+            count: 0,
+            unstored: None,
+            riding: false,
+        }
+    }
+
+    /// Counts a request; returns false when there was no room for it.
+    pub fn count(&mut self, now: Moment, key: &str, rule: usize, kept: Option<Credits>) -> bool {
+        if self.lines.is_empty() {
+            self.since = now;
+        }
+        let room = self.count < MAX_LINES;
+        if !room && self.lines.get(key).is_none() {
+            return false;
+        }
+        let Some(lines) = self.lines.entry(key, Vec::new) else {
+            return false;
+        };
+        if !lines.iter().any(|counts| counts.rule == rule) {
+            if !room {
+                return false;
+            }
+            lines.push(Counts {
+                rule,
+                requests: 0,
+                credits: Credits::ZERO,
+                refunds: 0,
+            });
+            self.count += 1;
+        }
+        let Some(counts) = lines.iter_mut().find(|counts| counts.rule == rule) else {
+            return false;
+        };
+        if let Some(price) = kept {
+            counts.requests = counts.requests.saturating_add(1);
+            counts.credits = counts.credits.saturating_add(price);
+        } else {
+            counts.refunds = counts.refunds.saturating_add(1);
+        }
+        true
+    }
+
+    /// Whether a report should go out even if nothing else does.
+    pub fn is_due(&self, now: Moment) -> bool {
+        let waits = self.unstored.is_some() || !self.lines.is_empty();
+        let full = self.count >= MAX_USAGE_LINES;
+        waits && !self.riding && (full || now.millis_since(self.since) >= PATIENCE_MS)
+    }
+
+    /// Whether anything is left to report.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.unstored.is_none()
+    }
+
+    /// The report to send now, if there is one and none is under way.
+    pub fn board(&mut self, settings: &Settings) -> Option<UsageReport> {
+        if self.riding {
+            return None;
+        }
+        if self.unstored.is_none() && !self.lines.is_empty() {
+            self.seq = self.seq.saturating_add(1);
+            let mut lines = Vec::new();
+            while lines.len() < MAX_USAGE_LINES
+                && let Some((payer, mut counts)) = self.lines.pop_first()
+            {
+                let rest = counts.split_off(counts.len().min(MAX_USAGE_LINES - lines.len()));
+                self.count -= counts.len();
+                if !rest.is_empty() {
+                    self.lines.insert(&payer, rest);
+                }
+                lines.extend(counts.into_iter().map(|counts| {
+                    let Counts {
+                        rule,
+                        requests,
+                        credits,
+                        refunds,
+                    } = counts;
+                    let rule = settings.rule(rule).name.clone();
+                    UsageLine {
+                        payer: payer.clone(),
+                        rule,
+                        requests,
+                        credits,
+                        refunds,
+                    }
+                }));
+            }
+            self.unstored = Some(UsageReport {
+                broker: self.broker.clone(),
+                seq: self.seq,
+                lines,
+            });
+        }
+        self.riding = self.unstored.is_some();
+        self.unstored.clone()
+    }
+
+    /// The message that carried the report is over; `stored` is the number that the ledger has, if it
+    /// answered.
+    pub fn alight(&mut self, now: Moment, stored: Option<u64>) {
+        self.riding = false;
+        self.since = now;
+        if self
+            .unstored
+            .as_ref()
+            .is_some_and(|report| stored >= Some(report.seq))
+        {
+            self.unstored = None;
+        }
+    }
+}

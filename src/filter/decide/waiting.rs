@@ -1,0 +1,140 @@
+//! Requests that wait for the ledger, per payer, first come first served.
+
+use super::identity::Credential;
+use super::moment::Moment;
+use super::table::Table;
+use faregate_protocol::Credits;
+use std::collections::VecDeque;
+
+/// The most requests that may wait on one worker; more are refused at once.
+pub const MAX_WAITING: usize = 10_000;
+
+/// One request that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// The request's context, by which the host finds it again.
+    pub context: u32,
+    /// The number of its rule.
+    pub rule: usize,
+    /// What it costs.
+    pub price: Credits,
+    /// Until when it waits for credits that are on their way.
+    pub patient_until: Moment,
+    /// When it is given up whatever happens.
+    pub deadline: Moment,
+}
+
+/// All requests of one payer that wait.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// Who.
+    pub credential: Credential,
+    /// In order of arrival; never empty.
+    pub waiters: VecDeque<Waiter>,
+    /// The ledger is asked not before this.
+    pub ask_at: Moment,
+    /// Whether a message that asks for them is under way.
+    pub asked: bool,
+    /// How often an answer has left them unsatisfied without a reason.
+    pub rounds: u32,
+}
+
+/// All who wait, by the name of their lease.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    queues: Table<Queue>,
+    count: usize,
+}
+
+impl Waiting {
+    /// Adds a request; returns false when there is no room.
+    pub fn push(&mut self, lease: &str, credential: Credential, waiter: Waiter) -> bool {
+        if self.count >= MAX_WAITING {
+            return false;
+        }
+        let queue = self.queues.entry(lease, || Queue {
+            credential,
+            waiters: VecDeque::new(),
+            ask_at: Moment::ZERO,
+            asked: false,
+            rounds: 0,
+        });
+        if let Some(queue) = queue {
+            queue.waiters.push_back(waiter);
+            self.count += 1;
+        }
+        true
+    }
+
+    /// How many requests wait.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The payers whom the ledger should be asked about now: at most `most`, each with the cheapest price
+    /// and the sum of what waits. They count as asked from here on.
+    pub fn ask(&mut self, now: Moment, most: usize) -> Vec<(String, Credential, Credits, Credits)> {
+        let due = self
+            .queues
+            .iter_from("")
+            .filter(|(_, queue)| !queue.asked && queue.ask_at <= now);
+        let asking: Vec<_> = due
+            .take(most)
+            .map(|(lease, queue)| {
+                let prices = || queue.waiters.iter().map(|waiter| waiter.price);
+                let least = prices().min().unwrap_or_default();
+                let sum = prices().fold(Credits::ZERO, Credits::saturating_add);
+                (lease.to_owned(), queue.credential.clone(), least, sum)
+            })
+            .collect();
+        for (lease, ..) in &asking {
+            if let Some(queue) = self.queues.get_mut(lease) {
+                queue.asked = true;
+            }
+        }
+        asking
+    }
+
+    /// Takes a payer's queue out, to serve it; [`Waiting::put_back`] takes what is left.
+    pub fn take(&mut self, lease: &str) -> Option<Queue> {
+        let queue = self.queues.remove(lease)?;
+        self.count -= queue.waiters.len();
+        Some(queue)
+    }
+
+    /// Puts those back who go on waiting.
+    pub fn put_back(&mut self, lease: &str, queue: Queue) {
+        if !queue.waiters.is_empty() {
+            self.count += queue.waiters.len();
+            self.queues.insert(lease, queue);
+        }
+    }
+
+    /// Takes out everybody whose deadline has passed, with the name of the lease.
+    pub fn expire(&mut self, now: Moment) -> Vec<(String, Waiter)> {
+        let late = |queue: &Queue| queue.waiters.iter().any(|waiter| waiter.deadline <= now);
+        let leases: Vec<String> = self
+            .queues
+            .iter_from("")
+            .filter(|(_, queue)| late(queue))
+            .map(|(lease, _)| lease.to_owned())
+            .collect();
+        let mut over = Vec::new();
+        for lease in leases {
+            let Some(mut queue) = self.take(&lease) else {
+                continue;
+            };
+            let (stay, go): (Vec<_>, Vec<_>) =
+                queue.waiters.drain(..).partition(|waiter| now < waiter.deadline);
+            queue.waiters = stay.into();
+            self.put_back(&lease, queue);
+            over.extend(go.into_iter().map(|waiter| (lease.clone(), waiter)));
+        }
+        over
+    }
+}

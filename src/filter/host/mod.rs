@@ -1,0 +1,24 @@
+//! The filter's shell: everything that speaks to Envoy, and the only place that names `proxy_wasm`.
+//!
+//! - [`root`] is one per worker and configuration: it configures the gate, ticks, and holds the
+//!   conversation with the ledger.
+//! - [`stream`] is one per request.
+//! - [`memory`], [`clock`], [`metrics`] give the core what it takes as arguments.
+//!
+//! What must hold: no callback panics (Envoy would drop the whole VM), so only host calls that answer with a
+//! `Result`, and only values as bytes; and the gate is never borrowed while Envoy may call back.
+
+mod clock;
+mod ledger;
+mod memory;
+mod metrics;
+mod root;
+mod stream;
+mod worker;
+
+use proxy_wasm::types::LogLevel;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|context| Box::new(root::Root::new(context)));
+}}

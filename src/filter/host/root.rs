@@ -1,0 +1,247 @@
+//! One per worker and configuration: reads the configuration, ticks, and speaks with the ledger.
+//!
+//! Every call leaves from here, never from a request: Envoy keeps the calls of a root context when a client
+//! hangs up, so no answer, and no credit in it, is lost.
+
+use super::memory::HostMemory;
+use super::metrics::Metrics;
+use super::stream::Stream;
+use super::worker::{Stage, Worker};
+use super::{clock, ledger};
+use crate::decide::gate::{Gate, Outcome, Passage, Resolution};
+use crate::decide::settings::{Settings, Token};
+use crate::decide::shared::Names;
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType};
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How often the gate looks at the clock.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The root context.
+pub(super) struct Root {
+    context: u32,
+    running: Option<Running>,
+}
+
+/// What exists once a configuration was accepted.
+struct Running {
+    root: u32,
+    worker: Rc<Worker>,
+    token: String,
+    metrics: Metrics,
+    /// Envoy's token and the message's number of each call under way.
+    calls: Vec<(u32, u64)>,
+    ledger_answers: bool,
+    closing: bool,
+}
+
+impl Root {
+    pub(super) fn new(context: u32) -> Self {
+        Self {
+            context,
+            running: None,
+        }
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match configure(self.context, size) {
+            Ok(running) => {
+                self.running = Some(running);
+                true
+            }
+            Err(why) => {
+                log::error!("faregate: the filter's configuration is wrong: {why}");
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        let resolutions = running.worker.gate.borrow_mut().tick(clock::now());
+        running.resolve(resolutions);
+        running.speak();
+        let counters = running.worker.gate.borrow_mut().take_counters();
+        running.metrics.add(&counters);
+    }
+
+    fn on_queue_ready(&mut self, queue: u32) {
+        let Some(running) = self
+            .running
+            .as_mut()
+            .filter(|running| running.worker.bell == queue)
+        else {
+            return;
+        };
+        while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
+        running.worker.rung.set(false);
+        running.speak();
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        let worker = Rc::clone(&self.running.as_ref()?.worker);
+        Some(Box::new(Stream {
+            context,
+            worker,
+            ticket: Rc::default(),
+        }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        let Some(at) = running.calls.iter().position(|(call, _)| *call == token) else {
+            return;
+        };
+        let (_, id) = running.calls.swap_remove(at);
+        let answer = ledger::read_answer(body_size);
+        running.note_health(answer.as_ref().err());
+        let resolutions = running
+            .worker
+            .gate
+            .borrow_mut()
+            .answered(clock::now(), id, answer.ok());
+        running.resolve(resolutions);
+        running.speak();
+        if running.closing && running.calls.is_empty() {
+            let _ = hostcalls::done();
+        }
+    }
+
+    /// The filter goes away (a new configuration, or the listener's end): hand everything back first.
+    fn on_done(&mut self) -> bool {
+        let Some(running) = &mut self.running else {
+            return true;
+        };
+        running.closing = true;
+        running.worker.gate.borrow_mut().close(clock::now());
+        running.speak();
+        running.calls.is_empty()
+    }
+}
+
+impl Running {
+    /// Sends every message that is due.
+    fn speak(&mut self) {
+        loop {
+            let now = clock::now();
+            let Some(message) = self.worker.gate.borrow_mut().next_message(now) else {
+                return;
+            };
+            let called = {
+                let gate = self.worker.gate.borrow();
+                ledger::call(&gate.settings().ledger, &self.token, &message.body)
+            };
+            match called {
+                Ok(call) => self.calls.push((call, message.id)),
+                Err(why) => {
+                    self.note_health(Some(&why));
+                    let resolutions = self.worker.gate.borrow_mut().answered(now, message.id, None);
+                    self.resolve(resolutions);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Lets go on, or refuses, those who have waited. Envoy's current context is the root's again at the end.
+    fn resolve(&mut self, resolutions: Vec<Resolution>) {
+        if resolutions.is_empty() {
+            return;
+        }
+        for Resolution { context, outcome } in resolutions {
+            let parked = self.worker.parked.borrow_mut().remove(&context.to_string());
+            let here = parked.filter(|ticket| matches!(ticket.borrow().stage, Stage::Waits));
+            let Some(ticket) = here.filter(|_| hostcalls::set_effective_context(context).is_ok()) else {
+                // The client has hung up meanwhile.
+                if let Outcome::Pass(Passage::Paid(charge)) = outcome {
+                    self.worker.gate.borrow_mut().cancel(&charge);
+                }
+                continue;
+            };
+            if self.worker.carry_out(&mut ticket.borrow_mut(), outcome) {
+                let _ = hostcalls::resume_http_request();
+            }
+        }
+        let _ = hostcalls::set_effective_context(self.root);
+    }
+
+    /// Says once when the ledger stops answering, and once when it is back.
+    fn note_health(&mut self, trouble: Option<&String>) {
+        match trouble {
+            Some(why) if self.ledger_answers => log::error!("faregate: the ledger can't be asked: {why}"),
+            None if !self.ledger_answers => log::info!("faregate: the ledger answers again"),
+            _ => {}
+        }
+        self.ledger_answers = trouble.is_none();
+    }
+}
+
+fn configure(root: u32, size: usize) -> Result<Running, String> {
+    let json = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let settings = Settings::from_slice(&json).map_err(|why| why.to_string())?;
+    let token = match &settings.ledger.token {
+        Token::Value(token) => token.clone(),
+        Token::Env(name) => std::env::var(name).ok().filter(|token| !token.is_empty()).ok_or_else(|| {
+            format!("ledger.token.env: found no environment variable {name:?} in the VM; allowed is the name of one that vm_config.environment_variables passes on")
+        })?,
+    };
+    let names = Names::new(&settings.ledger.cluster, &settings.ledger.authority);
+    let unique = unique_name();
+    let bell = hostcalls::register_shared_queue(&format!("faregate/bell/{unique}"))
+        .map_err(|why| format!("no queue: {why:?}"))?;
+    let _ = hostcalls::set_tick_period(TICK);
+    let gate = Gate::new(settings, HostMemory::open(&names), &unique);
+    log::info!(
+        "faregate {} configured: gateway {}",
+        env!("CARGO_PKG_VERSION"),
+        gate.gateway()
+    );
+    let worker = Worker {
+        gate: RefCell::new(gate),
+        parked: RefCell::default(),
+        bell,
+        rung: Cell::new(false),
+    };
+    Ok(Running {
+        root,
+        worker: Rc::new(worker),
+        token,
+        metrics: Metrics::define(),
+        calls: Vec::new(),
+        ledger_answers: true,
+        closing: false,
+    })
+}
+
+/// A name that nobody else has: the Envoy node's, and 128 random bits.
+fn unique_name() -> String {
+    let node = hostcalls::get_property(vec!["node", "id"])
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+    let node: Vec<u8> = node.into_iter().filter(plain).take(64).collect();
+    let node = String::from_utf8(node).unwrap_or_default();
+    let random = || RandomState::new().hash_one(0_u8);
+    format!("{node}:{:016x}{:016x}", random(), random() ^ clock::now().nanos())
+}

@@ -1,0 +1,134 @@
+//! One request: judged when its head arrives, closed when Envoy logs it.
+
+use super::clock;
+use super::worker::{Stage, Ticket, Worker};
+use crate::decide::gate::{Arrival, Charge, End};
+use crate::decide::identity;
+use crate::decide::request::Head;
+use faregate_protocol::Credits;
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, MapType};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Headers of this prefix are ours alone: a client's are removed.
+const OURS: &str = "x-faregate-";
+
+/// One request at the gate.
+pub(super) struct Stream {
+    pub(super) context: u32,
+    pub(super) worker: Rc<Worker>,
+    pub(super) ticket: Rc<RefCell<Ticket>>,
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        if !matches!(self.ticket.borrow().stage, Stage::New) {
+            return Action::Continue;
+        }
+        let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
+        let head = Head::new(&headers);
+        for name in head.names().filter(|name| name.starts_with(OURS)) {
+            let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
+        }
+        let mut gate = self.worker.gate.borrow_mut();
+        if let Some(path) = identity::without_key(&gate.settings().identities, head.path_and_query()) {
+            let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(&path));
+        }
+        let arrival = gate.arrive(clock::now(), self.context, &head, property);
+        let wake = gate.take_wake();
+        drop(gate);
+        let mut ticket = self.ticket.borrow_mut();
+        let goes_on = match arrival {
+            Arrival::Decided(outcome) => {
+                if matches!(outcome, crate::decide::gate::Outcome::Refuse(_)) {
+                    surroundings(&mut ticket, &head);
+                }
+                self.worker.carry_out(&mut ticket, outcome)
+            }
+            Arrival::Waits => {
+                surroundings(&mut ticket, &head);
+                ticket.stage = Stage::Waits;
+                self.worker
+                    .parked
+                    .borrow_mut()
+                    .insert(&self.context.to_string(), Rc::clone(&self.ticket));
+                false
+            }
+        };
+        if wake {
+            self.worker.ring();
+        }
+        if goes_on { Action::Continue } else { Action::Pause }
+    }
+
+    fn on_log(&mut self) {
+        let stage = std::mem::take(&mut self.ticket.borrow_mut().stage);
+        match stage {
+            Stage::New => {}
+            // Whatever the ledger grants for it later goes back; see `Root::resolve`.
+            Stage::Waits => {
+                self.worker.parked.borrow_mut().remove(&self.context.to_string());
+                note("decision=abandoned");
+            }
+            Stage::Free => note("decision=free"),
+            Stage::Refused(code) => note(&format!("decision={code}")),
+            Stage::Shadow(code) => note(&format!("decision=shadow:{code}")),
+            Stage::Paid(charge) => self.close(&charge),
+        }
+    }
+}
+
+impl Stream {
+    fn close(&self, charge: &Charge) {
+        let mut gate = self.worker.gate.borrow_mut();
+        let charged = gate.finish(clock::now(), charge, end());
+        let rule = gate.settings().rule(charge.rule).name.clone();
+        drop(gate);
+        let decision = if charged == Credits::ZERO {
+            "released"
+        } else {
+            "admitted"
+        };
+        let facts = &charge.facts;
+        note(&format!(
+            "decision={decision} account={} key={} charge={charged} rule={rule}",
+            facts.account, facts.key
+        ));
+    }
+}
+
+fn surroundings(ticket: &mut Ticket, head: &Head<'_>) {
+    ticket.path = head.path().to_vec();
+    ticket.request_id = head.value("x-request-id").map(<[u8]>::to_vec);
+}
+
+/// An attribute of Envoy's.
+fn property(path: &[String]) -> Option<Vec<u8>> {
+    hostcalls::get_property(path.iter().map(String::as_str).collect())
+        .ok()
+        .flatten()
+}
+
+/// How the request ended, in Envoy's own words.
+fn end() -> End {
+    let number = |path| {
+        let bytes: [u8; 8] = hostcalls::get_property(path).ok().flatten()?.try_into().ok()?;
+        u16::try_from(i64::from_le_bytes(bytes)).ok()
+    };
+    match number(vec!["response", "code"]) {
+        Some(status) if status > 0 => End::Answered(status),
+        _ => match hostcalls::get_property(vec!["upstream", "address"]) {
+            Ok(Some(address)) if !address.is_empty() => End::Cut,
+            _ => End::NeverAsked,
+        },
+    }
+}
+
+/// Leaves a note for the access log: `%FILTER_STATE(wasm.faregate:PLAIN)%`.
+fn note(text: &str) {
+    let _ = hostcalls::set_property(vec!["faregate"], Some(text.as_bytes()));
+}

@@ -1,0 +1,114 @@
+//! What the root context and the requests of one worker share.
+
+use super::memory::HostMemory;
+use crate::decide::gate::{Charge, Gate, Outcome, Passage};
+use crate::decide::refusal::{self, Surroundings};
+use crate::decide::table::Table;
+use faregate_protocol::RefusalCode;
+use proxy_wasm::hostcalls;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// A worker's gate and the requests that wait at it.
+pub(super) struct Worker {
+    pub(super) gate: RefCell<Gate<HostMemory>>,
+    /// Requests that wait, by their context's number.
+    pub(super) parked: RefCell<Table<Rc<RefCell<Ticket>>>>,
+    /// The queue that wakes this worker's root context.
+    pub(super) bell: u32,
+    pub(super) rung: Cell<bool>,
+}
+
+/// Where a request stands.
+#[derive(Debug, Default)]
+pub(super) enum Stage {
+    /// It has not been judged.
+    #[default]
+    New,
+    /// It waits for the ledger.
+    Waits,
+    /// It is free of charge.
+    Free,
+    /// It is paid.
+    Paid(Charge),
+    /// It would have been refused, did its rule not only watch.
+    Shadow(RefusalCode),
+    /// It was refused.
+    Refused(RefusalCode),
+}
+
+/// One request's stage, and what a later refusal needs of its head.
+#[derive(Debug, Default)]
+pub(super) struct Ticket {
+    pub(super) stage: Stage,
+    pub(super) path: Vec<u8>,
+    pub(super) request_id: Option<Vec<u8>>,
+}
+
+impl Worker {
+    /// Wakes the root context, which then speaks to the ledger outside of any request.
+    pub(super) fn ring(&self) {
+        if !self.rung.replace(true) && hostcalls::enqueue_shared_queue(self.bell, Some(b"!")).is_err() {
+            self.rung.set(false);
+        }
+    }
+
+    /// Carries an outcome out on the request that is Envoy's current one. Returns whether it goes on.
+    pub(super) fn carry_out(&self, ticket: &mut Ticket, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Pass(passage) => {
+                ticket.stage = match passage {
+                    Passage::Free => Stage::Free,
+                    Passage::Shadow(code) => Stage::Shadow(code),
+                    Passage::Paid(charge) => {
+                        self.forward(&charge);
+                        Stage::Paid(charge)
+                    }
+                };
+                true
+            }
+            Outcome::Refuse(refused) => {
+                ticket.stage = Stage::Refused(refused.code);
+                let gate = self.gate.borrow();
+                let around = Surroundings {
+                    path: &ticket.path,
+                    request_id: ticket.request_id.as_deref(),
+                    top_up_url: gate.settings().top_up_url.as_deref(),
+                };
+                let answer = refusal::answer(&refused, &around);
+                drop(gate);
+                let headers = answer
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str()))
+                    .collect();
+                let _ = hostcalls::send_http_response(
+                    u32::from(answer.status),
+                    headers,
+                    Some(answer.body.as_bytes()),
+                );
+                false
+            }
+        }
+    }
+
+    /// Tells the upstream who paid.
+    fn forward(&self, charge: &Charge) {
+        let forward = self.gate.borrow().settings().forward;
+        let set = |name: &str, value: &str| {
+            let _ = hostcalls::add_map_value(proxy_wasm::types::MapType::HttpRequestHeaders, name, value);
+        };
+        if forward.account {
+            set("x-faregate-account", &charge.facts.account);
+        }
+        if forward.key {
+            set("x-faregate-key", &charge.facts.key);
+        }
+        if let (true, Some(plan)) = (forward.plan, &charge.facts.plan) {
+            set("x-faregate-plan", plan);
+        }
+        if forward.charge {
+            set("x-faregate-charge", &charge.price.to_string());
+        }
+    }
+}

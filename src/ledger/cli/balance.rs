@@ -1,0 +1,44 @@
+//! `faregate balance`: what an account has left, and where the rest went.
+
+use super::{
+    admin::{Remote, encoded},
+    failure::Failure,
+    screen::{Screen, text},
+};
+use clap::Args;
+
+#[derive(Args)]
+pub struct Balance {
+    #[command(flatten)]
+    remote: Remote,
+    /// The account\'s identifier
+    account: String,
+}
+
+impl Balance {
+    pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        let path = format!("/admin/v1/accounts/{}/balance", encoded(&self.account));
+        let answer = self.remote.connect()?.get(&path, &[])?;
+        screen.show(&answer, |screen, balance| {
+            screen.members(balance, &["account", "state"])?;
+            let amounts = [
+                ("available", "to spend"),
+                ("held", "in gateways' leases"),
+                ("spent", ""),
+                ("expired", ""),
+                ("owed", "the next grant pays this first"),
+                ("granted", "in all"),
+            ];
+            let width = amounts
+                .iter()
+                .map(|(name, _)| text(balance, name).len())
+                .max()
+                .unwrap_or(0);
+            for (name, meaning) in amounts {
+                let line = format!("{name:<9}  {:>width$}  {meaning}", text(balance, name));
+                screen.line(line.trim_end())?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! Finds the filter's configuration inside a larger file: Envoy's own, an Istio `WasmPlugin`, an Envoy
+//! Gateway `EnvoyExtensionPolicy`, or the bare thing.
+
+use faregate::decide::settings::SettingsError;
+use serde_json::{Map, Value};
+
+/// How Envoy names the type of a wasm HTTP filter.
+const WASM_TYPE: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+/// Members that only our configuration has.
+const OURS: [&str; 4] = ["ledger", "identities", "otherwise", "rules"];
+
+/// A configuration that is ours, or should be.
+pub struct Found {
+    /// The path to it; empty when it is the whole document.
+    pub place: String,
+    /// The configuration itself, unwrapped, or why it can't be.
+    pub configuration: Result<Value, SettingsError>,
+    /// Whether the plugin around it lets requests pass when the filter is broken.
+    pub fails_open: bool,
+}
+
+/// All configurations of our filter in these documents.
+pub fn configurations(documents: &[Value]) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (number, document) in documents.iter().enumerate() {
+        let start = if documents.len() > 1 {
+            format!("document[{number}]")
+        } else {
+            String::new()
+        };
+        let before = found.len();
+        search(document, &start, &mut found);
+        if found.len() == before && looks_like_ours(document) {
+            found.push(Found {
+                place: start,
+                configuration: Ok(document.clone()),
+                fails_open: false,
+            });
+        }
+    }
+    found
+}
+
+/// The parsers bound the depth of a document, and so the depth of this recursion.
+fn search(value: &Value, path: &str, found: &mut Vec<Found>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(plugin(object, path));
+            for (name, member) in object {
+                search(member, &join(path, name), found);
+            }
+        }
+        Value::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                search(item, &format!("{path}[{number}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// This object's own configuration of our filter, when it is a plugin.
+fn plugin(object: &Map<String, Value>, path: &str) -> Option<Found> {
+    let text = |name| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("@type").ends_with(WASM_TYPE) {
+        return envoy_plugin(object.get("config")?, &join(path, "config"));
+    }
+    // The same in a TypedStruct, as patches for meshes often write it.
+    if text("type_url").ends_with(WASM_TYPE) {
+        return envoy_plugin(object.get("value")?.get("config")?, &join(path, "value.config"));
+    }
+    // Istio's WasmPlugin and an item of Envoy Gateway's `wasm` list carry the object as it is.
+    for member in ["pluginConfig", "config"] {
+        let configuration = object.get(member).filter(|inner| looks_like_ours(inner));
+        if let Some(configuration) = configuration {
+            let fails_open =
+                text("failStrategy") == "FAIL_OPEN" || object.get("failOpen") == Some(&Value::Bool(true));
+            return Some(Found {
+                place: join(path, member),
+                configuration: Ok(configuration.clone()),
+                fails_open,
+            });
+        }
+    }
+    None
+}
+
+/// Envoy's PluginConfig.
+fn envoy_plugin(plugin: &Value, path: &str) -> Option<Found> {
+    let configuration = plugin.get("configuration");
+    let unwrapped = configuration.map_or_else(
+        || {
+            Err(wrong(
+                "nothing",
+                "a google.protobuf.StringValue or google.protobuf.Struct with the filter's configuration",
+            ))
+        },
+        unwrap,
+    );
+    let named_ours = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_str)
+            .is_some_and(|name| name.contains("faregate"))
+    };
+    let ours = named_ours(plugin.get("name"))
+        || named_ours(plugin.get("root_id"))
+        || named_ours(plugin.pointer("/vm_config/vm_id"))
+        || named_ours(plugin.pointer("/vm_config/code/local/filename"))
+        || unwrapped.as_ref().is_ok_and(looks_like_ours);
+    let fails_open = plugin.get("failure_policy").and_then(Value::as_str) == Some("FAIL_OPEN")
+        || plugin.get("fail_open") == Some(&Value::Bool(true));
+    ours.then(|| Found {
+        place: join(path, "configuration"),
+        configuration: unwrapped,
+        fails_open,
+    })
+}
+
+/// Takes the configuration out of the any-type that Envoy wants around it.
+fn unwrap(any: &Value) -> Result<Value, SettingsError> {
+    let kind = any.get("@type").and_then(Value::as_str).unwrap_or_default();
+    let value = any.get("value");
+    match (kind.rsplit(['/', '.']).next().unwrap_or_default(), value) {
+        ("Struct" | "TypedStruct", Some(value)) => Ok(value.clone()),
+        ("StringValue", Some(Value::String(text))) => serde_json::from_str(text).map_err(|error| {
+            wrong(
+                &format!("a StringValue that is no JSON ({error})"),
+                "a JSON object",
+            )
+        }),
+        ("StringValue" | "Struct" | "TypedStruct", _) => Err(wrong(
+            "no fitting `value`",
+            "text in a StringValue, an object in a Struct",
+        )),
+        _ => Err(wrong(
+            &format!("@type {kind:?}"),
+            "google.protobuf.StringValue or google.protobuf.Struct",
+        )),
+    }
+}
+
+fn looks_like_ours(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|object| OURS.iter().any(|name| object.contains_key(*name)))
+}
+
+fn wrong(found: &str, allowed: &str) -> SettingsError {
+    SettingsError {
+        path: "(configuration)".to_owned(),
+        found: found.to_owned(),
+        allowed: allowed.to_owned(),
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}

@@ -1,0 +1,238 @@
+//! `faregate demo`: the story of a paid API, played on real parts: Envoy with the filter, the ledger on
+//! a file, a sample API, HTTP between them. Every step is checked; what is printed is what happened.
+
+use super::{
+    Cli,
+    failure::Failure,
+    screen::Screen,
+    serve::{STOP_OR_HANGUP, log_to_stderr, runtime, stop_signal},
+    up::{
+        DEMO_ACCOUNT, Parts,
+        gate::{Gate, Plan, blocking, is_free, loopback},
+    },
+};
+use clap::{Args, Parser};
+use faregate_protocol::Credits;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Where the gate listens when nobody else does; else on a free port.
+const USUAL_PORT: u16 = 8080;
+/// The longest that one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that a top-up may take to reopen the gate.
+const REOPENS_WITHIN: Duration = Duration::from_secs(2);
+/// The longest that spending may take to show in the ledger.
+const REPORTED_WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Args)]
+pub struct Demo {
+    #[command(flatten)]
+    parts: Parts,
+}
+
+impl Demo {
+    pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        log_to_stderr(false, "error")?;
+        let runtime = runtime()?;
+        let folder = tempfile::Builder::new().prefix("faregate-demo-").tempdir();
+        let folder = folder
+            .map_err(|error| Failure::new("data", format!("can't make a temporary directory: {error}")))?;
+        let listen = if is_free(loopback(USUAL_PORT)) {
+            loopback(USUAL_PORT)
+        } else {
+            loopback(0)
+        };
+        let plan = Plan {
+            data: folder.path().to_owned(),
+            listen,
+            upstream: None,
+            price: Credits::from_micros(1_000_000),
+            envoy: self.parts.envoy(),
+            filter: self.parts.filter(),
+            usual_ports: false,
+        };
+        let told = runtime.block_on(async move {
+            let stop = stop_signal(&STOP_OR_HANGUP)?;
+            tokio::pin!(stop);
+            let interrupted = || Failure::new("interrupted", "the demo was interrupted");
+            let mut gate = tokio::select! {
+                gate = Gate::start(plan, |_| {}) => gate?,
+                () = &mut stop => return Err(interrupted()),
+            };
+            let mut story = Story::of(&gate);
+            let told = tokio::select! {
+                told = blocking(move || { let told = story.tell(); Ok((story.lines, told)) }) => told,
+                failure = gate.broken() => Err(failure),
+                () = &mut stop => Err(interrupted()),
+            };
+            match &told {
+                Ok((_, Ok(()))) => gate.stop().await?,
+                // The first trouble is what counts; those of ending are left out.
+                _ => gate.abandon().await.unwrap_or_default(),
+            }
+            told
+        });
+        let (lines, told) = told?;
+        screen.show(
+            &json!({ "ok": told.is_ok(), "transcript": lines }),
+            |screen, _| lines.iter().try_for_each(|line| screen.line(line)),
+        )?;
+        told
+    }
+}
+
+/// What was done and seen so far.
+struct Story {
+    url: String,
+    key: String,
+    data: String,
+    agent: ureq::Agent,
+    lines: Vec<String>,
+}
+
+/// An HTTP answer.
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl Story {
+    fn of(gate: &Gate) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None);
+        Self {
+            url: format!("http://{}/hello", gate.listen),
+            key: gate.key.clone(),
+            data: gate.home.path.display().to_string(),
+            agent: config.timeout_global(Some(REQUEST_TIMEOUT)).build().into(),
+            lines: Vec::new(),
+        }
+    }
+
+    fn tell(&mut self) -> Result<(), Failure> {
+        self.say("# No key: no entry.");
+        let answer = self.curl(false)?;
+        expect_refusal(&answer, 401, "missing_key")?;
+
+        self.say("\n# The account has 5 credits, a request costs 1.");
+        for _ in 0..5 {
+            let answer = self.curl(true)?;
+            expect("a paid request", "200", &answer.status.to_string())?;
+        }
+
+        self.say("\n# The credits are used up.");
+        let answer = self.curl(true)?;
+        expect_refusal(&answer, 402, "insufficient_funds")?;
+
+        self.say("\n# A top-up reopens the gate.");
+        self.faregate(&["grant", DEMO_ACCOUNT, "5"])?;
+        let answer = self.curl_until_open()?;
+        expect("a request after the top-up", "200", &answer.status.to_string())?;
+
+        self.say("\n# The ledger knows where every credit is.");
+        self.await_spent()?;
+        self.faregate(&["balance", DEMO_ACCOUNT])?;
+        self.faregate(&["audit"])
+    }
+
+    fn say(&mut self, line: &str) {
+        self.lines.push(line.to_owned());
+    }
+
+    /// One request through the gate, shown as the curl that would do the same.
+    fn curl(&mut self, with_key: bool) -> Result<Answer, Failure> {
+        let header = if with_key { " -H \"x-api-key: $KEY\"" } else { "" };
+        self.say(&format!("$ curl -sw ' %{{http_code}}\\n' {}{header}", self.url));
+        let answer = self.request(with_key)?;
+        self.say(&format!("{} {}", answer.body.trim_end(), answer.status));
+        Ok(answer)
+    }
+
+    fn request(&self, with_key: bool) -> Result<Answer, Failure> {
+        let failed =
+            |error: ureq::Error| Failure::new("request", format!("{} can't be asked: {error}", self.url));
+        let mut request = self.agent.get(&self.url);
+        if with_key {
+            request = request.header("x-api-key", &self.key);
+        }
+        let mut response = request.call().map_err(failed)?;
+        let body = response.body_mut().read_to_string().map_err(failed)?;
+        Ok(Answer {
+            status: response.status().as_u16(),
+            body,
+        })
+    }
+
+    /// Runs one of this program's own commands.
+    fn faregate(&mut self, arguments: &[&str]) -> Result<(), Failure> {
+        self.say(&format!("$ faregate {}", arguments.join(" ")));
+        let printed = self.run(arguments, false)?;
+        self.lines.extend(printed.trim_end().lines().map(str::to_owned));
+        Ok(())
+    }
+
+    fn run(&self, arguments: &[&str], json: bool) -> Result<String, Failure> {
+        let own = ["faregate", "--data", &self.data];
+        let words = own.iter().take(1).chain(arguments).chain(own.iter().skip(1));
+        let cli = Cli::try_parse_from(words.chain(json.then_some(&"--json")));
+        let mut printed = Vec::new();
+        super::run(cli.map_err(Failure::usage)?, &mut printed)?;
+        Ok(String::from_utf8_lossy(&printed).into_owned())
+    }
+
+    /// The paid request after a top-up. Until a gate has learnt of it (two seconds at most), it remembers
+    /// that the caller was broke; those refusals cost nothing and are left out of the transcript.
+    fn curl_until_open(&mut self) -> Result<Answer, Failure> {
+        let deadline = Instant::now() + REOPENS_WITHIN;
+        let shown = self.lines.len();
+        loop {
+            let answer = self.curl(true)?;
+            if answer.status != 402 || Instant::now() >= deadline {
+                return Ok(answer);
+            }
+            self.lines.truncate(shown);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until the ledger has heard of all six paid requests.
+    fn await_spent(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + REPORTED_WITHIN;
+        loop {
+            let balance: Value =
+                serde_json::from_str(&self.run(&["balance", DEMO_ACCOUNT], true)?).unwrap_or_default();
+            let spent = balance.get("spent").and_then(Value::as_str).unwrap_or_default();
+            if spent == "6" || Instant::now() >= deadline {
+                return expect("what the ledger says was spent", "6", spent);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn expect_refusal(answer: &Answer, status: u16, code: &str) -> Result<(), Failure> {
+    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let found = body.get("code").and_then(Value::as_str).unwrap_or("no code");
+    expect(
+        "the answer",
+        &format!("{status} {code}"),
+        &format!("{} {found}", answer.status),
+    )
+}
+
+fn expect(what: &str, expected: &str, found: &str) -> Result<(), Failure> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(differs(what, expected, found))
+    }
+}
+
+fn differs(what: &str, expected: &str, found: &str) -> Failure {
+    Failure::new(
+        "demo",
+        format!("the story goes wrong here: {what} should be {expected}, and is {found}"),
+    )
+}

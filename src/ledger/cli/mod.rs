@@ -1,0 +1,131 @@
+//! The command line: one small file per noun.
+//!
+//! Administrative commands are clients of the admin API and nothing more, so whatever they do, a
+//! program can do too. `serve` runs the ledger, `up` and `demo` run a whole gate, `check` reads a
+//! file and needs no ledger.
+//!
+//! What must hold: exit code 0 means done, 1 refused or failed, 2 wrong usage; with `--json`, stdout
+//! carries JSON only, and errors are JSON on stderr; every error says what to do next.
+
+mod account;
+mod admin;
+mod audit;
+mod balance;
+mod check;
+mod demo;
+mod failure;
+mod grant;
+mod key;
+mod leases;
+mod screen;
+mod serve;
+mod tokens;
+mod up;
+mod usage;
+mod when;
+
+#[cfg(test)]
+mod tests;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use failure::Failure;
+use screen::Screen;
+use serde_json::json;
+use std::{ffi::OsString, io::Write, process::ExitCode};
+
+/// A paywall for HTTP APIs behind Envoy: the ledger, its accounts, and a gate to try out.
+#[derive(Parser)]
+#[command(name = "faregate", version, arg_required_else_help = true)]
+struct Cli {
+    /// Print JSON: answers on stdout, errors on stderr
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the ledger
+    Serve(serve::Serve),
+    /// Run a gate to try out: the ledger, Envoy with the filter, and a sample API or your own
+    Up(up::Up),
+    /// Play the story of a paid API through a real Envoy, check every step, print the transcript
+    Demo(demo::Demo),
+    /// Accounts: who pays
+    Account(account::Account),
+    /// API keys of an account
+    Key(key::Key),
+    /// Give credits to an account
+    Grant(grant::Grant),
+    /// What an account has left, and where the rest went
+    Balance(balance::Balance),
+    /// What an account used, per minute, key and rule
+    Usage(usage::Usage),
+    /// The live leases: which gateway holds whose credits, and what is at risk
+    Leases(leases::Leases),
+    /// Ask gateways to hand back what they don't need
+    Recall(leases::Recall),
+    /// Recompute every balance from the entries; fails where anything disagrees
+    Audit(audit::Audit),
+    /// Validate a filter configuration, also inside an Envoy configuration
+    Check(check::Check),
+    /// Print the version
+    Version,
+}
+
+/// Runs what the process's arguments say.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, json),
+    };
+    match run(cli, &mut std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(json, &mut std::io::stderr().lock());
+            failure.exit_code()
+        }
+    }
+}
+
+/// Does what one command line says; what it prints goes to `out`.
+fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut screen = Screen::new(cli.json, out);
+    match cli.command {
+        Command::Serve(command) => command.run(cli.json),
+        Command::Up(command) => command.run(cli.json),
+        Command::Demo(command) => command.run(&mut screen),
+        Command::Account(command) => command.run(&mut screen),
+        Command::Key(command) => command.run(&mut screen),
+        Command::Grant(command) => command.run(&mut screen),
+        Command::Balance(command) => command.run(&mut screen),
+        Command::Usage(command) => command.run(&mut screen),
+        Command::Leases(command) => command.run(&mut screen),
+        Command::Recall(command) => command.run(&mut screen),
+        Command::Audit(command) => command.run(&mut screen),
+        Command::Check(command) => command.run(&mut screen),
+        Command::Version => screen.show(&json!({ "version": env!("CARGO_PKG_VERSION") }), |screen, _| {
+            screen.line(format_args!("faregate {}", env!("CARGO_PKG_VERSION")))
+        }),
+    }
+}
+
+/// Help and version are answers; everything else that clap reports is wrong usage.
+fn usage(error: &clap::Error, json: bool) -> ExitCode {
+    let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if json && !answer {
+        let text = error.render().to_string();
+        Failure::usage(text.trim().trim_start_matches("error: ")).print(true, &mut std::io::stderr().lock());
+    } else {
+        // Nothing is left to do when the terminal is gone.
+        let _ = error.print();
+    }
+    if answer {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(2)
+    }
+}

@@ -1,0 +1,120 @@
+use super::faregate;
+use serde_json::{Value, json};
+use std::io::Write;
+
+fn good() -> Value {
+    json!({
+        "ledger": { "cluster": "faregate_ledger", "token": { "env": "FAREGATE_GATEWAY_TOKEN" } },
+        "identities": [{ "header": "x-api-key" }],
+        "otherwise": { "price": "1" },
+    })
+}
+
+fn envoy(configuration: &Value, failure_policy: &str) -> Value {
+    json!({ "static_resources": { "listeners": [{ "filter_chains": [{ "filters": [{ "typed_config": { "http_filters": [{
+        "name": "envoy.filters.http.wasm",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": { "name": "faregate", "failure_policy": failure_policy, "configuration": configuration },
+        },
+    }] } }] }] }] } })
+}
+
+/// What `faregate check` says about a file with this text: (it is well, what was printed).
+fn check(text: &str) -> (bool, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let mut printed = Vec::new();
+    let words = ["faregate", "check", file.path().to_str().unwrap()];
+    let done = crate::cli::run(clap::Parser::try_parse_from(words).unwrap(), &mut printed);
+    let printed = String::from_utf8(printed).unwrap();
+    match done {
+        Ok(()) => (true, printed),
+        Err(failure) => (false, printed + &failure.to_string()),
+    }
+}
+
+#[test]
+fn a_good_configuration_is_well_wherever_it_stands() {
+    let as_struct = json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": good() });
+    let as_string =
+        json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": good().to_string() });
+    let istio = json!({ "kind": "WasmPlugin", "spec": { "url": "oci://x", "pluginConfig": good() } });
+    for file in [
+        good(),
+        envoy(&as_struct, "FAIL_RELOAD"),
+        envoy(&as_string, "FAIL_RELOAD"),
+        istio,
+    ] {
+        let (well, printed) = check(&file.to_string());
+        assert!(well && printed.contains("ok"), "{printed}");
+    }
+    let yaml = "ledger: {cluster: l, token: {env: T}}\nidentities:\n  - bearer: true\notherwise: free\n";
+    assert!(check(yaml).0, "{}", check(yaml).1);
+    assert!(check(&format!("kind: Other\n---\n{yaml}")).0);
+}
+
+#[test]
+fn a_misspelt_price_is_named_with_its_place() {
+    let mut wrong = good();
+    wrong["rules"] = json!([{ "name": "r", "pice": "1" }]);
+    let (well, printed) = check(
+        &envoy(
+            &json!({ "@type": "x/google.protobuf.Struct", "value": wrong }),
+            "FAIL_RELOAD",
+        )
+        .to_string(),
+    );
+    assert!(!well);
+    for part in [
+        "static_resources.listeners[0]",
+        "http_filters[0]",
+        "config.configuration",
+        "rules[0]",
+        "pice",
+        "found",
+        "allowed",
+    ] {
+        assert!(printed.contains(part), "{part} is missing in {printed}");
+    }
+}
+
+#[test]
+fn a_gate_that_fails_open_is_none() {
+    let file = envoy(
+        &json!({ "@type": "x/google.protobuf.Struct", "value": good() }),
+        "FAIL_OPEN",
+    )
+    .to_string();
+    let (well, printed) = check(&file);
+    assert!(!well && printed.contains("FAIL_RELOAD"), "{printed}");
+}
+
+#[test]
+fn a_file_that_is_none_of_ours_is_no_success() {
+    assert!(
+        check("static_resources: {}")
+            .1
+            .contains("no configuration of the Faregate filter")
+    );
+    assert!(check("a: [").1.contains("neither JSON nor YAML"));
+    assert!(check("").1.contains("no configuration"));
+    let unwrapped = envoy(&good(), "FAIL_RELOAD").to_string();
+    assert!(
+        check(&unwrapped).1.contains("google.protobuf.Struct"),
+        "{}",
+        check(&unwrapped).1
+    );
+    let nobody = faregate(&["check", "nowhere.yaml"]).unwrap_err();
+    assert!(nobody.detail.contains("nowhere.yaml"));
+}
+
+#[test]
+fn programs_get_the_findings_as_json() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(good().to_string().as_bytes()).unwrap();
+    let printed = faregate(&["--json", "check", file.path().to_str().unwrap()]).unwrap();
+    let answer: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(answer["ok"], json!(true));
+    assert_eq!(answer["filters"][0]["problems"], json!([]));
+}

@@ -1,0 +1,128 @@
+//! Points in time and lengths of time, as people type them.
+//!
+//! Pure: the present is an argument.
+
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// Which way a length of time counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// `30d` is thirty days from now.
+    Ahead,
+    /// `30d` is thirty days ago.
+    Ago,
+}
+
+/// Reads an RFC 3339 time, or a length such as `30d` counted from `now`.
+///
+/// # Errors
+/// Says what was found and what is allowed.
+pub fn parse(text: &str, now: Timestamp, direction: Direction) -> Result<Timestamp, String> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp);
+    }
+    let wrong = || {
+        format!(
+            "{text:?} is no point in time; give RFC 3339 such as 2027-01-31T00:00:00Z, or a length such as 45s, 90m, 12h, 30d or 2w"
+        )
+    };
+    let length = duration(text).map_err(|_| wrong())?;
+    let length = SignedDuration::try_from(length).map_err(|_| wrong())?;
+    let moved = match direction {
+        Direction::Ahead => now.checked_add(length),
+        Direction::Ago => now.checked_sub(length),
+    };
+    moved.map_err(|_| format!("{text:?} lies beyond the calendar; the last year is 9999"))
+}
+
+/// The same, as the RFC 3339 text that the admin API takes; whole seconds.
+pub fn rfc3339(text: &str, now: Timestamp, direction: Direction) -> Result<String, String> {
+    let timestamp = parse(text, now, direction)?;
+    Ok(format!("{timestamp:.0}"))
+}
+
+/// Reads a length of time: a whole number and one of ms, s, m, h, d, w.
+///
+/// # Errors
+/// Says what was found and what is allowed.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!(
+            "{text:?} is no length of time; give a whole number and a unit: 500ms, 20s, 5m, 12h, 30d or 2w"
+        )
+    };
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at_checked(unit_at).ok_or_else(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let unit_ms: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 604_800_000,
+        _ => return Err(wrong()),
+    };
+    number
+        .checked_mul(unit_ms)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noon() -> Timestamp {
+        "2026-11-20T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_date_stays_and_a_length_counts_from_now() {
+        let ahead = |text| rfc3339(text, noon(), Direction::Ahead);
+        assert_eq!(ahead("2027-01-31T00:00:00Z").unwrap(), "2027-01-31T00:00:00Z");
+        assert_eq!(
+            ahead("2027-01-31T02:00:00+02:00").unwrap(),
+            "2027-01-31T00:00:00Z"
+        );
+        assert_eq!(ahead("30d").unwrap(), "2026-12-20T12:00:00Z");
+        assert_eq!(ahead("90m").unwrap(), "2026-11-20T13:30:00Z");
+        assert_eq!(
+            rfc3339("2w", noon(), Direction::Ago).unwrap(),
+            "2026-11-06T12:00:00Z"
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused_with_examples() {
+        for text in [
+            "",
+            "d",
+            "30",
+            "30 d",
+            "-30d",
+            "1.5h",
+            "tomorrow",
+            "2027-01-31",
+            "99999999999999999999d",
+            "30d12h",
+        ] {
+            let why = parse(text, noon(), Direction::Ahead).unwrap_err();
+            assert!(why.contains("RFC 3339"), "{text}: {why}");
+        }
+        assert!(
+            parse("9999999w", noon(), Direction::Ahead)
+                .unwrap_err()
+                .contains("calendar")
+        );
+    }
+
+    #[test]
+    fn a_length_needs_its_unit() {
+        assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert!(duration("20").unwrap_err().contains("unit"));
+        assert!(duration("ä").is_err());
+    }
+}

@@ -1,0 +1,107 @@
+//! An account: who pays, whether it may, and the sums of its money.
+
+use super::{AccountId, AccountNo, BookError};
+pub use crate::api::AccountState;
+use faregate_protocol::Credits;
+
+/// An account with the sums of its money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its row.
+    pub no: AccountNo,
+    /// Its identifier.
+    pub id: AccountId,
+    /// Whether it may spend.
+    pub state: AccountState,
+    /// Its money.
+    pub books: Books,
+    /// How many open leases of it have money in them.
+    pub holders: i64,
+    /// Several holders share the last of its money, so their gateways beat faster.
+    pub tight: bool,
+}
+
+/// The sums of an account's money. `granted + owed = available + held + spent + expired`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// In grants, free to be drawn.
+    pub available: Credits,
+    /// In open leases.
+    pub held: Credits,
+    /// Revenue.
+    pub spent: Credits,
+    /// Lost by expiry.
+    pub expired: Credits,
+    /// Spent without being covered by any grant.
+    pub owed: Credits,
+    /// Ever given.
+    pub granted: Credits,
+}
+
+/// The account is closed, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the account is closed, which is final; create another one")]
+pub struct Closed;
+
+/// What an operator can do with an account's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It may not spend for now.
+    Suspend,
+    /// It may spend again.
+    Resume,
+    /// It may never spend again.
+    Close,
+}
+
+impl Turn {
+    /// The state that comes of it. Doing what is done already changes nothing.
+    pub const fn of(self, state: AccountState) -> Result<AccountState, Closed> {
+        match (self, state) {
+            (Self::Close, _) => Ok(AccountState::Closed),
+            (_, AccountState::Closed) => Err(Closed),
+            (Self::Suspend, _) => Ok(AccountState::Suspended),
+            (Self::Resume, _) => Ok(AccountState::Active),
+        }
+    }
+}
+
+impl Books {
+    /// Whether the sums agree with each other.
+    pub fn agree(&self) -> bool {
+        let sum = |parts: &[Credits]| parts.iter().map(|part| i128::from(part.micros())).sum::<i128>();
+        sum(&[self.granted, self.owed]) == sum(&[self.available, self.held, self.spent, self.expired])
+    }
+}
+
+/// Adds to a sum, within its range.
+pub(super) fn add(sum: &mut Credits, amount: Credits, book: &'static str) -> Result<(), BookError> {
+    *sum = sum.checked_add(amount).ok_or(BookError::OutOfRange { book })?;
+    Ok(())
+}
+
+/// Takes from a sum, within its range.
+pub(super) fn take(sum: &mut Credits, amount: Credits, book: &'static str) -> Result<(), BookError> {
+    *sum = sum
+        .checked_sub(amount)
+        .filter(|rest| *rest >= Credits::ZERO)
+        .ok_or(BookError::OutOfRange { book })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_is_final_and_the_rest_is_not() {
+        use AccountState::{Active, Closed as Shut, Suspended};
+        assert_eq!(Turn::Suspend.of(Active), Ok(Suspended));
+        assert_eq!(Turn::Suspend.of(Suspended), Ok(Suspended));
+        assert_eq!(Turn::Resume.of(Suspended), Ok(Active));
+        assert_eq!(Turn::Close.of(Suspended), Ok(Shut));
+        assert_eq!(Turn::Close.of(Shut), Ok(Shut));
+        assert_eq!(Turn::Resume.of(Shut), Err(Closed));
+        assert_eq!(Turn::Suspend.of(Shut), Err(Closed));
+    }
+}

@@ -1,0 +1,162 @@
+//! Double entry: every movement of money goes from one book to another, under a name that says why.
+
+use super::{GatewayNo, GrantNo, KeyNo};
+use faregate_protocol::Credits;
+
+/// Where money can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Book {
+    /// The operator's source of grants; below zero by all that was ever given.
+    Issued,
+    /// The customer's, free.
+    Available,
+    /// The customer's, in leases.
+    Held,
+    /// The operator's: spent.
+    Revenue,
+    /// The operator's: lost by expiry.
+    Expired,
+    /// Below zero by what the customer owes.
+    Owed,
+}
+
+impl Book {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Issued,
+        Self::Available,
+        Self::Held,
+        Self::Revenue,
+        Self::Expired,
+        Self::Owed,
+    ];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Available => "available",
+            Self::Held => "held",
+            Self::Revenue => "revenue",
+            Self::Expired => "expired",
+            Self::Owed => "owed",
+        }
+    }
+}
+
+/// Why money moved. The number is what the database keeps; it never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Credits were given.
+    Grant = 1,
+    /// A lease took credits.
+    Draw = 2,
+    /// A gateway sold.
+    Spend = 3,
+    /// A gateway handed back what it didn't need.
+    Return = 4,
+    /// The ledger took back what a silent gateway left.
+    Reclaimed = 5,
+    /// Handed back, but the grant has expired meanwhile.
+    Breakage = 6,
+    /// A grant's time was over.
+    Expire = 7,
+    /// Sold under a lease that was over, or beyond what it held.
+    LateSpend = 8,
+    /// The part of a late spend that no grant covers.
+    LateSpendOwed = 9,
+    /// Let through while the ledger was away.
+    OnCredit = 10,
+    /// The part of that which no grant covers.
+    OnCreditOwed = 11,
+    /// A debt was paid.
+    PayOwed = 12,
+}
+
+impl Kind {
+    /// All of them, by number.
+    pub const ALL: [Self; 12] = [
+        Self::Grant,
+        Self::Draw,
+        Self::Spend,
+        Self::Return,
+        Self::Reclaimed,
+        Self::Breakage,
+        Self::Expire,
+        Self::LateSpend,
+        Self::LateSpendOwed,
+        Self::OnCredit,
+        Self::OnCreditOwed,
+        Self::PayOwed,
+    ];
+
+    /// The number in the database.
+    pub const fn number(self) -> i64 {
+        self as i64
+    }
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Draw => "draw",
+            Self::Spend => "spend",
+            Self::Return => "return",
+            Self::Reclaimed => "reclaimed",
+            Self::Breakage => "breakage",
+            Self::Expire => "expire",
+            Self::LateSpend => "late_spend",
+            Self::LateSpendOwed => "late_spend_owed",
+            Self::OnCredit => "on_credit",
+            Self::OnCreditOwed => "on_credit_owed",
+            Self::PayOwed => "pay_owed",
+        }
+    }
+
+    /// The book that the money leaves.
+    pub const fn from(self) -> Book {
+        match self {
+            Self::Grant => Book::Issued,
+            Self::Draw | Self::Expire | Self::LateSpend | Self::OnCredit | Self::PayOwed => Book::Available,
+            Self::Spend | Self::Return | Self::Reclaimed | Self::Breakage => Book::Held,
+            Self::LateSpendOwed | Self::OnCreditOwed => Book::Owed,
+        }
+    }
+
+    /// The book that the money reaches.
+    pub const fn to(self) -> Book {
+        match self {
+            Self::Grant | Self::Return | Self::Reclaimed => Book::Available,
+            Self::Draw => Book::Held,
+            Self::Spend | Self::LateSpend | Self::LateSpendOwed | Self::OnCredit | Self::OnCreditOwed => {
+                Book::Revenue
+            }
+            Self::Breakage | Self::Expire => Book::Expired,
+            Self::PayOwed => Book::Owed,
+        }
+    }
+}
+
+/// On whose behalf money moved; all zero when nobody's but the account's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Which gateway.
+    pub gateway: GatewayNo,
+    /// Which key.
+    pub key: KeyNo,
+    /// Which fence of theirs.
+    pub fence: u32,
+}
+
+/// One movement of an account's money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Why.
+    pub kind: Kind,
+    /// On whose behalf.
+    pub place: Place,
+    /// Which grant's money.
+    pub grant: GrantNo,
+    /// How much; above zero.
+    pub amount: Credits,
+}

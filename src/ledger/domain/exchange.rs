@@ -1,0 +1,326 @@
+//! One entry of an exchange: what a gateway says about one payer, and what comes of it.
+//!
+//! What must hold: counters merge by maximum, so saying something again changes nothing; whatever a
+//! gateway says it has sold is charged, however late it says so; and a payer that may not spend gets
+//! no lease, though all that it reports is still booked.
+
+use super::{BookError, Key, Kind, Lease, LeaseState, Purse, sizing};
+use faregate_protocol::{Credits, RefusalCode};
+use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Facts, Granted, LeaseReport, Refused};
+
+use jiff::Timestamp;
+
+const LATE: (Kind, Kind) = (Kind::LateSpend, Kind::LateSpendOwed);
+const ON_CREDIT: (Kind, Kind) = (Kind::OnCredit, Kind::OnCreditOwed);
+
+/// All that an entry can touch.
+#[derive(Clone, Debug)]
+pub struct Payer {
+    /// The account's money.
+    pub purse: Purse,
+    /// The credential.
+    pub key: Key,
+    /// The key's current fence on this gateway ([`Lease::never`] before the first).
+    pub lease: Lease,
+}
+
+/// What comes of an entry.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// What the gateway is told.
+    pub answer: EntryAnswer,
+    /// Callers wait for more than was available: other holders should hand back what they don't need.
+    pub short: bool,
+    /// The lease was named while open, so its time starts anew.
+    pub touched: bool,
+}
+
+/// How a report relates to the fence that the ledger has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is the open fence.
+    Current,
+    /// It could be opened.
+    Fresh,
+    /// It is over.
+    Over,
+    /// The message was overtaken, or comes before the final word on the open fence.
+    Elsewhere,
+}
+
+/// Whether an entry can move an account's available money, so that its grants must be loaded.
+pub fn needs_grants(owed: Credits, lease: &Lease, entry: &Entry) -> bool {
+    let moves = |report: &LeaseReport| {
+        report.fence != lease.fence
+            || report.returned > lease.returned
+            || (report.spent > lease.spent
+                && (lease.state != LeaseState::Open || report.spent.less(lease.spent) > lease.escrow()))
+    };
+    owed.is_positive()
+        || entry.ended.is_some_and(|word| word.fence >= lease.fence)
+        || entry.on_credit > lease.on_credit
+        || entry.lease.as_ref().is_some_and(moves)
+        || entry
+            .ask
+            .is_some_and(|ask| ask.need.max(ask.want) > lease.granted || lease.state != LeaseState::Open)
+}
+
+/// The answer about somebody the ledger doesn't know. A final word is acknowledged all the same, or
+/// the gateway would repeat it for ever.
+pub fn unknown(entry: &Entry) -> EntryAnswer {
+    EntryAnswer {
+        refused: Some(refused(RefusalCode::InvalidKey, Credits::ZERO)),
+        ended: entry.ended.map(|word| word.fence),
+        ..EntryAnswer::default()
+    }
+}
+
+/// What the gateway is told when other holders were asked to hand back: try again soon.
+pub fn ask_again(answer: &mut EntryAnswer, after_ms: u32) {
+    if let Some(refused) = &mut answer.refused {
+        refused.retry_ms = Some(after_ms);
+    }
+}
+
+const fn refused(code: RefusalCode, available: Credits) -> Refused {
+    Refused {
+        code,
+        available,
+        retry_ms: None,
+    }
+}
+
+impl Payer {
+    /// Takes in one entry. A lease that it renews may be spent from for `ttl_ms` more.
+    ///
+    /// # Errors
+    /// When a sum would leave its range; then nothing of this may be kept.
+    pub fn exchange(&mut self, entry: &Entry, now: Timestamp, ttl_ms: u64) -> Result<Verdict, BookError> {
+        let had_money = self.lease.has_money();
+        self.purse.expire(now)?;
+        let account = &self.purse.account;
+        let facts = Facts {
+            key: self.key.id.to_string(),
+            account: account.id.to_string(),
+            plan: None,
+        };
+        let mut answer = EntryAnswer {
+            facts: Some(facts),
+            ..EntryAnswer::default()
+        };
+        let mut verdict = Verdict {
+            answer: EntryAnswer::default(),
+            short: false,
+            touched: false,
+        };
+
+        answer.on_credit = self.charge_on_credit(entry.on_credit)?;
+        if let Some(word) = entry.ended {
+            self.end(word, now)?;
+            answer.ended = Some(word.fence);
+        }
+        let mut standing = Standing::Elsewhere;
+        if let Some(report) = &entry.lease {
+            standing = self.merge(report, now)?;
+            verdict.touched = standing == Standing::Current;
+            if standing == Standing::Over {
+                answer.ended = Some(report.fence);
+            }
+        }
+        if let Some(code) = self.key.refusal(self.purse.account.state, now) {
+            answer.refused = Some(refused(code, Credits::ZERO));
+        } else if let Some(report) = &entry.lease {
+            if let (Some(ask), Standing::Current | Standing::Fresh) = (entry.ask, standing) {
+                verdict.touched = true;
+                verdict.short = self.raise(report, standing, ask, had_money)?;
+                if verdict.short {
+                    let available = self.purse.account.books.available;
+                    answer.refused = Some(refused(RefusalCode::InsufficientFunds, available));
+                }
+            }
+            answer.lease = self.granted(report.fence, ttl_ms);
+        }
+        self.count_holders(had_money);
+        verdict.answer = answer;
+        Ok(verdict)
+    }
+
+    /// Takes back a lease that nobody has spoken of for too long.
+    pub fn reclaim(&mut self, now: Timestamp) -> Result<Credits, BookError> {
+        let had_money = self.lease.has_money();
+        self.purse.expire(now)?;
+        let back = self
+            .purse
+            .give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
+        self.close(LeaseState::Reclaimed);
+        self.count_holders(had_money);
+        Ok(back)
+    }
+
+    fn granted(&self, fence: u32, ttl_ms: u64) -> Option<Granted> {
+        let Lease { granted, recall, .. } = self.lease;
+        let current = self.lease.state == LeaseState::Open && self.lease.fence == fence;
+        current.then_some(Granted {
+            fence,
+            granted,
+            ttl_ms,
+            recall,
+        })
+    }
+
+    fn charge_on_credit(&mut self, told: Credits) -> Result<Credits, BookError> {
+        let growth = told.less(self.lease.on_credit);
+        if growth.is_positive() {
+            self.purse.charge(self.lease.place(), ON_CREDIT, growth)?;
+            self.lease.on_credit = told;
+        }
+        Ok(self.lease.on_credit)
+    }
+
+    /// The final word on a fence.
+    fn end(&mut self, word: Ended, now: Timestamp) -> Result<(), BookError> {
+        if word.fence < self.lease.fence {
+            return Ok(()); // It was said before: only then the later fence could open.
+        }
+        if word.fence > self.lease.fence {
+            self.forget_for(word.fence, word.spent, now)?;
+        }
+        self.book_spent(word.spent)?;
+        self.purse
+            .give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
+        self.close(LeaseState::Ended);
+        Ok(())
+    }
+
+    /// A fence that the ledger has no memory of (its row was pruned, or an older copy of the file was
+    /// restored). If it was spent from, it counts as one that is over.
+    fn forget_for(&mut self, fence: u32, spent: Credits, now: Timestamp) -> Result<(), BookError> {
+        self.purse
+            .give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
+        if spent.is_positive() {
+            self.lease.restart(fence, LeaseState::Reclaimed);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, state: LeaseState) {
+        self.lease.state = state;
+        self.lease.held = Credits::ZERO;
+        self.lease.recall = false;
+    }
+
+    /// Books what is new in the fence's spent counter, from the lease as far as it goes.
+    fn book_spent(&mut self, told: Credits) -> Result<(), BookError> {
+        let growth = told.less(self.lease.spent);
+        if growth.is_positive() {
+            let covered = self.purse.spend(&mut self.lease, growth)?;
+            self.purse
+                .charge(self.lease.place(), LATE, growth.less(covered))?;
+            self.lease.spent = told;
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, report: &LeaseReport, now: Timestamp) -> Result<Standing, BookError> {
+        let open = self.lease.state == LeaseState::Open;
+        if report.fence < self.lease.fence || (report.fence > self.lease.fence && open) {
+            return Ok(Standing::Elsewhere);
+        }
+        if report.fence > self.lease.fence {
+            if !report.spent.is_positive() {
+                return Ok(Standing::Fresh);
+            }
+            self.forget_for(report.fence, report.spent, now)?;
+        }
+        self.book_spent(report.spent)?;
+        if !open {
+            return Ok(Standing::Over);
+        }
+        let growth = report.returned.less(self.lease.returned);
+        if growth.is_positive() {
+            let back = self.purse.give_back(&mut self.lease, Kind::Return, growth, now)?;
+            self.lease.returned = self.lease.returned.saturating_add(back);
+            self.lease.recall = false;
+        }
+        self.lease.held = report.held;
+        self.lease.recall &= self.lease.recallable().is_positive();
+        Ok(Standing::Current)
+    }
+
+    /// Raises the lease towards what is asked, opening it if need be. Tells whether callers still wait.
+    fn raise(
+        &mut self,
+        report: &LeaseReport,
+        standing: Standing,
+        ask: Ask,
+        had_money: bool,
+    ) -> Result<bool, BookError> {
+        let granted = if standing == Standing::Current {
+            self.lease.granted
+        } else {
+            Credits::ZERO
+        };
+        let wanted = ask.want.max(ask.need).less(granted);
+        if !wanted.is_positive() {
+            return Ok(false);
+        }
+        let others = self.purse.account.holders.saturating_sub(i64::from(had_money));
+        let available = self.purse.account.books.available;
+        self.purse.account.tight = others > 0 && available < wanted;
+        let more = sizing::raise(granted, ask, available, others.saturating_add(1));
+        if more.is_positive() {
+            if standing == Standing::Fresh {
+                self.lease.restart(report.fence, LeaseState::Open);
+                self.lease.held = report.held;
+            }
+            let drawn = self.purse.draw(&mut self.lease, more)?;
+            self.lease.granted = granted.saturating_add(drawn);
+            return Ok(self.lease.granted < ask.need);
+        }
+        Ok(granted < ask.need)
+    }
+
+    fn count_holders(&mut self, had_money: bool) {
+        let account = &mut self.purse.account;
+        let change = i64::from(self.lease.has_money()).saturating_sub(i64::from(had_money));
+        account.holders = account.holders.saturating_add(change).max(0);
+        if account.holders == 0 {
+            account.tight = false;
+        }
+        self.lease.brisk = account.tight && self.lease.has_money();
+    }
+}
+
+/// When a gateway should beat next, in milliseconds.
+pub const fn beat_ms(brisk: bool) -> u32 {
+    if brisk { 100 } else { 1_000 }
+}
+
+/// Whether all amounts and levels of an entry make sense; says which does not.
+pub fn check(entry: &Entry) -> Result<(), &'static str> {
+    let fits = |amount: Credits| amount >= Credits::ZERO && amount <= MAX_COUNTER;
+    let fields = [
+        ("on_credit", Some(entry.on_credit)),
+        ("ended.spent", entry.ended.map(|word| word.spent)),
+        ("lease.spent", entry.lease.map(|lease| lease.spent)),
+        ("lease.returned", entry.lease.map(|lease| lease.returned)),
+        ("lease.held", entry.lease.map(|lease| lease.held)),
+        ("ask.least", entry.ask.map(|ask| ask.least)),
+        ("ask.need", entry.ask.map(|ask| ask.need)),
+        ("ask.want", entry.ask.map(|ask| ask.want)),
+    ];
+    if let Some((field, _)) = fields.iter().find(|(_, amount)| !amount.is_none_or(fits)) {
+        return Err(field);
+    }
+    if entry.ask.is_some() && entry.lease.is_none() {
+        return Err("ask");
+    }
+    match (entry.ended, entry.lease) {
+        (Some(word), _) if word.fence == 0 => Err("ended.fence"),
+        (_, Some(lease)) if lease.fence == 0 => Err("lease.fence"),
+        _ => Ok(()),
+    }
+}
+
+/// The most that a counter on the wire may be: 10^12 credits.
+pub const MAX_COUNTER: Credits = Credits::from_micros(1_000_000_000_000_000_000);

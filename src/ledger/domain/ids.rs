@@ -1,0 +1,137 @@
+//! Names. People and gateways use the identifiers (strings); rows refer to each other by numbers,
+//! which are short and never leave the ledger.
+
+use std::fmt;
+
+/// Why a string is no account identifier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{found:?} is no account identifier; use 1 to 64 of a-z, 0-9, _, . and -, beginning with a letter or digit"
+)]
+pub struct InvalidAccountId {
+    found: String,
+}
+
+/// An account's identifier: `[a-z0-9][a-z0-9_.-]{0,63}`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// Checks the form.
+    pub fn parse(text: &str) -> Result<Self, InvalidAccountId> {
+        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let well_formed = text.len() <= 64
+            && text.bytes().next().is_some_and(letter)
+            && text.bytes().all(|b| letter(b) || matches!(b, b'_' | b'.' | b'-'));
+        if well_formed {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidAccountId {
+                found: text.chars().take(80).collect(),
+            })
+        }
+    }
+
+    /// One made from a unique number.
+    pub fn generated(unique: uuid::Uuid) -> Self {
+        Self(format!("acct_{}", unique.simple()))
+    }
+
+    /// What was stored after one of the above.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! generated_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// One made from a unique number.
+            pub fn generated(unique: uuid::Uuid) -> Self {
+                Self(format!(concat!($prefix, "_{}"), unique.simple()))
+            }
+
+            /// What was stored, or what somebody asks for.
+            pub fn stored(text: String) -> Self {
+                Self(text)
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+generated_id!(
+    /// A key's identifier, which is no secret.
+    KeyId,
+    "key"
+);
+generated_id!(
+    /// A grant's identifier.
+    GrantId,
+    "grant"
+);
+
+macro_rules! row_number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub i64);
+    };
+}
+
+row_number!(
+    /// An account's row.
+    AccountNo
+);
+row_number!(
+    /// A key's row; zero means none.
+    KeyNo
+);
+row_number!(
+    /// A grant's row; zero means none. A later grant has a larger number.
+    GrantNo
+);
+row_number!(
+    /// A gateway's row; zero means none.
+    GatewayNo
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_identifier_is_short_and_plain() {
+        for good in ["a", "demo", "0", "acme.eu-west_1", &"x".repeat(64)] {
+            assert_eq!(AccountId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "-a", ".a", "_a", "Demo", "a b", "a/b", "ä", &"x".repeat(65)] {
+            assert!(AccountId::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

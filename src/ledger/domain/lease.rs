@@ -1,0 +1,183 @@
+//! A lease: what one gateway may spend for one key without asking.
+//!
+//! The counters `granted`, `spent` and `returned` only grow within a fence. What is really set aside
+//! for the lease is the sum of its [`Draw`]s; the counters say what gateway and ledger have told each
+//! other. The two agree as long as the gateway never overspends.
+
+use super::{AccountNo, GatewayNo, GrantNo, KeyNo, Place};
+use faregate_protocol::Credits;
+
+/// How a fence stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseState {
+    /// It may be spent from.
+    Open,
+    /// The gateway has said its final word (or there was no fence yet).
+    Ended,
+    /// The ledger took it back; the gateway's final word may still come.
+    Reclaimed,
+}
+
+/// What a lease still has from one grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// Which grant.
+    pub grant: GrantNo,
+    /// How much is left; above zero.
+    pub left: Credits,
+}
+
+/// The current fence of one key on one gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds it.
+    pub gateway: GatewayNo,
+    /// For whom.
+    pub key: KeyNo,
+    /// Who pays.
+    pub account: AccountNo,
+    /// The fence's number; zero before the first.
+    pub fence: u32,
+    /// How it stands.
+    pub state: LeaseState,
+    /// Granted so far.
+    pub granted: Credits,
+    /// Spent so far, as the gateway told.
+    pub spent: Credits,
+    /// Handed back so far.
+    pub returned: Credits,
+    /// Set aside for requests under way, as last told.
+    pub held: Credits,
+    /// From which grants its money is, in the order in which it is spent.
+    pub draws: Vec<Draw>,
+    /// All that this gateway ever let through on credit for this key and that is booked.
+    pub on_credit: Credits,
+    /// The gateway is asked to hand back what is unused.
+    pub recall: bool,
+    /// The gateway is asked to beat fast.
+    pub brisk: bool,
+}
+
+impl Lease {
+    /// The state of a key on a gateway that never had a lease for it.
+    pub const fn never(gateway: GatewayNo, key: KeyNo, account: AccountNo) -> Self {
+        Self {
+            gateway,
+            key,
+            account,
+            fence: 0,
+            state: LeaseState::Ended,
+            granted: Credits::ZERO,
+            spent: Credits::ZERO,
+            returned: Credits::ZERO,
+            held: Credits::ZERO,
+            draws: Vec::new(),
+            on_credit: Credits::ZERO,
+            recall: false,
+            brisk: false,
+        }
+    }
+
+    /// Begins a fence; what was let through on credit is remembered across fences.
+    pub(super) fn restart(&mut self, fence: u32, state: LeaseState) {
+        let on_credit = self.on_credit;
+        *self = Self {
+            fence,
+            state,
+            on_credit,
+            ..Self::never(self.gateway, self.key, self.account)
+        };
+    }
+
+    /// What the ledger sets aside for it.
+    pub fn escrow(&self) -> Credits {
+        self.draws
+            .iter()
+            .fold(Credits::ZERO, |sum, draw| sum.saturating_add(draw.left))
+    }
+
+    /// Whether it is open and has money in it.
+    pub fn has_money(&self) -> bool {
+        self.state == LeaseState::Open && !self.draws.is_empty()
+    }
+
+    /// What a recall could bring back.
+    pub fn recallable(&self) -> Credits {
+        if self.state == LeaseState::Open {
+            self.escrow().less(self.held)
+        } else {
+            Credits::ZERO
+        }
+    }
+
+    /// Under which name its postings stand.
+    pub const fn place(&self) -> Place {
+        Place {
+            gateway: self.gateway,
+            key: self.key,
+            fence: self.fence,
+        }
+    }
+
+    /// Adds money from a grant.
+    pub(super) fn push(&mut self, grant: GrantNo, amount: Credits) {
+        match self.draws.last_mut() {
+            Some(last) if last.grant == grant => last.left = last.left.saturating_add(amount),
+            _ => self.draws.push(Draw { grant, left: amount }),
+        }
+    }
+
+    /// Takes up to `amount` off the front (to spend it); tells from which grants.
+    pub(super) fn consume(&mut self, amount: Credits) -> Vec<Draw> {
+        let mut taken = Vec::new();
+        let mut missing = amount;
+        while let Some(first) = self.draws.first_mut() {
+            let part = first.left.min(missing);
+            if !part.is_positive() {
+                break;
+            }
+            taken.push(Draw {
+                grant: first.grant,
+                left: part,
+            });
+            missing = missing.less(part);
+            first.left = first.left.less(part);
+            if first.left.is_zero() {
+                self.draws.remove(0);
+            }
+        }
+        taken
+    }
+
+    /// Takes up to `amount` off the back (to give it back); tells to which grants.
+    pub(super) fn release(&mut self, amount: Credits) -> Vec<Draw> {
+        self.draws.reverse();
+        let taken = self.consume(amount);
+        self.draws.reverse();
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_drawn_first_is_spent_first_and_given_back_last() {
+        let credits = Credits::from_micros;
+        let mut lease = Lease::never(GatewayNo(1), KeyNo(1), AccountNo(1));
+        lease.restart(1, LeaseState::Open);
+        lease.push(GrantNo(1), credits(5));
+        lease.push(GrantNo(2), credits(2));
+        lease.push(GrantNo(2), credits(3));
+        assert_eq!(lease.escrow(), credits(10));
+        let draw = |grant, left| Draw {
+            grant: GrantNo(grant),
+            left: credits(left),
+        };
+        assert_eq!(lease.consume(credits(4)), [draw(1, 4)]);
+        assert_eq!(lease.release(credits(5)), [draw(2, 5)]);
+        assert_eq!(lease.release(credits(5)), [draw(1, 1)]);
+        assert!(!lease.has_money());
+    }
+}

@@ -1,0 +1,47 @@
+//! The rules of the money: accounts, keys, grants, leases, and the exchange about them.
+//!
+//! Plain, synchronous functions over plain data. No clock (`now` is always an argument), no randomness
+//! (random bytes are arguments), no I/O, no SQL. What the store loads, these functions change; what
+//! they changed, the store writes, together with the [`entry::Posting`]s that say why.
+//!
+//! What must hold: every movement of money is a posting from one book to another, so the books always
+//! add up to nothing; and an account's `granted + owed = available + held + spent + expired`.
+
+pub mod account;
+pub mod entry;
+pub mod exchange;
+pub mod grant;
+#[cfg(test)]
+mod history;
+pub mod ids;
+pub mod key;
+pub mod lease;
+pub mod purse;
+pub mod reclaim;
+pub mod sizing;
+
+pub use account::{Account, AccountState, Books};
+pub use entry::{Kind, Place, Posting};
+pub use exchange::{Payer, Verdict};
+pub use grant::Grant;
+pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo};
+pub use key::Key;
+pub use lease::{Draw, Lease, LeaseState};
+pub use purse::Purse;
+
+/// Why money can't be moved as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BookError {
+    /// A sum would leave the range of what can be counted (about 9.2 × 10^12 credits).
+    #[error("{book} would leave the range of 64-bit micro-credits; use a smaller amount")]
+    OutOfRange {
+        /// Which sum.
+        book: &'static str,
+    },
+    /// A lease draws on a grant that isn't at hand: the database is damaged.
+    #[error("a lease of account {account} draws on a grant that is missing; run `faregate audit`")]
+    MissingGrant {
+        /// Whose.
+        account: String,
+    },
+}

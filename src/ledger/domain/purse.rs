@@ -1,0 +1,249 @@
+//! An account's money in motion: the sums, the grants, and what was posted about them.
+//!
+//! What must hold after every method: the sums agree ([`Books::agree`](super::Books::agree)); what is
+//! available is what remains in the grants; and nothing is owed while something is available.
+
+use super::account::{add, take};
+use super::{Account, BookError, Grant, GrantNo, Kind, Lease, Place, Posting};
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+
+/// An account, the grants that matter now, and what has moved since it was loaded.
+#[derive(Clone, Debug)]
+pub struct Purse {
+    /// Whose money it is, and its sums.
+    pub account: Account,
+    grants: Vec<Grant>,
+    changed: Vec<GrantNo>,
+    postings: Vec<Posting>,
+}
+
+impl Purse {
+    /// `grants` are all that have something left, and those that the lease at hand has drawn from.
+    /// They may be left out when no money will move but from a lease to revenue.
+    pub fn new(account: Account, mut grants: Vec<Grant>) -> Self {
+        grants.sort_by(Grant::burn_order);
+        Self {
+            account,
+            grants,
+            changed: Vec::new(),
+            postings: Vec::new(),
+        }
+    }
+
+    /// The grants that changed.
+    pub fn changed_grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants
+            .iter()
+            .filter(|grant| self.changed.contains(&grant.no))
+    }
+
+    /// All the grants that were loaded, in burn order.
+    pub fn grants(&self) -> &[Grant] {
+        &self.grants
+    }
+
+    /// What moved, in order.
+    pub fn postings(&self) -> &[Posting] {
+        &self.postings
+    }
+
+    /// Adds a new grant, and pays debts from it.
+    pub fn issue(&mut self, grant: Grant) -> Result<(), BookError> {
+        let (no, amount) = (grant.no, grant.remaining);
+        add(
+            &mut self.account.books.granted,
+            amount,
+            "the sum of the account's grants",
+        )?;
+        add(
+            &mut self.account.books.available,
+            amount,
+            "the account's available credits",
+        )?;
+        self.grants.push(grant);
+        self.grants.sort_by(Grant::burn_order);
+        self.post(Kind::Grant, Place::default(), no, amount);
+        self.changed.push(no);
+        self.settle_debts()
+    }
+
+    /// Takes out what remains of grants whose time is over.
+    pub fn expire(&mut self, now: Timestamp) -> Result<(), BookError> {
+        for grant in &mut self.grants {
+            if !grant.is_expired(now) || !grant.remaining.is_positive() {
+                continue;
+            }
+            let (no, amount) = (grant.no, grant.remaining);
+            grant.remaining = Credits::ZERO;
+            take(
+                &mut self.account.books.available,
+                amount,
+                "the account's available credits",
+            )?;
+            add(
+                &mut self.account.books.expired,
+                amount,
+                "the account's expired credits",
+            )?;
+            self.postings.push(Posting {
+                kind: Kind::Expire,
+                place: Place::default(),
+                grant: no,
+                amount,
+            });
+            self.changed.push(no);
+        }
+        Ok(())
+    }
+
+    /// Moves up to `amount` from the grants into a lease; tells how much that was.
+    pub fn draw(&mut self, lease: &mut Lease, amount: Credits) -> Result<Credits, BookError> {
+        let place = lease.place();
+        let mut drawn = Credits::ZERO;
+        for (no, part) in self.take_from_grants(amount) {
+            lease.push(no, part);
+            self.post(Kind::Draw, place, no, part);
+            drawn = drawn.saturating_add(part);
+        }
+        take(
+            &mut self.account.books.available,
+            drawn,
+            "the account's available credits",
+        )?;
+        add(&mut self.account.books.held, drawn, "the account's held credits")?;
+        Ok(drawn)
+    }
+
+    /// Books up to `amount` of a lease as spent; tells how much that was.
+    pub fn spend(&mut self, lease: &mut Lease, amount: Credits) -> Result<Credits, BookError> {
+        let place = lease.place();
+        let mut spent = Credits::ZERO;
+        for draw in lease.consume(amount) {
+            self.post(Kind::Spend, place, draw.grant, draw.left);
+            spent = spent.saturating_add(draw.left);
+        }
+        take(&mut self.account.books.held, spent, "the account's held credits")?;
+        add(
+            &mut self.account.books.spent,
+            spent,
+            "the account's spent credits",
+        )?;
+        Ok(spent)
+    }
+
+    /// Gives up to `amount` of a lease back to the grants it came from; tells how much that was. What
+    /// belongs to a grant that has expired meanwhile is lost.
+    pub fn give_back(
+        &mut self,
+        lease: &mut Lease,
+        kind: Kind,
+        amount: Credits,
+        now: Timestamp,
+    ) -> Result<Credits, BookError> {
+        let place = lease.place();
+        let mut given = Credits::ZERO;
+        for draw in lease.release(amount) {
+            given = given.saturating_add(draw.left);
+            take(
+                &mut self.account.books.held,
+                draw.left,
+                "the account's held credits",
+            )?;
+            let Some(grant) = self.grants.iter_mut().find(|grant| grant.no == draw.grant) else {
+                return Err(BookError::MissingGrant {
+                    account: self.account.id.to_string(),
+                });
+            };
+            if grant.is_expired(now) {
+                add(
+                    &mut self.account.books.expired,
+                    draw.left,
+                    "the account's expired credits",
+                )?;
+                self.post(Kind::Breakage, place, draw.grant, draw.left);
+            } else {
+                add(&mut grant.remaining, draw.left, "the grant's remaining credits")?;
+                self.changed.push(draw.grant);
+                add(
+                    &mut self.account.books.available,
+                    draw.left,
+                    "the account's available credits",
+                )?;
+                self.post(kind, place, draw.grant, draw.left);
+            }
+        }
+        self.settle_debts()?;
+        Ok(given)
+    }
+
+    /// Charges what was sold without being covered by a lease: from the grants first, and what they
+    /// can't cover is owed. The two kinds name these two parts.
+    pub fn charge(
+        &mut self,
+        place: Place,
+        (covered, uncovered): (Kind, Kind),
+        amount: Credits,
+    ) -> Result<(), BookError> {
+        let mut paid = Credits::ZERO;
+        for (no, part) in self.take_from_grants(amount) {
+            self.post(covered, place, no, part);
+            paid = paid.saturating_add(part);
+        }
+        let debt = amount.less(paid);
+        self.post(uncovered, place, GrantNo(0), debt);
+        take(
+            &mut self.account.books.available,
+            paid,
+            "the account's available credits",
+        )?;
+        add(&mut self.account.books.owed, debt, "the account's owed credits")?;
+        add(
+            &mut self.account.books.spent,
+            amount,
+            "the account's spent credits",
+        )
+    }
+
+    /// Pays what is owed from what is available.
+    fn settle_debts(&mut self) -> Result<(), BookError> {
+        let mut paid = Credits::ZERO;
+        for (no, part) in self.take_from_grants(self.account.books.owed) {
+            self.post(Kind::PayOwed, Place::default(), no, part);
+            paid = paid.saturating_add(part);
+        }
+        take(
+            &mut self.account.books.available,
+            paid,
+            "the account's available credits",
+        )?;
+        take(&mut self.account.books.owed, paid, "the account's owed credits")
+    }
+
+    /// Takes up to `amount` out of the grants in burn order; the caller moves the sums.
+    fn take_from_grants(&mut self, amount: Credits) -> Vec<(GrantNo, Credits)> {
+        let mut parts = Vec::new();
+        let mut missing = amount;
+        for grant in &mut self.grants {
+            let part = grant.remaining.min(missing);
+            if part.is_positive() {
+                grant.remaining = grant.remaining.less(part);
+                missing = missing.less(part);
+                parts.push((grant.no, part));
+                self.changed.push(grant.no);
+            }
+        }
+        parts
+    }
+
+    fn post(&mut self, kind: Kind, place: Place, grant: GrantNo, amount: Credits) {
+        if amount.is_positive() {
+            self.postings.push(Posting {
+                kind,
+                place,
+                grant,
+                amount,
+            });
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Accounts: create, list, show, suspend, resume, close; their balance and usage.
+
+use super::post::{Id, Nothing, Post, execute, short};
+use super::query::{Asked, List, Times};
+use crate::api::{Account, Accounts, Balance, NewAccount, Usage};
+use crate::domain::AccountId;
+use crate::domain::account::Turn;
+use crate::http::App;
+use crate::http::body::Invalid;
+use crate::http::problem::Failure;
+use crate::store::Command;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use std::convert::identity;
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Post { body, memo }: Post<NewAccount>,
+) -> Result<Response, Failure> {
+    short("name", body.name.as_ref(), 200)?;
+    let id = match body.id {
+        Some(id) => AccountId::parse(&id).map_err(|error| Invalid::field("id", error.to_string()))?,
+        None => AccountId::generated(Uuid::now_v7()),
+    };
+    let command = Command::CreateAccount { id, name: body.name };
+    execute(&app, command, memo, StatusCode::CREATED, identity).await
+}
+
+pub async fn list(State(app): State<Arc<App>>, Asked(list): Asked<List>) -> Result<Json<Accounts>, Failure> {
+    Ok(Json(app.store.accounts(list.page()?).await?))
+}
+
+pub async fn show(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<Account>, Failure> {
+    Ok(Json(app.store.account(id).await?))
+}
+
+pub async fn suspend(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
+    turn(app, id, post, Turn::Suspend).await
+}
+
+pub async fn resume(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
+    turn(app, id, post, Turn::Resume).await
+}
+
+pub async fn close(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
+    turn(app, id, post, Turn::Close).await
+}
+
+async fn turn(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Post { memo, .. }: Post<Nothing>,
+    turn: Turn,
+) -> Result<Response, Failure> {
+    execute(
+        &app,
+        Command::TurnAccount { account, turn },
+        memo,
+        StatusCode::OK,
+        identity,
+    )
+    .await
+}
+
+pub async fn balance(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<Balance>, Failure> {
+    Ok(Json(app.store.balance(id, Timestamp::now()).await?))
+}
+
+pub async fn usage(
+    State(app): State<Arc<App>>,
+    Id(id): Id,
+    Asked(times): Asked<Times>,
+) -> Result<Json<Usage>, Failure> {
+    Ok(Json(app.store.usage(id, times.usage()?).await?))
+}

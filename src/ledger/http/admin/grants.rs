@@ -1,0 +1,65 @@
+//! Grants: give and list.
+
+use super::post::{Id, Post, execute, short};
+use super::query::{Asked, List};
+use crate::api::{Grants, MAX_PRIORITY, NewGrant};
+use crate::domain::GrantId;
+use crate::http::App;
+use crate::http::body::Invalid;
+use crate::http::problem::Failure;
+use crate::store::Command;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use std::convert::identity;
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Post { body, memo }: Post<NewGrant>,
+) -> Result<Response, Failure> {
+    let NewGrant {
+        amount,
+        priority,
+        expires_at,
+        note,
+        source,
+    } = body;
+    if !amount.is_positive() {
+        return Err(Invalid::field("amount", "\"0\" gives nothing; it must be above zero").into());
+    }
+    if priority > MAX_PRIORITY {
+        return Err(Invalid::field(
+            "priority",
+            format!("is {priority}; it must be 0 to {MAX_PRIORITY}"),
+        )
+        .into());
+    }
+    short("note", note.as_ref(), 200)?;
+    short("source", source.as_ref(), 64)?;
+    let id = GrantId::generated(Uuid::now_v7());
+    let command = Command::Grant {
+        account,
+        id,
+        amount,
+        priority,
+        expires_at,
+        note,
+        source,
+    };
+    execute(&app, command, memo, StatusCode::CREATED, identity).await
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Asked(list): Asked<List>,
+) -> Result<Json<Grants>, Failure> {
+    Ok(Json(
+        app.store.grants(account, list.page()?, Timestamp::now()).await?,
+    ))
+}

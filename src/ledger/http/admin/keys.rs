@@ -1,0 +1,86 @@
+//! Keys: create, list, revoke.
+
+use super::post::{Id, Nothing, Post, execute, short};
+use super::query::{Asked, List};
+use crate::api::{Keys, NewKey};
+use crate::domain::KeyId;
+use crate::domain::key::FreshKey;
+use crate::http::App;
+use crate::http::body::Invalid;
+use crate::http::problem::Failure;
+use crate::store::{Command, Credential, Done};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use faregate_protocol::exchange::MAX_CREDENTIAL_BYTES;
+use jiff::Timestamp;
+use std::convert::identity;
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Post { body, memo }: Post<NewKey>,
+) -> Result<Response, Failure> {
+    short("note", body.note.as_ref(), 200)?;
+    short("subject", body.subject.as_ref(), MAX_CREDENTIAL_BYTES)?;
+    let (credential, secret) = match body.subject {
+        Some(subject) if subject.is_empty() => {
+            return Err(Invalid::field("subject", "is empty; leave it out to get a key").into());
+        }
+        Some(subject) => (Credential::Subject(subject), None),
+        None => {
+            let FreshKey { secret, hash, prefix } = fresh_key()?;
+            (Credential::Key { hash, prefix }, Some(secret))
+        }
+    };
+    let id = KeyId::generated(Uuid::now_v7());
+    let command = Command::CreateKey {
+        account,
+        id,
+        credential,
+        expires_at: body.expires_at,
+        note: body.note,
+    };
+    execute(&app, command, memo, StatusCode::CREATED, |done| match done {
+        Done::Key(key) => Done::Key(crate::api::Key { key: secret, ..key }),
+        other => other,
+    })
+    .await
+}
+
+/// Draws random bytes until enough of them pick a character evenly.
+fn fresh_key() -> Result<FreshKey, Failure> {
+    let broken = |why: String| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why);
+    // 64 bytes hold 32 even ones in all but one of 10^30 draws; a few rounds are plenty.
+    for _ in 0..8 {
+        let mut drawn = [0_u8; 64];
+        getrandom::fill(&mut drawn).map_err(|error| broken(format!("no randomness: {error}")))?;
+        let even: Vec<u8> = drawn.into_iter().filter(|byte| *byte < 248).collect();
+        let key = even.first_chunk().and_then(FreshKey::compose);
+        if let Some(key) = key {
+            return Ok(key);
+        }
+    }
+    Err(broken("the system's random numbers are not random".into()))
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Asked(list): Asked<List>,
+) -> Result<Json<Keys>, Failure> {
+    Ok(Json(
+        app.store.keys(account, list.page()?, Timestamp::now()).await?,
+    ))
+}
+
+pub async fn revoke(
+    State(app): State<Arc<App>>,
+    Id(id): Id,
+    Post { memo, .. }: Post<Nothing>,
+) -> Result<Response, Failure> {
+    execute(&app, Command::RevokeKey { id }, memo, StatusCode::OK, identity).await
+}

@@ -1,0 +1,80 @@
+//! The admin API: accounts, keys, grants, leases, audit.
+//!
+//! Every POST needs an `Idempotency-Key`; whoever sends it again gets the first answer again.
+
+mod accounts;
+mod grants;
+mod keys;
+mod leases;
+mod post;
+mod query;
+
+use super::problem::Failure;
+use super::{App, auth, health, in_time};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Router, http::HeaderMap};
+use std::sync::Arc;
+
+/// The largest body, in bytes.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+pub(super) fn router(app: Arc<App>) -> Router {
+    let guarded = Router::new()
+        .route("/admin/v1/accounts", get(accounts::list).post(accounts::create))
+        .route("/admin/v1/accounts/{id}", get(accounts::show))
+        .route("/admin/v1/accounts/{id}/suspend", post(accounts::suspend))
+        .route("/admin/v1/accounts/{id}/resume", post(accounts::resume))
+        .route("/admin/v1/accounts/{id}/close", post(accounts::close))
+        .route("/admin/v1/accounts/{id}/balance", get(accounts::balance))
+        .route("/admin/v1/accounts/{id}/usage", get(accounts::usage))
+        .route("/admin/v1/accounts/{id}/keys", get(keys::list).post(keys::create))
+        .route("/admin/v1/keys/{id}/revoke", post(keys::revoke))
+        .route(
+            "/admin/v1/accounts/{id}/grants",
+            get(grants::list).post(grants::create),
+        )
+        .route("/admin/v1/leases", get(leases::list))
+        .route("/admin/v1/recall", post(leases::recall))
+        .route("/admin/v1/audit", get(leases::audit))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), guard));
+    let open = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics));
+    guarded
+        .merge(open)
+        .fallback(|| async {
+            Failure::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is nothing at this path",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            Failure::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this path takes another method",
+            )
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(in_time))
+        .with_state(app)
+}
+
+async fn guard(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    if auth::shows(&headers, &app.admin_token) {
+        return Ok(next.run(request).await);
+    }
+    let detail = "send the admin token as `Authorization: Bearer …`";
+    Err(Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", detail))
+}

@@ -1,0 +1,143 @@
+//! What all writes have in common: a limited body, an idempotency key, and an answer that is the
+//! same when it is asked for again.
+
+use super::MAX_BODY_BYTES;
+use crate::api::{IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER};
+use crate::http::App;
+use crate::http::body::{self, Invalid};
+use crate::http::problem::Failure;
+use crate::store::{Answer, Command, Done, Memo};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+/// The longest idempotency key.
+const MAX_KEY_BYTES: usize = 255;
+
+/// A write: what the body says, and by what it is recognized when it comes again.
+pub struct Post<T> {
+    /// The body.
+    pub body: T,
+    /// How to recognize it.
+    pub memo: Memo,
+}
+
+/// The body of a write that needs none.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Post<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
+        let key = idempotency_key(request.headers())?;
+        let mut hash = Sha256::new();
+        hash.update(request.method().as_str());
+        hash.update([0]);
+        hash.update(request.uri().path());
+        hash.update([0]);
+        let body = Bytes::from_request(request, app).await.map_err(unread)?;
+        hash.update(&body);
+        let memo = Memo {
+            key,
+            fingerprint: hash.finalize().into(),
+        };
+        Ok(Self {
+            body: body::parse(&body)?,
+            memo,
+        })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+fn unread(rejection: BytesRejection) -> Failure {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = format!("the body is larger than {MAX_BODY_BYTES} bytes");
+        return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail);
+    }
+    Failure::new(StatusCode::BAD_REQUEST, "invalid_request", rejection.body_text())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<String, Failure> {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY_HEADER).iter();
+    let key = match (given.next(), given.next()) {
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        _ => "",
+    };
+    let visible = key.bytes().all(|b| b.is_ascii_graphic());
+    if key.is_empty() || key.len() > MAX_KEY_BYTES || !visible {
+        let detail = format!(
+            "send one Idempotency-Key header of 1 to {MAX_KEY_BYTES} visible ASCII characters, fresh for every \
+             new request and the same when you repeat it"
+        );
+        return Err(Failure::new(
+            StatusCode::BAD_REQUEST,
+            "missing_idempotency_key",
+            detail,
+        ));
+    }
+    Ok(key.to_owned())
+}
+
+/// The identifier in the path.
+pub struct Id(pub String);
+
+impl FromRequestParts<Arc<App>> for Id {
+    type Rejection = Failure;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        app: &Arc<App>,
+    ) -> Result<Self, Failure> {
+        let Path(id) = Path::<String>::from_request_parts(parts, app)
+            .await
+            .map_err(|error| {
+                Failure::from(Invalid {
+                    field: None,
+                    reason: error.body_text(),
+                })
+            })?;
+        Ok(Self(id))
+    }
+}
+
+/// Has a command carried out, or finds its first answer. `complete` may add to what is answered now
+/// what must not be stored.
+pub async fn execute(
+    app: &App,
+    command: Command,
+    memo: Memo,
+    status: StatusCode,
+    complete: impl FnOnce(Done) -> Done,
+) -> Result<Response, Failure> {
+    let json = |body: String| (status, [(CONTENT_TYPE, "application/json")], body);
+    match app.store.execute(command, memo, Timestamp::now()).await? {
+        Answer::First(done) => {
+            let done = complete(done);
+            let body = serde_json::to_string(&done).map_err(|error| {
+                Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
+            })?;
+            Ok(json(body).into_response())
+        }
+        Answer::Replayed(body) => Ok(([(REPLAYED_HEADER, "true")], json(body)).into_response()),
+    }
+}
+
+/// Checks the length of a text that people write.
+pub fn short(field: &str, text: Option<&String>, most: usize) -> Result<(), Invalid> {
+    match text {
+        Some(text) if text.len() > most => Err(Invalid::field(
+            field,
+            format!("has {} bytes; the most is {most}", text.len()),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,103 @@
+//! Query strings of lists.
+
+use crate::api::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::http::App;
+use crate::http::body::Invalid;
+use crate::http::problem::Failure;
+use crate::store::{Page, UsageQuery};
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// `?limit=&after=`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+impl List {
+    /// The page that is meant.
+    pub fn page(self) -> Result<Page, Invalid> {
+        Ok(Page {
+            limit: limit(self.limit)?,
+            after: self.after,
+        })
+    }
+}
+
+/// `?since=&until=&limit=&after=`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Times {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+impl Times {
+    /// The usage that is meant.
+    pub fn usage(self) -> Result<UsageQuery, Invalid> {
+        let after = match self.after {
+            None => None,
+            Some(text) => Some(position(&text).ok_or_else(|| {
+                Invalid::field("after", "is no position; pass what `next` of an answer said")
+            })?),
+        };
+        Ok(UsageQuery {
+            since: self.since,
+            until: self.until,
+            limit: limit(self.limit)?,
+            after,
+        })
+    }
+}
+
+fn position(text: &str) -> Option<(i64, i64, String)> {
+    let mut parts = text.splitn(3, ':');
+    let minute = parts.next()?.parse().ok()?;
+    let key = parts.next()?.parse().ok()?;
+    Some((minute, key, parts.next()?.to_owned()))
+}
+
+fn limit(given: Option<usize>) -> Result<usize, Invalid> {
+    match given.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
+        found => Err(Invalid::field(
+            "limit",
+            format!("is {found}; it must be 1 to {MAX_LIMIT}"),
+        )),
+    }
+}
+
+/// `?gateway=`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfGateway {
+    /// Only this one.
+    pub gateway: Option<String>,
+}
+
+/// A query string, read into its type.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Asked<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
+        let Query(read) = Query::<T>::from_request_parts(parts, app)
+            .await
+            .map_err(|error| {
+                Failure::from(Invalid {
+                    field: None,
+                    reason: error.body_text(),
+                })
+            })?;
+        Ok(Self(read))
+    }
+}

@@ -1,0 +1,99 @@
+//! JSON bodies: read into their type, or refused naming the field that is wrong.
+
+use serde::de::DeserializeOwned;
+
+/// What is wrong with a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The path of the field; `None` when it is the body as a whole.
+    pub field: Option<String>,
+    /// What is wrong and what is expected.
+    pub reason: String,
+}
+
+impl Invalid {
+    /// About a field.
+    pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            field: Some(field.into()),
+            reason: reason.into(),
+        }
+    }
+
+    /// In one sentence.
+    pub fn sentence(&self) -> String {
+        match &self.field {
+            Some(field) => format!("{field}: {}", self.reason),
+            None => self.reason.clone(),
+        }
+    }
+}
+
+/// Reads a body. An empty one counts as an empty object.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let reason = error.inner().to_string();
+        let path = Some(error.path().to_string()).filter(|path| path != "." && !path.contains('?'));
+        Invalid {
+            field: whole_path(path, &reason),
+            reason,
+        }
+    })?;
+    json.end().map_err(|error| Invalid {
+        field: None,
+        reason: error.to_string(),
+    })?;
+    Ok(read)
+}
+
+/// For a field that is unknown or missing, the path ends at the object around it, and the field's
+/// name stands in the reason.
+fn whole_path(path: Option<String>, reason: &str) -> Option<String> {
+    let named = ["unknown field `", "missing field `"]
+        .iter()
+        .find_map(|start| reason.strip_prefix(start));
+    let name = named.and_then(|rest| rest.split('`').next());
+    match (path, name) {
+        (Some(path), Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => {
+            Some(format!("{path}.{name}"))
+        }
+        (None, Some(name)) => Some(name.to_owned()),
+        (path, _) => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{NewAccount, NewGrant};
+    use faregate_protocol::exchange::ExchangeRequest;
+
+    fn field<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> String {
+        parse::<T>(body.as_bytes()).unwrap_err().field.unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_path() {
+        assert_eq!(field::<NewAccount>(r#"{"nam": "x"}"#), "nam");
+        assert_eq!(field::<NewGrant>("{}"), "amount");
+        assert_eq!(field::<NewGrant>(r#"{"amount": 5}"#), "amount");
+        assert_eq!(
+            field::<NewGrant>(r#"{"amount": "5", "expires_at": "soon"}"#),
+            "expires_at"
+        );
+        let inner = r#"{"protocol":1,"gateway":"g","entries":[{"payer":{"id":"x"},"lease":{"fence":-1}}]}"#;
+        assert_eq!(field::<ExchangeRequest>(inner), "entries[0].lease.fence");
+        let unknown = r#"{"protocol":1,"gateway":"g","entries":[{"payer":{"id":"x"},"tip":1}]}"#;
+        assert_eq!(field::<ExchangeRequest>(unknown), "entries[0].tip");
+    }
+
+    #[test]
+    fn nothing_but_one_json_value_is_read() {
+        assert_eq!(parse::<NewAccount>(b""), Ok(NewAccount::default()));
+        assert!(parse::<NewAccount>(b"{} {}").is_err());
+        assert!(parse::<NewAccount>(b"\xff\xfe").is_err());
+        assert!(parse::<NewAccount>(&b"[".repeat(100_000)).is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! The gateway API: `POST /gateway/v1/exchange`.
+//!
+//! Every answer, errors included, carries the marker header, so that a gateway can tell the ledger's
+//! answers from those that Envoy makes up when it can't reach it.
+
+use super::body::{Invalid, parse};
+use super::{App, auth, health, in_time};
+use crate::domain::exchange::{MAX_COUNTER, check};
+use crate::store::StoreError;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{
+    Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_BODY_BYTES,
+    MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_NAME_BYTES, MAX_USAGE_LINES, PATH, Payer, UsageReport, VERSION,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The most requests or refunds in one usage line.
+const MAX_COUNT: u64 = 1_000_000_000;
+/// The most credits in one usage line: 10^9.
+const MAX_LINE: Credits = Credits::from_micros(1_000_000_000_000_000);
+
+pub(super) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route(PATH, post(exchange))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(|| async {
+            Failure::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is nothing at this path",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            Failure::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this path takes another method",
+            )
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(in_time))
+        .layer(middleware::map_response(marked))
+        .with_state(app)
+}
+
+async fn marked(mut response: Response) -> Response {
+    let name = HeaderName::from_static(MARKER_HEADER);
+    response.headers_mut().insert(name, HeaderValue::from_static("1"));
+    response
+}
+
+async fn exchange(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<ExchangeResponse>, Failure> {
+    if !auth::shows(&headers, &app.gateway_token) {
+        let detail = "send the gateway token as `Authorization: Bearer …`";
+        return Err(Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
+    }
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail =
+                format!("the body is larger than {MAX_BODY_BYTES} bytes; send fewer entries at once");
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        }
+        _ => Failure::new(StatusCode::BAD_REQUEST, "invalid_request", rejection.body_text()),
+    })?;
+    let request = read(&body)?;
+    match app.store.exchange(request, Timestamp::now(), app.ttl_ms).await {
+        Ok(response) => Ok(Json(response)),
+        Err(error) => {
+            if matches!(error, StoreError::Overloaded) {
+                app.metrics.overloads.inc();
+            }
+            Err(error.into())
+        }
+    }
+}
+
+fn read(body: &[u8]) -> Result<ExchangeRequest, Failure> {
+    #[derive(Deserialize)]
+    struct Spoken {
+        protocol: u32,
+    }
+    let other = |found: u32| {
+        let detail = format!(
+            "protocol: found {found}, this ledger speaks {VERSION}; use the same release on both sides"
+        );
+        Failure::new(StatusCode::BAD_REQUEST, "unsupported_protocol", detail)
+    };
+    let request = parse::<ExchangeRequest>(body).map_err(|invalid| {
+        // Another version may well have other fields: then that is what is wrong.
+        match serde_json::from_slice::<Spoken>(body) {
+            Ok(spoken) if spoken.protocol != VERSION => other(spoken.protocol),
+            _ => invalid.into(),
+        }
+    })?;
+    if request.protocol != VERSION {
+        return Err(other(request.protocol));
+    }
+    check_request(&request)?;
+    Ok(request)
+}
+
+fn check_request(request: &ExchangeRequest) -> Result<(), Invalid> {
+    length("gateway", &request.gateway, MAX_NAME_BYTES)?;
+    if request.entries.len() > MAX_ENTRIES {
+        return Err(Invalid::field(
+            "entries",
+            format!(
+                "{} are too many; the most is {MAX_ENTRIES}",
+                request.entries.len()
+            ),
+        ));
+    }
+    for (n, entry) in request.entries.iter().enumerate() {
+        check_entry(entry).map_err(|invalid| {
+            let field = format!("entries[{n}].{}", invalid.field.unwrap_or_default());
+            Invalid {
+                field: Some(field),
+                reason: invalid.reason,
+            }
+        })?;
+    }
+    request.usage.as_ref().map_or(Ok(()), check_usage)
+}
+
+fn check_entry(entry: &Entry) -> Result<(), Invalid> {
+    match &entry.payer {
+        Payer::Key(key) => length("payer.key", key, MAX_CREDENTIAL_BYTES)?,
+        Payer::Subject(subject) => length("payer.subject", subject, MAX_CREDENTIAL_BYTES)?,
+        Payer::Id(id) => length("payer.id", id, MAX_NAME_BYTES)?,
+    }
+    check(entry).map_err(|field| {
+        let reason = match field {
+            "ask" => "comes without the lease that it asks to raise".to_owned(),
+            "ended.fence" | "lease.fence" => "is 0; fences are numbered from 1".to_owned(),
+            _ => format!(
+                "is out of range; amounts are 0 to {} micro-credits",
+                MAX_COUNTER.micros()
+            ),
+        };
+        Invalid::field(field, reason)
+    })
+}
+
+fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
+    length("usage.broker", &report.broker, MAX_NAME_BYTES)?;
+    if report.seq == 0 {
+        return Err(Invalid::field("usage.seq", "is 0; reports are numbered from 1"));
+    }
+    if report.lines.len() > MAX_USAGE_LINES {
+        return Err(Invalid::field(
+            "usage.lines",
+            format!(
+                "{} are too many; the most is {MAX_USAGE_LINES}",
+                report.lines.len()
+            ),
+        ));
+    }
+    for (n, line) in report.lines.iter().enumerate() {
+        length(&format!("usage.lines[{n}].payer"), &line.payer, MAX_NAME_BYTES)?;
+        length(&format!("usage.lines[{n}].rule"), &line.rule, MAX_NAME_BYTES)?;
+        let amount = line.credits >= Credits::ZERO && line.credits <= MAX_LINE;
+        if !amount || line.requests > MAX_COUNT || line.refunds > MAX_COUNT {
+            let reason = format!(
+                "is out of range; at most {MAX_COUNT} requests and refunds, and 0 to {} micro-credits",
+                MAX_LINE.micros()
+            );
+            return Err(Invalid::field(format!("usage.lines[{n}]"), reason));
+        }
+    }
+    Ok(())
+}
+
+fn length(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
+    if text.is_empty() || text.len() > most {
+        let reason = format!("has {} bytes; it must have 1 to {most}", text.len());
+        return Err(Invalid::field(field, reason));
+    }
+    Ok(())
+}
+
+/// An error that a gateway is told.
+struct Failure {
+    status: StatusCode,
+    body: ExchangeError,
+}
+
+impl Failure {
+    fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            body: ExchangeError {
+                code: code.into(),
+                detail: detail.into(),
+            },
+        }
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(invalid: Invalid) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", invalid.sentence())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let failure = super::problem::Failure::from(error);
+        // The only refusals that an exchange meets are about amounts that overflow an account.
+        let code = if failure.status.is_client_error() {
+            "invalid_request"
+        } else {
+            failure.code
+        };
+        Self::new(failure.status, code, failure.detail)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body)).into_response()
+    }
+}

@@ -1,0 +1,65 @@
+//! The two listeners: one for gateways, one for operators, each with a token of its own.
+//!
+//! What must hold: nothing is read without a limit, nothing answered before its commit, no token or
+//! key is ever logged, and whatever a client sends, it gets an answer that says what is wrong.
+
+mod admin;
+mod auth;
+mod body;
+mod gateway;
+mod health;
+mod listener;
+mod problem;
+#[cfg(test)]
+mod tests;
+
+pub use listener::Limited;
+
+use crate::Secret;
+use crate::domain::reclaim::Watch;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long a request may take, its body included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// What gateways must show.
+    pub gateway_token: Secret,
+    /// What operators must show.
+    pub admin_token: Secret,
+    /// How long a lease may be spent from, in milliseconds.
+    pub ttl_ms: u64,
+    /// How long leases have been silent.
+    pub watch: Arc<Mutex<Watch>>,
+}
+
+/// The gateway API.
+pub fn gateway_router(app: Arc<App>) -> Router {
+    gateway::router(app)
+}
+
+/// The admin API.
+pub fn admin_router(app: Arc<App>) -> Router {
+    admin::router(app)
+}
+
+/// Gives up on requests that take too long, such as bodies that never end.
+async fn in_time(request: Request, next: Next) -> Result<Response, StatusCode> {
+    tokio::time::timeout(PATIENCE, next.run(request))
+        .await
+        .map_err(|_| StatusCode::REQUEST_TIMEOUT)
+}

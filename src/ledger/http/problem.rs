@@ -1,0 +1,111 @@
+//! Errors of the admin API, as `application/problem+json` (RFC 9457).
+
+use super::body::Invalid;
+use crate::api::Problem;
+use crate::store::{Refusal, StoreError};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+/// An error that a client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// A short, stable name.
+    pub code: &'static str,
+    /// What is wrong and what cures it.
+    pub detail: String,
+    /// The field that is wrong.
+    pub field: Option<String>,
+}
+
+impl Failure {
+    /// One without a field.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            field: None,
+        }
+    }
+
+    fn about(field: &str, detail: String) -> Self {
+        let field = Some(field.to_owned());
+        Self {
+            field,
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+        }
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(invalid: Invalid) -> Self {
+        let detail = invalid.sentence();
+        Self {
+            field: invalid.field,
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let detail = error.to_string();
+        let refusal = match error {
+            StoreError::Overloaded => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail);
+            }
+            StoreError::Stopped => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail);
+            }
+            StoreError::Backend(_) => {
+                tracing::error!(%detail, "a request failed");
+                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+            }
+            StoreError::Refused(refusal) => refusal,
+        };
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, detail.clone());
+        match refusal {
+            Refusal::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", detail),
+            Refusal::AccountExists(_) => conflict("account_exists"),
+            Refusal::SubjectTaken(_) => conflict("subject_taken"),
+            Refusal::AccountClosed(_) => conflict("account_closed"),
+            Refusal::TooManyGrants { .. } => conflict("too_many_grants"),
+            Refusal::KeyReused => conflict("idempotency_key_reused"),
+            Refusal::KeyAlreadyShown(_) => conflict("key_already_shown"),
+            Refusal::AlreadyPast(_) => Self::about("expires_at", format!("expires_at: {detail}")),
+            Refusal::Book(_) => Self::about("amount", format!("amount: {detail}")),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let problem = Problem {
+            kind: "about:blank".into(),
+            title: self.status.canonical_reason().unwrap_or("Error").into(),
+            status: self.status.as_u16(),
+            code: self.code.into(),
+            detail: self.detail,
+            field: self.field,
+        };
+        // A problem holds nothing but strings and a number, which always become JSON.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,25 @@
+//! What happens without being asked. Each job is a loop that does bounded steps of work, rests, and
+//! ends when the ledger shuts down.
+//!
+//! What must hold: a job that fails says so and tries again later; none holds the writer for longer
+//! than one step at a time.
+
+mod expiry;
+mod prune;
+mod reclaimer;
+
+pub use expiry::expire;
+pub use prune::prune;
+pub use reclaimer::reclaim;
+
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Rests; says whether to go on.
+async fn rest(stop: &mut watch::Receiver<bool>, time: Duration) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => true,
+        // An error means that whoever could stop us is gone: stop as well.
+        _ = stop.wait_for(|stop| *stop) => false,
+    }
+}

@@ -1,0 +1,52 @@
+//! Takes back leases of gateways that have fallen silent.
+
+use super::rest;
+use crate::domain::reclaim::Watch;
+use crate::store::Store;
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Looks after the leases as long as the ledger runs. `patience` is a lease's time to live plus the
+/// grace on top.
+pub async fn reclaim(
+    store: Store,
+    silence: Arc<Mutex<Watch>>,
+    patience: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    let tick = (patience / 16).clamp(Duration::from_millis(10), Duration::from_millis(500));
+    loop {
+        let overdue = {
+            let mut silence = silence.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            silence.note(now, store.touches());
+            silence.overdue(now)
+        };
+        if let Some(touch) = overdue {
+            take_back(&store, touch).await;
+        }
+        if !rest(&mut stop, tick).await {
+            return;
+        }
+    }
+}
+
+async fn take_back(store: &Store, touch: i64) {
+    loop {
+        match store.reclaim(touch, Timestamp::now()).await {
+            Ok((0, _)) => return,
+            Ok((leases, credits)) => {
+                tracing::warn!(leases, %credits, "took leases back from gateways that fell silent");
+                if leases < Store::STEP {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "could not take overdue leases back; will try again");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The ledger: the small service that keeps accounts, keys and money for the gates.
+//!
+//! A tour of the rooms:
+//! - [`api`]: the admin API's requests and answers, shared by the server and the command line.
+//! - [`domain`]: the rules of the money, as plain functions over plain data. No clock, no I/O.
+//! - [`store`]: SQLite with one writer and group commit. An answer exists only after its commit.
+//! - [`http`]: the two listeners, one for gateways and one for operators.
+//! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning.
+//! - [`serve`]: puts these together and takes them apart again.
+//!
+//! What must hold: never more is spent than was granted, nothing that was acknowledged is lost, and
+//! replaying any message changes nothing.
+
+pub mod api;
+pub mod domain;
+pub mod http;
+pub mod jobs;
+pub mod metrics;
+pub mod secret;
+pub mod serve;
+pub mod store;
+
+pub use secret::Secret;
+pub use serve::{Bound, ServeConfig, serve, serve_and_tell};

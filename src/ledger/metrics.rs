@@ -1,0 +1,194 @@
+//! What the ledger counts about itself, in the Prometheus text format.
+
+use faregate_protocol::{Credits, RefusalCode};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use std::fmt::{self, Write as _};
+use std::sync::atomic::AtomicU64;
+
+/// A gauge of a number with a fraction, for amounts in credits.
+type Amount = Gauge<f64, AtomicU64>;
+
+/// Why callers were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabel {
+    code: CodeLabel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct CodeLabel(RefusalCode);
+
+impl prometheus_client::encoding::EncodeLabelValue for CodeLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(self.0.as_str())
+    }
+}
+
+/// All counters; they begin at zero with the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Messages from gateways that were answered.
+    pub exchanges: Counter,
+    /// Entries in these.
+    pub entries: Counter,
+    /// Messages from gateways that were turned away because the writer was too busy.
+    pub overloads: Counter,
+    /// Transactions.
+    pub commits: Counter,
+    /// Jobs per transaction.
+    pub batch_size: Histogram,
+    /// Seconds per transaction, from its first statement to the end of the commit.
+    pub commit_seconds: Histogram,
+    /// Grants given by operators.
+    pub grants: Counter,
+    /// Credits in these.
+    pub granted_credits: Counter<f64, AtomicU64>,
+    /// Leases that were taken back from silent gateways.
+    pub reclaims: Counter,
+    /// Entries answered with a refusal, by code.
+    pub refusals: Family<RefusalLabel, Counter>,
+    /// Usage lines about keys that the ledger doesn't know; they were not booked.
+    pub unknown_usage_lines: Counter,
+    at_risk_credits: Amount,
+    open_leases: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("faregate"),
+            exchanges: Counter::default(),
+            entries: Counter::default(),
+            overloads: Counter::default(),
+            commits: Counter::default(),
+            batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+            grants: Counter::default(),
+            granted_credits: Counter::default(),
+            reclaims: Counter::default(),
+            refusals: Family::default(),
+            unknown_usage_lines: Counter::default(),
+            at_risk_credits: Amount::default(),
+            open_leases: Gauge::default(),
+        };
+        let m = &mut metrics;
+        let r = &mut m.registry;
+        r.register(
+            "exchanges",
+            "Messages from gateways that were answered",
+            m.exchanges.clone(),
+        );
+        r.register(
+            "exchange_entries",
+            "Entries in the messages from gateways",
+            m.entries.clone(),
+        );
+        r.register(
+            "overloads",
+            "Requests turned away because the writer was too busy",
+            m.overloads.clone(),
+        );
+        r.register("commits", "Database transactions", m.commits.clone());
+        r.register("commit_batch_size", "Jobs per transaction", m.batch_size.clone());
+        r.register(
+            "commit_seconds",
+            "Seconds per transaction",
+            m.commit_seconds.clone(),
+        );
+        r.register("grants", "Grants given by operators", m.grants.clone());
+        r.register(
+            "granted_credits",
+            "Credits given by operators",
+            m.granted_credits.clone(),
+        );
+        r.register(
+            "reclaims",
+            "Leases taken back from silent gateways",
+            m.reclaims.clone(),
+        );
+        r.register("refusals", "Entries answered with a refusal", m.refusals.clone());
+        let lines = m.unknown_usage_lines.clone();
+        r.register(
+            "unknown_usage_lines",
+            "Usage lines about unknown keys, not booked",
+            lines,
+        );
+        r.register(
+            "at_risk_credits",
+            "Credits in open leases",
+            m.at_risk_credits.clone(),
+        );
+        r.register("open_leases", "Open leases", m.open_leases.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Counts a refusal.
+    pub fn refuse(&self, code: RefusalCode) {
+        self.refusals
+            .get_or_create(&RefusalLabel {
+                code: CodeLabel(code),
+            })
+            .inc();
+    }
+
+    /// Counts a grant.
+    pub fn grant(&self, amount: Credits) {
+        self.grants.inc();
+        self.granted_credits.inc_by(as_credits(amount));
+    }
+
+    /// Notes what is in open leases now.
+    pub fn at_risk(&self, leases: i64, credits: Credits) {
+        self.open_leases.set(leases);
+        self.at_risk_credits.set(as_credits(credits));
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string can't fail; an empty page would be noticed at once.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// For display only: money is never counted in floating point.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a metric needs no micro-credit precision"
+)]
+fn as_credits(amount: Credits) -> f64 {
+    amount.micros() as f64 / 1_000_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_names_what_it_counts() {
+        let metrics = Metrics::default();
+        metrics.exchanges.inc();
+        metrics.refuse(RefusalCode::InvalidKey);
+        metrics.grant(Credits::from_micros(5_500_000));
+        metrics.at_risk(3, Credits::from_micros(500_000));
+        let text = metrics.text();
+        for line in [
+            "faregate_exchanges_total 1",
+            "faregate_refusals_total{code=\"invalid_key\"} 1",
+            "faregate_granted_credits_total 5.5",
+            "faregate_at_risk_credits 0.5",
+            "faregate_open_leases 3",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Starts the ledger: store, listeners, jobs. Ends it in the opposite order.
+
+use crate::Secret;
+use crate::domain::reclaim::Watch;
+use crate::http::{self, App, Limited};
+use crate::jobs;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use anyhow::Context as _;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+/// How long requests that are under way may take at shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What `serve` needs to know.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// The directory of the database; made when it doesn't exist.
+    pub data: PathBuf,
+    /// Where gateways exchange.
+    pub gateway_listen: SocketAddr,
+    /// Where operators administrate.
+    pub admin_listen: SocketAddr,
+    /// What gateways must show.
+    pub gateway_token: Secret,
+    /// What operators must show.
+    pub admin_token: Secret,
+    /// How long a gateway may spend from a lease without a word from the ledger.
+    pub lease_ttl: Duration,
+    /// How much longer the ledger waits before it takes an unheard-of lease back.
+    pub lease_grace: Duration,
+}
+
+/// Where the listeners are, once they are bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// The gateway API's address.
+    pub gateway: SocketAddr,
+    /// The admin API's address.
+    pub admin: SocketAddr,
+}
+
+/// Runs the ledger until `shutdown` is ready.
+pub async fn serve(config: ServeConfig, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let (tell, _) = oneshot::channel();
+    serve_and_tell(config, tell, shutdown).await
+}
+
+/// As [`serve`], and tells once both listeners are bound (port 0 picks a free one).
+pub async fn serve_and_tell(
+    config: ServeConfig,
+    bound: oneshot::Sender<Bound>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !config.lease_ttl.is_zero(),
+        "the lease's time to live is 0; use at least 1s"
+    );
+    let metrics = Arc::new(Metrics::default());
+    let store = Store::open(&config.data, Arc::clone(&metrics))?;
+    let patience = config.lease_ttl.saturating_add(config.lease_grace);
+    let watch = Arc::new(Mutex::new(Watch::new(patience)));
+    let app = Arc::new(App {
+        store: store.clone(),
+        metrics,
+        gateway_token: config.gateway_token,
+        admin_token: config.admin_token,
+        ttl_ms: u64::try_from(config.lease_ttl.as_millis()).unwrap_or(u64::MAX),
+        watch: Arc::clone(&watch),
+    });
+    let gateway = listen("gateway", config.gateway_listen).await?;
+    let admin = listen("admin", config.admin_listen).await?;
+    let addresses = Bound {
+        gateway: gateway.address()?,
+        admin: admin.address()?,
+    };
+    tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
+    // Nobody may be waiting for the addresses.
+    let _ = bound.send(addresses);
+
+    let (stop, stopping) = watch::channel(false);
+    let mut jobs = JoinSet::new();
+    jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping.clone()));
+    jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
+    let mut servers = JoinSet::new();
+    servers.spawn(answer(
+        gateway,
+        http::gateway_router(Arc::clone(&app)),
+        stopping.clone(),
+    ));
+    servers.spawn(answer(admin, http::admin_router(app), stopping));
+
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        () = store.gone() => Err(anyhow::anyhow!("the thread that writes to the database has ended")),
+        Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener has ended: {server:?}")),
+    };
+    tracing::info!("shutting down");
+    let _ = stop.send(true);
+    let under_way = async { while servers.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, under_way).await.is_err() {
+        tracing::warn!("some requests took too long to finish; dropping them");
+        servers.shutdown().await;
+    }
+    while jobs.join_next().await.is_some() {}
+    store.close().await;
+    ended
+}
+
+async fn listen(name: &str, address: SocketAddr) -> anyhow::Result<Limited> {
+    Limited::bind(address).await.with_context(|| {
+        format!("can't listen on {address} for the {name} API; choose another address with --{name}-listen")
+    })
+}
+
+/// Answers requests until told to stop, and then those that are under way.
+async fn answer(
+    listener: Limited,
+    router: axum::Router,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let stopped = async move {
+        // An error means that whoever could stop us is gone: stop as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stopped)
+        .await
+}

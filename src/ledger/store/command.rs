@@ -1,0 +1,114 @@
+//! What operators do to the ledger, and how an answer is remembered.
+
+use crate::api;
+use crate::domain::account::Turn;
+use crate::domain::{AccountId, GrantId, KeyId};
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A write of the admin API. Identifiers and hashes come from outside, so that carrying it out draws
+/// on no randomness.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A new account.
+    CreateAccount {
+        /// Its identifier.
+        id: AccountId,
+        /// What people call it.
+        name: Option<String>,
+    },
+    /// Suspends, resumes or closes.
+    TurnAccount {
+        /// Whose.
+        account: String,
+        /// Which of the three.
+        turn: Turn,
+    },
+    /// A new credential.
+    CreateKey {
+        /// Whose.
+        account: String,
+        /// Its identifier.
+        id: KeyId,
+        /// What opens the gate.
+        credential: Credential,
+        /// When it stops to.
+        expires_at: Option<Timestamp>,
+        /// What it is for.
+        note: Option<String>,
+    },
+    /// Takes a credential back.
+    RevokeKey {
+        /// Its identifier.
+        id: String,
+    },
+    /// Gives credits.
+    Grant {
+        /// Whose.
+        account: String,
+        /// Its identifier.
+        id: GrantId,
+        /// How much; above zero.
+        amount: Credits,
+        /// The smaller is spent first.
+        priority: u16,
+        /// When the rest is lost.
+        expires_at: Option<Timestamp>,
+        /// What it is for.
+        note: Option<String>,
+        /// Where it comes from.
+        source: Option<String>,
+    },
+    /// Asks gateways to hand back what is unused.
+    Recall {
+        /// Only this one.
+        gateway: Option<String>,
+    },
+}
+
+/// What opens the gate.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A key, by what is kept of it.
+    Key {
+        /// Its SHA-256.
+        hash: [u8; 32],
+        /// How it begins.
+        prefix: String,
+    },
+    /// A subject that gateways vouch for.
+    Subject(String),
+}
+
+/// What came of a [`Command`]; serialized, it is the answer's body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Done {
+    /// The account as it now is.
+    Account(api::Account),
+    /// The key as it now is (without the secret, which the store never sees).
+    Key(api::Key),
+    /// The grant.
+    Grant(api::Grant),
+    /// How many leases were recalled.
+    Recall(api::RecallAnswer),
+}
+
+/// By what a request is recognized when it comes again.
+#[derive(Clone, Debug)]
+pub struct Memo {
+    /// The client's idempotency key.
+    pub key: String,
+    /// A hash over method, path and body.
+    pub fingerprint: [u8; 32],
+}
+
+/// An answer, given now or before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done now.
+    First(Done),
+    /// Done before: the body that was sent then.
+    Replayed(String),
+}

@@ -1,0 +1,117 @@
+//! What can go wrong in the store, free of any database's own types.
+
+use crate::domain::BookError;
+use std::path::PathBuf;
+
+/// Why something was not done. Nothing of it was kept.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Too much waits to be written.
+    #[error("the ledger is busy: too many requests wait for the database; try again shortly")]
+    Overloaded,
+    /// The ledger is shutting down.
+    #[error("the ledger is shutting down; try again when it is back")]
+    Stopped,
+    /// What was asked for doesn't go with what is there.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database failed.
+    #[error("the database failed: {0}; look at the disk's free space and health")]
+    Backend(String),
+}
+
+impl From<BookError> for StoreError {
+    fn from(error: BookError) -> Self {
+        Self::Refused(Refusal::Book(error))
+    }
+}
+
+/// What doesn't go with what is there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such thing.
+    #[error("there is no {what} {id:?}")]
+    NotFound {
+        /// Account, key or grant.
+        what: &'static str,
+        /// What was looked for.
+        id: String,
+    },
+    /// The account's identifier is taken.
+    #[error("the account {0:?} exists already; choose another id")]
+    AccountExists(String),
+    /// The subject is another key's credential.
+    #[error("the subject {0:?} is taken; revoke its key first")]
+    SubjectTaken(String),
+    /// The account is closed.
+    #[error("the account {0:?} is closed, which is final; create another one")]
+    AccountClosed(String),
+    /// It would be over before it began.
+    #[error("{0} is past; choose a time in the future")]
+    AlreadyPast(jiff::Timestamp),
+    /// More grants with something left than an account may have.
+    #[error(
+        "the account {account:?} already has {limit} grants with something left; wait until some are used up"
+    )]
+    TooManyGrants {
+        /// Whose.
+        account: String,
+        /// The most.
+        limit: usize,
+    },
+    /// The idempotency key came with another request before.
+    #[error("this idempotency key was used for another request; send a new key with a new request")]
+    KeyReused,
+    /// The first answer showed a key, which isn't stored.
+    #[error(
+        "this request has created the key {0:?}, which is shown only once; revoke it and create another one"
+    )]
+    KeyAlreadyShown(String),
+    /// A sum would leave its range, or the books are damaged.
+    #[error(transparent)]
+    Book(BookError),
+}
+
+/// Why the store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory or a file in it can't be used.
+    #[error("can't use {path}: {why}", path = path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        why: std::io::Error,
+    },
+    /// Somebody else has it open.
+    #[error("another ledger is running on {path}; stop it, or choose another data directory", path = path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A later version has written it.
+    #[error(
+        "the database is of version {found}, this program knows versions up to {known}; use a newer faregate"
+    )]
+    Newer {
+        /// The version of the file.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// SQLite doesn't do what must be relied upon.
+    #[error(
+        "the database runs with {pragma} = {found} instead of {wanted}; put the data directory on a local disk"
+    )]
+    Unsafe {
+        /// The setting.
+        pragma: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// Anything else.
+    #[error("can't open the database: {0}")]
+    Backend(String),
+}

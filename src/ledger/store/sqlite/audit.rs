@@ -1,0 +1,170 @@
+//! Recomputes every balance from the entries and compares it with what is stored.
+//!
+//! It reads one snapshot, row by row: memory doesn't grow with the number of accounts.
+
+use super::accounts::by_no;
+use super::count;
+use crate::api::{Audit, AuditProblem, MAX_LIMIT};
+use crate::domain::AccountNo;
+use crate::domain::entry::Book;
+use crate::store::StoreError;
+use rusqlite::{Connection, Row};
+
+/// Compares everything.
+pub fn audit(conn: &Connection) -> Result<Audit, StoreError> {
+    let mut found = Findings {
+        conn,
+        problems: Vec::new(),
+    };
+    let accounts = found.accounts()?;
+    found.disagreements(STRAY_ENTRIES, "entries of an account that doesn't exist")?;
+    found.disagreements(GRANTS, "what remains of a grant")?;
+    found.disagreements(LEASES, "what a lease holds")?;
+    found.disagreements(DRAWS, "what a lease has drawn from grants")?;
+    found.disagreements(HOLDERS, "the number of leases with money in them")?;
+    let entries = conn.query_row("SELECT count(*) AS n FROM entries", [], |row| count(row, "n"))?;
+    Ok(Audit {
+        ok: found.problems.is_empty(),
+        accounts,
+        entries,
+        problems: found.problems,
+    })
+}
+
+const ACCOUNTS: &str = "SELECT a.no, b.book, coalesce(sum(b.amount), 0) FROM accounts a LEFT JOIN (
+      SELECT e.account, k.to_book AS book, e.amount FROM entries e JOIN entry_kinds k USING (kind)
+      UNION ALL SELECT e.account, k.from_book, -e.amount FROM entries e JOIN entry_kinds k USING (kind)
+    ) b ON b.account = a.no GROUP BY a.no, b.book ORDER BY a.no";
+
+/// Each of the following gives the account's number, what, what the entries say, and what is stored.
+const STRAY_ENTRIES: &str = "SELECT account, 'sum', 0, sum(amount) FROM entries
+    WHERE account NOT IN (SELECT no FROM accounts) GROUP BY account";
+const GRANTS: &str = "SELECT g.account, g.id, coalesce(e.rest, 0), g.remaining FROM grants g LEFT JOIN (
+      SELECT grant_no, sum(CASE WHEN k.to_book = 'available' THEN amount WHEN k.from_book = 'available' THEN -amount
+        ELSE 0 END) AS rest
+      FROM entries JOIN entry_kinds k USING (kind) WHERE grant_no > 0 GROUP BY grant_no
+    ) e ON e.grant_no = g.no WHERE coalesce(e.rest, 0) <> g.remaining";
+const LEASES: &str = "WITH held AS (
+      SELECT account, key, gateway, fence, sum(CASE WHEN k.to_book = 'held' THEN amount ELSE -amount END) AS rest
+      FROM entries JOIN entry_kinds k USING (kind) WHERE k.to_book = 'held' OR k.from_book = 'held'
+      GROUP BY account, key, gateway, fence)
+    SELECT h.account, 'key ' || h.key || ' on gateway ' || h.gateway || ', fence ' || h.fence, h.rest,
+      coalesce(l.escrow, 0)
+    FROM held h LEFT JOIN leases l ON l.gateway = h.gateway AND l.key = h.key AND l.fence = h.fence
+    WHERE h.rest <> coalesce(l.escrow, 0)
+    UNION ALL
+    SELECT l.account, 'key ' || l.key || ' on gateway ' || l.gateway || ', fence ' || l.fence, 0, l.escrow
+    FROM leases l LEFT JOIN held h ON l.gateway = h.gateway AND l.key = h.key AND l.fence = h.fence
+    WHERE l.escrow <> 0 AND h.rest IS NULL";
+const DRAWS: &str = "SELECT l.account, 'key ' || l.key || ' on gateway ' || l.gateway, l.escrow, d.total FROM leases l
+    JOIN (SELECT gateway, key, (SELECT coalesce(sum(value ->> 1), 0) FROM json_each(draws)) AS total FROM leases) d
+      USING (gateway, key)
+    WHERE l.escrow <> d.total OR (l.escrow <> 0 AND l.state <> 'open')";
+const HOLDERS: &str = "SELECT a.no, 'leases', coalesce(l.n, 0), a.holders FROM accounts a LEFT JOIN (
+      SELECT account, count(*) AS n FROM leases WHERE escrow > 0 AND state = 'open' GROUP BY account
+    ) l ON l.account = a.no WHERE a.holders <> coalesce(l.n, 0)";
+
+struct Findings<'a> {
+    conn: &'a Connection,
+    problems: Vec<AuditProblem>,
+}
+
+impl Findings<'_> {
+    /// Compares the sums of every account with its entries, and the books with each other.
+    fn accounts(&mut self) -> Result<u64, StoreError> {
+        let mut statement = self.conn.prepare(ACCOUNTS)?;
+        let mut rows = statement.query([])?;
+        let mut accounts = 0;
+        let mut now = None;
+        let mut sums = Vec::new();
+        let mut total = 0_i128;
+        while let Some(row) = rows.next()? {
+            let no: i64 = row.get(0)?;
+            if now.is_some_and(|now| now != no) {
+                accounts += 1;
+                self.account(now, &sums)?;
+                sums.clear();
+            }
+            now = Some(no);
+            let amount: i64 = row.get(2)?;
+            total += i128::from(amount);
+            sums.push((row.get::<_, Option<String>>(1)?, amount));
+        }
+        if now.is_some() {
+            accounts += 1;
+            self.account(now, &sums)?;
+        }
+        if total != 0 {
+            self.add(None, "the sum over all books".into(), "0", &total.to_string());
+        }
+        Ok(accounts)
+    }
+
+    fn account(&mut self, no: Option<i64>, sums: &[(Option<String>, i64)]) -> Result<(), StoreError> {
+        let Some(no) = no else { return Ok(()) };
+        let account = by_no(self.conn, AccountNo(no))?;
+        let said = |book: Book| {
+            let of_book = |(name, _): &&(Option<String>, i64)| name.as_deref() == Some(book.as_str());
+            sums.iter().find(of_book).map_or(0, |(_, amount)| *amount)
+        };
+        let books = account.books;
+        for (book, sign, stored) in [
+            (Book::Issued, -1, books.granted),
+            (Book::Available, 1, books.available),
+            (Book::Held, 1, books.held),
+            (Book::Revenue, 1, books.spent),
+            (Book::Expired, 1, books.expired),
+            (Book::Owed, -1, books.owed),
+        ] {
+            let expected = said(book) * sign;
+            if expected != stored.micros() {
+                let what = format!("the account's {} credits", book.as_str());
+                self.add(
+                    Some(account.id.as_str()),
+                    what,
+                    &micros(expected),
+                    &stored.to_string(),
+                );
+            }
+        }
+        if !books.agree() {
+            let what = "granted + owed = available + held + spent + expired".to_owned();
+            self.add(Some(account.id.as_str()), what, "equal", "different");
+        }
+        Ok(())
+    }
+
+    fn disagreements(&mut self, sql: &str, what: &str) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let what = format!("{what} ({})", row.get::<_, String>(1)?);
+            let account: i64 = row.get(0)?;
+            let name = |row: &Row<'_>| row.get::<_, String>(0);
+            let id = self
+                .conn
+                .query_row("SELECT id FROM accounts WHERE no = ?1", [account], name)
+                .ok();
+            let (expected, found): (i64, i64) = (row.get(2)?, row.get(3)?);
+            self.add(id.as_deref(), what, &micros(expected), &micros(found));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, account: Option<&str>, what: String, expected: &str, found: &str) {
+        if self.problems.len() < MAX_LIMIT {
+            let account = account.map(str::to_owned);
+            let (expected, found) = (expected.to_owned(), found.to_owned());
+            self.problems.push(AuditProblem {
+                what,
+                account,
+                expected,
+                found,
+            });
+        }
+    }
+}
+
+fn micros(amount: i64) -> String {
+    faregate_protocol::Credits::from_micros(amount).to_string()
+}

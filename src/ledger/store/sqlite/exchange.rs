@@ -1,0 +1,161 @@
+//! One message from a gateway: all its entries and its usage, together or not at all.
+
+use super::{Work, accounts, beat, leases, minute, money};
+use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
+use crate::domain::{GatewayNo, LeaseState, Payer, Purse};
+use crate::store::StoreError;
+use faregate_protocol::exchange::{
+    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, UsageLine, UsageReport, VERSION,
+};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, params};
+
+/// After how many milliseconds a gateway should ask again while others hand back.
+const RETRY_MS: u32 = 100;
+
+/// What the store did with a message.
+#[derive(Clone, Debug)]
+pub struct Exchanged {
+    /// The answer.
+    pub response: ExchangeResponse,
+    /// Usage lines that named no known key.
+    pub unknown_lines: u64,
+}
+
+/// Takes in a message.
+pub fn exchange(
+    work: &Work<'_>,
+    request: &ExchangeRequest,
+    now: Timestamp,
+    ttl_ms: u64,
+) -> Result<Exchanged, StoreError> {
+    let gateway = leases::gateway(work.conn, &request.gateway)?;
+    let mut entries = Vec::with_capacity(request.entries.len());
+    let mut brisk = false;
+    for entry in &request.entries {
+        let (answer, tight) = one(work, gateway, entry, now, ttl_ms)?;
+        brisk |= tight;
+        entries.push(answer);
+    }
+    let mut unknown_lines = 0;
+    let mut usage_seq = None;
+    if let Some(report) = &request.usage {
+        let (seq, unknown) = usage(work, gateway, report, now)?;
+        usage_seq = Some(seq);
+        unknown_lines = unknown;
+    }
+    let mut seen = None;
+    let mut changes = Vec::new();
+    if let Some(since) = request.seen {
+        brisk |= beat::is_brisk(work.conn, gateway)?;
+        let news = beat::news(work.conn, gateway, since, now)?;
+        seen = Some(news.seen);
+        changes = news.changes;
+    }
+    let beat_ms = beat_ms(brisk);
+    let response = ExchangeResponse {
+        protocol: VERSION,
+        seen,
+        beat_ms,
+        entries,
+        changes,
+        usage_seq,
+    };
+    Ok(Exchanged {
+        response,
+        unknown_lines,
+    })
+}
+
+fn one(
+    work: &Work<'_>,
+    gateway: GatewayNo,
+    entry: &Entry,
+    now: Timestamp,
+    ttl_ms: u64,
+) -> Result<(EntryAnswer, bool), StoreError> {
+    let Some((key, account)) = accounts::payer(work.conn, &entry.payer)? else {
+        return Ok((unknown(entry), false));
+    };
+    let lease = leases::load(work.conn, gateway, key.no, account.no)?;
+    let grants = if needs_grants(account.books.owed, &lease, entry) {
+        money::grants(work.conn, account.no, Some(&lease))?
+    } else {
+        Vec::new()
+    };
+    let mut payer = Payer {
+        purse: Purse::new(account, grants),
+        key,
+        lease,
+    };
+    let before = money::Before::of_payer(&payer);
+    let mut verdict = payer.exchange(entry, now, ttl_ms)?;
+    let touched = verdict.touched && payer.lease.state == LeaseState::Open;
+    money::keep_payer(work, &before, &payer, touched, now)?;
+    let contested = verdict.short && leases::recall_others(work.conn, &payer.lease, now)?;
+    if contested {
+        ask_again(&mut verdict.answer, RETRY_MS);
+    }
+    Ok((verdict.answer, contested || payer.purse.account.tight))
+}
+
+/// Books a broker's report, unless it was booked before. Tells the number of its last one that is.
+fn usage(
+    work: &Work<'_>,
+    gateway: GatewayNo,
+    report: &UsageReport,
+    now: Timestamp,
+) -> Result<(u64, u64), StoreError> {
+    let mut find = work
+        .conn
+        .prepare_cached("SELECT seq FROM brokers WHERE gateway = ?1 AND broker = ?2")?;
+    let last = find
+        .query_row(params![gateway.0, report.broker], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let last = last.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
+    if report.seq <= last {
+        return Ok((last, 0));
+    }
+    let mut unknown = 0;
+    for line in &report.lines {
+        if !usage_line(work, line, now)? {
+            unknown += 1;
+        }
+    }
+    work.conn
+        .prepare_cached(
+            "INSERT INTO brokers (gateway, broker, seq, heard_ms) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET seq = ?3, heard_ms = ?4",
+        )?
+        .execute(params![
+            gateway.0,
+            report.broker,
+            as_stored(report.seq),
+            now.as_millisecond()
+        ])?;
+    Ok((report.seq, unknown))
+}
+
+fn usage_line(work: &Work<'_>, line: &UsageLine, now: Timestamp) -> Result<bool, StoreError> {
+    let booked = work
+        .conn
+        .prepare_cached(
+            "INSERT INTO usage (account, minute, key, rule, requests, credits, refunds)
+             SELECT account, ?2, no, ?3, ?4, ?5, ?6 FROM keys WHERE id = ?1
+             ON CONFLICT (account, minute, key, rule) DO UPDATE SET requests = requests + excluded.requests,
+               credits = credits + excluded.credits, refunds = refunds + excluded.refunds",
+        )?
+        .execute(params![
+            line.payer,
+            minute(now),
+            line.rule,
+            as_stored(line.requests),
+            line.credits.micros(),
+            as_stored(line.refunds),
+        ])?;
+    Ok(booked > 0)
+}
+
+fn as_stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,177 @@
+//! Leases, one row per key and gateway.
+
+use super::Work;
+use crate::domain::{AccountNo, Draw, GatewayNo, GrantNo, KeyNo, Lease, LeaseState};
+use crate::store::StoreError;
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+/// A gateway's row; made on first contact.
+pub fn gateway(conn: &Connection, name: &str) -> Result<GatewayNo, StoreError> {
+    let mut find = conn.prepare_cached("SELECT no FROM gateways WHERE name = ?1")?;
+    if let Some(no) = find.query_row([name], |row| row.get(0)).optional()? {
+        return Ok(GatewayNo(no));
+    }
+    conn.prepare_cached("INSERT INTO gateways (name) VALUES (?1)")?
+        .execute([name])?;
+    Ok(GatewayNo(conn.last_insert_rowid()))
+}
+
+/// The lease of a key on a gateway; [`Lease::never`] when there is no row.
+pub fn load(
+    conn: &Connection,
+    gateway: GatewayNo,
+    key: KeyNo,
+    account: AccountNo,
+) -> Result<Lease, StoreError> {
+    let found = conn
+        .prepare_cached(
+            "SELECT fence, state, granted, spent, returned, held, draws, on_credit, recall, brisk
+             FROM leases WHERE gateway = ?1 AND key = ?2",
+        )?
+        .query_row(params![gateway.0, key.0], |row| read(row, gateway, key, account))
+        .optional()?;
+    match found {
+        Some((lease, draws)) => Ok(Lease {
+            draws: draws_from(&draws)?,
+            ..lease
+        }),
+        None => Ok(Lease::never(gateway, key, account)),
+    }
+}
+
+fn read(
+    row: &Row<'_>,
+    gateway: GatewayNo,
+    key: KeyNo,
+    account: AccountNo,
+) -> rusqlite::Result<(Lease, String)> {
+    let state: String = row.get(1)?;
+    let amount = |column| row.get(column).map(Credits::from_micros);
+    let lease = Lease {
+        gateway,
+        key,
+        account,
+        fence: row.get(0)?,
+        state: match state.as_str() {
+            "open" => LeaseState::Open,
+            "ended" => LeaseState::Ended,
+            _ => LeaseState::Reclaimed,
+        },
+        granted: amount(2)?,
+        spent: amount(3)?,
+        returned: amount(4)?,
+        held: amount(5)?,
+        draws: Vec::new(),
+        on_credit: amount(7)?,
+        recall: row.get(8)?,
+        brisk: row.get(9)?,
+    };
+    Ok((lease, row.get(6)?))
+}
+
+/// Keeps a lease, stamped with the next number of the running count when its gateway has named it.
+pub fn keep(work: &Work<'_>, lease: &Lease, touched: bool, now: Timestamp) -> Result<(), StoreError> {
+    let state = match lease.state {
+        LeaseState::Open => "open",
+        LeaseState::Ended => "ended",
+        LeaseState::Reclaimed => "reclaimed",
+    };
+    let touch = if touched { Some(work.next_touch()) } else { None };
+    work.conn
+        .prepare_cached(
+            "INSERT INTO leases (gateway, key, account, fence, state, granted, spent, returned, held, draws,
+               escrow, on_credit, recall, brisk, touch, changed_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, coalesce(?15, 0), ?16)
+             ON CONFLICT (gateway, key) DO UPDATE SET fence = ?4, state = ?5, granted = ?6, spent = ?7,
+               returned = ?8, held = ?9, draws = ?10, escrow = ?11, on_credit = ?12, recall = ?13,
+               brisk = ?14, touch = coalesce(?15, touch), changed_ms = ?16",
+        )?
+        .execute(params![
+            lease.gateway.0,
+            lease.key.0,
+            lease.account.0,
+            lease.fence,
+            state,
+            lease.granted.micros(),
+            lease.spent.micros(),
+            lease.returned.micros(),
+            lease.held.micros(),
+            draws_text(&lease.draws),
+            lease.escrow().micros(),
+            lease.on_credit.micros(),
+            lease.recall,
+            lease.brisk,
+            touch,
+            now.as_millisecond(),
+        ])?;
+    Ok(())
+}
+
+fn draws_text(draws: &[Draw]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from("[");
+    for (n, draw) in draws.iter().enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        // Writing to a string can't fail.
+        let _ = write!(text, "{comma}[{},{}]", draw.grant.0, draw.left.micros());
+    }
+    text.push(']');
+    text
+}
+
+fn draws_from(text: &str) -> Result<Vec<Draw>, StoreError> {
+    if text == "[]" {
+        return Ok(Vec::new());
+    }
+    let pairs: Vec<(i64, i64)> = serde_json::from_str(text)
+        .map_err(|error| StoreError::Backend(format!("leases.draws holds {text:?}: {error}")))?;
+    let draw = |(grant, left)| Draw {
+        grant: GrantNo(grant),
+        left: Credits::from_micros(left),
+    };
+    Ok(pairs.into_iter().map(draw).collect())
+}
+
+/// Asks an account's other holders to hand back what they don't need. Tells whether any could.
+pub fn recall_others(conn: &Connection, asking: &Lease, now: Timestamp) -> Result<bool, StoreError> {
+    let others = params![asking.account.0, asking.gateway.0, asking.key.0];
+    let asked = conn
+        .prepare_cached(
+            "UPDATE leases SET recall = 1 WHERE account = ?1 AND escrow > 0 AND state = 'open' AND recall = 0
+             AND escrow > held AND NOT (gateway = ?2 AND key = ?3)",
+        )?
+        .execute(others)?;
+    if asked > 0 {
+        announce(conn, asking.account, KeyNo(0), GatewayNo(0), now)?;
+        return Ok(true);
+    }
+    let any = conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open'
+             AND escrow > held AND NOT (gateway = ?2 AND key = ?3))",
+        )?
+        .query_row(others, |row| row.get(0))?;
+    Ok(any)
+}
+
+/// Makes the gateways of all of an account's holders beat fast, or as usual.
+pub fn set_brisk(conn: &Connection, account: AccountNo, brisk: bool) -> Result<(), StoreError> {
+    conn.prepare_cached("UPDATE leases SET brisk = ?2 WHERE account = ?1 AND escrow > 0 AND brisk <> ?2")?
+        .execute(params![account.0, brisk])?;
+    Ok(())
+}
+
+/// Writes down something that gateways must hear (see the table's comment for what zeros mean).
+pub fn announce(
+    conn: &Connection,
+    account: AccountNo,
+    key: KeyNo,
+    gateway: GatewayNo,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    conn.prepare_cached("INSERT INTO changes (account, key, gateway, made_ms) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![account.0, key.0, gateway.0, now.as_millisecond()])?;
+    Ok(())
+}

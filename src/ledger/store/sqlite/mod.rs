@@ -1,0 +1,72 @@
+//! The store in one SQLite file: one thread writes, a few connections read.
+//!
+//! All SQL is in here. What must hold: `journal_mode` is WAL and `synchronous` is FULL, so what is
+//! committed survives a crash; both are read back at the start.
+
+pub(super) mod accounts;
+pub(super) mod audit;
+pub(super) mod beat;
+pub(super) mod commands;
+pub(super) mod exchange;
+pub(super) mod leases;
+pub(super) mod lists;
+mod migrate;
+pub(super) mod money;
+pub(super) mod open;
+pub(super) mod readers;
+pub(super) mod upkeep;
+pub(super) mod writer;
+
+use super::StoreError;
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Backend(error.to_string())
+    }
+}
+
+/// What a job works with: the connection inside its transaction, and the running count of exchanges.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work<'a> {
+    pub conn: &'a Connection,
+    pub touches: &'a AtomicI64,
+}
+
+impl Work<'_> {
+    /// The next number of the running count. A number that a rolled back job took is never used.
+    fn next_touch(&self) -> i64 {
+        self.touches.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+}
+
+fn credits(row: &Row<'_>, column: &str) -> rusqlite::Result<Credits> {
+    row.get(column).map(Credits::from_micros)
+}
+
+fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(at)
+}
+
+fn maybe_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    row.get::<_, Option<i64>>(column).map(|ms| ms.map(at))
+}
+
+/// A count; the columns never hold one below zero.
+fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column)
+        .map(|count| u64::try_from(count).unwrap_or(0))
+}
+
+/// A time from its milliseconds; what a timestamp can't hold is held at its end.
+fn at(ms: i64) -> Timestamp {
+    let end = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_millisecond(ms).unwrap_or(end)
+}
+
+fn minute(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(60)
+}

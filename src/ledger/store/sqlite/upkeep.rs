@@ -1,0 +1,139 @@
+//! What the ledger does without being asked. Each call does a bounded amount of work and tells how
+//! much that was, so that the caller can come again.
+
+use super::{Work, accounts, leases, money};
+use crate::domain::{AccountNo, GatewayNo, KeyNo, Payer, Purse};
+use crate::store::StoreError;
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+use rusqlite::params;
+
+/// The most rows that one call deals with.
+pub const ROWS: usize = 500;
+
+const SECOND_MS: i64 = 1_000;
+const DAY_MS: i64 = 24 * 60 * 60 * SECOND_MS;
+/// First answers to the admin API's writes.
+const KEEP_ANSWERS_MS: i64 = DAY_MS;
+/// Changes that gateways must hear; one that was away longer has its leases read instead.
+const KEEP_CHANGES_MS: i64 = DAY_MS;
+/// Leases whose gateway has said its final word, and brokers that fell silent.
+const KEEP_ENDED_MS: i64 = 7 * DAY_MS;
+/// Leases about which something may still be told late.
+const KEEP_RECLAIMED_MS: i64 = 90 * DAY_MS;
+
+/// Takes back open leases that were not named since the running count stood at `touch`. Tells how
+/// many, and how much money was in them.
+pub fn reclaim(work: &Work<'_>, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
+    let mut find = work
+        .conn
+        .prepare_cached("SELECT gateway, key FROM leases WHERE state = 'open' AND touch <= ?1 LIMIT ?2")?;
+    let overdue: Vec<(i64, i64)> = find
+        .query_map(params![touch, rows()], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut back = Credits::ZERO;
+    for (gateway, key) in &overdue {
+        let (key, account) = accounts::key_by_no(work.conn, KeyNo(*key))?;
+        let lease = leases::load(work.conn, GatewayNo(*gateway), key.no, account.no)?;
+        let grants = money::grants(work.conn, account.no, Some(&lease))?;
+        let mut payer = Payer {
+            purse: Purse::new(account, grants),
+            key,
+            lease,
+        };
+        let before = money::Before::of_payer(&payer);
+        back = back.saturating_add(payer.reclaim(now)?);
+        money::keep_payer(work, &before, &payer, false, now)?;
+    }
+    Ok((overdue.len(), back))
+}
+
+/// Takes out what remains of grants whose time is over.
+pub fn expire_grants(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    let mut find = work.conn.prepare_cached(
+        "SELECT DISTINCT account FROM (SELECT account FROM grants
+           WHERE expires_ms IS NOT NULL AND remaining > 0 AND expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2)",
+    )?;
+    let lapsed: Vec<i64> = find
+        .query_map(params![now.as_millisecond(), rows()], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for account in &lapsed {
+        let account = accounts::by_no(work.conn, AccountNo(*account))?;
+        let grants = money::grants(work.conn, account.no, None)?;
+        let mut purse = Purse::new(account, grants);
+        let before = money::Before::of(&purse);
+        purse.expire(now)?;
+        money::keep_purse(work.conn, &before, &purse, now)?;
+    }
+    Ok(lapsed.len())
+}
+
+/// Lets gateways know of keys whose time is over.
+pub fn expire_keys(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    let mut find = work.conn.prepare_cached(
+        "SELECT no, account FROM keys WHERE expires_ms IS NOT NULL AND expiry_told = 0 AND expires_ms <= ?1 LIMIT ?2",
+    )?;
+    let lapsed: Vec<(i64, i64)> = find
+        .query_map(params![now.as_millisecond(), rows()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (key, account) in &lapsed {
+        work.conn
+            .prepare_cached("UPDATE keys SET expiry_told = 1 WHERE no = ?1")?
+            .execute([key])?;
+        leases::announce(work.conn, AccountNo(*account), KeyNo(*key), GatewayNo(0), now)?;
+    }
+    Ok(lapsed.len())
+}
+
+/// Deletes what has served its time.
+pub fn prune(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    let now_ms = now.as_millisecond();
+    let mut gone = 0;
+    for (statement, keep_ms) in [
+        (
+            "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE made_ms < ?1 LIMIT ?2)",
+            KEEP_ANSWERS_MS,
+        ),
+        (
+            "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made_ms < ?1 LIMIT ?2)",
+            KEEP_CHANGES_MS,
+        ),
+        (
+            "DELETE FROM brokers WHERE (gateway, broker) IN
+               (SELECT gateway, broker FROM brokers WHERE heard_ms < ?1 LIMIT ?2)",
+            KEEP_ENDED_MS,
+        ),
+        (
+            "DELETE FROM leases WHERE (gateway, key) IN (SELECT gateway, key FROM leases
+               WHERE state <> 'open' AND changed_ms < ?1 AND state = 'ended' AND on_credit = 0 LIMIT ?2)",
+            KEEP_ENDED_MS,
+        ),
+        (
+            "DELETE FROM leases WHERE (gateway, key) IN (SELECT gateway, key FROM leases
+               WHERE state <> 'open' AND changed_ms < ?1 LIMIT ?2)",
+            KEEP_RECLAIMED_MS,
+        ),
+    ] {
+        let before_ms = now_ms.saturating_sub(keep_ms);
+        let deleted = work
+            .conn
+            .prepare_cached(statement)?
+            .execute(params![before_ms, rows()])?;
+        gone = gone.max(deleted);
+    }
+    Ok(gone)
+}
+
+/// Writes something, to find out whether writing works.
+pub fn pulse(work: &Work<'_>, now: Timestamp) -> Result<(), StoreError> {
+    work.conn
+        .prepare_cached("UPDATE pulse SET at_ms = ?1")?
+        .execute([now.as_millisecond()])?;
+    Ok(())
+}
+
+fn rows() -> i64 {
+    i64::try_from(ROWS).unwrap_or(i64::MAX)
+}

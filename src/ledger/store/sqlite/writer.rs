@@ -1,0 +1,212 @@
+//! The one thread that writes, with group commit: it takes all jobs that wait (within limits) into
+//! one transaction and answers them after its commit. So an answer always tells of something durable,
+//! and a busy ledger pays for few syncs.
+//!
+//! What must hold: a job that fails leaves no trace and spoils no other job of its batch; when the
+//! commit fails, every job of the batch is answered with that failure.
+
+use super::Work;
+use super::open::Premises;
+use crate::metrics::Metrics;
+use crate::store::StoreError;
+use rusqlite::Connection;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+
+/// The most jobs that wait.
+const QUEUE: usize = 4_096;
+/// The most jobs in one transaction.
+const MAX_BATCH: usize = 512;
+/// Once a transaction has this many entries or rows to deal with, it takes no further job.
+const MAX_WEIGHT: usize = 8_192;
+
+/// Tells a job's client how the commit went.
+type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Does a job's work, unless there is nothing left to work with; says whether to keep it. It gives
+/// `None` when its client is gone and nothing was done.
+type Run = Box<dyn FnOnce(Option<&Work<'_>>) -> Option<(bool, Tell)> + Send>;
+
+enum Job {
+    Run { weight: usize, run: Run },
+    Stop,
+}
+
+/// The way to the thread that writes.
+#[derive(Debug)]
+pub struct Writer {
+    jobs: mpsc::Sender<Job>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub fn start(
+        conn: Connection,
+        touches: Arc<AtomicI64>,
+        metrics: Arc<Metrics>,
+        premises: Arc<Premises>,
+    ) -> Result<Self, std::io::Error> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let write = move || {
+            Thread {
+                conn,
+                touches,
+                metrics,
+                queue,
+            }
+            .run();
+            drop(premises); // only now may another ledger come in
+        };
+        let thread = std::thread::Builder::new()
+            .name("ledger-writer".into())
+            .spawn(write)?;
+        Ok(Self {
+            jobs,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Has a job done and committed. `weight` is about how many rows it deals with.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        weight: usize,
+        work: impl FnOnce(&Work<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let run: Run = Box::new(move |with| {
+            if tell.is_closed() {
+                return None;
+            }
+            let result = with.map_or(Err(StoreError::Stopped), work);
+            let keep = result.is_ok();
+            let answer: Tell = Box::new(move |commit| {
+                // A client that has gone away meanwhile will ask again.
+                let _ = tell.send(commit.and(result));
+            });
+            Some((keep, answer))
+        });
+        self.jobs
+            .try_send(Job::Run { weight, run })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Stopped,
+            })?;
+        told.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// Ready when the thread is gone, for whatever reason.
+    pub async fn gone(&self) {
+        self.jobs.closed().await;
+    }
+
+    /// Finishes what waits, and ends the thread.
+    pub async fn stop(&self) {
+        let _ = self.jobs.send(Job::Stop).await;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+struct Thread {
+    conn: Connection,
+    touches: Arc<AtomicI64>,
+    metrics: Arc<Metrics>,
+    queue: mpsc::Receiver<Job>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            let (batch, stop) = self.collect(first);
+            if !batch.is_empty() {
+                self.carry_out(batch);
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn collect(&mut self, first: Job) -> (Vec<Run>, bool) {
+        let mut batch = Vec::new();
+        let mut weight = 0_usize;
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Stop => return (batch, true),
+                Job::Run { weight: more, run } => {
+                    batch.push(run);
+                    weight = weight.saturating_add(more.max(1));
+                }
+            }
+            if batch.len() >= MAX_BATCH || weight >= MAX_WEIGHT {
+                break;
+            }
+            next = self.queue.try_recv().ok();
+        }
+        (batch, false)
+    }
+
+    fn carry_out(&self, batch: Vec<Run>) {
+        let began = Instant::now();
+        let size = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let mut waiting = Vec::with_capacity(batch.len());
+        let mut outcome = self
+            .conn
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(StoreError::from);
+        for run in batch {
+            if outcome.is_ok() {
+                outcome = self.one(run, &mut waiting);
+            } else if let Some((_, tell)) = run(None) {
+                waiting.push(tell); // the transaction is lost already
+            }
+        }
+        let outcome = outcome.and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
+        if let Err(error) = &outcome {
+            tracing::error!(%error, jobs = waiting.len(), "a transaction failed; nothing of it was kept");
+            if !self.conn.is_autocommit() {
+                let _ = self.conn.execute_batch("ROLLBACK");
+            }
+        }
+        self.metrics.commits.inc();
+        self.metrics.batch_size.observe(f64::from(size));
+        self.metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
+        for tell in waiting {
+            tell(outcome.clone());
+        }
+    }
+
+    /// Does one job in a savepoint of its own. An error means that the whole transaction is lost:
+    /// SQLite rolls everything back when, for example, the disk is full.
+    fn one(&self, run: Run, waiting: &mut Vec<Tell>) -> Result<(), StoreError> {
+        self.savepoint("SAVEPOINT job")?;
+        let work = Work {
+            conn: &self.conn,
+            touches: &self.touches,
+        };
+        let Some((keep, tell)) = run(Some(&work)) else {
+            return self.savepoint("RELEASE job");
+        };
+        waiting.push(tell);
+        if self.conn.is_autocommit() {
+            return Err(StoreError::Backend(
+                "the transaction was rolled back by the database".into(),
+            ));
+        }
+        if !keep {
+            self.savepoint("ROLLBACK TO job")?;
+        }
+        self.savepoint("RELEASE job")
+    }
+
+    fn savepoint(&self, statement: &str) -> Result<(), StoreError> {
+        self.conn.prepare_cached(statement)?.execute([])?;
+        Ok(())
+    }
+}

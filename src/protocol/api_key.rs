@@ -1,0 +1,131 @@
+//! The shape of an API key: `fg_live_`, 32 characters of secret, 6 characters of checksum, all base 62.
+//!
+//! The checksum (CRC-32/ISO-HDLC of everything before it) is no secret. It lets the gate turn typing
+//! errors and random guesses away without asking the ledger, and secret scanners tell a real key from
+//! a string that looks like one.
+
+/// What every key begins with.
+pub const PREFIX: &str = "fg_live_";
+/// Characters of secret behind the prefix: 190 bits of randomness.
+pub const SECRET_LEN: usize = 32;
+/// Characters of checksum at the end.
+pub const CHECKSUM_LEN: usize = 6;
+/// The length of a whole key in bytes.
+pub const LEN: usize = PREFIX.len() + SECRET_LEN + CHECKSUM_LEN;
+/// How much of a key may be shown in lists and logs.
+pub const VISIBLE_LEN: usize = PREFIX.len() + 4;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// A complete key from `SECRET_LEN` random bytes, of which each picks one character. Bytes of 248 and
+/// above would favour some characters; the caller must not pass any.
+///
+/// Returns `None` when a byte is 248 or more.
+pub fn compose(random: &[u8; SECRET_LEN]) -> Option<String> {
+    let mut key = String::with_capacity(LEN);
+    key.push_str(PREFIX);
+    for byte in random {
+        if *byte >= 248 {
+            return None;
+        }
+        key.push(char::from(*ALPHABET.get(usize::from(*byte) % ALPHABET.len())?));
+    }
+    let sum = checksum(key.as_bytes());
+    for byte in sum {
+        key.push(char::from(byte));
+    }
+    Some(key)
+}
+
+/// Whether `text` has a key's prefix, length, alphabet and checksum. It says nothing about whether
+/// the key exists.
+pub fn is_well_formed(text: &[u8]) -> bool {
+    if text.len() != LEN || !text.starts_with(PREFIX.as_bytes()) {
+        return false;
+    }
+    let Some((body, sum)) = text.split_at_checked(LEN - CHECKSUM_LEN) else {
+        return false;
+    };
+    text.iter().skip(PREFIX.len()).all(u8::is_ascii_alphanumeric) && checksum(body) == sum
+}
+
+fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
+    let mut rest = crc32(body);
+    let mut sum = [b'0'; CHECKSUM_LEN];
+    for place in sum.iter_mut().rev() {
+        let digit = usize::try_from(rest % 62).unwrap_or(0);
+        *place = ALPHABET.get(digit).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    sum
+}
+
+/// CRC-32/ISO-HDLC (the one of zip and Ethernet), half a byte at a time.
+fn crc32(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 16] = {
+        let mut table = [0_u32; 16];
+        let mut index = 0_u32;
+        while index < 16 {
+            let mut value = index;
+            let mut bit = 0;
+            while bit < 4 {
+                value = if value & 1 == 1 {
+                    (value >> 1) ^ 0xEDB8_8320
+                } else {
+                    value >> 1
+                };
+                bit += 1;
+            }
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "evaluated by the compiler; the loop ends at 16"
+            )]
+            {
+                table[index as usize] = value;
+            }
+            index += 1;
+        }
+        table
+    };
+    let step = |crc: u32| (crc >> 4) ^ TABLE.get((crc & 15) as usize).copied().unwrap_or(0);
+    !bytes
+        .iter()
+        .fold(u32::MAX, |crc, byte| step(step(crc ^ u32::from(*byte))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_checksum_is_the_standard_crc32() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn one_wrong_character_is_noticed_without_a_call() {
+        let key = compose(&[7; SECRET_LEN]).unwrap();
+        assert!(is_well_formed(key.as_bytes()), "{key}");
+        for at in 0..key.len() {
+            let mut wrong = key.clone().into_bytes();
+            wrong[at] = if wrong[at] == b'x' { b'y' } else { b'x' };
+            assert!(!is_well_formed(&wrong), "{}", String::from_utf8_lossy(&wrong));
+        }
+        assert!(!is_well_formed(&key.as_bytes()[..LEN - 1]));
+        assert!(!is_well_formed(format!("{key}0").as_bytes()));
+        assert!(!is_well_formed(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn every_composed_key_is_well_formed(random in proptest::array::uniform32(0_u8..248)) {
+            prop_assert!(is_well_formed(compose(&random).unwrap().as_bytes()));
+        }
+
+        #[test]
+        fn no_bytes_make_the_check_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = is_well_formed(&bytes);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The exchange: the one message between a gateway and the ledger, `POST /gateway/v1/exchange`.
+//!
+//! It is credit-based flow control. A lease is three counters that only grow, per (gateway, payer,
+//! fence): **granted**, raised by the ledger alone; **spent** and **returned**, raised by the gateway
+//! alone. Both sides send absolute values and merge by maximum, so a message that is lost, repeated
+//! or overtaken changes nothing.
+//!
+//! What must hold:
+//! - The gateway numbers the fences of a payer 1, 2, 3 … and opens the next one only in a message
+//!   that also carries the final word ([`Ended`]) on the one before, until that is acknowledged.
+//! - Demands are levels, not increments: "raise granted to at least this". A replay asks for nothing new.
+//! - Times are durations. The gateway counts a lease's life from when it *sent*, the ledger from when
+//!   it *received*; their clocks are never compared.
+
+use crate::{Credits, RefusalCode};
+use serde::{Deserialize, Serialize};
+
+/// The version of this protocol. Both sides refuse any other.
+pub const VERSION: u32 = 1;
+/// Where the ledger listens for exchanges.
+pub const PATH: &str = "/gateway/v1/exchange";
+/// The response header that only a ledger sets. Envoy answers failed callouts by itself; without this
+/// header an answer is not the ledger's.
+pub const MARKER_HEADER: &str = "x-faregate-ledger";
+/// The most entries in one message.
+pub const MAX_ENTRIES: usize = 1_000;
+/// The most usage lines in one message.
+pub const MAX_USAGE_LINES: usize = 1_000;
+/// The largest message, in bytes, that either side reads.
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// The longest gateway, broker or payer name in bytes; a subject may be longer.
+pub const MAX_NAME_BYTES: usize = 128;
+/// The longest credential in bytes.
+pub const MAX_CREDENTIAL_BYTES: usize = 1_024;
+
+/// What a gateway says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeRequest {
+    /// [`VERSION`].
+    pub protocol: u32,
+    /// The running Envoy process: unique for ever, the same for all of its workers.
+    pub gateway: String,
+    /// The number of the last of the ledger's changes that this gateway has acted on; present only in
+    /// the gateway's beat, which is the message that collects [`ExchangeResponse::changes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
+    /// One per payer; at most [`MAX_ENTRIES`].
+    #[serde(default)]
+    pub entries: Vec<Entry>,
+    /// What was sold since the last report of this broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageReport>,
+}
+
+/// What a gateway says about one payer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Who.
+    pub payer: Payer,
+    /// The final word on the fence before [`LeaseReport::fence`], until it is acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+    /// The current fence. On one that the ledger doesn't know yet, all counters are zero and `ask`
+    /// opens it. Absent when there is only an `ended` to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseReport>,
+    /// What callers need now, and would like to have ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Ask>,
+    /// All that was ever let through on credit while the ledger was away; only grows.
+    #[serde(default, skip_serializing_if = "Credits::is_zero")]
+    pub on_credit: Credits,
+}
+
+/// Who pays: one API key or trusted subject, or by the identifier that the ledger gave for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Payer {
+    /// A whole API key, on first contact.
+    Key(String),
+    /// A subject that the gateway vouches for, such as a JWT claim or a certificate's SAN, on first contact.
+    Subject(String),
+    /// The key's identifier, once known.
+    Id(String),
+}
+
+/// The last word on a fence: the gateway will never spend from it again. All that was granted and not
+/// spent is the ledger's again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    /// Which fence.
+    pub fence: u32,
+    /// All that was spent under it.
+    pub spent: Credits,
+}
+
+/// The gateway's side of the current fence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseReport {
+    /// Which fence: 1 for a payer's first on this gateway.
+    pub fence: u32,
+    /// Spent so far; only grows.
+    pub spent: Credits,
+    /// Handed back so far; only grows.
+    pub returned: Credits,
+    /// Set aside for requests that are under way. It goes up and down, so it is only a hint of what
+    /// a recall could bring back.
+    pub held: Credits,
+}
+
+/// What callers want, as levels of the lease's granted counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The cheapest waiting request could go on from this level.
+    pub least: Credits,
+    /// All waiting requests could go on from this level. Equal to what is used when none waits.
+    pub need: Credits,
+    /// Enough for the near future as well; never below `need`.
+    pub want: Credits,
+}
+
+/// What was sold, per key and rule. Sent again unchanged under the same number until acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageReport {
+    /// Which of the gateway's brokers (one per worker) speaks.
+    pub broker: String,
+    /// This report's number: 1, 2, 3 … per broker.
+    pub seq: u64,
+    /// At most [`MAX_USAGE_LINES`].
+    pub lines: Vec<UsageLine>,
+}
+
+/// Requests of one key under one rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageLine {
+    /// The key's identifier.
+    pub payer: String,
+    /// The rule's name.
+    pub rule: String,
+    /// Requests that were charged and kept.
+    pub requests: u64,
+    /// What they cost together.
+    pub credits: Credits,
+    /// Requests whose charge was released because the upstream failed them.
+    pub refunds: u64,
+}
+
+/// What the ledger says, after its commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeResponse {
+    /// [`VERSION`].
+    pub protocol: u32,
+    /// In answer to a beat: the number of the newest change that `changes` takes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
+    /// When to beat next, in milliseconds: sooner where several holders share an account's last credits.
+    pub beat_ms: u32,
+    /// One per entry of the request, in the same order.
+    pub entries: Vec<EntryAnswer>,
+    /// Leases of this gateway that must end, or be handed back, without having been asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// The number of the broker's last usage report that is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage_seq: Option<u64>,
+}
+
+/// The answer to one entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryAnswer {
+    /// Who the payer is; absent when the credential is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
+    /// The lease as it now is; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Granted>,
+    /// Why the callers who wait can't all go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+    /// The fence whose final word is stored, so it needn't be told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<u32>,
+    /// How much of what went through on credit is booked.
+    #[serde(default, skip_serializing_if = "Credits::is_zero")]
+    pub on_credit: Credits,
+}
+
+/// What the gate may tell the upstream and the log about a payer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The key's identifier (not the key).
+    pub key: String,
+    /// The account that pays.
+    pub account: String,
+    /// Its plan, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+}
+
+/// The ledger's side of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Which fence.
+    pub fence: u32,
+    /// Granted so far; only grows.
+    pub granted: Credits,
+    /// How long the lease may be spent from, in milliseconds since the gateway *sent* the request.
+    pub ttl_ms: u64,
+    /// Hand back at once what isn't needed: somebody else waits for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recall: bool,
+}
+
+/// Why callers can't go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The cause.
+    pub code: RefusalCode,
+    /// What the account could still pay, beyond what is granted.
+    #[serde(default, skip_serializing_if = "Credits::is_zero")]
+    pub available: Credits,
+    /// Credits are on their way back from another holder: ask again after this many milliseconds
+    /// before refusing anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_ms: Option<u32>,
+}
+
+/// News about a lease that the gateway holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The key's identifier.
+    pub payer: String,
+    /// The payer must not spend any more; `None` asks only for what is unused to be handed back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusalCode>,
+}
+
+/// The body of an error answer (4xx, 5xx) of the gateway API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeError {
+    /// A short, stable name: `unsupported_protocol`, `invalid_request`, `unauthorized`, `overloaded` …
+    pub code: String,
+    /// What is wrong and what cures it.
+    pub detail: String,
+}

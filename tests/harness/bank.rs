@@ -1,0 +1,225 @@
+//! The ledger of a story, and its admin API.
+
+use crate::process::{Process, binary, free_port};
+use crate::traffic::eventually;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The token of gateways.
+pub const GATEWAY_TOKEN: &str = "a-gateway-token-for-tests";
+/// The token of administrators.
+pub const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
+
+/// A running ledger.
+pub struct Bank {
+    /// The program; a story may kill, stop and restart it.
+    pub process: Process,
+    /// The port of the gateway API.
+    pub gateway_port: u16,
+    /// The port of the admin API.
+    pub admin_port: u16,
+    dir: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    client: Client,
+}
+
+impl Bank {
+    /// Starts a ledger in a folder, with further arguments to `serve`.
+    pub async fn start(dir: &Path, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        let (gateway_port, admin_port) = (free_port(), free_port());
+        let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
+        let process = launch(dir, gateway_port, admin_port, &arguments, environment);
+        let client = Client::builder()
+            .timeout(Duration::from_secs(10))
+            .build()
+            .expect("a client");
+        let environment = environment.to_vec();
+        let mut bank = Self {
+            process,
+            gateway_port,
+            admin_port,
+            dir: dir.to_owned(),
+            arguments,
+            environment,
+            client,
+        };
+        bank.is_ready().await;
+        bank
+    }
+
+    /// Starts it again on the same files and ports.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = launch(
+            &self.dir,
+            self.gateway_port,
+            self.admin_port,
+            &self.arguments,
+            &self.environment,
+        );
+        self.is_ready().await;
+    }
+
+    async fn is_ready(&mut self) {
+        let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
+        for _ in 0..1_500 {
+            assert!(
+                !self.process.has_ended(),
+                "the ledger has ended: {}",
+                self.process.output()
+            );
+            if self
+                .client
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status() == 200)
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the ledger doesn't get ready");
+    }
+
+    /// A call of the admin API: the status and the body.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut request = self
+            .client
+            .request(method, format!("http://127.0.0.1:{}{path}", self.admin_port))
+            .bearer_auth(ADMIN_TOKEN)
+            .header(
+                "idempotency-key",
+                format!("story-{}-{number}", std::process::id()),
+            );
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.expect("an answer of the admin API");
+        let status = answer.status();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// A call that must succeed.
+    pub async fn done(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.call(method, path, body).await;
+        assert!(status.is_success(), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// POSTs to the admin API, which must succeed.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        self.done(Method::POST, path, Some(body)).await
+    }
+
+    /// GETs from the admin API, which must succeed.
+    pub async fn get(&self, path: &str) -> Value {
+        self.done(Method::GET, path, None).await
+    }
+
+    /// Makes an account with this balance, and a key; returns the key.
+    pub async fn account(&self, id: &str, balance: &str) -> String {
+        self.post("/admin/v1/accounts", json!({"id": id})).await;
+        if balance != "0" {
+            self.grant(id, balance).await;
+        }
+        self.key(id).await.1
+    }
+
+    /// Makes a key; returns its identifier and the key.
+    pub async fn key(&self, account: &str) -> (String, String) {
+        let key = self
+            .post(&format!("/admin/v1/accounts/{account}/keys"), json!({}))
+            .await;
+        let text = |name: &str| key[name].as_str().expect("a string").to_owned();
+        (text("id"), text("key"))
+    }
+
+    /// Tops an account up.
+    pub async fn grant(&self, account: &str, amount: &str) {
+        self.post(
+            &format!("/admin/v1/accounts/{account}/grants"),
+            json!({"amount": amount}),
+        )
+        .await;
+    }
+
+    /// One member of an account's balance, such as `available`.
+    pub async fn balance(&self, account: &str, member: &str) -> String {
+        let balance = self.get(&format!("/admin/v1/accounts/{account}/balance")).await;
+        balance[member]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {member} in {balance}"))
+            .to_owned()
+    }
+
+    /// Waits until a member of an account's balance has this value.
+    pub async fn balance_becomes(&self, account: &str, member: &str, value: &str) {
+        let mut last = String::new();
+        for _ in 0..1_500 {
+            last = self.balance(account, member).await;
+            if last == value {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{member} of {account} is {last} and doesn't become {value}");
+    }
+
+    /// Waits until no gateway holds anything of anybody's.
+    pub async fn nothing_is_held(&self) {
+        eventually("no lease holds money", Duration::from_secs(40), async || {
+            self.get("/admin/v1/leases").await["at_risk"] == "0"
+        })
+        .await;
+    }
+
+    /// Recomputes everything from the entries.
+    pub async fn audit(&self) {
+        let audit = self.get("/admin/v1/audit").await;
+        assert_eq!(audit["ok"], true, "{audit}");
+    }
+
+    /// A figure of `/metrics`, summed over its labels; 0 when there is none.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").await;
+        let lines = text
+            .as_str()
+            .unwrap_or_default()
+            .lines()
+            .filter(|line| !line.starts_with('#'));
+        lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter(|(key, _)| key.split('{').next() == Some(name))
+            .filter_map(|(_, value)| value.parse::<f64>().ok())
+            .sum()
+    }
+}
+
+fn launch(
+    dir: &Path,
+    gateway_port: u16,
+    admin_port: u16,
+    arguments: &[String],
+    environment: &[(String, String)],
+) -> Process {
+    let mut command = Command::new(binary());
+    command
+        .arg("serve")
+        .arg("--data")
+        .arg(dir.join("ledger"))
+        .args(["--gateway-listen", &format!("127.0.0.1:{gateway_port}")])
+        .args(["--admin-listen", &format!("127.0.0.1:{admin_port}")])
+        .args(arguments)
+        .env("FAREGATE_GATEWAY_TOKEN", GATEWAY_TOKEN)
+        .env("FAREGATE_ADMIN_TOKEN", ADMIN_TOKEN)
+        .envs(environment.iter().cloned());
+    Process::start("the ledger", &mut command, &dir.join("ledger.log"))
+}

@@ -1,0 +1,172 @@
+//! An Envoy with the filter in it.
+
+use crate::bank::GATEWAY_TOKEN;
+use crate::process::{Process, envoy, filter, free_port};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// A running Envoy.
+pub struct Gateway {
+    /// The program; a story may kill it.
+    pub process: Process,
+    /// Where clients call.
+    pub port: u16,
+    admin_port: u16,
+    access_log: PathBuf,
+}
+
+impl Gateway {
+    /// Starts Envoy with two workers on a configuration file whose listener and admin ports these are.
+    pub async fn start(
+        dir: &Path,
+        name: &str,
+        config: &Value,
+        ports: (u16, u16),
+        environment: &[(String, String)],
+    ) -> Self {
+        let file = dir.join(format!("{name}.json"));
+        std::fs::write(&file, config.to_string()).expect("a configuration file");
+        let access_log = dir.join(format!("{name}.access.log"));
+        let mut command = Command::new(envoy());
+        command.arg("-c").arg(&file).args([
+            "--concurrency",
+            "2",
+            "--disable-hot-restart",
+            "--log-level",
+            "warning",
+        ]);
+        command.args(["--component-log-level", "wasm:info", "--drain-time-s", "1"]);
+        command.envs(environment.iter().cloned());
+        let process = Process::start(name, &mut command, &dir.join(format!("{name}.log")));
+        let mut gateway = Self {
+            process,
+            port: ports.0,
+            admin_port: ports.1,
+            access_log,
+        };
+        gateway.is_ready().await;
+        gateway
+    }
+
+    async fn is_ready(&mut self) {
+        for _ in 0..1_500 {
+            assert!(
+                !self.process.has_ended(),
+                "Envoy has ended: {}",
+                self.process.output()
+            );
+            if self
+                .admin("/ready")
+                .await
+                .is_some_and(|text| text.contains("LIVE"))
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("Envoy doesn't get ready");
+    }
+
+    /// What Envoy's admin interface says.
+    pub async fn admin(&self, path: &str) -> Option<String> {
+        let url = format!("http://127.0.0.1:{}{path}", self.admin_port);
+        reqwest::get(url).await.ok()?.text().await.ok()
+    }
+
+    /// One of the filter's statistics, such as `admitted`; 0 before it was first counted.
+    pub async fn stat(&self, name: &str) -> u64 {
+        self.envoy_stat(&format!("wasmcustom.faregate.{name}")).await
+    }
+
+    /// One of Envoy's own statistics.
+    pub async fn envoy_stat(&self, name: &str) -> u64 {
+        let text = self
+            .admin(&format!("/stats?filter=^{name}$"))
+            .await
+            .expect("the admin interface answers");
+        text.trim()
+            .rsplit_once(": ")
+            .and_then(|(_, value)| value.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// The lines of the access log.
+    pub fn access_log(&self) -> Vec<String> {
+        std::fs::read_to_string(&self.access_log)
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The address of a path at this gateway.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+}
+
+/// The ports that a gateway takes.
+pub(crate) fn ports() -> (u16, u16) {
+    (free_port(), free_port())
+}
+
+/// An Envoy configuration with the filter, as an operator would write it.
+pub fn envoy_config(
+    dir: &Path,
+    name: &str,
+    ports: (u16, u16),
+    (ledger, upstream): (u16, u16),
+    filter_config: &Value,
+) -> Value {
+    let at = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+    let cluster = |name: &str, port: u16| {
+        json!({
+            "name": name, "type": "STATIC", "connect_timeout": "1s",
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": at(port)}}]}]}
+        })
+    };
+    let log_format = "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %FILTER_STATE(wasm.faregate:PLAIN)%\n";
+    json!({
+        "admin": {"address": at(ports.1)},
+        "node": {"id": name, "cluster": "stories"},
+        "static_resources": {
+            "clusters": [cluster("ledger", ledger), cluster("upstream", upstream)],
+            "listeners": [{"name": "gate", "address": at(ports.0), "filter_chains": [{"filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                    "stat_prefix": "gate", "codec_type": "AUTO", "normalize_path": true, "merge_slashes": true,
+                    "max_request_headers_kb": 96,
+                    "access_log": [{"name": "envoy.access_loggers.file", "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                        "path": dir.join(format!("{name}.access.log")),
+                        "log_format": {"text_format_source": {"inline_string": log_format}}
+                    }}],
+                    "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
+                        {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"}}
+                    ]}]},
+                    "http_filters": [
+                        {"name": "faregate", "typed_config": {
+                            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+                            "config": {
+                                "name": "faregate", "root_id": "faregate", "failure_policy": "FAIL_RELOAD",
+                                "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue",
+                                                  "value": filter_config.to_string()},
+                                "vm_config": {
+                                    "vm_id": "faregate", "runtime": "envoy.wasm.runtime.v8",
+                                    "code": {"local": {"filename": filter()}},
+                                    "environment_variables": {"key_values": {"FAREGATE_GATEWAY_TOKEN": GATEWAY_TOKEN}}
+                                }
+                            }
+                        }},
+                        {"name": "envoy.filters.http.router", "typed_config": {
+                            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+                        }}
+                    ]
+                }
+            }]}]}]
+        }
+    })
+}

@@ -1,0 +1,19 @@
+//! One call starts the world of a story: a ledger, one or more Envoys with the filter, an upstream that
+//! remembers what it served. Everything listens on free loopback ports, lives in a temporary folder, and
+//! is gone when the [`World`] is dropped; when a story fails, the logs are printed.
+
+#![recursion_limit = "256"]
+
+mod bank;
+mod gateway;
+mod process;
+mod traffic;
+mod upstream;
+mod world;
+
+pub use bank::Bank;
+pub use gateway::{Gateway, envoy_config};
+pub use process::{Process, binary, envoy, filter, free_port, out_of, project};
+pub use traffic::{Answer, Tally, eventually, flood, get};
+pub use upstream::Upstream;
+pub use world::{Setup, World};

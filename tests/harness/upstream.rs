@@ -1,0 +1,86 @@
+//! An upstream that remembers what it served.
+//!
+//! `/status/503` answers with that status, `/slow/250` after so many milliseconds; everything else gets 200.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A running upstream.
+pub struct Upstream {
+    /// Its port on loopback.
+    pub port: u16,
+    seen: Arc<Seen>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    count: AtomicU64,
+    last: Mutex<BTreeMap<String, String>>,
+}
+
+impl Upstream {
+    /// Starts one.
+    pub async fn start() -> Self {
+        let seen = Arc::new(Seen::default());
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&seen));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let task = tokio::spawn(async move {
+            axum::serve(listener, router).await.expect("the upstream runs");
+        });
+        Self { port, seen, task }
+    }
+
+    /// How many requests reached it.
+    pub fn served(&self) -> u64 {
+        self.seen.count.load(Ordering::SeqCst)
+    }
+
+    /// The headers of the last request, `:path` among them.
+    pub fn last(&self) -> BTreeMap<String, String> {
+        self.seen.last.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(State(seen): State<Arc<Seen>>, request: Request) -> Response {
+    seen.count.fetch_add(1, Ordering::SeqCst);
+    let path = request.uri().to_string();
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in request.headers() {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let all = headers.entry(name.to_string()).or_default();
+        *all = if all.is_empty() {
+            value
+        } else {
+            format!("{all},{value}")
+        };
+    }
+    headers.insert(":path".to_owned(), path.clone());
+    *seen.last.lock().expect("not poisoned") = headers;
+    if let Some(status) = path.strip_prefix("/status/").and_then(|rest| rest.parse().ok()) {
+        return StatusCode::from_u16(status)
+            .unwrap_or(StatusCode::IM_A_TEAPOT)
+            .into_response();
+    }
+    if let Some(millis) = path.strip_prefix("/slow/").and_then(|rest| rest.parse().ok()) {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+    let body: Value = json!({"served": true});
+    axum::Json(body).into_response()
+}

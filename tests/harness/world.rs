@@ -1,0 +1,96 @@
+//! A ledger, gateways and an upstream, started together.
+
+use crate::bank::Bank;
+use crate::gateway::{Gateway, envoy_config, ports};
+use crate::upstream::Upstream;
+use serde_json::{Value, json};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// What a story's world is made of.
+pub struct Setup<'a> {
+    /// How many Envoys, each with two workers.
+    pub gateways: usize,
+    /// Further arguments to `faregate serve`.
+    pub serve: &'a [&'a str],
+    /// Members of the filter's configuration that differ from [`Setup::filter_config`].
+    pub config: Value,
+    /// Environment variables of the ledger and of Envoy.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self {
+            gateways: 1,
+            serve: &[],
+            config: json!({}),
+            environment: Vec::new(),
+        }
+    }
+}
+
+impl Setup<'_> {
+    /// Every request costs one credit of the `x-api-key`'s account.
+    pub fn filter_config(&self) -> Value {
+        let mut config = json!({
+            "ledger": {"cluster": "ledger", "authority": "ledger.test", "token": {"env": "FAREGATE_GATEWAY_TOKEN"}, "timeout_ms": 500},
+            "identities": [{"header": "x-api-key"}],
+            "rules": [],
+            "otherwise": {"price": "1"}
+        });
+        for (name, value) in self.config.as_object().expect("an object of overrides") {
+            config[name] = value.clone();
+        }
+        config
+    }
+}
+
+/// Everything that a story needs.
+pub struct World {
+    /// The ledger.
+    pub bank: Bank,
+    /// The Envoys.
+    pub gateways: Vec<Gateway>,
+    /// The service behind them.
+    pub upstream: Upstream,
+    dir: TempDir,
+}
+
+impl World {
+    /// A world with one gateway.
+    pub async fn one() -> Self {
+        Self::start(Setup::default()).await
+    }
+
+    /// A world as described.
+    pub async fn start(setup: Setup<'_>) -> Self {
+        let dir = TempDir::with_prefix("faregate-story-").expect("a temporary folder");
+        let upstream = Upstream::start().await;
+        let bank = Bank::start(dir.path(), setup.serve, &setup.environment).await;
+        let mut gateways = Vec::new();
+        for number in 0..setup.gateways {
+            let name = format!("gateway-{number}");
+            let ports = ports();
+            let behind = (bank.gateway_port, upstream.port);
+            let config = envoy_config(dir.path(), &name, ports, behind, &setup.filter_config());
+            gateways.push(Gateway::start(dir.path(), &name, &config, ports, &setup.environment).await);
+        }
+        Self {
+            bank,
+            gateways,
+            upstream,
+            dir,
+        }
+    }
+
+    /// The only gateway, or the first.
+    pub fn gate(&self) -> &Gateway {
+        self.gateways.first().expect("a gateway")
+    }
+
+    /// The world's folder.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
