@@ -79,51 +79,19 @@ impl Default for Metrics {
         };
         let m = &mut metrics;
         let r = &mut m.registry;
-        r.register(
-            "exchanges",
-            "Messages from gateways that were answered",
-            m.exchanges.clone(),
-        );
-        r.register(
-            "exchange_entries",
-            "Entries in the messages from gateways",
-            m.entries.clone(),
-        );
-        r.register(
-            "overloads",
-            "Requests turned away because the writer was too busy",
-            m.overloads.clone(),
-        );
+        r.register("exchanges", "Messages from gateways that were answered", m.exchanges.clone());
+        r.register("exchange_entries", "Entries in the messages from gateways", m.entries.clone());
+        r.register("overloads", "Requests turned away because the writer was too busy", m.overloads.clone());
         r.register("commits", "Database transactions", m.commits.clone());
         r.register("commit_batch_size", "Jobs per transaction", m.batch_size.clone());
-        r.register(
-            "commit_seconds",
-            "Seconds per transaction",
-            m.commit_seconds.clone(),
-        );
+        r.register("commit_seconds", "Seconds per transaction", m.commit_seconds.clone());
         r.register("grants", "Grants given by operators", m.grants.clone());
-        r.register(
-            "granted_credits",
-            "Credits given by operators",
-            m.granted_credits.clone(),
-        );
-        r.register(
-            "reclaims",
-            "Leases taken back from silent gateways",
-            m.reclaims.clone(),
-        );
+        r.register("granted_credits", "Credits given by operators", m.granted_credits.clone());
+        r.register("reclaims", "Leases taken back from silent gateways", m.reclaims.clone());
         r.register("refusals", "Entries answered with a refusal", m.refusals.clone());
         let lines = m.unknown_usage_lines.clone();
-        r.register(
-            "unknown_usage_lines",
-            "Usage lines about unknown keys, not booked",
-            lines,
-        );
-        r.register(
-            "at_risk_credits",
-            "Credits in open leases",
-            m.at_risk_credits.clone(),
-        );
+        r.register("unknown_usage_lines", "Usage lines about unknown keys, not booked", lines);
+        r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
         r.register("open_leases", "Open leases", m.open_leases.clone());
         metrics
     }
@@ -132,11 +100,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts a refusal.
     pub fn refuse(&self, code: RefusalCode) {
-        self.refusals
-            .get_or_create(&RefusalLabel {
-                code: CodeLabel(code),
-            })
-            .inc();
+        self.refusals.get_or_create(&RefusalLabel { code: CodeLabel(code) }).inc();
     }
 
     /// Counts a grant.
@@ -161,10 +125,7 @@ impl Metrics {
 }
 
 /// For display only: money is never counted in floating point.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a metric needs no micro-credit precision"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a metric needs no micro-credit precision")]
 fn as_credits(amount: Credits) -> f64 {
     amount.micros() as f64 / 1_000_000.0
 }

@@ -58,10 +58,7 @@ pub async fn serve_and_tell(
     bound: oneshot::Sender<Bound>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        !config.lease_ttl.is_zero(),
-        "the lease's time to live is 0; use at least 1s"
-    );
+    anyhow::ensure!(!config.lease_ttl.is_zero(), "the lease's time to live is 0; use at least 1s");
     let metrics = Arc::new(Metrics::default());
     let store = Store::open(&config.data, Arc::clone(&metrics))?;
     let patience = config.lease_ttl.saturating_add(config.lease_grace);
@@ -76,10 +73,7 @@ pub async fn serve_and_tell(
     });
     let gateway = listen("gateway", config.gateway_listen).await?;
     let admin = listen("admin", config.admin_listen).await?;
-    let addresses = Bound {
-        gateway: gateway.address()?,
-        admin: admin.address()?,
-    };
+    let addresses = Bound { gateway: gateway.address()?, admin: admin.address()? };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
     // Nobody may be waiting for the addresses.
     let _ = bound.send(addresses);
@@ -90,11 +84,7 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
     jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();
-    servers.spawn(answer(
-        gateway,
-        http::gateway_router(Arc::clone(&app)),
-        stopping.clone(),
-    ));
+    servers.spawn(answer(gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
     servers.spawn(answer(admin, http::admin_router(app), stopping));
 
     let ended = tokio::select! {
@@ -130,7 +120,5 @@ async fn answer(
         // An error means that whoever could stop us is gone: stop as well.
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stopped)
-        .await
+    axum::serve(listener, router).with_graceful_shutdown(stopped).await
 }

@@ -69,17 +69,10 @@ fn crc32(bytes: &[u8]) -> u32 {
             let mut value = index;
             let mut bit = 0;
             while bit < 4 {
-                value = if value & 1 == 1 {
-                    (value >> 1) ^ 0xEDB8_8320
-                } else {
-                    value >> 1
-                };
+                value = if value & 1 == 1 { (value >> 1) ^ 0xEDB8_8320 } else { value >> 1 };
                 bit += 1;
             }
-            #[expect(
-                clippy::indexing_slicing,
-                reason = "evaluated by the compiler; the loop ends at 16"
-            )]
+            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; the loop ends at 16")]
             {
                 table[index as usize] = value;
             }
@@ -88,9 +81,7 @@ fn crc32(bytes: &[u8]) -> u32 {
         table
     };
     let step = |crc: u32| (crc >> 4) ^ TABLE.get((crc & 15) as usize).copied().unwrap_or(0);
-    !bytes
-        .iter()
-        .fold(u32::MAX, |crc, byte| step(step(crc ^ u32::from(*byte))))
+    !bytes.iter().fold(u32::MAX, |crc, byte| step(step(crc ^ u32::from(*byte))))
 }
 
 #[cfg(test)]

@@ -75,26 +75,14 @@ impl Credits {
             return Err(ParseCreditsError::NotDecimal);
         }
         let fraction = fraction.trim_end_matches('0');
-        let missing = 6_usize
-            .checked_sub(fraction.len())
-            .ok_or(ParseCreditsError::TooPrecise)?;
-        let mut micros = parse_digits(whole)?
-            .checked_mul(MICROS)
-            .ok_or(ParseCreditsError::TooLarge)?;
-        let mut part = if fraction.is_empty() {
-            0
-        } else {
-            parse_digits(fraction)?
-        };
+        let missing = 6_usize.checked_sub(fraction.len()).ok_or(ParseCreditsError::TooPrecise)?;
+        let mut micros = parse_digits(whole)?.checked_mul(MICROS).ok_or(ParseCreditsError::TooLarge)?;
+        let mut part = if fraction.is_empty() { 0 } else { parse_digits(fraction)? };
         for _ in 0..missing {
             part *= 10;
         }
         micros = micros.checked_add(part).ok_or(ParseCreditsError::TooLarge)?;
-        if micros > MAX_AMOUNT_MICROS {
-            Err(ParseCreditsError::TooLarge)
-        } else {
-            Ok(Self(micros))
-        }
+        if micros > MAX_AMOUNT_MICROS { Err(ParseCreditsError::TooLarge) } else { Ok(Self(micros)) }
     }
 
     /// The sum, or `None` beyond the type's range.
@@ -191,19 +179,12 @@ mod tests {
 
     #[test]
     fn decimals_mean_what_they_say() {
-        for (text, micros) in [
-            ("0", 0),
-            ("5", 5_000_000),
-            ("0.5", 500_000),
-            ("12.000001", 12_000_001),
-            ("1.50", 1_500_000),
-        ] {
+        for (text, micros) in
+            [("0", 0), ("5", 5_000_000), ("0.5", 500_000), ("12.000001", 12_000_001), ("1.50", 1_500_000)]
+        {
             assert_eq!(Credits::parse(text), Ok(Credits(micros)), "{text}");
         }
-        assert_eq!(
-            Credits::parse("1000000000000").map(Credits::micros),
-            Ok(MAX_AMOUNT_MICROS)
-        );
+        assert_eq!(Credits::parse("1000000000000").map(Credits::micros), Ok(MAX_AMOUNT_MICROS));
     }
 
     #[test]

@@ -13,11 +13,7 @@ async fn through_two_gateways_exactly_the_balance_is_sold() {
 }
 
 async fn exactly_the_balance_is_sold(gateways: usize) {
-    let world = World::start(Setup {
-        gateways,
-        ..Setup::default()
-    })
-    .await;
+    let world = World::start(Setup { gateways, ..Setup::default() }).await;
     let key = world.bank.account("acme", "1000").await;
 
     let tally = flood(&world.gateways, &key, 1_500, 24).await;

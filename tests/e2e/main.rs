@@ -1,3 +1,13 @@
 //! Stories, one file each. Each starts its own world, looks at it only from outside, and leaves nothing.
 
+mod bad_input;
+mod configuration;
+mod control;
+mod crash;
 mod exactly_n;
+mod hang_up;
+mod identities;
+mod ledger_away;
+mod refusals;
+mod steady;
+mod wall_clock;

@@ -1,6 +1,6 @@
 //! The ledger of a story, and its admin API.
 
-use crate::process::{Process, binary, free_port};
+use crate::process::{Process, binary, free_port, out_of};
 use crate::traffic::eventually;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -33,20 +33,10 @@ impl Bank {
         let (gateway_port, admin_port) = (free_port(), free_port());
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         let process = launch(dir, gateway_port, admin_port, &arguments, environment);
-        let client = Client::builder()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .expect("a client");
+        let client = Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
         let environment = environment.to_vec();
-        let mut bank = Self {
-            process,
-            gateway_port,
-            admin_port,
-            dir: dir.to_owned(),
-            arguments,
-            environment,
-            client,
-        };
+        let mut bank =
+            Self { process, gateway_port, admin_port, dir: dir.to_owned(), arguments, environment, client };
         bank.is_ready().await;
         bank
     }
@@ -54,31 +44,16 @@ impl Bank {
     /// Starts it again on the same files and ports.
     pub async fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(
-            &self.dir,
-            self.gateway_port,
-            self.admin_port,
-            &self.arguments,
-            &self.environment,
-        );
+        self.process =
+            launch(&self.dir, self.gateway_port, self.admin_port, &self.arguments, &self.environment);
         self.is_ready().await;
     }
 
     async fn is_ready(&mut self) {
         let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
         for _ in 0..1_500 {
-            assert!(
-                !self.process.has_ended(),
-                "the ledger has ended: {}",
-                self.process.output()
-            );
-            if self
-                .client
-                .get(&url)
-                .send()
-                .await
-                .is_ok_and(|answer| answer.status() == 200)
-            {
+            assert!(!self.process.has_ended(), "the ledger has ended: {}", self.process.output());
+            if self.client.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -94,10 +69,7 @@ impl Bank {
             .client
             .request(method, format!("http://127.0.0.1:{}{path}", self.admin_port))
             .bearer_auth(ADMIN_TOKEN)
-            .header(
-                "idempotency-key",
-                format!("story-{}-{number}", std::process::id()),
-            );
+            .header("idempotency-key", format!("story-{}-{number}", std::process::id()));
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -135,29 +107,20 @@ impl Bank {
 
     /// Makes a key; returns its identifier and the key.
     pub async fn key(&self, account: &str) -> (String, String) {
-        let key = self
-            .post(&format!("/admin/v1/accounts/{account}/keys"), json!({}))
-            .await;
+        let key = self.post(&format!("/admin/v1/accounts/{account}/keys"), json!({})).await;
         let text = |name: &str| key[name].as_str().expect("a string").to_owned();
         (text("id"), text("key"))
     }
 
     /// Tops an account up.
     pub async fn grant(&self, account: &str, amount: &str) {
-        self.post(
-            &format!("/admin/v1/accounts/{account}/grants"),
-            json!({"amount": amount}),
-        )
-        .await;
+        self.post(&format!("/admin/v1/accounts/{account}/grants"), json!({"amount": amount})).await;
     }
 
     /// One member of an account's balance, such as `available`.
     pub async fn balance(&self, account: &str, member: &str) -> String {
         let balance = self.get(&format!("/admin/v1/accounts/{account}/balance")).await;
-        balance[member]
-            .as_str()
-            .unwrap_or_else(|| panic!("no {member} in {balance}"))
-            .to_owned()
+        balance[member].as_str().unwrap_or_else(|| panic!("no {member} in {balance}")).to_owned()
     }
 
     /// Waits until a member of an account's balance has this value.
@@ -187,14 +150,24 @@ impl Bank {
         assert_eq!(audit["ok"], true, "{audit}");
     }
 
+    /// Runs `faregate` with these arguments against this ledger; it must succeed. Returns what it prints.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let (done, said) = self.try_run(arguments);
+        assert!(done, "faregate {arguments:?}: {said}");
+        said
+    }
+
+    /// Runs `faregate` with these arguments against this ledger: whether it succeeded, and what it printed.
+    pub fn try_run(&self, arguments: &[&str]) -> (bool, String) {
+        let url = format!("http://127.0.0.1:{}", self.admin_port);
+        let environment = [("FAREGATE_ADMIN_URL", url.as_str()), ("FAREGATE_ADMIN_TOKEN", ADMIN_TOKEN)];
+        out_of(Command::new(binary()).args(arguments).envs(environment))
+    }
+
     /// A figure of `/metrics`, summed over its labels; 0 when there is none.
     pub async fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").await;
-        let lines = text
-            .as_str()
-            .unwrap_or_default()
-            .lines()
-            .filter(|line| !line.starts_with('#'));
+        let lines = text.as_str().unwrap_or_default().lines().filter(|line| !line.starts_with('#'));
         lines
             .filter_map(|line| line.rsplit_once(' '))
             .filter(|(key, _)| key.split('{').next() == Some(name))

@@ -40,28 +40,15 @@ impl Gateway {
         command.args(["--component-log-level", "wasm:info", "--drain-time-s", "1"]);
         command.envs(environment.iter().cloned());
         let process = Process::start(name, &mut command, &dir.join(format!("{name}.log")));
-        let mut gateway = Self {
-            process,
-            port: ports.0,
-            admin_port: ports.1,
-            access_log,
-        };
+        let mut gateway = Self { process, port: ports.0, admin_port: ports.1, access_log };
         gateway.is_ready().await;
         gateway
     }
 
     async fn is_ready(&mut self) {
         for _ in 0..1_500 {
-            assert!(
-                !self.process.has_ended(),
-                "Envoy has ended: {}",
-                self.process.output()
-            );
-            if self
-                .admin("/ready")
-                .await
-                .is_some_and(|text| text.contains("LIVE"))
-            {
+            assert!(!self.process.has_ended(), "Envoy has ended: {}", self.process.output());
+            if self.admin("/ready").await.is_some_and(|text| text.contains("LIVE")) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -82,23 +69,13 @@ impl Gateway {
 
     /// One of Envoy's own statistics.
     pub async fn envoy_stat(&self, name: &str) -> u64 {
-        let text = self
-            .admin(&format!("/stats?filter=^{name}$"))
-            .await
-            .expect("the admin interface answers");
-        text.trim()
-            .rsplit_once(": ")
-            .and_then(|(_, value)| value.parse().ok())
-            .unwrap_or(0)
+        let text = self.admin(&format!("/stats?filter=^{name}$")).await.expect("the admin interface answers");
+        text.trim().rsplit_once(": ").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
     }
 
     /// The lines of the access log.
     pub fn access_log(&self) -> Vec<String> {
-        std::fs::read_to_string(&self.access_log)
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        std::fs::read_to_string(&self.access_log).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
     /// The address of a path at this gateway.

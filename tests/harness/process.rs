@@ -16,22 +16,14 @@ pub struct Process {
 impl Process {
     /// Starts a program. What it prints goes to `log`, behind what is there.
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Self {
-        let file = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .expect("a log file");
+        let file = std::fs::File::options().create(true).append(true).open(log).expect("a log file");
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a second handle"))
             .stderr(file)
             .spawn()
             .unwrap_or_else(|why| panic!("{name} can't be started: {why}"));
-        Self {
-            name: name.to_owned(),
-            child,
-            log: log.to_owned(),
-        }
+        Self { name: name.to_owned(), child, log: log.to_owned() }
     }
 
     /// The process id.
@@ -52,15 +44,8 @@ impl Process {
 
     /// Sends a signal by name, such as `STOP`, `CONT` or `TERM`.
     pub fn signal(&self, name: &str) {
-        let done = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.id().to_string())
-            .status();
-        assert!(
-            done.is_ok_and(|status| status.success()),
-            "kill -{name} {}",
-            self.name
-        );
+        let done = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
+        assert!(done.is_ok_and(|status| status.success()), "kill -{name} {}", self.name);
     }
 
     /// Asks it to stop and waits; returns the exit code.
@@ -90,8 +75,7 @@ impl Process {
     pub fn memory_kb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
-            .unwrap_or(0)
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
     }
 }
 
@@ -112,23 +96,14 @@ impl Drop for Process {
 
 /// What a program prints when it is run to its end, and whether it succeeded.
 pub fn out_of(command: &mut Command) -> (bool, String) {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .expect("a program that can be run");
+    let output = command.stdin(Stdio::null()).output().expect("a program that can be run");
     let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&text).into_owned(),
-    )
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
 /// A loopback port that nobody listens on.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 /// The project's folder.
@@ -151,11 +126,7 @@ pub fn filter() -> PathBuf {
 
 fn built(variable: &str, path: &str) -> PathBuf {
     let path = std::env::var_os(variable).map_or_else(|| project().join("target").join(path), PathBuf::from);
-    assert!(
-        path.exists(),
-        "{} is missing: `make test` builds it",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: `make test` builds it", path.display());
     path
 }
 
@@ -163,10 +134,6 @@ fn built(variable: &str, path: &str) -> PathBuf {
 pub fn envoy() -> PathBuf {
     let own = project().join(".tools/envoy/envoy/_bin/envoy");
     let path = std::env::var_os("ENVOY").map_or(own, PathBuf::from);
-    assert!(
-        path.exists(),
-        "{} is missing: `make setup` fetches it",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: `make setup` fetches it", path.display());
     path
 }

@@ -23,10 +23,7 @@ pub struct Answer {
 
 /// One GET with these headers, on a connection of its own.
 pub async fn get(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let client = Client::builder()
-        .timeout(Duration::from_secs(20))
-        .build()
-        .expect("a client");
+    let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
     let mut request = client.get(gateway.url(path));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -37,26 +34,13 @@ pub async fn get(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> Ans
             let status = answer.status().as_u16();
             let text =
                 |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-            let headers = answer
-                .headers()
-                .iter()
-                .map(|(name, value)| (name.to_string(), text(value)))
-                .collect();
+            let headers =
+                answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
             let body = answer.bytes().await.unwrap_or_default();
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-            Answer {
-                status,
-                headers,
-                body,
-                took: start.elapsed(),
-            }
+            Answer { status, headers, body, took: start.elapsed() }
         }
-        Err(_) => Answer {
-            status: 0,
-            headers: BTreeMap::new(),
-            body: Value::Null,
-            took: start.elapsed(),
-        },
+        Err(_) => Answer { status: 0, headers: BTreeMap::new(), body: Value::Null, took: start.elapsed() },
     }
 }
 
@@ -77,10 +61,7 @@ pub async fn flood(gateways: &[Gateway], key: &str, total: u64, connections: usi
                     .build()
                     .expect("a client");
                 let mut tally = Tally::new();
-                while left
-                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
-                    .is_ok()
-                {
+                while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
                     let status = match client.get(&url).header("x-api-key", &key).send().await {
                         Ok(answer) => {
                             let status = answer.status().as_u16();

@@ -31,9 +31,7 @@ impl Upstream {
     pub async fn start() -> Self {
         let seen = Arc::new(Seen::default());
         let router = Router::new().fallback(serve).with_state(Arc::clone(&seen));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a free port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let task = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the upstream runs");
@@ -65,18 +63,12 @@ async fn serve(State(seen): State<Arc<Seen>>, request: Request) -> Response {
     for (name, value) in request.headers() {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         let all = headers.entry(name.to_string()).or_default();
-        *all = if all.is_empty() {
-            value
-        } else {
-            format!("{all},{value}")
-        };
+        *all = if all.is_empty() { value } else { format!("{all},{value}") };
     }
     headers.insert(":path".to_owned(), path.clone());
     *seen.last.lock().expect("not poisoned") = headers;
     if let Some(status) = path.strip_prefix("/status/").and_then(|rest| rest.parse().ok()) {
-        return StatusCode::from_u16(status)
-            .unwrap_or(StatusCode::IM_A_TEAPOT)
-            .into_response();
+        return StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT).into_response();
     }
     if let Some(millis) = path.strip_prefix("/slow/").and_then(|rest| rest.parse().ok()) {
         tokio::time::sleep(Duration::from_millis(millis)).await;

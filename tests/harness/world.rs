@@ -21,12 +21,7 @@ pub struct Setup<'a> {
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self {
-            gateways: 1,
-            serve: &[],
-            config: json!({}),
-            environment: Vec::new(),
-        }
+        Self { gateways: 1, serve: &[], config: json!({}), environment: Vec::new() }
     }
 }
 
@@ -76,12 +71,7 @@ impl World {
             let config = envoy_config(dir.path(), &name, ports, behind, &setup.filter_config());
             gateways.push(Gateway::start(dir.path(), &name, &config, ports, &setup.environment).await);
         }
-        Self {
-            bank,
-            gateways,
-            upstream,
-            dir,
-        }
+        Self { bank, gateways, upstream, dir }
     }
 
     /// The only gateway, or the first.

@@ -15,12 +15,7 @@ pub fn read(json: &[u8]) -> Option<ExchangeResponse> {
         protocol: small(value.get("protocol")?)?,
         seen: value.get("seen").and_then(Value::as_u64),
         beat_ms: small(value.get("beat_ms")?)?,
-        entries: value
-            .get("entries")?
-            .as_array()?
-            .iter()
-            .map(entry)
-            .collect::<Option<_>>()?,
+        entries: value.get("entries")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
         changes: match value.get("changes") {
             Some(changes) => changes.as_array()?.iter().map(change).collect::<Option<_>>()?,
             None => Vec::new(),
@@ -72,17 +67,11 @@ fn refused(value: &Value) -> Option<Refused> {
 }
 
 fn change(value: &Value) -> Option<Change> {
-    Some(Change {
-        payer: text(value.get("payer")?)?,
-        refused: optional(value, "refused", code)?,
-    })
+    Some(Change { payer: text(value.get("payer")?)?, refused: optional(value, "refused", code)? })
 }
 
 /// A member that may be absent or null; `None` when it is there and can't be read.
-#[expect(
-    clippy::option_option,
-    reason = "the outer one is for `?`, as everywhere in this file"
-)]
+#[expect(clippy::option_option, reason = "the outer one is for `?`, as everywhere in this file")]
 fn optional<T>(value: &Value, name: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
     match value.get(name) {
         None | Some(Value::Null) => Some(None),

@@ -84,10 +84,7 @@ impl Beat {
         let Some(live) = self.live.get_mut(lease) else {
             return;
         };
-        let sold = record
-            .spent
-            .saturating_add(record.held)
-            .saturating_add(record.on_credit.spent);
+        let sold = record.spent.saturating_add(record.held).saturating_add(record.on_credit.spent);
         if live.used != (record.fence, sold) {
             live.used = (record.fence, sold);
             live.used_at = now;
@@ -130,10 +127,7 @@ impl Beat {
     }
 
     fn note(&mut self, now: Moment, lease: &str) {
-        if let Some(live) = self.live.entry(lease, || Live {
-            used_at: now,
-            ..Live::default()
-        }) {
+        if let Some(live) = self.live.entry(lease, || Live { used_at: now, ..Live::default() }) {
             live.dirty = true;
         }
     }
@@ -151,10 +145,7 @@ impl<M: SharedMemory> Gate<M> {
     fn stand_for_leader(&mut self, now: Moment) {
         let name = self.names.leader();
         let current = self.memory.get(&name);
-        let (until, holder) = current
-            .as_ref()
-            .and_then(|(bytes, _)| leader(bytes))
-            .unwrap_or_default();
+        let (until, holder) = current.as_ref().and_then(|(bytes, _)| leader(bytes)).unwrap_or_default();
         let mine = holder == self.beat.me;
         if mine || now >= until {
             let entry = leader_entry(now.plus_millis(LEAD_MS), &self.beat.me);
@@ -281,10 +272,7 @@ fn due(live: &Live, now: Moment) -> Option<Report> {
 
 fn leader(bytes: &[u8]) -> Option<(Moment, String)> {
     let (until, holder) = bytes.split_first_chunk::<8>()?;
-    Some((
-        Moment::from_nanos(u64::from_le_bytes(*until)),
-        String::from_utf8(holder.to_vec()).ok()?,
-    ))
+    Some((Moment::from_nanos(u64::from_le_bytes(*until)), String::from_utf8(holder.to_vec()).ok()?))
 }
 
 fn leader_entry(until: Moment, holder: &str) -> Vec<u8> {

@@ -49,7 +49,8 @@ pub struct Flights {
 struct Flight {
     id: u64,
     sent: Moment,
-    leases: Vec<String>,
+    /// The payers' leases, and of which fence the message carried the final word.
+    leases: Vec<(String, Option<u32>)>,
     beat: bool,
     usage: bool,
 }
@@ -93,14 +94,7 @@ impl<M: SharedMemory> Gate<M> {
         let mut wishes: Table<Wish> = Table::default();
         for (lease, credential, least, sum) in self.waiting.ask(now, MAX_ENTRIES) {
             let (credential, asking) = (Some(credential), Some((least, sum)));
-            wishes.insert(
-                &lease,
-                Wish {
-                    credential,
-                    asking,
-                    ..Wish::default()
-                },
-            );
+            wishes.insert(&lease, Wish { credential, asking, ..Wish::default() });
         }
         if now >= self.down_until {
             while wishes.len() < MAX_ENTRIES
@@ -112,11 +106,7 @@ impl<M: SharedMemory> Gate<M> {
             }
         }
         let beat = self.beat_into(now, &mut wishes, MAX_ENTRIES * 2);
-        let usage = if beat || self.usage.is_due(now) {
-            self.usage.board(&self.settings)
-        } else {
-            None
-        };
+        let usage = if beat || self.usage.is_due(now) { self.usage.board(&self.settings) } else { None };
         if wishes.is_empty() && !beat && usage.is_none() {
             return None;
         }
@@ -133,32 +123,17 @@ impl<M: SharedMemory> Gate<M> {
         let (mut leases, mut entries) = (Vec::new(), Vec::new());
         while let Some((lease, wish)) = wishes.pop_first() {
             if let Some(entry) = self.entry(now, &lease, wish) {
-                leases.push(lease);
+                leases.push((lease, entry.ended.map(|ended| ended.fence)));
                 entries.push(entry);
             }
         }
         self.flights.next += 1;
         let id = self.flights.next;
-        let flight = Flight {
-            id,
-            sent: now,
-            leases,
-            beat: seen.is_some(),
-            usage: usage.is_some(),
-        };
+        let flight = Flight { id, sent: now, leases, beat: seen.is_some(), usage: usage.is_some() };
         self.flights.under_way.push(flight);
         self.counters.exchanges += 1;
         let gateway = self.gateway.clone();
-        Message {
-            id,
-            body: ExchangeRequest {
-                protocol: exchange::VERSION,
-                gateway,
-                seen,
-                entries,
-                usage,
-            },
-        }
+        Message { id, body: ExchangeRequest { protocol: exchange::VERSION, gateway, seen, entries, usage } }
     }
 
     fn entry(&mut self, now: Moment, lease: &str, wish: Wish) -> Option<Entry> {
@@ -209,8 +184,8 @@ impl<M: SharedMemory> Gate<M> {
             self.usage.alight(now, answer.usage_seq);
         }
         let mut resolutions = Vec::new();
-        for (lease, entry) in flight.leases.iter().zip(&answer.entries) {
-            resolutions.extend(self.serve(now, flight.sent, lease, entry));
+        for ((lease, word), entry) in flight.leases.iter().zip(&answer.entries) {
+            resolutions.extend(self.serve(now, (flight.sent, *word), lease, entry));
         }
         if flight.beat {
             self.beat_answered(now, flight.sent, &answer);
@@ -225,17 +200,14 @@ impl<M: SharedMemory> Gate<M> {
             self.usage.alight(now, None);
         }
         let mut resolutions = Vec::new();
-        for lease in &flight.leases {
+        for (lease, _) in &flight.leases {
             self.beat.unreported(lease);
             let Some(queue) = self.waiting.take(lease) else {
                 continue;
             };
             for waiter in queue.waiters {
                 let outcome = self.without_ledger(lease, waiter.rule, waiter.price);
-                resolutions.push(Resolution {
-                    context: waiter.context,
-                    outcome,
-                });
+                resolutions.push(Resolution { context: waiter.context, outcome });
             }
         }
         if flight.beat {
@@ -245,16 +217,20 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Merges the answer about one payer and lets those go on whom the lease now covers.
-    fn serve(&mut self, now: Moment, sent: Moment, lease: &str, answer: &EntryAnswer) -> Vec<Resolution> {
+    fn serve(
+        &mut self,
+        now: Moment,
+        (sent, word): (Moment, Option<u32>),
+        lease: &str,
+        answer: &EntryAnswer,
+    ) -> Vec<Resolution> {
         if let (Some(facts), Some(_)) = (&answer.facts, &answer.lease) {
             shared::create(&self.memory, &self.names, lease, facts.clone());
         }
         let mut queue = self.waiting.take(lease);
-        let stopped = answer
-            .refused
-            .is_some_and(|refused| refused.code != RefusalCode::InsufficientFunds);
+        let stopped = answer.refused.is_some_and(|refused| refused.code != RefusalCode::InsufficientFunds);
         let served = shared::update(&self.memory, lease, |record| {
-            record.merge(sent, answer);
+            record.merge(sent, word, answer);
             if stopped {
                 record.hand_back();
             }
@@ -283,10 +259,7 @@ impl<M: SharedMemory> Gate<M> {
                         purse: Purse::Lease(fence),
                     };
                     let outcome = Outcome::Pass(Passage::Paid(charge));
-                    resolutions.push(Resolution {
-                        context: waiter.context,
-                        outcome,
-                    });
+                    resolutions.push(Resolution { context: waiter.context, outcome });
                 }
                 _ => left.push_back(waiter),
             }
@@ -309,11 +282,7 @@ impl<M: SharedMemory> Gate<M> {
         queue.asked = false;
         let Some(refused) = refused else {
             // Another worker's requests took what was granted for these. Patience bounds the rounds.
-            queue.ask_at = if queue.rounds == 0 {
-                now
-            } else {
-                now.plus_millis(AGAIN_MS)
-            };
+            queue.ask_at = if queue.rounds == 0 { now } else { now.plus_millis(AGAIN_MS) };
             queue.rounds += 1;
             self.waiting.put_back(lease, queue);
             return Vec::new();
@@ -332,15 +301,8 @@ impl<M: SharedMemory> Gate<M> {
         go.into_iter()
             .map(|waiter| {
                 let (needed, available) = (Some(waiter.price), Some(available));
-                let refusal = Refusal {
-                    needed,
-                    available,
-                    ..Refusal::plain(refused.code)
-                };
-                Resolution {
-                    context: waiter.context,
-                    outcome: self.refuse(waiter.rule, refusal),
-                }
+                let refusal = Refusal { needed, available, ..Refusal::plain(refused.code) };
+                Resolution { context: waiter.context, outcome: self.refuse(waiter.rule, refusal) }
             })
             .collect()
     }
@@ -355,22 +317,14 @@ impl<M: SharedMemory> Gate<M> {
         let mut resolutions = Vec::new();
         let timeout = u64::from(self.settings.ledger.timeout_ms).saturating_add(1_000);
         let overdue = |flight: &&Flight| now.millis_since(flight.sent) > timeout;
-        let lost = self
-            .flights
-            .under_way
-            .iter()
-            .find(overdue)
-            .map(|flight| flight.id);
+        let lost = self.flights.under_way.iter().find(overdue).map(|flight| flight.id);
         if let Some(id) = lost {
             // Envoy answers every call, if only with a timeout; this is for the day when it doesn't.
             resolutions.extend(self.answered(now, id, None));
         }
         for (lease, waiter) in self.waiting.expire(now) {
             let outcome = self.without_ledger(&lease, waiter.rule, waiter.price);
-            resolutions.push(Resolution {
-                context: waiter.context,
-                outcome,
-            });
+            resolutions.push(Resolution { context: waiter.context, outcome });
         }
         resolutions
     }

@@ -134,9 +134,7 @@ impl<M: SharedMemory> Gate<M> {
     pub fn new(settings: Settings, memory: M, unique: &str) -> Self {
         let names = Names::new(&settings.ledger.cluster, &settings.ledger.authority);
         memory.swap(&names.gateway(), unique.as_bytes(), None);
-        let gateway = memory
-            .get(&names.gateway())
-            .and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+        let gateway = memory.get(&names.gateway()).and_then(|(bytes, _)| String::from_utf8(bytes).ok());
         Self {
             gateway: gateway.unwrap_or_else(|| unique.to_owned()),
             recent: Recent::default(),
@@ -194,11 +192,7 @@ impl<M: SharedMemory> Gate<M> {
             return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));
         }
         if let Some((code, available)) = self.recent.recall(now, &lease, price) {
-            let refusal = Refusal {
-                needed: Some(price),
-                available: Some(available),
-                ..Refusal::plain(code)
-            };
+            let refusal = Refusal { needed: Some(price), available: Some(available), ..Refusal::plain(code) };
             return Arrival::Decided(self.refuse(number, refusal));
         }
         if now < self.down_until {
@@ -218,13 +212,7 @@ impl<M: SharedMemory> Gate<M> {
             self.wake = true;
         }
         self.counters.admitted += 1;
-        Some(Charge {
-            lease: lease.to_owned(),
-            facts,
-            rule,
-            price,
-            purse: Purse::Lease(fence),
-        })
+        Some(Charge { lease: lease.to_owned(), facts, rule, price, purse: Purse::Lease(fence) })
     }
 
     fn wait(
@@ -308,8 +296,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     fn release(&mut self, now: Moment, charge: &Charge) {
-        self.settlements
-            .release(&charge.lease, charge.purse, charge.price);
+        self.settlements.release(&charge.lease, charge.purse, charge.price);
         self.settlements.tell(&self.memory, &charge.lease);
         self.counters.refunds += 1;
         self.tally(now, charge, None);
@@ -323,8 +310,7 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Takes an admission back whose request is gone: its client hung up while it waited.
     pub fn cancel(&mut self, charge: &Charge) {
-        self.settlements
-            .release(&charge.lease, charge.purse, charge.price);
+        self.settlements.release(&charge.lease, charge.purse, charge.price);
         self.settlements.tell(&self.memory, &charge.lease);
         self.counters.admitted = self.counters.admitted.saturating_sub(1);
     }
@@ -339,15 +325,11 @@ fn no_credential(why: NoCredential) -> Refusal {
                 "What stands where the API key belongs is no key of ours: check that it was copied completely.",
             ),
         ),
-        NoCredential::Twice => (
-            RefusalCode::InvalidKey,
-            Some("The API key was sent more than once: send it once."),
-        ),
+        NoCredential::Twice => {
+            (RefusalCode::InvalidKey, Some("The API key was sent more than once: send it once."))
+        }
     };
-    Refusal {
-        hint,
-        ..Refusal::plain(code)
-    }
+    Refusal { hint, ..Refusal::plain(code) }
 }
 
 #[cfg(test)]

@@ -83,11 +83,7 @@ fn key(value: &[u8]) -> Found {
 fn bearer(head: &Head<'_>) -> Found {
     let mut values = head.values("authorization");
     let (Some(value), None) = (values.next(), values.next()) else {
-        return if head.value("authorization").is_some() {
-            Found::Twice
-        } else {
-            Found::Nothing
-        };
+        return if head.value("authorization").is_some() { Found::Twice } else { Found::Nothing };
     };
     match value.split_at_checked(7) {
         Some((scheme, _)) if !scheme.eq_ignore_ascii_case(b"bearer ") => Found::Nothing,
@@ -103,9 +99,7 @@ fn parameters<'a>(head: &Head<'a>, name: &'a str) -> impl Iterator<Item = &'a [u
 }
 
 fn cookies<'a>(head: &Head<'a>, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let pairs = head
-        .values("cookie")
-        .flat_map(|value| value.split(|b| *b == b';'));
+    let pairs = head.values("cookie").flat_map(|value| value.split(|b| *b == b';'));
     pairs.filter_map(move |pair| value_of(pair.trim_ascii(), name))
 }
 
@@ -137,9 +131,7 @@ pub fn without_key(places: &[Identity], path: &[u8]) -> Option<Vec<u8>> {
     let at = path.iter().position(|b| *b == b'?')?;
     let (before, query) = path.split_at_checked(at)?;
     let is_key = |pair: &&[u8]| {
-        places
-            .iter()
-            .any(|place| matches!(place, Identity::Query(name) if value_of(pair, name).is_some()))
+        places.iter().any(|place| matches!(place, Identity::Query(name) if value_of(pair, name).is_some()))
     };
     let pairs = || query.get(1..).unwrap_or_default().split(|b| *b == b'&');
     if !pairs().any(|pair| is_key(&pair)) {
@@ -173,10 +165,7 @@ mod tests {
     }
 
     fn look(headers: &[(&str, &str)]) -> Result<Credential, NoCredential> {
-        let headers: Vec<_> = headers
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec()))
-            .collect();
+        let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
         find(&places(), &Head::new(&headers), |_| None)
     }
 
@@ -188,64 +177,36 @@ mod tests {
         assert_eq!(look(&[("authorization", &format!("bearer {a}"))]), found);
         assert_eq!(look(&[(":path", &format!("/x?y=1&api_key={a}&z"))]), found);
         assert_eq!(look(&[("cookie", &format!("a=b; fg={a}; fgx=1"))]), found);
-        assert_eq!(
-            look(&[("x-api-key", &a), ("authorization", &format!("Bearer {b}"))]),
-            found,
-            "in order"
-        );
+        assert_eq!(look(&[("x-api-key", &a), ("authorization", &format!("Bearer {b}"))]), found, "in order");
     }
 
     #[test]
     fn a_bearer_token_for_somebody_else_does_not_hide_a_key() {
         let a = key(1);
         assert_eq!(
-            look(&[
-                ("authorization", "Bearer eyJhbGciOi.J9"),
-                ("cookie", &format!("fg={a}"))
-            ]),
+            look(&[("authorization", "Bearer eyJhbGciOi.J9"), ("cookie", &format!("fg={a}"))]),
             Ok(Credential::Key(a))
         );
-        assert_eq!(
-            look(&[("authorization", "Basic dTpw")]),
-            Err(NoCredential::Missing)
-        );
+        assert_eq!(look(&[("authorization", "Basic dTpw")]), Err(NoCredential::Missing));
     }
 
     #[test]
     fn what_is_no_key_or_two_keys_is_refused() {
         let a = key(1);
         assert_eq!(look(&[]), Err(NoCredential::Missing));
-        assert_eq!(
-            look(&[("x-api-key", a.trim_start_matches('f'))]),
-            Err(NoCredential::Malformed)
-        );
+        assert_eq!(look(&[("x-api-key", a.trim_start_matches('f'))]), Err(NoCredential::Malformed));
         assert_eq!(look(&[("x-api-key", "")]), Err(NoCredential::Malformed));
-        assert_eq!(
-            look(&[("x-api-key", &a), ("x-api-key", &a)]),
-            Err(NoCredential::Twice)
-        );
-        assert_eq!(
-            look(&[("x-api-key", &format!("{a},{a}"))]),
-            Err(NoCredential::Twice)
-        );
-        assert_eq!(
-            look(&[(":path", &format!("/?api_key={a}&api_key={a}"))]),
-            Err(NoCredential::Twice)
-        );
+        assert_eq!(look(&[("x-api-key", &a), ("x-api-key", &a)]), Err(NoCredential::Twice));
+        assert_eq!(look(&[("x-api-key", &format!("{a},{a}"))]), Err(NoCredential::Twice));
+        assert_eq!(look(&[(":path", &format!("/?api_key={a}&api_key={a}"))]), Err(NoCredential::Twice));
         let headers = [("x-api-key".to_owned(), vec![0xff, 0xfe])];
-        assert_eq!(
-            find(&places(), &Head::new(&headers), |_| None),
-            Err(NoCredential::Malformed)
-        );
+        assert_eq!(find(&places(), &Head::new(&headers), |_| None), Err(NoCredential::Malformed));
     }
 
     #[test]
     fn a_trusted_subject_is_taken_from_an_attribute() {
         let look = |value: &[u8]| find(&places(), &Head::new(&[]), |_| Some(value.to_vec()));
-        assert_eq!(
-            look(b"spiffe://a/b"),
-            Ok(Credential::Subject("spiffe://a/b".into()))
-        );
+        assert_eq!(look(b"spiffe://a/b"), Ok(Credential::Subject("spiffe://a/b".into())));
         assert_eq!(look(b""), Err(NoCredential::Missing));
         assert_eq!(look(&[0xff]), Err(NoCredential::Malformed));
         assert_eq!(look(&[b'x'; 2_000]), Err(NoCredential::Malformed));

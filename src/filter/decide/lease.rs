@@ -92,27 +92,13 @@ pub enum Admission {
 impl Lease {
     /// A payer of whom only the name is known.
     pub fn new(facts: Facts) -> Self {
-        Self {
-            facts,
-            fence: 1,
-            ..Self::default()
-        }
+        Self { facts, fence: 1, ..Self::default() }
     }
 
     /// What the gateway tells the ledger; only a change of these is news.
     pub fn counters(&self) -> (u32, [Credits; 6]) {
         let credit = self.on_credit;
-        (
-            self.fence,
-            [
-                self.spent,
-                self.returned,
-                self.held,
-                self.granted,
-                credit.spent,
-                credit.held,
-            ],
-        )
+        (self.fence, [self.spent, self.returned, self.held, self.granted, credit.spent, credit.held])
     }
 
     /// Whether the fence is open at the ledger, so far as we know.
@@ -140,11 +126,7 @@ impl Lease {
 
     /// What may be spent now.
     pub fn spendable(&self, now: Moment) -> Credits {
-        if now < self.deadline {
-            self.unspent()
-        } else {
-            Credits::ZERO
-        }
+        if now < self.deadline { self.unspent() } else { Credits::ZERO }
     }
 
     /// Sets a price aside if the lease covers it.
@@ -158,19 +140,12 @@ impl Lease {
         if refill {
             self.refill_at = now.plus_millis(REFILL_AGAIN_MS);
         }
-        Admission::Paid {
-            fence: self.fence,
-            refill,
-        }
+        Admission::Paid { fence: self.fence, refill }
     }
 
     /// Sets a price aside on credit, if what isn't booked yet stays within `limit`.
     pub fn admit_on_credit(&mut self, price: Credits, limit: Credits) -> bool {
-        let open = self
-            .on_credit
-            .spent
-            .saturating_add(self.on_credit.held)
-            .less(self.on_credit.booked);
+        let open = self.on_credit.spent.saturating_add(self.on_credit.held).less(self.on_credit.booked);
         let fits = open.saturating_add(price) <= limit;
         if fits {
             self.on_credit.held = self.on_credit.held.saturating_add(price);
@@ -195,10 +170,7 @@ impl Lease {
     /// Ends the fence: nothing more is spent from it. The final word on the one before is through by then,
     /// because a fence opens only with the answer that acknowledges it.
     fn seal(&mut self) {
-        self.ended = Some(Ended {
-            fence: self.fence,
-            spent: self.spent.saturating_add(self.held),
-        });
+        self.ended = Some(Ended { fence: self.fence, spent: self.spent.saturating_add(self.held) });
         self.fence = self.fence.saturating_add(1);
         (self.granted, self.spent, self.returned, self.held) = Default::default();
         self.deadline = Moment::ZERO;
@@ -230,10 +202,7 @@ impl Lease {
     /// Counts as spent what has been set aside for longer than any request may take.
     pub fn settle_forgotten(&mut self) {
         self.spent = self.spent.saturating_add(std::mem::take(&mut self.held));
-        self.on_credit.spent = self
-            .on_credit
-            .spent
-            .saturating_add(std::mem::take(&mut self.on_credit.held));
+        self.on_credit.spent = self.on_credit.spent.saturating_add(std::mem::take(&mut self.on_credit.held));
     }
 
     /// What to tell the ledger. `asking` holds the cheapest of the prices that wait and their sum; `None`
@@ -247,18 +216,10 @@ impl Lease {
             let (least, sum) = asking.unwrap_or_default();
             let need = used.saturating_add(sum);
             let cushion = self.cushion.max(least.times(CUSHION_PRICES));
-            Ask {
-                least: used.saturating_add(least),
-                need,
-                want: need.saturating_add(cushion),
-            }
+            Ask { least: used.saturating_add(least), need, want: need.saturating_add(cushion) }
         });
-        let report = LeaseReport {
-            fence: self.fence,
-            spent: self.spent,
-            returned: self.returned,
-            held: self.held,
-        };
+        let report =
+            LeaseReport { fence: self.fence, spent: self.spent, returned: self.returned, held: self.held };
         Entry {
             payer: Payer::Id(self.facts.key.clone()),
             ended: self.ended,
@@ -276,10 +237,8 @@ impl Lease {
         if at == Moment::ZERO {
             self.marked = (now, sold);
         } else if passed >= RATE_OVER_MS {
-            let over_horizon = sold
-                .less(level)
-                .times(HORIZON_MS)
-                .split(i64::try_from(passed).unwrap_or(i64::MAX));
+            let over_horizon =
+                sold.less(level).times(HORIZON_MS).split(i64::try_from(passed).unwrap_or(i64::MAX));
             self.cushion = over_horizon.max(self.cushion.split(4).times(3));
             self.marked = (now, sold);
         }
@@ -290,23 +249,24 @@ impl Lease {
         self.cushion = self.cushion.times(4).max(price.times(CUSHION_PRICES));
     }
 
-    /// Takes the ledger's answer to a message sent at `sent`. Merging is by maximum, so an answer that is
-    /// repeated or overtaken changes nothing.
-    pub fn merge(&mut self, sent: Moment, answer: &EntryAnswer) {
+    /// Takes the ledger's answer to a message sent at `sent` that carried the final word on fence `word`, if
+    /// on any. Merging is by maximum, so an answer that is repeated or overtaken changes nothing.
+    ///
+    /// The ledger also says `ended` of a fence that it closed because it hadn't heard of it. So only an answer
+    /// to a message that carried our final word acknowledges that word.
+    pub fn merge(&mut self, sent: Moment, word: Option<u32>, answer: &EntryAnswer) {
         if let Some(facts) = &answer.facts {
             self.facts = facts.clone();
         }
         self.on_credit.booked = self.on_credit.booked.max(answer.on_credit);
-        if self.ended.map(|ended| ended.fence) == answer.ended {
+        if word.is_some() && self.ended.map(|ended| ended.fence) == word && answer.ended >= word {
             self.ended = None;
         }
         if answer.ended == Some(self.fence) {
             // The ledger closed it, because it had not heard of it for too long.
             self.seal();
         }
-        let Some(granted) = answer
-            .lease
-            .filter(|lease| lease.fence == self.fence && self.ended.is_none())
+        let Some(granted) = answer.lease.filter(|lease| lease.fence == self.fence && self.ended.is_none())
         else {
             return;
         };
@@ -328,17 +288,8 @@ pub fn first_contact(payer: Payer, least: Credits, sum: Credits) -> Entry {
     Entry {
         payer,
         ended: None,
-        lease: Some(LeaseReport {
-            fence: 1,
-            spent: zero,
-            returned: zero,
-            held: zero,
-        }),
-        ask: Some(Ask {
-            least,
-            need: sum,
-            want: sum.saturating_add(least.times(CUSHION_PRICES)),
-        }),
+        lease: Some(LeaseReport { fence: 1, spent: zero, returned: zero, held: zero }),
+        ask: Some(Ask { least, need: sum, want: sum.saturating_add(least.times(CUSHION_PRICES)) }),
         on_credit: zero,
     }
 }

@@ -38,18 +38,7 @@ impl Recent {
     ) {
         let until = now.plus_millis(FOR_MS);
         self.forget_before(now);
-        if self
-            .refusals
-            .insert(
-                lease,
-                Refusal {
-                    code,
-                    available,
-                    price,
-                    until,
-                },
-            )
-            .is_none()
+        if self.refusals.insert(lease, Refusal { code, available, price, until }).is_none()
             && self.refusals.len() > MOST
         {
             self.drop_oldest();
@@ -85,10 +74,7 @@ impl Recent {
 
     fn drop_oldest(&mut self) {
         if let Some((until, lease)) = self.order.pop_front()
-            && self
-                .refusals
-                .get(&lease)
-                .is_some_and(|refusal| refusal.until <= until)
+            && self.refusals.get(&lease).is_some_and(|refusal| refusal.until <= until)
         {
             self.refusals.remove(&lease);
         }
@@ -109,11 +95,7 @@ mod tests {
         let mut recent = Recent::default();
         recent.remember(now, "a", InsufficientFunds, ONE, TWO);
         assert_eq!(recent.recall(now, "a", TWO), Some((InsufficientFunds, ONE)));
-        assert_eq!(
-            recent.recall(now, "a", ONE),
-            None,
-            "one credit may still be there"
-        );
+        assert_eq!(recent.recall(now, "a", ONE), None, "one credit may still be there");
         assert_eq!(recent.recall(now, "b", TWO), None);
         assert_eq!(recent.recall(now.plus_millis(FOR_MS), "a", TWO), None);
     }
@@ -122,29 +104,13 @@ mod tests {
     fn a_flood_of_unknown_keys_is_bounded() {
         let mut recent = Recent::default();
         for number in 0..100_000_u64 {
-            recent.remember(
-                Moment::from_nanos(number),
-                &number.to_string(),
-                InvalidKey,
-                Credits::ZERO,
-                ONE,
-            );
+            recent.remember(Moment::from_nanos(number), &number.to_string(), InvalidKey, Credits::ZERO, ONE);
             assert!(recent.len() <= MOST && recent.order.len() <= 2 * MOST + 1);
         }
         for number in 0..100_000_u64 {
-            recent.remember(
-                Moment::from_nanos(number),
-                "the same",
-                InvalidKey,
-                Credits::ZERO,
-                ONE,
-            );
+            recent.remember(Moment::from_nanos(number), "the same", InvalidKey, Credits::ZERO, ONE);
             assert!(recent.order.len() <= 2 * MOST + 1);
         }
-        assert!(
-            recent
-                .recall(Moment::from_nanos(100_000), "the same", ONE)
-                .is_some()
-        );
+        assert!(recent.recall(Moment::from_nanos(100_000), "the same", ONE).is_some());
     }
 }

@@ -22,12 +22,7 @@ pub struct Refusal {
 impl Refusal {
     /// For a cause that has nothing to do with amounts.
     pub fn plain(code: RefusalCode) -> Self {
-        Self {
-            code,
-            needed: None,
-            available: None,
-            hint: None,
-        }
+        Self { code, needed: None, available: None, hint: None }
     }
 }
 
@@ -118,14 +113,8 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
         detail,
         instance: lossy(around.path),
         code: refusal.code,
-        needed: refusal
-            .needed
-            .filter(|_| amounts)
-            .map(|credits| credits.to_string()),
-        available: refusal
-            .available
-            .filter(|_| amounts)
-            .map(|credits| credits.to_string()),
+        needed: refusal.needed.filter(|_| amounts).map(|credits| credits.to_string()),
+        available: refusal.available.filter(|_| amounts).map(|credits| credits.to_string()),
         unit: amounts.then_some("credits"),
         retryable,
         remedies,
@@ -148,11 +137,7 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
     }
     // Serialising plain strings and numbers has no way to fail.
     let body = serde_json::to_string(&problem).unwrap_or_default();
-    Answer {
-        status,
-        headers,
-        body,
-    }
+    Answer { status, headers, body }
 }
 
 fn words<'a>(refusal: &Refusal, top_up_url: Option<&'a str>) -> (&'static str, String, Vec<Remedy<'a>>) {
@@ -184,9 +169,7 @@ fn words<'a>(refusal: &Refusal, top_up_url: Option<&'a str>) -> (&'static str, S
             hint(
                 "This is our fault, not yours: nothing was charged, and there is nothing to pay. Try again soon.",
             ),
-            vec![Remedy::Retry {
-                after_seconds: RETRY_AFTER,
-            }],
+            vec![Remedy::Retry { after_seconds: RETRY_AFTER }],
         ),
     }
 }
@@ -195,14 +178,7 @@ fn insufficient<'a>(refusal: &Refusal, url: Option<&'a str>) -> (&'static str, S
     let needed = refusal.needed.unwrap_or_default();
     let available = refusal.available.unwrap_or_default();
     let credits = |amount: Credits, one: &str, many: &str| {
-        format!(
-            "{amount} {}",
-            if amount == Credits::from_micros(1_000_000) {
-                one
-            } else {
-                many
-            }
-        )
+        format!("{amount} {}", if amount == Credits::from_micros(1_000_000) { one } else { many })
     };
     let detail = format!(
         "This request costs {}; {} left.",
@@ -211,9 +187,7 @@ fn insufficient<'a>(refusal: &Refusal, url: Option<&'a str>) -> (&'static str, S
     );
     let mut remedies = vec![Remedy::TopUp { url }];
     if available.is_positive() {
-        remedies.push(Remedy::ReduceCost {
-            max: available.to_string(),
-        });
+        remedies.push(Remedy::ReduceCost { max: available.to_string() });
     }
     ("Not enough credits", detail, remedies)
 }
@@ -230,11 +204,7 @@ mod tests {
             top_up_url: Some("https://example.com/topup"),
         };
         let answer = answer(refusal, &around);
-        (
-            answer.status,
-            answer.headers,
-            serde_json::from_str(&answer.body).unwrap(),
-        )
+        (answer.status, answer.headers, serde_json::from_str(&answer.body).unwrap())
     }
 
     #[test]
@@ -267,10 +237,7 @@ mod tests {
         assert_eq!(header("content-type"), Some("application/problem+json"));
         assert_eq!(header("cache-control"), Some("no-store"));
         assert_eq!(header("x-should-retry"), Some("false"));
-        assert_eq!(
-            header("link"),
-            Some("<https://example.com/topup>; rel=\"payment\"")
-        );
+        assert_eq!(header("link"), Some("<https://example.com/topup>; rel=\"payment\""));
         assert_eq!(header("retry-after"), None);
     }
 
@@ -279,11 +246,7 @@ mod tests {
         let (status, headers, body) = render(&Refusal::plain(RefusalCode::LedgerUnavailable));
         assert_eq!((status, &body["retryable"]), (503, &json!(true)));
         assert!(headers.contains(&("retry-after", "1".into())));
-        assert!(
-            !headers
-                .iter()
-                .any(|(name, _)| *name == "link" || *name == "x-should-retry")
-        );
+        assert!(!headers.iter().any(|(name, _)| *name == "link" || *name == "x-should-retry"));
         assert_eq!(body["remedies"], json!([{"action": "retry", "after_seconds": 1}]));
         assert_eq!((body.get("needed"), body.get("unit")), (None, None));
     }
@@ -295,16 +258,8 @@ mod tests {
             assert_eq!(body["code"], code.as_str());
             assert_eq!(body["status"], status);
             assert!(!body["remedies"].as_array().unwrap().is_empty(), "{code}");
-            assert_eq!(
-                status == 401,
-                headers.iter().any(|(name, _)| *name == "www-authenticate"),
-                "{code}"
-            );
-            assert_eq!(
-                status == 402,
-                headers.iter().any(|(name, _)| *name == "link"),
-                "{code}"
-            );
+            assert_eq!(status == 401, headers.iter().any(|(name, _)| *name == "www-authenticate"), "{code}");
+            assert_eq!(status == 402, headers.iter().any(|(name, _)| *name == "link"), "{code}");
         }
     }
 }

@@ -12,12 +12,7 @@ pub struct Head<'a> {
 impl<'a> Head<'a> {
     /// Over the header map of one request.
     pub fn new(headers: &'a [(String, Vec<u8>)]) -> Self {
-        let mut head = Self {
-            headers,
-            method: b"",
-            path: b"",
-            authority: b"",
-        };
+        let mut head = Self { headers, method: b"", path: b"", authority: b"" };
         for (name, value) in headers {
             match name.as_str() {
                 ":method" => head.method = value,
@@ -53,11 +48,8 @@ impl<'a> Head<'a> {
     /// The host that is asked, without a port.
     pub fn host(&self) -> &'a [u8] {
         if self.authority.starts_with(b"[") {
-            let end = self
-                .authority
-                .iter()
-                .position(|b| *b == b']')
-                .map_or(self.authority.len(), |at| at + 1);
+            let end =
+                self.authority.iter().position(|b| *b == b']').map_or(self.authority.len(), |at| at + 1);
             return self.authority.get(..end).unwrap_or_default();
         }
         self.authority.split(|b| *b == b':').next().unwrap_or_default()
@@ -65,10 +57,7 @@ impl<'a> Head<'a> {
 
     /// Every value of a header, in order.
     pub fn values(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers
-            .iter()
-            .filter(move |(n, _)| n == name)
-            .map(|(_, value)| value.as_slice())
+        self.headers.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_slice())
     }
 
     /// The first value of a header.

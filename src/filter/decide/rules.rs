@@ -9,27 +9,13 @@ use super::settings::{Match, PathMatch, Settings};
 /// The number of the rule that decides, as [`Settings::rule`] takes it: one past the last stands for
 /// `otherwise`.
 pub fn find(settings: &Settings, head: &Head<'_>) -> usize {
-    settings
-        .rules
-        .iter()
-        .position(|rule| holds(&rule.matches, head))
-        .unwrap_or(settings.rules.len())
+    settings.rules.iter().position(|rule| holds(&rule.matches, head)).unwrap_or(settings.rules.len())
 }
 
 fn holds(wanted: &Match, head: &Head<'_>) -> bool {
-    let host = || {
-        wanted
-            .host
-            .as_ref()
-            .is_none_or(|host| head.host().eq_ignore_ascii_case(host.as_bytes()))
-    };
+    let host = || wanted.host.as_ref().is_none_or(|host| head.host().eq_ignore_ascii_case(host.as_bytes()));
     let method = || wanted.methods.is_empty() || wanted.methods.iter().any(|m| m.as_bytes() == head.method());
-    let path = || {
-        wanted
-            .path
-            .as_ref()
-            .is_none_or(|path| path_holds(path, head.path()))
-    };
+    let path = || wanted.path.as_ref().is_none_or(|path| path_holds(path, head.path()));
     let headers = || {
         wanted.headers.iter().all(|header| match &header.exact {
             Some(exact) => head.values(&header.name).any(|value| value == exact.as_bytes()),
@@ -78,10 +64,7 @@ mod tests {
     fn rule_for(method: &str, host: &str, path: &str, headers: &[(&str, &str)]) -> String {
         let mut all = vec![(":method", method), (":authority", host), (":path", path)];
         all.extend(headers);
-        let all: Vec<_> = all
-            .into_iter()
-            .map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec()))
-            .collect();
+        let all: Vec<_> = all.into_iter().map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec())).collect();
         let settings = settings();
         settings.rule(find(&settings, &Head::new(&all))).name.clone()
     }
@@ -103,14 +86,8 @@ mod tests {
         ] {
             assert_eq!(rule_for(method, host, path, &[]), rule, "{method} {host} {path}");
         }
-        assert_eq!(
-            rule_for("GET", "x", "/", &[("x-tier", "gold"), ("x-any", "")]),
-            "gold"
-        );
+        assert_eq!(rule_for("GET", "x", "/", &[("x-tier", "gold"), ("x-any", "")]), "gold");
         assert_eq!(rule_for("GET", "x", "/", &[("x-tier", "gold")]), "otherwise");
-        assert_eq!(
-            rule_for("GET", "x", "/", &[("x-tier", "lead"), ("x-any", "1")]),
-            "otherwise"
-        );
+        assert_eq!(rule_for("GET", "x", "/", &[("x-tier", "lead"), ("x-any", "1")]), "otherwise");
     }
 }

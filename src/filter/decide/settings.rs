@@ -9,7 +9,7 @@ mod rule;
 
 use faregate_protocol::Credits;
 use reader::Field;
-pub use reader::SettingsError;
+pub use reader::{Fault, SettingsError};
 use serde_json::Value;
 
 /// Everything that the operator configured.
@@ -193,11 +193,7 @@ impl Settings {
     /// The first thing that is wrong, with its place.
     pub fn from_slice(json: &[u8]) -> Result<Self, SettingsError> {
         let value: Value = serde_json::from_slice(json).map_err(|why| {
-            SettingsError::new(
-                "(configuration)",
-                &format!("text that is no JSON ({why})"),
-                "a JSON object",
-            )
+            SettingsError::new("(configuration)", &format!("text that is no JSON ({why})"), "a JSON object")
         })?;
         Self::from_value(&value)
     }
@@ -227,10 +223,7 @@ impl Settings {
         }
         Ok(Self {
             ledger: read_ledger(&top.required("ledger")?)?,
-            identities: identities_list
-                .iter()
-                .map(read_identity)
-                .collect::<Result<_, _>>()?,
+            identities: identities_list.iter().map(read_identity).collect::<Result<_, _>>()?,
             rules,
             otherwise: rule::read_otherwise(&top.required("otherwise")?, &defaults)?,
             forward: read_forward(top.optional("forward"))?,
@@ -248,14 +241,10 @@ fn read_ledger(field: &Field<'_>) -> Result<Ledger, SettingsError> {
     let ledger = field.object(&["cluster", "authority", "token", "timeout_ms"])?;
     let cluster = ledger.required("cluster")?.text(256)?;
     Ok(Ledger {
-        authority: ledger
-            .optional("authority")
-            .map_or(Ok(cluster.clone()), |a| a.header_value())?,
+        authority: ledger.optional("authority").map_or(Ok(cluster.clone()), |a| a.header_value())?,
         cluster,
         token: read_token(&ledger.required("token")?)?,
-        timeout_ms: ledger
-            .optional("timeout_ms")
-            .map_or(Ok(500), |t| t.integer(1, 60_000))?,
+        timeout_ms: ledger.optional("timeout_ms").map_or(Ok(500), |t| t.integer(1, 60_000))?,
     })
 }
 
@@ -285,11 +274,7 @@ fn read_identity(field: &Field<'_>) -> Result<Identity, SettingsError> {
         "query" => value.token_name().map(Identity::Query),
         "cookie" => value.token_name().map(Identity::Cookie),
         "property" => {
-            let path = value
-                .list(16)?
-                .iter()
-                .map(|part| part.text(256))
-                .collect::<Result<Vec<_>, _>>()?;
+            let path = value.list(16)?.iter().map(|part| part.text(256)).collect::<Result<Vec<_>, _>>()?;
             if path.is_empty() {
                 return Err(value.wrong(
                     "an empty list",
@@ -304,19 +289,9 @@ fn read_identity(field: &Field<'_>) -> Result<Identity, SettingsError> {
 
 fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
     let Some(field) = field else {
-        return Ok(Forward {
-            account: true,
-            key: false,
-            plan: false,
-            charge: false,
-        });
+        return Ok(Forward { account: true, key: false, plan: false, charge: false });
     };
-    let mut forward = Forward {
-        account: false,
-        key: false,
-        plan: false,
-        charge: false,
-    };
+    let mut forward = Forward { account: false, key: false, plan: false, charge: false };
     for item in field.list(4)? {
         match item.text(16)?.as_str() {
             "account" => forward.account = true,
@@ -324,10 +299,7 @@ fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
             "plan" => forward.plan = true,
             "charge" => forward.charge = true,
             other => {
-                return Err(item.wrong(
-                    &format!("{other:?}"),
-                    "\"account\", \"key\", \"plan\" or \"charge\"",
-                ));
+                return Err(item.wrong(&format!("{other:?}"), "\"account\", \"key\", \"plan\" or \"charge\""));
             }
         }
     }
@@ -336,16 +308,11 @@ fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
 
 fn read_url(field: &Field<'_>) -> Result<String, SettingsError> {
     let url = field.header_value()?;
-    let plain = url
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+    let plain = url.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
     if plain && (url.starts_with("https://") || url.starts_with("http://")) {
         return Ok(url);
     }
-    Err(field.wrong(
-        &format!("{url:?}"),
-        "an absolute URL such as \"https://example.com/topup\"",
-    ))
+    Err(field.wrong(&format!("{url:?}"), "an absolute URL such as \"https://example.com/topup\""))
 }
 
 #[cfg(test)]

@@ -25,26 +25,12 @@ struct Line {
 impl Settlements {
     /// Notes that a charge was kept.
     pub fn keep(&mut self, lease: &str, purse: Purse, price: Credits) {
-        self.add(
-            lease,
-            Line {
-                purse,
-                kept: price,
-                released: Credits::ZERO,
-            },
-        );
+        self.add(lease, Line { purse, kept: price, released: Credits::ZERO });
     }
 
     /// Notes that a charge was released.
     pub fn release(&mut self, lease: &str, purse: Purse, price: Credits) {
-        self.add(
-            lease,
-            Line {
-                purse,
-                kept: Credits::ZERO,
-                released: price,
-            },
-        );
+        self.add(lease, Line { purse, kept: Credits::ZERO, released: price });
     }
 
     fn add(&mut self, lease: &str, new: Line) {

@@ -35,9 +35,7 @@ pub struct Names {
 impl Names {
     /// For the filters that speak to one ledger.
     pub fn new(cluster: &str, authority: &str) -> Self {
-        Self {
-            prefix: format!("faregate/1/{cluster}/{authority}/"),
-        }
+        Self { prefix: format!("faregate/1/{cluster}/{authority}/") }
     }
 
     /// Where a payer's lease is.
@@ -82,25 +80,36 @@ pub fn update<R>(
     name: &str,
     mut change: impl FnMut(&mut Lease) -> R,
 ) -> Option<R> {
+    let mut result = None;
+    let done = swap_changed(memory, name, &mut |lease| result = Some(change(lease)));
+    result.filter(|_| done)
+}
+
+/// The body of [`update`], compiled once for all changes.
+fn swap_changed(memory: &impl SharedMemory, name: &str, change: &mut dyn FnMut(&mut Lease)) -> bool {
     for _ in 0..TRIES {
-        let (bytes, stamp) = memory.get(name)?;
-        let mut lease = Lease::decode(&bytes)?;
+        let Some((bytes, stamp)) = memory.get(name) else {
+            return false;
+        };
+        let Some(mut lease) = Lease::decode(&bytes) else {
+            return false;
+        };
         let before = lease.counters();
-        let result = change(&mut lease);
+        change(&mut lease);
         let news = lease.counters() != before && !lease.listed;
         lease.listed |= news;
         let after = lease.encode();
         if after == bytes {
-            return Some(result);
+            return true;
         }
         if memory.swap(name, &after, Some(stamp)) {
             if news {
                 memory.push_news(name);
             }
-            return Some(result);
+            return true;
         }
     }
-    None
+    false
 }
 
 /// The lease at `name` as it is now.

@@ -17,11 +17,7 @@ pub struct Table<V> {
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Self {
-            places: BTreeMap::new(),
-            slab: Vec::new(),
-            free: Vec::new(),
-        }
+        Self { places: BTreeMap::new(), slab: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -85,21 +81,14 @@ impl<V> Table<V> {
     /// The first name that isn't before `name`.
     pub fn next_name(&self, name: &str) -> Option<&str> {
         let from = (Bound::Included(name), Bound::Unbounded);
-        self.places
-            .range::<str, _>(from)
-            .next()
-            .map(|(name, _)| name.as_str())
+        self.places.range::<str, _>(from).next().map(|(name, _)| name.as_str())
     }
 
     /// All names and values in order, beginning with the first that isn't before `name`, and from the start
     /// again behind the last.
     pub fn iter_from(&self, name: &str) -> impl Iterator<Item = (&str, &V)> {
-        let behind = self
-            .places
-            .range::<str, _>((Bound::Included(name), Bound::Unbounded));
-        let before = self
-            .places
-            .range::<str, _>((Bound::Unbounded, Bound::Excluded(name)));
+        let behind = self.places.range::<str, _>((Bound::Included(name), Bound::Unbounded));
+        let before = self.places.range::<str, _>((Bound::Unbounded, Bound::Excluded(name)));
         behind
             .chain(before)
             .filter_map(|(name, place)| Some((name.as_str(), self.slab.get(*place)?.as_ref()?)))

@@ -65,12 +65,7 @@ impl Tally {
             if !room {
                 return false;
             }
-            lines.push(Counts {
-                rule,
-                requests: 0,
-                credits: Credits::ZERO,
-                refunds: 0,
-            });
+            lines.push(Counts { rule, requests: 0, credits: Credits::ZERO, refunds: 0 });
             self.count += 1;
         }
         let Some(counts) = lines.iter_mut().find(|counts| counts.rule == rule) else {
@@ -114,27 +109,12 @@ impl Tally {
                     self.lines.insert(&payer, rest);
                 }
                 lines.extend(counts.into_iter().map(|counts| {
-                    let Counts {
-                        rule,
-                        requests,
-                        credits,
-                        refunds,
-                    } = counts;
+                    let Counts { rule, requests, credits, refunds } = counts;
                     let rule = settings.rule(rule).name.clone();
-                    UsageLine {
-                        payer: payer.clone(),
-                        rule,
-                        requests,
-                        credits,
-                        refunds,
-                    }
+                    UsageLine { payer: payer.clone(), rule, requests, credits, refunds }
                 }));
             }
-            self.unstored = Some(UsageReport {
-                broker: self.broker.clone(),
-                seq: self.seq,
-                lines,
-            });
+            self.unstored = Some(UsageReport { broker: self.broker.clone(), seq: self.seq, lines });
         }
         self.riding = self.unstored.is_some();
         self.unstored.clone()
@@ -145,11 +125,7 @@ impl Tally {
     pub fn alight(&mut self, now: Moment, stored: Option<u64>) {
         self.riding = false;
         self.since = now;
-        if self
-            .unstored
-            .as_ref()
-            .is_some_and(|report| stored >= Some(report.seq))
-        {
+        if self.unstored.as_ref().is_some_and(|report| stored >= Some(report.seq)) {
             self.unstored = None;
         }
     }

@@ -79,10 +79,7 @@ impl Waiting {
     /// The payers whom the ledger should be asked about now: at most `most`, each with the cheapest price
     /// and the sum of what waits. They count as asked from here on.
     pub fn ask(&mut self, now: Moment, most: usize) -> Vec<(String, Credential, Credits, Credits)> {
-        let due = self
-            .queues
-            .iter_from("")
-            .filter(|(_, queue)| !queue.asked && queue.ask_at <= now);
+        let due = self.queues.iter_from("").filter(|(_, queue)| !queue.asked && queue.ask_at <= now);
         let asking: Vec<_> = due
             .take(most)
             .map(|(lease, queue)| {

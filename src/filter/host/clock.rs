@@ -22,9 +22,5 @@ pub(super) fn now() -> Moment {
     let mut nanos = 0;
     // SAFETY: the host writes eight bytes to the address, which is that of a local u64.
     let error = unsafe { clock_time_get(MONOTONIC, 1_000, &raw mut nanos) };
-    if error == 0 {
-        Moment::from_nanos(nanos)
-    } else {
-        Moment::from_nanos(u64::MAX)
-    }
+    if error == 0 { Moment::from_nanos(nanos) } else { Moment::from_nanos(u64::MAX) }
 }

@@ -23,23 +23,14 @@ pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> R
     ];
     let timeout = Duration::from_millis(u64::from(ledger.timeout_ms));
     hostcalls::dispatch_http_call(&ledger.cluster, headers, Some(&body), Vec::new(), timeout).map_err(
-        |status| {
-            format!(
-                "Envoy can't call cluster {:?} ({status:?}); is it configured?",
-                ledger.cluster
-            )
-        },
+        |status| format!("Envoy can't call cluster {:?} ({status:?}); is it configured?", ledger.cluster),
     )
 }
 
 /// Reads the answer of the call that Envoy is telling us about. Envoy answers failed calls by itself, so
 /// only what carries the ledger's own header is believed.
 pub(super) fn read_answer(body_size: usize) -> Result<ExchangeResponse, String> {
-    let header = |name| {
-        hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name)
-            .ok()
-            .flatten()
-    };
+    let header = |name| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok().flatten();
     let text = |bytes: Option<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
     let status = text(header(":status"));
     let body = if body_size <= exchange::MAX_BODY_BYTES {

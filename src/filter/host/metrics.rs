@@ -27,10 +27,7 @@ impl Metrics {
             |name: &str| hostcalls::define_metric(MetricType::Counter, &format!("faregate.{name}")).ok();
         Self {
             admitted: counter("admitted"),
-            refused: RefusalCode::ALL
-                .iter()
-                .map(|code| counter(&format!("refused.{code}")))
-                .collect(),
+            refused: RefusalCode::ALL.iter().map(|code| counter(&format!("refused.{code}"))).collect(),
             shadow: counter("shadow_refused"),
             waited: counter("waited"),
             refunds: counter("refunds"),

@@ -42,10 +42,7 @@ struct Running {
 
 impl Root {
     pub(super) fn new(context: u32) -> Self {
-        Self {
-            context,
-            running: None,
-        }
+        Self { context, running: None }
     }
 }
 
@@ -75,11 +72,7 @@ impl RootContext for Root {
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
-        let Some(running) = self
-            .running
-            .as_mut()
-            .filter(|running| running.worker.bell == queue)
-        else {
+        let Some(running) = self.running.as_mut().filter(|running| running.worker.bell == queue) else {
             return;
         };
         while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
@@ -89,11 +82,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         let worker = Rc::clone(&self.running.as_ref()?.worker);
-        Some(Box::new(Stream {
-            context,
-            worker,
-            ticket: Rc::default(),
-        }))
+        Some(Box::new(Stream { context, worker, ticket: Rc::default() }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -112,11 +101,7 @@ impl Context for Root {
         let (_, id) = running.calls.swap_remove(at);
         let answer = ledger::read_answer(body_size);
         running.note_health(answer.as_ref().err());
-        let resolutions = running
-            .worker
-            .gate
-            .borrow_mut()
-            .answered(clock::now(), id, answer.ok());
+        let resolutions = running.worker.gate.borrow_mut().answered(clock::now(), id, answer.ok());
         running.resolve(resolutions);
         running.speak();
         if running.closing && running.calls.is_empty() {
@@ -194,10 +179,8 @@ impl Running {
 }
 
 fn configure(root: u32, size: usize) -> Result<Running, String> {
-    let json = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size)
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let json =
+        hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
     let settings = Settings::from_slice(&json).map_err(|why| why.to_string())?;
     let token = match &settings.ledger.token {
         Token::Value(token) => token.clone(),
@@ -211,17 +194,9 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         .map_err(|why| format!("no queue: {why:?}"))?;
     let _ = hostcalls::set_tick_period(TICK);
     let gate = Gate::new(settings, HostMemory::open(&names), &unique);
-    log::info!(
-        "faregate {} configured: gateway {}",
-        env!("CARGO_PKG_VERSION"),
-        gate.gateway()
-    );
-    let worker = Worker {
-        gate: RefCell::new(gate),
-        parked: RefCell::default(),
-        bell,
-        rung: Cell::new(false),
-    };
+    log::info!("faregate {} configured: gateway {}", env!("CARGO_PKG_VERSION"), gate.gateway());
+    let worker =
+        Worker { gate: RefCell::new(gate), parked: RefCell::default(), bell, rung: Cell::new(false) };
     Ok(Running {
         root,
         worker: Rc::new(worker),
@@ -235,10 +210,7 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
 
 /// A name that nobody else has: the Envoy node's, and 128 random bits.
 fn unique_name() -> String {
-    let node = hostcalls::get_property(vec!["node", "id"])
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let node = hostcalls::get_property(vec!["xds", "node", "id"]).ok().flatten().unwrap_or_default();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     let node: Vec<u8> = node.into_iter().filter(plain).take(64).collect();
     let node = String::from_utf8(node).unwrap_or_default();

@@ -52,10 +52,7 @@ impl HttpContext for Stream {
             Arrival::Waits => {
                 surroundings(&mut ticket, &head);
                 ticket.stage = Stage::Waits;
-                self.worker
-                    .parked
-                    .borrow_mut()
-                    .insert(&self.context.to_string(), Rc::clone(&self.ticket));
+                self.worker.parked.borrow_mut().insert(&self.context.to_string(), Rc::clone(&self.ticket));
                 false
             }
         };
@@ -88,11 +85,7 @@ impl Stream {
         let charged = gate.finish(clock::now(), charge, end());
         let rule = gate.settings().rule(charge.rule).name.clone();
         drop(gate);
-        let decision = if charged == Credits::ZERO {
-            "released"
-        } else {
-            "admitted"
-        };
+        let decision = if charged == Credits::ZERO { "released" } else { "admitted" };
         let facts = &charge.facts;
         note(&format!(
             "decision={decision} account={} key={} charge={charged} rule={rule}",
@@ -108,9 +101,7 @@ fn surroundings(ticket: &mut Ticket, head: &Head<'_>) {
 
 /// An attribute of Envoy's.
 fn property(path: &[String]) -> Option<Vec<u8>> {
-    hostcalls::get_property(path.iter().map(String::as_str).collect())
-        .ok()
-        .flatten()
+    hostcalls::get_property(path.iter().map(String::as_str).collect()).ok().flatten()
 }
 
 /// How the request ended, in Envoy's own words.

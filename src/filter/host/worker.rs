@@ -77,11 +77,7 @@ impl Worker {
                 };
                 let answer = refusal::answer(&refused, &around);
                 drop(gate);
-                let headers = answer
-                    .headers
-                    .iter()
-                    .map(|(name, value)| (*name, value.as_str()))
-                    .collect();
+                let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 let _ = hostcalls::send_http_response(
                     u32::from(answer.status),
                     headers,

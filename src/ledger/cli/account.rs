@@ -66,10 +66,8 @@ impl Account {
         let one = |id: &str| format!("/admin/v1/accounts/{}", encoded(id));
         let answer = match self.command {
             Command::List { limit, after } => {
-                let page = admin.get(
-                    "/admin/v1/accounts",
-                    &[("limit", Some(limit.to_string())), ("after", after)],
-                )?;
+                let page = admin
+                    .get("/admin/v1/accounts", &[("limit", Some(limit.to_string())), ("after", after)])?;
                 return screen.show(&page, |screen, page| {
                     screen.table(page.get("accounts").unwrap_or(&json!([])), &MEMBERS)?;
                     screen.next_page(page)

@@ -47,15 +47,10 @@ impl Remote {
         let (server, token) = if let Some(data) = &self.data {
             let url = data.join("admin-url");
             let server = std::fs::read_to_string(&url).map_err(|error| {
-                Failure::new("data", format!("can't read {}: {error}", url.display())).cure(format!(
-                    "start the gate with `faregate up --data {}` first",
-                    data.display()
-                ))
+                Failure::new("data", format!("can't read {}: {error}", url.display()))
+                    .cure(format!("start the gate with `faregate up --data {}` first", data.display()))
             })?;
-            (
-                server.trim().to_owned(),
-                tokens::from_file(&data.join("admin-token"), "--data")?,
-            )
+            (server.trim().to_owned(), tokens::from_file(&data.join("admin-token"), "--data")?)
         } else {
             let server = environment(SERVER_VARIABLE).and_then(|url| url.into_string().ok());
             let server = server.unwrap_or_else(|| DEFAULT_SERVER.to_owned());
@@ -94,28 +89,19 @@ impl Admin {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(TIMEOUT))
             .build();
-        Ok(Self {
-            agent: config.into(),
-            server,
-            token,
-            idempotency_key: None,
-        })
+        Ok(Self { agent: config.into(), server, token, idempotency_key: None })
     }
 
     fn with_idempotency_key(self, idempotency_key: Option<String>) -> Self {
-        Self {
-            idempotency_key,
-            ..self
-        }
+        Self { idempotency_key, ..self }
     }
 
     /// Reads `path`; `query` holds names and values, absent ones are left out.
     pub fn get(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Value, Failure> {
         let mut url = format!("{}{path}", self.server);
         let mut mark = '?';
-        for (name, value) in query
-            .iter()
-            .filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
+        for (name, value) in
+            query.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
         {
             url.push(mark);
             url.push_str(name);
@@ -123,20 +109,13 @@ impl Admin {
             url.push_str(&encoded(value));
             mark = '&';
         }
-        let sent = self
-            .agent
-            .get(&url)
-            .header("authorization", format!("Bearer {}", self.token))
-            .call();
+        let sent = self.agent.get(&url).header("authorization", format!("Bearer {}", self.token)).call();
         self.answer(sent, None)
     }
 
     /// Writes to `path`.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let key = self
-            .idempotency_key
-            .clone()
-            .unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let key = self.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         let sent = self
             .agent
             .post(format!("{}{path}", self.server))
@@ -154,11 +133,7 @@ impl Admin {
     ) -> Result<Value, Failure> {
         let mut response = sent.map_err(|error| self.unanswered(&error, written))?;
         let status = response.status();
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(MAX_ANSWER_BYTES)
-            .read_to_vec();
+        let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
         let body = body.map_err(|error| self.unanswered(&error, written))?;
         let body: Option<Value> = serde_json::from_slice(&body).ok();
         match body {
@@ -170,9 +145,7 @@ impl Admin {
                 "no_ledger",
                 format!("{} answered {status}, and not as a ledger does", self.server),
             )
-            .cure(format!(
-                "name the ledger's admin address with --server or {SERVER_VARIABLE}"
-            ))),
+            .cure(format!("name the ledger's admin address with --server or {SERVER_VARIABLE}"))),
         }
     }
 
@@ -180,9 +153,7 @@ impl Admin {
     fn refusal(&self, status: u16, problem: &Value) -> Failure {
         let member = |name| problem.get(name).and_then(Value::as_str).map(str::to_owned);
         let code = member("code").unwrap_or_default();
-        let detail = member("detail")
-            .or_else(|| member("title"))
-            .unwrap_or_else(|| code.clone());
+        let detail = member("detail").or_else(|| member("title")).unwrap_or_else(|| code.clone());
         let field = member("field");
         let detail = match &field {
             Some(field) if !detail.contains(field.as_str()) => format!("{field}: {detail}"),
@@ -202,13 +173,7 @@ impl Admin {
             (503, _) => Some("try again in a moment".to_owned()),
             _ => None,
         };
-        Failure {
-            code,
-            detail,
-            status: Some(status),
-            field,
-            cure,
-        }
+        Failure { code, detail, status: Some(status), field, cure }
     }
 
     /// No answer came. A write may have happened all the same; its key makes repeating it safe.
@@ -233,10 +198,8 @@ impl Admin {
                     .cure("ask for less with --limit")
             }
             other => {
-                let failure = Failure::new(
-                    "unreachable",
-                    format!("can't reach the ledger at {server}: {other}"),
-                );
+                let failure =
+                    Failure::new("unreachable", format!("can't reach the ledger at {server}: {other}"));
                 let mut cure = format!(
                     "start it with `faregate serve` or `faregate up`, or name it with --server, {SERVER_VARIABLE} or --data"
                 );
@@ -252,15 +215,14 @@ impl Admin {
 
 /// A path segment or query value with everything escaped that could mean something else.
 pub fn encoded(text: &str) -> String {
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut encoded, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                encoded.push(char::from(byte));
-            } else {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-            encoded
-        })
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
 }
 
 /// A JSON object of the members that are there.

@@ -26,9 +26,7 @@ pub fn report(answer: &Value, screen: &mut Screen<'_>) -> Result<(), Failure> {
     screen.show(answer, |screen, _| {
         if clean {
             let (accounts, entries) = (counted("accounts"), counted("entries"));
-            return screen.line(format_args!(
-                "ok: {accounts} accounts and {entries} entries agree"
-            ));
+            return screen.line(format_args!("ok: {accounts} accounts and {entries} entries agree"));
         }
         screen.table(problems, &["what", "account", "expected", "found"])
     })?;
@@ -36,9 +34,6 @@ pub fn report(answer: &Value, screen: &mut Screen<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     let count = problems.as_array().map_or(0, Vec::len);
-    Err(Failure::new(
-        "audit",
-        format!("{count} rows disagree with the entries they come from"),
-    )
-    .cure("keep a copy of the data directory as it is, and report this: the books must never disagree"))
+    Err(Failure::new("audit", format!("{count} rows disagree with the entries they come from"))
+        .cure("keep a copy of the data directory as it is, and report this: the books must never disagree"))
 }

@@ -29,11 +29,7 @@ impl Balance {
                 ("owed", "the next grant pays this first"),
                 ("granted", "in all"),
             ];
-            let width = amounts
-                .iter()
-                .map(|(name, _)| text(balance, name).len())
-                .max()
-                .unwrap_or(0);
+            let width = amounts.iter().map(|(name, _)| text(balance, name).len()).max().unwrap_or(0);
             for (name, meaning) in amounts {
                 let line = format!("{name:<9}  {:>width$}  {meaning}", text(balance, name));
                 screen.line(line.trim_end())?;

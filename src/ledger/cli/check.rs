@@ -29,10 +29,7 @@ impl Check {
             .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
         let size = file.map_err(|error| Failure::new("file", format!("can't read {name}: {error}")))?;
         if u64::try_from(size).is_ok_and(|size| size > MAX_FILE_BYTES) {
-            return Err(Failure::new(
-                "file",
-                format!("{name} is larger than {MAX_FILE_BYTES} bytes"),
-            ));
+            return Err(Failure::new("file", format!("{name} is larger than {MAX_FILE_BYTES} bytes")));
         }
         report(&name, &check(&name, &text)?, screen)
     }
@@ -54,73 +51,51 @@ pub fn check(name: &str, text: &str) -> Result<Vec<Finding>, Failure> {
     if findings.is_empty() {
         return Err(Failure::new("nothing_found", format!("{name} holds no configuration of the Faregate filter")).cure(
             "it is an object with the members ledger, identities, rules, otherwise; in an Envoy configuration it is the \
-             `configuration` (StringValue or Struct) of an envoy.filters.http.wasm filter",
+             `configuration` (a StringValue) of an envoy.filters.http.wasm filter",
         ));
     }
     Ok(findings)
 }
 
 fn judge(found: Found) -> Finding {
-    let Found {
-        place,
-        configuration,
-        fails_open,
-    } = found;
-    let mut problems = Vec::new();
-    match configuration {
-        Ok(configuration) => {
-            if let Err(problem) = Settings::from_value(&configuration) {
-                problems.push(problem);
-            }
-        }
-        Err(problem) => problems.push(problem),
-    }
-    if fails_open {
-        problems.push(SettingsError {
-            path: "(plugin) failure_policy".to_owned(),
-            found: "FAIL_OPEN".to_owned(),
-            allowed: "FAIL_RELOAD, or FAIL_CLOSED: a gate that fails open lets everybody through unpaid"
-                .to_owned(),
-        });
-    }
-    Finding { place, problems }
+    let Found { place, configuration, flaws } = found;
+    let problem = configuration.and_then(|configuration| Settings::from_value(&configuration)).err();
+    Finding { place, problems: problem.into_iter().chain(flaws).collect() }
 }
 
 /// Shows the findings; problems are a failure.
 fn report(name: &str, findings: &[Finding], screen: &mut Screen<'_>) -> Result<(), Failure> {
     let count: usize = findings.iter().map(|finding| finding.problems.len()).sum();
-    let problem = |problem: &SettingsError| json!({ "path": problem.path, "found": problem.found, "allowed": problem.allowed });
+    let problem = |problem: &SettingsError| {
+        let Fault { path, found, allowed } = problem.fault();
+        json!({ "path": path, "found": found, "allowed": allowed })
+    };
     let filters: Vec<Value> = findings
         .iter()
         .map(|finding| json!({ "place": finding.place, "problems": finding.problems.iter().map(problem).collect::<Vec<_>>() }))
         .collect();
-    screen.show(
-        &json!({ "file": name, "ok": count == 0, "filters": filters }),
-        |screen, _| {
-            for finding in findings {
-                let place = if finding.place.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{name}: {}", finding.place)
-                };
-                if finding.problems.is_empty() {
-                    screen.line(format_args!("{place}: ok"))?;
-                }
-                for problem in &finding.problems {
-                    screen.line(format_args!(
-                        "{place}\n  {}\n    found    {}\n    allowed  {}",
-                        problem.path, problem.found, problem.allowed
-                    ))?;
-                }
+    screen.show(&json!({ "file": name, "ok": count == 0, "filters": filters }), |screen, _| {
+        for finding in findings {
+            let place =
+                if finding.place.is_empty() { name.to_owned() } else { format!("{name}: {}", finding.place) };
+            if finding.problems.is_empty() {
+                screen.line(format_args!("{place}: ok"))?;
             }
-            Ok(())
-        },
-    )?;
+            for problem in &finding.problems {
+                screen.line(format_args!(
+                    "{place}\n  {}\n    found    {}\n    allowed  {}",
+                    problem.fault().path,
+                    problem.fault().found,
+                    problem.fault().allowed
+                ))?;
+            }
+        }
+        Ok(())
+    })?;
     match count {
         0 => Ok(()),
-        _ => Err(Failure::new(
-            "invalid_configuration",
-            format!("{name}: Envoy would refuse this, or should"),
-        )),
+        _ => {
+            Err(Failure::new("invalid_configuration", format!("{name}: Envoy would refuse this, or should")))
+        }
     }
 }

@@ -38,11 +38,7 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("faregate-demo-").tempdir();
         let folder = folder
             .map_err(|error| Failure::new("data", format!("can't make a temporary directory: {error}")))?;
-        let listen = if is_free(loopback(USUAL_PORT)) {
-            loopback(USUAL_PORT)
-        } else {
-            loopback(0)
-        };
+        let listen = if is_free(loopback(USUAL_PORT)) { loopback(USUAL_PORT) } else { loopback(0) };
         let plan = Plan {
             data: folder.path().to_owned(),
             listen,
@@ -74,10 +70,9 @@ impl Demo {
             told
         });
         let (lines, told) = told?;
-        screen.show(
-            &json!({ "ok": told.is_ok(), "transcript": lines }),
-            |screen, _| lines.iter().try_for_each(|line| screen.line(line)),
-        )?;
+        screen.show(&json!({ "ok": told.is_ok(), "transcript": lines }), |screen, _| {
+            lines.iter().try_for_each(|line| screen.line(line))
+        })?;
         told
     }
 }
@@ -99,9 +94,7 @@ struct Answer {
 
 impl Story {
     fn of(gate: &Gate) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None);
+        let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None);
         Self {
             url: format!("http://{}/hello", gate.listen),
             key: gate.key.clone(),
@@ -159,10 +152,7 @@ impl Story {
         }
         let mut response = request.call().map_err(failed)?;
         let body = response.body_mut().read_to_string().map_err(failed)?;
-        Ok(Answer {
-            status: response.status().as_u16(),
-            body,
-        })
+        Ok(Answer { status: response.status().as_u16(), body })
     }
 
     /// Runs one of this program's own commands.
@@ -215,24 +205,13 @@ impl Story {
 fn expect_refusal(answer: &Answer, status: u16, code: &str) -> Result<(), Failure> {
     let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let found = body.get("code").and_then(Value::as_str).unwrap_or("no code");
-    expect(
-        "the answer",
-        &format!("{status} {code}"),
-        &format!("{} {found}", answer.status),
-    )
+    expect("the answer", &format!("{status} {code}"), &format!("{} {found}", answer.status))
 }
 
 fn expect(what: &str, expected: &str, found: &str) -> Result<(), Failure> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(differs(what, expected, found))
-    }
+    if expected == found { Ok(()) } else { Err(differs(what, expected, found)) }
 }
 
 fn differs(what: &str, expected: &str, found: &str) -> Failure {
-    Failure::new(
-        "demo",
-        format!("the story goes wrong here: {what} should be {expected}, and is {found}"),
-    )
+    Failure::new("demo", format!("the story goes wrong here: {what} should be {expected}, and is {found}"))
 }

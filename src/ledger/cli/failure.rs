@@ -25,13 +25,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with a code and a sentence.
     pub fn new(code: &str, detail: impl Display) -> Self {
-        Self {
-            code: code.to_owned(),
-            detail: detail.to_string(),
-            status: None,
-            field: None,
-            cure: None,
-        }
+        Self { code: code.to_owned(), detail: detail.to_string(), status: None, field: None, cure: None }
     }
 
     /// The command line itself is wrong.
@@ -41,10 +35,7 @@ impl Failure {
 
     /// Adds what to do next.
     pub fn cure(self, cure: impl Display) -> Self {
-        Self {
-            cure: Some(cure.to_string()),
-            ..self
-        }
+        Self { cure: Some(cure.to_string()), ..self }
     }
 
     /// 2 for wrong usage, 1 for all else.
@@ -57,11 +48,7 @@ impl Failure {
         let text = if json {
             serde_json::to_string(self).unwrap_or_else(|_| self.detail.clone())
         } else {
-            let cure = self
-                .cure
-                .as_ref()
-                .map(|cure| format!("\n  {cure}"))
-                .unwrap_or_default();
+            let cure = self.cure.as_ref().map(|cure| format!("\n  {cure}")).unwrap_or_default();
             format!("error: {}{cure}", self.detail)
         };
         // Nothing is left to do when stderr is gone.

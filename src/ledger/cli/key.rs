@@ -50,12 +50,7 @@ impl Key {
         let admin = self.remote.connect()?;
         let keys = |account: &str| format!("/admin/v1/accounts/{}/keys", encoded(account));
         match self.command {
-            Command::Create {
-                account,
-                note,
-                expires,
-                subject,
-            } => {
+            Command::Create { account, note, expires, subject } => {
                 let answer = admin.post(
                     &keys(&account),
                     &body([
@@ -65,10 +60,8 @@ impl Key {
                     ]),
                 )?;
                 screen.show(&answer, |screen, key| {
-                    screen.members(
-                        key,
-                        &["id", "account", "key", "subject", "state", "expires_at", "note"],
-                    )?;
+                    screen
+                        .members(key, &["id", "account", "key", "subject", "state", "expires_at", "note"])?;
                     if key.get("key").is_some_and(Value::is_string) {
                         screen.line("The key is shown this once: keep it now.")?;
                     }
@@ -78,15 +71,7 @@ impl Key {
             Command::List { account } => {
                 let answer = admin.get(&keys(&account), &[])?;
                 screen.show(&answer, |screen, page| {
-                    let columns = [
-                        "id",
-                        "prefix",
-                        "subject",
-                        "state",
-                        "expires_at",
-                        "note",
-                        "created_at",
-                    ];
+                    let columns = ["id", "prefix", "subject", "state", "expires_at", "note", "created_at"];
                     screen.table(page.get("keys").unwrap_or(&json!([])), &columns)?;
                     screen.next_page(page)
                 })
@@ -106,6 +91,5 @@ impl Key {
 pub fn expiry(expires: Option<String>) -> Result<Option<Value>, Failure> {
     let Some(expires) = expires else { return Ok(None) };
     let at = when::rfc3339(&expires, jiff::Timestamp::now(), Direction::Ahead);
-    at.map(|at| Some(at.into()))
-        .map_err(|why| Failure::usage(format!("--expires: {why}")))
+    at.map(|at| Some(at.into())).map_err(|why| Failure::usage(format!("--expires: {why}")))
 }

@@ -19,10 +19,7 @@ pub struct Leases {
 
 impl Leases {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let answer = self
-            .remote
-            .connect()?
-            .get("/admin/v1/leases", &[("gateway", self.gateway)])?;
+        let answer = self.remote.connect()?.get("/admin/v1/leases", &[("gateway", self.gateway)])?;
         screen.show(&answer, |screen, answer| {
             let columns = [
                 "gateway",

@@ -123,9 +123,5 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         // Nothing is left to do when the terminal is gone.
         let _ = error.print();
     }
-    if answer {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(2)
-    }
+    if answer { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }

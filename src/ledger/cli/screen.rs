@@ -22,11 +22,7 @@ impl<'a> Screen<'a> {
         answer: &Value,
         human: impl FnOnce(&mut Self, &Value) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if self.json {
-            self.line(answer)
-        } else {
-            human(self, answer)
-        }
+        if self.json { self.line(answer) } else { human(self, answer) }
     }
 
     /// One line.
@@ -37,11 +33,7 @@ impl<'a> Screen<'a> {
 
     /// The named members of an object, one per line; those that are absent or null are left out.
     pub fn members(&mut self, object: &Value, names: &[&str]) -> Result<(), Failure> {
-        let present = || {
-            names
-                .iter()
-                .filter(|name| object.get(**name).is_some_and(|value| !value.is_null()))
-        };
+        let present = || names.iter().filter(|name| object.get(**name).is_some_and(|value| !value.is_null()));
         let width = present().map(|name| name.len()).max().unwrap_or(0);
         for name in present() {
             self.line(format_args!("{:<width$}  {}", label(name), text(object, name)))?;
@@ -51,10 +43,8 @@ impl<'a> Screen<'a> {
 
     /// A list of objects as a table with the named members as columns.
     pub fn table(&mut self, rows: &Value, columns: &[&str]) -> Result<(), Failure> {
-        let rows: Vec<Vec<String>> = list(rows)
-            .iter()
-            .map(|row| columns.iter().map(|name| text(row, name)).collect())
-            .collect();
+        let rows: Vec<Vec<String>> =
+            list(rows).iter().map(|row| columns.iter().map(|name| text(row, name)).collect()).collect();
         if rows.is_empty() {
             return self.line("(none)");
         }
@@ -66,17 +56,10 @@ impl<'a> Screen<'a> {
                 .unwrap_or(0)
                 .max(name.len())
         };
-        let widths: Vec<usize> = columns
-            .iter()
-            .enumerate()
-            .map(|(at, name)| width(at, name))
-            .collect();
+        let widths: Vec<usize> = columns.iter().enumerate().map(|(at, name)| width(at, name)).collect();
         let header: Vec<String> = columns.iter().map(|name| label(name).to_uppercase()).collect();
         for row in std::iter::once(&header).chain(&rows) {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:<width$}"));
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
             self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         Ok(())
@@ -104,13 +87,7 @@ pub fn text(object: &Value, name: &str) -> String {
 /// The text with its control characters escaped.
 pub fn printable(text: &str) -> String {
     text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
         .collect()
 }
 

@@ -70,22 +70,14 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| {
-            Failure::new(
-                "runtime",
-                format!("can't start the asynchronous runtime: {error}"),
-            )
-        })
+        .map_err(|error| Failure::new("runtime", format!("can't start the asynchronous runtime: {error}")))
 }
 
 /// What asks `serve` to end.
 pub const STOP: [SignalKind; 2] = [SignalKind::interrupt(), SignalKind::terminate()];
 /// What asks a gate in the foreground to end: its terminal's closing, too, or Envoy would be left behind.
-pub const STOP_OR_HANGUP: [SignalKind; 3] = [
-    SignalKind::interrupt(),
-    SignalKind::terminate(),
-    SignalKind::hangup(),
-];
+pub const STOP_OR_HANGUP: [SignalKind; 3] =
+    [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
 
 /// Ready once the process gets one of these signals. Must be called inside a runtime.
 pub fn stop_signal(kinds: &[SignalKind]) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
@@ -93,9 +85,7 @@ pub fn stop_signal(kinds: &[SignalKind]) -> Result<impl Future<Output = ()> + Se
     let mut caught =
         caught.map_err(|error| Failure::new("signal", format!("can't catch signals: {error}")))?;
     Ok(std::future::poll_fn(move |context| {
-        let arrived = caught
-            .iter_mut()
-            .any(|signal| signal.poll_recv(context).is_ready());
+        let arrived = caught.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
         if arrived { Poll::Ready(()) } else { Poll::Pending }
     }))
 }

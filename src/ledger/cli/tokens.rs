@@ -26,10 +26,8 @@ pub fn process_environment(name: &str) -> Option<OsString> {
 pub fn from_environment(name: &str, environment: Environment<'_>) -> Result<String, Failure> {
     let file_name = format!("{name}_FILE");
     match (environment(name), environment(&file_name)) {
-        (Some(_), Some(_)) => Err(
-            Failure::new("token", format!("both {name} and {file_name} are set"))
-                .cure("keep one of them, so that it is clear which token counts"),
-        ),
+        (Some(_), Some(_)) => Err(Failure::new("token", format!("both {name} and {file_name} are set"))
+            .cure("keep one of them, so that it is clear which token counts")),
         (Some(token), None) => match token.into_string() {
             Ok(token) => checked(token, name),
             Err(_) => Err(Failure::new("token", format!("{name} is not text")).cure(make_one(name))),
@@ -44,11 +42,8 @@ pub fn from_environment(name: &str, environment: Environment<'_>) -> Result<Stri
 /// The token in a file; blanks and line ends around it don't count.
 pub fn from_file(path: &Path, source: &str) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(
-            "token",
-            format!("{source}: can't read {}: {error}", path.display()),
-        )
-        .cure(make_one(source))
+        Failure::new("token", format!("{source}: can't read {}: {error}", path.display()))
+            .cure(make_one(source))
     })?;
     checked(text.trim().to_owned(), &format!("{source} ({})", path.display()))
 }
@@ -57,16 +52,10 @@ fn checked(token: String, source: &str) -> Result<String, Failure> {
     let wrong =
         |what: String| Err(Failure::new("token", format!("{source} holds {what}")).cure(make_one(source)));
     if token.len() < MIN_LEN {
-        return wrong(format!(
-            "{} characters; a token has at least {MIN_LEN}",
-            token.len()
-        ));
+        return wrong(format!("{} characters; a token has at least {MIN_LEN}", token.len()));
     }
     if token.len() > MAX_LEN {
-        return wrong(format!(
-            "{} characters; a token has at most {MAX_LEN}",
-            token.len()
-        ));
+        return wrong(format!("{} characters; a token has at most {MAX_LEN}", token.len()));
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return wrong("blanks or characters that no HTTP header can carry".to_owned());
@@ -75,10 +64,6 @@ fn checked(token: String, source: &str) -> Result<String, Failure> {
 }
 
 fn make_one(source: &str) -> String {
-    let name = source
-        .split([' ', '('])
-        .next()
-        .unwrap_or(source)
-        .trim_end_matches("_FILE");
+    let name = source.split([' ', '(']).next().unwrap_or(source).trim_end_matches("_FILE");
     format!("make one with `openssl rand -hex 32`, and set {name}, or {name}_FILE to a file that holds it")
 }

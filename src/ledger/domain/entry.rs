@@ -22,14 +22,8 @@ pub enum Book {
 
 impl Book {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Issued,
-        Self::Available,
-        Self::Held,
-        Self::Revenue,
-        Self::Expired,
-        Self::Owed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Issued, Self::Available, Self::Held, Self::Revenue, Self::Expired, Self::Owed];
 
     /// The name in the database.
     pub const fn as_str(self) -> &'static str {

@@ -5,8 +5,8 @@
 //! no lease, though all that it reports is still booked.
 
 use super::{BookError, Key, Kind, Lease, LeaseState, Purse, sizing};
-use faregate_protocol::{Credits, RefusalCode};
 use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Facts, Granted, LeaseReport, Refused};
+use faregate_protocol::{Credits, RefusalCode};
 
 use jiff::Timestamp;
 
@@ -83,11 +83,7 @@ pub fn ask_again(answer: &mut EntryAnswer, after_ms: u32) {
 }
 
 const fn refused(code: RefusalCode, available: Credits) -> Refused {
-    Refused {
-        code,
-        available,
-        retry_ms: None,
-    }
+    Refused { code, available, retry_ms: None }
 }
 
 impl Payer {
@@ -99,20 +95,9 @@ impl Payer {
         let had_money = self.lease.has_money();
         self.purse.expire(now)?;
         let account = &self.purse.account;
-        let facts = Facts {
-            key: self.key.id.to_string(),
-            account: account.id.to_string(),
-            plan: None,
-        };
-        let mut answer = EntryAnswer {
-            facts: Some(facts),
-            ..EntryAnswer::default()
-        };
-        let mut verdict = Verdict {
-            answer: EntryAnswer::default(),
-            short: false,
-            touched: false,
-        };
+        let facts = Facts { key: self.key.id.to_string(), account: account.id.to_string(), plan: None };
+        let mut answer = EntryAnswer { facts: Some(facts), ..EntryAnswer::default() };
+        let mut verdict = Verdict { answer: EntryAnswer::default(), short: false, touched: false };
 
         answer.on_credit = self.charge_on_credit(entry.on_credit)?;
         if let Some(word) = entry.ended {
@@ -149,9 +134,7 @@ impl Payer {
     pub fn reclaim(&mut self, now: Timestamp) -> Result<Credits, BookError> {
         let had_money = self.lease.has_money();
         self.purse.expire(now)?;
-        let back = self
-            .purse
-            .give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
+        let back = self.purse.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
         self.close(LeaseState::Reclaimed);
         self.count_holders(had_money);
         Ok(back)
@@ -160,12 +143,7 @@ impl Payer {
     fn granted(&self, fence: u32, ttl_ms: u64) -> Option<Granted> {
         let Lease { granted, recall, .. } = self.lease;
         let current = self.lease.state == LeaseState::Open && self.lease.fence == fence;
-        current.then_some(Granted {
-            fence,
-            granted,
-            ttl_ms,
-            recall,
-        })
+        current.then_some(Granted { fence, granted, ttl_ms, recall })
     }
 
     fn charge_on_credit(&mut self, told: Credits) -> Result<Credits, BookError> {
@@ -186,8 +164,7 @@ impl Payer {
             self.forget_for(word.fence, word.spent, now)?;
         }
         self.book_spent(word.spent)?;
-        self.purse
-            .give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
+        self.purse.give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
         self.close(LeaseState::Ended);
         Ok(())
     }
@@ -195,8 +172,7 @@ impl Payer {
     /// A fence that the ledger has no memory of (its row was pruned, or an older copy of the file was
     /// restored). If it was spent from, it counts as one that is over.
     fn forget_for(&mut self, fence: u32, spent: Credits, now: Timestamp) -> Result<(), BookError> {
-        self.purse
-            .give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
+        self.purse.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
         if spent.is_positive() {
             self.lease.restart(fence, LeaseState::Reclaimed);
         }
@@ -214,8 +190,7 @@ impl Payer {
         let growth = told.less(self.lease.spent);
         if growth.is_positive() {
             let covered = self.purse.spend(&mut self.lease, growth)?;
-            self.purse
-                .charge(self.lease.place(), LATE, growth.less(covered))?;
+            self.purse.charge(self.lease.place(), LATE, growth.less(covered))?;
             self.lease.spent = told;
         }
         Ok(())
@@ -255,11 +230,7 @@ impl Payer {
         ask: Ask,
         had_money: bool,
     ) -> Result<bool, BookError> {
-        let granted = if standing == Standing::Current {
-            self.lease.granted
-        } else {
-            Credits::ZERO
-        };
+        let granted = if standing == Standing::Current { self.lease.granted } else { Credits::ZERO };
         let wanted = ask.want.max(ask.need).less(granted);
         if !wanted.is_positive() {
             return Ok(false);

@@ -29,14 +29,7 @@ impl Grant {
 
     /// The order in which grants are spent: priority, then earliest expiry (none comes last), then oldest.
     pub fn burn_order(&self, other: &Self) -> Ordering {
-        let rank = |grant: &Self| {
-            (
-                grant.priority,
-                grant.expires_at.is_none(),
-                grant.expires_at,
-                grant.no,
-            )
-        };
+        let rank = |grant: &Self| (grant.priority, grant.expires_at.is_none(), grant.expires_at, grant.no);
         rank(self).cmp(&rank(other))
     }
 }

@@ -48,16 +48,8 @@ impl Bank {
             holders: 0,
             tight: false,
         };
-        let leases = (1..=gates)
-            .map(|n| Lease::never(GatewayNo(n), KeyNo(1), AccountNo(1)))
-            .collect();
-        Self {
-            account,
-            grants: BTreeMap::new(),
-            leases,
-            books: BTreeMap::new(),
-            second: 1_000,
-        }
+        let leases = (1..=gates).map(|n| Lease::never(GatewayNo(n), KeyNo(1), AccountNo(1))).collect();
+        Self { account, grants: BTreeMap::new(), leases, books: BTreeMap::new(), second: 1_000 }
     }
 
     fn now(&self) -> Timestamp {
@@ -66,10 +58,7 @@ impl Bank {
 
     fn purse(&self, lease: Option<&Lease>) -> Purse {
         let drawn = |no| lease.is_some_and(|lease| lease.draws.iter().any(|draw| draw.grant == no));
-        let live = self
-            .grants
-            .values()
-            .filter(|grant| grant.remaining.is_positive() || drawn(grant.no));
+        let live = self.grants.values().filter(|grant| grant.remaining.is_positive() || drawn(grant.no));
         Purse::new(self.account.clone(), live.cloned().collect())
     }
 
@@ -91,25 +80,13 @@ impl Bank {
         let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
         let expires_at = lasts.map(|lasts| Timestamp::from_second(self.second + lasts).unwrap());
         let mut purse = self.purse(None);
-        purse
-            .issue(Grant {
-                no,
-                priority,
-                expires_at,
-                remaining: credits(amount),
-            })
-            .unwrap();
+        purse.issue(Grant { no, priority, expires_at, remaining: credits(amount) }).unwrap();
         self.keep(&purse);
     }
 
     fn exchange(&mut self, gate: usize, entry: &Entry) -> EntryAnswer {
         let lease = self.leases[gate].clone();
-        let key = Key {
-            no: KeyNo(1),
-            id: KeyId::stored("key_1".into()),
-            revoked: false,
-            expires_at: None,
-        };
+        let key = Key { no: KeyNo(1), id: KeyId::stored("key_1".into()), revoked: false, expires_at: None };
         let purse = if needs_grants(self.account.books.owed, &lease, entry) {
             self.purse(Some(&lease))
         } else {
@@ -127,17 +104,8 @@ impl Bank {
         if lease.state != LeaseState::Open {
             return;
         }
-        let key = Key {
-            no: KeyNo(1),
-            id: KeyId::stored("key_1".into()),
-            revoked: false,
-            expires_at: None,
-        };
-        let mut payer = Payer {
-            purse: self.purse(Some(&lease)),
-            key,
-            lease,
-        };
+        let key = Key { no: KeyNo(1), id: KeyId::stored("key_1".into()), revoked: false, expires_at: None };
+        let mut payer = Payer { purse: self.purse(Some(&lease)), key, lease };
         payer.reclaim(self.now()).unwrap();
         self.leases[gate] = payer.lease;
         self.keep(&payer.purse);
@@ -156,15 +124,8 @@ impl Bank {
         assert_eq!(of(Book::Owed), -says(books.owed));
         assert_eq!(Book::ALL.iter().map(|book| of(*book)).sum::<i128>(), 0);
         let remaining: i128 = self.grants.values().map(|grant| says(grant.remaining)).sum();
-        assert_eq!(
-            remaining,
-            says(books.available),
-            "available is what remains in the grants"
-        );
-        assert!(
-            books.owed.is_zero() || books.available.is_zero(),
-            "debts are paid first"
-        );
+        assert_eq!(remaining, says(books.available), "available is what remains in the grants");
+        assert!(books.owed.is_zero() || books.available.is_zero(), "debts are paid first");
     }
 
     fn check_leases(&self) {
@@ -192,18 +153,11 @@ impl Gate {
     }
 
     fn free(&self) -> i64 {
-        if self.stopped {
-            0
-        } else {
-            self.granted - self.spent - self.returned
-        }
+        if self.stopped { 0 } else { self.granted - self.spent - self.returned }
     }
 
     fn seal(&mut self) {
-        let word = Ended {
-            fence: self.fence,
-            spent: credits(self.spent),
-        };
+        let word = Ended { fence: self.fence, spent: credits(self.spent) };
         *self = Self {
             fence: self.fence + 1,
             word: Some(word),
@@ -296,37 +250,18 @@ fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
 
 fn live(steps: Vec<Step>) -> (Bank, Vec<Gate>) {
     let mut bank = Bank::new(3);
-    let mut gates = vec![
-        Gate {
-            fence: 1,
-            ..Gate::default()
-        };
-        GATES
-    ];
+    let mut gates = vec![Gate { fence: 1, ..Gate::default() }; GATES];
     let mut letters: Vec<(usize, Entry)> = Vec::new();
     for step in steps {
         match step {
-            Step::Grant {
-                amount,
-                priority,
-                lasts,
-            } => bank.grant(amount, priority, lasts),
+            Step::Grant { amount, priority, lasts } => bank.grant(amount, priority, lasts),
             Step::Wait { seconds } => bank.second += seconds,
             Step::Sell { gate, amount } => gates[gate].spent += amount.min(gates[gate].free()),
             Step::HandBack { gate, amount } => gates[gate].returned += amount.min(gates[gate].free()),
-            Step::Compose {
-                gate,
-                least,
-                more,
-                most,
-            } => {
+            Step::Compose { gate, least, more, most } => {
                 let used = gates[gate].spent + gates[gate].returned;
                 let (least, need) = (used + least, used + least + more);
-                let ask = Ask {
-                    least: credits(least),
-                    need: credits(need),
-                    want: credits(need + most),
-                };
+                let ask = Ask { least: credits(least), need: credits(need), want: credits(need + most) };
                 letters.push((gate, gates[gate].message(Some(ask))));
             }
             Step::Deliver { which, heard } => {
@@ -366,10 +301,7 @@ fn settle(bank: &mut Bank, gates: &mut [Gate]) {
         if gate.word.is_none() {
             gate.seal();
         }
-        let word = Entry {
-            lease: None,
-            ..gate.message(None)
-        };
+        let word = Entry { lease: None, ..gate.message(None) };
         let answer = bank.exchange(n, &word);
         assert_eq!(answer.ended, word.ended.map(|word| word.fence));
     }

@@ -26,9 +26,7 @@ impl AccountId {
         if well_formed {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidAccountId {
-                found: text.chars().take(80).collect(),
-            })
+            Err(InvalidAccountId { found: text.chars().take(80).collect() })
         }
     }
 

@@ -49,11 +49,7 @@ impl FreshKey {
     pub fn compose(random: &[u8; api_key::SECRET_LEN]) -> Option<Self> {
         let secret = api_key::compose(random)?;
         let prefix = secret.get(..api_key::VISIBLE_LEN)?.to_owned();
-        Some(Self {
-            hash: hash(&secret),
-            prefix,
-            secret,
-        })
+        Some(Self { hash: hash(&secret), prefix, secret })
     }
 }
 
@@ -87,23 +83,11 @@ mod tests {
             expires_at: Some(Timestamp::from_second(1_001).unwrap()),
         };
         assert_eq!(key.refusal(AccountState::Active, now), None);
-        assert_eq!(
-            key.refusal(AccountState::Suspended, now),
-            Some(RefusalCode::AccountSuspended)
-        );
-        assert_eq!(
-            key.refusal(AccountState::Closed, now),
-            Some(RefusalCode::AccountSuspended)
-        );
+        assert_eq!(key.refusal(AccountState::Suspended, now), Some(RefusalCode::AccountSuspended));
+        assert_eq!(key.refusal(AccountState::Closed, now), Some(RefusalCode::AccountSuspended));
         let later = Timestamp::from_second(1_001).unwrap();
-        assert_eq!(
-            key.refusal(AccountState::Active, later),
-            Some(RefusalCode::KeyExpired)
-        );
+        assert_eq!(key.refusal(AccountState::Active, later), Some(RefusalCode::KeyExpired));
         let revoked = Key { revoked: true, ..key };
-        assert_eq!(
-            revoked.refusal(AccountState::Active, now),
-            Some(RefusalCode::InvalidKey)
-        );
+        assert_eq!(revoked.refusal(AccountState::Active, now), Some(RefusalCode::InvalidKey));
     }
 }

@@ -81,19 +81,12 @@ impl Lease {
     /// Begins a fence; what was let through on credit is remembered across fences.
     pub(super) fn restart(&mut self, fence: u32, state: LeaseState) {
         let on_credit = self.on_credit;
-        *self = Self {
-            fence,
-            state,
-            on_credit,
-            ..Self::never(self.gateway, self.key, self.account)
-        };
+        *self = Self { fence, state, on_credit, ..Self::never(self.gateway, self.key, self.account) };
     }
 
     /// What the ledger sets aside for it.
     pub fn escrow(&self) -> Credits {
-        self.draws
-            .iter()
-            .fold(Credits::ZERO, |sum, draw| sum.saturating_add(draw.left))
+        self.draws.iter().fold(Credits::ZERO, |sum, draw| sum.saturating_add(draw.left))
     }
 
     /// Whether it is open and has money in it.
@@ -103,20 +96,12 @@ impl Lease {
 
     /// What a recall could bring back.
     pub fn recallable(&self) -> Credits {
-        if self.state == LeaseState::Open {
-            self.escrow().less(self.held)
-        } else {
-            Credits::ZERO
-        }
+        if self.state == LeaseState::Open { self.escrow().less(self.held) } else { Credits::ZERO }
     }
 
     /// Under which name its postings stand.
     pub const fn place(&self) -> Place {
-        Place {
-            gateway: self.gateway,
-            key: self.key,
-            fence: self.fence,
-        }
+        Place { gateway: self.gateway, key: self.key, fence: self.fence }
     }
 
     /// Adds money from a grant.
@@ -136,10 +121,7 @@ impl Lease {
             if !part.is_positive() {
                 break;
             }
-            taken.push(Draw {
-                grant: first.grant,
-                left: part,
-            });
+            taken.push(Draw { grant: first.grant, left: part });
             missing = missing.less(part);
             first.left = first.left.less(part);
             if first.left.is_zero() {
@@ -171,10 +153,7 @@ mod tests {
         lease.push(GrantNo(2), credits(2));
         lease.push(GrantNo(2), credits(3));
         assert_eq!(lease.escrow(), credits(10));
-        let draw = |grant, left| Draw {
-            grant: GrantNo(grant),
-            left: credits(left),
-        };
+        let draw = |grant, left| Draw { grant: GrantNo(grant), left: credits(left) };
         assert_eq!(lease.consume(credits(4)), [draw(1, 4)]);
         assert_eq!(lease.release(credits(5)), [draw(2, 5)]);
         assert_eq!(lease.release(credits(5)), [draw(1, 1)]);

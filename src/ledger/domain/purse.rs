@@ -23,19 +23,12 @@ impl Purse {
     /// They may be left out when no money will move but from a lease to revenue.
     pub fn new(account: Account, mut grants: Vec<Grant>) -> Self {
         grants.sort_by(Grant::burn_order);
-        Self {
-            account,
-            grants,
-            changed: Vec::new(),
-            postings: Vec::new(),
-        }
+        Self { account, grants, changed: Vec::new(), postings: Vec::new() }
     }
 
     /// The grants that changed.
     pub fn changed_grants(&self) -> impl Iterator<Item = &Grant> {
-        self.grants
-            .iter()
-            .filter(|grant| self.changed.contains(&grant.no))
+        self.grants.iter().filter(|grant| self.changed.contains(&grant.no))
     }
 
     /// All the grants that were loaded, in burn order.
@@ -51,16 +44,8 @@ impl Purse {
     /// Adds a new grant, and pays debts from it.
     pub fn issue(&mut self, grant: Grant) -> Result<(), BookError> {
         let (no, amount) = (grant.no, grant.remaining);
-        add(
-            &mut self.account.books.granted,
-            amount,
-            "the sum of the account's grants",
-        )?;
-        add(
-            &mut self.account.books.available,
-            amount,
-            "the account's available credits",
-        )?;
+        add(&mut self.account.books.granted, amount, "the sum of the account's grants")?;
+        add(&mut self.account.books.available, amount, "the account's available credits")?;
         self.grants.push(grant);
         self.grants.sort_by(Grant::burn_order);
         self.post(Kind::Grant, Place::default(), no, amount);
@@ -76,22 +61,9 @@ impl Purse {
             }
             let (no, amount) = (grant.no, grant.remaining);
             grant.remaining = Credits::ZERO;
-            take(
-                &mut self.account.books.available,
-                amount,
-                "the account's available credits",
-            )?;
-            add(
-                &mut self.account.books.expired,
-                amount,
-                "the account's expired credits",
-            )?;
-            self.postings.push(Posting {
-                kind: Kind::Expire,
-                place: Place::default(),
-                grant: no,
-                amount,
-            });
+            take(&mut self.account.books.available, amount, "the account's available credits")?;
+            add(&mut self.account.books.expired, amount, "the account's expired credits")?;
+            self.postings.push(Posting { kind: Kind::Expire, place: Place::default(), grant: no, amount });
             self.changed.push(no);
         }
         Ok(())
@@ -106,11 +78,7 @@ impl Purse {
             self.post(Kind::Draw, place, no, part);
             drawn = drawn.saturating_add(part);
         }
-        take(
-            &mut self.account.books.available,
-            drawn,
-            "the account's available credits",
-        )?;
+        take(&mut self.account.books.available, drawn, "the account's available credits")?;
         add(&mut self.account.books.held, drawn, "the account's held credits")?;
         Ok(drawn)
     }
@@ -124,11 +92,7 @@ impl Purse {
             spent = spent.saturating_add(draw.left);
         }
         take(&mut self.account.books.held, spent, "the account's held credits")?;
-        add(
-            &mut self.account.books.spent,
-            spent,
-            "the account's spent credits",
-        )?;
+        add(&mut self.account.books.spent, spent, "the account's spent credits")?;
         Ok(spent)
     }
 
@@ -145,31 +109,17 @@ impl Purse {
         let mut given = Credits::ZERO;
         for draw in lease.release(amount) {
             given = given.saturating_add(draw.left);
-            take(
-                &mut self.account.books.held,
-                draw.left,
-                "the account's held credits",
-            )?;
+            take(&mut self.account.books.held, draw.left, "the account's held credits")?;
             let Some(grant) = self.grants.iter_mut().find(|grant| grant.no == draw.grant) else {
-                return Err(BookError::MissingGrant {
-                    account: self.account.id.to_string(),
-                });
+                return Err(BookError::MissingGrant { account: self.account.id.to_string() });
             };
             if grant.is_expired(now) {
-                add(
-                    &mut self.account.books.expired,
-                    draw.left,
-                    "the account's expired credits",
-                )?;
+                add(&mut self.account.books.expired, draw.left, "the account's expired credits")?;
                 self.post(Kind::Breakage, place, draw.grant, draw.left);
             } else {
                 add(&mut grant.remaining, draw.left, "the grant's remaining credits")?;
                 self.changed.push(draw.grant);
-                add(
-                    &mut self.account.books.available,
-                    draw.left,
-                    "the account's available credits",
-                )?;
+                add(&mut self.account.books.available, draw.left, "the account's available credits")?;
                 self.post(kind, place, draw.grant, draw.left);
             }
         }
@@ -192,17 +142,9 @@ impl Purse {
         }
         let debt = amount.less(paid);
         self.post(uncovered, place, GrantNo(0), debt);
-        take(
-            &mut self.account.books.available,
-            paid,
-            "the account's available credits",
-        )?;
+        take(&mut self.account.books.available, paid, "the account's available credits")?;
         add(&mut self.account.books.owed, debt, "the account's owed credits")?;
-        add(
-            &mut self.account.books.spent,
-            amount,
-            "the account's spent credits",
-        )
+        add(&mut self.account.books.spent, amount, "the account's spent credits")
     }
 
     /// Pays what is owed from what is available.
@@ -212,11 +154,7 @@ impl Purse {
             self.post(Kind::PayOwed, Place::default(), no, part);
             paid = paid.saturating_add(part);
         }
-        take(
-            &mut self.account.books.available,
-            paid,
-            "the account's available credits",
-        )?;
+        take(&mut self.account.books.available, paid, "the account's available credits")?;
         take(&mut self.account.books.owed, paid, "the account's owed credits")
     }
 
@@ -238,12 +176,7 @@ impl Purse {
 
     fn post(&mut self, kind: Kind, place: Place, grant: GrantNo, amount: Credits) {
         if amount.is_positive() {
-            self.postings.push(Posting {
-                kind,
-                place,
-                grant,
-                amount,
-            });
+            self.postings.push(Posting { kind, place, grant, amount });
         }
     }
 }

@@ -31,20 +31,13 @@ pub struct Watch {
 impl Watch {
     /// `patience` is the time to live of a lease plus the grace on top.
     pub const fn new(patience: Duration) -> Self {
-        Self {
-            patience,
-            notes: VecDeque::new(),
-        }
+        Self { patience, notes: VecDeque::new() }
     }
 
     /// Notes that the count stands at `touch`.
     pub fn note(&mut self, now: Instant, touch: i64) {
         let apart = self.patience / (MAX_NOTES / 2);
-        if self
-            .notes
-            .back()
-            .is_some_and(|last| now.saturating_duration_since(last.at) < apart)
-        {
+        if self.notes.back().is_some_and(|last| now.saturating_duration_since(last.at) < apart) {
             return;
         }
         self.notes.push_back(Note { at: now, touch });
@@ -56,11 +49,7 @@ impl Watch {
 
     /// Leases with a touch up to this are overdue; `None` while nothing can be.
     pub fn overdue(&self, now: Instant) -> Option<i64> {
-        self.notes
-            .iter()
-            .rev()
-            .find(|note| self.is_old(**note, now))
-            .map(|note| note.touch)
+        self.notes.iter().rev().find(|note| self.is_old(**note, now)).map(|note| note.touch)
     }
 
     /// How long ago, as far as this watch knows, a lease with this touch was last named.

@@ -31,20 +31,13 @@ mod tests {
     }
 
     fn ask(least: i64, need: i64, want: i64) -> Ask {
-        Ask {
-            least: credits(least),
-            need: credits(need),
-            want: credits(want),
-        }
+        Ask { least: credits(least), need: credits(need), want: credits(want) }
     }
 
     #[test]
     fn plenty_gives_what_is_wanted() {
         assert_eq!(raise(credits(0), ask(1, 1, 50), credits(1_000), 1), credits(50));
-        assert_eq!(
-            raise(credits(40), ask(40, 40, 50), credits(1_000), 1),
-            credits(10)
-        );
+        assert_eq!(raise(credits(40), ask(40, 40, 50), credits(1_000), 1), credits(10));
         assert_eq!(raise(credits(50), ask(40, 40, 50), credits(1_000), 1), credits(0));
     }
 
@@ -57,16 +50,8 @@ mod tests {
     #[test]
     fn the_last_credit_can_be_sold() {
         assert_eq!(raise(credits(9), ask(10, 10, 50), credits(1), 9), credits(1));
-        assert_eq!(
-            raise(credits(9), ask(10, 12, 50), credits(2), 1),
-            credits(2),
-            "some go on"
-        );
-        assert_eq!(
-            raise(credits(9), ask(11, 12, 50), credits(1), 1),
-            credits(0),
-            "nobody could"
-        );
+        assert_eq!(raise(credits(9), ask(10, 12, 50), credits(2), 1), credits(2), "some go on");
+        assert_eq!(raise(credits(9), ask(11, 12, 50), credits(1), 1), credits(0), "nobody could");
     }
 
     proptest! {

@@ -14,10 +14,7 @@ pub struct Invalid {
 impl Invalid {
     /// About a field.
     pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            field: Some(field.into()),
-            reason: reason.into(),
-        }
+        Self { field: Some(field.into()), reason: reason.into() }
     }
 
     /// In one sentence.
@@ -36,24 +33,16 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let reason = error.inner().to_string();
         let path = Some(error.path().to_string()).filter(|path| path != "." && !path.contains('?'));
-        Invalid {
-            field: whole_path(path, &reason),
-            reason,
-        }
+        Invalid { field: whole_path(path, &reason), reason }
     })?;
-    json.end().map_err(|error| Invalid {
-        field: None,
-        reason: error.to_string(),
-    })?;
+    json.end().map_err(|error| Invalid { field: None, reason: error.to_string() })?;
     Ok(read)
 }
 
 /// For a field that is unknown or missing, the path ends at the object around it, and the field's
 /// name stands in the reason.
 fn whole_path(path: Option<String>, reason: &str) -> Option<String> {
-    let named = ["unknown field `", "missing field `"]
-        .iter()
-        .find_map(|start| reason.strip_prefix(start));
+    let named = ["unknown field `", "missing field `"].iter().find_map(|start| reason.strip_prefix(start));
     let name = named.and_then(|rest| rest.split('`').next());
     match (path, name) {
         (Some(path), Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => {
@@ -79,10 +68,7 @@ mod tests {
         assert_eq!(field::<NewAccount>(r#"{"nam": "x"}"#), "nam");
         assert_eq!(field::<NewGrant>("{}"), "amount");
         assert_eq!(field::<NewGrant>(r#"{"amount": 5}"#), "amount");
-        assert_eq!(
-            field::<NewGrant>(r#"{"amount": "5", "expires_at": "soon"}"#),
-            "expires_at"
-        );
+        assert_eq!(field::<NewGrant>(r#"{"amount": "5", "expires_at": "soon"}"#), "expires_at");
         let inner = r#"{"protocol":1,"gateway":"g","entries":[{"payer":{"id":"x"},"lease":{"fence":-1}}]}"#;
         assert_eq!(field::<ExchangeRequest>(inner), "entries[0].lease.fence");
         let unknown = r#"{"protocol":1,"gateway":"g","entries":[{"payer":{"id":"x"},"tip":1}]}"#;

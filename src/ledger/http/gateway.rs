@@ -34,11 +34,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .fallback(|| async {
-            Failure::new(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "there is nothing at this path",
-            )
+            Failure::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
         })
         .method_not_allowed_fallback(|| async {
             Failure::new(
@@ -118,19 +114,13 @@ fn check_request(request: &ExchangeRequest) -> Result<(), Invalid> {
     if request.entries.len() > MAX_ENTRIES {
         return Err(Invalid::field(
             "entries",
-            format!(
-                "{} are too many; the most is {MAX_ENTRIES}",
-                request.entries.len()
-            ),
+            format!("{} are too many; the most is {MAX_ENTRIES}", request.entries.len()),
         ));
     }
     for (n, entry) in request.entries.iter().enumerate() {
         check_entry(entry).map_err(|invalid| {
             let field = format!("entries[{n}].{}", invalid.field.unwrap_or_default());
-            Invalid {
-                field: Some(field),
-                reason: invalid.reason,
-            }
+            Invalid { field: Some(field), reason: invalid.reason }
         })?;
     }
     request.usage.as_ref().map_or(Ok(()), check_usage)
@@ -146,10 +136,7 @@ fn check_entry(entry: &Entry) -> Result<(), Invalid> {
         let reason = match field {
             "ask" => "comes without the lease that it asks to raise".to_owned(),
             "ended.fence" | "lease.fence" => "is 0; fences are numbered from 1".to_owned(),
-            _ => format!(
-                "is out of range; amounts are 0 to {} micro-credits",
-                MAX_COUNTER.micros()
-            ),
+            _ => format!("is out of range; amounts are 0 to {} micro-credits", MAX_COUNTER.micros()),
         };
         Invalid::field(field, reason)
     })
@@ -163,10 +150,7 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
     if report.lines.len() > MAX_USAGE_LINES {
         return Err(Invalid::field(
             "usage.lines",
-            format!(
-                "{} are too many; the most is {MAX_USAGE_LINES}",
-                report.lines.len()
-            ),
+            format!("{} are too many; the most is {MAX_USAGE_LINES}", report.lines.len()),
         ));
     }
     for (n, line) in report.lines.iter().enumerate() {
@@ -200,13 +184,7 @@ struct Failure {
 
 impl Failure {
     fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            body: ExchangeError {
-                code: code.into(),
-                detail: detail.into(),
-            },
-        }
+        Self { status, body: ExchangeError { code: code.into(), detail: detail.into() } }
     }
 }
 
@@ -220,11 +198,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let failure = super::problem::Failure::from(error);
         // The only refusals that an exchange meets are about amounts that overflow an account.
-        let code = if failure.status.is_client_error() {
-            "invalid_request"
-        } else {
-            failure.code
-        };
+        let code = if failure.status.is_client_error() { "invalid_request" } else { failure.code };
         Self::new(failure.status, code, failure.detail)
     }
 }

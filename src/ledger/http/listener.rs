@@ -24,10 +24,7 @@ impl Limited {
     /// Binds it.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let inner = TcpListener::bind(address).await?;
-        Ok(Self {
-            inner,
-            free: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-        })
+        Ok(Self { inner, free: Arc::new(Semaphore::new(MAX_CONNECTIONS)) })
     }
 
     /// Where it listens.
@@ -46,13 +43,7 @@ impl Listener for Limited {
         let (stream, address) = Listener::accept(&mut self.inner).await;
         // Answers are small and must not wait for more to come.
         let _ = stream.set_nodelay(true);
-        (
-            Connection {
-                stream,
-                _place: place,
-            },
-            address,
-        )
+        (Connection { stream, _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {

@@ -59,7 +59,5 @@ pub fn admin_router(app: Arc<App>) -> Router {
 
 /// Gives up on requests that take too long, such as bodies that never end.
 async fn in_time(request: Request, next: Next) -> Result<Response, StatusCode> {
-    tokio::time::timeout(PATIENCE, next.run(request))
-        .await
-        .map_err(|_| StatusCode::REQUEST_TIMEOUT)
+    tokio::time::timeout(PATIENCE, next.run(request)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)
 }

@@ -2,6 +2,7 @@
 
 use super::body::Invalid;
 use crate::api::Problem;
+use crate::domain::BookError;
 use crate::store::{Refusal, StoreError};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -23,30 +24,19 @@ pub struct Failure {
 impl Failure {
     /// One without a field.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            field: None,
-        }
+        Self { status, code, detail: detail.into(), field: None }
     }
 
     fn about(field: &str, detail: String) -> Self {
         let field = Some(field.to_owned());
-        Self {
-            field,
-            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
-        }
+        Self { field, ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail) }
     }
 }
 
 impl From<Invalid> for Failure {
     fn from(invalid: Invalid) -> Self {
         let detail = invalid.sentence();
-        Self {
-            field: invalid.field,
-            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
-        }
+        Self { field: invalid.field, ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail) }
     }
 }
 
@@ -76,7 +66,11 @@ impl From<StoreError> for Failure {
             Refusal::KeyReused => conflict("idempotency_key_reused"),
             Refusal::KeyAlreadyShown(_) => conflict("key_already_shown"),
             Refusal::AlreadyPast(_) => Self::about("expires_at", format!("expires_at: {detail}")),
-            Refusal::Book(_) => Self::about("amount", format!("amount: {detail}")),
+            Refusal::Book(BookError::MissingGrant { .. }) => {
+                tracing::error!(%detail, "the books are damaged");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+            }
+            Refusal::Book(BookError::OutOfRange { .. }) => Self::about("amount", format!("amount: {detail}")),
         }
     }
 }

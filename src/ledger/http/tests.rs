@@ -37,10 +37,7 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         let problem: api::Problem = serde_json::from_str(&self.body).unwrap();
-        assert_eq!(
-            (problem.status, problem.code.as_str(), problem.field.as_deref()),
-            (status, code, field)
-        );
+        assert_eq!((problem.status, problem.code.as_str(), problem.field.as_deref()), (status, code, field));
         assert!(!problem.detail.is_empty());
     }
 }
@@ -60,11 +57,8 @@ fn config(data: &Path) -> ServeConfig {
 impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (tell, told) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = runtime.spawn(serve_and_tell(config(dir.path()), tell, async {
@@ -76,34 +70,18 @@ impl World {
             .timeout_global(Some(Duration::from_secs(20)))
             .build()
             .into();
-        Self {
-            runtime,
-            agent,
-            bound,
-            stop: Some(stop),
-            serving: Some(serving),
-            dir,
-        }
+        Self { runtime, agent, bound, stop: Some(stop), serving: Some(serving), dir }
     }
 
     fn read(result: Result<Response<ureq::Body>, ureq::Error>) -> Answer {
         let mut response = result.unwrap();
         let body = response.body_mut().read_to_string().unwrap();
-        Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body,
-        }
+        Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
     }
 
     fn get(&self, path: &str) -> Answer {
         let url = format!("http://{}{path}", self.bound.admin);
-        Self::read(
-            self.agent
-                .get(url)
-                .header("authorization", format!("Bearer {ADMIN}"))
-                .call(),
-        )
+        Self::read(self.agent.get(url).header("authorization", format!("Bearer {ADMIN}")).call())
     }
 
     fn post(&self, path: &str, body: &Value) -> Answer {
@@ -113,10 +91,7 @@ impl World {
 
     fn post_raw(&self, path: &str, key: Option<&str>, body: &[u8]) -> Answer {
         let url = format!("http://{}{path}", self.bound.admin);
-        let mut request = self
-            .agent
-            .post(url)
-            .header("authorization", format!("Bearer {ADMIN}"));
+        let mut request = self.agent.post(url).header("authorization", format!("Bearer {ADMIN}"));
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -125,12 +100,7 @@ impl World {
 
     fn exchange_raw(&self, token: &str, body: &[u8]) -> Answer {
         let url = format!("http://{}/gateway/v1/exchange", self.bound.gateway);
-        Self::read(
-            self.agent
-                .post(url)
-                .header("authorization", format!("Bearer {token}"))
-                .send(body),
-        )
+        Self::read(self.agent.post(url).header("authorization", format!("Bearer {token}")).send(body))
     }
 
     fn exchange(&self, entry: &Value) -> ExchangeResponse {
@@ -144,15 +114,10 @@ impl World {
     fn customer(&self, id: &str, amount: &str) -> Value {
         assert_eq!(self.post("/admin/v1/accounts", &json!({"id": id})).status, 201);
         assert_eq!(
-            self.post(
-                &format!("/admin/v1/accounts/{id}/grants"),
-                &json!({"amount": amount})
-            )
-            .status,
+            self.post(&format!("/admin/v1/accounts/{id}/grants"), &json!({"amount": amount})).status,
             201
         );
-        self.post(&format!("/admin/v1/accounts/{id}/keys"), &json!({}))
-            .json()
+        self.post(&format!("/admin/v1/accounts/{id}/keys"), &json!({})).json()
     }
 }
 
@@ -191,27 +156,13 @@ fn a_key_buys_a_lease_and_the_balance_shows_it() {
     assert_eq!(balance["available"], "3");
     assert_eq!(balance["held"], "2");
     let leases: api::Leases = serde_json::from_str(&world.get("/admin/v1/leases").body).unwrap();
-    assert_eq!(
-        (
-            leases.leases[0].gateway.as_str(),
-            leases.at_risk.to_string().as_str()
-        ),
-        ("gw", "2")
-    );
-    assert!(
-        world
-            .get("/metrics")
-            .body
-            .contains("faregate_at_risk_credits 2.0")
-    );
+    assert_eq!((leases.leases[0].gateway.as_str(), leases.at_risk.to_string().as_str()), ("gw", "2"));
+    assert!(world.get("/metrics").body.contains("faregate_at_risk_credits 2.0"));
     assert_eq!(world.get("/admin/v1/audit").json()["ok"], true);
 
     let start = Instant::now();
     while world.get("/admin/v1/accounts/acme/balance").json()["held"] != "0" {
-        assert!(
-            start.elapsed() < Duration::from_secs(5),
-            "a silent gateway's lease comes back"
-        );
+        assert!(start.elapsed() < Duration::from_secs(5), "a silent gateway's lease comes back");
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(world.get("/admin/v1/audit").json()["ok"], true);
@@ -224,35 +175,21 @@ fn suspending_and_revoking_close_the_gate() {
     let world = World::new();
     let key = world.customer("acme", "5");
     let secret = key["key"].as_str().unwrap();
-    assert_eq!(
-        world.post("/admin/v1/accounts/acme/suspend", &json!({})).json()["state"],
-        "suspended"
-    );
+    assert_eq!(world.post("/admin/v1/accounts/acme/suspend", &json!({})).json()["state"], "suspended");
     let refused = world.exchange(&ask(secret, 1)).entries[0].refused.unwrap();
     assert_eq!(refused.code.as_str(), "account_suspended");
-    assert_eq!(
-        world.post("/admin/v1/accounts/acme/resume", &json!({})).json()["state"],
-        "active"
-    );
+    assert_eq!(world.post("/admin/v1/accounts/acme/resume", &json!({})).json()["state"], "active");
     let id = key["id"].as_str().unwrap();
-    assert_eq!(
-        world
-            .post(&format!("/admin/v1/keys/{id}/revoke"), &json!({}))
-            .json()["state"],
-        "revoked"
-    );
+    assert_eq!(world.post(&format!("/admin/v1/keys/{id}/revoke"), &json!({})).json()["state"], "revoked");
     let refused = world.exchange(&ask(secret, 1)).entries[0].refused.unwrap();
     assert_eq!(refused.code.as_str(), "invalid_key");
-    assert_eq!(
-        world.post("/admin/v1/accounts/acme/close", &json!({})).json()["state"],
-        "closed"
+    assert_eq!(world.post("/admin/v1/accounts/acme/close", &json!({})).json()["state"], "closed");
+    world.post("/admin/v1/accounts/acme/resume", &json!({})).is_problem(409, "account_closed", None);
+    world.post("/admin/v1/accounts/acme/grants", &json!({"amount": "1"})).is_problem(
+        409,
+        "account_closed",
+        None,
     );
-    world
-        .post("/admin/v1/accounts/acme/resume", &json!({}))
-        .is_problem(409, "account_closed", None);
-    world
-        .post("/admin/v1/accounts/acme/grants", &json!({"amount": "1"}))
-        .is_problem(409, "account_closed", None);
 }
 
 #[test]
@@ -270,18 +207,12 @@ fn what_is_no_amount_is_refused_naming_the_field() {
         json!(0.5),
         json!(null),
     ] {
-        world
-            .post(path, &json!({"amount": amount}))
-            .is_problem(400, "invalid_request", Some("amount"));
+        world.post(path, &json!({"amount": amount})).is_problem(400, "invalid_request", Some("amount"));
     }
-    world
-        .post(path, &json!({}))
-        .is_problem(400, "invalid_request", Some("amount"));
+    world.post(path, &json!({})).is_problem(400, "invalid_request", Some("amount"));
     let grant = |more: Value| {
         let mut body = json!({"amount": "1"});
-        body.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         world.post(path, &body)
     };
     grant(json!({"priority": 1001})).is_problem(400, "invalid_request", Some("priority"));
@@ -293,11 +224,7 @@ fn what_is_no_amount_is_refused_naming_the_field() {
         Some("expires_at"),
     );
     grant(json!({"note": "x".repeat(201)})).is_problem(400, "invalid_request", Some("note"));
-    assert_eq!(
-        world.get("/admin/v1/accounts/acme/balance").json()["granted"],
-        "5",
-        "nothing was booked"
-    );
+    assert_eq!(world.get("/admin/v1/accounts/acme/balance").json()["granted"], "5", "nothing was booked");
 }
 
 #[test]
@@ -320,11 +247,7 @@ fn asking_again_gives_the_first_answer_again() {
     let key = world.post_raw(&path, Some("k-2"), b"{}");
     let again = world.post_raw(&path, Some("k-2"), b"{}");
     again.is_problem(409, "key_already_shown", None);
-    assert!(
-        again.body.contains(key.json()["id"].as_str().unwrap()),
-        "{}",
-        again.body
-    );
+    assert!(again.body.contains(key.json()["id"].as_str().unwrap()), "{}", again.body);
 }
 
 #[test]
@@ -332,20 +255,12 @@ fn whoever_shows_no_token_is_turned_away() {
     let world = World::new();
     for token in ["", "wrong", GATEWAY] {
         let url = format!("http://{}/admin/v1/accounts", world.bound.admin);
-        let answer = World::read(
-            world
-                .agent
-                .get(url)
-                .header("authorization", format!("Bearer {token}"))
-                .call(),
-        );
+        let answer =
+            World::read(world.agent.get(url).header("authorization", format!("Bearer {token}")).call());
         answer.is_problem(401, "unauthorized", None);
     }
     let answer = world.exchange_raw(ADMIN, b"{}");
-    assert_eq!(
-        (answer.status, answer.json()["code"].as_str()),
-        (401, Some("unauthorized"))
-    );
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("unauthorized")));
     assert_eq!(answer.headers[MARKER_HEADER], "1");
 }
 
@@ -353,34 +268,23 @@ fn whoever_shows_no_token_is_turned_away() {
 fn strange_requests_get_clear_answers() {
     let world = World::new();
     world.get("/admin/v1/nothing").is_problem(404, "not_found", None);
-    world
-        .get("/admin/v1/accounts/ghost")
-        .is_problem(404, "not_found", None);
-    world
-        .get("/admin/v1/recall")
-        .is_problem(405, "method_not_allowed", None);
-    world
-        .get("/admin/v1/accounts?limit=0")
-        .is_problem(400, "invalid_request", Some("limit"));
-    world
-        .get("/admin/v1/accounts?limit=x")
-        .is_problem(400, "invalid_request", None);
-    world
-        .post("/admin/v1/accounts", &json!({"id": "Not Plain"}))
-        .is_problem(400, "invalid_request", Some("id"));
-    world
-        .post_raw("/admin/v1/accounts", Some("k"), b"{")
-        .is_problem(400, "invalid_request", None);
-    world
-        .post_raw("/admin/v1/accounts", Some("k"), &vec![b' '; 65 * 1024])
-        .is_problem(413, "too_large", None);
-    assert_eq!(
-        world.post("/admin/v1/accounts", &json!({"id": "acme"})).status,
-        201
+    world.get("/admin/v1/accounts/ghost").is_problem(404, "not_found", None);
+    world.get("/admin/v1/recall").is_problem(405, "method_not_allowed", None);
+    world.get("/admin/v1/accounts?limit=0").is_problem(400, "invalid_request", Some("limit"));
+    world.get("/admin/v1/accounts?limit=x").is_problem(400, "invalid_request", None);
+    world.post("/admin/v1/accounts", &json!({"id": "Not Plain"})).is_problem(
+        400,
+        "invalid_request",
+        Some("id"),
     );
-    world
-        .post("/admin/v1/accounts", &json!({"id": "acme"}))
-        .is_problem(409, "account_exists", None);
+    world.post_raw("/admin/v1/accounts", Some("k"), b"{").is_problem(400, "invalid_request", None);
+    world.post_raw("/admin/v1/accounts", Some("k"), &vec![b' '; 65 * 1024]).is_problem(
+        413,
+        "too_large",
+        None,
+    );
+    assert_eq!(world.post("/admin/v1/accounts", &json!({"id": "acme"})).status, 201);
+    world.post("/admin/v1/accounts", &json!({"id": "acme"})).is_problem(409, "account_exists", None);
 
     let refused = |body: &[u8]| {
         let answer = world.exchange_raw(GATEWAY, body);
@@ -424,10 +328,7 @@ fn strange_requests_get_clear_answers() {
     assert_eq!(refused(&vec![b' '; (1 << 20) + 1]).0, 413);
     let url = format!("http://{}/elsewhere", world.bound.gateway);
     let lost = World::read(world.agent.get(url).call());
-    assert_eq!(
-        (lost.status, lost.headers[MARKER_HEADER].to_str().unwrap()),
-        (404, "1")
-    );
+    assert_eq!((lost.status, lost.headers[MARKER_HEADER].to_str().unwrap()), (404, "1"));
 }
 
 #[test]
@@ -446,12 +347,7 @@ fn probes_and_scrapes_need_no_token() {
             "{path}"
         );
     }
-    let hidden = World::read(
-        world
-            .agent
-            .get(format!("http://{}/metrics", world.bound.gateway))
-            .call(),
-    );
+    let hidden = World::read(world.agent.get(format!("http://{}/metrics", world.bound.gateway)).call());
     assert_eq!(hidden.status, 404);
 }
 
@@ -460,21 +356,10 @@ fn what_was_kept_is_there_after_a_restart() {
     let mut world = World::new();
     let key = world.customer("acme", "5");
     world.exchange(&ask(key["key"].as_str().unwrap(), 2));
-    let second = world
-        .runtime
-        .block_on(crate::serve(config(world.dir.path()), async {}));
-    assert!(
-        second
-            .unwrap_err()
-            .to_string()
-            .contains("another ledger is running")
-    );
+    let second = world.runtime.block_on(crate::serve(config(world.dir.path()), async {}));
+    assert!(second.unwrap_err().to_string().contains("another ledger is running"));
     drop(world.stop.take());
-    world
-        .runtime
-        .block_on(world.serving.take().unwrap())
-        .unwrap()
-        .unwrap();
+    world.runtime.block_on(world.serving.take().unwrap()).unwrap().unwrap();
 
     let (tell, told) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -485,9 +370,6 @@ fn what_was_kept_is_there_after_a_restart() {
     world.stop = Some(stop);
     world.bound = world.runtime.block_on(told).unwrap();
     let balance = world.get("/admin/v1/accounts/acme/balance").json();
-    assert_eq!(
-        (&balance["granted"], &balance["spent"]),
-        (&json!("5"), &json!("0"))
-    );
+    assert_eq!((&balance["granted"], &balance["spent"]), (&json!("5"), &json!("0")));
     assert_eq!(world.get("/admin/v1/audit").json()["ok"], true);
 }

@@ -26,18 +26,12 @@ fn credits(whole: i64) -> Credits {
 
 fn memo() -> Memo {
     let key = format!("memo-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    Memo {
-        key,
-        fingerprint: [0; 32],
-    }
+    Memo { key, fingerprint: [0; 32] }
 }
 
 impl World {
     pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            second: 1_800_000_000,
-        }
+        Self { store, second: 1_800_000_000 }
     }
 
     fn now(&self) -> Timestamp {
@@ -54,12 +48,7 @@ impl World {
     /// An account with a subject of the same name as its credential; gives the key's identifier.
     async fn customer(&self, id: &str) -> String {
         let account = AccountId::parse(id).unwrap();
-        self.run(Command::CreateAccount {
-            id: account,
-            name: None,
-        })
-        .await
-        .unwrap();
+        self.run(Command::CreateAccount { id: account, name: None }).await.unwrap();
         self.subject(id, id).await
     }
 
@@ -67,13 +56,8 @@ impl World {
         let id = KeyId::stored(format!("key_{subject}"));
         let credential = Credential::Subject(subject.into());
         let account = account.to_owned();
-        let command = Command::CreateKey {
-            account,
-            id: id.clone(),
-            credential,
-            expires_at: None,
-            note: None,
-        };
+        let command =
+            Command::CreateKey { account, id: id.clone(), credential, expires_at: None, note: None };
         self.run(command).await.unwrap();
         id.to_string()
     }
@@ -83,27 +67,12 @@ impl World {
         let expires_at = lasts.map(|lasts| Timestamp::from_second(self.second + lasts).unwrap());
         let (account, amount) = (account.to_owned(), credits(whole));
         let (note, source) = (None, None);
-        self.run(Command::Grant {
-            account,
-            id,
-            amount,
-            priority: 100,
-            expires_at,
-            note,
-            source,
-        })
-        .await
+        self.run(Command::Grant { account, id, amount, priority: 100, expires_at, note, source }).await
     }
 
     async fn send(&self, gateway: &str, seen: Option<u64>, entries: Vec<Entry>) -> ExchangeResponse {
         let gateway = gateway.to_owned();
-        let request = ExchangeRequest {
-            protocol: VERSION,
-            gateway,
-            seen,
-            entries,
-            usage: None,
-        };
+        let request = ExchangeRequest { protocol: VERSION, gateway, seen, entries, usage: None };
         self.store.exchange(request, self.now(), TTL_MS).await.unwrap()
     }
 
@@ -138,65 +107,32 @@ fn report(key: &str, fence: u32, spent: i64, returned: i64) -> Entry {
 }
 
 fn asking(entry: Entry, need: i64, want: i64) -> Entry {
-    Entry {
-        ask: Some(Ask {
-            least: credits(need),
-            need: credits(need),
-            want: credits(want),
-        }),
-        ..entry
-    }
+    Entry { ask: Some(Ask { least: credits(need), need: credits(need), want: credits(want) }), ..entry }
 }
 
 fn ending(key: &str, fence: u32, spent: i64) -> Entry {
-    Entry {
-        lease: None,
-        ended: Some(Ended {
-            fence,
-            spent: credits(spent),
-        }),
-        ..report(key, 0, 0, 0)
-    }
+    Entry { lease: None, ended: Some(Ended { fence, spent: credits(spent) }), ..report(key, 0, 0, 0) }
 }
 
 pub async fn a_lease_is_opened_spent_and_handed_back(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
-    let first = Entry {
-        payer: Payer::Subject("acme".into()),
-        ..asking(report("", 1, 0, 0), 1, 10)
-    };
+    let first = Entry { payer: Payer::Subject("acme".into()), ..asking(report("", 1, 0, 0), 1, 10) };
     let answer = world.tell("gw", first.clone()).await;
     assert_eq!(answer.facts.unwrap().key, key);
     let lease = answer.lease.unwrap();
-    assert_eq!(
-        (lease.fence, lease.granted, lease.ttl_ms),
-        (1, credits(10), TTL_MS)
-    );
+    assert_eq!((lease.fence, lease.granted, lease.ttl_ms), (1, credits(10), TTL_MS));
     assert_eq!(world.balance("acme").await, [90, 10, 0, 0, 0]);
 
-    assert_eq!(
-        world.tell("gw", first).await.lease.unwrap().granted,
-        credits(10),
-        "asked again, nothing new"
-    );
+    assert_eq!(world.tell("gw", first).await.lease.unwrap().granted, credits(10), "asked again, nothing new");
     world.tell("gw", report(&key, 1, 4, 2)).await;
     world.tell("gw", report(&key, 1, 3, 1)).await;
-    assert_eq!(
-        world.balance("acme").await,
-        [92, 4, 4, 0, 0],
-        "what was overtaken changes nothing"
-    );
+    assert_eq!(world.balance("acme").await, [92, 4, 4, 0, 0], "what was overtaken changes nothing");
     let leases = world.store.leases(None).await.unwrap();
     assert_eq!((leases.0.len(), leases.1), (1, credits(4)));
 
-    let word = Entry {
-        ended: Some(Ended {
-            fence: 1,
-            spent: credits(5),
-        }),
-        ..asking(report(&key, 2, 0, 0), 1, 1)
-    };
+    let word =
+        Entry { ended: Some(Ended { fence: 1, spent: credits(5) }), ..asking(report(&key, 2, 0, 0), 1, 1) };
     let answer = world.tell("gw", word.clone()).await;
     assert_eq!((answer.ended, answer.lease.unwrap().fence), (Some(1), 2));
     world.tell("gw", word).await;
@@ -210,10 +146,7 @@ pub async fn who_has_nothing_is_refused_and_a_top_up_helps(world: World) {
     let key = world.customer("broke").await;
     let answer = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 10)).await;
     let refused = answer.refused.unwrap();
-    assert_eq!(
-        (refused.code, refused.retry_ms, answer.lease),
-        (RefusalCode::InsufficientFunds, None, None)
-    );
+    assert_eq!((refused.code, refused.retry_ms, answer.lease), (RefusalCode::InsufficientFunds, None, None));
     world.give("broke", 1, None).await.unwrap();
     let answer = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 10)).await;
     assert_eq!(
@@ -225,68 +158,30 @@ pub async fn who_has_nothing_is_refused_and_a_top_up_helps(world: World) {
 }
 
 pub async fn nobody_unknown_gets_anything(world: World) {
-    for payer in [
-        Payer::Id("key_x".into()),
-        Payer::Key("fg_live_x".into()),
-        Payer::Subject("x".into()),
-    ] {
-        let entry = Entry {
-            payer,
-            ..asking(report("", 1, 0, 0), 1, 1)
-        };
+    for payer in [Payer::Id("key_x".into()), Payer::Key("fg_live_x".into()), Payer::Subject("x".into())] {
+        let entry = Entry { payer, ..asking(report("", 1, 0, 0), 1, 1) };
         let answer = world.tell("gw", entry).await;
         assert_eq!(answer.refused.unwrap().code, RefusalCode::InvalidKey);
         assert_eq!((answer.facts, answer.lease), (None, None));
     }
-    assert_eq!(
-        world.tell("gw", ending("key_x", 3, 1)).await.ended,
-        Some(3),
-        "or it would be told for ever"
-    );
+    assert_eq!(world.tell("gw", ending("key_x", 3, 1)).await.ended, Some(3), "or it would be told for ever");
 }
 
 pub async fn a_key_is_found_by_its_hash_alone(world: World) {
     world.customer("acme").await;
     world.give("acme", 5, None).await.unwrap();
     let fresh = key::FreshKey::compose(&[11; 32]).unwrap();
-    let credential = Credential::Key {
-        hash: fresh.hash,
-        prefix: fresh.prefix.clone(),
-    };
+    let credential = Credential::Key { hash: fresh.hash, prefix: fresh.prefix.clone() };
     let (account, id) = ("acme".to_owned(), KeyId::stored("key_1".into()));
     let expires_at = Some(Timestamp::from_second(world.second + 60).unwrap());
-    world
-        .run(Command::CreateKey {
-            account,
-            id,
-            credential,
-            expires_at,
-            note: None,
-        })
-        .await
-        .unwrap();
-    let entry = Entry {
-        payer: Payer::Key(fresh.secret),
-        ..asking(report("", 1, 0, 0), 1, 1)
-    };
+    world.run(Command::CreateKey { account, id, credential, expires_at, note: None }).await.unwrap();
+    let entry = Entry { payer: Payer::Key(fresh.secret), ..asking(report("", 1, 0, 0), 1, 1) };
     assert_eq!(world.tell("gw", entry.clone()).await.facts.unwrap().key, "key_1");
-    let later = World {
-        second: world.second + 60,
-        ..world
-    };
-    assert_eq!(
-        later.tell("gw", entry).await.refused.unwrap().code,
-        RefusalCode::KeyExpired
-    );
-    let page = Page {
-        limit: 1,
-        after: None,
-    };
+    let later = World { second: world.second + 60, ..world };
+    assert_eq!(later.tell("gw", entry).await.refused.unwrap().code, RefusalCode::KeyExpired);
+    let page = Page { limit: 1, after: None };
     let keys = later.store.keys("acme".into(), page, later.now()).await.unwrap();
-    let page = Page {
-        limit: 1,
-        after: keys.next,
-    };
+    let page = Page { limit: 1, after: keys.next };
     let keys = later.store.keys("acme".into(), page, later.now()).await.unwrap();
     assert_eq!((keys.keys[0].state, keys.next), (KeyState::Expired, None));
     later.store.expire(later.now()).await.unwrap();
@@ -305,10 +200,7 @@ pub async fn a_starving_gateway_gets_what_another_leaves_unused(world: World) {
     assert_eq!(starving.refused.unwrap().retry_ms, Some(100));
     let beat = world.send("a", beat.seen, vec![]).await;
     assert_eq!(beat.beat_ms, 100);
-    assert_eq!(
-        (beat.changes[0].payer.as_str(), beat.changes[0].refused),
-        (key.as_str(), None)
-    );
+    assert_eq!((beat.changes[0].payer.as_str(), beat.changes[0].refused), (key.as_str(), None));
     assert!(world.tell("a", report(&key, 1, 3, 0)).await.lease.unwrap().recall);
     let answer = world.tell("a", report(&key, 1, 3, 6)).await;
     assert!(!answer.lease.unwrap().recall, "handed back");
@@ -327,16 +219,9 @@ pub async fn a_silent_gateway_loses_its_lease_and_is_heard_late(world: World) {
     world.tell("gw", asking(report(&key, 1, 0, 0), 10, 10)).await;
     let mark = world.store.touches();
     world.tell("gw", report(&key, 1, 2, 0)).await;
-    assert_eq!(
-        world.store.reclaim(mark, world.now()).await.unwrap().0,
-        0,
-        "it was named since"
-    );
+    assert_eq!(world.store.reclaim(mark, world.now()).await.unwrap().0, 0, "it was named since");
     let mark = world.store.touches();
-    assert_eq!(
-        world.store.reclaim(mark, world.now()).await.unwrap(),
-        (1, credits(8))
-    );
+    assert_eq!(world.store.reclaim(mark, world.now()).await.unwrap(), (1, credits(8)));
     assert_eq!(world.balance("acme").await, [8, 0, 2, 0, 0]);
 
     let late = world.tell("gw", report(&key, 1, 7, 0)).await;
@@ -346,34 +231,18 @@ pub async fn a_silent_gateway_loses_its_lease_and_is_heard_late(world: World) {
     world.tell("gw", ending(&key, 1, 12)).await;
     assert_eq!(world.balance("acme").await, [0, 0, 12, 0, 2]);
     world.give("acme", 5, None).await.unwrap();
-    assert_eq!(
-        world.balance("acme").await,
-        [3, 0, 12, 0, 0],
-        "a debt is paid first"
-    );
+    assert_eq!(world.balance("acme").await, [3, 0, 12, 0, 0], "a debt is paid first");
     world.is_clean().await;
 }
 
 pub async fn what_went_through_on_credit_is_charged_once(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 3, None).await.unwrap();
-    let entry = Entry {
-        lease: None,
-        on_credit: credits(5),
-        ..report(&key, 0, 0, 0)
-    };
+    let entry = Entry { lease: None, on_credit: credits(5), ..report(&key, 0, 0, 0) };
     assert_eq!(world.tell("gw", entry.clone()).await.on_credit, credits(5));
     assert_eq!(world.tell("gw", entry.clone()).await.on_credit, credits(5));
     assert_eq!(world.balance("acme").await, [0, 0, 5, 0, 2]);
-    world
-        .tell(
-            "other",
-            Entry {
-                on_credit: credits(1),
-                ..entry
-            },
-        )
-        .await;
+    world.tell("other", Entry { on_credit: credits(1), ..entry }).await;
     assert_eq!(world.balance("acme").await, [0, 0, 6, 0, 3]);
     world.is_clean().await;
 }
@@ -387,74 +256,23 @@ pub async fn suspension_is_news_and_what_is_reported_still_counts(world: World) 
     let seen = world.send("gw", Some(0), vec![]).await.seen;
     let account = "acme".to_owned();
     world.run(Command::RevokeKey { id: other.clone() }).await.unwrap();
-    world
-        .run(Command::TurnAccount {
-            account: account.clone(),
-            turn: Turn::Suspend,
-        })
-        .await
-        .unwrap();
+    world.run(Command::TurnAccount { account: account.clone(), turn: Turn::Suspend }).await.unwrap();
     let news = world.send("gw", seen, vec![]).await;
-    let told: Vec<_> = news
-        .changes
-        .iter()
-        .map(|change| (change.payer.as_str(), change.refused))
-        .collect();
+    let told: Vec<_> = news.changes.iter().map(|change| (change.payer.as_str(), change.refused)).collect();
     assert_eq!(told.len(), 2);
-    assert!(
-        told.contains(&(key.as_str(), Some(RefusalCode::AccountSuspended))),
-        "{told:?}"
-    );
-    assert!(
-        told.contains(&(other.as_str(), Some(RefusalCode::InvalidKey))),
-        "{told:?}"
-    );
-    assert!(
-        world.send("gw", news.seen, vec![]).await.changes.is_empty(),
-        "told once"
-    );
-    assert!(
-        world.send("elsewhere", Some(0), vec![]).await.changes.is_empty(),
-        "only whom it concerns"
-    );
+    assert!(told.contains(&(key.as_str(), Some(RefusalCode::AccountSuspended))), "{told:?}");
+    assert!(told.contains(&(other.as_str(), Some(RefusalCode::InvalidKey))), "{told:?}");
+    assert!(world.send("gw", news.seen, vec![]).await.changes.is_empty(), "told once");
+    assert!(world.send("elsewhere", Some(0), vec![]).await.changes.is_empty(), "only whom it concerns");
 
     let answer = world.tell("gw", asking(ending(&key, 1, 1), 1, 1)).await;
-    assert_eq!(
-        (answer.refused.unwrap().code, answer.ended),
-        (RefusalCode::AccountSuspended, Some(1))
-    );
+    assert_eq!((answer.refused.unwrap().code, answer.ended), (RefusalCode::AccountSuspended, Some(1)));
     assert_eq!(world.balance("acme").await, [7, 2, 1, 0, 0]);
-    world
-        .run(Command::TurnAccount {
-            account: account.clone(),
-            turn: Turn::Resume,
-        })
-        .await
-        .unwrap();
-    assert!(
-        world
-            .tell("gw", asking(report(&key, 2, 0, 0), 1, 1))
-            .await
-            .lease
-            .is_some()
-    );
-    world
-        .run(Command::TurnAccount {
-            account: account.clone(),
-            turn: Turn::Close,
-        })
-        .await
-        .unwrap();
-    let resumed = world
-        .run(Command::TurnAccount {
-            account,
-            turn: Turn::Resume,
-        })
-        .await;
-    assert!(
-        matches!(resumed, Err(StoreError::Refused(Refusal::AccountClosed(_)))),
-        "{resumed:?}"
-    );
+    world.run(Command::TurnAccount { account: account.clone(), turn: Turn::Resume }).await.unwrap();
+    assert!(world.tell("gw", asking(report(&key, 2, 0, 0), 1, 1)).await.lease.is_some());
+    world.run(Command::TurnAccount { account: account.clone(), turn: Turn::Close }).await.unwrap();
+    let resumed = world.run(Command::TurnAccount { account, turn: Turn::Resume }).await;
+    assert!(matches!(resumed, Err(StoreError::Refused(Refusal::AccountClosed(_)))), "{resumed:?}");
     let account = world.store.account("acme".into()).await.unwrap();
     assert_eq!(account.state, AccountState::Closed);
     world.is_clean().await;
@@ -465,72 +283,30 @@ pub async fn grants_run_out_of_time(world: World) {
     world.give("acme", 10, Some(60)).await.unwrap();
     world.give("acme", 5, None).await.unwrap();
     world.tell("gw", asking(report(&key, 1, 0, 0), 4, 4)).await;
-    let world = World {
-        second: world.second + 60,
-        ..world
-    };
-    assert_eq!(
-        world.balance("acme").await,
-        [5, 4, 0, 6, 0],
-        "before anybody took it out"
-    );
+    let world = World { second: world.second + 60, ..world };
+    assert_eq!(world.balance("acme").await, [5, 4, 0, 6, 0], "before anybody took it out");
     assert_eq!(world.store.expire(world.now()).await.unwrap(), 1);
     assert_eq!(world.store.expire(world.now()).await.unwrap(), 0);
     world.tell("gw", report(&key, 1, 1, 2)).await;
-    assert_eq!(
-        world.balance("acme").await,
-        [5, 1, 1, 8, 0],
-        "what comes back too late is lost as well"
-    );
+    assert_eq!(world.balance("acme").await, [5, 1, 1, 8, 0], "what comes back too late is lost as well");
     world.is_clean().await;
 }
 
 pub async fn an_operator_may_ask_twice(world: World) {
     let id = AccountId::parse("acme").unwrap();
-    let command = Command::CreateAccount {
-        id: id.clone(),
-        name: Some("Acme".into()),
-    };
-    let memo = Memo {
-        key: "once".into(),
-        fingerprint: [1; 32],
-    };
-    let first = world
-        .store
-        .execute(command.clone(), memo.clone(), world.now())
-        .await
-        .unwrap();
-    let Answer::First(done) = first else {
-        panic!("{first:?}")
-    };
-    let again = world
-        .store
-        .execute(command.clone(), memo.clone(), world.now())
-        .await
-        .unwrap();
+    let command = Command::CreateAccount { id: id.clone(), name: Some("Acme".into()) };
+    let memo = Memo { key: "once".into(), fingerprint: [1; 32] };
+    let first = world.store.execute(command.clone(), memo.clone(), world.now()).await.unwrap();
+    let Answer::First(done) = first else { panic!("{first:?}") };
+    let again = world.store.execute(command.clone(), memo.clone(), world.now()).await.unwrap();
     assert_eq!(again, Answer::Replayed(serde_json::to_string(&done).unwrap()));
-    let other = Memo {
-        fingerprint: [2; 32],
-        ..memo
-    };
+    let other = Memo { fingerprint: [2; 32], ..memo };
     let reused = world.store.execute(command.clone(), other, world.now()).await;
-    assert!(
-        matches!(reused, Err(StoreError::Refused(Refusal::KeyReused))),
-        "{reused:?}"
-    );
+    assert!(matches!(reused, Err(StoreError::Refused(Refusal::KeyReused))), "{reused:?}");
     let exists = world.run(command).await;
-    assert!(
-        matches!(exists, Err(StoreError::Refused(Refusal::AccountExists(_)))),
-        "{exists:?}"
-    );
-    let late = World {
-        second: world.second + 2 * 86_400,
-        ..world
-    };
-    assert!(
-        late.store.prune(late.now()).await.unwrap() > 0,
-        "answers are kept for a day"
-    );
+    assert!(matches!(exists, Err(StoreError::Refused(Refusal::AccountExists(_)))), "{exists:?}");
+    let late = World { second: world.second + 2 * 86_400, ..world };
+    assert!(late.store.prune(late.now()).await.unwrap() > 0, "answers are kept for a day");
 }
 
 pub async fn no_account_collects_grants_without_end(world: World) {
@@ -539,10 +315,7 @@ pub async fn no_account_collects_grants_without_end(world: World) {
         world.give("acme", 1, None).await.unwrap();
     }
     let more = world.give("acme", 1, None).await;
-    assert!(
-        matches!(more, Err(StoreError::Refused(Refusal::TooManyGrants { .. }))),
-        "{more:?}"
-    );
+    assert!(matches!(more, Err(StoreError::Refused(Refusal::TooManyGrants { .. }))), "{more:?}");
     world.is_clean().await;
 }
 
@@ -552,10 +325,7 @@ pub async fn the_books_refuse_to_overflow(world: World) {
         world.give("acme", 1_000_000_000_000, None).await.unwrap();
     }
     let more = world.give("acme", 1_000_000_000_000, None).await;
-    assert!(
-        matches!(more, Err(StoreError::Refused(Refusal::Book(_)))),
-        "{more:?}"
-    );
+    assert!(matches!(more, Err(StoreError::Refused(Refusal::Book(_)))), "{more:?}");
     assert_eq!(world.balance("acme").await[0], 9_000_000_000_000);
     world.is_clean().await;
 }
@@ -571,47 +341,20 @@ pub async fn usage_is_booked_once_per_report(world: World) {
     };
     let lines = vec![line(&key, "a"), line(&key, "b"), line("key_unknown", "a")];
     for (seq, stored) in [(1, 1), (1, 1), (2, 2), (1, 2)] {
-        let usage = Some(UsageReport {
-            broker: "b1".into(),
-            seq,
-            lines: lines.clone(),
-        });
-        let request = ExchangeRequest {
-            protocol: VERSION,
-            gateway: "gw".into(),
-            seen: None,
-            entries: vec![],
-            usage,
-        };
+        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone() });
+        let request =
+            ExchangeRequest { protocol: VERSION, gateway: "gw".into(), seen: None, entries: vec![], usage };
         let answer = world.store.exchange(request, world.now(), TTL_MS).await.unwrap();
         assert_eq!(answer.usage_seq, Some(stored));
     }
-    let query = UsageQuery {
-        limit: 1,
-        ..UsageQuery::default()
-    };
+    let query = UsageQuery { limit: 1, ..UsageQuery::default() };
     let usage = world.store.usage("acme".into(), query).await.unwrap();
-    assert_eq!(
-        (usage.total.requests, usage.total.credits, usage.total.refunds),
-        (12, credits(24), 4)
-    );
+    assert_eq!((usage.total.requests, usage.total.credits, usage.total.refunds), (12, credits(24), 4));
     assert_eq!((usage.lines[0].requests, usage.lines[0].rule.as_str()), (6, "a"));
     assert!(usage.next.unwrap().ends_with(":b") || usage.lines.len() == 1);
     let since = Some(Timestamp::from_second(world.second + 3_600).unwrap());
-    let query = UsageQuery {
-        since,
-        limit: 10,
-        ..UsageQuery::default()
-    };
-    assert!(
-        world
-            .store
-            .usage("acme".into(), query)
-            .await
-            .unwrap()
-            .lines
-            .is_empty()
-    );
+    let query = UsageQuery { since, limit: 10, ..UsageQuery::default() };
+    assert!(world.store.usage("acme".into(), query).await.unwrap().lines.is_empty());
 }
 
 pub async fn all_gateways_can_be_asked_to_hand_back(world: World) {
@@ -620,25 +363,13 @@ pub async fn all_gateways_can_be_asked_to_hand_back(world: World) {
     world.tell("a", asking(report(&key, 1, 0, 0), 2, 2)).await;
     world.tell("b", asking(report(&key, 1, 0, 0), 2, 2)).await;
     let seen = world.send("a", Some(0), vec![]).await.seen;
-    let recalled = world
-        .run(Command::Recall {
-            gateway: Some("a".into()),
-        })
-        .await
-        .unwrap();
+    let recalled = world.run(Command::Recall { gateway: Some("a".into()) }).await.unwrap();
     assert_eq!(recalled, Done::Recall(api::RecallAnswer { leases: 1 }));
     assert!(world.send("b", seen, vec![]).await.changes.is_empty());
     assert_eq!(world.send("a", seen, vec![]).await.changes[0].refused, None);
     let recalled = world.run(Command::Recall { gateway: None }).await.unwrap();
     assert_eq!(recalled, Done::Recall(api::RecallAnswer { leases: 2 }));
-    assert!(
-        world
-            .run(Command::Recall {
-                gateway: Some("c".into())
-            })
-            .await
-            .is_err()
-    );
+    assert!(world.run(Command::Recall { gateway: Some("c".into()) }).await.is_err());
 }
 
 pub async fn lists_come_in_pages(world: World) {
@@ -646,43 +377,14 @@ pub async fn lists_come_in_pages(world: World) {
         world.customer(id).await;
         world.give(id, 1, None).await.unwrap();
     }
-    let first = world
-        .store
-        .accounts(Page {
-            limit: 2,
-            after: None,
-        })
-        .await
-        .unwrap();
+    let first = world.store.accounts(Page { limit: 2, after: None }).await.unwrap();
     assert_eq!(first.next.as_deref(), Some("b"));
-    let rest = world
-        .store
-        .accounts(Page {
-            limit: 2,
-            after: first.next,
-        })
-        .await
-        .unwrap();
+    let rest = world.store.accounts(Page { limit: 2, after: first.next }).await.unwrap();
     assert_eq!((rest.accounts[0].id.as_str(), rest.next), ("c", None));
-    let page = Page {
-        limit: 2,
-        after: None,
-    };
-    assert_eq!(
-        world
-            .store
-            .grants("a".into(), page, world.now())
-            .await
-            .unwrap()
-            .grants
-            .len(),
-        1
-    );
+    let page = Page { limit: 2, after: None };
+    assert_eq!(world.store.grants("a".into(), page, world.now()).await.unwrap().grants.len(), 1);
     let missing = world.store.balance("d".into(), world.now()).await;
-    assert!(matches!(
-        missing,
-        Err(StoreError::Refused(Refusal::NotFound { what: "account", .. }))
-    ));
+    assert!(matches!(missing, Err(StoreError::Refused(Refusal::NotFound { what: "account", .. }))));
     world.store.pulse(world.now()).await.unwrap();
 }
 
@@ -728,43 +430,3 @@ mod on_sqlite {
         lists_come_in_pages,
     }
 }
-
-// BENCH-BEGIN
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bench_tmp() {
-    let dir = tempfile::tempdir_in(".").unwrap();
-    let metrics: Arc<Metrics> = Arc::default();
-    let store = Store::open(dir.path(), metrics.clone()).unwrap();
-    let world = Arc::new(World::new(store));
-    let n = 2000;
-    let mut keys = Vec::new();
-    let mut setup = tokio::task::JoinSet::new();
-    for i in 0..n {
-        let w = world.clone();
-        setup.spawn(async move { let id = format!("a{i}"); let k = w.customer(&id).await; w.give(&id, 1_000_000, None).await.unwrap(); k });
-    }
-    while let Some(k) = setup.join_next().await { keys.push(k.unwrap()); }
-    let keys = Arc::new(keys);
-    for k in keys.iter() { world.tell("gw", asking(report(k, 1, 0, 0), 10, 10)).await; }
-    for per in [1_usize, 20, 200] {
-        let started = std::time::Instant::now();
-        let rounds = 20_i64;
-        let mut set = tokio::task::JoinSet::new();
-        let base = per as i64 * 100;
-        for chunk in 0..(n / per) {
-            let (w, keys) = (world.clone(), keys.clone());
-            set.spawn(async move {
-                for r in 1..=rounds {
-                    let entries: Vec<_> = keys[chunk * per..(chunk + 1) * per].iter()
-                        .map(|k| { let s = base + r * 5; asking(report(k, 1, s, 0), s + 1, s + 10) }).collect();
-                    w.send("gw", None, entries).await;
-                }
-            });
-        }
-        while set.join_next().await.is_some() {}
-        let secs = started.elapsed().as_secs_f64();
-        eprintln!("BENCH per={per}: {:.0} entries/s", (n as i64 * rounds) as f64 / secs);
-    }
-    world.is_clean().await;
-}
-// BENCH-END

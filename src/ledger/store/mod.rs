@@ -81,22 +81,9 @@ impl Store {
             .map_err(|error| OpenError::Backend(error.to_string()))?;
         let touches = Arc::new(AtomicI64::new(last));
         let readers = Readers::open(&premises)?;
-        let writer = Writer::start(
-            conn,
-            Arc::clone(&touches),
-            Arc::clone(&metrics),
-            Arc::clone(&premises),
-        )
-        .map_err(|why| OpenError::Io {
-            path: dir.to_owned(),
-            why,
-        })?;
-        Ok(Self {
-            writer: Arc::new(writer),
-            readers,
-            touches,
-            metrics,
-        })
+        let writer = Writer::start(conn, Arc::clone(&touches), Arc::clone(&metrics), Arc::clone(&premises))
+            .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
+        Ok(Self { writer: Arc::new(writer), readers, touches, metrics })
     }
 
     /// Finishes what waits to be written, and closes the database.
@@ -125,14 +112,10 @@ impl Store {
     ) -> Result<ExchangeResponse, StoreError> {
         let lines = request.usage.as_ref().map_or(0, |usage| usage.lines.len());
         let weight = request.entries.len().saturating_add(lines);
-        let work = self.writer.run(weight, move |work| {
-            exchange::exchange(work, &request, now, ttl_ms)
-        });
+        let work = self.writer.run(weight, move |work| exchange::exchange(work, &request, now, ttl_ms));
         let done = work.await?;
         self.metrics.exchanges.inc();
-        self.metrics
-            .entries
-            .inc_by(u64::try_from(done.response.entries.len()).unwrap_or(0));
+        self.metrics.entries.inc_by(u64::try_from(done.response.entries.len()).unwrap_or(0));
         self.metrics.unknown_usage_lines.inc_by(done.unknown_lines);
         for refused in done.response.entries.iter().filter_map(|entry| entry.refused) {
             self.metrics.refuse(refused.code);
@@ -142,10 +125,7 @@ impl Store {
 
     /// Does what an operator asks, or finds what was answered when it was asked before.
     pub async fn execute(&self, command: Command, memo: Memo, now: Timestamp) -> Result<Answer, StoreError> {
-        let answer = self
-            .writer
-            .run(1, move |work| commands::execute(work, command, &memo, now))
-            .await?;
+        let answer = self.writer.run(1, move |work| commands::execute(work, command, &memo, now)).await?;
         if let Answer::First(Done::Grant(grant)) = &answer {
             self.metrics.grant(grant.amount);
         }
@@ -159,16 +139,12 @@ impl Store {
 
     /// A page of the accounts, by identifier.
     pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        self.readers
-            .run(move |conn| lists::accounts_page(conn, &page))
-            .await
+        self.readers.run(move |conn| lists::accounts_page(conn, &page)).await
     }
 
     /// A page of an account's keys, oldest first.
     pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
-        self.readers
-            .run(move |conn| lists::keys_page(conn, &account, &page, now))
-            .await
+        self.readers.run(move |conn| lists::keys_page(conn, &account, &page, now)).await
     }
 
     /// A page of an account's grants, oldest first.
@@ -178,23 +154,17 @@ impl Store {
         page: Page,
         now: Timestamp,
     ) -> Result<api::Grants, StoreError> {
-        self.readers
-            .run(move |conn| lists::grants_page(conn, &account, &page, now))
-            .await
+        self.readers.run(move |conn| lists::grants_page(conn, &account, &page, now)).await
     }
 
     /// An account's balance.
     pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
-        self.readers
-            .run(move |conn| accounts::balance(conn, &account, now))
-            .await
+        self.readers.run(move |conn| accounts::balance(conn, &account, now)).await
     }
 
     /// An account's usage.
     pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
-        self.readers
-            .run(move |conn| lists::usage(conn, &account, &query))
-            .await
+        self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
     }
 
     /// The open leases with the most money, each with its touch, and what all hold together.
@@ -202,9 +172,7 @@ impl Store {
         &self,
         gateway: Option<String>,
     ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-        self.readers
-            .run(move |conn| lists::leases(conn, gateway.as_deref()))
-            .await
+        self.readers.run(move |conn| lists::leases(conn, gateway.as_deref())).await
     }
 
     /// How many leases are open, and what they hold together.
@@ -219,9 +187,7 @@ impl Store {
 
     /// Takes back up to [`Self::STEP`] leases that were not named since the count stood at `touch`.
     pub async fn reclaim(&self, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
-        let work = self
-            .writer
-            .run(upkeep::ROWS, move |work| upkeep::reclaim(work, touch, now));
+        let work = self.writer.run(upkeep::ROWS, move |work| upkeep::reclaim(work, touch, now));
         let (leases, credits) = work.await?;
         self.metrics.reclaims.inc_by(u64::try_from(leases).unwrap_or(0));
         Ok((leases, credits))
@@ -238,9 +204,7 @@ impl Store {
 
     /// Deletes up to [`Self::STEP`] rows of each kind that has served its time. Tells the largest number.
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.writer
-            .run(upkeep::ROWS, move |work| upkeep::prune(work, now))
-            .await
+        self.writer.run(upkeep::ROWS, move |work| upkeep::prune(work, now)).await
     }
 
     /// Finds out whether writing works.

@@ -36,10 +36,7 @@ struct Bank {
 
 impl Bank {
     fn with(available: i64) -> Self {
-        Self {
-            available: available * 1_000_000,
-            ..Self::default()
-        }
+        Self { available: available * 1_000_000, ..Self::default() }
     }
 
     fn answer(&mut self, request: &ExchangeRequest) -> ExchangeResponse {
@@ -49,37 +46,19 @@ impl Bank {
             seen: request.seen.map(|seen| seen + 1),
             beat_ms: 1_000,
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),
-            changes: if request.seen.is_some() {
-                std::mem::take(&mut self.changes)
-            } else {
-                Vec::new()
-            },
+            changes: if request.seen.is_some() { std::mem::take(&mut self.changes) } else { Vec::new() },
             usage_seq: request.usage.as_ref().map(|usage| usage.seq),
         }
     }
 
     fn entry(&mut self, entry: &faregate_protocol::exchange::Entry) -> EntryAnswer {
         if matches!(&entry.payer, Payer::Key(text) if *text != key()) {
-            let refused = Refused {
-                code: RefusalCode::InvalidKey,
-                available: Credits::ZERO,
-                retry_ms: None,
-            };
-            return EntryAnswer {
-                refused: Some(refused),
-                ..EntryAnswer::default()
-            };
+            let refused = Refused { code: RefusalCode::InvalidKey, available: Credits::ZERO, retry_ms: None };
+            return EntryAnswer { refused: Some(refused), ..EntryAnswer::default() };
         }
-        let facts = Facts {
-            key: "key_1".into(),
-            account: "acme".into(),
-            plan: Some("pro".into()),
-        };
-        let mut answer = EntryAnswer {
-            facts: Some(facts),
-            on_credit: entry.on_credit,
-            ..EntryAnswer::default()
-        };
+        let facts = Facts { key: "key_1".into(), account: "acme".into(), plan: Some("pro".into()) };
+        let mut answer =
+            EntryAnswer { facts: Some(facts), on_credit: entry.on_credit, ..EntryAnswer::default() };
         if let Some(ended) = entry.ended {
             let granted = self.granted.remove(&ended.fence).unwrap_or(0);
             let returned = self.returned.remove(&ended.fence).unwrap_or(0);
@@ -88,21 +67,14 @@ impl Bank {
             answer.ended = Some(ended.fence);
         }
         if let Some(code) = self.refuse {
-            answer.refused = Some(Refused {
-                code,
-                available: Credits::ZERO,
-                retry_ms: None,
-            });
+            answer.refused = Some(Refused { code, available: Credits::ZERO, retry_ms: None });
             return answer;
         }
         let Some(lease) = entry.lease else {
             return answer;
         };
         self.spent.insert(lease.fence, lease.spent.micros());
-        let returned = self
-            .returned
-            .insert(lease.fence, lease.returned.micros())
-            .unwrap_or(0);
+        let returned = self.returned.insert(lease.fence, lease.returned.micros()).unwrap_or(0);
         self.available += lease.returned.micros() - returned;
         let granted = self.granted.entry(lease.fence).or_insert(0);
         if let Some(ask) = entry.ask {
@@ -111,20 +83,12 @@ impl Bank {
             self.available -= more;
             if *granted < ask.need.micros() {
                 let available = Credits::from_micros(self.available);
-                answer.refused = Some(Refused {
-                    code: RefusalCode::InsufficientFunds,
-                    available,
-                    retry_ms: None,
-                });
+                answer.refused =
+                    Some(Refused { code: RefusalCode::InsufficientFunds, available, retry_ms: None });
             }
         }
         let granted = Credits::from_micros(*granted);
-        answer.lease = Some(Granted {
-            fence: lease.fence,
-            granted,
-            ttl_ms: 20_000,
-            recall: false,
-        });
+        answer.lease = Some(Granted { fence: lease.fence, granted, ttl_ms: 20_000, recall: false });
         answer
     }
 }
@@ -146,10 +110,7 @@ fn gate(memory: &Memory, overrides: &Value) -> Gate<Memory> {
 }
 
 fn arrive(gate: &mut Gate<Memory>, now: u64, context: u32, path: &str, key: &str) -> Arrival {
-    let headers = [
-        (":path".to_owned(), path.into()),
-        ("x-api-key".to_owned(), key.into()),
-    ];
+    let headers = [(":path".to_owned(), path.into()), ("x-api-key".to_owned(), key.into())];
     gate.arrive(at(now), context, &Head::new(&headers), |_| None)
 }
 
@@ -185,17 +146,11 @@ fn sixteen_strangers_with_one_key_cost_one_message() {
     }
     let resolutions = talk(&mut gate, &mut bank, 1);
     assert_eq!(resolutions.len(), 16);
-    assert!(
-        resolutions
-            .iter()
-            .all(|resolution| refused_with(&resolution.outcome).is_none())
-    );
-    let asking = bank.messages.iter().filter(|message| {
-        message
-            .entries
-            .iter()
-            .any(|entry| matches!(entry.payer, Payer::Key(_)))
-    });
+    assert!(resolutions.iter().all(|resolution| refused_with(&resolution.outcome).is_none()));
+    let asking = bank
+        .messages
+        .iter()
+        .filter(|message| message.entries.iter().any(|entry| matches!(entry.payer, Payer::Key(_))));
     assert_eq!(asking.count(), 1);
     assert_eq!(bank.messages.len(), 1, "and the beat comes a second later");
     let charge = charge(arrive(&mut gate, 2, 99, "/", &key()));
@@ -209,10 +164,7 @@ fn sixteen_strangers_with_one_key_cost_one_message() {
 #[test]
 fn a_free_route_asks_nobody_anything() {
     let mut gate = gate(&Memory::default(), &json!({}));
-    assert_eq!(
-        arrive(&mut gate, 0, 1, "/free", ""),
-        Arrival::Decided(Outcome::Pass(Passage::Free))
-    );
+    assert_eq!(arrive(&mut gate, 0, 1, "/free", ""), Arrival::Decided(Outcome::Pass(Passage::Free)));
     assert!(gate.next_message(at(0)).is_none());
 }
 
@@ -242,11 +194,7 @@ fn a_steady_caller_never_waits_once_the_lease_has_grown() {
         }
     }
     assert_eq!(waited, 0);
-    assert!(
-        bank.messages.len() <= 72,
-        "{} messages for 72,000 requests",
-        bank.messages.len()
-    );
+    assert!(bank.messages.len() <= 72, "{} messages for 72,000 requests", bank.messages.len());
 }
 
 #[test]
@@ -256,28 +204,14 @@ fn the_last_credit_is_sold_and_then_everybody_is_refused_with_what_is_left() {
         arrive(&mut gate, 0, context, "/", &key());
     }
     let resolutions = talk(&mut gate, &mut bank, 0);
-    let refused: Vec<_> = resolutions
-        .iter()
-        .map(|resolution| refused_with(&resolution.outcome))
-        .collect();
+    let refused: Vec<_> = resolutions.iter().map(|resolution| refused_with(&resolution.outcome)).collect();
     assert_eq!(
         refused,
-        [
-            None,
-            None,
-            None,
-            Some(RefusalCode::InsufficientFunds),
-            Some(RefusalCode::InsufficientFunds)
-        ]
+        [None, None, None, Some(RefusalCode::InsufficientFunds), Some(RefusalCode::InsufficientFunds)]
     );
     let asked = bank.messages.len();
-    let Arrival::Decided(Outcome::Refuse(refusal)) = arrive(&mut gate, 500, 9, "/", &key()) else {
-        panic!()
-    };
-    assert_eq!(
-        (refusal.needed, refusal.available),
-        (Some(credits(1)), Some(credits(0)))
-    );
+    let Arrival::Decided(Outcome::Refuse(refusal)) = arrive(&mut gate, 500, 9, "/", &key()) else { panic!() };
+    assert_eq!((refusal.needed, refusal.available), (Some(credits(1)), Some(credits(0))));
     assert_eq!(bank.messages.len(), asked, "remembered for a second");
     bank.available += 7_000_000;
     assert_eq!(arrive(&mut gate, 1_001, 10, "/", &key()), Arrival::Waits);
@@ -295,10 +229,7 @@ fn an_unknown_key_is_refused_and_leaves_no_trace_in_shared_memory() {
     let stranger = api_key::compose(&[1; api_key::SECRET_LEN]).unwrap();
     assert_eq!(arrive(&mut gate, 0, 1, "/", &stranger), Arrival::Waits);
     let resolutions = talk(&mut gate, &mut bank, 0);
-    assert_eq!(
-        refused_with(&resolutions[0].outcome),
-        Some(RefusalCode::InvalidKey)
-    );
+    assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::InvalidKey));
     assert_eq!(memory.get(&gate.names.lease(&Credential::Key(stranger))), None);
     assert_eq!(shared::count(&memory, &gate.names).0, 0);
 }
@@ -314,10 +245,7 @@ fn while_the_ledger_is_away_a_lease_goes_on_and_then_nobody_waits_for_nothing() 
     assert_eq!(arrive(&mut gate, 10, 2, "/", &stranger), Arrival::Waits);
     let message = gate.next_message(at(10)).unwrap();
     let resolutions = gate.answered(at(20), message.id, None);
-    assert_eq!(
-        refused_with(&resolutions[0].outcome),
-        Some(RefusalCode::LedgerUnavailable)
-    );
+    assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::LedgerUnavailable));
     let Arrival::Decided(outcome) = arrive(&mut gate, 30, 3, "/", &stranger) else {
         panic!("it must not wait")
     };
@@ -333,34 +261,23 @@ fn while_the_ledger_is_away_a_lease_goes_on_and_then_nobody_waits_for_nothing() 
 #[test]
 fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (
-        gate(&memory, &json!({"on_ledger_error": {"allow_up_to": "2"}})),
-        Bank::with(1),
-    );
+    let (mut gate, mut bank) =
+        (gate(&memory, &json!({"on_ledger_error": {"allow_up_to": "2"}})), Bank::with(1));
     arrive(&mut gate, 0, 0, "/", &key());
     talk(&mut gate, &mut bank, 0);
     assert_eq!(arrive(&mut gate, 2_000, 1, "/", &key()), Arrival::Waits);
     let message = gate.next_message(at(2_000)).unwrap();
     let first = gate.answered(at(2_000), message.id, None);
-    let Outcome::Pass(Passage::Paid(charge_1)) = &first[0].outcome else {
-        panic!("{first:?}")
-    };
+    let Outcome::Pass(Passage::Paid(charge_1)) = &first[0].outcome else { panic!("{first:?}") };
     let charge_2 = charge(arrive(&mut gate, 2_001, 2, "/", &key()));
     assert_eq!(charge_2.purse, Purse::Credit);
-    let Arrival::Decided(outcome) = arrive(&mut gate, 2_002, 3, "/", &key()) else {
-        panic!()
-    };
+    let Arrival::Decided(outcome) = arrive(&mut gate, 2_002, 3, "/", &key()) else { panic!() };
     assert_eq!(refused_with(&outcome), Some(RefusalCode::LedgerUnavailable));
     gate.finish(at(2_003), charge_1, End::Answered(200));
     gate.finish(at(2_003), &charge_2, End::Answered(503));
     talk(&mut gate, &mut bank, 2_500);
     talk(&mut gate, &mut bank, 4_000);
-    let told = bank
-        .messages
-        .iter()
-        .flat_map(|message| &message.entries)
-        .map(|entry| entry.on_credit)
-        .max();
+    let told = bank.messages.iter().flat_map(|message| &message.entries).map(|entry| entry.on_credit).max();
     assert_eq!(told, Some(credits(1)), "one of the two was released");
 }
 
@@ -370,9 +287,7 @@ fn what_lies_idle_goes_back_and_a_lost_message_is_said_again() {
     let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
-    let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else {
-        panic!()
-    };
+    let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
     gate.finish(at(1), charge, End::Answered(200));
     for ms in (50..5_000).step_by(50) {
         talk(&mut gate, &mut bank, ms);
@@ -388,11 +303,7 @@ fn what_lies_idle_goes_back_and_a_lost_message_is_said_again() {
     assert_eq!(bank.available, 99_000_000);
     let quiet = bank.messages.len();
     talk(&mut gate, &mut bank, 30_000);
-    assert_eq!(
-        bank.messages.len(),
-        quiet,
-        "a gateway that holds nothing says nothing"
-    );
+    assert_eq!(bank.messages.len(), quiet, "a gateway that holds nothing says nothing");
 }
 
 #[test]
@@ -402,18 +313,12 @@ fn a_suspension_reaches_the_lease_with_the_next_beat() {
     arrive(&mut gate, 0, 0, "/", &key());
     talk(&mut gate, &mut bank, 0);
     talk(&mut gate, &mut bank, 50);
-    bank.changes = vec![Change {
-        payer: "key_1".into(),
-        refused: Some(RefusalCode::AccountSuspended),
-    }];
+    bank.changes = vec![Change { payer: "key_1".into(), refused: Some(RefusalCode::AccountSuspended) }];
     bank.refuse = Some(RefusalCode::AccountSuspended);
     talk(&mut gate, &mut bank, 1_050);
     assert_eq!(arrive(&mut gate, 1_051, 1, "/", &key()), Arrival::Waits);
     let resolutions = talk(&mut gate, &mut bank, 1_052);
-    assert_eq!(
-        refused_with(&resolutions[0].outcome),
-        Some(RefusalCode::AccountSuspended)
-    );
+    assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::AccountSuspended));
 }
 
 #[test]
@@ -432,10 +337,7 @@ fn when_the_leader_is_gone_another_worker_reports_what_it_left() {
         talk(&mut second, &mut bank, ms);
     }
     // The first worker died with its own request under way: that one stays set aside.
-    assert_eq!(
-        (bank.available, bank.spent.values().sum::<i64>()),
-        (98_000_000, 1_000_000)
-    );
+    assert_eq!((bank.available, bank.spent.values().sum::<i64>()), (98_000_000, 1_000_000));
 }
 
 #[test]
@@ -444,19 +346,14 @@ fn a_charge_is_released_once_when_the_upstream_fails_and_kept_otherwise() {
     let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(5));
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
-    let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else {
-        panic!()
-    };
+    let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
     let lease = |gate: &Gate<Memory>| shared::read(&gate.memory, &charge.lease).unwrap();
     let before = lease(&gate).spendable(at(1));
     assert_eq!(gate.finish(at(1), charge, End::Answered(503)), Credits::ZERO);
     assert_eq!(lease(&gate).spendable(at(1)), before.saturating_add(credits(1)));
-    for (end, charged) in [
-        (End::Answered(200), 1),
-        (End::Answered(500), 1),
-        (End::Cut, 1),
-        (End::NeverAsked, 0),
-    ] {
+    for (end, charged) in
+        [(End::Answered(200), 1), (End::Answered(500), 1), (End::Cut, 1), (End::NeverAsked, 0)]
+    {
         let Arrival::Decided(Outcome::Pass(Passage::Paid(charge))) = arrive(&mut gate, 2, 1, "/", &key())
         else {
             panic!()
@@ -473,9 +370,6 @@ fn a_rule_that_only_watches_refuses_nobody() {
     assert_eq!(arrive(&mut gate, 0, 0, "/", "nonsense"), passed);
     assert_eq!(arrive(&mut gate, 0, 1, "/", &key()), Arrival::Waits);
     let resolutions = talk(&mut gate, &mut bank, 0);
-    assert_eq!(
-        resolutions[0].outcome,
-        Outcome::Pass(Passage::Shadow(RefusalCode::InsufficientFunds))
-    );
+    assert_eq!(resolutions[0].outcome, Outcome::Pass(Passage::Shadow(RefusalCode::InsufficientFunds)));
     assert_eq!(gate.take_counters().shadow, 2);
 }

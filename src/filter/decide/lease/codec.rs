@@ -15,10 +15,7 @@ impl Lease {
         out.push(LAYOUT);
         out.push(u8::from(self.listed));
         out.extend(self.fence.to_le_bytes());
-        let ended = self.ended.unwrap_or(Ended {
-            fence: 0,
-            spent: Credits::ZERO,
-        });
+        let ended = self.ended.unwrap_or(Ended { fence: 0, spent: Credits::ZERO });
         out.extend(ended.fence.to_le_bytes());
         let credit = self.on_credit;
         for credits in [
@@ -39,11 +36,8 @@ impl Lease {
         for moment in [self.deadline, self.refill_at, self.marked.0] {
             out.extend(moment.nanos().to_le_bytes());
         }
-        for name in [
-            &self.facts.key,
-            &self.facts.account,
-            self.facts.plan.as_ref().unwrap_or(&String::new()),
-        ] {
+        for name in [&self.facts.key, &self.facts.account, self.facts.plan.as_ref().unwrap_or(&String::new())]
+        {
             let len = u16::try_from(name.len()).unwrap_or(0);
             out.extend(len.to_le_bytes());
             out.extend(name.bytes().take(usize::from(len)));
@@ -64,19 +58,12 @@ impl Lease {
         let lease = Self {
             listed,
             fence,
-            ended: (ended_fence > 0).then_some(Ended {
-                fence: ended_fence,
-                spent: ended_spent,
-            }),
+            ended: (ended_fence > 0).then_some(Ended { fence: ended_fence, spent: ended_spent }),
             granted: rest.credits()?,
             spent: rest.credits()?,
             returned: rest.credits()?,
             held: rest.credits()?,
-            on_credit: OnCredit {
-                spent: rest.credits()?,
-                held: rest.credits()?,
-                booked: rest.credits()?,
-            },
+            on_credit: OnCredit { spent: rest.credits()?, held: rest.credits()?, booked: rest.credits()? },
             low: rest.credits()?,
             cushion: rest.credits()?,
             marked: (Moment::ZERO, rest.credits()?),
@@ -90,11 +77,7 @@ impl Lease {
             account: rest.text()?,
             plan: rest.text().filter(|plan| !plan.is_empty()),
         };
-        Some(Self {
-            facts,
-            marked,
-            ..lease
-        })
+        Some(Self { facts, marked, ..lease })
     }
 }
 

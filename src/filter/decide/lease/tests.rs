@@ -11,25 +11,13 @@ fn at(ms: u64) -> Moment {
 }
 
 fn grant(fence: u32, level: i64) -> EntryAnswer {
-    let lease = Granted {
-        fence,
-        granted: credits(level),
-        ttl_ms: 1_000,
-        recall: false,
-    };
-    EntryAnswer {
-        lease: Some(lease),
-        ..EntryAnswer::default()
-    }
+    let lease = Granted { fence, granted: credits(level), ttl_ms: 1_000, recall: false };
+    EntryAnswer { lease: Some(lease), ..EntryAnswer::default() }
 }
 
 fn open(level: i64) -> Lease {
-    let mut lease = Lease::new(Facts {
-        key: "key_1".into(),
-        account: "acme".into(),
-        plan: None,
-    });
-    lease.merge(at(0), &grant(1, level));
+    let mut lease = Lease::new(Facts { key: "key_1".into(), account: "acme".into(), plan: None });
+    lease.merge(at(0), None, &grant(1, level));
     lease
 }
 
@@ -55,45 +43,27 @@ fn after_its_deadline_a_lease_sells_nothing_and_what_is_held_counts_as_spent() {
     assert!(paid(&mut lease, at(999), 1));
     assert!(!paid(&mut lease, at(1_000), 1));
     let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false);
-    assert_eq!(
-        entry.ended,
-        Some(Ended {
-            fence: 1,
-            spent: credits(1)
-        })
-    );
+    assert_eq!(entry.ended, Some(Ended { fence: 1, spent: credits(1) }));
     assert_eq!(entry.lease.map(|l| (l.fence, l.spent)), Some((2, Credits::ZERO)));
-    assert_eq!(
-        entry.ask.map(|ask| ask.need),
-        Some(credits(1)),
-        "levels start anew with the fence"
-    );
+    assert_eq!(entry.ask.map(|ask| ask.need), Some(credits(1)), "levels start anew with the fence");
     lease.settle(Purse::Lease(1), credits(1), Credits::ZERO);
     assert_eq!(lease.spent, Credits::ZERO, "it is in the final word already");
-    lease.merge(at(1_000), &grant(2, 5));
-    assert_eq!(
-        lease.spendable(at(1_001)),
-        Credits::ZERO,
-        "not before the final word is acknowledged"
-    );
-    lease.merge(
-        at(1_000),
-        &EntryAnswer {
-            ended: Some(1),
-            ..grant(2, 5)
-        },
-    );
+    lease.merge(at(1_000), None, &grant(2, 5));
+    assert_eq!(lease.spendable(at(1_001)), Credits::ZERO, "not before the final word is acknowledged");
+    lease.merge(at(1_000), None, &EntryAnswer { ended: Some(1), ..grant(2, 5) });
+    assert!(lease.ended.is_some(), "nor by an answer to a message that did not carry it");
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) });
     assert_eq!((lease.ended, lease.spendable(at(1_001))), (None, credits(5)));
 }
 
 #[test]
 fn an_answer_that_is_late_or_about_another_fence_changes_nothing() {
     let mut lease = open(3);
-    lease.merge(at(500), &grant(1, 9));
+    lease.merge(at(500), None, &grant(1, 9));
     let before = lease.clone();
-    lease.merge(at(0), &grant(1, 3));
-    lease.merge(at(900), &grant(2, 50));
-    lease.merge(at(900), &grant(0, 50));
+    lease.merge(at(0), None, &grant(1, 3));
+    lease.merge(at(900), None, &grant(2, 50));
+    lease.merge(at(900), None, &grant(0, 50));
     assert_eq!((lease.granted, lease.deadline), (before.granted, before.deadline));
 }
 
@@ -101,20 +71,8 @@ fn an_answer_that_is_late_or_about_another_fence_changes_nothing() {
 fn a_fence_that_the_ledger_closed_is_sealed_and_followed_by_the_next() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
-    lease.merge(
-        at(1),
-        &EntryAnswer {
-            ended: Some(1),
-            ..EntryAnswer::default()
-        },
-    );
-    assert_eq!(
-        lease.ended,
-        Some(Ended {
-            fence: 1,
-            spent: credits(2)
-        })
-    );
+    lease.merge(at(1), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
+    assert_eq!(lease.ended, Some(Ended { fence: 1, spent: credits(2) }));
     assert_eq!((lease.fence, lease.spendable(at(2))), (2, Credits::ZERO));
 }
 
@@ -123,27 +81,12 @@ fn an_idle_lease_hands_everything_back_but_what_is_under_way() {
     let mut lease = open(10);
     assert!(paid(&mut lease, at(1), 4));
     lease.rest();
-    assert_eq!(
-        (lease.returned, lease.held, lease.is_open()),
-        (credits(6), credits(4), true)
-    );
+    assert_eq!((lease.returned, lease.held, lease.is_open()), (credits(6), credits(4), true));
     lease.settle(Purse::Lease(1), credits(4), Credits::ZERO);
     lease.rest();
-    assert_eq!(
-        lease.ended,
-        Some(Ended {
-            fence: 1,
-            spent: credits(4)
-        })
-    );
+    assert_eq!(lease.ended, Some(Ended { fence: 1, spent: credits(4) }));
     assert!(!lease.is_open() && !lease.is_at_rest());
-    lease.merge(
-        at(9),
-        &EntryAnswer {
-            ended: Some(1),
-            ..EntryAnswer::default()
-        },
-    );
+    lease.merge(at(9), Some(1), &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
     assert!(lease.is_at_rest());
 }
 
@@ -155,13 +98,7 @@ fn credit_is_given_up_to_the_limit_until_the_ledger_has_booked_it() {
     lease.settle(Purse::Credit, credits(2), Credits::ZERO);
     assert!(!lease.admit_on_credit(credits(2), credits(3)));
     assert_eq!(lease.report(at(1), None, false).on_credit, credits(2));
-    lease.merge(
-        at(1),
-        &EntryAnswer {
-            on_credit: credits(2),
-            ..EntryAnswer::default()
-        },
-    );
+    lease.merge(at(1), None, &EntryAnswer { on_credit: credits(2), ..EntryAnswer::default() });
     assert!(lease.admit_on_credit(credits(3), credits(3)));
 }
 
@@ -169,12 +106,7 @@ fn credit_is_given_up_to_the_limit_until_the_ledger_has_booked_it() {
 fn a_lease_that_runs_low_asks_once_for_more() {
     let mut lease = open(8);
     let refills: Vec<bool> = (0..8)
-        .map(|_| {
-            matches!(
-                lease.admit(at(1), credits(1)),
-                Admission::Paid { refill: true, .. }
-            )
-        })
+        .map(|_| matches!(lease.admit(at(1), credits(1)), Admission::Paid { refill: true, .. }))
         .collect();
     assert_eq!(refills, [false, false, false, false, false, false, true, false]);
 }
@@ -251,8 +183,8 @@ proptest! {
                     ledger_granted = ledger_granted.saturating_add(level.less(lease.granted));
                     let mut answer = EntryAnswer { ended: entry.ended.map(|e| e.fence), ..grant(lease.fence, 0) };
                     if let Some(granted) = &mut answer.lease { granted.granted = level; }
-                    lease.merge(at(now), &answer);
-                    lease.merge(at(now), &answer);
+                    lease.merge(at(now), entry.ended.map(|ended| ended.fence), &answer);
+                    lease.merge(at(now), entry.ended.map(|ended| ended.fence), &answer);
                 }
                 5 => lease.rest(),
                 _ => now += 400,

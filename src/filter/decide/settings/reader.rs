@@ -13,7 +13,11 @@ const SHOWN: usize = 60;
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError {
+pub struct SettingsError(Box<Fault>);
+
+/// A place in the configuration and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
     /// Where, such as `rules[2].price`.
     pub path: String,
     /// What stands there.
@@ -23,22 +27,21 @@ pub struct SettingsError {
 }
 
 impl SettingsError {
-    pub(super) fn new(path: &str, found: &str, allowed: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            found: found.to_owned(),
-            allowed: allowed.to_owned(),
-        }
+    /// `found` stands at `path`, where only `allowed` may.
+    pub fn new(path: &str, found: &str, allowed: &str) -> Self {
+        Self(Box::new(Fault { path: path.to_owned(), found: found.to_owned(), allowed: allowed.to_owned() }))
+    }
+
+    /// Where, what, and what would be right.
+    pub fn fault(&self) -> &Fault {
+        &self.0
     }
 }
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: found {}; allowed is {}",
-            self.path, self.found, self.allowed
-        )
+        let Fault { path, found, allowed } = self.fault();
+        write!(f, "{path}: found {found}; allowed is {allowed}")
     }
 }
 
@@ -59,18 +62,11 @@ pub(super) struct Object<'a> {
 
 impl<'a> Field<'a> {
     pub(super) fn root(value: &'a Value) -> Self {
-        Self {
-            path: String::new(),
-            value,
-        }
+        Self { path: String::new(), value }
     }
 
     fn at(&self) -> &str {
-        if self.path.is_empty() {
-            "(configuration)"
-        } else {
-            &self.path
-        }
+        if self.path.is_empty() { "(configuration)" } else { &self.path }
     }
 
     pub(super) fn wrong(&self, found: &str, allowed: &str) -> SettingsError {
@@ -122,26 +118,15 @@ impl<'a> Field<'a> {
         };
         let mut members = Vec::new();
         for (name, value) in map {
-            let path = if self.path.is_empty() {
-                name.clone()
-            } else {
-                format!("{}.{name}", self.path)
-            };
+            let path = if self.path.is_empty() { name.clone() } else { format!("{}.{name}", self.path) };
             let field = Field { path, value };
             if !allowed.contains(&name.as_str()) {
-                let names: Vec<_> = allowed
-                    .iter()
-                    .filter(|name| !name.starts_with('$'))
-                    .copied()
-                    .collect();
+                let names: Vec<_> = allowed.iter().filter(|name| !name.starts_with('$')).copied().collect();
                 return Err(field.wrong("an unknown field", &format!("one of {}", names.join(", "))));
             }
             members.push((name.as_str(), field));
         }
-        Ok(Object {
-            path: self.path.clone(),
-            members,
-        })
+        Ok(Object { path: self.path.clone(), members })
     }
 
     pub(super) fn list(&self, most: usize) -> Result<Vec<Field<'a>>, SettingsError> {
@@ -151,10 +136,7 @@ impl<'a> Field<'a> {
         if items.len() > most {
             return Err(self.wrong(&format!("{} items", items.len()), &format!("at most {most}")));
         }
-        let field = |(number, value)| Field {
-            path: format!("{}[{number}]", self.path),
-            value,
-        };
+        let field = |(number, value)| Field { path: format!("{}[{number}]", self.path), value };
         Ok(items.iter().enumerate().map(field).collect())
     }
 
@@ -173,19 +155,16 @@ impl<'a> Field<'a> {
             {
                 Ok(text.clone())
             }
-            _ => Err(self.wrong(
-                self.kind(),
-                "a string of 1 to 4096 visible ASCII characters (not shown here)",
-            )),
+            _ => {
+                Err(self
+                    .wrong(self.kind(), "a string of 1 to 4096 visible ASCII characters (not shown here)"))
+            }
         }
     }
 
     pub(super) fn header_name(&self) -> Result<String, SettingsError> {
         let name = self.text(256)?.to_ascii_lowercase();
-        if name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-        {
+        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)) {
             return Ok(name);
         }
         Err(self.wrong_value("an HTTP header name such as \"x-api-key\""))
@@ -193,10 +172,7 @@ impl<'a> Field<'a> {
 
     pub(super) fn token_name(&self) -> Result<String, SettingsError> {
         let name = self.text(256)?;
-        if name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
-        {
+        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
             return Ok(name);
         }
         Err(self.wrong_value("a name of letters, digits, '-', '.', '_' and '~'"))
@@ -211,27 +187,21 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn boolean(&self) -> Result<bool, SettingsError> {
-        self.value
-            .as_bool()
-            .ok_or_else(|| self.wrong_value("true or false"))
+        self.value.as_bool().ok_or_else(|| self.wrong_value("true or false"))
     }
 
     /// A whole number. Envoy turns every number of a Struct into a float, so `500.0` is taken as well.
     pub(super) fn integer(&self, least: u32, most: u32) -> Result<u32, SettingsError> {
-        let whole = self
-            .value
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok())
-            .or_else(|| {
-                let number = self.value.as_f64()?;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "saturates, and is compared"
-                )]
-                let whole = number as u32;
-                (f64::from(whole).total_cmp(&number).is_eq()).then_some(whole)
-            });
+        let whole = self.value.as_u64().and_then(|number| u32::try_from(number).ok()).or_else(|| {
+            let number = self.value.as_f64()?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "saturates, and is compared"
+            )]
+            let whole = number as u32;
+            (f64::from(whole).total_cmp(&number).is_eq()).then_some(whole)
+        });
         whole
             .filter(|number| (least..=most).contains(number))
             .ok_or_else(|| self.wrong_value(&format!("a whole number from {least} to {most}")))
@@ -240,26 +210,17 @@ impl<'a> Field<'a> {
 
 impl<'a> Object<'a> {
     pub(super) fn optional(&self, name: &str) -> Option<Field<'a>> {
-        self.members
-            .iter()
-            .find(|(member, _)| *member == name)
-            .map(|(_, field)| field.clone())
+        self.members.iter().find(|(member, _)| *member == name).map(|(_, field)| field.clone())
     }
 
     pub(super) fn required(&self, name: &str) -> Result<Field<'a>, SettingsError> {
-        let path = if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
-        };
-        self.optional(name)
-            .ok_or_else(|| SettingsError::new(&path, "nothing", "this field; it is required"))
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        self.optional(name).ok_or_else(|| SettingsError::new(&path, "nothing", "this field; it is required"))
     }
 
     /// The items of a list, none where the field is absent.
     pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<Field<'a>>, SettingsError> {
-        self.optional(name)
-            .map_or(Ok(Vec::new()), |field| field.list(most))
+        self.optional(name).map_or(Ok(Vec::new()), |field| field.list(most))
     }
 
     pub(super) fn members(&self) -> &[(&'a str, Field<'a>)] {

@@ -35,18 +35,14 @@ impl Defaults {
 
     fn overridden_by(&self, object: &Object<'_>) -> Result<Self, SettingsError> {
         Ok(Self {
-            refund_on: object
-                .optional("refund_on")
-                .map_or(Ok(self.refund_on), |f| read_statuses(&f))?,
+            refund_on: object.optional("refund_on").map_or(Ok(self.refund_on), |f| read_statuses(&f))?,
             on_ledger_error: object
                 .optional("on_ledger_error")
                 .map_or(Ok(self.on_ledger_error), |f| read_on_ledger_error(&f))?,
             patience_ms: object
                 .optional("patience_ms")
                 .map_or(Ok(self.patience_ms), |f| f.integer(0, 60_000))?,
-            shadow: object
-                .optional("shadow")
-                .map_or(Ok(self.shadow), |f| f.boolean())?,
+            shadow: object.optional("shadow").map_or(Ok(self.shadow), |f| f.boolean())?,
         })
     }
 }
@@ -63,12 +59,8 @@ pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Res
         "shadow",
         "$comment",
     ])?;
-    let name = rule
-        .optional("name")
-        .map_or(Ok(format!("rule-{}", number + 1)), |f| read_name(&f))?;
-    let matches = rule
-        .optional("match")
-        .map_or(Ok(Match::default()), |f| read_match(&f))?;
+    let name = rule.optional("name").map_or(Ok(format!("rule-{}", number + 1)), |f| read_name(&f))?;
+    let matches = rule.optional("match").map_or(Ok(Match::default()), |f| read_match(&f))?;
     let price = read_price(&rule.required("price")?)?;
     Ok(build(name, matches, price, &defaults.overridden_by(&rule)?))
 }
@@ -87,21 +79,10 @@ pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<R
     if !field.is_object() {
         return Err(field.wrong_value("\"free\", or an object such as {\"price\": \"1\"}"));
     }
-    let rule = field.object(&[
-        "price",
-        "refund_on",
-        "on_ledger_error",
-        "patience_ms",
-        "shadow",
-        "$comment",
-    ])?;
+    let rule =
+        field.object(&["price", "refund_on", "on_ledger_error", "patience_ms", "shadow", "$comment"])?;
     let price = read_price(&rule.required("price")?)?;
-    Ok(build(
-        name,
-        Match::default(),
-        price,
-        &defaults.overridden_by(&rule)?,
-    ))
+    Ok(build(name, Match::default(), price, &defaults.overridden_by(&rule)?))
 }
 
 fn build(name: String, matches: Match, price: Option<Credits>, with: &Defaults) -> Rule {
@@ -118,10 +99,7 @@ fn build(name: String, matches: Match, price: Option<Credits>, with: &Defaults) 
 
 fn read_name(field: &Field<'_>) -> Result<String, SettingsError> {
     let name = field.text(64)?;
-    if name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"-._/:".contains(&b))
-    {
+    if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/:".contains(&b)) {
         return Ok(name);
     }
     Err(field.wrong_value("a name of letters, digits, '-', '.', '_', '/' and ':'"))
@@ -219,10 +197,7 @@ fn read_path(field: &Field<'_>) -> Result<PathMatch, SettingsError> {
                 }
                 text => Ok(Some(text.to_owned())),
             };
-            path.split('/')
-                .map(segment)
-                .collect::<Result<_, _>>()
-                .map(PathMatch::Template)
+            path.split('/').map(segment).collect::<Result<_, _>>().map(PathMatch::Template)
         }
     }
 }

@@ -25,15 +25,9 @@ fn a_full_configuration_is_read() {
     assert_eq!(settings.ledger.timeout_ms, 500);
     assert_eq!(settings.identities[0], Identity::Header("x-api-key".into()));
     let rule = &settings.rules[1];
-    assert_eq!(
-        (rule.name.as_str(), rule.price),
-        ("rule-2", Some(Credits::from_micros(500_000)))
-    );
+    assert_eq!((rule.name.as_str(), rule.price), ("rule-2", Some(Credits::from_micros(500_000))));
     assert!(rule.refund_on.contains(404) && rule.refund_on.contains(599) && !rule.refund_on.contains(403));
-    assert_eq!(
-        rule.on_ledger_error,
-        OnLedgerError::AllowUpTo(Credits::from_micros(10_000_000))
-    );
+    assert_eq!(rule.on_ledger_error, OnLedgerError::AllowUpTo(Credits::from_micros(10_000_000)));
     assert_eq!((rule.patience_ms, rule.shadow), (50, true));
     assert!(settings.otherwise.refund_on.contains(503) && !settings.otherwise.refund_on.contains(500));
     assert!(settings.forward.account && !settings.forward.charge);
@@ -49,21 +43,9 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
             json!(3),
             "rules[1].price: found number 3; allowed is a decimal string such as \"1\" or \"0.5\", or \"free\"",
         ),
-        (
-            "/rules/1/price",
-            json!(0.5),
-            "rules[1].price: found number 0.5; allowed is a decimal string",
-        ),
-        (
-            "/rules/1/price",
-            json!("1e9"),
-            "rules[1].price: found \"1e9\", which is not a decimal number",
-        ),
-        (
-            "/rules/1/price",
-            json!("-1"),
-            "rules[1].price: found \"-1\", which is negative",
-        ),
+        ("/rules/1/price", json!(0.5), "rules[1].price: found number 0.5; allowed is a decimal string"),
+        ("/rules/1/price", json!("1e9"), "rules[1].price: found \"1e9\", which is not a decimal number"),
+        ("/rules/1/price", json!("-1"), "rules[1].price: found \"-1\", which is negative"),
         (
             "/rules/1/price",
             json!("0"),
@@ -74,11 +56,7 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
             json!("1"),
             "rules[1].pricee: found an unknown field; allowed is one of name, match, price",
         ),
-        (
-            "/otherwise",
-            json!("fre"),
-            "otherwise: found string \"fre\"; allowed is \"free\", or an object",
-        ),
+        ("/otherwise", json!("fre"), "otherwise: found string \"fre\"; allowed is \"free\", or an object"),
         (
             "/identities/0",
             json!({"headr": "x"}),
@@ -90,11 +68,7 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
             "identities[1].bearer: found string \"yes\"; allowed is true or false",
         ),
         ("/identities", json!([]), "identities: found an empty list"),
-        (
-            "/rules/0/name",
-            json!("rule-2"),
-            "rules[1]: found the name \"rule-2\" a second time",
-        ),
+        ("/rules/0/name", json!("rule-2"), "rules[1]: found the name \"rule-2\" a second time"),
         (
             "/rules/1/refund_on",
             json!([600]),
@@ -120,16 +94,8 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
             json!(0),
             "ledger.timeout_ms: found number 0; allowed is a whole number from 1 to 60000",
         ),
-        (
-            "/ledger/cluster",
-            json!(long),
-            "ledger.cluster: found string \"xxx",
-        ),
-        (
-            "/forward",
-            json!(["acount"]),
-            "forward[0]: found \"acount\"; allowed is \"account\", \"key\"",
-        ),
+        ("/ledger/cluster", json!(long), "ledger.cluster: found string \"xxx"),
+        ("/forward", json!(["acount"]), "forward[0]: found \"acount\"; allowed is \"account\", \"key\""),
         (
             "/top_up_url",
             json!("javascript:alert(1)"),
@@ -144,10 +110,7 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
             other => panic!("{at} leads to {other}"),
         }
         let error = Settings::from_value(&config).unwrap_err().to_string();
-        assert!(
-            error.starts_with(message),
-            "{error}\nshould begin with\n{message}"
-        );
+        assert!(error.starts_with(message), "{error}\nshould begin with\n{message}");
     }
 }
 
@@ -157,10 +120,7 @@ fn what_is_required_is_asked_for() {
         let mut config = good();
         config.as_object_mut().unwrap().remove(name);
         let error = Settings::from_value(&config).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!("{name}: found nothing; allowed is this field; it is required")
-        );
+        assert_eq!(error, format!("{name}: found nothing; allowed is this field; it is required"));
     }
 }
 
@@ -169,29 +129,18 @@ fn a_token_never_reaches_an_error_or_a_debug_print() {
     let mut config = good();
     config["ledger"]["token"] = json!("tops3cret");
     let error = Settings::from_value(&config).unwrap_err().to_string();
-    assert!(
-        error.starts_with("ledger.token: found string; allowed is {\"env\""),
-        "{error}"
-    );
+    assert!(error.starts_with("ledger.token: found string; allowed is {\"env\""), "{error}");
     config["ledger"]["token"] = json!({"value": "tops3cret"});
     let settings = Settings::from_value(&config).unwrap();
     assert!(!format!("{settings:?}").contains("tops3cret"));
     config["ledger"]["token"] = json!({"value": "tops3cret\n"});
-    assert!(
-        !Settings::from_value(&config)
-            .unwrap_err()
-            .to_string()
-            .contains("tops3cret")
-    );
+    assert!(!Settings::from_value(&config).unwrap_err().to_string().contains("tops3cret"));
 }
 
 #[test]
 fn text_that_is_no_json_is_an_error_too() {
     let error = Settings::from_slice(b"{").unwrap_err().to_string();
-    assert!(
-        error.starts_with("(configuration): found text that is no JSON"),
-        "{error}"
-    );
+    assert!(error.starts_with("(configuration): found text that is no JSON"), "{error}");
     assert!(Settings::from_slice(b"[]").is_err());
 }
 

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 /// How Envoy names the type of a wasm HTTP filter.
 const WASM_TYPE: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+/// Any-types that hold an object.
+const STRUCTS: [&str; 2] = ["Struct", "TypedStruct"];
 /// Members that only our configuration has.
 const OURS: [&str; 4] = ["ledger", "identities", "otherwise", "rules"];
 
@@ -15,27 +17,19 @@ pub struct Found {
     pub place: String,
     /// The configuration itself, unwrapped, or why it can't be.
     pub configuration: Result<Value, SettingsError>,
-    /// Whether the plugin around it lets requests pass when the filter is broken.
-    pub fails_open: bool,
+    /// What is wrong with the plugin around it.
+    pub flaws: Vec<SettingsError>,
 }
 
 /// All configurations of our filter in these documents.
 pub fn configurations(documents: &[Value]) -> Vec<Found> {
     let mut found = Vec::new();
     for (number, document) in documents.iter().enumerate() {
-        let start = if documents.len() > 1 {
-            format!("document[{number}]")
-        } else {
-            String::new()
-        };
+        let start = if documents.len() > 1 { format!("document[{number}]") } else { String::new() };
         let before = found.len();
         search(document, &start, &mut found);
         if found.len() == before && looks_like_ours(document) {
-            found.push(Found {
-                place: start,
-                configuration: Ok(document.clone()),
-                fails_open: false,
-            });
+            found.push(Found { place: start, configuration: Ok(document.clone()), flaws: Vec::new() });
         }
     }
     found
@@ -78,7 +72,7 @@ fn plugin(object: &Map<String, Value>, path: &str) -> Option<Found> {
             return Some(Found {
                 place: join(path, member),
                 configuration: Ok(configuration.clone()),
-                fails_open,
+                flaws: Vec::from_iter(fails_open.then(fail_open)),
             });
         }
     }
@@ -89,19 +83,11 @@ fn plugin(object: &Map<String, Value>, path: &str) -> Option<Found> {
 fn envoy_plugin(plugin: &Value, path: &str) -> Option<Found> {
     let configuration = plugin.get("configuration");
     let unwrapped = configuration.map_or_else(
-        || {
-            Err(wrong(
-                "nothing",
-                "a google.protobuf.StringValue or google.protobuf.Struct with the filter's configuration",
-            ))
-        },
+        || Err(wrong("nothing", "a google.protobuf.StringValue with the filter's configuration")),
         unwrap,
     );
-    let named_ours = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_str)
-            .is_some_and(|name| name.contains("faregate"))
-    };
+    let named_ours =
+        |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|name| name.contains("faregate"));
     let ours = named_ours(plugin.get("name"))
         || named_ours(plugin.get("root_id"))
         || named_ours(plugin.pointer("/vm_config/vm_id"))
@@ -109,54 +95,59 @@ fn envoy_plugin(plugin: &Value, path: &str) -> Option<Found> {
         || unwrapped.as_ref().is_ok_and(looks_like_ours);
     let fails_open = plugin.get("failure_policy").and_then(Value::as_str) == Some("FAIL_OPEN")
         || plugin.get("fail_open") == Some(&Value::Bool(true));
+    let as_struct = configuration.is_some_and(|any| STRUCTS.contains(&kind(any)));
     ours.then(|| Found {
         place: join(path, "configuration"),
         configuration: unwrapped,
-        fails_open,
+        flaws: fails_open.then(fail_open).into_iter().chain(as_struct.then(handed_on_as_bytes)).collect(),
     })
+}
+
+fn fail_open() -> SettingsError {
+    SettingsError::new(
+        "(plugin) failure_policy",
+        "FAIL_OPEN",
+        "FAIL_RELOAD, or FAIL_CLOSED: a gate that fails open lets everybody through unpaid",
+    )
+}
+
+/// Seen with Envoy 1.40: a Struct reaches the filter in protobuf's encoding, which it doesn't read.
+fn handed_on_as_bytes() -> SettingsError {
+    SettingsError::new(
+        "(plugin) configuration.@type",
+        "google.protobuf.Struct, which Envoy hands to the filter as protobuf bytes",
+        "google.protobuf.StringValue with the JSON as its `value`",
+    )
+}
+
+/// The last part of an any-type's name.
+fn kind(any: &Value) -> &str {
+    let name = any.get("@type").and_then(Value::as_str).unwrap_or_default();
+    name.rsplit(['/', '.']).next().unwrap_or_default()
 }
 
 /// Takes the configuration out of the any-type that Envoy wants around it.
 fn unwrap(any: &Value) -> Result<Value, SettingsError> {
-    let kind = any.get("@type").and_then(Value::as_str).unwrap_or_default();
-    let value = any.get("value");
-    match (kind.rsplit(['/', '.']).next().unwrap_or_default(), value) {
+    let kind = kind(any);
+    match (kind, any.get("value")) {
         ("Struct" | "TypedStruct", Some(value)) => Ok(value.clone()),
-        ("StringValue", Some(Value::String(text))) => serde_json::from_str(text).map_err(|error| {
-            wrong(
-                &format!("a StringValue that is no JSON ({error})"),
-                "a JSON object",
-            )
-        }),
-        ("StringValue" | "Struct" | "TypedStruct", _) => Err(wrong(
-            "no fitting `value`",
-            "text in a StringValue, an object in a Struct",
-        )),
-        _ => Err(wrong(
-            &format!("@type {kind:?}"),
-            "google.protobuf.StringValue or google.protobuf.Struct",
-        )),
+        ("StringValue", Some(Value::String(text))) => serde_json::from_str(text)
+            .map_err(|error| wrong(&format!("a StringValue that is no JSON ({error})"), "a JSON object")),
+        ("StringValue" | "Struct" | "TypedStruct", _) => {
+            Err(wrong("no fitting `value`", "text in a StringValue, an object in a Struct"))
+        }
+        _ => Err(wrong(&format!("@type {kind:?}"), "google.protobuf.StringValue")),
     }
 }
 
 fn looks_like_ours(value: &Value) -> bool {
-    value
-        .as_object()
-        .is_some_and(|object| OURS.iter().any(|name| object.contains_key(*name)))
+    value.as_object().is_some_and(|object| OURS.iter().any(|name| object.contains_key(*name)))
 }
 
 fn wrong(found: &str, allowed: &str) -> SettingsError {
-    SettingsError {
-        path: "(configuration)".to_owned(),
-        found: found.to_owned(),
-        allowed: allowed.to_owned(),
-    }
+    SettingsError::new("(configuration)", found, allowed)
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

@@ -37,18 +37,9 @@ impl Ledger {
             let _ = stopped.await;
         }));
         let bound = runtime.block_on(told).expect("the ledger starts");
-        std::fs::write(
-            folder.path().join("admin-url"),
-            format!("http://{}\n", bound.admin),
-        )
-        .unwrap();
+        std::fs::write(folder.path().join("admin-url"), format!("http://{}\n", bound.admin)).unwrap();
         std::fs::write(folder.path().join("admin-token"), TOKEN).unwrap();
-        Self {
-            folder,
-            runtime,
-            task: Some(task),
-            stop: Some(stop),
-        }
+        Self { folder, runtime, task: Some(task), stop: Some(stop) }
     }
 
     fn run(&self, line: &str) -> Result<String, Failure> {
@@ -83,21 +74,12 @@ impl Drop for Ledger {
 fn an_account_gets_a_key_and_credits() {
     let mut ledger = Ledger::start();
     let account = ledger.run("account create demo --name Demo").unwrap();
-    assert!(
-        account.contains("id          demo") && account.contains("state       active"),
-        "{account}"
-    );
+    assert!(account.contains("id          demo") && account.contains("state       active"), "{account}");
 
     let key = ledger.run("key create demo --note laptop --expires 30d").unwrap();
-    assert!(
-        key.contains("fg_live_") && key.contains("shown this once"),
-        "{key}"
-    );
+    assert!(key.contains("fg_live_") && key.contains("shown this once"), "{key}");
     let keys = ledger.run("key list demo").unwrap();
-    assert!(
-        keys.starts_with("ID ") && keys.contains("laptop") && keys.lines().count() == 2,
-        "{keys}"
-    );
+    assert!(keys.starts_with("ID ") && keys.contains("laptop") && keys.lines().count() == 2, "{keys}");
 
     let granted = ledger.run("grant demo 5 --priority 10").unwrap();
     assert!(granted.starts_with("granted 5 to demo ("), "{granted}");
@@ -122,10 +104,7 @@ fn an_account_is_suspended_resumed_and_closed() {
     assert_eq!(ledger.json("account close a")["state"], "closed");
     assert_eq!(ledger.refused("account resume a").status, Some(409));
     let page = ledger.run("account list --limit 1").unwrap();
-    assert!(
-        page.contains("closed") && page.contains("(more: --after a)"),
-        "{page}"
-    );
+    assert!(page.contains("closed") && page.contains("(more: --after a)"), "{page}");
     assert!(ledger.run("account list --after a").unwrap().contains('b'));
 }
 
@@ -136,10 +115,7 @@ fn a_revoked_key_says_so() {
     let key = ledger.json("key create a --subject user-1");
     assert_eq!(key["subject"], "user-1");
     let id = key["id"].as_str().unwrap();
-    assert_eq!(
-        ledger.run(&format!("key revoke {id}")).unwrap(),
-        format!("{id} is revoked\n")
-    );
+    assert_eq!(ledger.run(&format!("key revoke {id}")).unwrap(), format!("{id} is revoked\n"));
 }
 
 #[test]
@@ -169,18 +145,9 @@ fn what_the_ledger_refuses_names_the_field_and_what_to_do() {
     let nobody = ledger.refused("balance nobody");
     assert_eq!(nobody.status, Some(404));
     assert!(nobody.cure.unwrap().contains("account list"));
-    assert!(
-        ledger
-            .refused("key create a --expires tomorrow")
-            .detail
-            .contains("--expires")
-    );
+    assert!(ledger.refused("key create a --expires tomorrow").detail.contains("--expires"));
 
-    std::fs::write(
-        ledger.folder.path().join("admin-token"),
-        "another-token-than-that",
-    )
-    .unwrap();
+    std::fs::write(ledger.folder.path().join("admin-token"), "another-token-than-that").unwrap();
     let stranger = ledger.refused("account list");
     assert_eq!(stranger.status, Some(401));
     assert!(stranger.cure.unwrap().contains("FAREGATE_ADMIN_TOKEN"));
@@ -193,9 +160,6 @@ fn a_ledger_that_is_not_there_is_named() {
     let refused = ledger.refused("grant a 5");
     assert_eq!(refused.code, "unreachable");
     let cure = refused.cure.unwrap();
-    assert!(
-        cure.contains("faregate serve") && cure.contains("--idempotency-key"),
-        "{cure}"
-    );
+    assert!(cure.contains("faregate serve") && cure.contains("--idempotency-key"), "{cure}");
     assert_eq!(ledger.refused("account list --server ftp://x").code, "usage");
 }

@@ -20,6 +20,11 @@ fn envoy(configuration: &Value, failure_policy: &str) -> Value {
     }] } }] }] }] } })
 }
 
+/// A configuration as Envoy wants it: text in an any-type.
+fn text(configuration: &Value) -> Value {
+    json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration.to_string() })
+}
+
 /// What `faregate check` says about a file with this text: (it is well, what was printed).
 fn check(text: &str) -> (bool, String) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -36,16 +41,9 @@ fn check(text: &str) -> (bool, String) {
 
 #[test]
 fn a_good_configuration_is_well_wherever_it_stands() {
-    let as_struct = json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": good() });
-    let as_string =
-        json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": good().to_string() });
+    let as_string = text(&good());
     let istio = json!({ "kind": "WasmPlugin", "spec": { "url": "oci://x", "pluginConfig": good() } });
-    for file in [
-        good(),
-        envoy(&as_struct, "FAIL_RELOAD"),
-        envoy(&as_string, "FAIL_RELOAD"),
-        istio,
-    ] {
+    for file in [good(), envoy(&as_string, "FAIL_RELOAD"), istio] {
         let (well, printed) = check(&file.to_string());
         assert!(well && printed.contains("ok"), "{printed}");
     }
@@ -58,13 +56,7 @@ fn a_good_configuration_is_well_wherever_it_stands() {
 fn a_misspelt_price_is_named_with_its_place() {
     let mut wrong = good();
     wrong["rules"] = json!([{ "name": "r", "pice": "1" }]);
-    let (well, printed) = check(
-        &envoy(
-            &json!({ "@type": "x/google.protobuf.Struct", "value": wrong }),
-            "FAIL_RELOAD",
-        )
-        .to_string(),
-    );
+    let (well, printed) = check(&envoy(&text(&wrong), "FAIL_RELOAD").to_string());
     assert!(!well);
     for part in [
         "static_resources.listeners[0]",
@@ -81,30 +73,24 @@ fn a_misspelt_price_is_named_with_its_place() {
 
 #[test]
 fn a_gate_that_fails_open_is_none() {
-    let file = envoy(
-        &json!({ "@type": "x/google.protobuf.Struct", "value": good() }),
-        "FAIL_OPEN",
-    )
-    .to_string();
-    let (well, printed) = check(&file);
+    let (well, printed) = check(&envoy(&text(&good()), "FAIL_OPEN").to_string());
     assert!(!well && printed.contains("FAIL_RELOAD"), "{printed}");
 }
 
 #[test]
+fn what_envoy_would_hand_on_as_bytes_is_named() {
+    let wrapped = json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": good() });
+    let (well, printed) = check(&envoy(&wrapped, "FAIL_RELOAD").to_string());
+    assert!(!well && printed.contains("protobuf bytes") && printed.contains("StringValue"), "{printed}");
+}
+
+#[test]
 fn a_file_that_is_none_of_ours_is_no_success() {
-    assert!(
-        check("static_resources: {}")
-            .1
-            .contains("no configuration of the Faregate filter")
-    );
+    assert!(check("static_resources: {}").1.contains("no configuration of the Faregate filter"));
     assert!(check("a: [").1.contains("neither JSON nor YAML"));
     assert!(check("").1.contains("no configuration"));
     let unwrapped = envoy(&good(), "FAIL_RELOAD").to_string();
-    assert!(
-        check(&unwrapped).1.contains("google.protobuf.Struct"),
-        "{}",
-        check(&unwrapped).1
-    );
+    assert!(check(&unwrapped).1.contains("google.protobuf.StringValue"), "{}", check(&unwrapped).1);
     let nobody = faregate(&["check", "nowhere.yaml"]).unwrap_err();
     assert!(nobody.detail.contains("nowhere.yaml"));
 }

@@ -15,19 +15,12 @@ fn a_token_comes_from_its_variable_or_from_a_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "fedcba9876543210").unwrap();
     let path = file.path().to_str().unwrap();
-    assert_eq!(
-        token(&[("FAREGATE_ADMIN_TOKEN_FILE", path)]).unwrap(),
-        "fedcba9876543210"
-    );
+    assert_eq!(token(&[("FAREGATE_ADMIN_TOKEN_FILE", path)]).unwrap(), "fedcba9876543210");
 }
 
 #[test]
 fn without_a_token_nothing_starts() {
-    assert!(
-        token(&[])
-            .unwrap_err()
-            .contains("neither FAREGATE_ADMIN_TOKEN nor FAREGATE_ADMIN_TOKEN_FILE")
-    );
+    assert!(token(&[]).unwrap_err().contains("neither FAREGATE_ADMIN_TOKEN nor FAREGATE_ADMIN_TOKEN_FILE"));
 }
 
 #[test]
@@ -45,8 +38,6 @@ fn a_doubtful_token_is_refused_without_being_shown() {
         assert!(wrong.is_empty() || !message.contains(wrong), "{message}");
     }
     assert!(
-        token(&[("FAREGATE_ADMIN_TOKEN_FILE", "nowhere/at/all")])
-            .unwrap_err()
-            .contains("nowhere/at/all")
+        token(&[("FAREGATE_ADMIN_TOKEN_FILE", "nowhere/at/all")]).unwrap_err().contains("nowhere/at/all")
     );
 }

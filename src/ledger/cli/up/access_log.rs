@@ -14,10 +14,7 @@ pub fn readable(line: &str, zone: &TimeZone) -> String {
         |time| time.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
     );
     let request = format!("{} {}", text(&entry, "method"), text(&entry, "path"));
-    let verdict = entry
-        .get("gate")
-        .and_then(Value::as_str)
-        .map_or_else(|| text(&entry, "details"), verdict);
+    let verdict = entry.get("gate").and_then(Value::as_str).map_or_else(|| text(&entry, "details"), verdict);
     format!(
         "{time}  {}  {request:<28}  {verdict}  ({} ms)",
         text(&entry, "status"),
@@ -28,10 +25,7 @@ pub fn readable(line: &str, zone: &TimeZone) -> String {
 /// The gate's own words (`decision=admitted account=demo charge=1 …`) in short.
 fn verdict(logfmt: &str) -> String {
     let member = |name: &str| {
-        let pairs = logfmt
-            .trim_matches('"')
-            .split(' ')
-            .filter_map(|pair| pair.split_once('='));
+        let pairs = logfmt.trim_matches('"').split(' ').filter_map(|pair| pair.split_once('='));
         pairs
             .into_iter()
             .find(|(key, value)| *key == name && !value.is_empty())

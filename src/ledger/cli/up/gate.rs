@@ -12,10 +12,10 @@ use super::{
     envoy::{Envoy, Launch, find_program},
     envoy_config::{Site, envoy_config},
     home::Home,
+    ledger::Ledger,
     sample::sample_api,
     upstream::Upstream,
 };
-use faregate_ledger::{Bound, Secret, ServeConfig};
 use faregate_protocol::Credits;
 use serde_json::{Value, json};
 use std::{
@@ -23,24 +23,15 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::task::JoinHandle;
 
-/// A lease of `up` lives for this long without a word from the ledger.
-const LEASE_TTL: Duration = Duration::from_secs(20);
-/// And is taken back after this much more.
-const LEASE_GRACE: Duration = Duration::from_secs(10);
 /// The longest to wait at the end until all leases are handed back.
 const RECALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// A gateway beats every second; one that was silent for this long is gone, in milliseconds.
 const ALIVE_MS: u64 = 5_000;
-/// The longest to wait for the ledger to end; its own bound on what is under way is shorter.
-const LEDGER_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where the system's trusted certificates lie, on one system or another.
-const TRUSTED_CA: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
+const TRUSTED_CA: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// What to start.
 pub struct Plan {
@@ -104,11 +95,7 @@ impl Gate {
         let admin = Admin::new(&url, home.admin_token.clone())?;
         let (home, key, available) = {
             let admin = admin.clone();
-            blocking(move || {
-                home.demo_key(&admin)
-                    .map(|(key, available)| (home, key, available))
-            })
-            .await?
+            blocking(move || home.demo_key(&admin).map(|(key, available)| (home, key, available))).await?
         };
         let config = envoy_config(&Site {
             listen: plan.listen,
@@ -133,16 +120,7 @@ impl Gate {
                 .ok_or_else(|| Failure::new("envoy", "Envoy doesn't say where it listens"))?,
             _ => plan.listen,
         };
-        Ok(Self {
-            home,
-            admin,
-            key,
-            available,
-            listen,
-            envoy,
-            ledger,
-            sample,
-        })
+        Ok(Self { home, admin, key, available, listen, envoy, ledger, sample })
     }
 
     /// Ready when a part ends that nobody asked to; says which, and with what words.
@@ -178,10 +156,7 @@ impl Gate {
             admin.post("/admin/v1/recall", &json!({}))?;
             while std::time::Instant::now() < deadline {
                 let answer = admin.get("/admin/v1/leases", &[])?;
-                if !list(answer.get("leases").unwrap_or(&Value::Null))
-                    .iter()
-                    .any(is_ours)
-                {
+                if !list(answer.get("leases").unwrap_or(&Value::Null)).iter().any(is_ours) {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(50));
@@ -201,80 +176,6 @@ fn is_ours(lease: &Value) -> bool {
     text(lease, "at_risk") != "0" && heard_ms_ago < ALIVE_MS
 }
 
-/// The ledger as a task of this process.
-struct Ledger {
-    bound: Bound,
-    /// `None` once its end was seen.
-    task: Option<JoinHandle<anyhow::Result<()>>>,
-    stop: oneshot::Sender<()>,
-}
-
-impl Ledger {
-    async fn start(home: &Home, usual_ports: bool) -> Result<Self, Failure> {
-        let port = |usual| {
-            if usual_ports && is_free(loopback(usual)) {
-                usual
-            } else {
-                0
-            }
-        };
-        let config = ServeConfig {
-            data: home.path.clone(),
-            gateway_listen: loopback(port(7401)),
-            admin_listen: loopback(port(7402)),
-            gateway_token: Secret::new(home.gateway_token.clone()),
-            admin_token: Secret::new(home.admin_token.clone()),
-            lease_ttl: LEASE_TTL,
-            lease_grace: LEASE_GRACE,
-        };
-        let (tell, told) = oneshot::channel();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let mut task = tokio::spawn(faregate_ledger::serve_and_tell(config, tell, async {
-            // A sender that is gone means the same as its message.
-            let _ = stopped.await;
-        }));
-        match told.await {
-            Ok(bound) => Ok(Self {
-                bound,
-                task: Some(task),
-                stop,
-            }),
-            Err(_) => Err(ended(&mut task).await),
-        }
-    }
-
-    async fn died(&mut self) -> Failure {
-        let failure = match &mut self.task {
-            Some(task) => ended(task).await,
-            None => Failure::new("ledger", "the ledger has ended"),
-        };
-        self.task = None;
-        failure
-    }
-
-    async fn stop(self) -> Result<(), Failure> {
-        let failed =
-            |why: String| Failure::new("ledger", format!("the ledger didn't end in good order: {why}"));
-        // When it has ended already, its result says so.
-        let _ = self.stop.send(());
-        let Some(task) = self.task else { return Ok(()) };
-        match timeout(LEDGER_STOP_TIMEOUT, task).await {
-            Ok(Ok(result)) => result.map_err(|error| failed(format!("{error:#}"))),
-            Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => Err(failed(format!("it took longer than {LEDGER_STOP_TIMEOUT:?}"))),
-        }
-    }
-}
-
-async fn ended(task: &mut JoinHandle<anyhow::Result<()>>) -> Failure {
-    let why = match task.await {
-        Ok(Ok(())) => "it was never asked to".to_owned(),
-        Ok(Err(error)) => format!("{error:#}"),
-        Err(error) => error.to_string(),
-    };
-    Failure::new("ledger", format!("the ledger ended: {why}"))
-}
-
 async fn start_sample() -> Result<(Upstream, Option<JoinHandle<()>>), Failure> {
     let failed =
         |error: std::io::Error| Failure::new("sample", format!("can't start the sample API: {error}"));
@@ -285,14 +186,7 @@ async fn start_sample() -> Result<(Upstream, Option<JoinHandle<()>>), Failure> {
             super::say_aside(&format!("the sample API ended: {error}"));
         }
     });
-    Ok((
-        Upstream {
-            host: address.ip().to_string(),
-            port: address.port(),
-            tls: false,
-        },
-        Some(task),
-    ))
+    Ok((Upstream { host: address.ip().to_string(), port: address.port(), tls: false }, Some(task)))
 }
 
 /// Finds the wasm file: what was named, beside this program, or where cargo puts it.
@@ -306,9 +200,7 @@ fn find_filter(named: Option<&Path>) -> Result<PathBuf, Failure> {
             .canonicalize()
             .map_err(|error| missing(format!("there is no filter at {}: {error}", path.display())));
     }
-    let program = std::env::current_exe()
-        .and_then(|program| program.canonicalize())
-        .unwrap_or_default();
+    let program = std::env::current_exe().and_then(|program| program.canonicalize()).unwrap_or_default();
     let folder = program.parent().unwrap_or(Path::new("."));
     ["faregate.wasm", "../wasm32-wasip1/wasm/faregate.wasm"]
         .iter()

@@ -31,25 +31,13 @@ pub struct Home {
 impl Home {
     /// Opens the directory; the first time, makes it and its tokens.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let failed = |error| {
-            Failure::new(
-                "data",
-                format!("can't make the directory {}: {error}", path.display()),
-            )
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(failed)?;
+        let failed =
+            |error| Failure::new("data", format!("can't make the directory {}: {error}", path.display()));
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
         let gateway_token = token(&path.join("gateway-token"))?;
         let admin_token = token(&path.join("admin-token"))?;
-        Ok(Self {
-            path,
-            gateway_token,
-            admin_token,
-        })
+        Ok(Self { path, gateway_token, admin_token })
     }
 
     /// A file in it.
@@ -68,10 +56,7 @@ impl Home {
     /// cut short is completed by the next.
     pub fn demo_key(&self, admin: &Admin) -> Result<(String, Credits), Failure> {
         let account = format!("/admin/v1/accounts/{}", encoded(DEMO_ACCOUNT));
-        match admin.post(
-            "/admin/v1/accounts",
-            &json!({ "id": DEMO_ACCOUNT, "name": "Demo" }),
-        ) {
+        match admin.post("/admin/v1/accounts", &json!({ "id": DEMO_ACCOUNT, "name": "Demo" })) {
             Err(failure) if failure.status != Some(409) => return Err(failure),
             _ => {}
         }
@@ -114,20 +99,13 @@ fn token(path: &Path) -> Result<String, Failure> {
     let mut random = [0_u8; 32];
     getrandom::fill(&mut random)
         .map_err(|error| Failure::new("random", format!("the system gives no random bytes: {error}")))?;
-    let token = random
-        .iter()
-        .fold(String::new(), |token, byte| format!("{token}{byte:02x}"));
+    let token = random.iter().fold(String::new(), |token, byte| format!("{token}{byte:02x}"));
     write_private(path, &format!("{token}\n"))?;
     Ok(token)
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path);
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| Failure::new("data", format!("can't write {}: {error}", path.display())))
 }

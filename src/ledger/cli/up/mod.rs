@@ -8,6 +8,7 @@ mod envoy;
 mod envoy_config;
 pub mod gate;
 mod home;
+mod ledger;
 mod sample;
 mod upstream;
 
@@ -59,11 +60,9 @@ impl Parts {
     }
 
     pub fn filter(&self) -> Option<PathBuf> {
-        self.filter.clone().or_else(|| {
-            std::env::var_os("FAREGATE_WASM")
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from)
-        })
+        self.filter
+            .clone()
+            .or_else(|| std::env::var_os("FAREGATE_WASM").filter(|path| !path.is_empty()).map(PathBuf::from))
     }
 }
 
@@ -133,11 +132,7 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
         return say(&ready.to_string());
     }
     let program = program_as_typed();
-    let url = if sample {
-        format!("{base}/hello")
-    } else {
-        format!("{base}/")
-    };
+    let url = if sample { format!("{base}/hello") } else { format!("{base}/") };
     let paid = gate.available.micros() / price.micros().max(1);
     let top_up = format!("{program} grant {DEMO_ACCOUNT} 5 --data {}", data.display());
     let call = format!("curl -w '\\n' {url} -H 'x-api-key: {}'", gate.key);
@@ -147,24 +142,12 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
     ));
     say("\nTry in another terminal:\n");
     if (1..=20).contains(&paid) {
-        say(&format!(
-            "  for i in $(seq {paid}); do {call}; done   # {paid} times 200"
-        ));
+        say(&format!("  for i in $(seq {paid}); do {call}; done   # {paid} times 200"));
     }
-    say(&format!(
-        "  {call}   # {}",
-        if paid <= 20 {
-            "402: the credits are used up"
-        } else {
-            "200"
-        }
-    ));
+    say(&format!("  {call}   # {}", if paid <= 20 { "402: the credits are used up" } else { "200" }));
     say(&format!("  {top_up}   # a top-up"));
     say(&format!("  {call}   # 200 again"));
-    say(&format!(
-        "  {program} balance {DEMO_ACCOUNT} --data {}",
-        data.display()
-    ));
+    say(&format!("  {program} balance {DEMO_ACCOUNT} --data {}", data.display()));
     say("\nCtrl-C stops everything. Requests:\n");
 }
 
@@ -172,11 +155,7 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
 fn program_as_typed() -> String {
     let program = PathBuf::from(std::env::args_os().next().unwrap_or_else(|| "faregate".into()));
     let here = std::env::current_dir().unwrap_or_default();
-    program
-        .strip_prefix(&here)
-        .unwrap_or(&program)
-        .display()
-        .to_string()
+    program.strip_prefix(&here).unwrap_or(&program).display().to_string()
 }
 
 /// A line on stdout. When nobody reads it any more, the gate goes on.

@@ -34,10 +34,8 @@ pub fn sample_api() -> Router {
 }
 
 async fn hello(headers: HeaderMap) -> Json<Value> {
-    let account = headers
-        .get("x-faregate-account")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("stranger");
+    let account =
+        headers.get("x-faregate-account").and_then(|value| value.to_str().ok()).unwrap_or("stranger");
     Json(json!({ "message": format!("Hello, {account}!") }))
 }
 
@@ -53,8 +51,5 @@ async fn echo(body: Bytes) -> Json<Value> {
 
 async fn nothing_here(uri: Uri) -> (StatusCode, Json<Value>) {
     let try_these = ["GET /hello", "GET /quote", "POST /echo"];
-    (
-        StatusCode::NOT_FOUND,
-        Json(json!({ "error": format!("nothing at {}", uri.path()), "try": try_these })),
-    )
+    (StatusCode::NOT_FOUND, Json(json!({ "error": format!("nothing at {}", uri.path()), "try": try_these })))
 }

@@ -33,9 +33,7 @@ impl Upstream {
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#', '@']) {
-            return Err(wrong(
-                "only a host and a port may follow the scheme; paths go through as they come",
-            ));
+            return Err(wrong("only a host and a port may follow the scheme; paths go through as they come"));
         }
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -50,33 +48,21 @@ impl Upstream {
             None if tls => 443,
             None => 80,
         };
-        let host = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if host.is_empty()
-            || !host
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte))
+            || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte))
         {
             return Err(wrong("the host is no name or IP address"));
         }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            tls,
-        })
+        Ok(Self { host: host.to_owned(), port, tls })
     }
 
     /// Tries one connection, so that a wrong address shows now and not as 503s.
     pub fn reach(&self) -> Result<(), Failure> {
         let place = format!("{}:{}", self.host, self.port);
         let unreachable = |why: String| {
-            Failure::new(
-                "upstream",
-                format!("the upstream {place} can't be reached: {why}"),
-            )
-            .cure("start your API first, or leave --upstream out to try the gate with a sample API")
+            Failure::new("upstream", format!("the upstream {place} can't be reached: {why}"))
+                .cure("start your API first, or leave --upstream out to try the gate with a sample API")
         };
         let addresses = (self.host.as_str(), self.port)
             .to_socket_addrs()
@@ -99,15 +85,9 @@ mod tests {
     #[test]
     fn an_upstream_is_scheme_host_and_port() {
         let parsed = |url| Upstream::parse(url).map(|up| (up.host, up.port, up.tls)).unwrap();
-        assert_eq!(
-            parsed("http://127.0.0.1:3000"),
-            ("127.0.0.1".to_owned(), 3000, false)
-        );
+        assert_eq!(parsed("http://127.0.0.1:3000"), ("127.0.0.1".to_owned(), 3000, false));
         assert_eq!(parsed("http://[::1]:3000/"), ("::1".to_owned(), 3000, false));
-        assert_eq!(
-            parsed("https://api.example.com"),
-            ("api.example.com".to_owned(), 443, true)
-        );
+        assert_eq!(parsed("https://api.example.com"), ("api.example.com".to_owned(), 443, true));
         for wrong in [
             "",
             "127.0.0.1:3000",
@@ -126,14 +106,8 @@ mod tests {
 
     #[test]
     fn an_upstream_that_is_not_there_is_named() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let failure = Upstream::parse(&format!("http://{free}"))
-            .unwrap()
-            .reach()
-            .unwrap_err();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let failure = Upstream::parse(&format!("http://{free}")).unwrap().reach().unwrap_err();
         assert!(failure.detail.contains(&free.to_string()), "{failure}");
     }
 }

@@ -57,14 +57,7 @@ async fn turn(
     Post { memo, .. }: Post<Nothing>,
     turn: Turn,
 ) -> Result<Response, Failure> {
-    execute(
-        &app,
-        Command::TurnAccount { account, turn },
-        memo,
-        StatusCode::OK,
-        identity,
-    )
-    .await
+    execute(&app, Command::TurnAccount { account, turn }, memo, StatusCode::OK, identity).await
 }
 
 pub async fn balance(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<Balance>, Failure> {

@@ -22,35 +22,19 @@ pub async fn create(
     Id(account): Id,
     Post { body, memo }: Post<NewGrant>,
 ) -> Result<Response, Failure> {
-    let NewGrant {
-        amount,
-        priority,
-        expires_at,
-        note,
-        source,
-    } = body;
+    let NewGrant { amount, priority, expires_at, note, source } = body;
     if !amount.is_positive() {
         return Err(Invalid::field("amount", "\"0\" gives nothing; it must be above zero").into());
     }
     if priority > MAX_PRIORITY {
-        return Err(Invalid::field(
-            "priority",
-            format!("is {priority}; it must be 0 to {MAX_PRIORITY}"),
-        )
-        .into());
+        return Err(
+            Invalid::field("priority", format!("is {priority}; it must be 0 to {MAX_PRIORITY}")).into()
+        );
     }
     short("note", note.as_ref(), 200)?;
     short("source", source.as_ref(), 64)?;
     let id = GrantId::generated(Uuid::now_v7());
-    let command = Command::Grant {
-        account,
-        id,
-        amount,
-        priority,
-        expires_at,
-        note,
-        source,
-    };
+    let command = Command::Grant { account, id, amount, priority, expires_at, note, source };
     execute(&app, command, memo, StatusCode::CREATED, identity).await
 }
 
@@ -59,7 +43,5 @@ pub async fn list(
     Id(account): Id,
     Asked(list): Asked<List>,
 ) -> Result<Json<Grants>, Failure> {
-    Ok(Json(
-        app.store.grants(account, list.page()?, Timestamp::now()).await?,
-    ))
+    Ok(Json(app.store.grants(account, list.page()?, Timestamp::now()).await?))
 }

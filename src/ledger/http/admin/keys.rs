@@ -37,13 +37,8 @@ pub async fn create(
         }
     };
     let id = KeyId::generated(Uuid::now_v7());
-    let command = Command::CreateKey {
-        account,
-        id,
-        credential,
-        expires_at: body.expires_at,
-        note: body.note,
-    };
+    let command =
+        Command::CreateKey { account, id, credential, expires_at: body.expires_at, note: body.note };
     execute(&app, command, memo, StatusCode::CREATED, |done| match done {
         Done::Key(key) => Done::Key(crate::api::Key { key: secret, ..key }),
         other => other,
@@ -72,9 +67,7 @@ pub async fn list(
     Id(account): Id,
     Asked(list): Asked<List>,
 ) -> Result<Json<Keys>, Failure> {
-    Ok(Json(
-        app.store.keys(account, list.page()?, Timestamp::now()).await?,
-    ))
+    Ok(Json(app.store.keys(account, list.page()?, Timestamp::now()).await?))
 }
 
 pub async fn revoke(

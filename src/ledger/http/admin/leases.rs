@@ -25,26 +25,14 @@ pub async fn list(
         lease.heard_ms_ago = u64::try_from(watch.silence(now, touch).as_millis()).unwrap_or(u64::MAX);
         lease
     });
-    Ok(Json(Leases {
-        leases: leases.collect(),
-        at_risk,
-    }))
+    Ok(Json(Leases { leases: leases.collect(), at_risk }))
 }
 
 pub async fn recall(
     State(app): State<Arc<App>>,
     Post { body, memo }: Post<RecallRequest>,
 ) -> Result<Response, Failure> {
-    execute(
-        &app,
-        Command::Recall {
-            gateway: body.gateway,
-        },
-        memo,
-        StatusCode::OK,
-        identity,
-    )
-    .await
+    execute(&app, Command::Recall { gateway: body.gateway }, memo, StatusCode::OK, identity).await
 }
 
 pub async fn audit(State(app): State<Arc<App>>) -> Result<Json<Audit>, Failure> {

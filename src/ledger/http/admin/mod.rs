@@ -33,10 +33,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/accounts/{id}/usage", get(accounts::usage))
         .route("/admin/v1/accounts/{id}/keys", get(keys::list).post(keys::create))
         .route("/admin/v1/keys/{id}/revoke", post(keys::revoke))
-        .route(
-            "/admin/v1/accounts/{id}/grants",
-            get(grants::list).post(grants::create),
-        )
+        .route("/admin/v1/accounts/{id}/grants", get(grants::list).post(grants::create))
         .route("/admin/v1/leases", get(leases::list))
         .route("/admin/v1/recall", post(leases::recall))
         .route("/admin/v1/audit", get(leases::audit))
@@ -48,11 +45,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
     guarded
         .merge(open)
         .fallback(|| async {
-            Failure::new(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "there is nothing at this path",
-            )
+            Failure::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
         })
         .method_not_allowed_fallback(|| async {
             Failure::new(

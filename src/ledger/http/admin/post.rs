@@ -46,14 +46,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Post<T> {
         hash.update([0]);
         let body = Bytes::from_request(request, app).await.map_err(unread)?;
         hash.update(&body);
-        let memo = Memo {
-            key,
-            fingerprint: hash.finalize().into(),
-        };
-        Ok(Self {
-            body: body::parse(&body)?,
-            memo,
-        })
+        let memo = Memo { key, fingerprint: hash.finalize().into() };
+        Ok(Self { body: body::parse(&body)?, memo })
     }
 }
 
@@ -78,11 +72,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Failure> {
             "send one Idempotency-Key header of 1 to {MAX_KEY_BYTES} visible ASCII characters, fresh for every \
              new request and the same when you repeat it"
         );
-        return Err(Failure::new(
-            StatusCode::BAD_REQUEST,
-            "missing_idempotency_key",
-            detail,
-        ));
+        return Err(Failure::new(StatusCode::BAD_REQUEST, "missing_idempotency_key", detail));
     }
     Ok(key.to_owned())
 }
@@ -99,12 +89,7 @@ impl FromRequestParts<Arc<App>> for Id {
     ) -> Result<Self, Failure> {
         let Path(id) = Path::<String>::from_request_parts(parts, app)
             .await
-            .map_err(|error| {
-                Failure::from(Invalid {
-                    field: None,
-                    reason: error.body_text(),
-                })
-            })?;
+            .map_err(|error| Failure::from(Invalid { field: None, reason: error.body_text() }))?;
         Ok(Self(id))
     }
 }
@@ -134,10 +119,9 @@ pub async fn execute(
 /// Checks the length of a text that people write.
 pub fn short(field: &str, text: Option<&String>, most: usize) -> Result<(), Invalid> {
     match text {
-        Some(text) if text.len() > most => Err(Invalid::field(
-            field,
-            format!("has {} bytes; the most is {most}", text.len()),
-        )),
+        Some(text) if text.len() > most => {
+            Err(Invalid::field(field, format!("has {} bytes; the most is {most}", text.len())))
+        }
         _ => Ok(()),
     }
 }

@@ -23,10 +23,7 @@ pub struct List {
 impl List {
     /// The page that is meant.
     pub fn page(self) -> Result<Page, Invalid> {
-        Ok(Page {
-            limit: limit(self.limit)?,
-            after: self.after,
-        })
+        Ok(Page { limit: limit(self.limit)?, after: self.after })
     }
 }
 
@@ -49,12 +46,7 @@ impl Times {
                 Invalid::field("after", "is no position; pass what `next` of an answer said")
             })?),
         };
-        Ok(UsageQuery {
-            since: self.since,
-            until: self.until,
-            limit: limit(self.limit)?,
-            after,
-        })
+        Ok(UsageQuery { since: self.since, until: self.until, limit: limit(self.limit)?, after })
     }
 }
 
@@ -68,10 +60,7 @@ fn position(text: &str) -> Option<(i64, i64, String)> {
 fn limit(given: Option<usize>) -> Result<usize, Invalid> {
     match given.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(limit),
-        found => Err(Invalid::field(
-            "limit",
-            format!("is {found}; it must be 1 to {MAX_LIMIT}"),
-        )),
+        found => Err(Invalid::field("limit", format!("is {found}; it must be 1 to {MAX_LIMIT}"))),
     }
 }
 
@@ -92,12 +81,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
         let Query(read) = Query::<T>::from_request_parts(parts, app)
             .await
-            .map_err(|error| {
-                Failure::from(Invalid {
-                    field: None,
-                    reason: error.body_text(),
-                })
-            })?;
+            .map_err(|error| Failure::from(Invalid { field: None, reason: error.body_text() }))?;
         Ok(Self(read))
     }
 }

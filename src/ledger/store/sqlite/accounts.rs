@@ -43,13 +43,7 @@ pub fn state_of(name: &str) -> AccountState {
 pub fn by_id(conn: &Connection, id: &str) -> Result<Account, StoreError> {
     let text = sql(&["SELECT ", ACCOUNT, " FROM accounts a WHERE a.id = ?1"]);
     let found = conn.prepare_cached(&text)?.query_row([id], account).optional()?;
-    found.ok_or_else(|| {
-        Refusal::NotFound {
-            what: "account",
-            id: id.to_owned(),
-        }
-        .into()
-    })
+    found.ok_or_else(|| Refusal::NotFound { what: "account", id: id.to_owned() }.into())
 }
 
 /// An account by its row.
@@ -88,9 +82,8 @@ pub fn payer(conn: &Connection, payer: &Payer) -> Result<Option<(Key, Account)>,
 
 /// A credential by its row, with its account.
 pub fn key_by_no(conn: &Connection, no: KeyNo) -> Result<(Key, Account), StoreError> {
-    let id: String = conn
-        .prepare_cached("SELECT id FROM keys WHERE no = ?1")?
-        .query_row([no.0], |r| r.get(0))?;
+    let id: String =
+        conn.prepare_cached("SELECT id FROM keys WHERE no = ?1")?.query_row([no.0], |r| r.get(0))?;
     let found = payer(conn, &Payer::Id(id.clone()))?;
     found.ok_or_else(|| Refusal::NotFound { what: "key", id }.into())
 }
@@ -125,14 +118,7 @@ pub fn balance(conn: &Connection, id: &str, now: jiff::Timestamp) -> Result<crat
         params![account.no.0, now.as_millisecond()],
         |row| credits(row, "lapsed"),
     )?;
-    let Books {
-        available,
-        held,
-        spent,
-        expired,
-        owed,
-        granted,
-    } = account.books;
+    let Books { available, held, spent, expired, owed, granted } = account.books;
     Ok(crate::api::Balance {
         account: account.id.to_string(),
         state: account.state,

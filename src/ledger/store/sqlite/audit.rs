@@ -12,10 +12,7 @@ use rusqlite::{Connection, Row};
 
 /// Compares everything.
 pub fn audit(conn: &Connection) -> Result<Audit, StoreError> {
-    let mut found = Findings {
-        conn,
-        problems: Vec::new(),
-    };
+    let mut found = Findings { conn, problems: Vec::new() };
     let accounts = found.accounts()?;
     found.disagreements(STRAY_ENTRIES, "entries of an account that doesn't exist")?;
     found.disagreements(GRANTS, "what remains of a grant")?;
@@ -23,12 +20,7 @@ pub fn audit(conn: &Connection) -> Result<Audit, StoreError> {
     found.disagreements(DRAWS, "what a lease has drawn from grants")?;
     found.disagreements(HOLDERS, "the number of leases with money in them")?;
     let entries = conn.query_row("SELECT count(*) AS n FROM entries", [], |row| count(row, "n"))?;
-    Ok(Audit {
-        ok: found.problems.is_empty(),
-        accounts,
-        entries,
-        problems: found.problems,
-    })
+    Ok(Audit { ok: found.problems.is_empty(), accounts, entries, problems: found.problems })
 }
 
 const ACCOUNTS: &str = "SELECT a.no, b.book, coalesce(sum(b.amount), 0) FROM accounts a LEFT JOIN (
@@ -119,12 +111,7 @@ impl Findings<'_> {
             let expected = said(book) * sign;
             if expected != stored.micros() {
                 let what = format!("the account's {} credits", book.as_str());
-                self.add(
-                    Some(account.id.as_str()),
-                    what,
-                    &micros(expected),
-                    &stored.to_string(),
-                );
+                self.add(Some(account.id.as_str()), what, &micros(expected), &stored.to_string());
             }
         }
         if !books.agree() {
@@ -141,10 +128,7 @@ impl Findings<'_> {
             let what = format!("{what} ({})", row.get::<_, String>(1)?);
             let account: i64 = row.get(0)?;
             let name = |row: &Row<'_>| row.get::<_, String>(0);
-            let id = self
-                .conn
-                .query_row("SELECT id FROM accounts WHERE no = ?1", [account], name)
-                .ok();
+            let id = self.conn.query_row("SELECT id FROM accounts WHERE no = ?1", [account], name).ok();
             let (expected, found): (i64, i64) = (row.get(2)?, row.get(3)?);
             self.add(id.as_deref(), what, &micros(expected), &micros(found));
         }
@@ -155,12 +139,7 @@ impl Findings<'_> {
         if self.problems.len() < MAX_LIMIT {
             let account = account.map(str::to_owned);
             let (expected, found) = (expected.to_owned(), found.to_owned());
-            self.problems.push(AuditProblem {
-                what,
-                account,
-                expected,
-                found,
-            });
+            self.problems.push(AuditProblem { what, account, expected, found });
         }
     }
 }

@@ -44,16 +44,9 @@ pub fn news(conn: &Connection, gateway: GatewayNo, since: u64, now: Timestamp) -
         .prepare_cached("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'")?
         .query_row([], |row| row.get(0))?;
     let since = i64::try_from(since).unwrap_or(i64::MAX);
-    let mut told = Told {
-        now,
-        keys: BTreeSet::new(),
-        changes: Vec::new(),
-    };
+    let mut told = Told { now, keys: BTreeSet::new(), changes: Vec::new() };
     if since == newest {
-        return Ok(News {
-            seen: as_number(newest),
-            changes: Vec::new(),
-        });
+        return Ok(News { seen: as_number(newest), changes: Vec::new() });
     }
     // A number from the future means that an older copy of the database was restored.
     let complete = if since == 0 || since > newest || newest - since > MAX_BACKLOG {
@@ -72,15 +65,8 @@ pub fn news(conn: &Connection, gateway: GatewayNo, since: u64, now: Timestamp) -
         }
         complete
     };
-    let seen = if complete {
-        as_number(newest)
-    } else {
-        as_number(since)
-    };
-    Ok(News {
-        seen,
-        changes: told.changes,
-    })
+    let seen = if complete { as_number(newest) } else { as_number(since) };
+    Ok(News { seen, changes: told.changes })
 }
 
 fn as_number(seq: i64) -> u64 {

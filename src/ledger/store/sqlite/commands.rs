@@ -24,44 +24,17 @@ pub fn execute(work: &Work<'_>, command: Command, memo: &Memo, now: Timestamp) -
         Command::TurnAccount { account, turn } => {
             Done::Account(turn_account(work.conn, &account, turn, now)?)
         }
-        Command::CreateKey {
-            account,
-            id,
-            credential,
-            expires_at,
-            note,
-        } => {
+        Command::CreateKey { account, id, credential, expires_at, note } => {
             if matches!(credential, Credential::Key { .. }) {
                 shown_key = Some(id.to_string());
             }
             let expires_at = future(expires_at, now)?;
-            Done::Key(create_key(
-                work.conn,
-                &account,
-                &id,
-                &credential,
-                expires_at,
-                note,
-                now,
-            )?)
+            Done::Key(create_key(work.conn, &account, &id, &credential, expires_at, note, now)?)
         }
         Command::RevokeKey { id } => Done::Key(revoke_key(work.conn, &id, now)?),
-        Command::Grant {
-            account,
-            id,
-            amount,
-            priority,
-            expires_at,
-            note,
-            source,
-        } => {
+        Command::Grant { account, id, amount, priority, expires_at, note, source } => {
             let expires_at = future(expires_at, now)?;
-            let grant = Grant {
-                no: GrantNo(0),
-                priority,
-                expires_at,
-                remaining: amount,
-            };
+            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount };
             Done::Grant(give(work.conn, &account, &id, &grant, [note, source], now)?)
         }
         Command::Recall { gateway } => Done::Recall(recall(work.conn, gateway.as_deref(), now)?),
@@ -83,11 +56,7 @@ fn remembered(conn: &Connection, memo: &Memo) -> Result<Option<String>, StoreErr
         .prepare_cached("SELECT fingerprint, body, shown_key FROM idempotency WHERE key = ?1")?
         .query_row([&memo.key], |row| {
             let fingerprint: Vec<u8> = row.get(0)?;
-            Ok((
-                fingerprint,
-                row.get::<_, Option<String>>(1)?,
-                row.get::<_, Option<String>>(2)?,
-            ))
+            Ok((fingerprint, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?))
         })
         .optional()?;
     match found {
@@ -112,13 +81,7 @@ fn remember(
     conn.prepare_cached(
         "INSERT INTO idempotency (key, fingerprint, body, shown_key, made_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![
-        memo.key,
-        memo.fingerprint.as_slice(),
-        body,
-        shown_key,
-        now.as_millisecond()
-    ])?;
+    .execute(params![memo.key, memo.fingerprint.as_slice(), body, shown_key, now.as_millisecond()])?;
     Ok(())
 }
 
@@ -137,19 +100,12 @@ fn create_account(
     if made == 0 {
         return Err(Refusal::AccountExists(id.to_string()).into());
     }
-    Ok(api::Account {
-        id: id.to_string(),
-        name,
-        state: AccountState::Active,
-        created_at: now,
-    })
+    Ok(api::Account { id: id.to_string(), name, state: AccountState::Active, created_at: now })
 }
 
 fn turn_account(conn: &Connection, id: &str, turn: Turn, now: Timestamp) -> Result<api::Account, StoreError> {
     let account = accounts::by_id(conn, id)?;
-    let state = turn
-        .of(account.state)
-        .map_err(|_| Refusal::AccountClosed(id.to_owned()))?;
+    let state = turn.of(account.state).map_err(|_| Refusal::AccountClosed(id.to_owned()))?;
     if state != account.state {
         conn.prepare_cached("UPDATE accounts SET state = ?2 WHERE no = ?1")?
             .execute(params![account.no.0, state.as_str()])?;
@@ -213,18 +169,9 @@ fn revoke_key(conn: &Connection, id: &str, now: Timestamp) -> Result<api::Key, S
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     if let Some((no, account)) = revoked {
-        leases::announce(
-            conn,
-            crate::domain::AccountNo(account),
-            KeyNo(no),
-            GatewayNo(0),
-            now,
-        )?;
+        leases::announce(conn, crate::domain::AccountNo(account), KeyNo(no), GatewayNo(0), now)?;
     }
-    Ok(api::Key {
-        state: api::KeyState::Revoked,
-        ..key
-    })
+    Ok(api::Key { state: api::KeyState::Revoked, ..key })
 }
 
 fn give(
@@ -260,19 +207,9 @@ fn give(
     let mut purse = Purse::new(owner, live);
     let before = money::Before::of(&purse);
     purse.expire(now)?;
-    if purse
-        .grants()
-        .iter()
-        .filter(|grant| grant.remaining.is_positive())
-        .count()
-        >= MAX_LIVE_GRANTS
-    {
+    if purse.grants().iter().filter(|grant| grant.remaining.is_positive()).count() >= MAX_LIVE_GRANTS {
         let account = account.to_owned();
-        return Err(Refusal::TooManyGrants {
-            account,
-            limit: MAX_LIVE_GRANTS,
-        }
-        .into());
+        return Err(Refusal::TooManyGrants { account, limit: MAX_LIVE_GRANTS }.into());
     }
     purse.issue(Grant { no, ..grant.clone() })?;
     purse.account.tight = false;
@@ -286,10 +223,7 @@ fn recall(conn: &Connection, gateway: Option<&str>, now: Timestamp) -> Result<ap
         Some(name) => {
             let mut find = conn.prepare_cached("SELECT no FROM gateways WHERE name = ?1")?;
             let found = find.query_row([name], |row| row.get(0)).optional()?;
-            GatewayNo(found.ok_or_else(|| Refusal::NotFound {
-                what: "gateway",
-                id: name.to_owned(),
-            })?)
+            GatewayNo(found.ok_or_else(|| Refusal::NotFound { what: "gateway", id: name.to_owned() })?)
         }
     };
     let recalled = conn
@@ -301,7 +235,5 @@ fn recall(conn: &Connection, gateway: Option<&str>, now: Timestamp) -> Result<ap
     if recalled > 0 {
         leases::announce(conn, crate::domain::AccountNo(0), KeyNo(0), only, now)?;
     }
-    Ok(api::RecallAnswer {
-        leases: u64::try_from(recalled).unwrap_or(u64::MAX),
-    })
+    Ok(api::RecallAnswer { leases: u64::try_from(recalled).unwrap_or(u64::MAX) })
 }

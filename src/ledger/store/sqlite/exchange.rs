@@ -53,18 +53,8 @@ pub fn exchange(
         changes = news.changes;
     }
     let beat_ms = beat_ms(brisk);
-    let response = ExchangeResponse {
-        protocol: VERSION,
-        seen,
-        beat_ms,
-        entries,
-        changes,
-        usage_seq,
-    };
-    Ok(Exchanged {
-        response,
-        unknown_lines,
-    })
+    let response = ExchangeResponse { protocol: VERSION, seen, beat_ms, entries, changes, usage_seq };
+    Ok(Exchanged { response, unknown_lines })
 }
 
 fn one(
@@ -83,11 +73,7 @@ fn one(
     } else {
         Vec::new()
     };
-    let mut payer = Payer {
-        purse: Purse::new(account, grants),
-        key,
-        lease,
-    };
+    let mut payer = Payer { purse: Purse::new(account, grants), key, lease };
     let before = money::Before::of_payer(&payer);
     let mut verdict = payer.exchange(entry, now, ttl_ms)?;
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
@@ -106,12 +92,8 @@ fn usage(
     report: &UsageReport,
     now: Timestamp,
 ) -> Result<(u64, u64), StoreError> {
-    let mut find = work
-        .conn
-        .prepare_cached("SELECT seq FROM brokers WHERE gateway = ?1 AND broker = ?2")?;
-    let last = find
-        .query_row(params![gateway.0, report.broker], |row| row.get::<_, i64>(0))
-        .optional()?;
+    let mut find = work.conn.prepare_cached("SELECT seq FROM brokers WHERE gateway = ?1 AND broker = ?2")?;
+    let last = find.query_row(params![gateway.0, report.broker], |row| row.get::<_, i64>(0)).optional()?;
     let last = last.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
     if report.seq <= last {
         return Ok((last, 0));
@@ -127,12 +109,7 @@ fn usage(
             "INSERT INTO brokers (gateway, broker, seq, heard_ms) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET seq = ?3, heard_ms = ?4",
         )?
-        .execute(params![
-            gateway.0,
-            report.broker,
-            as_stored(report.seq),
-            now.as_millisecond()
-        ])?;
+        .execute(params![gateway.0, report.broker, as_stored(report.seq), now.as_millisecond()])?;
     Ok((report.seq, unknown))
 }
 

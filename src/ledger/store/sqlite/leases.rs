@@ -13,8 +13,7 @@ pub fn gateway(conn: &Connection, name: &str) -> Result<GatewayNo, StoreError> {
     if let Some(no) = find.query_row([name], |row| row.get(0)).optional()? {
         return Ok(GatewayNo(no));
     }
-    conn.prepare_cached("INSERT INTO gateways (name) VALUES (?1)")?
-        .execute([name])?;
+    conn.prepare_cached("INSERT INTO gateways (name) VALUES (?1)")?.execute([name])?;
     Ok(GatewayNo(conn.last_insert_rowid()))
 }
 
@@ -33,10 +32,7 @@ pub fn load(
         .query_row(params![gateway.0, key.0], |row| read(row, gateway, key, account))
         .optional()?;
     match found {
-        Some((lease, draws)) => Ok(Lease {
-            draws: draws_from(&draws)?,
-            ..lease
-        }),
+        Some((lease, draws)) => Ok(Lease { draws: draws_from(&draws)?, ..lease }),
         None => Ok(Lease::never(gateway, key, account)),
     }
 }
@@ -127,10 +123,7 @@ fn draws_from(text: &str) -> Result<Vec<Draw>, StoreError> {
     }
     let pairs: Vec<(i64, i64)> = serde_json::from_str(text)
         .map_err(|error| StoreError::Backend(format!("leases.draws holds {text:?}: {error}")))?;
-    let draw = |(grant, left)| Draw {
-        grant: GrantNo(grant),
-        left: Credits::from_micros(left),
-    };
+    let draw = |(grant, left)| Draw { grant: GrantNo(grant), left: Credits::from_micros(left) };
     Ok(pairs.into_iter().map(draw).collect())
 }
 

@@ -10,10 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 /// An account by its identifier.
 pub fn account(conn: &Connection, id: &str) -> Result<api::Account, StoreError> {
     let sql = "SELECT id, name, state, created_ms FROM accounts WHERE id = ?1";
-    let found = conn
-        .prepare_cached(sql)?
-        .query_row([id], read_account)
-        .optional()?;
+    let found = conn.prepare_cached(sql)?.query_row([id], read_account).optional()?;
     found.ok_or_else(|| not_found("account", id))
 }
 
@@ -43,10 +40,7 @@ const KEY: &str =
 /// A key by its identifier.
 pub fn key(conn: &Connection, id: &str, now: Timestamp) -> Result<api::Key, StoreError> {
     let sql = [KEY, "WHERE k.id = ?1"].concat();
-    let found = conn
-        .prepare_cached(&sql)?
-        .query_row([id], |row| read_key(row, now))
-        .optional()?;
+    let found = conn.prepare_cached(&sql)?.query_row([id], |row| read_key(row, now)).optional()?;
     found.ok_or_else(|| not_found("key", id))
 }
 
@@ -98,10 +92,7 @@ const GRANT: &str =
 /// A grant by its identifier.
 pub fn grant(conn: &Connection, id: &str) -> Result<api::Grant, StoreError> {
     let sql = [GRANT, "WHERE g.id = ?1"].concat();
-    let found = conn
-        .prepare_cached(&sql)?
-        .query_row([id], read_grant)
-        .optional()?;
+    let found = conn.prepare_cached(&sql)?.query_row([id], read_grant).optional()?;
     found.ok_or_else(|| not_found("grant", id))
 }
 
@@ -148,9 +139,7 @@ fn read_grant(row: &Row<'_>) -> rusqlite::Result<api::Grant> {
 pub fn usage(conn: &Connection, account: &str, query: &UsageQuery) -> Result<api::Usage, StoreError> {
     let owner = accounts::by_id(conn, account)?;
     let since = query.since.map_or(i64::MIN, super::minute);
-    let until = query.until.map_or(i64::MAX, |until| {
-        until.as_second().saturating_add(59).div_euclid(60)
-    });
+    let until = query.until.map_or(i64::MAX, |until| until.as_second().saturating_add(59).div_euclid(60));
     let (minute, key, rule) = query.after.clone().unwrap_or((i64::MIN, 0, String::new()));
     let sql = "SELECT u.minute, k.id AS key, u.key AS no, u.rule, u.requests, u.credits, u.refunds
          FROM usage u JOIN keys k ON k.no = u.key
@@ -158,9 +147,7 @@ pub fn usage(conn: &Connection, account: &str, query: &UsageQuery) -> Result<api
          ORDER BY u.minute, u.key, u.rule LIMIT ?7";
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1);
     let given = params![owner.no.0, since, until, minute, key, rule, limit];
-    let mut lines = rows(conn, sql, given, |row| {
-        Ok((row.get::<_, i64>("no")?, read_usage(row)?))
-    })?;
+    let mut lines = rows(conn, sql, given, |row| Ok((row.get::<_, i64>("no")?, read_usage(row)?)))?;
     let more = lines.len() > query.limit;
     lines.truncate(query.limit);
     let next = lines
@@ -180,11 +167,7 @@ pub fn usage(conn: &Connection, account: &str, query: &UsageQuery) -> Result<api
                 refunds: count(row, "refunds")?,
             })
         })?;
-    Ok(api::Usage {
-        lines: lines.into_iter().map(|(_, line)| line).collect(),
-        total,
-        next,
-    })
+    Ok(api::Usage { lines: lines.into_iter().map(|(_, line)| line).collect(), total, next })
 }
 
 fn read_usage(row: &Row<'_>) -> rusqlite::Result<api::UsageLine> {
@@ -212,9 +195,7 @@ pub fn leases(
          WHERE l.state = 'open' AND (?1 IS NULL OR g.name = ?1)
          ORDER BY l.escrow DESC, g.name, k.no LIMIT ?2";
     let limit = i64::try_from(api::MAX_LIMIT).unwrap_or(i64::MAX);
-    let leases = rows(conn, sql, params![gateway, limit], |row| {
-        Ok((read_lease(row)?, row.get("touch")?))
-    })?;
+    let leases = rows(conn, sql, params![gateway, limit], |row| Ok((read_lease(row)?, row.get("touch")?)))?;
     let at_risk = conn.query_row(
         "SELECT coalesce(sum(l.escrow), 0) AS at_risk FROM leases l JOIN gateways g ON g.no = l.gateway
          WHERE l.state = 'open' AND (?1 IS NULL OR g.name = ?1)",
@@ -243,9 +224,7 @@ fn read_lease(row: &Row<'_>) -> rusqlite::Result<api::Lease> {
 pub fn at_risk(conn: &Connection) -> Result<(i64, Credits), StoreError> {
     let sql =
         "SELECT count(*) AS leases, coalesce(sum(escrow), 0) AS escrow FROM leases WHERE state = 'open'";
-    Ok(conn
-        .prepare_cached(sql)?
-        .query_row([], |row| Ok((row.get("leases")?, credits(row, "escrow")?)))?)
+    Ok(conn.prepare_cached(sql)?.query_row([], |row| Ok((row.get("leases")?, credits(row, "escrow")?)))?)
 }
 
 fn rows<T>(
@@ -254,16 +233,9 @@ fn rows<T>(
     given: impl Params,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, StoreError> {
-    Ok(conn
-        .prepare_cached(sql)?
-        .query_map(given, read)?
-        .collect::<Result<_, _>>()?)
+    Ok(conn.prepare_cached(sql)?.query_map(given, read)?.collect::<Result<_, _>>()?)
 }
 
 fn not_found(what: &'static str, id: &str) -> StoreError {
-    Refusal::NotFound {
-        what,
-        id: id.to_owned(),
-    }
-    .into()
+    Refusal::NotFound { what, id: id.to_owned() }.into()
 }

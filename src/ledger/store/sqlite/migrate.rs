@@ -12,11 +12,7 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
     conn.execute_batch("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT")
         .map_err(backend)?;
     let found: i64 = conn
-        .query_row(
-            "SELECT coalesce(max(version), 0) FROM schema_version",
-            [],
-            |row| row.get(0),
-        )
+        .query_row("SELECT coalesce(max(version), 0) FROM schema_version", [], |row| row.get(0))
         .map_err(backend)?;
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     if found > known {
@@ -26,13 +22,9 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
         if version <= found {
             continue;
         }
-        let step_by = conn
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(backend)?;
+        let step_by = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(backend)?;
         step_by.execute_batch(step).map_err(backend)?;
-        step_by
-            .execute("INSERT INTO schema_version (version) VALUES (?1)", [version])
-            .map_err(backend)?;
+        step_by.execute("INSERT INTO schema_version (version) VALUES (?1)", [version]).map_err(backend)?;
         step_by.commit().map_err(backend)?;
     }
     Ok(())
@@ -48,21 +40,16 @@ mod tests {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn).unwrap();
         migrate(&mut conn).unwrap();
-        conn.execute("INSERT INTO schema_version (version) VALUES (99)", [])
-            .unwrap();
-        assert!(matches!(
-            migrate(&mut conn),
-            Err(OpenError::Newer { found: 99, .. })
-        ));
+        conn.execute("INSERT INTO schema_version (version) VALUES (99)", []).unwrap();
+        assert!(matches!(migrate(&mut conn), Err(OpenError::Newer { found: 99, .. })));
     }
 
     #[test]
     fn the_kinds_of_entries_are_the_same_in_code_and_database() {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn).unwrap();
-        let mut rows = conn
-            .prepare("SELECT kind, name, from_book, to_book FROM entry_kinds ORDER BY kind")
-            .unwrap();
+        let mut rows =
+            conn.prepare("SELECT kind, name, from_book, to_book FROM entry_kinds ORDER BY kind").unwrap();
         let stored: Vec<(i64, String, String, String)> = rows
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
             .unwrap()
@@ -72,12 +59,7 @@ mod tests {
             .iter()
             .map(|kind| {
                 let name = |text: &str| text.to_owned();
-                (
-                    kind.number(),
-                    name(kind.as_str()),
-                    name(kind.from().as_str()),
-                    name(kind.to().as_str()),
-                )
+                (kind.number(), name(kind.as_str()), name(kind.from().as_str()), name(kind.to().as_str()))
             })
             .collect();
         assert_eq!(stored, coded);

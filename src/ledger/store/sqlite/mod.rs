@@ -57,8 +57,7 @@ fn maybe_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>
 
 /// A count; the columns never hold one below zero.
 fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(column)
-        .map(|count| u64::try_from(count).unwrap_or(0))
+    row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0))
 }
 
 /// A time from its milliseconds; what a timestamp can't hold is held at its end.

@@ -16,18 +16,13 @@ pub fn grants(
     let mut find = conn.prepare_cached(
         "SELECT no, priority, expires_ms, remaining FROM grants WHERE account = ?1 AND remaining > 0",
     )?;
-    let mut grants = find
-        .query_map([account.0], grant)?
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut grants = find.query_map([account.0], grant)?.collect::<Result<Vec<_>, _>>()?;
     let drawn = lease.map(|lease| lease.draws.as_slice()).unwrap_or_default();
     for draw in drawn {
         if grants.iter().all(|grant| grant.no != draw.grant) {
             let mut find =
                 conn.prepare_cached("SELECT no, priority, expires_ms, remaining FROM grants WHERE no = ?1")?;
-            grants.extend(
-                find.query_map([draw.grant.0], grant)?
-                    .collect::<Result<Vec<_>, _>>()?,
-            );
+            grants.extend(find.query_map([draw.grant.0], grant)?.collect::<Result<Vec<_>, _>>()?);
         }
     }
     Ok(grants)
@@ -52,18 +47,12 @@ pub struct Before {
 impl Before {
     /// Of a purse alone.
     pub fn of(purse: &Purse) -> Self {
-        Self {
-            account: purse.account.clone(),
-            lease: None,
-        }
+        Self { account: purse.account.clone(), lease: None }
     }
 
     /// Of a purse and a lease.
     pub fn of_payer(payer: &Payer) -> Self {
-        Self {
-            account: payer.purse.account.clone(),
-            lease: Some(payer.lease.clone()),
-        }
+        Self { account: payer.purse.account.clone(), lease: Some(payer.lease.clone()) }
     }
 }
 

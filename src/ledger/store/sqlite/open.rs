@@ -48,10 +48,7 @@ impl Premises {
         let database = dir.join("ledger.db");
         // SQLite gives its log and index files the mode of the database file.
         drop(private_file(&database)?);
-        Ok(Self {
-            _lock: lock,
-            database,
-        })
+        Ok(Self { _lock: lock, database })
     }
 
     /// The connection that writes, on a migrated database.
@@ -60,8 +57,7 @@ impl Premises {
         conn.pragma_update(None, "journal_mode", "WAL").map_err(backend)?;
         conn.pragma_update(None, "synchronous", "FULL").map_err(backend)?;
         conn.pragma_update(None, "foreign_keys", true).map_err(backend)?;
-        conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
-            .map_err(backend)?;
+        conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(backend)?;
         conn.pragma_update(None, "cache_size", -CACHE_KIB).map_err(backend)?;
         require(&conn, "journal_mode", "wal")?;
         require(&conn, "synchronous", "2")?;
@@ -81,10 +77,7 @@ fn private_file(path: &Path) -> Result<File, OpenError> {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|why| OpenError::Io {
-        path: path.to_owned(),
-        why,
-    })
+    options.open(path).map_err(|why| OpenError::Io { path: path.to_owned(), why })
 }
 
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
@@ -104,15 +97,7 @@ fn require(conn: &Connection, pragma: &'static str, wanted: &'static str) -> Res
         rusqlite::types::Value::Text(text) => text,
         other => format!("{other:?}"),
     };
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(OpenError::Unsafe {
-            pragma,
-            found,
-            wanted,
-        })
-    }
+    if found == wanted { Ok(()) } else { Err(OpenError::Unsafe { pragma, found, wanted }) }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]

@@ -22,13 +22,8 @@ pub struct Readers {
 impl Readers {
     /// Opens them.
     pub fn open(premises: &Premises) -> Result<Self, OpenError> {
-        let free = (0..READERS)
-            .map(|_| premises.reader())
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            free: Arc::new(Mutex::new(free)),
-            turns: Arc::new(Semaphore::new(READERS)),
-        })
+        let free = (0..READERS).map(|_| premises.reader()).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { free: Arc::new(Mutex::new(free)), turns: Arc::new(Semaphore::new(READERS)) })
     }
 
     /// Reads something from one snapshot, on a thread that may block.
@@ -37,9 +32,7 @@ impl Readers {
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
-        let turn = turn
-            .map_err(|_| StoreError::Overloaded)?
-            .map_err(|_| StoreError::Stopped)?;
+        let turn = turn.map_err(|_| StoreError::Overloaded)?.map_err(|_| StoreError::Stopped)?;
         let free = Arc::clone(&self.free);
         let reading = tokio::task::spawn_blocking(move || {
             let _turn = turn;
@@ -49,9 +42,7 @@ impl Readers {
             free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             result
         });
-        reading
-            .await
-            .map_err(|error| StoreError::Backend(error.to_string()))?
+        reading.await.map_err(|error| StoreError::Backend(error.to_string()))?
     }
 
     /// Closes those that are not in use.

@@ -36,11 +36,7 @@ pub fn reclaim(work: &Work<'_>, touch: i64, now: Timestamp) -> Result<(usize, Cr
         let (key, account) = accounts::key_by_no(work.conn, KeyNo(*key))?;
         let lease = leases::load(work.conn, GatewayNo(*gateway), key.no, account.no)?;
         let grants = money::grants(work.conn, account.no, Some(&lease))?;
-        let mut payer = Payer {
-            purse: Purse::new(account, grants),
-            key,
-            lease,
-        };
+        let mut payer = Payer { purse: Purse::new(account, grants), key, lease };
         let before = money::Before::of_payer(&payer);
         back = back.saturating_add(payer.reclaim(now)?);
         money::keep_payer(work, &before, &payer, false, now)?;
@@ -54,9 +50,8 @@ pub fn expire_grants(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreErro
         "SELECT DISTINCT account FROM (SELECT account FROM grants
            WHERE expires_ms IS NOT NULL AND remaining > 0 AND expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2)",
     )?;
-    let lapsed: Vec<i64> = find
-        .query_map(params![now.as_millisecond(), rows()], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let lapsed: Vec<i64> =
+        find.query_map(params![now.as_millisecond(), rows()], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for account in &lapsed {
         let account = accounts::by_no(work.conn, AccountNo(*account))?;
         let grants = money::grants(work.conn, account.no, None)?;
@@ -74,14 +69,10 @@ pub fn expire_keys(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError>
         "SELECT no, account FROM keys WHERE expires_ms IS NOT NULL AND expiry_told = 0 AND expires_ms <= ?1 LIMIT ?2",
     )?;
     let lapsed: Vec<(i64, i64)> = find
-        .query_map(params![now.as_millisecond(), rows()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
+        .query_map(params![now.as_millisecond(), rows()], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (key, account) in &lapsed {
-        work.conn
-            .prepare_cached("UPDATE keys SET expiry_told = 1 WHERE no = ?1")?
-            .execute([key])?;
+        work.conn.prepare_cached("UPDATE keys SET expiry_told = 1 WHERE no = ?1")?.execute([key])?;
         leases::announce(work.conn, AccountNo(*account), KeyNo(*key), GatewayNo(0), now)?;
     }
     Ok(lapsed.len())
@@ -117,10 +108,7 @@ pub fn prune(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
         ),
     ] {
         let before_ms = now_ms.saturating_sub(keep_ms);
-        let deleted = work
-            .conn
-            .prepare_cached(statement)?
-            .execute(params![before_ms, rows()])?;
+        let deleted = work.conn.prepare_cached(statement)?.execute(params![before_ms, rows()])?;
         gone = gone.max(deleted);
     }
     Ok(gone)
@@ -128,9 +116,7 @@ pub fn prune(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
 
 /// Writes something, to find out whether writing works.
 pub fn pulse(work: &Work<'_>, now: Timestamp) -> Result<(), StoreError> {
-    work.conn
-        .prepare_cached("UPDATE pulse SET at_ms = ?1")?
-        .execute([now.as_millisecond()])?;
+    work.conn.prepare_cached("UPDATE pulse SET at_ms = ?1")?.execute([now.as_millisecond()])?;
     Ok(())
 }
 

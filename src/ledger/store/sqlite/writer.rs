@@ -51,22 +51,11 @@ impl Writer {
     ) -> Result<Self, std::io::Error> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let write = move || {
-            Thread {
-                conn,
-                touches,
-                metrics,
-                queue,
-            }
-            .run();
+            Thread { conn, touches, metrics, queue }.run();
             drop(premises); // only now may another ledger come in
         };
-        let thread = std::thread::Builder::new()
-            .name("ledger-writer".into())
-            .spawn(write)?;
-        Ok(Self {
-            jobs,
-            thread: Mutex::new(Some(thread)),
-        })
+        let thread = std::thread::Builder::new().name("ledger-writer".into()).spawn(write)?;
+        Ok(Self { jobs, thread: Mutex::new(Some(thread)) })
     }
 
     /// Has a job done and committed. `weight` is about how many rows it deals with.
@@ -88,12 +77,10 @@ impl Writer {
             });
             Some((keep, answer))
         });
-        self.jobs
-            .try_send(Job::Run { weight, run })
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => StoreError::Stopped,
-            })?;
+        self.jobs.try_send(Job::Run { weight, run }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Stopped,
+        })?;
         told.await.map_err(|_| StoreError::Stopped)?
     }
 
@@ -156,10 +143,7 @@ impl Thread {
         let began = Instant::now();
         let size = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let mut waiting = Vec::with_capacity(batch.len());
-        let mut outcome = self
-            .conn
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(StoreError::from);
+        let mut outcome = self.conn.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
         for run in batch {
             if outcome.is_ok() {
                 outcome = self.one(run, &mut waiting);
@@ -186,18 +170,13 @@ impl Thread {
     /// SQLite rolls everything back when, for example, the disk is full.
     fn one(&self, run: Run, waiting: &mut Vec<Tell>) -> Result<(), StoreError> {
         self.savepoint("SAVEPOINT job")?;
-        let work = Work {
-            conn: &self.conn,
-            touches: &self.touches,
-        };
+        let work = Work { conn: &self.conn, touches: &self.touches };
         let Some((keep, tell)) = run(Some(&work)) else {
             return self.savepoint("RELEASE job");
         };
         waiting.push(tell);
         if self.conn.is_autocommit() {
-            return Err(StoreError::Backend(
-                "the transaction was rolled back by the database".into(),
-            ));
+            return Err(StoreError::Backend("the transaction was rolled back by the database".into()));
         }
         if !keep {
             self.savepoint("ROLLBACK TO job")?;
@@ -208,5 +187,104 @@ impl Thread {
     fn savepoint(&self, statement: &str) -> Result<(), StoreError> {
         self.conn.prepare_cached(statement)?.execute([])?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc as blocking;
+
+    struct Fixture {
+        writer: Arc<Writer>,
+        premises: Arc<Premises>,
+        metrics: Arc<Metrics>,
+        _dir: tempfile::TempDir,
+    }
+
+    fn fixture() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let premises = Arc::new(Premises::enter(dir.path()).unwrap());
+        let metrics = Arc::new(Metrics::default());
+        let conn = premises.writer().unwrap();
+        let started = Writer::start(conn, Arc::default(), Arc::clone(&metrics), Arc::clone(&premises));
+        Fixture { writer: Arc::new(started.unwrap()), premises, metrics, _dir: dir }
+    }
+
+    fn name(work: &Work<'_>, name: &str) -> Result<(), StoreError> {
+        work.conn.execute("INSERT INTO gateways (name) VALUES (?1)", [name])?;
+        Ok(())
+    }
+
+    /// Keeps the thread busy with one job until the sender is dropped.
+    async fn occupy(writer: &Arc<Writer>) -> blocking::Sender<()> {
+        let (free, busy) = blocking::channel::<()>();
+        let (started, starting) = oneshot::channel();
+        let writer = Arc::clone(writer);
+        tokio::spawn(async move {
+            let wait = move |_: &Work<'_>| {
+                let _ = started.send(());
+                let _ = busy.recv();
+                Ok(())
+            };
+            writer.run(1, wait).await
+        });
+        starting.await.unwrap();
+        free
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_spoils_no_other_of_its_batch() {
+        let Fixture { writer, premises, metrics, _dir } = fixture();
+        let free = occupy(&writer).await;
+        let job = |text: &'static str, fails: bool| {
+            let writer = Arc::clone(&writer);
+            tokio::spawn(async move {
+                let work = move |work: &Work<'_>| {
+                    name(work, text)?;
+                    if fails { Err(StoreError::Backend("no".into())) } else { Ok(()) }
+                };
+                writer.run(1, work).await
+            })
+        };
+        let jobs = [job("a", false), job("b", true), job("c", false)];
+        tokio::task::yield_now().await;
+        drop(free);
+        let mut kept = Vec::new();
+        for job in jobs {
+            kept.push(job.await.unwrap().is_ok());
+        }
+        assert_eq!(kept, [true, false, true]);
+        let reader = premises.reader().unwrap();
+        let names: String =
+            reader.query_row("SELECT group_concat(name, '') FROM gateways", [], |row| row.get(0)).unwrap();
+        assert_eq!(names, "ac");
+        assert!(metrics.commits.get() <= 3, "jobs that wait share a commit");
+        writer.stop().await;
+        let after = writer.run(1, |work| name(work, "d")).await;
+        assert!(matches!(after, Err(StoreError::Stopped)), "{after:?}");
+    }
+
+    #[tokio::test]
+    async fn too_many_jobs_are_turned_away_and_those_given_up_are_skipped() {
+        let Fixture { writer, premises, _dir, .. } = fixture();
+        let free = occupy(&writer).await;
+        let mut waiting = Vec::new();
+        let full = loop {
+            let mut job = Box::pin(writer.run(1, |work| name(work, "x")));
+            tokio::select! {
+                biased;
+                result = &mut job => break result,
+                () = std::future::ready(()) => waiting.push(job),
+            }
+        };
+        assert!(matches!(full, Err(StoreError::Overloaded)), "{full:?}");
+        assert_eq!(waiting.len(), QUEUE);
+        drop(waiting);
+        drop(free);
+        writer.stop().await;
+        let reader = premises.reader().unwrap();
+        let count: i64 = reader.query_row("SELECT count(*) FROM gateways", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 0, "nobody waited for these any more");
     }
 }

@@ -1,0 +1,48 @@
+//! A wrong configuration never becomes an open gate: Envoy refuses to start and says where it is wrong.
+
+use harness::{Setup, envoy, envoy_config, filter, out_of};
+use serde_json::{Value, json};
+use std::process::Command;
+
+fn what_envoy_says(config: Value) -> (bool, String) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let filter_config = Setup { config, ..Setup::default() }.filter_config();
+    let envoy_config = envoy_config(dir.path(), "wrong", (1, 2), (3, 4), &filter_config);
+    let file = dir.path().join("envoy.json");
+    std::fs::write(&file, envoy_config.to_string()).expect("a file");
+    out_of(Command::new(envoy()).args(["--mode", "validate", "-c"]).arg(file))
+}
+
+#[test]
+fn a_good_configuration_is_accepted() {
+    let (good, said) = what_envoy_says(json!({}));
+    assert!(good, "{said}");
+}
+
+#[test]
+fn a_mistake_stops_envoy_and_is_named_with_its_place() {
+    for (config, message) in [
+        (
+            json!({"otherwise": {"price": 1}}),
+            "otherwise.price: found number 1; allowed is a decimal string such as",
+        ),
+        (
+            json!({"rules": [{"price": "1", "metod": "GET"}]}),
+            "rules[0].metod: found an unknown field; allowed is one of name, match,",
+        ),
+        (
+            json!({"ledger": {"cluster": "ledger", "token": {"env": "NOT_SET"}}}),
+            "ledger.token.env: found no environment variable \"NOT_SET\" in the VM",
+        ),
+        (json!({"identities": [{"headr": "x"}]}), "identities[0].headr: found an unknown field"),
+    ] {
+        let (good, said) = what_envoy_says(config);
+        assert!(!good && said.contains(message), "{said}\nshould hold\n{message}");
+    }
+}
+
+#[test]
+fn the_filter_is_small() {
+    let size = std::fs::metadata(filter()).expect("the filter").len();
+    assert!(size <= 300_000, "{size} bytes");
+}

@@ -1,0 +1,81 @@
+//! Clients that leave and upstreams that fail: nothing is charged for nothing, and nothing is lost.
+
+use harness::{Setup, World, eventually, get};
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+fn hang_up_after(port: u16, path: &str, key: &str, patience: Duration) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\n\r\n").expect("a request");
+    std::thread::sleep(patience);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_who_hangs_up_while_waiting_is_not_charged_and_no_lease_is_lost() {
+    let world = World::one().await;
+    let key = world.bank.account("acme", "100").await;
+    world.bank.process.signal("STOP");
+    for _ in 0..10 {
+        hang_up_after(world.gate().port, "/", &key, Duration::from_millis(20));
+    }
+    world.bank.process.signal("CONT");
+
+    eventually("everybody's wait is over", Duration::from_secs(5), async || {
+        world.gate().envoy_stat("http.gate.downstream_rq_active").await == 0
+    })
+    .await;
+    assert_eq!(world.upstream.served(), 0);
+    assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
+    world.bank.nothing_is_held().await;
+    assert_eq!(world.bank.balance("acme", "spent").await, "1");
+    assert_eq!(world.bank.balance("acme", "available").await, "99");
+    world.bank.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_who_hangs_up_while_the_upstream_works_has_paid() {
+    let world = World::one().await;
+    let key = world.bank.account("acme", "100").await;
+    hang_up_after(world.gate().port, "/slow/2000", &key, Duration::from_millis(400));
+    world.bank.nothing_is_held().await;
+    assert_eq!((world.upstream.served(), world.bank.balance("acme", "spent").await), (1, "1".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_upstream_answers_503_the_charge_is_released_once() {
+    let world = World::one().await;
+    let key = world.bank.account("acme", "3").await;
+    let headers = [("x-api-key", key.as_str())];
+    for _ in 0..10 {
+        assert_eq!(get(world.gate(), "/status/503", &headers).await.status, 503);
+    }
+    assert_eq!(
+        get(world.gate(), "/status/500", &headers).await.status,
+        500,
+        "not in refund_on: it is charged"
+    );
+    assert_eq!(get(world.gate(), "/", &headers).await.status, 200);
+    assert_eq!(get(world.gate(), "/", &headers).await.status, 200);
+    assert_eq!(get(world.gate(), "/", &headers).await.status, 402, "released once each, not more");
+    world.bank.nothing_is_held().await;
+    assert_eq!(world.bank.balance("acme", "spent").await, "3");
+    eventually("the refunds are counted", Duration::from_secs(2), async || {
+        world.gate().stat("refunds").await == 10
+    })
+    .await;
+    world.bank.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_upstream_cannot_be_reached_nothing_is_charged() {
+    let mut world = World::start(Setup::default()).await;
+    let key = world.bank.account("acme", "3").await;
+    // The one that the gateway knows is gone from here on.
+    world.upstream = harness::Upstream::start().await;
+    for _ in 0..5 {
+        assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 503);
+    }
+    world.bank.nothing_is_held().await;
+    assert_eq!(world.bank.balance("acme", "available").await, "3");
+}

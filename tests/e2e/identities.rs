@@ -1,0 +1,111 @@
+//! Who asks, what it costs, and what the upstream and the log are told.
+
+use harness::{Setup, World, eventually, get};
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_is_known_by_header_bearer_query_cookie_or_attribute() {
+    let config = json!({
+        "identities": [{"header": "x-api-key"}, {"bearer": true}, {"query": "api_key"}, {"cookie": "key"},
+                       {"property": ["request", "headers", "x-verified-subject"]}],
+        "forward": ["account", "key", "charge"]
+    });
+    let world = World::start(Setup { config, ..Setup::default() }).await;
+    let key = world.bank.account("acme", "100").await;
+    let subject = json!({"subject": "spiffe://mesh/billing"});
+    world.bank.post("/admin/v1/accounts", json!({"id": "mesh"})).await;
+    world.bank.grant("mesh", "100").await;
+    world.bank.post("/admin/v1/accounts/mesh/keys", subject).await;
+    let (bearer, cookie, query) =
+        (format!("Bearer {key}"), format!("a=b; key={key}"), format!("/q?a=1&api_key={key}&b=2"));
+
+    for (path, header, account) in [
+        ("/", ("x-api-key", key.as_str()), "acme"),
+        ("/", ("authorization", bearer.as_str()), "acme"),
+        ("/", ("cookie", cookie.as_str()), "acme"),
+        (query.as_str(), ("x", "y"), "acme"),
+        ("/", ("x-verified-subject", "spiffe://mesh/billing"), "mesh"),
+    ] {
+        let answer =
+            get(world.gate(), path, &[header, ("x-faregate-account", "forged"), ("x-faregate-admin", "1")])
+                .await;
+        assert_eq!(answer.status, 200, "{header:?}: {answer:?}");
+        let seen = world.upstream.last();
+        assert_eq!(seen.get("x-faregate-account").map(String::as_str), Some(account));
+        assert_eq!(seen.get("x-faregate-charge").map(String::as_str), Some("1"));
+        assert!(seen.get("x-faregate-key").is_some_and(|id| !key.contains(id.as_str())), "{seen:?}");
+        assert_eq!(seen.get("x-faregate-admin"), None, "a client's own are removed");
+    }
+    get(world.gate(), &query, &[]).await;
+    assert_eq!(world.upstream.last().get(":path").map(String::as_str), Some("/q?a=1&b=2"));
+    let stranger = get(world.gate(), "/", &[("x-verified-subject", "spiffe://mesh/other")]).await;
+    assert_eq!((stranger.status, &stranger.body["code"]), (401, &json!("invalid_key")));
+    eventually("the access log is written", Duration::from_secs(15), async || {
+        world.gate().access_log().len() >= 7
+    })
+    .await;
+    let log = world.gate().access_log().join("\n");
+    assert!(!log.contains(&key), "no key ever reaches a log: {log}");
+    assert!(log.contains("GET /q?a=1&b=2 200 decision=admitted account=acme"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_charged() {
+    let config = json!({
+        "rules": [
+            {"name": "health", "match": {"path": {"exact": "/healthz"}}, "price": "free"},
+            {"name": "item", "match": {"path": {"template": "/items/{}/price"}}, "price": "0.25"},
+            {"name": "gold", "match": {"headers": [{"name": "x-tier", "exact": "gold"}]}, "price": "5"},
+            {"name": "delete", "match": {"methods": ["DELETE"]}, "price": "3"},
+            {"name": "watched", "match": {"path": {"prefix": "/beta/"}}, "price": "1000", "shadow": true}
+        ]
+    });
+    let world = World::start(Setup { config, ..Setup::default() }).await;
+    let key = world.bank.account("acme", "100").await;
+    let headers = [("x-api-key", key.as_str())];
+
+    assert_eq!(get(world.gate(), "/healthz", &[]).await.status, 200, "free routes need no key");
+    assert_eq!(get(world.gate(), "/items/7/price?x=1", &headers).await.status, 200);
+    assert_eq!(get(world.gate(), "/x", &[headers[0], ("x-tier", "gold")]).await.status, 200);
+    assert_eq!(get(world.gate(), "/x", &headers).await.status, 200);
+    assert_eq!(
+        get(world.gate(), "//items//7/./price", &headers).await.status,
+        200,
+        "Envoy normalises the path first"
+    );
+    assert_eq!(get(world.gate(), "/beta/new", &headers).await.status, 200, "it only watches");
+    assert_eq!(get(world.gate(), "/beta/new", &[]).await.status, 200);
+    assert_eq!(get(world.gate(), "/status/502", &headers).await.status, 502);
+    assert_eq!(get(world.gate(), "/y", &[]).await.status, 401);
+
+    world.bank.nothing_is_held().await;
+    assert_eq!(world.bank.balance("acme", "spent").await, "6.5");
+    eventually("the access log is written", Duration::from_secs(15), async || {
+        world.gate().access_log().len() >= 9
+    })
+    .await;
+    let log = world.gate().access_log();
+    let id = |line: &str| {
+        line.split("key=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("").to_owned()
+    };
+    let key_id = id(&log[1]);
+    let expected = [
+        "GET /healthz 200 decision=free".to_owned(),
+        format!(
+            "GET /items/7/price?x=1 200 decision=admitted account=acme key={key_id} charge=0.25 rule=item"
+        ),
+        format!("GET /x 200 decision=admitted account=acme key={key_id} charge=5 rule=gold"),
+        format!("GET /x 200 decision=admitted account=acme key={key_id} charge=1 rule=otherwise"),
+        format!("GET /items/7/price 200 decision=admitted account=acme key={key_id} charge=0.25 rule=item"),
+        "GET /beta/new 200 decision=shadow:insufficient_funds".to_owned(),
+        "GET /beta/new 200 decision=shadow:missing_key".to_owned(),
+        format!("GET /status/502 502 decision=released account=acme key={key_id} charge=0 rule=otherwise"),
+        "GET /y 401 decision=missing_key".to_owned(),
+    ];
+    assert_eq!(log, expected);
+    let gate = world.gate();
+    eventually("the statistics are told", Duration::from_secs(2), async || gate.stat("admitted").await == 5)
+        .await;
+    assert_eq!((gate.stat("shadow_refused").await, gate.stat("refused.missing_key").await), (2, 1));
+}

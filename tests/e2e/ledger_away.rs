@@ -1,0 +1,103 @@
+//! The ledger is down, or frozen: nobody hangs, nobody is told to pay, and it ends by itself.
+
+use harness::{Answer, Setup, World, eventually, flood, get};
+use serde_json::json;
+use std::time::Duration;
+
+/// The configured timeout, and what a busy machine may take on top.
+const AT_ONCE: Duration = Duration::from_millis(1_500);
+
+fn is_unavailable(answer: &Answer) {
+    assert_eq!((answer.status, &answer.body["code"]), (503, &json!("ledger_unavailable")), "{answer:?}");
+    assert_eq!(answer.headers.get("retry-after").map(String::as_str), Some("1"));
+    assert!(answer.took < AT_ONCE, "it took {:?}", answer.took);
+}
+
+#[derive(Clone, Copy)]
+enum Trouble {
+    Killed,
+    Frozen,
+}
+
+async fn away(world: &mut World, trouble: Trouble) {
+    match trouble {
+        Trouble::Killed => world.bank.process.kill(),
+        Trouble::Frozen => world.bank.process.signal("STOP"),
+    }
+}
+
+async fn back(world: &mut World, trouble: Trouble) {
+    match trouble {
+        Trouble::Killed => world.bank.restart().await,
+        Trouble::Frozen => world.bank.process.signal("CONT"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_is_killed_leases_go_on_and_then_the_gate_says_503() {
+    leases_go_on_until_they_end(Trouble::Killed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_is_frozen_leases_go_on_and_then_the_gate_says_503() {
+    leases_go_on_until_they_end(Trouble::Frozen).await;
+}
+
+async fn leases_go_on_until_they_end(trouble: Trouble) {
+    let serve = &["--lease-ttl", "4s", "--lease-grace", "60s"];
+    let mut world = World::start(Setup { serve, ..Setup::default() }).await;
+    let known = world.bank.account("acme", "1000").await;
+    let unknown = world.bank.account("other", "1000").await;
+    assert_eq!(get(world.gate(), "/", &[("x-api-key", &known)]).await.status, 200);
+
+    away(&mut world, trouble).await;
+
+    assert_eq!(get(world.gate(), "/", &[("x-api-key", &known)]).await.status, 200, "it has a lease");
+    for _ in 0..3 {
+        is_unavailable(&get(world.gate(), "/", &[("x-api-key", &unknown)]).await);
+    }
+    eventually("the lease ends", Duration::from_secs(6), async || {
+        get(world.gate(), "/", &[("x-api-key", &known)]).await.status == 503
+    })
+    .await;
+    is_unavailable(&get(world.gate(), "/", &[("x-api-key", &known)]).await);
+    let served = world.upstream.served();
+
+    back(&mut world, trouble).await;
+
+    eventually("service resumes", Duration::from_secs(5), async || {
+        get(world.gate(), "/", &[("x-api-key", &unknown)]).await.status == 200
+            && get(world.gate(), "/", &[("x-api-key", &known)]).await.status == 200
+    })
+    .await;
+    world.bank.nothing_is_held().await;
+    let spent: u64 = world.bank.balance("acme", "spent").await.parse().expect("whole credits");
+    let other: u64 = world.bank.balance("other", "spent").await.parse().expect("whole credits");
+    assert_eq!(spent + other, world.upstream.served(), "{served} of them before it came back");
+    world.bank.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_allow_up_to_a_known_payer_gets_that_much_and_it_is_settled_when_the_ledger_is_back() {
+    for trouble in [Trouble::Killed, Trouble::Frozen] {
+        let config = json!({"on_ledger_error": {"allow_up_to": "7"}});
+        let mut world = World::start(Setup { config, ..Setup::default() }).await;
+        let key = world.bank.account("acme", "2").await;
+        let stranger = world.bank.account("stranger", "2").await;
+        assert_eq!(flood(&world.gateways, &key, 3, 1).await.get(&200), Some(&2));
+        world.bank.balance_becomes("acme", "spent", "2").await;
+        away(&mut world, trouble).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+
+        let tally = flood(&world.gateways, &key, 40, 8).await;
+
+        assert_eq!((tally.get(&200), tally.get(&503)), (Some(&7), Some(&33)), "{tally:?}");
+        is_unavailable(&get(world.gate(), "/", &[("x-api-key", &stranger)]).await);
+        back(&mut world, trouble).await;
+        world.bank.balance_becomes("acme", "owed", "7").await;
+        world.bank.grant("acme", "10").await;
+        assert_eq!(world.bank.balance("acme", "owed").await, "0", "the next grant pays what is owed first");
+        assert_eq!(world.bank.balance("acme", "available").await, "3");
+        world.bank.audit().await;
+    }
+}

@@ -1,0 +1,64 @@
+//! The usual path: no call to the ledger, no waiting.
+
+use harness::{Setup, World, flood, get};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_steady_caller_costs_at_most_one_exchange_in_a_thousand_requests_and_never_waits() {
+    let world = World::one().await;
+    let key = world.bank.account("acme", "1000000").await;
+    flood(&world.gateways, &key, 8_000, 16).await;
+    let gate = world.gate();
+    let (exchanges, waited) =
+        (world.bank.metric("faregate_exchanges_total").await, gate.stat("waited").await);
+
+    let tally = flood(&world.gateways, &key, 20_000, 16).await;
+
+    assert_eq!(tally.get(&200), Some(&20_000), "{tally:?}");
+    let exchanges = world.bank.metric("faregate_exchanges_total").await - exchanges;
+    assert!(exchanges <= 20.0, "{exchanges} exchanges for 20,000 requests");
+    assert_eq!(gate.stat("waited").await, waited, "requests that waited for the ledger");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixteen_requests_of_a_caller_who_is_new_here_cost_one_exchange_per_worker() {
+    let world = World::one().await;
+    let key = world.bank.account("acme", "1000").await;
+    let gate = world.gate();
+
+    let headers = [("x-api-key", key.as_str())];
+    let calls = (0..16).map(|_| get(gate, "/", &headers));
+    for answer in futures_join(calls).await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    let exchanges = world.bank.metric("faregate_exchanges_total").await;
+    assert!((1.0..=2.0).contains(&exchanges), "{exchanges} exchanges for 16 requests at two workers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_without_traffic_says_and_holds_nothing() {
+    let world = World::start(Setup::default()).await;
+    world.bank.account("acme", "1000").await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(world.bank.metric("faregate_exchanges_total").await, 0.0);
+    assert_eq!(world.bank.get("/admin/v1/leases").await["at_risk"], "0");
+}
+
+async fn futures_join<T>(calls: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut calls: Vec<_> = calls.map(Box::pin).collect();
+    let mut answers: Vec<Option<T>> = calls.iter().map(|_| None).collect();
+    std::future::poll_fn(move |context| {
+        for (call, answer) in calls.iter_mut().zip(&mut answers) {
+            if answer.is_none()
+                && let std::task::Poll::Ready(got) = call.as_mut().poll(context)
+            {
+                *answer = Some(got);
+            }
+        }
+        if answers.iter().all(Option::is_some) {
+            return std::task::Poll::Ready(answers.iter_mut().filter_map(Option::take).collect());
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
