@@ -20,6 +20,28 @@ fn a_good_configuration_is_accepted() {
 }
 
 #[test]
+fn a_configuration_written_as_a_struct_is_read_as_well() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let validate = |filter_config: Value| {
+        let mut config = envoy_config(dir.path(), "struct", (1, 2), (3, 4), &json!({}));
+        let plugin = config
+            .pointer_mut("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config")
+            .expect("the filter");
+        plugin["configuration"] =
+            json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": filter_config});
+        let file = dir.path().join("envoy.json");
+        std::fs::write(&file, config.to_string()).expect("a file");
+        out_of(Command::new(envoy()).args(["--mode", "validate", "-c"]).arg(file))
+    };
+    let (good, said) = validate(Setup::default().filter_config());
+    assert!(good, "{said}");
+    let (good, said) =
+        validate(Setup { config: json!({"patience_ms": 0.5}), ..Setup::default() }.filter_config());
+    let message = "patience_ms: found number 0.5; allowed is a whole number from 0 to 60000";
+    assert!(!good && said.contains(message), "{said}");
+}
+
+#[test]
 fn a_mistake_stops_envoy_and_is_named_with_its_place() {
     for (config, message) in [
         (

@@ -4,6 +4,7 @@
 //! names the field's path, what was found there and what is allowed. An unknown field is an error, because
 //! a misspelt `price` must not make a route free.
 
+mod protobuf;
 mod reader;
 mod rule;
 
@@ -187,15 +188,23 @@ const TOP: [&str; 11] = [
 ];
 
 impl Settings {
-    /// Reads the configuration as Envoy passes it: the bytes of a JSON object.
+    /// Reads the configuration as Envoy passes it: the bytes of a JSON object, or of a
+    /// `google.protobuf.Struct`.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
-    pub fn from_slice(json: &[u8]) -> Result<Self, SettingsError> {
-        let value: Value = serde_json::from_slice(json).map_err(|why| {
-            SettingsError::new("(configuration)", &format!("text that is no JSON ({why})"), "a JSON object")
-        })?;
-        Self::from_value(&value)
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, SettingsError> {
+        match serde_json::from_slice::<Value>(bytes) {
+            Ok(value) => Self::from_value(&value),
+            Err(why) => match protobuf::read_struct(bytes).filter(|_| !bytes.is_empty()) {
+                Some(value) => Self::from_value(&value),
+                None => Err(SettingsError::new(
+                    "(configuration)",
+                    &format!("text that is no JSON ({why})"),
+                    "a JSON object in a StringValue, or a Struct",
+                )),
+            },
+        }
     }
 
     /// Reads the configuration from parsed JSON.

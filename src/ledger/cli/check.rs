@@ -7,7 +7,7 @@ mod find;
 
 use super::{failure::Failure, screen::Screen};
 use clap::Args;
-use faregate::decide::settings::{Settings, SettingsError};
+use faregate::decide::settings::{Fault, Settings, SettingsError};
 use find::Found;
 use serde_json::{Value, json};
 use std::{io::Read, path::PathBuf};

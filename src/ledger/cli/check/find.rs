@@ -6,8 +6,6 @@ use serde_json::{Map, Value};
 
 /// How Envoy names the type of a wasm HTTP filter.
 const WASM_TYPE: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
-/// Any-types that hold an object.
-const STRUCTS: [&str; 2] = ["Struct", "TypedStruct"];
 /// Members that only our configuration has.
 const OURS: [&str; 4] = ["ledger", "identities", "otherwise", "rules"];
 
@@ -83,7 +81,7 @@ fn plugin(object: &Map<String, Value>, path: &str) -> Option<Found> {
 fn envoy_plugin(plugin: &Value, path: &str) -> Option<Found> {
     let configuration = plugin.get("configuration");
     let unwrapped = configuration.map_or_else(
-        || Err(wrong("nothing", "a google.protobuf.StringValue with the filter's configuration")),
+        || Err(wrong("nothing", "a google.protobuf.Struct or StringValue with the filter's configuration")),
         unwrap,
     );
     let named_ours =
@@ -95,11 +93,10 @@ fn envoy_plugin(plugin: &Value, path: &str) -> Option<Found> {
         || unwrapped.as_ref().is_ok_and(looks_like_ours);
     let fails_open = plugin.get("failure_policy").and_then(Value::as_str) == Some("FAIL_OPEN")
         || plugin.get("fail_open") == Some(&Value::Bool(true));
-    let as_struct = configuration.is_some_and(|any| STRUCTS.contains(&kind(any)));
     ours.then(|| Found {
         place: join(path, "configuration"),
         configuration: unwrapped,
-        flaws: fails_open.then(fail_open).into_iter().chain(as_struct.then(handed_on_as_bytes)).collect(),
+        flaws: Vec::from_iter(fails_open.then(fail_open)),
     })
 }
 
@@ -108,15 +105,6 @@ fn fail_open() -> SettingsError {
         "(plugin) failure_policy",
         "FAIL_OPEN",
         "FAIL_RELOAD, or FAIL_CLOSED: a gate that fails open lets everybody through unpaid",
-    )
-}
-
-/// Seen with Envoy 1.40: a Struct reaches the filter in protobuf's encoding, which it doesn't read.
-fn handed_on_as_bytes() -> SettingsError {
-    SettingsError::new(
-        "(plugin) configuration.@type",
-        "google.protobuf.Struct, which Envoy hands to the filter as protobuf bytes",
-        "google.protobuf.StringValue with the JSON as its `value`",
     )
 }
 
@@ -130,13 +118,13 @@ fn kind(any: &Value) -> &str {
 fn unwrap(any: &Value) -> Result<Value, SettingsError> {
     let kind = kind(any);
     match (kind, any.get("value")) {
-        ("Struct" | "TypedStruct", Some(value)) => Ok(value.clone()),
+        ("Struct", Some(value)) => Ok(value.clone()),
         ("StringValue", Some(Value::String(text))) => serde_json::from_str(text)
             .map_err(|error| wrong(&format!("a StringValue that is no JSON ({error})"), "a JSON object")),
-        ("StringValue" | "Struct" | "TypedStruct", _) => {
+        ("StringValue" | "Struct", _) => {
             Err(wrong("no fitting `value`", "text in a StringValue, an object in a Struct"))
         }
-        _ => Err(wrong(&format!("@type {kind:?}"), "google.protobuf.StringValue")),
+        _ => Err(wrong(&format!("@type {kind:?}"), "google.protobuf.Struct or google.protobuf.StringValue")),
     }
 }
 
