@@ -9,5 +9,6 @@ mod hang_up;
 mod identities;
 mod ledger_away;
 mod refusals;
+mod shutdown;
 mod steady;
 mod wall_clock;

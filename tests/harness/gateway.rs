@@ -62,6 +62,12 @@ impl Gateway {
         reqwest::get(url).await.ok()?.text().await.ok()
     }
 
+    /// POSTs to Envoy's admin interface; whether it agreed.
+    pub async fn post(&self, path: &str) -> bool {
+        let url = format!("http://127.0.0.1:{}{path}", self.admin_port);
+        reqwest::Client::new().post(url).send().await.is_ok_and(|answer| answer.status().is_success())
+    }
+
     /// One of the filter's statistics, such as `admitted`; 0 before it was first counted.
     pub async fn stat(&self, name: &str) -> u64 {
         self.envoy_stat(&format!("wasmcustom.faregate.{name}")).await

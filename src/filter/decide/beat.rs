@@ -242,25 +242,12 @@ impl<M: SharedMemory> Gate<M> {
             self.beat.due_at = now;
         }
     }
-
-    /// Hands everything back, because this filter is about to go away. The message that says so is the
-    /// next one.
-    pub fn close(&mut self, now: Moment) {
-        self.settlements.tell_all(&self.memory);
-        for live in self.beat.live.values_mut() {
-            live.dirty = false;
-            live.used_at = Moment::ZERO;
-            live.told_at = Moment::ZERO;
-        }
-        self.beat.under_way = false;
-        self.beat.due_at = now;
-    }
 }
 
 /// What the report must do with a lease now, if anything.
 fn due(live: &Live, now: Moment) -> Option<Report> {
     let idle = now.millis_since(live.used_at);
-    if idle >= FORGOTTEN_MS && live.used_at != Moment::ZERO {
+    if idle >= FORGOTTEN_MS {
         return Some(Report::Forgotten);
     }
     if idle >= IDLE_MS {

@@ -37,7 +37,6 @@ struct Running {
     /// Envoy's token and the message's number of each call under way.
     calls: Vec<(u32, u64)>,
     ledger_answers: bool,
-    closing: bool,
 }
 
 impl Root {
@@ -104,20 +103,6 @@ impl Context for Root {
         let resolutions = running.worker.gate.borrow_mut().answered(clock::now(), id, answer.ok());
         running.resolve(resolutions);
         running.speak();
-        if running.closing && running.calls.is_empty() {
-            let _ = hostcalls::done();
-        }
-    }
-
-    /// The filter goes away (a new configuration, or the listener's end): hand everything back first.
-    fn on_done(&mut self) -> bool {
-        let Some(running) = &mut self.running else {
-            return true;
-        };
-        running.closing = true;
-        running.worker.gate.borrow_mut().close(clock::now());
-        running.speak();
-        running.calls.is_empty()
     }
 }
 
@@ -204,7 +189,6 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         metrics: Metrics::define(),
         calls: Vec::new(),
         ledger_answers: true,
-        closing: false,
     })
 }
 

@@ -114,8 +114,20 @@ impl Thread {
                 self.carry_out(batch);
             }
             if stop {
+                self.bring_home();
                 return;
             }
+        }
+    }
+
+    /// Brings the write-ahead log home, so that after an orderly stop the database is one file.
+    fn bring_home(&self) {
+        let checkpoint =
+            self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        match checkpoint {
+            Ok(0) => {}
+            Ok(_) => tracing::info!("somebody still reads the database; its log is kept beside it"),
+            Err(error) => tracing::warn!(%error, "the database's log could not be brought home; it is kept"),
         }
     }
 
