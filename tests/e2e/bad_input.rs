@@ -23,10 +23,10 @@ async fn is_sound(world: &World, key: &str) {
     assert_eq!(get(world.gate(), "/", &[("x-api-key", key)]).await.status, 200);
     let output = world.gate().process.output();
     assert!(!output.contains("panicked") && !output.contains("Wasm VM failed"), "{output}");
-    assert_eq!(world.gate().envoy_stat("wasm.envoy.wasm.runtime.v8.created").await, created(world).await);
 }
 
-async fn created(world: &World) -> u64 {
+/// How many wasm VMs Envoy has made so far; a filter that panics is loaded anew.
+async fn vms_made(world: &World) -> u64 {
     world.gate().envoy_stat("wasm.envoy.wasm.runtime.v8.created").await
 }
 
@@ -35,7 +35,8 @@ async fn broken_requests_are_refused_and_the_filter_lives_on() {
     let world = World::one().await;
     let key = world.bank.account("acme", "100").await;
     is_sound(&world, &key).await;
-    let vms = created(&world).await;
+    let vms = vms_made(&world).await;
+    assert!(vms > 0, "Envoy counts its VMs under this name");
     let exchanges = world.gate().stat("exchanges").await;
     let served = world.upstream.served();
     let port = world.gate().port;
@@ -69,7 +70,7 @@ async fn broken_requests_are_refused_and_the_filter_lives_on() {
     assert_eq!(world.upstream.served(), served + 1);
     assert!(world.gate().stat("exchanges").await <= exchanges + 3, "a malformed key costs no call");
     is_sound(&world, &key).await;
-    assert_eq!(created(&world).await, vms, "no VM was reloaded");
+    assert_eq!(vms_made(&world).await, vms, "no VM was reloaded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,8 +78,8 @@ async fn a_hundred_thousand_unknown_keys_grow_nothing() {
     let world = World::one().await;
     let key = world.bank.account("acme", "100").await;
     is_sound(&world, &key).await;
-    let (before, ledger) = (0_u64, world.bank.process.memory_kb());
-    let mut warm = before;
+    let ledger = world.bank.process.memory_kb();
+    let mut warm = 0;
     let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
     let url = world.gate().url("/");
     for round in 0_u8..10 {
@@ -156,7 +157,7 @@ async fn the_gateway_api_refuses_what_is_no_exchange() {
         let answer =
             client.post(&url).bearer_auth(token).header("content-type", "application/json").body(body);
         let answer = answer.send().await.expect("an answer");
-        assert_eq!(answer.headers().get("x-faregate-ledger").is_some(), true, "every answer is marked");
+        assert!(answer.headers().get("x-faregate-ledger").is_some(), "every answer is marked");
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or(Value::Null))
     };
     let token = "a-gateway-token-for-tests";

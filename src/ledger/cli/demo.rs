@@ -25,6 +25,9 @@ const REOPENS_WITHIN: Duration = Duration::from_secs(2);
 /// The longest that spending may take to show in the ledger.
 const REPORTED_WITHIN: Duration = Duration::from_secs(5);
 
+/// How a shown curl sends the demo account's key.
+const WITH_KEY: &str = " -H \"x-api-key: $KEY\"";
+
 #[derive(Args)]
 pub struct Demo {
     #[command(flatten)]
@@ -105,24 +108,18 @@ impl Story {
     }
 
     fn tell(&mut self) -> Result<(), Failure> {
-        self.say("# No key: no entry.");
-        let answer = self.curl(false)?;
-        expect_refusal(&answer, 401, "missing_key")?;
+        self.say("# No key, no entry.");
+        self.curl_refused(false, 401, "missing_key")?;
 
-        self.say("\n# The account has 5 credits, a request costs 1.");
-        for _ in 0..5 {
-            let answer = self.curl(true)?;
-            expect("a paid request", "200", &answer.status.to_string())?;
-        }
+        self.say("\n# A request costs 1 credit, and this account has 5.");
+        self.curl_five_times()?;
 
         self.say("\n# The credits are used up.");
-        let answer = self.curl(true)?;
-        expect_refusal(&answer, 402, "insufficient_funds")?;
+        self.curl_refused(true, 402, "insufficient_funds")?;
 
         self.say("\n# A top-up reopens the gate.");
         self.faregate(&["grant", DEMO_ACCOUNT, "5"])?;
-        let answer = self.curl_until_open()?;
-        expect("a request after the top-up", "200", &answer.status.to_string())?;
+        self.curl_until_open()?;
 
         self.say("\n# The ledger knows where every credit is.");
         self.await_spent()?;
@@ -134,13 +131,35 @@ impl Story {
         self.lines.push(line.to_owned());
     }
 
-    /// One request through the gate, shown as the curl that would do the same.
-    fn curl(&mut self, with_key: bool) -> Result<Answer, Failure> {
-        let header = if with_key { " -H \"x-api-key: $KEY\"" } else { "" };
-        self.say(&format!("$ curl -sw ' %{{http_code}}\\n' {}{header}", self.url));
+    /// A request that must be refused, shown as the commands that would pick the same out of the answer.
+    fn curl_refused(&mut self, with_key: bool, status: u16, code: &str) -> Result<(), Failure> {
+        let header = if with_key { WITH_KEY } else { "" };
+        self.say(&format!("$ curl -s {}{header} | jq -c '{{status, code, detail}}'", self.url));
         let answer = self.request(with_key)?;
+        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let member = |name| body.get(name).cloned().unwrap_or_default();
+        let [shown_status, shown_code, detail] = ["status", "code", "detail"].map(member);
+        self.say(&format!(r#"{{"status":{shown_status},"code":{shown_code},"detail":{detail}}}"#));
+        let found = format!("{} {}", answer.status, shown_code.as_str().unwrap_or("no code"));
+        expect("the answer", &format!("{status} {code}"), &found)
+    }
+
+    fn curl_five_times(&mut self) -> Result<(), Failure> {
+        self.say(&format!("$ for i in 1 2 3 4 5; do {}; done", self.paid_curl()));
+        for _ in 0..5 {
+            let answer = self.request(true)?;
+            self.show(&answer);
+            expect("a paid request", "200", &answer.status.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn paid_curl(&self) -> String {
+        format!("curl -sw ' %{{http_code}}\\n' {}{WITH_KEY}", self.url)
+    }
+
+    fn show(&mut self, answer: &Answer) {
         self.say(&format!("{} {}", answer.body.trim_end(), answer.status));
-        Ok(answer)
     }
 
     fn request(&self, with_key: bool) -> Result<Answer, Failure> {
@@ -174,17 +193,16 @@ impl Story {
 
     /// The paid request after a top-up. Until a gate has learnt of it (two seconds at most), it remembers
     /// that the caller was broke; those refusals cost nothing and are left out of the transcript.
-    fn curl_until_open(&mut self) -> Result<Answer, Failure> {
+    fn curl_until_open(&mut self) -> Result<(), Failure> {
+        self.say(&format!("$ {}", self.paid_curl()));
         let deadline = Instant::now() + REOPENS_WITHIN;
-        let shown = self.lines.len();
-        loop {
-            let answer = self.curl(true)?;
-            if answer.status != 402 || Instant::now() >= deadline {
-                return Ok(answer);
-            }
-            self.lines.truncate(shown);
+        let mut answer = self.request(true)?;
+        while answer.status == 402 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(50));
+            answer = self.request(true)?;
         }
+        self.show(&answer);
+        expect("a request after the top-up", "200", &answer.status.to_string())
     }
 
     /// Waits until the ledger has heard of all six paid requests.
@@ -200,12 +218,6 @@ impl Story {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
-}
-
-fn expect_refusal(answer: &Answer, status: u16, code: &str) -> Result<(), Failure> {
-    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let found = body.get("code").and_then(Value::as_str).unwrap_or("no code");
-    expect("the answer", &format!("{status} {code}"), &format!("{} {found}", answer.status))
 }
 
 fn expect(what: &str, expected: &str, found: &str) -> Result<(), Failure> {

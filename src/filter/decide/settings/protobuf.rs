@@ -151,7 +151,9 @@ mod tests {
             Value::Object(_) => field(5, &write_struct(value), &mut out),
             Value::Array(items) => {
                 let mut list = Vec::new();
-                items.iter().for_each(|item| field(1, &write(item), &mut list));
+                for item in items {
+                    field(1, &write(item), &mut list);
+                }
                 field(6, &list, &mut out);
             }
         }

@@ -34,7 +34,6 @@ fn a_full_configuration_is_read() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
     let long = "x".repeat(300);
     for (at, bad, message) in [
