@@ -1,6 +1,6 @@
 //! Programs are killed under load. What clients were charged is what the upstream served.
 
-use harness::{Setup, World, flood};
+use harness::{Setup, World, eventually, flood};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,4 +58,35 @@ async fn the_ledger_is_killed_twenty_times_under_load_and_every_charge_is_there(
     assert_eq!((Some(&spent), spent), (tally.get(&200), world.upstream.served()), "{tally:?}");
     world.bank.audit().await;
     drop(gateways);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_every_gateway_dies_under_load_no_more_is_lost_than_was_shown_at_risk() {
+    let serve = &["--lease-ttl", "2s", "--lease-grace", "1s"];
+    let mut world = World::start(Setup { gateways: 2, serve, ..Setup::default() }).await;
+    let key = world.bank.account("acme", "100000").await;
+    let urls: Vec<String> = world.gateways.iter().map(|gate| gate.url("/")).collect();
+    let load: Vec<_> =
+        urls.iter().map(|url| tokio::spawn(harness::until_refused(url.clone(), key.clone()))).collect();
+    eventually("the load is under way", Duration::from_secs(20), async || world.upstream.served() > 3_000)
+        .await;
+    for gate in &mut world.gateways {
+        gate.process.kill();
+    }
+    let leases = world.bank.get("/admin/v1/leases").await;
+    let metric = world.bank.metric("faregate_at_risk_credits").await;
+    for load in load {
+        load.await.expect("a client that doesn't panic");
+    }
+
+    world.bank.nothing_is_held().await;
+
+    let whole = |text: &str| text.parse::<f64>().expect("credits");
+    let at_risk = whole(leases["at_risk"].as_str().expect("credits"));
+    let spent = whole(&world.bank.balance("acme", "spent").await);
+    let lost = f64::from(u32::try_from(world.upstream.served()).expect("not that many")) - spent;
+    assert!(lost >= 0.0, "nobody is charged for what was not served");
+    assert!(lost <= at_risk, "{lost} lost, {at_risk} at risk");
+    assert!((metric - at_risk).abs() < f64::EPSILON, "/metrics says {metric}, `leases` {at_risk}");
+    world.bank.audit().await;
 }

@@ -98,7 +98,7 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
         format!("GET /x 200 decision=admitted account=acme key={key_id} charge=5 rule=gold"),
         format!("GET /x 200 decision=admitted account=acme key={key_id} charge=1 rule=otherwise"),
         format!("GET /items/7/price 200 decision=admitted account=acme key={key_id} charge=0.25 rule=item"),
-        "GET /beta/new 200 decision=shadow:insufficient_funds".to_owned(),
+        format!("GET /beta/new 200 decision=shadow:insufficient_funds account=acme key={key_id}"),
         "GET /beta/new 200 decision=shadow:missing_key".to_owned(),
         format!("GET /status/502 502 decision=released account=acme key={key_id} charge=0 rule=otherwise"),
         "GET /y 401 decision=missing_key".to_owned(),

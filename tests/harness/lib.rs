@@ -11,9 +11,9 @@ mod traffic;
 mod upstream;
 mod world;
 
-pub use bank::Bank;
+pub use bank::{ADMIN_TOKEN, Bank};
 pub use gateway::{Gateway, envoy_config};
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};
-pub use traffic::{Answer, Tally, eventually, flood, get};
+pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};
 pub use upstream::Upstream;
 pub use world::{Setup, World};

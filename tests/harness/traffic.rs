@@ -93,3 +93,21 @@ pub async fn eventually(what: &str, most: Duration, condition: impl AsyncFn() ->
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// Calls one address over eight connections, again and again, until each gets something else than 200.
+pub async fn until_refused(url: String, key: String) {
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let (url, key) = (url.clone(), key.clone());
+            tokio::spawn(async move {
+                let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
+                while client.get(&url).header("x-api-key", &key).send().await.is_ok_and(|a| a.status() == 200)
+                {
+                }
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.expect("a client that doesn't panic");
+    }
+}

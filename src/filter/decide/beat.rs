@@ -104,7 +104,9 @@ impl Beat {
         if !self.leads {
             return;
         }
-        if record.is_at_rest() {
+        // One that stands on the queue of news is kept until it was reported: what happens to it meanwhile is
+        // not put on the queue again.
+        if record.is_at_rest() && !record.listed {
             if let Some(live) = self.live.remove(lease) {
                 self.by_key.remove(&live.key);
             }
@@ -234,7 +236,8 @@ impl<M: SharedMemory> Gate<M> {
             let Some(lease) = self.beat.by_key.get(&change.payer).cloned() else {
                 continue;
             };
-            shared::update(&self.memory, &lease, Lease::hand_back);
+            let act = if change.refused.is_some() { Lease::stop } else { Lease::hand_back };
+            shared::update(&self.memory, &lease, act);
             self.beat.note(now, &lease);
             self.beat.due_at = now;
         }

@@ -13,9 +13,7 @@ use super::refusal::Refusal;
 use super::shared::{self, SharedMemory};
 use super::table::Table;
 use super::waiting::{Queue, Waiter};
-use faregate_protocol::exchange::{
-    self, Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer, Refused,
-};
+use faregate_protocol::exchange::{self, Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer};
 use faregate_protocol::{Credits, RefusalCode};
 
 /// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
@@ -232,7 +230,7 @@ impl<M: SharedMemory> Gate<M> {
         let served = shared::update(&self.memory, lease, |record| {
             record.merge(sent, word, answer);
             if stopped {
-                record.hand_back();
+                record.stop();
             }
             let waiters = queue.iter().flat_map(|queue| &queue.waiters);
             let paid: Vec<Option<u32>> = waiters.map(|waiter| admit(record, now, waiter)).collect();
@@ -266,7 +264,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         queue.waiters = left;
         let over = record.map_or(Credits::ZERO, |record| record.spendable(now));
-        resolutions.extend(self.not_served(now, lease, queue, answer.refused, over));
+        resolutions.extend(self.not_served(now, lease, queue, answer, over));
         resolutions
     }
 
@@ -276,33 +274,46 @@ impl<M: SharedMemory> Gate<M> {
         now: Moment,
         lease: &str,
         mut queue: Queue,
-        refused: Option<Refused>,
+        answer: &EntryAnswer,
         over: Credits,
     ) -> Vec<Resolution> {
         queue.asked = false;
-        let Some(refused) = refused else {
+        let Some(refused) = answer.refused else {
             // Another worker's requests took what was granted for these. Patience bounds the rounds.
             queue.ask_at = if queue.rounds == 0 { now } else { now.plus_millis(AGAIN_MS) };
             queue.rounds += 1;
             self.waiting.put_back(lease, queue);
             return Vec::new();
         };
-        if let Some(after) = refused.retry_ms {
+        let available = refused.available.saturating_add(over);
+        // One who came after the question was asked may be cheap enough for what is left.
+        let affordable =
+            |waiter: &Waiter| refused.code == RefusalCode::InsufficientFunds && waiter.price <= available;
+        if queue.waiters.iter().any(affordable) {
+            queue.ask_at = if queue.rounds == 0 { now } else { now.plus_millis(AGAIN_MS) };
+            queue.rounds += 1;
+        } else if let Some(after) = refused.retry_ms {
             queue.ask_at = now.plus_millis(u64::from(after));
         }
-        let waits = |waiter: &Waiter| refused.retry_ms.is_some() && now < waiter.patient_until;
+        let waits = |waiter: &Waiter| {
+            affordable(waiter) || (refused.retry_ms.is_some() && now < waiter.patient_until)
+        };
         let (stay, go): (Vec<Waiter>, Vec<Waiter>) = queue.waiters.drain(..).partition(waits);
         queue.waiters = stay.into();
         self.waiting.put_back(lease, queue);
-        let available = refused.available.saturating_add(over);
+        let refusal = |price: Credits| Refusal {
+            needed: Some(price),
+            available: Some(available),
+            payer: answer.facts.clone(),
+            ..Refusal::plain(refused.code)
+        };
         if let Some(price) = go.iter().map(|waiter| waiter.price).min() {
-            self.recent.remember(now, lease, refused.code, available, price);
+            self.recent.remember(now, lease, refusal(price));
         }
         go.into_iter()
             .map(|waiter| {
-                let (needed, available) = (Some(waiter.price), Some(available));
-                let refusal = Refusal { needed, available, ..Refusal::plain(refused.code) };
-                Resolution { context: waiter.context, outcome: self.refuse(waiter.rule, refusal) }
+                let outcome = self.refuse(waiter.rule, refusal(waiter.price));
+                Resolution { context: waiter.context, outcome }
             })
             .collect()
     }

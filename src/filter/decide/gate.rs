@@ -45,7 +45,7 @@ pub enum Passage {
     /// Paid.
     Paid(Charge),
     /// Not paid, and let through because its rule only watches.
-    Shadow(RefusalCode),
+    Shadow(Refusal),
 }
 
 /// What becomes of a request.
@@ -191,8 +191,7 @@ impl<M: SharedMemory> Gate<M> {
         if let Some(charge) = self.pay(now, &lease, number, price) {
             return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));
         }
-        if let Some((code, available)) = self.recent.recall(now, &lease, price) {
-            let refusal = Refusal { needed: Some(price), available: Some(available), ..Refusal::plain(code) };
+        if let Some(refusal) = self.recent.recall(now, &lease, price) {
             return Arrival::Decided(self.refuse(number, refusal));
         }
         if now < self.down_until {
@@ -248,7 +247,7 @@ impl<M: SharedMemory> Gate<M> {
     pub(super) fn refuse(&mut self, rule: usize, refusal: Refusal) -> Outcome {
         if self.settings.rule(rule).shadow {
             self.counters.shadow += 1;
-            return Outcome::Pass(Passage::Shadow(refusal.code));
+            return Outcome::Pass(Passage::Shadow(refusal));
         }
         let at = RefusalCode::ALL.iter().position(|code| *code == refusal.code);
         if let Some(count) = at.and_then(|at| self.counters.refused.get_mut(at)) {

@@ -49,6 +49,8 @@ pub struct Lease {
     pub facts: Facts,
     /// Whether it stands on the queue of news.
     pub listed: bool,
+    /// The ledger says that the payer may not spend. Then what a request under way gives back isn't sold again.
+    pub stopped: bool,
     /// The current fence.
     pub fence: u32,
     /// Granted under it.
@@ -126,7 +128,7 @@ impl Lease {
 
     /// What may be spent now.
     pub fn spendable(&self, now: Moment) -> Credits {
-        if now < self.deadline { self.unspent() } else { Credits::ZERO }
+        if now < self.deadline && !self.stopped { self.unspent() } else { Credits::ZERO }
     }
 
     /// Sets a price aside if the lease covers it.
@@ -184,10 +186,18 @@ impl Lease {
         }
     }
 
-    /// Hands back all that isn't set aside, because somebody else waits for it or the payer was stopped.
+    /// Hands back all that isn't set aside, because somebody else waits for it.
     pub fn hand_back(&mut self) {
         self.returned = self.returned.saturating_add(self.unspent());
+        // What was sold until now is no reason to ask for more at once: the rate is measured anew.
         self.cushion = Credits::ZERO;
+        self.marked = Default::default();
+    }
+
+    /// Sells nothing more until the ledger grants anew, because the payer may not spend.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        self.hand_back();
     }
 
     /// Hands back all that isn't set aside, and ends the fence when nothing is.
@@ -270,6 +280,7 @@ impl Lease {
         else {
             return;
         };
+        self.stopped = false;
         if granted.granted > self.granted {
             self.granted = granted.granted;
             self.low = self.unspent().split(4);

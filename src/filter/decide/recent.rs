@@ -2,6 +2,7 @@
 //! question per second and worker. Bounded: a flood of different keys pushes older memories out.
 
 use super::moment::Moment;
+use super::refusal::Refusal;
 use super::table::Table;
 use faregate_protocol::{Credits, RefusalCode};
 use std::collections::VecDeque;
@@ -14,33 +15,22 @@ const MOST: usize = 4_096;
 /// What the ledger said lately.
 #[derive(Debug, Default)]
 pub struct Recent {
-    refusals: Table<Refusal>,
+    refusals: Table<Memory>,
     order: VecDeque<(Moment, String)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Refusal {
-    code: RefusalCode,
-    available: Credits,
-    price: Credits,
+#[derive(Clone, Debug)]
+struct Memory {
+    refusal: Refusal,
     until: Moment,
 }
 
 impl Recent {
-    /// Remembers that the ledger refused `price` to the payer of this lease.
-    pub fn remember(
-        &mut self,
-        now: Moment,
-        lease: &str,
-        code: RefusalCode,
-        available: Credits,
-        price: Credits,
-    ) {
+    /// Remembers what the ledger refused to the payer of this lease, with the price in `needed`.
+    pub fn remember(&mut self, now: Moment, lease: &str, refusal: Refusal) {
         let until = now.plus_millis(FOR_MS);
         self.forget_before(now);
-        if self.refusals.insert(lease, Refusal { code, available, price, until }).is_none()
-            && self.refusals.len() > MOST
-        {
+        if self.refusals.insert(lease, Memory { refusal, until }).is_none() && self.refusals.len() > MOST {
             self.drop_oldest();
         }
         self.order.push_back((until, lease.to_owned()));
@@ -49,11 +39,12 @@ impl Recent {
         }
     }
 
-    /// Why a request of this price would be refused, and how much is available, if that is still fresh.
-    pub fn recall(&self, now: Moment, lease: &str, price: Credits) -> Option<(RefusalCode, Credits)> {
-        let refusal = self.refusals.get(lease).filter(|refusal| now < refusal.until)?;
-        let cheaper = refusal.code == RefusalCode::InsufficientFunds && price < refusal.price;
-        (!cheaper).then_some((refusal.code, refusal.available))
+    /// Why a request of this price would be refused, if that is still fresh.
+    pub fn recall(&self, now: Moment, lease: &str, price: Credits) -> Option<Refusal> {
+        let Memory { refusal, .. } = self.refusals.get(lease).filter(|memory| now < memory.until)?;
+        let refused = refusal.needed.unwrap_or(Credits::MAX);
+        let cheaper = refusal.code == RefusalCode::InsufficientFunds && price < refused;
+        (!cheaper).then(|| Refusal { needed: Some(price), ..refusal.clone() })
     }
 
     /// How many are remembered.
@@ -74,7 +65,7 @@ impl Recent {
 
     fn drop_oldest(&mut self) {
         if let Some((until, lease)) = self.order.pop_front()
-            && self.refusals.get(&lease).is_some_and(|refusal| refusal.until <= until)
+            && self.refusals.get(&lease).is_some_and(|memory| memory.until <= until)
         {
             self.refusals.remove(&lease);
         }
@@ -93,8 +84,9 @@ mod tests {
     fn a_refusal_is_remembered_for_a_second_and_for_no_cheaper_request() {
         let now = Moment::from_nanos(5);
         let mut recent = Recent::default();
-        recent.remember(now, "a", InsufficientFunds, ONE, TWO);
-        assert_eq!(recent.recall(now, "a", TWO), Some((InsufficientFunds, ONE)));
+        let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
+        recent.remember(now, "a", short.clone());
+        assert_eq!(recent.recall(now, "a", TWO), Some(short));
         assert_eq!(recent.recall(now, "a", ONE), None, "one credit may still be there");
         assert_eq!(recent.recall(now, "b", TWO), None);
         assert_eq!(recent.recall(now.plus_millis(FOR_MS), "a", TWO), None);
@@ -104,11 +96,11 @@ mod tests {
     fn a_flood_of_unknown_keys_is_bounded() {
         let mut recent = Recent::default();
         for number in 0..100_000_u64 {
-            recent.remember(Moment::from_nanos(number), &number.to_string(), InvalidKey, Credits::ZERO, ONE);
+            recent.remember(Moment::from_nanos(number), &number.to_string(), Refusal::plain(InvalidKey));
             assert!(recent.len() <= MOST && recent.order.len() <= 2 * MOST + 1);
         }
         for number in 0..100_000_u64 {
-            recent.remember(Moment::from_nanos(number), "the same", InvalidKey, Credits::ZERO, ONE);
+            recent.remember(Moment::from_nanos(number), "the same", Refusal::plain(InvalidKey));
             assert!(recent.order.len() <= 2 * MOST + 1);
         }
         assert!(recent.recall(Moment::from_nanos(100_000), "the same", ONE).is_some());

@@ -3,11 +3,12 @@
 //! What must hold: a caller is told to pay only when paying cures it, and to come back only when waiting
 //! does. Nothing of the caller's is repeated except where JSON escapes it.
 
+use faregate_protocol::exchange::Facts;
 use faregate_protocol::{Credits, RefusalCode};
 use serde::Serialize;
 
 /// A refusal before it is worded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Why.
     pub code: RefusalCode,
@@ -17,12 +18,14 @@ pub struct Refusal {
     pub available: Option<Credits>,
     /// A narrower reason, for a person.
     pub hint: Option<&'static str>,
+    /// Who is refused, where that is known: for the operator's log, not for the answer.
+    pub payer: Option<Facts>,
 }
 
 impl Refusal {
     /// For a cause that has nothing to do with amounts.
     pub fn plain(code: RefusalCode) -> Self {
-        Self { code, needed: None, available: None, hint: None }
+        Self { code, needed: None, available: None, hint: None, payer: None }
     }
 }
 

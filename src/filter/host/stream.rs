@@ -4,6 +4,7 @@ use super::clock;
 use super::worker::{Stage, Ticket, Worker};
 use crate::decide::gate::{Arrival, Charge, End};
 use crate::decide::identity;
+use crate::decide::refusal::Refusal;
 use crate::decide::request::Head;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
@@ -72,8 +73,8 @@ impl HttpContext for Stream {
                 note("decision=abandoned");
             }
             Stage::Free => note("decision=free"),
-            Stage::Refused(code) => note(&format!("decision={code}")),
-            Stage::Shadow(code) => note(&format!("decision=shadow:{code}")),
+            Stage::Refused(refusal) => note_refusal("", &refusal),
+            Stage::Shadow(refusal) => note_refusal("shadow:", &refusal),
             Stage::Paid(charge) => self.close(&charge),
         }
     }
@@ -116,6 +117,14 @@ fn end() -> End {
             Ok(Some(address)) if !address.is_empty() => End::Cut,
             _ => End::NeverAsked,
         },
+    }
+}
+
+fn note_refusal(watched: &str, refusal: &Refusal) {
+    let decision = format!("decision={watched}{}", refusal.code);
+    match &refusal.payer {
+        Some(payer) => note(&format!("{decision} account={} key={}", payer.account, payer.key)),
+        None => note(&decision),
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::memory::HostMemory;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
-use crate::decide::refusal::{self, Surroundings};
+use crate::decide::refusal::{self, Refusal, Surroundings};
 use crate::decide::table::Table;
-use faregate_protocol::RefusalCode;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -32,9 +31,9 @@ pub(super) enum Stage {
     /// It is paid.
     Paid(Charge),
     /// It would have been refused, did its rule not only watch.
-    Shadow(RefusalCode),
+    Shadow(Refusal),
     /// It was refused.
-    Refused(RefusalCode),
+    Refused(Refusal),
 }
 
 /// One request's stage, and what a later refusal needs of its head.
@@ -59,7 +58,7 @@ impl Worker {
             Outcome::Pass(passage) => {
                 ticket.stage = match passage {
                     Passage::Free => Stage::Free,
-                    Passage::Shadow(code) => Stage::Shadow(code),
+                    Passage::Shadow(refusal) => Stage::Shadow(refusal),
                     Passage::Paid(charge) => {
                         self.forward(&charge);
                         Stage::Paid(charge)
@@ -68,7 +67,6 @@ impl Worker {
                 true
             }
             Outcome::Refuse(refused) => {
-                ticket.stage = Stage::Refused(refused.code);
                 let gate = self.gate.borrow();
                 let around = Surroundings {
                     path: &ticket.path,
@@ -83,6 +81,7 @@ impl Worker {
                     headers,
                     Some(answer.body.as_bytes()),
                 );
+                ticket.stage = Stage::Refused(refused);
                 false
             }
         }

@@ -1,6 +1,10 @@
 //! `faregate audit`: recomputes every balance from the entries, and fails where anything disagrees.
 
-use super::{admin::Remote, failure::Failure, screen::Screen};
+use super::{
+    admin::Remote,
+    failure::Failure,
+    screen::{Screen, count},
+};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -25,8 +29,9 @@ pub fn report(answer: &Value, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let clean = answer.get("ok") == Some(&Value::Bool(true));
     screen.show(answer, |screen, _| {
         if clean {
-            let (accounts, entries) = (counted("accounts"), counted("entries"));
-            return screen.line(format_args!("ok: {accounts} accounts and {entries} entries agree"));
+            let accounts = count(counted("accounts"), "account", "accounts");
+            let entries = count(counted("entries"), "entry", "entries");
+            return screen.line(format_args!("ok: {accounts} and {entries} agree"));
         }
         screen.table(problems, &["what", "account", "expected", "found"])
     })?;

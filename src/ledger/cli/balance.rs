@@ -20,7 +20,9 @@ impl Balance {
         let path = format!("/admin/v1/accounts/{}/balance", encoded(&self.account));
         let answer = self.remote.connect()?.get(&path, &[])?;
         screen.show(&answer, |screen, balance| {
-            screen.members(balance, &["account", "state"])?;
+            for name in ["account", "state"] {
+                screen.line(format_args!("{name:<9}  {}", text(balance, name)))?;
+            }
             let amounts = [
                 ("available", "to spend"),
                 ("held", "in gateways' leases"),

@@ -51,7 +51,7 @@ pub fn check(name: &str, text: &str) -> Result<Vec<Finding>, Failure> {
     if findings.is_empty() {
         return Err(Failure::new("nothing_found", format!("{name} holds no configuration of the Faregate filter")).cure(
             "it is an object with the members ledger, identities, rules, otherwise; in an Envoy configuration it is the \
-             `configuration` (a StringValue) of an envoy.filters.http.wasm filter",
+             `configuration` (a Struct or StringValue) of an envoy.filters.http.wasm filter",
         ));
     }
     Ok(findings)

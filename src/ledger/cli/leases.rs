@@ -3,10 +3,10 @@
 use super::{
     admin::{Remote, body},
     failure::Failure,
-    screen::{Screen, text},
+    screen::{Screen, count, text},
 };
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Args)]
 pub struct Leases {
@@ -54,10 +54,8 @@ impl Recall {
         let what = body([("gateway", self.gateway.map(Into::into))]);
         let answer = self.remote.connect()?.post("/admin/v1/recall", &what)?;
         screen.show(&answer, |screen, answer| {
-            screen.line(format_args!(
-                "asked for {} leases; `faregate leases` shows when they are back",
-                text(answer, "leases")
-            ))
+            let asked = count(answer.get("leases").and_then(Value::as_u64).unwrap_or(0), "lease", "leases");
+            screen.line(format_args!("asked for {asked}; `faregate leases` shows what is still out"))
         })
     }
 }

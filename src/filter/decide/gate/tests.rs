@@ -366,10 +366,67 @@ fn a_charge_is_released_once_when_the_upstream_fails_and_kept_otherwise() {
 #[test]
 fn a_rule_that_only_watches_refuses_nobody() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), Bank::with(0));
-    let passed = Arrival::Decided(Outcome::Pass(Passage::Shadow(RefusalCode::InvalidKey)));
-    assert_eq!(arrive(&mut gate, 0, 0, "/", "nonsense"), passed);
+    let passed = |outcome: &Outcome| match outcome {
+        Outcome::Pass(Passage::Shadow(refusal)) => Some(refusal.code),
+        _ => None,
+    };
+    let Arrival::Decided(outcome) = arrive(&mut gate, 0, 0, "/", "nonsense") else { panic!() };
+    assert_eq!(passed(&outcome), Some(RefusalCode::InvalidKey));
     assert_eq!(arrive(&mut gate, 0, 1, "/", &key()), Arrival::Waits);
     let resolutions = talk(&mut gate, &mut bank, 0);
-    assert_eq!(resolutions[0].outcome, Outcome::Pass(Passage::Shadow(RefusalCode::InsufficientFunds)));
+    assert_eq!(passed(&resolutions[0].outcome), Some(RefusalCode::InsufficientFunds));
     assert_eq!(gate.take_counters().shadow, 2);
+}
+
+#[test]
+fn one_who_came_after_the_question_is_not_refused_with_a_dearer_one() {
+    let dear = json!({"rules": [{"name": "dear", "match": {"path": {"exact": "/dear"}}, "price": "5"}]});
+    let (mut gate, mut bank) = (gate(&Memory::default(), &dear), Bank::with(0));
+    assert_eq!(arrive(&mut gate, 0, 1, "/dear", &key()), Arrival::Waits);
+    let message = gate.next_message(at(0)).unwrap();
+    assert_eq!(arrive(&mut gate, 1, 2, "/", &key()), Arrival::Waits);
+    let mut answer = bank.answer(&message.body);
+    answer.entries[0].refused.as_mut().unwrap().available = credits(2);
+    let refused = gate.answered(at(2), message.id, Some(answer));
+    assert_eq!(refused.iter().map(|resolution| resolution.context).collect::<Vec<_>>(), [1]);
+    bank.available = 2_000_000;
+    let served = talk(&mut gate, &mut bank, 3);
+    assert_eq!(served.iter().map(|resolution| refused_with(&resolution.outcome)).collect::<Vec<_>>(), [None]);
+}
+
+#[test]
+fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all_the_same() {
+    let memory = Memory::default();
+    let (mut leader, mut other) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
+    let mut bank = Bank::with(2);
+    arrive(&mut leader, 0, 1, "/", &key());
+    let resolutions = talk(&mut leader, &mut bank, 0);
+    let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
+    leader.finish(at(1), paid, End::Answered(200));
+    // The lease runs out. The other worker finds that first, and nothing is left to open the next.
+    bank.refuse = Some(RefusalCode::InsufficientFunds);
+    arrive(&mut other, 20_100, 2, "/", &key());
+    let message = other.next_message(at(20_100)).unwrap();
+    let answer = bank.answer(&message.body);
+    other.answered(at(20_101), message.id, Some(answer));
+    // The leader reads the news, and asks in vain too, before its beat is due.
+    leader.tick(at(20_110));
+    arrive(&mut leader, 20_111, 3, "/", &key());
+    let message = leader.next_message(at(20_111)).unwrap();
+    assert_eq!(message.body.seen, None, "this is no beat");
+    let answer = bank.answer(&message.body);
+    leader.answered(at(20_112), message.id, Some(answer));
+    // A top-up; the other worker opens the next fence, and sells one.
+    (bank.refuse, bank.available) = (None, 100_000_000);
+    arrive(&mut other, 21_105, 4, "/", &key());
+    let message = other.next_message(at(21_105)).unwrap();
+    let answer = bank.answer(&message.body);
+    let resolutions = other.answered(at(21_106), message.id, Some(answer));
+    let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
+    other.finish(at(21_107), paid, End::Answered(200));
+    other.tick(at(21_400));
+    for ms in (21_450..32_000).step_by(50) {
+        talk(&mut leader, &mut bank, ms);
+    }
+    assert_eq!(bank.available, 99_000_000, "reported and handed back");
 }

@@ -13,7 +13,7 @@ impl Lease {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(192);
         out.push(LAYOUT);
-        out.push(u8::from(self.listed));
+        out.push(u8::from(self.listed) | u8::from(self.stopped) << 1);
         out.extend(self.fence.to_le_bytes());
         let ended = self.ended.unwrap_or(Ended { fence: 0, spent: Credits::ZERO });
         out.extend(ended.fence.to_le_bytes());
@@ -51,12 +51,13 @@ impl Lease {
         if rest.array::<1>()? != [LAYOUT] {
             return None;
         }
-        let listed = rest.array::<1>()? == [1];
+        let [flags] = rest.array()?;
         let fence = u32::from_le_bytes(rest.array()?);
         let ended_fence = u32::from_le_bytes(rest.array()?);
         let ended_spent = rest.credits()?;
         let lease = Self {
-            listed,
+            listed: flags & 1 == 1,
+            stopped: flags & 2 == 2,
             fence,
             ended: (ended_fence > 0).then_some(Ended { fence: ended_fence, spent: ended_spent }),
             granted: rest.credits()?,

@@ -91,6 +91,19 @@ fn an_idle_lease_hands_everything_back_but_what_is_under_way() {
 }
 
 #[test]
+fn what_was_recalled_is_not_asked_for_again_until_somebody_needs_it() {
+    let mut lease = open(100);
+    lease.report(at(1), None, true);
+    for _ in 0..20 {
+        assert!(paid(&mut lease, at(100), 1));
+    }
+    lease.settle(Purse::Lease(1), credits(20), Credits::ZERO);
+    lease.hand_back();
+    let ask = lease.report(at(950), None, true).ask.unwrap();
+    assert_eq!((ask.need, ask.want), (credits(100), credits(100)), "20 spent and 80 returned, and no more");
+}
+
+#[test]
 fn credit_is_given_up_to_the_limit_until_the_ledger_has_booked_it() {
     let mut lease = open(0);
     assert!(lease.admit_on_credit(credits(2), credits(3)));
@@ -100,6 +113,17 @@ fn credit_is_given_up_to_the_limit_until_the_ledger_has_booked_it() {
     assert_eq!(lease.report(at(1), None, false).on_credit, credits(2));
     lease.merge(at(1), None, &EntryAnswer { on_credit: credits(2), ..EntryAnswer::default() });
     assert!(lease.admit_on_credit(credits(3), credits(3)));
+}
+
+#[test]
+fn once_stopped_a_lease_does_not_sell_what_comes_back_until_the_ledger_grants_anew() {
+    let mut lease = open(3);
+    assert!(paid(&mut lease, at(1), 1));
+    lease.stop();
+    lease.settle(Purse::Lease(1), Credits::ZERO, credits(1));
+    assert!(!paid(&mut lease, at(2), 1));
+    lease.merge(at(3), None, &grant(1, 3));
+    assert!(paid(&mut lease, at(4), 1));
 }
 
 #[test]
@@ -129,13 +153,13 @@ fn the_cushion_follows_the_rate() {
 
 prop_compose! {
     fn any_lease()(
-        n in proptest::array::uniform16(0_i64..i64::MAX), fence in any::<u32>(), listed in any::<bool>(),
+        n in proptest::array::uniform16(0_i64..i64::MAX), fence in any::<u32>(), [listed, stopped] in any::<[bool; 2]>(),
         names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), ended in proptest::option::of(1_u32..9),
     ) -> Lease {
         let c = |at: usize| Credits::from_micros(n[at]);
         let m = |at: usize| Moment::from_nanos(n[at].unsigned_abs());
         Lease {
-            facts: Facts { key: names.0, account: names.1, plan: names.2 }, listed, fence, granted: c(0), spent: c(1),
+            facts: Facts { key: names.0, account: names.1, plan: names.2 }, listed, stopped, fence, granted: c(0), spent: c(1),
             returned: c(2), held: c(3), deadline: m(4), ended: ended.map(|fence| Ended { fence, spent: c(5) }),
             on_credit: OnCredit { spent: c(6), held: c(7), booked: c(8) }, low: c(9), cushion: c(10),
             refill_at: m(11), marked: (m(12), c(13)),

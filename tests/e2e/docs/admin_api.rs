@@ -1,0 +1,110 @@
+//! The ledger's page: flags, routes, curl examples, copies.
+
+use super::{blocks, page, quoted, rows, section};
+use harness::{Bank, binary, out_of, project};
+use reqwest::{Method, StatusCode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+#[test]
+fn the_flags_of_serve_are_those_that_it_has() {
+    let page = page("docs/ledger.md");
+    let before_sections = page.split("\n## ").next().expect("a beginning");
+    let documented: BTreeMap<String, String> = rows(before_sections)
+        .iter()
+        .map(|row| {
+            let text = |cell: &str| quoted(cell).next().unwrap_or_default().to_owned();
+            (text(&row[0]), text(&row[1]))
+        })
+        .collect();
+
+    let (_, help) = out_of(Command::new(binary()).args(["serve", "--help"]));
+    let flags = help.lines().filter_map(|line| line.trim().strip_prefix("--"));
+    let flags: BTreeMap<String, String> = flags
+        .map(|line| {
+            let name = line.split(' ').next().unwrap_or_default();
+            let default = line.split_once("[default: ").map_or("", |(_, rest)| rest.trim_end_matches(']'));
+            (format!("--{name}"), default.to_owned())
+        })
+        .collect();
+
+    assert_eq!(documented, flags);
+}
+
+#[test]
+fn the_table_of_routes_is_complete() {
+    let documented: BTreeSet<String> = routes().into_iter().map(|(_, path)| path).collect();
+    let source = page("src/ledger/http/admin/mod.rs");
+    let routed = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let routed: BTreeSet<String> =
+        routed.filter(|path| path.starts_with("/admin/")).map(str::to_owned).collect();
+
+    assert_eq!(documented, routed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_and_every_curl_works() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    for (method, path) in routes() {
+        let (status, answer) = bank.call(method, &path.replace("{id}", "nobody"), None).await;
+        let known = status != StatusCode::METHOD_NOT_ALLOWED
+            && answer["detail"].as_str() != Some("there is nothing at this path");
+        assert!(known && status != StatusCode::UNAUTHORIZED, "{path}: {status} {answer}");
+    }
+
+    let examples = blocks(&page("docs/ledger.md"), "sh");
+    assert_eq!(examples.len(), 1);
+    let script = format!("set -euo pipefail\n{}", examples[0]);
+    let mut command = Command::new("bash");
+    command.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", bank.admin_port));
+    let (done, said) =
+        out_of(command.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-c", &script]));
+    assert!(done, "{said}");
+    assert!(said.contains("fg_live_"), "{said}");
+    assert_eq!(bank.balance("acme", "available").await, "100");
+    bank.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_running_ledger_is_whole() {
+    if Command::new("sqlite3").arg("--version").output().is_err() {
+        return; // The page names a program that isn't here.
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    bank.account("acme", "12").await;
+    std::fs::create_dir_all(dir.path().join("second/ledger")).expect("a folder");
+    let command = "sqlite3 ledger.db \".backup copy.db\"";
+    assert!(page("docs/ledger.md").contains(command), "the page says how");
+    let mut shell = Command::new("bash");
+    let (done, said) = out_of(shell.args(["-c", command]).current_dir(dir.path().join("ledger")));
+    assert!(done, "{said}");
+    std::fs::rename(dir.path().join("ledger/copy.db"), dir.path().join("second/ledger/ledger.db"))
+        .expect("the copy");
+
+    let copy = Bank::start(&dir.path().join("second"), &[], &[]).await;
+
+    assert_eq!(copy.balance("acme", "available").await, "12");
+    copy.audit().await;
+}
+
+#[test]
+fn every_variable_is_one_that_the_program_reads() {
+    let page = page("docs/ledger.md");
+    for name in rows(section(&page, "Environment")).iter().flat_map(|row| quoted(&row[0])) {
+        let (plain, _) = name.split_once("_FILE").unwrap_or((name, ""));
+        let read = ["tokens.rs", "admin.rs", "serve.rs"].iter().any(|file| {
+            let source = project().join("src/ledger/cli").join(file);
+            std::fs::read_to_string(source).is_ok_and(|text| text.contains(&format!("\"{plain}\"")))
+        });
+        assert!(read, "{name}");
+    }
+}
+
+fn routes() -> Vec<(Method, String)> {
+    let page = page("docs/ledger.md");
+    let rows = rows(section(&page, "Admin API"));
+    let text = |cell: &String| quoted(cell).next().unwrap_or_default().to_owned();
+    rows.iter().map(|row| (text(&row[0]).parse().expect("a method"), text(&row[1]))).collect()
+}

@@ -1,0 +1,87 @@
+//! What is counted, and what a refusal says.
+
+use super::{blocks, first_cells, page, rows, section};
+use harness::{Answer, Setup, World, eventually, get};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_name_every_figure_and_every_refusal() {
+    let config = json!({"top_up_url": "https://example.com/topup", "otherwise": {"price": "2.5"}});
+    let mut world = World::start(Setup { config, ..Setup::default() }).await;
+
+    let told = refusals(&mut world).await;
+    let documented: BTreeMap<String, u16> = rows(&page("docs/refusals.md"))
+        .iter()
+        .filter(|row| row.len() == 5) // The other table is about headers.
+        .filter_map(|row| Some((row[0].trim_matches('`').to_owned(), row[1].parse().ok()?)))
+        .collect();
+    let statuses = told.iter().map(|(code, answer)| (code.clone(), answer.status)).collect();
+    assert_eq!(documented, statuses);
+    for row in rows(&page("docs/refusals.md")) {
+        let Some(answer) = told.get(row[0].trim_matches('`')) else { continue };
+        for remedy in answer.body["remedies"].as_array().expect("a list") {
+            let action = remedy["action"].as_str().expect("an action");
+            assert!(row[3].contains(&format!("`{action}`")), "{action} in {row:?}");
+        }
+    }
+
+    let example: Value = serde_json::from_str(&blocks(&page("docs/refusals.md"), "json")[0]).expect("JSON");
+    let mut body = told["insufficient_funds"].body.clone();
+    body["request_id"] = example["request_id"].clone();
+    assert_eq!(body, example);
+
+    let stats = world.gate().admin("/stats?filter=^wasmcustom").await.expect("statistics");
+    let counted: BTreeSet<String> =
+        stats.lines().filter_map(|line| line.split(": ").next()).map(str::to_owned).collect();
+    assert_eq!(first_cells(&page("docs/statistics.md")), counted);
+    assert!(
+        world
+            .gate()
+            .admin("/stats?filter=vm_reload$")
+            .await
+            .is_some_and(|text| { text.contains("wasm.faregate.vm_reload: 0") })
+    );
+}
+
+/// Every refusal by its code, provoked one after the other; at the end the ledger is down.
+async fn refusals(world: &mut World) -> BTreeMap<String, Answer> {
+    let poor = world.bank.account("acme", "4").await;
+    let suspended = world.bank.account("suspended", "4").await;
+    world.bank.post("/admin/v1/accounts/suspended/suspend", json!({})).await;
+    let expiring = world.bank.run(&["key", "create", "acme", "--expires", "1s", "--json"]);
+    let expiring: Value = serde_json::from_str(&expiring).expect("JSON");
+    let expiring = expiring["key"].as_str().expect("a key");
+    let other = world.bank.account("other", "4").await;
+
+    let call = async |world: &World, key: &str| get(world.gate(), "/reports", &[("x-api-key", key)]).await;
+    let mut told = vec![get(world.gate(), "/reports", &[]).await, call(world, "no key").await];
+    assert_eq!(call(world, &poor).await.status, 200);
+    told.extend([call(world, &poor).await, call(world, &suspended).await]);
+    eventually("the key expires", Duration::from_secs(5), async || {
+        call(world, expiring).await.body["code"] == "key_expired"
+    })
+    .await;
+    told.push(call(world, expiring).await);
+    metrics_are_named(world).await;
+    world.bank.process.kill();
+    told.push(call(world, &other).await);
+    told.into_iter()
+        .map(|answer| (answer.body["code"].as_str().expect("a code").to_owned(), answer))
+        .collect()
+}
+
+async fn metrics_are_named(world: &World) {
+    let text = world.bank.get("/metrics").await;
+    let found = text.as_str().expect("text").lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let found: BTreeMap<String, String> = found
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+        .collect();
+    let named = rows(section(&page("docs/ledger.md"), "Metrics"));
+    let kind = |cell: &str| cell.split(',').next().unwrap_or_default().to_owned();
+    let named: BTreeMap<String, String> =
+        named.iter().map(|row| (row[0].trim_matches('`').to_owned(), kind(&row[1]))).collect();
+    assert_eq!(named, found);
+}

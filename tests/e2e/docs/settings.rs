@@ -1,0 +1,110 @@
+//! Examples of configurations are taken by `faregate check`, and the tables of fields are complete.
+
+use super::{blocks, first_cells, page};
+use harness::{binary, out_of};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// What `faregate check --json` says of a configuration.
+fn check(text: &str) -> (bool, String) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("configuration");
+    std::fs::write(&file, text).expect("a file");
+    out_of(Command::new(binary()).args(["check", "--json"]).arg(file))
+}
+
+#[test]
+fn the_readmes_example_is_a_configuration() {
+    let examples = blocks(&page("README.md"), "yaml");
+    assert_eq!(examples.len(), 1);
+    let (good, said) = check(&examples[0]);
+    assert!(good, "{said}");
+}
+
+#[test]
+fn every_example_of_the_reference_is_a_configuration() {
+    let mut examples = blocks(&page("docs/configuration.md"), "json")
+        .into_iter()
+        .map(|text| serde_json::from_str::<Value>(&text).unwrap_or_else(|why| panic!("{why}: {text}")));
+    let whole = examples.next().expect("a whole example");
+    let (good, said) = check(&whole.to_string());
+    assert!(good, "{said}");
+    let mut count = 0;
+    for part in examples {
+        // Each further example shows some members; the rest is as in the first.
+        let mut config = whole.clone();
+        for (name, value) in part.as_object().expect("an object") {
+            config[name] = value.clone();
+        }
+        let (good, said) = check(&config.to_string());
+        assert!(good, "{part}: {said}");
+        count += 1;
+    }
+    assert!(count >= 3, "{count} examples");
+}
+
+#[test]
+fn the_reference_names_every_field_and_no_other() {
+    let documented: BTreeSet<String> = first_cells(&page("docs/configuration.md"))
+        .into_iter()
+        .filter(|field| !field.starts_with("decision="))
+        .collect();
+
+    let mut fields = BTreeSet::new();
+    for object in [
+        "",
+        "ledger",
+        "ledger.token",
+        "identities[]",
+        "rules[]",
+        "rules[].match",
+        "rules[].match.path",
+        "rules[].match.headers[]",
+        "rules[].on_ledger_error",
+        "otherwise",
+        "otherwise.on_ledger_error",
+        "on_ledger_error",
+    ] {
+        for field in fields_of(object) {
+            fields.insert(if object.is_empty() { field } else { format!("{object}.{field}") });
+        }
+    }
+
+    assert_eq!(documented, fields);
+}
+
+/// The fields that an object may have, as the filter itself lists them when it finds another.
+fn fields_of(object: &str) -> Vec<String> {
+    let mut config = json!({
+        "ledger": {"cluster": "ledger", "token": {"env": "T"}},
+        "identities": [{"bearer": true}],
+        "rules": [],
+        "otherwise": {"price": "1"}
+    });
+    let parts: Vec<&str> = object.split('.').filter(|part| !part.is_empty()).collect();
+    let mut place = &mut config;
+    for (number, part) in parts.iter().enumerate() {
+        let is_list = part.ends_with("[]");
+        let last = number + 1 == parts.len();
+        let fresh = || if last { json!({}) } else { json!({"price": "1"}) };
+        let member = &mut place[part.trim_end_matches("[]")];
+        let keep = member.is_object() && !is_list && !last;
+        if !keep {
+            *member = if is_list { json!([fresh()]) } else { fresh() };
+        }
+        place = if is_list { &mut member[0] } else { member };
+        if !last && *part != "rules[]" && *part != "otherwise" && !keep {
+            *place = json!({});
+        }
+    }
+    place["an_unknown_field"] = json!(1);
+
+    let (good, said) = check(&config.to_string());
+    assert!(!good, "{config}");
+    let said: Value = serde_json::from_str(said.lines().next().unwrap_or_default()).expect("JSON");
+    let problem = &said["filters"][0]["problems"][0];
+    assert_eq!(problem["found"], "an unknown field", "{object}: {problem}");
+    let allowed = problem["allowed"].as_str().and_then(|allowed| allowed.strip_prefix("one of "));
+    allowed.expect("a list of fields").split(", ").map(str::to_owned).collect()
+}
