@@ -7,6 +7,10 @@ use faregate_protocol::Credits;
 /// The name under which requests that no rule matches are reported.
 pub(super) const OTHERWISE: &str = "otherwise";
 
+/// A recall reaches the gateway that holds the credits with its next beat, after a second at most. So a request
+/// that waits for them must wait longer than that.
+const PATIENCE_MS: u32 = 2_000;
+
 const PRICE: &str = "a decimal string such as \"1\" or \"0.5\", or \"free\"";
 const STATUS: &str = "a status from 100 to 599, or a class such as \"5xx\"";
 
@@ -27,7 +31,7 @@ impl Defaults {
         let built_in = Self {
             refund_on: gateway_failures,
             on_ledger_error: OnLedgerError::Refuse,
-            patience_ms: 1_000,
+            patience_ms: PATIENCE_MS,
             shadow: false,
         };
         built_in.overridden_by(object)
