@@ -13,10 +13,10 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants fmt lint check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(filter $(OWN),$(ENVOY)) ## add the wasm target, fetch Envoy
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -46,6 +46,14 @@ demo: build ## play the whole story, check every step, print the transcript
 test: wasm ## all tests: unit, property, contract, end to end
 	cargo build --locked -p faregate-ledger
 	FAREGATE_BIN=$(TARGET)/debug/faregate cargo $(if $(NEXTEST),nextest run,test) --locked --workspace
+
+sim: ## live through SEEDS=1000 simulated worlds full of faults, or through one again (SEED=7)
+	cargo build --locked --profile sim -p faregate-tests --bin sim
+	@$(TARGET)/sim/sim $(if $(SEED),seed $(SEED),seeds $(or $(SEEDS),1000))
+
+sim-mutants: ## show that the simulator finds each of a list of broken variants
+	cargo build --locked --profile sim -p faregate-tests --bin sim
+	@$(TARGET)/sim/sim mutants
 
 fmt: ## format the sources
 	cargo fmt --all

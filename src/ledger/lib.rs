@@ -3,7 +3,7 @@
 //! A tour of the rooms:
 //! - [`api`]: the admin API's requests and answers, shared by the server and the command line.
 //! - [`domain`]: the rules of the money, as plain functions over plain data. No clock, no I/O.
-//! - [`store`]: SQLite with one writer and group commit. An answer exists only after its commit.
+//! - [`store`]: SQLite or PostgreSQL, with group commit. An answer exists only after its commit.
 //! - [`http`]: the two listeners, one for gateways and one for operators.
 //! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning.
 //! - [`serve`]: puts these together and takes them apart again.
@@ -22,3 +22,4 @@ pub mod store;
 
 pub use secret::Secret;
 pub use serve::{Bound, ServeConfig, serve, serve_and_tell};
+pub use store::Database;

@@ -45,6 +45,8 @@ pub struct Metrics {
     pub batch_size: Histogram,
     /// Seconds per transaction, from its first statement to the end of the commit.
     pub commit_seconds: Histogram,
+    /// Transactions that were tried again because another ledger's got in the way (PostgreSQL).
+    pub transaction_retries: Counter,
     /// Grants given by operators.
     pub grants: Counter,
     /// Credits in these.
@@ -69,6 +71,7 @@ impl Default for Metrics {
             commits: Counter::default(),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+            transaction_retries: Counter::default(),
             grants: Counter::default(),
             granted_credits: Counter::default(),
             reclaims: Counter::default(),
@@ -85,6 +88,8 @@ impl Default for Metrics {
         r.register("commits", "Database transactions", m.commits.clone());
         r.register("commit_batch_size", "Jobs per transaction", m.batch_size.clone());
         r.register("commit_seconds", "Seconds per transaction", m.commit_seconds.clone());
+        let retries = m.transaction_retries.clone();
+        r.register("transaction_retries", "Transactions tried again after a collision", retries);
         r.register("grants", "Grants given by operators", m.grants.clone());
         r.register("granted_credits", "Credits given by operators", m.granted_credits.clone());
         r.register("reclaims", "Leases taken back from silent gateways", m.reclaims.clone());

@@ -5,11 +5,10 @@ use crate::domain::reclaim::Watch;
 use crate::http::{self, App, Limited};
 use crate::jobs;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Database, Store};
 use anyhow::Context as _;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -21,8 +20,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// What `serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// The directory of the database; made when it doesn't exist.
-    pub data: PathBuf,
+    /// Where the data is.
+    pub database: Database,
     /// Where gateways exchange.
     pub gateway_listen: SocketAddr,
     /// Where operators administrate.
@@ -60,7 +59,7 @@ pub async fn serve_and_tell(
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!config.lease_ttl.is_zero(), "the lease's time to live is 0; use at least 1s");
     let metrics = Arc::new(Metrics::default());
-    let store = Store::open(&config.data, Arc::clone(&metrics))?;
+    let store = Store::open(&config.database, Arc::clone(&metrics)).await?;
     let patience = config.lease_ttl.saturating_add(config.lease_grace);
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
     let app = Arc::new(App {
@@ -89,7 +88,7 @@ pub async fn serve_and_tell(
 
     let ended = tokio::select! {
         () = shutdown => Ok(()),
-        () = store.gone() => Err(anyhow::anyhow!("the thread that writes to the database has ended")),
+        () = store.gone() => Err(anyhow::anyhow!("whatever writes to the database has ended")),
         Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener has ended: {server:?}")),
     };
     tracing::info!("shutting down");

@@ -28,6 +28,8 @@ pub const MAX_ENTRIES: usize = 1_000;
 pub const MAX_USAGE_LINES: usize = 1_000;
 /// The largest message, in bytes, that either side reads.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// The most that an amount, counter or level may be: 10^12 credits.
+pub const MAX_AMOUNT: Credits = Credits::from_micros(1_000_000_000_000_000_000);
 /// The longest gateway, broker or payer name in bytes; a subject may be longer.
 pub const MAX_NAME_BYTES: usize = 128;
 /// The longest credential in bytes.

@@ -7,7 +7,7 @@ use std::process::Command;
 fn what_envoy_says(config: Value) -> (bool, String) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let filter_config = Setup { config, ..Setup::default() }.filter_config();
-    let envoy_config = envoy_config(dir.path(), "wrong", (1, 2), (3, 4), &filter_config);
+    let envoy_config = envoy_config(dir.path(), "wrong", (1, 2), (&[3], 4), &filter_config);
     let file = dir.path().join("envoy.json");
     std::fs::write(&file, envoy_config.to_string()).expect("a file");
     out_of(Command::new(envoy()).args(["--mode", "validate", "-c"]).arg(file))
@@ -23,7 +23,7 @@ fn a_good_configuration_is_accepted() {
 fn a_configuration_written_as_a_struct_is_read_as_well() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let validate = |filter_config: Value| {
-        let mut config = envoy_config(dir.path(), "struct", (1, 2), (3, 4), &json!({}));
+        let mut config = envoy_config(dir.path(), "struct", (1, 2), (&[3], 4), &json!({}));
         let plugin = config
             .pointer_mut("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config")
             .expect("the filter");

@@ -70,8 +70,10 @@ fn every_link_leads_somewhere() {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = path.parent().expect("a folder").join(file);
             assert!(target.exists(), "{}: {link}", path.display());
-            let has =
-                |line: &str| line.starts_with('#') && line.to_lowercase().ends_with(&format!(" {anchor}"));
+            let has = |line: &str| {
+                line.starts_with('#')
+                    && line.to_lowercase().replace(' ', "-").ends_with(&format!("-{anchor}"))
+            };
             let target = std::fs::read_to_string(&target).unwrap_or_default();
             assert!(anchor.is_empty() || target.lines().any(has), "{}: {link}", path.display());
         }

@@ -9,6 +9,7 @@ mod exactly_n;
 mod hang_up;
 mod identities;
 mod ledger_away;
+mod postgres;
 mod quickstart;
 mod refusals;
 mod shutdown;

@@ -13,6 +13,9 @@ pub const GATEWAY_TOKEN: &str = "a-gateway-token-for-tests";
 /// The token of administrators.
 pub const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
 
+/// The variable that names a PostgreSQL database; without it a ledger keeps its data in its folder.
+pub const DATABASE_URL: &str = "FAREGATE_DATABASE_URL";
+
 /// A running ledger.
 pub struct Bank {
     /// The program; a story may kill, stop and restart it.
@@ -184,10 +187,11 @@ fn launch(
     environment: &[(String, String)],
 ) -> Process {
     let mut command = Command::new(binary());
+    command.arg("serve");
+    if environment.iter().all(|(name, _)| name != DATABASE_URL) {
+        command.arg("--data").arg(dir.join("ledger"));
+    }
     command
-        .arg("serve")
-        .arg("--data")
-        .arg(dir.join("ledger"))
         .args(["--gateway-listen", &format!("127.0.0.1:{gateway_port}")])
         .args(["--admin-listen", &format!("127.0.0.1:{admin_port}")])
         .args(arguments)

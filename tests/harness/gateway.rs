@@ -100,22 +100,32 @@ pub fn envoy_config(
     dir: &Path,
     name: &str,
     ports: (u16, u16),
-    (ledger, upstream): (u16, u16),
+    (ledgers, upstream): (&[u16], u16),
     filter_config: &Value,
 ) -> Value {
     let at = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
-    let cluster = |name: &str, port: u16| {
+    let cluster = |name: &str, ports: &[u16]| {
+        let endpoints: Vec<Value> =
+            ports.iter().map(|port| json!({"endpoint": {"address": at(*port)}})).collect();
         json!({
             "name": name, "type": "STATIC", "connect_timeout": "1s",
-            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": at(port)}}]}]}
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
         })
     };
+    let mut ledger = cluster("ledger", ledgers);
+    if ledgers.len() > 1 {
+        // Interchangeable ledgers: one that doesn't answer is left out.
+        ledger["health_checks"] = json!([{
+            "timeout": "0.5s", "interval": "0.2s", "unhealthy_threshold": 1, "healthy_threshold": 1,
+            "no_traffic_interval": "0.2s", "http_health_check": {"path": "/healthz"}
+        }]);
+    }
     let log_format = "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %FILTER_STATE(wasm.faregate:PLAIN)%\n";
     json!({
         "admin": {"address": at(ports.1)},
         "node": {"id": name, "cluster": "stories"},
         "static_resources": {
-            "clusters": [cluster("ledger", ledger), cluster("upstream", upstream)],
+            "clusters": [ledger, cluster("upstream", &[upstream])],
             "listeners": [{"name": "gate", "address": at(ports.0), "filter_chains": [{"filters": [{
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": {

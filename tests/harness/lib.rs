@@ -6,6 +6,7 @@
 
 mod bank;
 mod gateway;
+mod postgres;
 mod process;
 mod traffic;
 mod upstream;
@@ -13,6 +14,7 @@ mod world;
 
 pub use bank::{ADMIN_TOKEN, Bank};
 pub use gateway::{Gateway, envoy_config};
+pub use postgres::Postgres;
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};
 pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};
 pub use upstream::Upstream;

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 pub struct Setup<'a> {
     /// How many Envoys, each with two workers.
     pub gateways: usize,
+    /// How many ledgers; more than one need a database that they share, named in `environment`.
+    pub ledgers: usize,
     /// Further arguments to `faregate serve`.
     pub serve: &'a [&'a str],
     /// Members of the filter's configuration that differ from [`Setup::filter_config`].
@@ -21,7 +23,7 @@ pub struct Setup<'a> {
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { gateways: 1, serve: &[], config: json!({}), environment: Vec::new() }
+        Self { gateways: 1, ledgers: 1, serve: &[], config: json!({}), environment: Vec::new() }
     }
 }
 
@@ -45,6 +47,8 @@ impl Setup<'_> {
 pub struct World {
     /// The ledger.
     pub bank: Bank,
+    /// Further ledgers on the same database.
+    pub replicas: Vec<Bank>,
     /// The Envoys.
     pub gateways: Vec<Gateway>,
     /// The service behind them.
@@ -63,15 +67,21 @@ impl World {
         let dir = TempDir::with_prefix("faregate-story-").expect("a temporary folder");
         let upstream = Upstream::start().await;
         let bank = Bank::start(dir.path(), setup.serve, &setup.environment).await;
+        let mut replicas = Vec::new();
+        for _ in 1..setup.ledgers {
+            replicas.push(Bank::start(dir.path(), setup.serve, &setup.environment).await);
+        }
+        let ledgers: Vec<u16> =
+            std::iter::once(&bank).chain(&replicas).map(|bank| bank.gateway_port).collect();
         let mut gateways = Vec::new();
         for number in 0..setup.gateways {
             let name = format!("gateway-{number}");
             let ports = ports();
-            let behind = (bank.gateway_port, upstream.port);
+            let behind = (ledgers.as_slice(), upstream.port);
             let config = envoy_config(dir.path(), &name, ports, behind, &setup.filter_config());
             gateways.push(Gateway::start(dir.path(), &name, &config, ports, &setup.environment).await);
         }
-        Self { bank, gateways, upstream, dir }
+        Self { bank, replicas, gateways, upstream, dir }
     }
 
     /// The only gateway, or the first.

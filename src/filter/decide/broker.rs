@@ -222,7 +222,9 @@ impl<M: SharedMemory> Gate<M> {
         lease: &str,
         answer: &EntryAnswer,
     ) -> Vec<Resolution> {
-        if let (Some(facts), Some(_)) = (&answer.facts, &answer.lease) {
+        // A lease that is over concerns us, too: it was opened by a message whose answer was lost.
+        let has_lease = answer.lease.is_some() || answer.ended.is_some();
+        if let (Some(facts), true) = (&answer.facts, has_lease) {
             shared::create(&self.memory, &self.names, lease, facts.clone());
         }
         let mut queue = self.waiting.take(lease);

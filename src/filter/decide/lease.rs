@@ -11,7 +11,7 @@ mod codec;
 
 use super::moment::Moment;
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Facts, LeaseReport, Payer};
+use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Facts, LeaseReport, MAX_AMOUNT, Payer};
 
 /// A request's charge comes back, or a refill's answer, within this time, or another try is due (ms).
 const REFILL_AGAIN_MS: u64 = 1_000;
@@ -226,7 +226,7 @@ impl Lease {
             let (least, sum) = asking.unwrap_or_default();
             let need = used.saturating_add(sum);
             let cushion = self.cushion.max(least.times(CUSHION_PRICES));
-            Ask { least: used.saturating_add(least), need, want: need.saturating_add(cushion) }
+            ask(used.saturating_add(least), need, need.saturating_add(cushion))
         });
         let report =
             LeaseReport { fence: self.fence, spent: self.spent, returned: self.returned, held: self.held };
@@ -254,9 +254,11 @@ impl Lease {
         }
     }
 
-    /// Asks for more next time: the lease ran low before the horizon was over.
+    /// Asks for more next time: the lease ran low before the horizon was over. A payer who gets no more is
+    /// low all the time; so it asks for no more than four times what it ever got.
     pub fn grow(&mut self, price: Credits) {
-        self.cushion = self.cushion.times(4).max(price.times(CUSHION_PRICES));
+        self.cushion =
+            self.cushion.min(self.granted).times(4).max(self.cushion).max(price.times(CUSHION_PRICES));
     }
 
     /// Takes the ledger's answer to a message sent at `sent` that carried the final word on fence `word`, if
@@ -293,6 +295,12 @@ impl Lease {
     }
 }
 
+/// Levels that a ledger takes.
+fn ask(least: Credits, need: Credits, want: Credits) -> Ask {
+    let [least, need, want] = [least, need, want].map(|level| level.min(MAX_AMOUNT));
+    Ask { least, need, want }
+}
+
 /// What a gateway that knows nothing of a payer asks: to open the first fence.
 pub fn first_contact(payer: Payer, least: Credits, sum: Credits) -> Entry {
     let zero = Credits::ZERO;
@@ -300,7 +308,7 @@ pub fn first_contact(payer: Payer, least: Credits, sum: Credits) -> Entry {
         payer,
         ended: None,
         lease: Some(LeaseReport { fence: 1, spent: zero, returned: zero, held: zero }),
-        ask: Some(Ask { least, need: sum, want: sum.saturating_add(least.times(CUSHION_PRICES)) }),
+        ask: Some(ask(least, sum, sum.saturating_add(least.times(CUSHION_PRICES)))),
         on_credit: zero,
     }
 }

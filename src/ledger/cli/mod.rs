@@ -17,6 +17,7 @@ mod failure;
 mod grant;
 mod key;
 mod leases;
+mod place;
 mod screen;
 mod serve;
 mod tokens;

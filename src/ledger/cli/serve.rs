@@ -2,12 +2,13 @@
 
 use super::{
     failure::Failure,
+    place::Place,
     tokens::{self, process_environment},
     when,
 };
 use clap::Args;
 use faregate_ledger::{Secret, ServeConfig};
-use std::{net::SocketAddr, path::PathBuf, task::Poll, time::Duration};
+use std::{net::SocketAddr, task::Poll, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -18,9 +19,8 @@ const LOG_VARIABLE: &str = "FAREGATE_LOG";
 /// FAREGATE_GATEWAY_TOKEN_FILE and FAREGATE_ADMIN_TOKEN_FILE name. There is no default.
 #[derive(Args)]
 pub struct Serve {
-    /// The directory of the database; made when it doesn't exist
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Where gateways exchange
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7401")]
     gateway_listen: SocketAddr,
@@ -48,7 +48,7 @@ impl Serve {
         }
         log_to_stderr(json, "info")?;
         let config = ServeConfig {
-            data: self.data,
+            database: self.place.database(&process_environment)?,
             gateway_listen: self.gateway_listen,
             admin_listen: self.admin_listen,
             gateway_token: Secret::new(gateway_token),

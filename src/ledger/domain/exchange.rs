@@ -5,7 +5,9 @@
 //! no lease, though all that it reports is still booked.
 
 use super::{BookError, Key, Kind, Lease, LeaseState, Purse, sizing};
-use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Facts, Granted, LeaseReport, Refused};
+use faregate_protocol::exchange::{
+    Ask, Ended, Entry, EntryAnswer, Facts, Granted, LeaseReport, MAX_AMOUNT, Refused,
+};
 use faregate_protocol::{Credits, RefusalCode};
 
 use jiff::Timestamp;
@@ -269,7 +271,7 @@ pub const fn beat_ms(brisk: bool) -> u32 {
 
 /// Whether all amounts and levels of an entry make sense; says which does not.
 pub fn check(entry: &Entry) -> Result<(), &'static str> {
-    let fits = |amount: Credits| amount >= Credits::ZERO && amount <= MAX_COUNTER;
+    let fits = |amount: Credits| amount >= Credits::ZERO && amount <= MAX_AMOUNT;
     let fields = [
         ("on_credit", Some(entry.on_credit)),
         ("ended.spent", entry.ended.map(|word| word.spent)),
@@ -292,6 +294,3 @@ pub fn check(entry: &Entry) -> Result<(), &'static str> {
         _ => Ok(()),
     }
 }
-
-/// The most that a counter on the wire may be: 10^12 credits.
-pub const MAX_COUNTER: Credits = Credits::from_micros(1_000_000_000_000_000_000);

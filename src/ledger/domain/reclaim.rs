@@ -47,6 +47,11 @@ impl Watch {
         }
     }
 
+    /// Forgets what was noted, so that every lease's time counts anew: gateways could not be heard.
+    pub fn forget(&mut self) {
+        self.notes.clear();
+    }
+
     /// Leases with a touch up to this are overdue; `None` while nothing can be.
     pub fn overdue(&self, now: Instant) -> Option<i64> {
         self.notes.iter().rev().find(|note| self.is_old(**note, now)).map(|note| note.touch)

@@ -5,7 +5,7 @@
 
 use super::body::{Invalid, parse};
 use super::{App, auth, health, in_time};
-use crate::domain::exchange::{MAX_COUNTER, check};
+use crate::domain::exchange::check;
 use crate::store::StoreError;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
-    Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_BODY_BYTES,
+    Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_AMOUNT, MAX_BODY_BYTES,
     MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_NAME_BYTES, MAX_USAGE_LINES, PATH, Payer, UsageReport, VERSION,
 };
 use jiff::Timestamp;
@@ -136,7 +136,7 @@ fn check_entry(entry: &Entry) -> Result<(), Invalid> {
         let reason = match field {
             "ask" => "comes without the lease that it asks to raise".to_owned(),
             "ended.fence" | "lease.fence" => "is 0; fences are numbered from 1".to_owned(),
-            _ => format!("is out of range; amounts are 0 to {} micro-credits", MAX_COUNTER.micros()),
+            _ => format!("is out of range; amounts are 0 to {} micro-credits", MAX_AMOUNT.micros()),
         };
         Invalid::field(field, reason)
     })

@@ -50,6 +50,9 @@ impl From<StoreError> for Failure {
             StoreError::Stopped => {
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail);
             }
+            StoreError::Away(_) => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail);
+            }
             StoreError::Backend(_) => {
                 tracing::error!(%detail, "a request failed");
                 return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);

@@ -44,7 +44,7 @@ impl Answer {
 
 fn config(data: &Path) -> ServeConfig {
     ServeConfig {
-        data: data.to_owned(),
+        database: crate::Database::Directory(data.to_owned()),
         gateway_listen: ([127, 0, 0, 1], 0).into(),
         admin_listen: ([127, 0, 0, 1], 0).into(),
         gateway_token: Secret::new(GATEWAY),

@@ -18,19 +18,31 @@ pub async fn reclaim(
 ) {
     let tick = (patience / 16).clamp(Duration::from_millis(10), Duration::from_millis(500));
     loop {
-        let overdue = {
-            let mut silence = silence.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            silence.note(now, store.touches());
-            silence.overdue(now)
-        };
-        if let Some(touch) = overdue {
-            take_back(&store, touch).await;
+        match store.touches().await {
+            Ok(touch) => {
+                let overdue = look(&silence, touch);
+                if let Some(touch) = overdue {
+                    take_back(&store, touch).await;
+                }
+            }
+            Err(error) => {
+                // As long as the database is away, no gateway can be heard.
+                silence.lock().unwrap_or_else(PoisonError::into_inner).forget();
+                tracing::error!(%error, "could not look for silent leases; will try again");
+            }
         }
         if !rest(&mut stop, tick).await {
             return;
         }
     }
+}
+
+/// Notes the line that was just drawn; tells up to which one leases are overdue.
+fn look(silence: &Mutex<Watch>, touch: i64) -> Option<i64> {
+    let mut silence = silence.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    silence.note(now, touch);
+    silence.overdue(now)
 }
 
 async fn take_back(store: &Store, touch: i64) {

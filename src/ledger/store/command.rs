@@ -1,5 +1,6 @@
 //! What operators do to the ledger, and how an answer is remembered.
 
+use super::{Refusal, at};
 use crate::api;
 use crate::domain::account::Turn;
 use crate::domain::{AccountId, GrantId, KeyId};
@@ -111,4 +112,12 @@ pub enum Answer {
     First(Done),
     /// Done before: the body that was sent then.
     Replayed(String),
+}
+
+/// A time to keep: in milliseconds, and in the future.
+pub(super) fn future(time: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+    match time.map(|time| at(time.as_millisecond())) {
+        Some(time) if time <= now => Err(Refusal::AlreadyPast(time)),
+        time => Ok(time),
+    }
 }

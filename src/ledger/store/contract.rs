@@ -9,7 +9,7 @@ use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
 };
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const TTL_MS: u64 = 20_000;
 static COUNT: AtomicU64 = AtomicU64::new(1);
@@ -217,10 +217,10 @@ pub async fn a_silent_gateway_loses_its_lease_and_is_heard_late(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.tell("gw", asking(report(&key, 1, 0, 0), 10, 10)).await;
-    let mark = world.store.touches();
+    let mark = world.store.touches().await.unwrap();
     world.tell("gw", report(&key, 1, 2, 0)).await;
     assert_eq!(world.store.reclaim(mark, world.now()).await.unwrap().0, 0, "it was named since");
-    let mark = world.store.touches();
+    let mark = world.store.touches().await.unwrap();
     assert_eq!(world.store.reclaim(mark, world.now()).await.unwrap(), (1, credits(8)));
     assert_eq!(world.balance("acme").await, [8, 0, 2, 0, 0]);
 
@@ -394,39 +394,57 @@ macro_rules! stories {
         $(
             #[tokio::test]
             async fn $story() {
-                let (store, _keep) = $make();
+                let Some((store, _keep)) = $make().await else { return };
                 let handle = store.clone();
                 super::$story(super::World::new(store)).await;
                 handle.close().await;
             }
         )*
     };
+    ($make:expr) => {
+        stories! { $make;
+            a_lease_is_opened_spent_and_handed_back,
+            who_has_nothing_is_refused_and_a_top_up_helps,
+            nobody_unknown_gets_anything,
+            a_key_is_found_by_its_hash_alone,
+            a_starving_gateway_gets_what_another_leaves_unused,
+            a_silent_gateway_loses_its_lease_and_is_heard_late,
+            what_went_through_on_credit_is_charged_once,
+            suspension_is_news_and_what_is_reported_still_counts,
+            grants_run_out_of_time,
+            an_operator_may_ask_twice,
+            no_account_collects_grants_without_end,
+            the_books_refuse_to_overflow,
+            usage_is_booked_once_per_report,
+            all_gateways_can_be_asked_to_hand_back,
+            lists_come_in_pages,
+        }
+    };
 }
 
 mod on_sqlite {
-    use super::super::Store;
+    use super::super::{Database, Store};
     use std::sync::Arc;
 
-    fn make() -> (Store, tempfile::TempDir) {
+    async fn make() -> Option<(Store, tempfile::TempDir)> {
         let dir = tempfile::tempdir().unwrap();
-        (Store::open(dir.path(), Arc::default()).unwrap(), dir)
+        let store = Store::open(&Database::Directory(dir.path().to_owned()), Arc::default()).await;
+        Some((store.unwrap(), dir))
     }
 
-    stories! { make;
-        a_lease_is_opened_spent_and_handed_back,
-        who_has_nothing_is_refused_and_a_top_up_helps,
-        nobody_unknown_gets_anything,
-        a_key_is_found_by_its_hash_alone,
-        a_starving_gateway_gets_what_another_leaves_unused,
-        a_silent_gateway_loses_its_lease_and_is_heard_late,
-        what_went_through_on_credit_is_charged_once,
-        suspension_is_news_and_what_is_reported_still_counts,
-        grants_run_out_of_time,
-        an_operator_may_ask_twice,
-        no_account_collects_grants_without_end,
-        the_books_refuse_to_overflow,
-        usage_is_booked_once_per_report,
-        all_gateways_can_be_asked_to_hand_back,
-        lists_come_in_pages,
+    stories!(make);
+}
+
+mod on_postgres {
+    use super::super::postgres::testing::Server;
+    use super::super::{Database, Store};
+    use std::sync::Arc;
+
+    async fn make() -> Option<(Store, ())> {
+        let settings = Server::shared()?.database().await;
+        let store = Store::open(&Database::Server(Box::new(settings)), Arc::default()).await;
+        Some((store.unwrap(), ()))
     }
+
+    stories!(make);
 }

@@ -3,7 +3,7 @@
 use crate::domain::BookError;
 use std::path::PathBuf;
 
-/// Why something was not done. Nothing of it was kept.
+/// Why something was not done. Nothing of it was kept, unless the variant says otherwise.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Too much waits to be written.
@@ -12,6 +12,10 @@ pub enum StoreError {
     /// The ledger is shutting down.
     #[error("the ledger is shutting down; try again when it is back")]
     Stopped,
+    /// The database can't be reached, or went away meanwhile. What was under way may have been kept
+    /// all the same; to ask again is safe.
+    #[error("the database can't be reached: {0}; try again shortly")]
+    Away(String),
     /// What was asked for doesn't go with what is there.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -111,6 +115,35 @@ pub enum OpenError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// The server doesn't answer, or doesn't let us in.
+    #[error("can't connect to {place}: {why}")]
+    Unreachable {
+        /// Host, port and database.
+        place: String,
+        /// What happened.
+        why: String,
+    },
+    /// The server is too old.
+    #[error("the server is PostgreSQL {found}; use {oldest} or later")]
+    OldServer {
+        /// Its major version.
+        found: i32,
+        /// The oldest that will do.
+        oldest: i32,
+    },
+    /// The server could lose what it has committed.
+    #[error(
+        "the server runs with {setting} = {found}; turn it on, for a ledger must not lose what it has committed"
+    )]
+    UnsafeServer {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// TLS can't be set up.
+    #[error("can't encrypt the connection to the database: {0}")]
+    Tls(String),
     /// Anything else.
     #[error("can't open the database: {0}")]
     Backend(String),

@@ -1,13 +1,17 @@
 //! The store: what the ledger knows, durable. An answer from it exists only after its commit.
 //!
-//! Its functions take and give plain data, none of them a database's own types, so that another
-//! database can stand behind the same functions; `contract` holds the tests that any must pass.
+//! Two databases can stand behind it, SQLite for one machine and PostgreSQL for several ledgers. Its
+//! functions take and give plain data, none of them a database's own types; `contract` holds the tests
+//! that both must pass. The set of databases is closed, so the choice is an enum and not a trait.
 
 pub mod command;
 #[cfg(test)]
 mod contract;
+mod draws;
 pub mod error;
+pub mod postgres;
 mod sqlite;
+mod upkeep;
 
 pub use command::{Answer, Command, Credential, Done, Memo};
 pub use error::{OpenError, Refusal, StoreError};
@@ -17,13 +21,10 @@ use crate::metrics::Metrics;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
 use jiff::Timestamp;
-use sqlite::open::Premises;
-use sqlite::readers::Readers;
-use sqlite::writer::Writer;
-use sqlite::{accounts, audit, commands, exchange, lists, upkeep};
-use std::path::Path;
+use postgres::Postgres;
+use sqlite::Sqlite;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug)]
@@ -61,45 +62,97 @@ pub struct UsageQuery {
     pub after: Option<(i64, i64, String)>,
 }
 
+/// Where the ledger's data is.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// In a directory of this machine, in a SQLite file that one ledger has open.
+    Directory(PathBuf),
+    /// On a PostgreSQL server, which several ledgers may share.
+    Server(Box<postgres::Settings>),
+}
+
+/// What a database did with a message from a gateway.
+#[derive(Clone, Debug)]
+pub struct Exchanged {
+    /// The answer.
+    pub response: ExchangeResponse,
+    /// Usage lines that named no known key.
+    pub unknown_lines: u64,
+}
+
+/// About how many rows a message is about.
+fn weight(request: &ExchangeRequest) -> usize {
+    request.entries.len().saturating_add(request.usage.as_ref().map_or(0, |usage| usage.lines.len()))
+}
+
+/// A time from its milliseconds; what a timestamp can't hold is held at its end.
+fn at(ms: i64) -> Timestamp {
+    let end = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_millisecond(ms).unwrap_or(end)
+}
+
+fn minute(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(60)
+}
+
+/// After how many milliseconds a gateway should ask again while others hand back.
+const RETRY_MS: u32 = 100;
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
 /// The ledger's database. Cloning it gives another handle to the same.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: Arc<Writer>,
-    readers: Readers,
-    touches: Arc<AtomicI64>,
+    backend: Backend,
     metrics: Arc<Metrics>,
 }
 
+/// Does the same on whichever database there is.
+macro_rules! on {
+    ($store:expr, $database:ident => $work:expr) => {
+        match &$store.backend {
+            Backend::Sqlite($database) => $work,
+            Backend::Postgres($database) => $work,
+        }
+    };
+}
+
 impl Store {
-    /// Opens the database in a directory, which is made when it doesn't exist. No other process may
-    /// have it open.
-    pub fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
-        let premises = Arc::new(Premises::enter(dir)?);
-        let conn = premises.writer()?;
-        let last = conn
-            .query_row("SELECT coalesce(max(touch), 0) FROM leases", [], |row| row.get(0))
-            .map_err(|error| OpenError::Backend(error.to_string()))?;
-        let touches = Arc::new(AtomicI64::new(last));
-        let readers = Readers::open(&premises)?;
-        let writer = Writer::start(conn, Arc::clone(&touches), Arc::clone(&metrics), Arc::clone(&premises))
-            .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
-        Ok(Self { writer: Arc::new(writer), readers, touches, metrics })
+    /// The most rows that one of the upkeep functions deals with in one call.
+    pub const STEP: usize = upkeep::ROWS;
+
+    /// Opens the database, and brings it to the present version.
+    pub async fn open(database: &Database, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        let backend = match database {
+            Database::Directory(dir) => Backend::Sqlite(Sqlite::open(dir, Arc::clone(&metrics))?),
+            Database::Server(settings) => {
+                Backend::Postgres(Postgres::open(settings, Arc::clone(&metrics)).await?)
+            }
+        };
+        Ok(Self { backend, metrics })
     }
 
     /// Finishes what waits to be written, and closes the database.
     pub async fn close(&self) {
-        self.writer.stop().await;
-        self.readers.close();
+        on!(self, database => database.close().await);
     }
 
-    /// Ready when nothing can be written any more, whatever the reason.
+    /// Ready when nothing can ever be written any more, whatever the reason.
     pub async fn gone(&self) {
-        self.writer.gone().await;
+        on!(self, database => database.gone().await);
     }
 
-    /// How far the running count of exchanges has come (see [`crate::domain::reclaim`]).
-    pub fn touches(&self) -> i64 {
-        self.touches.load(Ordering::Relaxed)
+    /// Draws a line: every lease that is named from now on is stamped with a larger number than this
+    /// (see [`crate::domain::reclaim`]).
+    pub async fn touches(&self) -> Result<i64, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => Ok(sqlite.touches()),
+            Backend::Postgres(postgres) => postgres.touches().await,
+        }
     }
 
     /// Takes in a message from a gateway, all of it or nothing. Leases that it renews may be spent
@@ -110,10 +163,7 @@ impl Store {
         now: Timestamp,
         ttl_ms: u64,
     ) -> Result<ExchangeResponse, StoreError> {
-        let lines = request.usage.as_ref().map_or(0, |usage| usage.lines.len());
-        let weight = request.entries.len().saturating_add(lines);
-        let work = self.writer.run(weight, move |work| exchange::exchange(work, &request, now, ttl_ms));
-        let done = work.await?;
+        let done = on!(self, database => database.exchange(request, now, ttl_ms).await)?;
         self.metrics.exchanges.inc();
         self.metrics.entries.inc_by(u64::try_from(done.response.entries.len()).unwrap_or(0));
         self.metrics.unknown_usage_lines.inc_by(done.unknown_lines);
@@ -125,7 +175,7 @@ impl Store {
 
     /// Does what an operator asks, or finds what was answered when it was asked before.
     pub async fn execute(&self, command: Command, memo: Memo, now: Timestamp) -> Result<Answer, StoreError> {
-        let answer = self.writer.run(1, move |work| commands::execute(work, command, &memo, now)).await?;
+        let answer = on!(self, database => database.execute(command, memo, now).await)?;
         if let Answer::First(Done::Grant(grant)) = &answer {
             self.metrics.grant(grant.amount);
         }
@@ -134,17 +184,17 @@ impl Store {
 
     /// An account.
     pub async fn account(&self, id: String) -> Result<api::Account, StoreError> {
-        self.readers.run(move |conn| lists::account(conn, &id)).await
+        on!(self, database => database.account(id).await)
     }
 
     /// A page of the accounts, by identifier.
     pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        self.readers.run(move |conn| lists::accounts_page(conn, &page)).await
+        on!(self, database => database.accounts(page).await)
     }
 
     /// A page of an account's keys, oldest first.
     pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
-        self.readers.run(move |conn| lists::keys_page(conn, &account, &page, now)).await
+        on!(self, database => database.keys(account, page, now).await)
     }
 
     /// A page of an account's grants, oldest first.
@@ -154,17 +204,17 @@ impl Store {
         page: Page,
         now: Timestamp,
     ) -> Result<api::Grants, StoreError> {
-        self.readers.run(move |conn| lists::grants_page(conn, &account, &page, now)).await
+        on!(self, database => database.grants(account, page, now).await)
     }
 
     /// An account's balance.
     pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
-        self.readers.run(move |conn| accounts::balance(conn, &account, now)).await
+        on!(self, database => database.balance(account, now).await)
     }
 
     /// An account's usage.
     pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
-        self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
+        on!(self, database => database.usage(account, query).await)
     }
 
     /// The open leases with the most money, each with its touch, and what all hold together.
@@ -172,23 +222,22 @@ impl Store {
         &self,
         gateway: Option<String>,
     ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-        self.readers.run(move |conn| lists::leases(conn, gateway.as_deref())).await
+        on!(self, database => database.leases(gateway).await)
     }
 
     /// How many leases are open, and what they hold together.
     pub async fn at_risk(&self) -> Result<(i64, Credits), StoreError> {
-        self.readers.run(lists::at_risk).await
+        on!(self, database => database.at_risk().await)
     }
 
     /// Recomputes every balance from the entries.
     pub async fn audit(&self) -> Result<api::Audit, StoreError> {
-        self.readers.run(audit::audit).await
+        on!(self, database => database.audit().await)
     }
 
-    /// Takes back up to [`Self::STEP`] leases that were not named since the count stood at `touch`.
+    /// Takes back up to [`Self::STEP`] leases that were not named since the line at `touch` was drawn.
     pub async fn reclaim(&self, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
-        let work = self.writer.run(upkeep::ROWS, move |work| upkeep::reclaim(work, touch, now));
-        let (leases, credits) = work.await?;
+        let (leases, credits) = on!(self, database => database.reclaim(touch, now).await)?;
         self.metrics.reclaims.inc_by(u64::try_from(leases).unwrap_or(0));
         Ok((leases, credits))
     }
@@ -196,22 +245,16 @@ impl Store {
     /// Takes out what remains of grants whose time is over, and lets gateways know of keys whose
     /// time is over; up to [`Self::STEP`] of each. Tells the larger number.
     pub async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let work = move |work: &sqlite::Work<'_>| {
-            Ok(upkeep::expire_grants(work, now)?.max(upkeep::expire_keys(work, now)?))
-        };
-        self.writer.run(upkeep::ROWS, work).await
+        on!(self, database => database.expire(now).await)
     }
 
     /// Deletes up to [`Self::STEP`] rows of each kind that has served its time. Tells the largest number.
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.writer.run(upkeep::ROWS, move |work| upkeep::prune(work, now)).await
+        on!(self, database => database.prune(now).await)
     }
 
     /// Finds out whether writing works.
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.run(1, move |work| upkeep::pulse(work, now)).await
+        on!(self, database => database.pulse(now).await)
     }
-
-    /// The most rows that one of the upkeep functions deals with in one call.
-    pub const STEP: usize = upkeep::ROWS;
 }

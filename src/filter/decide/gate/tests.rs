@@ -430,3 +430,20 @@ fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all
     }
     assert_eq!(bank.available, 99_000_000, "reported and handed back");
 }
+
+#[test]
+fn a_stranger_whose_first_lease_was_taken_back_unheard_of_gets_the_next() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    assert_eq!(arrive(&mut gate, 0, 1, "/", &key()), Arrival::Waits);
+    let message = gate.next_message(at(0)).unwrap();
+    let mut answer = bank.answer(&message.body);
+    // An earlier message opened fence 1; its answer was lost, and the ledger has closed the fence since.
+    (answer.entries[0].lease, answer.entries[0].ended) = (None, Some(1));
+    assert_eq!(gate.answered(at(1), message.id, Some(answer)), []);
+    let message = gate.next_message(at(2)).unwrap();
+    let entry = &message.body.entries[0];
+    assert_eq!((entry.ended.unwrap().fence, entry.lease.unwrap().fence), (1, 2));
+    let answer = bank.answer(&message.body);
+    let served = gate.answered(at(3), message.id, Some(answer));
+    assert_eq!(served.iter().map(|resolution| refused_with(&resolution.outcome)).collect::<Vec<_>>(), [None]);
+}

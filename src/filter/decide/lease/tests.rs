@@ -136,6 +136,20 @@ fn a_lease_that_runs_low_asks_once_for_more() {
 }
 
 #[test]
+fn a_payer_who_is_always_low_asks_for_no_more_than_the_ledger_takes() {
+    let mut lease = open(3);
+    for second in 1..600 {
+        lease.grow(credits(1));
+        lease.merge(at(second * 1_000), None, &grant(1, 3));
+        let want = lease.report(at(second * 1_000), None, true).ask.unwrap().want;
+        assert!(want <= credits(16), "{want:?}");
+    }
+    let price = Credits::from_micros(i64::MAX);
+    let ask = lease.report(at(1), Some((price, price)), true).ask.unwrap();
+    assert_eq!((ask.least, ask.need, ask.want), (MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT));
+}
+
+#[test]
 fn the_cushion_follows_the_rate() {
     let mut lease = open(1_000);
     lease.report(at(1), None, true);

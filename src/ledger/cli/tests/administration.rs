@@ -2,7 +2,7 @@
 
 use super::faregate;
 use crate::cli::Failure;
-use faregate_ledger::{Secret, ServeConfig, serve_and_tell};
+use faregate_ledger::{Database, Secret, ServeConfig, serve_and_tell};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
@@ -23,7 +23,7 @@ impl Ledger {
         let runtime = Runtime::new().unwrap();
         let free = "127.0.0.1:0".parse().unwrap();
         let config = ServeConfig {
-            data: folder.path().to_owned(),
+            database: Database::Directory(folder.path().to_owned()),
             gateway_listen: free,
             admin_listen: free,
             gateway_token: Secret::new("a-gateway-token-for-tests"),

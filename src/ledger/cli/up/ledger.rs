@@ -5,7 +5,7 @@ use super::{
     gate::{is_free, loopback},
     home::Home,
 };
-use faregate_ledger::{Bound, Secret, ServeConfig};
+use faregate_ledger::{Bound, Database, Secret, ServeConfig};
 use std::time::Duration;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -31,7 +31,7 @@ impl Ledger {
             if usual_ports && is_free(loopback(usual)) { usual } else { 0 }
         };
         let config = ServeConfig {
-            data: home.path.clone(),
+            database: Database::Directory(home.path.clone()),
             gateway_listen: loopback(port(7401)),
             admin_listen: loopback(port(7402)),
             gateway_token: Secret::new(home.gateway_token.clone()),

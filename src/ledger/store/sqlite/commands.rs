@@ -5,7 +5,7 @@ use crate::api;
 use crate::domain::account::Turn;
 use crate::domain::grant::MAX_LIVE_GRANTS;
 use crate::domain::{AccountId, AccountState, GatewayNo, Grant, GrantId, GrantNo, KeyId, KeyNo, Purse};
-use crate::store::command::{Answer, Command, Credential, Done, Memo};
+use crate::store::command::{Answer, Command, Credential, Done, Memo, future};
 use crate::store::{Refusal, StoreError};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -41,14 +41,6 @@ pub fn execute(work: &Work<'_>, command: Command, memo: &Memo, now: Timestamp) -
     };
     remember(work.conn, memo, &done, shown_key.as_deref(), now)?;
     Ok(Answer::First(done))
-}
-
-/// A time to keep: in milliseconds, and in the future.
-fn future(time: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
-    match time.map(|time| at(time.as_millisecond())) {
-        Some(time) if time <= now => Err(Refusal::AlreadyPast(time)),
-        time => Ok(time),
-    }
 }
 
 fn remembered(conn: &Connection, memo: &Memo) -> Result<Option<String>, StoreError> {

@@ -3,24 +3,12 @@
 use super::{Work, accounts, beat, leases, minute, money};
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::{GatewayNo, LeaseState, Payer, Purse};
-use crate::store::StoreError;
+use crate::store::{Exchanged, RETRY_MS, StoreError};
 use faregate_protocol::exchange::{
     Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, UsageLine, UsageReport, VERSION,
 };
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
-
-/// After how many milliseconds a gateway should ask again while others hand back.
-const RETRY_MS: u32 = 100;
-
-/// What the store did with a message.
-#[derive(Clone, Debug)]
-pub struct Exchanged {
-    /// The answer.
-    pub response: ExchangeResponse,
-    /// Usage lines that named no known key.
-    pub unknown_lines: u64,
-}
 
 /// Takes in a message.
 pub fn exchange(

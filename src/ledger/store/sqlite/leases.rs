@@ -1,8 +1,8 @@
 //! Leases, one row per key and gateway.
 
 use super::Work;
-use crate::domain::{AccountNo, Draw, GatewayNo, GrantNo, KeyNo, Lease, LeaseState};
-use crate::store::StoreError;
+use crate::domain::{AccountNo, GatewayNo, KeyNo, Lease, LeaseState};
+use crate::store::{StoreError, draws};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -32,7 +32,7 @@ pub fn load(
         .query_row(params![gateway.0, key.0], |row| read(row, gateway, key, account))
         .optional()?;
     match found {
-        Some((lease, draws)) => Ok(Lease { draws: draws_from(&draws)?, ..lease }),
+        Some((lease, draws)) => Ok(Lease { draws: draws::read(&draws)?, ..lease }),
         None => Ok(Lease::never(gateway, key, account)),
     }
 }
@@ -94,7 +94,7 @@ pub fn keep(work: &Work<'_>, lease: &Lease, touched: bool, now: Timestamp) -> Re
             lease.spent.micros(),
             lease.returned.micros(),
             lease.held.micros(),
-            draws_text(&lease.draws),
+            draws::text(&lease.draws),
             lease.escrow().micros(),
             lease.on_credit.micros(),
             lease.recall,
@@ -103,28 +103,6 @@ pub fn keep(work: &Work<'_>, lease: &Lease, touched: bool, now: Timestamp) -> Re
             now.as_millisecond(),
         ])?;
     Ok(())
-}
-
-fn draws_text(draws: &[Draw]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::from("[");
-    for (n, draw) in draws.iter().enumerate() {
-        let comma = if n == 0 { "" } else { "," };
-        // Writing to a string can't fail.
-        let _ = write!(text, "{comma}[{},{}]", draw.grant.0, draw.left.micros());
-    }
-    text.push(']');
-    text
-}
-
-fn draws_from(text: &str) -> Result<Vec<Draw>, StoreError> {
-    if text == "[]" {
-        return Ok(Vec::new());
-    }
-    let pairs: Vec<(i64, i64)> = serde_json::from_str(text)
-        .map_err(|error| StoreError::Backend(format!("leases.draws holds {text:?}: {error}")))?;
-    let draw = |(grant, left)| Draw { grant: GrantNo(grant), left: Credits::from_micros(left) };
-    Ok(pairs.into_iter().map(draw).collect())
 }
 
 /// Asks an account's other holders to hand back what they don't need. Tells whether any could.

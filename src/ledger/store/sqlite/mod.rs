@@ -3,21 +3,24 @@
 //! All SQL is in here. What must hold: `journal_mode` is WAL and `synchronous` is FULL, so what is
 //! committed survives a crash; both are read back at the start.
 
-pub(super) mod accounts;
-pub(super) mod audit;
-pub(super) mod beat;
-pub(super) mod commands;
-pub(super) mod exchange;
-pub(super) mod leases;
-pub(super) mod lists;
+mod accounts;
+mod audit;
+mod beat;
+mod commands;
+mod exchange;
+mod handle;
+mod leases;
+mod lists;
 mod migrate;
-pub(super) mod money;
-pub(super) mod open;
-pub(super) mod readers;
-pub(super) mod upkeep;
-pub(super) mod writer;
+mod money;
+mod open;
+mod readers;
+mod upkeep;
+mod writer;
 
-use super::StoreError;
+pub(super) use handle::Sqlite;
+
+use super::{StoreError, at, minute};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
@@ -31,7 +34,7 @@ impl From<rusqlite::Error> for StoreError {
 
 /// What a job works with: the connection inside its transaction, and the running count of exchanges.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Work<'a> {
+struct Work<'a> {
     pub conn: &'a Connection,
     pub touches: &'a AtomicI64,
 }
@@ -58,14 +61,4 @@ fn maybe_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>
 /// A count; the columns never hold one below zero.
 fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0))
-}
-
-/// A time from its milliseconds; what a timestamp can't hold is held at its end.
-fn at(ms: i64) -> Timestamp {
-    let end = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_millisecond(ms).unwrap_or(end)
-}
-
-fn minute(now: Timestamp) -> i64 {
-    now.as_second().div_euclid(60)
 }

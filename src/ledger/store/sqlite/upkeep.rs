@@ -4,23 +4,10 @@
 use super::{Work, accounts, leases, money};
 use crate::domain::{AccountNo, GatewayNo, KeyNo, Payer, Purse};
 use crate::store::StoreError;
+use crate::store::upkeep::{KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, ROWS};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use rusqlite::params;
-
-/// The most rows that one call deals with.
-pub const ROWS: usize = 500;
-
-const SECOND_MS: i64 = 1_000;
-const DAY_MS: i64 = 24 * 60 * 60 * SECOND_MS;
-/// First answers to the admin API's writes.
-const KEEP_ANSWERS_MS: i64 = DAY_MS;
-/// Changes that gateways must hear; one that was away longer has its leases read instead.
-const KEEP_CHANGES_MS: i64 = DAY_MS;
-/// Leases whose gateway has said its final word, and brokers that fell silent.
-const KEEP_ENDED_MS: i64 = 7 * DAY_MS;
-/// Leases about which something may still be told late.
-const KEEP_RECLAIMED_MS: i64 = 90 * DAY_MS;
 
 /// Takes back open leases that were not named since the running count stood at `touch`. Tells how
 /// many, and how much money was in them.

@@ -1,0 +1,93 @@
+//! Recomputes every balance from the entries and compares it with what is stored, in one snapshot.
+//!
+//! The server does the sums and sends only what disagrees, so memory doesn't grow with the accounts.
+
+use super::trouble::Trouble;
+use crate::api::{Audit, AuditProblem, MAX_LIMIT};
+use deadpool_postgres::Client;
+use faregate_protocol::Credits;
+
+/// An audit may take longer than any other statement.
+const LIMIT: &str = "SET LOCAL statement_timeout = '25s'";
+
+/// Each of the following gives the account's identifier, what, what the entries say, and what is stored.
+const SUMS: &str = "WITH sums AS (
+      SELECT account, book, sum(amount) AS total FROM (
+        SELECT e.account, k.to_book AS book, e.amount FROM entries e JOIN entry_kinds k USING (kind)
+        UNION ALL SELECT e.account, k.from_book, -e.amount FROM entries e JOIN entry_kinds k USING (kind)
+      ) moved GROUP BY account, book)
+    SELECT a.id, b.book, (coalesce(s.total, 0) * b.sign)::text, b.stored::text FROM accounts a
+      CROSS JOIN LATERAL (VALUES ('issued', -1, a.granted), ('available', 1, a.available), ('held', 1, a.held),
+        ('revenue', 1, a.spent), ('expired', 1, a.expired), ('owed', -1, a.owed)) AS b (book, sign, stored)
+      LEFT JOIN sums s ON s.account = a.no AND s.book = b.book
+    WHERE coalesce(s.total, 0) * b.sign <> b.stored";
+const AGREE: &str = "SELECT id, 'available + held + spent + expired', (granted::numeric + owed)::text,
+      (available::numeric + held + spent + expired)::text FROM accounts
+    WHERE granted::numeric + owed <> available::numeric + held + spent + expired";
+const STRAY_ENTRIES: &str = "SELECT NULL::text, 'account number ' || e.account, '0', sum(e.amount)::text
+    FROM entries e LEFT JOIN accounts a ON a.no = e.account WHERE a.no IS NULL GROUP BY e.account";
+const GRANTS: &str = "SELECT a.id, g.id, coalesce(e.rest, 0)::text, g.remaining::text
+    FROM grants g JOIN accounts a ON a.no = g.account LEFT JOIN (
+      SELECT grant_no, sum(CASE WHEN k.to_book = 'available' THEN amount WHEN k.from_book = 'available' THEN -amount
+        ELSE 0 END) AS rest
+      FROM entries JOIN entry_kinds k USING (kind) WHERE grant_no > 0 GROUP BY grant_no
+    ) e ON e.grant_no = g.no WHERE coalesce(e.rest, 0) <> g.remaining";
+const LEASES: &str = "WITH held AS (
+      SELECT key, gateway, fence, min(account) AS account,
+        sum(CASE WHEN k.to_book = 'held' THEN amount ELSE -amount END) AS rest
+      FROM entries JOIN entry_kinds k USING (kind) WHERE k.to_book = 'held' OR k.from_book = 'held'
+      GROUP BY key, gateway, fence)
+    SELECT a.id, 'key ' || key || ' on gateway ' || gateway || ', fence ' || fence, coalesce(h.rest, 0)::text,
+      coalesce(l.escrow, 0)::text
+    FROM held h FULL JOIN (SELECT gateway, key, fence, account AS of_account, escrow FROM leases WHERE escrow <> 0) l
+        USING (gateway, key, fence)
+      LEFT JOIN accounts a ON a.no = coalesce(l.of_account, h.account)
+    WHERE coalesce(h.rest, 0) <> coalesce(l.escrow, 0)";
+const DRAWS: &str =
+    "SELECT a.id, 'key ' || l.key || ' on gateway ' || l.gateway, l.escrow::text, d.total::text
+    FROM leases l JOIN accounts a ON a.no = l.account
+      CROSS JOIN LATERAL (SELECT coalesce(sum((draw ->> 1)::bigint), 0) AS total
+        FROM jsonb_array_elements(l.draws::jsonb) AS draw) d
+    WHERE l.escrow <> d.total OR (l.escrow <> 0 AND l.state <> 'open')";
+const HOLDERS: &str =
+    "SELECT a.id, 'leases', coalesce(l.n, 0)::text, a.holders::text FROM accounts a LEFT JOIN (
+      SELECT account, count(*) AS n FROM leases WHERE escrow > 0 AND state = 'open' GROUP BY account
+    ) l ON l.account = a.no WHERE a.holders <> coalesce(l.n, 0)";
+
+/// Compares everything.
+pub async fn audit(conn: &Client) -> Result<Audit, Trouble> {
+    conn.batch_execute(LIMIT).await?;
+    let count = "SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM entries)";
+    let counts = conn.query_one(count, &[]).await?;
+    let number = |column| Ok::<_, Trouble>(u64::try_from(counts.try_get::<_, i64>(column)?).unwrap_or(0));
+    let (accounts, entries) = (number(0)?, number(1)?);
+    let mut problems = Vec::new();
+    for (sql, what) in [
+        (SUMS, "the sum of a book"),
+        (AGREE, "granted + owed = available + held + spent + expired"),
+        (STRAY_ENTRIES, "entries of an account that doesn't exist"),
+        (GRANTS, "what remains of a grant"),
+        (LEASES, "what a lease holds"),
+        (DRAWS, "what a lease has drawn from grants"),
+        (HOLDERS, "the number of leases with money in them"),
+    ] {
+        let room = i64::try_from(MAX_LIMIT.saturating_sub(problems.len())).unwrap_or(0);
+        for row in conn.query(&[sql, " LIMIT $1"].concat(), &[&room]).await? {
+            problems.push(AuditProblem {
+                what: format!("{what} ({})", row.try_get::<_, &str>(1)?),
+                account: row.try_get(0)?,
+                expected: said(row.try_get(2)?, sql == HOLDERS),
+                found: said(row.try_get(3)?, sql == HOLDERS),
+            });
+        }
+    }
+    Ok(Audit { ok: problems.is_empty(), accounts, entries, problems })
+}
+
+/// A number for people: a count as it is, an amount in credits where it is in their range.
+fn said(number: &str, is_count: bool) -> String {
+    match number.parse() {
+        Ok(micros) if !is_count => Credits::from_micros(micros).to_string(),
+        _ => number.to_owned(),
+    }
+}

@@ -1,0 +1,239 @@
+//! Connections, and transactions on them.
+//!
+//! What must hold: every wait has an end; a connection on which anything went wrong, or whose user went
+//! away halfway, is closed and not used again; and a transaction is tried again only when it is certain
+//! that the server has dropped it (a serialization failure or a deadlock), at most [`ATTEMPTS`] times.
+
+use super::settings::Settings;
+use super::tls;
+use super::trouble::{Trouble, plain};
+use crate::metrics::Metrics;
+use crate::store::{OpenError, StoreError};
+use deadpool_postgres::{
+    Client, Hook, HookError, Manager, ManagerConfig, Object, Pool as Connections, PoolError, RecyclingMethod,
+    Runtime,
+};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How often a transaction is tried.
+const ATTEMPTS: u32 = 6;
+/// The longest rest before the second attempt; it doubles with every further one.
+const REST: Duration = Duration::from_millis(10);
+/// After how long without a sign of life a connection counts as broken.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// Work for one transaction. It may be done several times, each time from the beginning.
+pub trait Task: Sync {
+    /// What comes of it.
+    type Done: Send;
+
+    /// Does it, between BEGIN and COMMIT.
+    fn attempt(&self, conn: &Client) -> impl Future<Output = Result<Self::Done, Trouble>> + Send;
+}
+
+/// The connections of this ledger to its database.
+#[derive(Clone)]
+pub struct Pool {
+    connections: Connections,
+    readers: Arc<Semaphore>,
+    patience: Duration,
+    connect_timeout: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pool({:?})", self.connections.status())
+    }
+}
+
+impl Pool {
+    /// A pool; it connects only when it is asked for a connection.
+    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        let mut server = settings.server.clone();
+        server.connect_timeout(settings.connect_timeout).tcp_user_timeout(settings.patience());
+        server.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(server, tls::connector(settings)?, recycling);
+        let limits = limits(settings);
+        let size = settings.pool_size.max(2);
+        let connections = Connections::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(settings.connect_timeout))
+            .create_timeout(Some(settings.connect_timeout))
+            .recycle_timeout(Some(settings.connect_timeout))
+            .post_create(Hook::async_fn(move |conn, _| {
+                let limits = limits.clone();
+                Box::pin(async move {
+                    conn.batch_execute(&limits).await.map_err(HookError::Backend)?;
+                    match unsafe_setting(conn).await.map_err(HookError::Backend)? {
+                        None => Ok(()),
+                        Some((setting, found)) => {
+                            Err(HookError::message(format!("the server runs with {setting} = {found}")))
+                        }
+                    }
+                })
+            }))
+            .build()
+            .map_err(|error| OpenError::Backend(error.to_string()))?;
+        Ok(Self {
+            connections,
+            readers: Arc::new(Semaphore::new(size / 2)),
+            patience: settings.patience(),
+            connect_timeout: settings.connect_timeout,
+            metrics,
+        })
+    }
+
+    /// A connection for whoever will give it back.
+    pub async fn borrow(&self) -> Result<Borrowed, StoreError> {
+        match self.connections.get().await {
+            Ok(conn) => Ok(Borrowed { conn: Some(conn), turn: None }),
+            Err(PoolError::Closed) => Err(StoreError::Stopped),
+            Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => Err(StoreError::Overloaded),
+            Err(PoolError::Backend(error)) if error.as_db_error().is_none() => {
+                Err(StoreError::Away(plain(&error)))
+            }
+            Err(PoolError::Backend(error)) => Err(Trouble::from(error).into()),
+            Err(other) => Err(StoreError::Away(other.to_string())),
+        }
+    }
+
+    /// A connection on which everything that is read comes from one snapshot. Readers never take the
+    /// last connections: exchanges need them.
+    pub async fn snapshot(&self) -> Result<Borrowed, StoreError> {
+        let turn =
+            tokio::time::timeout(self.connect_timeout, Arc::clone(&self.readers).acquire_owned()).await;
+        let turn = turn.map_err(|_| StoreError::Overloaded)?.map_err(|_| StoreError::Stopped)?;
+        let mut borrowed = self.borrow().await?;
+        borrowed.turn = Some(turn);
+        let begin = borrowed.conn()?.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        begin.await.map_err(Trouble::from)?;
+        Ok(borrowed)
+    }
+
+    /// Does some work in a transaction, and gives its result once that is committed.
+    pub async fn transaction<T: Task>(&self, task: &T) -> Result<T::Done, Trouble> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.try_once(task).await {
+                Err(trouble) if trouble.is_collision() && tried < ATTEMPTS => {
+                    self.metrics.transaction_retries.inc();
+                    tokio::time::sleep(rest(tried)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_once<T: Task>(&self, task: &T) -> Result<T::Done, Trouble> {
+        let borrowed = self.borrow().await?;
+        let work = async {
+            let conn = borrowed.conn()?;
+            conn.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+            let done = task.attempt(conn).await;
+            if done.is_ok() {
+                conn.batch_execute("COMMIT").await?;
+            } else if matches!(done, Err(Trouble::Store(_))) {
+                conn.batch_execute("ROLLBACK").await?;
+            }
+            done
+        };
+        let late = || StoreError::Away(format!("no answer from the server within {:?}", self.patience));
+        let done = tokio::time::timeout(self.patience, work).await.map_err(|_| late())?;
+        if !matches!(done, Err(Trouble::Database(_))) {
+            borrowed.give_back();
+        }
+        done
+    }
+
+    /// Closes what is not in use, and hands nothing out any more.
+    pub fn close(&self) {
+        self.readers.close();
+        self.connections.close();
+    }
+}
+
+/// A rest of random length, so that those who collided don't do so again.
+fn rest(tried: u32) -> Duration {
+    let most = REST.saturating_mul(1 << tried.min(6));
+    // Without randomness the rest is just as long for all, which is allowed.
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    most.mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+/// A borrowed connection. Dropped before it was given back, it is closed.
+pub struct Borrowed {
+    conn: Option<Object>,
+    /// A reader's turn, which ends when this is dropped.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Borrowed {
+    /// The connection.
+    pub fn conn(&self) -> Result<&Client, StoreError> {
+        self.conn.as_ref().ok_or(StoreError::Stopped)
+    }
+
+    /// Nothing went wrong: somebody else may use it.
+    pub fn give_back(mut self) {
+        drop(self.conn.take());
+    }
+
+    /// Ends a snapshot, and gives the connection back when all went well.
+    pub async fn end<T>(self, result: Result<T, Trouble>) -> Result<T, StoreError> {
+        if !matches!(result, Err(Trouble::Database(_))) && self.conn()?.batch_execute("COMMIT").await.is_ok()
+        {
+            self.give_back();
+        }
+        Ok(result?)
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take() {
+            drop(Object::take(conn));
+        }
+        drop(self.turn.take());
+    }
+}
+
+/// What every session begins with. A ledger that is frozen in the middle of a transaction must not
+/// keep the others waiting.
+fn limits(settings: &Settings) -> String {
+    let ms = |time: Duration| time.as_millis().max(1);
+    format!(
+        "SET statement_timeout = {0}; SET lock_timeout = {1}; SET idle_in_transaction_session_timeout = {0}",
+        ms(settings.statement_timeout),
+        ms(settings.lock_timeout)
+    )
+}
+
+/// A setting under which what is committed could be lost, if there is one.
+pub async fn unsafe_setting(
+    conn: &tokio_postgres::Client,
+) -> Result<Option<(&'static str, String)>, tokio_postgres::Error> {
+    let row = conn
+        .query_one(
+            "SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes')",
+            &[],
+        )
+        .await?;
+    let commit: String = row.try_get(0)?;
+    if !["on", "remote_apply", "remote_write", "local"].contains(&commit.as_str()) {
+        return Ok(Some(("synchronous_commit", commit)));
+    }
+    for (n, setting) in [(1, "fsync"), (2, "full_page_writes")] {
+        let found: String = row.try_get(n)?;
+        if found != "on" {
+            return Ok(Some((setting, found)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,216 @@
+//! What only a shared database can get wrong: ledgers that do the same thing at the same time.
+
+use super::testing::Server;
+use super::{Postgres, Settings};
+use crate::domain::{AccountId, GrantId, KeyId, Kind};
+use crate::metrics::Metrics;
+use crate::store::{Answer, Command, Credential, Database, Memo, OpenError, Store};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{
+    Ask, Ended, Entry, ExchangeRequest, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn credits(whole: i64) -> Credits {
+    Credits::from_micros(whole * 1_000_000)
+}
+
+fn memo(key: &str) -> Memo {
+    Memo { key: key.to_owned(), fingerprint: [0; 32] }
+}
+
+async fn open(settings: &Settings) -> Store {
+    Store::open(&Database::Server(Box::new(settings.clone())), Arc::default()).await.unwrap()
+}
+
+/// An account with a key of the same name.
+async fn customer(store: &Store, id: &str, whole: i64) {
+    let account = AccountId::parse(id).unwrap();
+    let create = Command::CreateAccount { id: account, name: None };
+    store.execute(create, memo(&format!("a {id}")), now()).await.unwrap();
+    let (key, credential) = (KeyId::stored(format!("key_{id}")), Credential::Subject(id.to_owned()));
+    let create =
+        Command::CreateKey { account: id.to_owned(), id: key, credential, expires_at: None, note: None };
+    store.execute(create, memo(&format!("k {id}")), now()).await.unwrap();
+    let grant = Command::Grant {
+        account: id.to_owned(),
+        id: GrantId::stored(format!("grant_{id}")),
+        amount: credits(whole),
+        priority: 100,
+        expires_at: None,
+        note: None,
+        source: None,
+    };
+    store.execute(grant, memo(&format!("g {id}")), now()).await.unwrap();
+}
+
+fn entry(id: &str, fence: u32, spent: i64, level: i64) -> Entry {
+    let level = credits(level);
+    Entry {
+        payer: Payer::Id(format!("key_{id}")),
+        ended: None,
+        lease: Some(LeaseReport {
+            fence,
+            spent: credits(spent),
+            returned: Credits::ZERO,
+            held: Credits::ZERO,
+        }),
+        ask: Some(Ask { least: level, need: level, want: level }),
+        on_credit: Credits::ZERO,
+    }
+}
+
+fn message(gateway: &str, entries: Vec<Entry>) -> ExchangeRequest {
+    ExchangeRequest { protocol: VERSION, gateway: gateway.to_owned(), seen: None, entries, usage: None }
+}
+
+/// Spends as much as it gets of these accounts, one credit at a time, over either ledger in turn; tells
+/// how much that was.
+async fn sell(stores: [Store; 2], gateway: String, accounts: Vec<String>) -> i64 {
+    let mut sold = vec![0_i64; accounts.len()];
+    let mut over = vec![false; accounts.len()];
+    for turn in 0.. {
+        let open: Vec<usize> = (0..accounts.len()).filter(|n| !over[*n]).collect();
+        if open.is_empty() {
+            break;
+        }
+        let entries = open.iter().map(|n| entry(&accounts[*n], 1, sold[*n], sold[*n] + 1)).collect();
+        let request = message(&gateway, entries);
+        let answer = stores[turn % 2].exchange(request.clone(), now(), 20_000).await.unwrap();
+        // The same again, through the other ledger: it changes nothing.
+        stores[(turn + 1) % 2].exchange(request, now(), 20_000).await.unwrap();
+        for (n, answer) in open.into_iter().zip(answer.entries) {
+            match answer.lease {
+                Some(lease) if lease.granted > credits(sold[n]) => sold[n] += 1,
+                _ => over[n] = true,
+            }
+        }
+    }
+    let words = accounts.iter().zip(&sold).map(|(account, sold)| Entry {
+        ended: Some(Ended { fence: 1, spent: credits(*sold) }),
+        lease: None,
+        ask: None,
+        ..entry(account, 1, 0, 0)
+    });
+    stores[0].exchange(message(&gateway, words.collect()), now(), 20_000).await.unwrap();
+    sold.iter().sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_ledgers_sell_what_there_is_to_many_gateways_at_once() {
+    let Some(server) = Server::shared() else { return };
+    let settings = server.database().await;
+    let metrics = Arc::new(Metrics::default());
+    let database = Database::Server(Box::new(settings.clone()));
+    let stores = [open(&settings).await, Store::open(&database, Arc::clone(&metrics)).await.unwrap()];
+    let accounts: Vec<String> = (0..6).map(|n| format!("account{n}")).collect();
+    for account in &accounts {
+        customer(&stores[0], account, 20).await;
+    }
+    let mut sellers = JoinSet::new();
+    for n in 0..8 {
+        // Each names them in another order, which must not make them wait for each other in a circle.
+        let mut accounts = accounts.clone();
+        accounts.rotate_left(n % 6);
+        sellers.spawn(sell(stores.clone(), format!("gateway{n}"), accounts));
+    }
+    let sold: i64 = sellers.join_all().await.into_iter().sum();
+    assert_eq!(sold, 6 * 20);
+    for account in accounts {
+        let balance = stores[0].balance(account, now()).await.unwrap();
+        assert_eq!((balance.spent, balance.available, balance.held), (credits(20), credits(0), credits(0)));
+    }
+    let audit = stores[1].audit().await.unwrap();
+    assert!(audit.ok, "{:#?}", audit.problems);
+    assert_eq!(metrics.transaction_retries.get(), 0, "locks are taken in one order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_command_reaches_two_ledgers_at_once() {
+    let Some(server) = Server::shared() else { return };
+    let settings = server.database().await;
+    let stores = [open(&settings).await, open(&settings).await];
+    for n in 0..20 {
+        let id = AccountId::parse(&format!("account{n}")).unwrap();
+        let command = Command::CreateAccount { id, name: None };
+        let key = format!("once {n}");
+        let (one, other) = tokio::join!(
+            stores[0].execute(command.clone(), memo(&key), now()),
+            stores[1].execute(command.clone(), memo(&key), now()),
+        );
+        let replays =
+            [one.unwrap(), other.unwrap()].iter().filter(|a| matches!(a, Answer::Replayed(_))).count();
+        assert_eq!(replays, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ledgers_that_start_together_make_the_tables_once_and_a_newer_one_is_left_alone() {
+    let Some(server) = Server::shared() else { return };
+    let settings = server.database().await;
+    let opened = tokio::join!(open(&settings), open(&settings), open(&settings));
+    opened.0.pulse(now()).await.unwrap();
+    let (conn, driver) = settings.server.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(driver);
+    conn.batch_execute("INSERT INTO schema_version (version) VALUES (99)").await.unwrap();
+    let refused = Postgres::open(&settings, Arc::default()).await;
+    assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_could_lose_money_is_refused() {
+    let Some(server) = Server::shared() else { return };
+    let settings = server.database().await;
+    let (conn, driver) = settings.server.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(driver);
+    let name = settings.server.get_dbname().unwrap();
+    conn.batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await.unwrap();
+    let refused = Postgres::open(&settings, Arc::default()).await.unwrap_err().to_string();
+    assert!(refused.contains("synchronous_commit = off"), "{refused}");
+    let nowhere = Settings::parse("postgres://me:hunter2@127.0.0.1:1/money").unwrap();
+    let refused = Postgres::open(&nowhere, Arc::default()).await.unwrap_err().to_string();
+    assert!(refused.contains("postgres://127.0.0.1:1/money") && !refused.contains("hunter2"), "{refused}");
+}
+
+#[tokio::test]
+async fn names_that_the_database_cannot_hold_spoil_nothing() {
+    let Some(server) = Server::shared() else { return };
+    let store = open(&server.database().await).await;
+    customer(&store, "acme", 10).await;
+    let line = UsageLine {
+        payer: "key_acme".into(),
+        rule: "a\0b".into(),
+        requests: 1,
+        credits: credits(1),
+        refunds: 0,
+    };
+    let strange = Entry { payer: Payer::Subject("x\0y".into()), ..entry("acme", 1, 0, 1) };
+    let usage = Some(UsageReport { broker: "b\0".into(), seq: 1, lines: vec![line] });
+    let request = ExchangeRequest { usage, ..message("g\0w", vec![strange, entry("acme", 1, 0, 1)]) };
+    let answer = store.exchange(request, now(), 20_000).await.unwrap();
+    assert!(answer.entries[0].refused.is_some() && answer.entries[1].lease.is_some());
+    assert_eq!(answer.usage_seq, Some(1));
+}
+
+#[tokio::test]
+async fn the_kinds_of_entries_are_the_same_in_code_and_database() {
+    let Some(server) = Server::shared() else { return };
+    let settings = server.database().await;
+    open(&settings).await.close().await;
+    let (conn, driver) = settings.server.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(driver);
+    let rows = conn.query("SELECT kind, name, from_book, to_book FROM entry_kinds ORDER BY kind", &[]).await;
+    let stored: Vec<(i64, String, String, String)> =
+        rows.unwrap().iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
+    let name = |text: &str| text.to_owned();
+    let coded = Kind::ALL.map(|kind| {
+        (kind.number(), name(kind.as_str()), name(kind.from().as_str()), name(kind.to().as_str()))
+    });
+    assert_eq!(stored, coded);
+}

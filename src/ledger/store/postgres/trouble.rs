@@ -1,0 +1,91 @@
+//! What goes wrong on the way to the database, and what it means for whoever asked.
+
+use crate::domain::BookError;
+use crate::store::{Refusal, StoreError};
+use tokio_postgres::error::SqlState;
+
+/// Why a transaction came to nothing.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The server, or the way to it.
+    Database(tokio_postgres::Error),
+    /// What was asked doesn't go with what is there.
+    Store(StoreError),
+}
+
+impl From<tokio_postgres::Error> for Trouble {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Store(refusal.into())
+    }
+}
+
+impl From<BookError> for Trouble {
+    fn from(error: BookError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Trouble {
+    fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Database(error) => error.code(),
+            Self::Store(_) => None,
+        }
+    }
+
+    /// The server has dropped the transaction because of another one.
+    pub fn is_collision(&self) -> bool {
+        let again = [&SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
+        self.code().is_some_and(|code| again.contains(&code))
+    }
+
+    /// The server doesn't accept a value: trying the same again is in vain.
+    pub fn is_about_data(&self) -> bool {
+        self.code().is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
+    }
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        let busy =
+            [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::QUERY_CANCELED, &SqlState::TOO_MANY_CONNECTIONS];
+        let busy = trouble.is_collision() || trouble.code().is_some_and(|code| busy.contains(&code));
+        match trouble {
+            Trouble::Store(error) => error,
+            Trouble::Database(_) if busy => Self::Overloaded,
+            Trouble::Database(error) => match error.as_db_error() {
+                // 57P: somebody stops the server; 25006: it is a copy that takes no writes.
+                Some(said) if said.code().code().starts_with("57P") || said.code().code() == "25006" => {
+                    Self::Away(said.message().to_owned())
+                }
+                Some(said) => Self::Backend(format!("{} ({})", said.message(), said.code().code())),
+                None if is_connection(&error) => Self::Away(plain(&error)),
+                None => Self::Backend(plain(&error)),
+            },
+        }
+    }
+}
+
+/// The connection broke, and not what was sent over it.
+fn is_connection(error: &tokio_postgres::Error) -> bool {
+    let cause = std::error::Error::source(error);
+    error.is_closed() || cause.is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
+/// An error with its cause, in one line.
+pub fn plain(error: &tokio_postgres::Error) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}

@@ -1,0 +1,132 @@
+//! Brokers' usage reports: each is booked once, whichever ledger it reaches, however often.
+
+use super::exchange::Batch;
+use super::named;
+use super::payers::Known;
+use super::trouble::Trouble;
+use crate::domain::GatewayNo;
+use crate::store::minute;
+use deadpool_postgres::Client;
+use faregate_protocol::exchange::{UsageLine, UsageReport};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// A gateway's broker.
+type Broker = (i64, String);
+/// By what usage is added up: account, minute, key, rule.
+type Row = (i64, i64, i64, String);
+
+/// What is stored of the brokers of a batch, and what comes on top.
+#[derive(Debug, Default)]
+pub struct Reports {
+    last: BTreeMap<Broker, u64>,
+    heard: BTreeMap<Broker, (u64, i64)>,
+    lines: BTreeMap<Row, [i64; 3]>,
+}
+
+/// Locks the rows of the brokers that report, in order, and reads the numbers of their last reports.
+pub async fn lock(conn: &Client, batch: &Batch<'_>) -> Result<Reports, Trouble> {
+    let mut brokers: Vec<Broker> = Vec::new();
+    for message in batch.messages {
+        if let Some(report) = &message.request.usage {
+            brokers.push((batch.gateway(message).0, named(&report.broker).into_owned()));
+        }
+    }
+    brokers.sort_unstable();
+    brokers.dedup();
+    if brokers.is_empty() {
+        return Ok(Reports::default());
+    }
+    let (gateways, names): (Vec<i64>, Vec<String>) = brokers.into_iter().unzip();
+    // A row that is there already is locked by an update that changes nothing.
+    let sql = "INSERT INTO brokers (gateway, broker, seq, heard_ms)
+        SELECT gateway, broker, 0, 0 FROM unnest($1::bigint[], $2::text[]) AS b (gateway, broker) ORDER BY 1, 2
+        ON CONFLICT (gateway, broker) DO UPDATE SET seq = brokers.seq RETURNING gateway, broker, seq";
+    let lock = conn.prepare_cached(sql).await?;
+    let mut reports = Reports::default();
+    for row in conn.query(&lock, &[&gateways, &names]).await? {
+        let seq = u64::try_from(row.try_get::<_, i64>(2)?).unwrap_or(0);
+        reports.last.insert((row.try_get(0)?, row.try_get(1)?), seq);
+    }
+    Ok(reports)
+}
+
+impl Reports {
+    /// Takes in a report, unless that was done before. Tells the number of the broker's last one that
+    /// is stored, and how many lines name no known key.
+    pub fn take(
+        &mut self,
+        gateway: GatewayNo,
+        report: &UsageReport,
+        known: &Known,
+        now: Timestamp,
+    ) -> (u64, u64) {
+        let broker = (gateway.0, named(&report.broker).into_owned());
+        let last = self.last.entry(broker.clone()).or_default();
+        if report.seq <= *last {
+            return (*last, 0);
+        }
+        *last = report.seq;
+        self.heard.insert(broker, (report.seq, now.as_millisecond()));
+        let mut unknown = 0;
+        for line in &report.lines {
+            if !self.line(line, known, now) {
+                unknown += 1;
+            }
+        }
+        (report.seq, unknown)
+    }
+
+    fn line(&mut self, line: &UsageLine, known: &Known, now: Timestamp) -> bool {
+        let Some((key, account)) = known.id(&line.payer) else { return false };
+        let row = (account.0, minute(now), key.0, named(&line.rule).into_owned());
+        let sums = self.lines.entry(row).or_default();
+        let more = [as_stored(line.requests), line.credits.micros(), as_stored(line.refunds)];
+        for (sum, more) in sums.iter_mut().zip(more) {
+            *sum = sum.saturating_add(more);
+        }
+        true
+    }
+}
+
+/// Writes what the reports add.
+pub async fn keep(conn: &Client, reports: &Reports) -> Result<(), Trouble> {
+    if reports.heard.is_empty() {
+        return Ok(());
+    }
+    let (brokers, heard): (Vec<&Broker>, Vec<(u64, i64)>) =
+        reports.heard.iter().map(|(b, h)| (b, *h)).unzip();
+    let (gateways, names): (Vec<i64>, Vec<&str>) = brokers.iter().map(|(g, b)| (*g, b.as_str())).unzip();
+    let (seqs, times): (Vec<i64>, Vec<i64>) = heard.iter().map(|(seq, ms)| (as_stored(*seq), *ms)).unzip();
+    let sql = "UPDATE brokers b SET seq = n.seq, heard_ms = n.heard_ms
+        FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS n (gateway, broker, seq, heard_ms)
+        WHERE b.gateway = n.gateway AND b.broker = n.broker";
+    let statement = conn.prepare_cached(sql).await?;
+    conn.execute(&statement, &[&gateways, &names, &seqs, &times]).await?;
+    lines(conn, &reports.lines).await
+}
+
+async fn lines(conn: &Client, lines: &BTreeMap<Row, [i64; 3]>) -> Result<(), Trouble> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let column = |of: fn(&Row) -> i64| lines.keys().map(of).collect::<Vec<i64>>();
+    let (accounts, minutes, keys) = (column(|row| row.0), column(|row| row.1), column(|row| row.2));
+    let rules: Vec<&str> = lines.keys().map(|row| row.3.as_str()).collect();
+    let sum = |of: fn(&[i64; 3]) -> i64| lines.values().map(of).collect::<Vec<i64>>();
+    let (requests, credits, refunds) = (sum(|[n, _, _]| *n), sum(|[_, n, _]| *n), sum(|[_, _, n]| *n));
+    // In the order of the key, as every batch does it, so that two batches never wait for each other.
+    let sql = "INSERT INTO usage (account, minute, key, rule, requests, credits, refunds)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
+          $7::bigint[]) AS u (account, minute, key, rule, requests, credits, refunds)
+        ORDER BY account, minute, key, rule COLLATE \"C\"
+        ON CONFLICT (account, minute, key, rule) DO UPDATE SET requests = usage.requests + excluded.requests,
+          credits = usage.credits + excluded.credits, refunds = usage.refunds + excluded.refunds";
+    let statement = conn.prepare_cached(sql).await?;
+    conn.execute(&statement, &[&accounts, &minutes, &keys, &rules, &requests, &credits, &refunds]).await?;
+    Ok(())
+}
+
+fn as_stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

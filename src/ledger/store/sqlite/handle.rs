@@ -1,0 +1,130 @@
+//! The handle of the SQLite store: writes go to the writer's queue, reads to one of the readers.
+
+use super::open::Premises;
+use super::readers::Readers;
+use super::writer::Writer;
+use super::{Work, accounts, audit, commands, exchange, lists, upkeep};
+use crate::api;
+use crate::metrics::Metrics;
+use crate::store::upkeep::ROWS;
+use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, StoreError, UsageQuery};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::ExchangeRequest;
+use jiff::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// One SQLite file. Cloning it gives another handle to the same. Its functions are those of
+/// [`Store`](crate::store::Store), which says what they do.
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    writer: Arc<Writer>,
+    readers: Readers,
+    touches: Arc<AtomicI64>,
+}
+
+impl Sqlite {
+    /// Opens the database in a directory, which is made when it doesn't exist.
+    pub fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        let premises = Arc::new(Premises::enter(dir)?);
+        let conn = premises.writer()?;
+        let last = conn
+            .query_row("SELECT coalesce(max(touch), 0) FROM leases", [], |row| row.get(0))
+            .map_err(|error| OpenError::Backend(error.to_string()))?;
+        let touches = Arc::new(AtomicI64::new(last));
+        let readers = Readers::open(&premises)?;
+        let writer = Writer::start(conn, Arc::clone(&touches), metrics, premises)
+            .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
+        Ok(Self { writer: Arc::new(writer), readers, touches })
+    }
+
+    pub async fn close(&self) {
+        self.writer.stop().await;
+        self.readers.close();
+    }
+
+    pub async fn gone(&self) {
+        self.writer.gone().await;
+    }
+
+    pub fn touches(&self) -> i64 {
+        self.touches.load(Ordering::Relaxed)
+    }
+
+    pub async fn exchange(
+        &self,
+        request: ExchangeRequest,
+        now: Timestamp,
+        ttl_ms: u64,
+    ) -> Result<Exchanged, StoreError> {
+        let weight = crate::store::weight(&request);
+        self.writer.run(weight, move |work| exchange::exchange(work, &request, now, ttl_ms)).await
+    }
+
+    pub async fn execute(&self, command: Command, memo: Memo, now: Timestamp) -> Result<Answer, StoreError> {
+        self.writer.run(1, move |work| commands::execute(work, command, &memo, now)).await
+    }
+
+    pub async fn account(&self, id: String) -> Result<api::Account, StoreError> {
+        self.readers.run(move |conn| lists::account(conn, &id)).await
+    }
+
+    pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
+        self.readers.run(move |conn| lists::accounts_page(conn, &page)).await
+    }
+
+    pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
+        self.readers.run(move |conn| lists::keys_page(conn, &account, &page, now)).await
+    }
+
+    pub async fn grants(
+        &self,
+        account: String,
+        page: Page,
+        now: Timestamp,
+    ) -> Result<api::Grants, StoreError> {
+        self.readers.run(move |conn| lists::grants_page(conn, &account, &page, now)).await
+    }
+
+    pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
+        self.readers.run(move |conn| accounts::balance(conn, &account, now)).await
+    }
+
+    pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
+        self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
+    }
+
+    pub async fn leases(
+        &self,
+        gateway: Option<String>,
+    ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
+        self.readers.run(move |conn| lists::leases(conn, gateway.as_deref())).await
+    }
+
+    pub async fn at_risk(&self) -> Result<(i64, Credits), StoreError> {
+        self.readers.run(lists::at_risk).await
+    }
+
+    pub async fn audit(&self) -> Result<api::Audit, StoreError> {
+        self.readers.run(audit::audit).await
+    }
+
+    pub async fn reclaim(&self, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
+        self.writer.run(ROWS, move |work| upkeep::reclaim(work, touch, now)).await
+    }
+
+    pub async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let work =
+            move |work: &Work<'_>| Ok(upkeep::expire_grants(work, now)?.max(upkeep::expire_keys(work, now)?));
+        self.writer.run(ROWS, work).await
+    }
+
+    pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.writer.run(ROWS, move |work| upkeep::prune(work, now)).await
+    }
+
+    pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(1, move |work| upkeep::pulse(work, now)).await
+    }
+}

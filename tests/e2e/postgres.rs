@@ -1,0 +1,116 @@
+//! Several ledgers share one PostgreSQL server, and any of them may answer any gateway at any time.
+//! Ledgers and server are killed under load. Where PostgreSQL isn't installed, these stories say so and pass.
+
+use harness::{Gateway, Postgres, Setup, Tally, World, flood};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+async fn two_ledgers(server: &Postgres, gateways: usize, serve: &[&str]) -> World {
+    let environment = server.environment();
+    World::start(Setup { gateways, ledgers: 2, serve, environment, ..Setup::default() }).await
+}
+
+/// Requests without a pause for so long; gives the gateways back.
+fn load(gateways: Vec<Gateway>, key: &str, time: Duration) -> JoinHandle<(Vec<Gateway>, Tally)> {
+    let key = key.to_owned();
+    tokio::spawn(async move {
+        let mut all = Tally::new();
+        let start = Instant::now();
+        while start.elapsed() < time {
+            for (status, count) in flood(&gateways, &key, 300, 4).await {
+                *all.entry(status).or_default() += count;
+            }
+        }
+        (gateways, all)
+    })
+}
+
+async fn spent(world: &World) -> u64 {
+    world.bank.balance("acme", "spent").await.parse().expect("whole credits")
+}
+
+/// What clients got, what the upstream served and what the ledger charged is the same.
+async fn all_agree(world: &World, tally: &Tally) {
+    world.bank.nothing_is_held().await;
+    let spent = spent(world).await;
+    assert_eq!((Some(&spent), spent), (tally.get(&200), world.upstream.served()), "{tally:?}");
+    assert_eq!(tally.get(&402), None, "nobody is told to pay for our troubles: {tally:?}");
+    assert_eq!(tally.get(&0), None, "nobody hangs: {tally:?}");
+    world.bank.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_two_gateways_and_two_ledgers_exactly_the_balance_is_sold() {
+    let Some(server) = Postgres::start().await else { return };
+    let world = two_ledgers(&server, 2, &[]).await;
+    let key = world.bank.account("acme", "1000").await;
+
+    let tally = flood(&world.gateways, &key, 1_500, 24).await;
+
+    assert_eq!((tally.get(&200), tally.get(&402)), (Some(&1_000), Some(&500)), "{tally:?}");
+    assert_eq!(world.upstream.served(), 1_000);
+    world.bank.nothing_is_held().await;
+    assert_eq!(world.bank.balance("acme", "available").await, "0");
+    assert_eq!(world.bank.balance("acme", "spent").await, "1000");
+    world.bank.audit().await;
+    let answered = world.replicas[0].metric("faregate_exchanges_total").await;
+    assert!(answered > 0.0, "both ledgers have a part in it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_is_killed_again_and_again_and_nothing_is_lost_or_charged_twice() {
+    let Some(server) = Postgres::start().await else { return };
+    let mut world = two_ledgers(&server, 2, &[]).await;
+    let key = world.bank.account("acme", "1000000").await;
+    let load = load(std::mem::take(&mut world.gateways), &key, Duration::from_secs(8));
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        world.replicas[0].restart().await;
+    }
+
+    let (gateways, tally) = load.await.expect("the load");
+
+    assert!(tally.get(&200) > Some(&0), "{tally:?}");
+    all_agree(&world, &tally).await;
+    drop(gateways);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_is_killed_and_restarted_and_all_is_there() {
+    let Some(mut server) = Postgres::start().await else { return };
+    let mut world = two_ledgers(&server, 2, &[]).await;
+    let key = world.bank.account("acme", "1000000").await;
+    let load = load(std::mem::take(&mut world.gateways), &key, Duration::from_secs(12));
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        server.kill();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.restart().await;
+    }
+
+    let (gateways, tally) = load.await.expect("the load");
+
+    assert!(tally.get(&200) > Some(&0), "{tally:?}");
+    assert!(!world.bank.process.has_ended() && !world.replicas[0].process.has_ended(), "the ledgers stay");
+    all_agree(&world, &tally).await;
+    drop(gateways);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ledgers_take_a_lease_back_once() {
+    let Some(server) = Postgres::start().await else { return };
+    let mut world = two_ledgers(&server, 1, &["--lease-ttl", "2s", "--lease-grace", "1s"]).await;
+    let key = world.bank.account("acme", "1000").await;
+    assert_eq!(flood(&world.gateways, &key, 10, 2).await.get(&200), Some(&10));
+    assert_ne!(world.bank.balance("acme", "held").await, "0");
+    world.gateways[0].process.kill();
+
+    world.bank.nothing_is_held().await;
+
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let reclaims = "faregate_reclaims_total";
+    assert_eq!(world.bank.metric(reclaims).await + world.replicas[0].metric(reclaims).await, 1.0);
+    let available: u64 = world.bank.balance("acme", "available").await.parse().expect("whole credits");
+    assert_eq!(available + spent(&world).await, 1_000);
+    world.bank.audit().await;
+}

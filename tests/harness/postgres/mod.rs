@@ -1,0 +1,78 @@
+//! A PostgreSQL server of a story's own, which it may kill and start again.
+
+mod programs;
+
+use crate::bank::DATABASE_URL;
+use crate::process::Process;
+use programs::{Cluster, as_ordinary_user};
+use std::process::Command;
+use std::time::Duration;
+
+/// A running server; it ends, and its files go, when this is dropped.
+pub struct Postgres {
+    process: Process,
+    cluster: Cluster,
+}
+
+impl Postgres {
+    /// Starts one; `None` where PostgreSQL is not installed.
+    pub async fn start() -> Option<Self> {
+        let cluster = Cluster::make()?;
+        let process = launch(&cluster);
+        let server = Self { process, cluster };
+        server.is_ready().await;
+        Some(server)
+    }
+
+    /// What names its database to a ledger.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let url = format!("postgres://faregate@127.0.0.1:{}/postgres?sslmode=disable", self.cluster.port);
+        vec![(DATABASE_URL.to_owned(), url)]
+    }
+
+    /// `kill -9` of the server's main process; the others notice and end.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same files and port. It refuses as long as processes of the old one live.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        for _ in 0..100 {
+            self.process = launch(&self.cluster);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if !self.process.has_ended() {
+                self.is_ready().await;
+                return;
+            }
+        }
+        panic!("PostgreSQL doesn't start again: {}", self.process.output());
+    }
+
+    async fn is_ready(&self) {
+        let ready = self.cluster.programs.join("pg_isready");
+        for _ in 0..600 {
+            let mut ask = Command::new(&ready);
+            ask.args(["-q", "-h", "127.0.0.1", "-p", &self.cluster.port.to_string()]);
+            if ask.status().is_ok_and(|status| status.success()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("PostgreSQL doesn't get ready: {}", self.process.output());
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.process.kill();
+        let _ = std::fs::remove_dir_all(&self.cluster.dir);
+    }
+}
+
+fn launch(cluster: &Cluster) -> Process {
+    let mut command = as_ordinary_user(&cluster.programs.join("postgres"));
+    command.arg("-D").arg(cluster.dir.join("data")).arg("-k").arg(&cluster.dir);
+    command.args(["-p", &cluster.port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
+    Process::start("PostgreSQL", &mut command, &cluster.dir.join("log"))
+}

@@ -1,0 +1,116 @@
+//! What the ledger does on its own, and what its operator does.
+
+use super::Bank;
+use crate::mutant::Mutant;
+use faregate_ledger::domain::account::Turn;
+use faregate_ledger::domain::{BookError, GatewayNo, Grant, GrantNo, KeyNo, LeaseState, Payer};
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+
+impl Bank {
+    /// The open leases that were not named since the running count stood at `touch`.
+    pub fn overdue(&self, touch: i64) -> Vec<(GatewayNo, KeyNo)> {
+        let is_overdue = |row: &super::LeaseRow| row.lease.state == LeaseState::Open && row.touch <= touch;
+        self.leases.iter().filter(|(_, row)| is_overdue(row)).map(|(place, _)| *place).collect()
+    }
+
+    /// Takes one lease back.
+    pub fn reclaim(&mut self, place: (GatewayNo, KeyNo), now: Timestamp) -> Result<Credits, BookError> {
+        let Some(row) = self.leases.get(&place) else {
+            return Ok(Credits::ZERO);
+        };
+        let (lease, key) = (row.lease.clone(), &self.keys[place.1.0 as usize - 1]);
+        let account = key.account;
+        let mut payer = Payer { purse: self.purse(account, Some(&lease)), key: key.key.clone(), lease };
+        let back = payer.reclaim(now)?;
+        if self.mutant == Some(Mutant::ReclaimLeavesFenceOpen) {
+            payer.lease.state = LeaseState::Open;
+        }
+        self.keep_payer(account, payer, false);
+        Ok(back)
+    }
+
+    /// Takes out what remains of grants whose time is over, and lets gateways know of keys whose time is.
+    pub fn expire(&mut self, now: Timestamp) -> Result<u64, BookError> {
+        let mut lapsed = 0;
+        for account in 0..self.accounts.len() {
+            let over = |(owner, grant): &(usize, Grant)| {
+                *owner == account && grant.remaining.is_positive() && grant.is_expired(now)
+            };
+            if self.grants.iter().any(over) {
+                let mut purse = self.purse(account, None);
+                purse.expire(now)?;
+                self.keep_purse(account, &purse);
+                lapsed += 1;
+            }
+        }
+        for number in 0..self.keys.len() {
+            let row = &mut self.keys[number];
+            if !row.expiry_told && row.key.expires_at.is_some_and(|at| at <= now) {
+                row.expiry_told = true;
+                let account = row.account as i64 + 1;
+                self.announce(account, number as i64 + 1, 0);
+                lapsed += 1;
+            }
+        }
+        Ok(lapsed)
+    }
+
+    /// Gives an account credits.
+    pub fn grant(
+        &mut self,
+        account: usize,
+        micros: i64,
+        priority: u16,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), BookError> {
+        let mut purse = self.purse(account, None);
+        purse.expire(now)?;
+        let no = GrantNo(self.grants.len() as i64 + 1);
+        let grant = Grant { no, priority, expires_at, remaining: Credits::from_micros(micros) };
+        self.grants.push((account, grant.clone()));
+        purse.issue(grant)?;
+        purse.account.tight = false;
+        self.keep_purse(account, &purse);
+        Ok(())
+    }
+
+    /// Suspends or resumes an account. Returns whether that changed anything.
+    pub fn turn(&mut self, account: usize, turn: Turn) -> bool {
+        let row = &mut self.accounts[account];
+        let Ok(state) = turn.of(row.state) else {
+            return false;
+        };
+        let changed = state != row.state;
+        row.state = state;
+        if changed && self.mutant != Some(Mutant::ChangesUntold) {
+            self.announce(account as i64 + 1, 0, 0);
+        }
+        changed
+    }
+
+    /// Revokes a key.
+    pub fn revoke(&mut self, number: usize) {
+        let row = &mut self.keys[number];
+        if !row.key.revoked {
+            row.key.revoked = true;
+            let account = row.account as i64 + 1;
+            if self.mutant != Some(Mutant::ChangesUntold) {
+                self.announce(account, number as i64 + 1, 0);
+            }
+        }
+    }
+
+    /// Asks all gateways to hand back what they don't need.
+    pub fn recall_all(&mut self) {
+        let mut recalled = false;
+        for row in self.leases.values_mut().filter(|row| row.lease.recallable().is_positive()) {
+            row.lease.recall = true;
+            recalled = true;
+        }
+        if recalled {
+            self.announce(0, 0, 0);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Clients: they come, wait, are served or refused, and hang up.
+
+use crate::bank::Bank;
+use crate::clock::MS;
+use crate::conditions::PATHS;
+use crate::event::Event;
+use crate::mutant::Mutant;
+use crate::world::World;
+use faregate::decide::gate::{Arrival, Charge, End, Outcome, Passage, Resolution};
+use faregate::decide::lease::Purse;
+use faregate::decide::request::Head;
+use faregate::decide::shared;
+use faregate_protocol::Credits;
+
+impl World {
+    /// A key's next client comes, to any gateway that runs; and the one after it will.
+    pub fn next_client(&mut self, key: usize) {
+        if self.healed {
+            return;
+        }
+        let all: Vec<u64> = self.workers.keys().copied().collect();
+        if !all.is_empty() {
+            for _ in 0..self.random.between(1, self.conditions.burst) {
+                let worker = self.random.pick(&all);
+                let path = self.random.pick(&PATHS);
+                let moment = self.random.between(0, 3 * MS);
+                self.later(moment, Event::ArriveAt { worker, key, path });
+            }
+        }
+        // Now and then a pause, long enough for a lease to lie idle.
+        let pause = if self.random.chance(5) { self.random.between(1_000, 8_000) * MS } else { 0 };
+        let wait = self.random.wait(self.conditions.between_ms * MS) + pause;
+        self.later(wait, Event::Arrive { key });
+    }
+
+    /// A request is judged.
+    pub fn arrive(&mut self, serial: u64, key: usize, path: &str) -> Result<(), String> {
+        let secret = self.bank.keys[key].secret.clone();
+        let headers =
+            [(":path".to_owned(), path.as_bytes().to_vec()), ("x-api-key".to_owned(), secret.into())];
+        let worker = self.workers.get_mut(&serial).expect("it is alive");
+        let now = self.gateways[worker.gateway].clock.moment(self.time);
+        let context = worker.context();
+        let arrival = worker.gate.arrive(now, context, &Head::new(&headers), |_| None);
+        if worker.gate.take_wake() {
+            let soon = self.random.between(1, 1_000_000);
+            self.later(soon, Event::Bell { worker: serial });
+        }
+        match arrival {
+            Arrival::Decided(outcome) => self.carry_out(serial, context, key, outcome),
+            Arrival::Waits => {
+                let wait = self.conditions.patience_ms + self.conditions.timeout_ms;
+                let deadline = now.plus_millis(wait);
+                let worker = self.workers.get_mut(&serial).expect("it is alive");
+                worker.parked.insert(context, (key, deadline));
+                self.trace.count("requests that waited");
+                if self.random.chance(self.conditions.hang_ups) {
+                    let after = self.random.between(0, 500) * MS;
+                    self.later(after, Event::HangUp { worker: serial, context });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A client that still waits hangs up.
+    pub fn hang_up(&mut self, serial: u64, context: u32) {
+        let worker = self.workers.get_mut(&serial).expect("it is alive");
+        if worker.parked.remove(&context).is_some() {
+            worker.gone.insert(context);
+            self.trace.count("clients that hung up");
+            self.say(|| format!("the client of request {context} at worker {serial} hangs up"));
+        }
+    }
+
+    /// Tells requests that waited what becomes of them, each once.
+    pub fn resolve(&mut self, serial: u64, resolutions: Vec<Resolution>) -> Result<(), String> {
+        for Resolution { context, outcome } in resolutions {
+            let worker = self.workers.get_mut(&serial).expect("it is alive");
+            if let Some((key, _)) = worker.parked.remove(&context) {
+                self.carry_out(serial, context, key, outcome)?;
+            } else if worker.gone.remove(&context) {
+                if let Outcome::Pass(Passage::Paid(charge)) = outcome {
+                    self.sold(serial, &charge)?;
+                    self.take_back(serial, &charge);
+                }
+            } else {
+                return Err(format!("request {context} at worker {serial} is resolved twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_back(&mut self, serial: u64, charge: &Charge) {
+        let fence = self.fence_of(serial, charge);
+        let worker = self.workers.get_mut(&serial).expect("it is alive");
+        if self.mutant != Some(Mutant::HangUpCharged) {
+            worker.gate.cancel(charge);
+        }
+        let place = (worker.gateway, Bank::key_number(&charge.facts.key));
+        self.truth.released(place, charge, fence);
+    }
+
+    fn carry_out(&mut self, serial: u64, context: u32, key: usize, outcome: Outcome) -> Result<(), String> {
+        match outcome {
+            Outcome::Pass(Passage::Paid(charge)) => {
+                self.trace.count("requests served");
+                self.sold(serial, &charge)?;
+                let worker = self.workers.get_mut(&serial).expect("it is alive");
+                worker.open.insert(context, charge);
+                let most = if self.random.chance(20) { 6_000 } else { 300 };
+                let takes = self.random.between(1, most) * MS;
+                self.later(takes, Event::Over { worker: serial, context });
+                Ok(())
+            }
+            Outcome::Pass(other) => {
+                Err(format!("request {context} passes as {other:?}, but all rules charge"))
+            }
+            Outcome::Refuse(refusal) => {
+                self.trace.count("requests refused");
+                self.check_refusal(serial, key, &refusal)
+            }
+        }
+    }
+
+    /// A charge was admitted: writes it down, and checks that it may have been.
+    fn sold(&mut self, serial: u64, charge: &Charge) -> Result<(), String> {
+        let gateway = self.workers[&serial].gateway;
+        let key = Bank::key_number(&charge.facts.key);
+        let now = self.moment(gateway);
+        self.say(|| format!("gateway {gateway} sells {} to key {key} from {:?}", charge.price, charge.purse));
+        self.truth.moved.insert((gateway, key), self.time);
+        let row = self.bank.lease(&self.gateways[gateway].name, key);
+        let checked = self.truth.sold((gateway, key), charge, now, row);
+        checked.map_err(|what| format!("gateway {gateway}, key {key}: {what}"))?;
+        if matches!(charge.purse, Purse::Lease(_)) { self.check_stopped(gateway, key) } else { Ok(()) }
+    }
+
+    /// An admitted request has come to its end.
+    pub fn end_request(&mut self, serial: u64, context: u32) {
+        let worker = self.workers.get_mut(&serial).expect("it is alive");
+        let Some(charge) = worker.open.remove(&context) else {
+            return;
+        };
+        let end = match self.random.between(0, 99) {
+            0..=84 => End::Answered(200),
+            85..=92 => End::Answered(503),
+            93..=95 => End::Cut,
+            _ => End::NeverAsked,
+        };
+        let fence = self.fence_of(serial, &charge);
+        let worker = self.workers.get_mut(&serial).expect("it is alive");
+        let now = self.gateways[worker.gateway].clock.moment(self.time);
+        let place = (worker.gateway, Bank::key_number(&charge.facts.key));
+        let charged = worker.gate.finish(now, &charge, end);
+        self.truth.moved.insert(place, self.time);
+        if charged == Credits::ZERO {
+            self.trace.count("charges released");
+            if self.mutant == Some(Mutant::RefundedTwice) {
+                worker.gate.cancel(&charge);
+            }
+            if !self.truth.released(place, &charge, fence) {
+                self.trace.count("charges released after their fence was sealed");
+            }
+        } else {
+            *self.truth.kept.entry(place).or_default() += charged.micros();
+        }
+        self.say(|| format!("request {context} at worker {serial} ends: {end:?}, charged {charged}"));
+    }
+
+    /// At which fence the lease of a charge is now.
+    fn fence_of(&self, serial: u64, charge: &Charge) -> Option<u32> {
+        let memory = &self.gateways[self.workers[&serial].gateway].memory;
+        shared::read(memory, &charge.lease).map(|lease| lease.fence)
+    }
+}

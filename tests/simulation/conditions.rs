@@ -1,0 +1,151 @@
+//! What a seed's world is like: how many of everything, how the clocks run, and what goes wrong how often.
+
+use crate::random::Random;
+use serde_json::json;
+
+use faregate::decide::settings::Settings;
+
+/// Something that goes wrong, or that the operator does, at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    GatewayKilled,
+    MemoryWiped,
+    WorkerKilled,
+    GatewayFrozen,
+    GatewayCutOff,
+    LedgerKilled,
+    WallClockJumps,
+    TopUp,
+    ExpiringGrant,
+    KeyRevoked,
+    AccountSuspended,
+    RecalledByOperator,
+}
+
+/// What disturbs the service.
+const FAULTS: [Trouble; 7] = [
+    Trouble::GatewayKilled,
+    Trouble::MemoryWiped,
+    Trouble::WorkerKilled,
+    Trouble::GatewayFrozen,
+    Trouble::GatewayCutOff,
+    Trouble::LedgerKilled,
+    Trouble::WallClockJumps,
+];
+/// What belongs to every day.
+const EVERYDAY: [Trouble; 5] = [
+    Trouble::TopUp,
+    Trouble::ExpiringGrant,
+    Trouble::KeyRevoked,
+    Trouble::AccountSuspended,
+    Trouble::RecalledByOperator,
+];
+
+/// The world of one seed.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// Nothing is lost, killed, frozen or slow: then nobody may be refused without a reason.
+    pub calm: bool,
+    pub gateways: usize,
+    pub workers: usize,
+    pub ledgers: usize,
+    pub accounts: usize,
+    pub keys: usize,
+    pub ttl_ms: u64,
+    pub grace_ms: u64,
+    pub timeout_ms: u64,
+    pub patience_ms: u64,
+    pub on_credit: bool,
+    /// What an account begins with at most, in credits.
+    pub wealth: u64,
+    /// The most requests of one key that come together.
+    pub burst: u64,
+    /// How long clients come (ms).
+    pub length_ms: u64,
+    /// Mean time between two requests of a key (ms).
+    pub between_ms: u64,
+    /// Messages out of a thousand that are lost, per direction.
+    pub lost: u64,
+    /// … that come twice.
+    pub repeated: u64,
+    /// … that take long.
+    pub slow: u64,
+    /// … for how long at most (ms).
+    pub slow_ms: u64,
+    /// Commits out of a thousand that fail, with the gateway left in doubt.
+    pub failed_commits: u64,
+    /// Clients out of a thousand that hang up while they wait.
+    pub hang_ups: u64,
+    /// Swaps out of a thousand that are lost to another worker.
+    pub races: u64,
+    /// Mean time between troubles (ms), and which there are.
+    pub trouble_ms: u64,
+    pub troubles: Vec<Trouble>,
+}
+
+impl Conditions {
+    /// The conditions of a seed.
+    pub fn draw(random: &mut Random) -> Self {
+        let calm = random.chance(200);
+        let ttl_ms = random.pick(&[3_000, 6_000, 10_000, 20_000]);
+        let rate = |random: &mut Random, choices: &[u64]| if calm { 0 } else { random.pick(choices) };
+        let mut troubles: Vec<Trouble> = EVERYDAY.into_iter().filter(|_| random.chance(600)).collect();
+        if !calm {
+            troubles.extend(FAULTS.into_iter().filter(|_| random.chance(450)));
+        }
+        Self {
+            calm,
+            gateways: random.pick(&[1, 2, 2, 3]),
+            workers: random.pick(&[1, 2, 2, 3]),
+            ledgers: random.pick(&[1, 2]),
+            accounts: random.pick(&[1, 1, 2]),
+            keys: random.pick(&[2, 3, 4]),
+            ttl_ms,
+            // Enough for two clocks that run up to a twentieth wrong in opposite directions.
+            grace_ms: ttl_ms / random.pick(&[2, 4, 8]),
+            timeout_ms: if calm { 500 } else { random.pick(&[200, 500, 2_000]) },
+            patience_ms: if calm { 2_500 } else { random.pick(&[0, 300, 1_000, 2_500]) },
+            on_credit: random.chance(300),
+            wealth: random.pick(&[20, 200, 2_000]),
+            burst: random.pick(&[1, 1, 4, 12]),
+            length_ms: random.between(15_000, 40_000),
+            between_ms: random.pick(&[20, 50, 100, 300, 1_500]),
+            lost: rate(random, &[0, 0, 10, 50, 200]),
+            repeated: rate(random, &[0, 10, 100]),
+            slow: rate(random, &[0, 10, 50, 200]),
+            slow_ms: if calm { 300 } else { random.pick(&[300, 1_500, 4_000, 40_000]) },
+            failed_commits: rate(random, &[0, 0, 20, 100]),
+            hang_ups: random.pick(&[0, 50, 300]),
+            races: random.pick(&[0, 20, 100]),
+            trouble_ms: random.pick(&[500, 1_500, 4_000]),
+            troubles,
+        }
+    }
+
+    /// The gates' configuration.
+    pub fn settings(&self) -> Settings {
+        let route = |name: &str, price: &str| {
+            let path = format!("/{name}");
+            json!({"name": name, "match": {"path": {"exact": path}}, "price": price})
+        };
+        let mut config = json!({
+            "ledger": {"cluster": "ledger", "token": {"env": "TOKEN"}, "timeout_ms": self.timeout_ms},
+            "identities": [{"header": "x-api-key"}],
+            "rules": [route("half", "0.5"), route("three", "3"), route("dust", "0.000001")],
+            "otherwise": {"price": "1"},
+            "refund_on": [503],
+            "patience_ms": self.patience_ms,
+        });
+        if self.on_credit {
+            config["on_ledger_error"] = json!({"allow_up_to": ON_CREDIT_LIMIT});
+        }
+        Settings::from_value(&config).expect("the simulator's configuration is right")
+    }
+}
+
+/// What a payer may use on credit at a gateway, in credits.
+pub const ON_CREDIT_LIMIT: &str = "5";
+/// The same in micro-credits.
+pub const ON_CREDIT_LIMIT_MICROS: i64 = 5_000_000;
+/// The paths that clients ask for, the usual one most often.
+pub const PATHS: [&str; 6] = ["/one", "/one", "/one", "/half", "/three", "/dust"];

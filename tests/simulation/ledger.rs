@@ -1,0 +1,128 @@
+//! A ledger process: what it knows only as long as it runs, and its regular jobs on the durable state.
+
+use crate::clock::{Clock, MS, wall};
+use crate::event::Event;
+use crate::mutant::Mutant;
+use crate::world::World;
+use faregate_ledger::domain::reclaim::Watch;
+use faregate_ledger::domain::{GatewayNo, KeyNo};
+use jiff::Timestamp;
+use std::time::{Duration, Instant};
+
+/// How often it looks after what expires (ms); as in the ledger's job.
+const EXPIRY_MS: u64 = 900;
+
+/// One process.
+pub struct Ledger {
+    pub clock: Clock,
+    /// How wrong its wall clock is.
+    pub off_ms: i64,
+    pub up: bool,
+    /// Which start of it this is: the jobs of an earlier one are over.
+    pub start: u64,
+    watch: Watch,
+    /// Found overdue, for the mutant that doesn't look again.
+    found: Vec<(GatewayNo, KeyNo)>,
+}
+
+impl Ledger {
+    /// One that is not running yet.
+    pub fn new(clock: Clock) -> Self {
+        let watch = Watch::new(Duration::ZERO);
+        Self { clock, off_ms: 0, up: false, start: 0, watch, found: Vec::new() }
+    }
+}
+
+impl World {
+    /// What a ledger's wall clock shows.
+    pub fn wall(&self, ledger: usize) -> Timestamp {
+        wall(self.time, self.ledgers[ledger].off_ms)
+    }
+
+    fn patience(&self) -> Duration {
+        let grace =
+            if self.mutant == Some(Mutant::ReclaimWithoutGrace) { 0 } else { self.conditions.grace_ms };
+        Duration::from_millis(self.conditions.ttl_ms + grace)
+    }
+
+    fn instant(&self, ledger: usize) -> Instant {
+        self.epoch + Duration::from_nanos(self.ledgers[ledger].clock.nanos(self.time))
+    }
+
+    /// Starts a ledger on the durable state.
+    pub fn start_ledger(&mut self, number: usize) {
+        let (patience, now) = (self.patience(), self.instant(number));
+        let touch = self.bank.touch;
+        let ledger = &mut self.ledgers[number];
+        ledger.up = true;
+        ledger.start += 1;
+        ledger.found.clear();
+        ledger.watch = Watch::new(patience);
+        if self.mutant == Some(Mutant::RestartForgetsPatience) {
+            ledger.watch.note(now.checked_sub(patience).expect("it has run for longer"), touch);
+        }
+        let start = ledger.start;
+        self.later(0, Event::Watch { ledger: number, start });
+        self.later(0, Event::Expiry { ledger: number, start });
+        self.say(|| format!("ledger {number} starts"));
+    }
+
+    /// Looks after silent leases.
+    pub fn watch(&mut self, number: usize, start: u64) -> Result<(), String> {
+        let (patience, now, touch) = (self.patience(), self.instant(number), self.bank.touch);
+        let ledger = &mut self.ledgers[number];
+        if !ledger.up || ledger.start != start {
+            return Ok(());
+        }
+        ledger.watch.note(now, touch);
+        let overdue = ledger.watch.overdue(now);
+        let mut found = overdue.map(|touch| self.bank.overdue(touch)).unwrap_or_default();
+        if self.mutant == Some(Mutant::ReclaimUnchecked) {
+            std::mem::swap(&mut found, &mut self.ledgers[number].found);
+        }
+        for place in found {
+            self.reclaim(number, place)?;
+        }
+        let tick = (patience / 16).clamp(Duration::from_millis(10), Duration::from_millis(500));
+        let tick = self.ledgers[number].clock.really(tick.as_nanos() as u64);
+        self.later(tick.max(self.tick_ms * MS), Event::Watch { ledger: number, start });
+        Ok(())
+    }
+
+    fn reclaim(&mut self, number: usize, place: (GatewayNo, KeyNo)) -> Result<(), String> {
+        let Some(row) = self.bank.leases.get(&place).cloned() else {
+            return Ok(());
+        };
+        let now = self.wall(number);
+        let back = self.bank.reclaim(place, now).map_err(|error| error.to_string())?;
+        let name = self.bank.gateways.iter().find(|(_, no)| **no == place.0).map(|(name, _)| name);
+        let gateway = self.gateways.iter().position(|gateway| Some(&gateway.name) == name);
+        let gateway = gateway.expect("only gateways open leases");
+        let (account, key) = (row.lease.account.0 as usize - 1, place.1.0 as usize - 1);
+        self.truth.reclaimed(account, (gateway, key), &row, back.micros());
+        self.trace.count("leases reclaimed");
+        self.say(|| {
+            let fence = row.lease.fence;
+            format!("ledger {number} takes {back} of fence {fence} back: gateway {gateway}, key {key}")
+        });
+        self.check_account(account)
+    }
+
+    /// Looks after what expires.
+    pub fn let_expire(&mut self, number: usize, start: u64) -> Result<(), String> {
+        let ledger = &self.ledgers[number];
+        if !ledger.up || ledger.start != start {
+            return Ok(());
+        }
+        let now = self.wall(number);
+        let lapsed = self.bank.expire(now).map_err(|error| error.to_string())?;
+        if lapsed > 0 {
+            self.trace.count("expiries");
+            self.say(|| format!("ledger {number} lets {lapsed} accounts' grants or keys expire"));
+            crate::bank::audit::all(&self.bank)?;
+        }
+        let again = self.ledgers[number].clock.really(EXPIRY_MS.max(self.tick_ms) * MS);
+        self.later(again, Event::Expiry { ledger: number, start });
+        Ok(())
+    }
+}

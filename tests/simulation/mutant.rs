@@ -1,0 +1,123 @@
+//! Deliberately broken variants, to show that the simulator has teeth.
+//!
+//! None of them is in the product: each bends what goes into the real code or comes out of it, at the seams
+//! where the simulator stands in for the host, the store or the clock.
+
+use faregate_ledger::domain::{Key, Lease, LeaseState};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::Entry;
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// The ledger takes the last report of what was spent for the truth, not the largest.
+    SpentMergedByLast,
+    /// The ledger adds up what each report says was handed back.
+    ReturnedMergedBySum,
+    /// The ledger books what went through on credit with every report of it.
+    OnCreditBookedTwice,
+    /// The ledger acknowledges a final word without booking it.
+    FinalWordAcknowledgedUnbooked,
+    /// The ledger opens a closed fence again when a message names it.
+    ClosedFenceReopened,
+    /// The ledger stores a usage report again when it is repeated.
+    UsageBookedTwice,
+    /// The ledger renews leases of keys that are revoked.
+    RevokedKeyRenewed,
+    /// The ledger says that credits are on their way back, and asks nobody for them.
+    RecallForgotten,
+    /// Suspensions and revocations are not told to gateways that beat.
+    ChangesUntold,
+    /// The ledger answers before it commits, and the commit fails.
+    AnsweredBeforeCommit,
+    /// The ledger answers before the disk has it, and loses its last writes when it is killed.
+    LastWritesLost,
+    /// Reclaiming leaves the fence open.
+    ReclaimLeavesFenceOpen,
+    /// A lease is taken back although it was named after it had been found overdue.
+    ReclaimUnchecked,
+    /// The ledger waits no longer than a lease's own time before it takes it back.
+    ReclaimWithoutGrace,
+    /// A ledger that has just started believes that everybody has been silent for long.
+    RestartForgetsPatience,
+    /// The gateway counts a lease's time from when the answer came.
+    DeadlineFromReceipt,
+    /// The gateway adds what an answer grants to what it has.
+    GrantedMergedBySum,
+    /// A charge is released twice.
+    RefundedTwice,
+    /// A charge is kept although its client was gone before it was admitted.
+    HangUpCharged,
+    /// A swap of shared memory that failed is taken for done.
+    LostRaceUnnoticed,
+    /// A gateway whose memory was wiped goes on under its old name.
+    NameReusedAfterWipe,
+    /// Requests that wait are forgotten when their answer is lost.
+    WaitersForgotten,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::SpentMergedByLast,
+        Self::ReturnedMergedBySum,
+        Self::OnCreditBookedTwice,
+        Self::FinalWordAcknowledgedUnbooked,
+        Self::ClosedFenceReopened,
+        Self::UsageBookedTwice,
+        Self::RevokedKeyRenewed,
+        Self::RecallForgotten,
+        Self::ChangesUntold,
+        Self::AnsweredBeforeCommit,
+        Self::LastWritesLost,
+        Self::ReclaimLeavesFenceOpen,
+        Self::ReclaimUnchecked,
+        Self::ReclaimWithoutGrace,
+        Self::RestartForgetsPatience,
+        Self::DeadlineFromReceipt,
+        Self::GrantedMergedBySum,
+        Self::RefundedTwice,
+        Self::HangUpCharged,
+        Self::LostRaceUnnoticed,
+        Self::NameReusedAfterWipe,
+        Self::WaitersForgotten,
+    ];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name)
+    }
+
+    /// Bends what the ledger is about to take in, or what it remembers.
+    pub fn before_entry(self, entry: &mut Entry, lease: &mut Lease, key: &mut Key) {
+        match self {
+            Self::SpentMergedByLast => {
+                if let Some(report) = entry.lease.filter(|report| report.fence == lease.fence) {
+                    lease.spent = lease.spent.min(report.spent);
+                }
+            }
+            Self::ReturnedMergedBySum => {
+                if let Some(report) = &mut entry.lease
+                    && report.fence == lease.fence
+                {
+                    report.returned = report.returned.saturating_add(lease.returned);
+                }
+            }
+            Self::OnCreditBookedTwice => lease.on_credit = Credits::ZERO,
+            Self::FinalWordAcknowledgedUnbooked => {
+                if let Some(word) = &mut entry.ended {
+                    word.spent = lease.spent;
+                }
+            }
+            Self::ClosedFenceReopened => {
+                let names_it = entry.lease.is_some_and(|report| report.fence == lease.fence);
+                if lease.state != LeaseState::Open && names_it && entry.ask.is_some() {
+                    lease.fence -= 1;
+                    lease.state = LeaseState::Ended;
+                }
+            }
+            Self::RevokedKeyRenewed => key.revoked = false,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Messages on their way: sent, lost, repeated, overtaken, taken in, answered.
+
+use crate::bank::Bank;
+use crate::clock::MS;
+use crate::event::Event;
+use crate::mutant::Mutant;
+use crate::world::World;
+use faregate::decide::identity::Credential;
+use faregate::decide::shared::{self, Names};
+use faregate_protocol::Credits;
+use faregate_protocol::RefusalCode;
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
+use std::rc::Rc;
+
+/// One message in so many is said again at once, and one in so many at the end.
+const ECHO: usize = 48;
+/// An answer that takes longer (ms) excuses a gate that can't wait for the next.
+const LONG_MS: u64 = 100;
+
+impl World {
+    /// A worker's host sends every message that is due.
+    pub fn speak(&mut self, serial: u64) {
+        loop {
+            let worker = self.workers.get_mut(&serial).expect("it is alive");
+            let gateway = worker.gateway;
+            let clock = self.gateways[gateway].clock;
+            let now = clock.moment(self.time);
+            let Some(message) = worker.gate.next_message(now) else {
+                return;
+            };
+            let about = message.body.entries.iter().map(|entry| self.bank.payer(&entry.payer)).collect();
+            worker.flights.insert(message.id, (now, about));
+            self.trace.count("messages");
+            let id = message.id;
+            self.say(|| format!("worker {serial} of gateway {gateway} sends {id}: {}", words(&message.body)));
+            let timeout = clock.really(u64::from(self.settings.ledger.timeout_ms) * MS);
+            self.later(timeout, Event::Answer { worker: serial, id, answer: None });
+            let message = Rc::new(message.body);
+            for delay in self.journeys(gateway) {
+                let message = Rc::clone(&message);
+                self.later(delay, Event::Request { worker: serial, id, message });
+            }
+        }
+    }
+
+    /// How long each copy of a message takes that leaves now; none when it is lost.
+    fn journeys(&mut self, gateway: usize) -> Vec<u64> {
+        let copies = if self.random.chance(self.conditions.repeated) { 2 } else { 1 };
+        let mut journeys = Vec::new();
+        for copy in 0..copies {
+            if copy > 0 {
+                self.trace.count("messages repeated");
+            }
+            if self.gateways[gateway].cut_off || self.random.chance(self.conditions.lost) {
+                self.trace.count("messages lost");
+                continue;
+            }
+            let slow = self.random.chance(self.conditions.slow);
+            if slow {
+                self.trace.count("messages delayed");
+            }
+            let most = if slow { self.conditions.slow_ms * MS } else { 8 * MS };
+            journeys.push(self.random.between(100_000, most));
+        }
+        journeys
+    }
+
+    /// A message reaches one of the ledgers.
+    pub fn take_in(&mut self, serial: u64, id: u64, message: &Rc<ExchangeRequest>) -> Result<(), String> {
+        let ledger = self.random.below(self.ledgers.len());
+        if !self.ledgers[ledger].up {
+            return self.send_back(serial, id, None); // Nobody listens there.
+        }
+        let (mut commits, mut answers) = (true, true);
+        if self.random.chance(self.conditions.failed_commits) {
+            self.trace.count("commits of unknown outcome");
+            (commits, answers) = (self.random.chance(500), false);
+            self.say(|| format!("the outcome of {id} of worker {serial} is unknown; committed: {commits}"));
+        }
+        let before_commit = self.mutant == Some(Mutant::AnsweredBeforeCommit) && !commits;
+        if !commits && !before_commit {
+            return self.send_back(serial, id, None);
+        }
+        let now = self.wall(ledger);
+        self.truth.latest_wall = self.truth.latest_wall.max(now);
+        let undo = before_commit.then(|| self.bank.clone());
+        if self.mutant == Some(Mutant::LastWritesLost) {
+            self.before_last_write = Some(self.bank.clone());
+        }
+        let answer = self.bank.exchange(message, now).map_err(|error| error.to_string())?;
+        self.note(message, &answer);
+        self.say(|| format!("ledger {ledger} answers {id} of worker {serial}: {}", answer_words(&answer)));
+        if let Some(undo) = undo {
+            self.bank = undo;
+            return self.send_back(serial, id, Some(Rc::new(answer)));
+        }
+        for account in self.accounts_in(message) {
+            self.check_account(account)?;
+        }
+        if self.random.below(ECHO) == 0 {
+            self.trace.count("messages said again at once");
+            let mut again = self.bank.clone();
+            again.exchange(message, now).map_err(|error| error.to_string())?;
+            same_money(&self.bank, &again, message)?;
+            self.letters.push(ExchangeRequest::clone(message));
+        }
+        self.send_back(serial, id, answers.then(|| Rc::new(answer)))
+    }
+
+    fn accounts_in(&self, message: &ExchangeRequest) -> Vec<usize> {
+        let payers = message.entries.iter().filter_map(|entry| self.bank.payer(&entry.payer));
+        payers.map(|key| self.bank.keys[key].account).collect()
+    }
+
+    /// Notes for whom the ledger found too little, to judge refusals by.
+    fn note(&mut self, message: &ExchangeRequest, answer: &ExchangeResponse) {
+        let forget_before = self.time.saturating_sub(self.refusal_window());
+        for (entry, answer) in message.entries.iter().zip(&answer.entries) {
+            let short = answer.refused.filter(|refused| refused.code == RefusalCode::InsufficientFunds);
+            if let (Some(refused), Some(key)) = (short, self.bank.payer(&entry.payer)) {
+                self.truth.note_short(self.time, key, refused.available.micros(), forget_before);
+            }
+        }
+    }
+
+    fn send_back(
+        &mut self,
+        serial: u64,
+        id: u64,
+        answer: Option<Rc<ExchangeResponse>>,
+    ) -> Result<(), String> {
+        let Some(worker) = self.workers.get(&serial) else {
+            return Ok(());
+        };
+        let gateway = worker.gateway;
+        for delay in self.journeys(gateway) {
+            self.later(delay, Event::Answer { worker: serial, id, answer: answer.clone() });
+        }
+        Ok(())
+    }
+
+    /// A worker's host has an answer, or the certainty that none will come.
+    pub fn hear(&mut self, serial: u64, id: u64, answer: Option<Rc<ExchangeResponse>>) -> Result<(), String> {
+        let gateway = self.workers[&serial].gateway;
+        if answer.is_some() && self.gateways[gateway].cut_off {
+            self.trace.count("messages lost");
+            return Ok(());
+        }
+        let mut answer = answer.map(|answer| ExchangeResponse::clone(&answer));
+        let now = self.moment(gateway);
+        let worker = self.workers.get_mut(&serial).expect("it is alive");
+        if let Some((sent, about)) = worker.flights.remove(&id) {
+            match &mut answer {
+                None => {
+                    worker.failed_at = Some(self.time);
+                    self.say(|| format!("worker {serial} gives {id} up"));
+                }
+                Some(answer) => {
+                    if now.millis_since(sent) > LONG_MS {
+                        worker.failed_at = Some(self.time);
+                    }
+                    for (key, told) in about.iter().zip(&answer.entries) {
+                        let (Some(key), Some(granted)) = (*key, told.lease) else { continue };
+                        let fence = self.truth.fences.entry((gateway, key, granted.fence)).or_default();
+                        if granted.granted.micros() > fence.granted {
+                            self.truth.moved.insert((gateway, key), self.time);
+                        }
+                        fence.granted = fence.granted.max(granted.granted.micros());
+                        fence.deadline = fence.deadline.max(sent.plus_millis(granted.ttl_ms));
+                    }
+                    self.bend(gateway, now.millis_since(sent), &about, answer);
+                }
+            }
+        }
+        let answered = answer.is_some();
+        let worker = self.workers.get_mut(&serial).expect("it is alive");
+        let resolutions = worker.gate.answered(now, id, answer);
+        if answered || self.mutant != Some(Mutant::WaitersForgotten) {
+            self.resolve(serial, resolutions)?;
+        }
+        self.speak(serial);
+        Ok(())
+    }
+
+    /// What mutants do to an answer.
+    fn bend(&self, gateway: usize, took_ms: u64, about: &[Option<usize>], answer: &mut ExchangeResponse) {
+        for (key, told) in about.iter().zip(&mut answer.entries) {
+            let (Some(key), Some(granted)) = (*key, &mut told.lease) else { continue };
+            match self.mutant {
+                Some(Mutant::DeadlineFromReceipt) => granted.ttl_ms += took_ms,
+                Some(Mutant::GrantedMergedBySum) => {
+                    let had = self.record(gateway, key).filter(|had| had.fence == granted.fence);
+                    let had = had.map_or(Credits::ZERO, |had| had.granted);
+                    granted.granted = granted.granted.saturating_add(had);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A key's lease as it stands in a gateway's memory.
+    pub fn record(&self, gateway: usize, key: usize) -> Option<faregate::decide::lease::Lease> {
+        let names = Names::new(&self.settings.ledger.cluster, &self.settings.ledger.authority);
+        let name = names.lease(&Credential::Key(self.bank.keys[key].secret.clone()));
+        shared::read(&self.gateways[gateway].memory, &name)
+    }
+}
+
+/// Saying something again moves no money out of anybody's reach, and nothing at all unless it asks for more.
+///
+/// # Errors
+/// Says what changed.
+pub fn same_money(before: &Bank, after: &Bank, message: &ExchangeRequest) -> Result<(), String> {
+    let asks = message.entries.iter().any(|entry| entry.ask.is_some());
+    let same = before.charged == after.charged && before.usage == after.usage;
+    let books = before.accounts.iter().zip(&after.accounts).all(|(a, b)| {
+        let (a, b) = (a.books, b.books);
+        (a.spent, a.expired, a.owed, a.granted) == (b.spent, b.expired, b.owed, b.granted)
+            && (asks || (a.available, a.held) == (b.available, b.held))
+    });
+    if same && books { Ok(()) } else { Err(format!("said again, a message changed something: {message:?}")) }
+}
+
+fn words(message: &ExchangeRequest) -> String {
+    let mut words = message.seen.map(|seen| format!("beat, seen {seen}")).unwrap_or_default();
+    for entry in &message.entries {
+        words += &format!(" [{:?}", entry.payer);
+        if let Some(word) = entry.ended {
+            words += &format!(" ended {} at {}", word.fence, word.spent);
+        }
+        if let Some(lease) = entry.lease {
+            let (spent, returned, held) = (lease.spent, lease.returned, lease.held);
+            words += &format!(" fence {} spent {spent} returned {returned} held {held}", lease.fence);
+        }
+        if let Some(ask) = entry.ask {
+            words += &format!(" asks {}/{}/{}", ask.least, ask.need, ask.want);
+        }
+        if entry.on_credit.is_positive() {
+            words += &format!(" on credit {}", entry.on_credit);
+        }
+        words += "]";
+    }
+    words + &message.usage.as_ref().map(|usage| format!(" usage {}", usage.seq)).unwrap_or_default()
+}
+
+fn answer_words(answer: &ExchangeResponse) -> String {
+    let mut words = String::new();
+    for entry in &answer.entries {
+        words += "[";
+        if let Some(lease) = entry.lease {
+            let recall = if lease.recall { ", recalled" } else { "" };
+            words += &format!("fence {} granted {}{recall}", lease.fence, lease.granted);
+        }
+        if let Some(refused) = entry.refused {
+            let retry = refused.retry_ms.map(|ms| format!(", ask again in {ms}")).unwrap_or_default();
+            words += &format!(" {} ({} available{retry})", refused.code, refused.available);
+        }
+        if let Some(ended) = entry.ended {
+            words += &format!(" ended {ended}");
+        }
+        words += "]";
+    }
+    if answer.changes.is_empty() { words } else { words + &format!(" changes {:?}", answer.changes) }
+}

@@ -1,0 +1,87 @@
+//! Whether a refusal is true, and whether what must stop a sale has stopped it.
+
+use crate::clock::MS;
+use crate::world::World;
+use faregate::decide::refusal::Refusal;
+use faregate_protocol::RefusalCode;
+
+/// For how long a gate remembers a refusal (ms), with room for a slow clock.
+const REMEMBERED_MS: u64 = 1_100;
+/// Within this time a suspension or a revocation reaches every gateway when nothing is lost (ms).
+const CLOSED_WITHIN_MS: u64 = 2_500;
+
+impl World {
+    /// How long ago the reason of a refusal may lie (ns).
+    pub fn refusal_window(&self) -> u64 {
+        let wait = 2 * (self.conditions.patience_ms + self.conditions.timeout_ms);
+        let frozen =
+            if self.conditions.calm { 0 } else { 2 * (self.conditions.ttl_ms + self.conditions.grace_ms) };
+        (REMEMBERED_MS + wait + self.conditions.slow_ms + frozen + 1_000) * MS
+    }
+
+    /// A caller is refused only when there is nothing left for it, or for a reason that is true.
+    pub fn check_refusal(&mut self, serial: u64, key: usize, refusal: &Refusal) -> Result<(), String> {
+        let gateway = self.workers[&serial].gateway;
+        let since = self.time.saturating_sub(self.refusal_window());
+        let price = refusal.needed.map_or(0, |price| price.micros());
+        self.say(|| format!("worker {serial} refuses {price} micro-credits to key {key}: {}", refusal.code));
+        let row = &self.bank.keys[key];
+        let is_true = match refusal.code {
+            RefusalCode::InsufficientFunds => {
+                self.trace.count("refused: insufficient funds");
+                let idle = if self.conditions.calm { self.idle(gateway, key, price) } else { None };
+                if let Some((at, other)) = idle {
+                    let lease = self.record(at, other);
+                    let row = self.bank.lease(&self.gateways[at].name, other);
+                    let row = row.map(|row| &row.lease);
+                    return Err(format!(
+                        "key {key} is refused {price} while gateway {at} sits on more for key {other}: {lease:?}; {row:?}"
+                    ));
+                }
+                self.truth.was_short(key, since, price)
+            }
+            RefusalCode::InvalidKey => row.key.revoked,
+            RefusalCode::KeyExpired => row.key.expires_at.is_some_and(|at| at <= self.truth.latest_wall),
+            RefusalCode::AccountSuspended => self.truth.was_suspended(row.account, since),
+            RefusalCode::LedgerUnavailable => {
+                // A message failed lately, or the one about this key is still under way.
+                let worker = &self.workers[&serial];
+                let failed = worker.failed_at.max(self.gateways[gateway].thawed_at);
+                let slow = worker.flights.values().any(|(_, about)| about.contains(&Some(key)));
+                (slow && !self.conditions.calm) || failed.is_some_and(|at| at >= since)
+            }
+            RefusalCode::MissingKey => false,
+        };
+        if is_true { Ok(()) } else { Err(format!("key {key} is refused without a true reason: {refusal:?}")) }
+    }
+
+    /// A lease, if there is one, that lay unused all the time that a caller of the same account waited.
+    fn idle(&self, gateway: usize, key: usize, price: i64) -> Option<(usize, usize)> {
+        let account = self.bank.keys[key].account;
+        let wait = self.conditions.patience_ms + REMEMBERED_MS + 200;
+        let before = self.time.saturating_sub(wait * MS);
+        let keys = (0..self.bank.keys.len()).filter(|other| self.bank.keys[*other].account == account);
+        keys.flat_map(|other| (0..self.gateways.len()).map(move |at| (at, other)))
+            .filter(|place| *place != (gateway, key))
+            .filter(|place| self.truth.moved.get(place).is_some_and(|moved| *moved < before))
+            .find(|(at, other)| {
+                let lease = self.record(*at, *other);
+                lease.is_some_and(|lease| lease.spendable(self.moment(*at)).micros() >= price)
+            })
+    }
+
+    /// A key that was revoked, or whose account is suspended, is not served from a lease for long.
+    pub fn check_stopped(&self, gateway: usize, key: usize) -> Result<(), String> {
+        let revoked = self.truth.revoked.get(&key).copied();
+        let suspended = self.truth.suspended[self.bank.keys[key].account].0;
+        let Some(stopped) = revoked.into_iter().chain(suspended).min() else {
+            return Ok(());
+        };
+        let within = if self.conditions.calm { CLOSED_WITHIN_MS } else { self.conditions.ttl_ms * 11 / 10 };
+        let passed = (self.time - stopped) / MS;
+        if passed > within {
+            return Err(format!("gateway {gateway} still serves key {key}, stopped {passed} ms ago"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! What goes wrong, and what the operator does meanwhile.
+
+use crate::clock::{MS, wall};
+use crate::conditions::Trouble;
+use crate::event::Event;
+use crate::mutant::Mutant;
+use crate::world::World;
+use faregate_ledger::domain::account::Turn;
+
+impl World {
+    /// Something happens, and the next thing is planned.
+    pub fn trouble(&mut self) -> Result<(), String> {
+        if self.healed {
+            return Ok(());
+        }
+        let next = self.random.wait(self.conditions.trouble_ms * MS);
+        self.later(next, Event::Trouble);
+        let troubles = self.conditions.troubles.clone();
+        let trouble = self.random.pick(&troubles);
+        self.say(|| format!("{trouble:?}"));
+        match trouble {
+            Trouble::TopUp => self.give(false),
+            Trouble::ExpiringGrant => self.give(true),
+            Trouble::KeyRevoked => {
+                // Seldom, or nobody would be left.
+                if self.random.chance(200) {
+                    let key = self.random.below(self.bank.keys.len());
+                    self.bank.revoke(key);
+                    self.truth.revoked.entry(key).or_insert(self.time);
+                    self.trace.count("keys revoked");
+                }
+                Ok(())
+            }
+            Trouble::AccountSuspended => {
+                self.suspend();
+                Ok(())
+            }
+            Trouble::RecalledByOperator => {
+                self.bank.recall_all();
+                self.trace.count("recalls by the operator");
+                Ok(())
+            }
+            Trouble::LedgerKilled => {
+                self.kill_ledger();
+                Ok(())
+            }
+            Trouble::WallClockJumps => {
+                let ledger = self.random.below(self.ledgers.len());
+                self.ledgers[ledger].off_ms = self.random.between(0, 7_200_000) as i64 - 3_600_000;
+                self.trace.count("wall clocks that jumped");
+                Ok(())
+            }
+            fault => {
+                self.at_a_gateway(fault);
+                Ok(())
+            }
+        }
+    }
+
+    fn at_a_gateway(&mut self, fault: Trouble) {
+        let alive: Vec<usize> = (0..self.gateways.len()).filter(|at| self.gateways[*at].alive).collect();
+        if alive.is_empty() {
+            return;
+        }
+        let number = self.random.pick(&alive);
+        let life = self.conditions.ttl_ms + self.conditions.grace_ms;
+        let while_ms = self.random.between(100, life * 3 / 2);
+        match fault {
+            Trouble::GatewayKilled => {
+                self.kill_workers(number);
+                self.later(while_ms / 4 * MS, Event::GatewayStarts);
+                self.trace.count("gateways killed");
+            }
+            Trouble::MemoryWiped => {
+                let (clock, name) = (self.gateways[number].clock, self.gateways[number].name.clone());
+                self.kill_workers(number);
+                let name = (self.mutant == Some(Mutant::NameReusedAfterWipe)).then_some(name);
+                self.start_gateway(clock, name);
+                self.trace.count("memories wiped");
+            }
+            Trouble::WorkerKilled => {
+                let at = self.random.below(self.gateways[number].workers.len());
+                let worker = self.gateways[number].workers.remove(at);
+                self.workers.remove(&worker);
+                self.gateways[number].maimed = true;
+                self.start_worker(number, None);
+                self.trace.count("workers killed");
+            }
+            Trouble::GatewayFrozen => {
+                self.gateways[number].frozen = true;
+                self.later(while_ms * MS, Event::GatewayThaws { gateway: number });
+                self.trace.count("gateways frozen");
+            }
+            _ => {
+                self.gateways[number].cut_off = true;
+                self.later(while_ms * MS, Event::GatewayMended { gateway: number });
+                self.trace.count("gateways cut off");
+            }
+        }
+        self.say(|| format!("… gateway {number}, {while_ms} ms"));
+    }
+
+    fn kill_ledger(&mut self) {
+        let number = self.random.below(self.ledgers.len());
+        if !self.ledgers[number].up {
+            return;
+        }
+        self.ledgers[number].up = false;
+        if let Some(bank) = self.before_last_write.take() {
+            self.bank = bank;
+        }
+        self.trace.count("ledgers killed");
+        let away = self.random.between(50, 5_000) * MS;
+        self.later(away, Event::LedgerStarts { ledger: number });
+    }
+
+    fn give(&mut self, expires: bool) -> Result<(), String> {
+        let account = self.random.below(self.bank.accounts.len());
+        let micros = self.random.between(1, 60) as i64 * 500_000;
+        let now = wall(self.time, 0);
+        let lasts = self.random.between(500, 30_000) * MS;
+        let expires_at = expires.then(|| wall(self.time + lasts, 0));
+        let priority = self.random.pick(&[10, 100]);
+        self.trace.count(if expires { "grants that expire" } else { "top-ups" });
+        self.bank.grant(account, micros, priority, expires_at, now).map_err(|error| error.to_string())?;
+        self.check_account(account)
+    }
+
+    fn suspend(&mut self) {
+        let account = self.random.below(self.bank.accounts.len());
+        if self.bank.turn(account, Turn::Suspend) {
+            self.truth.suspended[account].0 = Some(self.time);
+            self.trace.count("accounts suspended");
+            let until = self.random.between(200, 12_000) * MS;
+            self.later(until, Event::AccountResumed { account });
+        }
+    }
+
+    /// The operator lets an account spend again.
+    pub fn resume(&mut self, account: usize) {
+        if self.bank.turn(account, Turn::Resume) {
+            self.truth.suspended[account] = (None, Some(self.time));
+            self.say(|| format!("account {account} is resumed"));
+        }
+    }
+}

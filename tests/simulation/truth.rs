@@ -1,0 +1,154 @@
+//! What really happened, written down beside the gates and the ledger, and what may never happen.
+//!
+//! Gateways are known here by their number, keys by theirs; amounts are micro-credits.
+
+use faregate::decide::gate::Charge;
+use faregate::decide::lease::Purse;
+use faregate::decide::moment::Moment;
+use faregate_ledger::domain::LeaseState;
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::bank::{Bank, LeaseRow};
+use crate::conditions::ON_CREDIT_LIMIT_MICROS;
+
+/// One fence of one key at one gateway.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fence {
+    /// Sold and not released.
+    pub sold: i64,
+    /// The most that the gateway was told was granted.
+    pub granted: i64,
+    /// By the gateway's clock: the latest end that it was told, counted from when it had asked.
+    pub deadline: Moment,
+}
+
+/// The record.
+#[derive(Clone, Debug, Default)]
+pub struct Truth {
+    pub fences: BTreeMap<(usize, usize, u32), Fence>,
+    /// Sold on credit and not released, by gateway and key.
+    pub credit: BTreeMap<(usize, usize), i64>,
+    /// Kept at the end of a request, by gateway and key.
+    pub kept: BTreeMap<(usize, usize), i64>,
+    /// By account: sold, not reported, and given back to the customer by a reclaim.
+    pub at_large: Vec<i64>,
+    /// By key: when the ledger said that there wasn't enough, and what was available then.
+    pub short: BTreeMap<usize, VecDeque<(u64, i64)>>,
+    /// When a lease last moved.
+    pub moved: BTreeMap<(usize, usize), u64>,
+    /// By account: since when it is suspended, and until when it last was.
+    pub suspended: Vec<(Option<u64>, Option<u64>)>,
+    /// The latest that a ledger's wall clock has shown.
+    pub latest_wall: jiff::Timestamp,
+    /// By key: when it was revoked.
+    pub revoked: BTreeMap<usize, u64>,
+}
+
+impl Truth {
+    /// A charge was admitted. `row` is what the ledger has of that lease.
+    ///
+    /// # Errors
+    /// When it must not have been.
+    pub fn sold(
+        &mut self,
+        (gateway, key): (usize, usize),
+        charge: &Charge,
+        now: Moment,
+        row: Option<&LeaseRow>,
+    ) -> Result<(), String> {
+        let price = charge.price.micros();
+        let Purse::Lease(number) = charge.purse else {
+            let sold = self.credit.entry((gateway, key)).or_default();
+            *sold += price;
+            let booked = row.map_or(0, |row| row.lease.on_credit.micros());
+            if *sold - booked > ON_CREDIT_LIMIT_MICROS {
+                return Err(format!("{sold} sold on credit, {booked} booked: above the rule's limit"));
+            }
+            return Ok(());
+        };
+        let fence = self.fences.entry((gateway, key, number)).or_default();
+        fence.sold += price;
+        if fence.sold > fence.granted {
+            return Err(format!("sold {} of {} granted under fence {number}", fence.sold, fence.granted));
+        }
+        if now >= fence.deadline {
+            let late = now.millis_since(fence.deadline);
+            return Err(format!("sold {late} ms after the deadline of fence {number}"));
+        }
+        let Some(lease) = row.map(|row| &row.lease) else {
+            return Err(format!("sold under fence {number}, which the ledger doesn't know"));
+        };
+        if lease.fence != number || lease.state != LeaseState::Open {
+            let (fence, state) = (lease.fence, lease.state);
+            return Err(format!("sold under fence {number}; the ledger is at fence {fence}, {state:?}"));
+        }
+        let (unreported, escrow) = (fence.sold - lease.spent.micros(), lease.escrow().micros());
+        if unreported > escrow {
+            return Err(format!("{unreported} sold and not reported; the ledger sets {escrow} aside"));
+        }
+        Ok(())
+    }
+
+    /// A charge was released, and the lease that it came from was still at `fence`. What is released after
+    /// its fence was sealed stays spent.
+    /// Tells whether it was in time.
+    pub fn released(&mut self, (gateway, key): (usize, usize), charge: &Charge, fence: Option<u32>) -> bool {
+        let price = charge.price.micros();
+        match charge.purse {
+            Purse::Lease(number) if fence == Some(number) => {
+                self.fences.entry((gateway, key, number)).or_default().sold -= price;
+            }
+            Purse::Lease(_) => return false,
+            Purse::Credit => *self.credit.entry((gateway, key)).or_default() -= price,
+        }
+        true
+    }
+
+    /// The ledger takes a fence back that stands at `row`, of which `back` goes to the customer.
+    pub fn reclaimed(&mut self, account: usize, place: (usize, usize), row: &LeaseRow, back: i64) {
+        let sold = self.fences.get(&(place.0, place.1, row.lease.fence)).map_or(0, |fence| fence.sold);
+        self.at_large[account] += (sold - row.lease.spent.micros()).clamp(0, back);
+    }
+
+    /// All that a gateway has sold to a key.
+    pub fn total(&self, gateway: usize, key: usize) -> i64 {
+        let fences = self.fences.range((gateway, key, 0)..=(gateway, key, u32::MAX));
+        let leased: i64 = fences.map(|(_, fence)| fence.sold).sum();
+        leased + self.credit.get(&(gateway, key)).copied().unwrap_or(0)
+    }
+
+    /// The ledger said at `time` that there wasn't enough for a key.
+    pub fn note_short(&mut self, time: u64, key: usize, available: i64, forget_before: u64) {
+        let notes = self.short.entry(key).or_default();
+        while notes.front().is_some_and(|(at, _)| *at < forget_before) {
+            notes.pop_front();
+        }
+        notes.push_back((time, available));
+    }
+
+    /// Whether the ledger has said since `since` that less than `price` was available.
+    pub fn was_short(&self, key: usize, since: u64, price: i64) -> bool {
+        let notes = self.short.get(&key).into_iter().flatten();
+        notes.rev().take_while(|(at, _)| *at >= since).any(|(_, available)| *available < price)
+    }
+
+    /// Whether an account was suspended at some moment since `since`.
+    pub fn was_suspended(&self, account: usize, since: u64) -> bool {
+        let (from, until) = self.suspended[account];
+        from.is_some() || until.is_some_and(|until| until >= since)
+    }
+
+    /// Late spending is exactly what a reclaim had given back too early, never more.
+    ///
+    /// # Errors
+    /// When it is more.
+    pub fn check_late(&self, bank: &Bank, account: usize) -> Result<(), String> {
+        use faregate_ledger::domain::Kind;
+        let late = bank.moved(account, Kind::LateSpend) + bank.moved(account, Kind::LateSpendOwed);
+        if late > self.at_large[account] {
+            let known = self.at_large[account];
+            return Err(format!("{late} were spent late, but only {known} had been taken back unreported"));
+        }
+        Ok(())
+    }
+}
