@@ -1,7 +1,8 @@
 //! Several ledgers share one PostgreSQL server, and any of them may answer any gateway at any time.
 //! Ledgers and server are killed under load. Where PostgreSQL isn't installed, these stories say so and pass.
 
-use harness::{Gateway, Postgres, Setup, Tally, World, flood};
+use harness::{Bank, Certificate, Gateway, Postgres, Setup, Tally, World, binary, flood, out_of};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -113,4 +114,47 @@ async fn two_ledgers_take_a_lease_back_once() {
     let available: u64 = world.bank.balance("acme", "available").await.parse().expect("whole credits");
     assert_eq!(available + spent(&world).await, 1_000);
     world.bank.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_server_is_believed_only_with_the_right_certificate() {
+    let certificate = Certificate::of("localhost");
+    let Some(server) = Postgres::start_encrypted(&certificate).await else { return };
+    let dir = tempfile::tempdir().expect("a folder");
+    let [right, wrong] = [("right.pem", certificate), ("wrong.pem", Certificate::of("localhost"))].map(
+        |(name, certificate)| {
+            let file = dir.path().join(name);
+            std::fs::write(&file, certificate.root).expect("a file");
+            file.to_str().expect("a path").to_owned()
+        },
+    );
+    let url = |host: &str, mode: &str| {
+        let url = format!("postgres://faregate@{host}:{}/postgres?sslmode={mode}", server.port());
+        ("FAREGATE_DATABASE_URL".to_owned(), url)
+    };
+    let refused = |(variable, url): (String, String), root: &str| {
+        let mut serve = Command::new(binary());
+        serve.args(["serve", "--gateway-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        serve.args(["--database-root-cert", root]).env(variable, url);
+        serve.envs([
+            ("FAREGATE_GATEWAY_TOKEN", "a-token-of-16-chars"),
+            ("FAREGATE_ADMIN_TOKEN", "b-token-of-16-chars"),
+        ]);
+        let (done, said) = out_of(&mut serve);
+        assert!(!done, "{said}");
+        said
+    };
+
+    let bank =
+        Bank::start(dir.path(), &["--database-root-cert", &right], &[url("localhost", "verify-full")]).await;
+    bank.account("acme", "5").await;
+    assert_eq!(bank.balance("acme", "available").await, "5");
+    assert!(server.log().contains("SSL enabled"), "{}", server.log());
+
+    let said = refused(url("localhost", "verify-full"), &wrong);
+    assert!(said.contains("invalid peer certificate"), "{said}");
+    let said = refused(url("127.0.0.1", "verify-full"), &right);
+    assert!(said.contains("not valid for name"), "{said}");
+    let said = refused(url("localhost", "disable"), &right);
+    assert!(said.contains("no encryption"), "{said}");
 }

@@ -14,7 +14,7 @@ mod world;
 
 pub use bank::{ADMIN_TOKEN, Bank};
 pub use gateway::{Gateway, envoy_config};
-pub use postgres::Postgres;
+pub use postgres::{Certificate, Postgres};
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};
 pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};
 pub use upstream::Upstream;

@@ -1,9 +1,11 @@
 //! A PostgreSQL server of a story's own, which it may kill and start again.
 
+mod certificate;
 mod programs;
 
 use crate::bank::DATABASE_URL;
 use crate::process::Process;
+pub use certificate::Certificate;
 use programs::{Cluster, as_ordinary_user};
 use std::process::Command;
 use std::time::Duration;
@@ -22,6 +24,26 @@ impl Postgres {
         let server = Self { process, cluster };
         server.is_ready().await;
         Some(server)
+    }
+
+    /// Starts one that lets nobody in without encryption, and shows this certificate.
+    pub async fn start_encrypted(certificate: &Certificate) -> Option<Self> {
+        let cluster = Cluster::make()?;
+        certificate.install(&cluster);
+        let process = launch(&cluster);
+        let server = Self { process, cluster };
+        server.is_ready().await;
+        Some(server)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.cluster.port
+    }
+
+    /// What its log says.
+    pub fn log(&self) -> String {
+        self.process.output()
     }
 
     /// What names its database to a ledger.

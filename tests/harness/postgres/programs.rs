@@ -31,10 +31,7 @@ impl Cluster {
             return None;
         };
         let dir = tempfile::Builder::new().prefix("faregate-postgres-").tempdir().expect("a folder").keep();
-        if is_root() {
-            let given = Command::new("chown").arg("nobody").arg(&dir).status().expect("chown");
-            assert!(given.success(), "the folder can't be given to nobody");
-        }
+        give(&dir);
         fs::set_permissions(&dir, Permissions::from_mode(0o700)).expect("a private folder");
         let mut init = as_ordinary_user(&programs.join("initdb"));
         init.args([
@@ -50,6 +47,14 @@ impl Cluster {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         Some(Self { programs, dir, port })
+    }
+}
+
+/// Gives a file to the ordinary user that the server runs as.
+pub fn give(path: &Path) {
+    if is_root() {
+        let given = Command::new("chown").arg("nobody").arg(path).status().expect("chown");
+        assert!(given.success(), "{} can't be given to nobody", path.display());
     }
 }
 
