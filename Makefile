@@ -6,6 +6,11 @@ OWN     := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 ENVOY   ?= $(or $(shell command -v envoy 2>/dev/null),$(OWN))
 WASM    := $(TARGET)/wasm32-wasip1/wasm/faregate.wasm
 FILTER  := -p faregate-filter --target wasm32-wasip1
+NOTHING := -p faregate-nothing --target wasm32-wasip1
+# The load generator: one that is there already, or Debian's, unpacked into this folder.
+WRK_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/wrk/usr/lib/x86_64-linux-gnu
+OWN_WRK := $(CURDIR)/.tools/wrk/usr/bin/wrk
+WRK     ?= $(or $(shell command -v wrk 2>/dev/null),$(OWN_WRK))
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
 
@@ -13,10 +18,10 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick fmt lint check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(filter $(OWN),$(ENVOY)) ## add the wasm target, fetch Envoy
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -55,6 +60,19 @@ sim-mutants: ## show that the simulator finds each of a list of broken variants
 	cargo build --locked --profile sim -p faregate-tests --bin sim
 	@$(TARGET)/sim/sim mutants
 
+bench: ROUNDS := 7 5
+bench-quick: ROUNDS := 3 2
+bench bench-quick: build $(filter $(OWN_WRK),$(WRK)) ## what charging costs beside its alternatives, in one run (bench-quick: in two minutes)
+	cargo build --locked $(NOTHING) --profile wasm
+	cargo build --locked --release -p faregate-tests --bin bench
+	@FAREGATE_BIN=$(TARGET)/release/faregate WRK=$(WRK) $(WRK_LIBS) $(TARGET)/release/bench paths $(ROUNDS)
+
+$(OWN_WRK):
+	@command -v apt-get dpkg >/dev/null || { echo "the bench needs wrk: install it, or say WRK=/path/to/wrk"; exit 1; }
+	rm -rf .tools/wrk && mkdir -p .tools/wrk
+	cd .tools/wrk && apt-get download wrk libluajit-5.1-2 libluajit-5.1-common && for deb in *.deb; do dpkg -x $$deb .; done
+	rm -f .tools/wrk/*.deb
+
 fmt: ## format the sources
 	cargo fmt --all
 
@@ -62,6 +80,7 @@ lint: setup ## formatting, clippy, licences and duplicates
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked $(FILTER) -- -D warnings
+	cargo clippy --locked $(NOTHING) -- -D warnings
 	$(if $(DENY),cargo deny check licenses bans sources,@echo "cargo-deny is not installed: licences and duplicates are not checked")
 
 check: lint test ## what CI runs

@@ -109,3 +109,21 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
         .await;
     assert_eq!((gate.stat("shadow_refused").await, gate.stat("refused.missing_key").await), (2, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_log_paid_only_the_exceptions_are_noted() {
+    let world = World::start(Setup { config: json!({"log_paid": false}), ..Setup::default() }).await;
+    let key = world.bank.account("acme", "5").await;
+    let headers = [("x-api-key", key.as_str())];
+
+    assert_eq!(get(world.gate(), "/x", &headers).await.status, 200);
+    assert_eq!(get(world.gate(), "/y", &[]).await.status, 401);
+
+    eventually("the access log is written", Duration::from_secs(15), async || {
+        world.gate().access_log().len() >= 2
+    })
+    .await;
+    assert_eq!(world.gate().access_log(), ["GET /x 200 -", "GET /y 401 decision=missing_key"]);
+    world.bank.nothing_is_held().await;
+    assert_eq!(world.bank.balance("acme", "spent").await, "1");
+}

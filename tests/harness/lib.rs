@@ -12,7 +12,7 @@ mod traffic;
 mod upstream;
 mod world;
 
-pub use bank::{ADMIN_TOKEN, Bank};
+pub use bank::{ADMIN_TOKEN, Bank, GATEWAY_TOKEN};
 pub use gateway::{Gateway, envoy_config};
 pub use postgres::{Certificate, Postgres};
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};

@@ -34,6 +34,7 @@ impl Setup<'_> {
             "ledger": {"cluster": "ledger", "authority": "ledger.test", "token": {"env": "FAREGATE_GATEWAY_TOKEN"}, "timeout_ms": 500},
             "identities": [{"header": "x-api-key"}],
             "rules": [],
+            "log_paid": true,
             "otherwise": {"price": "1"}
         });
         for (name, value) in self.config.as_object().expect("an object of overrides") {

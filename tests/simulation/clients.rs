@@ -97,7 +97,7 @@ impl World {
         if self.mutant != Some(Mutant::HangUpCharged) {
             worker.gate.cancel(charge);
         }
-        let place = (worker.gateway, Bank::key_number(&charge.facts.key));
+        let place = (worker.gateway, Bank::key_number(charge.holder.key()));
         self.truth.released(place, charge, fence);
     }
 
@@ -126,7 +126,7 @@ impl World {
     /// A charge was admitted: writes it down, and checks that it may have been.
     fn sold(&mut self, serial: u64, charge: &Charge) -> Result<(), String> {
         let gateway = self.workers[&serial].gateway;
-        let key = Bank::key_number(&charge.facts.key);
+        let key = Bank::key_number(charge.holder.key());
         let now = self.moment(gateway);
         self.say(|| format!("gateway {gateway} sells {} to key {key} from {:?}", charge.price, charge.purse));
         self.truth.moved.insert((gateway, key), self.time);
@@ -150,9 +150,8 @@ impl World {
         };
         let fence = self.fence_of(serial, &charge);
         let worker = self.workers.get_mut(&serial).expect("it is alive");
-        let now = self.gateways[worker.gateway].clock.moment(self.time);
-        let place = (worker.gateway, Bank::key_number(&charge.facts.key));
-        let charged = worker.gate.finish(now, &charge, end);
+        let place = (worker.gateway, Bank::key_number(charge.holder.key()));
+        let charged = worker.gate.finish(&charge, |_| end);
         self.truth.moved.insert(place, self.time);
         if charged == Credits::ZERO {
             self.trace.count("charges released");

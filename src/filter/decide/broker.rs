@@ -7,7 +7,7 @@
 
 use super::gate::{Charge, Gate, Outcome, Passage, Resolution};
 use super::identity::Credential;
-use super::lease::{Admission, Lease, Purse, first_contact};
+use super::lease::{Admission, Holder, Lease, Purse, first_contact};
 use super::moment::Moment;
 use super::refusal::Refusal;
 use super::shared::{self, SharedMemory};
@@ -253,7 +253,7 @@ impl<M: SharedMemory> Gate<M> {
                     self.counters.admitted += 1;
                     let charge = Charge {
                         lease: lease.to_owned(),
-                        facts: record.facts.clone(),
+                        holder: Holder::of(record.encode()),
                         rule: waiter.rule,
                         price: waiter.price,
                         purse: Purse::Lease(fence),

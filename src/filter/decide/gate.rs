@@ -7,19 +7,18 @@
 use super::beat::Beat;
 use super::broker::Flights;
 use super::identity::{self, Credential, NoCredential};
-use super::lease::{Admission, Lease, Purse};
+use super::lease::{Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
 use super::refusal::Refusal;
 use super::request::Head;
 use super::rules;
-use super::settings::{OnLedgerError, Rule, Settings};
+use super::settings::{OnLedgerError, Rule, Settings, StatusSet};
 use super::settlement::Settlements;
 use super::shared::{self, Names, SharedMemory};
 use super::table::Table;
 use super::usage::Tally;
 use super::waiting::{Waiter, Waiting};
-use faregate_protocol::exchange::Facts;
 use faregate_protocol::{Credits, RefusalCode};
 
 /// A charge that was admitted; given back to [`Gate::finish`] exactly once.
@@ -28,7 +27,7 @@ pub struct Charge {
     /// The name of the payer's lease.
     pub lease: String,
     /// Who pays.
-    pub facts: Facts,
+    pub holder: Holder,
     /// The number of the rule.
     pub rule: usize,
     /// How much.
@@ -202,16 +201,17 @@ impl<M: SharedMemory> Gate<M> {
 
     fn pay(&mut self, now: Moment, lease: &str, rule: usize, price: Credits) -> Option<Charge> {
         let admit = |lease: &mut Lease| match lease.admit(now, price) {
-            Admission::Paid { fence, refill } => Some((fence, refill, lease.facts.clone())),
+            Admission::Paid { fence, refill } => Some((fence, refill)),
             Admission::Short => None,
         };
-        let (fence, refill, facts) = shared::update(&self.memory, lease, admit)??;
+        let (admitted, holder) = shared::update_counters(&self.memory, lease, admit)?;
+        let (fence, refill) = admitted?;
         if refill {
             self.refills.insert(lease, price);
             self.wake = true;
         }
         self.counters.admitted += 1;
-        Some(Charge { lease: lease.to_owned(), facts, rule, price, purse: Purse::Lease(fence) })
+        Some(Charge { lease: lease.to_owned(), holder, rule, price, purse: Purse::Lease(fence) })
     }
 
     fn wait(
@@ -260,14 +260,14 @@ impl<M: SharedMemory> Gate<M> {
     pub(super) fn without_ledger(&mut self, lease: &str, number: usize, price: Credits) -> Outcome {
         let Rule { on_ledger_error, .. } = self.settings.rule(number);
         if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {
-            let admit = |lease: &mut Lease| lease.admit_on_credit(price, limit).then(|| lease.facts.clone());
-            if let Some(Some(facts)) = shared::update(&self.memory, lease, admit) {
+            let admit = |lease: &mut Lease| lease.admit_on_credit(price, limit);
+            if let Some((true, holder)) = shared::update_counters(&self.memory, lease, admit) {
                 self.counters.admitted += 1;
                 self.counters.on_credit += 1;
                 let lease = lease.to_owned();
                 return Outcome::Pass(Passage::Paid(Charge {
                     lease,
-                    facts,
+                    holder,
                     rule: number,
                     price,
                     purse: Purse::Credit,
@@ -277,32 +277,33 @@ impl<M: SharedMemory> Gate<M> {
         self.refuse(number, Refusal::plain(RefusalCode::LedgerUnavailable))
     }
 
-    /// Closes a charge: keeps it, or releases it when the upstream failed or was never asked. Returns what
-    /// was charged in the end.
-    pub fn finish(&mut self, now: Moment, charge: &Charge, end: End) -> Credits {
-        let released = match end {
-            End::Answered(status) => self.settings.rule(charge.rule).refund_on.contains(status),
+    /// Closes a charge: keeps it, or releases it when the upstream failed or was never asked. `end` is told
+    /// whether the status matters. Returns what was charged in the end.
+    pub fn finish(&mut self, charge: &Charge, end: impl FnOnce(bool) -> End) -> Credits {
+        let refund_on = self.settings.rule(charge.rule).refund_on;
+        let released = match end(refund_on != StatusSet::default()) {
+            End::Answered(status) => refund_on.contains(status),
             End::Cut => false,
             End::NeverAsked => true,
         };
         if released {
-            self.release(now, charge);
+            self.release(charge);
             return Credits::ZERO;
         }
         self.settlements.keep(&charge.lease, charge.purse, charge.price);
-        self.tally(now, charge, Some(charge.price));
+        self.tally(charge, Some(charge.price));
         charge.price
     }
 
-    fn release(&mut self, now: Moment, charge: &Charge) {
+    fn release(&mut self, charge: &Charge) {
         self.settlements.release(&charge.lease, charge.purse, charge.price);
         self.settlements.tell(&self.memory, &charge.lease);
         self.counters.refunds += 1;
-        self.tally(now, charge, None);
+        self.tally(charge, None);
     }
 
-    fn tally(&mut self, now: Moment, charge: &Charge, kept: Option<Credits>) {
-        if !self.usage.count(now, &charge.facts.key, charge.rule, kept) {
+    fn tally(&mut self, charge: &Charge, kept: Option<Credits>) {
+        if !self.usage.count(self.told_at, charge.holder.key(), charge.rule, kept) {
             self.counters.usage_dropped += 1;
         }
     }

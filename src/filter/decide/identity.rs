@@ -137,11 +137,10 @@ pub fn without_key(places: &[Identity], path: &[u8]) -> Option<Vec<u8>> {
     if !pairs().any(|pair| is_key(&pair)) {
         return None;
     }
-    let kept: Vec<&[u8]> = pairs().filter(|pair| !is_key(pair)).collect();
     let mut path = before.to_vec();
-    if !kept.is_empty() {
-        path.push(b'?');
-        path.extend(kept.join(&b'&'));
+    for pair in pairs().filter(|pair| !is_key(pair)) {
+        path.push(if path.len() == at { b'?' } else { b'&' });
+        path.extend(pair);
     }
     Some(path)
 }

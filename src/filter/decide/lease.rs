@@ -9,6 +9,8 @@
 
 mod codec;
 
+pub use codec::Holder;
+
 use super::moment::Moment;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Facts, LeaseReport, MAX_AMOUNT, Payer};

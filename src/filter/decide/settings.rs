@@ -28,6 +28,8 @@ pub struct Settings {
     pub forward: Forward,
     /// Where a caller can top up; named in refusals.
     pub top_up_url: Option<String>,
+    /// Whether the access log gets a note on what went through as it should; on all else it always does.
+    pub log_paid: bool,
 }
 
 /// How to reach the ledger.
@@ -173,13 +175,14 @@ impl StatusSet {
     }
 }
 
-const TOP: [&str; 11] = [
+const TOP: [&str; 12] = [
     "ledger",
     "identities",
     "rules",
     "otherwise",
     "forward",
     "top_up_url",
+    "log_paid",
     "refund_on",
     "on_ledger_error",
     "patience_ms",
@@ -237,6 +240,7 @@ impl Settings {
             otherwise: rule::read_otherwise(&top.required("otherwise")?, &defaults)?,
             forward: read_forward(top.optional("forward"))?,
             top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
+            log_paid: top.optional("log_paid").map_or(Ok(false), |flag| flag.boolean())?,
         })
     }
 

@@ -51,7 +51,7 @@ impl Settlements {
         let Some(lines) = self.lines.remove(lease) else {
             return;
         };
-        shared::update(memory, lease, |lease| {
+        shared::update_counters(memory, lease, |lease| {
             for line in &lines {
                 lease.settle(line.purse, line.kept, line.released);
             }

@@ -5,7 +5,7 @@
 //! no stranger can make it grow. What must hold: a lease is changed by compare-and-swap alone.
 
 use super::identity::Credential;
-use super::lease::Lease;
+use super::lease::{Holder, Lease};
 use faregate_protocol::exchange::Facts;
 
 /// The shared memory of one gateway.
@@ -44,7 +44,11 @@ impl Names {
             Credential::Key(text) => ("k/", text),
             Credential::Subject(text) => ("s/", text),
         };
-        [&self.prefix, kind, text].concat()
+        let mut name = String::with_capacity(self.prefix.len() + kind.len() + text.len());
+        name.push_str(&self.prefix);
+        name.push_str(kind);
+        name.push_str(text);
+        name
     }
 
     /// Where the gateway's identity is.
@@ -81,35 +85,55 @@ pub fn update<R>(
     mut change: impl FnMut(&mut Lease) -> R,
 ) -> Option<R> {
     let mut result = None;
-    let done = swap_changed(memory, name, &mut |lease| result = Some(change(lease)));
-    result.filter(|_| done)
+    let done = swap_changed(memory, name, true, &mut |lease| result = Some(change(lease)));
+    result.filter(|_| done.is_some())
 }
 
-/// The body of [`update`], compiled once for all changes.
-fn swap_changed(memory: &impl SharedMemory, name: &str, change: &mut dyn FnMut(&mut Lease)) -> bool {
+/// The same for a change that neither reads nor writes the payer's names: they are empty for `change`, and
+/// come back as the [`Holder`].
+pub fn update_counters<R>(
+    memory: &impl SharedMemory,
+    name: &str,
+    mut change: impl FnMut(&mut Lease) -> R,
+) -> Option<(R, Holder)> {
+    let mut result = None;
+    let record = swap_changed(memory, name, false, &mut |lease| result = Some(change(lease)))?;
+    Some((result?, Holder::of(record)))
+}
+
+/// The body of both, compiled once for all changes. Returns the record as it is afterwards.
+fn swap_changed(
+    memory: &impl SharedMemory,
+    name: &str,
+    whole: bool,
+    change: &mut dyn FnMut(&mut Lease),
+) -> Option<Vec<u8>> {
     for _ in 0..TRIES {
-        let Some((bytes, stamp)) = memory.get(name) else {
-            return false;
-        };
-        let Some(mut lease) = Lease::decode(&bytes) else {
-            return false;
-        };
+        let (mut record, stamp) = memory.get(name)?;
+        let mut lease = if whole { Lease::decode(&record) } else { Lease::decode_head(&record) }?;
         let before = lease.counters();
         change(&mut lease);
         let news = lease.counters() != before && !lease.listed;
         lease.listed |= news;
-        let after = lease.encode();
-        if after == bytes {
-            return true;
+        let changed = if whole {
+            let after = lease.encode();
+            let changed = after != record;
+            record = after;
+            changed
+        } else {
+            lease.encode_head(&mut record)
+        };
+        if !changed {
+            return Some(record);
         }
-        if memory.swap(name, &after, Some(stamp)) {
+        if memory.swap(name, &record, Some(stamp)) {
             if news {
                 memory.push_news(name);
             }
-            return true;
+            return Some(record);
         }
     }
-    false
+    None
 }
 
 /// The lease at `name` as it is now.

@@ -10,36 +10,64 @@ use std::ops::Bound;
 /// Values by name.
 #[derive(Clone, Debug)]
 pub struct Table<V> {
-    places: BTreeMap<String, usize>,
+    places: Places,
     slab: Vec<Option<V>>,
+}
+
+/// Where the value of each name lies; the same code for all kinds of values.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    of: BTreeMap<String, usize>,
     free: Vec<usize>,
+}
+
+impl Places {
+    /// A place for a name that has none: a free one, or the next behind the `last`.
+    #[inline(never)]
+    fn give(&mut self, name: &str, last: usize) -> usize {
+        let place = self.free.pop().unwrap_or(last);
+        self.of.insert(name.to_owned(), place);
+        place
+    }
+
+    #[inline(never)]
+    fn take(&mut self, name: &str) -> Option<usize> {
+        let place = self.of.remove(name)?;
+        self.free.push(place);
+        Some(place)
+    }
+
+    #[inline(never)]
+    fn find(&self, name: &str) -> Option<usize> {
+        self.of.get(name).copied()
+    }
 }
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Self { places: BTreeMap::new(), slab: Vec::new(), free: Vec::new() }
+        Self { places: Places::default(), slab: Vec::new() }
     }
 }
 
 impl<V> Table<V> {
     /// How many values there are.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.places.of.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.of.is_empty()
     }
 
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&V> {
-        self.slab.get(*self.places.get(name)?)?.as_ref()
+        self.slab.get(self.places.find(name)?)?.as_ref()
     }
 
     /// The value of a name, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut V> {
-        self.slab.get_mut(*self.places.get(name)?)?.as_mut()
+        self.slab.get_mut(self.places.find(name)?)?.as_mut()
     }
 
     /// Sets the value of a name; returns the one that it had.
@@ -47,18 +75,17 @@ impl<V> Table<V> {
         if let Some(old) = self.get_mut(name) {
             return Some(std::mem::replace(old, value));
         }
-        let place = self.free.pop().unwrap_or(self.slab.len());
+        let place = self.places.give(name, self.slab.len());
         match self.slab.get_mut(place) {
             Some(slot) => *slot = Some(value),
             None => self.slab.push(Some(value)),
         }
-        self.places.insert(name.to_owned(), place);
         None
     }
 
     /// The value of a name, which is made first where there is none; `None` is never returned.
     pub fn entry(&mut self, name: &str, make: impl FnOnce() -> V) -> Option<&mut V> {
-        if !self.places.contains_key(name) {
+        if self.places.find(name).is_none() {
             self.insert(name, make());
         }
         self.get_mut(name)
@@ -66,8 +93,7 @@ impl<V> Table<V> {
 
     /// Takes a value out.
     pub fn remove(&mut self, name: &str) -> Option<V> {
-        let place = self.places.remove(name)?;
-        self.free.push(place);
+        let place = self.places.take(name)?;
         self.slab.get_mut(place)?.take()
     }
 
@@ -81,14 +107,14 @@ impl<V> Table<V> {
     /// The first name that isn't before `name`.
     pub fn next_name(&self, name: &str) -> Option<&str> {
         let from = (Bound::Included(name), Bound::Unbounded);
-        self.places.range::<str, _>(from).next().map(|(name, _)| name.as_str())
+        self.places.of.range::<str, _>(from).next().map(|(name, _)| name.as_str())
     }
 
     /// All names and values in order, beginning with the first that isn't before `name`, and from the start
     /// again behind the last.
     pub fn iter_from(&self, name: &str) -> impl Iterator<Item = (&str, &V)> {
-        let behind = self.places.range::<str, _>((Bound::Included(name), Bound::Unbounded));
-        let before = self.places.range::<str, _>((Bound::Unbounded, Bound::Excluded(name)));
+        let behind = self.places.of.range::<str, _>((Bound::Included(name), Bound::Unbounded));
+        let before = self.places.of.range::<str, _>((Bound::Unbounded, Bound::Excluded(name)));
         behind
             .chain(before)
             .filter_map(|(name, place)| Some((name.as_str(), self.slab.get(*place)?.as_ref()?)))

@@ -81,7 +81,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         let worker = Rc::clone(&self.running.as_ref()?.worker);
-        Some(Box::new(Stream { context, worker, ticket: Rc::default() }))
+        Some(Box::new(Stream { context, worker, ticket: Rc::default(), answered: Cell::new(false) }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -178,10 +178,16 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
     let bell = hostcalls::register_shared_queue(&format!("faregate/bell/{unique}"))
         .map_err(|why| format!("no queue: {why:?}"))?;
     let _ = hostcalls::set_tick_period(TICK);
+    let log_paid = settings.log_paid;
     let gate = Gate::new(settings, HostMemory::open(&names), &unique);
     log::info!("faregate {} configured: gateway {}", env!("CARGO_PKG_VERSION"), gate.gateway());
-    let worker =
-        Worker { gate: RefCell::new(gate), parked: RefCell::default(), bell, rung: Cell::new(false) };
+    let worker = Worker {
+        gate: RefCell::new(gate),
+        parked: RefCell::default(),
+        bell,
+        rung: Cell::new(false),
+        log_paid,
+    };
     Ok(Running {
         root,
         worker: Rc::new(worker),

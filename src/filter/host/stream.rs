@@ -10,7 +10,7 @@ use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Headers of this prefix are ours alone: a client's are removed.
@@ -21,6 +21,8 @@ pub(super) struct Stream {
     pub(super) context: u32,
     pub(super) worker: Rc<Worker>,
     pub(super) ticket: Rc<RefCell<Ticket>>,
+    /// Whether response headers came by, the upstream's or Envoy's own.
+    pub(super) answered: Cell<bool>,
 }
 
 impl Context for Stream {}
@@ -63,16 +65,21 @@ impl HttpContext for Stream {
         if goes_on { Action::Continue } else { Action::Pause }
     }
 
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        self.answered.set(true);
+        Action::Continue
+    }
+
     fn on_log(&mut self) {
         let stage = std::mem::take(&mut self.ticket.borrow_mut().stage);
         match stage {
-            Stage::New => {}
             // Whatever the ledger grants for it later goes back; see `Root::resolve`.
             Stage::Waits => {
                 self.worker.parked.borrow_mut().remove(&self.context.to_string());
                 note("decision=abandoned");
             }
-            Stage::Free => note("decision=free"),
+            Stage::Free if self.worker.log_paid => note("decision=free"),
+            Stage::New | Stage::Free => {}
             Stage::Refused(refusal) => note_refusal("", &refusal),
             Stage::Shadow(refusal) => note_refusal("shadow:", &refusal),
             Stage::Paid(charge) => self.close(&charge),
@@ -83,15 +90,35 @@ impl HttpContext for Stream {
 impl Stream {
     fn close(&self, charge: &Charge) {
         let mut gate = self.worker.gate.borrow_mut();
-        let charged = gate.finish(clock::now(), charge, end());
+        let charged = gate.finish(charge, |by_status| self.end(by_status));
+        let released = charged == Credits::ZERO;
+        if !released && !self.worker.log_paid {
+            return;
+        }
         let rule = gate.settings().rule(charge.rule).name.clone();
         drop(gate);
-        let decision = if charged == Credits::ZERO { "released" } else { "admitted" };
-        let facts = &charge.facts;
-        note(&format!(
-            "decision={decision} account={} key={} charge={charged} rule={rule}",
-            facts.account, facts.key
-        ));
+        let decision = if released { "released" } else { "admitted" };
+        let (account, key) = (charge.holder.account(), charge.holder.key());
+        note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
+    }
+
+    /// How the request ended. Asking Envoy for the status costs more than all else at a request's end, so it
+    /// is asked only when something depends on it: there was no answer, or there may be a refund.
+    fn end(&self, by_status: bool) -> End {
+        if self.answered.get() && !by_status {
+            return End::Answered(200);
+        }
+        let number = |path| {
+            let bytes: [u8; 8] = hostcalls::get_property(path).ok().flatten()?.try_into().ok()?;
+            u16::try_from(i64::from_le_bytes(bytes)).ok()
+        };
+        match number(vec!["response", "code"]) {
+            Some(status) if status > 0 => End::Answered(status),
+            _ => match hostcalls::get_property(vec!["upstream", "address"]) {
+                Ok(Some(address)) if !address.is_empty() => End::Cut,
+                _ => End::NeverAsked,
+            },
+        }
     }
 }
 
@@ -103,21 +130,6 @@ fn surroundings(ticket: &mut Ticket, head: &Head<'_>) {
 /// An attribute of Envoy's.
 fn property(path: &[String]) -> Option<Vec<u8>> {
     hostcalls::get_property(path.iter().map(String::as_str).collect()).ok().flatten()
-}
-
-/// How the request ended, in Envoy's own words.
-fn end() -> End {
-    let number = |path| {
-        let bytes: [u8; 8] = hostcalls::get_property(path).ok().flatten()?.try_into().ok()?;
-        u16::try_from(i64::from_le_bytes(bytes)).ok()
-    };
-    match number(vec!["response", "code"]) {
-        Some(status) if status > 0 => End::Answered(status),
-        _ => match hostcalls::get_property(vec!["upstream", "address"]) {
-            Ok(Some(address)) if !address.is_empty() => End::Cut,
-            _ => End::NeverAsked,
-        },
-    }
 }
 
 fn note_refusal(watched: &str, refusal: &Refusal) {

@@ -16,6 +16,8 @@ pub(super) struct Worker {
     /// The queue that wakes this worker's root context.
     pub(super) bell: u32,
     pub(super) rung: Cell<bool>,
+    /// Whether the access log gets a note on paid and free requests, too.
+    pub(super) log_paid: bool,
 }
 
 /// Where a request stands.
@@ -94,12 +96,12 @@ impl Worker {
             let _ = hostcalls::add_map_value(proxy_wasm::types::MapType::HttpRequestHeaders, name, value);
         };
         if forward.account {
-            set("x-faregate-account", &charge.facts.account);
+            set("x-faregate-account", charge.holder.account());
         }
         if forward.key {
-            set("x-faregate-key", &charge.facts.key);
+            set("x-faregate-key", charge.holder.key());
         }
-        if let (true, Some(plan)) = (forward.plan, &charge.facts.plan) {
+        if let (true, Some(plan)) = (forward.plan, charge.holder.plan()) {
             set("x-faregate-plan", plan);
         }
         if forward.charge {

@@ -1,0 +1,80 @@
+//! The ways of charging, one beside the other.
+
+use crate::envoy::{Behind, Envoy};
+use crate::figures::Run;
+use crate::load::Wrk;
+use crate::variant::{Variant, key};
+use crate::{report, upstream};
+use harness::Bank;
+use std::collections::BTreeMap;
+use tempfile::TempDir;
+
+/// Connections at which throughput is measured.
+const CONNECTIONS: u32 = 32;
+
+struct Contender {
+    variant: Variant,
+    envoy: Envoy,
+    key: String,
+    runs: Vec<Run>,
+}
+
+/// Compares them, in so many rounds of so many seconds each.
+pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
+    let services = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let services = services.expect("a runtime");
+    let dir = TempDir::with_prefix("faregate-bench-").expect("a temporary folder");
+    let wrk = Wrk::new(dir.path());
+    let (bank, mut contenders) = services.block_on(async {
+        let bank = Bank::start(dir.path(), &[], &[]).await;
+        let (upstream, authz) = (upstream::start().await, upstream::start_authz().await);
+        let behind = Behind { upstream, ledger: bank.gateway_port, authz };
+        let mut contenders = Vec::new();
+        for variant in Variant::ALL {
+            if only.is_empty() || only.contains(&variant.name()) {
+                let envoy = Envoy::start(dir.path(), variant, behind, 1).await;
+                let key = key(&bank, variant).await;
+                contenders.push(Contender { variant, envoy, key, runs: Vec::new() });
+            }
+        }
+        (bank, contenders)
+    });
+    for contender in &contenders {
+        wrk.run(contender.envoy.port, &contender.key, CONNECTIONS, 1);
+    }
+    for round in 0..rounds {
+        eprintln!("round {} of {rounds}", round + 1);
+        // Every other round goes the other way, so that nobody always runs behind the same one.
+        if round % 2 == 0 {
+            contenders.iter_mut().for_each(|contender| measure(contender, &wrk, seconds, &services));
+        } else {
+            contenders.iter_mut().rev().for_each(|contender| measure(contender, &wrk, seconds, &services));
+        }
+    }
+    let memory = contenders.iter().map(|c| (c.variant, c.envoy.process.memory_kb())).collect();
+    let runs: BTreeMap<Variant, Vec<Run>> = contenders.into_iter().map(|c| (c.variant, c.runs)).collect();
+    services.block_on(async { bank.audit().await });
+    report::paths(&runs, &memory);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
+fn measure(contender: &mut Contender, wrk: &Wrk, seconds: u32, services: &tokio::runtime::Runtime) {
+    let Contender { variant, envoy, key, runs } = contender;
+    let exchanges = || services.block_on(envoy.stat("wasmcustom.faregate.exchanges"));
+    let (cpu, asked) = (envoy.cpu_nanos(), exchanges());
+    let many = wrk.run(envoy.port, key, CONNECTIONS, seconds);
+    let (cpu, asked) = (envoy.cpu_nanos() - cpu, exchanges() - asked);
+    let alone = wrk.run(envoy.port, key, 1, seconds.div_ceil(2));
+    let wrong = if variant.status() == 200 { many.refused } else { many.requests - many.refused };
+    assert_eq!(wrong, 0, "{variant:?}: answers that are not {}", variant.status());
+    runs.push(Run {
+        per_second: many.requests as f64 / (many.duration as f64 / 1e6),
+        cpu_micros: cpu as f64 / 1e3 / many.requests as f64,
+        p50: many.p50 as f64,
+        p99: many.p99 as f64,
+        p999: many.p999 as f64,
+        alone_p50: alone.p50 as f64,
+        exchanges: asked as f64,
+        requests: many.requests as f64,
+    });
+}

@@ -1,0 +1,63 @@
+//! Tables for people, files for programs.
+
+use crate::figures::{Run, median};
+use crate::variant::Variant;
+use harness::project;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Prints the comparison, and keeps it in a file.
+pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory_kb: &BTreeMap<Variant, u64>) {
+    let of = |variant: Variant, figure: fn(&Run) -> f64| {
+        runs.get(&variant).map_or(f64::NAN, |runs| median(runs, figure))
+    };
+    println!(
+        "{:<16}{:>10}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>10}{:>11}{:>8}",
+        "variant",
+        "req/s",
+        "share",
+        "CPU µs",
+        "÷ bare",
+        "p50",
+        "p99",
+        "p99.9",
+        "alone p50",
+        "exch/1000",
+        "MB"
+    );
+    for variant in runs.keys() {
+        let [per_second, cpu] = [of(*variant, |run| run.per_second), of(*variant, |run| run.cpu_micros)];
+        let per_thousand = of(*variant, |run| run.exchanges * 1000.0 / run.requests);
+        println!(
+            "{:<16}{per_second:>10.0}{:>8.2}{cpu:>9.1}{:>8.2}{:>8.0}{:>8.0}{:>8.0}{:>10.0}{per_thousand:>11.3}{:>8}",
+            variant.name(),
+            per_second / of(Variant::Bare, |run| run.per_second),
+            cpu / of(Variant::Bare, |run| run.cpu_micros),
+            of(*variant, |run| run.p50),
+            of(*variant, |run| run.p99),
+            of(*variant, |run| run.p999),
+            of(*variant, |run| run.alone_p50),
+            memory_kb.get(variant).unwrap_or(&0) / 1024,
+        );
+    }
+    let all: Value = runs
+        .iter()
+        .map(|(variant, runs)| {
+            let memory = memory_kb.get(variant).unwrap_or(&0);
+            let runs: Vec<Value> = runs.iter().map(Run::json).collect();
+            (variant.name().to_owned(), json!({"memory_kb": memory, "runs": runs}))
+        })
+        .collect();
+    keep("paths", &all);
+}
+
+/// Keeps what was measured.
+pub fn keep(name: &str, what: &Value) {
+    let dir = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| project().join("target"), Into::into)
+        .join("bench");
+    let file = dir.join(format!("{name}.json"));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    std::fs::write(&file, serde_json::to_string_pretty(what).expect("JSON")).expect("a file");
+    println!("all runs: {}", file.display());
+}

@@ -1,0 +1,129 @@
+//! What is compared.
+
+use harness::{Bank, filter};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// A way to treat requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variant {
+    /// Envoy without any filter.
+    Bare,
+    /// A wasm filter that does nothing.
+    Nothing,
+    /// Faregate, and the caller pays.
+    Paid,
+    /// Faregate with refunds by status, and all that it can tell the upstream.
+    PaidInFull,
+    /// Faregate, and the caller has no credits.
+    Refused,
+    /// Envoy's own limit in the process, which knows no callers.
+    LocalRateLimit,
+    /// One call per request to a service that always agrees.
+    ExtAuthz,
+}
+
+impl Variant {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Bare,
+        Self::Nothing,
+        Self::Paid,
+        Self::PaidInFull,
+        Self::Refused,
+        Self::LocalRateLimit,
+        Self::ExtAuthz,
+    ];
+
+    /// Its name in tables and files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Nothing => "nothing",
+            Self::Paid => "paid",
+            Self::PaidInFull => "paid_in_full",
+            Self::Refused => "refused",
+            Self::LocalRateLimit => "local_ratelimit",
+            Self::ExtAuthz => "ext_authz",
+        }
+    }
+
+    /// The status that its requests must get.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Refused => 402,
+            _ => 200,
+        }
+    }
+
+    /// Its HTTP filter, if it has one.
+    pub fn filter(self, nothing: &Path) -> Option<Value> {
+        match self {
+            Self::Bare => None,
+            Self::Nothing => Some(wasm("nothing", nothing, &json!({}))),
+            Self::Paid | Self::Refused => Some(wasm("faregate", &filter(), &settings(&json!({})))),
+            Self::PaidInFull => {
+                let more = json!({"refund_on": ["5xx"], "forward": ["account", "key", "charge"]});
+                Some(wasm("faregate", &filter(), &settings(&more)))
+            }
+            Self::LocalRateLimit => Some(json!({
+                "name": "limit",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+                    "stat_prefix": "limit",
+                    "token_bucket": {"max_tokens": 1_000_000_000, "tokens_per_fill": 1_000_000_000, "fill_interval": "1s"},
+                    "filter_enabled": {"default_value": {"numerator": 100}},
+                    "filter_enforced": {"default_value": {"numerator": 100}}
+                }
+            })),
+            Self::ExtAuthz => Some(json!({
+                "name": "ask",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+                    "http_service": {
+                        "server_uri": {"uri": "http://authz", "cluster": "authz", "timeout": "1s"},
+                        "authorization_request": {"allowed_headers": {"patterns": [{"exact": "x-api-key"}]}}
+                    }
+                }
+            })),
+        }
+    }
+}
+
+fn settings(more: &Value) -> Value {
+    let mut settings = json!({
+        "ledger": {"cluster": "ledger", "token": {"value": harness::GATEWAY_TOKEN}},
+        "identities": [{"header": "x-api-key"}],
+        "rules": [{"name": "health", "match": {"path": {"exact": "/healthz"}}, "price": "free"}],
+        "otherwise": {"price": "0.000001"}
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        settings[name] = value.clone();
+    }
+    settings
+}
+
+fn wasm(name: &str, file: &Path, settings: &Value) -> Value {
+    json!({
+        "name": name,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": name, "root_id": name, "failure_policy": "FAIL_RELOAD",
+                "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": settings.to_string()},
+                "vm_config": {"vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": file}}}
+            }
+        }
+    })
+}
+
+/// The do-nothing filter, built by `make bench`.
+pub fn nothing() -> PathBuf {
+    filter().with_file_name("faregate_nothing.wasm")
+}
+
+/// The caller's key for a variant: one that can pay, or one that can't.
+pub async fn key(bank: &Bank, variant: Variant) -> String {
+    let balance = if variant == Variant::Refused { "0" } else { "1000000000" };
+    bank.account(variant.name().replace('_', "-").as_str(), balance).await
+}
