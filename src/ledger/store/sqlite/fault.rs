@@ -3,10 +3,14 @@
 //! What must hold: after a fault nothing is written and nothing acknowledged. After a failed sync
 //! nobody knows which pages reached the disk, and a second sync would claim that all of them did; on
 //! a damaged file every further write may destroy more. The fault that came first is kept, and wakes whoever
-//! waits for it: `serve` then ends the ledger.
+//! waits for it: `serve` then ends the ledger. A disk that is full or refuses a write is no fault: it may be well
+//! again at any moment. It is remembered for a moment, so that a probe whose one page still fits doesn't
+//! call a ledger ready that can write nothing else.
 
 use crate::store::StoreError;
 use rusqlite::{ErrorCode, ffi};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 impl From<rusqlite::Error> for StoreError {
@@ -30,21 +34,34 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// The first fault, if there was one.
+/// How long it is remembered that the disk refused something. Gateways write about once a second.
+const MEMORY: Duration = Duration::from_secs(3);
+
+/// The first fault, if there was one, and the last time that the disk refused something.
 #[derive(Debug)]
-pub struct Fault(watch::Sender<Option<StoreError>>);
+pub struct Fault {
+    fault: watch::Sender<Option<StoreError>>,
+    refused: Mutex<Option<(Instant, StoreError)>>,
+}
 
 impl Default for Fault {
     fn default() -> Self {
-        Self(watch::Sender::new(None))
+        Self { fault: watch::Sender::new(None), refused: Mutex::default() }
     }
 }
 
 impl Fault {
     /// Looks at how something ended, and keeps the error if nothing may go on after it.
     pub fn look<T>(&self, result: &Result<T, StoreError>) {
-        let Err(error @ (StoreError::Damaged(_) | StoreError::Unsynced(_))) = result else { return };
-        let first = self.0.send_if_modified(|fault| {
+        let Err(error) = result else { return };
+        if matches!(error, StoreError::DiskFull | StoreError::DiskFailed(_)) {
+            let refused = Some((Instant::now(), error.clone()));
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+        }
+        if !matches!(error, StoreError::Damaged(_) | StoreError::Unsynced(_)) {
+            return;
+        }
+        let first = self.fault.send_if_modified(|fault| {
             let first = fault.is_none();
             fault.get_or_insert_with(|| error.clone());
             first
@@ -56,12 +73,20 @@ impl Fault {
 
     /// An error if there was a fault.
     pub fn none(&self) -> Result<(), StoreError> {
-        self.0.borrow().clone().map_or(Ok(()), Err)
+        self.fault.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// An error if the disk refused something a moment ago.
+    pub fn not_lately(&self) -> Result<(), StoreError> {
+        match &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((when, error)) if when.elapsed() < MEMORY => Err(error.clone()),
+            _ => Ok(()),
+        }
     }
 
     /// Ready when there is a fault.
     pub async fn comes(&self) -> StoreError {
-        let mut fault = self.0.subscribe();
+        let mut fault = self.fault.subscribe();
         match fault.wait_for(Option::is_some).await.map(|fault| fault.clone()) {
             Ok(Some(error)) => error,
             // The sender is `self`, so this is never reached.

@@ -148,6 +148,7 @@ impl Sqlite {
     }
 
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.run(1, move |work| upkeep::pulse(work, now)).await
+        self.writer.run(1, move |work| upkeep::pulse(work, now)).await?;
+        self.fault.not_lately()
     }
 }
