@@ -22,5 +22,5 @@ pub use postgres::Postgres;
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};
 pub use random::Random;
 pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};
-pub use upstream::Upstream;
+pub use upstream::{NUMBER, Upstream};
 pub use world::{Setup, World};
