@@ -14,7 +14,7 @@ mod run;
 mod table;
 mod trouble;
 
-use run::{Plan, Tampering};
+use run::Plan;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -49,25 +49,17 @@ fn plan() -> Result<Plan, String> {
         Some("postgres") => true,
         Some(other) => return Err(format!("DATABASE={other}: give sqlite or postgres")),
     };
-    let tampering = match text("TAMPER").as_deref() {
-        None => None,
-        Some("lost") => Some(Tampering::Lost),
-        Some("twice") => Some(Tampering::Twice),
-        Some("refused") => Some(Tampering::Refused),
-        Some(other) => return Err(format!("TAMPER={other}: give lost, twice or refused")),
-    };
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seed = number("SEED", clock.map_or(1, |time| time.as_secs() % 1_000_000))?;
-    let cuts = if postgres || tampering.is_some() { 0 } else { 150 };
-    Ok(Plan { seconds: number("SECONDS", 60)?, seed, postgres, kill_gateways: true, tampering, cuts })
+    let cuts = if postgres { 0 } else { 150 };
+    Ok(Plan { seconds: number("SECONDS", 60)?, seed, postgres, kill_gateways: true, cuts })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SHORT: Plan =
-        Plan { seconds: 8, seed: 3, postgres: false, kill_gateways: true, tampering: None, cuts: 0 };
+    const SHORT: Plan = Plan { seconds: 8, seed: 3, postgres: false, kill_gateways: true, cuts: 0 };
 
     async fn verdict(plan: Plan) -> Vec<String> {
         let report = run::live(&plan).await;
@@ -85,14 +77,5 @@ mod tests {
     async fn while_no_envoy_dies_exactly_what_was_served_is_charged() {
         let verdict = verdict(Plan { seconds: 6, seed: 4, kill_gateways: false, ..SHORT }).await;
         assert!(verdict.is_empty(), "{verdict:#?}");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_record_that_was_tampered_with_is_found() {
-        for tampering in [Tampering::Lost, Tampering::Twice, Tampering::Refused] {
-            let tampering = Some(tampering);
-            let verdict = verdict(Plan { seconds: 1, kill_gateways: false, tampering, ..SHORT }).await;
-            assert!(!verdict.is_empty(), "{tampering:?}");
-        }
     }
 }

@@ -106,3 +106,80 @@ pub fn reckon(records: &Records<'_>) -> (Sums, Vec<String>) {
     }
     (sums, wrong)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Two requests that were served, one that was refused, one without an answer; gateway 1 was killed.
+    struct Day {
+        seen: Vec<Seen>,
+        served: BTreeMap<u64, u64>,
+        balance: Value,
+        log: Log,
+    }
+
+    fn day() -> Day {
+        let request = |number, gateway, status| Seen { number, gateway, account: 0, status };
+        let balance = json!({
+            "granted": "10", "available": "8", "spent": "2", "held": "0", "expired": "0", "owed": "0"
+        });
+        let log = Log {
+            granted: BTreeMap::from([(0, 10)]),
+            gateway_kills: BTreeMap::from([(1, 1)]),
+            at_risk: MICROS,
+            ..Log::default()
+        };
+        let seen = vec![request(1, 0, 200), request(2, 1, 200), request(3, 0, 402), request(4, 1, 0)];
+        Day { seen, served: BTreeMap::from([(1, 1), (2, 1)]), balance, log }
+    }
+
+    fn findings(change: impl FnOnce(&mut Day)) -> usize {
+        let mut day = day();
+        change(&mut day);
+        let balances = [day.balance];
+        let records = Records { seen: &day.seen, served: &day.served, balances: &balances, log: &day.log };
+        reckon(&records).1.len()
+    }
+
+    fn charged(day: &mut Day, spent: &str, available: &str) {
+        day.balance["spent"] = json!(spent);
+        day.balance["available"] = json!(available);
+    }
+
+    #[test]
+    fn records_that_agree_are_good() {
+        assert_eq!(findings(|_| ()), 0);
+        assert_eq!(findings(|day| charged(day, "1", "9")), 0, "lost with the gateway that was killed");
+    }
+
+    #[test]
+    fn a_record_that_was_tampered_with_is_found() {
+        let tamperings: [fn(&mut Day); 9] = [
+            |day| drop(day.served.remove(&1)),
+            |day| drop(day.served.insert(1, 2)),
+            |day| drop(day.served.insert(3, 1)),
+            |day| drop(day.served.insert(9, 1)),
+            |day| charged(day, "3", "7"),
+            |day| charged(day, "0", "10"),
+            |day| day.balance["held"] = json!("0.000001"),
+            |day| day.balance["available"] = json!("7.999999"),
+            |day| drop(day.log.granted.insert(0, 11)),
+        ];
+        for (number, tampering) in tamperings.into_iter().enumerate() {
+            assert!(findings(tampering) > 0, "{number}");
+        }
+    }
+
+    #[test]
+    fn more_may_not_be_lost_than_was_at_risk() {
+        let lost = |at_risk| {
+            findings(|day| {
+                charged(day, "1", "9");
+                day.log.at_risk = at_risk;
+            })
+        };
+        assert_eq!((lost(MICROS), lost(MICROS - 1)), (0, 1));
+    }
+}

@@ -19,21 +19,8 @@ pub struct Plan {
     pub postgres: bool,
     /// Whether Envoys are killed, too.
     pub kill_gateways: bool,
-    /// What is falsified before the reckoning, to see that it is found.
-    pub tampering: Option<Tampering>,
     /// How many power failures to replay.
     pub cuts: usize,
-}
-
-/// How the upstream's record can be falsified.
-#[derive(Clone, Copy, Debug)]
-pub enum Tampering {
-    /// It forgets a request that it served.
-    Lost,
-    /// It has served a request twice.
-    Twice,
-    /// It has served a request that nobody was let through with.
-    Refused,
 }
 
 /// What came of it.
@@ -87,13 +74,7 @@ pub async fn live(plan: &Plan) -> Report {
     for number in 0..ACCOUNTS.len() {
         balances.push(world.bank.get(&format!("/admin/v1/accounts/account-{number}/balance")).await);
     }
-    let mut served = world.upstream.numbers();
-    match plan.tampering {
-        None => {}
-        Some(Tampering::Lost) => drop(served.pop_first()),
-        Some(Tampering::Twice) => *served.values_mut().next().expect("a served request") += 1,
-        Some(Tampering::Refused) => drop(served.insert(u64::MAX, 1)),
-    }
+    let served = world.upstream.numbers();
     let records = Records { seen: &seen, served: &served, balances: &balances, log: &log };
     let (sums, verdict) = reckon(&records);
     drop((world, server));

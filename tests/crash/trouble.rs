@@ -113,6 +113,10 @@ impl<'a> Trouble<'a> {
 
     async fn kill_ledger(&mut self) {
         let number = self.any_ledger();
+        if number == 0 && self.random.chance(500) {
+            // At the very moment at which it acknowledges something.
+            self.top_up().await;
+        }
         self.ledger(number).process.kill();
         self.wait(0, 700).await;
         self.ledger(number).restart().await;
