@@ -13,7 +13,7 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants crash fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ sim: ## live through SEEDS=1000 simulated worlds full of faults, or through one 
 sim-mutants: ## show that the simulator finds each of a list of broken variants
 	cargo build --locked --profile sim -p faregate-tests --bin sim
 	@$(TARGET)/sim/sim mutants
+
+crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under SQLite, and reckon (SEED=7 DATABASE=postgres)
+	cargo build --locked -p faregate-ledger -p faregate-tests --bin faregate --bin crash
+	@FAREGATE_BIN=$(TARGET)/debug/faregate SECONDS=$(or $(SECONDS),60) SEED=$(SEED) DATABASE=$(DATABASE) $(TARGET)/debug/crash
 
 fmt: ## format the sources
 	cargo fmt --all

@@ -157,15 +157,25 @@ mod tests {
     #[test]
     fn a_record_that_was_tampered_with_is_found() {
         let tamperings: [fn(&mut Day); 9] = [
-            |day| drop(day.served.remove(&1)),
-            |day| drop(day.served.insert(1, 2)),
-            |day| drop(day.served.insert(3, 1)),
-            |day| drop(day.served.insert(9, 1)),
+            |day| {
+                day.served.remove(&1);
+            },
+            |day| {
+                day.served.insert(1, 2);
+            },
+            |day| {
+                day.served.insert(3, 1);
+            },
+            |day| {
+                day.served.insert(9, 1);
+            },
             |day| charged(day, "3", "7"),
             |day| charged(day, "0", "10"),
             |day| day.balance["held"] = json!("0.000001"),
             |day| day.balance["available"] = json!("7.999999"),
-            |day| drop(day.log.granted.insert(0, 11)),
+            |day| {
+                day.log.granted.insert(0, 11);
+            },
         ];
         for (number, tampering) in tamperings.into_iter().enumerate() {
             assert!(findings(tampering) > 0, "{number}");

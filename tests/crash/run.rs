@@ -59,7 +59,7 @@ pub async fn live(plan: &Plan) -> Report {
         keys.push(world.bank.account(&format!("account-{number}"), &credits.to_string()).await);
         log.granted.insert(number, credits);
     }
-    let load = Load::start(&world.gateways, &keys, random.next());
+    let load = Load::start(&world.gateways, &keys, random.any());
     let mut trouble = Trouble::new(&mut world, server, random, plan.kill_gateways, log);
     trouble.last(Duration::from_secs(plan.seconds)).await;
     let Trouble { server, mut log, .. } = trouble;

@@ -196,7 +196,7 @@ impl<'a> Trouble<'a> {
 
     /// Asks the ledger, with the same idempotency key until it answers.
     async fn ask(&mut self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let key = format!("crash-{}", self.random.next());
+        let key = format!("crash-{}", self.random.any());
         let mut last = None;
         for _ in 0..200 {
             last = self.world.bank.ask(method.clone(), path, body.clone(), &key).await;

@@ -281,6 +281,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_long_log_is_brought_home() {
+        let Fixture { writer, premises, _dir, .. } = fixture();
+        let size = || premises.database().metadata().unwrap().len();
+        assert!(size() < 100_000);
+        // More than four thousand pages, in one transaction.
+        writer.run(1, |work| name(work, &"x".repeat(20_000_000))).await.unwrap();
+        writer.run(1, |work| name(work, "another")).await.unwrap();
+        assert!(size() > 20_000_000, "{}", size());
+    }
+
+    #[tokio::test]
+    async fn after_a_fault_nothing_is_written() {
+        let Fixture { writer, premises, _dir, .. } = fixture();
+        let damaged = |work: &Work<'_>| {
+            name(work, "written before the damage was met")?;
+            Err::<(), _>(StoreError::Damaged("a page is not what it was".into()))
+        };
+        assert!(matches!(writer.run(1, damaged).await, Err(StoreError::Damaged(_))));
+        writer.gone().await;
+        assert!(matches!(writer.run(1, |work| name(work, "later")).await, Err(StoreError::Stopped)));
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let reader = premises.reader().unwrap();
+        assert_eq!(reader.query_row("SELECT count(*) FROM gateways", [], count).unwrap(), 0);
+    }
+
+    #[tokio::test]
     async fn a_job_that_fails_spoils_no_other_of_its_batch() {
         let Fixture { writer, premises, metrics, _dir } = fixture();
         let free = occupy(&writer).await;
