@@ -26,11 +26,18 @@ fn main() -> ExitCode {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let good = runtime.block_on(async {
+    let work = async {
         let report = run::live(&plan).await;
         table::print(&plan, &report);
         let good = report.verdict.is_empty();
         if plan.cuts == 0 { good } else { run::power_failures(&plan).await && good }
+    };
+    let good = runtime.block_on(async {
+        tokio::select! {
+            good = work => good,
+            // Dropping the work ends what it has started, also what is frozen.
+            _ = tokio::signal::ctrl_c() => false,
+        }
     });
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
