@@ -14,14 +14,17 @@ WRK     ?= $(or $(shell command -v wrk 2>/dev/null),$(OWN_WRK))
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
 
+# Rounds and seconds of each run of the bench.
+ROUNDS  := 7 5
+
 export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick crash fmt lint check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(filter $(OWN),$(ENVOY)) ## add the wasm target, fetch Envoy
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -60,18 +63,23 @@ sim-mutants: ## show that the simulator finds each of a list of broken variants
 	cargo build --locked --profile sim -p faregate-tests --bin sim
 	@$(TARGET)/sim/sim mutants
 
-bench: ROUNDS := 7 5
-bench-quick: ROUNDS := 3 2
-bench bench-quick: build $(filter $(OWN_WRK),$(WRK)) ## what charging costs beside its alternatives, in one run (bench-quick: in two minutes)
+bench: build $(filter $(OWN_WRK),$(WRK)) ## what charging costs beside its alternatives, in one run
 	cargo build --locked $(NOTHING) --profile wasm
 	cargo build --locked --release -p faregate-tests --bin bench
 	@FAREGATE_BIN=$(TARGET)/release/faregate WRK=$(WRK) $(WRK_LIBS) $(TARGET)/release/bench paths $(ROUNDS)
+
+bench-quick: ROUNDS := 3 2
+bench-quick: bench ## the same in under two minutes
 
 $(OWN_WRK):
 	@command -v apt-get dpkg >/dev/null || { echo "the bench needs wrk: install it, or say WRK=/path/to/wrk"; exit 1; }
 	rm -rf .tools/wrk && mkdir -p .tools/wrk
 	cd .tools/wrk && apt-get download wrk libluajit-5.1-2 libluajit-5.1-common && for deb in *.deb; do dpkg -x $$deb .; done
 	rm -f .tools/wrk/*.deb
+
+crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under SQLite, and reckon (SEED=7 DATABASE=postgres)
+	cargo build --locked -p faregate-ledger -p faregate-tests --bin faregate --bin crash
+	@FAREGATE_BIN=$(TARGET)/debug/faregate SECONDS=$(or $(SECONDS),60) SEED=$(SEED) DATABASE=$(DATABASE) $(TARGET)/debug/crash
 
 fmt: ## format the sources
 	cargo fmt --all

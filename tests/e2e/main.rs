@@ -14,4 +14,5 @@ mod quickstart;
 mod refusals;
 mod shutdown;
 mod steady;
+mod storage;
 mod wall_clock;

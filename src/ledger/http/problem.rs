@@ -53,6 +53,15 @@ impl From<StoreError> for Failure {
             StoreError::Away(_) => {
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail);
             }
+            StoreError::DiskFull => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_full", detail);
+            }
+            StoreError::DiskFailed(_) | StoreError::Unsynced(_) => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_failed", detail);
+            }
+            StoreError::Damaged(_) => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_damaged", detail);
+            }
             StoreError::Backend(_) => {
                 tracing::error!(%detail, "a request failed");
                 return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);

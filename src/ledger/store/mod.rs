@@ -141,9 +141,25 @@ impl Store {
         on!(self, database => database.close().await);
     }
 
-    /// Ready when nothing can ever be written any more, whatever the reason.
-    pub async fn gone(&self) {
-        on!(self, database => database.gone().await);
+    /// Ready when nothing can ever be written any more; tells why.
+    pub async fn gone(&self) -> String {
+        on!(self, database => database.gone().await)
+    }
+
+    /// Looks once for damage that opening has not seen. `None` when it was stopped, or where the database
+    /// server does it.
+    pub async fn inspect(&self) -> Result<Option<api::Audit>, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.inspect().await,
+            Backend::Postgres(_) => Ok(None),
+        }
+    }
+
+    /// Ends [`Self::inspect`].
+    pub fn stop_inspecting(&self) {
+        if let Backend::Sqlite(sqlite) = &self.backend {
+            sqlite.stop_inspecting();
+        }
     }
 
     /// Draws a line: every lease that is named from now on is stamped with a larger number than this

@@ -42,8 +42,9 @@ impl Postgres {
         self.pool.close();
     }
 
-    pub async fn gone(&self) {
+    pub async fn gone(&self) -> String {
         self.batcher.gone().await;
+        "whatever writes to the database has ended".to_owned()
     }
 
     pub async fn touches(&self) -> Result<i64, StoreError> {
