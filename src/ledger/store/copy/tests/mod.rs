@@ -1,0 +1,1 @@
+//! Backup, restore and migrate, on both databases.
