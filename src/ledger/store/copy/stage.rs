@@ -21,7 +21,6 @@ pub struct Stage {
     _lock: File,
     path: PathBuf,
     /// Keeps ledgers off the source until the copy is where it belongs.
-    #[expect(dead_code, reason = "it is held, and let go")]
     source: Source,
 }
 
@@ -146,7 +145,7 @@ impl Stage {
 
     /// Brings the copy to the present version, and looks at all of it.
     fn checked(self, place: &str) -> Result<Self, CopyError> {
-        let mut conn = self.open()?;
+        let mut conn = sqlite::open_stage(&self.path).map_err(|error| sqlite::explain(&error, place))?;
         sqlite::check(&mut conn, place)?;
         agree(&sqlite::audit(&conn)?, place)?;
         drop(conn);

@@ -1,7 +1,7 @@
 //! A PostgreSQL database as one side of a copy (see `store/copy`). Everything happens on one connection and
 //! in one transaction: what is read is one moment, and what is written is there at once or not at all.
 
-use super::handle::connect;
+pub use super::handle::connect;
 use super::migrate::{STEPS, migrate};
 use super::pool::SERVING;
 use super::settings::Settings;
