@@ -13,7 +13,7 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants fixtures fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ sim: ## live through SEEDS=1000 simulated worlds full of faults, or through one 
 sim-mutants: ## show that the simulator finds each of a list of broken variants
 	cargo build --locked --profile sim -p faregate-tests --bin sim
 	@$(TARGET)/sim/sim mutants
+
+fixtures: ## write the databases of this version that later versions are tested with, where they are missing
+	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
 
 fmt: ## format the sources
 	cargo fmt --all

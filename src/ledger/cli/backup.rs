@@ -26,12 +26,7 @@ impl Backup {
 }
 
 /// Shows what a copy holds.
-pub fn show(
-    holdings: &Holdings,
-    place: &Value,
-    title: &str,
-    screen: &mut Screen<'_>,
-) -> Result<(), Failure> {
+pub fn show(holdings: &Holdings, place: &Value, title: &str, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let mut answer = json!(holdings);
     if let (Some(answer), Some(place)) = (answer.as_object_mut(), place.as_object()) {
         answer.extend(place.clone());

@@ -9,10 +9,8 @@ use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
 };
-use std::sync::atomic::{AtomicU64, Ordering};
 
 const TTL_MS: u64 = 20_000;
-static COUNT: AtomicU64 = AtomicU64::new(1);
 
 /// A store with what a story needs around it.
 pub struct World {
@@ -24,9 +22,13 @@ pub fn credits(whole: i64) -> Credits {
     Credits::from_micros(whole * 1_000_000)
 }
 
+/// A name that nothing has yet, not even in a database from long ago.
+fn fresh(kind: &str) -> String {
+    format!("{kind}_{}", uuid::Uuid::now_v7().simple())
+}
+
 pub fn memo() -> Memo {
-    let key = format!("memo-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    Memo { key, fingerprint: [0; 32] }
+    Memo { key: fresh("memo"), fingerprint: [0; 32] }
 }
 
 impl World {
@@ -63,7 +65,7 @@ impl World {
     }
 
     pub async fn give(&self, account: &str, whole: i64, lasts: Option<i64>) -> Result<Done, StoreError> {
-        let id = GrantId::stored(format!("grant_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let id = GrantId::stored(fresh("grant"));
         let expires_at = lasts.map(|lasts| Timestamp::from_second(self.second + lasts).unwrap());
         let (account, amount) = (account.to_owned(), credits(whole));
         let (note, source) = (None, None);

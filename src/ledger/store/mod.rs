@@ -5,9 +5,9 @@
 //! that both must pass. The set of databases is closed, so the choice is an enum and not a trait.
 
 pub mod command;
-pub mod copy;
 #[cfg(test)]
 mod contract;
+pub mod copy;
 mod draws;
 pub mod error;
 pub mod postgres;

@@ -49,7 +49,9 @@ pub enum CopyError {
         path: PathBuf,
     },
     /// The tables on the server are of another version.
-    #[error("{place} is of version {found}, this program writes version {known}; start its ledger once with this program")]
+    #[error(
+        "{place} is of version {found}, this program writes version {known}; start its ledger once with this program"
+    )]
     Older {
         /// Which.
         place: String,
@@ -83,7 +85,9 @@ pub enum CopyError {
         place: String,
     },
     /// The copy is not what it was made from.
-    #[error("the copy differs in table {table}: {expected} rows became {found}, or their content changed; nothing was kept")]
+    #[error(
+        "the copy differs in table {table}: {expected} rows became {found}, or their content changed; nothing was kept"
+    )]
     Differs {
         /// Where it differs.
         table: String,

@@ -81,7 +81,7 @@ impl Stage {
         lock.lock().map_err(io(room))?;
         let path = dir.path().join(open::DATABASE);
         drop(open::private_file(&path)?);
-        Ok(Self { dir, _lock: lock, path, source: source })
+        Ok(Self { dir, _lock: lock, path, source })
     }
 
     /// What a directory's database holds at this moment. Until the copy has a name no ledger may run on it

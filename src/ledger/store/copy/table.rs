@@ -37,53 +37,129 @@ impl Table {
     }
 }
 
-const fn table(
-    name: &'static str,
-    key: &'static str,
-    columns: &'static [(&'static str, Kind)],
-) -> Table {
+const fn table(name: &'static str, key: &'static str, columns: &'static [(&'static str, Kind)]) -> Table {
     Table { name, columns, key }
 }
 
 /// All tables, those that others refer to before these.
 pub const TABLES: [Table; 10] = [
-    table("accounts", "no", &[
-        ("no", Number), ("id", Text), ("name", Text), ("state", Text), ("available", Number), ("held", Number),
-        ("spent", Number), ("expired", Number), ("owed", Number), ("granted", Number), ("holders", Number),
-        ("tight", Flag), ("created_ms", Number),
-    ]),
-    table("keys", "no", &[
-        ("no", Number), ("id", Text), ("account", Number), ("hash", Bytes), ("prefix", Text), ("subject", Text),
-        ("revoked", Flag), ("expires_ms", Number), ("expiry_told", Flag), ("note", Text), ("created_ms", Number),
-    ]),
-    table("grants", "no", &[
-        ("no", Number), ("id", Text), ("account", Number), ("amount", Number), ("remaining", Number),
-        ("priority", Number), ("expires_ms", Number), ("note", Text), ("source", Text), ("created_ms", Number),
-    ]),
+    table(
+        "accounts",
+        "no",
+        &[
+            ("no", Number),
+            ("id", Text),
+            ("name", Text),
+            ("state", Text),
+            ("available", Number),
+            ("held", Number),
+            ("spent", Number),
+            ("expired", Number),
+            ("owed", Number),
+            ("granted", Number),
+            ("holders", Number),
+            ("tight", Flag),
+            ("created_ms", Number),
+        ],
+    ),
+    table(
+        "keys",
+        "no",
+        &[
+            ("no", Number),
+            ("id", Text),
+            ("account", Number),
+            ("hash", Bytes),
+            ("prefix", Text),
+            ("subject", Text),
+            ("revoked", Flag),
+            ("expires_ms", Number),
+            ("expiry_told", Flag),
+            ("note", Text),
+            ("created_ms", Number),
+        ],
+    ),
+    table(
+        "grants",
+        "no",
+        &[
+            ("no", Number),
+            ("id", Text),
+            ("account", Number),
+            ("amount", Number),
+            ("remaining", Number),
+            ("priority", Number),
+            ("expires_ms", Number),
+            ("note", Text),
+            ("source", Text),
+            ("created_ms", Number),
+        ],
+    ),
     table("gateways", "no", &[("no", Number), ("name", Text)]),
-    table("leases", "gateway, key", &[
-        ("gateway", Number), ("key", Number), ("account", Number), ("fence", Number), ("state", Text),
-        ("granted", Number), ("spent", Number), ("returned", Number), ("held", Number), ("draws", Text),
-        ("escrow", Number), ("on_credit", Number), ("recall", Flag), ("brisk", Flag), ("touch", Number),
-        ("changed_ms", Number),
-    ]),
-    table("entries", "account, minute, kind, key, gateway, fence, grant_no", &[
-        ("account", Number), ("minute", Number), ("kind", Number), ("key", Number), ("gateway", Number),
-        ("fence", Number), ("grant_no", Number), ("amount", Number),
-    ]),
-    table("changes", "seq", &[
-        ("seq", Number), ("account", Number), ("key", Number), ("gateway", Number), ("made_ms", Number),
-    ]),
-    table("usage", "account, minute, key, rule", &[
-        ("account", Number), ("minute", Number), ("key", Number), ("rule", Text), ("requests", Number),
-        ("credits", Number), ("refunds", Number),
-    ]),
-    table("brokers", "gateway, broker", &[
-        ("gateway", Number), ("broker", Text), ("seq", Number), ("heard_ms", Number),
-    ]),
-    table("idempotency", "key", &[
-        ("key", Text), ("fingerprint", Bytes), ("body", Text), ("shown_key", Text), ("made_ms", Number),
-    ]),
+    table(
+        "leases",
+        "gateway, key",
+        &[
+            ("gateway", Number),
+            ("key", Number),
+            ("account", Number),
+            ("fence", Number),
+            ("state", Text),
+            ("granted", Number),
+            ("spent", Number),
+            ("returned", Number),
+            ("held", Number),
+            ("draws", Text),
+            ("escrow", Number),
+            ("on_credit", Number),
+            ("recall", Flag),
+            ("brisk", Flag),
+            ("touch", Number),
+            ("changed_ms", Number),
+        ],
+    ),
+    table(
+        "entries",
+        "account, minute, kind, key, gateway, fence, grant_no",
+        &[
+            ("account", Number),
+            ("minute", Number),
+            ("kind", Number),
+            ("key", Number),
+            ("gateway", Number),
+            ("fence", Number),
+            ("grant_no", Number),
+            ("amount", Number),
+        ],
+    ),
+    table(
+        "changes",
+        "seq",
+        &[("seq", Number), ("account", Number), ("key", Number), ("gateway", Number), ("made_ms", Number)],
+    ),
+    table(
+        "usage",
+        "account, minute, key, rule",
+        &[
+            ("account", Number),
+            ("minute", Number),
+            ("key", Number),
+            ("rule", Text),
+            ("requests", Number),
+            ("credits", Number),
+            ("refunds", Number),
+        ],
+    ),
+    table(
+        "brokers",
+        "gateway, broker",
+        &[("gateway", Number), ("broker", Text), ("seq", Number), ("heard_ms", Number)],
+    ),
+    table(
+        "idempotency",
+        "key",
+        &[("key", Text), ("fingerprint", Bytes), ("body", Text), ("shown_key", Text), ("made_ms", Number)],
+    ),
 ];
 
 /// One value.

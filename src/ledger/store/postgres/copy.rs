@@ -1,12 +1,12 @@
 //! A PostgreSQL database as one side of a copy (see `store/copy`). Everything happens on one connection and
 //! in one transaction: what is read is one moment, and what is written is there at once or not at all.
 
+use super::audit;
 pub use super::handle::connect;
 use super::migrate::{STEPS, migrate};
 use super::pool::SERVING;
 use super::settings::Settings;
 use super::trouble::Trouble;
-use super::audit;
 use crate::api::Audit;
 use crate::store::copy::{Content, Contents, CopyError, Kind, Row, TABLES, Table, Value};
 use crate::store::{OpenError, StoreError};
@@ -80,7 +80,8 @@ impl Link {
         link.alone("SELECT pg_try_advisory_xact_lock($1)")?;
         link.run(migrate(&link.conn))??;
         for table in &TABLES {
-            let rows = link.number(&format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1) r", table.name))?;
+            let rows =
+                link.number(&format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1) r", table.name))?;
             if rows > 0 {
                 let what = format!("rows in table {}", table.name);
                 return Err(CopyError::NotEmpty { place: link.place, what });
@@ -113,7 +114,8 @@ impl Link {
 
     /// Recomputes every balance.
     pub fn audit(&self) -> Result<Audit, CopyError> {
-        let done = self.runtime.block_on(async { tokio::time::timeout(STEP, audit::compare(&self.conn)).await });
+        let done =
+            self.runtime.block_on(async { tokio::time::timeout(STEP, audit::compare(&self.conn)).await });
         let late = |_| StoreError::Away(format!("no answer from the server within {STEP:?}"));
         Ok(done.map_err(late)?.map_err(StoreError::from)?)
     }

@@ -77,7 +77,8 @@ pub fn check(conn: &mut Connection, place: &str) -> Result<(), CopyError> {
     if schema(conn)? != schema(&fresh)? {
         return Err(no_ledger("its tables are not those of a ledger".into()));
     }
-    let stray = conn.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get::<_, i64>(0))?;
+    let stray =
+        conn.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get::<_, i64>(0))?;
     if stray > 0 {
         return Err(damaged(format!("{stray} rows refer to rows that are not there")));
     }

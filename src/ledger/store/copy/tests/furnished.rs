@@ -1,10 +1,17 @@
 //! A ledger with something of everything in it, always the same.
 
 use crate::domain::account::Turn;
-use crate::domain::{KeyId, key};
+use crate::domain::{AccountId, KeyId, key};
 use crate::store::contract::{World, asking, credits, ending, report};
-use crate::store::{Command, Credential, Store};
+use crate::store::{Command, Credential, Memo, Store};
 use faregate_protocol::exchange::{Entry, ExchangeRequest, UsageLine, UsageReport, VERSION};
+
+/// A command that was carried out once, under an idempotency key of its own.
+pub fn remembered() -> (Command, Memo) {
+    let id = AccountId::parse("remembered").unwrap();
+    let memo = Memo { key: "a key that is remembered".into(), fingerprint: [7; 32] };
+    (Command::CreateAccount { id, name: Some("Remembered Inc.".into()) }, memo)
+}
 
 pub async fn furnish(store: &Store) {
     let mut world = World::new(store.clone());
@@ -47,5 +54,7 @@ pub async fn furnish(store: &Store) {
     world.second += 60;
     store.expire(world.now()).await.unwrap();
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
+    let (command, memo) = remembered();
+    store.execute(command, memo, world.now()).await.unwrap();
     world.is_clean().await;
 }

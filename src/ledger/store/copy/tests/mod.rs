@@ -183,7 +183,7 @@ async fn no_ledger_starts_on_a_database_that_is_being_filled() {
     let places = places().await;
     let Some([one, _]) = places.kinds.get(1).cloned() else { return };
     let target = one.clone();
-    let claimed = done(move || target::Target::claim(&target)).await.unwrap();
+    let claimed = done(move || Target::claim(&target)).await.unwrap();
     let refused = Store::open(&one, Arc::default()).await.unwrap_err().to_string();
     assert!(refused.contains("being restored or moved"), "{refused}");
     done(move || Ok(drop(claimed))).await.unwrap();

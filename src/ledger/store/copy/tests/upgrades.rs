@@ -1,10 +1,11 @@
 //! Databases of every version there ever was are opened with the present program. Their fixtures were written
 //! by the program of that version: `make fixtures` writes those that are missing, and never another.
 
-use super::{furnish, open};
+use super::furnished::{furnish, remembered};
+use super::open;
 use crate::store::contract::{World, asking, credits, report};
 use crate::store::postgres::testing::Server;
-use crate::store::{Database, postgres, sqlite};
+use crate::store::{Answer, Database, postgres, sqlite};
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -30,10 +31,12 @@ fn read(kind: &str, version: usize) -> String {
 #[test]
 fn a_step_that_was_released_never_changes() {
     let of = |kind: &str, steps: &[&str]| -> Vec<(String, String)> {
-        let hash = |step: &&str| Sha256::digest(step).iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let hash = |step: &&str| {
+            Sha256::digest(step).iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+        };
         steps.iter().enumerate().map(|(n, step)| (format!("{kind} {}", n + 1), hash(step))).collect()
     };
     let mut found = of("sqlite", &sqlite::migrate::STEPS);
@@ -52,6 +55,9 @@ async fn goes_on(database: &Database) {
     assert_eq!(late.ended, Some(1), "a lease that was reclaimed is remembered");
     let lease = world.tell("gw-a", asking(report("key_acme", 1, 6, 2), 14, 14)).await.lease.unwrap();
     assert!(lease.granted >= credits(14));
+    let (command, memo) = remembered();
+    let again = store.execute(command, memo, world.now()).await.unwrap();
+    assert!(matches!(again, Answer::Replayed(_)), "{again:?}");
     world.give("paused", 5, None).await.unwrap();
     world.customer("newcomer").await;
     world.is_clean().await;
