@@ -129,7 +129,7 @@ impl Stage {
         for table in &TABLES {
             let content = original.entry(table.name.to_owned()).or_default();
             link.each(table, CHUNK.0, |rows| {
-                rows.iter().for_each(|row| content.add(row));
+                content.add_all(&rows);
                 Ok(sqlite::write(&conn, table, &rows)?)
             })?;
         }

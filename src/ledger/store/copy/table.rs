@@ -221,6 +221,13 @@ pub struct Content {
 }
 
 impl Content {
+    /// Counts rows.
+    pub fn add_all(&mut self, rows: &[Row]) {
+        for row in rows {
+            self.add(row);
+        }
+    }
+
     /// Counts a row.
     pub fn add(&mut self, row: &[Value]) {
         let mut print = Sha256::new();

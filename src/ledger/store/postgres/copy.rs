@@ -155,7 +155,7 @@ impl Link {
         for table in &TABLES {
             let mut content = Content::default();
             self.each(table, most, |rows| {
-                rows.iter().for_each(|row| content.add(row));
+                content.add_all(&rows);
                 Ok(())
             })?;
             contents.insert(table.name.to_owned(), content);

@@ -12,11 +12,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 use std::path::Path;
 use std::sync::atomic::AtomicI64;
 
-/// Opens a copy that has no name yet. It lasts only once the whole file is synced.
+/// Opens a copy that has no name yet. It lasts only once the whole file is synced; whatever fails on it, it
+/// is thrown away, so nothing in it is ever rolled back.
 pub fn open_stage(path: &Path) -> Result<Connection, StoreError> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     conn.execute_batch(
-        "PRAGMA trusted_schema = OFF; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;
+        "PRAGMA trusted_schema = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
          PRAGMA cache_size = -65536",
     )?;
     Ok(conn)
@@ -155,7 +156,7 @@ pub fn contents(conn: &Connection) -> Result<Contents, CopyError> {
     for table in &TABLES {
         let mut content = Content::default();
         each(conn, table, crate::store::copy::CHUNK, |rows| {
-            rows.iter().for_each(|row| content.add(row));
+            content.add_all(&rows);
             Ok(())
         })?;
         contents.insert(table.name.to_owned(), content);
