@@ -38,7 +38,6 @@ pub fn show(holdings: &Holdings, place: &Value, title: &str, screen: &mut Screen
 }
 
 /// Why nothing was copied; the message says what to do.
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 pub fn failure(error: CopyError) -> Failure {
     Failure::new("copy", error)
 }

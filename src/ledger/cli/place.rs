@@ -25,6 +25,7 @@ pub struct Place {
 
 /// How a ledger that serves uses its server.
 #[derive(Args)]
+#[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub struct Limits {
     /// The most connections to the server
     #[arg(long, value_name = "NUMBER", default_value_t = Settings::POOL_SIZE as u64, value_parser = clap::value_parser!(u64).range(2..=1_000))]
