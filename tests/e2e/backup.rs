@@ -89,7 +89,8 @@ async fn a_lost_ledger_comes_back(data: Data) {
             .await;
         }
     }
-    assert_eq!(flood(&world.gateways, &key, 200, 4).await.get(&200), Some(&200));
+    let tally = flood(&world.gateways, &key, 200, 4).await;
+    assert_eq!(tally.get(&200), Some(&200), "{tally:?}");
     assert!(world.upstream.served() >= served + 204);
 
     world.bank.post(&format!("/admin/v1/keys/{id}/revoke"), json!({})).await;

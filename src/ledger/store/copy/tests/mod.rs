@@ -242,6 +242,14 @@ async fn a_file_that_is_no_whole_ledger_is_refused_and_nothing_is_left() {
         assert_eq!(std::fs::read(&file).ok(), before, "{name} is only read");
         assert!(!places.names("").contains(&"two".to_owned()), "{name}: {:?}", places.names(""));
     }
+    std::fs::create_dir(places.file("kitchen")).unwrap();
+    std::fs::copy(places.file("cooked"), places.file("kitchen/ledger.db")).unwrap();
+    let kitchen = Database::Directory(places.file("kitchen"));
+    let cooked = backed_up(&kitchen, &places.file("never")).await;
+    assert!(matches!(cooked, Err(CopyError::Unbalanced { .. })), "{cooked:?}");
+    let cooked = moved(&kitchen, &two).await;
+    assert!(matches!(cooked, Err(CopyError::Unbalanced { .. })), "{cooked:?}");
+    assert!(!places.file("never").exists() && !places.file("two").exists());
     if let Some([server, _]) = places.kinds.get(1) {
         restored(&places.file("cooked"), server).await.unwrap_err();
         open(server).await.close().await;
