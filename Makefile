@@ -21,7 +21,7 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick crash fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick crash fixtures fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ $(OWN_WRK):
 crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under SQLite, and reckon (SEED=7 DATABASE=postgres)
 	cargo build --locked -p faregate-ledger -p faregate-tests --bin faregate --bin crash
 	@FAREGATE_BIN=$(TARGET)/debug/faregate SECONDS=$(or $(SECONDS),60) SEED=$(SEED) DATABASE=$(DATABASE) $(TARGET)/debug/crash
+
+fixtures: ## write the databases of this version that later versions are tested with, where they are missing
+	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
 
 fmt: ## format the sources
 	cargo fmt --all

@@ -72,7 +72,7 @@ fn every_link_leads_somewhere() {
             assert!(target.exists(), "{}: {link}", path.display());
             let has = |line: &str| {
                 line.starts_with('#')
-                    && line.to_lowercase().replace(' ', "-").ends_with(&format!("-{anchor}"))
+                    && line.to_lowercase().replace(',', "").replace(' ', "-").ends_with(&format!("-{anchor}"))
             };
             let target = std::fs::read_to_string(&target).unwrap_or_default();
             assert!(anchor.is_empty() || target.lines().any(has), "{}: {link}", path.display());

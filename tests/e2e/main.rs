@@ -1,5 +1,6 @@
 //! Stories, one file each. Each starts its own world, looks at it only from outside, and leaves nothing.
 
+mod backup;
 mod bad_input;
 mod configuration;
 mod control;

@@ -7,6 +7,7 @@
 pub mod command;
 #[cfg(test)]
 mod contract;
+pub mod copy;
 mod draws;
 pub mod error;
 pub mod postgres;
@@ -23,6 +24,7 @@ use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
 use jiff::Timestamp;
 use postgres::Postgres;
 use sqlite::Sqlite;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,6 +71,16 @@ pub enum Database {
     Directory(PathBuf),
     /// On a PostgreSQL server, which several ledgers may share.
     Server(Box<postgres::Settings>),
+}
+
+/// Where it is, for people: without a password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(dir) => dir.display().fmt(f),
+            Self::Server(settings) => settings.fmt(f),
+        }
+    }
 }
 
 /// What a database did with a message from a gateway.

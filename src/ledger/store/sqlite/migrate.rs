@@ -6,10 +6,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::PathBuf;
 
 /// One step each; a step that was released never changes.
-const STEPS: [&str; 1] = [include_str!("0001_start.sql")];
+pub const STEPS: [&str; 1] = [include_str!("0001_start.sql")];
 
 /// Runs the steps that are missing, each in a transaction of its own.
-pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
+pub fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
     let path = PathBuf::from(conn.path().unwrap_or_default());
     let backend = |error| unopened(&path, error);
     conn.execute_batch("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT")

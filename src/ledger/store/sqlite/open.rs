@@ -35,20 +35,8 @@ pub struct Premises {
 impl Premises {
     /// Makes the directory if need be, readable by its owner only, and locks it.
     pub fn enter(dir: &Path) -> Result<Self, OpenError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |why| OpenError::Io { path, why }
-        };
-        if !dir.is_dir() {
-            make(dir).map_err(io(dir))?;
-        }
-        let lock = private_file(&dir.join("ledger.lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: dir.to_owned() }),
-            Err(TryLockError::Error(why)) => return Err(io(dir)(why)),
-        }
-        let database = dir.join("ledger.db");
+        let lock = lock(dir)?;
+        let database = dir.join(DATABASE);
         let is_empty = database.metadata().map_or(true, |file| file.len() == 0);
         if is_empty && lock.metadata().is_ok_and(|file| file.len() > 0) {
             return Err(OpenError::Gone { path: database });
@@ -116,7 +104,26 @@ fn make(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn private_file(path: &Path) -> Result<File, OpenError> {
+/// The file of the database in its directory.
+pub const DATABASE: &str = "ledger.db";
+/// The file that is locked as long as somebody works on the directory.
+pub const LOCK: &str = "ledger.lock";
+
+/// Makes the directory if need be, readable by its owner only, and locks it as long as the file is open.
+pub fn lock(dir: &Path) -> Result<File, OpenError> {
+    let io = |why| OpenError::Io { path: dir.to_owned(), why };
+    if !dir.is_dir() {
+        make(dir).map_err(io)?;
+    }
+    let lock = private_file(&dir.join(LOCK))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: dir.to_owned() }),
+        Err(TryLockError::Error(why)) => Err(io(why)),
+    }
+}
+
+pub fn private_file(path: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -124,7 +131,7 @@ fn private_file(path: &Path) -> Result<File, OpenError> {
     options.open(path).map_err(|why| OpenError::Io { path: path.to_owned(), why })
 }
 
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
+pub fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
     let backend = |error| unopened(path, error);
     let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(backend)?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(backend)?;
