@@ -3,8 +3,9 @@
 //! Every answer, errors included, carries the marker header, so that a gateway can tell the ledger's
 //! answers from those that Envoy makes up when it can't reach it.
 
-use super::body::{Invalid, parse};
-use super::{App, auth, health, in_time};
+use super::body::{Invalid, beginning, parse};
+use super::problem::MOST_SAID;
+use super::{App, PATIENCE, TooLong, auth, health, in_time};
 use crate::domain::exchange::check;
 use crate::store::StoreError;
 use axum::body::Bytes;
@@ -44,7 +45,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(PATIENCE, in_time::<Failure>))
         .layer(middleware::map_response(marked))
         .with_state(app)
 }
@@ -82,6 +83,10 @@ async fn exchange(
             Err(error.into())
         }
     }
+}
+
+pub(super) fn readable(body: &[u8]) -> Result<(), String> {
+    read(body).map(|_| ()).map_err(|failure| failure.body.detail)
 }
 
 fn read(body: &[u8]) -> Result<ExchangeRequest, Failure> {
@@ -184,13 +189,21 @@ struct Failure {
 
 impl Failure {
     fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, body: ExchangeError { code: code.into(), detail: detail.into() } }
+        let detail = beginning(detail.into(), MOST_SAID);
+        Self { status, body: ExchangeError { code: code.into(), detail } }
     }
 }
 
 impl From<Invalid> for Failure {
     fn from(invalid: Invalid) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", invalid.sentence())
+    }
+}
+
+impl From<TooLong> for Failure {
+    fn from(why: TooLong) -> Self {
+        let failure = super::problem::Failure::from(why);
+        Self::new(failure.status, failure.code, failure.detail)
     }
 }
 

@@ -10,6 +10,8 @@ pub(super) const MAX_RULES: usize = 1_000;
 pub(super) const MAX_IDENTITIES: usize = 16;
 /// How much of a wrong value an error repeats, in characters.
 const SHOWN: usize = 60;
+/// How much of a path, or of what was found there, an error repeats, in bytes.
+const MOST_TOLD: usize = 300;
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +31,22 @@ pub struct Fault {
 impl SettingsError {
     /// `found` stands at `path`, where only `allowed` may.
     pub fn new(path: &str, found: &str, allowed: &str) -> Self {
-        Self(Box::new(Fault { path: path.to_owned(), found: found.to_owned(), allowed: allowed.to_owned() }))
+        Self(Box::new(Fault { path: beginning(path), found: beginning(found), allowed: allowed.to_owned() }))
     }
 
     /// Where, what, and what would be right.
     pub fn fault(&self) -> &Fault {
         &self.0
+    }
+}
+
+/// A text, or the beginning of one that is too long for a message.
+fn beginning(text: &str) -> String {
+    let end = (0..=MOST_TOLD).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    if text.len() <= MOST_TOLD {
+        text.to_owned()
+    } else {
+        [text.get(..end).unwrap_or_default(), "…"].concat()
     }
 }
 
