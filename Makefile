@@ -13,7 +13,7 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,11 @@ sim: ## live through SEEDS=1000 simulated worlds full of faults, or through one 
 sim-mutants: ## show that the simulator finds each of a list of broken variants
 	cargo build --locked --profile sim -p faregate-tests --bin sim
 	@$(TARGET)/sim/sim mutants
+
+fuzz: ## throw odd input at every reader for SECONDS=10 each, or CASES=100000 (ONLY=heads SEED=7)
+	cargo build --locked --profile sim -p faregate-tests --bin fuzz
+	@$(TARGET)/sim/fuzz $(if $(CASES),cases $(CASES),seconds $(or $(SECONDS),10)) \
+		$(if $(ONLY),target $(ONLY)) $(if $(SEED),seed $(SEED))
 
 fmt: ## format the sources
 	cargo fmt --all

@@ -4,7 +4,7 @@
 //! that were never right. A finding is made as small as possible before it is shown, and comes again under
 //! the seed that is printed with it.
 //!
-//! - `make fuzz` gives every target ten seconds; `SECONDS=60`, `CASES=100000`, `TARGET=heads`, `SEED=7` change that.
+//! - `make fuzz` gives every target ten seconds; `SECONDS=60`, `CASES=100000`, `ONLY=heads`, `SEED=7` change that.
 //! - The tests below give each of them a small budget under a fixed seed.
 //!
 //! Where to look: [`play`] holds the budget and the clock; [`odd`] makes the inputs; each other module is one
@@ -89,7 +89,7 @@ fn main() -> ExitCode {
             target.what
         );
         if let Some(finding) = finding {
-            println!("{finding}\n  again: make fuzz TARGET={} SEED={seed}", target.name);
+            println!("{finding}\n  again: make fuzz ONLY={} SEED={seed}", target.name);
             found = true;
         }
     }

@@ -35,8 +35,7 @@ impl Invalid {
 /// The beginning of a text of a client's own making, which may be long.
 pub fn beginning(mut text: String, most: usize) -> String {
     if text.len() > most {
-        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        text.truncate(end);
+        text.truncate(text.floor_char_boundary(most));
         text.push('…');
     }
     text

@@ -18,16 +18,12 @@ use axum::{Json, Router, middleware};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_AMOUNT, MAX_BODY_BYTES,
-    MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_NAME_BYTES, MAX_USAGE_LINES, PATH, Payer, UsageReport, VERSION,
+    MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_NAME_BYTES, MAX_USAGE_LINES,
+    PATH, Payer, UsageReport, VERSION,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::sync::Arc;
-
-/// The most requests or refunds in one usage line.
-const MAX_COUNT: u64 = 1_000_000_000;
-/// The most credits in one usage line: 10^9.
-const MAX_LINE: Credits = Credits::from_micros(1_000_000_000_000_000);
 
 pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -161,11 +157,11 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
     for (n, line) in report.lines.iter().enumerate() {
         length(&format!("usage.lines[{n}].payer"), &line.payer, MAX_NAME_BYTES)?;
         length(&format!("usage.lines[{n}].rule"), &line.rule, MAX_NAME_BYTES)?;
-        let amount = line.credits >= Credits::ZERO && line.credits <= MAX_LINE;
-        if !amount || line.requests > MAX_COUNT || line.refunds > MAX_COUNT {
+        let amount = line.credits >= Credits::ZERO && line.credits <= MAX_LINE_CREDITS;
+        if !amount || line.requests > MAX_LINE_COUNT || line.refunds > MAX_LINE_COUNT {
             let reason = format!(
-                "is out of range; at most {MAX_COUNT} requests and refunds, and 0 to {} micro-credits",
-                MAX_LINE.micros()
+                "is out of range; at most {MAX_LINE_COUNT} requests and refunds, and 0 to {} micro-credits",
+                MAX_LINE_CREDITS.micros()
             );
             return Err(Invalid::field(format!("usage.lines[{n}]"), reason));
         }

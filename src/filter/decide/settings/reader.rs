@@ -42,12 +42,8 @@ impl SettingsError {
 
 /// A text, or the beginning of one that is too long for a message.
 fn beginning(text: &str) -> String {
-    let end = (0..=MOST_TOLD).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    if text.len() <= MOST_TOLD {
-        text.to_owned()
-    } else {
-        [text.get(..end).unwrap_or_default(), "…"].concat()
-    }
+    let shown = text.get(..text.floor_char_boundary(MOST_TOLD)).unwrap_or_default();
+    if shown.len() == text.len() { text.to_owned() } else { [shown, "…"].concat() }
 }
 
 impl fmt::Display for SettingsError {
