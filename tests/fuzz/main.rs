@@ -144,11 +144,11 @@ mod tests {
 
     #[test]
     fn no_message_confuses_the_ledger() {
-        finds_nothing("exchange", 600);
+        finds_nothing("exchange", 2_000);
     }
 
     #[test]
     fn no_request_confuses_the_admin_api() {
-        finds_nothing("admin", 600);
+        finds_nothing("admin", 2_000);
     }
 }
