@@ -97,9 +97,12 @@ impl Stream {
 
 /// Keeps what a refusal may repeat. Thousands of requests may wait, so no more than that.
 fn surroundings(ticket: &mut Ticket, head: &Head<'_>) {
-    let kept = |bytes: &[u8]| bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec();
     ticket.path = kept(head.path());
     ticket.request_id = head.value("x-request-id").map(kept);
+}
+
+fn kept(bytes: &[u8]) -> Vec<u8> {
+    bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
 }
 
 /// An attribute of Envoy's.
