@@ -21,7 +21,7 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick crash fixtures fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick crash fixtures fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,11 @@ crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under
 
 fixtures: ## write the databases of this version that later versions are tested with, where they are missing
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
+
+fuzz: ## throw odd input at every reader for SECONDS=10 each, or CASES=100000 (ONLY=heads SEED=7)
+	cargo build --locked --profile sim -p faregate-tests --bin fuzz
+	@$(TARGET)/sim/fuzz $(if $(CASES),cases $(CASES),seconds $(or $(SECONDS),10)) \
+		$(if $(ONLY),target $(ONLY)) $(if $(SEED),seed $(SEED))
 
 fmt: ## format the sources
 	cargo fmt --all

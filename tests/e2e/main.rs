@@ -8,6 +8,7 @@ mod crash;
 mod docs;
 mod exactly_n;
 mod hang_up;
+mod hostile;
 mod identities;
 mod ledger_away;
 mod postgres;

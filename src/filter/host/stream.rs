@@ -4,7 +4,7 @@ use super::clock;
 use super::worker::{Stage, Ticket, Worker};
 use crate::decide::gate::{Arrival, Charge, End};
 use crate::decide::identity;
-use crate::decide::refusal::Refusal;
+use crate::decide::refusal::{MOST_REPEATED, Refusal};
 use crate::decide::request::Head;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
@@ -122,9 +122,14 @@ impl Stream {
     }
 }
 
+/// Keeps what a refusal may repeat. Thousands of requests may wait, so no more than that.
 fn surroundings(ticket: &mut Ticket, head: &Head<'_>) {
-    ticket.path = head.path().to_vec();
-    ticket.request_id = head.value("x-request-id").map(<[u8]>::to_vec);
+    ticket.path = kept(head.path());
+    ticket.request_id = head.value("x-request-id").map(kept);
+}
+
+fn kept(bytes: &[u8]) -> Vec<u8> {
+    bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
 }
 
 /// An attribute of Envoy's.

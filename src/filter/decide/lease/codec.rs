@@ -166,8 +166,12 @@ impl<'a> Reader<'a> {
         Some(*array)
     }
 
+    /// No amount in a lease is ever below zero.
     fn credits(&mut self) -> Option<Credits> {
-        self.array().map(i64::from_le_bytes).map(Credits::from_micros)
+        self.array()
+            .map(i64::from_le_bytes)
+            .map(Credits::from_micros)
+            .filter(|amount| *amount >= Credits::ZERO)
     }
 
     fn moment(&mut self) -> Option<Moment> {
