@@ -6,11 +6,12 @@
 use crate::calls;
 use crate::host::{Host, ROOT, Request};
 use crate::ledger::Ledger;
+use crate::meter::{COUNTER, metered};
 use crate::price::Spent;
 use serde_json::Value;
-use wasmi::{CompilationMode, Config, Engine, Instance, Linker, Module, Store, Val};
+use wasmi::{Config, Engine, Instance, Linker, Module, Store, Val};
 
-/// More than any callback uses, so that one which never ends is an error.
+/// More than any callback uses, so that one which never ends is an error. Fuel is otherwise of no use; see [`crate::meter`].
 const FUEL: u64 = 10_000_000_000;
 /// How often the filter is ticked (ms).
 const TICK_MS: u64 = 50;
@@ -27,12 +28,11 @@ pub struct Gateway {
 impl Gateway {
     /// Loads the filter and configures it.
     pub fn start(configuration: &Value) -> Self {
-        // Functions are translated beforehand, because translating one later would count as its work.
         let mut config = Config::default();
-        config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
+        config.consume_fuel(true);
         let engine = Engine::new(&config);
         let wasm = std::fs::read(harness::filter()).expect("the filter can be read");
-        let module = Module::new(&engine, wasm.as_slice()).expect("the filter is WebAssembly");
+        let module = Module::new(&engine, metered(&wasm).as_slice()).expect("the filter is WebAssembly");
         let configuration = serde_json::to_vec(configuration).expect("JSON");
         let size = configuration.len();
         let mut store = Store::new(&engine, Host { configuration, now_ns: 1, ..Host::default() });
@@ -140,13 +140,23 @@ impl Gateway {
         if let Err(why) = function.call(&mut self.store, &arguments, &mut results) {
             panic!("{callback}: {why}; {:?}", self.host().log);
         }
-        let left = self.store.get_fuel().expect("fuel is counted");
+        let instructions = self.take_instructions();
         let spent = &mut self.host().spent;
         spent.entered += 1;
-        spent.instructions += FUEL - left;
+        spent.instructions += instructions;
         match results.first() {
             Some(Val::I32(number)) => Some(*number),
             _ => None,
         }
+    }
+
+    /// Reads the filter's counter and sets it back.
+    fn take_instructions(&mut self) -> u64 {
+        let counter = self.instance.get_global(&self.store, COUNTER).expect("a counter");
+        let Val::I64(count) = counter.get(&self.store) else {
+            panic!("the counter is a number");
+        };
+        counter.set(&mut self.store, Val::I64(0)).expect("the counter can be set back");
+        count.cast_unsigned()
     }
 }
