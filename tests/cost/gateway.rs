@@ -3,16 +3,14 @@
 //! The interpreter counts instructions, the host counts what the filter asks of it. Nothing here looks at a clock, so
 //! the counts are the same in every run and on every machine.
 
-use crate::calls;
 use crate::host::{Host, ROOT, Request};
 use crate::ledger::Ledger;
-use crate::meter::{COUNTER, metered};
+use crate::meter::{ENTRIES, INSTRUCTIONS};
+use crate::module::{self, FUEL};
 use crate::price::Spent;
 use serde_json::Value;
-use wasmi::{Config, Engine, Instance, Linker, Module, Store, Val};
+use wasmi::{Instance, Store, Val};
 
-/// More than any callback uses, so that one which never ends is an error. Fuel is otherwise of no use; see [`crate::meter`].
-const FUEL: u64 = 10_000_000_000;
 /// How often the filter is ticked (ms).
 const TICK_MS: u64 = 50;
 /// A page of the filter's memory in bytes.
@@ -28,18 +26,9 @@ pub struct Gateway {
 impl Gateway {
     /// Loads the filter and configures it.
     pub fn start(configuration: &Value) -> Self {
-        let mut config = Config::default();
-        config.consume_fuel(true);
-        let engine = Engine::new(&config);
-        let wasm = std::fs::read(harness::filter()).expect("the filter can be read");
-        let module = Module::new(&engine, metered(&wasm).as_slice()).expect("the filter is WebAssembly");
         let configuration = serde_json::to_vec(configuration).expect("JSON");
         let size = configuration.len();
-        let mut store = Store::new(&engine, Host { configuration, now_ns: 1, ..Host::default() });
-        store.set_fuel(FUEL).expect("fuel is counted");
-        let mut linker = Linker::new(&engine);
-        calls::define(&mut linker, &module);
-        let instance = linker.instantiate_and_start(&mut store, &module).expect("the filter can be loaded");
+        let (store, instance) = module::instance(Host { configuration, now_ns: 1, ..Host::default() });
         let mut gateway = Self { store, instance, last: ROOT };
         gateway.enter(ROOT, "_initialize", &[]);
         gateway.enter(ROOT, "proxy_on_context_create", &[ROOT, 0]);
@@ -140,22 +129,21 @@ impl Gateway {
         if let Err(why) = function.call(&mut self.store, &arguments, &mut results) {
             panic!("{callback}: {why}; {:?}", self.host().log);
         }
-        let instructions = self.take_instructions();
+        let (instructions, allocations) = (self.take(INSTRUCTIONS), self.take(ENTRIES));
         let spent = &mut self.host().spent;
         spent.entered += 1;
         spent.instructions += instructions;
+        spent.allocations += allocations;
         match results.first() {
             Some(Val::I32(number)) => Some(*number),
             _ => None,
         }
     }
 
-    /// Reads the filter's counter and sets it back.
-    fn take_instructions(&mut self) -> u64 {
-        let counter = self.instance.get_global(&self.store, COUNTER).expect("a counter");
-        let Val::I64(count) = counter.get(&self.store) else {
-            panic!("the counter is a number");
-        };
+    /// Reads one of the filter's counters and sets it back.
+    fn take(&mut self, counter: &str) -> u64 {
+        let counter = self.instance.get_global(&self.store, counter).expect("a counter");
+        let count = counter.get(&self.store).i64().expect("a number");
         counter.set(&mut self.store, Val::I64(0)).expect("the counter can be set back");
         count.cast_unsigned()
     }

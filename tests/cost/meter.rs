@@ -1,4 +1,5 @@
-//! Writes a counter into the filter: each stretch of instructions that is run in one go adds its length to a global.
+//! Writes counters into the filter: each stretch of instructions that is run in one go adds its length to a global, and so
+//! does each entry into one function in question.
 //!
 //! The interpreter's own measure, fuel, charges a whole block when it is entered, however early it is left. What the compiler
 //! writes for `malloc` would always cost two thousand, of which a call runs a few dozen.
@@ -10,21 +11,27 @@ use wasm_encoder::{
 };
 use wasmparser::{ExportSectionReader, FunctionBody, GlobalSectionReader, Operator, Parser};
 
-/// The global, an `i64`, under which the counter is exported.
-pub const COUNTER: &str = "instructions";
+/// The global, an `i64`, that counts instructions.
+pub const INSTRUCTIONS: &str = "instructions";
+/// The global, an `i64`, that counts how often the function in question was entered.
+pub const ENTRIES: &str = "entries";
+/// The global, an `i64`, that holds the largest function that was entered: its size above its place in 32 bits.
+pub const LARGEST: &str = "largest";
 
-/// The module with a counter.
-pub fn metered(wasm: &[u8]) -> Vec<u8> {
-    let mut module = Module::new();
-    Meter::default().parse_core_module(&mut module, Parser::new(0), wasm).expect("the filter is WebAssembly");
+/// The module with counters. `entries` is the place of the function whose entries are counted, among those of the module.
+pub fn metered(wasm: &[u8], entries: Option<i64>) -> Vec<u8> {
+    let (mut module, mut meter) = (Module::new(), Meter { counters: 0, bodies: 0, entries });
+    meter.parse_core_module(&mut module, Parser::new(0), wasm).expect("the filter is WebAssembly");
     module.finish()
 }
 
-/// Copies a module and adds the counter on the way.
-#[derive(Default)]
+/// Copies a module and adds the counters on the way.
 struct Meter {
-    /// The counter's number: it stands behind the module's own globals, none of which is imported.
-    counter: u32,
+    /// The first counter's number: they stand behind the module's own globals, none of which is imported.
+    counters: u32,
+    /// How many functions are copied.
+    bodies: i64,
+    entries: Option<i64>,
 }
 
 impl Reencode for Meter {
@@ -35,10 +42,12 @@ impl Reencode for Meter {
         globals: &mut GlobalSection,
         section: GlobalSectionReader<'_>,
     ) -> Result<(), Error> {
-        self.counter = section.count();
+        self.counters = section.count();
         utils::parse_global_section(self, globals, section)?;
-        let kind = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
-        globals.global(kind, &ConstExpr::i64_const(0));
+        for _ in [INSTRUCTIONS, ENTRIES, LARGEST] {
+            let kind = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
+            globals.global(kind, &ConstExpr::i64_const(0));
+        }
         Ok(())
     }
 
@@ -48,21 +57,23 @@ impl Reencode for Meter {
         section: ExportSectionReader<'_>,
     ) -> Result<(), Error> {
         utils::parse_export_section(self, exports, section)?;
-        exports.export(COUNTER, ExportKind::Global, self.counter);
+        for (name, counter) in [INSTRUCTIONS, ENTRIES, LARGEST].into_iter().zip(self.counters..) {
+            exports.export(name, ExportKind::Global, counter);
+        }
         Ok(())
     }
 
     fn parse_function_body(&mut self, code: &mut CodeSection, body: FunctionBody<'_>) -> Result<(), Error> {
         let mut function = self.new_function_with_parsed_locals(&body)?;
         let mut reader = body.get_operators_reader()?;
-        let (mut stretch, mut length) = (Vec::new(), 0);
+        let (mut stretch, mut length) = (self.enter(body.range().len()), 0);
         while !reader.eof() {
             let operator = reader.read()?;
             length += i64::from(!is_mark(&operator));
             let ends = ends_stretch(&operator);
             stretch.push(self.instruction(operator)?);
             if ends {
-                self.count(length).iter().chain(&stretch).for_each(|instruction| {
+                self.add(0, length).iter().chain(&stretch).for_each(|instruction| {
                     function.instruction(instruction);
                 });
                 stretch.clear();
@@ -75,16 +86,37 @@ impl Reencode for Meter {
 }
 
 impl Meter {
-    /// Adds to the counter.
-    fn count(&self, length: i64) -> Vec<Instruction<'static>> {
-        if length == 0 {
+    /// What the next function, of this many bytes, does first.
+    fn enter(&mut self, size: usize) -> Vec<Instruction<'static>> {
+        let place = self.bodies;
+        self.bodies += 1;
+        if let Some(entries) = self.entries {
+            return self.add(1, i64::from(entries == place));
+        }
+        let largest = self.counters + 2;
+        let this = (i64::try_from(size).expect("a size") << 32) | place;
+        vec![
+            Instruction::GlobalGet(largest),
+            Instruction::I64Const(this),
+            Instruction::GlobalGet(largest),
+            Instruction::I64Const(this),
+            Instruction::I64GtS,
+            Instruction::Select,
+            Instruction::GlobalSet(largest),
+        ]
+    }
+
+    /// Adds to a counter.
+    fn add(&self, counter: u32, more: i64) -> Vec<Instruction<'static>> {
+        if more == 0 {
             return Vec::new();
         }
+        let counter = self.counters + counter;
         vec![
-            Instruction::GlobalGet(self.counter),
-            Instruction::I64Const(length),
+            Instruction::GlobalGet(counter),
+            Instruction::I64Const(more),
             Instruction::I64Add,
-            Instruction::GlobalSet(self.counter),
+            Instruction::GlobalSet(counter),
         ]
     }
 }
@@ -117,7 +149,7 @@ fn ends_stretch(operator: &Operator<'_>) -> bool {
 mod tests {
     use super::*;
     use wasm_encoder::{BlockType, Function, FunctionSection, TypeSection};
-    use wasmi::{Engine, Linker, Store, Val};
+    use wasmi::{Engine, Linker, Store};
 
     /// A function that leaves a block at once if it is given a one, and else runs ten instructions more.
     fn module() -> Vec<u8> {
@@ -147,19 +179,17 @@ mod tests {
     #[test]
     fn only_instructions_that_were_run_are_counted() {
         let engine = Engine::default();
-        let module = wasmi::Module::new(&engine, metered(&module())).expect("a module");
+        let module = wasmi::Module::new(&engine, metered(&module(), Some(0))).expect("a module");
         let mut store = Store::new(&engine, ());
         let instance = Linker::new(&engine).instantiate_and_start(&mut store, &module).expect("an instance");
         let run = instance.get_typed_func::<i32, ()>(&store, "run").expect("a function");
-        let counter = instance.get_global(&store, COUNTER).expect("a counter");
-        let mut count = |left_at_once| {
+        let counters =
+            [INSTRUCTIONS, ENTRIES].map(|name| instance.get_global(&store, name).expect("a counter"));
+        let mut counts = |left_at_once| {
             run.call(&mut store, left_at_once).expect("it ends");
-            match counter.get(&store) {
-                Val::I64(count) => count,
-                other => panic!("{other:?}"),
-            }
+            counters.map(|counter| counter.get(&store).i64().expect("a number"))
         };
-        assert_eq!(count(1), 2, "the argument is read, the block left");
-        assert_eq!(count(0), 2 + 12, "all twelve are run");
+        assert_eq!(counts(1), [2, 1], "the argument is read, the block left");
+        assert_eq!(counts(0), [2 + 12, 2], "all twelve are run");
     }
 }

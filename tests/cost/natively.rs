@@ -1,5 +1,4 @@
-//! How often the gate's core asks for memory, counted natively: the filter's own allocations can't be told from its other
-//! work once it is linked.
+//! How often the gate's core asks for memory, counted natively: what a request costs without the SDK, which copies every header.
 
 use crate::ledger::{Ledger, key};
 use crate::steps::{FREE, PAID, configuration, head};

@@ -11,11 +11,11 @@ pub struct Price {
     pub entered: u64,
     /// The filter's calls to Envoy, in order.
     pub calls: &'static [&'static str],
-    /// How often Envoy asks the filter for memory to put something into.
-    pub given: u64,
+    /// How often the filter allocates, be it for itself or for what Envoy hands it.
+    pub allocations: u64,
     /// At most this many bytes are copied in and out.
     pub bytes: u64,
-    /// At most this many WebAssembly instructions are executed, those of the allocator included.
+    /// At most this many WebAssembly instructions are executed, the allocator's included.
     pub instructions: u64,
 }
 
@@ -24,7 +24,7 @@ pub struct Price {
 pub struct Spent {
     pub entered: u64,
     pub calls: Vec<String>,
-    pub given: u64,
+    pub allocations: u64,
     pub bytes: u64,
     pub instructions: u64,
 }
@@ -35,7 +35,7 @@ impl Price {
         let calls = other_calls(self.calls, &spent.calls).map(|said| format!("{}: {said}", self.of));
         let counts = [
             exactly(self.of, "entries into the filter", self.entered, spent.entered),
-            exactly(self.of, "allocations for Envoy", self.given, spent.given),
+            exactly(self.of, "allocations", self.allocations, spent.allocations),
             at_most(self.of, "bytes copied", self.bytes, spent.bytes),
             at_most(self.of, "instructions", self.instructions, spent.instructions),
         ];
@@ -46,14 +46,14 @@ impl Price {
 impl Spent {
     /// The entry of the table of prices that these counts would need, with limits a few percent above.
     pub fn entry(&self, of: &str) -> String {
-        let Self { entered, calls, given, bytes, instructions } = self;
+        let Self { entered, calls, allocations, bytes, instructions } = self;
         let (bytes, instructions) =
             (readable(with_room(*bytes)), readable(with_room(*instructions).next_multiple_of(100)));
         let calls: Vec<String> = calls.iter().map(|name| format!("{name:?}")).collect();
         let calls: Vec<String> = calls.chunks(4).map(|some| some.join(", ")).collect();
         let calls = calls.join(",\n            ");
         format!(
-            "    Price {{ of: {of:?}, entered: {entered}, given: {given}, bytes: {bytes}, instructions: {instructions},\n        calls: &[{calls}] }},"
+            "    Price {{ of: {of:?}, entered: {entered}, allocations: {allocations}, bytes: {bytes}, instructions: {instructions},\n        calls: &[{calls}] }},"
         )
     }
 }
