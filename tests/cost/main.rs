@@ -20,7 +20,7 @@ use price::{Price, at_most, exactly, readable};
 /// What each step may cost. Calls, entries and allocations are exact; bytes and instructions are at most so many.
 #[rustfmt::skip]
 const PRICES: &[Price] = &[
-Price { of: "a stranger arrives", entered: 2, allocations: 37, bytes: 473, instructions: 34_100,
+    Price { of: "a stranger arrives", entered: 2, allocations: 37, bytes: 473, instructions: 34_100,
         calls: &["get_header_map_pairs", "clock_time_get", "get_shared_data", "enqueue_shared_queue"] },
     Price { of: "the bell asks the ledger", entered: 1, allocations: 20, bytes: 623, instructions: 40_300,
         calls: &["dequeue_shared_queue", "dequeue_shared_queue", "clock_time_get", "get_shared_data",
