@@ -89,7 +89,13 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         let worker = Rc::clone(&self.running.as_ref()?.worker);
-        Some(Box::new(Stream { context, worker, ticket: Rc::default(), answered: Cell::new(false) }))
+        Some(Box::new(Stream {
+            context,
+            worker,
+            ticket: Rc::default(),
+            answered: Cell::default(),
+            status: Cell::default(),
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {

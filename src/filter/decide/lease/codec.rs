@@ -74,8 +74,9 @@ impl Lease {
         Some(Self { facts, ..Self::decode_head(record)? })
     }
 
-    /// Reads everything but the names.
+    /// Reads everything but the names, which must be there all the same.
     pub fn decode_head(record: &[u8]) -> Option<Self> {
+        names(record)?;
         let mut rest = Reader(record.get(..HEAD)?);
         let [layout, flags] = rest.array()?;
         if layout != LAYOUT {
