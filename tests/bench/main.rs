@@ -10,6 +10,7 @@
 mod client;
 mod envoy;
 mod figures;
+mod growth;
 mod ledger;
 mod limitador;
 mod load;
@@ -53,6 +54,8 @@ fn run(words: &[&str]) -> Option<()> {
     };
     match (*what, rest) {
         ("paths", only) => paths::run(rounds.unwrap_or(7), seconds.unwrap_or(4), only),
+        ("growth", []) => growth::run(rounds.unwrap_or(3), seconds.unwrap_or(3), ACCOUNTS),
+        ("growth", [accounts]) => growth::run(rounds?, seconds?, number(accounts)?),
         ("ledger", []) => ledger::run(rounds.unwrap_or(3), seconds.unwrap_or(2), ACCOUNTS),
         ("ledger", [accounts]) => ledger::run(rounds?, seconds?, number(accounts)?),
         _ => return None,
