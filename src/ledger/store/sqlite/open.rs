@@ -2,6 +2,7 @@
 
 use super::migrate::migrate;
 use crate::store::error::OpenError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -84,6 +85,9 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(backend)?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(backend)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Plans may not depend on the values that are bound: SQLite would parse and plan a kept statement anew,
+    // each time that it is used.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(backend)?;
     Ok(conn)
 }
 
