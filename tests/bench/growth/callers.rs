@@ -17,8 +17,8 @@ const ARRIVALS: usize = 16;
 const NOTE: &str = "met/s: unknown callers served per second, over 16 connections; B/caller: Envoy's memory, before and after \
 they were met.
 Grows with callers: a record in shared memory for each that the ledger knows (never for others), about the bytes shown; and \
-exchanges, because a caller who comes more rarely than every 5 s hands its lease back in between, and asks again. At most \
-that is one entry per request; messages gather them.";
+exchanges, because a caller who comes more rarely than every 5 s hands its lease back in between. Then a request costs about \
+three entries (asked, spent, handed back), which messages gather; how many the ledger takes bounds such callers.";
 
 struct Crowd {
     size: u32,
