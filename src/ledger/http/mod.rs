@@ -29,6 +29,8 @@ use std::time::Duration;
 
 /// How long a request may take, its body included.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an audit may take, which reads every entry that was ever made.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -59,5 +61,7 @@ pub fn admin_router(app: Arc<App>) -> Router {
 
 /// Gives up on requests that take too long, such as bodies that never end.
 async fn in_time(request: Request, next: Next) -> Result<Response, StatusCode> {
-    tokio::time::timeout(PATIENCE, next.run(request)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)
+    let is_audit = request.uri().path() == admin::AUDIT;
+    let patience = if is_audit { AUDIT_PATIENCE } else { PATIENCE };
+    tokio::time::timeout(patience, next.run(request)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)
 }
