@@ -18,7 +18,7 @@ const SERVER_VARIABLE: &str = "FAREGATE_ADMIN_URL";
 /// The longest that one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that an audit may take.
-const LONG_TIMEOUT: Duration = Duration::from_secs(3_600);
+const LONG_TIMEOUT: Duration = Duration::from_hours(1);
 /// The longest to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The largest answer that is read.

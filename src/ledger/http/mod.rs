@@ -30,7 +30,7 @@ use std::time::Duration;
 /// How long a request may take, its body included.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an audit may take, which reads every entry that was ever made.
-const AUDIT_PATIENCE: Duration = Duration::from_secs(3_600);
+const AUDIT_PATIENCE: Duration = Duration::from_hours(1);
 
 /// What the handlers share.
 #[derive(Debug)]
