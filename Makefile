@@ -14,14 +14,11 @@ WRK     ?= $(or $(shell command -v wrk 2>/dev/null),$(OWN_WRK))
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
 
-# Rounds and seconds of each run of the bench.
-ROUNDS  := 7 5
-
 export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick crash fixtures fuzz fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick bench-build crash fixtures fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,13 +60,18 @@ sim-mutants: ## show that the simulator finds each of a list of broken variants
 	cargo build --locked --profile sim -p faregate-tests --bin sim
 	@$(TARGET)/sim/sim mutants
 
-bench: build $(filter $(OWN_WRK),$(WRK)) ## what charging costs beside its alternatives, in one run
+BENCH = FAREGATE_BIN=$(TARGET)/release/faregate WRK=$(WRK) $(WRK_LIBS) $(TARGET)/release/bench
+bench: bench-build ## what charging costs, what grows with what, how much the ledger takes
+	@$(BENCH) paths 7 5
+	@$(BENCH) growth 3 3
+	@$(BENCH) ledger 3 2
+
+bench-quick: bench-build ## what charging costs beside its alternatives, in two minutes
+	@$(BENCH) paths 3 2
+
+bench-build: build $(filter $(OWN_WRK),$(WRK))
 	cargo build --locked $(NOTHING) --profile wasm
 	cargo build --locked --release -p faregate-tests --bin bench
-	@FAREGATE_BIN=$(TARGET)/release/faregate WRK=$(WRK) $(WRK_LIBS) $(TARGET)/release/bench paths $(ROUNDS)
-
-bench-quick: ROUNDS := 3 2
-bench-quick: bench ## the same in under two minutes
 
 $(OWN_WRK):
 	@command -v apt-get dpkg >/dev/null || { echo "the bench needs wrk: install it, or say WRK=/path/to/wrk"; exit 1; }

@@ -1,6 +1,5 @@
-//! One Envoy with one worker, for one variant.
+//! One Envoy, with a filter or without.
 
-use crate::variant::{Variant, nothing};
 use harness::{Process, envoy, free_port};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -14,25 +13,35 @@ pub struct Envoy {
     admin: u16,
 }
 
-/// What stands behind it.
-#[derive(Clone, Copy)]
+/// What stands behind it: ports; 0 where there is nothing.
+#[derive(Clone, Copy, Default)]
 pub struct Behind {
     pub upstream: u16,
     pub ledger: u16,
     pub authz: u16,
+    pub limits: u16,
+}
+
+/// What is in it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub name: String,
+    pub filter: Option<Value>,
+    pub workers: u32,
 }
 
 impl Envoy {
     /// Starts it and waits until it serves.
-    pub async fn start(dir: &Path, variant: Variant, behind: Behind, workers: u32) -> Self {
+    pub async fn start(dir: &Path, plan: &Plan, behind: Behind) -> Self {
         let (port, admin) = (free_port(), free_port());
-        let file = dir.join(format!("{}.json", variant.name()));
-        std::fs::write(&file, config(variant, behind, port, admin).to_string()).expect("a file");
+        let name = plan.name.as_str();
+        let file = dir.join(format!("{name}.json"));
+        std::fs::write(&file, config(plan, behind, port, admin).to_string()).expect("a file");
         let mut command = Command::new(envoy());
-        command.arg("-c").arg(&file).args(["--concurrency", &workers.to_string()]);
+        command.arg("-c").arg(&file).args(["--concurrency", &plan.workers.to_string()]);
         command.args(["--disable-hot-restart", "--log-level", "error"]);
-        let log = dir.join(format!("{}.log", variant.name()));
-        let mut started = Self { process: Process::start(variant.name(), &mut command, &log), port, admin };
+        let log = dir.join(format!("{name}.log"));
+        let mut started = Self { process: Process::start(name, &mut command, &log), port, admin };
         for _ in 0..3_000 {
             assert!(!started.process.has_ended(), "Envoy has ended: {}", started.process.output());
             if started.ask("/ready").await.is_some_and(|text| text.contains("LIVE")) {
@@ -53,19 +62,9 @@ impl Envoy {
         let text = self.ask(&format!("/stats?filter=^{name}$")).await.unwrap_or_default();
         text.trim().rsplit_once(": ").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
     }
-
-    /// The CPU time that it has used (ns).
-    pub fn cpu_nanos(&self) -> u64 {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id()));
-        let of = |path: std::path::PathBuf| {
-            let text = std::fs::read_to_string(path.join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
-        };
-        tasks.into_iter().flatten().flatten().filter_map(|task| of(task.path())).sum()
-    }
 }
 
-fn config(variant: Variant, behind: Behind, port: u16, admin: u16) -> Value {
+fn config(plan: &Plan, behind: Behind, port: u16, admin: u16) -> Value {
     let at = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
     let cluster = |name: &str, port: u16| {
         let endpoint = json!({"endpoint": {"address": at(port)}});
@@ -79,13 +78,22 @@ fn config(variant: Variant, behind: Behind, port: u16, admin: u16) -> Value {
         "name": "router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}
     });
-    let filters: Vec<Value> = variant.filter(&nothing()).into_iter().chain([router]).collect();
+    let filters: Vec<Value> = plan.filter.iter().cloned().chain([router]).collect();
+    // Who calls, for a service of limits; without one, nobody reads it.
+    let caller = json!({"request_headers": {"header_name": "x-api-key", "descriptor_key": "api_key"}});
+    let mut limits = cluster("limits", behind.limits);
+    limits["typed_extension_protocol_options"] = json!({
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}}
+        }
+    });
     json!({
         "admin": {"address": at(admin)},
-        "node": {"id": variant.name(), "cluster": "bench"},
+        "node": {"id": plan.name, "cluster": "bench"},
         "static_resources": {
             "clusters": [
-                cluster("upstream", behind.upstream), cluster("ledger", behind.ledger), cluster("authz", behind.authz)
+                cluster("upstream", behind.upstream), cluster("ledger", behind.ledger), cluster("authz", behind.authz), limits
             ],
             "listeners": [{"name": "gate", "address": at(port), "filter_chains": [{"filters": [{
                 "name": "hcm",
@@ -93,7 +101,7 @@ fn config(variant: Variant, behind: Behind, port: u16, admin: u16) -> Value {
                     "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                     "stat_prefix": "gate", "codec_type": "HTTP1",
                     "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
-                        {"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}
+                        {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "rate_limits": [{"actions": [caller]}]}}
                     ]}]},
                     "http_filters": filters
                 }

@@ -4,37 +4,65 @@
 //! several times over, so that a machine that is slow for a while is slow for all of them. What is compared is
 //! the median of each variant, as a ratio to bare Envoy. CPU comes from the process's own accounting.
 //!
-//! `bench paths [ROUNDS SECONDS]` compares the ways of charging. All that is measured stands in
-//! `target/bench/<name>.json`.
+//! `bench paths` compares the ways of charging, `bench growth` shows what grows with what, and `bench ledger`
+//! how much the ledger takes. All that is measured stands in `target/bench/<name>.json`.
 
+mod client;
 mod envoy;
 mod figures;
+mod growth;
+mod ledger;
+mod limitador;
 mod load;
 mod paths;
+mod population;
 mod report;
+mod speaker;
+mod stocked;
+mod table;
 mod upstream;
 mod variant;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: bench paths [ROUNDS SECONDS [VARIANT …]]";
+const USAGE: &str = "usage: bench paths [ROUNDS SECONDS [VARIANT …]]
+       bench growth [ROUNDS SECONDS [ACCOUNTS]]
+       bench ledger [ROUNDS SECONDS [ACCOUNTS]]";
+
+/// How many accounts there are at most, unless it is said otherwise.
+const ACCOUNTS: u32 = 1_000_000;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0);
-    match words.as_slice() {
-        ["paths"] => paths::run(7, 4, &[]),
-        ["paths", rounds, seconds, only @ ..] => match (number(rounds), number(seconds)) {
-            (Some(rounds), Some(seconds)) => paths::run(rounds, seconds, only),
-            _ => return wrong(),
-        },
-        _ => return wrong(),
+    match run(&words) {
+        Some(()) => ExitCode::SUCCESS,
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
     }
-    ExitCode::SUCCESS
 }
 
-fn wrong() -> ExitCode {
-    eprintln!("{USAGE}");
-    ExitCode::from(2)
+/// Runs what these words say; `None` when they say nothing that makes sense.
+fn run(words: &[&str]) -> Option<()> {
+    let (what, rest) = words.split_first()?;
+    let (rounds, seconds, rest) = match rest {
+        [] => (None, None, rest),
+        [rounds, seconds, rest @ ..] => (Some(number(rounds)?), Some(number(seconds)?), rest),
+        [_] => return None,
+    };
+    match (*what, rest) {
+        ("paths", only) => paths::run(rounds.unwrap_or(7), seconds.unwrap_or(4), only),
+        ("growth", []) => growth::run(rounds.unwrap_or(3), seconds.unwrap_or(3), ACCOUNTS),
+        ("growth", [accounts]) => growth::run(rounds?, seconds?, number(accounts)?),
+        ("ledger", []) => ledger::run(rounds.unwrap_or(3), seconds.unwrap_or(2), ACCOUNTS),
+        ("ledger", [accounts]) => ledger::run(rounds?, seconds?, number(accounts)?),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn number(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|number| *number > 0)
 }

@@ -1,10 +1,10 @@
 //! The ways of charging, one beside the other.
 
-use crate::envoy::{Behind, Envoy};
+use crate::envoy::{Behind, Envoy, Plan};
 use crate::figures::Run;
 use crate::load::Wrk;
-use crate::variant::{Variant, key};
-use crate::{report, upstream};
+use crate::variant::{Variant, key, nothing};
+use crate::{limitador, report, upstream};
 use harness::Bank;
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -25,14 +25,20 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
     let services = services.expect("a runtime");
     let dir = TempDir::with_prefix("faregate-bench-").expect("a temporary folder");
     let wrk = Wrk::new(dir.path());
+    // Compared where it is installed, and absent where not.
+    let limitador = services.block_on(limitador::Limitador::start(dir.path()));
     let (bank, mut contenders) = services.block_on(async {
         let bank = Bank::start(dir.path(), &[], &[]).await;
         let (upstream, authz) = (upstream::start().await, upstream::start_authz().await);
-        let behind = Behind { upstream, ledger: bank.gateway_port, authz };
+        let limits = limitador.as_ref().map_or(0, |limitador| limitador.port);
+        let behind = Behind { upstream, ledger: bank.gateway_port, authz, limits };
         let mut contenders = Vec::new();
         for variant in Variant::ALL {
-            if only.is_empty() || only.contains(&variant.name()) {
-                let envoy = Envoy::start(dir.path(), variant, behind, 1).await;
+            let is_there = variant != Variant::RateLimit || limitador.is_some();
+            if is_there && (only.is_empty() || only.contains(&variant.name())) {
+                let filter = variant.filter(&nothing());
+                let plan = Plan { name: variant.name().to_owned(), filter, workers: 1 };
+                let envoy = Envoy::start(dir.path(), &plan, behind).await;
                 let key = key(&bank, variant).await;
                 contenders.push(Contender { variant, envoy, key, runs: Vec::new() });
             }
@@ -61,9 +67,9 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
 fn measure(contender: &mut Contender, wrk: &Wrk, seconds: u32, services: &tokio::runtime::Runtime) {
     let Contender { variant, envoy, key, runs } = contender;
     let exchanges = || services.block_on(envoy.stat("wasmcustom.faregate.exchanges"));
-    let (cpu, asked) = (envoy.cpu_nanos(), exchanges());
+    let (cpu, asked) = (envoy.process.cpu_nanos(), exchanges());
     let many = wrk.run(envoy.port, key, CONNECTIONS, seconds);
-    let (cpu, asked) = (envoy.cpu_nanos() - cpu, exchanges() - asked);
+    let (cpu, asked) = (envoy.process.cpu_nanos() - cpu, exchanges() - asked);
     let alone = wrk.run(envoy.port, key, 1, seconds.div_ceil(2));
     let wrong = if variant.status() == 200 { many.refused } else { many.requests - many.refused };
     assert_eq!(wrong, 0, "{variant:?}: answers that are not {}", variant.status());

@@ -1,5 +1,6 @@
 //! What is compared.
 
+use crate::limitador;
 use harness::{Bank, filter};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -21,11 +22,13 @@ pub enum Variant {
     LocalRateLimit,
     /// One call per request to a service that always agrees.
     ExtAuthz,
+    /// One call per request to Limitador, through Envoy's ratelimit filter.
+    RateLimit,
 }
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Bare,
         Self::Nothing,
         Self::Paid,
@@ -33,6 +36,7 @@ impl Variant {
         Self::Refused,
         Self::LocalRateLimit,
         Self::ExtAuthz,
+        Self::RateLimit,
     ];
 
     /// Its name in tables and files.
@@ -45,6 +49,7 @@ impl Variant {
             Self::Refused => "refused",
             Self::LocalRateLimit => "local_ratelimit",
             Self::ExtAuthz => "ext_authz",
+            Self::RateLimit => "ratelimit",
         }
     }
 
@@ -61,10 +66,10 @@ impl Variant {
         match self {
             Self::Bare => None,
             Self::Nothing => Some(wasm("nothing", nothing, &json!({}))),
-            Self::Paid | Self::Refused => Some(wasm("faregate", &filter(), &settings(&json!({})))),
+            Self::Paid | Self::Refused => Some(gate(&json!({}))),
             Self::PaidInFull => {
                 let more = json!({"refund_on": ["5xx"], "forward": ["account", "key", "charge"]});
-                Some(wasm("faregate", &filter(), &settings(&more)))
+                Some(gate(&more))
             }
             Self::LocalRateLimit => Some(json!({
                 "name": "limit",
@@ -86,8 +91,23 @@ impl Variant {
                     }
                 }
             })),
+            Self::RateLimit => Some(json!({
+                "name": "limits",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit",
+                    "domain": limitador::NAMESPACE, "failure_mode_deny": true, "timeout": "1s",
+                    "rate_limit_service": {
+                        "grpc_service": {"envoy_grpc": {"cluster_name": "limits"}}, "transport_api_version": "V3"
+                    }
+                }
+            })),
         }
     }
+}
+
+/// Faregate, with these members of its configuration; a request costs the smallest amount there is.
+pub fn gate(more: &Value) -> Value {
+    wasm("faregate", &filter(), &settings(more))
 }
 
 fn settings(more: &Value) -> Value {

@@ -77,6 +77,16 @@ impl Process {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
     }
+
+    /// The CPU time that its threads have used (ns).
+    pub fn cpu_nanos(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id()));
+        let of = |path: PathBuf| {
+            let text = std::fs::read_to_string(path.join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        };
+        tasks.into_iter().flatten().flatten().filter_map(|task| of(task.path())).sum()
+    }
 }
 
 impl Drop for Process {

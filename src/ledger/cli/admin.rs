@@ -17,6 +17,8 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:7402";
 const SERVER_VARIABLE: &str = "FAREGATE_ADMIN_URL";
 /// The longest that one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that an audit may take.
+const LONG_TIMEOUT: Duration = Duration::from_hours(1);
 /// The longest to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The largest answer that is read.
@@ -109,7 +111,17 @@ impl Admin {
             url.push_str(&encoded(value));
             mark = '&';
         }
-        let sent = self.agent.get(&url).header("authorization", format!("Bearer {}", self.token)).call();
+        self.get_within(TIMEOUT, &url)
+    }
+
+    /// Reads `path`, and waits up to an hour: an audit reads every entry that was ever made.
+    pub fn get_patiently(&self, path: &str) -> Result<Value, Failure> {
+        self.get_within(LONG_TIMEOUT, &format!("{}{path}", self.server))
+    }
+
+    fn get_within(&self, timeout: Duration, url: &str) -> Result<Value, Failure> {
+        let get = self.agent.get(url).config().timeout_global(Some(timeout)).build();
+        let sent = get.header("authorization", format!("Bearer {}", self.token)).call();
         self.answer(sent, None)
     }
 

@@ -16,7 +16,7 @@ pub struct Audit {
 
 impl Audit {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let answer = self.remote.connect()?.get("/admin/v1/audit", &[])?;
+        let answer = self.remote.connect()?.get_patiently("/admin/v1/audit")?;
         report(&answer, screen)
     }
 }

@@ -28,6 +28,8 @@ use std::time::Duration;
 
 /// How long a request may take, its body included.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an audit may take, which reads every entry that was ever made.
+const AUDIT_PATIENCE: Duration = Duration::from_hours(1);
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -71,5 +73,7 @@ async fn in_time<F: From<TooLong>>(
     request: Request,
     next: Next,
 ) -> Result<Response, F> {
+    let is_audit = request.uri().path() == admin::AUDIT;
+    let patience = if is_audit { patience.max(AUDIT_PATIENCE) } else { patience };
     tokio::time::timeout(patience, next.run(request)).await.map_err(|_| TooLong.into())
 }

@@ -7,8 +7,8 @@ use crate::api::{Audit, AuditProblem, MAX_LIMIT};
 use faregate_protocol::Credits;
 use tokio_postgres::Client;
 
-/// An audit may take longer than any other statement.
-const LIMIT: &str = "SET LOCAL statement_timeout = '25s'";
+/// An audit reads every entry that was ever made, so it may take longer than any other statement.
+const LIMIT: &str = "SET LOCAL statement_timeout = '1h'";
 
 /// Each of the following gives the account's identifier, what, what the entries say, and what is stored.
 const SUMS: &str = "WITH sums AS (

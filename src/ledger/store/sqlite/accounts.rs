@@ -52,15 +52,24 @@ pub fn by_no(conn: &Connection, no: AccountNo) -> Result<Account, StoreError> {
     Ok(conn.prepare_cached(&text)?.query_row([no.0], account)?)
 }
 
+const BY_ID: &str = "k.id = ?1";
+const BY_HASH: &str = "k.hash = ?1";
+// Of a subject only the credential that is not revoked counts: it may have been given anew.
+const BY_SUBJECT: &str = "k.subject = ?1 AND k.revoked = 0";
+
+fn payer_where(condition: &str) -> String {
+    sql(&[
+        "SELECT ",
+        ACCOUNT,
+        ", k.no AS key_no, k.id AS key_id, k.revoked, k.expires_ms FROM keys k JOIN accounts a ON a.no = k.account WHERE ",
+        condition,
+    ])
+}
+
 /// The credential that a gateway names, with its account; `None` when there is none such.
 pub fn payer(conn: &Connection, payer: &Payer) -> Result<Option<(Key, Account)>, StoreError> {
     let by = |condition: &str, value: &dyn ToSql| -> Result<_, StoreError> {
-        let text = sql(&[
-            "SELECT ",
-            ACCOUNT,
-            ", k.no AS key_no, k.id AS key_id, k.revoked, k.expires_ms FROM keys k JOIN accounts a ON a.no = k.account WHERE ",
-            condition,
-        ]);
+        let text = payer_where(condition);
         let both = |row: &Row<'_>| {
             let key = Key {
                 no: KeyNo(row.get("key_no")?),
@@ -73,10 +82,9 @@ pub fn payer(conn: &Connection, payer: &Payer) -> Result<Option<(Key, Account)>,
         Ok(conn.prepare_cached(&text)?.query_row([value], both).optional()?)
     };
     match payer {
-        Payer::Id(id) => by("k.id = ?1", id),
-        Payer::Key(key) => by("k.hash = ?1", &crate::domain::key::hash(key).as_slice()),
-        // Of a subject only the credential that is not revoked counts: it may have been given anew.
-        Payer::Subject(subject) => by("k.subject = ?1 AND k.revoked = 0", subject),
+        Payer::Id(id) => by(BY_ID, id),
+        Payer::Key(key) => by(BY_HASH, &crate::domain::key::hash(key).as_slice()),
+        Payer::Subject(subject) => by(BY_SUBJECT, subject),
     }
 }
 
@@ -134,4 +142,36 @@ pub fn balance(conn: &Connection, id: &str, now: jiff::Timestamp) -> Result<crat
 
 fn sql(parts: &[&str]) -> String {
     parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::open::Premises;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_payer_is_found_by_an_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = Premises::enter(dir.path()).unwrap().writer().unwrap();
+        for condition in [BY_ID, BY_HASH, BY_SUBJECT] {
+            let plan = ["EXPLAIN QUERY PLAN ", &payer_where(condition)].concat();
+            let step = conn.query_row(&plan, [""], |row| row.get::<_, String>("detail")).unwrap();
+            assert!(step.starts_with("SEARCH k USING INDEX"), "{condition}: {step}");
+        }
+    }
+
+    #[test]
+    fn finding_a_payer_is_planned_once_and_not_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = Premises::enter(dir.path()).unwrap().writer().unwrap();
+        for number in 0..10 {
+            assert!(payer(&conn, &Payer::Id(format!("key_{number}"))).unwrap().is_none());
+        }
+        let kept = conn.prepare_cached(&payer_where(BY_ID)).unwrap();
+        assert_eq!(
+            (kept.get_status(StatementStatus::Run), kept.get_status(StatementStatus::RePrepare)),
+            (10, 0)
+        );
+    }
 }

@@ -3,7 +3,8 @@
 use super::fault::Fault;
 use super::open::Premises;
 use crate::store::{OpenError, StoreError};
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -14,18 +15,26 @@ const READERS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The connections that only read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Readers {
     free: Arc<Mutex<Vec<Connection>>>,
     turns: Arc<Semaphore>,
     fault: Arc<Fault>,
+    breaks: Arc<Vec<InterruptHandle>>,
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readers").finish_non_exhaustive()
+    }
 }
 
 impl Readers {
     /// Opens them.
     pub fn open(premises: &Premises, fault: Arc<Fault>) -> Result<Self, OpenError> {
         let free = (0..READERS).map(|_| premises.reader()).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { free: Arc::new(Mutex::new(free)), turns: Arc::new(Semaphore::new(READERS)), fault })
+        let breaks = Arc::new(free.iter().map(Connection::get_interrupt_handle).collect());
+        Ok(Self { breaks, free: Arc::new(Mutex::new(free)), turns: Arc::new(Semaphore::new(READERS)), fault })
     }
 
     /// Reads something from one snapshot, on a thread that may block.
@@ -48,9 +57,11 @@ impl Readers {
         reading.await.map_err(|error| StoreError::Backend(error.to_string()))?
     }
 
-    /// Closes those that are not in use.
+    /// Closes those that are not in use, and breaks off what the others read, such as a long audit: the
+    /// process could not end before it.
     pub fn close(&self) {
         self.turns.close();
+        self.breaks.iter().for_each(InterruptHandle::interrupt);
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
@@ -61,4 +72,42 @@ fn snapshot<T>(
 ) -> Result<T, StoreError> {
     let transaction = conn.transaction()?;
     read(&transaction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::open::Premises;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn closing_breaks_off_what_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let premises = Premises::enter(dir.path()).unwrap();
+        drop(premises.writer().unwrap());
+        let readers = Readers::open(&premises, Arc::default()).unwrap();
+        let (started, starting) = oneshot::channel();
+        let reading = tokio::spawn({
+            let readers = readers.clone();
+            async move {
+                let endless = move |conn: &Connection| {
+                    let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n
+                        UNION ALL SELECT 0";
+                    let _ = started.send(());
+                    Ok(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+                };
+                readers.run(endless).await
+            }
+        });
+        starting.await.unwrap();
+        // The reader may be just about to begin: what was not running yet can't be broken off.
+        let broken = tokio::time::timeout(Duration::from_secs(20), async {
+            while !reading.is_finished() {
+                readers.close();
+                tokio::task::yield_now().await;
+            }
+        });
+        broken.await.expect("an end");
+        assert!(reading.await.unwrap().unwrap_err().to_string().contains("interrupted"));
+    }
 }
