@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::host::Request;
 
 const REQUEST: u32 = 0;
+const RESPONSE: u32 = 2;
 const LEDGER_ANSWER: u32 = 6;
 
 /// Answers the call if it is about heads.
@@ -56,6 +57,10 @@ pub fn answer(call: &mut Call<'_>, name: &str) -> Option<Status> {
 fn read(call: &mut Call<'_>) -> Vec<(String, Vec<u8>)> {
     match call.number(0) {
         REQUEST => call.host().current().map(|request| request.head.clone()).unwrap_or_default(),
+        RESPONSE => {
+            let status = call.host().current().and_then(|request| request.status).unwrap_or_default();
+            vec![(":status".to_owned(), status.to_string().into_bytes())]
+        }
         LEDGER_ANSWER => vec![
             (":status".to_owned(), b"200".to_vec()),
             (faregate_protocol::exchange::MARKER_HEADER.to_owned(), b"1".to_vec()),
