@@ -22,9 +22,6 @@ use std::sync::Arc;
 /// The largest body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Where an audit is asked for.
-pub(super) const AUDIT: &str = "/admin/v1/audit";
-
 pub(super) fn router(app: Arc<App>) -> Router {
     let guarded = Router::new()
         .route("/admin/v1/accounts", get(accounts::list).post(accounts::create))
@@ -39,7 +36,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/accounts/{id}/grants", get(grants::list).post(grants::create))
         .route("/admin/v1/leases", get(leases::list))
         .route("/admin/v1/recall", post(leases::recall))
-        .route(AUDIT, get(leases::audit))
+        .route("/admin/v1/audit", get(leases::audit))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), guard));
     let open = Router::new()
         .route("/healthz", get(health::healthz))
