@@ -18,10 +18,10 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick bench-build fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick bench-build crash fixtures fuzz fmt lint check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(filter $(OWN),$(ENVOY)) ## add the wasm target, fetch Envoy
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -78,6 +78,18 @@ $(OWN_WRK):
 	rm -rf .tools/wrk && mkdir -p .tools/wrk
 	cd .tools/wrk && apt-get download wrk libluajit-5.1-2 libluajit-5.1-common && for deb in *.deb; do dpkg -x $$deb .; done
 	rm -f .tools/wrk/*.deb
+
+crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under SQLite, and reckon (SEED=7 DATABASE=postgres)
+	cargo build --locked -p faregate-ledger -p faregate-tests --bin faregate --bin crash
+	@FAREGATE_BIN=$(TARGET)/debug/faregate SECONDS=$(or $(SECONDS),60) SEED=$(SEED) DATABASE=$(DATABASE) $(TARGET)/debug/crash
+
+fixtures: ## write the databases of this version that later versions are tested with, where they are missing
+	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
+
+fuzz: ## throw odd input at every reader for SECONDS=10 each, or CASES=100000 (ONLY=heads SEED=7)
+	cargo build --locked --profile sim -p faregate-tests --bin fuzz
+	@$(TARGET)/sim/fuzz $(if $(CASES),cases $(CASES),seconds $(or $(SECONDS),10)) \
+		$(if $(ONLY),target $(ONLY)) $(if $(SEED),seed $(SEED))
 
 fmt: ## format the sources
 	cargo fmt --all

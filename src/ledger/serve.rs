@@ -82,13 +82,14 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping.clone()));
     jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
     jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();
     servers.spawn(answer(gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
     servers.spawn(answer(admin, http::admin_router(app), stopping));
 
     let ended = tokio::select! {
         () = shutdown => Ok(()),
-        () = store.gone() => Err(anyhow::anyhow!("whatever writes to the database has ended")),
+        why = store.gone() => Err(anyhow::anyhow!(why)),
         Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener has ended: {server:?}")),
     };
     tracing::info!("shutting down");

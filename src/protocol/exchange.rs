@@ -26,6 +26,10 @@ pub const MARKER_HEADER: &str = "x-faregate-ledger";
 pub const MAX_ENTRIES: usize = 1_000;
 /// The most usage lines in one message.
 pub const MAX_USAGE_LINES: usize = 1_000;
+/// The most requests, or refunds, in one usage line.
+pub const MAX_LINE_COUNT: u64 = 1_000_000_000;
+/// The most credits in one usage line: 10^9, so that sums over many lines stay within an integer.
+pub const MAX_LINE_CREDITS: Credits = Credits::from_micros(1_000_000_000_000_000);
 /// The largest message, in bytes, that either side reads.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// The most that an amount, counter or level may be: 10^12 credits.

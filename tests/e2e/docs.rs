@@ -68,11 +68,12 @@ fn every_link_leads_somewhere() {
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.starts_with("https://")) {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = path.parent().expect("a folder").join(file);
+            let target =
+                if file.is_empty() { path.clone() } else { path.parent().expect("a folder").join(file) };
             assert!(target.exists(), "{}: {link}", path.display());
             let has = |line: &str| {
                 line.starts_with('#')
-                    && line.to_lowercase().replace(' ', "-").ends_with(&format!("-{anchor}"))
+                    && line.to_lowercase().replace(',', "").replace(' ', "-").ends_with(&format!("-{anchor}"))
             };
             let target = std::fs::read_to_string(&target).unwrap_or_default();
             assert!(anchor.is_empty() || target.lines().any(has), "{}: {link}", path.display());

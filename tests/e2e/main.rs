@@ -1,5 +1,6 @@
 //! Stories, one file each. Each starts its own world, looks at it only from outside, and leaves nothing.
 
+mod backup;
 mod bad_input;
 mod configuration;
 mod control;
@@ -7,6 +8,7 @@ mod crash;
 mod docs;
 mod exactly_n;
 mod hang_up;
+mod hostile;
 mod identities;
 mod ledger_away;
 mod postgres;
@@ -14,4 +16,5 @@ mod quickstart;
 mod refusals;
 mod shutdown;
 mod steady;
+mod storage;
 mod wall_clock;

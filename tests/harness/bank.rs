@@ -33,6 +33,15 @@ pub struct Bank {
 impl Bank {
     /// Starts a ledger in a folder, with further arguments to `serve`.
     pub async fn start(dir: &Path, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        Self::try_start(dir, arguments, environment).await.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Starts one that may refuse to; the error says why.
+    pub async fn try_start(
+        dir: &Path,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Result<Self, String> {
         let (gateway_port, admin_port) = (free_port(), free_port());
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         let process = launch(dir, gateway_port, admin_port, &arguments, environment);
@@ -40,8 +49,8 @@ impl Bank {
         let environment = environment.to_vec();
         let mut bank =
             Self { process, gateway_port, admin_port, dir: dir.to_owned(), arguments, environment, client };
-        bank.is_ready().await;
-        bank
+        bank.is_ready().await?;
+        Ok(bank)
     }
 
     /// Starts it again on the same files and ports.
@@ -49,37 +58,64 @@ impl Bank {
         self.process.kill();
         self.process =
             launch(&self.dir, self.gateway_port, self.admin_port, &self.arguments, &self.environment);
-        self.is_ready().await;
+        self.is_ready().await.unwrap_or_else(|why| panic!("{why}"));
     }
 
-    async fn is_ready(&mut self) {
-        let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
+    async fn is_ready(&mut self) -> Result<(), String> {
         for _ in 0..1_500 {
-            assert!(!self.process.has_ended(), "the ledger has ended: {}", self.process.output());
-            if self.client.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
-                return;
+            if self.process.has_ended() {
+                return Err(format!("the ledger has ended: {}", self.process.output()));
+            }
+            if self.readiness().await.is_some_and(|(status, _)| status == 200) {
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("the ledger doesn't get ready");
+        Err(format!("the ledger doesn't get ready: {}", self.process.output()))
+    }
+
+    /// What `/readyz` says; `None` when nobody answers.
+    pub async fn readiness(&self) -> Option<(StatusCode, String)> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
+        let answer = self.client.get(&url).send().await.ok()?;
+        Some((answer.status(), answer.text().await.ok()?))
+    }
+
+    /// A message to the gateway API: the status and the body; `None` when nobody answers.
+    pub async fn exchange(&self, message: &Value) -> Option<(StatusCode, Value)> {
+        let url = format!("http://127.0.0.1:{}/gateway/v1/exchange", self.gateway_port);
+        let answer = self.client.post(url).bearer_auth(GATEWAY_TOKEN).json(message).send().await.ok()?;
+        Some((answer.status(), answer.json().await.ok()?))
     }
 
     /// A call of the admin API: the status and the body.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let key = format!("story-{}-{number}", std::process::id());
+        self.ask(method, path, body, &key).await.expect("an answer of the admin API")
+    }
+
+    /// A call of the admin API with this idempotency key; `None` when there is no answer.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        key: &str,
+    ) -> Option<(StatusCode, Value)> {
         let mut request = self
             .client
             .request(method, format!("http://127.0.0.1:{}{path}", self.admin_port))
             .bearer_auth(ADMIN_TOKEN)
-            .header("idempotency-key", format!("story-{}-{number}", std::process::id()));
+            .header("idempotency-key", key);
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await.expect("an answer of the admin API");
+        let answer = request.send().await.ok()?;
         let status = answer.status();
-        let text = answer.text().await.expect("a body");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        let text = answer.text().await.ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
     /// A call that must succeed.

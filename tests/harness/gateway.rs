@@ -15,6 +15,9 @@ pub struct Gateway {
     pub port: u16,
     admin_port: u16,
     access_log: PathBuf,
+    dir: PathBuf,
+    name: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -29,20 +32,19 @@ impl Gateway {
         let file = dir.join(format!("{name}.json"));
         std::fs::write(&file, config.to_string()).expect("a configuration file");
         let access_log = dir.join(format!("{name}.access.log"));
-        let mut command = Command::new(envoy());
-        command.arg("-c").arg(&file).args([
-            "--concurrency",
-            "2",
-            "--disable-hot-restart",
-            "--log-level",
-            "warning",
-        ]);
-        command.args(["--component-log-level", "wasm:info", "--drain-time-s", "1"]);
-        command.envs(environment.iter().cloned());
-        let process = Process::start(name, &mut command, &dir.join(format!("{name}.log")));
-        let mut gateway = Self { process, port: ports.0, admin_port: ports.1, access_log };
+        let process = launch(dir, name, environment);
+        let (dir, name, environment) = (dir.to_owned(), name.to_owned(), environment.to_vec());
+        let mut gateway =
+            Self { process, port: ports.0, admin_port: ports.1, access_log, dir, name, environment };
         gateway.is_ready().await;
         gateway
+    }
+
+    /// Starts it again with the same configuration and ports. It is a new gateway to the ledger.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = launch(&self.dir, &self.name, &self.environment);
+        self.is_ready().await;
     }
 
     async fn is_ready(&mut self) {
@@ -88,6 +90,15 @@ impl Gateway {
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
+}
+
+fn launch(dir: &Path, name: &str, environment: &[(String, String)]) -> Process {
+    let mut command = Command::new(envoy());
+    command.arg("-c").arg(dir.join(format!("{name}.json")));
+    command.args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "warning"]);
+    command.args(["--component-log-level", "wasm:info", "--drain-time-s", "1"]);
+    command.envs(environment.iter().cloned());
+    Process::start(name, &mut command, &dir.join(format!("{name}.log")))
 }
 
 /// The ports that a gateway takes.

@@ -8,6 +8,10 @@ mod bank;
 mod gateway;
 mod postgres;
 mod process;
+#[path = "../simulation/random.rs"]
+mod random;
+#[cfg(target_os = "linux")]
+pub mod storage;
 mod traffic;
 mod upstream;
 mod world;
@@ -16,6 +20,7 @@ pub use bank::{ADMIN_TOKEN, Bank, GATEWAY_TOKEN};
 pub use gateway::{Gateway, envoy_config};
 pub use postgres::{Certificate, Postgres};
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};
+pub use random::Random;
 pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};
-pub use upstream::Upstream;
+pub use upstream::{NUMBER, Upstream};
 pub use world::{Setup, World};

@@ -1,5 +1,6 @@
 //! An upstream that remembers what it served.
 //!
+//! A request may carry a number in the header `x-request-number`; how often each came is remembered.
 //! `/status/503` answers with that status, `/slow/250` after so many milliseconds; everything else gets 200.
 
 use axum::Router;
@@ -24,7 +25,11 @@ pub struct Upstream {
 struct Seen {
     count: AtomicU64,
     last: Mutex<BTreeMap<String, String>>,
+    numbers: Mutex<BTreeMap<u64, u64>>,
 }
+
+/// The header that carries a request's number.
+pub const NUMBER: &str = "x-request-number";
 
 impl Upstream {
     /// Starts one.
@@ -44,6 +49,11 @@ impl Upstream {
         self.seen.count.load(Ordering::SeqCst)
     }
 
+    /// How often the request of each number was served.
+    pub fn numbers(&self) -> BTreeMap<u64, u64> {
+        self.seen.numbers.lock().expect("not poisoned").clone()
+    }
+
     /// The headers of the last request, `:path` among them.
     pub fn last(&self) -> BTreeMap<String, String> {
         self.seen.last.lock().expect("not poisoned").clone()
@@ -58,6 +68,10 @@ impl Drop for Upstream {
 
 async fn serve(State(seen): State<Arc<Seen>>, request: Request) -> Response {
     seen.count.fetch_add(1, Ordering::SeqCst);
+    let number = request.headers().get(NUMBER).and_then(|number| number.to_str().ok()?.parse().ok());
+    if let Some(number) = number {
+        *seen.numbers.lock().expect("not poisoned").entry(number).or_default() += 1;
+    }
     let path = request.uri().to_string();
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in request.headers() {

@@ -17,13 +17,22 @@ pub struct Setup<'a> {
     pub serve: &'a [&'a str],
     /// Members of the filter's configuration that differ from [`Setup::filter_config`].
     pub config: Value,
+    /// Members of Envoy's connection manager that differ from [`envoy_config`].
+    pub manager: Value,
     /// Environment variables of the ledger and of Envoy.
     pub environment: Vec<(String, String)>,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { gateways: 1, ledgers: 1, serve: &[], config: json!({}), environment: Vec::new() }
+        Self {
+            gateways: 1,
+            ledgers: 1,
+            serve: &[],
+            config: json!({}),
+            manager: json!({}),
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -79,7 +88,12 @@ impl World {
             let name = format!("gateway-{number}");
             let ports = ports();
             let behind = (ledgers.as_slice(), upstream.port);
-            let config = envoy_config(dir.path(), &name, ports, behind, &setup.filter_config());
+            let mut config = envoy_config(dir.path(), &name, ports, behind, &setup.filter_config());
+            let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+            let manager = config.pointer_mut(manager).expect("a connection manager");
+            for (name, value) in setup.manager.as_object().expect("an object of overrides") {
+                manager[name] = value.clone();
+            }
             gateways.push(Gateway::start(dir.path(), &name, &config, ports, &setup.environment).await);
         }
         Self { bank, replicas, gateways, upstream, dir }

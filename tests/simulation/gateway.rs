@@ -62,7 +62,7 @@ impl World {
     /// Starts an Envoy with empty memory. `name` is only given by a mutant; it must be new.
     pub fn start_gateway(&mut self, clock: Clock, name: Option<String>) {
         let lies = self.mutant == Some(Mutant::LostRaceUnnoticed);
-        let random = Random::new(self.random.next());
+        let random = Random::new(self.random.any());
         let memory = Memory::new(random, self.conditions.races, lies);
         let number = self.gateways.len();
         self.gateways.push(Gateway {

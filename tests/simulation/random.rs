@@ -8,12 +8,12 @@ impl Random {
     /// The source of one seed.
     pub fn new(seed: u64) -> Self {
         let mut random = Self(seed ^ 0x5DEE_CE66_D1CE_4E5B);
-        random.next();
+        random.any();
         random
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn any(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -23,17 +23,17 @@ impl Random {
 
     /// A number from `low` to `high`, both included.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
+        low + self.any() % (high - low + 1)
     }
 
     /// An index below `count`, which must not be zero.
     pub fn below(&mut self, count: usize) -> usize {
-        (self.next() % count as u64) as usize
+        (self.any() % count as u64) as usize
     }
 
     /// True `per_mille` times in a thousand.
     pub fn chance(&mut self, per_mille: u64) -> bool {
-        self.next() % 1_000 < per_mille
+        self.any() % 1_000 < per_mille
     }
 
     /// One of these.
@@ -43,7 +43,7 @@ impl Random {
 
     /// A waiting time with this mean, from nothing to many times as long.
     pub fn wait(&mut self, mean: u64) -> u64 {
-        let unit = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        let unit = (self.any() >> 11) as f64 / (1_u64 << 53) as f64;
         (-(1.0 - unit).ln() * mean as f64) as u64
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! The protocol's types could derive this, but the filter parses untyped JSON for its configuration anyway,
 //! and a derived reader besides would make it a fifth larger. What must hold, and is tested: whatever the
-//! ledger writes is read back as it was.
+//! ledger writes is read back as it was, and no amount or name that is outside of the protocol's limits is
+//! believed, because the gate's next message would repeat it.
 
-use faregate_protocol::exchange::{Change, EntryAnswer, ExchangeResponse, Facts, Granted, Refused};
+use faregate_protocol::exchange::{
+    Change, EntryAnswer, ExchangeResponse, Facts, Granted, MAX_AMOUNT, MAX_NAME_BYTES, Refused,
+};
 use faregate_protocol::{Credits, RefusalCode};
 use serde_json::Value;
 
@@ -84,11 +87,12 @@ fn small(value: &Value) -> Option<u32> {
 }
 
 fn credits(value: &Value) -> Option<Credits> {
-    value.as_i64().map(Credits::from_micros)
+    let amount = value.as_i64().map(Credits::from_micros)?;
+    (Credits::ZERO..=MAX_AMOUNT).contains(&amount).then_some(amount)
 }
 
 fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
+    value.as_str().filter(|text| (1..=MAX_NAME_BYTES).contains(&text.len())).map(str::to_owned)
 }
 
 fn code(value: &Value) -> Option<RefusalCode> {
@@ -101,12 +105,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const MOST: i64 = MAX_AMOUNT.micros();
+
     prop_compose! {
         fn any_entry()(
-            facts in proptest::option::of(("k[0-9]{0,3}", ".{0,5}", proptest::option::of("[a-z]{1,5}"))),
-            lease in proptest::option::of((any::<u32>(), any::<i64>(), any::<u64>(), any::<bool>())),
-            refused in proptest::option::of((0..RefusalCode::ALL.len(), any::<i64>(), any::<Option<u32>>())),
-            ended in any::<Option<u32>>(), on_credit in any::<i64>(),
+            facts in proptest::option::of(("k[0-9]{0,3}", ".{1,5}", proptest::option::of("[a-z]{1,5}"))),
+            lease in proptest::option::of((any::<u32>(), 0..=MOST, any::<u64>(), any::<bool>())),
+            refused in proptest::option::of((0..RefusalCode::ALL.len(), 0..=MOST, any::<Option<u32>>())),
+            ended in any::<Option<u32>>(), on_credit in 0..=MOST,
         ) -> EntryAnswer {
             EntryAnswer {
                 facts: facts.map(|(key, account, plan)| Facts { key, account, plan }),
@@ -127,7 +133,7 @@ mod tests {
         fn what_the_ledger_writes_is_read_as_it_was(
             numbers in any::<(u32, Option<u64>, u32, Option<u64>)>(),
             entries in proptest::collection::vec(any_entry(), 0..4),
-            changes in proptest::collection::vec((".{0,5}", proptest::option::of(0..RefusalCode::ALL.len())), 0..3),
+            changes in proptest::collection::vec((".{1,5}", proptest::option::of(0..RefusalCode::ALL.len())), 0..3),
         ) {
             let (protocol, seen, beat_ms, usage_seq) = numbers;
             let change = |(payer, at): (String, Option<usize>)| Change { payer, refused: at.map(|at| RefusalCode::ALL[at]) };
@@ -150,6 +156,9 @@ mod tests {
             "[]",
             r#"{"protocol":1,"beat_ms":1}"#,
             r#"{"protocol":1,"beat_ms":1,"entries":[{"lease":{}}]}"#,
+            r#"{"protocol":1,"beat_ms":1,"entries":[{"on_credit":-1}]}"#,
+            r#"{"protocol":1,"beat_ms":1,"entries":[{"on_credit":1000000000000000001}]}"#,
+            r#"{"protocol":1,"beat_ms":1,"entries":[{"facts":{"key":"","account":"acme"}}]}"#,
         ] {
             assert_eq!(read(text.as_bytes()), None, "{text}");
         }

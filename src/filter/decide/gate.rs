@@ -277,11 +277,16 @@ impl<M: SharedMemory> Gate<M> {
         self.refuse(number, Refusal::plain(RefusalCode::LedgerUnavailable))
     }
 
+    /// Whether some statuses give this charge back.
+    pub fn refunds(&self, charge: &Charge) -> bool {
+        self.settings.rule(charge.rule).refund_on != StatusSet::default()
+    }
+
     /// Closes a charge: keeps it, or releases it when the upstream failed or was never asked. `end` is told
     /// whether the status matters. Returns what was charged in the end.
     pub fn finish(&mut self, charge: &Charge, end: impl FnOnce(bool) -> End) -> Credits {
         let refund_on = self.settings.rule(charge.rule).refund_on;
-        let released = match end(refund_on != StatusSet::default()) {
+        let released = match end(self.refunds(charge)) {
             End::Answered(status) => refund_on.contains(status),
             End::Cut => false,
             End::NeverAsked => true,

@@ -89,6 +89,8 @@ enum Remedy<'a> {
     ContactOperator,
 }
 
+/// How much of a path or a request's id is kept while the request waits, and repeated in a refusal, in bytes.
+pub const MOST_REPEATED: usize = 1_024;
 /// How long a caller is asked to stay away when the ledger is (seconds).
 const RETRY_AFTER: u32 = 1;
 
@@ -107,7 +109,8 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
     let status = status(refusal.code);
     let retryable = refusal.code == RefusalCode::LedgerUnavailable;
     let (title, detail, remedies) = words(refusal, around.top_up_url);
-    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let lossy =
+        |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..MOST_REPEATED).unwrap_or(bytes)).into_owned();
     let amounts = refusal.code == RefusalCode::InsufficientFunds;
     let problem = Problem {
         r#type: format!("urn:faregate:refusal:{}", refusal.code),

@@ -6,13 +6,15 @@ pub struct Head<'a> {
     headers: &'a [(String, Vec<u8>)],
     method: &'a [u8],
     path: &'a [u8],
+    /// Where the query begins, or the path ends.
+    query_at: usize,
     authority: &'a [u8],
 }
 
 impl<'a> Head<'a> {
     /// Over the header map of one request.
     pub fn new(headers: &'a [(String, Vec<u8>)]) -> Self {
-        let mut head = Self { headers, method: b"", path: b"", authority: b"" };
+        let mut head = Self { headers, method: b"", path: b"", query_at: 0, authority: b"" };
         for (name, value) in headers {
             match name.as_str() {
                 ":method" => head.method = value,
@@ -21,6 +23,7 @@ impl<'a> Head<'a> {
                 _ => {}
             }
         }
+        head.query_at = head.path.iter().position(|b| *b == b'?').unwrap_or(head.path.len());
         head
     }
 
@@ -36,13 +39,12 @@ impl<'a> Head<'a> {
 
     /// The path without its query.
     pub fn path(&self) -> &'a [u8] {
-        self.path.split(|b| *b == b'?').next().unwrap_or_default()
+        self.path.get(..self.query_at).unwrap_or_default()
     }
 
     /// The query behind the first `?`, without it.
     pub fn query(&self) -> Option<&'a [u8]> {
-        let at = self.path.iter().position(|b| *b == b'?')?;
-        self.path.get(at + 1..)
+        self.path.get(self.query_at + 1..)
     }
 
     /// The host that is asked, without a port.

@@ -41,13 +41,14 @@ impl Names {
     /// Where a payer's lease is.
     pub fn lease(&self, credential: &Credential) -> String {
         let (kind, text) = match credential {
-            Credential::Key(text) => ("k/", text),
-            Credential::Subject(text) => ("s/", text),
+            Credential::Key(text) => (" k ", text),
+            Credential::Subject(text) => (" s ", text),
         };
+        // What differs comes first, so that comparing two names is quick.
         let mut name = String::with_capacity(self.prefix.len() + kind.len() + text.len());
-        name.push_str(&self.prefix);
-        name.push_str(kind);
         name.push_str(text);
+        name.push_str(kind);
+        name.push_str(&self.prefix);
         name
     }
 

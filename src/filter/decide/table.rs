@@ -75,20 +75,24 @@ impl<V> Table<V> {
         if let Some(old) = self.get_mut(name) {
             return Some(std::mem::replace(old, value));
         }
+        self.add(name, value);
+        None
+    }
+
+    /// Adds the value of a name that has none; tells its place.
+    fn add(&mut self, name: &str, value: V) -> usize {
         let place = self.places.give(name, self.slab.len());
         match self.slab.get_mut(place) {
             Some(slot) => *slot = Some(value),
             None => self.slab.push(Some(value)),
         }
-        None
+        place
     }
 
     /// The value of a name, which is made first where there is none; `None` is never returned.
     pub fn entry(&mut self, name: &str, make: impl FnOnce() -> V) -> Option<&mut V> {
-        if self.places.find(name).is_none() {
-            self.insert(name, make());
-        }
-        self.get_mut(name)
+        let place = self.places.find(name).unwrap_or_else(|| self.add(name, make()));
+        self.slab.get_mut(place)?.as_mut()
     }
 
     /// Takes a value out.

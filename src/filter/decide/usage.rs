@@ -7,7 +7,9 @@ use super::moment::Moment;
 use super::settings::Settings;
 use super::table::Table;
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{MAX_USAGE_LINES, UsageLine, UsageReport};
+use faregate_protocol::exchange::{
+    MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, UsageLine, UsageReport,
+};
 
 /// A report is sent by itself when it has been waiting this long (ms).
 const PATIENCE_MS: u64 = 5_000;
@@ -20,7 +22,7 @@ pub struct Tally {
     broker: String,
     seq: u64,
     since: Moment,
-    /// By key: a line per rule that was used.
+    /// By key: a line per rule that was used, or several where one is full.
     lines: Table<Vec<Counts>>,
     count: usize,
     unstored: Option<UsageReport>,
@@ -54,21 +56,28 @@ impl Tally {
         if self.lines.is_empty() {
             self.since = now;
         }
-        let room = self.count < MAX_LINES;
+        let price = kept.unwrap_or_default();
+        let room = self.count < MAX_LINES && price <= MAX_LINE_CREDITS;
         if !room && self.lines.get(key).is_none() {
             return false;
         }
         let Some(lines) = self.lines.entry(key, Vec::new) else {
             return false;
         };
-        if !lines.iter().any(|counts| counts.rule == rule) {
+        // A ledger refuses a message with a line that is too large, and the next one would repeat it.
+        let takes = |counts: &Counts| {
+            counts.rule == rule
+                && counts.requests.max(counts.refunds) < MAX_LINE_COUNT
+                && counts.credits.saturating_add(price) <= MAX_LINE_CREDITS
+        };
+        if !lines.iter().any(takes) {
             if !room {
                 return false;
             }
             lines.push(Counts { rule, requests: 0, credits: Credits::ZERO, refunds: 0 });
             self.count += 1;
         }
-        let Some(counts) = lines.iter_mut().find(|counts| counts.rule == rule) else {
+        let Some(counts) = lines.iter_mut().find(|counts| takes(counts)) else {
             return false;
         };
         if let Some(price) = kept {
@@ -128,5 +137,29 @@ impl Tally {
         if self.unstored.as_ref().is_some_and(|report| stored >= Some(report.seq)) {
             self.unstored = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_one_line_cannot_hold_is_told_in_several_and_a_price_beyond_that_in_none() {
+        let config = json!({
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+        });
+        let settings = Settings::from_value(&config).unwrap();
+        let mut tally = Tally::new("b".into());
+        let most = MAX_LINE_CREDITS;
+        for price in [most, Credits::from_micros(1), most] {
+            assert!(tally.count(Moment::ZERO, "key_1", 0, Some(price)));
+        }
+        assert!(!tally.count(Moment::ZERO, "key_1", 0, most.checked_add(Credits::from_micros(1))));
+        let lines = tally.board(&settings).unwrap().lines;
+        assert!(lines.iter().all(|line| line.credits <= most), "{lines:?}");
+        let sum = lines.iter().fold(Credits::ZERO, |sum, line| sum.saturating_add(line.credits));
+        assert_eq!((lines.len(), sum.micros()), (3, 2 * most.micros() + 1));
     }
 }

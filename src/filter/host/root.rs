@@ -15,12 +15,17 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// How often the gate looks at the clock.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How many requests that waited are answered in one callback. Envoy sends each answer when the callback is over,
+/// but inside of the one before: thousands at once would overflow the stack.
+const AT_ONCE: usize = 16;
 
 /// The root context.
 pub(super) struct Root {
@@ -36,6 +41,8 @@ struct Running {
     metrics: Metrics,
     /// Envoy's token and the message's number of each call under way.
     calls: Vec<(u32, u64)>,
+    /// Requests that have waited, and whose turn to be answered comes.
+    resolved: VecDeque<Resolution>,
     ledger_answers: bool,
 }
 
@@ -76,12 +83,19 @@ impl RootContext for Root {
         };
         while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
         running.worker.rung.set(false);
+        running.resolve(Vec::new());
         running.speak();
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         let worker = Rc::clone(&self.running.as_ref()?.worker);
-        Some(Box::new(Stream { context, worker, ticket: Rc::default(), answered: Cell::new(false) }))
+        Some(Box::new(Stream {
+            context,
+            worker,
+            ticket: Rc::default(),
+            answered: Cell::default(),
+            status: Cell::default(),
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -130,12 +144,17 @@ impl Running {
         }
     }
 
-    /// Lets go on, or refuses, those who have waited. Envoy's current context is the root's again at the end.
+    /// Lets go on, or refuses, those who have waited: a few now, and the others soon. Envoy's current context is the
+    /// root's again at the end.
     fn resolve(&mut self, resolutions: Vec<Resolution>) {
-        if resolutions.is_empty() {
+        self.resolved.extend(resolutions);
+        if self.resolved.is_empty() {
             return;
         }
-        for Resolution { context, outcome } in resolutions {
+        for _ in 0..AT_ONCE {
+            let Some(Resolution { context, outcome }) = self.resolved.pop_front() else {
+                break;
+            };
             let parked = self.worker.parked.borrow_mut().remove(&context.to_string());
             let here = parked.filter(|ticket| matches!(ticket.borrow().stage, Stage::Waits));
             let Some(ticket) = here.filter(|_| hostcalls::set_effective_context(context).is_ok()) else {
@@ -150,6 +169,9 @@ impl Running {
             }
         }
         let _ = hostcalls::set_effective_context(self.root);
+        if !self.resolved.is_empty() {
+            self.worker.ring();
+        }
     }
 
     /// Says once when the ledger stops answering, and once when it is back.
@@ -194,6 +216,7 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         token,
         metrics: Metrics::define(),
         calls: Vec::new(),
+        resolved: VecDeque::new(),
         ledger_answers: true,
     })
 }

@@ -4,7 +4,7 @@ use super::clock;
 use super::worker::{Stage, Ticket, Worker};
 use crate::decide::gate::{Arrival, Charge, End};
 use crate::decide::identity;
-use crate::decide::refusal::Refusal;
+use crate::decide::refusal::{MOST_REPEATED, Refusal};
 use crate::decide::request::Head;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
@@ -23,6 +23,8 @@ pub(super) struct Stream {
     pub(super) ticket: Rc<RefCell<Ticket>>,
     /// Whether response headers came by, the upstream's or Envoy's own.
     pub(super) answered: Cell<bool>,
+    /// Their status, where a refund depends on it.
+    pub(super) status: Cell<Option<u16>>,
 }
 
 impl Context for Stream {}
@@ -67,6 +69,11 @@ impl HttpContext for Stream {
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         self.answered.set(true);
+        if self.refunds() {
+            let status =
+                hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, ":status").ok().flatten();
+            self.status.set(status.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()));
+        }
         Action::Continue
     }
 
@@ -102,11 +109,21 @@ impl Stream {
         note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
     }
 
-    /// How the request ended. Asking Envoy for the status costs more than all else at a request's end, so it
-    /// is asked only when something depends on it: there was no answer, or there may be a refund.
+    /// Whether some statuses give the charge back.
+    fn refunds(&self) -> bool {
+        match &self.ticket.borrow().stage {
+            Stage::Paid(charge) => self.worker.gate.borrow().refunds(charge),
+            _ => false,
+        }
+    }
+
+    /// How the request ended. Envoy's attributes are dear, so they are asked only where the response headers
+    /// have not told.
     fn end(&self, by_status: bool) -> End {
-        if self.answered.get() && !by_status {
-            return End::Answered(200);
+        match (self.answered.get(), self.status.get()) {
+            (true, None) if !by_status => return End::Answered(200),
+            (true, Some(status)) => return End::Answered(status),
+            _ => {}
         }
         let number = |path| {
             let bytes: [u8; 8] = hostcalls::get_property(path).ok().flatten()?.try_into().ok()?;
@@ -122,9 +139,14 @@ impl Stream {
     }
 }
 
+/// Keeps what a refusal may repeat. Thousands of requests may wait, so no more than that.
 fn surroundings(ticket: &mut Ticket, head: &Head<'_>) {
-    ticket.path = head.path().to_vec();
-    ticket.request_id = head.value("x-request-id").map(<[u8]>::to_vec);
+    ticket.path = kept(head.path());
+    ticket.request_id = head.value("x-request-id").map(kept);
+}
+
+fn kept(bytes: &[u8]) -> Vec<u8> {
+    bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
 }
 
 /// An attribute of Envoy's.

@@ -1,7 +1,7 @@
 //! The command line: one small file per noun.
 //!
 //! Administrative commands are clients of the admin API and nothing more, so whatever they do, a
-//! program can do too. `serve` runs the ledger, `up` and `demo` run a whole gate, `check` reads a
+//! program can do too. `backup`, `restore` and `migrate` work on its database; `serve` runs the ledger, `up` and `demo` run a whole gate, `check` reads a
 //! file and needs no ledger.
 //!
 //! What must hold: exit code 0 means done, 1 refused or failed, 2 wrong usage; with `--json`, stdout
@@ -10,6 +10,7 @@
 mod account;
 mod admin;
 mod audit;
+mod backup;
 mod balance;
 mod check;
 mod demo;
@@ -17,7 +18,9 @@ mod failure;
 mod grant;
 mod key;
 mod leases;
+mod migrate;
 mod place;
+mod restore;
 mod screen;
 mod serve;
 mod tokens;
@@ -69,6 +72,12 @@ enum Command {
     Recall(leases::Recall),
     /// Recompute every balance from the entries; fails where anything disagrees
     Audit(audit::Audit),
+    /// Write all that a ledger holds into a file, while it runs
+    Backup(backup::Backup),
+    /// Put a backup in an empty place, for a ledger to go on from there
+    Restore(restore::Restore),
+    /// Move a ledger that is stopped to another database
+    Migrate(migrate::Migrate),
     /// Validate a filter configuration, also inside an Envoy configuration
     Check(check::Check),
     /// Print the version
@@ -107,6 +116,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Leases(command) => command.run(&mut screen),
         Command::Recall(command) => command.run(&mut screen),
         Command::Audit(command) => command.run(&mut screen),
+        Command::Backup(command) => command.run(&mut screen),
+        Command::Restore(command) => command.run(&mut screen),
+        Command::Migrate(command) => command.run(&mut screen),
         Command::Check(command) => command.run(&mut screen),
         Command::Version => screen.show(&json!({ "version": env!("CARGO_PKG_VERSION") }), |screen, _| {
             screen.line(format_args!("faregate {}", env!("CARGO_PKG_VERSION")))

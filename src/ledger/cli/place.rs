@@ -1,4 +1,4 @@
-//! Where `faregate serve` keeps its data: in a directory, or on a PostgreSQL server.
+//! Where a ledger keeps its data: in a directory, or on a PostgreSQL server.
 
 use super::{failure::Failure, tokens::Environment, when};
 use clap::Args;
@@ -6,9 +6,9 @@ use faregate_ledger::{Database, store::postgres::Settings};
 use std::{path::PathBuf, time::Duration};
 
 /// The variable that gives the server's URL: on a command line its password would show in the process list.
-const URL: &str = "FAREGATE_DATABASE_URL";
+pub const URL: &str = "FAREGATE_DATABASE_URL";
 
-/// Either `--data`, or `--database` with what belongs to it.
+/// Either `--data` or `--database`.
 #[derive(Args)]
 pub struct Place {
     /// The directory of the database (SQLite); made when it doesn't exist
@@ -21,6 +21,12 @@ pub struct Place {
     /// A file of root certificates (PEM) that the server's must descend from, instead of the system's
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     database_root_cert: Option<PathBuf>,
+}
+
+/// How a ledger that serves uses its server.
+#[derive(Args)]
+#[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
+pub struct Limits {
     /// The most connections to the server
     #[arg(long, value_name = "NUMBER", default_value_t = Settings::POOL_SIZE as u64, value_parser = clap::value_parser!(u64).range(2..=1_000))]
     database_connections: u64,
@@ -60,6 +66,15 @@ impl Place {
 
     fn server(self, url: &str) -> Result<Database, Failure> {
         let mut settings = Settings::parse(url).map_err(Failure::usage)?;
+        settings.root_cert = self.database_root_cert;
+        Ok(Database::Server(Box::new(settings)))
+    }
+}
+
+impl Limits {
+    /// Sets them, where they mean something.
+    pub fn apply(&self, database: &mut Database) -> Result<(), Failure> {
+        let Database::Server(settings) = database else { return Ok(()) };
         for (flag, time) in [
             ("--database-connect-timeout", self.database_connect_timeout),
             ("--database-statement-timeout", self.database_statement_timeout),
@@ -69,12 +84,11 @@ impl Place {
                 return Err(Failure::usage(format!("{flag} is {time:?}; give 10ms to 1h")));
             }
         }
-        settings.root_cert = self.database_root_cert;
         settings.pool_size = usize::try_from(self.database_connections).unwrap_or(Settings::POOL_SIZE);
         settings.connect_timeout = self.database_connect_timeout;
         settings.statement_timeout = self.database_statement_timeout;
         settings.lock_timeout = self.database_lock_timeout;
-        Ok(Database::Server(Box::new(settings)))
+        Ok(())
     }
 }
 
@@ -87,13 +101,19 @@ mod tests {
     struct Line {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        limits: Limits,
     }
 
     fn database(line: &str, variable: Option<&str>) -> Result<String, String> {
         let words = std::iter::once("serve").chain(line.split_whitespace());
         let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
         let environment = |_: &str| variable.map(Into::into);
-        match line.place.database(&environment) {
+        let named = line.place.database(&environment).and_then(|mut database| {
+            line.limits.apply(&mut database)?;
+            Ok(database)
+        });
+        match named {
             Ok(database) => Ok(format!("{database:?}")),
             Err(failure) => Err(format!("{failure} {}", failure.cure.clone().unwrap_or_default())),
         }

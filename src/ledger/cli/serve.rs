@@ -2,7 +2,7 @@
 
 use super::{
     failure::Failure,
-    place::Place,
+    place::{Limits, Place},
     tokens::{self, process_environment},
     when,
 };
@@ -21,6 +21,8 @@ const LOG_VARIABLE: &str = "FAREGATE_LOG";
 pub struct Serve {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    limits: Limits,
     /// Where gateways exchange
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7401")]
     gateway_listen: SocketAddr,
@@ -47,8 +49,10 @@ impl Serve {
             .cure("make two: a gateway must not be able to grant credits"));
         }
         log_to_stderr(json, "info")?;
+        let mut database = self.place.database(&process_environment)?;
+        self.limits.apply(&mut database)?;
         let config = ServeConfig {
-            database: self.place.database(&process_environment)?,
+            database,
             gateway_listen: self.gateway_listen,
             admin_listen: self.admin_listen,
             gateway_token: Secret::new(gateway_token),

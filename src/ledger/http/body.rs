@@ -17,6 +17,12 @@ impl Invalid {
         Self { field: Some(field.into()), reason: reason.into() }
     }
 
+    /// About the field at which reading stopped.
+    pub fn at(path: &serde_path_to_error::Path, reason: String) -> Self {
+        let path = Some(path.to_string()).filter(|path| path != "." && !path.contains('?'));
+        Self { field: whole_path(path, &reason), reason }
+    }
+
     /// In one sentence.
     pub fn sentence(&self) -> String {
         match &self.field {
@@ -26,23 +32,30 @@ impl Invalid {
     }
 }
 
+/// The beginning of a text of a client's own making, which may be long.
+pub fn beginning(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+    text
+}
+
 /// Reads a body. An empty one counts as an empty object.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {
     let body = if body.is_empty() { b"{}" } else { body };
     let mut json = serde_json::Deserializer::from_slice(body);
-    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let reason = error.inner().to_string();
-        let path = Some(error.path().to_string()).filter(|path| path != "." && !path.contains('?'));
-        Invalid { field: whole_path(path, &reason), reason }
-    })?;
+    let read = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| Invalid::at(error.path(), error.inner().to_string()))?;
     json.end().map_err(|error| Invalid { field: None, reason: error.to_string() })?;
     Ok(read)
 }
 
-/// For a field that is unknown or missing, the path ends at the object around it, and the field's
+/// For a field that is unknown, missing or there twice, the path ends at the object around it, and the field's
 /// name stands in the reason.
 fn whole_path(path: Option<String>, reason: &str) -> Option<String> {
-    let named = ["unknown field `", "missing field `"].iter().find_map(|start| reason.strip_prefix(start));
+    let known = ["unknown field `", "missing field `", "duplicate field `"];
+    let named = known.iter().find_map(|start| reason.strip_prefix(start));
     let name = named.and_then(|rest| rest.split('`').next());
     match (path, name) {
         (Some(path), Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => {

@@ -3,8 +3,9 @@
 //! Every answer, errors included, carries the marker header, so that a gateway can tell the ledger's
 //! answers from those that Envoy makes up when it can't reach it.
 
-use super::body::{Invalid, parse};
-use super::{App, auth, health, in_time};
+use super::body::{Invalid, beginning, parse};
+use super::problem::MOST_SAID;
+use super::{App, PATIENCE, TooLong, auth, health, in_time};
 use crate::domain::exchange::check;
 use crate::store::StoreError;
 use axum::body::Bytes;
@@ -17,16 +18,12 @@ use axum::{Json, Router, middleware};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_AMOUNT, MAX_BODY_BYTES,
-    MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_NAME_BYTES, MAX_USAGE_LINES, PATH, Payer, UsageReport, VERSION,
+    MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_NAME_BYTES, MAX_USAGE_LINES,
+    PATH, Payer, UsageReport, VERSION,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::sync::Arc;
-
-/// The most requests or refunds in one usage line.
-const MAX_COUNT: u64 = 1_000_000_000;
-/// The most credits in one usage line: 10^9.
-const MAX_LINE: Credits = Credits::from_micros(1_000_000_000_000_000);
 
 pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -44,7 +41,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(PATIENCE, in_time::<Failure>))
         .layer(middleware::map_response(marked))
         .with_state(app)
 }
@@ -82,6 +79,10 @@ async fn exchange(
             Err(error.into())
         }
     }
+}
+
+pub(super) fn readable(body: &[u8]) -> Result<(), String> {
+    read(body).map(|_| ()).map_err(|failure| failure.body.detail)
 }
 
 fn read(body: &[u8]) -> Result<ExchangeRequest, Failure> {
@@ -156,11 +157,11 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
     for (n, line) in report.lines.iter().enumerate() {
         length(&format!("usage.lines[{n}].payer"), &line.payer, MAX_NAME_BYTES)?;
         length(&format!("usage.lines[{n}].rule"), &line.rule, MAX_NAME_BYTES)?;
-        let amount = line.credits >= Credits::ZERO && line.credits <= MAX_LINE;
-        if !amount || line.requests > MAX_COUNT || line.refunds > MAX_COUNT {
+        let amount = line.credits >= Credits::ZERO && line.credits <= MAX_LINE_CREDITS;
+        if !amount || line.requests > MAX_LINE_COUNT || line.refunds > MAX_LINE_COUNT {
             let reason = format!(
-                "is out of range; at most {MAX_COUNT} requests and refunds, and 0 to {} micro-credits",
-                MAX_LINE.micros()
+                "is out of range; at most {MAX_LINE_COUNT} requests and refunds, and 0 to {} micro-credits",
+                MAX_LINE_CREDITS.micros()
             );
             return Err(Invalid::field(format!("usage.lines[{n}]"), reason));
         }
@@ -184,13 +185,21 @@ struct Failure {
 
 impl Failure {
     fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, body: ExchangeError { code: code.into(), detail: detail.into() } }
+        let detail = beginning(detail.into(), MOST_SAID);
+        Self { status, body: ExchangeError { code: code.into(), detail } }
     }
 }
 
 impl From<Invalid> for Failure {
     fn from(invalid: Invalid) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", invalid.sentence())
+    }
+}
+
+impl From<TooLong> for Failure {
+    fn from(why: TooLong) -> Self {
+        let failure = super::problem::Failure::from(why);
+        Self::new(failure.status, failure.code, failure.detail)
     }
 }
 

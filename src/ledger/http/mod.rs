@@ -20,8 +20,7 @@ use crate::domain::reclaim::Watch;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use axum::Router;
-use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::{Arc, Mutex};
@@ -54,14 +53,27 @@ pub fn gateway_router(app: Arc<App>) -> Router {
     gateway::router(app)
 }
 
+/// Whether the gateway API takes these bytes for an exchange; else what it would say. For tools that test a
+/// gateway without a ledger.
+pub fn readable(body: &[u8]) -> Result<(), String> {
+    gateway::readable(body)
+}
+
 /// The admin API.
 pub fn admin_router(app: Arc<App>) -> Router {
     admin::router(app)
 }
 
-/// Gives up on requests that take too long, such as bodies that never end.
-async fn in_time(request: Request, next: Next) -> Result<Response, StatusCode> {
+/// A request that was given up.
+struct TooLong;
+
+/// Gives up on requests that take too long, such as bodies that never end, and says so as `F` does.
+async fn in_time<F: From<TooLong>>(
+    State(patience): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Result<Response, F> {
     let is_audit = request.uri().path() == "/admin/v1/audit";
-    let patience = if is_audit { AUDIT_PATIENCE } else { PATIENCE };
-    tokio::time::timeout(patience, next.run(request)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)
+    let patience = if is_audit { patience.max(AUDIT_PATIENCE) } else { patience };
+    tokio::time::timeout(patience, next.run(request)).await.map_err(|_| TooLong.into())
 }

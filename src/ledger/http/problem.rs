@@ -1,12 +1,16 @@
 //! Errors of the admin API, as `application/problem+json` (RFC 9457).
 
-use super::body::Invalid;
+use super::TooLong;
+use super::body::{Invalid, beginning};
 use crate::api::Problem;
 use crate::domain::BookError;
 use crate::store::{Refusal, StoreError};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+
+/// How much is said about an error, and how much of a field's path is repeated, in bytes.
+pub const MOST_SAID: usize = 500;
 
 /// An error that a client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +44,13 @@ impl From<Invalid> for Failure {
     }
 }
 
+impl From<TooLong> for Failure {
+    fn from(_: TooLong) -> Self {
+        let detail = "the request has not arrived in time; send it again, and faster";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail)
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let detail = error.to_string();
@@ -52,6 +63,15 @@ impl From<StoreError> for Failure {
             }
             StoreError::Away(_) => {
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail);
+            }
+            StoreError::DiskFull => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_full", detail);
+            }
+            StoreError::DiskFailed(_) | StoreError::Unsynced(_) => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_failed", detail);
+            }
+            StoreError::Damaged(_) => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_damaged", detail);
             }
             StoreError::Backend(_) => {
                 tracing::error!(%detail, "a request failed");
@@ -85,8 +105,8 @@ impl IntoResponse for Failure {
             title: self.status.canonical_reason().unwrap_or("Error").into(),
             status: self.status.as_u16(),
             code: self.code.into(),
-            detail: self.detail,
-            field: self.field,
+            detail: beginning(self.detail, MOST_SAID),
+            field: self.field.map(|field| beginning(field, MOST_SAID)),
         };
         // A problem holds nothing but strings and a number, which always become JSON.
         let body = serde_json::to_vec(&problem).unwrap_or_default();

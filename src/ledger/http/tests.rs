@@ -271,7 +271,14 @@ fn strange_requests_get_clear_answers() {
     world.get("/admin/v1/accounts/ghost").is_problem(404, "not_found", None);
     world.get("/admin/v1/recall").is_problem(405, "method_not_allowed", None);
     world.get("/admin/v1/accounts?limit=0").is_problem(400, "invalid_request", Some("limit"));
-    world.get("/admin/v1/accounts?limit=x").is_problem(400, "invalid_request", None);
+    world.get("/admin/v1/accounts?limit=x").is_problem(400, "invalid_request", Some("limit"));
+    world.get("/admin/v1/accounts?limit=1&limit=2").is_problem(400, "invalid_request", Some("limit"));
+    world.get("/admin/v1/accounts?limits=1").is_problem(400, "invalid_request", Some("limits"));
+    world.get("/admin/v1/accounts/acme/usage?since=soon").is_problem(400, "invalid_request", Some("since"));
+    world.get("/admin/v1/accounts/%ff").is_problem(400, "invalid_request", Some("id"));
+    let endless = world.get(&format!("/admin/v1/accounts/{}", "x".repeat(20_000)));
+    endless.is_problem(404, "not_found", None);
+    assert!(endless.body.len() < 1_000, "{} bytes", endless.body.len());
     world.post("/admin/v1/accounts", &json!({"id": "Not Plain"})).is_problem(
         400,
         "invalid_request",
@@ -329,6 +336,31 @@ fn strange_requests_get_clear_answers() {
     let url = format!("http://{}/elsewhere", world.bound.gateway);
     let lost = World::read(world.agent.get(url).call());
     assert_eq!((lost.status, lost.headers[MARKER_HEADER].to_str().unwrap()), (404, "1"));
+}
+
+#[test]
+fn a_body_that_never_ends_is_given_up_with_a_reason() {
+    use super::problem::Failure;
+    use super::{PATIENCE, in_time};
+    use axum::{Router, body::Bytes, middleware::from_fn_with_state, routing::post};
+    use std::io::{Read as _, Write as _};
+
+    assert_eq!(PATIENCE, Duration::from_secs(30));
+    let little = Duration::from_millis(50);
+    let router = Router::new()
+        .route("/", post(async |_: Bytes| ""))
+        .layer(from_fn_with_state(little, in_time::<Failure>));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = runtime.spawn(async move { axum::serve(listener, router).await });
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nendles").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("application/problem+json"), "{answer}");
+    assert!(answer.contains(r#""code":"too_slow""#), "{answer}");
+    serving.abort();
 }
 
 #[test]

@@ -5,10 +5,12 @@
 //! than one step at a time.
 
 mod expiry;
+mod inspection;
 mod prune;
 mod reclaimer;
 
 pub use expiry::expire;
+pub use inspection::inspect;
 pub use prune::prune;
 pub use reclaimer::reclaim;
 

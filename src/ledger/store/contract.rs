@@ -9,10 +9,8 @@ use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
 };
-use std::sync::atomic::{AtomicU64, Ordering};
 
 const TTL_MS: u64 = 20_000;
-static COUNT: AtomicU64 = AtomicU64::new(1);
 
 /// A store with what a story needs around it.
 pub struct World {
@@ -20,13 +18,17 @@ pub struct World {
     pub second: i64,
 }
 
-fn credits(whole: i64) -> Credits {
+pub fn credits(whole: i64) -> Credits {
     Credits::from_micros(whole * 1_000_000)
 }
 
-fn memo() -> Memo {
-    let key = format!("memo-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    Memo { key, fingerprint: [0; 32] }
+/// A name that nothing has yet, not even in a database from long ago.
+fn fresh(kind: &str) -> String {
+    format!("{kind}_{}", uuid::Uuid::now_v7().simple())
+}
+
+pub fn memo() -> Memo {
+    Memo { key: fresh("memo"), fingerprint: [0; 32] }
 }
 
 impl World {
@@ -34,11 +36,11 @@ impl World {
         Self { store, second: 1_800_000_000 }
     }
 
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         Timestamp::from_second(self.second).unwrap()
     }
 
-    async fn run(&self, command: Command) -> Result<Done, StoreError> {
+    pub async fn run(&self, command: Command) -> Result<Done, StoreError> {
         match self.store.execute(command, memo(), self.now()).await? {
             Answer::First(done) => Ok(done),
             Answer::Replayed(body) => panic!("never asked before: {body}"),
@@ -46,13 +48,13 @@ impl World {
     }
 
     /// An account with a subject of the same name as its credential; gives the key's identifier.
-    async fn customer(&self, id: &str) -> String {
+    pub async fn customer(&self, id: &str) -> String {
         let account = AccountId::parse(id).unwrap();
         self.run(Command::CreateAccount { id: account, name: None }).await.unwrap();
         self.subject(id, id).await
     }
 
-    async fn subject(&self, account: &str, subject: &str) -> String {
+    pub async fn subject(&self, account: &str, subject: &str) -> String {
         let id = KeyId::stored(format!("key_{subject}"));
         let credential = Credential::Subject(subject.into());
         let account = account.to_owned();
@@ -62,36 +64,36 @@ impl World {
         id.to_string()
     }
 
-    async fn give(&self, account: &str, whole: i64, lasts: Option<i64>) -> Result<Done, StoreError> {
-        let id = GrantId::stored(format!("grant_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    pub async fn give(&self, account: &str, whole: i64, lasts: Option<i64>) -> Result<Done, StoreError> {
+        let id = GrantId::stored(fresh("grant"));
         let expires_at = lasts.map(|lasts| Timestamp::from_second(self.second + lasts).unwrap());
         let (account, amount) = (account.to_owned(), credits(whole));
         let (note, source) = (None, None);
         self.run(Command::Grant { account, id, amount, priority: 100, expires_at, note, source }).await
     }
 
-    async fn send(&self, gateway: &str, seen: Option<u64>, entries: Vec<Entry>) -> ExchangeResponse {
+    pub async fn send(&self, gateway: &str, seen: Option<u64>, entries: Vec<Entry>) -> ExchangeResponse {
         let gateway = gateway.to_owned();
         let request = ExchangeRequest { protocol: VERSION, gateway, seen, entries, usage: None };
         self.store.exchange(request, self.now(), TTL_MS).await.unwrap()
     }
 
-    async fn tell(&self, gateway: &str, entry: Entry) -> EntryAnswer {
+    pub async fn tell(&self, gateway: &str, entry: Entry) -> EntryAnswer {
         self.send(gateway, None, vec![entry]).await.entries.pop().unwrap()
     }
 
-    async fn balance(&self, account: &str) -> [i64; 5] {
+    pub async fn balance(&self, account: &str) -> [i64; 5] {
         let b = self.store.balance(account.into(), self.now()).await.unwrap();
         [b.available, b.held, b.spent, b.expired, b.owed].map(|amount| amount.micros() / 1_000_000)
     }
 
-    async fn is_clean(&self) {
+    pub async fn is_clean(&self) {
         let audit = self.store.audit().await.unwrap();
         assert!(audit.ok, "{:#?}", audit.problems);
     }
 }
 
-fn report(key: &str, fence: u32, spent: i64, returned: i64) -> Entry {
+pub fn report(key: &str, fence: u32, spent: i64, returned: i64) -> Entry {
     Entry {
         payer: Payer::Id(key.into()),
         ended: None,
@@ -106,11 +108,11 @@ fn report(key: &str, fence: u32, spent: i64, returned: i64) -> Entry {
     }
 }
 
-fn asking(entry: Entry, need: i64, want: i64) -> Entry {
+pub fn asking(entry: Entry, need: i64, want: i64) -> Entry {
     Entry { ask: Some(Ask { least: credits(need), need: credits(need), want: credits(want) }), ..entry }
 }
 
-fn ending(key: &str, fence: u32, spent: i64) -> Entry {
+pub fn ending(key: &str, fence: u32, spent: i64) -> Entry {
     Entry { lease: None, ended: Some(Ended { fence, spent: credits(spent) }), ..report(key, 0, 0, 0) }
 }
 

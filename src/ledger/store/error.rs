@@ -19,6 +19,20 @@ pub enum StoreError {
     /// What was asked for doesn't go with what is there.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// No space is left for what is written.
+    #[error("the disk is full: nothing of this was kept; make space, and the ledger goes on by itself")]
+    DiskFull,
+    /// The disk, or the system, refused to read or to write.
+    #[error("the disk failed: {0}; nothing of this was kept; look at the disk's health and the system's log")]
+    DiskFailed(String),
+    /// The disk refused to make sure of what was written. Whether this was kept is known after a restart.
+    #[error("the disk could not sync: {0}; look at the disk's health, then start the ledger again")]
+    Unsynced(String),
+    /// The database is no longer what was written.
+    #[error(
+        "the database is damaged: {0}; keep a copy of the data directory, look at the disk's health, and put a backup in place with `faregate restore`"
+    )]
+    Damaged(String),
     /// The database failed.
     #[error("the database failed: {0}; look at the disk's free space and health")]
     Backend(String),
@@ -102,6 +116,30 @@ pub enum OpenError {
         found: i64,
         /// The newest that this program knows.
         known: i64,
+    },
+    /// The file is not what a ledger wrote.
+    #[error(
+        "{path} is damaged: {found}; nothing was changed. Keep a copy of the data directory, look at the disk's health, and put a backup in place with `faregate restore`", path = path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// Another program has written it.
+    #[error("{path} is a database of another program; choose another data directory", path = path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There was data here.
+    #[error(
+        "{path} is empty or gone, but a ledger has kept its data here; put a backup in place with `faregate restore`, or begin anew in another data directory", path = path.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
     },
     /// SQLite doesn't do what must be relied upon.
     #[error(

@@ -7,6 +7,7 @@
 pub mod command;
 #[cfg(test)]
 mod contract;
+pub mod copy;
 mod draws;
 pub mod error;
 pub mod postgres;
@@ -23,6 +24,7 @@ use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
 use jiff::Timestamp;
 use postgres::Postgres;
 use sqlite::Sqlite;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,6 +71,16 @@ pub enum Database {
     Directory(PathBuf),
     /// On a PostgreSQL server, which several ledgers may share.
     Server(Box<postgres::Settings>),
+}
+
+/// Where it is, for people: without a password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(dir) => dir.display().fmt(f),
+            Self::Server(settings) => settings.fmt(f),
+        }
+    }
 }
 
 /// What a database did with a message from a gateway.
@@ -141,9 +153,25 @@ impl Store {
         on!(self, database => database.close().await);
     }
 
-    /// Ready when nothing can ever be written any more, whatever the reason.
-    pub async fn gone(&self) {
-        on!(self, database => database.gone().await);
+    /// Ready when nothing can ever be written any more; tells why.
+    pub async fn gone(&self) -> String {
+        on!(self, database => database.gone().await)
+    }
+
+    /// Looks once for damage that opening has not seen. `None` when it was stopped, or where the database
+    /// server does it.
+    pub async fn inspect(&self) -> Result<Option<api::Audit>, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.inspect().await,
+            Backend::Postgres(_) => Ok(None),
+        }
+    }
+
+    /// Ends [`Self::inspect`].
+    pub fn stop_inspecting(&self) {
+        if let Backend::Sqlite(sqlite) = &self.backend {
+            sqlite.stop_inspecting();
+        }
     }
 
     /// Draws a line: every lease that is named from now on is stamped with a larger number than this

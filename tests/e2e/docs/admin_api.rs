@@ -1,4 +1,4 @@
-//! The ledger's page: flags, routes, curl examples, copies.
+//! The ledger's page: flags, routes, curl examples, backup and restore.
 
 use super::{blocks, page, quoted, rows, section};
 use harness::{Bank, binary, out_of, project};
@@ -70,21 +70,23 @@ async fn every_route_and_every_curl_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_of_a_running_ledger_is_whole() {
-    if Command::new("sqlite3").arg("--version").output().is_err() {
-        return; // The page names a program that isn't here.
-    }
+async fn the_commands_that_copy_do_what_the_page_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let mut bank = Bank::start(dir.path(), &[], &[]).await;
     bank.account("acme", "12").await;
-    std::fs::create_dir_all(dir.path().join("second/ledger")).expect("a folder");
-    let command = "sqlite3 ledger.db \".backup copy.db\"";
-    assert!(page("docs/ledger.md").contains(command), "the page says how");
-    let mut shell = Command::new("bash");
-    let (done, said) = out_of(shell.args(["-c", command]).current_dir(dir.path().join("ledger")));
-    assert!(done, "{said}");
-    std::fs::rename(dir.path().join("ledger/copy.db"), dir.path().join("second/ledger/ledger.db"))
-        .expect("the copy");
+    let examples = blocks(section(&page("docs/ledger.md"), "Backup, restore, move"), "shell");
+    assert_eq!(examples.len(), 2);
+    let run = |example: &str| {
+        let script = example.replace("faregate ", &format!("{} ", binary().display()));
+        let mut shell = Command::new("bash");
+        let (done, said) = out_of(shell.args(["-euc", &script]).current_dir(dir.path()));
+        assert!(done, "{said}");
+    };
+    run(&examples[0]);
+    run(&examples[1]);
+    bank.process.stop();
+    std::fs::create_dir(dir.path().join("second")).expect("a folder");
+    std::fs::rename(dir.path().join("moved"), dir.path().join("second/ledger")).expect("the copy");
 
     let copy = Bank::start(&dir.path().join("second"), &[], &[]).await;
 

@@ -4,7 +4,7 @@ mod certificate;
 mod programs;
 
 use crate::bank::DATABASE_URL;
-use crate::process::Process;
+use crate::process::{Process, out_of};
 pub use certificate::Certificate;
 use programs::{Cluster, as_ordinary_user};
 use std::process::Command;
@@ -50,6 +50,15 @@ impl Postgres {
     pub fn environment(&self) -> Vec<(String, String)> {
         let url = format!("postgres://faregate@127.0.0.1:{}/postgres?sslmode=disable", self.cluster.port);
         vec![(DATABASE_URL.to_owned(), url)]
+    }
+
+    /// Removes all that ledgers have made in it, and whoever is connected.
+    pub fn empty(&self) {
+        let mut client = Command::new(self.cluster.programs.join("psql"));
+        client.args(["-qX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "faregate", "-d", "postgres"]);
+        client.args(["-p", &self.cluster.port.to_string()]);
+        let (done, said) = out_of(client.args(["-c", "DROP SCHEMA public CASCADE; CREATE SCHEMA public"]));
+        assert!(done, "{said}");
     }
 
     /// `kill -9` of the server's main process; the others notice and end.

@@ -74,8 +74,9 @@ impl Lease {
         Some(Self { facts, ..Self::decode_head(record)? })
     }
 
-    /// Reads everything but the names.
+    /// Reads everything but the names, which must be there all the same.
     pub fn decode_head(record: &[u8]) -> Option<Self> {
+        names(record)?;
         let mut rest = Reader(record.get(..HEAD)?);
         let [layout, flags] = rest.array()?;
         if layout != LAYOUT {
@@ -166,8 +167,12 @@ impl<'a> Reader<'a> {
         Some(*array)
     }
 
+    /// No amount in a lease is ever below zero.
     fn credits(&mut self) -> Option<Credits> {
-        self.array().map(i64::from_le_bytes).map(Credits::from_micros)
+        self.array()
+            .map(i64::from_le_bytes)
+            .map(Credits::from_micros)
+            .filter(|amount| *amount >= Credits::ZERO)
     }
 
     fn moment(&mut self) -> Option<Moment> {

@@ -10,6 +10,8 @@ pub(super) const MAX_RULES: usize = 1_000;
 pub(super) const MAX_IDENTITIES: usize = 16;
 /// How much of a wrong value an error repeats, in characters.
 const SHOWN: usize = 60;
+/// How much of a path, or of what was found there, an error repeats, in bytes.
+const MOST_TOLD: usize = 300;
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +31,19 @@ pub struct Fault {
 impl SettingsError {
     /// `found` stands at `path`, where only `allowed` may.
     pub fn new(path: &str, found: &str, allowed: &str) -> Self {
-        Self(Box::new(Fault { path: path.to_owned(), found: found.to_owned(), allowed: allowed.to_owned() }))
+        Self(Box::new(Fault { path: beginning(path), found: beginning(found), allowed: allowed.to_owned() }))
     }
 
     /// Where, what, and what would be right.
     pub fn fault(&self) -> &Fault {
         &self.0
     }
+}
+
+/// A text, or the beginning of one that is too long for a message.
+fn beginning(text: &str) -> String {
+    let shown = text.get(..text.floor_char_boundary(MOST_TOLD)).unwrap_or_default();
+    if shown.len() == text.len() { text.to_owned() } else { [shown, "…"].concat() }
 }
 
 impl fmt::Display for SettingsError {

@@ -78,6 +78,13 @@ fn connection_manager(site: &Site<'_>) -> Value {
         "normalize_path": true,
         "merge_slashes": true,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        // An API that reads `x_faregate_account` as `x-faregate-account` must not believe a client.
+        "common_http_protocol_options": { "headers_with_underscores_action": "REJECT_REQUEST" },
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 65_536,
+            "initial_connection_window_size": 1_048_576,
+        },
         "request_headers_timeout": "10s",
         "stream_idle_timeout": "300s",
         "access_log": [{
@@ -191,6 +198,20 @@ mod tests {
     fn the_filter_takes_what_up_writes() {
         Settings::from_value(&filter_config(Credits::parse("0.5").unwrap())).unwrap();
         assert!(config("http://127.0.0.1:3000").to_string().contains("FAIL_RELOAD"));
+    }
+
+    #[test]
+    fn what_could_mean_something_else_to_the_upstream_is_refused() {
+        let config = config("http://127.0.0.1:3000").to_string();
+        for setting in [
+            r#""normalize_path":true"#,
+            r#""merge_slashes":true"#,
+            r#""path_with_escaped_slashes_action":"REJECT_REQUEST""#,
+            r#""headers_with_underscores_action":"REJECT_REQUEST""#,
+            r#""max_concurrent_streams":100"#,
+        ] {
+            assert!(config.contains(setting), "{setting} in {config}");
+        }
     }
 
     #[test]

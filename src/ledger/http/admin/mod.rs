@@ -10,7 +10,7 @@ mod post;
 mod query;
 
 use super::problem::Failure;
-use super::{App, auth, health, in_time};
+use super::{App, PATIENCE, auth, health, in_time};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
@@ -55,7 +55,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(PATIENCE, in_time::<Failure>))
         .with_state(app)
 }
 

@@ -89,7 +89,7 @@ impl FromRequestParts<Arc<App>> for Id {
     ) -> Result<Self, Failure> {
         let Path(id) = Path::<String>::from_request_parts(parts, app)
             .await
-            .map_err(|error| Failure::from(Invalid { field: None, reason: error.body_text() }))?;
+            .map_err(|error| Failure::from(Invalid::field("id", error.body_text())))?;
         Ok(Self(id))
     }
 }

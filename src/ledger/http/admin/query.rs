@@ -5,6 +5,7 @@ use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
 use crate::store::{Page, UsageQuery};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use jiff::Timestamp;
@@ -81,7 +82,19 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
         let Query(read) = Query::<T>::from_request_parts(parts, app)
             .await
-            .map_err(|error| Failure::from(Invalid { field: None, reason: error.body_text() }))?;
+            .map_err(|error| Failure::from(unread(&error)))?;
         Ok(Self(read))
     }
+}
+
+/// Digs out of axum's error which parameter is meant.
+fn unread(error: &QueryRejection) -> Invalid {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(inner) = inner.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>() {
+            return Invalid::at(inner.path(), inner.inner().to_string());
+        }
+        cause = inner.source();
+    }
+    Invalid { field: None, reason: error.body_text() }
 }

@@ -14,6 +14,7 @@ use faregate_protocol::Credits;
 use faregate_protocol::exchange::ExchangeRequest;
 use jiff::Timestamp;
 use std::sync::Arc;
+use tokio_postgres::Client;
 
 /// The oldest server that is known to do.
 const OLDEST: i32 = 140_000;
@@ -42,8 +43,9 @@ impl Postgres {
         self.pool.close();
     }
 
-    pub async fn gone(&self) {
+    pub async fn gone(&self) -> String {
         self.batcher.gone().await;
+        "whatever writes to the database has ended".to_owned()
     }
 
     pub async fn touches(&self) -> Result<i64, StoreError> {
@@ -156,6 +158,11 @@ impl Postgres {
 
 /// Looks at the server over a connection of its own, so that what is wrong is said plainly.
 async fn inspect(settings: &Settings) -> Result<(), OpenError> {
+    connect(settings).await.map(drop)
+}
+
+/// A connection outside of any pool, to a server that can be relied upon. It ends when it is dropped.
+pub async fn connect(settings: &Settings) -> Result<Client, OpenError> {
     let mut server = settings.server.clone();
     server.connect_timeout(settings.connect_timeout);
     let unreachable = |why: String| OpenError::Unreachable { place: settings.to_string(), why };
@@ -163,19 +170,19 @@ async fn inspect(settings: &Settings) -> Result<(), OpenError> {
     let connected = tokio::time::timeout(settings.connect_timeout, connect).await;
     let late = |_| unreachable(format!("no answer within {:?}", settings.connect_timeout));
     let (conn, driver) = connected.map_err(late)?.map_err(|error| unreachable(plain(&error)))?;
-    let driver = tokio::spawn(driver);
+    // Whoever waits on the connection is told of its end.
+    drop(tokio::spawn(driver));
     let look = async {
         let version = conn.query_one("SELECT current_setting('server_version_num')::int", &[]).await?;
         Ok::<_, tokio_postgres::Error>((version.try_get::<_, i32>(0)?, unsafe_setting(&conn).await?))
     };
     let looked = tokio::time::timeout(settings.statement_timeout, look).await;
-    driver.abort();
     let (version, unsafe_setting) = looked.map_err(late)?.map_err(|error| unreachable(plain(&error)))?;
     if version < OLDEST {
         return Err(OpenError::OldServer { found: version / 10_000, oldest: OLDEST / 10_000 });
     }
     match unsafe_setting {
-        None => Ok(()),
+        None => Ok(conn),
         Some((setting, found)) => Err(OpenError::UnsafeServer { setting, found }),
     }
 }

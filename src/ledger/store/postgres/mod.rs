@@ -23,13 +23,14 @@
 mod audit;
 mod batcher;
 mod commands;
+pub(super) mod copy;
 mod exchange;
 mod gateways;
 mod handle;
 mod keep;
 mod lists;
 mod load;
-mod migrate;
+pub(super) mod migrate;
 mod news;
 mod payers;
 mod pool;

@@ -30,10 +30,10 @@ pub struct News {
 }
 
 /// The gateway's leases with money whose gateway should hear something: they are recalled, or the key
-/// or the account isn't good any more.
+/// or the account isn't good any more. Of one that was taken back from it, it may not know yet.
 const LEASES: &str = "SELECT l.key, k.id, k.revoked, k.expires_ms, a.state FROM leases l
     JOIN keys k ON k.no = l.key JOIN accounts a ON a.no = l.account
-    WHERE l.gateway = $1 AND l.state = 'open' AND l.escrow > 0
+    WHERE l.gateway = $1 AND (l.state = 'open' AND l.escrow > 0 OR l.state = 'reclaimed')
       AND (l.recall OR k.revoked OR k.expires_ms <= $2 OR a.state <> 'active')";
 
 /// What has changed for a gateway since change number `since`.

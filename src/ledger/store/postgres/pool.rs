@@ -25,6 +25,10 @@ const REST: Duration = Duration::from_millis(10);
 /// After how long without a sign of life a connection counts as broken.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
+/// Every session of a serving ledger shares this advisory lock ("fareserv" in ASCII). Who must be alone
+/// with the database, to restore or to move it, takes it alone.
+pub const SERVING: i64 = 0x6661_7265_7365_7276;
+
 /// Work for one transaction. It may be done several times, each time from the beginning.
 pub trait Task: Sync {
     /// What comes of it.
@@ -70,6 +74,11 @@ impl Pool {
                 let limits = limits.clone();
                 Box::pin(async move {
                     conn.batch_execute(&limits).await.map_err(HookError::Backend)?;
+                    let serving = "SELECT pg_try_advisory_lock_shared($1)";
+                    let row = conn.query_one(serving, &[&SERVING]).await.map_err(HookError::Backend)?;
+                    if !row.try_get::<_, bool>(0).map_err(HookError::Backend)? {
+                        return Err(HookError::message("it is being restored or moved"));
+                    }
                     match unsafe_setting(conn).await.map_err(HookError::Backend)? {
                         None => Ok(()),
                         Some((setting, found)) => {

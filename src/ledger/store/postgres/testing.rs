@@ -7,8 +7,8 @@ mod programs;
 
 use super::Settings;
 use programs::{Cluster, as_ordinary_user};
-use std::path::Path;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +25,7 @@ const KEEPER: &str = r#""$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_add
 #[derive(Debug)]
 pub struct Server {
     port: u16,
+    programs: PathBuf,
     _keeper: Child,
 }
 
@@ -37,9 +38,9 @@ impl Server {
     fn start() -> Option<Self> {
         let Cluster { programs, dir, port } = Cluster::make()?;
         let mut keeper = as_ordinary_user(Path::new("/bin/sh"));
-        keeper.args(["-c", KEEPER, "keeper"]).arg(programs).arg(dir).arg(port.to_string());
+        keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(dir).arg(port.to_string());
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Some(Self { port, _keeper: keeper.spawn().unwrap() })
+        Some(Self { port, programs, _keeper: keeper.spawn().unwrap() })
     }
 
     /// The settings for a fresh database.
@@ -56,6 +57,20 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("the server doesn't come up");
+    }
+
+    /// A database as SQL that any client can run.
+    pub fn dump(&self, settings: &Settings) -> String {
+        let mut dump = Command::new(self.programs.join("pg_dump"));
+        dump.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "faregate"]);
+        dump.args(["--inserts", "--no-owner", "--no-privileges", settings.server.get_dbname().unwrap()]);
+        let done = dump.output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let meant_for_psql = ["\\", "--", "SET ", "SELECT pg_catalog.set_config"];
+        let lines = String::from_utf8(done.stdout).unwrap();
+        let lines = lines.lines().filter(|line| !line.is_empty());
+        let lines = lines.filter(|line| !meant_for_psql.iter().any(|start| line.starts_with(start)));
+        lines.collect::<Vec<_>>().join("\n") + "\n"
     }
 
     fn settings(&self, database: &str) -> Settings {

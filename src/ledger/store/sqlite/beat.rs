@@ -27,9 +27,10 @@ pub struct News {
     pub changes: Vec<Change>,
 }
 
+/// The gateway's leases with money. Of one that was taken back from it, it may not know yet.
 const LEASE: &str = "SELECT k.id, k.revoked, k.expires_ms, a.state, l.recall, l.key FROM leases l
     JOIN keys k ON k.no = l.key JOIN accounts a ON a.no = l.account
-    WHERE l.gateway = ?1 AND l.state = 'open' AND l.escrow > 0";
+    WHERE l.gateway = ?1 AND (l.state = 'open' AND l.escrow > 0 OR l.state = 'reclaimed')";
 
 /// Whether one of a gateway's leases shares the last of an account's money with others.
 pub fn is_brisk(conn: &Connection, gateway: GatewayNo) -> Result<bool, StoreError> {

@@ -1,6 +1,8 @@
 //! The handle of the SQLite store: writes go to the writer's queue, reads to one of the readers.
 
-use super::open::Premises;
+use super::check::Check;
+use super::fault::Fault;
+use super::open::{Premises, unopened};
 use super::readers::Readers;
 use super::writer::Writer;
 use super::{Work, accounts, audit, commands, exchange, lists, upkeep};
@@ -22,6 +24,8 @@ pub struct Sqlite {
     writer: Arc<Writer>,
     readers: Readers,
     touches: Arc<AtomicI64>,
+    fault: Arc<Fault>,
+    check: Arc<Check>,
 }
 
 impl Sqlite {
@@ -31,21 +35,40 @@ impl Sqlite {
         let conn = premises.writer()?;
         let last = conn
             .query_row("SELECT coalesce(max(touch), 0) FROM leases", [], |row| row.get(0))
-            .map_err(|error| OpenError::Backend(error.to_string()))?;
-        let touches = Arc::new(AtomicI64::new(last));
-        let readers = Readers::open(&premises)?;
-        let writer = Writer::start(conn, Arc::clone(&touches), metrics, premises)
+            .map_err(|error| unopened(premises.database(), error))?;
+        let (touches, fault) = (Arc::new(AtomicI64::new(last)), Arc::new(Fault::default()));
+        let readers = Readers::open(&premises, Arc::clone(&fault))?;
+        let check = Arc::new(Check::new(premises.reader()?));
+        let writer = Writer::start(conn, Arc::clone(&touches), metrics, premises, Arc::clone(&fault))
             .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
-        Ok(Self { writer: Arc::new(writer), readers, touches })
+        Ok(Self { writer: Arc::new(writer), readers, touches, fault, check })
+    }
+
+    pub fn stop_inspecting(&self) {
+        self.check.stop();
     }
 
     pub async fn close(&self) {
+        self.check.stop();
         self.writer.stop().await;
         self.readers.close();
     }
 
-    pub async fn gone(&self) {
-        self.writer.gone().await;
+    pub async fn gone(&self) -> String {
+        tokio::select! {
+            biased;
+            fault = self.fault.comes() => fault.to_string(),
+            () = self.writer.gone() => "whatever writes to the database has ended".to_owned(),
+        }
+    }
+
+    /// Looks through the whole file, and recomputes every balance. `None` when it was stopped, or was done before.
+    pub async fn inspect(&self) -> Result<Option<api::Audit>, StoreError> {
+        let check = Arc::clone(&self.check);
+        let looking = tokio::task::spawn_blocking(move || check.run());
+        let result = looking.await.unwrap_or_else(|error| Err(StoreError::Backend(error.to_string())));
+        self.fault.look(&result);
+        result
     }
 
     pub fn touches(&self) -> i64 {
@@ -125,6 +148,7 @@ impl Sqlite {
     }
 
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.run(1, move |work| upkeep::pulse(work, now)).await
+        self.writer.run(1, move |work| upkeep::pulse(work, now)).await?;
+        self.fault.not_lately()
     }
 }

@@ -1,14 +1,17 @@
 //! Brings a database to the present version, forward only.
 
+use super::open::unopened;
 use crate::store::error::OpenError;
 use rusqlite::{Connection, TransactionBehavior};
+use std::path::PathBuf;
 
 /// One step each; a step that was released never changes.
-const STEPS: [&str; 1] = [include_str!("0001_start.sql")];
+pub const STEPS: [&str; 1] = [include_str!("0001_start.sql")];
 
 /// Runs the steps that are missing, each in a transaction of its own.
-pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
-    let backend = |error: rusqlite::Error| OpenError::Backend(error.to_string());
+pub fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
+    let path = PathBuf::from(conn.path().unwrap_or_default());
+    let backend = |error| unopened(&path, error);
     conn.execute_batch("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT")
         .map_err(backend)?;
     let found: i64 = conn

@@ -1,36 +1,33 @@
 //! The store in one SQLite file: one thread writes, a few connections read.
 //!
 //! All SQL is in here. What must hold: `journal_mode` is WAL and `synchronous` is FULL, so what is
-//! committed survives a crash; both are read back at the start.
+//! committed survives a crash; both are read back at the start. After a fault nothing is written.
 
 mod accounts;
 mod audit;
 mod beat;
+mod check;
 mod commands;
+pub(super) mod copy;
 mod exchange;
+mod fault;
 mod handle;
 mod leases;
 mod lists;
-mod migrate;
+pub(super) mod migrate;
 mod money;
-mod open;
+pub(super) mod open;
 mod readers;
 mod upkeep;
 mod writer;
 
 pub(super) use handle::Sqlite;
 
-use super::{StoreError, at, minute};
+use super::{at, minute};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use std::sync::atomic::{AtomicI64, Ordering};
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Backend(error.to_string())
-    }
-}
 
 /// What a job works with: the connection inside its transaction, and the running count of exchanges.
 #[derive(Clone, Copy, Debug)]

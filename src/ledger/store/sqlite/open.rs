@@ -1,10 +1,13 @@
 //! Opens the data directory: its lock, its file, and the settings that must be relied upon.
 
+use super::check;
 use super::migrate::migrate;
+use crate::store::StoreError;
 use crate::store::error::OpenError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +16,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many statements a connection keeps prepared.
 const STATEMENTS: usize = 128;
 /// After how many pages (4 KiB) the write-ahead log is brought home.
-const CHECKPOINT_PAGES: u32 = 4_000;
+pub(super) const CHECKPOINT_PAGES: i64 = 4_000;
+
+/// What `ledger.lock` says once there is a database beside it.
+const INHABITED: &[u8] = b"A ledger keeps its data in this directory.\n";
 
 /// How much of the file the writer keeps in memory, in KiB, so that a batch is not read and written
 /// page by page over and over.
@@ -22,49 +28,57 @@ const CACHE_KIB: i64 = 64 * 1024;
 /// The directory, locked for this process as long as this value lives.
 #[derive(Debug)]
 pub struct Premises {
-    _lock: File,
+    lock: File,
     database: PathBuf,
 }
 
 impl Premises {
     /// Makes the directory if need be, readable by its owner only, and locks it.
     pub fn enter(dir: &Path) -> Result<Self, OpenError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |why| OpenError::Io { path, why }
-        };
-        if !dir.is_dir() {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true);
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(dir).map_err(io(dir))?;
+        let lock = lock(dir)?;
+        let database = dir.join(DATABASE);
+        let is_empty = database.metadata().map_or(true, |file| file.len() == 0);
+        if is_empty && lock.metadata().is_ok_and(|file| file.len() > 0) {
+            return Err(OpenError::Gone { path: database });
         }
-        let lock = private_file(&dir.join("ledger.lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: dir.to_owned() }),
-            Err(TryLockError::Error(why)) => return Err(io(dir)(why)),
-        }
-        let database = dir.join("ledger.db");
         // SQLite gives its log and index files the mode of the database file.
         drop(private_file(&database)?);
-        Ok(Self { _lock: lock, database })
+        Ok(Self { lock, database })
     }
 
-    /// The connection that writes, on a migrated database.
+    /// The connection that writes, on a database that was looked at and migrated.
     pub fn writer(&self) -> Result<Connection, OpenError> {
+        let backend = |error| unopened(&self.database, error);
         let mut conn = connect(&self.database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // What is closed because of a fault must stay as it is; an orderly stop brings the log home by itself.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(backend)?;
+        check::at_start(&conn, &self.database)?;
         conn.pragma_update(None, "journal_mode", "WAL").map_err(backend)?;
         conn.pragma_update(None, "synchronous", "FULL").map_err(backend)?;
         conn.pragma_update(None, "foreign_keys", true).map_err(backend)?;
-        conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(backend)?;
+        // The writer does it, and hears of failures.
+        conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(backend)?;
         conn.pragma_update(None, "cache_size", -CACHE_KIB).map_err(backend)?;
         require(&conn, "journal_mode", "wal")?;
         require(&conn, "synchronous", "2")?;
         require(&conn, "foreign_keys", "1")?;
         migrate(&mut conn)?;
+        self.move_in().map_err(|why| OpenError::Io { path: self.database.clone(), why })?;
         Ok(conn)
+    }
+
+    /// Remembers that there is data here, so that a database which is lost isn't taken for a new one.
+    fn move_in(&self) -> std::io::Result<()> {
+        if self.lock.metadata()?.len() == 0 {
+            (&self.lock).write_all(INHABITED)?;
+            self.lock.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// The database's file.
+    pub fn database(&self) -> &Path {
+        &self.database
     }
 
     /// A connection that only reads.
@@ -73,7 +87,43 @@ impl Premises {
     }
 }
 
-fn private_file(path: &Path) -> Result<File, OpenError> {
+/// Makes a directory and those above it so that they outlast a power failure.
+fn make(dir: &Path) -> std::io::Result<()> {
+    let missing = dir.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists());
+    let made: Vec<&Path> = missing.collect();
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)?;
+    #[cfg(unix)]
+    for above in made.iter().filter_map(|made| made.parent()) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// The file of the database in its directory.
+pub const DATABASE: &str = "ledger.db";
+/// The file that is locked as long as somebody works on the directory.
+pub const LOCK: &str = "ledger.lock";
+
+/// Makes the directory if need be, readable by its owner only, and locks it as long as the file is open.
+pub fn lock(dir: &Path) -> Result<File, OpenError> {
+    let io = |why| OpenError::Io { path: dir.to_owned(), why };
+    if !dir.is_dir() {
+        make(dir).map_err(io)?;
+    }
+    let lock = private_file(&dir.join(LOCK))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: dir.to_owned() }),
+        Err(TryLockError::Error(why)) => Err(io(why)),
+    }
+}
+
+pub fn private_file(path: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -81,7 +131,8 @@ fn private_file(path: &Path) -> Result<File, OpenError> {
     options.open(path).map_err(|why| OpenError::Io { path: path.to_owned(), why })
 }
 
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
+pub fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
+    let backend = |error| unopened(path, error);
     let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(backend)?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(backend)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -95,7 +146,7 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
 fn require(conn: &Connection, pragma: &'static str, wanted: &'static str) -> Result<(), OpenError> {
     let found = conn
         .pragma_query_value(None, pragma, |row| row.get::<_, rusqlite::types::Value>(0))
-        .map_err(backend)?;
+        .map_err(|error| unopened(Path::new(conn.path().unwrap_or_default()), error))?;
     let found = match found {
         rusqlite::types::Value::Integer(number) => number.to_string(),
         rusqlite::types::Value::Text(text) => text,
@@ -104,9 +155,13 @@ fn require(conn: &Connection, pragma: &'static str, wanted: &'static str) -> Res
     if found == wanted { Ok(()) } else { Err(OpenError::Unsafe { pragma, found, wanted }) }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn backend(error: rusqlite::Error) -> OpenError {
-    OpenError::Backend(error.to_string())
+/// Why the database in this file can't be opened.
+pub(super) fn unopened(path: &Path, error: rusqlite::Error) -> OpenError {
+    match StoreError::from(error) {
+        StoreError::Damaged(found) => OpenError::Damaged { path: path.to_owned(), found },
+        StoreError::Backend(why) => OpenError::Backend(why),
+        other => OpenError::Backend(other.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +191,17 @@ mod tests {
         assert_eq!(mode(&data), 0o700);
         assert_eq!(mode(&data.join("ledger.db")), 0o600);
         assert_eq!(mode(&data.join("ledger.db-wal")), 0o600);
+    }
+
+    #[test]
+    fn a_database_that_was_lost_is_not_taken_for_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Premises::enter(dir.path()).unwrap());
+        Premises::enter(dir.path()).unwrap().writer().unwrap();
+        std::fs::remove_file(dir.path().join("ledger.db")).unwrap();
+        let error = Premises::enter(dir.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Gone { .. }), "{error}");
+        assert!(!dir.path().join("ledger.db").exists());
     }
 
     #[test]

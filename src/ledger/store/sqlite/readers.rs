@@ -1,5 +1,6 @@
 //! The few connections that only read. In WAL mode they never wait for the writer.
 
+use super::fault::Fault;
 use super::open::Premises;
 use crate::store::{OpenError, StoreError};
 use rusqlite::{Connection, InterruptHandle};
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Readers {
     free: Arc<Mutex<Vec<Connection>>>,
     turns: Arc<Semaphore>,
+    fault: Arc<Fault>,
     breaks: Arc<Vec<InterruptHandle>>,
 }
 
@@ -29,10 +31,10 @@ impl fmt::Debug for Readers {
 
 impl Readers {
     /// Opens them.
-    pub fn open(premises: &Premises) -> Result<Self, OpenError> {
+    pub fn open(premises: &Premises, fault: Arc<Fault>) -> Result<Self, OpenError> {
         let free = (0..READERS).map(|_| premises.reader()).collect::<Result<Vec<_>, _>>()?;
         let breaks = Arc::new(free.iter().map(Connection::get_interrupt_handle).collect());
-        Ok(Self { breaks, free: Arc::new(Mutex::new(free)), turns: Arc::new(Semaphore::new(READERS)) })
+        Ok(Self { breaks, free: Arc::new(Mutex::new(free)), turns: Arc::new(Semaphore::new(READERS)), fault })
     }
 
     /// Reads something from one snapshot, on a thread that may block.
@@ -42,12 +44,13 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| StoreError::Overloaded)?.map_err(|_| StoreError::Stopped)?;
-        let free = Arc::clone(&self.free);
+        let (free, fault) = (Arc::clone(&self.free), Arc::clone(&self.fault));
         let reading = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let taken = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut conn = taken.ok_or(StoreError::Stopped)?;
             let result = snapshot(&mut conn, read);
+            fault.look(&result);
             free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             result
         });
@@ -82,7 +85,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let premises = Premises::enter(dir.path()).unwrap();
         drop(premises.writer().unwrap());
-        let readers = Readers::open(&premises).unwrap();
+        let readers = Readers::open(&premises, Arc::default()).unwrap();
         let (started, starting) = oneshot::channel();
         let reading = tokio::spawn({
             let readers = readers.clone();

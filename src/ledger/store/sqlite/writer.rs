@@ -3,10 +3,12 @@
 //! and a busy ledger pays for few syncs.
 //!
 //! What must hold: a job that fails leaves no trace and spoils no other job of its batch; when the
-//! commit fails, every job of the batch is answered with that failure.
+//! commit fails, every job of the batch is answered with that failure; after a fault (see [`Fault`]) the
+//! thread ends without touching the file again.
 
 use super::Work;
-use super::open::Premises;
+use super::fault::Fault;
+use super::open::{CHECKPOINT_PAGES, Premises};
 use crate::metrics::Metrics;
 use crate::store::StoreError;
 use rusqlite::Connection;
@@ -25,9 +27,9 @@ const MAX_WEIGHT: usize = 8_192;
 
 /// Tells a job's client how the commit went.
 type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Does a job's work, unless there is nothing left to work with; says whether to keep it. It gives
+/// Does a job's work, unless there is nothing left to work with; says how it went. It gives
 /// `None` when its client is gone and nothing was done.
-type Run = Box<dyn FnOnce(Option<&Work<'_>>) -> Option<(bool, Tell)> + Send>;
+type Run = Box<dyn FnOnce(Option<&Work<'_>>) -> Option<(Result<(), StoreError>, Tell)> + Send>;
 
 enum Job {
     Run { weight: usize, run: Run },
@@ -48,10 +50,11 @@ impl Writer {
         touches: Arc<AtomicI64>,
         metrics: Arc<Metrics>,
         premises: Arc<Premises>,
+        fault: Arc<Fault>,
     ) -> Result<Self, std::io::Error> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let write = move || {
-            Thread { conn, touches, metrics, queue }.run();
+            Thread { conn, touches, metrics, queue, fault, logged: false }.run();
             drop(premises); // only now may another ledger come in
         };
         let thread = std::thread::Builder::new().name("ledger-writer".into()).spawn(write)?;
@@ -70,12 +73,12 @@ impl Writer {
                 return None;
             }
             let result = with.map_or(Err(StoreError::Stopped), work);
-            let keep = result.is_ok();
+            let how = result.as_ref().map(|_| ()).map_err(Clone::clone);
             let answer: Tell = Box::new(move |commit| {
                 // A client that has gone away meanwhile will ask again.
                 let _ = tell.send(commit.and(result));
             });
-            Some((keep, answer))
+            Some((how, answer))
         });
         self.jobs.try_send(Job::Run { weight, run }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
@@ -104,6 +107,9 @@ struct Thread {
     touches: Arc<AtomicI64>,
     metrics: Arc<Metrics>,
     queue: mpsc::Receiver<Job>,
+    fault: Arc<Fault>,
+    /// Whether the log has been told that the write-ahead log can't be brought home.
+    logged: bool,
 }
 
 impl Thread {
@@ -112,12 +118,35 @@ impl Thread {
             let (batch, stop) = self.collect(first);
             if !batch.is_empty() {
                 self.carry_out(batch);
+                self.tidy();
+            }
+            if self.fault.none().is_err() {
+                return;
             }
             if stop {
                 self.bring_home();
                 return;
             }
         }
+    }
+
+    /// Brings the write-ahead log home once it is long. SQLite would do this by itself within a commit,
+    /// but say nothing when the disk fails to sync.
+    fn tidy(&mut self) {
+        let log = |mode: &str| -> Result<(i64, i64), StoreError> {
+            let pages = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get(2)?));
+            Ok(self.conn.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?.query_row([], pages)?)
+        };
+        let tidied = self.fault.none().and_then(|()| match log("NOOP")? {
+            (pages, home) if pages >= CHECKPOINT_PAGES && home < pages => log("PASSIVE").map(|_| ()),
+            _ => Ok(()),
+        });
+        self.fault.look(&tidied);
+        let failed = tidied.is_err();
+        if let (Err(error), false) = (tidied, self.logged) {
+            tracing::error!(%error, "the database's log could not be brought home; will try again");
+        }
+        self.logged = failed;
     }
 
     /// Brings the write-ahead log home, so that after an orderly stop the database is one file.
@@ -155,7 +184,8 @@ impl Thread {
         let began = Instant::now();
         let size = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let mut waiting = Vec::with_capacity(batch.len());
-        let mut outcome = self.conn.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
+        let begin = || Ok(self.conn.execute_batch("BEGIN IMMEDIATE")?);
+        let mut outcome = self.fault.none().and_then(|()| begin());
         for run in batch {
             if outcome.is_ok() {
                 outcome = self.one(run, &mut waiting);
@@ -164,6 +194,7 @@ impl Thread {
             }
         }
         let outcome = outcome.and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
+        self.fault.look(&outcome);
         if let Err(error) = &outcome {
             tracing::error!(%error, jobs = waiting.len(), "a transaction failed; nothing of it was kept");
             if !self.conn.is_autocommit() {
@@ -183,14 +214,17 @@ impl Thread {
     fn one(&self, run: Run, waiting: &mut Vec<Tell>) -> Result<(), StoreError> {
         self.savepoint("SAVEPOINT job")?;
         let work = Work { conn: &self.conn, touches: &self.touches };
-        let Some((keep, tell)) = run(Some(&work)) else {
+        let Some((how, tell)) = run(Some(&work)) else {
             return self.savepoint("RELEASE job");
         };
         waiting.push(tell);
+        self.fault.look(&how);
+        self.fault.none()?; // a job that met damage ends it for all
         if self.conn.is_autocommit() {
+            how.as_ref().map_err(Clone::clone)?;
             return Err(StoreError::Backend("the transaction was rolled back by the database".into()));
         }
-        if !keep {
+        if how.is_err() {
             self.savepoint("ROLLBACK TO job")?;
         }
         self.savepoint("RELEASE job")
@@ -219,7 +253,8 @@ mod tests {
         let premises = Arc::new(Premises::enter(dir.path()).unwrap());
         let metrics = Arc::new(Metrics::default());
         let conn = premises.writer().unwrap();
-        let started = Writer::start(conn, Arc::default(), Arc::clone(&metrics), Arc::clone(&premises));
+        let started =
+            Writer::start(conn, Arc::default(), Arc::clone(&metrics), Arc::clone(&premises), Arc::default());
         Fixture { writer: Arc::new(started.unwrap()), premises, metrics, _dir: dir }
     }
 
@@ -243,6 +278,32 @@ mod tests {
         });
         starting.await.unwrap();
         free
+    }
+
+    #[tokio::test]
+    async fn a_long_log_is_brought_home() {
+        let Fixture { writer, premises, _dir, .. } = fixture();
+        let size = || premises.database().metadata().unwrap().len();
+        assert!(size() < 100_000);
+        // More than four thousand pages, in one transaction.
+        writer.run(1, |work| name(work, &"x".repeat(20_000_000))).await.unwrap();
+        writer.run(1, |work| name(work, "another")).await.unwrap();
+        assert!(size() > 20_000_000, "{}", size());
+    }
+
+    #[tokio::test]
+    async fn after_a_fault_nothing_is_written() {
+        let Fixture { writer, premises, _dir, .. } = fixture();
+        let damaged = |work: &Work<'_>| {
+            name(work, "written before the damage was met")?;
+            Err::<(), _>(StoreError::Damaged("a page is not what it was".into()))
+        };
+        assert!(matches!(writer.run(1, damaged).await, Err(StoreError::Damaged(_))));
+        writer.gone().await;
+        assert!(matches!(writer.run(1, |work| name(work, "later")).await, Err(StoreError::Stopped)));
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let reader = premises.reader().unwrap();
+        assert_eq!(reader.query_row("SELECT count(*) FROM gateways", [], count).unwrap(), 0);
     }
 
     #[tokio::test]

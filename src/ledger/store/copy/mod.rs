@@ -1,0 +1,109 @@
+//! Backups, and what becomes of them: the whole content of a ledger goes from one place to another.
+//!
+//! Every way leads through a *stage*: a SQLite file of the present version, whose books were audited. A
+//! backup is a stage that got a name; a restore and a move deliver one to a directory or a server. What must
+//! hold: a stage is one moment of its source; a source is never changed; a target has either nothing
+//! or all of it, audited and compared; and no more than a few thousand rows are in memory at a time.
+//!
+//! All of this blocks: it is for commands, not for a ledger that serves.
+
+mod error;
+mod rewind;
+mod stage;
+mod table;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use error::CopyError;
+pub use table::{Content, Kind, Row, TABLES, Table, Value};
+
+use super::Database;
+use crate::api::Audit;
+use serde::Serialize;
+use stage::Stage;
+use std::collections::BTreeMap;
+use std::path::Path;
+use target::Target;
+
+/// What the tables of a ledger hold, to compare it with another one.
+pub type Contents = BTreeMap<String, Content>;
+
+/// How many rows go from one place to the other at once, and about how many bytes.
+pub const CHUNK: (usize, usize) = (2_000, 1 << 20);
+
+/// What a copy holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holdings {
+    /// How many accounts.
+    pub accounts: u64,
+    /// How many keys and subjects.
+    pub keys: u64,
+    /// How many grants.
+    pub grants: u64,
+    /// How many leases, those that are over as well.
+    pub leases: u64,
+    /// How many entries.
+    pub entries: u64,
+    /// How large the copy is as a file.
+    pub bytes: u64,
+}
+
+/// Writes what a ledger holds at one moment into a new file. The ledger goes on meanwhile.
+pub fn backup(from: &Database, file: &Path) -> Result<Holdings, CopyError> {
+    stage::is_free(file)?;
+    let stage = match from {
+        Database::Directory(dir) => Stage::of_directory(dir, false, stage::beside(file))?,
+        Database::Server(settings) => Stage::of_server(settings, false, stage::beside(file))?,
+    };
+    let holdings = stage.holdings()?;
+    stage.put(file)?;
+    Ok(holdings)
+}
+
+/// Puts a backup in an empty place, for a ledger to go on from there.
+pub fn restore(file: &Path, to: &Database) -> Result<Holdings, CopyError> {
+    let target = Target::claim(to)?;
+    let stage = Stage::of_file(file, target.room())?;
+    rewind::prepare(&stage, jiff::Timestamp::now())?;
+    deliver(stage, target)
+}
+
+/// Copies a ledger that is at rest to an empty place, as it is.
+pub fn migrate(from: &Database, to: &Database) -> Result<Holdings, CopyError> {
+    let target = Target::claim(to)?;
+    let stage = match from {
+        Database::Directory(dir) => Stage::of_directory(dir, true, target.room())?,
+        Database::Server(settings) => Stage::of_server(settings, true, target.room())?,
+    };
+    deliver(stage, target)
+}
+
+fn deliver(stage: Stage, target: Target) -> Result<Holdings, CopyError> {
+    let holdings = stage.holdings()?;
+    target.take(stage)?;
+    Ok(holdings)
+}
+
+/// Makes an error of books that don't agree.
+fn agree(audit: &Audit, place: &str) -> Result<(), CopyError> {
+    if audit.ok {
+        return Ok(());
+    }
+    let first = audit.problems.first();
+    let first = first.map(|p| format!("{}: expected {}, found {}", p.what, p.expected, p.found));
+    let (place, first) = (place.to_owned(), first.unwrap_or_default());
+    Err(CopyError::Unbalanced { place, problems: audit.problems.len(), first })
+}
+
+/// Makes an error of a copy that is not what it was made from.
+fn same(original: &Contents, copy: &Contents) -> Result<(), CopyError> {
+    for (table, content) in original {
+        let found = copy.get(table).cloned().unwrap_or_default();
+        if found != *content {
+            let (expected, found) = (content.rows, found.rows);
+            return Err(CopyError::Differs { table: table.clone(), expected, found });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! A ledger with something of everything in it, always the same.
+
+use crate::domain::account::Turn;
+use crate::domain::{AccountId, KeyId, key};
+use crate::store::contract::{World, asking, credits, ending, report};
+use crate::store::{Command, Credential, Memo, Store};
+use faregate_protocol::exchange::{Entry, ExchangeRequest, UsageLine, UsageReport, VERSION};
+
+/// A command that was carried out once, under an idempotency key of its own.
+pub fn remembered() -> (Command, Memo) {
+    let id = AccountId::parse("remembered").unwrap();
+    let memo = Memo { key: "a key that is remembered".into(), fingerprint: [7; 32] };
+    (Command::CreateAccount { id, name: Some("Remembered Inc.".into()) }, memo)
+}
+
+pub async fn furnish(store: &Store) {
+    let mut world = World::new(store.clone());
+    for id in ["acme", "silent", "debtor", "paused", "gone"] {
+        world.customer(id).await;
+    }
+    world.give("acme", 100, None).await.unwrap();
+    world.give("acme", 10, Some(60)).await.unwrap();
+    world.give("silent", 20, None).await.unwrap();
+    world.give("debtor", 3, None).await.unwrap();
+
+    let fresh = key::FreshKey::compose(&[11; 32]).unwrap();
+    let credential = Credential::Key { hash: fresh.hash, prefix: fresh.prefix };
+    let (account, id) = ("acme".to_owned(), KeyId::stored("key_secret".into()));
+    let (expires_at, note) = (Some(world.now()), Some("production, \u{fc} 'quoted'".to_owned()));
+    let expires_at = expires_at.map(|now| now + jiff::SignedDuration::from_secs(3_600));
+    world.run(Command::CreateKey { account, id, credential, expires_at, note }).await.unwrap();
+    let revoked = world.subject("acme", "revoked").await;
+    world.run(Command::RevokeKey { id: revoked }).await.unwrap();
+    for (account, turn) in [("paused", Turn::Suspend), ("gone", Turn::Close)] {
+        world.run(Command::TurnAccount { account: account.into(), turn }).await.unwrap();
+    }
+
+    world.tell("gw-b", asking(report("key_silent", 1, 0, 0), 5, 5)).await;
+    world.tell("gw-b", report("key_silent", 1, 2, 0)).await;
+    let mark = store.touches().await.unwrap();
+    store.reclaim(mark, world.now()).await.unwrap();
+    world.tell("gw-b", asking(report("key_acme", 1, 0, 0), 5, 5)).await;
+    world.tell("gw-b", ending("key_acme", 1, 5)).await;
+    world.tell("gw-a", asking(report("key_acme", 1, 0, 0), 10, 10)).await;
+    world.tell("gw-a", report("key_acme", 1, 4, 2)).await;
+    world.tell("gw-a", Entry { lease: None, on_credit: credits(5), ..report("key_debtor", 0, 0, 0) }).await;
+
+    let (payer, rule) = ("key_acme".to_owned(), "search".to_owned());
+    let lines = vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1 }];
+    let usage = Some(UsageReport { broker: "worker-1".into(), seq: 7, lines });
+    let (gateway, entries) = ("gw-a".to_owned(), Vec::new());
+    let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage };
+    store.exchange(request, world.now(), 20_000).await.unwrap();
+    world.second += 60;
+    store.expire(world.now()).await.unwrap();
+    world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
+    let (command, memo) = remembered();
+    store.execute(command, memo, world.now()).await.unwrap();
+    world.is_clean().await;
+}

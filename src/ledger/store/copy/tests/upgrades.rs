@@ -1,0 +1,136 @@
+//! Databases of every version there ever was are opened with the present program. Their fixtures were written
+//! by the program of that version: `make fixtures` writes those that are missing, and never another.
+
+use super::furnished::{furnish, remembered};
+use super::open;
+use crate::store::contract::{World, asking, credits, report};
+use crate::store::postgres::testing::Server;
+use crate::store::{Answer, Database, postgres, sqlite};
+use rusqlite::Connection;
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Every step that was released, by its SHA-256. A line is added for a new step, and none ever changes.
+const RELEASED: [(&str, &str); 2] = [
+    ("sqlite 1", "e3ba324cb9ca3a3210cc48a7f3e36e6abc380f7c0d3f4e1d6ef84e6b4a841ec1"),
+    ("postgres 1", "63872c4067166df475d2e3f0af68911abfbd0477e7444bb582df628c421c9280"),
+];
+
+fn fixture(kind: &str, version: usize) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("store/fixtures");
+    folder.join(format!("{kind}-{version:04}.sql"))
+}
+
+fn read(kind: &str, version: usize) -> String {
+    let path = fixture(kind, version);
+    std::fs::read_to_string(&path)
+        .unwrap_or_else(|why| panic!("{}: {why}: `make fixtures` writes it", path.display()))
+}
+
+#[test]
+fn a_step_that_was_released_never_changes() {
+    let of = |kind: &str, steps: &[&str]| -> Vec<(String, String)> {
+        let hash = |step: &&str| {
+            Sha256::digest(step).iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+        };
+        steps.iter().enumerate().map(|(n, step)| (format!("{kind} {}", n + 1), hash(step))).collect()
+    };
+    let mut found = of("sqlite", &sqlite::migrate::STEPS);
+    found.extend(of("postgres", &postgres::migrate::STEPS));
+    let released = RELEASED.map(|(step, hash)| (step.to_owned(), hash.to_owned()));
+    assert_eq!(found, released);
+}
+
+/// The present program goes on from a fixture.
+async fn goes_on(database: &Database) {
+    let store = open(database).await;
+    let world = World::new(store.clone());
+    world.is_clean().await;
+    assert_eq!(world.balance("debtor").await, [0, 0, 5, 0, 2]);
+    let late = world.tell("gw-b", report("key_silent", 1, 4, 0)).await;
+    assert_eq!(late.ended, Some(1), "a lease that was reclaimed is remembered");
+    let lease = world.tell("gw-a", asking(report("key_acme", 1, 6, 2), 14, 14)).await.lease.unwrap();
+    assert!(lease.granted >= credits(14));
+    let (command, memo) = remembered();
+    let again = store.execute(command, memo, world.now()).await.unwrap();
+    assert!(matches!(again, Answer::Replayed(_)), "{again:?}");
+    world.give("paused", 5, None).await.unwrap();
+    world.customer("newcomer").await;
+    world.is_clean().await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_databases_of_every_version_are_gone_on_from() {
+    for version in 1..=sqlite::migrate::STEPS.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
+        conn.execute_batch(&read("sqlite", version)).unwrap();
+        drop(conn);
+        goes_on(&Database::Directory(dir.path().to_owned())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_databases_of_every_version_are_gone_on_from() {
+    for version in 1..=postgres::migrate::STEPS.len() {
+        let sql = read("postgres", version);
+        let Some(server) = Server::shared() else { return };
+        let settings = server.database().await;
+        let conn = postgres::copy::connect(&settings).await.unwrap();
+        conn.batch_execute(&sql).await.unwrap();
+        drop(conn);
+        goes_on(&Database::Server(Box::new(settings))).await;
+    }
+}
+
+/// Writes the fixtures of the present version that are missing, when FAREGATE_WRITE_FIXTURES is set.
+#[tokio::test(flavor = "multi_thread")]
+async fn fixtures_are_written_on_request() {
+    if std::env::var_os("FAREGATE_WRITE_FIXTURES").is_none() {
+        return;
+    }
+    let path = fixture("sqlite", sqlite::migrate::STEPS.len());
+    if !path.exists() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&Database::Directory(dir.path().to_owned())).await;
+        furnish(&store).await;
+        store.close().await;
+        let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
+        std::fs::write(path, dump(&conn)).unwrap();
+    }
+    let path = fixture("postgres", postgres::migrate::STEPS.len());
+    if !path.exists() {
+        let server = Server::shared().expect("PostgreSQL is installed");
+        let settings = server.database().await;
+        let store = open(&Database::Server(Box::new(settings.clone()))).await;
+        furnish(&store).await;
+        store.close().await;
+        std::fs::write(path, server.dump(&settings)).unwrap();
+    }
+}
+
+/// A SQLite database as SQL: its tables with their rows, and then the rest.
+fn dump(conn: &Connection) -> String {
+    let lines = |sql: &str| -> Vec<String> {
+        let mut statement = conn.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let declared = |what: &str| {
+        let made = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'";
+        lines(&format!("{made} AND type {what} ORDER BY rowid"))
+    };
+    let mut sql: Vec<String> = declared("= 'table'");
+    sql.push("DELETE FROM sqlite_sequence".into());
+    for table in lines("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid") {
+        let columns = lines(&format!("SELECT 'quote(' || name || ')' FROM pragma_table_info('{table}')"));
+        let values = columns.join(" || ', ' || ");
+        sql.extend(lines(&format!("SELECT 'INSERT INTO {table} VALUES (' || {values} || ')' FROM {table}")));
+    }
+    sql.extend(declared("<> 'table'"));
+    sql.join(";\n") + ";\n"
+}

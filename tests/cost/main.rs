@@ -1,0 +1,152 @@
+//! What the filter costs, counted instead of timed: the real `faregate.wasm` in an interpreter, on a host of plain data.
+//!
+//! A request's price is made of calls to Envoy, of bytes copied between the two, and of the filter's own allocations and
+//! instructions. All of them are the same in every run and on every machine, so here they have limits that may only fall. `CONTRIBUTING.md` says
+//! how to read and how to lower them.
+
+mod call;
+mod calls;
+mod gateway;
+mod host;
+mod ledger;
+mod meter;
+mod module;
+mod natively;
+mod price;
+mod steps;
+
+use price::{Price, at_most, exactly, readable};
+
+/// What each step may cost. Calls, entries and allocations are exact; bytes and instructions are at most so many.
+#[rustfmt::skip]
+const PRICES: &[Price] = &[
+    Price { of: "a stranger arrives", entered: 2, allocations: 37, bytes: 474, instructions: 32_000,
+        calls: &["get_header_map_pairs", "clock_time_get", "get_shared_data", "enqueue_shared_queue"] },
+    Price { of: "the bell asks the ledger", entered: 1, allocations: 20, bytes: 624, instructions: 40_600,
+        calls: &["dequeue_shared_queue", "dequeue_shared_queue", "clock_time_get", "get_shared_data",
+            "http_call", "clock_time_get"] },
+    Price { of: "the answer lets it go on", entered: 1, allocations: 47, bytes: 1_218, instructions: 84_400,
+        calls: &["set_effective_context", "get_header_map_value", "get_buffer_bytes", "get_header_map_value",
+            "clock_time_get", "get_shared_data", "set_shared_data", "get_shared_data",
+            "set_shared_data", "set_shared_data", "get_shared_data", "set_shared_data",
+            "enqueue_shared_queue", "set_effective_context", "add_header_map_value", "continue_stream",
+            "set_effective_context", "clock_time_get"] },
+    Price { of: "the first paid request since a report arrives", entered: 2, allocations: 28, bytes: 945, instructions: 30_200,
+        calls: &["get_header_map_pairs", "clock_time_get", "get_shared_data", "set_shared_data",
+            "enqueue_shared_queue", "add_header_map_value"] },
+    Price { of: "a paid request arrives", entered: 2, allocations: 28, bytes: 869, instructions: 30_500,
+        calls: &["get_header_map_pairs", "clock_time_get", "get_shared_data", "set_shared_data",
+            "add_header_map_value"] },
+    Price { of: "a paid request ends", entered: 3, allocations: 1, bytes: 10, instructions: 8_900,
+        calls: &["get_header_map_value"] },
+    Price { of: "a paid request ends that is never refunded", entered: 3, allocations: 0, bytes: 0, instructions: 8_500,
+        calls: &[] },
+    Price { of: "a paid request ends and is released", entered: 3, allocations: 6, bytes: 538, instructions: 20_100,
+        calls: &["get_header_map_value", "get_shared_data", "set_shared_data", "set_property"] },
+    Price { of: "a tick reports one lease", entered: 1, allocations: 41, bytes: 1_484, instructions: 80_600,
+        calls: &["clock_time_get", "get_shared_data", "set_shared_data", "dequeue_shared_queue",
+            "dequeue_shared_queue", "clock_time_get", "get_shared_data", "set_shared_data",
+            "http_call", "clock_time_get", "increment_metric", "increment_metric",
+            "increment_metric"] },
+    Price { of: "the answer to a report", entered: 1, allocations: 37, bytes: 897, instructions: 68_000,
+        calls: &["set_effective_context", "get_header_map_value", "get_buffer_bytes", "get_header_map_value",
+            "clock_time_get", "get_shared_data", "get_shared_data", "set_shared_data",
+            "clock_time_get"] },
+    Price { of: "a tick without work", entered: 1, allocations: 0, bytes: 16, instructions: 3_800,
+        calls: &["clock_time_get", "dequeue_shared_queue", "clock_time_get"] },
+    Price { of: "a free request arrives", entered: 2, allocations: 23, bytes: 346, instructions: 20_300,
+        calls: &["get_header_map_pairs", "clock_time_get"] },
+    Price { of: "a free request ends", entered: 3, allocations: 0, bytes: 0, instructions: 1_500,
+        calls: &[] },
+    Price { of: "a malformed key is refused", entered: 2, allocations: 42, bytes: 907, instructions: 52_000,
+        calls: &["get_header_map_pairs", "clock_time_get", "send_local_response"] },
+    Price { of: "a refused request ends", entered: 3, allocations: 4, bytes: 28, instructions: 4_400,
+        calls: &["set_property"] },
+    Price { of: "a caller without credits is refused from memory", entered: 2, allocations: 47, bytes: 939, instructions: 60_400,
+        calls: &["get_header_map_pairs", "clock_time_get", "get_shared_data", "send_local_response"] },
+];
+
+/// What else counts: how many instructions more a step may need behind 64 rules that don't match, and among 1,000 callers.
+const GROWTH: &[(&str, u64, u64)] = &[
+    ("a paid request arrives", 5_200, 200),
+    ("a paid request ends", 200, 6_300),
+    ("a free request arrives", 4_900, 200),
+];
+
+/// What the gate's core allocates for a caller whom it knows: how often, and at most how many bytes in all.
+const ALLOCATIONS: &[(&str, u64, u64)] = &[
+    ("a paid request arrives", 4, 336),
+    ("a paid request ends", 0, 0),
+    ("a free request arrives", 0, 0),
+    ("a caller without credits is refused from memory", 4, 134),
+];
+
+#[test]
+fn no_step_costs_more_than_its_price() {
+    let bill = steps::all();
+    let steps: Vec<&str> = bill.iter().map(|(step, _)| *step).collect();
+    let priced: Vec<&str> = PRICES.iter().map(|price| price.of).collect();
+    let missing =
+        (steps != priced).then(|| format!("the steps are {steps:?}, and prices are there for {priced:?}"));
+    let objections = PRICES.iter().zip(&bill).flat_map(|(price, (_, spent))| price.objections(spent));
+    let objections: Vec<String> = missing.into_iter().chain(objections).collect();
+    let lines: Vec<String> = bill.iter().map(|(step, spent)| spent.entry(step)).collect();
+    none(&objections, &lines);
+}
+
+#[test]
+fn neither_rules_nor_callers_cost_a_request_more_than_stated() {
+    let [usual, rules, callers] =
+        [(0, 1), (64, 1), (0, 1_000)].map(|(rules, callers)| steps::usual(rules, callers));
+    let (mut objections, mut lines) = (Vec::new(), Vec::new());
+    for (number, (of, for_rules, for_callers)) in GROWTH.iter().enumerate() {
+        let (step, alone) = &usual[number];
+        assert_eq!(of, step, "the steps that are measured are those of the table");
+        let mut line = format!("    ({of:?}");
+        for (bill, with, limit) in [(&rules, "64 rules", for_rules), (&callers, "1,000 callers", for_callers)]
+        {
+            let (step, spent) = (format!("{of} with {with}"), &bill[number].1);
+            let price = alone.instructions + limit;
+            objections.extend(at_most(&step, "instructions", price, spent.instructions));
+            objections.extend(exactly(&step, "bytes copied", alone.bytes, spent.bytes));
+            objections.extend(
+                (spent.calls != alone.calls).then(|| format!("{step}: host calls are {:?}", spent.calls)),
+            );
+            let more = spent.instructions.saturating_sub(alone.instructions);
+            line += &format!(", {}", readable(more));
+        }
+        lines.push(line + "),");
+    }
+    none(&objections, &lines);
+}
+
+#[test]
+fn the_core_allocates_for_a_request_no_more_than_stated() {
+    let (mut objections, mut lines) = (Vec::new(), Vec::new());
+    for ((of, count, bytes), (step, used)) in ALLOCATIONS.iter().zip(natively::allocations()) {
+        assert_eq!(*of, step, "the steps that are measured are those of the table");
+        lines.push(format!("    ({of:?}, {}, {}),", used.count_total, used.bytes_total));
+        objections.extend(exactly(of, "allocations", *count, used.count_total));
+        objections.extend(at_most(of, "bytes allocated", *bytes, used.bytes_total));
+    }
+    none(&objections, &lines);
+}
+
+#[test]
+fn the_filter_s_memory_does_not_grow_with_the_requests_that_it_served() {
+    assert_eq!(
+        steps::growth_in_pages(2_000),
+        0,
+        "pages of 64 KiB more after the second half of 2,000 requests"
+    );
+}
+
+/// Fails if there are objections, and says what was counted as the table would have it.
+fn none(objections: &[String], lines: &[String]) {
+    assert!(
+        objections.is_empty(),
+        "the filter's cost has changed (see CONTRIBUTING.md, \"What the filter costs\"):\n\n{}\n\ncounted now, as the table would have it:\n\n{}\n",
+        objections.join("\n"),
+        lines.join("\n")
+    );
+}

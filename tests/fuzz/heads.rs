@@ -1,0 +1,174 @@
+//! Request heads at the gate, as bytes of any kind. A stranger leaves nothing in shared memory, no key stays in
+//! the query, and a refusal says its reason in a few words.
+
+use crate::memory::Memory;
+use crate::odd;
+use crate::play::{Budget, Report, play};
+use faregate::decide::gate::{Arrival, Gate, Outcome, Passage};
+use faregate::decide::identity::without_key;
+use faregate::decide::moment::Moment;
+use faregate::decide::refusal::{Surroundings, answer};
+use faregate::decide::request::Head;
+use faregate::decide::settings::Settings;
+use faregate_protocol::api_key;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+
+/// The largest body of a refusal, in bytes.
+const BODY: usize = 16_000;
+/// A gate's own entries in shared memory: its name, and who leads.
+const OWN: usize = 2;
+
+type Headers = Vec<(String, Vec<u8>)>;
+
+fn settings() -> Settings {
+    let config = json!({
+        "ledger": {"cluster": "ledger", "token": {"env": "T"}},
+        "identities": [{"header": "x-api-key"}, {"bearer": true}, {"query": "api_key"}, {"query": "k"}, {"cookie": "fg"},
+                       {"property": ["san"]}],
+        "rules": [
+            {"name": "free", "match": {"path": {"exact": "/free"}}, "price": "free"},
+            {"name": "item", "match": {"host": "a.example", "methods": ["GET", "POST"], "path": {"template": "/items/{}/{}"}}, "price": "2"},
+            {"name": "gold", "match": {"headers": [{"name": "x-tier", "exact": "gold"}]}, "price": "0.5", "shadow": true}
+        ],
+        "otherwise": {"price": "1"}
+    });
+    Settings::from_value(&config).expect("a good configuration")
+}
+
+fn key() -> impl Strategy<Value = String> + Clone {
+    (0_u8..3).prop_map(|byte| api_key::compose(&[byte; api_key::SECRET_LEN]).unwrap_or_default())
+}
+
+/// Something where a key belongs: one, two of them, or something else.
+fn credential() -> impl Strategy<Value = Vec<u8>> + Clone {
+    prop_oneof![
+        3 => key().prop_map(String::into_bytes),
+        1 => (key(), "[, ;&=]{1,2}", key()).prop_map(|(a, by, b)| [a, by, b].concat().into_bytes()),
+        1 => (key(), any::<u8>(), any::<u8>()).prop_map(|(key, at, byte)| {
+            let mut bytes = key.into_bytes();
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = byte;
+            bytes
+        }),
+        1 => odd::bytes(60),
+        1 => odd::text().prop_map(String::into_bytes),
+    ]
+}
+
+fn path() -> impl Strategy<Value = Vec<u8>> + Clone {
+    let words = &[
+        "/",
+        "?",
+        "&",
+        "=",
+        "#",
+        ";",
+        "%",
+        "api_key",
+        "api_key=",
+        "api%5Fkey=",
+        "k=",
+        "K=",
+        "items",
+        "free",
+        "//",
+        "/../",
+    ];
+    let piece = prop_oneof![
+        4 => select(words.as_slice()).prop_map(|word| word.as_bytes().to_vec()),
+        2 => credential(),
+        1 => odd::bytes(6),
+    ];
+    vec(piece, 0..12).prop_map(|pieces| [b"/".to_vec(), pieces.concat()].concat())
+}
+
+fn head() -> impl Strategy<Value = Headers> + Clone {
+    let names = &[
+        "x-api-key",
+        "x-tier",
+        "x-request-id",
+        "x-faregate-account",
+        "X-Faregate-Key",
+        "host",
+        "",
+        "te",
+        ":scheme",
+    ];
+    let header = prop_oneof![
+        2 => path().prop_map(|path| (":path".to_owned(), path)),
+        1 => select(&["GET", "POST", "CONNECT", "", "get"][..]).prop_map(|method| (":method".to_owned(), method.into())),
+        1 => select(&["a.example", "A.EXAMPLE:80", "[::1]:80", "[", "]:", ":"][..]).prop_map(|host| (":authority".to_owned(), host.into())),
+        3 => credential().prop_map(|value| ("x-api-key".to_owned(), value)),
+        2 => ("(?i)(bearer|basic|b\u{e9}) ?", credential())
+            .prop_map(|(scheme, value)| ("authorization".to_owned(), [scheme.into_bytes(), value].concat())),
+        2 => ("[; a]{0,2}(fg|FG|f)=?", credential())
+            .prop_map(|(name, value)| ("cookie".to_owned(), [name.into_bytes(), value].concat())),
+        2 => (select(names.as_slice()), odd::bytes(40)).prop_map(|(name, value)| (name.to_owned(), value)),
+        1 => (odd::text(), odd::bytes(10)),
+    ];
+    let many = (1_usize..4_000, header.clone()).prop_map(|(times, header)| vec![header; times]);
+    prop_oneof![8 => vec(header, 0..12), 1 => many]
+}
+
+/// Several requests at one gate.
+pub fn requests(budget: Budget, seed: u64) -> Report {
+    let property =
+        prop_oneof![3 => Just(None), 1 => odd::bytes(40).prop_map(Some), 1 => Just(Some(vec![b's'; 2_000]))];
+    play(budget, seed, &vec((head(), property), 1..6), |requests| {
+        let memory = Memory::default();
+        let mut gate = Gate::new(settings(), memory.clone(), "fuzzed");
+        let now = Moment::from_nanos(1);
+        for (context, (headers, property)) in requests.iter().enumerate() {
+            let head = Head::new(headers);
+            let context = u32::try_from(context).unwrap_or(0);
+            let arrival = gate.arrive(now, context, &head, |_| property.clone());
+            no_key_stays(&gate, &head)?;
+            match arrival {
+                Arrival::Decided(Outcome::Refuse(refusal) | Outcome::Pass(Passage::Shadow(refusal))) => {
+                    let around = Surroundings {
+                        path: head.path(),
+                        request_id: head.value("x-request-id"),
+                        top_up_url: Some("https://example.com/topup"),
+                    };
+                    let said = answer(&refusal, &around);
+                    prop_assert!(said.body.len() <= BODY, "a refusal of {} bytes", said.body.len());
+                    prop_assert!((400..=503).contains(&said.status));
+                    prop_assert!(said.headers.iter().all(|(_, value)| !value.contains(['\r', '\n', '\0'])));
+                }
+                Arrival::Decided(Outcome::Pass(passage)) => {
+                    prop_assert_eq!(passage, Passage::Free, "nobody has a lease");
+                    prop_assert_eq!(head.path(), b"/free");
+                }
+                Arrival::Waits => {}
+            }
+        }
+        let message =
+            gate.next_message(now).map(|message| serde_json::to_vec(&message.body).unwrap_or_default());
+        if let Some(message) = message {
+            prop_assert_eq!(faregate_ledger::http::readable(&message), Ok(()));
+        }
+        prop_assert!(memory.len() <= OWN, "strangers left {} entries", memory.len());
+        Ok(())
+    })
+}
+
+/// No parameter that may hold a key is left in the path, and the rest of the query is.
+fn no_key_stays(gate: &Gate<Memory>, head: &Head<'_>) -> Result<(), TestCaseError> {
+    let pairs = |path: &[u8]| -> Vec<Vec<u8>> {
+        let query = path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
+        query.split(|byte| *byte == b'&').map(<[u8]>::to_vec).collect()
+    };
+    let holds_key = |pair: &Vec<u8>| {
+        ["api_key", "k"].iter().any(|name| pair.split(|byte| *byte == b'=').next() == Some(name.as_bytes()))
+    };
+    let before = head.path_and_query();
+    let after = without_key(&gate.settings().identities, before);
+    let (old, new) = (pairs(before), pairs(after.as_deref().unwrap_or(before)));
+    prop_assert!(!new.iter().any(holds_key), "{:?}", after);
+    let kept: Vec<_> = old.into_iter().filter(|pair| !holds_key(pair)).collect();
+    prop_assert!(new == kept || (kept.is_empty() && new == [b""]), "{:?} became {:?}", before, after);
+    Ok(())
+}
