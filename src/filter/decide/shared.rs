@@ -29,13 +29,13 @@ const TRIES: usize = 1_000;
 /// carries what tells their ledgers apart.
 #[derive(Clone, Debug)]
 pub struct Names {
-    prefix: String,
+    scope: String,
 }
 
 impl Names {
     /// For the filters that speak to one ledger.
     pub fn new(cluster: &str, authority: &str) -> Self {
-        Self { prefix: format!("faregate/1/{cluster}/{authority}/") }
+        Self { scope: format!("faregate/1/{cluster}/{authority}/") }
     }
 
     /// Where a payer's lease is.
@@ -45,36 +45,36 @@ impl Names {
             Credential::Subject(text) => (" s ", text),
         };
         // What differs comes first, so that comparing two names is quick.
-        let mut name = String::with_capacity(self.prefix.len() + kind.len() + text.len());
+        let mut name = String::with_capacity(self.scope.len() + kind.len() + text.len());
         name.push_str(text);
         name.push_str(kind);
-        name.push_str(&self.prefix);
+        name.push_str(&self.scope);
         name
     }
 
     /// Where the gateway's identity is.
     pub fn gateway(&self) -> String {
-        format!("{}gateway", self.prefix)
+        format!("{}gateway", self.scope)
     }
 
     /// Where it says which worker beats.
     pub fn leader(&self) -> String {
-        format!("{}leader", self.prefix)
+        format!("{}leader", self.scope)
     }
 
     /// Where the number of known payers is.
     pub fn count(&self) -> String {
-        format!("{}count", self.prefix)
+        format!("{}count", self.scope)
     }
 
     /// Where the name of the payer with this number is.
     pub fn roll(&self, number: u32) -> String {
-        format!("{}roll/{number}", self.prefix)
+        format!("{}roll/{number}", self.scope)
     }
 
     /// The queue of payers with news.
     pub fn news(&self) -> String {
-        format!("{}news", self.prefix)
+        format!("{}news", self.scope)
     }
 }
 
