@@ -211,7 +211,7 @@ impl Conversation {
                     if self.gate.finish(&charge, |_| end).is_zero()
                         && let Purse::Lease(fence) = charge.purse
                     {
-                        *self.sold.entry((charge.lease, fence)).or_default() -=
+                        *self.sold.entry((charge.holder.lease().to_owned(), fence)).or_default() -=
                             i128::from(charge.price.micros());
                     }
                 }
@@ -247,7 +247,7 @@ impl Conversation {
     fn note(&mut self, outcome: Outcome) -> Result<(), TestCaseError> {
         if let Outcome::Pass(Passage::Paid(charge)) = outcome {
             if let Purse::Lease(fence) = charge.purse {
-                let place = (charge.lease.clone(), fence);
+                let place = (charge.holder.lease().to_owned(), fence);
                 let sold = self.sold.entry(place.clone()).or_default();
                 *sold += i128::from(charge.price.micros());
                 let granted = self.granted.get(&place).copied().unwrap_or(0);

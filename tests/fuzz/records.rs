@@ -28,12 +28,12 @@ fn amount() -> impl Strategy<Value = Credits> {
 fn lease() -> impl Strategy<Value = Lease> {
     let moment = || prop_oneof![any::<u64>(), Just(u64::MAX), Just(0)].prop_map(Moment::from_nanos);
     let counters = (amount(), amount(), amount(), amount(), amount(), amount(), amount());
-    let rest = (amount(), amount(), amount(), moment(), moment(), moment());
+    let rest = (amount(), amount(), amount(), moment(), moment(), moment(), amount(), moment());
     let fences = (any::<u32>(), proptest::option::of((1_u32.., amount())), any::<bool>(), any::<bool>());
     (counters, rest, fences, odd::text()).prop_map(
         |(counters, rest, (fence, ended, listed, stopped), key)| {
             let (granted, spent, returned, held, on_credit, on_credit_held, booked) = counters;
-            let (low, cushion, marked, deadline, refill_at, marked_at) = rest;
+            let (low, cushion, marked, deadline, refill_at, marked_at, sliced, slices_due) = rest;
             Lease {
                 facts: Facts { key, account: "acme".into(), plan: None },
                 ended: ended.map(|(fence, spent)| Ended { fence, spent }),
@@ -46,6 +46,8 @@ fn lease() -> impl Strategy<Value = Lease> {
                 spent,
                 returned,
                 held,
+                sliced,
+                slices_due,
                 low,
                 cushion,
                 deadline,
@@ -96,8 +98,8 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
 /// What such a record may sell: what was granted and is not used up, while it lasts, if all of it makes sense.
 fn sellable(bytes: &[u8]) -> i128 {
     let Some(lease) = Lease::decode(bytes) else { return 0 };
-    let [granted, used @ ..] =
-        [lease.granted, lease.spent, lease.returned, lease.held].map(|amount| i128::from(amount.micros()));
+    let [granted, used @ ..] = [lease.granted, lease.spent, lease.returned, lease.held, lease.sliced]
+        .map(|amount| i128::from(amount.micros()));
     let sound = granted >= 0 && used.iter().all(|amount| *amount >= 0);
     if sound && NOW < lease.deadline && !lease.stopped {
         (granted - used.iter().sum::<i128>()).max(0)

@@ -130,6 +130,9 @@ impl World {
         let now = self.moment(gateway);
         self.say(|| format!("gateway {gateway} sells {} to key {key} from {:?}", charge.price, charge.purse));
         self.truth.moved.insert((gateway, key), self.time);
+        if self.record(gateway, key).is_some_and(|lease| lease.sliced.is_positive()) {
+            self.trace.count("requests sold while a slice is out");
+        }
         let row = self.bank.lease(&self.gateways[gateway].name, key);
         let checked = self.truth.sold((gateway, key), charge, now, row);
         checked.map_err(|what| format!("gateway {gateway}, key {key}: {what}"))?;
@@ -170,6 +173,6 @@ impl World {
     /// At which fence the lease of a charge is now.
     fn fence_of(&self, serial: u64, charge: &Charge) -> Option<u32> {
         let memory = &self.gateways[self.workers[&serial].gateway].memory;
-        shared::read(memory, &charge.lease).map(|lease| lease.fence)
+        shared::read(memory, charge.holder.lease()).map(|lease| lease.fence)
     }
 }

@@ -106,7 +106,7 @@ impl Conditions {
             timeout_ms: if calm { 500 } else { random.pick(&[200, 500, 2_000]) },
             patience_ms: if calm { 2_500 } else { random.pick(&[0, 300, 1_000, 2_500]) },
             on_credit: random.chance(300),
-            wealth: random.pick(&[20, 200, 2_000]),
+            wealth: random.pick(&[20, 200, 2_000, 20_000]),
             burst: random.pick(&[1, 1, 4, 12]),
             length_ms: random.between(15_000, 40_000),
             between_ms: random.pick(&[20, 50, 100, 300, 1_500]),

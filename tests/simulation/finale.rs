@@ -74,7 +74,9 @@ impl World {
     fn is_something_held(&self) -> bool {
         self.places().any(|(gateway, key)| {
             let record = self.record(gateway, key);
-            record.is_some_and(|lease| lease.held.is_positive() || lease.on_credit.held.is_positive())
+            record.is_some_and(|lease| {
+                [lease.held, lease.sliced, lease.on_credit.held].iter().any(|amount| amount.is_positive())
+            })
         })
     }
 
@@ -117,7 +119,8 @@ impl World {
                 let place = self.bank.gateways.get(&gateway.name).map(|no| (*no, self.bank.keys[key].key.no));
                 let charged = place.and_then(|place| self.bank.charged.get(&place)).copied().unwrap_or(0);
                 let sold = self.truth.total(number, key);
-                if charged > sold || (gateway.alive && charged != sold) {
+                let slices = self.truth.lost_slices.get(&(number, key)).copied().unwrap_or(0);
+                if charged > sold + slices || (gateway.alive && charged < sold) {
                     return Err(format!("gateway {number} sold {sold} to key {key}, charged {charged}"));
                 }
                 lost[self.bank.keys[key].account] += sold - charged;

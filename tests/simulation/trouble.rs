@@ -83,6 +83,7 @@ impl World {
                 let worker = self.gateways[number].workers.remove(at);
                 self.workers.remove(&worker);
                 self.gateways[number].maimed = true;
+                self.lose_slices(number);
                 self.start_worker(number, None);
                 self.trace.count("workers killed");
             }
@@ -98,6 +99,17 @@ impl World {
             }
         }
         self.say(|| format!("… gateway {number}, {while_ms} ms"));
+    }
+
+    /// A lost worker's slices are charged, whatever it had sold of them.
+    fn lose_slices(&mut self, number: usize) {
+        for key in 0..self.bank.keys.len() {
+            let sliced = self.record(number, key).map_or(0, |lease| lease.sliced.micros());
+            if sliced > 0 {
+                self.trace.count("slices lost with a worker");
+                *self.truth.lost_slices.entry((number, key)).or_default() += sliced;
+            }
+        }
     }
 
     fn kill_ledger(&mut self) {

@@ -30,6 +30,8 @@ pub struct Truth {
     pub credit: BTreeMap<(usize, usize), i64>,
     /// Kept at the end of a request, by gateway and key.
     pub kept: BTreeMap<(usize, usize), i64>,
+    /// In slices of workers that were lost, at most: charged though perhaps not sold.
+    pub lost_slices: BTreeMap<(usize, usize), i64>,
     /// By account: sold, not reported, and given back to the customer by a reclaim.
     pub at_large: Vec<i64>,
     /// By key: when the ledger said that there wasn't enough, and what was available then.
@@ -138,15 +140,16 @@ impl Truth {
         from.is_some() || until.is_some_and(|until| until >= since)
     }
 
-    /// Late spending is exactly what a reclaim had given back too early, never more.
+    /// Late spending is exactly what a reclaim had given back too early, never more, but for lost slices.
     ///
     /// # Errors
     /// When it is more.
     pub fn check_late(&self, bank: &Bank, account: usize) -> Result<(), String> {
         use faregate_ledger::domain::Kind;
         let late = bank.moved(account, Kind::LateSpend) + bank.moved(account, Kind::LateSpendOwed);
-        if late > self.at_large[account] {
-            let known = self.at_large[account];
+        let of_account = self.lost_slices.iter().filter(|((_, key), _)| bank.keys[*key].account == account);
+        let known = self.at_large[account] + of_account.map(|(_, lost)| lost).sum::<i64>();
+        if late > known {
             return Err(format!("{late} were spent late, but only {known} had been taken back unreported"));
         }
         Ok(())

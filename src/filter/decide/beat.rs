@@ -84,7 +84,7 @@ impl Beat {
         let Some(live) = self.live.get_mut(lease) else {
             return;
         };
-        let sold = record.spent.saturating_add(record.held).saturating_add(record.on_credit.spent);
+        let sold = record.sold().saturating_add(record.on_credit.spent);
         if live.used != (record.fence, sold) {
             live.used = (record.fence, sold);
             live.used_at = now;

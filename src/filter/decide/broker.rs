@@ -15,6 +15,7 @@ use super::table::Table;
 use super::waiting::{Queue, Waiter};
 use faregate_protocol::exchange::{self, Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer};
 use faregate_protocol::{Credits, RefusalCode};
+use std::rc::Rc;
 
 /// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
 const MAX_FLIGHTS: usize = 16;
@@ -24,8 +25,19 @@ const MAX_ENTRIES: usize = exchange::MAX_ENTRIES / 2;
 const DOWN_MS: u64 = 500;
 /// An answer that satisfies nobody and gives no reason is asked again after this (ms).
 const AGAIN_MS: u64 = 20;
-/// Charges that are over are told to shared memory this often (ms).
+/// Charges that are over, and what is left of slices, are told to shared memory this often (ms).
 const TELL_MS: u64 = 250;
+/// A worker that has not run for this long (ms) was frozen, and probably the whole gateway with it.
+const FROZEN_MS: u64 = 1_500;
+/// After that, it sends nothing for this long (ms): until every worker has told its leases what became of slices.
+const THAW_MS: u64 = 300;
+
+/// What a lease still has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    spendable: Credits,
+    sliced: Credits,
+}
 
 /// A message ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +98,8 @@ impl<M: SharedMemory> Gate<M> {
 
     /// The next message, if one is due.
     pub fn next_message(&mut self, now: Moment) -> Option<Message> {
-        if self.flights.under_way.len() >= MAX_FLIGHTS {
+        self.run(now);
+        if self.flights.under_way.len() >= MAX_FLIGHTS || now < self.quiet_until {
             return None;
         }
         let mut wishes: Table<Wish> = Table::default();
@@ -252,8 +265,7 @@ impl<M: SharedMemory> Gate<M> {
                 (Some(fence), Some(record)) => {
                     self.counters.admitted += 1;
                     let charge = Charge {
-                        lease: lease.to_owned(),
-                        holder: Holder::of(record.encode()),
+                        holder: Rc::new(Holder::of(lease, record.encode())),
                         rule: waiter.rule,
                         price: waiter.price,
                         purse: Purse::Lease(fence),
@@ -265,8 +277,11 @@ impl<M: SharedMemory> Gate<M> {
             }
         }
         queue.waiters = left;
-        let over = record.map_or(Credits::ZERO, |record| record.spendable(now));
-        resolutions.extend(self.not_served(now, lease, queue, answer, over));
+        let left = record.map_or_else(Left::default, |record| Left {
+            spendable: record.spendable(now),
+            sliced: record.sliced,
+        });
+        resolutions.extend(self.not_served(now, lease, queue, answer, left));
         resolutions
     }
 
@@ -277,7 +292,7 @@ impl<M: SharedMemory> Gate<M> {
         lease: &str,
         mut queue: Queue,
         answer: &EntryAnswer,
-        over: Credits,
+        left: Left,
     ) -> Vec<Resolution> {
         queue.asked = false;
         let Some(refused) = answer.refused else {
@@ -287,19 +302,21 @@ impl<M: SharedMemory> Gate<M> {
             self.waiting.put_back(lease, queue);
             return Vec::new();
         };
-        let available = refused.available.saturating_add(over);
+        let available = refused.available.saturating_add(left.spendable);
+        let funds = refused.code == RefusalCode::InsufficientFunds;
+        // What the ledger has asked back from others, and what this gateway's workers may not have sold.
+        let slices = (funds && left.sliced.is_positive()).then_some(AGAIN_MS);
+        let on_its_way = refused.retry_ms.map(u64::from).or(slices);
         // One who came after the question was asked may be cheap enough for what is left.
-        let affordable =
-            |waiter: &Waiter| refused.code == RefusalCode::InsufficientFunds && waiter.price <= available;
+        let affordable = |waiter: &Waiter| funds && waiter.price <= available;
         if queue.waiters.iter().any(affordable) {
             queue.ask_at = if queue.rounds == 0 { now } else { now.plus_millis(AGAIN_MS) };
             queue.rounds += 1;
-        } else if let Some(after) = refused.retry_ms {
-            queue.ask_at = now.plus_millis(u64::from(after));
+        } else if let Some(after) = on_its_way {
+            queue.ask_at = now.plus_millis(after);
         }
-        let waits = |waiter: &Waiter| {
-            affordable(waiter) || (refused.retry_ms.is_some() && now < waiter.patient_until)
-        };
+        let waits =
+            |waiter: &Waiter| affordable(waiter) || (on_its_way.is_some() && now < waiter.patient_until);
         let (stay, go): (Vec<Waiter>, Vec<Waiter>) = queue.waiters.drain(..).partition(waits);
         queue.waiters = stay.into();
         self.waiting.put_back(lease, queue);
@@ -320,8 +337,18 @@ impl<M: SharedMemory> Gate<M> {
             .collect()
     }
 
+    /// Notices that the gateway was frozen. One that is always late still speaks every other time.
+    fn run(&mut self, now: Moment) {
+        let ran = self.ran_at != Moment::ZERO && self.ran_at >= self.quiet_until;
+        if ran && now.millis_since(self.ran_at) >= FROZEN_MS {
+            self.quiet_until = now.plus_millis(THAW_MS);
+        }
+        self.ran_at = now;
+    }
+
     /// What is due by the clock: call it every 50 ms or so, then [`Gate::next_message`].
     pub fn tick(&mut self, now: Moment) -> Vec<Resolution> {
+        self.run(now);
         if now.millis_since(self.told_at) >= TELL_MS {
             self.told_at = now;
             self.settlements.tell_all(&self.memory);

@@ -20,14 +20,13 @@ use super::table::Table;
 use super::usage::Tally;
 use super::waiting::{Waiter, Waiting};
 use faregate_protocol::{Credits, RefusalCode};
+use std::rc::Rc;
 
 /// A charge that was admitted; given back to [`Gate::finish`] exactly once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// The name of the payer's lease.
-    pub lease: String,
     /// Who pays.
-    pub holder: Holder,
+    pub holder: Rc<Holder>,
     /// The number of the rule.
     pub rule: usize,
     /// How much.
@@ -124,6 +123,8 @@ pub struct Gate<M> {
     pub(super) down_until: Moment,
     pub(super) counters: Counters,
     pub(super) told_at: Moment,
+    pub(super) ran_at: Moment,
+    pub(super) quiet_until: Moment,
     pub(super) wake: bool,
 }
 
@@ -146,6 +147,8 @@ impl<M: SharedMemory> Gate<M> {
             down_until: Moment::ZERO,
             counters: Counters::default(),
             told_at: Moment::ZERO,
+            ran_at: Moment::ZERO,
+            quiet_until: Moment::ZERO,
             wake: false,
             settings,
             memory,
@@ -200,18 +203,35 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     fn pay(&mut self, now: Moment, lease: &str, rule: usize, price: Credits) -> Option<Charge> {
-        let admit = |lease: &mut Lease| match lease.admit(now, price) {
-            Admission::Paid { fence, refill } => Some((fence, refill)),
-            Admission::Short => None,
+        let (holder, fence) = match self.settlements.sell(lease, now, price) {
+            Some(sold) => sold,
+            None => self.pay_from_lease(now, lease, price)?,
         };
-        let (admitted, holder) = shared::update_counters(&self.memory, lease, admit)?;
-        let (fence, refill) = admitted?;
+        self.counters.admitted += 1;
+        Some(Charge { holder, rule, price, purse: Purse::Lease(fence) })
+    }
+
+    /// Charges the lease itself. While it is rich, a slice is cut for the requests to come.
+    fn pay_from_lease(&mut self, now: Moment, lease: &str, price: Credits) -> Option<(Rc<Holder>, u32)> {
+        let untold = self.settlements.take(lease);
+        let admit = |lease: &mut Lease| {
+            untold.tell(lease);
+            match lease.admit(now, price) {
+                Admission::Paid { fence, refill } => Some((fence, refill, lease.slice(now, price))),
+                Admission::Short => None,
+            }
+        };
+        let (admitted, record) = shared::update_counters(&self.memory, lease, admit)?;
+        let (fence, refill, slice) = admitted?;
         if refill {
             self.refills.insert(lease, price);
             self.wake = true;
         }
-        self.counters.admitted += 1;
-        Some(Charge { lease: lease.to_owned(), holder, rule, price, purse: Purse::Lease(fence) })
+        let holder = Rc::new(Holder::of(lease, record));
+        if let Some(slice) = slice {
+            self.settlements.cut(slice, &holder);
+        }
+        Some((holder, fence))
     }
 
     fn wait(
@@ -261,13 +281,11 @@ impl<M: SharedMemory> Gate<M> {
         let Rule { on_ledger_error, .. } = self.settings.rule(number);
         if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {
             let admit = |lease: &mut Lease| lease.admit_on_credit(price, limit);
-            if let Some((true, holder)) = shared::update_counters(&self.memory, lease, admit) {
+            if let Some((true, record)) = shared::update_counters(&self.memory, lease, admit) {
                 self.counters.admitted += 1;
                 self.counters.on_credit += 1;
-                let lease = lease.to_owned();
                 return Outcome::Pass(Passage::Paid(Charge {
-                    lease,
-                    holder,
+                    holder: Rc::new(Holder::of(lease, record)),
                     rule: number,
                     price,
                     purse: Purse::Credit,
@@ -295,14 +313,14 @@ impl<M: SharedMemory> Gate<M> {
             self.release(charge);
             return Credits::ZERO;
         }
-        self.settlements.keep(&charge.lease, charge.purse, charge.price);
+        self.settlements.keep(charge.holder.lease(), charge.purse, charge.price);
         self.tally(charge, Some(charge.price));
         charge.price
     }
 
     fn release(&mut self, charge: &Charge) {
-        self.settlements.release(&charge.lease, charge.purse, charge.price);
-        self.settlements.tell(&self.memory, &charge.lease);
+        self.settlements.release(charge.holder.lease(), charge.purse, charge.price);
+        self.settlements.tell(&self.memory, charge.holder.lease());
         self.counters.refunds += 1;
         self.tally(charge, None);
     }
@@ -315,8 +333,8 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Takes an admission back whose request is gone: its client hung up while it waited.
     pub fn cancel(&mut self, charge: &Charge) {
-        self.settlements.release(&charge.lease, charge.purse, charge.price);
-        self.settlements.tell(&self.memory, &charge.lease);
+        self.settlements.release(charge.holder.lease(), charge.purse, charge.price);
+        self.settlements.tell(&self.memory, charge.holder.lease());
         self.counters.admitted = self.counters.admitted.saturating_sub(1);
     }
 }

@@ -1,10 +1,11 @@
 //! How much a payer may still spend at this gateway: the gateway's side of the lease.
 //!
 //! What must hold:
-//! - `spent` and `returned` never shrink within a fence, and `spent + returned + held` never passes
+//! - `spent` and `returned` never shrink within a fence, and `spent + returned + held + sliced` never passes
 //!   `granted`: nothing is sold that wasn't granted.
-//! - After its deadline nothing is admitted from a lease. It is sealed: what is held counts as spent, the
-//!   final word is kept until the ledger has it, and the next fence begins empty.
+//! - After its deadline nothing is admitted from a lease. It is sealed: what is held or sliced counts as spent,
+//!   the final word is kept until the ledger has it, and the next fence begins empty. So a slice is back long
+//!   before the deadline, and none is cut near it.
 //! - What goes through on credit, while the ledger is away, is counted apart and never above the rule's limit.
 
 mod codec;
@@ -23,6 +24,15 @@ const HORIZON_MS: i64 = 5_000;
 const CUSHION_PRICES: i64 = 16;
 /// Over a shorter time than this a rate is noise (ms).
 const RATE_OVER_MS: u64 = 500;
+/// The part of what is unspent that one slice takes.
+const SLICES: i64 = 16;
+/// The least slice worth its while, in prices of the request at hand.
+const SLICE_PRICES: i64 = 4;
+/// How long a worker may sell from a slice (ms). It comes back sooner, whenever the worker tells what became
+/// of its charges.
+const SLICE_MS: u64 = 500;
+/// When a slice must be back (ms). None is cut so late that it could be out at its lease's end.
+const SLICE_BACK_MS: u64 = 2_000;
 
 /// Out of which purse a request was paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +73,10 @@ pub struct Lease {
     pub returned: Credits,
     /// Set aside for requests under way.
     pub held: Credits,
+    /// Set aside for workers to sell by themselves, a fraction of a second ahead.
+    pub sliced: Credits,
+    /// When all of that must be back; what isn't was lost with its worker.
+    pub slices_due: Moment,
     /// Until when it may be spent from; `Moment::ZERO` when the fence isn't open.
     pub deadline: Moment,
     /// The final word on the fence before, until the ledger has it.
@@ -93,6 +107,30 @@ pub enum Admission {
     Short,
 }
 
+/// What a worker may sell of a lease without looking at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Under which fence.
+    pub fence: u32,
+    /// Until when.
+    pub until: Moment,
+    /// How much it was.
+    pub size: Credits,
+    /// How much of it is not sold.
+    pub left: Credits,
+}
+
+impl Slice {
+    /// Sells from it, if it covers the price.
+    pub fn sell(&mut self, now: Moment, price: Credits) -> bool {
+        let sold = now < self.until && price <= self.left;
+        if sold {
+            self.left = self.left.less(price);
+        }
+        sold
+    }
+}
+
 impl Lease {
     /// A payer of whom only the name is known.
     pub fn new(facts: Facts) -> Self {
@@ -102,7 +140,8 @@ impl Lease {
     /// What the gateway tells the ledger; only a change of these is news.
     pub fn counters(&self) -> (u32, [Credits; 6]) {
         let credit = self.on_credit;
-        (self.fence, [self.spent, self.returned, self.held, self.granted, credit.spent, credit.held])
+        let held = self.held.saturating_add(self.sliced);
+        (self.fence, [self.spent, self.returned, held, self.granted, credit.spent, credit.held])
     }
 
     /// Whether the fence is open at the ledger, so far as we know.
@@ -120,7 +159,12 @@ impl Lease {
 
     /// Used so far under this fence, whether settled or not: the level from which demands are counted.
     fn used(&self) -> Credits {
-        self.spent.saturating_add(self.returned).saturating_add(self.held)
+        self.sold().saturating_add(self.returned).saturating_add(self.sliced)
+    }
+
+    /// Sold so far under this fence, whether settled or not.
+    pub fn sold(&self) -> Credits {
+        self.spent.saturating_add(self.held)
     }
 
     /// What could still be spent, were there no deadline.
@@ -145,6 +189,37 @@ impl Lease {
             self.refill_at = now.plus_millis(REFILL_AGAIN_MS);
         }
         Admission::Paid { fence: self.fence, refill }
+    }
+
+    /// Cuts a slice for a worker that has just sold something at `price`; none when little is left, or soon over.
+    pub fn slice(&mut self, now: Moment, price: Credits) -> Option<Slice> {
+        let spendable = self.spendable(now);
+        let size = spendable.split(SLICES);
+        let enough = size >= price.times(SLICE_PRICES) && spendable.less(size) >= self.low;
+        let due = now.plus_millis(SLICE_BACK_MS);
+        if !enough || due >= self.deadline {
+            return None;
+        }
+        self.sliced = self.sliced.saturating_add(size);
+        self.slices_due = due;
+        Some(Slice { fence: self.fence, until: now.plus_millis(SLICE_MS), size, left: size })
+    }
+
+    /// Takes a slice back: what was sold of it is held like any other charge. One that was given up, or whose fence
+    /// has been sealed since, is spent already.
+    pub fn unslice(&mut self, slice: &Slice) {
+        if slice.fence == self.fence {
+            let size = slice.size.min(self.sliced);
+            self.sliced = self.sliced.less(size);
+            self.held = self.held.saturating_add(size.less(slice.left));
+        }
+    }
+
+    /// Counts slices as spent that never came back: what was sold of them nobody knows.
+    fn give_up_slices(&mut self, now: Moment) {
+        if now >= self.slices_due {
+            self.spent = self.spent.saturating_add(std::mem::take(&mut self.sliced));
+        }
     }
 
     /// Sets a price aside on credit, if what isn't booked yet stays within `limit`.
@@ -174,9 +249,9 @@ impl Lease {
     /// Ends the fence: nothing more is spent from it. The final word on the one before is through by then,
     /// because a fence opens only with the answer that acknowledges it.
     fn seal(&mut self) {
-        self.ended = Some(Ended { fence: self.fence, spent: self.spent.saturating_add(self.held) });
+        self.ended = Some(Ended { fence: self.fence, spent: self.sold().saturating_add(self.sliced) });
         self.fence = self.fence.saturating_add(1);
-        (self.granted, self.spent, self.returned, self.held) = Default::default();
+        (self.granted, self.spent, self.returned, self.held, self.sliced) = Default::default();
         self.deadline = Moment::ZERO;
         self.marked = Default::default();
     }
@@ -204,7 +279,7 @@ impl Lease {
 
     /// Hands back all that isn't set aside, and ends the fence when nothing is.
     pub fn rest(&mut self) {
-        if self.held.is_zero() && self.is_open() {
+        if self.held.is_zero() && self.sliced.is_zero() && self.is_open() {
             self.seal();
         } else {
             self.hand_back();
@@ -221,6 +296,7 @@ impl Lease {
     /// when nobody waits, and then only what will soon be needed is asked for, and nothing at all when
     /// `refill` is false.
     pub fn report(&mut self, now: Moment, asking: Option<(Credits, Credits)>, refill: bool) -> Entry {
+        self.give_up_slices(now);
         self.seal_if_over(now);
         self.measure(now);
         let used = self.used();
@@ -245,7 +321,7 @@ impl Lease {
     fn measure(&mut self, now: Moment) {
         let (at, level) = self.marked;
         let passed = now.millis_since(at);
-        let sold = self.spent.saturating_add(self.held);
+        let sold = self.sold();
         if at == Moment::ZERO {
             self.marked = (now, sold);
         } else if passed >= RATE_OVER_MS {
@@ -276,9 +352,12 @@ impl Lease {
         if word.is_some() && self.ended.map(|ended| ended.fence) == word && answer.ended >= word {
             self.ended = None;
         }
-        if answer.ended == Some(self.fence) {
+        if answer.ended == Some(self.fence) && self.sliced.is_zero() {
             // The ledger closed it, because it had not heard of it for too long.
             self.seal();
+        } else if answer.ended == Some(self.fence) {
+            // It is over, and sealed once the slices are back.
+            self.deadline = sent;
         }
         let Some(granted) = answer.lease.filter(|lease| lease.fence == self.fence && self.ended.is_none())
         else {

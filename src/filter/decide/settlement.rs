@@ -1,18 +1,29 @@
-//! What became of each charge, gathered per worker and told to the shared lease a few times a second.
+//! What one worker knows of leases and has not yet told them: what became of its charges, and the slice that it
+//! sells from.
 //!
-//! Telling the lease at the end of every request would cost a second swap of shared memory. What is set
-//! aside stays so until then, so nothing can be sold twice meanwhile; only what is *freed* is told at once.
+//! Telling the lease at the beginning and at the end of every request would cost two swaps of shared memory. What is
+//! set aside stays so until a few times a second everything is told, so nothing can be sold twice meanwhile; only
+//! what is *freed* is told at once.
 
-use super::lease::Purse;
+use super::lease::{Holder, Lease, Purse, Slice};
+use super::moment::Moment;
 use super::shared::{self, SharedMemory};
 use super::table::Table;
 use faregate_protocol::Credits;
+use std::rc::Rc;
 
-/// Charges that are over but not yet told to their leases. One line per payer that was active in the last
-/// fraction of a second, so its size follows the traffic.
+/// What is not yet told, by lease. One for each payer that was active in the last fraction of a second, so its size
+/// follows the traffic.
 #[derive(Debug, Default)]
 pub struct Settlements {
-    lines: Table<Vec<Line>>,
+    untold: Table<Untold>,
+}
+
+/// What one lease was not told yet.
+#[derive(Debug, Default)]
+pub struct Untold {
+    lines: Vec<Line>,
+    slice: Option<(Slice, Rc<Holder>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +34,19 @@ struct Line {
 }
 
 impl Settlements {
+    /// Sells from the slice of a lease, if there is one that covers the price. Tells whose, and under which fence.
+    pub fn sell(&mut self, lease: &str, now: Moment, price: Credits) -> Option<(Rc<Holder>, u32)> {
+        let (slice, holder) = self.untold.get_mut(lease)?.slice.as_mut()?;
+        slice.sell(now, price).then(|| (Rc::clone(holder), slice.fence))
+    }
+
+    /// Has a slice to sell from.
+    pub fn cut(&mut self, slice: Slice, holder: &Rc<Holder>) {
+        if let Some(untold) = self.untold.entry(holder.lease(), Untold::default) {
+            untold.slice = Some((slice, Rc::clone(holder)));
+        }
+    }
+
     /// Notes that a charge was kept.
     pub fn keep(&mut self, lease: &str, purse: Purse, price: Credits) {
         self.add(lease, Line { purse, kept: price, released: Credits::ZERO });
@@ -34,7 +58,7 @@ impl Settlements {
     }
 
     fn add(&mut self, lease: &str, new: Line) {
-        let Some(lines) = self.lines.entry(lease, Vec::new) else {
+        let Some(Untold { lines, .. }) = self.untold.entry(lease, Untold::default) else {
             return;
         };
         match lines.iter_mut().find(|line| line.purse == new.purse) {
@@ -46,22 +70,34 @@ impl Settlements {
         }
     }
 
+    /// Takes what a lease was not told. It must be told then, or what is in it is lost.
+    pub fn take(&mut self, lease: &str) -> Untold {
+        self.untold.remove(lease).unwrap_or_default()
+    }
+
     /// Tells one lease all that is noted for it.
     pub fn tell(&mut self, memory: &impl SharedMemory, lease: &str) {
-        let Some(lines) = self.lines.remove(lease) else {
-            return;
-        };
-        shared::update_counters(memory, lease, |lease| {
-            for line in &lines {
-                lease.settle(line.purse, line.kept, line.released);
-            }
-        });
+        if let Some(untold) = self.untold.remove(lease) {
+            shared::update_counters(memory, lease, |lease| untold.tell(lease));
+        }
     }
 
     /// Tells every lease.
     pub fn tell_all(&mut self, memory: &impl SharedMemory) {
-        while let Some(lease) = self.lines.next_name("").map(str::to_owned) {
+        while let Some(lease) = self.untold.next_name("").map(str::to_owned) {
             self.tell(memory, &lease);
+        }
+    }
+}
+
+impl Untold {
+    /// Tells it to the lease.
+    pub fn tell(&self, lease: &mut Lease) {
+        if let Some((slice, _)) = &self.slice {
+            lease.unslice(slice);
+        }
+        for line in &self.lines {
+            lease.settle(line.purse, line.kept, line.released);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! no stranger can make it grow. What must hold: a lease is changed by compare-and-swap alone.
 
 use super::identity::Credential;
-use super::lease::{Holder, Lease};
+use super::lease::Lease;
 use faregate_protocol::exchange::Facts;
 
 /// The shared memory of one gateway.
@@ -90,16 +90,16 @@ pub fn update<R>(
     result.filter(|_| done.is_some())
 }
 
-/// The same for a change that neither reads nor writes the payer's names: they are empty for `change`, and
-/// come back as the [`Holder`].
+/// The same for a change that neither reads nor writes the payer's names: they are empty for `change`.
+/// Returns the record's bytes with its result.
 pub fn update_counters<R>(
     memory: &impl SharedMemory,
     name: &str,
     mut change: impl FnMut(&mut Lease) -> R,
-) -> Option<(R, Holder)> {
+) -> Option<(R, Vec<u8>)> {
     let mut result = None;
     let record = swap_changed(memory, name, false, &mut |lease| result = Some(change(lease)))?;
-    Some((result?, Holder::of(record)))
+    Some((result?, record))
 }
 
 /// The body of both, compiled once for all changes. Returns the record as it is afterwards.

@@ -100,7 +100,10 @@ fn gate(memory: &Memory, overrides: &Value) -> Gate<Memory> {
     let mut config = json!({
         "ledger": {"cluster": "ledger", "token": {"env": "T"}},
         "identities": [{"header": "x-api-key"}],
-        "rules": [{"name": "free", "match": {"path": {"exact": "/free"}}, "price": "free"}],
+        "rules": [
+            {"name": "free", "match": {"path": {"exact": "/free"}}, "price": "free"},
+            {"name": "cheap", "match": {"path": {"exact": "/cheap"}}, "price": "0.01"}
+        ],
         "otherwise": {"price": "1"}
     });
     for (name, value) in overrides.as_object().unwrap() {
@@ -123,6 +126,13 @@ fn talk(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> Vec<Resolution> {
         all.extend(gate.answered(at(now), message.id, Some(answer)));
     }
     all
+}
+
+/// The worker runs, and says nothing.
+fn runs(gate: &mut Gate<Memory>, from: u64, to: u64) {
+    for ms in (from..to).step_by(50) {
+        assert_eq!(gate.tick(at(ms)), []);
+    }
 }
 
 fn charge(arrival: Arrival) -> Charge {
@@ -262,6 +272,7 @@ fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
         (gate(&memory, &json!({"on_ledger_error": {"allow_up_to": "2"}})), Bank::with(1));
     arrive(&mut gate, 0, 0, "/", &key());
     talk(&mut gate, &mut bank, 0);
+    runs(&mut gate, 50, 2_000);
     assert_eq!(arrive(&mut gate, 2_000, 1, "/", &key()), Arrival::Waits);
     let message = gate.next_message(at(2_000)).unwrap();
     let first = gate.answered(at(2_000), message.id, None);
@@ -273,6 +284,7 @@ fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
     gate.finish(charge_1, |_| End::Answered(200));
     gate.finish(&charge_2, |_| End::Answered(503));
     talk(&mut gate, &mut bank, 2_500);
+    runs(&mut gate, 2_550, 4_000);
     talk(&mut gate, &mut bank, 4_000);
     let told = bank.messages.iter().flat_map(|message| &message.entries).map(|entry| entry.on_credit).max();
     assert_eq!(told, Some(credits(1)), "one of the two was released");
@@ -290,7 +302,7 @@ fn what_lies_idle_goes_back_and_a_lost_message_is_said_again() {
         talk(&mut gate, &mut bank, ms);
     }
     assert!(bank.available < 99_000_000);
-    gate.tick(at(6_500));
+    runs(&mut gate, 5_000, 6_550);
     let lost = gate.next_message(at(6_500)).unwrap();
     assert!(lost.body.entries[0].ended.is_some());
     gate.answered(at(7_000), lost.id, None);
@@ -344,7 +356,7 @@ fn a_charge_is_released_once_when_the_upstream_fails_and_kept_otherwise() {
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
-    let lease = |gate: &Gate<Memory>| shared::read(&gate.memory, &charge.lease).unwrap();
+    let lease = |gate: &Gate<Memory>| shared::read(&gate.memory, charge.holder.lease()).unwrap();
     let before = lease(&gate).spendable(at(1));
     assert_eq!(gate.finish(charge, |_| End::Answered(503)), Credits::ZERO);
     assert_eq!(lease(&gate).spendable(at(1)), before.saturating_add(credits(1)));
@@ -400,6 +412,7 @@ fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all
     let resolutions = talk(&mut leader, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
     leader.finish(paid, |_| End::Answered(200));
+    leader.tick(at(19_500));
     // The lease runs out. The other worker finds that first, and nothing is left to open the next.
     bank.refuse = Some(RefusalCode::InsufficientFunds);
     arrive(&mut other, 20_100, 2, "/", &key());
@@ -443,4 +456,64 @@ fn a_stranger_whose_first_lease_was_taken_back_unheard_of_gets_the_next() {
     let answer = bank.answer(&message.body);
     let served = gate.answered(at(3), message.id, Some(answer));
     assert_eq!(served.iter().map(|resolution| refused_with(&resolution.outcome)).collect::<Vec<_>>(), [None]);
+}
+
+/// One hundredth of a credit.
+const CHEAP: Credits = Credits::from_micros(10_000);
+
+/// A payer's lease, rich in proportion to cheap requests, of which one has just been paid.
+fn rich(gate: &mut Gate<Memory>, bank: &mut Bank) -> (String, Charge) {
+    arrive(gate, 0, 0, "/", &key());
+    talk(gate, bank, 0);
+    let charge = charge(arrive(gate, 10, 1, "/cheap", &key()));
+    (gate.names.lease(&Credential::Key(key())), charge)
+}
+
+#[test]
+fn a_rich_payer_is_served_from_a_slice_and_what_is_left_of_it_comes_back() {
+    let memory = Memory::default();
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(1_000));
+    let (name, first) = rich(&mut gate, &mut bank);
+    let cut = memory.get(&name).unwrap();
+    assert!(shared::read(&memory, &name).unwrap().sliced.is_positive());
+    let more: Vec<_> =
+        (0..3).map(|context| charge(arrive(&mut gate, 11, context, "/cheap", &key()))).collect();
+    for charge in more.iter().chain([&first]) {
+        assert_eq!(gate.finish(charge, |_| End::Answered(200)), CHEAP);
+    }
+    assert_eq!(memory.get(&name).unwrap(), cut, "three requests, and the lease was left alone");
+    gate.tick(at(300));
+    let lease = shared::read(&memory, &name).unwrap();
+    assert_eq!((lease.spent, lease.held, lease.sliced), (CHEAP.times(4), credits(1), Credits::ZERO));
+}
+
+#[test]
+fn nobody_is_refused_while_another_worker_may_have_something_left() {
+    let memory = Memory::default();
+    let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
+    let mut bank = Bank::with(17);
+    rich(&mut first, &mut bank);
+    // The second worker sells all that it can.
+    let sold = (0..).take_while(|context| arrive(&mut second, 20, *context, "/", &key()) != Arrival::Waits);
+    assert_eq!(sold.count(), 14);
+    assert_eq!(talk(&mut second, &mut bank, 21), [], "a worker has a slice: the last one waits");
+    runs(&mut first, 50, 300);
+    let resolutions = talk(&mut second, &mut bank, 300);
+    assert!(matches!(resolutions[0].outcome, Outcome::Pass(Passage::Paid(_))), "{resolutions:?}");
+}
+
+#[test]
+fn after_a_standstill_nothing_is_said_until_every_worker_has_told_its_leases() {
+    let memory = Memory::default();
+    let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
+    let mut bank = Bank::with(1_000);
+    rich(&mut first, &mut bank);
+    second.tick(at(10));
+    // The process stands still for longer than the lease lasts.
+    assert_eq!(arrive(&mut second, 25_000, 1, "/", &key()), Arrival::Waits);
+    assert_eq!(talk(&mut second, &mut bank, 25_000), []);
+    runs(&mut first, 25_001, 25_300);
+    talk(&mut second, &mut bank, 25_300);
+    let word = bank.messages.last().unwrap().entries[0].ended.unwrap();
+    assert_eq!(word.spent, credits(1).saturating_add(CHEAP), "and not what was left of the slice");
 }

@@ -10,8 +10,8 @@ use faregate_protocol::exchange::{Ended, Facts};
 
 /// The layout's version; other bytes are no lease.
 const LAYOUT: u8 = 1;
-/// How long the head is: two bytes, two fences, eleven amounts, three moments.
-const HEAD: usize = 2 + 2 * 4 + 14 * 8;
+/// How long the head is: two bytes, two fences, twelve amounts, four moments.
+const HEAD: usize = 2 + 2 * 4 + 16 * 8;
 
 impl Lease {
     /// The record's bytes.
@@ -53,6 +53,7 @@ impl Lease {
             self.spent,
             self.returned,
             self.held,
+            self.sliced,
             credit.spent,
             credit.held,
             credit.booked,
@@ -62,7 +63,7 @@ impl Lease {
         ] {
             rest.put(credits.micros().to_le_bytes());
         }
-        for moment in [self.deadline, self.refill_at, self.marked.0] {
+        for moment in [self.slices_due, self.deadline, self.refill_at, self.marked.0] {
             rest.put(moment.nanos().to_le_bytes());
         }
         head
@@ -94,10 +95,12 @@ impl Lease {
             spent: rest.credits()?,
             returned: rest.credits()?,
             held: rest.credits()?,
+            sliced: rest.credits()?,
             on_credit: OnCredit { spent: rest.credits()?, held: rest.credits()?, booked: rest.credits()? },
             low: rest.credits()?,
             cushion: rest.credits()?,
             marked: (Moment::ZERO, rest.credits()?),
+            slices_due: rest.moment()?,
             deadline: rest.moment()?,
             refill_at: rest.moment()?,
             facts: Facts::default(),
@@ -109,12 +112,20 @@ impl Lease {
 
 /// Whose lease it is: the names in a record, read when they are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder(Vec<u8>);
+pub struct Holder {
+    lease: String,
+    record: Vec<u8>,
+}
 
 impl Holder {
-    /// Over a record's bytes.
-    pub fn of(record: Vec<u8>) -> Self {
-        Self(record)
+    /// Over the bytes of the lease of this name.
+    pub fn of(lease: &str, record: Vec<u8>) -> Self {
+        Self { lease: lease.to_owned(), record }
+    }
+
+    /// The lease's name in shared memory.
+    pub fn lease(&self) -> &str {
+        &self.lease
     }
 
     /// The key's identifier.
@@ -133,7 +144,7 @@ impl Holder {
     }
 
     fn name(&self, number: usize) -> &str {
-        names(&self.0).and_then(|names| names.into_iter().nth(number)).unwrap_or_default()
+        names(&self.record).and_then(|names| names.into_iter().nth(number)).unwrap_or_default()
     }
 
     fn facts(record: &[u8]) -> Option<Facts> {
