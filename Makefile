@@ -18,7 +18,7 @@ export ENVOY
 export FAREGATE_WASM = $(WASM)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick bench-build crash fixtures fuzz fmt lint check clean
+.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick bench-build crash fixtures schemas fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,13 @@ crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under
 
 fixtures: ## write the databases of this version that later versions are tested with, where they are missing
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
+
+schemas: ## write the schemas that manifests are compared with anew (needs npm and pip)
+	rm -rf .tools/schemas && mkdir -p .tools/schemas/wheels && cp tools/schemas/*.json .tools/schemas/
+	cd .tools/schemas && npm ci --silent --no-audit --no-fund
+	python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes -r tools/schemas/wheels.txt -d .tools/schemas
+	for wheel in .tools/schemas/*.whl; do python3 -m zipfile -e $$wheel .tools/schemas/wheels; done
+	node tools/schemas/build.mjs .tools/schemas tests/fixtures/schemas
 
 fuzz: ## throw odd input at every reader for SECONDS=10 each, or CASES=100000 (ONLY=heads SEED=7)
 	cargo build --locked --profile sim -p faregate-tests --bin fuzz

@@ -52,8 +52,9 @@ fn first_cells(text: &str) -> BTreeSet<String> {
 /// Every page that people read.
 fn all_pages() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["", "docs", "envoy/quickstart"] {
-        let entries = std::fs::read_dir(project().join(folder)).expect("a folder");
+    let examples = listed("envoy").into_iter().filter(|path| project().join(path).is_dir());
+    for folder in [String::new(), "docs".to_owned()].into_iter().chain(examples) {
+        let entries = std::fs::read_dir(project().join(&folder)).expect("a folder");
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         found.extend(paths.filter(|path| path.extension().is_some_and(|kind| kind == "md")));
     }

@@ -317,6 +317,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         let waits =
             |waiter: &Waiter| affordable(waiter) || (on_its_way.is_some() && now < waiter.patient_until);
+        let vouched = matches!(queue.credential, Credential::Subject(_));
         let (stay, go): (Vec<Waiter>, Vec<Waiter>) = queue.waiters.drain(..).partition(waits);
         queue.waiters = stay.into();
         self.waiting.put_back(lease, queue);
@@ -324,6 +325,7 @@ impl<M: SharedMemory> Gate<M> {
             needed: Some(price),
             available: Some(available),
             payer: answer.facts.clone(),
+            vouched,
             ..Refusal::plain(refused.code)
         };
         if let Some(price) = go.iter().map(|waiter| waiter.price).min() {

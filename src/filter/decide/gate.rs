@@ -13,7 +13,7 @@ use super::recent::Recent;
 use super::refusal::Refusal;
 use super::request::Head;
 use super::rules;
-use super::settings::{OnLedgerError, Rule, Settings, StatusSet};
+use super::settings::{Identity, OnLedgerError, Rule, Settings, StatusSet};
 use super::settlement::Settlements;
 use super::shared::{self, Names, SharedMemory};
 use super::table::Table;
@@ -187,7 +187,10 @@ impl<M: SharedMemory> Gate<M> {
         };
         let credential = match identity::find(&self.settings.identities, head, property) {
             Ok(credential) => credential,
-            Err(why) => return Arrival::Decided(self.refuse(number, no_credential(why))),
+            Err(why) => {
+                let vouched = self.settings.identities.iter().all(|it| matches!(it, Identity::Property(_)));
+                return Arrival::Decided(self.refuse(number, Refusal { vouched, ..no_credential(why) }));
+            }
         };
         let lease = self.names.lease(&credential);
         if let Some(charge) = self.pay(now, &lease, number, price) {

@@ -20,12 +20,14 @@ pub struct Refusal {
     pub hint: Option<&'static str>,
     /// Who is refused, where that is known: for the operator's log, not for the answer.
     pub payer: Option<Facts>,
+    /// Whether the caller is known by an identity that Envoy vouches for, so that no other key can help.
+    pub vouched: bool,
 }
 
 impl Refusal {
     /// For a cause that has nothing to do with amounts.
     pub fn plain(code: RefusalCode) -> Self {
-        Self { code, needed: None, available: None, hint: None, payer: None }
+        Self { code, needed: None, available: None, hint: None, payer: None, vouched: false }
     }
 }
 
@@ -148,6 +150,9 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
 
 fn words<'a>(refusal: &Refusal, top_up_url: Option<&'a str>) -> (&'static str, String, Vec<Remedy<'a>>) {
     let hint = |otherwise: &str| refusal.hint.unwrap_or(otherwise).to_owned();
+    if let Some(words) = vouched(refusal) {
+        return words;
+    }
     match refusal.code {
         RefusalCode::MissingKey => (
             "API key missing",
@@ -178,6 +183,24 @@ fn words<'a>(refusal: &Refusal, top_up_url: Option<&'a str>) -> (&'static str, S
             vec![Remedy::Retry { after_seconds: RETRY_AFTER }],
         ),
     }
+}
+
+/// Of one whom Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
+fn vouched<'a>(refusal: &Refusal) -> Option<(&'static str, String, Vec<Remedy<'a>>)> {
+    let detail = match refusal.code {
+        _ if !refusal.vouched => return None,
+        RefusalCode::MissingKey => {
+            "This request needs a verified identity, such as a client certificate's, and has none."
+        }
+        RefusalCode::InvalidKey => {
+            "No account pays for this verified identity. Ask the operator of this API to add it to one."
+        }
+        RefusalCode::KeyExpired => {
+            "The time in which this verified identity could pay is over. Ask the operator of this API to renew it."
+        }
+        _ => return None,
+    };
+    Some(("Identity not accepted", detail.to_owned(), vec![Remedy::ContactOperator]))
 }
 
 fn insufficient<'a>(refusal: &Refusal, url: Option<&'a str>) -> (&'static str, String, Vec<Remedy<'a>>) {
@@ -267,5 +290,17 @@ mod tests {
             assert_eq!(status == 401, headers.iter().any(|(name, _)| *name == "www-authenticate"), "{code}");
             assert_eq!(status == 402, headers.iter().any(|(name, _)| *name == "link"), "{code}");
         }
+    }
+
+    #[test]
+    fn one_known_by_a_certificate_is_told_whom_to_ask_and_not_to_send_a_key() {
+        for code in [RefusalCode::MissingKey, RefusalCode::InvalidKey, RefusalCode::KeyExpired] {
+            let (status, _, body) = render(&Refusal { vouched: true, ..Refusal::plain(code) });
+            assert_eq!((status, &body["code"]), (401, &json!(code.as_str())));
+            assert_eq!(body["remedies"], json!([{"action": "contact_operator"}]));
+            assert!(body["detail"].as_str().unwrap().contains("verified identity"), "{body}");
+        }
+        let short = Refusal { vouched: true, ..Refusal::plain(RefusalCode::InsufficientFunds) };
+        assert_eq!(render(&short).2["remedies"][0]["action"], "top_up");
     }
 }

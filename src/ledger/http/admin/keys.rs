@@ -30,6 +30,11 @@ pub async fn create(
         Some(subject) if subject.is_empty() => {
             return Err(Invalid::field("subject", "is empty; leave it out to get a key").into());
         }
+        Some(subject) if subject.contains(char::is_control) || subject.trim() != subject => {
+            let why =
+                "holds a control character, or white space at an end; give it exactly as it was verified";
+            return Err(Invalid::field("subject", why).into());
+        }
         Some(subject) => (Credential::Subject(subject), None),
         None => {
             let FreshKey { secret, hash, prefix } = fresh_key()?;
