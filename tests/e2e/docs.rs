@@ -52,7 +52,7 @@ fn first_cells(text: &str) -> BTreeSet<String> {
 /// Every page that people read.
 fn all_pages() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["", "docs", "envoy/quickstart"] {
+    for folder in ["", "docs", "envoy/quickstart", "envoy/oci"] {
         let entries = std::fs::read_dir(project().join(folder)).expect("a folder");
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         found.extend(paths.filter(|path| path.extension().is_some_and(|kind| kind == "md")));
