@@ -47,7 +47,7 @@ pub fn pack(items: &Items) -> Result<Layer> {
         builder.append(&header, bytes)?;
     }
     let tar = builder.into_inner()?;
-    let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+    let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::default());
     gzip.write_all(&tar)?;
     Ok(Layer { gzip: gzip.finish()?, tar })
 }
