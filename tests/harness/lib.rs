@@ -10,6 +10,7 @@ mod postgres;
 mod process;
 #[path = "../simulation/random.rs"]
 mod random;
+mod registry;
 #[cfg(target_os = "linux")]
 pub mod storage;
 mod traffic;
@@ -21,6 +22,7 @@ pub use gateway::{Gateway, envoy_config};
 pub use postgres::{Certificate, Postgres};
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};
 pub use random::Random;
+pub use registry::{Registry, image_tool};
 pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};
 pub use upstream::{NUMBER, Upstream};
 pub use world::{Setup, World};

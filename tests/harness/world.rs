@@ -4,7 +4,7 @@ use crate::bank::Bank;
 use crate::gateway::{Gateway, envoy_config, ports};
 use crate::upstream::Upstream;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// What a story's world is made of.
@@ -19,6 +19,8 @@ pub struct Setup<'a> {
     pub config: Value,
     /// Members of Envoy's connection manager that differ from [`envoy_config`].
     pub manager: Value,
+    /// The filter that Envoy loads, if not the one that was built.
+    pub filter: Option<PathBuf>,
     /// Environment variables of the ledger and of Envoy.
     pub environment: Vec<(String, String)>,
 }
@@ -31,6 +33,7 @@ impl Default for Setup<'_> {
             serve: &[],
             config: json!({}),
             manager: json!({}),
+            filter: None,
             environment: Vec::new(),
         }
     }
@@ -93,6 +96,10 @@ impl World {
             let manager = config.pointer_mut(manager).expect("a connection manager");
             for (name, value) in setup.manager.as_object().expect("an object of overrides") {
                 manager[name] = value.clone();
+            }
+            if let Some(filter) = &setup.filter {
+                manager["http_filters"][0]["typed_config"]["config"]["vm_config"]["code"] =
+                    json!({"local": {"filename": filter}});
             }
             gateways.push(Gateway::start(dir.path(), &name, &config, ports, &setup.environment).await);
         }

@@ -11,6 +11,7 @@ use super::{clock, ledger};
 use crate::decide::gate::{Gate, Outcome, Passage, Resolution};
 use crate::decide::settings::{Settings, Token};
 use crate::decide::shared::Names;
+use faregate_protocol::exchange::VERSION as PROTOCOL;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
@@ -19,6 +20,9 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// What this filter was built from.
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("FAREGATE_COMMIT"));
 
 /// How often the gate looks at the clock.
 const TICK: Duration = Duration::from_millis(50);
@@ -202,7 +206,7 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
     let _ = hostcalls::set_tick_period(TICK);
     let log_paid = settings.log_paid;
     let gate = Gate::new(settings, HostMemory::open(&names), &unique);
-    log::info!("faregate {} configured: gateway {}", env!("CARGO_PKG_VERSION"), gate.gateway());
+    log::info!("faregate {BUILD}, protocol {PROTOCOL}) configured: gateway {}", gate.gateway());
     let worker = Worker {
         gate: RefCell::new(gate),
         parked: RefCell::default(),

@@ -26,6 +26,7 @@ mod serve;
 mod tokens;
 mod up;
 mod usage;
+mod version;
 mod when;
 
 #[cfg(test)]
@@ -34,12 +35,11 @@ mod tests;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use failure::Failure;
 use screen::Screen;
-use serde_json::json;
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
 /// A paywall for HTTP APIs behind Envoy: the ledger, its accounts, and a gate to try out.
 #[derive(Parser)]
-#[command(name = "faregate", version, arg_required_else_help = true)]
+#[command(name = "faregate", version = version::text(), arg_required_else_help = true)]
 struct Cli {
     /// Print JSON: answers on stdout, errors on stderr
     #[arg(long, global = true)]
@@ -80,7 +80,7 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Validate a filter configuration, also inside an Envoy configuration
     Check(check::Check),
-    /// Print the version
+    /// Print the version, the commit that it was built from, and the protocol that it speaks
     Version,
 }
 
@@ -120,9 +120,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Restore(command) => command.run(&mut screen),
         Command::Migrate(command) => command.run(&mut screen),
         Command::Check(command) => command.run(&mut screen),
-        Command::Version => screen.show(&json!({ "version": env!("CARGO_PKG_VERSION") }), |screen, _| {
-            screen.line(format_args!("faregate {}", env!("CARGO_PKG_VERSION")))
-        }),
+        Command::Version => version::run(&mut screen),
     }
 }
 
