@@ -43,7 +43,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target build wasm static ship image push dist reproduce run demo test sim sim-mutants bench bench-quick bench-build crash fixtures schemas fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-build crash fixtures schemas fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,9 +91,11 @@ image: ship ## write both OCI images into target/image, without a container engi
 	@$(IMAGE) filter --wasm $(WASM) --to $(TARGET)/image/faregate-filter $(ABOUT)
 	@$(IMAGE) ledger --binary $(STATIC) --to $(TARGET)/image/faregate-ledger $(ABOUT)
 
-push: image $(if $(wildcard $(SKOPEO)),,$(OWN_OCI)) ## push both images to REGISTRY=host:port/path (TAG=0.1.0)
-	@test -n "$(REGISTRY)" || { echo "say where to: make push REGISTRY=localhost:5000 (TAG=$(VERSION))"; exit 1; }
+push: where image $(if $(wildcard $(SKOPEO)),,$(OWN_OCI)) ## push both images to REGISTRY=host:port/path (TAG=0.1.0)
 	@$(OCI_LIBS) $(IMAGE) push --registry $(REGISTRY) --tag $(or $(TAG),$(VERSION)) --skopeo $(SKOPEO) $(TARGET)/image/faregate-*
+
+where:
+	@test -n "$(REGISTRY)" || { echo "say where to: make push REGISTRY=localhost:5000 (TAG=$(VERSION))"; exit 1; }
 
 dist: ship $(SBOM) ## gather what a release has in target/dist: programs, SHA256SUMS, bills of materials
 	rm -rf $(TARGET)/dist && mkdir -p $(TARGET)/dist
