@@ -52,7 +52,8 @@ fn first_cells(text: &str) -> BTreeSet<String> {
 /// Every page that people read.
 fn all_pages() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["", "docs", "envoy/quickstart"] {
+    let ours = listed("envoy");
+    for folder in ["", "docs"].into_iter().chain(ours.iter().map(String::as_str)) {
         let entries = std::fs::read_dir(project().join(folder)).expect("a folder");
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         found.extend(paths.filter(|path| path.extension().is_some_and(|kind| kind == "md")));
