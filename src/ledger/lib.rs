@@ -20,6 +20,7 @@ pub mod secret;
 pub mod serve;
 pub mod store;
 
+pub use http::TlsFiles;
 pub use secret::Secret;
 pub use serve::{Bound, ServeConfig, serve, serve_and_tell};
 pub use store::Database;

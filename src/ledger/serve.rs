@@ -2,7 +2,7 @@
 
 use crate::Secret;
 use crate::domain::reclaim::Watch;
-use crate::http::{self, App, Limited};
+use crate::http::{self, App, Certificates, Limited, TlsFiles};
 use crate::jobs;
 use crate::metrics::Metrics;
 use crate::store::{Database, Store};
@@ -26,6 +26,10 @@ pub struct ServeConfig {
     pub gateway_listen: SocketAddr,
     /// Where operators administrate.
     pub admin_listen: SocketAddr,
+    /// With which certificates gateways are spoken to; without, in the clear.
+    pub gateway_tls: Option<TlsFiles>,
+    /// With which certificates operators are spoken to; without, in the clear.
+    pub admin_tls: Option<TlsFiles>,
     /// What gateways must show.
     pub gateway_token: Secret,
     /// What operators must show.
@@ -58,6 +62,10 @@ pub async fn serve_and_tell(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!config.lease_ttl.is_zero(), "the lease's time to live is 0; use at least 1s");
+    let (stop, stopping) = watch::channel(false);
+    let mut jobs = JoinSet::new();
+    let gateway_certificates = certificates("gateway", config.gateway_tls, &mut jobs, &stopping).await?;
+    let admin_certificates = certificates("admin", config.admin_tls, &mut jobs, &stopping).await?;
     let metrics = Arc::new(Metrics::default());
     let store = Store::open(&config.database, Arc::clone(&metrics)).await?;
     let patience = config.lease_ttl.saturating_add(config.lease_grace);
@@ -70,15 +78,13 @@ pub async fn serve_and_tell(
         ttl_ms: u64::try_from(config.lease_ttl.as_millis()).unwrap_or(u64::MAX),
         watch: Arc::clone(&watch),
     });
-    let gateway = listen("gateway", config.gateway_listen).await?;
-    let admin = listen("admin", config.admin_listen).await?;
+    let gateway = listen("gateway", config.gateway_listen, gateway_certificates).await?;
+    let admin = listen("admin", config.admin_listen, admin_certificates).await?;
     let addresses = Bound { gateway: gateway.address()?, admin: admin.address()? };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
     // Nobody may be waiting for the addresses.
     let _ = bound.send(addresses);
 
-    let (stop, stopping) = watch::channel(false);
-    let mut jobs = JoinSet::new();
     jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping.clone()));
     jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
     jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
@@ -104,8 +110,25 @@ pub async fn serve_and_tell(
     ended
 }
 
-async fn listen(name: &str, address: SocketAddr) -> anyhow::Result<Limited> {
-    Limited::bind(address).await.with_context(|| {
+/// Reads a listener's certificates, if it has any, and lets them follow their files.
+async fn certificates(
+    name: &'static str,
+    files: Option<TlsFiles>,
+    jobs: &mut JoinSet<()>,
+    stopping: &watch::Receiver<bool>,
+) -> anyhow::Result<Option<Arc<Certificates>>> {
+    let Some(files) = files else { return Ok(None) };
+    let (certificates, seen) = Certificates::load(name, files).await?;
+    jobs.spawn(jobs::renew(Arc::clone(&certificates), seen, stopping.clone()));
+    Ok(Some(certificates))
+}
+
+async fn listen(
+    name: &str,
+    address: SocketAddr,
+    certificates: Option<Arc<Certificates>>,
+) -> anyhow::Result<Limited> {
+    Limited::bind(address, certificates).await.with_context(|| {
         format!("can't listen on {address} for the {name} API; choose another address with --{name}-listen")
     })
 }

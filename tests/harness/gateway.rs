@@ -15,9 +15,22 @@ pub struct Gateway {
     pub port: u16,
     admin_port: u16,
     access_log: PathBuf,
-    dir: PathBuf,
-    name: String,
-    environment: Vec<(String, String)>,
+    run: Run,
+}
+
+/// How an Envoy is started.
+#[derive(Clone)]
+pub struct Run {
+    /// The folder in which it runs, and writes its log.
+    pub dir: PathBuf,
+    /// What its log is called.
+    pub name: String,
+    /// Its configuration, as a path from that folder.
+    pub config: PathBuf,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -31,23 +44,35 @@ impl Gateway {
     ) -> Self {
         let file = dir.join(format!("{name}.json"));
         std::fs::write(&file, config.to_string()).expect("a configuration file");
-        let access_log = dir.join(format!("{name}.access.log"));
-        let process = launch(dir, name, environment);
-        let (dir, name, environment) = (dir.to_owned(), name.to_owned(), environment.to_vec());
-        let mut gateway =
-            Self { process, port: ports.0, admin_port: ports.1, access_log, dir, name, environment };
+        let run = Run {
+            dir: dir.to_owned(),
+            name: name.to_owned(),
+            config: file,
+            arguments: ["--disable-hot-restart", "--component-log-level", "wasm:info"]
+                .map(str::to_owned)
+                .to_vec(),
+            environment: environment.to_vec(),
+        };
+        let mut gateway = Self::launch(run, ports);
         gateway.is_ready().await;
         gateway
+    }
+
+    /// Starts Envoy on a file as it lies there, and waits for nothing.
+    pub fn launch(run: Run, ports: (u16, u16)) -> Self {
+        let access_log = run.dir.join(format!("{}.access.log", run.name));
+        Self { process: launch(&run), port: ports.0, admin_port: ports.1, access_log, run }
     }
 
     /// Starts it again with the same configuration and ports. It is a new gateway to the ledger.
     pub async fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(&self.dir, &self.name, &self.environment);
+        self.process = launch(&self.run);
         self.is_ready().await;
     }
 
-    async fn is_ready(&mut self) {
+    /// Waits until it takes requests.
+    pub async fn is_ready(&mut self) {
         for _ in 0..1_500 {
             assert!(!self.process.has_ended(), "Envoy has ended: {}", self.process.output());
             if self.admin("/ready").await.is_some_and(|text| text.contains("LIVE")) {
@@ -92,13 +117,15 @@ impl Gateway {
     }
 }
 
-fn launch(dir: &Path, name: &str, environment: &[(String, String)]) -> Process {
+fn launch(run: &Run) -> Process {
     let mut command = Command::new(envoy());
-    command.arg("-c").arg(dir.join(format!("{name}.json")));
-    command.args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "warning"]);
-    command.args(["--component-log-level", "wasm:info", "--drain-time-s", "1"]);
-    command.envs(environment.iter().cloned());
-    Process::start(name, &mut command, &dir.join(format!("{name}.log")))
+    command.current_dir(&run.dir).arg("-c").arg(&run.config);
+    command.args(["--concurrency", "2", "--log-level", "warning"]).args(&run.arguments);
+    if run.arguments.iter().all(|argument| argument != "--drain-time-s") {
+        command.args(["--drain-time-s", "1"]);
+    }
+    command.env("FAREGATE_GATEWAY_TOKEN", GATEWAY_TOKEN).envs(run.environment.iter().cloned());
+    Process::start(&run.name, &mut command, &run.dir.join(format!("{}.log", run.name)))
 }
 
 /// The ports that a gateway takes.

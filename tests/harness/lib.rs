@@ -4,6 +4,7 @@
 
 #![recursion_limit = "256"]
 
+mod authority;
 mod bank;
 mod gateway;
 mod postgres;
@@ -11,18 +12,23 @@ mod process;
 #[path = "../simulation/random.rs"]
 mod random;
 mod registry;
+mod site;
+mod steady;
 #[cfg(target_os = "linux")]
 pub mod storage;
 mod traffic;
 mod upstream;
 mod world;
 
+pub use authority::Authority;
 pub use bank::{ADMIN_TOKEN, Bank, GATEWAY_TOKEN};
-pub use gateway::{Gateway, envoy_config};
+pub use gateway::{Gateway, Run, envoy_config};
 pub use postgres::{Certificate, Postgres};
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};
 pub use random::Random;
 pub use registry::{Registry, image_tool};
+pub use site::Site;
+pub use steady::Steady;
 pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};
 pub use upstream::{NUMBER, Upstream};
 pub use world::{Setup, World};

@@ -27,6 +27,12 @@ pub fn read(json: &[u8]) -> Option<ExchangeResponse> {
     })
 }
 
+/// Which version of the protocol an answer is in, even if nothing else of it can be read.
+pub fn version(json: &[u8]) -> Option<u32> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    small(value.get("protocol")?)
+}
+
 /// The code and the words of an error answer, as far as there are any.
 pub fn read_error(json: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(json).ok()?;

@@ -168,6 +168,19 @@ impl<M: SharedMemory> Gate<M> {
         self.beat.renew_at = now.plus_millis(if self.beat.leads { RENEW_MS } else { RENEW_MS / 2 });
     }
 
+    /// Leaves: tells shared memory all that only this worker knows, and lets another lead at once. For when the
+    /// configuration that this gate has is taken down.
+    pub fn leave(&mut self) {
+        self.settlements.tell_all(&self.memory);
+        self.bequeath();
+        let name = self.names.leader();
+        if let Some((bytes, stamp)) = self.memory.get(&name)
+            && leader(&bytes).is_some_and(|(_, holder)| holder == self.beat.me)
+        {
+            self.memory.swap(&name, &leader_entry(Moment::ZERO, ""), Some(stamp));
+        }
+    }
+
     /// Notes whose leases have news. The first in a while is given time to be followed by more.
     fn read_news(&mut self, now: Moment) {
         if !self.beat.leads {
@@ -178,7 +191,11 @@ impl<M: SharedMemory> Gate<M> {
             let Some(lease) = self.memory.pop_news() else {
                 break;
             };
-            self.beat.note(now, &lease);
+            if self.names.is_legacy(&lease) {
+                self.inherit();
+            } else {
+                self.beat.note(now, &lease);
+            }
         }
         self.read_roll(now);
         if quiet && !self.beat.live.is_empty() {

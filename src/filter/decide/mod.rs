@@ -6,7 +6,8 @@
 //! - [`lease`]: how much a payer may still spend here; kept in [`shared`] memory of all workers.
 //! - [`gate`]: ties these together for one worker; what it can't decide alone waits in [`waiting`].
 //! - [`broker`] and [`answer`]: one exchange with the ledger for all who wait; [`beat`]: the gateway's regular report.
-//! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger.
+//! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger; [`legacy`]: when a
+//!   worker is gone first.
 //! - [`refusal`]: the one place that words a refusal; [`recent`] remembers refusals for a moment.
 
 pub mod answer;
@@ -15,6 +16,7 @@ pub mod broker;
 pub mod gate;
 pub mod identity;
 pub mod lease;
+pub mod legacy;
 pub mod moment;
 pub mod recent;
 pub mod refusal;

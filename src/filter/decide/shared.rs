@@ -72,6 +72,16 @@ impl Names {
         format!("{}roll/{number}", self.scope)
     }
 
+    /// Where workers who are gone left their usage.
+    pub fn legacy(&self) -> String {
+        format!("{}legacy", self.scope)
+    }
+
+    /// Whether this is that name.
+    pub fn is_legacy(&self, name: &str) -> bool {
+        name.strip_prefix(self.scope.as_str()) == Some("legacy")
+    }
+
     /// The queue of payers with news.
     pub fn news(&self) -> String {
         format!("{}news", self.scope)

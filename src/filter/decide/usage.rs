@@ -26,6 +26,8 @@ pub struct Tally {
     lines: Table<Vec<Counts>>,
     count: usize,
     unstored: Option<UsageReport>,
+    /// What workers left who are gone.
+    inherited: Vec<UsageReport>,
     riding: bool,
 }
 
@@ -47,6 +49,7 @@ impl Tally {
             lines: Table::default(),
             count: 0,
             unstored: None,
+            inherited: Vec::new(),
             riding: false,
         }
     }
@@ -91,20 +94,24 @@ impl Tally {
 
     /// Whether a report should go out even if nothing else does.
     pub fn is_due(&self, now: Moment) -> bool {
-        let waits = self.unstored.is_some() || !self.lines.is_empty();
+        let waits = !self.is_empty();
         let full = self.count >= MAX_USAGE_LINES;
         waits && !self.riding && (full || now.millis_since(self.since) >= PATIENCE_MS)
     }
 
     /// Whether anything is left to report.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.unstored.is_none()
+        self.lines.is_empty() && self.unstored.is_none() && self.inherited.is_empty()
     }
 
     /// The report to send now, if there is one and none is under way.
     pub fn board(&mut self, settings: &Settings) -> Option<UsageReport> {
         if self.riding {
             return None;
+        }
+        if self.unstored.is_none() && !self.inherited.is_empty() {
+            // In their order: the ledger takes no number below the last.
+            self.unstored = Some(self.inherited.remove(0));
         }
         if self.unstored.is_none() && !self.lines.is_empty() {
             self.seq = self.seq.saturating_add(1);
@@ -127,6 +134,22 @@ impl Tally {
         }
         self.riding = self.unstored.is_some();
         self.unstored.clone()
+    }
+
+    /// Takes over a report of one who is gone.
+    pub fn inherit(&mut self, report: UsageReport) {
+        self.inherited.push(report);
+    }
+
+    /// Gives away all that isn't known to be stored, in reports.
+    pub fn leave(&mut self, settings: &Settings) -> Vec<UsageReport> {
+        let mut reports = Vec::new();
+        self.riding = false;
+        while let Some(report) = self.board(settings) {
+            reports.push(report);
+            (self.unstored, self.riding) = (None, false);
+        }
+        reports
     }
 
     /// The message that carried the report is over; `stored` is the number that the ledger has, if it

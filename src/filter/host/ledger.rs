@@ -2,10 +2,13 @@
 
 use crate::decide::answer;
 use crate::decide::settings::Ledger;
-use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse};
+use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, VERSION};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 use std::time::Duration;
+
+/// How much of the words is repeated in which Envoy says why there is no answer (bytes).
+const MOST_SAID: usize = 300;
 
 /// Sends a message. Returns the call's token, or why it couldn't leave.
 pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> Result<u32, String> {
@@ -43,10 +46,20 @@ pub(super) fn read_answer(body_size: usize) -> Result<ExchangeResponse, String> 
     };
     if header(exchange::MARKER_HEADER).is_none() {
         let status = if status.is_empty() { "no status" } else { &status };
-        return Err(format!("no answer from the ledger ({status})"));
+        // Envoy says what went wrong, such as a certificate that it doesn't trust.
+        let plain = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '?' };
+        let said: String = body.iter().take(MOST_SAID).map(plain).collect();
+        return Err(format!("no answer from the ledger ({status} {said})"));
     }
     if status != "200" {
         return Err(answer::read_error(&body).unwrap_or_else(|| format!("status {status}")));
     }
-    answer::read(&body).ok_or_else(|| "an answer that can't be read".to_owned())
+    answer::read(&body).filter(|answer| answer.protocol == VERSION).ok_or_else(|| {
+        match answer::version(&body) {
+            Some(other) if other != VERSION => {
+                format!("it speaks protocol {other}, this gate {VERSION}; use the same release on both sides")
+            }
+            _ => "an answer that can't be read".to_owned(),
+        }
+    })
 }

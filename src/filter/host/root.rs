@@ -56,6 +56,22 @@ impl Root {
     }
 }
 
+/// Envoy takes a configuration down, because another has come in its place: whoever comes next must find in shared
+/// memory what only this worker knows.
+impl Drop for Root {
+    fn drop(&mut self) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        // No request is left by now, but nothing may panic here.
+        let Ok(mut gate) = running.worker.gate.try_borrow_mut() else {
+            return;
+        };
+        gate.leave();
+        running.metrics.add(&gate.take_counters());
+    }
+}
+
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         match configure(self.context, size) {

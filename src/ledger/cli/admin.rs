@@ -4,17 +4,25 @@
 //! `Idempotency-Key`, so that it can be repeated safely when its answer was lost.
 
 use super::{
+    authorities,
     failure::Failure,
     tokens::{self, Environment},
 };
 use clap::Args;
 use serde_json::Value;
-use std::{fmt::Write as _, path::PathBuf, time::Duration};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use ureq::tls::TlsConfig;
 
 /// Where the ledger's admin API listens unless told otherwise.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:7402";
 /// The variable that names another one.
 const SERVER_VARIABLE: &str = "FAREGATE_ADMIN_URL";
+/// The variable that names the authorities which the ledger's certificate may descend from.
+const CA_VARIABLE: &str = "FAREGATE_ADMIN_CA";
 /// The longest that one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that an audit may take.
@@ -30,6 +38,10 @@ pub struct Remote {
     /// The admin API's URL [env: FAREGATE_ADMIN_URL] [default: http://127.0.0.1:7402]
     #[arg(long, value_name = "URL", global = true)]
     pub server: Option<String>,
+    /// For an https:// URL: a PEM file of the authorities that the ledger's certificate may descend from
+    /// [env: FAREGATE_ADMIN_CA] [default: the system's]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub server_ca: Option<PathBuf>,
     /// The data directory of a running `faregate up`: takes the URL and the token from there
     #[arg(long, value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
@@ -63,7 +75,9 @@ impl Remote {
             (server, token)
         };
         let server = self.server.clone().unwrap_or(server);
-        Ok(Admin::new(&server, token)?.with_idempotency_key(self.idempotency_key.clone()))
+        let ca = self.server_ca.clone().or_else(|| environment(CA_VARIABLE).map(PathBuf::from));
+        Ok(Admin::with_authorities(&server, token, ca.as_deref())?
+            .with_idempotency_key(self.idempotency_key.clone()))
     }
 }
 
@@ -77,17 +91,28 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A client for the ledger at `server`, which must be an `http://` URL.
+    /// A client for the ledger at `server`, an `http://` or `https://` URL.
     pub fn new(server: &str, token: String) -> Result<Self, Failure> {
+        Self::with_authorities(server, token, None)
+    }
+
+    /// The same; a ledger that speaks TLS must show a certificate of one of the authorities in this file, or of one
+    /// that the system trusts.
+    fn with_authorities(server: &str, token: String, ca: Option<&Path>) -> Result<Self, Failure> {
         let server = server.trim_end_matches('/').to_owned();
-        if !server.starts_with("http://") {
-            return Err(Failure::usage(format!("{server:?} is no URL of a ledger: it must begin with http://"))
-                .cure("the admin API speaks plain HTTP on a private address; use an SSH tunnel to reach it from afar"));
+        let encrypted = server.starts_with("https://");
+        if !encrypted && !server.starts_with("http://") {
+            let what = format!("{server:?} is no URL of a ledger: it must begin with http:// or https://");
+            return Err(
+                Failure::usage(what).cure("https:// is for a ledger that was started with --admin-tls")
+            );
         }
+        let tls = if encrypted { authorities::trust(ca)? } else { TlsConfig::default() };
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
+            .tls_config(tls)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(TIMEOUT))
             .build();
@@ -205,6 +230,8 @@ impl Admin {
             ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failure::usage(format!(
                 "{server:?} is no URL of a ledger, or an argument can't stand in a header: {error}"
             )),
+            ureq::Error::Rustls(_) | ureq::Error::Tls(_) => untrusted(server, error),
+            ureq::Error::Io(io) if by_rustls(io) => untrusted(server, error),
             ureq::Error::BodyExceedsLimit(limit) => {
                 Failure::new("too_large", format!("the answer is larger than {limit} bytes"))
                     .cure("ask for less with --limit")
@@ -223,6 +250,17 @@ impl Admin {
             }
         }
     }
+}
+
+fn by_rustls(error: &std::io::Error) -> bool {
+    let cause: Option<&dyn std::error::Error> = error.get_ref().map(|cause| cause as _);
+    cause.is_some_and(<dyn std::error::Error>::is::<rustls::Error>)
+}
+
+fn untrusted(server: &str, error: &ureq::Error) -> Failure {
+    Failure::new("untrusted", format!("can't speak TLS with the ledger at {server}: {error}")).cure(format!(
+        "give the authority of its certificate with --server-ca FILE or {CA_VARIABLE}, and its name as the certificate has it"
+    ))
 }
 
 /// A path segment or query value with everything escaped that could mean something else.

@@ -10,8 +10,10 @@
 mod account;
 mod admin;
 mod audit;
+mod authorities;
 mod backup;
 mod balance;
+mod certificates;
 mod check;
 mod demo;
 mod failure;

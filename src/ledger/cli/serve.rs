@@ -1,6 +1,7 @@
 //! `faregate serve`: runs the ledger until it is told to stop.
 
 use super::{
+    certificates::Tls,
     failure::Failure,
     place::{Limits, Place},
     tokens::{self, process_environment},
@@ -23,6 +24,8 @@ pub struct Serve {
     place: Place,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    tls: Tls,
     /// Where gateways exchange
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7401")]
     gateway_listen: SocketAddr,
@@ -51,10 +54,13 @@ impl Serve {
         log_to_stderr(json, "info")?;
         let mut database = self.place.database(&process_environment)?;
         self.limits.apply(&mut database)?;
+        let (gateway_tls, admin_tls) = self.tls.files(&process_environment)?;
         let config = ServeConfig {
             database,
             gateway_listen: self.gateway_listen,
             admin_listen: self.admin_listen,
+            gateway_tls,
+            admin_tls,
             gateway_token: Secret::new(gateway_token),
             admin_token: Secret::new(admin_token),
             lease_ttl: self.lease_ttl,

@@ -6,14 +6,19 @@
 mod admin;
 mod auth;
 mod body;
+mod certificates;
 mod gateway;
+mod handshake;
 mod health;
 mod listener;
 mod problem;
 #[cfg(test)]
 mod tests;
+mod tls;
 
+pub use certificates::{Certificates, Seen};
 pub use listener::Limited;
+pub use tls::{TlsError, TlsFiles};
 
 use crate::Secret;
 use crate::domain::reclaim::Watch;

@@ -47,6 +47,8 @@ fn config(data: &Path) -> ServeConfig {
         database: crate::Database::Directory(data.to_owned()),
         gateway_listen: ([127, 0, 0, 1], 0).into(),
         admin_listen: ([127, 0, 0, 1], 0).into(),
+        gateway_tls: None,
+        admin_tls: None,
         gateway_token: Secret::new(GATEWAY),
         admin_token: Secret::new(ADMIN),
         lease_ttl: Duration::from_millis(300),

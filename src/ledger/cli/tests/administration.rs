@@ -26,6 +26,8 @@ impl Ledger {
             database: Database::Directory(folder.path().to_owned()),
             gateway_listen: free,
             admin_listen: free,
+            gateway_tls: None,
+            admin_tls: None,
             gateway_token: Secret::new("a-gateway-token-for-tests"),
             admin_token: Secret::new(TOKEN),
             lease_ttl: Duration::from_secs(20),

@@ -34,6 +34,8 @@ impl Ledger {
             database: Database::Directory(home.path.clone()),
             gateway_listen: loopback(port(7401)),
             admin_listen: loopback(port(7402)),
+            gateway_tls: None,
+            admin_tls: None,
             gateway_token: Secret::new(home.gateway_token.clone()),
             admin_token: Secret::new(home.admin_token.clone()),
             lease_ttl: LEASE_TTL,

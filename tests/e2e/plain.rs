@@ -1,0 +1,78 @@
+//! The folders in `envoy/`: what lies there is what runs here, but for the ports.
+
+mod ecds;
+mod mtls;
+mod remote;
+
+use harness::{Bank, Gateway, Site, Upstream, eventually, get, project};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A ledger, an upstream, and a copy of a folder.
+struct World {
+    bank: Bank,
+    upstream: Upstream,
+    site: Site,
+    _dir: TempDir,
+}
+
+impl World {
+    async fn of(folder: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let bank = Bank::start(dir.path(), &[], &[]).await;
+        let upstream = Upstream::start().await;
+        let known = [(7401, bank.gateway_port), (7402, bank.admin_port), (3000, upstream.port)];
+        let site = Site::copy(dir.path(), folder, &known);
+        Self { bank, upstream, site, _dir: dir }
+    }
+}
+
+/// What a caller with this key gets, and the code of a refusal.
+async fn call(gate: &Gateway, key: &str) -> (u16, String) {
+    let answer = get(gate, "/", &[("x-api-key", key)]).await;
+    (answer.status, answer.body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Waits until Envoy has said this.
+async fn says(gate: &Gateway, what: &str) {
+    eventually(&format!("Envoy says {what:?}"), Duration::from_secs(20), async || {
+        gate.process.output().contains(what)
+    })
+    .await;
+}
+
+#[test]
+fn envoy_and_faregate_take_every_configuration_here() {
+    for entry in std::fs::read_dir(project().join("envoy")).expect("a folder").filter_map(Result::ok) {
+        let folder = entry.file_name().into_string().expect("a name");
+        assert!(entry.path().join("README.md").exists(), "{folder} says how it is run");
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let site = Site::copy(dir.path(), &folder, &[]);
+        if folder == "mtls" {
+            site.run(&site.blocks(&folder)[0]);
+        }
+        let config = format!("envoy/{folder}/envoy.yaml");
+        let (good, said) = site.validate(&config);
+        assert!(good, "{config}: {said}");
+        let gate = if folder == "ecds" { "envoy/ecds/filter.yaml" } else { &config };
+        assert!(site.run(&format!("faregate check {gate}")).contains(": ok"), "{gate}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_cluster_that_is_missing_is_named_and_opens_no_gate() {
+    let world = World::of("quickstart").await;
+    let key = world.bank.account("acme", "10").await;
+    let config = world.site.text("envoy/quickstart/envoy.yaml");
+    world
+        .site
+        .replace("envoy/quickstart/envoy.yaml", &config.replace("cluster: ledger\n", "cluster: cashier\n"));
+    let mut gate = world.site.envoy("envoy/quickstart/envoy.yaml");
+    gate.is_ready().await;
+
+    let got = call(&gate, &key).await;
+
+    assert_eq!(got, (503, "ledger_unavailable".to_owned()));
+    says(&gate, "the ledger can't be asked: Envoy can't call cluster \"cashier\"").await;
+    assert_eq!(world.upstream.served(), 0);
+}
