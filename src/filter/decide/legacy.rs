@@ -101,7 +101,7 @@ mod tests {
     fn gate(memory: &Memory, name: &str) -> Gate<Memory> {
         let config = json!({
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
-            "rules": [{"name": "odd\nname", "price": "1"}], "otherwise": {"price": "1"}
+            "rules": [{"name": "reports:v1", "price": "1"}], "otherwise": {"price": "1"}
         });
         Gate::new(Settings::from_value(&config).unwrap(), memory.clone(), name)
     }
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(told[0], under_way, "the ledger stores it once");
         let who: Vec<(&str, u64)> = told.iter().map(|report| (report.broker.as_str(), report.seq)).collect();
         assert_eq!(who, [("a", 1), ("a", 2), ("b", 1)]);
-        assert_eq!((told[1].lines[0].rule.as_str(), told[1].lines[0].requests), ("odd\nname", 1));
+        assert_eq!((told[1].lines[0].rule.as_str(), told[1].lines[0].requests), ("reports:v1", 1));
         assert_eq!((told[2].lines[0].payer.as_str(), told[2].lines[0].refunds), ("key_2", 1));
         assert!(first.usage.is_empty() && second.usage.is_empty());
         gate(&memory, "d").tick(Moment::from_nanos(2));
