@@ -76,6 +76,7 @@ impl Lease {
     }
 
     /// Reads everything but the names, which must be there all the same.
+    #[inline(never)]
     pub fn decode_head(record: &[u8]) -> Option<Self> {
         names(record)?;
         let mut rest = Reader(record.get(..HEAD)?);
