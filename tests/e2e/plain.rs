@@ -1,5 +1,6 @@
 //! The folders in `envoy/`: what lies there is what runs here, but for the ports.
 
+mod compose;
 mod ecds;
 mod mtls;
 mod remote;
@@ -46,6 +47,10 @@ fn envoy_and_faregate_take_every_configuration_here() {
     for entry in std::fs::read_dir(project().join("envoy")).expect("a folder").filter_map(Result::ok) {
         let folder = entry.file_name().into_string().expect("a name");
         assert!(entry.path().join("README.md").exists(), "{folder} says how it is run");
+        // The others have manifests, or configurations that need what their own stories bring.
+        if !entry.path().join("envoy.yaml").exists() || folder == "compose" {
+            continue;
+        }
         let dir = tempfile::tempdir().expect("a temporary folder");
         let site = Site::copy(dir.path(), &folder, &[]);
         if folder == "mtls" {

@@ -65,20 +65,29 @@ fn sweep(room: &Path) {
     for entry in std::fs::read_dir(room).into_iter().flatten().flatten() {
         let left = entry.file_name().to_string_lossy().starts_with(PREFIX)
             && File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if left {
-            // What can't be removed is in nobody's way.
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
+        // What can't be removed is in nobody's way.
+        let _ = if left {
+            std::fs::remove_dir_all(entry.path())
+        } else if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            // Killed before it had its lock. One that has something in it stays.
+            std::fs::remove_dir(entry.path())
+        } else {
+            Ok(())
+        };
     }
 }
 
 impl Stage {
     fn make(room: &Path, source: Source) -> Result<Self, CopyError> {
         sweep(room);
-        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(room).map_err(io(room))?;
-        let lock = dir.path().join(LOCK);
-        let lock = File::create(&lock).map_err(io(&lock))?;
-        lock.lock().map_err(io(room))?;
+        let locked = || {
+            let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(room)?;
+            let lock = File::create(dir.path().join(LOCK))?;
+            lock.lock()?;
+            Ok((dir, lock))
+        };
+        // Another program may have swept it away before it had its lock.
+        let (dir, lock) = locked().or_else(|_: std::io::Error| locked()).map_err(io(room))?;
         let path = dir.path().join(open::DATABASE);
         drop(open::private_file(&path)?);
         Ok(Self { dir, _lock: lock, path, source })
