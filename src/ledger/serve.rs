@@ -81,6 +81,7 @@ pub async fn serve_and_tell(
     let mut jobs = JoinSet::new();
     jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping.clone()));
     jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::renew(store.clone(), stopping.clone()));
     jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
     jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();

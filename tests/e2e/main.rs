@@ -12,6 +12,7 @@ mod hostile;
 mod identities;
 mod ledger_away;
 mod manifests;
+mod plans;
 mod postgres;
 mod quickstart;
 mod refusals;

@@ -8,11 +8,13 @@ mod expiry;
 mod inspection;
 mod prune;
 mod reclaimer;
+mod renewal;
 
 pub use expiry::expire;
 pub use inspection::inspect;
 pub use prune::prune;
 pub use reclaimer::reclaim;
+pub use renewal::renew;
 
 use std::time::Duration;
 use tokio::sync::watch;

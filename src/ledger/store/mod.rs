@@ -10,6 +10,7 @@ mod contract;
 pub mod copy;
 mod draws;
 pub mod error;
+mod plans;
 pub mod postgres;
 mod sqlite;
 mod upkeep;
@@ -137,6 +138,9 @@ impl Store {
     /// The most rows that one of the upkeep functions deals with in one call.
     pub const STEP: usize = upkeep::ROWS;
 
+    /// The most subscriptions that are renewed in one call.
+    pub const RENEWALS: usize = upkeep::RENEWALS;
+
     /// Opens the database, and brings it to the present version.
     pub async fn open(database: &Database, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
         let backend = match database {
@@ -245,6 +249,21 @@ impl Store {
         on!(self, database => database.usage(account, query).await)
     }
 
+    /// A plan's newest version.
+    pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
+        on!(self, database => database.plan(name).await)
+    }
+
+    /// A page of the plans, by name.
+    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
+        on!(self, database => database.plans(page).await)
+    }
+
+    /// An account's newest subscription.
+    pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
+        on!(self, database => database.subscription(account).await)
+    }
+
     /// The open leases with the most money, each with its touch, and what all hold together.
     pub async fn leases(
         &self,
@@ -274,6 +293,13 @@ impl Store {
     /// time is over; up to [`Self::STEP`] of each. Tells the larger number.
     pub async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
         on!(self, database => database.expire(now).await)
+    }
+
+    /// Does what is due about subscriptions, up to [`Self::RENEWALS`] of them; tells how many there were.
+    pub async fn renew(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let renewed = on!(self, database => database.renew(now).await)?;
+        self.metrics.renewals.inc_by(u64::try_from(renewed.grants.len()).unwrap_or(0));
+        Ok(renewed.subscriptions)
     }
 
     /// Deletes up to [`Self::STEP`] rows of each kind that has served its time. Tells the largest number.

@@ -1,0 +1,26 @@
+//! Renews subscriptions whose period is over, and ends those whose time is.
+
+use super::rest;
+use crate::store::Store;
+use jiff::Timestamp;
+use std::time::Duration;
+use tokio::sync::watch;
+
+const EVERY: Duration = Duration::from_millis(500);
+/// While there is more to renew than fits into a step: at the beginning of a month that may take a while.
+const MEANWHILE: Duration = Duration::from_millis(10);
+
+/// Renews as long as the ledger runs.
+pub async fn renew(store: Store, mut stop: watch::Receiver<bool>) {
+    let mut pause = EVERY;
+    while rest(&mut stop, pause).await {
+        pause = match store.renew(Timestamp::now()).await {
+            Ok(Store::RENEWALS..) => MEANWHILE,
+            Ok(_) => EVERY,
+            Err(error) => {
+                tracing::error!(%error, "could not renew subscriptions; will try again");
+                EVERY
+            }
+        };
+    }
+}
