@@ -38,6 +38,7 @@ async fn a_month_goes_by_and_what_is_left_is_taken_over() {
     bank.run(&["plan", "create", "pro", "--quota", "8", "--period", "month", "--rollover", "3"]);
     bank.run(&["subscribe", "acme", "pro"]);
     eventually("the quota is there", Duration::from_secs(5), async || asked(&world, &key).await == 200).await;
+    assert_eq!(world.upstream.last().get("x-faregate-plan").map(String::as_str), Some("pro"));
     bank.nothing_is_held().await;
     assert_eq!(bank.balance("acme", "available").await, "7");
 
@@ -47,8 +48,12 @@ async fn a_month_goes_by_and_what_is_left_is_taken_over() {
     assert_eq!(bank.balance("acme", "expired").await, "7");
     sells_exactly(&world, &key, 11).await;
     bank.run(&["plan", "change", "pro", "--quota", "10", "--at-once"]);
-    eventually("two more are there", Duration::from_secs(5), async || asked(&world, &key).await == 200).await;
-    sells_exactly(&world, &key, 1).await;
+    // Each worker remembers for a second whom it has refused.
+    for _ in 0..2 {
+        eventually("two more are there", Duration::from_secs(5), async || asked(&world, &key).await == 200)
+            .await;
+    }
+    sells_exactly(&world, &key, 0).await;
 
     // After three months in which nobody asked, the present one is given once.
     step(32 * DAY + 4 * 31 * DAY);
@@ -70,11 +75,11 @@ async fn a_period_that_ends_while_the_gate_is_open_is_followed_by_the_next() {
     let bank = &world.bank;
     let key = bank.account("acme", "0").await;
     bank.run(&["plan", "create", "burst", "--quota", "3", "--period", "hour"]);
-    let start = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(3_600 - 6);
+    let start = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(3_600 - 10);
     bank.run(&["subscribe", "acme", "burst", "--start", &start.to_string()]);
     sells_exactly(&world, &key, 3).await;
 
-    eventually("the next hour begins", Duration::from_secs(15), async || asked(&world, &key).await == 200)
+    eventually("the next hour begins", Duration::from_secs(25), async || asked(&world, &key).await == 200)
         .await;
     sells_exactly(&world, &key, 2).await;
     assert_eq!(bank.metric("faregate_renewals_total").await, 1.0);
@@ -95,21 +100,21 @@ async fn several_ledgers_renew_a_subscription_once() {
     ];
     let [one, two, three] = &ledgers;
     one.run(&["plan", "create", "hourly", "--quota", "5", "--period", "hour", "--rollover", "5"]);
-    let start = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(3_600 - 5);
-    for number in 0..40 {
+    let start = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(3_600 - 8);
+    for number in 0..20 {
         let account = format!("account-{number}");
         one.post("/admin/v1/accounts", json!({ "id": account })).await;
         let path = format!("/admin/v1/accounts/{account}/subscription");
         two.post(&path, json!({ "plan": "hourly", "starts_at": start.to_string() })).await;
     }
-    for number in 0..40 {
+    for number in 0..20 {
         three.balance_becomes(&format!("account-{number}"), "granted", "15").await;
     }
     let mut renewals = 0.0;
     for ledger in &ledgers {
         renewals += ledger.metric("faregate_renewals_total").await;
     }
-    assert_eq!(renewals, 80.0, "a quota and what is taken over, for each account once");
+    assert_eq!(renewals, 40.0, "a quota and what is taken over, for each account once");
     three.audit().await;
 }
 

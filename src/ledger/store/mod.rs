@@ -10,6 +10,7 @@ mod contract;
 pub mod copy;
 mod draws;
 pub mod error;
+mod page;
 mod plans;
 pub mod postgres;
 mod sqlite;
@@ -17,6 +18,7 @@ mod upkeep;
 
 pub use command::{Answer, Command, Credential, Done, Memo};
 pub use error::{OpenError, Refusal, StoreError};
+pub use page::{Page, UsageQuery};
 
 use crate::api;
 use crate::metrics::Metrics;
@@ -28,42 +30,6 @@ use sqlite::Sqlite;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Which part of a list is wanted.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// At most this many rows.
-    pub limit: usize,
-    /// The identifier of the last row that is known already.
-    pub after: Option<String>,
-}
-
-impl Page {
-    /// One row more than wanted, to see whether there are more.
-    fn rows(&self) -> i64 {
-        i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
-    }
-
-    /// Cuts the one row too many off; gives the last row when there are more behind it.
-    fn cut<'a, T>(&self, rows: &'a mut Vec<T>) -> Option<&'a T> {
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        rows.last().filter(|_| more)
-    }
-}
-
-/// Which usage is wanted.
-#[derive(Clone, Debug, Default)]
-pub struct UsageQuery {
-    /// From this minute on.
-    pub since: Option<Timestamp>,
-    /// Up to this time, rounded up to a minute.
-    pub until: Option<Timestamp>,
-    /// At most this many lines.
-    pub limit: usize,
-    /// The minute, key and rule of the last line that is known already (from an answer's `next`).
-    pub after: Option<(i64, i64, String)>,
-}
 
 /// Where the ledger's data is.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use super::commands::Execute;
 use super::exchange::Message;
 use super::pool::{Pool, unsafe_setting};
 use super::trouble::plain;
-use super::{audit, lists, migrate, news, plans, settings::Settings, subscriptions, upkeep};
+use super::{audit, lists, migrate, news, plans, renewals, settings::Settings, subscriptions, upkeep};
 use crate::api;
 use crate::domain::exchange::beat_ms;
 use crate::metrics::Metrics;
@@ -167,7 +167,7 @@ impl Postgres {
     }
 
     pub async fn renew(&self, now: Timestamp) -> Result<Renewed, StoreError> {
-        Ok(self.pool.transaction(&subscriptions::Renew(now)).await?)
+        Ok(self.pool.transaction(&renewals::Renew(now)).await?)
     }
 
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {

@@ -36,6 +36,7 @@ mod payers;
 mod plans;
 mod pool;
 mod recall;
+mod renewals;
 mod settings;
 mod sheet;
 mod subscriptions;
