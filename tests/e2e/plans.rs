@@ -20,6 +20,15 @@ async fn sells_exactly(world: &World, key: &str, count: usize) {
     assert_eq!(asked(world, key).await, 402, "after {count}");
 }
 
+/// Sells so many requests soon, and then none. Each worker remembers for a second whom it has refused.
+async fn opens_for_exactly(world: &World, key: &str, count: usize) {
+    for _ in 0..count {
+        eventually("the gate is open", Duration::from_secs(25), async || asked(world, key).await == 200)
+            .await;
+    }
+    sells_exactly(world, key, 0).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_goes_by_and_what_is_left_is_taken_over() {
     let tools = tempfile::tempdir().expect("a temporary folder");
@@ -48,12 +57,7 @@ async fn a_month_goes_by_and_what_is_left_is_taken_over() {
     assert_eq!(bank.balance("acme", "expired").await, "7");
     sells_exactly(&world, &key, 11).await;
     bank.run(&["plan", "change", "pro", "--quota", "10", "--at-once"]);
-    // Each worker remembers for a second whom it has refused.
-    for _ in 0..2 {
-        eventually("two more are there", Duration::from_secs(5), async || asked(&world, &key).await == 200)
-            .await;
-    }
-    sells_exactly(&world, &key, 0).await;
+    opens_for_exactly(&world, &key, 2).await;
 
     // After three months in which nobody asked, the present one is given once.
     step(32 * DAY + 4 * 31 * DAY);
@@ -79,9 +83,7 @@ async fn a_period_that_ends_while_the_gate_is_open_is_followed_by_the_next() {
     bank.run(&["subscribe", "acme", "burst", "--start", &start.to_string()]);
     sells_exactly(&world, &key, 3).await;
 
-    eventually("the next hour begins", Duration::from_secs(25), async || asked(&world, &key).await == 200)
-        .await;
-    sells_exactly(&world, &key, 2).await;
+    opens_for_exactly(&world, &key, 3).await;
     assert_eq!(bank.metric("faregate_renewals_total").await, 1.0);
     bank.nothing_is_held().await;
     assert_eq!(bank.balance("acme", "spent").await, "6");
