@@ -3,6 +3,10 @@
 //! Amounts are decimal strings ([`faregate_protocol::credits::decimal`]), times are RFC 3339 in UTC.
 //! Requests refuse unknown fields; answers may grow new ones, so clients must ignore what they don't know.
 
+mod plans;
+
+pub use plans::*;
+
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

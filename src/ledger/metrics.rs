@@ -51,6 +51,8 @@ pub struct Metrics {
     pub grants: Counter,
     /// Credits in these.
     pub granted_credits: Counter<f64, AtomicU64>,
+    /// Grants given because a period of a subscription had begun.
+    pub renewals: Counter,
     /// Leases that were taken back from silent gateways.
     pub reclaims: Counter,
     /// Entries answered with a refusal, by code.
@@ -74,6 +76,7 @@ impl Default for Metrics {
             transaction_retries: Counter::default(),
             grants: Counter::default(),
             granted_credits: Counter::default(),
+            renewals: Counter::default(),
             reclaims: Counter::default(),
             refusals: Family::default(),
             unknown_usage_lines: Counter::default(),
@@ -92,6 +95,7 @@ impl Default for Metrics {
         r.register("transaction_retries", "Transactions tried again after a collision", retries);
         r.register("grants", "Grants given by operators", m.grants.clone());
         r.register("granted_credits", "Credits given by operators", m.granted_credits.clone());
+        r.register("renewals", "Grants given by plans as time went on", m.renewals.clone());
         r.register("reclaims", "Leases taken back from silent gateways", m.reclaims.clone());
         r.register("refusals", "Entries answered with a refusal", m.refusals.clone());
         let lines = m.unknown_usage_lines.clone();

@@ -87,6 +87,7 @@ pub async fn serve_and_tell(
 
     jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping.clone()));
     jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::renew(store.clone(), stopping.clone()));
     jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
     jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();
@@ -119,7 +120,7 @@ async fn certificates(
 ) -> anyhow::Result<Option<Arc<Certificates>>> {
     let Some(files) = files else { return Ok(None) };
     let (certificates, seen) = Certificates::load(name, files).await?;
-    jobs.spawn(jobs::renew(Arc::clone(&certificates), seen, stopping.clone()));
+    jobs.spawn(jobs::follow(Arc::clone(&certificates), seen, stopping.clone()));
     Ok(Some(certificates))
 }
 

@@ -14,6 +14,7 @@ mod image;
 mod ledger_away;
 mod manifests;
 mod plain;
+mod plans;
 mod postgres;
 mod quickstart;
 mod refusals;

@@ -92,6 +92,7 @@ impl Bank {
             books: Books::default(),
             holders: 0,
             tight: false,
+            plan: None,
         });
     }
 

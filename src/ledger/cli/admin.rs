@@ -202,7 +202,7 @@ impl Admin {
                 tokens::ADMIN,
                 self.server
             )),
-            (404, _) => Some("`faregate account list` and `faregate key list ACCOUNT` show what exists".to_owned()),
+            (404, _) => Some("`faregate account list`, `faregate key list ACCOUNT` and `faregate plan list` show what exists".to_owned()),
             (409, "idempotency_key_reused") => Some(
                 "leave --idempotency-key out, or repeat the first command exactly (with --expires as a date: a length counts from now)"
                     .to_owned(),

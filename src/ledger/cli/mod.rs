@@ -22,9 +22,11 @@ mod key;
 mod leases;
 mod migrate;
 mod place;
+mod plan;
 mod restore;
 mod screen;
 mod serve;
+mod subscription;
 mod tokens;
 mod up;
 mod usage;
@@ -64,6 +66,12 @@ enum Command {
     Key(key::Key),
     /// Give credits to an account
     Grant(grant::Grant),
+    /// Plans: so many credits per period
+    Plan(plan::Plan),
+    /// Subscribe an account to a plan
+    Subscribe(subscription::Subscribe),
+    /// What has become of an account's subscription, and what is to
+    Subscription(subscription::Subscription),
     /// What an account has left, and where the rest went
     Balance(balance::Balance),
     /// What an account used, per minute, key and rule
@@ -113,6 +121,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Account(command) => command.run(&mut screen),
         Command::Key(command) => command.run(&mut screen),
         Command::Grant(command) => command.run(&mut screen),
+        Command::Plan(command) => command.run(&mut screen),
+        Command::Subscribe(command) => command.run(&mut screen),
+        Command::Subscription(command) => command.run(&mut screen),
         Command::Balance(command) => command.run(&mut screen),
         Command::Usage(command) => command.run(&mut screen),
         Command::Leases(command) => command.run(&mut screen),

@@ -19,6 +19,8 @@ pub struct Account {
     pub holders: i64,
     /// Several holders share the last of its money, so their gateways beat faster.
     pub tight: bool,
+    /// The name of the plan that it has subscribed to.
+    pub plan: Option<String>,
 }
 
 /// The sums of an account's money. `granted + owed = available + held + spent + expired`.

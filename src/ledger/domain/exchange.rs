@@ -97,7 +97,8 @@ impl Payer {
         let had_money = self.lease.has_money();
         self.purse.expire(now)?;
         let account = &self.purse.account;
-        let facts = Facts { key: self.key.id.to_string(), account: account.id.to_string(), plan: None };
+        let plan = account.plan.clone();
+        let facts = Facts { key: self.key.id.to_string(), account: account.id.to_string(), plan };
         let mut answer = EntryAnswer { facts: Some(facts), ..EntryAnswer::default() };
         let mut verdict = Verdict { answer: EntryAnswer::default(), short: false, touched: false };
 

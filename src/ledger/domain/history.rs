@@ -47,6 +47,7 @@ impl Bank {
             books: Books::default(),
             holders: 0,
             tight: false,
+            plan: None,
         };
         let leases = (1..=gates).map(|n| Lease::never(GatewayNo(n), KeyNo(1), AccountNo(1))).collect();
         Self { account, grants: BTreeMap::new(), leases, books: BTreeMap::new(), second: 1_000 }

@@ -1,4 +1,4 @@
-//! The rules of the money: accounts, keys, grants, leases, and the exchange about them.
+//! The rules of the money: accounts, keys, grants, plans, leases, and the exchange about them.
 //!
 //! Plain, synchronous functions over plain data. No clock (`now` is always an argument), no randomness
 //! (random bytes are arguments), no I/O, no SQL. What the store loads, these functions change; what
@@ -16,9 +16,14 @@ mod history;
 pub mod ids;
 pub mod key;
 pub mod lease;
+pub mod period;
+pub mod plan;
 pub mod purse;
 pub mod reclaim;
 pub mod sizing;
+pub mod subscription;
+#[cfg(test)]
+mod subscription_history;
 
 pub use account::{Account, AccountState, Books};
 pub use entry::{Kind, Place, Posting};

@@ -86,6 +86,13 @@ impl From<StoreError> for Failure {
             Refusal::SubjectTaken(_) => conflict("subject_taken"),
             Refusal::AccountClosed(_) => conflict("account_closed"),
             Refusal::TooManyGrants { .. } => conflict("too_many_grants"),
+            Refusal::PlanExists(_) => conflict("plan_exists"),
+            Refusal::Subscribed { .. } => {
+                Self { field: Some("plan".into()), ..conflict("subscription_exists") }
+            }
+            Refusal::Subscription(_) => conflict("wrong_state"),
+            Refusal::TooMany { .. } => conflict("too_many"),
+            Refusal::Field { field, .. } => Self::about(field, detail),
             Refusal::KeyReused => conflict("idempotency_key_reused"),
             Refusal::KeyAlreadyShown(_) => conflict("key_already_shown"),
             Refusal::AlreadyPast(_) => Self::about("expires_at", format!("expires_at: {detail}")),

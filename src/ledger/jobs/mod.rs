@@ -4,12 +4,14 @@
 //! What must hold: a job that fails says so and tries again later; none holds the writer for longer
 //! than one step at a time.
 
+mod certificates;
 mod expiry;
 mod inspection;
 mod prune;
 mod reclaimer;
 mod renewal;
 
+pub use certificates::follow;
 pub use expiry::expire;
 pub use inspection::inspect;
 pub use prune::prune;

@@ -1,18 +1,26 @@
-//! Lets a listener's certificates follow their files.
+//! Renews subscriptions whose period is over, and ends those whose time is.
 
 use super::rest;
-use crate::http::{Certificates, Seen};
-use std::sync::Arc;
+use crate::store::Store;
+use jiff::Timestamp;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often the files are looked at.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
+/// While there is more to renew than fits into a step: at the beginning of a month that may take a while.
+const MEANWHILE: Duration = Duration::from_millis(10);
 
-/// Looks at them as long as the ledger runs.
-pub async fn renew(certificates: Arc<Certificates>, mut seen: Seen, mut stop: watch::Receiver<bool>) {
-    let mut suspect = None;
-    while rest(&mut stop, EVERY).await {
-        certificates.look(&mut seen, &mut suspect).await;
+/// Renews as long as the ledger runs.
+pub async fn renew(store: Store, mut stop: watch::Receiver<bool>) {
+    let mut pause = EVERY;
+    while rest(&mut stop, pause).await {
+        pause = match store.renew(Timestamp::now()).await {
+            Ok(Store::RENEWALS..) => MEANWHILE,
+            Ok(_) => EVERY,
+            Err(error) => {
+                tracing::error!(%error, "could not renew subscriptions; will try again");
+                EVERY
+            }
+        };
     }
 }

@@ -3,7 +3,8 @@
 use super::{Refusal, at};
 use crate::api;
 use crate::domain::account::Turn;
-use crate::domain::{AccountId, GrantId, KeyId};
+use crate::domain::plan::{Changes, PlanName, Terms};
+use crate::domain::{AccountId, GrantId, KeyId, subscription};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -61,6 +62,38 @@ pub enum Command {
         /// Where it comes from.
         source: Option<String>,
     },
+    /// A new plan.
+    CreatePlan {
+        /// Its name.
+        name: PlanName,
+        /// What its first version says.
+        terms: Terms,
+    },
+    /// Another version of a plan.
+    ChangePlan {
+        /// Which.
+        name: String,
+        /// What it says differently.
+        changes: Changes,
+        /// Whether it counts for running periods, too.
+        at_once: bool,
+    },
+    /// Subscribes an account to a plan.
+    Subscribe {
+        /// Whose.
+        account: String,
+        /// The subscription's identifier.
+        id: String,
+        /// To what, and when.
+        asked: api::NewSubscription,
+    },
+    /// Activates, pauses, cancels and so on.
+    TurnSubscription {
+        /// Whose.
+        account: String,
+        /// Which of these.
+        turn: subscription::Turn,
+    },
     /// Asks gateways to hand back what is unused.
     Recall {
         /// Only this one.
@@ -92,6 +125,10 @@ pub enum Done {
     Key(api::Key),
     /// The grant.
     Grant(api::Grant),
+    /// The plan's newest version.
+    Plan(api::Plan),
+    /// The subscription as it now is.
+    Subscription(api::Subscription),
     /// How many leases were recalled.
     Recall(api::RecallAnswer),
 }

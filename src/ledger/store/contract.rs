@@ -4,11 +4,17 @@
 use super::*;
 use crate::api::{AccountState, KeyState};
 use crate::domain::account::Turn;
+use crate::domain::period::{self, Anchor, Rhythm, Unit};
+use crate::domain::plan::{PlanName, Terms};
 use crate::domain::{AccountId, GrantId, KeyId, key};
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
 };
+
+mod plans;
+
+use plans::*;
 
 const TTL_MS: u64 = 20_000;
 
@@ -70,6 +76,22 @@ impl World {
         let (account, amount) = (account.to_owned(), credits(whole));
         let (note, source) = (None, None);
         self.run(Command::Grant { account, id, amount, priority: 100, expires_at, note, source }).await
+    }
+
+    /// A plan of so many credits per month from the subscription's start, of which so many are taken over.
+    pub async fn plan(&self, name: &str, quota: i64, rollover: i64) {
+        let zone = period::zone("Europe/Berlin").unwrap();
+        let rhythm = Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone };
+        let terms = Terms { quota: credits(quota), rhythm, rollover: credits(rollover) };
+        let name = PlanName::parse(name).unwrap();
+        self.run(Command::CreatePlan { name, terms }).await.unwrap();
+    }
+
+    /// Subscribes an account to a plan, so many seconds from now or ago.
+    pub async fn subscribe(&self, account: &str, plan: &str, ahead: i64) -> Result<Done, StoreError> {
+        let starts_at = Some(Timestamp::from_second(self.second + ahead).unwrap());
+        let asked = api::NewSubscription { plan: plan.into(), starts_at, trial_ends_at: None };
+        self.run(Command::Subscribe { account: account.into(), id: fresh("sub"), asked }).await
     }
 
     pub async fn send(&self, gateway: &str, seen: Option<u64>, entries: Vec<Entry>) -> ExchangeResponse {
@@ -420,6 +442,11 @@ macro_rules! stories {
             usage_is_booked_once_per_report,
             all_gateways_can_be_asked_to_hand_back,
             lists_come_in_pages,
+            a_plan_gives_its_quota_once_per_period,
+            what_is_left_is_taken_over_up_to_a_limit,
+            after_three_missed_periods_the_present_one_is_given_once,
+            a_plan_that_changes_counts_from_the_next_period_or_at_once,
+            a_subscription_that_ends_takes_its_quota_back,
         }
     };
 }

@@ -1,6 +1,6 @@
 //! What can go wrong in the store, free of any database's own types.
 
-use crate::domain::BookError;
+use crate::domain::{BookError, subscription};
 use std::path::PathBuf;
 
 /// Why something was not done. Nothing of it was kept, unless the variant says otherwise.
@@ -76,6 +76,36 @@ pub enum Refusal {
         account: String,
         /// The most.
         limit: usize,
+    },
+    /// The plan's name is taken.
+    #[error("the plan {0:?} exists already; choose another name, or change it")]
+    PlanExists(String),
+    /// The account has a subscription that isn't over.
+    #[error("plan: the account {account:?} has subscribed to {plan:?} already; cancel that first")]
+    Subscribed {
+        /// Whose.
+        account: String,
+        /// To what.
+        plan: String,
+    },
+    /// The subscription is in another state.
+    #[error(transparent)]
+    Subscription(subscription::Wrong),
+    /// A field doesn't go with what is there.
+    #[error("{field}: {why}")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// There may be no more of these.
+    #[error("there are {limit} {what} already, which is the most; go on with one of these")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The most.
+        limit: i64,
     },
     /// The idempotency key came with another request before.
     #[error("this idempotency key was used for another request; send a new key with a new request")]

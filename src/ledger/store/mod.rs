@@ -10,12 +10,15 @@ mod contract;
 pub mod copy;
 mod draws;
 pub mod error;
+mod page;
+mod plans;
 pub mod postgres;
 mod sqlite;
 mod upkeep;
 
 pub use command::{Answer, Command, Credential, Done, Memo};
 pub use error::{OpenError, Refusal, StoreError};
+pub use page::{Page, UsageQuery};
 
 use crate::api;
 use crate::metrics::Metrics;
@@ -27,42 +30,6 @@ use sqlite::Sqlite;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Which part of a list is wanted.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// At most this many rows.
-    pub limit: usize,
-    /// The identifier of the last row that is known already.
-    pub after: Option<String>,
-}
-
-impl Page {
-    /// One row more than wanted, to see whether there are more.
-    fn rows(&self) -> i64 {
-        i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
-    }
-
-    /// Cuts the one row too many off; gives the last row when there are more behind it.
-    fn cut<'a, T>(&self, rows: &'a mut Vec<T>) -> Option<&'a T> {
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        rows.last().filter(|_| more)
-    }
-}
-
-/// Which usage is wanted.
-#[derive(Clone, Debug, Default)]
-pub struct UsageQuery {
-    /// From this minute on.
-    pub since: Option<Timestamp>,
-    /// Up to this time, rounded up to a minute.
-    pub until: Option<Timestamp>,
-    /// At most this many lines.
-    pub limit: usize,
-    /// The minute, key and rule of the last line that is known already (from an answer's `next`).
-    pub after: Option<(i64, i64, String)>,
-}
 
 /// Where the ledger's data is.
 #[derive(Clone, Debug)]
@@ -136,6 +103,9 @@ macro_rules! on {
 impl Store {
     /// The most rows that one of the upkeep functions deals with in one call.
     pub const STEP: usize = upkeep::ROWS;
+
+    /// The most subscriptions that are renewed in one call.
+    pub const RENEWALS: usize = upkeep::RENEWALS;
 
     /// Opens the database, and brings it to the present version.
     pub async fn open(database: &Database, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
@@ -245,6 +215,21 @@ impl Store {
         on!(self, database => database.usage(account, query).await)
     }
 
+    /// A plan's newest version.
+    pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
+        on!(self, database => database.plan(name).await)
+    }
+
+    /// A page of the plans, by name.
+    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
+        on!(self, database => database.plans(page).await)
+    }
+
+    /// An account's newest subscription.
+    pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
+        on!(self, database => database.subscription(account).await)
+    }
+
     /// The open leases with the most money, each with its touch, and what all hold together.
     pub async fn leases(
         &self,
@@ -274,6 +259,13 @@ impl Store {
     /// time is over; up to [`Self::STEP`] of each. Tells the larger number.
     pub async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
         on!(self, database => database.expire(now).await)
+    }
+
+    /// Does what is due about subscriptions, up to [`Self::RENEWALS`] of them; tells how many there were.
+    pub async fn renew(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let renewed = on!(self, database => database.renew(now).await)?;
+        self.metrics.renewals.inc_by(u64::try_from(renewed.grants.len()).unwrap_or(0));
+        Ok(renewed.subscriptions)
     }
 
     /// Deletes up to [`Self::STEP`] rows of each kind that has served its time. Tells the largest number.

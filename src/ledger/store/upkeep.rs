@@ -3,6 +3,9 @@
 /// The most rows that one call deals with.
 pub const ROWS: usize = 500;
 
+/// The most subscriptions that are renewed at once: each takes several statements, and all keep their locks.
+pub const RENEWALS: usize = 50;
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// First answers to the admin API's writes.
 pub const KEEP_ANSWERS_MS: i64 = DAY_MS;

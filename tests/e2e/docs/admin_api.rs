@@ -94,6 +94,26 @@ async fn the_commands_that_copy_do_what_the_page_says() {
     copy.audit().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_about_plans_do_what_the_page_says() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    bank.account("acme", "12").await;
+    let examples = blocks(section(&page("docs/ledger.md"), "Plans"), "bash");
+    assert_eq!(examples.len(), 1);
+    let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
+    let mut shell = Command::new("bash");
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", bank.admin_port));
+    let (done, said) =
+        out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
+
+    assert!(done && said.contains("renews at") && said.contains("1500"), "{said}");
+    bank.balance_becomes("acme", "available", "1512").await;
+    let subscription = bank.get("/admin/v1/accounts/acme/subscription").await;
+    assert_eq!(subscription["ends_at"], subscription["period_ends_at"], "{subscription}");
+    bank.audit().await;
+}
+
 #[test]
 fn every_variable_is_one_that_the_program_reads() {
     let page = page("docs/ledger.md");

@@ -1,4 +1,4 @@
-//! The admin API: accounts, keys, grants, leases, audit.
+//! The admin API: accounts, keys, grants, plans, subscriptions, leases, audit.
 //!
 //! Every POST needs an `Idempotency-Key`; whoever sends it again gets the first answer again.
 
@@ -6,8 +6,10 @@ mod accounts;
 mod grants;
 mod keys;
 mod leases;
+mod plans;
 mod post;
 mod query;
+mod subscriptions;
 
 use super::problem::Failure;
 use super::{App, PATIENCE, auth, health, in_time};
@@ -34,6 +36,15 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/accounts/{id}/keys", get(keys::list).post(keys::create))
         .route("/admin/v1/keys/{id}/revoke", post(keys::revoke))
         .route("/admin/v1/accounts/{id}/grants", get(grants::list).post(grants::create))
+        .route("/admin/v1/plans", get(plans::list).post(plans::create))
+        .route("/admin/v1/plans/{id}", get(plans::show))
+        .route("/admin/v1/plans/{id}/change", post(plans::change))
+        .route("/admin/v1/accounts/{id}/subscription", get(subscriptions::show).post(subscriptions::create))
+        .route("/admin/v1/accounts/{id}/subscription/activate", post(subscriptions::activate))
+        .route("/admin/v1/accounts/{id}/subscription/past-due", post(subscriptions::past_due))
+        .route("/admin/v1/accounts/{id}/subscription/pause", post(subscriptions::pause))
+        .route("/admin/v1/accounts/{id}/subscription/resume", post(subscriptions::resume))
+        .route("/admin/v1/accounts/{id}/subscription/cancel", post(subscriptions::cancel))
         .route("/admin/v1/leases", get(leases::list))
         .route("/admin/v1/recall", post(leases::recall))
         .route("/admin/v1/audit", get(leases::audit))

@@ -42,7 +42,7 @@ const fn table(name: &'static str, key: &'static str, columns: &'static [(&'stat
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [Table; 10] = [
+pub const TABLES: [Table; 13] = [
     table(
         "accounts",
         "no",
@@ -60,6 +60,7 @@ pub const TABLES: [Table; 10] = [
             ("holders", Number),
             ("tight", Flag),
             ("created_ms", Number),
+            ("plan", Text),
         ],
     ),
     table(
@@ -93,9 +94,51 @@ pub const TABLES: [Table; 10] = [
             ("note", Text),
             ("source", Text),
             ("created_ms", Number),
+            ("subscription", Number),
         ],
     ),
     table("gateways", "no", &[("no", Number), ("name", Text)]),
+    table(
+        "plans",
+        "no",
+        &[("no", Number), ("name", Text), ("version", Number), ("at_once", Number), ("created_ms", Number)],
+    ),
+    table(
+        "plan_versions",
+        "plan, version",
+        &[
+            ("plan", Number),
+            ("version", Number),
+            ("quota", Number),
+            ("unit", Text),
+            ("every", Number),
+            ("anchor", Text),
+            ("zone", Text),
+            ("rollover", Number),
+            ("made_ms", Number),
+        ],
+    ),
+    table(
+        "subscriptions",
+        "no",
+        &[
+            ("no", Number),
+            ("id", Text),
+            ("account", Number),
+            ("plan", Number),
+            ("version", Number),
+            ("state", Text),
+            ("starts_ms", Number),
+            ("anchor_ms", Number),
+            ("until_ms", Number),
+            ("cancels_ms", Number),
+            ("period_ms", Number),
+            ("granted_ms", Number),
+            ("given", Number),
+            ("due_ms", Number),
+            ("created_ms", Number),
+        ],
+    ),
     table(
         "leases",
         "gateway, key",

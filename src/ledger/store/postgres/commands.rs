@@ -7,7 +7,7 @@ use super::keep::{self, Change};
 use super::load::{self, Busy};
 use super::pool::Task;
 use super::trouble::Trouble;
-use super::{lists, named};
+use super::{lists, named, plans, subscriptions};
 use crate::api;
 use crate::domain::account::Turn;
 use crate::domain::grant::MAX_LIVE_GRANTS;
@@ -88,9 +88,21 @@ impl Execute {
                 let expires_at = future(*expires_at, self.now)?;
                 let grant = Grant { no: GrantNo(0), priority: *priority, expires_at, remaining: *amount };
                 let texts = [note.as_deref(), source.as_deref()];
-                Done::Grant(self.give(conn, account, id, grant, texts).await?)
+                Done::Grant(give(conn, account, id, grant, texts, self.now).await?)
             }
             Command::Recall { gateway } => Done::Recall(recall(conn, gateway.as_deref(), changes).await?),
+            Command::CreatePlan { name, terms } => {
+                Done::Plan(plans::create(conn, name, terms, self.now).await?)
+            }
+            Command::ChangePlan { name, changes, at_once } => {
+                Done::Plan(plans::change(conn, name, changes, *at_once, self.now).await?)
+            }
+            Command::Subscribe { account, id, asked } => Done::Subscription(
+                subscriptions::subscribe(conn, account, id, asked, self.now, changes).await?,
+            ),
+            Command::TurnSubscription { account, turn } => {
+                Done::Subscription(subscriptions::turn(conn, account, *turn, self.now, changes).await?)
+            }
         })
     }
 
@@ -182,46 +194,6 @@ impl Execute {
         }
         Ok(api::Key { state: api::KeyState::Revoked, ..key })
     }
-
-    async fn give(
-        &self,
-        conn: &Client,
-        account: &str,
-        id: &GrantId,
-        grant: Grant,
-        [note, source]: [Option<&str>; 2],
-    ) -> Result<api::Grant, Trouble> {
-        let found = load::lock_by_id(conn, &named(account)).await?;
-        let (owner, mut sheet) = found.ok_or_else(|| no_account(account))?;
-        load::grants(conn, &mut sheet, &BTreeSet::from([owner])).await?;
-        let mut draft = sheet.draft(self.now);
-        let mut purse = draft.purse(owner).ok_or_else(|| no_account(account))?;
-        let before = purse.account.clone();
-        if before.state == AccountState::Closed {
-            return Err(Refusal::AccountClosed(account.to_owned()).into());
-        }
-        purse.expire(self.now)?;
-        if purse.grants().iter().filter(|grant| grant.remaining.is_positive()).count() >= MAX_LIVE_GRANTS {
-            let account = account.to_owned();
-            return Err(Refusal::TooManyGrants { account, limit: MAX_LIVE_GRANTS }.into());
-        }
-        let make = "INSERT INTO grants (id, account, amount, remaining, priority, expires_ms, note, source, created_ms)
-            VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8) RETURNING no";
-        let (priority, expires_ms) =
-            (i64::from(grant.priority), grant.expires_at.map(Timestamp::as_millisecond));
-        let (amount, ms) = (grant.remaining.micros(), self.now.as_millisecond());
-        let (note, source) = (note.map(named), source.map(named));
-        let made = conn
-            .query_one(make, &[&id.as_str(), &owner.0, &amount, &priority, &expires_ms, &note, &source, &ms])
-            .await?;
-        purse.issue(Grant { no: GrantNo(made.try_get(0)?), ..grant })?;
-        purse.account.tight = false;
-        draft.keep_purse(&before, &purse);
-        let own = draft.finish();
-        sheet.accept(own);
-        keep::sheet(conn, &sheet).await?;
-        lists::grant(conn, id.as_str()).await
-    }
 }
 
 impl Task for Execute {
@@ -237,6 +209,47 @@ impl Task for Execute {
         keep::announce(conn, &changes, self.now).await?;
         Ok(Answer::First(done))
     }
+}
+
+/// Gives a grant, and pays debts from it.
+pub async fn give(
+    conn: &Client,
+    account: &str,
+    id: &GrantId,
+    grant: Grant,
+    [note, source]: [Option<&str>; 2],
+    now: Timestamp,
+) -> Result<api::Grant, Trouble> {
+    let found = load::lock_by_id(conn, &named(account)).await?;
+    let (owner, mut sheet) = found.ok_or_else(|| no_account(account))?;
+    load::grants(conn, &mut sheet, &BTreeSet::from([owner])).await?;
+    let mut draft = sheet.draft(now);
+    let mut purse = draft.purse(owner).ok_or_else(|| no_account(account))?;
+    let before = purse.account.clone();
+    if before.state == AccountState::Closed {
+        return Err(Refusal::AccountClosed(account.to_owned()).into());
+    }
+    purse.expire(now)?;
+    if purse.grants().iter().filter(|grant| grant.remaining.is_positive()).count() >= MAX_LIVE_GRANTS {
+        let account = account.to_owned();
+        return Err(Refusal::TooManyGrants { account, limit: MAX_LIVE_GRANTS }.into());
+    }
+    let make =
+        "INSERT INTO grants (id, account, amount, remaining, priority, expires_ms, note, source, created_ms)
+        VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8) RETURNING no";
+    let (priority, expires_ms) = (i64::from(grant.priority), grant.expires_at.map(Timestamp::as_millisecond));
+    let (amount, ms) = (grant.remaining.micros(), now.as_millisecond());
+    let (note, source) = (note.map(named), source.map(named));
+    let made = conn
+        .query_one(make, &[&id.as_str(), &owner.0, &amount, &priority, &expires_ms, &note, &source, &ms])
+        .await?;
+    purse.issue(Grant { no: GrantNo(made.try_get(0)?), ..grant })?;
+    purse.account.tight = false;
+    draft.keep_purse(&before, &purse);
+    let own = draft.finish();
+    sheet.accept(own);
+    keep::sheet(conn, &sheet).await?;
+    lists::grant(conn, id.as_str()).await
 }
 
 /// Locks an account; tells its row and its state.

@@ -24,7 +24,7 @@ const STEP: Duration = Duration::from_hours(1);
 const LIMITS: &str = "SET LOCAL statement_timeout = '1h'; SET LOCAL lock_timeout = '10s';
     SET LOCAL idle_in_transaction_session_timeout = '1h'";
 /// Tables whose numbers the server counts.
-const NUMBERED: [&str; 4] = ["accounts", "keys", "grants", "gateways"];
+const NUMBERED: [&str; 6] = ["accounts", "keys", "grants", "gateways", "plans", "subscriptions"];
 
 /// The one connection, and what drives it.
 pub struct Link {

@@ -5,10 +5,11 @@ use super::commands::Execute;
 use super::exchange::Message;
 use super::pool::{Pool, unsafe_setting};
 use super::trouble::plain;
-use super::{audit, lists, migrate, news, settings::Settings, upkeep};
+use super::{audit, lists, migrate, news, plans, renewals, settings::Settings, subscriptions, upkeep};
 use crate::api;
 use crate::domain::exchange::beat_ms;
 use crate::metrics::Metrics;
+use crate::store::plans::Renewed;
 use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, StoreError, UsageQuery};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::ExchangeRequest;
@@ -116,6 +117,24 @@ impl Postgres {
         snapshot.end(usage).await
     }
 
+    pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
+        let snapshot = self.pool.snapshot().await?;
+        let plan = plans::plan(snapshot.conn()?, &name).await;
+        snapshot.end(plan).await
+    }
+
+    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
+        let snapshot = self.pool.snapshot().await?;
+        let plans = plans::page(snapshot.conn()?, &page).await;
+        snapshot.end(plans).await
+    }
+
+    pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
+        let snapshot = self.pool.snapshot().await?;
+        let subscription = subscriptions::show(snapshot.conn()?, &account).await;
+        snapshot.end(subscription).await
+    }
+
     pub async fn leases(
         &self,
         gateway: Option<String>,
@@ -145,6 +164,10 @@ impl Postgres {
         let grants = self.pool.transaction(&upkeep::ExpireGrants(now)).await?;
         let keys = self.pool.transaction(&upkeep::ExpireKeys(now)).await?;
         Ok(grants.max(keys))
+    }
+
+    pub async fn renew(&self, now: Timestamp) -> Result<Renewed, StoreError> {
+        Ok(self.pool.transaction(&renewals::Renew(now)).await?)
     }
 
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {

@@ -24,7 +24,8 @@ pub enum Busy {
 }
 
 const ACCOUNT: &str =
-    "SELECT no, id, state, available, held, spent, expired, owed, granted, holders, tight FROM accounts";
+    "SELECT no, id, state, available, held, spent, expired, owed, granted, holders, tight, plan
+    FROM accounts";
 
 /// Locks accounts and puts them on a fresh sheet, with the number that the epoch has after that.
 pub async fn lock(conn: &Client, accounts: &BTreeSet<AccountNo>, busy: Busy) -> Result<Sheet, Trouble> {
@@ -134,6 +135,7 @@ fn account(row: &Row) -> Result<Account, Error> {
         },
         holders: row.try_get(9)?,
         tight: row.try_get(10)?,
+        plan: row.try_get(11)?,
     })
 }
 

@@ -33,10 +33,13 @@ mod load;
 pub(super) mod migrate;
 mod news;
 mod payers;
+mod plans;
 mod pool;
 mod recall;
+mod renewals;
 mod settings;
 mod sheet;
+mod subscriptions;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]

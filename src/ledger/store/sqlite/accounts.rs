@@ -7,8 +7,7 @@ use faregate_protocol::exchange::Payer;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 /// The columns that [`account`] reads.
-const ACCOUNT: &str =
-    "a.no, a.id, a.state, a.available, a.held, a.spent, a.expired, a.owed, a.granted, a.holders, a.tight";
+const ACCOUNT: &str = "a.no, a.id, a.state, a.available, a.held, a.spent, a.expired, a.owed, a.granted, a.holders, a.tight, a.plan";
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let state: String = row.get(2)?;
@@ -27,6 +26,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         },
         holders: row.get(9)?,
         tight: row.get(10)?,
+        plan: row.get(11)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The admin API's writes, each with the memory of its first answer.
 
-use super::{Work, accounts, at, leases, lists, money};
+use super::{Work, accounts, at, leases, lists, money, plans, subscriptions};
 use crate::api;
 use crate::domain::account::Turn;
 use crate::domain::grant::MAX_LIVE_GRANTS;
@@ -38,6 +38,16 @@ pub fn execute(work: &Work<'_>, command: Command, memo: &Memo, now: Timestamp) -
             Done::Grant(give(work.conn, &account, &id, &grant, [note, source], now)?)
         }
         Command::Recall { gateway } => Done::Recall(recall(work.conn, gateway.as_deref(), now)?),
+        Command::CreatePlan { name, terms } => Done::Plan(plans::create(work.conn, &name, &terms, now)?),
+        Command::ChangePlan { name, changes, at_once } => {
+            Done::Plan(plans::change(work.conn, &name, &changes, at_once, now)?)
+        }
+        Command::Subscribe { account, id, asked } => {
+            Done::Subscription(subscriptions::subscribe(work.conn, &account, &id, &asked, now)?)
+        }
+        Command::TurnSubscription { account, turn } => {
+            Done::Subscription(subscriptions::turn(work.conn, &account, turn, now)?)
+        }
     };
     remember(work.conn, memo, &done, shown_key.as_deref(), now)?;
     Ok(Answer::First(done))
@@ -166,7 +176,8 @@ fn revoke_key(conn: &Connection, id: &str, now: Timestamp) -> Result<api::Key, S
     Ok(api::Key { state: api::KeyState::Revoked, ..key })
 }
 
-fn give(
+/// Gives a grant, and pays debts from it.
+pub fn give(
     conn: &Connection,
     account: &str,
     id: &GrantId,

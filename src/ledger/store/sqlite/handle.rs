@@ -5,9 +5,10 @@ use super::fault::Fault;
 use super::open::{Premises, unopened};
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Work, accounts, audit, commands, exchange, lists, upkeep};
+use super::{Work, accounts, audit, commands, exchange, lists, plans, subscriptions, upkeep};
 use crate::api;
 use crate::metrics::Metrics;
+use crate::store::plans::Renewed;
 use crate::store::upkeep::ROWS;
 use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, StoreError, UsageQuery};
 use faregate_protocol::Credits;
@@ -118,6 +119,18 @@ impl Sqlite {
         self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
     }
 
+    pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
+        self.readers.run(move |conn| plans::plan(conn, &name)).await
+    }
+
+    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
+        self.readers.run(move |conn| plans::page(conn, &page)).await
+    }
+
+    pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
+        self.readers.run(move |conn| subscriptions::show(conn, &account)).await
+    }
+
     pub async fn leases(
         &self,
         gateway: Option<String>,
@@ -141,6 +154,10 @@ impl Sqlite {
         let work =
             move |work: &Work<'_>| Ok(upkeep::expire_grants(work, now)?.max(upkeep::expire_keys(work, now)?));
         self.writer.run(ROWS, work).await
+    }
+
+    pub async fn renew(&self, now: Timestamp) -> Result<Renewed, StoreError> {
+        self.writer.run(ROWS, move |work| subscriptions::renew(work, now)).await
     }
 
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {

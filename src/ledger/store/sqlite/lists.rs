@@ -227,7 +227,8 @@ pub fn at_risk(conn: &Connection) -> Result<(i64, Credits), StoreError> {
     Ok(conn.prepare_cached(sql)?.query_row([], |row| Ok((row.get("leases")?, credits(row, "escrow")?)))?)
 }
 
-fn rows<T>(
+/// All rows of an answer.
+pub fn rows<T>(
     conn: &Connection,
     sql: &str,
     given: impl Params,

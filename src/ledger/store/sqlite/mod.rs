@@ -17,7 +17,9 @@ mod lists;
 pub(super) mod migrate;
 mod money;
 pub(super) mod open;
+mod plans;
 mod readers;
+mod subscriptions;
 mod upkeep;
 mod writer;
 

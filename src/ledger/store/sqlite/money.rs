@@ -37,6 +37,16 @@ fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
     })
 }
 
+/// Takes out what remains of an account's grants whose time is over.
+pub fn expire(conn: &Connection, account: AccountNo, now: Timestamp) -> Result<(), StoreError> {
+    let account = accounts::by_no(conn, account)?;
+    let grants = grants(conn, account.no, None)?;
+    let mut purse = Purse::new(account, grants);
+    let before = Before::of(&purse);
+    purse.expire(now)?;
+    keep_purse(conn, &before, &purse, now)
+}
+
 /// As it was before something moved.
 #[derive(Debug)]
 pub struct Before {

@@ -40,12 +40,7 @@ pub fn expire_grants(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreErro
     let lapsed: Vec<i64> =
         find.query_map(params![now.as_millisecond(), rows()], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for account in &lapsed {
-        let account = accounts::by_no(work.conn, AccountNo(*account))?;
-        let grants = money::grants(work.conn, account.no, None)?;
-        let mut purse = Purse::new(account, grants);
-        let before = money::Before::of(&purse);
-        purse.expire(now)?;
-        money::keep_purse(work.conn, &before, &purse, now)?;
+        money::expire(work.conn, AccountNo(*account), now)?;
     }
     Ok(lapsed.len())
 }

@@ -1,7 +1,8 @@
 //! A ledger with something of everything in it, always the same.
 
 use crate::domain::account::Turn;
-use crate::domain::{AccountId, KeyId, key};
+use crate::domain::plan::Changes;
+use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::contract::{World, asking, credits, ending, report};
 use crate::store::{Command, Credential, Memo, Store};
 use faregate_protocol::exchange::{Entry, ExchangeRequest, UsageLine, UsageReport, VERSION};
@@ -51,6 +52,15 @@ pub async fn furnish(store: &Store) {
     let (gateway, entries) = ("gw-a".to_owned(), Vec::new());
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage };
     store.exchange(request, world.now(), 20_000).await.unwrap();
+    world.plan("pro", 30, 10).await;
+    for id in ["subscribed", "left"] {
+        world.customer(id).await;
+        world.subscribe(id, "pro", 0).await.unwrap();
+    }
+    let (account, turn) = ("left".to_owned(), subscription::Turn::Cancel { at_once: true });
+    world.run(Command::TurnSubscription { account, turn }).await.unwrap();
+    let changes = Changes { quota: Some(credits(40)), ..Changes::default() };
+    world.run(Command::ChangePlan { name: "pro".into(), changes, at_once: false }).await.unwrap();
     world.second += 60;
     store.expire(world.now()).await.unwrap();
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();

@@ -12,9 +12,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Every step that was released, by its SHA-256. A line is added for a new step, and none ever changes.
-const RELEASED: [(&str, &str); 2] = [
+const RELEASED: [(&str, &str); 4] = [
     ("sqlite 1", "e3ba324cb9ca3a3210cc48a7f3e36e6abc380f7c0d3f4e1d6ef84e6b4a841ec1"),
+    ("sqlite 2", "b18ec0c6ec228f51947185bfccc40b1ee4c552ba5427fec1c40e7b38a3805fa7"),
     ("postgres 1", "63872c4067166df475d2e3f0af68911abfbd0477e7444bb582df628c421c9280"),
+    ("postgres 2", "a0b8fb052828b05bdb928374afd30eebc1e9816a1c0034ae1cfe3f5349394748"),
 ];
 
 fn fixture(kind: &str, version: usize) -> PathBuf {
@@ -60,6 +62,15 @@ async fn goes_on(database: &Database) {
     assert!(matches!(again, Answer::Replayed(_)), "{again:?}");
     world.give("paused", 5, None).await.unwrap();
     world.customer("newcomer").await;
+    if world.store.subscription("subscribed".into()).await.is_err() {
+        world.plan("pro", 40, 10).await; // before there were plans
+        world.customer("subscribed").await;
+        world.subscribe("subscribed", "pro", 0).await.unwrap();
+    }
+    let later = World { second: world.second + 32 * 86_400, ..World::new(store.clone()) };
+    later.store.renew(later.now()).await.unwrap();
+    assert_eq!(later.balance("subscribed").await[0], 50, "the new quota, and what is taken over");
+    later.is_clean().await;
     world.is_clean().await;
     store.close().await;
 }

@@ -1,0 +1,132 @@
+//! Plans and their versions.
+
+use super::named;
+use super::trouble::Trouble;
+use crate::api;
+use crate::domain::plan::{Changes, MAX_PLANS, MAX_VERSIONS, PlanName, Terms, Version, Versions};
+use crate::store::plans::{StoredTerms, number, shown};
+use crate::store::{Page, Refusal};
+use deadpool_postgres::Client;
+use jiff::Timestamp;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+const PLAN: &str =
+    "SELECT v.quota, v.unit, v.every, v.anchor, v.zone, v.rollover, p.name, v.version, v.made_ms
+    FROM plans p JOIN plan_versions v ON v.plan = p.no AND v.version = p.version ";
+
+fn terms(row: &Row) -> Result<StoredTerms, Error> {
+    Ok(StoredTerms {
+        quota: row.try_get(0)?,
+        unit: row.try_get(1)?,
+        every: row.try_get(2)?,
+        anchor: row.try_get(3)?,
+        zone: row.try_get(4)?,
+        rollover: row.try_get(5)?,
+    })
+}
+
+fn show(row: &Row) -> Result<api::Plan, Trouble> {
+    Ok(shown(row.try_get(6)?, row.try_get(7)?, &terms(row)?.read()?, row.try_get(8)?))
+}
+
+/// A plan's newest version.
+pub async fn plan(conn: &Client, name: &str) -> Result<api::Plan, Trouble> {
+    let find = conn.prepare_cached(&[PLAN, "WHERE p.name = $1"].concat()).await?;
+    show(&conn.query_opt(&find, &[&named(name)]).await?.ok_or_else(|| missing(name))?)
+}
+
+/// A page of the plans, by name.
+pub async fn page(conn: &Client, page: &Page) -> Result<api::Plans, Trouble> {
+    let after = named(page.after.as_deref().unwrap_or(""));
+    let find = conn.prepare_cached(&[PLAN, "WHERE p.name > $1 ORDER BY p.name LIMIT $2"].concat()).await?;
+    let given: [&(dyn ToSql + Sync); 2] = [&after, &page.rows()];
+    let found = conn.query(&find, &given).await?;
+    let mut plans = found.iter().map(show).collect::<Result<Vec<_>, _>>()?;
+    let next = page.cut(&mut plans).map(|last| last.name.clone());
+    Ok(api::Plans { plans, next })
+}
+
+/// Makes a plan.
+pub async fn create(
+    conn: &Client,
+    name: &PlanName,
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<api::Plan, Trouble> {
+    let plans: i64 = conn.query_one("SELECT count(*) FROM plans", &[]).await?.try_get(0)?;
+    if plans >= MAX_PLANS {
+        return Err(Refusal::TooMany { what: "plans", limit: MAX_PLANS }.into());
+    }
+    let make = "INSERT INTO plans (name, version, at_once, created_ms) VALUES ($1, 1, 0, $2)
+        ON CONFLICT DO NOTHING RETURNING no";
+    let made = conn.query_opt(make, &[&name.as_str(), &now.as_millisecond()]).await?;
+    let made = made.ok_or_else(|| Refusal::PlanExists(name.to_string()))?;
+    add(conn, made.try_get(0)?, 1, terms, now).await?;
+    plan(conn, name.as_str()).await
+}
+
+/// Makes another version of a plan.
+pub async fn change(
+    conn: &Client,
+    name: &str,
+    changes: &Changes,
+    at_once: bool,
+    now: Timestamp,
+) -> Result<api::Plan, Trouble> {
+    // Two changes at once make two versions, one after the other.
+    let lock = "SELECT no FROM plans WHERE name = $1 FOR UPDATE";
+    conn.query_opt(lock, &[&named(name)]).await?;
+    let (no, newest) = find(conn, name).await?;
+    if newest.number >= MAX_VERSIONS {
+        return Err(Refusal::TooMany { what: "versions of a plan", limit: MAX_VERSIONS.into() }.into());
+    }
+    let version = newest.number.saturating_add(1);
+    add(conn, no, version, &newest.terms.changed(changes), now).await?;
+    let point =
+        "UPDATE plans SET version = $2, at_once = CASE WHEN $3 THEN $2 ELSE at_once END WHERE no = $1";
+    conn.execute(point, &[&no, &i64::from(version), &at_once]).await?;
+    plan(conn, name).await
+}
+
+async fn add(conn: &Client, no: i64, version: u32, terms: &Terms, now: Timestamp) -> Result<(), Trouble> {
+    let Terms { quota, rhythm, rollover } = terms;
+    let (quota, rollover) = (quota.micros(), rollover.micros());
+    let (version, every) = (i64::from(version), i64::from(rhythm.every));
+    let (unit, anchor, zone) = (rhythm.unit.as_str(), rhythm.anchor.as_str(), rhythm.zone_name());
+    let add = "INSERT INTO plan_versions (plan, version, quota, unit, every, anchor, zone, rollover, made_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let ms = now.as_millisecond();
+    conn.execute(add, &[&no, &version, &quota, &unit, &every, &anchor, &zone, &rollover, &ms]).await?;
+    Ok(())
+}
+
+/// A plan's row, and its newest version.
+pub async fn find(conn: &Client, name: &str) -> Result<(i64, Version), Trouble> {
+    let find = conn.prepare_cached("SELECT no, version FROM plans WHERE name = $1").await?;
+    let row = conn.query_opt(&find, &[&named(name)]).await?.ok_or_else(|| missing(name))?;
+    let no = row.try_get(0)?;
+    Ok((no, version(conn, no, row.try_get(1)?).await?))
+}
+
+async fn version(conn: &Client, no: i64, version: i64) -> Result<Version, Trouble> {
+    let sql = "SELECT quota, unit, every, anchor, zone, rollover FROM plan_versions WHERE plan = $1 AND version = $2";
+    let found = conn.query_one(&conn.prepare_cached(sql).await?, &[&no, &version]).await?;
+    Ok(Version { number: number(version), terms: terms(&found)?.read()? })
+}
+
+/// The versions that matter to a subscription which goes by `used`.
+pub async fn versions(conn: &Client, no: i64, used: u32) -> Result<Versions, Trouble> {
+    let find = conn.prepare_cached("SELECT version, at_once FROM plans WHERE no = $1").await?;
+    let row = conn.query_one(&find, &[&no]).await?;
+    let at_once: i64 = row.try_get(1)?;
+    Ok(Versions {
+        used: version(conn, no, used.into()).await?,
+        at_once: if at_once > 0 { Some(version(conn, no, at_once).await?) } else { None },
+        newest: version(conn, no, row.try_get(0)?).await?,
+    })
+}
+
+fn missing(name: &str) -> Trouble {
+    Refusal::NotFound { what: "plan", id: name.to_owned() }.into()
+}
