@@ -11,6 +11,8 @@ use faregate_protocol::exchange::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+mod slices;
+
 fn credits(n: i64) -> Credits {
     Credits::from_micros(n * 1_000_000)
 }
@@ -456,64 +458,4 @@ fn a_stranger_whose_first_lease_was_taken_back_unheard_of_gets_the_next() {
     let answer = bank.answer(&message.body);
     let served = gate.answered(at(3), message.id, Some(answer));
     assert_eq!(served.iter().map(|resolution| refused_with(&resolution.outcome)).collect::<Vec<_>>(), [None]);
-}
-
-/// One hundredth of a credit.
-const CHEAP: Credits = Credits::from_micros(10_000);
-
-/// A payer's lease, rich in proportion to cheap requests, of which one has just been paid.
-fn rich(gate: &mut Gate<Memory>, bank: &mut Bank) -> (String, Charge) {
-    arrive(gate, 0, 0, "/", &key());
-    talk(gate, bank, 0);
-    let charge = charge(arrive(gate, 10, 1, "/cheap", &key()));
-    (gate.names.lease(&Credential::Key(key())), charge)
-}
-
-#[test]
-fn a_rich_payer_is_served_from_a_slice_and_what_is_left_of_it_comes_back() {
-    let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(1_000));
-    let (name, first) = rich(&mut gate, &mut bank);
-    let cut = memory.get(&name).unwrap();
-    assert!(shared::read(&memory, &name).unwrap().sliced.is_positive());
-    let more: Vec<_> =
-        (0..3).map(|context| charge(arrive(&mut gate, 11, context, "/cheap", &key()))).collect();
-    for charge in more.iter().chain([&first]) {
-        assert_eq!(gate.finish(charge, |_| End::Answered(200)), CHEAP);
-    }
-    assert_eq!(memory.get(&name).unwrap(), cut, "three requests, and the lease was left alone");
-    gate.tick(at(300));
-    let lease = shared::read(&memory, &name).unwrap();
-    assert_eq!((lease.spent, lease.held, lease.sliced), (CHEAP.times(4), credits(1), Credits::ZERO));
-}
-
-#[test]
-fn nobody_is_refused_while_another_worker_may_have_something_left() {
-    let memory = Memory::default();
-    let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
-    let mut bank = Bank::with(17);
-    rich(&mut first, &mut bank);
-    // The second worker sells all that it can.
-    let sold = (0..).take_while(|context| arrive(&mut second, 20, *context, "/", &key()) != Arrival::Waits);
-    assert_eq!(sold.count(), 14);
-    assert_eq!(talk(&mut second, &mut bank, 21), [], "a worker has a slice: the last one waits");
-    runs(&mut first, 50, 300);
-    let resolutions = talk(&mut second, &mut bank, 300);
-    assert!(matches!(resolutions[0].outcome, Outcome::Pass(Passage::Paid(_))), "{resolutions:?}");
-}
-
-#[test]
-fn after_a_standstill_nothing_is_said_until_every_worker_has_told_its_leases() {
-    let memory = Memory::default();
-    let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
-    let mut bank = Bank::with(1_000);
-    rich(&mut first, &mut bank);
-    second.tick(at(10));
-    // The process stands still for longer than the lease lasts.
-    assert_eq!(arrive(&mut second, 25_000, 1, "/", &key()), Arrival::Waits);
-    assert_eq!(talk(&mut second, &mut bank, 25_000), []);
-    runs(&mut first, 25_001, 25_300);
-    talk(&mut second, &mut bank, 25_300);
-    let word = bank.messages.last().unwrap().entries[0].ended.unwrap();
-    assert_eq!(word.spent, credits(1).saturating_add(CHEAP), "and not what was left of the slice");
 }
