@@ -120,6 +120,14 @@ impl Credits {
         Self(self.0 / divisor.max(1))
     }
 
+    /// `self × factor ÷ 10^6`, rounded up: a price under a factor in millionths. Neither is below zero.
+    pub fn scaled(self, factor: Self) -> Self {
+        const ONE: i64 = 1_000_000;
+        let whole = (self.0 / ONE).saturating_mul(factor.0);
+        let part = (self.0 % ONE).saturating_mul(factor.0);
+        Self(whole.saturating_add(part.saturating_add(ONE - 1) / ONE))
+    }
+
     /// Whether this is exactly nothing.
     pub fn is_zero(&self) -> bool {
         self.0 == 0

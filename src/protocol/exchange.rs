@@ -36,6 +36,12 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 pub const MAX_AMOUNT: Credits = Credits::from_micros(1_000_000_000_000_000_000);
 /// The longest gateway, broker or payer name in bytes; a subject may be longer.
 pub const MAX_NAME_BYTES: usize = 128;
+/// The most products in a plan, or that one key is limited to.
+pub const MAX_PRODUCTS: usize = 32;
+/// The longest product's name in bytes.
+pub const MAX_PRODUCT_BYTES: usize = 64;
+/// The most requests per second, at once or beside each other in a limit.
+pub const MAX_LIMIT: u32 = 1_000_000;
 /// The longest credential in bytes.
 pub const MAX_CREDENTIAL_BYTES: usize = 1_024;
 
@@ -116,6 +122,15 @@ pub struct LeaseReport {
     /// Set aside for requests that are under way. It goes up and down, so it is only a hint of what
     /// a recall could bring back.
     pub held: Credits,
+    /// Of a lease with limits: about how many requests came per second lately, admitted or not. A hint of how
+    /// the ledger should divide the limits among the holders.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub demand: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What callers want, as levels of the lease's granted counter.
@@ -208,6 +223,79 @@ pub struct Facts {
     /// Its plan, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// The products that its plan includes, and what they cost under it; `None`: all, at the rule's price. At
+    /// most [`MAX_PRODUCTS`]. A rule without a product is in every plan, at its own price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub products: Option<Vec<Product>>,
+    /// The products that the key is limited to; `None`: all. At most [`MAX_PRODUCTS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_products: Option<Vec<String>>,
+}
+
+/// A product of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// The label that rules of this product carry; `[a-z0-9][a-z0-9_.-]{0,63}`.
+    pub name: String,
+    /// What a request costs.
+    #[serde(default, skip_serializing_if = "Pricing::is_list")]
+    pub pricing: Pricing,
+}
+
+/// What a request costs under a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pricing {
+    /// The rule's price.
+    #[default]
+    List,
+    /// So many times the rule's price, in millionths, rounded up to the next micro-credit; above zero.
+    Times(Credits),
+    /// This, whatever the rule says; above zero.
+    Fixed(Credits),
+}
+
+impl Pricing {
+    /// Whether it leaves the rule's price as it is.
+    pub fn is_list(&self) -> bool {
+        *self == Self::List
+    }
+
+    /// What a request costs whose rule says `price`.
+    pub fn of(self, price: Credits) -> Credits {
+        match self {
+            Self::List => price,
+            Self::Times(factor) => price.scaled(factor),
+            Self::Fixed(price) => price,
+        }
+    }
+}
+
+/// This lease's part of the limits of its account's plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// How many requests per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// How many requests at the same time; at least 1, at most [`MAX_LIMIT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<u32>,
+}
+
+impl Limits {
+    /// Whether nothing is limited.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A limit on requests per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Thousandths of a request per second; at least 1, at most a thousand times [`MAX_LIMIT`].
+    pub milli_per_s: u32,
+    /// How many may come at once after a pause; at least 1, at most [`MAX_LIMIT`].
+    pub burst: u32,
 }
 
 /// The ledger's side of a lease.
@@ -222,20 +310,41 @@ pub struct Granted {
     /// Hand back at once what isn't needed: somebody else waits for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recall: bool,
+    /// Its part of the limits of the plan; it may change with every answer.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
 }
 
 /// Why callers can't go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// The cause.
     pub code: RefusalCode,
-    /// What the account could still pay, beyond what is granted.
+    /// What the payer could still pay, beyond what is granted.
     #[serde(default, skip_serializing_if = "Credits::is_zero")]
     pub available: Credits,
+    /// When more comes by itself; absent when waiting cures nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<Reset>,
+    /// Whether credits that are bought now would pay. False where the plan refuses beyond its quota, and
+    /// where a budget is what stands in the way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub top_up: bool,
     /// Credits are on their way back from another holder: ask again after this many milliseconds
     /// before refusing anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_ms: Option<u32>,
+}
+
+/// When more comes by itself: a new period's quota, or a new period's budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    /// By the ledger's clock, in RFC 3339, for people and programs to read.
+    pub at: String,
+    /// In so many seconds from now, rounded up.
+    pub in_s: u64,
+    /// About what can be paid then: waiting doesn't cure a price above it.
+    pub brings: Credits,
 }
 
 /// News about a lease that the gateway holds.

@@ -14,6 +14,24 @@ pub enum RefusalCode {
     KeyExpired,
     /// The account's credits don't cover the price.
     InsufficientFunds,
+    /// The plan's quota for the period is used up, and nothing else pays.
+    QuotaExhausted,
+    /// The account's subscription is over, and nothing else pays.
+    SubscriptionExpired,
+    /// A payment of the subscription failed, and the time in which that is tolerated is over.
+    PaymentPastDue,
+    /// The plan doesn't include the rule's product.
+    PlanExcludesRoute,
+    /// The key is limited to other products.
+    KeyExcludesRoute,
+    /// The key's own budget for the period is used up.
+    KeyBudgetExhausted,
+    /// The budget of the key's team for the period is used up.
+    TeamBudgetExhausted,
+    /// The account's budget for the period is used up.
+    AccountBudgetExhausted,
+    /// More requests than the plan allows per second, or at the same time.
+    RateLimited,
     /// The account is suspended or closed.
     AccountSuspended,
     /// The ledger can't be reached, or is too busy to answer in time: our own fault.
@@ -22,14 +40,36 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code, in the order in which they are documented.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 15] = [
         Self::MissingKey,
         Self::InvalidKey,
         Self::KeyExpired,
         Self::InsufficientFunds,
+        Self::QuotaExhausted,
+        Self::SubscriptionExpired,
+        Self::PaymentPastDue,
+        Self::PlanExcludesRoute,
+        Self::KeyExcludesRoute,
+        Self::KeyBudgetExhausted,
+        Self::TeamBudgetExhausted,
+        Self::AccountBudgetExhausted,
+        Self::RateLimited,
         Self::AccountSuspended,
         Self::LedgerUnavailable,
     ];
+
+    /// Whether credits are short: a cheaper request might pass, and more credits could cure it.
+    pub const fn is_short(self) -> bool {
+        matches!(
+            self,
+            Self::InsufficientFunds
+                | Self::QuotaExhausted
+                | Self::SubscriptionExpired
+                | Self::KeyBudgetExhausted
+                | Self::TeamBudgetExhausted
+                | Self::AccountBudgetExhausted
+        )
+    }
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +78,15 @@ impl RefusalCode {
             Self::InvalidKey => "invalid_key",
             Self::KeyExpired => "key_expired",
             Self::InsufficientFunds => "insufficient_funds",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::SubscriptionExpired => "subscription_expired",
+            Self::PaymentPastDue => "payment_past_due",
+            Self::PlanExcludesRoute => "plan_excludes_route",
+            Self::KeyExcludesRoute => "key_excludes_route",
+            Self::KeyBudgetExhausted => "key_budget_exhausted",
+            Self::TeamBudgetExhausted => "team_budget_exhausted",
+            Self::AccountBudgetExhausted => "account_budget_exhausted",
+            Self::RateLimited => "rate_limited",
             Self::AccountSuspended => "account_suspended",
             Self::LedgerUnavailable => "ledger_unavailable",
         }

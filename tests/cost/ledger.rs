@@ -1,7 +1,7 @@
 //! Answers as a ledger would write them, by hand: the money isn't what is looked at here.
 
 use faregate_protocol::exchange::{
-    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Payer, Refused, VERSION,
+    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Limits, Payer, Refused, VERSION,
 };
 use faregate_protocol::{Credits, RefusalCode, api_key};
 use std::collections::BTreeMap;
@@ -56,14 +56,21 @@ impl Ledger {
             Payer::Id(id) => id.clone(),
             _ => self.names.entry(credential.clone()).or_insert(next).clone(),
         };
-        let facts = Facts { key: name, account: "acme".to_owned(), plan: None };
+        let facts = Facts { key: name, account: "acme".to_owned(), ..Facts::default() };
         let mut answer = EntryAnswer { facts: Some(facts), ..EntryAnswer::default() };
         if self.broke.contains(credential) {
             let code = RefusalCode::InsufficientFunds;
-            answer.refused = Some(Refused { code, available: Credits::ZERO, retry_ms: None });
+            answer.refused =
+                Some(Refused { code, available: Credits::ZERO, reset: None, top_up: false, retry_ms: None });
         } else if let Some(lease) = entry.lease {
             let recall = false;
-            answer.lease = Some(Granted { fence: lease.fence, granted: PLENTY, ttl_ms: TTL_MS, recall });
+            answer.lease = Some(Granted {
+                fence: lease.fence,
+                granted: PLENTY,
+                ttl_ms: TTL_MS,
+                recall,
+                limits: Limits::default(),
+            });
         }
         answer.ended = entry.ended.map(|ended| ended.fence);
         answer

@@ -35,7 +35,7 @@ fn lease() -> impl Strategy<Value = Lease> {
             let (granted, spent, returned, held, on_credit, on_credit_held, booked) = counters;
             let (low, cushion, marked, deadline, refill_at, marked_at, sliced, slices_due) = rest;
             Lease {
-                facts: Facts { key, account: "acme".into(), plan: None },
+                facts: Facts { key, account: "acme".into(), ..Facts::default() },
                 ended: ended.map(|(fence, spent)| Ended { fence, spent }),
                 on_credit: OnCredit { spent: on_credit, held: on_credit_held, booked },
                 marked: (marked_at, marked),

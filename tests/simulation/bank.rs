@@ -93,6 +93,7 @@ impl Bank {
             holders: 0,
             tight: false,
             plan: None,
+            contract: None,
         });
     }
 

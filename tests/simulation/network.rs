@@ -8,7 +8,6 @@ use crate::world::World;
 use faregate::decide::identity::Credential;
 use faregate::decide::shared::{self, Names};
 use faregate_protocol::Credits;
-use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
 use std::rc::Rc;
 
@@ -116,7 +115,7 @@ impl World {
     fn note(&mut self, message: &ExchangeRequest, answer: &ExchangeResponse) {
         let forget_before = self.time.saturating_sub(self.refusal_window());
         for (entry, answer) in message.entries.iter().zip(&answer.entries) {
-            let short = answer.refused.filter(|refused| refused.code == RefusalCode::InsufficientFunds);
+            let short = answer.refused.as_ref().filter(|refused| refused.code.is_short());
             if let (Some(refused), Some(key)) = (short, self.bank.payer(&entry.payer)) {
                 self.truth.note_short(self.time, key, refused.available.micros(), forget_before);
             }
@@ -251,7 +250,7 @@ fn answer_words(answer: &ExchangeResponse) -> String {
             let recall = if lease.recall { ", recalled" } else { "" };
             words += &format!("fence {} granted {}{recall}", lease.fence, lease.granted);
         }
-        if let Some(refused) = entry.refused {
+        if let Some(refused) = &entry.refused {
             let retry = refused.retry_ms.map(|ms| format!(", ask again in {ms}")).unwrap_or_default();
             words += &format!(" {} ({} available{retry})", refused.code, refused.available);
         }

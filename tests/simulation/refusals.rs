@@ -50,7 +50,7 @@ impl World {
                 let slow = worker.flights.values().any(|(_, about)| about.contains(&Some(key)));
                 (slow && !self.conditions.calm) || failed.is_some_and(|at| at >= since)
             }
-            RefusalCode::MissingKey => false,
+            _ => false,
         };
         if is_true { Ok(()) } else { Err(format!("key {key} is refused without a true reason: {refusal:?}")) }
     }

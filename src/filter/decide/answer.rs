@@ -6,7 +6,8 @@
 //! believed, because the gate's next message would repeat it.
 
 use faregate_protocol::exchange::{
-    Change, EntryAnswer, ExchangeResponse, Facts, Granted, MAX_AMOUNT, MAX_NAME_BYTES, Refused,
+    Change, EntryAnswer, ExchangeResponse, Facts, Granted, Limits, MAX_AMOUNT, MAX_NAME_BYTES, MAX_PRODUCTS,
+    Pricing, Product, Rate, Refused, Reset,
 };
 use faregate_protocol::{Credits, RefusalCode};
 use serde_json::Value;
@@ -55,6 +56,42 @@ fn facts(value: &Value) -> Option<Facts> {
         key: text(value.get("key")?)?,
         account: text(value.get("account")?)?,
         plan: optional(value, "plan", text)?,
+        products: optional(value, "products", |list| many(list, product))?,
+        key_products: optional(value, "key_products", |list| many(list, text))?,
+    })
+}
+
+fn many<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    value.as_array().filter(|list| list.len() <= MAX_PRODUCTS)?.iter().map(read).collect()
+}
+
+fn product(value: &Value) -> Option<Product> {
+    let pricing = |value: &Value| {
+        Some(match (value.get("times"), value.get("fixed")) {
+            (Some(factor), _) => Pricing::Times(credits(factor)?),
+            (_, Some(price)) => Pricing::Fixed(credits(price)?),
+            _ => Pricing::List,
+        })
+    };
+    Some(Product {
+        name: text(value.get("name")?)?,
+        pricing: optional(value, "pricing", pricing)?.unwrap_or_default(),
+    })
+}
+
+fn limits(value: &Value) -> Option<Limits> {
+    let rate = |value: &Value| {
+        let milli_per_s = small(value.get("milli_per_s")?).filter(|rate| *rate > 0)?;
+        Some(Rate { milli_per_s, burst: small(value.get("burst")?)?.max(1) })
+    };
+    Some(Limits { rate: optional(value, "rate", rate)?, concurrent: optional(value, "concurrent", small)? })
+}
+
+fn reset(value: &Value) -> Option<Reset> {
+    Some(Reset {
+        at: text(value.get("at")?)?,
+        in_s: value.get("in_s")?.as_u64()?,
+        brings: credits(value.get("brings")?)?,
     })
 }
 
@@ -64,6 +101,7 @@ fn granted(value: &Value) -> Option<Granted> {
         granted: credits(value.get("granted")?)?,
         ttl_ms: value.get("ttl_ms")?.as_u64()?,
         recall: optional(value, "recall", Value::as_bool)?.unwrap_or_default(),
+        limits: optional(value, "limits", limits)?.unwrap_or_default(),
     })
 }
 
@@ -71,6 +109,8 @@ fn refused(value: &Value) -> Option<Refused> {
     Some(Refused {
         code: code(value.get("code")?)?,
         available: optional(value, "available", credits)?.unwrap_or_default(),
+        reset: optional(value, "reset", reset)?,
+        top_up: optional(value, "top_up", Value::as_bool)?.unwrap_or_default(),
         retry_ms: optional(value, "retry_ms", small)?,
     })
 }
@@ -101,9 +141,11 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| (1..=MAX_NAME_BYTES).contains(&text.len())).map(str::to_owned)
 }
 
+/// A cause that this gate doesn't know is one of a later ledger's: somebody must pay for something.
 fn code(value: &Value) -> Option<RefusalCode> {
     let name = value.as_str()?;
-    RefusalCode::ALL.into_iter().find(|code| code.as_str() == name)
+    let known = RefusalCode::ALL.into_iter().find(|code| code.as_str() == name);
+    Some(known.unwrap_or(RefusalCode::InsufficientFunds))
 }
 
 #[cfg(test)]
@@ -121,12 +163,12 @@ mod tests {
             ended in any::<Option<u32>>(), on_credit in 0..=MOST,
         ) -> EntryAnswer {
             EntryAnswer {
-                facts: facts.map(|(key, account, plan)| Facts { key, account, plan }),
+                facts: facts.map(|(key, account, plan)| Facts { key, account, plan, ..Facts::default() }),
                 lease: lease.map(|(fence, granted, ttl_ms, recall)| {
-                    Granted { fence, granted: Credits::from_micros(granted), ttl_ms, recall }
+                    Granted { fence, granted: Credits::from_micros(granted), ttl_ms, recall, limits: Limits::default() }
                 }),
                 refused: refused.map(|(at, available, retry_ms)| {
-                    Refused { code: RefusalCode::ALL[at], available: Credits::from_micros(available), retry_ms }
+                    Refused { code: RefusalCode::ALL[at], available: Credits::from_micros(available), reset: None, top_up: false, retry_ms }
                 }),
                 ended,
                 on_credit: Credits::from_micros(on_credit),

@@ -13,8 +13,8 @@ use super::refusal::Refusal;
 use super::shared::{self, SharedMemory};
 use super::table::Table;
 use super::waiting::{Queue, Waiter};
+use faregate_protocol::Credits;
 use faregate_protocol::exchange::{self, Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer};
-use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
 /// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
@@ -241,7 +241,7 @@ impl<M: SharedMemory> Gate<M> {
             shared::create(&self.memory, &self.names, lease, facts.clone());
         }
         let mut queue = self.waiting.take(lease);
-        let stopped = answer.refused.is_some_and(|refused| refused.code != RefusalCode::InsufficientFunds);
+        let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
         let served = shared::update(&self.memory, lease, |record| {
             record.merge(sent, word, answer);
             if stopped {
@@ -295,7 +295,7 @@ impl<M: SharedMemory> Gate<M> {
         left: Left,
     ) -> Vec<Resolution> {
         queue.asked = false;
-        let Some(refused) = answer.refused else {
+        let Some(refused) = &answer.refused else {
             // Another worker's requests took what was granted for these. Patience bounds the rounds.
             queue.ask_at = if queue.rounds == 0 { now } else { now.plus_millis(AGAIN_MS) };
             queue.rounds += 1;
@@ -303,7 +303,7 @@ impl<M: SharedMemory> Gate<M> {
             return Vec::new();
         };
         let available = refused.available.saturating_add(left.spendable);
-        let funds = refused.code == RefusalCode::InsufficientFunds;
+        let funds = refused.code.is_short();
         // What the ledger has asked back from others, and what this gateway's workers may not have sold.
         let slices = (funds && left.sliced.is_positive()).then_some(AGAIN_MS);
         let on_its_way = refused.retry_ms.map(u64::from).or(slices);

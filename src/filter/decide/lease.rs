@@ -306,8 +306,13 @@ impl Lease {
             let cushion = self.cushion.max(least.times(CUSHION_PRICES));
             ask(used.saturating_add(least), need, need.saturating_add(cushion))
         });
-        let report =
-            LeaseReport { fence: self.fence, spent: self.spent, returned: self.returned, held: self.held };
+        let report = LeaseReport {
+            fence: self.fence,
+            spent: self.spent,
+            returned: self.returned,
+            held: self.held,
+            demand: 0,
+        };
         Entry {
             payer: Payer::Id(self.facts.key.clone()),
             ended: self.ended,
@@ -388,7 +393,7 @@ pub fn first_contact(payer: Payer, least: Credits, sum: Credits) -> Entry {
     Entry {
         payer,
         ended: None,
-        lease: Some(LeaseReport { fence: 1, spent: zero, returned: zero, held: zero }),
+        lease: Some(LeaseReport { fence: 1, spent: zero, returned: zero, held: zero, demand: 0 }),
         ask: Some(ask(least, sum, sum.saturating_add(least.times(CUSHION_PRICES)))),
         on_credit: zero,
     }

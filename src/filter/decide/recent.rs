@@ -4,7 +4,7 @@
 use super::moment::Moment;
 use super::refusal::Refusal;
 use super::table::Table;
-use faregate_protocol::{Credits, RefusalCode};
+use faregate_protocol::Credits;
 use std::collections::VecDeque;
 
 /// How long a refusal is remembered (ms). A top-up is noticed this much later at the latest.
@@ -43,7 +43,7 @@ impl Recent {
     pub fn recall(&self, now: Moment, lease: &str, price: Credits) -> Option<Refusal> {
         let Memory { refusal, .. } = self.refusals.get(lease).filter(|memory| now < memory.until)?;
         let refused = refusal.needed.unwrap_or(Credits::MAX);
-        let cheaper = refusal.code == RefusalCode::InsufficientFunds && price < refused;
+        let cheaper = refusal.code.is_short() && price < refused;
         (!cheaper).then(|| Refusal { needed: Some(price), ..refusal.clone() })
     }
 

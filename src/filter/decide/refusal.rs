@@ -100,8 +100,16 @@ const RETRY_AFTER: u32 = 1;
 pub fn status(code: RefusalCode) -> u16 {
     match code {
         RefusalCode::MissingKey | RefusalCode::InvalidKey | RefusalCode::KeyExpired => 401,
-        RefusalCode::InsufficientFunds => 402,
-        RefusalCode::AccountSuspended => 403,
+        RefusalCode::InsufficientFunds
+        | RefusalCode::QuotaExhausted
+        | RefusalCode::SubscriptionExpired
+        | RefusalCode::PaymentPastDue
+        | RefusalCode::PlanExcludesRoute
+        | RefusalCode::KeyBudgetExhausted
+        | RefusalCode::TeamBudgetExhausted
+        | RefusalCode::AccountBudgetExhausted => 402,
+        RefusalCode::AccountSuspended | RefusalCode::KeyExcludesRoute => 403,
+        RefusalCode::RateLimited => 429,
         RefusalCode::LedgerUnavailable => 503,
     }
 }
@@ -170,6 +178,15 @@ fn words<'a>(refusal: &Refusal, top_up_url: Option<&'a str>) -> (&'static str, S
             vec![Remedy::SendKey],
         ),
         RefusalCode::InsufficientFunds => insufficient(refusal, top_up_url),
+        RefusalCode::QuotaExhausted
+        | RefusalCode::SubscriptionExpired
+        | RefusalCode::PaymentPastDue
+        | RefusalCode::PlanExcludesRoute
+        | RefusalCode::KeyExcludesRoute
+        | RefusalCode::KeyBudgetExhausted
+        | RefusalCode::TeamBudgetExhausted
+        | RefusalCode::AccountBudgetExhausted
+        | RefusalCode::RateLimited => insufficient(refusal, top_up_url),
         RefusalCode::AccountSuspended => (
             "Account suspended",
             hint("This account is suspended or closed. Only the operator of this API can open it again."),

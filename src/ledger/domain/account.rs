@@ -21,6 +21,8 @@ pub struct Account {
     pub tight: bool,
     /// The name of the plan that it has subscribed to.
     pub plan: Option<String>,
+    /// What its newest subscription means for exchanges.
+    pub contract: Option<super::contract::Contract>,
 }
 
 /// The sums of an account's money. `granted + owed = available + held + spent + expired`.

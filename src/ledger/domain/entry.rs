@@ -65,11 +65,13 @@ pub enum Kind {
     OnCreditOwed = 11,
     /// A debt was paid.
     PayOwed = 12,
+    /// The ledger took what a silent gateway left, as the plan says.
+    Forfeited = 13,
 }
 
 impl Kind {
     /// All of them, by number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Grant,
         Self::Draw,
         Self::Spend,
@@ -82,6 +84,7 @@ impl Kind {
         Self::OnCredit,
         Self::OnCreditOwed,
         Self::PayOwed,
+        Self::Forfeited,
     ];
 
     /// The number in the database.
@@ -104,6 +107,7 @@ impl Kind {
             Self::OnCredit => "on_credit",
             Self::OnCreditOwed => "on_credit_owed",
             Self::PayOwed => "pay_owed",
+            Self::Forfeited => "forfeited",
         }
     }
 
@@ -112,7 +116,7 @@ impl Kind {
         match self {
             Self::Grant => Book::Issued,
             Self::Draw | Self::Expire | Self::LateSpend | Self::OnCredit | Self::PayOwed => Book::Available,
-            Self::Spend | Self::Return | Self::Reclaimed | Self::Breakage => Book::Held,
+            Self::Spend | Self::Return | Self::Reclaimed | Self::Breakage | Self::Forfeited => Book::Held,
             Self::LateSpendOwed | Self::OnCreditOwed => Book::Owed,
         }
     }
@@ -122,9 +126,12 @@ impl Kind {
         match self {
             Self::Grant | Self::Return | Self::Reclaimed => Book::Available,
             Self::Draw => Book::Held,
-            Self::Spend | Self::LateSpend | Self::LateSpendOwed | Self::OnCredit | Self::OnCreditOwed => {
-                Book::Revenue
-            }
+            Self::Spend
+            | Self::Forfeited
+            | Self::LateSpend
+            | Self::LateSpendOwed
+            | Self::OnCredit
+            | Self::OnCreditOwed => Book::Revenue,
             Self::Breakage | Self::Expire => Book::Expired,
             Self::PayOwed => Book::Owed,
         }

@@ -6,7 +6,7 @@
 
 use super::{BookError, Key, Kind, Lease, LeaseState, Purse, sizing};
 use faregate_protocol::exchange::{
-    Ask, Ended, Entry, EntryAnswer, Facts, Granted, LeaseReport, MAX_AMOUNT, Refused,
+    Ask, Ended, Entry, EntryAnswer, Facts, Granted, LeaseReport, Limits, MAX_AMOUNT, Refused,
 };
 use faregate_protocol::{Credits, RefusalCode};
 
@@ -84,8 +84,8 @@ pub fn ask_again(answer: &mut EntryAnswer, after_ms: u32) {
     }
 }
 
-const fn refused(code: RefusalCode, available: Credits) -> Refused {
-    Refused { code, available, retry_ms: None }
+fn refused(code: RefusalCode, available: Credits) -> Refused {
+    Refused { code, available, reset: None, top_up: false, retry_ms: None }
 }
 
 impl Payer {
@@ -98,7 +98,8 @@ impl Payer {
         self.purse.expire(now)?;
         let account = &self.purse.account;
         let plan = account.plan.clone();
-        let facts = Facts { key: self.key.id.to_string(), account: account.id.to_string(), plan };
+        let facts =
+            Facts { key: self.key.id.to_string(), account: account.id.to_string(), plan, ..Facts::default() };
         let mut answer = EntryAnswer { facts: Some(facts), ..EntryAnswer::default() };
         let mut verdict = Verdict { answer: EntryAnswer::default(), short: false, touched: false };
 
@@ -146,7 +147,7 @@ impl Payer {
     fn granted(&self, fence: u32, ttl_ms: u64) -> Option<Granted> {
         let Lease { granted, recall, .. } = self.lease;
         let current = self.lease.state == LeaseState::Open && self.lease.fence == fence;
-        current.then_some(Granted { fence, granted, ttl_ms, recall })
+        current.then_some(Granted { fence, granted, ttl_ms, recall, limits: Limits::default() })
     }
 
     fn charge_on_credit(&mut self, told: Credits) -> Result<Credits, BookError> {

@@ -48,6 +48,7 @@ impl Bank {
             holders: 0,
             tight: false,
             plan: None,
+            contract: None,
         };
         let leases = (1..=gates).map(|n| Lease::never(GatewayNo(n), KeyNo(1), AccountNo(1))).collect();
         Self { account, grants: BTreeMap::new(), leases, books: BTreeMap::new(), second: 1_000 }
@@ -147,6 +148,7 @@ impl Gate {
                 spent: credits(self.spent),
                 returned: credits(self.returned),
                 held: Credits::ZERO,
+                demand: 0,
             }),
             ask,
             on_credit: Credits::ZERO,
@@ -360,7 +362,7 @@ proptest! {
                 payer: Who::Id("key_1".into()),
                 ended: ended.map(|(fence, spent)| Ended { fence, spent: credits(spent) }),
                 lease: (fence > 0).then_some(LeaseReport {
-                    fence, spent: credits(spent), returned: credits(returned), held: credits(held),
+                    fence, spent: credits(spent), returned: credits(returned), held: credits(held), demand: 0,
                 }),
                 ask: (fence > 0).then_some(Ask { least: credits(want), need: credits(want), want: credits(want) }),
                 on_credit: credits(on_credit),

@@ -84,6 +84,7 @@ impl Bank {
             holders: 0,
             tight: false,
             plan: None,
+            contract: None,
         };
         Self {
             now: start,

@@ -178,12 +178,12 @@ fn suspending_and_revoking_close_the_gate() {
     let key = world.customer("acme", "5");
     let secret = key["key"].as_str().unwrap();
     assert_eq!(world.post("/admin/v1/accounts/acme/suspend", &json!({})).json()["state"], "suspended");
-    let refused = world.exchange(&ask(secret, 1)).entries[0].refused.unwrap();
+    let refused = world.exchange(&ask(secret, 1)).entries[0].refused.clone().unwrap();
     assert_eq!(refused.code.as_str(), "account_suspended");
     assert_eq!(world.post("/admin/v1/accounts/acme/resume", &json!({})).json()["state"], "active");
     let id = key["id"].as_str().unwrap();
     assert_eq!(world.post(&format!("/admin/v1/keys/{id}/revoke"), &json!({})).json()["state"], "revoked");
-    let refused = world.exchange(&ask(secret, 1)).entries[0].refused.unwrap();
+    let refused = world.exchange(&ask(secret, 1)).entries[0].refused.clone().unwrap();
     assert_eq!(refused.code.as_str(), "invalid_key");
     assert_eq!(world.post("/admin/v1/accounts/acme/close", &json!({})).json()["state"], "closed");
     world.post("/admin/v1/accounts/acme/resume", &json!({})).is_problem(409, "account_closed", None);

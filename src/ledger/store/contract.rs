@@ -124,6 +124,7 @@ pub fn report(key: &str, fence: u32, spent: i64, returned: i64) -> Entry {
             spent: credits(spent),
             returned: credits(returned),
             held: Credits::ZERO,
+            demand: 0,
         }),
         ask: None,
         on_credit: Credits::ZERO,

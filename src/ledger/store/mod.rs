@@ -165,7 +165,7 @@ impl Store {
         self.metrics.exchanges.inc();
         self.metrics.entries.inc_by(u64::try_from(done.response.entries.len()).unwrap_or(0));
         self.metrics.unknown_usage_lines.inc_by(done.unknown_lines);
-        for refused in done.response.entries.iter().filter_map(|entry| entry.refused) {
+        for refused in done.response.entries.iter().filter_map(|entry| entry.refused.as_ref()) {
             self.metrics.refuse(refused.code);
         }
         Ok(done.response)

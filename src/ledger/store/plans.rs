@@ -3,6 +3,7 @@
 
 use super::{Refusal, StoreError, at};
 use crate::api;
+use crate::domain::contract::Contract;
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{PRIORITY, Terms};
 use crate::domain::subscription::{State, Step, Subscription, Wrong};
@@ -78,6 +79,11 @@ pub fn shown(name: String, version: i64, terms: &Terms, made_ms: i64) -> api::Pl
         rollover: *rollover,
         created_at: at(made_ms),
     }
+}
+
+/// A contract as it is stored; one that can't be read is none.
+pub fn contract(stored: Option<String>) -> Option<Contract> {
+    stored.and_then(|json| serde_json::from_str(&json).ok())
 }
 
 /// A version's number; the columns never hold another.

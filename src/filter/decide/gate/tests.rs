@@ -6,7 +6,7 @@ use crate::decide::shared::tests::Memory;
 use faregate_protocol::api_key;
 use faregate_protocol::exchange::Facts;
 use faregate_protocol::exchange::{
-    Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Granted, Payer, Refused,
+    Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Granted, Limits, Payer, Refused,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -56,10 +56,21 @@ impl Bank {
 
     fn entry(&mut self, entry: &faregate_protocol::exchange::Entry) -> EntryAnswer {
         if matches!(&entry.payer, Payer::Key(text) if *text != key()) {
-            let refused = Refused { code: RefusalCode::InvalidKey, available: Credits::ZERO, retry_ms: None };
+            let refused = Refused {
+                code: RefusalCode::InvalidKey,
+                available: Credits::ZERO,
+                reset: None,
+                top_up: false,
+                retry_ms: None,
+            };
             return EntryAnswer { refused: Some(refused), ..EntryAnswer::default() };
         }
-        let facts = Facts { key: "key_1".into(), account: "acme".into(), plan: Some("pro".into()) };
+        let facts = Facts {
+            key: "key_1".into(),
+            account: "acme".into(),
+            plan: Some("pro".into()),
+            ..Facts::default()
+        };
         let mut answer =
             EntryAnswer { facts: Some(facts), on_credit: entry.on_credit, ..EntryAnswer::default() };
         if let Some(ended) = entry.ended {
@@ -70,7 +81,8 @@ impl Bank {
             answer.ended = Some(ended.fence);
         }
         if let Some(code) = self.refuse {
-            answer.refused = Some(Refused { code, available: Credits::ZERO, retry_ms: None });
+            answer.refused =
+                Some(Refused { code, available: Credits::ZERO, reset: None, top_up: false, retry_ms: None });
             return answer;
         }
         let Some(lease) = entry.lease else {
@@ -86,12 +98,23 @@ impl Bank {
             self.available -= more;
             if *granted < ask.need.micros() {
                 let available = Credits::from_micros(self.available);
-                answer.refused =
-                    Some(Refused { code: RefusalCode::InsufficientFunds, available, retry_ms: None });
+                answer.refused = Some(Refused {
+                    code: RefusalCode::InsufficientFunds,
+                    available,
+                    reset: None,
+                    top_up: false,
+                    retry_ms: None,
+                });
             }
         }
         let granted = Credits::from_micros(*granted);
-        answer.lease = Some(Granted { fence: lease.fence, granted, ttl_ms: 20_000, recall: false });
+        answer.lease = Some(Granted {
+            fence: lease.fence,
+            granted,
+            ttl_ms: 20_000,
+            recall: false,
+            limits: Limits::default(),
+        });
         answer
     }
 }

@@ -150,7 +150,7 @@ impl Holder {
 
     fn facts(record: &[u8]) -> Option<Facts> {
         let [key, account, plan] = names(record)?.map(str::to_owned);
-        Some(Facts { key, account, plan: Some(plan).filter(|plan| !plan.is_empty()) })
+        Some(Facts { key, account, plan: Some(plan).filter(|plan| !plan.is_empty()), ..Facts::default() })
     }
 }
 

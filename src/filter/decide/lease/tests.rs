@@ -1,5 +1,5 @@
 use super::*;
-use faregate_protocol::exchange::Granted;
+use faregate_protocol::exchange::{Granted, Limits};
 use proptest::prelude::*;
 
 fn credits(n: i64) -> Credits {
@@ -11,12 +11,13 @@ fn at(ms: u64) -> Moment {
 }
 
 fn grant(fence: u32, level: i64) -> EntryAnswer {
-    let lease = Granted { fence, granted: credits(level), ttl_ms: 1_000, recall: false };
+    let lease =
+        Granted { fence, granted: credits(level), ttl_ms: 1_000, recall: false, limits: Limits::default() };
     EntryAnswer { lease: Some(lease), ..EntryAnswer::default() }
 }
 
 fn open(level: i64) -> Lease {
-    let mut lease = Lease::new(Facts { key: "key_1".into(), account: "acme".into(), plan: None });
+    let mut lease = Lease::new(Facts { key: "key_1".into(), account: "acme".into(), ..Facts::default() });
     lease.merge(at(0), None, &grant(1, level));
     lease
 }
@@ -214,7 +215,7 @@ prop_compose! {
         let c = |at: usize| Credits::from_micros(n[at]);
         let m = |at: usize| Moment::from_nanos(n[at].unsigned_abs());
         Lease {
-            facts: Facts { key: names.0, account: names.1, plan: names.2 }, listed, stopped, fence, granted: c(0), spent: c(1),
+            facts: Facts { key: names.0, account: names.1, plan: names.2, ..Facts::default() }, listed, stopped, fence, granted: c(0), spent: c(1),
             returned: c(2), held: c(3), sliced: Credits::from_micros(slices[0]), slices_due: Moment::from_nanos(slices[1].unsigned_abs()), deadline: m(4), ended: ended.map(|fence| Ended { fence, spent: c(5) }),
             on_credit: OnCredit { spent: c(6), held: c(7), booked: c(8) }, low: c(9), cushion: c(10),
             refill_at: m(11), marked: (m(12), c(13)),

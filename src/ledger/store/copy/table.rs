@@ -42,7 +42,7 @@ const fn table(name: &'static str, key: &'static str, columns: &'static [(&'stat
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [Table; 13] = [
+pub const TABLES: [Table; 15] = [
     table(
         "accounts",
         "no",
@@ -61,7 +61,14 @@ pub const TABLES: [Table; 13] = [
             ("tight", Flag),
             ("created_ms", Number),
             ("plan", Text),
+            ("contract", Text),
+            ("budgets", Number),
         ],
+    ),
+    table(
+        "teams",
+        "no",
+        &[("no", Number), ("account", Number), ("id", Text), ("name", Text), ("created_ms", Number)],
     ),
     table(
         "keys",
@@ -77,6 +84,26 @@ pub const TABLES: [Table; 13] = [
             ("expires_ms", Number),
             ("expiry_told", Flag),
             ("note", Text),
+            ("created_ms", Number),
+            ("team", Number),
+            ("products", Text),
+        ],
+    ),
+    table(
+        "budgets",
+        "account, scope, target",
+        &[
+            ("account", Number),
+            ("scope", Text),
+            ("target", Number),
+            ("credits", Number),
+            ("unit", Text),
+            ("every", Number),
+            ("zone", Text),
+            ("period_ms", Number),
+            ("until_ms", Number),
+            ("spent", Number),
+            ("held", Number),
             ("created_ms", Number),
         ],
     ),
@@ -116,6 +143,13 @@ pub const TABLES: [Table; 13] = [
             ("zone", Text),
             ("rollover", Number),
             ("made_ms", Number),
+            ("beyond", Text),
+            ("overdraft", Number),
+            ("rate_milli", Number),
+            ("burst", Number),
+            ("concurrent", Number),
+            ("products", Text),
+            ("remainder", Text),
         ],
     ),
     table(
@@ -137,6 +171,7 @@ pub const TABLES: [Table; 13] = [
             ("given", Number),
             ("due_ms", Number),
             ("created_ms", Number),
+            ("next_plan", Number),
         ],
     ),
     table(
@@ -159,6 +194,7 @@ pub const TABLES: [Table; 13] = [
             ("brisk", Flag),
             ("touch", Number),
             ("changed_ms", Number),
+            ("demand", Number),
         ],
     ),
     table(

@@ -24,7 +24,7 @@ pub enum Busy {
 }
 
 const ACCOUNT: &str =
-    "SELECT no, id, state, available, held, spent, expired, owed, granted, holders, tight, plan
+    "SELECT no, id, state, available, held, spent, expired, owed, granted, holders, tight, plan, contract
     FROM accounts";
 
 /// Locks accounts and puts them on a fresh sheet, with the number that the epoch has after that.
@@ -136,6 +136,7 @@ fn account(row: &Row) -> Result<Account, Error> {
         holders: row.try_get(9)?,
         tight: row.try_get(10)?,
         plan: row.try_get(11)?,
+        contract: crate::store::plans::contract(row.try_get(12)?),
     })
 }
 

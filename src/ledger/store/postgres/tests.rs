@@ -60,6 +60,7 @@ fn entry(id: &str, fence: u32, spent: i64, level: i64) -> Entry {
             spent: credits(spent),
             returned: Credits::ZERO,
             held: Credits::ZERO,
+            demand: 0,
         }),
         ask: Some(Ask { least: level, need: level, want: level }),
         on_credit: Credits::ZERO,

@@ -2,12 +2,13 @@
 
 use super::{credits, maybe_time};
 use crate::domain::{Account, AccountId, AccountNo, AccountState, Books, Key, KeyId, KeyNo};
+use crate::store::plans::contract;
 use crate::store::{Refusal, StoreError};
 use faregate_protocol::exchange::Payer;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 /// The columns that [`account`] reads.
-const ACCOUNT: &str = "a.no, a.id, a.state, a.available, a.held, a.spent, a.expired, a.owed, a.granted, a.holders, a.tight, a.plan";
+const ACCOUNT: &str = "a.no, a.id, a.state, a.available, a.held, a.spent, a.expired, a.owed, a.granted, a.holders, a.tight, a.plan, a.contract";
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let state: String = row.get(2)?;
@@ -27,6 +28,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         holders: row.get(9)?,
         tight: row.get(10)?,
         plan: row.get(11)?,
+        contract: contract(row.get::<_, Option<String>>(12)?),
     })
 }
 

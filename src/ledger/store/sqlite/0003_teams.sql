@@ -1,0 +1,60 @@
+-- Teams, budgets, and what a plan says beyond its quota.
+
+-- What the newest subscription means for exchanges, as JSON; written whenever that changes.
+ALTER TABLE accounts ADD COLUMN contract TEXT;
+-- How many budgets there are of the account, its teams and its keys.
+ALTER TABLE accounts ADD COLUMN budgets INTEGER NOT NULL DEFAULT 0;
+
+-- 'bought': what was bought pays next; 'refuse': nothing does; 'overdraft': a grant of its own, up to a cap.
+ALTER TABLE plan_versions ADD COLUMN beyond TEXT NOT NULL DEFAULT 'bought'
+  CHECK (beyond IN ('bought', 'refuse', 'overdraft'));
+ALTER TABLE plan_versions ADD COLUMN overdraft INTEGER NOT NULL DEFAULT 0 CHECK (overdraft >= 0);
+-- Thousandths of a request per second, requests at once after a pause, requests at the same time.
+ALTER TABLE plan_versions ADD COLUMN rate_milli INTEGER CHECK (rate_milli > 0);
+ALTER TABLE plan_versions ADD COLUMN burst INTEGER CHECK (burst > 0);
+ALTER TABLE plan_versions ADD COLUMN concurrent INTEGER CHECK (concurrent > 0);
+-- Which products are included, as JSON; all when absent.
+ALTER TABLE plan_versions ADD COLUMN products TEXT;
+-- Whose is what a gateway that died had not reported.
+ALTER TABLE plan_versions ADD COLUMN remainder TEXT NOT NULL DEFAULT 'customer'
+  CHECK (remainder IN ('customer', 'operator'));
+
+-- The plan that it changes to when the running period ends.
+ALTER TABLE subscriptions ADD COLUMN next_plan INTEGER REFERENCES plans (no);
+
+CREATE TABLE teams (
+  no INTEGER PRIMARY KEY,
+  account INTEGER NOT NULL REFERENCES accounts (no),
+  id TEXT NOT NULL,
+  name TEXT,
+  created_ms INTEGER NOT NULL,
+  UNIQUE (account, id)
+) STRICT;
+
+ALTER TABLE keys ADD COLUMN team INTEGER REFERENCES teams (no);
+-- To which products it is limited, as JSON; none when absent.
+ALTER TABLE keys ADD COLUMN products TEXT;
+
+-- How much an account, a team or a key may use per period. What is held is in leases now.
+CREATE TABLE budgets (
+  account INTEGER NOT NULL REFERENCES accounts (no),
+  scope TEXT NOT NULL CHECK (scope IN ('account', 'team', 'key')),
+  -- The team's or the key's row; zero for the account.
+  target INTEGER NOT NULL,
+  credits INTEGER NOT NULL CHECK (credits > 0),
+  unit TEXT NOT NULL CHECK (unit IN ('hour', 'day', 'week', 'month', 'year')),
+  every INTEGER NOT NULL CHECK (every > 0),
+  zone TEXT NOT NULL,
+  -- The period that is counted.
+  period_ms INTEGER NOT NULL,
+  until_ms INTEGER NOT NULL,
+  spent INTEGER NOT NULL CHECK (spent >= 0),
+  held INTEGER NOT NULL CHECK (held >= 0),
+  created_ms INTEGER NOT NULL,
+  PRIMARY KEY (account, scope, target)
+) STRICT, WITHOUT ROWID;
+
+-- How many requests came per second lately, where the plan limits them.
+ALTER TABLE leases ADD COLUMN demand INTEGER NOT NULL DEFAULT 0;
+
+INSERT INTO entry_kinds (kind, name, from_book, to_book) VALUES (13, 'forfeited', 'held', 'revenue');
