@@ -60,19 +60,19 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
     sum
 }
 
-/// CRC-32/ISO-HDLC (the one of zip and Ethernet), half a byte at a time.
+/// CRC-32/ISO-HDLC (the one of zip and Ethernet).
 fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 16] = {
-        let mut table = [0_u32; 16];
+    const TABLE: [u32; 256] = {
+        let mut table = [0_u32; 256];
         let mut index = 0_u32;
-        while index < 16 {
+        while index < 256 {
             let mut value = index;
             let mut bit = 0;
-            while bit < 4 {
+            while bit < 8 {
                 value = if value & 1 == 1 { (value >> 1) ^ 0xEDB8_8320 } else { value >> 1 };
                 bit += 1;
             }
-            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; the loop ends at 16")]
+            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; the loop ends at 256")]
             {
                 table[index as usize] = value;
             }
@@ -80,8 +80,8 @@ fn crc32(bytes: &[u8]) -> u32 {
         }
         table
     };
-    let step = |crc: u32| (crc >> 4) ^ TABLE.get((crc & 15) as usize).copied().unwrap_or(0);
-    !bytes.iter().fold(u32::MAX, |crc, byte| step(step(crc ^ u32::from(*byte))))
+    let entry = |crc: u32| TABLE.get((crc & 255) as usize).copied().unwrap_or(0);
+    !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ entry(crc ^ u32::from(*byte)))
 }
 
 #[cfg(test)]

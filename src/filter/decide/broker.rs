@@ -7,14 +7,14 @@
 
 use super::gate::{Charge, Gate, Outcome, Passage, Resolution};
 use super::identity::Credential;
-use super::lease::{Admission, Holder, Lease, Purse, first_contact};
+use super::lease::{self, Admission, Holder, Lease, Purse, first_contact};
 use super::moment::Moment;
 use super::refusal::Refusal;
 use super::shared::{self, SharedMemory};
 use super::table::Table;
 use super::waiting::{Queue, Waiter};
-use faregate_protocol::Credits;
 use faregate_protocol::exchange::{self, Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer};
+use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
 /// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
@@ -241,17 +241,21 @@ impl<M: SharedMemory> Gate<M> {
             shared::create(&self.memory, &self.names, lease, facts.clone());
         }
         let mut queue = self.waiting.take(lease);
+        let costs = self.reprice(queue.as_mut(), answer);
         let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
         let served = shared::update(&self.memory, lease, |record| {
             record.merge(sent, word, answer);
             if stopped {
                 record.stop();
             }
-            let waiters = queue.iter().flat_map(|queue| &queue.waiters);
-            let paid: Vec<Option<u32>> = waiters.map(|waiter| admit(record, now, waiter)).collect();
-            (paid, record.clone())
+            let admit = |cost: &Result<Credits, RefusalCode>| {
+                record.note();
+                cost.as_ref().ok().map(|price| record.admit(now, *price))
+            };
+            (costs.iter().map(admit).collect::<Vec<_>>(), record.clone())
         });
-        let (paid, record) = served.map_or((Vec::new(), None), |(paid, record)| (paid, Some(record)));
+        let (admitted, record) =
+            served.map_or((Vec::new(), None), |(admitted, record)| (admitted, Some(record)));
         if let Some(record) = &record {
             self.beat.merged(now, lease, record);
         }
@@ -261,20 +265,32 @@ impl<M: SharedMemory> Gate<M> {
         let mut resolutions = Vec::new();
         let mut left = std::collections::VecDeque::new();
         for (number, waiter) in queue.waiters.drain(..).enumerate() {
-            match (paid.get(number).copied().flatten(), &record) {
-                (Some(fence), Some(record)) => {
+            let excluded = costs.get(number).and_then(|cost| cost.err());
+            let outcome = match (admitted.get(number).copied().flatten(), &record, excluded) {
+                (Some(Admission::Paid { fence, counted, .. }), Some(record), _) => {
                     self.counters.admitted += 1;
-                    let charge = Charge {
+                    Outcome::Pass(Passage::Paid(Charge {
                         holder: Rc::new(Holder::of(lease, record.encode())),
                         rule: waiter.rule,
                         price: waiter.price,
                         purse: Purse::Lease(fence),
-                    };
-                    let outcome = Outcome::Pass(Passage::Paid(charge));
-                    resolutions.push(Resolution { context: waiter.context, outcome });
+                        counted,
+                    }))
                 }
-                _ => left.push_back(waiter),
-            }
+                (Some(Admission::Throttled(wait)), ..) => {
+                    let refusal = Refusal { payer: answer.facts.clone(), ..Refusal::throttled(wait) };
+                    self.refuse(waiter.rule, refusal)
+                }
+                (.., Some(code)) if !stopped => {
+                    let refusal = Refusal { payer: answer.facts.clone(), ..Refusal::plain(code) };
+                    self.refuse(waiter.rule, refusal)
+                }
+                _ => {
+                    left.push_back(waiter);
+                    continue;
+                }
+            };
+            resolutions.push(Resolution { context: waiter.context, outcome });
         }
         queue.waiters = left;
         let left = record.map_or_else(Left::default, |record| Left {
@@ -283,6 +299,22 @@ impl<M: SharedMemory> Gate<M> {
         });
         resolutions.extend(self.not_served(now, lease, queue, answer, left));
         resolutions
+    }
+
+    /// What those who wait have to pay, now that the ledger has said who they are.
+    fn reprice(&self, queue: Option<&mut Queue>, answer: &EntryAnswer) -> Vec<Result<Credits, RefusalCode>> {
+        let Some(queue) = queue else {
+            return Vec::new();
+        };
+        let record = answer.facts.clone().map(|facts| Lease::new(facts).encode());
+        let reprice = |waiter: &mut Waiter| {
+            let rule = self.settings.rule(waiter.rule);
+            if let (Some(record), Some(list)) = (&record, rule.price) {
+                waiter.price = lease::price(record, rule.product.as_deref(), list)?;
+            }
+            Ok(waiter.price)
+        };
+        queue.waiters.iter_mut().map(reprice).collect()
     }
 
     /// Those whom the lease didn't cover ask again, or are refused when the ledger says that there is no more.
@@ -324,6 +356,8 @@ impl<M: SharedMemory> Gate<M> {
         let refusal = |price: Credits| Refusal {
             needed: Some(price),
             available: Some(available),
+            reset: refused.reset.clone(),
+            top_up: refused.top_up,
             payer: answer.facts.clone(),
             vouched,
             ..Refusal::plain(refused.code)
@@ -369,13 +403,6 @@ impl<M: SharedMemory> Gate<M> {
             resolutions.push(Resolution { context: waiter.context, outcome });
         }
         resolutions
-    }
-}
-
-fn admit(record: &mut Lease, now: Moment, waiter: &Waiter) -> Option<u32> {
-    match record.admit(now, waiter.price) {
-        Admission::Paid { fence, .. } => Some(fence),
-        Admission::Short => None,
     }
 }
 

@@ -7,14 +7,14 @@
 use super::beat::Beat;
 use super::broker::Flights;
 use super::identity::{self, Credential, NoCredential};
-use super::lease::{Admission, Holder, Lease, Purse};
+use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
 use super::refusal::Refusal;
 use super::request::Head;
 use super::rules;
 use super::settings::{Identity, OnLedgerError, Rule, Settings, StatusSet};
-use super::settlement::Settlements;
+use super::settlement::{Settlements, Sold};
 use super::shared::{self, Names, SharedMemory};
 use super::table::Table;
 use super::usage::Tally;
@@ -33,6 +33,16 @@ pub struct Charge {
     pub price: Credits,
     /// Out of what.
     pub purse: Purse,
+    /// Whether its lease must hear when the request is over.
+    pub counted: bool,
+}
+
+/// What came of an attempt to pay.
+enum Payment {
+    Paid(Charge),
+    /// Nothing here covers this price.
+    Short(Credits),
+    Refused(Refusal),
 }
 
 /// How a request goes on.
@@ -193,9 +203,11 @@ impl<M: SharedMemory> Gate<M> {
             }
         };
         let lease = self.names.lease(&credential);
-        if let Some(charge) = self.pay(now, &lease, number, price) {
-            return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));
-        }
+        let price = match self.pay(now, &lease, number, price) {
+            Payment::Paid(charge) => return Arrival::Decided(Outcome::Pass(Passage::Paid(charge))),
+            Payment::Refused(refusal) => return Arrival::Decided(self.refuse(number, refusal)),
+            Payment::Short(price) => price,
+        };
         if let Some(refusal) = self.recent.recall(now, &lease, price) {
             return Arrival::Decided(self.refuse(number, refusal));
         }
@@ -205,36 +217,56 @@ impl<M: SharedMemory> Gate<M> {
         self.wait(now, context, &lease, credential, number, price)
     }
 
-    fn pay(&mut self, now: Moment, lease: &str, rule: usize, price: Credits) -> Option<Charge> {
-        let (holder, fence) = match self.settlements.sell(lease, now, price) {
-            Some(sold) => sold,
-            None => self.pay_from_lease(now, lease, price)?,
-        };
-        self.counters.admitted += 1;
-        Some(Charge { holder, rule, price, purse: Purse::Lease(fence) })
+    fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
+        let product = self.settings.rule(rule).product.as_deref();
+        match self.settlements.sell(lease, now, |holder| holder.price(product, list)) {
+            Some(Sold { holder, fence, price }) => {
+                self.counters.admitted += 1;
+                let purse = Purse::Lease(fence);
+                Payment::Paid(Charge { holder, rule, price, purse, counted: false })
+            }
+            None => self.pay_from_lease(now, lease, rule, list),
+        }
     }
 
     /// Charges the lease itself. While it is rich, a slice is cut for the requests to come.
-    fn pay_from_lease(&mut self, now: Moment, lease: &str, price: Credits) -> Option<(Rc<Holder>, u32)> {
+    fn pay_from_lease(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
+        let product = self.settings.rule(rule).product.as_deref();
         let untold = self.settlements.take(lease);
-        let admit = |lease: &mut Lease| {
+        let admit = |lease: &mut Lease, record: &[u8]| {
             untold.tell(lease);
-            match lease.admit(now, price) {
-                Admission::Paid { fence, refill } => Some((fence, refill, lease.slice(now, price))),
-                Admission::Short => None,
-            }
+            lease.note();
+            let price = lease::price(record, product, list)?;
+            let admission = lease.admit(now, price);
+            let paid = matches!(admission, Admission::Paid { .. });
+            Ok((price, admission, if paid { lease.slice(now, price) } else { None }))
         };
-        let (admitted, record) = shared::update_counters(&self.memory, lease, admit)?;
-        let (fence, refill, slice) = admitted?;
-        if refill {
-            self.refills.insert(lease, price);
-            self.wake = true;
+        let Some((admitted, record)) = shared::update_counters(&self.memory, lease, admit) else {
+            return Payment::Short(list);
+        };
+        match admitted {
+            Ok((price, Admission::Paid { fence, refill, counted }, slice)) => {
+                if refill {
+                    self.refills.insert(lease, price);
+                    self.wake = true;
+                }
+                let holder = Rc::new(Holder::of(lease, record));
+                if let Some(slice) = slice {
+                    self.settlements.cut(slice, &holder);
+                }
+                self.counters.admitted += 1;
+                Payment::Paid(Charge { holder, rule, price, purse: Purse::Lease(fence), counted })
+            }
+            Ok((price, Admission::Short, _)) => Payment::Short(price),
+            Ok((_, Admission::Throttled(wait), _)) => Payment::Refused(Refusal {
+                payer: Some(Holder::of(lease, record).names()),
+                ..Refusal::throttled(wait)
+            }),
+            Err(code) => Payment::Refused(Refusal {
+                payer: Some(Holder::of(lease, record).names()),
+                ..Refusal::plain(code)
+            }),
         }
-        let holder = Rc::new(Holder::of(lease, record));
-        if let Some(slice) = slice {
-            self.settlements.cut(slice, &holder);
-        }
-        Some((holder, fence))
     }
 
     fn wait(
@@ -267,8 +299,12 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Refuses, or lets through if the rule only watches.
-    pub(super) fn refuse(&mut self, rule: usize, refusal: Refusal) -> Outcome {
-        if self.settings.rule(rule).shadow {
+    pub(super) fn refuse(&mut self, rule: usize, mut refusal: Refusal) -> Outcome {
+        let Rule { shadow, rate_limited_status, .. } = *self.settings.rule(rule);
+        if refusal.code == RefusalCode::RateLimited {
+            refusal.status = Some(rate_limited_status);
+        }
+        if shadow {
             self.counters.shadow += 1;
             return Outcome::Pass(Passage::Shadow(refusal));
         }
@@ -283,7 +319,7 @@ impl<M: SharedMemory> Gate<M> {
     pub(super) fn without_ledger(&mut self, lease: &str, number: usize, price: Credits) -> Outcome {
         let Rule { on_ledger_error, .. } = self.settings.rule(number);
         if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {
-            let admit = |lease: &mut Lease| lease.admit_on_credit(price, limit);
+            let admit = |lease: &mut Lease, _: &[u8]| lease.admit_on_credit(price, limit);
             if let Some((true, record)) = shared::update_counters(&self.memory, lease, admit) {
                 self.counters.admitted += 1;
                 self.counters.on_credit += 1;
@@ -292,6 +328,7 @@ impl<M: SharedMemory> Gate<M> {
                     rule: number,
                     price,
                     purse: Purse::Credit,
+                    counted: false,
                 }));
             }
         }
@@ -317,15 +354,26 @@ impl<M: SharedMemory> Gate<M> {
             return Credits::ZERO;
         }
         self.settlements.keep(charge.holder.lease(), charge.purse, charge.price);
+        if charge.counted {
+            self.settlements.leave(charge.holder.lease());
+            self.settlements.tell(&self.memory, charge.holder.lease());
+        }
         self.tally(charge, Some(charge.price));
         charge.price
     }
 
     fn release(&mut self, charge: &Charge) {
-        self.settlements.release(charge.holder.lease(), charge.purse, charge.price);
-        self.settlements.tell(&self.memory, charge.holder.lease());
+        self.give_back(charge);
         self.counters.refunds += 1;
         self.tally(charge, None);
+    }
+
+    fn give_back(&mut self, charge: &Charge) {
+        self.settlements.release(charge.holder.lease(), charge.purse, charge.price);
+        if charge.counted {
+            self.settlements.leave(charge.holder.lease());
+        }
+        self.settlements.tell(&self.memory, charge.holder.lease());
     }
 
     fn tally(&mut self, charge: &Charge, kept: Option<Credits>) {
@@ -336,8 +384,7 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Takes an admission back whose request is gone: its client hung up while it waited.
     pub fn cancel(&mut self, charge: &Charge) {
-        self.settlements.release(charge.holder.lease(), charge.purse, charge.price);
-        self.settlements.tell(&self.memory, charge.holder.lease());
+        self.give_back(charge);
         self.counters.admitted = self.counters.admitted.saturating_sub(1);
     }
 }

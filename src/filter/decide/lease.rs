@@ -9,12 +9,16 @@
 //! - What goes through on credit, while the ledger is away, is counted apart and never above the rule's limit.
 
 mod codec;
+mod throttle;
 
-pub use codec::Holder;
+pub use codec::{Holder, price};
+pub use throttle::{Throttle, Wait};
 
 use super::moment::Moment;
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Facts, LeaseReport, MAX_AMOUNT, Payer};
+use faregate_protocol::exchange::{
+    Ask, Ended, Entry, EntryAnswer, Facts, LeaseReport, Limits, MAX_AMOUNT, Payer,
+};
 
 /// A request's charge comes back, or a refill's answer, within this time, or another try is due (ms).
 const REFILL_AGAIN_MS: u64 = 1_000;
@@ -91,6 +95,8 @@ pub struct Lease {
     pub refill_at: Moment,
     /// When, and how much had been sold, the rate was last measured.
     pub marked: (Moment, Credits),
+    /// How fast it may be spent from, where the payer's plan limits that.
+    pub throttle: Option<Throttle>,
 }
 
 /// What [`Lease::admit`] did.
@@ -102,9 +108,13 @@ pub enum Admission {
         fence: u32,
         /// Whether a refill is due, and asking for it falls to the caller of this function.
         refill: bool,
+        /// Whether the lease must hear when the request is over.
+        counted: bool,
     },
     /// The lease doesn't cover it.
     Short,
+    /// It came too fast, or too many are under way.
+    Throttled(Wait),
 }
 
 /// What a worker may sell of a lease without looking at it.
@@ -183,12 +193,18 @@ impl Lease {
         if price > spendable {
             return Admission::Short;
         }
+        if let Some(throttle) = &mut self.throttle
+            && let Err(wait) = throttle.pass(now)
+        {
+            return Admission::Throttled(wait);
+        }
         self.held = self.held.saturating_add(price);
         let refill = spendable.less(price) < self.low && now >= self.refill_at;
         if refill {
             self.refill_at = now.plus_millis(REFILL_AGAIN_MS);
         }
-        Admission::Paid { fence: self.fence, refill }
+        let counted = self.throttle.as_ref().is_some_and(Throttle::counts);
+        Admission::Paid { fence: self.fence, refill, counted }
     }
 
     /// Cuts a slice for a worker that has just sold something at `price`; none when little is left, or soon over.
@@ -197,7 +213,8 @@ impl Lease {
         let size = spendable.split(SLICES);
         let enough = size >= price.times(SLICE_PRICES) && spendable.less(size) >= self.low;
         let due = now.plus_millis(SLICE_BACK_MS);
-        if !enough || due >= self.deadline {
+        // Limits are for all workers together, so each request must look at the lease.
+        if !enough || due >= self.deadline || self.throttle.is_some() {
             return None;
         }
         self.sliced = self.sliced.saturating_add(size);
@@ -290,6 +307,23 @@ impl Lease {
     pub fn settle_forgotten(&mut self) {
         self.spent = self.spent.saturating_add(std::mem::take(&mut self.held));
         self.on_credit.spent = self.on_credit.spent.saturating_add(std::mem::take(&mut self.on_credit.held));
+        if let Some(throttle) = &mut self.throttle {
+            throttle.under_way = 0;
+        }
+    }
+
+    /// Notes that a request came, whether it is admitted or not.
+    pub fn note(&mut self) {
+        if let Some(throttle) = &mut self.throttle {
+            throttle.note();
+        }
+    }
+
+    /// Notes that so many requests are over.
+    pub fn leave(&mut self, requests: u32) {
+        if let Some(throttle) = &mut self.throttle {
+            throttle.leave(requests);
+        }
     }
 
     /// What to tell the ledger. `asking` holds the cheapest of the prices that wait and their sum; `None`
@@ -311,7 +345,7 @@ impl Lease {
             spent: self.spent,
             returned: self.returned,
             held: self.held,
-            demand: 0,
+            demand: self.throttle.as_ref().map_or(0, |throttle| throttle.demand),
         };
         Entry {
             payer: Payer::Id(self.facts.key.clone()),
@@ -334,6 +368,9 @@ impl Lease {
                 sold.less(level).times(HORIZON_MS).split(i64::try_from(passed).unwrap_or(i64::MAX));
             self.cushion = over_horizon.max(self.cushion.split(4).times(3));
             self.marked = (now, sold);
+            if let Some(throttle) = &mut self.throttle {
+                throttle.measure(passed);
+            }
         }
     }
 
@@ -342,6 +379,14 @@ impl Lease {
     pub fn grow(&mut self, price: Credits) {
         self.cushion =
             self.cushion.min(self.granted).times(4).max(self.cushion).max(price.times(CUSHION_PRICES));
+    }
+
+    /// Takes this gateway's part of the limits, as the ledger divides them now.
+    fn limit(&mut self, limits: Limits) {
+        let throttle = self.throttle.take().filter(|_| !limits.is_none());
+        if !limits.is_none() {
+            self.throttle = Some(Throttle { limits, ..throttle.unwrap_or_default() });
+        }
     }
 
     /// Takes the ledger's answer to a message sent at `sent` that carried the final word on fence `word`, if
@@ -369,6 +414,7 @@ impl Lease {
             return;
         };
         self.stopped = false;
+        self.limit(granted.limits);
         if granted.granted > self.granted {
             self.granted = granted.granted;
             self.low = self.unspent().split(4);

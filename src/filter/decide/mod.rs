@@ -3,7 +3,8 @@
 //! Rooms, in the order in which a request meets them:
 //! - [`settings`]: what the operator configured, checked when Envoy loads it.
 //! - [`request`], [`identity`], [`rules`]: what is asked for, who asks, what it costs.
-//! - [`lease`]: how much a payer may still spend here; kept in [`shared`] memory of all workers.
+//! - [`terms`]: what its plan and its key leave open to the payer, and at what price.
+//! - [`lease`]: how much, and how fast, a payer may still spend here; kept in [`shared`] memory of all workers.
 //! - [`gate`]: ties these together for one worker; what it can't decide alone waits in [`waiting`].
 //! - [`broker`] and [`answer`]: one exchange with the ledger for all who wait; [`beat`]: the gateway's regular report.
 //! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger; [`legacy`]: when a
@@ -26,5 +27,6 @@ pub mod settings;
 pub mod settlement;
 pub mod shared;
 pub mod table;
+pub mod terms;
 pub mod usage;
 pub mod waiting;

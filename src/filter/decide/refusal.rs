@@ -3,7 +3,8 @@
 //! What must hold: a caller is told to pay only when paying cures it, and to come back only when waiting
 //! does. Nothing of the caller's is repeated except where JSON escapes it.
 
-use faregate_protocol::exchange::Facts;
+use super::lease::Wait;
+use faregate_protocol::exchange::{Facts, Reset};
 use faregate_protocol::{Credits, RefusalCode};
 use serde::Serialize;
 
@@ -16,6 +17,14 @@ pub struct Refusal {
     pub needed: Option<Credits>,
     /// What the payer could still spend, where it is known.
     pub available: Option<Credits>,
+    /// When more comes by itself.
+    pub reset: Option<Reset>,
+    /// Whether buying credits cures it.
+    pub top_up: bool,
+    /// The status, where the rule says another than the cause.
+    pub status: Option<u16>,
+    /// How long one who came too fast should stay away, in seconds.
+    pub wait_s: u32,
     /// A narrower reason, for a person.
     pub hint: Option<&'static str>,
     /// Who is refused, where that is known: for the operator's log, not for the answer.
@@ -27,7 +36,29 @@ pub struct Refusal {
 impl Refusal {
     /// For a cause that has nothing to do with amounts.
     pub fn plain(code: RefusalCode) -> Self {
-        Self { code, needed: None, available: None, hint: None, payer: None, vouched: false }
+        Self {
+            code,
+            needed: None,
+            available: None,
+            reset: None,
+            top_up: false,
+            status: None,
+            wait_s: RETRY_AFTER,
+            hint: None,
+            payer: None,
+            vouched: false,
+        }
+    }
+
+    /// For one who came too fast.
+    pub fn throttled(Wait(ms): Wait) -> Self {
+        let wait_s = u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
+        Self { wait_s, ..Self::plain(RefusalCode::RateLimited) }
+    }
+
+    /// When waiting alone cures it.
+    fn cured_at(&self) -> Option<&Reset> {
+        self.reset.as_ref().filter(|reset| self.needed.is_none_or(|needed| needed <= reset.brings))
     }
 }
 
@@ -40,6 +71,8 @@ pub struct Surroundings<'a> {
     pub request_id: Option<&'a [u8]>,
     /// Where to top up.
     pub top_up_url: Option<&'a str>,
+    /// Where to get a bigger plan.
+    pub upgrade_url: Option<&'a str>,
 }
 
 /// A refusal ready to be sent.
@@ -68,6 +101,8 @@ struct Problem<'a> {
     available: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<&'a str>,
     retryable: bool,
     remedies: Vec<Remedy<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,17 +113,20 @@ struct Problem<'a> {
 #[serde(tag = "action", rename_all = "snake_case")]
 enum Remedy<'a> {
     SendKey,
-    TopUp {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        url: Option<&'a str>,
-    },
-    ReduceCost {
-        max: String,
-    },
-    Retry {
-        after_seconds: u32,
-    },
+    TopUp(Link<'a>),
+    UpgradePlan(Link<'a>),
+    PayInvoice(Link<'a>),
+    Wait { until: &'a str },
+    RaiseBudget,
+    ReduceCost { max: String },
+    Retry { after_seconds: u32 },
     ContactOperator,
+}
+
+#[derive(Serialize)]
+struct Link<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
 /// How much of a path or a request's id is kept while the request waits, and repeated in a refusal, in bytes.
@@ -116,12 +154,17 @@ pub fn status(code: RefusalCode) -> u16 {
 
 /// Words a refusal.
 pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
-    let status = status(refusal.code);
-    let retryable = refusal.code == RefusalCode::LedgerUnavailable;
-    let (title, detail, remedies) = words(refusal, around.top_up_url);
+    let limited = refusal.code == RefusalCode::RateLimited;
+    let status = refusal.status.unwrap_or(status(refusal.code));
+    let retry_after = match refusal.code {
+        RefusalCode::LedgerUnavailable | RefusalCode::RateLimited => Some(u64::from(refusal.wait_s)),
+        _ => refusal.cured_at().map(|reset| reset.in_s),
+    };
+    let retryable = refusal.code == RefusalCode::LedgerUnavailable || limited;
+    let (title, detail, remedies) = words(refusal, around);
     let lossy =
         |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..MOST_REPEATED).unwrap_or(bytes)).into_owned();
-    let amounts = refusal.code == RefusalCode::InsufficientFunds;
+    let amounts = refusal.code.is_short();
     let problem = Problem {
         r#type: format!("urn:faregate:refusal:{}", refusal.code),
         title,
@@ -132,6 +175,7 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
         needed: refusal.needed.filter(|_| amounts).map(|credits| credits.to_string()),
         available: refusal.available.filter(|_| amounts).map(|credits| credits.to_string()),
         unit: amounts.then_some("credits"),
+        resets_at: refusal.reset.as_ref().map(|reset| reset.at.as_str()),
         retryable,
         remedies,
         request_id: around.request_id.map(lossy),
@@ -143,12 +187,13 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
     if status == 401 {
         headers.push(("www-authenticate", "Bearer realm=\"faregate\"".to_owned()));
     }
-    if retryable {
-        headers.push(("retry-after", RETRY_AFTER.to_string()));
-    } else {
+    if let Some(seconds) = retry_after {
+        headers.push(("retry-after", seconds.to_string()));
+    }
+    if !retryable {
         headers.push(("x-should-retry", "false".to_owned()));
     }
-    if let (402, Some(url)) = (status, around.top_up_url) {
+    if let (true, Some(url)) = (pays(refusal), around.top_up_url) {
         headers.push(("link", format!("<{url}>; rel=\"payment\"")));
     }
     // Serialising plain strings and numbers has no way to fail.
@@ -156,50 +201,64 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>) -> Answer {
     Answer { status, headers, body }
 }
 
-fn words<'a>(refusal: &Refusal, top_up_url: Option<&'a str>) -> (&'static str, String, Vec<Remedy<'a>>) {
-    let hint = |otherwise: &str| refusal.hint.unwrap_or(otherwise).to_owned();
+/// Whether paying cures it.
+fn pays(refusal: &Refusal) -> bool {
+    match refusal.code {
+        RefusalCode::InsufficientFunds | RefusalCode::PaymentPastDue => true,
+        code => code.is_short() && refusal.top_up,
+    }
+}
+
+fn words<'a>(refusal: &'a Refusal, around: &Surroundings<'a>) -> (&'static str, String, Vec<Remedy<'a>>) {
+    let upgrade = || Remedy::UpgradePlan(Link { url: around.upgrade_url });
     if let Some(words) = vouched(refusal) {
         return words;
     }
-    match refusal.code {
-        RefusalCode::MissingKey => (
-            "API key missing",
-            hint("This request needs an API key and carries none."),
-            vec![Remedy::SendKey],
-        ),
+    let (title, otherwise, remedies) = match refusal.code {
+        code if code.is_short() => return short(refusal, around),
+        RefusalCode::MissingKey => {
+            ("API key missing", "This request needs an API key and carries none.", vec![Remedy::SendKey])
+        }
         RefusalCode::InvalidKey => (
             "API key not valid",
-            hint("This API key is unknown or was revoked. Use another key, or ask for a new one."),
+            "This API key is unknown or was revoked. Use another key, or ask for a new one.",
             vec![Remedy::SendKey],
         ),
         RefusalCode::KeyExpired => (
             "API key expired",
-            hint("This API key has expired. Use another key, or ask for a new one."),
+            "This API key has expired. Use another key, or ask for a new one.",
             vec![Remedy::SendKey],
         ),
-        RefusalCode::InsufficientFunds => insufficient(refusal, top_up_url),
-        RefusalCode::QuotaExhausted
-        | RefusalCode::SubscriptionExpired
-        | RefusalCode::PaymentPastDue
-        | RefusalCode::PlanExcludesRoute
-        | RefusalCode::KeyExcludesRoute
-        | RefusalCode::KeyBudgetExhausted
-        | RefusalCode::TeamBudgetExhausted
-        | RefusalCode::AccountBudgetExhausted
-        | RefusalCode::RateLimited => insufficient(refusal, top_up_url),
+        RefusalCode::PaymentPastDue => (
+            "Payment past due",
+            "A payment for this account's plan is overdue. Once it is paid, requests pass again.",
+            vec![Remedy::PayInvoice(Link { url: around.top_up_url })],
+        ),
+        RefusalCode::PlanExcludesRoute => {
+            ("Not in this plan", "This account's plan doesn't include this route.", vec![upgrade()])
+        }
+        RefusalCode::KeyExcludesRoute => (
+            "Not for this API key",
+            "This API key is limited to other products. Use another key of the account.",
+            vec![Remedy::SendKey],
+        ),
+        RefusalCode::RateLimited => (
+            "Too many requests",
+            "This account's plan allows fewer requests per second, or at the same time.",
+            vec![Remedy::Retry { after_seconds: refusal.wait_s }, upgrade()],
+        ),
         RefusalCode::AccountSuspended => (
             "Account suspended",
-            hint("This account is suspended or closed. Only the operator of this API can open it again."),
+            "This account is suspended or closed. Only the operator of this API can open it again.",
             vec![Remedy::ContactOperator],
         ),
-        RefusalCode::LedgerUnavailable => (
+        _ => (
             "Payment can't be checked right now",
-            hint(
-                "This is our fault, not yours: nothing was charged, and there is nothing to pay. Try again soon.",
-            ),
-            vec![Remedy::Retry { after_seconds: RETRY_AFTER }],
+            "This is our fault, not yours: nothing was charged, and there is nothing to pay. Try again soon.",
+            vec![Remedy::Retry { after_seconds: refusal.wait_s }],
         ),
-    }
+    };
+    (title, refusal.hint.unwrap_or(otherwise).to_owned(), remedies)
 }
 
 /// Of one whom Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
@@ -220,22 +279,45 @@ fn vouched<'a>(refusal: &Refusal) -> Option<(&'static str, String, Vec<Remedy<'a
     Some(("Identity not accepted", detail.to_owned(), vec![Remedy::ContactOperator]))
 }
 
-fn insufficient<'a>(refusal: &Refusal, url: Option<&'a str>) -> (&'static str, String, Vec<Remedy<'a>>) {
+/// Of one who has too few credits, for whatever reason.
+fn short<'a>(refusal: &'a Refusal, around: &Surroundings<'a>) -> (&'static str, String, Vec<Remedy<'a>>) {
     let needed = refusal.needed.unwrap_or_default();
     let available = refusal.available.unwrap_or_default();
     let credits = |amount: Credits, one: &str, many: &str| {
         format!("{amount} {}", if amount == Credits::from_micros(1_000_000) { one } else { many })
     };
-    let detail = format!(
-        "This request costs {}; {} left.",
+    let (title, of) = match refusal.code {
+        RefusalCode::QuotaExhausted => ("Quota used up", " of the plan's quota for this period"),
+        RefusalCode::SubscriptionExpired => ("Subscription over", ", and the subscription is over"),
+        RefusalCode::KeyBudgetExhausted => ("Budget used up", " of this API key's budget"),
+        RefusalCode::TeamBudgetExhausted => ("Budget used up", " of the team's budget"),
+        RefusalCode::AccountBudgetExhausted => ("Budget used up", " of the account's budget"),
+        _ => ("Not enough credits", ""),
+    };
+    let mut detail = format!(
+        "This request costs {}; {} left{of}.",
         credits(needed, "credit", "credits"),
         credits(available, "is", "are")
     );
-    let mut remedies = vec![Remedy::TopUp { url }];
+    let mut remedies = Vec::new();
+    if let Some(reset) = refusal.cured_at() {
+        detail += &format!(" More comes at {}.", reset.at);
+        remedies.push(Remedy::Wait { until: &reset.at });
+    }
+    if pays(refusal) {
+        remedies.push(Remedy::TopUp(Link { url: around.top_up_url }));
+    }
+    match refusal.code {
+        RefusalCode::QuotaExhausted | RefusalCode::SubscriptionExpired => {
+            remedies.push(Remedy::UpgradePlan(Link { url: around.upgrade_url }));
+        }
+        RefusalCode::InsufficientFunds => {}
+        _ => remedies.push(Remedy::RaiseBudget),
+    }
     if available.is_positive() {
         remedies.push(Remedy::ReduceCost { max: available.to_string() });
     }
-    ("Not enough credits", detail, remedies)
+    (title, detail, remedies)
 }
 
 #[cfg(test)]
@@ -248,6 +330,7 @@ mod tests {
             path: b"/a\"b\xff",
             request_id: Some(b"r-1"),
             top_up_url: Some("https://example.com/topup"),
+            upgrade_url: Some("https://example.com/plans"),
         };
         let answer = answer(refusal, &around);
         (answer.status, answer.headers, serde_json::from_str(&answer.body).unwrap())
@@ -305,8 +388,49 @@ mod tests {
             assert_eq!(body["status"], status);
             assert!(!body["remedies"].as_array().unwrap().is_empty(), "{code}");
             assert_eq!(status == 401, headers.iter().any(|(name, _)| *name == "www-authenticate"), "{code}");
-            assert_eq!(status == 402, headers.iter().any(|(name, _)| *name == "link"), "{code}");
+            let pays = body["remedies"].to_string().contains("https://example.com/topup");
+            assert_eq!(pays, headers.iter().any(|(name, _)| *name == "link"), "{code}");
+            assert!(!pays || status == 402, "{code}");
         }
+    }
+
+    #[test]
+    fn who_has_used_up_a_quota_is_told_to_wait_only_when_waiting_cures_it() {
+        let of = |needed: i64, top_up| Refusal {
+            needed: Some(Credits::from_micros(needed * 1_000_000)),
+            available: Some(Credits::ZERO),
+            reset: Some(Reset {
+                at: "2026-12-01T00:00:00Z".into(),
+                in_s: 863_942,
+                brings: Credits::from_micros(100_000_000),
+            }),
+            top_up,
+            ..Refusal::plain(RefusalCode::QuotaExhausted)
+        };
+        let (status, headers, body) = render(&of(100, false));
+        assert_eq!((status, &body["resets_at"]), (402, &json!("2026-12-01T00:00:00Z")));
+        assert_eq!(
+            body["remedies"],
+            json!([
+                {"action": "wait", "until": "2026-12-01T00:00:00Z"},
+                {"action": "upgrade_plan", "url": "https://example.com/plans"}
+            ])
+        );
+        assert!(headers.contains(&("retry-after", "863942".into())));
+        assert!(headers.contains(&("x-should-retry", "false".into())), "no SDK waits that long");
+        let (_, headers, body) = render(&of(101, true));
+        assert_eq!(body["remedies"][0]["action"], "top_up", "the next quota would not do: {body}");
+        assert!(!headers.iter().any(|(name, _)| *name == "retry-after"));
+    }
+
+    #[test]
+    fn who_came_too_fast_is_told_when_to_come_back() {
+        let (status, headers, body) = render(&Refusal::throttled(Wait(1_001)));
+        assert_eq!((status, &body["retryable"]), (429, &json!(true)));
+        assert_eq!(body["remedies"][0], json!({"action": "retry", "after_seconds": 2}));
+        assert!(headers.contains(&("retry-after", "2".into())));
+        let paid = Refusal { status: Some(402), ..Refusal::throttled(Wait(1)) };
+        assert_eq!(render(&paid).0, 402, "as the rule has it");
     }
 
     #[test]

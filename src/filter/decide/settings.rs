@@ -28,6 +28,8 @@ pub struct Settings {
     pub forward: Forward,
     /// Where a caller can top up; named in refusals.
     pub top_up_url: Option<String>,
+    /// Where a caller can get a bigger plan; named in refusals.
+    pub upgrade_url: Option<String>,
     /// Whether the access log gets a note on what went through as it should; on all else it always does.
     pub log_paid: bool,
 }
@@ -88,6 +90,10 @@ pub struct Rule {
     pub matches: Match,
     /// What a request costs; `None` is free.
     pub price: Option<Credits>,
+    /// What of the seller's it is for; plans and keys say which products they are good for.
+    pub product: Option<String>,
+    /// The status of those who come too fast: 429, or 402.
+    pub rate_limited_status: u16,
     /// The upstream statuses for which the charge is released.
     pub refund_on: StatusSet,
     /// What happens when the ledger can't be asked.
@@ -175,13 +181,14 @@ impl StatusSet {
     }
 }
 
-const TOP: [&str; 12] = [
+const TOP: [&str; 13] = [
     "ledger",
     "identities",
     "rules",
     "otherwise",
     "forward",
     "top_up_url",
+    "upgrade_url",
     "log_paid",
     "refund_on",
     "on_ledger_error",
@@ -240,6 +247,7 @@ impl Settings {
             otherwise: rule::read_otherwise(&top.required("otherwise")?, &defaults)?,
             forward: read_forward(top.optional("forward"))?,
             top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
+            upgrade_url: top.optional("upgrade_url").map(|url| read_url(&url)).transpose()?,
             log_paid: top.optional("log_paid").map_or(Ok(false), |flag| flag.boolean())?,
         })
     }

@@ -9,7 +9,7 @@ use super::lease::{Holder, Lease, Purse, Slice};
 use super::moment::Moment;
 use super::shared::{self, SharedMemory};
 use super::table::Table;
-use faregate_protocol::Credits;
+use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
 /// What is not yet told, by lease. One for each payer that was active in the last fraction of a second, so its size
@@ -23,7 +23,19 @@ pub struct Settlements {
 #[derive(Debug, Default)]
 pub struct Untold {
     lines: Vec<Line>,
+    left: u32,
     slice: Option<(Slice, Rc<Holder>)>,
+}
+
+/// What was sold from a slice.
+#[derive(Debug)]
+pub struct Sold {
+    /// To whom.
+    pub holder: Rc<Holder>,
+    /// Under which fence.
+    pub fence: u32,
+    /// For how much.
+    pub price: Credits,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,10 +46,16 @@ struct Line {
 }
 
 impl Settlements {
-    /// Sells from the slice of a lease, if there is one that covers the price. Tells whose, and under which fence.
-    pub fn sell(&mut self, lease: &str, now: Moment, price: Credits) -> Option<(Rc<Holder>, u32)> {
+    /// Sells a request from the slice of a lease, if there is one that covers what it costs this payer.
+    pub fn sell(
+        &mut self,
+        lease: &str,
+        now: Moment,
+        cost: impl FnOnce(&Holder) -> Result<Credits, RefusalCode>,
+    ) -> Option<Sold> {
         let (slice, holder) = self.untold.get_mut(lease)?.slice.as_mut()?;
-        slice.sell(now, price).then(|| (Rc::clone(holder), slice.fence))
+        let price = cost(holder).ok()?;
+        slice.sell(now, price).then(|| Sold { holder: Rc::clone(holder), fence: slice.fence, price })
     }
 
     /// Has a slice to sell from.
@@ -55,6 +73,13 @@ impl Settlements {
     /// Notes that a charge was released.
     pub fn release(&mut self, lease: &str, purse: Purse, price: Credits) {
         self.add(lease, Line { purse, kept: Credits::ZERO, released: price });
+    }
+
+    /// Notes that a request is over which the lease counts.
+    pub fn leave(&mut self, lease: &str) {
+        if let Some(untold) = self.untold.entry(lease, Untold::default) {
+            untold.left = untold.left.saturating_add(1);
+        }
     }
 
     fn add(&mut self, lease: &str, new: Line) {
@@ -78,7 +103,7 @@ impl Settlements {
     /// Tells one lease all that is noted for it.
     pub fn tell(&mut self, memory: &impl SharedMemory, lease: &str) {
         if let Some(untold) = self.untold.remove(lease) {
-            shared::update_counters(memory, lease, |lease| untold.tell(lease));
+            shared::update_counters(memory, lease, |lease, _| untold.tell(lease));
         }
     }
 
@@ -98,6 +123,9 @@ impl Untold {
         }
         for line in &self.lines {
             lease.settle(line.purse, line.kept, line.released);
+        }
+        if self.left > 0 {
+            lease.leave(self.left);
         }
     }
 }

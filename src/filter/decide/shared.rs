@@ -96,19 +96,20 @@ pub fn update<R>(
     mut change: impl FnMut(&mut Lease) -> R,
 ) -> Option<R> {
     let mut result = None;
-    let done = swap_changed(memory, name, true, &mut |lease| result = Some(change(lease)));
+    let done = swap_changed(memory, name, true, &mut |lease, _| result = Some(change(lease)));
     result.filter(|_| done.is_some())
 }
 
-/// The same for a change that neither reads nor writes the payer's names: they are empty for `change`.
-/// Returns the record's bytes with its result.
+/// The same for a change that doesn't write the payer's names and products: they are empty in the lease, and may be
+/// read from the record. Returns the record's bytes with its result.
 pub fn update_counters<R>(
     memory: &impl SharedMemory,
     name: &str,
-    mut change: impl FnMut(&mut Lease) -> R,
+    mut change: impl FnMut(&mut Lease, &[u8]) -> R,
 ) -> Option<(R, Vec<u8>)> {
     let mut result = None;
-    let record = swap_changed(memory, name, false, &mut |lease| result = Some(change(lease)))?;
+    let record =
+        swap_changed(memory, name, false, &mut |lease, record| result = Some(change(lease, record)))?;
     Some((result?, record))
 }
 
@@ -117,13 +118,13 @@ fn swap_changed(
     memory: &impl SharedMemory,
     name: &str,
     whole: bool,
-    change: &mut dyn FnMut(&mut Lease),
+    change: &mut dyn FnMut(&mut Lease, &[u8]),
 ) -> Option<Vec<u8>> {
     for _ in 0..TRIES {
         let (mut record, stamp) = memory.get(name)?;
         let mut lease = if whole { Lease::decode(&record) } else { Lease::decode_head(&record) }?;
         let before = lease.counters();
-        change(&mut lease);
+        change(&mut lease, &record);
         let news = lease.counters() != before && !lease.listed;
         lease.listed |= news;
         let changed = if whole {

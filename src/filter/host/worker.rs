@@ -74,6 +74,7 @@ impl Worker {
                     path: &ticket.path,
                     request_id: ticket.request_id.as_deref(),
                     top_up_url: gate.settings().top_up_url.as_deref(),
+                    upgrade_url: gate.settings().upgrade_url.as_deref(),
                 };
                 let answer = refusal::answer(&refused, &around);
                 drop(gate);

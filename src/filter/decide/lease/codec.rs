@@ -1,48 +1,80 @@
-//! A lease as bytes in shared memory: a head of fixed little-endian fields, then the payer's names.
+//! A lease as bytes in shared memory: a head of fixed little-endian fields, then how the payer stands with its
+//! limits, if it has any, then its names and products.
 //!
-//! Charging changes the head alone. So a charge reads and writes only the head, in place, and keeps the
-//! bytes to look the names up where they are wanted.
+//! Charging changes the first two alone. So a charge reads and writes only them, in place, and keeps the
+//! bytes to look the rest up where it is wanted.
 
-use super::{Lease, OnCredit};
+use super::{Lease, OnCredit, Throttle};
 use crate::decide::moment::Moment;
-use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Ended, Facts};
+use crate::decide::terms;
+use faregate_protocol::exchange::{Ended, Facts, Limits, Rate};
+use faregate_protocol::{Credits, RefusalCode};
 
 /// The layout's version; other bytes are no lease.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 /// How long the head is: two bytes, two fences, twelve amounts, four moments.
 const HEAD: usize = 2 + 2 * 4 + 16 * 8;
+/// How long that part is which only payers with limits have: a moment and six numbers.
+const THROTTLE: usize = 8 + 6 * 4;
+/// The bits of the second byte.
+const LISTED: u8 = 1;
+const STOPPED: u8 = 2;
+const THROTTLED: u8 = 4;
+const PRODUCTS: u8 = 8;
+const KEY_PRODUCTS: u8 = 16;
 
 impl Lease {
     /// The record's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(192);
         out.extend(self.head());
-        for name in [&self.facts.key, &self.facts.account, self.facts.plan.as_ref().unwrap_or(&String::new())]
-        {
-            let len = u16::try_from(name.len()).unwrap_or(0);
+        if let Some(throttle) = &self.throttle {
+            out.extend(throttle_bytes(throttle));
+        }
+        let mut part = |bytes: &[u8]| {
+            let len = u16::try_from(bytes.len()).unwrap_or(0);
             out.extend(len.to_le_bytes());
-            out.extend(name.bytes().take(usize::from(len)));
+            out.extend(bytes.iter().take(usize::from(len)));
+        };
+        let Facts { key, account, plan, products, key_products } = &self.facts;
+        part(key.as_bytes());
+        part(account.as_bytes());
+        part(plan.as_deref().unwrap_or_default().as_bytes());
+        if let Some(products) = products {
+            part(&terms::encode(products));
+        }
+        if let Some(names) = key_products {
+            part(&terms::encode_names(names));
         }
         out
     }
 
-    /// Writes everything but the names over a record of the same payer. Tells whether that changed it.
+    /// Writes everything but the names and products over a record of the same payer. Tells whether that changed it.
     pub fn encode_head(&self, record: &mut [u8]) -> bool {
-        let head = self.head();
-        match record.get_mut(..HEAD) {
-            Some(old) if *old != head => {
-                old.copy_from_slice(&head);
-                true
-            }
-            _ => false,
+        // What was not read, because a head alone doesn't tell it, stays as it is.
+        let kept = record.get(1).map_or(0, |flags| flags & (PRODUCTS | KEY_PRODUCTS));
+        let mut head = self.head();
+        head[1] |= kept;
+        let mut changed = overwrite(record, 0, &head);
+        if let Some(throttle) = &self.throttle {
+            changed |= overwrite(record, HEAD, &throttle_bytes(throttle));
         }
+        changed
+    }
+
+    fn flags(&self) -> u8 {
+        let flag = |is: bool, bit: u8| if is { bit } else { 0 };
+        flag(self.listed, LISTED)
+            | flag(self.stopped, STOPPED)
+            | flag(self.throttle.is_some(), THROTTLED)
+            | flag(self.facts.products.is_some(), PRODUCTS)
+            | flag(self.facts.key_products.is_some(), KEY_PRODUCTS)
     }
 
     fn head(&self) -> [u8; HEAD] {
         let mut head = [0; HEAD];
         let mut rest = Writer(&mut head);
-        rest.put([LAYOUT, u8::from(self.listed) | u8::from(self.stopped) << 1]);
+        rest.put([LAYOUT, self.flags()]);
         rest.put(self.fence.to_le_bytes());
         let ended = self.ended.unwrap_or(Ended { fence: 0, spent: Credits::ZERO });
         rest.put(ended.fence.to_le_bytes());
@@ -75,10 +107,10 @@ impl Lease {
         Some(Self { facts, ..Self::decode_head(record)? })
     }
 
-    /// Reads everything but the names, which must be there all the same.
+    /// Reads everything but the names and products; the names must be there all the same.
     #[inline(never)]
     pub fn decode_head(record: &[u8]) -> Option<Self> {
-        names(record)?;
+        let (_, _) = (text(record, 0)?, text(record, 1)?);
         let mut rest = Reader(record.get(..HEAD)?);
         let [layout, flags] = rest.array()?;
         if layout != LAYOUT {
@@ -88,8 +120,8 @@ impl Lease {
         let ended_fence = u32::from_le_bytes(rest.array()?);
         let ended_spent = rest.credits()?;
         let lease = Self {
-            listed: flags & 1 == 1,
-            stopped: flags & 2 == 2,
+            listed: flags & LISTED != 0,
+            stopped: flags & STOPPED != 0,
             fence,
             ended: (ended_fence > 0).then_some(Ended { fence: ended_fence, spent: ended_spent }),
             granted: rest.credits()?,
@@ -105,9 +137,15 @@ impl Lease {
             deadline: rest.moment()?,
             refill_at: rest.moment()?,
             facts: Facts::default(),
+            throttle: None,
         };
         let marked = (rest.moment()?, lease.marked.1);
-        Some(Self { marked, ..lease })
+        let throttle = if flags & THROTTLED == 0 {
+            None
+        } else {
+            Some(throttle(Reader(record.get(HEAD..HEAD + THROTTLE)?))?)
+        };
+        Some(Self { marked, throttle, ..lease })
     }
 }
 
@@ -144,19 +182,105 @@ impl Holder {
         Some(self.name(2)).filter(|plan| !plan.is_empty())
     }
 
+    /// What a request of this product costs, or why it is refused; see [`price`].
+    ///
+    /// # Errors
+    /// The cause of the refusal.
+    pub fn price(&self, product: Option<&str>, list: Credits) -> Result<Credits, RefusalCode> {
+        price(&self.record, product, list)
+    }
+
+    /// Who it is, for the log.
+    pub fn names(&self) -> Facts {
+        let (key, account) = (self.key().to_owned(), self.account().to_owned());
+        Facts { key, account, ..Facts::default() }
+    }
+
     fn name(&self, number: usize) -> &str {
-        names(&self.record).and_then(|names| names.into_iter().nth(number)).unwrap_or_default()
+        text(&self.record, number).unwrap_or_default()
     }
 
     fn facts(record: &[u8]) -> Option<Facts> {
-        let [key, account, plan] = names(record)?.map(str::to_owned);
-        Some(Facts { key, account, plan: Some(plan).filter(|plan| !plan.is_empty()), ..Facts::default() })
+        let [key, account, plan] = [0, 1, 2].map(|number| text(record, number).map(str::to_owned));
+        let (products, key_products) = products(record);
+        Some(Facts {
+            key: key?,
+            account: account?,
+            plan: plan.filter(|plan| !plan.is_empty()),
+            products: products.map(terms::decode).map_or(Some(None), |read| read.map(Some))?,
+            key_products: key_products.map(terms::decode_names).map_or(Some(None), |read| read.map(Some))?,
+        })
     }
 }
 
-fn names(record: &[u8]) -> Option<[&str; 3]> {
-    let mut rest = Reader(record.get(HEAD..)?);
-    Some([rest.text()?, rest.text()?, rest.text().unwrap_or_default()])
+/// What a request of this product, whose rule says `list`, costs the payer of a record, or why it is refused.
+///
+/// # Errors
+/// The cause of the refusal.
+pub fn price(record: &[u8], product: Option<&str>, list: Credits) -> Result<Credits, RefusalCode> {
+    let Some(product) = product else {
+        return Ok(list);
+    };
+    let (of_plan, of_key) = products(record);
+    terms::price(product, list, of_plan, of_key)
+}
+
+/// The products of the plan and of the key, where there are any.
+fn products(record: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+    let flags = record.get(1).copied().unwrap_or_default();
+    let of_plan = (flags & PRODUCTS != 0).then(|| part(record, 3)).flatten();
+    let place = 3 + usize::from(flags & PRODUCTS != 0);
+    let of_key = (flags & KEY_PRODUCTS != 0).then(|| part(record, place)).flatten();
+    (of_plan, of_key)
+}
+
+/// The part of a record that has this number.
+fn part(record: &[u8], number: usize) -> Option<&[u8]> {
+    let throttled = record.get(1)? & THROTTLED != 0;
+    let mut rest = Reader(record.get(if throttled { HEAD + THROTTLE } else { HEAD }..)?);
+    for _ in 0..number {
+        rest.part()?;
+    }
+    rest.part()
+}
+
+fn text(record: &[u8], number: usize) -> Option<&str> {
+    std::str::from_utf8(part(record, number)?).ok()
+}
+
+fn overwrite(record: &mut [u8], from: usize, new: &[u8]) -> bool {
+    match record.get_mut(from..from + new.len()) {
+        Some(old) if *old != *new => {
+            old.copy_from_slice(new);
+            true
+        }
+        _ => false,
+    }
+}
+
+fn throttle_bytes(throttle: &Throttle) -> [u8; THROTTLE] {
+    let Throttle { limits, busy_until, under_way, came, demand } = throttle;
+    let rate = limits.rate.unwrap_or(Rate { milli_per_s: 0, burst: 0 });
+    let mut bytes = [0; THROTTLE];
+    let mut rest = Writer(&mut bytes);
+    rest.put(busy_until.nanos().to_le_bytes());
+    let concurrent = limits.concurrent.unwrap_or(0);
+    for number in [rate.milli_per_s, rate.burst, concurrent, *under_way, *came, *demand] {
+        rest.put(number.to_le_bytes());
+    }
+    bytes
+}
+
+fn throttle(mut rest: Reader<'_>) -> Option<Throttle> {
+    let busy_until = rest.moment()?;
+    let mut number = || rest.array().map(u32::from_le_bytes);
+    let rate = Rate { milli_per_s: number()?, burst: number()? };
+    let concurrent = number()?;
+    let limits = Limits {
+        rate: (rate.milli_per_s > 0).then_some(rate),
+        concurrent: (concurrent > 0).then_some(concurrent),
+    };
+    Some(Throttle { limits, busy_until, under_way: number()?, came: number()?, demand: number()? })
 }
 
 struct Writer<'a>(&'a mut [u8]);
@@ -191,10 +315,10 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes).map(Moment::from_nanos)
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    fn part(&mut self) -> Option<&'a [u8]> {
         let len = usize::from(u16::from_le_bytes(self.array()?));
-        let (text, rest) = self.0.split_at_checked(len)?;
+        let (part, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
-        std::str::from_utf8(text).ok()
+        Some(part)
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use faregate_protocol::exchange::{Granted, Limits};
+use faregate_protocol::exchange::{Granted, Limits, Pricing, Product, Rate};
 use proptest::prelude::*;
 
 fn credits(n: i64) -> Credits {
@@ -207,18 +207,36 @@ fn a_slice_that_never_comes_back_is_spent_and_one_that_comes_too_late_changes_no
     assert_eq!((lease.spent, lease.held, lease.spendable(at(2))), (credits(4), Credits::ZERO, credits(60)));
 }
 
+fn any_names() -> impl Strategy<Value = Option<Vec<String>>> {
+    proptest::option::of(proptest::collection::vec("[a-z]{1,9}", 0..4))
+}
+
+fn any_products() -> impl Strategy<Value = Option<Vec<Product>>> {
+    any_names().prop_map(|names| {
+        let product = |name| Product { name, pricing: Pricing::Fixed(credits(3)) };
+        names.map(|names| names.into_iter().map(product).collect())
+    })
+}
+
 prop_compose! {
     fn any_lease()(
         n in proptest::array::uniform16(0_i64..i64::MAX), slices in proptest::array::uniform2(0_i64..i64::MAX), fence in any::<u32>(), [listed, stopped] in any::<[bool; 2]>(),
-        names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), ended in proptest::option::of(1_u32..9),
+        names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), products in (any_products(), any_names()), throttle in proptest::option::of(any::<[u32; 6]>()), ended in proptest::option::of(1_u32..9),
     ) -> Lease {
         let c = |at: usize| Credits::from_micros(n[at]);
         let m = |at: usize| Moment::from_nanos(n[at].unsigned_abs());
         Lease {
-            facts: Facts { key: names.0, account: names.1, plan: names.2, ..Facts::default() }, listed, stopped, fence, granted: c(0), spent: c(1),
+            facts: Facts { key: names.0, account: names.1, plan: names.2, products: products.0, key_products: products.1 }, listed, stopped, fence, granted: c(0), spent: c(1),
             returned: c(2), held: c(3), sliced: Credits::from_micros(slices[0]), slices_due: Moment::from_nanos(slices[1].unsigned_abs()), deadline: m(4), ended: ended.map(|fence| Ended { fence, spent: c(5) }),
             on_credit: OnCredit { spent: c(6), held: c(7), booked: c(8) }, low: c(9), cushion: c(10),
             refill_at: m(11), marked: (m(12), c(13)),
+            throttle: throttle.map(|[milli_per_s, burst, concurrent, under_way, came, demand]| Throttle {
+                limits: Limits {
+                    rate: (milli_per_s > 0).then_some(Rate { milli_per_s, burst }),
+                    concurrent: (concurrent > 0).then_some(concurrent),
+                },
+                busy_until: m(14), under_way, came, demand,
+            }),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::reader::{Field, Object};
 use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, SettingsError, StatusSet};
 use faregate_protocol::Credits;
+use faregate_protocol::exchange::MAX_PRODUCT_BYTES;
 
 /// The name under which requests that no rule matches are reported.
 pub(super) const OTHERWISE: &str = "otherwise";
@@ -57,6 +58,8 @@ pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Res
         "name",
         "match",
         "price",
+        "product",
+        "rate_limited_status",
         "refund_on",
         "on_ledger_error",
         "patience_ms",
@@ -66,38 +69,73 @@ pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Res
     let name = rule.optional("name").map_or(Ok(format!("rule-{}", number + 1)), |f| read_name(&f))?;
     let matches = rule.optional("match").map_or(Ok(Match::default()), |f| read_match(&f))?;
     let price = read_price(&rule.required("price")?)?;
-    Ok(build(name, matches, price, &defaults.overridden_by(&rule)?))
+    build(name, matches, price, &rule, defaults)
 }
 
 /// Reads `otherwise`: `"free"`, or an object with a price and what a rule may override.
 pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<Rule, SettingsError> {
     let name = OTHERWISE.to_owned();
     if field.as_str() == Some("free") {
-        return Ok(build(
+        return build(
             name,
             Match::default(),
             None,
-            &defaults.overridden_by(&Field::root(&serde_json::json!({})).object(&[])?)?,
-        ));
+            &Field::root(&serde_json::json!({})).object(&[])?,
+            defaults,
+        );
     }
     if !field.is_object() {
         return Err(field.wrong_value("\"free\", or an object such as {\"price\": \"1\"}"));
     }
-    let rule =
-        field.object(&["price", "refund_on", "on_ledger_error", "patience_ms", "shadow", "$comment"])?;
+    let rule = field.object(&[
+        "price",
+        "product",
+        "rate_limited_status",
+        "refund_on",
+        "on_ledger_error",
+        "patience_ms",
+        "shadow",
+        "$comment",
+    ])?;
     let price = read_price(&rule.required("price")?)?;
-    Ok(build(name, Match::default(), price, &defaults.overridden_by(&rule)?))
+    build(name, Match::default(), price, &rule, defaults)
 }
 
-fn build(name: String, matches: Match, price: Option<Credits>, with: &Defaults) -> Rule {
-    Rule {
+fn build(
+    name: String,
+    matches: Match,
+    price: Option<Credits>,
+    rule: &Object<'_>,
+    defaults: &Defaults,
+) -> Result<Rule, SettingsError> {
+    let with = defaults.overridden_by(rule)?;
+    Ok(Rule {
         name,
         matches,
         price,
+        product: rule.optional("product").map(|field| read_product(&field)).transpose()?,
+        rate_limited_status: rule.optional("rate_limited_status").map_or(Ok(429), |f| read_limited(&f))?,
         refund_on: with.refund_on,
         on_ledger_error: with.on_ledger_error,
         patience_ms: with.patience_ms,
         shadow: with.shadow,
+    })
+}
+
+fn read_product(field: &Field<'_>) -> Result<String, SettingsError> {
+    let name = field.text(MAX_PRODUCT_BYTES)?;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+    if name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Ok(name);
+    }
+    Err(field.wrong_value("a name of a-z, 0-9, '-', '.' and '_', as plans have it in their products"))
+}
+
+fn read_limited(field: &Field<'_>) -> Result<u16, SettingsError> {
+    match field.integer(402, 429)? {
+        402 => Ok(402),
+        429 => Ok(429),
+        _ => Err(field.wrong_value("429, or 402")),
     }
 }
 

@@ -1,0 +1,143 @@
+//! How fast a payer may go: this gateway's part of the limits of its plan, and how it stands with them.
+//!
+//! Requests per second are counted as a generic cell rate algorithm does: one moment says until when the payer has
+//! used up its rate, and a request may come when that lies no further ahead than its burst. What must hold: who is
+//! turned away has used up nothing.
+
+use crate::decide::moment::Moment;
+use faregate_protocol::exchange::Limits;
+
+/// One who is turned away for too many requests at the same time may try again after this (ms).
+const CROWDED_MS: u64 = 1_000;
+/// A nanosecond in thousandths of requests per second.
+const NANOS: u64 = 1_000_000_000_000;
+
+/// A payer's limits, and what it has used of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Throttle {
+    /// This gateway's part, as the ledger said last.
+    pub limits: Limits,
+    /// Until when the rate is used up.
+    pub busy_until: Moment,
+    /// How many requests are under way.
+    pub under_way: u32,
+    /// How many came since the demand was last measured, turned away or not.
+    pub came: u32,
+    /// About how many come per second.
+    pub demand: u32,
+}
+
+/// How long one who is turned away should stay away (ms).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait(pub u64);
+
+impl Throttle {
+    /// Lets a request through, or says how long to wait.
+    pub fn pass(&mut self, now: Moment) -> Result<(), Wait> {
+        if self.limits.concurrent.is_some_and(|most| self.under_way >= most) {
+            return Err(Wait(CROWDED_MS));
+        }
+        if let Some(rate) = self.limits.rate {
+            let each = NANOS / u64::from(rate.milli_per_s.max(1));
+            let ahead = each.saturating_mul(u64::from(rate.burst.max(1) - 1));
+            let from = self.busy_until.nanos().saturating_sub(ahead);
+            if now.nanos() < from {
+                return Err(Wait((from - now.nanos()).div_ceil(1_000_000)));
+            }
+            self.busy_until =
+                Moment::from_nanos(self.busy_until.nanos().max(now.nanos()).saturating_add(each));
+        }
+        if self.counts() {
+            self.under_way = self.under_way.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Whether requests must say when they are over.
+    pub fn counts(&self) -> bool {
+        self.limits.concurrent.is_some()
+    }
+
+    /// So many requests are over.
+    pub fn leave(&mut self, requests: u32) {
+        self.under_way = self.under_way.saturating_sub(requests);
+    }
+
+    /// Notes that a request came.
+    pub fn note(&mut self) {
+        self.came = self.came.saturating_add(1);
+    }
+
+    /// Measures the demand over the milliseconds since it was measured last.
+    pub fn measure(&mut self, passed_ms: u64) {
+        let per_second = u64::from(self.came).saturating_mul(1_000) / passed_ms.max(1);
+        self.demand = u32::try_from(per_second).unwrap_or(u32::MAX);
+        self.came = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use faregate_protocol::exchange::Rate;
+    use proptest::prelude::*;
+
+    fn limited(milli_per_s: u32, burst: u32, concurrent: Option<u32>) -> Throttle {
+        let rate = Some(Rate { milli_per_s, burst });
+        Throttle { limits: Limits { rate, concurrent }, ..Throttle::default() }
+    }
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_nanos(1).plus_millis(ms)
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_one_after_the_other() {
+        let mut throttle = limited(10_000, 3, None);
+        let passed = |throttle: &mut Throttle, ms| throttle.pass(at(ms));
+        assert_eq!([0, 0, 0].map(|ms| passed(&mut throttle, ms)), [Ok(()); 3]);
+        assert_eq!(passed(&mut throttle, 0), Err(Wait(100)));
+        assert_eq!(
+            passed(&mut throttle, 60),
+            Err(Wait(40)),
+            "who is turned away does not wait longer for it"
+        );
+        assert_eq!(passed(&mut throttle, 100), Ok(()));
+        assert_eq!(passed(&mut throttle, 100), Err(Wait(100)));
+        assert_eq!([900, 900, 900].map(|ms| passed(&mut throttle, ms)), [Ok(()); 3], "after a pause");
+        assert_eq!(passed(&mut throttle, 900), Err(Wait(100)));
+    }
+
+    #[test]
+    fn only_so_many_are_under_way_at_the_same_time() {
+        let mut throttle =
+            Throttle { limits: Limits { rate: None, concurrent: Some(2) }, ..Throttle::default() };
+        assert_eq!([throttle.pass(at(0)), throttle.pass(at(0))], [Ok(()); 2]);
+        assert_eq!(throttle.pass(at(0)), Err(Wait(CROWDED_MS)));
+        throttle.leave(1);
+        assert_eq!(throttle.pass(at(0)), Ok(()));
+    }
+
+    proptest! {
+        /// In no stretch of time do more pass than the rate gives for it, and the burst on top.
+        #[test]
+        fn never_more_than_the_rate_and_the_burst(
+            milli_per_s in 1_u32..100_000, burst in 1_u32..20, pauses in proptest::collection::vec(0_u64..400, 1..200),
+        ) {
+            let mut throttle = limited(milli_per_s, burst, None);
+            let (mut now, mut passed) = (0, Vec::new());
+            for pause in pauses {
+                now += pause;
+                if throttle.pass(at(now)).is_ok() {
+                    passed.push(now);
+                }
+            }
+            for (first, from) in passed.iter().enumerate() {
+                for (last, to) in passed.iter().enumerate().skip(first) {
+                    let most = u64::from(burst) + (to - from) * u64::from(milli_per_s) / 1_000_000 + 1;
+                    prop_assert!((last - first) as u64 + 1 <= most, "{} from {from} to {to}", last - first + 1);
+                }
+            }
+        }
+    }
+}
