@@ -363,6 +363,9 @@ impl Lease {
         let sold = self.sold();
         if at == Moment::ZERO {
             self.marked = (now, sold);
+            if let Some(throttle) = &mut self.throttle {
+                throttle.came = 0;
+            }
         } else if passed >= RATE_OVER_MS {
             let over_horizon =
                 sold.less(level).times(HORIZON_MS).split(i64::try_from(passed).unwrap_or(i64::MAX));

@@ -11,6 +11,7 @@ use faregate_protocol::exchange::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+mod limits;
 mod slices;
 
 fn credits(n: i64) -> Credits {
@@ -33,6 +34,9 @@ struct Bank {
     spent: BTreeMap<u32, i64>,
     returned: BTreeMap<u32, i64>,
     refuse: Option<RefusalCode>,
+    /// What is told of the payer, and how fast it may go.
+    facts: Facts,
+    limits: Limits,
     changes: Vec<Change>,
     messages: Vec<ExchangeRequest>,
 }
@@ -69,7 +73,7 @@ impl Bank {
             key: "key_1".into(),
             account: "acme".into(),
             plan: Some("pro".into()),
-            ..Facts::default()
+            ..self.facts.clone()
         };
         let mut answer =
             EntryAnswer { facts: Some(facts), on_credit: entry.on_credit, ..EntryAnswer::default() };
@@ -108,13 +112,8 @@ impl Bank {
             }
         }
         let granted = Credits::from_micros(*granted);
-        answer.lease = Some(Granted {
-            fence: lease.fence,
-            granted,
-            ttl_ms: 20_000,
-            recall: false,
-            limits: Limits::default(),
-        });
+        answer.lease =
+            Some(Granted { fence: lease.fence, granted, ttl_ms: 20_000, recall: false, limits: self.limits });
         answer
     }
 }
