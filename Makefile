@@ -11,6 +11,8 @@ NOTHING := -p faregate-nothing --target wasm32-wasip1
 WRK_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/wrk/usr/lib/x86_64-linux-gnu
 OWN_WRK := $(CURDIR)/.tools/wrk/usr/bin/wrk
 WRK     ?= $(or $(shell command -v wrk 2>/dev/null),$(OWN_WRK))
+# What makes the filter smaller: the one that is there already, or Debian's.
+OWN_WASM_OPT := $(CURDIR)/.tools/binaryen/usr/bin/wasm-opt
 # What the images' stories need, and what `make push` uses: those that are there already, or Debian's.
 OWN_OCI := $(CURDIR)/.tools/oci/complete
 SKOPEO  ?= $(or $(shell command -v skopeo 2>/dev/null),$(CURDIR)/.tools/oci/usr/bin/skopeo)
@@ -53,7 +55,7 @@ setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(O
 wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-needed: wasm-target $(filter $(OWN),$(ENVOY))
+needed: wasm-target $(if $(or $(WASM_OPT),$(shell command -v wasm-opt)),,$(OWN_WASM_OPT)) $(filter $(OWN),$(ENVOY))
 	@test -x "$(ENVOY)" || { echo "ENVOY=$(ENVOY) is no program that can be run: name an Envoy, or leave ENVOY out"; exit 1; }
 
 $(OWN): tools/envoy.txt
@@ -67,6 +69,9 @@ $(OWN): tools/envoy.txt
 $(OWN_OCI):
 	@tools/debian .tools/oci skopeo docker-registry && touch $@ || \
 		{ echo "stories about images are skipped: install skopeo and docker-registry"; test -z "$(FAREGATE_NEED_REGISTRY)"; }
+
+$(OWN_WASM_OPT):
+	@tools/debian .tools/binaryen binaryen || { echo "the filter needs wasm-opt: install binaryen, or say WASM_OPT=/path/to/wasm-opt"; exit 1; }
 
 wasm: needed
 	cargo build --locked $(FILTER) --profile wasm

@@ -132,6 +132,7 @@ pub fn requests(budget: Budget, seed: u64) -> Report {
                         path: head.path(),
                         request_id: head.value("x-request-id"),
                         top_up_url: Some("https://example.com/topup"),
+                        upgrade_url: None,
                     };
                     let said = answer(&refusal, &around);
                     prop_assert!(said.body.len() <= BODY, "a refusal of {} bytes", said.body.len());

@@ -5,12 +5,12 @@ use crate::odd;
 use crate::play::{Budget, Report, play};
 use faregate::decide::gate::{Arrival, Gate, Outcome, Passage};
 use faregate::decide::identity::Credential;
-use faregate::decide::lease::{Lease, OnCredit};
+use faregate::decide::lease::{Lease, OnCredit, Throttle};
 use faregate::decide::moment::Moment;
 use faregate::decide::request::Head;
 use faregate::decide::settings::Settings;
 use faregate::decide::shared::{Names, SharedMemory};
-use faregate_protocol::exchange::{Ended, Facts};
+use faregate_protocol::exchange::{Ended, Facts, Limits, Pricing, Product, Rate};
 use faregate_protocol::{Credits, api_key};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -29,13 +29,28 @@ fn lease() -> impl Strategy<Value = Lease> {
     let moment = || prop_oneof![any::<u64>(), Just(u64::MAX), Just(0)].prop_map(Moment::from_nanos);
     let counters = (amount(), amount(), amount(), amount(), amount(), amount(), amount());
     let rest = (amount(), amount(), amount(), moment(), moment(), moment(), amount(), moment());
+    let throttle = proptest::option::of((any::<[u32; 6]>(), moment()).prop_map(
+        |([milli_per_s, burst, concurrent, under_way, came, demand], busy_until)| Throttle {
+            limits: Limits { rate: Some(Rate { milli_per_s, burst }), concurrent: Some(concurrent) },
+            busy_until,
+            under_way,
+            came,
+            demand,
+        },
+    ));
+    let products = proptest::option::of(odd::text().prop_map(|name| {
+        vec![
+            Product { name, pricing: Pricing::Times(Credits::MAX) },
+            Product { name: "chat".into(), pricing: Pricing::List },
+        ]
+    }));
     let fences = (any::<u32>(), proptest::option::of((1_u32.., amount())), any::<bool>(), any::<bool>());
-    (counters, rest, fences, odd::text()).prop_map(
-        |(counters, rest, (fence, ended, listed, stopped), key)| {
+    (counters, rest, fences, (odd::text(), products, throttle)).prop_map(
+        |(counters, rest, (fence, ended, listed, stopped), (key, products, throttle))| {
             let (granted, spent, returned, held, on_credit, on_credit_held, booked) = counters;
             let (low, cushion, marked, deadline, refill_at, marked_at, sliced, slices_due) = rest;
             Lease {
-                facts: Facts { key, account: "acme".into(), ..Facts::default() },
+                facts: Facts { key, account: "acme".into(), products, ..Facts::default() },
                 ended: ended.map(|(fence, spent)| Ended { fence, spent }),
                 on_credit: OnCredit { spent: on_credit, held: on_credit_held, booked },
                 marked: (marked_at, marked),
@@ -52,6 +67,7 @@ fn lease() -> impl Strategy<Value = Lease> {
                 cushion,
                 deadline,
                 refill_at,
+                throttle,
             }
         },
     )
@@ -60,7 +76,7 @@ fn lease() -> impl Strategy<Value = Lease> {
 /// Requests against a record.
 pub fn leases(budget: Budget, seed: u64) -> Report {
     let config = json!({
-        "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"header": "x-api-key"}], "otherwise": {"price": "1"}
+        "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"header": "x-api-key"}], "otherwise": {"price": "1", "product": "chat"}
     });
     let settings = Settings::from_value(&config).expect("a good configuration");
     let key = api_key::compose(&[5; api_key::SECRET_LEN]).expect("a key");
