@@ -306,7 +306,9 @@ impl<M: SharedMemory> Gate<M> {
         let Some(queue) = queue else {
             return Vec::new();
         };
-        let record = answer.facts.clone().map(|facts| Lease::new(facts).encode());
+        let matters = queue.waiters.iter().any(|waiter| self.settings.rule(waiter.rule).product.is_some());
+        let facts = answer.facts.as_ref().filter(|_| matters);
+        let record = facts.map(|facts| Lease::new(facts.clone()).encode());
         let reprice = |waiter: &mut Waiter| {
             let rule = self.settings.rule(waiter.rule);
             if let (Some(record), Some(list)) = (&record, rule.price) {
