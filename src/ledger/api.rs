@@ -4,8 +4,10 @@
 //! Requests refuse unknown fields; answers may grow new ones, so clients must ignore what they don't know.
 
 mod plans;
+mod subscriptions;
 
 pub use plans::*;
+pub use subscriptions::*;
 
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
@@ -385,4 +387,22 @@ pub struct Problem {
     /// The path of the field that is wrong, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+}
+
+/// An amount as a decimal string, or none.
+mod maybe_decimal {
+    use super::{Credits, Deserialize, Serialize, decimal};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Amount(#[serde(with = "decimal")] Credits);
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub fn serialize<S: Serializer>(amount: &Option<Credits>, to: S) -> Result<S::Ok, S::Error> {
+        amount.map(Amount).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Credits>, D::Error> {
+        Ok(Option::<Amount>::deserialize(from)?.map(|amount| amount.0))
+    }
 }

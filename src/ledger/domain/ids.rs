@@ -107,6 +107,10 @@ row_number!(
     AccountNo
 );
 row_number!(
+    /// A plan's row.
+    PlanNo
+);
+row_number!(
     /// A key's row; zero means none.
     KeyNo
 );

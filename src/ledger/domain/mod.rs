@@ -19,18 +19,21 @@ pub mod key;
 pub mod lease;
 pub mod period;
 pub mod plan;
+mod plan_change;
+pub mod proration;
 pub mod purse;
 pub mod reclaim;
 pub mod sizing;
 pub mod subscription;
 #[cfg(test)]
 mod subscription_history;
+pub mod terms;
 
 pub use account::{Account, AccountState, Books};
 pub use entry::{Kind, Place, Posting};
 pub use exchange::{Payer, Verdict};
 pub use grant::Grant;
-pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo};
+pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo};
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};
 pub use purse::Purse;

@@ -69,6 +69,22 @@ impl Purse {
         Ok(())
     }
 
+    /// Takes back up to `amount` of what remains of these grants, in their order; tells how much that was.
+    pub fn cut(&mut self, from: &[GrantNo], amount: Credits) -> Result<Credits, BookError> {
+        let mut cut = Credits::ZERO;
+        for no in from {
+            let Some(grant) = self.grants.iter_mut().find(|grant| grant.no == *no) else { continue };
+            let part = grant.remaining.min(amount.less(cut));
+            grant.remaining = grant.remaining.less(part);
+            cut = cut.saturating_add(part);
+            self.post(Kind::Expire, Place::default(), *no, part);
+            self.changed.push(*no);
+        }
+        take(&mut self.account.books.available, cut, "the account's available credits")?;
+        add(&mut self.account.books.expired, cut, "the account's expired credits")?;
+        Ok(cut)
+    }
+
     /// Moves up to `amount` from the grants into a lease; tells how much that was.
     pub fn draw(&mut self, lease: &mut Lease, amount: Credits) -> Result<Credits, BookError> {
         let place = lease.place();

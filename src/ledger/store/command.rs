@@ -94,6 +94,15 @@ pub enum Command {
         /// Which of these.
         turn: subscription::Turn,
     },
+    /// Changes a subscription to another plan.
+    ChangeSubscription {
+        /// Whose.
+        account: String,
+        /// What tells this change apart from others.
+        id: String,
+        /// To what, and when.
+        asked: api::SubscriptionChange,
+    },
     /// Asks gateways to hand back what is unused.
     Recall {
         /// Only this one.

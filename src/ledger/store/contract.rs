@@ -82,7 +82,11 @@ impl World {
     pub async fn plan(&self, name: &str, quota: i64, rollover: i64) {
         let zone = period::zone("Europe/Berlin").unwrap();
         let rhythm = Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone };
-        let terms = Terms { quota: credits(quota), rhythm, rollover: credits(rollover) };
+        let terms = Terms { rollover: credits(rollover), ..Terms::plain(credits(quota), rhythm) };
+        self.plan_of(name, terms).await;
+    }
+
+    pub async fn plan_of(&self, name: &str, terms: Terms) {
         let name = PlanName::parse(name).unwrap();
         self.run(Command::CreatePlan { name, terms }).await.unwrap();
     }
@@ -448,6 +452,12 @@ macro_rules! stories {
             after_three_missed_periods_the_present_one_is_given_once,
             a_plan_that_changes_counts_from_the_next_period_or_at_once,
             a_subscription_that_ends_takes_its_quota_back,
+            one_that_is_not_paid_in_time_stands_still_until_it_is,
+            a_contract_says_what_the_newest_subscription_means,
+            an_overdraft_pays_when_all_else_is_used_up,
+            more_comes_at_once_and_less_with_the_next_period,
+            a_downgrade_now_takes_back_what_is_left_in_leases_too,
+            another_rhythm_begins_now_with_its_first_period,
         }
     };
 }

@@ -230,6 +230,15 @@ impl Store {
         on!(self, database => database.subscription(account).await)
     }
 
+    /// What an account's newest subscription means for exchanges.
+    #[cfg(test)]
+    pub async fn contract_of(
+        &self,
+        account: String,
+    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
+        on!(self, database => database.contract_of(account).await)
+    }
+
     /// The open leases with the most money, each with its touch, and what all hold together.
     pub async fn leases(
         &self,

@@ -100,6 +100,9 @@ impl Execute {
             Command::Subscribe { account, id, asked } => Done::Subscription(
                 subscriptions::subscribe(conn, account, id, asked, self.now, changes).await?,
             ),
+            Command::ChangeSubscription { account, id, asked } => {
+                Done::Subscription(subscriptions::change(conn, account, id, asked, self.now, changes).await?)
+            }
             Command::TurnSubscription { account, turn } => {
                 Done::Subscription(subscriptions::turn(conn, account, *turn, self.now, changes).await?)
             }
@@ -134,6 +137,9 @@ impl Execute {
         if state != old {
             conn.execute("UPDATE accounts SET state = $2 WHERE no = $1", &[&no.0, &state.as_str()]).await?;
             changes.push((no, KeyNo(0), GatewayNo(0)));
+        }
+        if state == AccountState::Closed {
+            subscriptions::account_closed(conn, no, self.now, changes).await?;
         }
         lists::account(conn, id).await
     }

@@ -117,6 +117,16 @@ impl Postgres {
         snapshot.end(usage).await
     }
 
+    #[cfg(test)]
+    pub async fn contract_of(
+        &self,
+        account: String,
+    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
+        let snapshot = self.pool.snapshot().await?;
+        let contract = subscriptions::contract(snapshot.conn()?, &account).await;
+        snapshot.end(contract).await
+    }
+
     pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
         let snapshot = self.pool.snapshot().await?;
         let plan = plans::plan(snapshot.conn()?, &name).await;

@@ -39,6 +39,7 @@ mod recall;
 mod renewals;
 mod settings;
 mod sheet;
+mod steps;
 mod subscriptions;
 #[cfg(test)]
 pub(super) mod testing;

@@ -1,7 +1,9 @@
-//! Asks an account's holders to hand back what they don't need, because callers wait elsewhere.
+//! Asks an account's holders to hand back what they don't need, because callers wait elsewhere, or because what
+//! they have was taken back.
 
 use super::trouble::Trouble;
-use crate::domain::{AccountNo, GatewayNo, KeyNo};
+use crate::domain::{AccountNo, Draw, GatewayNo, KeyNo};
+use crate::store::draws;
 use deadpool_postgres::Client;
 use std::collections::BTreeSet;
 
@@ -43,4 +45,27 @@ pub async fn others(conn: &Client, short: &BTreeSet<Short>) -> Result<Recalled, 
         }
     }
     Ok(recalled)
+}
+
+/// Asks all holders of an account. It is locked.
+pub async fn all(conn: &Client, account: AccountNo) -> Result<(), Trouble> {
+    let ask = "UPDATE leases SET recall = true WHERE account = $1 AND escrow > 0 AND state = 'open' AND escrow > held";
+    conn.execute(&conn.prepare_cached(ask).await?, &[&account.0]).await?;
+    Ok(())
+}
+
+/// Whether somebody was asked to hand back, and hasn't yet.
+pub async fn is_under_way(conn: &Client, account: AccountNo) -> Result<bool, Trouble> {
+    let find = "SELECT EXISTS (SELECT 1 FROM leases WHERE account = $1 AND escrow > 0 AND state = 'open' AND recall)";
+    Ok(conn.query_one(&conn.prepare_cached(find).await?, &[&account.0]).await?.try_get(0)?)
+}
+
+/// What an account's leases have drawn, and neither spent nor given back.
+pub async fn drawn(conn: &Client, account: AccountNo) -> Result<Vec<Draw>, Trouble> {
+    let find = conn.prepare_cached("SELECT draws FROM leases WHERE account = $1 AND escrow > 0").await?;
+    let mut drawn = Vec::new();
+    for row in conn.query(&find, &[&account.0]).await? {
+        drawn.extend(draws::read(row.try_get(0)?)?);
+    }
+    Ok(drawn)
 }

@@ -45,6 +45,9 @@ pub fn execute(work: &Work<'_>, command: Command, memo: &Memo, now: Timestamp) -
         Command::Subscribe { account, id, asked } => {
             Done::Subscription(subscriptions::subscribe(work.conn, &account, &id, &asked, now)?)
         }
+        Command::ChangeSubscription { account, id, asked } => {
+            Done::Subscription(subscriptions::change(work.conn, &account, &id, &asked, now)?)
+        }
         Command::TurnSubscription { account, turn } => {
             Done::Subscription(subscriptions::turn(work.conn, &account, turn, now)?)
         }
@@ -112,6 +115,9 @@ fn turn_account(conn: &Connection, id: &str, turn: Turn, now: Timestamp) -> Resu
         conn.prepare_cached("UPDATE accounts SET state = ?2 WHERE no = ?1")?
             .execute(params![account.no.0, state.as_str()])?;
         leases::announce(conn, account.no, KeyNo(0), GatewayNo(0), now)?;
+    }
+    if state == AccountState::Closed {
+        subscriptions::account_closed(conn, account.no, now)?;
     }
     lists::account(conn, id)
 }

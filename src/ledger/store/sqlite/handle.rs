@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::open::{Premises, unopened};
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Work, accounts, audit, commands, exchange, lists, plans, subscriptions, upkeep};
+use super::{Work, accounts, audit, commands, exchange, lists, plans, renewals, subscriptions, upkeep};
 use crate::api;
 use crate::metrics::Metrics;
 use crate::store::plans::Renewed;
@@ -119,6 +119,14 @@ impl Sqlite {
         self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
     }
 
+    #[cfg(test)]
+    pub async fn contract_of(
+        &self,
+        account: String,
+    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
+        self.readers.run(move |conn| Ok(accounts::by_id(conn, &account)?.contract)).await
+    }
+
     pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
         self.readers.run(move |conn| plans::plan(conn, &name)).await
     }
@@ -157,7 +165,7 @@ impl Sqlite {
     }
 
     pub async fn renew(&self, now: Timestamp) -> Result<Renewed, StoreError> {
-        self.writer.run(ROWS, move |work| subscriptions::renew(work, now)).await
+        self.writer.run(ROWS, move |work| renewals::renew(work, now)).await
     }
 
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {

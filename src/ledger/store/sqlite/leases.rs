@@ -1,7 +1,7 @@
 //! Leases, one row per key and gateway.
 
 use super::Work;
-use crate::domain::{AccountNo, GatewayNo, KeyNo, Lease, LeaseState};
+use crate::domain::{AccountNo, Draw, GatewayNo, KeyNo, Lease, LeaseState};
 use crate::store::{StoreError, draws};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -125,6 +125,32 @@ pub fn recall_others(conn: &Connection, asking: &Lease, now: Timestamp) -> Resul
         )?
         .query_row(others, |row| row.get(0))?;
     Ok(any)
+}
+
+/// Asks all of an account's holders to hand back what they don't need.
+pub fn recall(conn: &Connection, account: AccountNo) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "UPDATE leases SET recall = 1 WHERE account = ?1 AND escrow > 0 AND state = 'open' AND escrow > held",
+    )?
+    .execute([account.0])?;
+    Ok(())
+}
+
+/// Whether somebody was asked to hand back, and hasn't yet.
+pub fn is_recalled(conn: &Connection, account: AccountNo) -> Result<bool, StoreError> {
+    let find = "SELECT EXISTS (SELECT 1 FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open' AND recall = 1)";
+    Ok(conn.prepare_cached(find)?.query_row([account.0], |row| row.get(0))?)
+}
+
+/// What an account's leases have drawn, and neither spent nor given back.
+pub fn drawn(conn: &Connection, account: AccountNo) -> Result<Vec<Draw>, StoreError> {
+    let mut find = conn.prepare_cached("SELECT draws FROM leases WHERE account = ?1 AND escrow > 0")?;
+    let texts = find.query_map([account.0], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    let mut drawn = Vec::new();
+    for text in texts {
+        drawn.extend(draws::read(&text)?);
+    }
+    Ok(drawn)
 }
 
 /// Makes the gateways of all of an account's holders beat fast, or as usual.

@@ -19,6 +19,8 @@ mod money;
 pub(super) mod open;
 mod plans;
 mod readers;
+mod renewals;
+mod steps;
 mod subscriptions;
 mod upkeep;
 mod writer;
