@@ -35,6 +35,18 @@ pub struct Contract {
     pub remainder: Remainder,
 }
 
+impl Contract {
+    /// Whether what the plan says counts: one that is over is as if there were none.
+    pub fn is_in_force(&self) -> bool {
+        self.standing != Standing::Over
+    }
+
+    /// Whether only what came with the plan may be spent.
+    pub fn refuses_beyond(&self) -> bool {
+        self.is_in_force() && self.beyond == Beyond::Refuse
+    }
+}
+
 /// Whether a plan may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -111,6 +111,10 @@ row_number!(
     KeyNo
 );
 row_number!(
+    /// A team's row.
+    TeamNo
+);
+row_number!(
     /// A grant's row; zero means none. A later grant has a larger number.
     GrantNo
 );

@@ -85,6 +85,7 @@ impl Bank {
             tight: false,
             plan: None,
             contract: None,
+            budgets: 0,
         };
         Self {
             now: start,
@@ -126,7 +127,8 @@ impl Bank {
     fn give(&mut self, amount: Credits, end: Timestamp) {
         if amount.is_positive() {
             let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
-            let grant = Grant { no, priority: PRIORITY, expires_at: Some(end), remaining: amount };
+            let grant =
+                Grant { no, priority: PRIORITY, expires_at: Some(end), remaining: amount, of_plan: true };
             self.money(|purse| purse.issue(grant).unwrap());
         }
     }

@@ -86,6 +86,11 @@ pub fn contract(stored: Option<String>) -> Option<Contract> {
     stored.and_then(|json| serde_json::from_str(&json).ok())
 }
 
+/// The products that a key is limited to, as they are stored. What can't be read allows none.
+pub fn products(stored: Option<String>) -> Option<Vec<String>> {
+    stored.map(|json| serde_json::from_str(&json).unwrap_or_default())
+}
+
 /// A version's number; the columns never hold another.
 pub fn number(version: i64) -> u32 {
     u32::try_from(version).unwrap_or(u32::MAX)
@@ -142,7 +147,7 @@ impl Stored {
         let gift = |what: &str, start: Timestamp, end: Timestamp, amount: Credits| {
             let id = named(&format!("{} {} {what}", self.id, start.as_millisecond()));
             let expires_at = Some(at(end.as_millisecond()));
-            (id, Grant { no: GrantNo(0), priority: PRIORITY, expires_at, remaining: amount })
+            (id, Grant { no: GrantNo(0), priority: PRIORITY, expires_at, remaining: amount, of_plan: true })
         };
         let mut gifts = match step {
             Step::Renew(renewal) => vec![

@@ -86,7 +86,13 @@ impl Execute {
             Command::RevokeKey { id } => Done::Key(self.revoke_key(conn, id, changes).await?),
             Command::Grant { account, id, amount, priority, expires_at, note, source } => {
                 let expires_at = future(*expires_at, self.now)?;
-                let grant = Grant { no: GrantNo(0), priority: *priority, expires_at, remaining: *amount };
+                let grant = Grant {
+                    no: GrantNo(0),
+                    priority: *priority,
+                    expires_at,
+                    remaining: *amount,
+                    of_plan: false,
+                };
                 let texts = [note.as_deref(), source.as_deref()];
                 Done::Grant(give(conn, account, id, grant, texts, self.now).await?)
             }

@@ -202,7 +202,7 @@ fn one(
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
     draft.keep_payer(&before, &payer, touched);
     decided.brisk |= payer.purse.account.tight;
-    if verdict.short {
+    if verdict.short.is_some() {
         let short = (payer.lease.account, payer.lease.gateway, payer.lease.key);
         decided.short.push((decided.answers.len(), short));
     }

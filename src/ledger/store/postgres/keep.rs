@@ -84,20 +84,22 @@ async fn leases(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
         brisk: bool = lease.brisk,
         touch: i64 = stamped.touch,
         changed_ms: i64 = stamped.changed_ms,
+        demand: i64 = i64::from(lease.demand),
     }
     if key.is_empty() {
         return Ok(());
     }
     let sql = "INSERT INTO leases (gateway, key, account, fence, state, granted, spent, returned, held, draws, escrow,
-          on_credit, recall, brisk, touch, changed_ms)
+          on_credit, recall, brisk, touch, changed_ms, demand)
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
           $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::boolean[],
-          $14::boolean[], $15::bigint[], $16::bigint[])
+          $14::boolean[], $15::bigint[], $16::bigint[], $17::bigint[])
         ON CONFLICT (gateway, key) DO UPDATE SET fence = excluded.fence, state = excluded.state,
           granted = excluded.granted, spent = excluded.spent, returned = excluded.returned, held = excluded.held,
           draws = excluded.draws, escrow = excluded.escrow, on_credit = excluded.on_credit,
-          recall = excluded.recall, brisk = excluded.brisk, touch = excluded.touch, changed_ms = excluded.changed_ms";
-    let columns: [&(dyn ToSql + Sync); 16] = [
+          recall = excluded.recall, brisk = excluded.brisk, touch = excluded.touch, changed_ms = excluded.changed_ms,
+          demand = excluded.demand";
+    let columns: [&(dyn ToSql + Sync); 17] = [
         &gateway,
         &key,
         &account,
@@ -114,6 +116,7 @@ async fn leases(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
         &brisk,
         &touch,
         &changed_ms,
+        &demand,
     ];
     write(conn, sql, &columns).await
 }

@@ -8,7 +8,7 @@ use super::trouble::Trouble;
 use super::{at, micros};
 use crate::domain::{
     Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
-    LeaseState,
+    LeaseState, TeamNo,
 };
 use crate::store::draws;
 use deadpool_postgres::Client;
@@ -24,7 +24,7 @@ pub enum Busy {
 }
 
 const ACCOUNT: &str =
-    "SELECT no, id, state, available, held, spent, expired, owed, granted, holders, tight, plan, contract
+    "SELECT no, id, state, available, held, spent, expired, owed, granted, holders, tight, plan, contract, budgets
     FROM accounts";
 
 /// Locks accounts and puts them on a fresh sheet, with the number that the epoch has after that.
@@ -61,12 +61,14 @@ pub async fn keys_and_leases(
     let numbers: Vec<i64> = rows.iter().map(|(_, key)| key.0).collect::<BTreeSet<_>>().into_iter().collect();
     let (gateways, keys): (Vec<i64>, Vec<i64>) = rows.iter().map(|(gateway, key)| (gateway.0, key.0)).unzip();
     let find_keys = conn
-        .prepare_cached("SELECT no, id, revoked, expires_ms, account FROM keys WHERE no = ANY($1)")
+        .prepare_cached(
+            "SELECT no, id, revoked, expires_ms, account, team, products FROM keys WHERE no = ANY($1)",
+        )
         .await?;
     let find_leases = conn
         .prepare_cached(
             "SELECT l.gateway, l.key, l.account, l.fence, l.state, l.granted, l.spent, l.returned, l.held, l.draws,
-               l.on_credit, l.recall, l.brisk, l.touch, l.changed_ms
+               l.on_credit, l.recall, l.brisk, l.touch, l.changed_ms, l.demand
              FROM unnest($1::bigint[], $2::bigint[]) AS wanted (gateway, key)
                JOIN leases l ON l.gateway = wanted.gateway AND l.key = wanted.key",
         )
@@ -81,6 +83,8 @@ pub async fn keys_and_leases(
             id: KeyId::stored(row.try_get(1)?),
             revoked: row.try_get(2)?,
             expires_at: row.try_get::<_, Option<i64>>(3)?.map(at),
+            team: row.try_get::<_, Option<i64>>(5)?.map(TeamNo),
+            products: crate::store::plans::products(row.try_get(6)?),
         };
         sheet.keys.insert(key.no, (key, AccountNo(row.try_get(4)?)));
     }
@@ -101,9 +105,9 @@ pub async fn grants(conn: &Client, sheet: &mut Sheet, accounts: &BTreeSet<Accoun
     let drawn: Vec<i64> = drawn.collect::<BTreeSet<_>>().into_iter().collect();
     let find = conn
         .prepare_cached(
-            "SELECT account, no, priority, expires_ms, remaining FROM grants WHERE account = ANY($1) AND remaining > 0
+            "SELECT account, no, priority, expires_ms, remaining, subscription IS NOT NULL FROM grants WHERE account = ANY($1) AND remaining > 0
              UNION
-             SELECT account, no, priority, expires_ms, remaining FROM grants WHERE no = ANY($2) AND account = ANY($1)",
+             SELECT account, no, priority, expires_ms, remaining, subscription IS NOT NULL FROM grants WHERE no = ANY($2) AND account = ANY($1)",
         )
         .await?;
     for row in &conn.query(&find, &[&numbers, &drawn]).await? {
@@ -112,6 +116,7 @@ pub async fn grants(conn: &Client, sheet: &mut Sheet, accounts: &BTreeSet<Accoun
             priority: u16::try_from(row.try_get::<_, i64>(2)?).unwrap_or(u16::MAX),
             expires_at: row.try_get::<_, Option<i64>>(3)?.map(at),
             remaining: micros(row, 4)?,
+            of_plan: row.try_get(5)?,
         };
         if let Some(money) = sheet.money.get_mut(&AccountNo(row.try_get(0)?)) {
             money.grants.push(grant);
@@ -137,6 +142,7 @@ fn account(row: &Row) -> Result<Account, Error> {
         tight: row.try_get(10)?,
         plan: row.try_get(11)?,
         contract: crate::store::plans::contract(row.try_get(12)?),
+        budgets: row.try_get(13)?,
     })
 }
 
@@ -168,6 +174,7 @@ fn lease(row: &Row) -> Result<Stamped, Trouble> {
         on_credit: micros(row, 10)?,
         recall: row.try_get(11)?,
         brisk: row.try_get(12)?,
+        demand: u32::try_from(row.try_get::<_, i64>(15)?).unwrap_or(u32::MAX),
     };
     Ok(Stamped { lease, touch: row.try_get(13)?, changed_ms: row.try_get(14)? })
 }

@@ -104,7 +104,7 @@ impl Draft<'_> {
         let purse = self.purse(*account)?;
         let own = self.own.leases.get(&(gateway, key.no)).cloned();
         let lease = own.unwrap_or_else(|| self.sheet.lease(gateway, key.no, *account)).lease;
-        Some(Payer { purse, key: key.clone(), lease })
+        Some(Payer { purse, key: key.clone(), lease, demand: 0 })
     }
 
     /// An account's money; `None` when the account was not loaded.

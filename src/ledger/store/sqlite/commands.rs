@@ -34,7 +34,7 @@ pub fn execute(work: &Work<'_>, command: Command, memo: &Memo, now: Timestamp) -
         Command::RevokeKey { id } => Done::Key(revoke_key(work.conn, &id, now)?),
         Command::Grant { account, id, amount, priority, expires_at, note, source } => {
             let expires_at = future(expires_at, now)?;
-            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount };
+            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount, of_plan: false };
             Done::Grant(give(work.conn, &account, &id, &grant, [note, source], now)?)
         }
         Command::Recall { gateway } => Done::Recall(recall(work.conn, gateway.as_deref(), now)?),

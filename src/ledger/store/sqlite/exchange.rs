@@ -61,12 +61,12 @@ fn one(
     } else {
         Vec::new()
     };
-    let mut payer = Payer { purse: Purse::new(account, grants), key, lease };
+    let mut payer = Payer { purse: Purse::new(account, grants), key, lease, demand: 0 };
     let before = money::Before::of_payer(&payer);
     let mut verdict = payer.exchange(entry, now, ttl_ms)?;
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
     money::keep_payer(work, &before, &payer, touched, now)?;
-    let contested = verdict.short && leases::recall_others(work.conn, &payer.lease, now)?;
+    let contested = verdict.short.is_some() && leases::recall_others(work.conn, &payer.lease, now)?;
     if contested {
         ask_again(&mut verdict.answer, RETRY_MS);
     }

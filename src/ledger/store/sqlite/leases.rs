@@ -26,7 +26,7 @@ pub fn load(
 ) -> Result<Lease, StoreError> {
     let found = conn
         .prepare_cached(
-            "SELECT fence, state, granted, spent, returned, held, draws, on_credit, recall, brisk
+            "SELECT fence, state, granted, spent, returned, held, draws, on_credit, recall, brisk, demand
              FROM leases WHERE gateway = ?1 AND key = ?2",
         )?
         .query_row(params![gateway.0, key.0], |row| read(row, gateway, key, account))
@@ -63,6 +63,7 @@ fn read(
         on_credit: amount(7)?,
         recall: row.get(8)?,
         brisk: row.get(9)?,
+        demand: row.get(10)?,
     };
     Ok((lease, row.get(6)?))
 }
@@ -78,11 +79,11 @@ pub fn keep(work: &Work<'_>, lease: &Lease, touched: bool, now: Timestamp) -> Re
     work.conn
         .prepare_cached(
             "INSERT INTO leases (gateway, key, account, fence, state, granted, spent, returned, held, draws,
-               escrow, on_credit, recall, brisk, touch, changed_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, coalesce(?15, 0), ?16)
+               escrow, on_credit, recall, brisk, touch, changed_ms, demand)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, coalesce(?15, 0), ?16, ?17)
              ON CONFLICT (gateway, key) DO UPDATE SET fence = ?4, state = ?5, granted = ?6, spent = ?7,
                returned = ?8, held = ?9, draws = ?10, escrow = ?11, on_credit = ?12, recall = ?13,
-               brisk = ?14, touch = coalesce(?15, touch), changed_ms = ?16",
+               brisk = ?14, touch = coalesce(?15, touch), changed_ms = ?16, demand = ?17",
         )?
         .execute(params![
             lease.gateway.0,
@@ -101,6 +102,7 @@ pub fn keep(work: &Work<'_>, lease: &Lease, touched: bool, now: Timestamp) -> Re
             lease.brisk,
             touch,
             now.as_millisecond(),
+            lease.demand,
         ])?;
     Ok(())
 }

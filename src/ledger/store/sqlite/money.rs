@@ -14,14 +14,14 @@ pub fn grants(
     lease: Option<&Lease>,
 ) -> Result<Vec<Grant>, StoreError> {
     let mut find = conn.prepare_cached(
-        "SELECT no, priority, expires_ms, remaining FROM grants WHERE account = ?1 AND remaining > 0",
+        "SELECT no, priority, expires_ms, remaining, subscription IS NOT NULL FROM grants WHERE account = ?1 AND remaining > 0",
     )?;
     let mut grants = find.query_map([account.0], grant)?.collect::<Result<Vec<_>, _>>()?;
     let drawn = lease.map(|lease| lease.draws.as_slice()).unwrap_or_default();
     for draw in drawn {
         if grants.iter().all(|grant| grant.no != draw.grant) {
             let mut find =
-                conn.prepare_cached("SELECT no, priority, expires_ms, remaining FROM grants WHERE no = ?1")?;
+                conn.prepare_cached("SELECT no, priority, expires_ms, remaining, subscription IS NOT NULL FROM grants WHERE no = ?1")?;
             grants.extend(find.query_map([draw.grant.0], grant)?.collect::<Result<Vec<_>, _>>()?);
         }
     }
@@ -34,6 +34,7 @@ fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
         priority: row.get(1)?,
         expires_at: maybe_time(row, "expires_ms")?,
         remaining: Credits::from_micros(row.get(3)?),
+        of_plan: row.get(4)?,
     })
 }
 

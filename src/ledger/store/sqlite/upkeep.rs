@@ -23,7 +23,7 @@ pub fn reclaim(work: &Work<'_>, touch: i64, now: Timestamp) -> Result<(usize, Cr
         let (key, account) = accounts::key_by_no(work.conn, KeyNo(*key))?;
         let lease = leases::load(work.conn, GatewayNo(*gateway), key.no, account.no)?;
         let grants = money::grants(work.conn, account.no, Some(&lease))?;
-        let mut payer = Payer { purse: Purse::new(account, grants), key, lease };
+        let mut payer = Payer { purse: Purse::new(account, grants), key, lease, demand: 0 };
         let before = money::Before::of_payer(&payer);
         back = back.saturating_add(payer.reclaim(now)?);
         money::keep_payer(work, &before, &payer, false, now)?;
