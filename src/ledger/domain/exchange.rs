@@ -150,20 +150,29 @@ impl Payer {
     /// Takes back a lease that nobody has spoken of for too long. Where what is left of it counts as spent, all
     /// that its gateway may say later is paid already.
     pub fn reclaim(&mut self, now: Timestamp) -> Result<Credits, BookError> {
+        let contract = self.purse.account.contract.as_ref();
+        if contract.is_none_or(|contract| contract.remainder == Remainder::Customer) {
+            return self.take_back(now);
+        }
+        let had_money = self.lease.has_money();
+        self.purse.roll(now);
+        let forfeited = self.purse.forfeit(&mut self.lease)?;
+        self.lease.spent = self.lease.spent.saturating_add(forfeited);
+        self.close(LeaseState::Reclaimed);
+        self.count_holders(had_money);
+        Ok(forfeited)
+    }
+
+    /// Takes back a lease whose gateway may well be there, for instance after a restore; what is left goes back
+    /// to the customer.
+    pub fn take_back(&mut self, now: Timestamp) -> Result<Credits, BookError> {
         let had_money = self.lease.has_money();
         self.purse.expire(now)?;
         self.purse.roll(now);
-        let remainder = self.purse.account.contract.as_ref().map(|contract| contract.remainder);
-        let left = if remainder == Some(Remainder::Operator) {
-            let forfeited = self.purse.forfeit(&mut self.lease)?;
-            self.lease.spent = self.lease.spent.saturating_add(forfeited);
-            forfeited
-        } else {
-            self.purse.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?
-        };
+        let back = self.purse.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
         self.close(LeaseState::Reclaimed);
         self.count_holders(had_money);
-        Ok(left)
+        Ok(back)
     }
 
     /// What the account's plan says, while it counts.

@@ -34,7 +34,7 @@ pub use budget::{Budget, Scope};
 pub use entry::{Kind, Place, Posting};
 pub use exchange::{Payer, Verdict};
 pub use grant::Grant;
-pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, TeamNo};
+pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, TeamId, TeamNo};
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};
 pub use purse::Purse;

@@ -91,6 +91,11 @@ pub fn products(stored: Option<String>) -> Option<Vec<String>> {
     stored.map(|json| serde_json::from_str(&json).unwrap_or_default())
 }
 
+/// The same, to be stored.
+pub fn stored_products(products: Option<&[String]>) -> Option<String> {
+    products.map(|products| serde_json::Value::from(products).to_string())
+}
+
 /// A version's number; the columns never hold another.
 pub fn number(version: i64) -> u32 {
     u32::try_from(version).unwrap_or(u32::MAX)

@@ -10,7 +10,13 @@ use tokio_postgres::types::ToSql;
 
 /// Writes all of it. The statements are sent together, without waiting in between.
 pub async fn sheet(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
-    tokio::try_join!(accounts(conn, sheet), grants(conn, sheet), leases(conn, sheet), entries(conn, sheet))?;
+    tokio::try_join!(
+        accounts(conn, sheet),
+        grants(conn, sheet),
+        leases(conn, sheet),
+        budgets(conn, sheet),
+        entries(conn, sheet)
+    )?;
     turned(conn, sheet).await
 }
 
@@ -63,6 +69,28 @@ async fn grants(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
     let sql = "UPDATE grants g SET remaining = n.remaining
         FROM unnest($1::bigint[], $2::bigint[]) AS n (no, remaining) WHERE g.no = n.no";
     write(conn, sql, &[&no, &remaining]).await
+}
+
+async fn budgets(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
+    let changed = sheet.changed.budgets.iter().filter_map(|row| Some((row.0, sheet.budgets.get(row)?)));
+    columns! { changed => (no, budget) =>
+        account: i64 = no.0,
+        scope: &str = budget.scope.as_str(),
+        target: i64 = budget.scope.target(),
+        period_ms: i64 = budget.start.as_millisecond(),
+        until_ms: i64 = budget.until.as_millisecond(),
+        spent: i64 = budget.spent.micros(),
+        held: i64 = budget.held.micros(),
+    }
+    if account.is_empty() {
+        return Ok(());
+    }
+    let sql =
+        "UPDATE budgets b SET period_ms = n.period_ms, until_ms = n.until_ms, spent = n.spent, held = n.held
+        FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+          AS n (account, scope, target, period_ms, until_ms, spent, held)
+        WHERE b.account = n.account AND b.scope = n.scope AND b.target = n.target";
+    write(conn, sql, &[&account, &scope, &target, &period_ms, &until_ms, &spent, &held]).await
 }
 
 async fn leases(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {

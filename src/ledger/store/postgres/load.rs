@@ -3,9 +3,11 @@
 //! What must hold: accounts are locked in the order of their numbers, in one statement, before anything
 //! else of them is read (see the module's head).
 
+use super::budgets;
 use super::sheet::{LeaseRow, Money, Sheet, Stamped};
 use super::trouble::Trouble;
 use super::{at, micros};
+use crate::domain::exchange::needs_demand;
 use crate::domain::{
     Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
     LeaseState, TeamNo,
@@ -92,6 +94,25 @@ pub async fn keys_and_leases(
         let stamped = lease(row)?;
         sheet.leases.insert((stamped.lease.gateway, stamped.lease.key), stamped);
     }
+    budgets::load(conn, sheet).await?;
+    demand(conn, sheet).await
+}
+
+/// Puts on the sheet what the leases tell of together, of accounts whose plan has limits.
+async fn demand(conn: &Client, sheet: &mut Sheet) -> Result<(), Trouble> {
+    let limited = sheet.money.values().filter(|money| needs_demand(money.account.contract.as_ref()));
+    let limited: Vec<i64> = limited.map(|money| money.account.no.0).collect();
+    if limited.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT account, sum(demand)::bigint FROM leases
+        WHERE account = ANY($1) AND escrow > 0 AND state = 'open' GROUP BY account";
+    for row in &conn.query(&conn.prepare_cached(sql).await?, &[&limited]).await? {
+        let sum = u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0);
+        sheet.demand.insert(AccountNo(row.try_get(0)?), sum);
+    }
+    let told = sheet.leases.iter().filter(|(_, stamped)| stamped.lease.has_money());
+    sheet.told = told.map(|(row, stamped)| (*row, u64::from(stamped.lease.demand))).collect();
     Ok(())
 }
 

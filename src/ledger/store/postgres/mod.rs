@@ -22,6 +22,7 @@
 
 mod audit;
 mod batcher;
+mod budgets;
 mod commands;
 pub(super) mod copy;
 mod exchange;
@@ -40,6 +41,7 @@ mod renewals;
 mod settings;
 mod sheet;
 mod subscriptions;
+mod teams;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Leases, one row per key and gateway.
 
-use super::Work;
-use crate::domain::{AccountNo, GatewayNo, KeyNo, Lease, LeaseState};
+use super::{Work, count};
+use crate::domain::{AccountNo, GatewayNo, KeyNo, Lease, LeaseState, Scope};
 use crate::store::{StoreError, draws};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -107,27 +107,39 @@ pub fn keep(work: &Work<'_>, lease: &Lease, touched: bool, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Asks an account's other holders to hand back what they don't need. Tells whether any could.
-pub fn recall_others(conn: &Connection, asking: &Lease, now: Timestamp) -> Result<bool, StoreError> {
-    let others = params![asking.account.0, asking.gateway.0, asking.key.0];
-    let asked = conn
+/// What the account's other leases with money tell of together, in requests per second.
+pub fn demand(conn: &Connection, lease: &Lease) -> Result<u64, StoreError> {
+    let sum = conn
         .prepare_cached(
-            "UPDATE leases SET recall = 1 WHERE account = ?1 AND escrow > 0 AND state = 'open' AND recall = 0
-             AND escrow > held AND NOT (gateway = ?2 AND key = ?3)",
+            "SELECT coalesce(sum(demand), 0) AS demand FROM leases WHERE account = ?1 AND escrow > 0
+             AND state = 'open' AND NOT (gateway = ?2 AND key = ?3)",
         )?
-        .execute(others)?;
+        .query_row(params![lease.account.0, lease.gateway.0, lease.key.0], |row| count(row, "demand"))?;
+    Ok(sum)
+}
+
+/// Asks an account's other holders in a scope to hand back what they don't need. Tells whether any could.
+pub fn recall_others(
+    conn: &Connection,
+    asking: &Lease,
+    scope: Scope,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let others = params![asking.account.0, asking.gateway.0, asking.key.0, scope.as_str(), scope.target()];
+    let ask = ["UPDATE leases SET recall = 1 WHERE recall = 0 AND ", OTHERS].concat();
+    let asked = conn.prepare_cached(&ask)?.execute(others)?;
     if asked > 0 {
         announce(conn, asking.account, KeyNo(0), GatewayNo(0), now)?;
         return Ok(true);
     }
-    let any = conn
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open'
-             AND escrow > held AND NOT (gateway = ?2 AND key = ?3))",
-        )?
-        .query_row(others, |row| row.get(0))?;
-    Ok(any)
+    let any = ["SELECT EXISTS (SELECT 1 FROM leases WHERE ", OTHERS, ")"].concat();
+    Ok(conn.prepare_cached(&any)?.query_row(others, |row| row.get(0))?)
 }
+
+/// Which other holders could hand something back.
+const OTHERS: &str = "account = ?1 AND escrow > 0 AND state = 'open' AND escrow > held
+    AND NOT (gateway = ?2 AND key = ?3) AND (?4 = 'account' OR ?4 = 'key' AND key = ?5
+      OR ?4 = 'team' AND EXISTS (SELECT 1 FROM keys k WHERE k.no = leases.key AND k.team = ?5))";
 
 /// Makes the gateways of all of an account's holders beat fast, or as usual.
 pub fn set_brisk(conn: &Connection, account: AccountNo, brisk: bool) -> Result<(), StoreError> {

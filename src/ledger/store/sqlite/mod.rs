@@ -6,6 +6,7 @@
 mod accounts;
 mod audit;
 mod beat;
+mod budgets;
 mod check;
 mod commands;
 pub(super) mod copy;
@@ -20,6 +21,7 @@ pub(super) mod open;
 mod plans;
 mod readers;
 mod subscriptions;
+mod teams;
 mod upkeep;
 mod writer;
 

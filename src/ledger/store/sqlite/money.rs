@@ -1,7 +1,7 @@
 //! An account's money: loads what a movement needs, and keeps what it changed.
 
-use super::{Work, accounts, leases, maybe_time, minute};
-use crate::domain::{Account, AccountNo, Grant, GrantNo, Lease, Payer, Posting, Purse};
+use super::{Work, accounts, budgets, leases, maybe_time, minute};
+use crate::domain::{Account, AccountNo, Budget, Grant, GrantNo, Lease, Payer, Posting, Purse};
 use crate::store::StoreError;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -53,17 +53,18 @@ pub fn expire(conn: &Connection, account: AccountNo, now: Timestamp) -> Result<(
 pub struct Before {
     account: Account,
     lease: Option<Lease>,
+    budgets: Vec<Budget>,
 }
 
 impl Before {
     /// Of a purse alone.
     pub fn of(purse: &Purse) -> Self {
-        Self { account: purse.account.clone(), lease: None }
+        Self { account: purse.account.clone(), lease: None, budgets: purse.budgets().to_vec() }
     }
 
     /// Of a purse and a lease.
     pub fn of_payer(payer: &Payer) -> Self {
-        Self { account: payer.purse.account.clone(), lease: Some(payer.lease.clone()) }
+        Self { lease: Some(payer.lease.clone()), ..Self::of(&payer.purse) }
     }
 }
 
@@ -81,6 +82,7 @@ pub fn keep_purse(
         conn.prepare_cached("UPDATE grants SET remaining = ?2 WHERE no = ?1")?
             .execute(params![grant.no.0, grant.remaining.micros()])?;
     }
+    budgets::keep(conn, purse.account.no, &before.budgets, purse.budgets())?;
     for posting in purse.postings() {
         post(conn, purse.account.no, posting, now)?;
     }
