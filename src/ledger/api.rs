@@ -5,9 +5,11 @@
 
 mod plans;
 mod subscriptions;
+mod teams;
 
 pub use plans::*;
 pub use subscriptions::*;
+pub use teams::*;
 
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
@@ -122,6 +124,12 @@ pub struct NewKey {
     /// subject is the credential. At most 1,024 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The identifier of the account's team that it belongs to, for good; none, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// The products that it is limited to, at most 32; all, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub products: Option<Vec<String>>,
 }
 
 /// A key, or a subject that stands for one.
@@ -138,6 +146,12 @@ pub struct Key {
     pub prefix: Option<String>,
     /// The subject, when it is one.
     pub subject: Option<String>,
+    /// The team that it belongs to.
+    #[serde(default)]
+    pub team: Option<String>,
+    /// The products that it is limited to.
+    #[serde(default)]
+    pub products: Option<Vec<String>>,
     /// Whether it opens the gate.
     pub state: KeyState,
     /// When it stops to.

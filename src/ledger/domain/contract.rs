@@ -69,6 +69,16 @@ impl Contract {
         })
     }
 
+    /// Whether what the plan says counts: one that is over is as if there were none.
+    pub fn is_in_force(&self) -> bool {
+        self.standing != Standing::Over
+    }
+
+    /// Whether only what came with the plan may be spent.
+    pub fn refuses_beyond(&self) -> bool {
+        self.is_in_force() && self.beyond == Beyond::Refuse
+    }
+
     /// The same as far as gateways are told, or leases depend on it.
     fn told(&self) -> Self {
         Self { renews_at: None, quota: Credits::ZERO, ..self.clone() }

@@ -118,6 +118,7 @@ impl Bank {
             tight: false,
             plan: None,
             contract: None,
+            budgets: 0,
         };
         Self {
             now: start,
@@ -166,7 +167,7 @@ impl Bank {
     fn give(&mut self, amount: Credits, end: Timestamp, priority: u16) {
         if amount.is_positive() {
             let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
-            let grant = Grant { no, priority, expires_at: Some(end), remaining: amount };
+            let grant = Grant { no, priority, expires_at: Some(end), remaining: amount, of_plan: true };
             self.given.push(amount);
             self.money(|purse| purse.issue(grant).unwrap());
         }

@@ -86,6 +86,7 @@ impl From<StoreError> for Failure {
             Refusal::SubjectTaken(_) => conflict("subject_taken"),
             Refusal::AccountClosed(_) => conflict("account_closed"),
             Refusal::TooManyGrants { .. } => conflict("too_many_grants"),
+            Refusal::TeamExists { .. } => conflict("team_exists"),
             Refusal::PlanExists(_) => conflict("plan_exists"),
             Refusal::Subscribed { .. } => {
                 Self { field: Some("plan".into()), ..conflict("subscription_exists") }

@@ -4,6 +4,7 @@
 //! functions take and give plain data, none of them a database's own types; `contract` holds the tests
 //! that both must pass. The set of databases is closed, so the choice is an enum and not a trait.
 
+mod budgets;
 pub mod command;
 #[cfg(test)]
 mod contract;
@@ -16,7 +17,7 @@ pub mod postgres;
 mod sqlite;
 mod upkeep;
 
-pub use command::{Answer, Command, Credential, Done, Memo};
+pub use command::{Answer, Command, Credential, Done, Memo, NewBudget, NewKey, Whose};
 pub use error::{OpenError, Refusal, StoreError};
 pub use page::{Page, UsageQuery};
 
@@ -195,6 +196,21 @@ impl Store {
         on!(self, database => database.keys(account, page, now).await)
     }
 
+    /// A page of an account's teams, by identifier.
+    pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
+        on!(self, database => database.teams(account, page).await)
+    }
+
+    /// A page of the budgets of an account, its teams and its keys.
+    pub async fn budgets(
+        &self,
+        account: String,
+        page: Page,
+        now: Timestamp,
+    ) -> Result<api::Budgets, StoreError> {
+        on!(self, database => database.budgets(account, page, now).await)
+    }
+
     /// A page of an account's grants, oldest first.
     pub async fn grants(
         &self,
@@ -285,5 +301,12 @@ impl Store {
     /// Finds out whether writing works.
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
         on!(self, database => database.pulse(now).await)
+    }
+
+    /// Writes what a subscription would mean for an account, and lets gateways know.
+    #[cfg(test)]
+    pub async fn set_contract(&self, account: &str, contract: Option<&crate::domain::contract::Contract>) {
+        let json = contract.map(|contract| serde_json::to_string(contract).unwrap());
+        on!(self, database => database.set_contract(account.to_owned(), json).await);
     }
 }

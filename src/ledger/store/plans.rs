@@ -179,6 +179,16 @@ pub fn contract(stored: Option<String>) -> Option<Contract> {
     stored.and_then(|json| serde_json::from_str(&json).ok())
 }
 
+/// The products that a key is limited to, as they are stored. What can't be read allows none.
+pub fn products(stored: Option<String>) -> Option<Vec<String>> {
+    stored.map(|json| serde_json::from_str(&json).unwrap_or_default())
+}
+
+/// The same, to be stored.
+pub fn stored_products(products: Option<&[String]>) -> Option<String> {
+    products.map(|products| serde_json::Value::from(products).to_string())
+}
+
 /// A version's number; the columns never hold another.
 pub fn number(version: i64) -> u32 {
     u32::try_from(version).unwrap_or(u32::MAX)
@@ -268,7 +278,7 @@ impl Stored {
             let id = named(&format!("{} {} {what}", self.id, start.as_millisecond()));
             let expires_at = Some(at(end.as_millisecond()));
             let kind = if priority == OVERDRAFT_PRIORITY { "overdraft" } else { "plan" };
-            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount };
+            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount, of_plan: true };
             Gift { id, grant, source: format!("{kind}:{plan}") }
         };
         let mut gifts = match step {

@@ -104,7 +104,7 @@ fn rollover(given: Option<Credits>) -> Result<Option<Credits>, Invalid> {
     }
 }
 
-fn every(given: Option<u16>) -> Result<Option<u16>, Invalid> {
+pub fn every(given: Option<u16>) -> Result<Option<u16>, Invalid> {
     match given {
         None | Some(1..=MAX_EVERY) => Ok(given),
         Some(found) => {
@@ -136,7 +136,7 @@ fn products(given: Edit<Vec<PlanProduct>>) -> Result<Edit<Vec<Product>>, Invalid
     })
 }
 
-fn zone(given: Option<&str>) -> Result<Option<TimeZone>, Invalid> {
+pub fn zone(given: Option<&str>) -> Result<Option<TimeZone>, Invalid> {
     let Some(name) = given else { return Ok(None) };
     let unknown = || {
         let why =

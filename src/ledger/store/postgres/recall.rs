@@ -2,13 +2,14 @@
 //! they have was taken back.
 
 use super::trouble::Trouble;
-use crate::domain::{AccountNo, Draw, GatewayNo, KeyNo};
+use crate::domain::{AccountNo, Draw, GatewayNo, KeyNo, Scope};
 use crate::store::draws;
 use deadpool_postgres::Client;
 use std::collections::BTreeSet;
 
-/// A lease whose callers wait for more than was available: its account, gateway and key.
-pub type Short = (AccountNo, GatewayNo, KeyNo);
+/// A lease whose callers wait for more than was available: its account, gateway and key, and among whose leases
+/// something must come back.
+pub type Short = (AccountNo, GatewayNo, KeyNo, Scope);
 
 /// What came of it.
 #[derive(Debug)]
@@ -22,24 +23,31 @@ pub struct Recalled {
 /// Asks all holders other than the one that is short. The accounts are locked, and what this
 /// transaction changed of their leases is written.
 pub async fn others(conn: &Client, short: &BTreeSet<Short>) -> Result<Recalled, Trouble> {
-    let accounts: Vec<i64> = short.iter().map(|(account, _, _)| account.0).collect();
-    let gateways: Vec<i64> = short.iter().map(|(_, gateway, _)| gateway.0).collect();
-    let keys: Vec<i64> = short.iter().map(|(_, _, key)| key.0).collect();
+    let accounts: Vec<i64> = short.iter().map(|short| short.0.0).collect();
+    let gateways: Vec<i64> = short.iter().map(|short| short.1.0).collect();
+    let keys: Vec<i64> = short.iter().map(|short| short.2.0).collect();
+    let scopes: Vec<&str> = short.iter().map(|short| short.3.as_str()).collect();
+    let targets: Vec<i64> = short.iter().map(|short| short.3.target()).collect();
     let sql = "WITH others AS (
-          SELECT s.account, s.gateway AS asking, s.key AS asking_key, l.gateway, l.key, l.recall
-          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS s (account, gateway, key)
+          SELECT s.account, s.gateway AS asking, s.key AS asking_key, s.scope, s.target, l.gateway, l.key, l.recall
+          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[])
+              AS s (account, gateway, key, scope, target)
             JOIN leases l ON l.account = s.account AND (l.gateway, l.key) <> (s.gateway, s.key)
           WHERE l.state = 'open' AND l.escrow > 0 AND l.escrow > l.held
+            AND (s.scope = 'account' OR s.scope = 'key' AND l.key = s.target
+              OR s.scope = 'team' AND EXISTS (SELECT 1 FROM keys k WHERE k.no = l.key AND k.team = s.target))
         ), asked AS (
           UPDATE leases l SET recall = true FROM (SELECT DISTINCT gateway, key FROM others WHERE NOT recall) o
           WHERE l.gateway = o.gateway AND l.key = o.key
         )
-        SELECT account, asking, asking_key, bool_or(NOT recall) FROM others GROUP BY account, asking, asking_key";
+        SELECT account, asking, asking_key, bool_or(NOT recall), scope, target FROM others
+        GROUP BY account, asking, asking_key, scope, target";
     let ask = conn.prepare_cached(sql).await?;
     let mut recalled = Recalled { contested: BTreeSet::new(), accounts: BTreeSet::new() };
-    for row in conn.query(&ask, &[&accounts, &gateways, &keys]).await? {
+    for row in conn.query(&ask, &[&accounts, &gateways, &keys, &scopes, &targets]).await? {
         let account = AccountNo(row.try_get(0)?);
-        recalled.contested.insert((account, GatewayNo(row.try_get(1)?), KeyNo(row.try_get(2)?)));
+        let scope = Scope::stored(row.try_get(4)?, row.try_get(5)?);
+        recalled.contested.insert((account, GatewayNo(row.try_get(1)?), KeyNo(row.try_get(2)?), scope));
         if row.try_get(3)? {
             recalled.accounts.insert(account);
         }

@@ -35,8 +35,7 @@ async fn customer(store: &Store, id: &str, whole: i64) {
     let create = Command::CreateAccount { id: account, name: None };
     store.execute(create, memo(&format!("a {id}")), now()).await.unwrap();
     let (key, credential) = (KeyId::stored(format!("key_{id}")), Credential::Subject(id.to_owned()));
-    let create =
-        Command::CreateKey { account: id.to_owned(), id: key, credential, expires_at: None, note: None };
+    let create = Command::CreateKey(crate::store::NewKey::plain(id, key, credential));
     store.execute(create, memo(&format!("k {id}")), now()).await.unwrap();
     let grant = Command::Grant {
         account: id.to_owned(),

@@ -6,6 +6,7 @@
 mod accounts;
 mod audit;
 mod beat;
+mod budgets;
 mod check;
 mod commands;
 pub(super) mod copy;
@@ -22,6 +23,7 @@ mod readers;
 mod renewals;
 mod steps;
 mod subscriptions;
+mod teams;
 mod upkeep;
 mod writer;
 

@@ -1,10 +1,11 @@
 //! A ledger with something of everything in it, always the same.
 
+use crate::api::Unit;
 use crate::domain::account::Turn;
 use crate::domain::plan::Changes;
 use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::contract::{World, asking, credits, ending, report};
-use crate::store::{Command, Credential, Memo, Store};
+use crate::store::{Command, Credential, Memo, NewKey, Store, Whose};
 use faregate_protocol::exchange::{Entry, ExchangeRequest, UsageLine, UsageReport, VERSION};
 
 /// A command that was carried out once, under an idempotency key of its own.
@@ -26,10 +27,15 @@ pub async fn furnish(store: &Store) {
 
     let fresh = key::FreshKey::compose(&[11; 32]).unwrap();
     let credential = Credential::Key { hash: fresh.hash, prefix: fresh.prefix };
-    let (account, id) = ("acme".to_owned(), KeyId::stored("key_secret".into()));
+    world.team("acme", "research").await.unwrap();
     let (expires_at, note) = (Some(world.now()), Some("production, \u{fc} 'quoted'".to_owned()));
     let expires_at = expires_at.map(|now| now + jiff::SignedDuration::from_secs(3_600));
-    world.run(Command::CreateKey { account, id, credential, expires_at, note }).await.unwrap();
+    let plain = NewKey::plain("acme", KeyId::stored("key_secret".into()), credential);
+    let (team, products) = (Some("research".to_owned()), Some(vec!["chat".to_owned()]));
+    world.run(Command::CreateKey(NewKey { expires_at, note, team, products, ..plain })).await.unwrap();
+    world.budget(Whose::Account, 1_000, Unit::Month).await.unwrap();
+    world.budget(Whose::Team("research".into()), 100, Unit::Month).await.unwrap();
+    world.budget(Whose::Key("key_acme".into()), 200, Unit::Week).await.unwrap();
     let revoked = world.subject("acme", "revoked").await;
     world.run(Command::RevokeKey { id: revoked }).await.unwrap();
     for (account, turn) in [("paused", Turn::Suspend), ("gone", Turn::Close)] {
