@@ -9,6 +9,7 @@
 
 mod account;
 mod admin;
+mod apply;
 mod audit;
 mod authorities;
 mod backup;
@@ -72,6 +73,10 @@ enum Command {
     Subscribe(subscription::Subscribe),
     /// What has become of an account's subscription, and what is to
     Subscription(subscription::Subscription),
+    /// Make plans, accounts, teams, subscriptions and budgets as a file says
+    Apply(apply::Apply),
+    /// Write plans, accounts, teams, subscriptions and budgets as a file
+    Export(apply::Export),
     /// What an account has left, and where the rest went
     Balance(balance::Balance),
     /// What an account used, per minute, key and rule
@@ -124,6 +129,8 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Plan(command) => command.run(&mut screen),
         Command::Subscribe(command) => command.run(&mut screen),
         Command::Subscription(command) => command.run(&mut screen),
+        Command::Apply(command) => command.run(&mut screen),
+        Command::Export(command) => command.run(&mut screen),
         Command::Balance(command) => command.run(&mut screen),
         Command::Usage(command) => command.run(&mut screen),
         Command::Leases(command) => command.run(&mut screen),

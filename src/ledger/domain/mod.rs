@@ -22,6 +22,7 @@ pub mod limits;
 pub mod period;
 pub mod plan;
 mod plan_change;
+pub mod plan_words;
 pub mod proration;
 pub mod purse;
 pub mod reclaim;

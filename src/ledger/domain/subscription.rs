@@ -196,7 +196,7 @@ impl Subscription {
         if over(self.until) {
             return if self.state == State::PastDue { Step::Stop } else { Step::End(State::Expired) };
         }
-        if !self.runs() || now < self.starts_at {
+        if !self.runs() || self.period_start.is_none() && now < self.starts_at {
             return Step::Rest;
         }
         if now >= self.granted_until {

@@ -73,7 +73,7 @@ pub struct Unfit {
 }
 
 impl Unfit {
-    fn new(field: &'static str, why: impl Into<String>) -> Self {
+    pub(super) fn new(field: &'static str, why: impl Into<String>) -> Self {
         Self { field, why: why.into() }
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::contract::{Beyond, Contract, Remainder};
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{OVERDRAFT_PRIORITY, PRIORITY, Terms, Unfit, usual_burst};
 use crate::domain::subscription::{Alteration, State, Step, Subscription, Turn, Wrong};
-use crate::domain::{AccountNo, Draw, Grant, GrantId, GrantNo};
+use crate::domain::{AccountNo, Draw, Grant, GrantId, GrantNo, plan_words};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Rate};
 use jiff::Timestamp;
@@ -145,27 +145,7 @@ impl StoredTerms {
 
 /// A version of a plan, as the admin API shows it.
 pub fn shown(name: String, version: i64, terms: &Terms, made_ms: i64) -> api::Plan {
-    let Terms { quota, rhythm, rollover, beyond, overdraft, limits, products, remainder } = terms;
-    let rate =
-        |rate: Rate| Credits::from_micros(i64::from(rate.milli_per_s).saturating_mul(1_000)).to_string();
-    api::Plan {
-        name,
-        version: number(version),
-        quota: *quota,
-        period: rhythm.unit,
-        every: rhythm.every,
-        anchor: rhythm.anchor,
-        time_zone: rhythm.zone_name().to_owned(),
-        rollover: *rollover,
-        beyond: *beyond,
-        overdraft: Some(*overdraft).filter(|most| most.is_positive()),
-        rate_per_second: limits.rate.map(rate),
-        burst: limits.rate.map(|rate| rate.burst),
-        concurrent: limits.concurrent,
-        products: products.as_ref().map(|all| all.iter().map(api::PlanProduct::shown).collect()),
-        remainder: *remainder,
-        created_at: at(made_ms),
-    }
+    plan_words::shown(name, number(version), terms, at(made_ms))
 }
 
 /// A contract for storing it.

@@ -1,10 +1,10 @@
 //! Budgets: set, clear, list.
 
-use super::plans::{every, zone};
 use super::post::{Id, Post, execute};
 use super::query::{Asked, List};
 use crate::api::{self, Anchor, BudgetScope, Budgets, ClearBudget};
 use crate::domain::period::Rhythm;
+use crate::domain::plan_words::{every, zone};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
