@@ -13,6 +13,7 @@ mod audit;
 mod authorities;
 mod backup;
 mod balance;
+mod budget;
 mod certificates;
 mod check;
 mod demo;
@@ -27,6 +28,7 @@ mod restore;
 mod screen;
 mod serve;
 mod subscription;
+mod team;
 mod tokens;
 mod up;
 mod usage;
@@ -64,6 +66,10 @@ enum Command {
     Account(account::Account),
     /// API keys of an account
     Key(key::Key),
+    /// Teams: some of an account's keys
+    Team(team::Team),
+    /// How much an account, a team or a key may use per period
+    Budget(budget::Budget),
     /// Give credits to an account
     Grant(grant::Grant),
     /// Plans: so many credits per period
@@ -120,6 +126,8 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Demo(command) => command.run(&mut screen),
         Command::Account(command) => command.run(&mut screen),
         Command::Key(command) => command.run(&mut screen),
+        Command::Team(command) => command.run(&mut screen),
+        Command::Budget(command) => command.run(&mut screen),
         Command::Grant(command) => command.run(&mut screen),
         Command::Plan(command) => command.run(&mut screen),
         Command::Subscribe(command) => command.run(&mut screen),
