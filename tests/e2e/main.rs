@@ -2,6 +2,7 @@
 
 mod backup;
 mod bad_input;
+mod budgets;
 mod configuration;
 mod control;
 mod crash;

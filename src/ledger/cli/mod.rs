@@ -14,6 +14,7 @@ mod audit;
 mod authorities;
 mod backup;
 mod balance;
+mod budget;
 mod certificates;
 mod check;
 mod demo;
@@ -28,6 +29,7 @@ mod restore;
 mod screen;
 mod serve;
 mod subscription;
+mod team;
 mod tokens;
 mod up;
 mod usage;
@@ -65,6 +67,10 @@ enum Command {
     Account(account::Account),
     /// API keys of an account
     Key(key::Key),
+    /// Teams: some of an account's keys
+    Team(team::Team),
+    /// How much an account, a team or a key may use per period
+    Budget(budget::Budget),
     /// Give credits to an account
     Grant(grant::Grant),
     /// Plans: so many credits per period
@@ -125,6 +131,8 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Demo(command) => command.run(&mut screen),
         Command::Account(command) => command.run(&mut screen),
         Command::Key(command) => command.run(&mut screen),
+        Command::Team(command) => command.run(&mut screen),
+        Command::Budget(command) => command.run(&mut screen),
         Command::Grant(command) => command.run(&mut screen),
         Command::Plan(command) => command.run(&mut screen),
         Command::Subscribe(command) => command.run(&mut screen),

@@ -4,19 +4,18 @@
 //! gateway says it has sold is charged, however late it says so; and a payer that may not spend gets
 //! no lease, though all that it reports is still booked.
 
-use super::contract::{Contract, Remainder};
+use super::contract::Remainder;
 use super::key::Owner;
-use super::limits::{self, Holders};
-use super::shortage::Shortage;
 use super::{BookError, Key, Kind, Lease, LeaseState, Purse, Scope, sizing};
-use faregate_protocol::exchange::{
-    Ask, Ended, Entry, EntryAnswer, Facts, Granted, LeaseReport, Limits, MAX_AMOUNT, Refused,
-};
+use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, LeaseReport, MAX_AMOUNT, Refused};
 use faregate_protocol::{Credits, RefusalCode};
 
 use jiff::Timestamp;
 
 const LATE: (Kind, Kind) = (Kind::LateSpend, Kind::LateSpendOwed);
+/// Among how many leases what is left of a key's or a team's budget is divided at most: it has fewer than its
+/// account, and nobody counts them.
+const NARROW_HOLDERS: i64 = 4;
 const ON_CREDIT: (Kind, Kind) = (Kind::OnCredit, Kind::OnCreditOwed);
 
 /// All that an entry can touch.
@@ -29,7 +28,7 @@ pub struct Payer {
     /// The key's current fence on this gateway ([`Lease::never`] before the first).
     pub lease: Lease,
     /// The requests per second that the account's other leases with money tell of together; only needed where
-    /// the plan has limits ([`needs_demand`]).
+    /// the plan has limits ([`super::answer::needs_demand`]).
     pub demand: u64,
 }
 
@@ -73,11 +72,6 @@ pub fn needs_grants(owed: Credits, lease: &Lease, entry: &Entry) -> bool {
         || entry
             .ask
             .is_some_and(|ask| ask.need.max(ask.want) > lease.granted || lease.state != LeaseState::Open)
-}
-
-/// Whether an exchange about an account must know what its leases tell of together.
-pub fn needs_demand(contract: Option<&Contract>) -> bool {
-    contract.is_some_and(|contract| contract.is_in_force() && !contract.limits.is_none())
 }
 
 /// The answer about somebody the ledger doesn't know. A final word is acknowledged all the same, or
@@ -175,47 +169,6 @@ impl Payer {
         Ok(back)
     }
 
-    /// What the account's plan says, while it counts.
-    fn contract(&self) -> Option<&Contract> {
-        self.purse.account.contract.as_ref().filter(|contract| contract.is_in_force())
-    }
-
-    fn facts(&self) -> Facts {
-        let account = &self.purse.account;
-        Facts {
-            key: self.key.id.to_string(),
-            account: account.id.to_string(),
-            plan: account.plan.clone(),
-            products: self.contract().and_then(|contract| contract.products.clone()),
-            key_products: self.key.products.clone(),
-        }
-    }
-
-    fn granted(&self, fence: u32, ttl_ms: u64, had_money: bool) -> Option<Granted> {
-        let Lease { granted, recall, .. } = self.lease;
-        let current = self.lease.state == LeaseState::Open && self.lease.fence == fence;
-        current.then(|| Granted { fence, granted, ttl_ms, recall, limits: self.limits(had_money) })
-    }
-
-    /// This lease's part of the plan's limits.
-    fn limits(&self, had_money: bool) -> Limits {
-        let Some(contract) = self.contract() else { return Limits::default() };
-        let demand = self.lease.demand;
-        let others = self.purse.account.holders.saturating_sub(i64::from(had_money));
-        let count = u64::try_from(others).unwrap_or(0).saturating_add(1);
-        let all = Holders { count, demand: self.demand.saturating_add(u64::from(demand)) };
-        limits::part(&contract.limits, demand, all)
-    }
-
-    fn shortage(&self, missing: Credits) -> Shortage<'_> {
-        Shortage {
-            missing,
-            money: self.purse.drawable(),
-            budgets: self.purse.budgets(),
-            contract: self.purse.account.contract.as_ref(),
-        }
-    }
-
     fn charge_on_credit(&mut self, told: Credits) -> Result<Credits, BookError> {
         let growth = told.less(self.lease.on_credit);
         if growth.is_positive() {
@@ -310,10 +263,12 @@ impl Payer {
         let others = self.purse.account.holders.saturating_sub(i64::from(had_money));
         let shortage = self.shortage(wanted);
         let available = shortage.available();
+        let narrow = shortage.scope() != Scope::Account;
+        let account = &mut self.purse.account;
         // Where a key or a team is short, the account's other holders have nothing to share with it.
-        let tight = others > 0 && available < wanted && shortage.scope() == Scope::Account;
-        self.purse.account.tight = tight;
-        let more = sizing::raise(granted, ask, available, others.saturating_add(1));
+        account.tight = available < wanted && if narrow { account.tight } else { others > 0 };
+        let most = if narrow { NARROW_HOLDERS } else { i64::MAX };
+        let more = sizing::raise(granted, ask, available, others.saturating_add(1).min(most));
         if more.is_positive() {
             if standing == Standing::Fresh {
                 self.lease.restart(report.fence, LeaseState::Open);

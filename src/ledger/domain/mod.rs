@@ -8,6 +8,7 @@
 //! add up to nothing; and an account's `granted + owed = available + held + spent + expired`.
 
 pub mod account;
+pub mod answer;
 pub mod budget;
 pub mod contract;
 pub mod entry;

@@ -7,7 +7,7 @@ use super::budgets;
 use super::sheet::{LeaseRow, Money, Sheet, Stamped};
 use super::trouble::Trouble;
 use super::{at, micros};
-use crate::domain::exchange::needs_demand;
+use crate::domain::answer::needs_demand;
 use crate::domain::{
     Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
     LeaseState, TeamNo,

@@ -1,7 +1,8 @@
 //! One message from a gateway: all its entries and its usage, together or not at all.
 
 use super::{Work, accounts, beat, budgets, leases, minute, money};
-use crate::domain::exchange::{ask_again, beat_ms, needs_demand, needs_grants, unknown};
+use crate::domain::answer::needs_demand;
+use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::{GatewayNo, LeaseState, Payer, Purse};
 use crate::store::{Exchanged, RETRY_MS, StoreError};
 use faregate_protocol::exchange::{
