@@ -15,6 +15,7 @@ mod image;
 mod ledger_away;
 mod manifests;
 mod plain;
+mod plan_terms;
 mod plans;
 mod postgres;
 mod quickstart;

@@ -135,6 +135,21 @@ async fn the_commands_about_teams_and_budgets_do_what_the_page_says() {
     bank.audit().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_of_the_page_is_applied() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let examples = blocks(section(&page("docs/ledger.md"), "Configuration as a file"), "toml");
+    assert_eq!(examples.len(), 1);
+    let file = dir.path().join("file.toml");
+    std::fs::write(&file, &examples[0]).expect("a file");
+    let file = file.display().to_string();
+
+    let said = bank.run(&["apply", &file]);
+    assert!(said.contains("+ budget of acme, team research: 200 per 1 month (UTC)"), "{said}");
+    assert_eq!(bank.run(&["apply", &file]).trim(), "= 5 unchanged");
+}
+
 #[test]
 fn every_variable_is_one_that_the_program_reads() {
     let page = page("docs/ledger.md");

@@ -288,3 +288,126 @@ fn budget_name(budget: &Budget) -> String {
 fn value(what: &impl serde::Serialize) -> Value {
     serde_json::to_value(what).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::file;
+    use super::*;
+    use faregate_ledger::api::{self, SubscriptionState};
+
+    const FILE: &str = r#"
+[[plans]]
+name = "pro"
+quota = "200"
+period = "month"
+products = [{ name = "chat" }]
+
+[[accounts]]
+id = "acme"
+
+[[subscriptions]]
+account = "acme"
+plan = "pro"
+
+[[budgets]]
+account = "acme"
+credits = "50"
+period = "day"
+"#;
+
+    fn read(text: &str) -> File {
+        file::read("plans.toml", text).unwrap()
+    }
+
+    fn lines(text: &str, present: &Present) -> Vec<String> {
+        let plan = between(&read(text), present, false).unwrap();
+        plan.changes.into_iter().map(|change| change.line).collect()
+    }
+
+    /// What a ledger has that was given the file.
+    fn filled() -> Present {
+        let plan = read(FILE).plans.remove(0).into_inner();
+        let (_, terms) = plan_words::read(plan).unwrap();
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        let budget = json!({
+            "account": "acme", "scope": "account", "target": null, "credits": "50", "period": "day", "every": 1,
+            "time_zone": "UTC", "spent": "0", "held": "0", "left": "50", "period_started_at": now,
+            "resets_at": now, "created_at": now,
+        });
+        let subscription = json!({
+            "id": "sub_1", "account": "acme", "plan": "pro", "version": 1, "next_plan": null, "state": "active",
+            "standing": "good", "starts_at": now, "period_started_at": now, "period_ends_at": now,
+            "renews_at": now, "grace_until": null, "ends_at": null, "overdraft_used": null,
+            "overdraft_used_before": null, "created_at": now,
+        });
+        let account = json!({ "id": "acme", "name": "Acme", "state": "active", "created_at": now });
+        let held = Held {
+            account: serde_json::from_value(account).unwrap(),
+            subscription: Some(serde_json::from_value(subscription).unwrap()),
+            teams: Vec::new(),
+            budgets: vec![serde_json::from_value::<api::Budget>(budget).unwrap()],
+        };
+        Present {
+            plans: [("pro".to_owned(), plan_words::shown("pro".into(), 1, &terms, now))].into(),
+            accounts: [("acme".to_owned(), held)].into(),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_made_in_an_order_that_works() {
+        assert_eq!(
+            lines(FILE, &Present::default()),
+            [
+                "+ plan pro",
+                "+ account acme",
+                "+ subscription of acme: pro",
+                "+ budget of acme: 50 per 1 day (UTC)"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_there_already_changes_nothing() {
+        let plan = between(&read(FILE), &filled(), false).unwrap();
+        assert_eq!((plan.changes, plan.unchanged), (Vec::new(), 4));
+    }
+
+    #[test]
+    fn what_differs_is_named_with_what_it_was() {
+        let text = FILE.replace("\"200\"", "\"250\"\nconcurrent = 5").replace("[{ name = \"chat\" }]", "[]");
+        let text = text.replace("products = []\n", "").replace("\"50\"", "\"60\"");
+        assert_eq!(
+            lines(&text, &filled()),
+            [
+                "~ plan pro: concurrent none → 5, products [{\"name\":\"chat\"}] → none, quota 200 → 250",
+                "~ budget of acme: 50 per 1 day (UTC) → 60 per 1 day (UTC)"
+            ]
+        );
+        let mut present = filled();
+        let subscription = present.accounts.get_mut("acme").unwrap().subscription.as_mut().unwrap();
+        subscription.next_plan = Some("small".into());
+        assert_eq!(lines(FILE, &present), ["~ subscription of acme: small → pro"]);
+        let subscription = present.accounts.get_mut("acme").unwrap().subscription.as_mut().unwrap();
+        subscription.state = SubscriptionState::Cancelled;
+        assert_eq!(lines(FILE, &present), ["+ subscription of acme: pro"]);
+    }
+
+    #[test]
+    fn what_can_not_be_done_is_refused_with_its_place_before_anything_is() {
+        let refused = |text: &str| {
+            let file = read(text);
+            let wrong = between(&file, &filled(), false).unwrap_err();
+            file::failure("plans.toml", &file.text, &wrong).detail
+        };
+        let burst = refused("[[plans]]\nname = \"a\"\nquota = \"1\"\nperiod = \"day\"\nburst = 5\n");
+        assert!(burst.starts_with("plans.toml:1:1: plan a: burst: "), "{burst}");
+        let twice = refused("[[accounts]]\nid = \"a\"\n[[accounts]]\nid = \"a\"\n");
+        assert!(twice.starts_with("plans.toml:3:1: account \"a\" is there twice"), "{twice}");
+        let nowhere = refused("[[subscriptions]]\naccount = \"acme\"\nplan = \"none\"\n");
+        assert!(nowhere.contains("there is no plan \"none\""), "{nowhere}");
+        let nobody = refused("[[teams]]\naccount = \"nobody\"\nid = \"a\"\n");
+        assert!(nobody.contains("there is no account \"nobody\""), "{nobody}");
+        let renamed = refused("[[accounts]]\nid = \"acme\"\nname = \"Other\"\n");
+        assert!(renamed.contains("its name can't be changed"), "{renamed}");
+    }
+}

@@ -39,7 +39,7 @@ impl World {
     }
 
     /// So many credits per month from the start, and nothing else.
-    fn terms(&self, quota: i64) -> Terms {
+    pub fn terms(&self, quota: i64) -> Terms {
         let zone = period::zone("UTC").unwrap();
         Terms::plain(credits(quota), Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone })
     }

@@ -1,12 +1,17 @@
 //! A ledger with something of everything in it, always the same.
 
+use crate::api;
 use crate::api::Unit;
 use crate::domain::account::Turn;
-use crate::domain::plan::Changes;
+use crate::domain::contract::{Beyond, Remainder};
+use crate::domain::plan::{Changes, Terms};
 use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::contract::{World, asking, credits, ending, report};
 use crate::store::{Command, Credential, Memo, NewKey, Store, Whose};
-use faregate_protocol::exchange::{Entry, ExchangeRequest, UsageLine, UsageReport, VERSION};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{
+    Entry, ExchangeRequest, Limits, Pricing, Product, Rate, UsageLine, UsageReport, VERSION,
+};
 
 /// A command that was carried out once, under an idempotency key of its own.
 pub fn remembered() -> (Command, Memo) {
@@ -63,6 +68,12 @@ pub async fn furnish(store: &Store) {
         world.customer(id).await;
         world.subscribe(id, "pro", 0).await.unwrap();
     }
+    world.customer("changing").await;
+    world.plan_of("enterprise", enterprise(&world)).await;
+    world.subscribe("changing", "enterprise", 0).await.unwrap();
+    let asked = api::SubscriptionChange { plan: "pro".into(), at_once: Some(false) };
+    let (account, id) = ("changing".to_owned(), "change".to_owned());
+    world.run(Command::ChangeSubscription { account, id, asked }).await.unwrap();
     let (account, turn) = ("left".to_owned(), subscription::Turn::Cancel { at_once: true });
     world.run(Command::TurnSubscription { account, turn }).await.unwrap();
     let changes = Changes { quota: Some(credits(40)), ..Changes::default() };
@@ -73,4 +84,21 @@ pub async fn furnish(store: &Store) {
     let (command, memo) = remembered();
     store.execute(command, memo, world.now()).await.unwrap();
     world.is_clean().await;
+}
+
+/// A plan that says all that one can.
+fn enterprise(world: &World) -> Terms {
+    let product = |name: &str, pricing| Product { name: name.into(), pricing };
+    Terms {
+        beyond: Beyond::Overdraft,
+        overdraft: credits(50),
+        limits: Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 10 }), concurrent: Some(4) },
+        products: Some(vec![
+            product("chat", Pricing::List),
+            product("embed", Pricing::Times(Credits::from_micros(500_000))),
+            product("img", Pricing::Fixed(credits(4))),
+        ]),
+        remainder: Remainder::Operator,
+        ..world.terms(300)
+    }
 }
