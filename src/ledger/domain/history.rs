@@ -80,12 +80,11 @@ impl Bank {
         let rhythm =
             Rhythm { unit: Unit::Hour, every: 1, anchor: Anchor::Calendar, zone: jiff::tz::TimeZone::UTC };
         let now = self.now();
-        match self.budgets.iter_mut().find(|budget| budget.scope == scope) {
-            Some(budget) => budget.change(credits(amount), rhythm, now),
-            None => {
-                let held = self.held(scope);
-                self.budgets.push(Budget::fresh(scope, credits(amount), rhythm, held, now));
-            }
+        let held = self.held(scope);
+        if let Some(budget) = self.budgets.iter_mut().find(|budget| budget.scope == scope) {
+            budget.change(credits(amount), rhythm, now);
+        } else {
+            self.budgets.push(Budget::fresh(scope, credits(amount), rhythm, held, now));
         }
     }
 

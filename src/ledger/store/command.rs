@@ -227,6 +227,7 @@ pub struct Memo {
 
 /// An answer, given now or before.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is soon gone")]
 pub enum Answer {
     /// Done now.
     First(Done),

@@ -305,7 +305,11 @@ impl Store {
 
     /// Writes what a subscription would mean for an account, and lets gateways know.
     #[cfg(test)]
-    pub async fn set_contract(&self, account: &str, contract: Option<&crate::domain::contract::Contract>) {
+    pub(crate) async fn set_contract(
+        &self,
+        account: &str,
+        contract: Option<&crate::domain::contract::Contract>,
+    ) {
         let json = contract.map(|contract| serde_json::to_string(contract).unwrap());
         on!(self, database => database.set_contract(account.to_owned(), json).await);
     }
