@@ -4,8 +4,12 @@
 //! Requests refuse unknown fields; answers may grow new ones, so clients must ignore what they don't know.
 
 mod plans;
+mod subscriptions;
+mod teams;
 
 pub use plans::*;
+pub use subscriptions::*;
+pub use teams::*;
 
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
@@ -120,6 +124,12 @@ pub struct NewKey {
     /// subject is the credential. At most 1,024 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The identifier of the account's team that it belongs to, for good; none, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// The products that it is limited to, at most 32; all, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub products: Option<Vec<String>>,
 }
 
 /// A key, or a subject that stands for one.
@@ -136,6 +146,12 @@ pub struct Key {
     pub prefix: Option<String>,
     /// The subject, when it is one.
     pub subject: Option<String>,
+    /// The team that it belongs to.
+    #[serde(default)]
+    pub team: Option<String>,
+    /// The products that it is limited to.
+    #[serde(default)]
+    pub products: Option<Vec<String>>,
     /// Whether it opens the gate.
     pub state: KeyState,
     /// When it stops to.
@@ -385,4 +401,22 @@ pub struct Problem {
     /// The path of the field that is wrong, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+}
+
+/// An amount as a decimal string, or none.
+mod maybe_decimal {
+    use super::{Credits, Deserialize, Serialize, decimal};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Amount(#[serde(with = "decimal")] Credits);
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub fn serialize<S: Serializer>(amount: &Option<Credits>, to: S) -> Result<S::Ok, S::Error> {
+        amount.map(Amount).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Credits>, D::Error> {
+        Ok(Option::<Amount>::deserialize(from)?.map(|amount| amount.0))
+    }
 }

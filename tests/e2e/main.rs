@@ -2,6 +2,7 @@
 
 mod backup;
 mod bad_input;
+mod budgets;
 mod configuration;
 mod control;
 mod crash;
@@ -14,6 +15,7 @@ mod image;
 mod ledger_away;
 mod manifests;
 mod plain;
+mod plan_terms;
 mod plans;
 mod postgres;
 mod quickstart;

@@ -94,6 +94,7 @@ impl Bank {
             tight: false,
             plan: None,
             contract: None,
+            budgets: 0,
         });
     }
 
@@ -101,7 +102,8 @@ impl Bank {
     pub fn open_key(&mut self, account: usize, secret: String, expires_at: Option<jiff::Timestamp>) {
         let number = self.keys.len();
         let id = KeyId::stored(format!("key_{number}"));
-        let key = Key { no: KeyNo(number as i64 + 1), id, revoked: false, expires_at };
+        let key =
+            Key { no: KeyNo(number as i64 + 1), id, revoked: false, expires_at, team: None, products: None };
         self.keys.push(KeyRow { key, secret, account, expiry_told: false });
     }
 

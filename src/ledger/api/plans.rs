@@ -1,5 +1,8 @@
-//! Plans and subscriptions, as the admin API takes and gives them.
+//! Plans, as the admin API takes and gives them.
 
+use super::maybe_decimal;
+use crate::domain::contract::{Beyond, Remainder};
+use faregate_protocol::exchange::{Pricing, Product};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -83,6 +86,118 @@ pub struct NewPlan {
     /// The most that is taken over into the next period; nothing when absent.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
     pub rollover: Option<Credits>,
+    /// What pays when the quota is used up; what was bought, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Beyond>,
+    /// The most that may be overdrawn per period, where that is what pays.
+    #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    pub overdraft: Option<Credits>,
+    /// Requests per second, a decimal up to thousandths; without limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<String>,
+    /// How many requests at once after a pause; what a second brings, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+    /// How many requests at the same time; without limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<u32>,
+    /// Which products are included; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub products: Option<Vec<PlanProduct>>,
+    /// Whose is what a gateway that died had not reported; the customer's, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remainder: Option<Remainder>,
+}
+
+/// A product that a plan includes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanProduct {
+    /// The label that rules of this product carry; `[a-z0-9][a-z0-9_.-]{0,63}`.
+    pub name: String,
+    /// So many times the rule's price.
+    #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    pub times: Option<Credits>,
+    /// This, whatever the rule says.
+    #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    pub price: Option<Credits>,
+}
+
+impl PlanProduct {
+    /// What gateways are told; `None` when it names both kinds of price.
+    pub fn read(self) -> Option<Product> {
+        let pricing = match (self.times, self.price) {
+            (None, None) => Pricing::List,
+            (Some(factor), None) => Pricing::Times(factor),
+            (None, Some(price)) => Pricing::Fixed(price),
+            (Some(_), Some(_)) => return None,
+        };
+        Some(Product { name: self.name, pricing })
+    }
+
+    /// The same for people.
+    pub fn shown(product: &Product) -> Self {
+        let name = product.name.clone();
+        match product.pricing {
+            Pricing::List => Self { name, times: None, price: None },
+            Pricing::Times(factor) => Self { name, times: Some(factor), price: None },
+            Pricing::Fixed(price) => Self { name, times: None, price: Some(price) },
+        }
+    }
+}
+
+/// What becomes of something that need not be there: absent keeps it, `null` takes it away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Edit<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is taken away.
+    Remove,
+    /// It becomes this.
+    Set(T),
+}
+
+impl<T> Edit<T> {
+    /// Whether nothing is to change.
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
+    /// The same about something else.
+    pub fn try_map<U, E>(self, make: impl FnOnce(T) -> Result<U, E>) -> Result<Edit<U>, E> {
+        Ok(match self {
+            Self::Keep => Edit::Keep,
+            Self::Remove => Edit::Remove,
+            Self::Set(new) => Edit::Set(make(new)?),
+        })
+    }
+}
+
+impl<T: Clone> Edit<T> {
+    /// What comes of what was there.
+    pub fn of(&self, old: Option<&T>) -> Option<T> {
+        match self {
+            Self::Keep => old.cloned(),
+            Self::Remove => None,
+            Self::Set(new) => Some(new.clone()),
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Edit<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Set(new) => to.serialize_some(new),
+            Self::Keep | Self::Remove => to.serialize_none(),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Edit<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Option::<T>::deserialize(from)?.map_or(Self::Remove, Self::Set))
+    }
 }
 
 /// `POST /admin/v1/plans/{id}/change`: what is absent stays as it is.
@@ -107,7 +222,28 @@ pub struct PlanChange {
     /// As in [`NewPlan`].
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
     pub rollover: Option<Credits>,
-    /// Whether a larger quota counts for the running period, too.
+    /// As in [`NewPlan`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Beyond>,
+    /// As in [`NewPlan`].
+    #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    pub overdraft: Option<Credits>,
+    /// As in [`NewPlan`]; `null` takes the limit away.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    pub rate_per_second: Edit<String>,
+    /// As in [`NewPlan`]; `null` has it follow the rate.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    pub burst: Edit<u32>,
+    /// As in [`NewPlan`]; `null` takes the limit away.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    pub concurrent: Edit<u32>,
+    /// As in [`NewPlan`]; `null` includes all.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    pub products: Edit<Vec<PlanProduct>>,
+    /// As in [`NewPlan`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remainder: Option<Remainder>,
+    /// Whether it counts for running periods, too.
     #[serde(default)]
     pub at_once: bool,
 }
@@ -133,6 +269,21 @@ pub struct Plan {
     /// The most that is taken over into the next period.
     #[serde(with = "decimal")]
     pub rollover: Credits,
+    /// What pays when the quota is used up.
+    pub beyond: Beyond,
+    /// The most that may be overdrawn per period.
+    #[serde(with = "maybe_decimal")]
+    pub overdraft: Option<Credits>,
+    /// Requests per second; without limit when absent.
+    pub rate_per_second: Option<String>,
+    /// How many requests at once after a pause.
+    pub burst: Option<u32>,
+    /// How many requests at the same time; without limit when absent.
+    pub concurrent: Option<u32>,
+    /// Which products are included; all when absent.
+    pub products: Option<Vec<PlanProduct>>,
+    /// Whose is what a gateway that died had not reported.
+    pub remainder: Remainder,
     /// When this version was made.
     pub created_at: Timestamp,
 }
@@ -144,120 +295,4 @@ pub struct Plans {
     pub plans: Vec<Plan>,
     /// What to pass as `after` for the rest; absent at the end.
     pub next: Option<String>,
-}
-
-/// What has become of a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SubscriptionState {
-    /// On trial: it ends with the trial unless it is activated.
-    Trialing,
-    /// It renews.
-    Active,
-    /// A payment is missing: it ends with the grace period unless it is activated.
-    PastDue,
-    /// It doesn't renew until it is resumed.
-    Paused,
-    /// Over: it was cancelled.
-    Cancelled,
-    /// Over: its trial or its grace period has ended.
-    Expired,
-}
-
-impl SubscriptionState {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Trialing, Self::Active, Self::PastDue, Self::Paused, Self::Cancelled, Self::Expired];
-
-    /// The name on the wire and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Trialing => "trialing",
-            Self::Active => "active",
-            Self::PastDue => "past_due",
-            Self::Paused => "paused",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-        }
-    }
-
-    /// Whether it is over, for good.
-    pub const fn is_over(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Expired)
-    }
-}
-
-/// `POST /admin/v1/accounts/{id}/subscription`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewSubscription {
-    /// The plan's name.
-    pub plan: String,
-    /// When it begins, or began; now, when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub starts_at: Option<Timestamp>,
-    /// It is on trial until then, and over if it isn't activated before; in the future.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trial_ends_at: Option<Timestamp>,
-}
-
-/// `POST /admin/v1/accounts/{id}/subscription/past-due`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PastDue {
-    /// It is over if it isn't activated before then; in the future.
-    pub grace_until: Timestamp,
-}
-
-/// `POST /admin/v1/accounts/{id}/subscription/cancel`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cancel {
-    /// Now, and not at the end of the running period.
-    #[serde(default)]
-    pub at_once: bool,
-}
-
-/// A subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subscription {
-    /// Its identifier.
-    pub id: String,
-    /// Who has subscribed.
-    pub account: String,
-    /// To which plan.
-    pub plan: String,
-    /// The version of it that the running period goes by.
-    pub version: u32,
-    /// What has become of it.
-    pub state: SubscriptionState,
-    /// When it began, or begins.
-    pub starts_at: Timestamp,
-    /// When the period began for which a quota was given last.
-    pub period_started_at: Option<Timestamp>,
-    /// When that period ends.
-    pub period_ends_at: Option<Timestamp>,
-    /// When the next period begins, if there is to be one.
-    pub renews_at: Option<Timestamp>,
-    /// When it is over, if that is known: trial, grace, cancellation.
-    pub ends_at: Option<Timestamp>,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// An amount as a decimal string, or none.
-mod maybe_decimal {
-    use super::{Credits, Deserialize, Deserializer, Serialize, Serializer, decimal};
-
-    #[derive(Serialize, Deserialize)]
-    struct Amount(#[serde(with = "decimal")] Credits);
-
-    #[expect(clippy::ref_option, reason = "serde's signature")]
-    pub fn serialize<S: Serializer>(amount: &Option<Credits>, to: S) -> Result<S::Ok, S::Error> {
-        amount.map(Amount).serialize(to)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Credits>, D::Error> {
-        Ok(Option::<Amount>::deserialize(from)?.map(|amount| amount.0))
-    }
 }

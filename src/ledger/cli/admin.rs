@@ -153,14 +153,19 @@ impl Admin {
     /// Writes to `path`.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let key = self.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        self.post_as(path, body, &key)
+    }
+
+    /// Writes to `path` with an idempotency key of the caller's.
+    pub fn post_as(&self, path: &str, body: &Value, key: &str) -> Result<Value, Failure> {
         let sent = self
             .agent
             .post(format!("{}{path}", self.server))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
-            .header("idempotency-key", &key)
+            .header("idempotency-key", key)
             .send(body.to_string());
-        self.answer(sent, Some(&key))
+        self.answer(sent, Some(key))
     }
 
     fn answer(

@@ -9,6 +9,10 @@ use super::{
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+/// What a new key shows, in this order.
+const MEMBERS: [&str; 9] =
+    ["id", "account", "key", "subject", "team", "products", "state", "expires_at", "note"];
+
 #[derive(Args)]
 pub struct Key {
     #[command(flatten)]
@@ -32,6 +36,12 @@ enum Command {
         /// No key: this subject (a JWT claim, a certificate's SAN) pays as the account
         #[arg(long)]
         subject: Option<String>,
+        /// The team of the account that it belongs to, for good
+        #[arg(long)]
+        team: Option<String>,
+        /// Limit it to these products, with commas between: chat,embed [default: all]
+        #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+        products: Option<Vec<String>>,
     },
     /// List an account's keys
     List {
@@ -50,18 +60,19 @@ impl Key {
         let admin = self.remote.connect()?;
         let keys = |account: &str| format!("/admin/v1/accounts/{}/keys", encoded(account));
         match self.command {
-            Command::Create { account, note, expires, subject } => {
+            Command::Create { account, note, expires, subject, team, products } => {
                 let answer = admin.post(
                     &keys(&account),
                     &body([
                         ("note", note.map(Into::into)),
                         ("expires_at", expiry(expires)?),
                         ("subject", subject.map(Into::into)),
+                        ("team", team.map(Into::into)),
+                        ("products", products.map(Into::into)),
                     ]),
                 )?;
                 screen.show(&answer, |screen, key| {
-                    screen
-                        .members(key, &["id", "account", "key", "subject", "state", "expires_at", "note"])?;
+                    screen.members(key, &MEMBERS)?;
                     if key.get("key").is_some_and(Value::is_string) {
                         screen.line("The key is shown this once: keep it now.")?;
                     }
@@ -71,7 +82,8 @@ impl Key {
             Command::List { account } => {
                 let answer = admin.get(&keys(&account), &[])?;
                 screen.show(&answer, |screen, page| {
-                    let columns = ["id", "prefix", "subject", "state", "expires_at", "note", "created_at"];
+                    let columns =
+                        ["id", "prefix", "subject", "team", "state", "expires_at", "note", "created_at"];
                     screen.table(page.get("keys").unwrap_or(&json!([])), &columns)?;
                     screen.next_page(page)
                 })

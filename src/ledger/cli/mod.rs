@@ -9,10 +9,12 @@
 
 mod account;
 mod admin;
+mod apply;
 mod audit;
 mod authorities;
 mod backup;
 mod balance;
+mod budget;
 mod certificates;
 mod check;
 mod demo;
@@ -27,6 +29,7 @@ mod restore;
 mod screen;
 mod serve;
 mod subscription;
+mod team;
 mod tokens;
 mod up;
 mod usage;
@@ -64,6 +67,10 @@ enum Command {
     Account(account::Account),
     /// API keys of an account
     Key(key::Key),
+    /// Teams: some of an account's keys
+    Team(team::Team),
+    /// How much an account, a team or a key may use per period
+    Budget(budget::Budget),
     /// Give credits to an account
     Grant(grant::Grant),
     /// Plans: so many credits per period
@@ -72,6 +79,10 @@ enum Command {
     Subscribe(subscription::Subscribe),
     /// What has become of an account's subscription, and what is to
     Subscription(subscription::Subscription),
+    /// Make plans, accounts, teams, subscriptions and budgets as a file says
+    Apply(apply::Apply),
+    /// Write plans, accounts, teams, subscriptions and budgets as a file
+    Export(apply::Export),
     /// What an account has left, and where the rest went
     Balance(balance::Balance),
     /// What an account used, per minute, key and rule
@@ -120,10 +131,14 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Demo(command) => command.run(&mut screen),
         Command::Account(command) => command.run(&mut screen),
         Command::Key(command) => command.run(&mut screen),
+        Command::Team(command) => command.run(&mut screen),
+        Command::Budget(command) => command.run(&mut screen),
         Command::Grant(command) => command.run(&mut screen),
         Command::Plan(command) => command.run(&mut screen),
         Command::Subscribe(command) => command.run(&mut screen),
         Command::Subscription(command) => command.run(&mut screen),
+        Command::Apply(command) => command.run(&mut screen),
+        Command::Export(command) => command.run(&mut screen),
         Command::Balance(command) => command.run(&mut screen),
         Command::Usage(command) => command.run(&mut screen),
         Command::Leases(command) => command.run(&mut screen),

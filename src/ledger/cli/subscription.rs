@@ -10,16 +10,21 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 /// What a subscription shows, in this order.
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 14] = [
     "account",
     "plan",
     "version",
+    "next_plan",
     "state",
+    "standing",
     "starts_at",
     "period_started_at",
     "period_ends_at",
     "renews_at",
+    "grace_until",
     "ends_at",
+    "overdraft_used",
+    "overdraft_used_before",
 ];
 
 #[derive(Args)]
@@ -71,7 +76,7 @@ enum Command {
         /// The account's identifier
         account: String,
     },
-    /// A payment is missing: it ends with the grace period unless it is activated before
+    /// A payment is missing: nothing may be spent after the grace period until it is activated
     PastDue {
         /// The account's identifier
         account: String,
@@ -84,7 +89,7 @@ enum Command {
         /// The account's identifier
         account: String,
     },
-    /// Begin periods again, or take a cancellation back
+    /// Begin periods again, or take a cancellation or a change of the plan back
     Resume {
         /// The account's identifier
         account: String,
@@ -96,6 +101,20 @@ enum Command {
         /// End it now, and take back what remains of its quota
         #[arg(long)]
         now: bool,
+    },
+    /// Change to another plan: at once if it gives more per period of the same kind, else with the next period
+    Change {
+        /// The account's identifier
+        account: String,
+        /// The other plan's name
+        #[arg(long)]
+        plan: String,
+        /// Now: the difference of the quotas for what is left of the period is given, or taken back
+        #[arg(long)]
+        at_once: bool,
+        /// With the next period
+        #[arg(long, conflicts_with = "at_once")]
+        at_period_end: bool,
     },
 }
 
@@ -115,6 +134,11 @@ impl Subscription {
             Command::Pause { account } => (account, "pause", json!({})),
             Command::Resume { account } => (account, "resume", json!({})),
             Command::Cancel { account, now } => (account, "cancel", json!({ "at_once": now })),
+            Command::Change { account, plan, at_once, at_period_end } => {
+                let said = at_once || at_period_end;
+                let at_once = Some(at_once.into()).filter(|_| said);
+                (account, "change", body([("plan", Some(plan.into())), ("at_once", at_once)]))
+            }
         };
         let answer = admin.post(&format!("{}/{turn}", of(&account)), &what)?;
         screen.show(&answer, |screen, answer| screen.members(answer, &MEMBERS))

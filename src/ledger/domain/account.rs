@@ -23,6 +23,8 @@ pub struct Account {
     pub plan: Option<String>,
     /// What its newest subscription means for exchanges.
     pub contract: Option<super::contract::Contract>,
+    /// How many budgets there are of it, its teams and its keys.
+    pub budgets: i64,
 }
 
 /// The sums of an account's money. `granted + owed = available + held + spent + expired`.

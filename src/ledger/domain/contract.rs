@@ -3,6 +3,8 @@
 //!
 //! What must hold: whoever changes a subscription, or what it goes by, writes this anew in the same transaction.
 
+use super::plan::{Terms, Versions};
+use super::subscription::Subscription;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Product};
 use jiff::Timestamp;
@@ -33,6 +35,78 @@ pub struct Contract {
     /// Whose is what a gateway that died had not reported.
     #[serde(default)]
     pub remainder: Remainder,
+}
+
+impl Contract {
+    /// What a subscription to the plan of this name means; nothing before it has begun. Once it is over, what was
+    /// bought may be spent as without a plan.
+    pub fn of(plan: &str, subscription: &Subscription, versions: &Versions) -> Option<Self> {
+        let standing = subscription.standing();
+        let over = Self {
+            plan: plan.to_owned(),
+            standing,
+            beyond: Beyond::Bought,
+            renews_at: None,
+            quota: Credits::ZERO,
+            limits: Limits::default(),
+            products: None,
+            remainder: Remainder::Customer,
+        };
+        if standing == Standing::Over {
+            return Some(over);
+        }
+        subscription.period_start?;
+        let renews_at = subscription.renews_at();
+        let Terms { beyond, limits, products, remainder, .. } = &versions.used.terms;
+        Some(Self {
+            beyond: *beyond,
+            renews_at,
+            quota: renews_at.map_or(Credits::ZERO, |_| versions.coming().terms.quota),
+            limits: *limits,
+            products: products.clone(),
+            remainder: *remainder,
+            ..over
+        })
+    }
+
+    /// Whether what the plan says counts: one that is over is as if there were none.
+    pub fn is_in_force(&self) -> bool {
+        self.standing != Standing::Over
+    }
+
+    /// Whether only what came with the plan may be spent.
+    pub fn refuses_beyond(&self) -> bool {
+        self.is_in_force() && self.beyond == Beyond::Refuse
+    }
+
+    /// The same as far as gateways are told, or leases depend on it.
+    fn told(&self) -> Self {
+        Self { renews_at: None, quota: Credits::ZERO, ..self.clone() }
+    }
+}
+
+/// What follows from one contract in place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing that anybody must hear now.
+    None,
+    /// Gateways must ask anew.
+    Announce,
+    /// Gateways must hand back what they have.
+    Recall,
+}
+
+impl Effect {
+    /// What follows when `old` becomes `new`.
+    pub fn of(old: Option<&Contract>, new: Option<&Contract>) -> Self {
+        let spendable = |contract: Option<&Contract>| contract.map(|it| (it.standing, it.beyond));
+        let may_differ = spendable(old) != spendable(new);
+        match (old, new) {
+            (Some(_), Some(_)) if may_differ => Self::Recall,
+            _ if old.map(Contract::told) != new.map(Contract::told) => Self::Announce,
+            _ => Self::None,
+        }
+    }
 }
 
 /// Whether a plan may be used.
@@ -70,4 +144,31 @@ pub enum Remainder {
     Customer,
     /// It counts as spent.
     Operator,
+}
+
+impl Beyond {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Bought, Self::Refuse, Self::Overdraft];
+
+    /// The name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bought => "bought",
+            Self::Refuse => "refuse",
+            Self::Overdraft => "overdraft",
+        }
+    }
+}
+
+impl Remainder {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Customer, Self::Operator];
+
+    /// The name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Operator => "operator",
+        }
+    }
 }

@@ -4,15 +4,18 @@
 //! gateway says it has sold is charged, however late it says so; and a payer that may not spend gets
 //! no lease, though all that it reports is still booked.
 
-use super::{BookError, Key, Kind, Lease, LeaseState, Purse, sizing};
-use faregate_protocol::exchange::{
-    Ask, Ended, Entry, EntryAnswer, Facts, Granted, LeaseReport, Limits, MAX_AMOUNT, Refused,
-};
+use super::contract::Remainder;
+use super::key::Owner;
+use super::{BookError, Key, Kind, Lease, LeaseState, Purse, Scope, sizing};
+use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, LeaseReport, MAX_AMOUNT, Refused};
 use faregate_protocol::{Credits, RefusalCode};
 
 use jiff::Timestamp;
 
 const LATE: (Kind, Kind) = (Kind::LateSpend, Kind::LateSpendOwed);
+/// Among how many leases what is left of a key's or a team's budget is divided at most: it has fewer than its
+/// account, and nobody counts them.
+const NARROW_HOLDERS: i64 = 4;
 const ON_CREDIT: (Kind, Kind) = (Kind::OnCredit, Kind::OnCreditOwed);
 
 /// All that an entry can touch.
@@ -24,6 +27,9 @@ pub struct Payer {
     pub key: Key,
     /// The key's current fence on this gateway ([`Lease::never`] before the first).
     pub lease: Lease,
+    /// The requests per second that the account's other leases with money tell of together; only needed where
+    /// the plan has limits ([`super::answer::needs_demand`]).
+    pub demand: u64,
 }
 
 /// What comes of an entry.
@@ -31,8 +37,9 @@ pub struct Payer {
 pub struct Verdict {
     /// What the gateway is told.
     pub answer: EntryAnswer,
-    /// Callers wait for more than was available: other holders should hand back what they don't need.
-    pub short: bool,
+    /// Callers wait for more than was available: other holders in this scope should hand back what they don't
+    /// need.
+    pub short: Option<Scope>,
     /// The lease was named while open, so its time starts anew.
     pub touched: bool,
 }
@@ -71,7 +78,7 @@ pub fn needs_grants(owed: Credits, lease: &Lease, entry: &Entry) -> bool {
 /// the gateway would repeat it for ever.
 pub fn unknown(entry: &Entry) -> EntryAnswer {
     EntryAnswer {
-        refused: Some(refused(RefusalCode::InvalidKey, Credits::ZERO)),
+        refused: Some(refused(RefusalCode::InvalidKey)),
         ended: entry.ended.map(|word| word.fence),
         ..EntryAnswer::default()
     }
@@ -84,8 +91,8 @@ pub fn ask_again(answer: &mut EntryAnswer, after_ms: u32) {
     }
 }
 
-fn refused(code: RefusalCode, available: Credits) -> Refused {
-    Refused { code, available, reset: None, top_up: false, retry_ms: None }
+fn refused(code: RefusalCode) -> Refused {
+    Refused { code, available: Credits::ZERO, reset: None, top_up: false, retry_ms: None }
 }
 
 impl Payer {
@@ -96,12 +103,9 @@ impl Payer {
     pub fn exchange(&mut self, entry: &Entry, now: Timestamp, ttl_ms: u64) -> Result<Verdict, BookError> {
         let had_money = self.lease.has_money();
         self.purse.expire(now)?;
-        let account = &self.purse.account;
-        let plan = account.plan.clone();
-        let facts =
-            Facts { key: self.key.id.to_string(), account: account.id.to_string(), plan, ..Facts::default() };
-        let mut answer = EntryAnswer { facts: Some(facts), ..EntryAnswer::default() };
-        let mut verdict = Verdict { answer: EntryAnswer::default(), short: false, touched: false };
+        self.purse.roll(now);
+        let mut answer = EntryAnswer { facts: Some(self.facts()), ..EntryAnswer::default() };
+        let mut verdict = Verdict { answer: EntryAnswer::default(), short: None, touched: false };
 
         answer.on_credit = self.charge_on_credit(entry.on_credit)?;
         if let Some(word) = entry.ended {
@@ -116,38 +120,53 @@ impl Payer {
                 answer.ended = Some(report.fence);
             }
         }
-        if let Some(code) = self.key.refusal(self.purse.account.state, now) {
-            answer.refused = Some(refused(code, Credits::ZERO));
+        let account = &self.purse.account;
+        let owner = Owner::of(account.state, account.contract.as_ref());
+        if let Some(code) = self.key.refusal(owner, now) {
+            answer.refused = Some(refused(code));
         } else if let Some(report) = &entry.lease {
             if let (Some(ask), Standing::Current | Standing::Fresh) = (entry.ask, standing) {
                 verdict.touched = true;
-                verdict.short = self.raise(report, standing, ask, had_money)?;
-                if verdict.short {
-                    let available = self.purse.account.books.available;
-                    answer.refused = Some(refused(RefusalCode::InsufficientFunds, available));
+                let missing = self.raise(report, standing, ask, had_money)?;
+                if missing.is_positive() {
+                    let shortage = self.shortage(missing);
+                    verdict.short = Some(shortage.scope());
+                    answer.refused = Some(shortage.refused(now));
                 }
             }
-            answer.lease = self.granted(report.fence, ttl_ms);
+            answer.lease = self.granted(report.fence, ttl_ms, had_money);
         }
         self.count_holders(had_money);
         verdict.answer = answer;
         Ok(verdict)
     }
 
-    /// Takes back a lease that nobody has spoken of for too long.
+    /// Takes back a lease that nobody has spoken of for too long. Where what is left of it counts as spent, all
+    /// that its gateway may say later is paid already.
     pub fn reclaim(&mut self, now: Timestamp) -> Result<Credits, BookError> {
+        let contract = self.purse.account.contract.as_ref();
+        if contract.is_none_or(|contract| contract.remainder == Remainder::Customer) {
+            return self.take_back(now);
+        }
+        let had_money = self.lease.has_money();
+        self.purse.roll(now);
+        let forfeited = self.purse.forfeit(&mut self.lease)?;
+        self.lease.spent = self.lease.spent.saturating_add(forfeited);
+        self.close(LeaseState::Reclaimed);
+        self.count_holders(had_money);
+        Ok(forfeited)
+    }
+
+    /// Takes back a lease whose gateway may well be there, for instance after a restore; what is left goes back
+    /// to the customer.
+    pub fn take_back(&mut self, now: Timestamp) -> Result<Credits, BookError> {
         let had_money = self.lease.has_money();
         self.purse.expire(now)?;
+        self.purse.roll(now);
         let back = self.purse.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
         self.close(LeaseState::Reclaimed);
         self.count_holders(had_money);
         Ok(back)
-    }
-
-    fn granted(&self, fence: u32, ttl_ms: u64) -> Option<Granted> {
-        let Lease { granted, recall, .. } = self.lease;
-        let current = self.lease.state == LeaseState::Open && self.lease.fence == fence;
-        current.then_some(Granted { fence, granted, ttl_ms, recall, limits: Limits::default() })
     }
 
     fn charge_on_credit(&mut self, told: Credits) -> Result<Credits, BookError> {
@@ -187,6 +206,7 @@ impl Payer {
         self.lease.state = state;
         self.lease.held = Credits::ZERO;
         self.lease.recall = false;
+        self.lease.demand = 0;
     }
 
     /// Books what is new in the fence's spent counter, from the lease as far as it goes.
@@ -222,37 +242,44 @@ impl Payer {
             self.lease.recall = false;
         }
         self.lease.held = report.held;
+        self.lease.demand = report.demand;
         self.lease.recall &= self.lease.recallable().is_positive();
         Ok(Standing::Current)
     }
 
-    /// Raises the lease towards what is asked, opening it if need be. Tells whether callers still wait.
+    /// Raises the lease towards what is asked, opening it if need be. Tells how much callers still wait for.
     fn raise(
         &mut self,
         report: &LeaseReport,
         standing: Standing,
         ask: Ask,
         had_money: bool,
-    ) -> Result<bool, BookError> {
+    ) -> Result<Credits, BookError> {
         let granted = if standing == Standing::Current { self.lease.granted } else { Credits::ZERO };
         let wanted = ask.want.max(ask.need).less(granted);
         if !wanted.is_positive() {
-            return Ok(false);
+            return Ok(Credits::ZERO);
         }
         let others = self.purse.account.holders.saturating_sub(i64::from(had_money));
-        let available = self.purse.account.books.available;
-        self.purse.account.tight = others > 0 && available < wanted;
-        let more = sizing::raise(granted, ask, available, others.saturating_add(1));
+        let shortage = self.shortage(wanted);
+        let available = shortage.available();
+        let narrow = shortage.scope() != Scope::Account;
+        let account = &mut self.purse.account;
+        // Where a key or a team is short, the account's other holders have nothing to share with it.
+        account.tight = available < wanted && if narrow { account.tight } else { others > 0 };
+        let most = if narrow { NARROW_HOLDERS } else { i64::MAX };
+        let more = sizing::raise(granted, ask, available, others.saturating_add(1).min(most));
         if more.is_positive() {
             if standing == Standing::Fresh {
                 self.lease.restart(report.fence, LeaseState::Open);
                 self.lease.held = report.held;
+                self.lease.demand = report.demand;
             }
             let drawn = self.purse.draw(&mut self.lease, more)?;
             self.lease.granted = granted.saturating_add(drawn);
-            return Ok(self.lease.granted < ask.need);
+            return Ok(ask.need.less(self.lease.granted));
         }
-        Ok(granted < ask.need)
+        Ok(ask.need.less(granted))
     }
 
     fn count_holders(&mut self, had_money: bool) {

@@ -19,6 +19,8 @@ pub struct Grant {
     pub expires_at: Option<Timestamp>,
     /// Neither spent, nor in a lease, nor expired.
     pub remaining: Credits,
+    /// It came with a subscription.
+    pub of_plan: bool,
 }
 
 impl Grant {
@@ -46,6 +48,7 @@ mod tests {
             priority,
             expires_at,
             remaining: Credits::from_micros(1),
+            of_plan: false,
         };
         let mut grants = [
             grant(1, 100, None),

@@ -2,16 +2,32 @@
 //! gateways that come back late. After every step the books must balance; at the end every credit
 //! that a gateway sold must be charged exactly once.
 
+use super::contract::{Beyond, Contract, Remainder, Standing};
 use super::entry::Book;
 use super::exchange::needs_grants;
+use super::period::{Anchor, Rhythm, Unit};
 use super::*;
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, LeaseReport, Payer as Who};
+use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, LeaseReport, Limits, Payer as Who};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 const TTL_MS: u64 = 20_000;
+
+/// Keys 1 and 2 are a team of account 1, key 3 is in none.
+fn key_of(gate: usize) -> Key {
+    let no = i64::try_from(gate).unwrap() + 1;
+    let team = (gate < 2).then_some(TeamNo(1));
+    Key {
+        no: KeyNo(no),
+        id: KeyId::stored(format!("key_{no}")),
+        revoked: false,
+        expires_at: None,
+        team,
+        products: None,
+    }
+}
 
 /// The ledger, without a database.
 struct Bank {
@@ -19,6 +35,9 @@ struct Bank {
     grants: BTreeMap<GrantNo, Grant>,
     leases: Vec<Lease>,
     books: BTreeMap<Book, i128>,
+    budgets: Vec<Budget>,
+    /// Spent late.
+    late: i128,
     second: i64,
 }
 
@@ -49,13 +68,41 @@ impl Bank {
             tight: false,
             plan: None,
             contract: None,
+            budgets: 0,
         };
-        let leases = (1..=gates).map(|n| Lease::never(GatewayNo(n), KeyNo(1), AccountNo(1))).collect();
-        Self { account, grants: BTreeMap::new(), leases, books: BTreeMap::new(), second: 1_000 }
+        let leases = (1..=gates).map(|n| Lease::never(GatewayNo(n), KeyNo(n), AccountNo(1))).collect();
+        let (grants, books, budgets) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { account, grants, leases, books, budgets, late: 0, second: 1_000 }
+    }
+
+    /// A budget, or another amount for it.
+    fn set_budget(&mut self, scope: Scope, amount: i64) {
+        let rhythm =
+            Rhythm { unit: Unit::Hour, every: 1, anchor: Anchor::Calendar, zone: jiff::tz::TimeZone::UTC };
+        let now = self.now();
+        let held = self.held(scope);
+        if let Some(budget) = self.budgets.iter_mut().find(|budget| budget.scope == scope) {
+            budget.change(credits(amount), rhythm, now);
+        } else {
+            self.budgets.push(Budget::fresh(scope, credits(amount), rhythm, held, now));
+        }
+    }
+
+    fn held(&self, scope: Scope) -> Credits {
+        let of_scope = self.leases.iter().enumerate().filter(|(gate, _)| scope.covers(&key_of(*gate)));
+        of_scope.fold(Credits::ZERO, |sum, (_, lease)| sum.saturating_add(lease.escrow()))
     }
 
     fn now(&self) -> Timestamp {
         Timestamp::from_second(self.second).unwrap()
+    }
+
+    fn payer(&self, gate: usize, with_grants: bool) -> Payer {
+        let (key, lease) = (key_of(gate), self.leases[gate].clone());
+        let purse =
+            if with_grants { self.purse(Some(&lease)) } else { Purse::new(self.account.clone(), Vec::new()) };
+        let budgets = self.budgets.iter().filter(|budget| budget.scope.covers(&key)).cloned().collect();
+        Payer { purse: purse.with_budgets(budgets), key, lease, demand: 0 }
     }
 
     fn purse(&self, lease: Option<&Lease>) -> Purse {
@@ -69,9 +116,16 @@ impl Bank {
         for grant in purse.changed_grants() {
             self.grants.insert(grant.no, grant.clone());
         }
+        for budget in purse.budgets() {
+            let known = self.budgets.iter_mut().find(|known| known.scope == budget.scope);
+            *known.unwrap() = budget.clone();
+        }
         for posting in purse.postings() {
             let amount = i128::from(posting.amount.micros());
             assert!(amount > 0);
+            if matches!(posting.kind, Kind::LateSpend | Kind::LateSpendOwed) {
+                self.late += amount;
+            }
             *self.books.entry(posting.kind.from()).or_default() -= amount;
             *self.books.entry(posting.kind.to()).or_default() += amount;
         }
@@ -82,32 +136,36 @@ impl Bank {
         let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
         let expires_at = lasts.map(|lasts| Timestamp::from_second(self.second + lasts).unwrap());
         let mut purse = self.purse(None);
-        purse.issue(Grant { no, priority, expires_at, remaining: credits(amount) }).unwrap();
+        purse
+            .issue(Grant { no, priority, expires_at, remaining: credits(amount), of_plan: priority == 0 })
+            .unwrap();
         self.keep(&purse);
     }
 
     fn exchange(&mut self, gate: usize, entry: &Entry) -> EntryAnswer {
-        let lease = self.leases[gate].clone();
-        let key = Key { no: KeyNo(1), id: KeyId::stored("key_1".into()), revoked: false, expires_at: None };
-        let purse = if needs_grants(self.account.books.owed, &lease, entry) {
-            self.purse(Some(&lease))
-        } else {
-            Purse::new(self.account.clone(), Vec::new())
-        };
-        let mut payer = Payer { purse, key, lease };
+        let needed = needs_grants(self.account.books.owed, &self.leases[gate], entry);
+        let mut payer = self.payer(gate, needed);
         let verdict = payer.exchange(entry, self.now(), TTL_MS).unwrap();
+        for budget in payer.purse.budgets() {
+            let drew = payer.purse.postings().iter().any(|one| one.kind == Kind::Draw);
+            let used = budget.spent.saturating_add(budget.held);
+            assert!(!drew || used <= budget.credits, "drawn beyond {budget:?}");
+        }
+        if self.account.contract.is_some() {
+            let drawn = payer.purse.postings().iter().filter(|one| one.kind == Kind::Draw);
+            let of_plan = |no| self.grants[&no].of_plan;
+            assert!(drawn.map(|one| one.grant).all(of_plan), "drawn from what was bought");
+        }
         self.leases[gate] = payer.lease;
         self.keep(&payer.purse);
         verdict.answer
     }
 
     fn reclaim(&mut self, gate: usize) {
-        let lease = self.leases[gate].clone();
-        if lease.state != LeaseState::Open {
+        if self.leases[gate].state != LeaseState::Open {
             return;
         }
-        let key = Key { no: KeyNo(1), id: KeyId::stored("key_1".into()), revoked: false, expires_at: None };
-        let mut payer = Payer { purse: self.purse(Some(&lease)), key, lease };
+        let mut payer = self.payer(gate, true);
         payer.reclaim(self.now()).unwrap();
         self.leases[gate] = payer.lease;
         self.keep(&payer.purse);
@@ -128,6 +186,13 @@ impl Bank {
         let remaining: i128 = self.grants.values().map(|grant| says(grant.remaining)).sum();
         assert_eq!(remaining, says(books.available), "available is what remains in the grants");
         assert!(books.owed.is_zero() || books.available.is_zero(), "debts are paid first");
+    }
+
+    fn check_budgets(&self) {
+        for budget in &self.budgets {
+            assert_eq!(budget.held, self.held(budget.scope), "{budget:?}");
+            assert!(budget.spent <= self.account.books.spent);
+        }
     }
 
     fn check_leases(&self) {
@@ -229,6 +294,12 @@ enum Step {
     Reclaim {
         gate: usize,
     },
+    Budget {
+        scope: Scope,
+        amount: i64,
+    },
+    /// Time goes on until budgets begin anew.
+    NextPeriod,
 }
 
 const GATES: usize = 3;
@@ -236,10 +307,18 @@ const GATES: usize = 3;
 fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
     let gate = 0..GATES;
     let reclaims = u32::from(with_reclaims);
+    let scope = proptest::sample::select(vec![
+        Scope::Account,
+        Scope::Team(TeamNo(1)),
+        Scope::Key(KeyNo(1)),
+        Scope::Key(KeyNo(3)),
+    ]);
     let step = prop_oneof![
         2 => (1..100_i64, 0..3_u16, proptest::option::of(1..50_i64))
             .prop_map(|(amount, priority, lasts)| Step::Grant { amount, priority, lasts }),
         1 => (0..20_i64).prop_map(|seconds| Step::Wait { seconds }),
+        1 => Just(Step::NextPeriod),
+        1 => (scope, 1..60_i64).prop_map(|(scope, amount)| Step::Budget { scope, amount }),
         4 => (gate.clone(), 1..20_i64).prop_map(|(gate, amount)| Step::Sell { gate, amount }),
         2 => (gate.clone(), 1..20_i64).prop_map(|(gate, amount)| Step::HandBack { gate, amount }),
         6 => (gate.clone(), 0..10_i64, 0..10_i64, 0..30_i64)
@@ -252,12 +331,17 @@ fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn live(steps: Vec<Step>) -> (Bank, Vec<Gate>) {
-    let mut bank = Bank::new(3);
+    live_in(Bank::new(3), steps)
+}
+
+fn live_in(mut bank: Bank, steps: Vec<Step>) -> (Bank, Vec<Gate>) {
     let mut gates = vec![Gate { fence: 1, ..Gate::default() }; GATES];
     let mut letters: Vec<(usize, Entry)> = Vec::new();
     for step in steps {
         match step {
             Step::Grant { amount, priority, lasts } => bank.grant(amount, priority, lasts),
+            Step::NextPeriod => bank.second += 3_600,
+            Step::Budget { scope, amount } => bank.set_budget(scope, amount),
             Step::Wait { seconds } => bank.second += seconds,
             Step::Sell { gate, amount } => gates[gate].spent += amount.min(gates[gate].free()),
             Step::HandBack { gate, amount } => gates[gate].returned += amount.min(gates[gate].free()),
@@ -286,6 +370,7 @@ fn live(steps: Vec<Step>) -> (Bank, Vec<Gate>) {
             }
         }
         bank.check_leases();
+        bank.check_budgets();
         for (gate, lease) in gates.iter().zip(&bank.leases) {
             assert!(gate.fence != lease.fence || gate.granted <= lease.granted.micros());
         }
@@ -331,6 +416,27 @@ proptest! {
         settle(&mut bank, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();
         prop_assert_eq!(bank.account.books.spent.micros(), sold, "each sale is charged once");
+        prop_assert!(bank.account.books.held.is_zero(), "nothing is stranded");
+    }
+
+    #[test]
+    fn where_the_operator_keeps_the_rest_nothing_is_charged_twice(steps in steps(true)) {
+        let mut bank = Bank::new(3);
+        bank.account.contract = Some(Contract {
+            plan: "pro".into(),
+            standing: Standing::Good,
+            beyond: Beyond::Refuse,
+            renews_at: None,
+            quota: credits(0),
+            limits: Limits::default(),
+            products: None,
+            remainder: Remainder::Operator,
+        });
+        let (mut bank, mut gates) = live_in(bank, steps);
+        settle(&mut bank, &mut gates);
+        let sold: i64 = gates.iter().map(Gate::sold).sum();
+        prop_assert!(bank.account.books.spent.micros() >= sold, "each sale is charged");
+        prop_assert_eq!(bank.late, 0, "and none again that was paid by what was taken");
         prop_assert!(bank.account.books.held.is_zero(), "nothing is stranded");
     }
 

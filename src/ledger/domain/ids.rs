@@ -52,6 +52,32 @@ impl fmt::Display for AccountId {
     }
 }
 
+/// Why a string is no team's identifier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no team's identifier; use 1 to 64 of a-z, 0-9, _, . and -, beginning with a letter or digit"
+)]
+pub struct InvalidTeamId(String);
+
+/// A team's identifier, of the same form as an account's; unique within its account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamId(String);
+
+impl TeamId {
+    /// Checks the form.
+    pub fn parse(text: &str) -> Result<Self, InvalidTeamId> {
+        match AccountId::parse(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => Err(InvalidTeamId(text.chars().take(80).collect())),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 macro_rules! generated_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -107,8 +133,16 @@ row_number!(
     AccountNo
 );
 row_number!(
+    /// A plan's row.
+    PlanNo
+);
+row_number!(
     /// A key's row; zero means none.
     KeyNo
+);
+row_number!(
+    /// A team's row.
+    TeamNo
 );
 row_number!(
     /// A grant's row; zero means none. A later grant has a larger number.

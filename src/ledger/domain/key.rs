@@ -1,6 +1,7 @@
 //! A key: the credential of an account. Of the key itself only its SHA-256 is kept.
 
-use super::{AccountState, KeyId, KeyNo};
+use super::contract::{Contract, Standing};
+use super::{AccountState, KeyId, KeyNo, TeamNo};
 use faregate_protocol::{RefusalCode, api_key};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -16,19 +17,42 @@ pub struct Key {
     pub revoked: bool,
     /// When it stops to open the gate.
     pub expires_at: Option<Timestamp>,
+    /// The team that it belongs to, for good.
+    pub team: Option<TeamNo>,
+    /// The products that it is limited to; all when absent.
+    pub products: Option<Vec<String>>,
+}
+
+/// What of an account decides whether its keys open the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The account's state.
+    pub state: AccountState,
+    /// A payment failed, and the grace is over.
+    pub unpaid: bool,
+}
+
+impl Owner {
+    /// By the account's state and its contract.
+    pub fn of(state: AccountState, contract: Option<&Contract>) -> Self {
+        let unpaid = contract.is_some_and(|contract| contract.standing == Standing::Unpaid);
+        Self { state, unpaid }
+    }
 }
 
 impl Key {
-    /// Why this key doesn't open the gate for an account in this state; `None` when it does.
-    pub fn refusal(&self, account: AccountState, now: Timestamp) -> Option<RefusalCode> {
+    /// Why this key doesn't open the gate for an account that stands like this; `None` when it does.
+    pub fn refusal(&self, owner: Owner, now: Timestamp) -> Option<RefusalCode> {
         if self.revoked {
             Some(RefusalCode::InvalidKey)
         } else if self.expires_at.is_some_and(|at| at <= now) {
             Some(RefusalCode::KeyExpired)
-        } else if account == AccountState::Active {
-            None
-        } else {
+        } else if owner.state != AccountState::Active {
             Some(RefusalCode::AccountSuspended)
+        } else if owner.unpaid {
+            Some(RefusalCode::PaymentPastDue)
+        } else {
+            None
         }
     }
 }
@@ -81,13 +105,18 @@ mod tests {
             id: KeyId::stored("key_1".into()),
             revoked: false,
             expires_at: Some(Timestamp::from_second(1_001).unwrap()),
+            team: None,
+            products: None,
         };
-        assert_eq!(key.refusal(AccountState::Active, now), None);
-        assert_eq!(key.refusal(AccountState::Suspended, now), Some(RefusalCode::AccountSuspended));
-        assert_eq!(key.refusal(AccountState::Closed, now), Some(RefusalCode::AccountSuspended));
+        let owner = |state| Owner { state, unpaid: false };
+        assert_eq!(key.refusal(owner(AccountState::Active), now), None);
+        assert_eq!(key.refusal(owner(AccountState::Suspended), now), Some(RefusalCode::AccountSuspended));
+        assert_eq!(key.refusal(owner(AccountState::Closed), now), Some(RefusalCode::AccountSuspended));
+        let unpaid = Owner { state: AccountState::Active, unpaid: true };
+        assert_eq!(key.refusal(unpaid, now), Some(RefusalCode::PaymentPastDue));
         let later = Timestamp::from_second(1_001).unwrap();
-        assert_eq!(key.refusal(AccountState::Active, later), Some(RefusalCode::KeyExpired));
+        assert_eq!(key.refusal(owner(AccountState::Active), later), Some(RefusalCode::KeyExpired));
         let revoked = Key { revoked: true, ..key };
-        assert_eq!(revoked.refusal(AccountState::Active, now), Some(RefusalCode::InvalidKey));
+        assert_eq!(revoked.refusal(owner(AccountState::Active), now), Some(RefusalCode::InvalidKey));
     }
 }

@@ -56,6 +56,8 @@ pub struct Lease {
     pub recall: bool,
     /// The gateway is asked to beat fast.
     pub brisk: bool,
+    /// How many requests came per second, as last told where the plan limits them.
+    pub demand: u32,
 }
 
 impl Lease {
@@ -75,6 +77,7 @@ impl Lease {
             on_credit: Credits::ZERO,
             recall: false,
             brisk: false,
+            demand: 0,
         }
     }
 

@@ -8,6 +8,8 @@
 //! add up to nothing; and an account's `granted + owed = available + held + spent + expired`.
 
 pub mod account;
+pub mod answer;
+pub mod budget;
 pub mod contract;
 pub mod entry;
 pub mod exchange;
@@ -17,20 +19,27 @@ mod history;
 pub mod ids;
 pub mod key;
 pub mod lease;
+pub mod limits;
 pub mod period;
 pub mod plan;
+mod plan_change;
+pub mod plan_words;
+pub mod proration;
 pub mod purse;
 pub mod reclaim;
+pub mod shortage;
 pub mod sizing;
 pub mod subscription;
 #[cfg(test)]
 mod subscription_history;
+pub mod terms;
 
 pub use account::{Account, AccountState, Books};
+pub use budget::{Budget, Scope};
 pub use entry::{Kind, Place, Posting};
 pub use exchange::{Payer, Verdict};
 pub use grant::Grant;
-pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo};
+pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo};
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};
 pub use purse::Purse;

@@ -1,9 +1,7 @@
 //! A plan: so many credits per period. Its versions never change; a change makes a new one.
 
 use super::AccountId;
-use super::period::{Anchor, Rhythm, Unit};
-use faregate_protocol::Credits;
-use jiff::tz::TimeZone;
+pub use super::terms::{Changes, Edit, Terms, Unfit, usual_burst};
 use std::fmt;
 
 /// The most plans.
@@ -12,6 +10,8 @@ pub const MAX_PLANS: i64 = 1_000;
 pub const MAX_VERSIONS: u32 = 10_000;
 /// How early what a plan gives is spent: before what was bought, unless that says otherwise.
 pub const PRIORITY: u16 = 50;
+/// When an overdraft is spent: after everything else.
+pub const OVERDRAFT_PRIORITY: u16 = u16::MAX;
 
 /// Why a text is no plan's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,51 +43,6 @@ impl fmt::Display for PlanName {
     }
 }
 
-/// What one version of a plan says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
-    /// Credits per period; above zero.
-    pub quota: Credits,
-    /// Its periods.
-    pub rhythm: Rhythm,
-    /// The most that is taken over into the next period.
-    pub rollover: Credits,
-}
-
-/// What is to be different; the rest stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Credits per period.
-    pub quota: Option<Credits>,
-    /// What periods are counted in.
-    pub unit: Option<Unit>,
-    /// So many of these make a period.
-    pub every: Option<u16>,
-    /// Where periods begin.
-    pub anchor: Option<Anchor>,
-    /// In which time zone.
-    pub zone: Option<TimeZone>,
-    /// The most that is taken over.
-    pub rollover: Option<Credits>,
-}
-
-impl Terms {
-    /// The same with some changes.
-    pub fn changed(&self, changes: &Changes) -> Self {
-        let Self { quota, rhythm: Rhythm { unit, every, anchor, zone }, rollover } = self;
-        Self {
-            quota: changes.quota.unwrap_or(*quota),
-            rhythm: Rhythm {
-                unit: changes.unit.unwrap_or(*unit),
-                every: changes.every.unwrap_or(*every),
-                anchor: changes.anchor.unwrap_or(*anchor),
-                zone: changes.zone.as_ref().unwrap_or(zone).clone(),
-            },
-            rollover: changes.rollover.unwrap_or(*rollover),
-        }
-    }
-}
-
 /// A version of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -106,4 +61,13 @@ pub struct Versions {
     pub at_once: Option<Version>,
     /// The newest.
     pub newest: Version,
+    /// The newest of the plan that it changes to with the next period.
+    pub next: Option<Version>,
+}
+
+impl Versions {
+    /// What the next period goes by.
+    pub fn coming(&self) -> &Version {
+        self.next.as_ref().unwrap_or(&self.newest)
+    }
 }

@@ -1,10 +1,12 @@
-//! An account's money in motion: the sums, the grants, and what was posted about them.
+//! An account's money in motion: the sums, the grants, the budgets, and what was posted about them.
 //!
 //! What must hold after every method: the sums agree ([`Books::agree`](super::Books::agree)); what is
-//! available is what remains in the grants; and nothing is owed while something is available.
+//! available is what remains in the grants; nothing is owed while something is available; and the budgets
+//! have moved with the money.
 
 use super::account::{add, take};
-use super::{Account, BookError, Grant, GrantNo, Kind, Lease, Place, Posting};
+use super::contract::Contract;
+use super::{Account, BookError, Budget, Grant, GrantNo, Kind, Lease, Place, Posting};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 
@@ -16,6 +18,7 @@ pub struct Purse {
     grants: Vec<Grant>,
     changed: Vec<GrantNo>,
     postings: Vec<Posting>,
+    budgets: Vec<Budget>,
 }
 
 impl Purse {
@@ -23,7 +26,37 @@ impl Purse {
     /// They may be left out when no money will move but from a lease to revenue.
     pub fn new(account: Account, mut grants: Vec<Grant>) -> Self {
         grants.sort_by(Grant::burn_order);
-        Self { account, grants, changed: Vec::new(), postings: Vec::new() }
+        Self { account, grants, changed: Vec::new(), postings: Vec::new(), budgets: Vec::new() }
+    }
+
+    /// With the budgets of one of the account's keys: its own, its team's and the account's. Whatever moves on
+    /// behalf of that key moves them as well.
+    #[must_use]
+    pub fn with_budgets(self, budgets: Vec<Budget>) -> Self {
+        Self { budgets, ..self }
+    }
+
+    /// The budgets as they now are.
+    pub fn budgets(&self) -> &[Budget] {
+        &self.budgets
+    }
+
+    /// Begins the periods of `now`.
+    pub fn roll(&mut self, now: Timestamp) {
+        self.budgets.iter_mut().for_each(|budget| budget.roll(now));
+    }
+
+    /// What its grants have that may be drawn: where the plan refuses beyond its quota, what came with the plan.
+    pub fn drawable(&self) -> Credits {
+        if !self.draws_plan_only() {
+            return self.account.books.available;
+        }
+        let of_plan = self.grants.iter().filter(|grant| grant.of_plan);
+        of_plan.fold(Credits::ZERO, |sum, grant| sum.saturating_add(grant.remaining))
+    }
+
+    fn draws_plan_only(&self) -> bool {
+        self.account.contract.as_ref().is_some_and(Contract::refuses_beyond)
     }
 
     /// The grants that changed.
@@ -69,30 +102,59 @@ impl Purse {
         Ok(())
     }
 
+    /// Takes back up to `amount` of what remains of these grants, in their order; tells how much that was.
+    pub fn cut(&mut self, from: &[GrantNo], amount: Credits) -> Result<Credits, BookError> {
+        let mut cut = Credits::ZERO;
+        for no in from {
+            let Some(grant) = self.grants.iter_mut().find(|grant| grant.no == *no) else { continue };
+            let part = grant.remaining.min(amount.less(cut));
+            grant.remaining = grant.remaining.less(part);
+            cut = cut.saturating_add(part);
+            self.post(Kind::Expire, Place::default(), *no, part);
+            self.changed.push(*no);
+        }
+        take(&mut self.account.books.available, cut, "the account's available credits")?;
+        add(&mut self.account.books.expired, cut, "the account's expired credits")?;
+        Ok(cut)
+    }
+
     /// Moves up to `amount` from the grants into a lease; tells how much that was.
     pub fn draw(&mut self, lease: &mut Lease, amount: Credits) -> Result<Credits, BookError> {
         let place = lease.place();
         let mut drawn = Credits::ZERO;
-        for (no, part) in self.take_from_grants(amount) {
+        let of_plan_only = self.draws_plan_only();
+        for (no, part) in self.take_from_grants(amount, |grant| grant.of_plan || !of_plan_only) {
             lease.push(no, part);
             self.post(Kind::Draw, place, no, part);
             drawn = drawn.saturating_add(part);
         }
         take(&mut self.account.books.available, drawn, "the account's available credits")?;
         add(&mut self.account.books.held, drawn, "the account's held credits")?;
+        self.budgets.iter_mut().for_each(|budget| budget.draw(drawn));
         Ok(drawn)
     }
 
     /// Books up to `amount` of a lease as spent; tells how much that was.
     pub fn spend(&mut self, lease: &mut Lease, amount: Credits) -> Result<Credits, BookError> {
+        self.sell(lease, Kind::Spend, amount)
+    }
+
+    /// Takes all that a lease has as spent, because nobody will say any more what of it was; tells how much
+    /// that was.
+    pub fn forfeit(&mut self, lease: &mut Lease) -> Result<Credits, BookError> {
+        self.sell(lease, Kind::Forfeited, Credits::MAX)
+    }
+
+    fn sell(&mut self, lease: &mut Lease, kind: Kind, amount: Credits) -> Result<Credits, BookError> {
         let place = lease.place();
         let mut spent = Credits::ZERO;
         for draw in lease.consume(amount) {
-            self.post(Kind::Spend, place, draw.grant, draw.left);
+            self.post(kind, place, draw.grant, draw.left);
             spent = spent.saturating_add(draw.left);
         }
         take(&mut self.account.books.held, spent, "the account's held credits")?;
         add(&mut self.account.books.spent, spent, "the account's spent credits")?;
+        self.budgets.iter_mut().for_each(|budget| budget.spend(spent));
         Ok(spent)
     }
 
@@ -123,6 +185,7 @@ impl Purse {
                 self.post(kind, place, draw.grant, draw.left);
             }
         }
+        self.budgets.iter_mut().for_each(|budget| budget.give_back(given));
         self.settle_debts()?;
         Ok(given)
     }
@@ -136,7 +199,7 @@ impl Purse {
         amount: Credits,
     ) -> Result<(), BookError> {
         let mut paid = Credits::ZERO;
-        for (no, part) in self.take_from_grants(amount) {
+        for (no, part) in self.take_from_grants(amount, |_| true) {
             self.post(covered, place, no, part);
             paid = paid.saturating_add(part);
         }
@@ -144,13 +207,14 @@ impl Purse {
         self.post(uncovered, place, GrantNo(0), debt);
         take(&mut self.account.books.available, paid, "the account's available credits")?;
         add(&mut self.account.books.owed, debt, "the account's owed credits")?;
+        self.budgets.iter_mut().for_each(|budget| budget.charge(amount));
         add(&mut self.account.books.spent, amount, "the account's spent credits")
     }
 
     /// Pays what is owed from what is available.
     fn settle_debts(&mut self) -> Result<(), BookError> {
         let mut paid = Credits::ZERO;
-        for (no, part) in self.take_from_grants(self.account.books.owed) {
+        for (no, part) in self.take_from_grants(self.account.books.owed, |_| true) {
             self.post(Kind::PayOwed, Place::default(), no, part);
             paid = paid.saturating_add(part);
         }
@@ -158,11 +222,15 @@ impl Purse {
         take(&mut self.account.books.owed, paid, "the account's owed credits")
     }
 
-    /// Takes up to `amount` out of the grants in burn order; the caller moves the sums.
-    fn take_from_grants(&mut self, amount: Credits) -> Vec<(GrantNo, Credits)> {
+    /// Takes up to `amount` out of these grants in burn order; the caller moves the sums.
+    fn take_from_grants(
+        &mut self,
+        amount: Credits,
+        which: impl Fn(&Grant) -> bool,
+    ) -> Vec<(GrantNo, Credits)> {
         let mut parts = Vec::new();
         let mut missing = amount;
-        for grant in &mut self.grants {
+        for grant in self.grants.iter_mut().filter(|grant| which(grant)) {
             let part = grant.remaining.min(missing);
             if part.is_positive() {
                 grant.remaining = grant.remaining.less(part);

@@ -2,11 +2,14 @@
 //!
 //! What must hold: the periods for which a quota was given never overlap, whatever happens to the clock, the
 //! plan, or the ledger; and asking twice what is due does nothing the second time. Both follow from
-//! `granted_until`, which only ever grows: a period is due when it is reached.
+//! `granted_until`: a period is due when it is reached, and it only shrinks when an operator has a period end
+//! now for another to begin ([`Step::Restart`]).
 //!
 //! Periods that nobody was there to begin are not given later. Their quota would have lapsed with them, so
-//! they count for the rollover alone.
+//! they count for the rollover alone. How it changes to another plan is in [`super::plan_change`].
 
+use super::PlanNo;
+use super::contract::{Beyond, Standing};
 use super::plan::{Terms, Version, Versions};
 pub use crate::api::SubscriptionState as State;
 use faregate_protocol::Credits;
@@ -21,18 +24,24 @@ pub struct Subscription {
     pub starts_at: Timestamp,
     /// Where periods are counted from that don't go by the calendar.
     pub anchor: Timestamp,
-    /// When the trial or the grace ends.
+    /// When the trial or the grace ends. One that is past due without it is unpaid: its grace is over.
     pub until: Option<Timestamp>,
     /// When it is cancelled.
     pub cancels_at: Option<Timestamp>,
-    /// The version that the running period goes by.
+    /// The plan that the running period goes by.
+    pub plan: PlanNo,
+    /// Its version.
     pub version: u32,
+    /// The plan that it changes to with the next period.
+    pub next_plan: Option<PlanNo>,
     /// When the running period began; none before the first.
     pub period_start: Option<Timestamp>,
     /// Up to when quotas were given, and when the next is due.
     pub granted_until: Timestamp,
-    /// What was given for the running period.
+    /// What it is due for the running period.
     pub given: Credits,
+    /// What was given beyond that, could not be taken back yet, and counts against what is given next.
+    pub excess: Credits,
 }
 
 /// What an operator can do about it.
@@ -40,11 +49,11 @@ pub struct Subscription {
 pub enum Turn {
     /// It is paid for.
     Activate,
-    /// It is not, and ends then.
+    /// It is not, and may not be used after that.
     PastDue(Timestamp),
     /// No further period begins.
     Pause,
-    /// Periods begin again, and a cancellation is taken back.
+    /// Periods begin again, and a cancellation or a change of the plan is taken back.
     Resume,
     /// It ends now, or else with the running period.
     Cancel {
@@ -65,9 +74,20 @@ pub enum Wrong {
     /// Only what is active can be paused or be past due.
     #[error("the subscription is not active; activate it first")]
     NotActive,
-    /// Neither paused nor cancelled.
-    #[error("the subscription is neither paused nor cancelled, so there is nothing to resume")]
+    /// Neither paused nor cancelled, and its plan doesn't change.
+    #[error(
+        "the subscription is neither paused nor cancelled nor about to change, so there is nothing to resume"
+    )]
     NothingToResume,
+    /// It must be paid first.
+    #[error("a payment is missing and its grace is over; activate the subscription first")]
+    Unpaid,
+    /// It ends with the running period.
+    #[error("the subscription is cancelled; resume it first")]
+    Cancelled,
+    /// That is the plan which it has.
+    #[error("the subscription has that plan already; name another")]
+    SamePlan,
 }
 
 /// What is to be done now.
@@ -77,25 +97,43 @@ pub enum Step {
     Rest,
     /// It is over, and what remains of its quota is taken back.
     End(State),
+    /// The grace is over: nothing may be spent until it is activated.
+    Stop,
     /// A period has begun.
     Renew(Renewal),
-    /// The running period gets more.
-    Raise {
-        /// By which version.
-        version: u32,
-        /// Where further periods are counted from.
-        anchor: Timestamp,
-        /// What was given for the period before.
-        given: Credits,
-        /// How much more; may be nothing.
-        more: Credits,
-    },
+    /// The running period ends now, and what remains of its quota lapses; another begins.
+    Restart(Renewal),
+    /// The running period goes on by other terms.
+    Alter(Alteration),
+    /// The plan that it changes to with the next period, if any.
+    Next(Option<PlanNo>),
+}
+
+/// Other terms for the running period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alteration {
+    /// By which plan.
+    pub plan: PlanNo,
+    /// By which version of it.
+    pub version: u32,
+    /// Where further periods are counted from.
+    pub anchor: Timestamp,
+    /// What is due for the period then.
+    pub given: Credits,
+    /// How much more is given; may be nothing.
+    pub more: Credits,
+    /// How much is to be taken back, as far as it is there.
+    pub excess: Credits,
+    /// The most that may be overdrawn in the period; nothing where its plan has no such thing.
+    pub overdraft: Credits,
 }
 
 /// The beginning of a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
-    /// By which version.
+    /// By which plan.
+    pub plan: PlanNo,
+    /// By which version of it.
     pub version: u32,
     /// Where its periods are counted from.
     pub anchor: Timestamp,
@@ -105,6 +143,8 @@ pub struct Renewal {
     pub end: Timestamp,
     /// What is given for it.
     pub quota: Credits,
+    /// The most that may be overdrawn in it; nothing where its plan has no such thing.
+    pub overdraft: Credits,
     /// How many periods before it were never begun.
     pub missed: i64,
     /// The most that is taken over.
@@ -122,7 +162,7 @@ impl Renewal {
 impl Subscription {
     /// A new one. When it has begun in the past, nothing is given for the periods before the present one.
     pub fn new(
-        version: &Version,
+        (plan, version): (PlanNo, &Version),
         starts_at: Timestamp,
         trial_ends_at: Option<Timestamp>,
         now: Timestamp,
@@ -134,10 +174,13 @@ impl Subscription {
             anchor: starts_at,
             until: trial_ends_at,
             cancels_at: None,
+            plan,
             version: version.number,
+            next_plan: None,
             period_start: None,
             granted_until: if begun { present(&version.terms, starts_at, now) } else { starts_at },
             given: Credits::ZERO,
+            excess: Credits::ZERO,
         }
     }
 
@@ -151,9 +194,9 @@ impl Subscription {
             return Step::End(State::Cancelled);
         }
         if over(self.until) {
-            return Step::End(State::Expired);
+            return if self.state == State::PastDue { Step::Stop } else { Step::End(State::Expired) };
         }
-        if self.state == State::Paused || now < self.starts_at {
+        if !self.runs() || self.period_start.is_none() && now < self.starts_at {
             return Step::Rest;
         }
         if now >= self.granted_until {
@@ -161,25 +204,47 @@ impl Subscription {
         }
         match &plan.at_once {
             Some(version) if version.number > self.version => {
-                let more = version.terms.quota.less(self.given);
+                let more = version.terms.quota.less(plan.used.terms.quota);
                 let anchor = self.anchored(&plan.used, version);
-                Step::Raise { version: version.number, anchor, given: self.given, more }
+                Step::Alter(Alteration { anchor, ..self.altered((self.plan, version), more, Credits::ZERO) })
             }
             _ => Step::Rest,
         }
     }
 
+    /// Whether it renews when its time comes.
+    fn runs(&self) -> bool {
+        !self.state.is_over() && self.state != State::Paused && !self.is_unpaid()
+    }
+
+    /// Whether its grace is over.
+    pub fn is_unpaid(&self) -> bool {
+        self.state == State::PastDue && self.until.is_none()
+    }
+
+    /// Whether its plan may be used.
+    pub fn standing(&self) -> Standing {
+        match self.state {
+            State::Cancelled | State::Expired => Standing::Over,
+            State::PastDue if self.is_unpaid() => Standing::Unpaid,
+            _ => Standing::Good,
+        }
+    }
+
     fn renewal(&self, plan: &Versions, now: Timestamp) -> Renewal {
-        let Version { number, terms } = &plan.newest;
-        let anchor = self.anchored(&plan.used, &plan.newest);
+        let coming = plan.coming();
+        let Version { number, terms } = coming;
+        let anchor = self.anchored(&plan.used, coming);
         let period = terms.rhythm.period(anchor, now);
         let expected = terms.rhythm.period(anchor, self.granted_until);
         Renewal {
+            plan: self.next_plan.unwrap_or(self.plan),
             version: *number,
             anchor,
             start: period.start.max(self.granted_until),
             end: period.end,
             quota: terms.quota,
+            overdraft: overdraft(terms),
             missed: period.number.saturating_sub(expected.number).max(0),
             most: terms.rollover,
         }
@@ -190,39 +255,77 @@ impl Subscription {
         if old.terms.rhythm == new.terms.rhythm { self.anchor } else { self.granted_until }
     }
 
+    /// The running period by another version, with so much more or less. Never is more due than one quota.
+    pub(super) fn altered(
+        &self,
+        (plan, version): (PlanNo, &Version),
+        more: Credits,
+        less: Credits,
+    ) -> Alteration {
+        let begun = self.period_start.is_some();
+        let more = if begun { more.min(version.terms.quota.less(self.given)) } else { Credits::ZERO };
+        let less = less.min(self.given);
+        Alteration {
+            plan,
+            version: version.number,
+            anchor: self.anchor,
+            given: self.given.saturating_add(more).less(less),
+            more: more.less(self.excess),
+            excess: self.excess.less(more).saturating_add(less),
+            overdraft: if begun { overdraft(&version.terms) } else { Credits::ZERO },
+        }
+    }
+
     /// Notes that a step was done.
     pub fn apply(&mut self, step: &Step) {
         match step {
             Step::Rest => {}
-            Step::End(state) => self.state = *state,
-            Step::Renew(renewal) => {
+            Step::End(state) => {
+                self.state = *state;
+                self.next_plan = None;
+                self.excess = Credits::ZERO;
+            }
+            Step::Stop => self.until = None,
+            Step::Renew(renewal) | Step::Restart(renewal) => {
+                self.plan = renewal.plan;
                 self.version = renewal.version;
+                self.next_plan = None;
                 self.anchor = renewal.anchor;
                 self.period_start = Some(renewal.start);
                 self.granted_until = renewal.end;
                 self.given = renewal.quota;
+                self.excess = Credits::ZERO;
             }
-            Step::Raise { version, anchor, more, .. } => {
-                self.version = *version;
-                self.anchor = *anchor;
-                self.given = self.given.saturating_add(*more);
+            Step::Alter(alteration) => {
+                if self.plan != alteration.plan {
+                    self.next_plan = None;
+                }
+                self.plan = alteration.plan;
+                self.version = alteration.version;
+                self.anchor = alteration.anchor;
+                self.given = alteration.given;
+                self.excess = alteration.excess;
             }
+            Step::Next(plan) => self.next_plan = *plan,
         }
     }
 
-    /// Does what an operator asks. What is due then is found by [`Self::due`].
-    pub fn turn(&mut self, turn: Turn, terms: &Terms, now: Timestamp) -> Result<(), Wrong> {
+    /// Does what an operator asks. What is due then is found by [`Self::due`]. `coming` is what the next period
+    /// goes by.
+    pub fn turn(&mut self, turn: Turn, coming: &Terms, now: Timestamp) -> Result<(), Wrong> {
         if self.state.is_over() {
             return Err(Wrong::Over);
         }
         match (turn, self.state) {
             (Turn::Activate | Turn::PastDue(_), State::Paused) => Err(Wrong::Paused),
             (Turn::Activate, _) => {
+                self.go_on(coming, now);
                 self.state = State::Active;
                 self.until = None;
                 Ok(())
             }
             (Turn::PastDue(until), State::Active | State::PastDue) => {
+                self.go_on(coming, now);
                 self.state = State::PastDue;
                 self.until = Some(until);
                 Ok(())
@@ -233,13 +336,19 @@ impl Subscription {
             }
             (Turn::PastDue(_) | Turn::Pause, _) => Err(Wrong::NotActive),
             (Turn::Resume, State::Paused) => {
+                self.go_on(coming, now);
                 self.state = State::Active;
                 self.cancels_at = None;
-                // What began meanwhile was not missed: it was not wanted.
-                self.granted_until = self.granted_until.max(self.paused_until(terms, now));
                 Ok(())
             }
-            (Turn::Resume, _) => self.cancels_at.take().map(|_| ()).ok_or(Wrong::NothingToResume),
+            (Turn::Resume, _) if self.cancels_at.is_none() && self.next_plan.is_none() => {
+                Err(Wrong::NothingToResume)
+            }
+            (Turn::Resume, _) => {
+                self.cancels_at = None;
+                self.next_plan = None;
+                Ok(())
+            }
             (Turn::Cancel { at_once }, _) => {
                 self.cancels_at = Some(if at_once { now } else { self.granted_until.max(now) });
                 Ok(())
@@ -247,8 +356,11 @@ impl Subscription {
         }
     }
 
-    fn paused_until(&self, terms: &Terms, now: Timestamp) -> Timestamp {
-        if now < self.granted_until { self.granted_until } else { present(terms, self.anchor, now) }
+    /// What began while it didn't run was not missed: it was not wanted, or not paid for.
+    fn go_on(&mut self, terms: &Terms, now: Timestamp) {
+        if !self.runs() && now >= self.granted_until {
+            self.granted_until = self.granted_until.max(present(terms, self.anchor, now));
+        }
     }
 
     /// When something is due the next time, if nothing else happens.
@@ -256,21 +368,31 @@ impl Subscription {
         if self.state.is_over() {
             return None;
         }
-        let renewal = Some(self.granted_until).filter(|_| self.state != State::Paused);
+        let renewal = Some(self.granted_until).filter(|_| self.runs());
         [renewal, self.until, self.cancels_at].into_iter().flatten().min()
     }
 
     /// When the next period begins, if there is to be one.
     pub fn renews_at(&self) -> Option<Timestamp> {
-        let runs = !self.state.is_over() && self.state != State::Paused;
-        let lasts = self.ends_at().is_none_or(|end| end > self.granted_until);
-        Some(self.granted_until).filter(|_| runs && lasts)
+        let end = [self.until, self.cancels_at].into_iter().flatten().min();
+        Some(self.granted_until).filter(|next| self.runs() && end.is_none_or(|end| end > *next))
+    }
+
+    /// When the grace ends.
+    pub fn grace_until(&self) -> Option<Timestamp> {
+        self.until.filter(|_| self.state == State::PastDue)
     }
 
     /// When it is over, if that is known.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        [self.until, self.cancels_at].into_iter().flatten().min()
+        let trial = self.until.filter(|_| self.state != State::PastDue);
+        [trial, self.cancels_at].into_iter().flatten().min()
     }
+}
+
+/// The most that may be overdrawn per period.
+pub(super) fn overdraft(terms: &Terms) -> Credits {
+    if terms.beyond == Beyond::Overdraft { terms.overdraft } else { Credits::ZERO }
 }
 
 /// When the present period began.

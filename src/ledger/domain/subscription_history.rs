@@ -1,10 +1,11 @@
 //! Random histories of one subscription: time goes on, clocks step, plans change, operators pause, resume,
-//! cancel. A simple model goes along: it knows which moments were paid for, and what may have been given.
+//! cancel, change to another plan. A simple model goes along: it knows which moments were paid for, and what may have been given.
 //! No moment is paid for twice, no quota is given that no version says, and the books always balance.
 
+use super::contract::Beyond;
 use super::period::{self, Anchor, Rhythm, Unit};
-use super::plan::{PRIORITY, Terms, Version, Versions};
-use super::subscription::{State, Step, Subscription, Turn};
+use super::plan::{OVERDRAFT_PRIORITY, PRIORITY, Terms, Version, Versions};
+use super::subscription::{Renewal, State, Step, Subscription, Turn};
 use super::*;
 use faregate_protocol::Credits;
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +17,10 @@ enum Event {
     Pass(i64),
     /// As much is spent, as far as it goes.
     Spend(i64),
-    Change(Terms, bool),
+    /// A new version of the first plan, or of the second.
+    Change(bool, Terms, bool),
+    /// To the other plan.
+    Switch(Option<bool>),
     Turn(Turn),
     Grace(i64),
 }
@@ -30,16 +34,17 @@ fn terms() -> impl Strategy<Value = Terms> {
         any::<bool>(),
         proptest::sample::select(zones),
         0_i64..80,
+        -30_i64..30,
     );
-    parts.prop_map(|(quota, unit, every, calendar, zone, rollover)| Terms {
-        quota: Credits::from_micros(quota),
-        rhythm: Rhythm {
-            unit,
-            every,
-            anchor: if calendar { Anchor::Calendar } else { Anchor::Start },
-            zone: period::zone(zone).unwrap(),
-        },
-        rollover: Credits::from_micros(rollover),
+    parts.prop_map(|(quota, unit, every, calendar, zone, rollover, overdraft)| {
+        let anchor = if calendar { Anchor::Calendar } else { Anchor::Start };
+        let rhythm = Rhythm { unit, every, anchor, zone: period::zone(zone).unwrap() };
+        Terms {
+            rollover: Credits::from_micros(rollover),
+            beyond: if overdraft > 0 { Beyond::Overdraft } else { Beyond::Bought },
+            overdraft: Credits::from_micros(overdraft.max(0)),
+            ..Terms::plain(Credits::from_micros(quota), rhythm)
+        }
     })
 }
 
@@ -49,7 +54,8 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (0_i64..200).prop_map(Event::Pass),
         1 => (-60 * 24 * 40_i64..0).prop_map(Event::Pass),
         4 => (0_i64..60).prop_map(Event::Spend),
-        2 => (terms(), any::<bool>()).prop_map(|(terms, at_once)| Event::Change(terms, at_once)),
+        2 => (any::<bool>(), terms(), any::<bool>()).prop_map(|(which, terms, now)| Event::Change(which, terms, now)),
+        3 => proptest::option::of(any::<bool>()).prop_map(Event::Switch),
         1 => Just(Event::Turn(Turn::Pause)),
         1 => Just(Event::Turn(Turn::Resume)),
         1 => Just(Event::Turn(Turn::Activate)),
@@ -58,24 +64,51 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// A plan with all of its versions.
+#[derive(Clone)]
+struct Plan {
+    versions: Vec<Version>,
+    at_once: Option<Version>,
+}
+
+impl Plan {
+    fn newest(&self) -> &Version {
+        self.versions.last().unwrap()
+    }
+}
+
+/// The model: a period for which a quota was given.
+#[derive(Debug)]
+struct Paid {
+    start: Timestamp,
+    end: Timestamp,
+    quota: Credits,
+    over: Credits,
+    overdraft: Credits,
+    /// What was taken back of the quota.
+    cut: Credits,
+    /// The largest quota that it went by.
+    most: Credits,
+}
+
 /// The ledger without a database.
 struct Bank {
     now: Timestamp,
-    versions: Vec<Version>,
-    at_once: Option<Version>,
+    plans: [Plan; 2],
     subscription: Subscription,
     account: Account,
     grants: Vec<Grant>,
+    /// How much each was.
+    given: Vec<Credits>,
     /// What has lapsed of each grant.
     lapsed: Vec<(GrantNo, Credits)>,
-    /// The model: periods for which a quota was given, with the quota and what was taken over.
-    paid: Vec<(Timestamp, Timestamp, Credits, Credits)>,
+    paid: Vec<Paid>,
     spent: i64,
 }
 
 impl Bank {
-    fn new(start: Timestamp, terms: Terms) -> Self {
-        let version = Version { number: 1, terms };
+    fn new(start: Timestamp, terms: [Terms; 2]) -> Self {
+        let plans = terms.map(|terms| Plan { versions: vec![Version { number: 1, terms }], at_once: None });
         let account = Account {
             no: AccountNo(1),
             id: AccountId::parse("acme").unwrap(),
@@ -85,26 +118,33 @@ impl Bank {
             tight: false,
             plan: None,
             contract: None,
+            budgets: 0,
         };
         Self {
             now: start,
-            subscription: Subscription::new(&version, start, None, start),
-            versions: vec![version],
-            at_once: None,
+            subscription: Subscription::new((PlanNo(0), plans[0].newest()), start, None, start),
+            plans,
             account,
             grants: Vec::new(),
+            given: Vec::new(),
             lapsed: Vec::new(),
             paid: Vec::new(),
             spent: 0,
         }
     }
 
+    fn of(&self, no: PlanNo) -> &Plan {
+        &self.plans[usize::try_from(no.0).unwrap()]
+    }
+
     fn plan(&self) -> Versions {
-        let used = self.versions.iter().find(|version| version.number == self.subscription.version);
+        let plan = self.of(self.subscription.plan);
+        let used = plan.versions.iter().find(|version| version.number == self.subscription.version);
         Versions {
             used: used.unwrap().clone(),
-            at_once: self.at_once.clone(),
-            newest: self.versions.last().unwrap().clone(),
+            at_once: plan.at_once.clone(),
+            newest: plan.newest().clone(),
+            next: self.subscription.next_plan.map(|no| self.of(no).newest().clone()),
         }
     }
 
@@ -117,16 +157,18 @@ impl Bank {
         }
         self.account = purse.account.clone();
         self.grants = purse.grants().to_vec();
+        self.grants.sort_by_key(|grant| grant.no);
         assert!(self.account.books.agree(), "{:?}", self.account.books);
         let left = self.grants.iter().fold(Credits::ZERO, |sum, grant| sum.saturating_add(grant.remaining));
         assert_eq!(left, self.account.books.available);
         assert!(self.grants.iter().all(|grant| grant.remaining >= Credits::ZERO));
     }
 
-    fn give(&mut self, amount: Credits, end: Timestamp) {
+    fn give(&mut self, amount: Credits, end: Timestamp, priority: u16) {
         if amount.is_positive() {
             let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
-            let grant = Grant { no, priority: PRIORITY, expires_at: Some(end), remaining: amount };
+            let grant = Grant { no, priority, expires_at: Some(end), remaining: amount, of_plan: true };
+            self.given.push(amount);
             self.money(|purse| purse.issue(grant).unwrap());
         }
     }
@@ -136,46 +178,94 @@ impl Bank {
         for turn in 0.. {
             assert!(turn < 4, "it comes to rest");
             let step = self.subscription.due(&self.plan(), self.now);
-            match &step {
-                Step::Rest => break,
-                Step::End(_) => {
-                    let now = self.now;
-                    for grant in &mut self.grants {
-                        grant.expires_at = grant.expires_at.min(Some(now));
-                    }
-                    self.money(|_| ());
-                }
-                Step::Renew(renewal) => {
-                    self.money(|_| ());
-                    let until = Some(self.subscription.granted_until);
-                    let ended = |no: GrantNo| {
-                        self.grants.iter().any(|grant| grant.no == no && grant.expires_at == until)
-                    };
-                    let lapsed = self.lapsed.iter().filter(|(no, _)| ended(*no));
-                    let lapsed = lapsed.fold(Credits::ZERO, |sum, (_, part)| sum.saturating_add(*part));
-                    let over = renewal.rollover(lapsed);
-                    assert!(
-                        renewal.start <= self.now && self.now < renewal.end,
-                        "{renewal:?} at {}",
-                        self.now
-                    );
-                    self.paid.push((renewal.start, renewal.end, renewal.quota, over));
-                    assert!(over <= self.plan().newest.terms.rollover);
-                    self.give(over, renewal.end);
-                    self.give(renewal.quota, renewal.end);
-                }
-                Step::Raise { more, .. } => {
-                    let end = self.subscription.granted_until;
-                    if let Some(last) = self.paid.last_mut() {
-                        last.2 = last.2.saturating_add(*more);
-                    }
-                    self.give(*more, end);
-                }
+            if step == Step::Rest {
+                break;
             }
-            self.subscription.apply(&step);
+            self.take(&step);
         }
         assert_eq!(self.subscription.due(&self.plan(), self.now), Step::Rest, "asking again does nothing");
         assert!(self.subscription.next_due().is_none_or(|due| due > self.now), "nothing is overlooked");
+        self.take_back();
+    }
+
+    /// What the store does with one step.
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Rest | Step::Stop | Step::Next(_) => {}
+            Step::End(_) => self.cut(0),
+            Step::Renew(renewal) => {
+                self.money(|_| ());
+                let until = Some(self.subscription.granted_until);
+                let ended = |no: GrantNo| {
+                    let found = self.grants.iter().find(|grant| grant.no == no);
+                    found.is_some_and(|grant| grant.expires_at == until && grant.priority == PRIORITY)
+                };
+                let lapsed = self.lapsed.iter().filter(|(no, _)| ended(*no));
+                let lapsed = lapsed.fold(Credits::ZERO, |sum, (_, part)| sum.saturating_add(*part));
+                let over = renewal.rollover(lapsed);
+                assert!(renewal.start <= self.now && self.now < renewal.end, "{renewal:?} at {}", self.now);
+                assert!(over <= self.plan().coming().terms.rollover);
+                self.begin(renewal, over);
+            }
+            Step::Restart(renewal) => {
+                self.cut(0);
+                let last = self.paid.last_mut().unwrap();
+                last.end = last.end.min(renewal.start);
+                self.begin(renewal, Credits::ZERO);
+            }
+            Step::Alter(alteration) => {
+                let end = self.subscription.granted_until;
+                let quota = self.of(alteration.plan).versions[alteration.version as usize - 1].terms.quota;
+                if alteration.overdraft.is_zero() {
+                    self.cut(OVERDRAFT_PRIORITY);
+                }
+                let overdrafts = self.grants.iter().zip(&self.given);
+                let open =
+                    |grant: &Grant| grant.expires_at == Some(end) && grant.priority == OVERDRAFT_PRIORITY;
+                let open = overdrafts.filter(|(grant, _)| open(grant)).map(|(_, given)| *given);
+                let beyond = alteration.overdraft.less(open.fold(Credits::ZERO, Credits::saturating_add));
+                if let Some(last) = self.paid.last_mut() {
+                    last.quota = last.quota.saturating_add(alteration.more);
+                    last.overdraft = last.overdraft.saturating_add(beyond);
+                    last.most = last.most.max(quota);
+                }
+                self.give(alteration.more, end, PRIORITY);
+                self.give(beyond, end, OVERDRAFT_PRIORITY);
+            }
+        }
+        self.subscription.apply(step);
+    }
+
+    fn begin(&mut self, renewal: &Renewal, over: Credits) {
+        let Renewal { start, end, quota, overdraft, .. } = *renewal;
+        self.paid.push(Paid { start, end, quota, over, overdraft, cut: Credits::ZERO, most: quota });
+        self.give(over, end, PRIORITY);
+        self.give(quota, end, PRIORITY);
+        self.give(overdraft, end, OVERDRAFT_PRIORITY);
+    }
+
+    /// Has all expire now, from this priority on.
+    fn cut(&mut self, from: u16) {
+        let now = self.now;
+        for grant in self.grants.iter_mut().filter(|grant| grant.priority >= from) {
+            grant.expires_at = grant.expires_at.min(Some(now));
+        }
+        self.money(|_| ());
+    }
+
+    fn take_back(&mut self) {
+        let (end, excess) = (Some(self.subscription.granted_until), self.subscription.excess);
+        let given = self.grants.iter().filter(|grant| grant.expires_at == end && grant.priority == PRIORITY);
+        let given: Vec<GrantNo> = given.map(|grant| grant.no).rev().collect();
+        let mut purse = Purse::new(self.account.clone(), self.grants.clone());
+        let cut = purse.cut(&given, excess).unwrap();
+        self.account = purse.account.clone();
+        self.grants = purse.grants().to_vec();
+        self.grants.sort_by_key(|grant| grant.no);
+        self.subscription.excess = excess.less(cut);
+        if let Some(last) = self.paid.last_mut() {
+            last.cut = last.cut.saturating_add(cut);
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -190,11 +280,20 @@ impl Bank {
                 });
                 self.spent += sold.micros();
             }
-            Event::Change(terms, at_once) => {
-                let number = u32::try_from(self.versions.len()).unwrap() + 1;
-                self.versions.push(Version { number, terms });
+            Event::Change(which, terms, at_once) => {
+                let plan = &mut self.plans[usize::from(which)];
+                let number = u32::try_from(plan.versions.len()).unwrap() + 1;
+                plan.versions.push(Version { number, terms });
                 if at_once {
-                    self.at_once = self.versions.last().cloned();
+                    plan.at_once = plan.versions.last().cloned();
+                }
+            }
+            Event::Switch(at_once) => {
+                let other = PlanNo(1 - self.subscription.plan.0);
+                let version = self.of(other).newest().clone();
+                let step = self.subscription.change(&self.plan().used, (other, &version), at_once, self.now);
+                if let Ok(step) = step {
+                    self.take(&step);
                 }
             }
             Event::Turn(turn) => self.turn(turn),
@@ -204,7 +303,7 @@ impl Bank {
     }
 
     fn turn(&mut self, turn: Turn) {
-        let terms = self.versions.last().unwrap().terms.clone();
+        let terms = self.plan().coming().terms.clone();
         let before = self.subscription.clone();
         if self.subscription.turn(turn, &terms, self.now).is_err() {
             assert_eq!(self.subscription, before, "what is refused changes nothing");
@@ -214,18 +313,30 @@ impl Bank {
     /// What must hold at any moment, by the model.
     fn check(&self) {
         for pair in self.paid.windows(2) {
-            assert!(pair[0].1 <= pair[1].0, "paid for twice: {:?} and {:?}", pair[0], pair[1]);
+            assert!(pair[0].end <= pair[1].start, "paid for twice: {:?} and {:?}", pair[0], pair[1]);
         }
-        let given = self.paid.iter().map(|(_, _, quota, over)| quota.micros() + over.micros()).sum::<i64>();
+        let micros = |paid: &Paid| paid.quota.micros() + paid.over.micros() + paid.overdraft.micros();
         let books = self.account.books;
-        assert_eq!(books.granted.micros(), given);
+        assert_eq!(books.granted.micros(), self.paid.iter().map(micros).sum::<i64>());
         assert_eq!(books.spent.micros(), self.spent);
-        let most = |quota: Credits| self.versions.iter().any(|version| version.terms.quota >= quota);
-        assert!(self.paid.iter().all(|(_, _, quota, _)| most(*quota)), "{:?}", self.paid);
-        let runs = matches!(self.subscription.state, State::Active | State::PastDue);
-        let latest = self.paid.iter().map(|(_, end, ..)| *end).max();
-        assert!(!runs || latest > Some(self.now), "the present is paid for: {:?}", self.subscription);
-        assert!(runs || self.subscription.state == State::Paused || books.available.is_zero());
+        for paid in &self.paid {
+            let beyond = self.subscription.excess.saturating_add(paid.cut);
+            assert!(
+                paid.quota.less(beyond) <= paid.most,
+                "more than a quota: {paid:?} {:?}",
+                self.subscription
+            );
+        }
+        let subscription = &self.subscription;
+        if let Some(last) = self.paid.last().filter(|_| !subscription.state.is_over()) {
+            let due = subscription.given.saturating_add(subscription.excess).saturating_add(last.cut);
+            assert_eq!(last.quota, due, "{last:?} {subscription:?}");
+        }
+        let active = matches!(subscription.state, State::Active | State::PastDue);
+        let runs = active && !subscription.is_unpaid();
+        let latest = self.paid.iter().map(|paid| paid.end).max();
+        assert!(!runs || latest > Some(self.now), "the present is paid for: {subscription:?}");
+        assert!(!subscription.state.is_over() || books.available.is_zero());
     }
 }
 
@@ -234,9 +345,9 @@ proptest! {
 
     #[test]
     fn no_period_is_given_twice_and_every_credit_is_accounted_for(
-        start in 1_262_304_000_i64..1_900_000_000, first in terms(), events in proptest::collection::vec(event(), 1..60),
+        start in 1_262_304_000_i64..1_900_000_000, first in terms(), second in terms(), events in proptest::collection::vec(event(), 1..60),
     ) {
-        let mut bank = Bank::new(Timestamp::from_second(start).unwrap(), first);
+        let mut bank = Bank::new(Timestamp::from_second(start).unwrap(), [first, second]);
         bank.look();
         bank.check();
         for event in events {
@@ -250,9 +361,9 @@ proptest! {
 fn a_year_of_months_from_the_31st_gives_twelve_quotas_however_seldom_anybody_looks() {
     let zone = period::zone("America/New_York").unwrap();
     let rhythm = Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone };
-    let terms = Terms { quota: Credits::from_micros(10), rhythm, rollover: Credits::ZERO };
+    let terms = Terms::plain(Credits::from_micros(10), rhythm);
     for step in [1_i64, 7, 24 * 5] {
-        let mut bank = Bank::new("2027-12-31T12:00:00Z".parse().unwrap(), terms.clone());
+        let mut bank = Bank::new("2027-12-31T12:00:00Z".parse().unwrap(), [terms.clone(), terms.clone()]);
         bank.look();
         while bank.now < "2028-12-30T12:00:00Z".parse().unwrap() {
             bank.happen(Event::Pass(60 * step));

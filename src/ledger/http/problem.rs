@@ -4,6 +4,7 @@ use super::TooLong;
 use super::body::{Invalid, beginning};
 use crate::api::Problem;
 use crate::domain::BookError;
+use crate::domain::plan::Unfit;
 use crate::store::{Refusal, StoreError};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -34,6 +35,12 @@ impl Failure {
     fn about(field: &str, detail: String) -> Self {
         let field = Some(field.to_owned());
         Self { field, ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail) }
+    }
+}
+
+impl From<Unfit> for Failure {
+    fn from(Unfit { field, why }: Unfit) -> Self {
+        Invalid::field(field, why).into()
     }
 }
 
@@ -86,6 +93,7 @@ impl From<StoreError> for Failure {
             Refusal::SubjectTaken(_) => conflict("subject_taken"),
             Refusal::AccountClosed(_) => conflict("account_closed"),
             Refusal::TooManyGrants { .. } => conflict("too_many_grants"),
+            Refusal::TeamExists { .. } => conflict("team_exists"),
             Refusal::PlanExists(_) => conflict("plan_exists"),
             Refusal::Subscribed { .. } => {
                 Self { field: Some("plan".into()), ..conflict("subscription_exists") }

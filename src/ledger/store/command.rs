@@ -3,8 +3,9 @@
 use super::{Refusal, at};
 use crate::api;
 use crate::domain::account::Turn;
+use crate::domain::period::Rhythm;
 use crate::domain::plan::{Changes, PlanName, Terms};
-use crate::domain::{AccountId, GrantId, KeyId, subscription};
+use crate::domain::{AccountId, GrantId, KeyId, TeamId, subscription};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -28,17 +29,24 @@ pub enum Command {
         turn: Turn,
     },
     /// A new credential.
-    CreateKey {
+    CreateKey(NewKey),
+    /// A new team.
+    CreateTeam {
         /// Whose.
         account: String,
         /// Its identifier.
-        id: KeyId,
-        /// What opens the gate.
-        credential: Credential,
-        /// When it stops to.
-        expires_at: Option<Timestamp>,
-        /// What it is for.
-        note: Option<String>,
+        id: TeamId,
+        /// What people call it.
+        name: Option<String>,
+    },
+    /// Sets a budget, or changes it.
+    SetBudget(NewBudget),
+    /// Takes a budget away.
+    ClearBudget {
+        /// In which account.
+        account: String,
+        /// Of what.
+        whose: Whose,
     },
     /// Takes a credential back.
     RevokeKey {
@@ -94,11 +102,82 @@ pub enum Command {
         /// Which of these.
         turn: subscription::Turn,
     },
+    /// Changes a subscription to another plan.
+    ChangeSubscription {
+        /// Whose.
+        account: String,
+        /// What tells this change apart from others.
+        id: String,
+        /// To what, and when.
+        asked: api::SubscriptionChange,
+    },
     /// Asks gateways to hand back what is unused.
     Recall {
         /// Only this one.
         gateway: Option<String>,
     },
+}
+
+/// A new credential.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// Whose.
+    pub account: String,
+    /// Its identifier.
+    pub id: KeyId,
+    /// What opens the gate.
+    pub credential: Credential,
+    /// When it stops to.
+    pub expires_at: Option<Timestamp>,
+    /// What it is for.
+    pub note: Option<String>,
+    /// The team that it belongs to, for good.
+    pub team: Option<String>,
+    /// The products that it is limited to.
+    pub products: Option<Vec<String>>,
+}
+
+#[cfg(test)]
+impl NewKey {
+    /// One without anything that could be left out.
+    pub fn plain(account: &str, id: KeyId, credential: Credential) -> Self {
+        let (account, expires_at, note) = (account.to_owned(), None, None);
+        Self { account, id, credential, expires_at, note, team: None, products: None }
+    }
+}
+
+/// What a budget is of, by the names that people use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The whole account.
+    Account,
+    /// The team with this identifier.
+    Team(String),
+    /// The key with this identifier.
+    Key(String),
+}
+
+impl Whose {
+    /// The team's or the key's identifier.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Self::Account => None,
+            Self::Team(id) | Self::Key(id) => Some(id),
+        }
+    }
+}
+
+/// A budget that is set.
+#[derive(Clone, Debug)]
+pub struct NewBudget {
+    /// In which account.
+    pub account: String,
+    /// Of what.
+    pub whose: Whose,
+    /// How much per period; above zero.
+    pub credits: Credits,
+    /// Its periods, by the calendar.
+    pub rhythm: Rhythm,
 }
 
 /// What opens the gate.
@@ -125,6 +204,10 @@ pub enum Done {
     Key(api::Key),
     /// The grant.
     Grant(api::Grant),
+    /// The team.
+    Team(api::Team),
+    /// The budget as it now is, or as it was when it was taken away.
+    Budget(api::Budget),
     /// The plan's newest version.
     Plan(api::Plan),
     /// The subscription as it now is.
@@ -144,6 +227,7 @@ pub struct Memo {
 
 /// An answer, given now or before.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is soon gone")]
 pub enum Answer {
     /// Done now.
     First(Done),

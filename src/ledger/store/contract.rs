@@ -12,8 +12,10 @@ use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
 };
 
+pub mod budgets;
 mod plans;
 
+use budgets::*;
 use plans::*;
 
 const TTL_MS: u64 = 20_000;
@@ -63,10 +65,7 @@ impl World {
     pub async fn subject(&self, account: &str, subject: &str) -> String {
         let id = KeyId::stored(format!("key_{subject}"));
         let credential = Credential::Subject(subject.into());
-        let account = account.to_owned();
-        let command =
-            Command::CreateKey { account, id: id.clone(), credential, expires_at: None, note: None };
-        self.run(command).await.unwrap();
+        self.run(Command::CreateKey(NewKey::plain(account, id.clone(), credential))).await.unwrap();
         id.to_string()
     }
 
@@ -82,7 +81,11 @@ impl World {
     pub async fn plan(&self, name: &str, quota: i64, rollover: i64) {
         let zone = period::zone("Europe/Berlin").unwrap();
         let rhythm = Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone };
-        let terms = Terms { quota: credits(quota), rhythm, rollover: credits(rollover) };
+        let terms = Terms { rollover: credits(rollover), ..Terms::plain(credits(quota), rhythm) };
+        self.plan_of(name, terms).await;
+    }
+
+    pub async fn plan_of(&self, name: &str, terms: Terms) {
         let name = PlanName::parse(name).unwrap();
         self.run(Command::CreatePlan { name, terms }).await.unwrap();
     }
@@ -197,9 +200,9 @@ pub async fn a_key_is_found_by_its_hash_alone(world: World) {
     world.give("acme", 5, None).await.unwrap();
     let fresh = key::FreshKey::compose(&[11; 32]).unwrap();
     let credential = Credential::Key { hash: fresh.hash, prefix: fresh.prefix.clone() };
-    let (account, id) = ("acme".to_owned(), KeyId::stored("key_1".into()));
+    let plain = NewKey::plain("acme", KeyId::stored("key_1".into()), credential);
     let expires_at = Some(Timestamp::from_second(world.second + 60).unwrap());
-    world.run(Command::CreateKey { account, id, credential, expires_at, note: None }).await.unwrap();
+    world.run(Command::CreateKey(NewKey { expires_at, ..plain })).await.unwrap();
     let entry = Entry { payer: Payer::Key(fresh.secret), ..asking(report("", 1, 0, 0), 1, 1) };
     assert_eq!(world.tell("gw", entry.clone()).await.facts.unwrap().key, "key_1");
     let later = World { second: world.second + 60, ..world };
@@ -448,6 +451,21 @@ macro_rules! stories {
             after_three_missed_periods_the_present_one_is_given_once,
             a_plan_that_changes_counts_from_the_next_period_or_at_once,
             a_subscription_that_ends_takes_its_quota_back,
+            one_that_is_not_paid_in_time_stands_still_until_it_is,
+            a_contract_says_what_the_newest_subscription_means,
+            an_overdraft_pays_when_all_else_is_used_up,
+            more_comes_at_once_and_less_with_the_next_period,
+            a_downgrade_now_takes_back_what_is_left_in_leases_too,
+            another_rhythm_begins_now_with_its_first_period,
+            a_keys_budget_is_used_up_and_the_others_go_on,
+            a_team_shares_its_budget_and_nobody_else_hands_back_for_it,
+            what_is_told_late_or_let_through_on_credit_counts,
+            a_budget_that_is_lowered_recalls_what_lies_idle,
+            a_part_has_no_larger_budget_than_the_whole,
+            a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought,
+            who_has_not_paid_is_told_to_stop,
+            limits_are_divided_among_the_holders,
+            what_a_dead_gateway_left_may_be_the_operators_and_is_not_charged_again,
         }
     };
 }

@@ -77,6 +77,14 @@ pub enum Refusal {
         /// The most.
         limit: usize,
     },
+    /// The team's identifier is taken.
+    #[error("the account {account:?} has a team {team:?} already; choose another id")]
+    TeamExists {
+        /// Whose.
+        account: String,
+        /// Its identifier.
+        team: String,
+    },
     /// The plan's name is taken.
     #[error("the plan {0:?} exists already; choose another name, or change it")]
     PlanExists(String),

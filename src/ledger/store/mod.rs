@@ -4,6 +4,7 @@
 //! functions take and give plain data, none of them a database's own types; `contract` holds the tests
 //! that both must pass. The set of databases is closed, so the choice is an enum and not a trait.
 
+mod budgets;
 pub mod command;
 #[cfg(test)]
 mod contract;
@@ -16,7 +17,7 @@ pub mod postgres;
 mod sqlite;
 mod upkeep;
 
-pub use command::{Answer, Command, Credential, Done, Memo};
+pub use command::{Answer, Command, Credential, Done, Memo, NewBudget, NewKey, Whose};
 pub use error::{OpenError, Refusal, StoreError};
 pub use page::{Page, UsageQuery};
 
@@ -195,6 +196,21 @@ impl Store {
         on!(self, database => database.keys(account, page, now).await)
     }
 
+    /// A page of an account's teams, by identifier.
+    pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
+        on!(self, database => database.teams(account, page).await)
+    }
+
+    /// A page of the budgets of an account, its teams and its keys.
+    pub async fn budgets(
+        &self,
+        account: String,
+        page: Page,
+        now: Timestamp,
+    ) -> Result<api::Budgets, StoreError> {
+        on!(self, database => database.budgets(account, page, now).await)
+    }
+
     /// A page of an account's grants, oldest first.
     pub async fn grants(
         &self,
@@ -228,6 +244,15 @@ impl Store {
     /// An account's newest subscription.
     pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
         on!(self, database => database.subscription(account).await)
+    }
+
+    /// What an account's newest subscription means for exchanges.
+    #[cfg(test)]
+    pub async fn contract_of(
+        &self,
+        account: String,
+    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
+        on!(self, database => database.contract_of(account).await)
     }
 
     /// The open leases with the most money, each with its touch, and what all hold together.
@@ -276,5 +301,16 @@ impl Store {
     /// Finds out whether writing works.
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
         on!(self, database => database.pulse(now).await)
+    }
+
+    /// Writes what a subscription would mean for an account, and lets gateways know.
+    #[cfg(test)]
+    pub(crate) async fn set_contract(
+        &self,
+        account: &str,
+        contract: Option<&crate::domain::contract::Contract>,
+    ) {
+        let json = contract.map(|contract| serde_json::to_string(contract).unwrap());
+        on!(self, database => database.set_contract(account.to_owned(), json).await);
     }
 }

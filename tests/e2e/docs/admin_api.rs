@@ -114,6 +114,42 @@ async fn the_commands_about_plans_do_what_the_page_says() {
     bank.audit().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_about_teams_and_budgets_do_what_the_page_says() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    bank.account("acme", "12").await;
+    let examples = blocks(section(&page("docs/ledger.md"), "Teams, budgets, limited keys"), "bash");
+    assert_eq!(examples.len(), 1);
+    let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
+    let mut shell = Command::new("bash");
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", bank.admin_port));
+    let (done, said) =
+        out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
+
+    assert!(done && said.contains("RESETS AT") && said.contains("fg_live_"), "{said}");
+    let budgets = bank.get("/admin/v1/accounts/acme/budgets").await;
+    assert_eq!((&budgets["budgets"][0]["left"], budgets["budgets"][1].is_null()), (&"5000".into(), true));
+    let keys = bank.get("/admin/v1/accounts/acme/keys").await;
+    assert_eq!(keys["keys"][1]["products"], serde_json::json!(["chat", "embed"]));
+    bank.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_of_the_page_is_applied() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let examples = blocks(section(&page("docs/ledger.md"), "Configuration as a file"), "toml");
+    assert_eq!(examples.len(), 1);
+    let file = dir.path().join("file.toml");
+    std::fs::write(&file, &examples[0]).expect("a file");
+    let file = file.display().to_string();
+
+    let said = bank.run(&["apply", &file]);
+    assert!(said.contains("+ budget of acme, team research: 200 per 1 month (UTC)"), "{said}");
+    assert_eq!(bank.run(&["apply", &file]).trim(), "= 5 unchanged");
+}
+
 #[test]
 fn every_variable_is_one_that_the_program_reads() {
     let page = page("docs/ledger.md");

@@ -1,6 +1,7 @@
 //! What a beat brings back, as the store finds it.
 
 use super::{Bank, LeaseRow};
+use faregate_ledger::domain::key::Owner;
 use faregate_ledger::domain::{GatewayNo, KeyNo};
 use faregate_protocol::exchange::Change;
 use jiff::Timestamp;
@@ -53,7 +54,9 @@ impl Bank {
         }
         let number = row.lease.key.0 as usize - 1;
         let key = &self.keys[number];
-        let refused = key.key.refusal(self.accounts[key.account].state, now);
+        let account = &self.accounts[key.account];
+        let owner = Owner::of(account.state, account.contract.as_ref());
+        let refused = key.key.refusal(owner, now);
         (refused.is_some() || row.lease.recall).then_some((number, refused))
     }
 }

@@ -78,7 +78,7 @@ impl Bank {
         } else {
             Purse::new(self.accounts[account].clone(), Vec::new())
         };
-        let mut payer = Payer { purse, key, lease };
+        let mut payer = Payer { purse, key, lease, demand: 0 };
         let mut verdict = payer.exchange(&entry, now, self.ttl_ms)?;
         if self.mutant == Some(Mutant::FinalWordAcknowledgedUnbooked) {
             verdict.answer.ended = verdict.answer.ended.max(acknowledged.map(|word| word.fence));
@@ -86,7 +86,7 @@ impl Bank {
         let touched = verdict.touched && payer.lease.state == LeaseState::Open;
         let tight = payer.purse.account.tight;
         self.keep_payer(account, payer, touched);
-        let contested = verdict.short && self.recall_others(account, gateway, number);
+        let contested = verdict.short.is_some() && self.recall_others(account, gateway, number);
         if contested {
             ask_again(&mut verdict.answer, RETRY_MS);
         }

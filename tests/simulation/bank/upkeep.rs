@@ -21,7 +21,8 @@ impl Bank {
         };
         let (lease, key) = (row.lease.clone(), &self.keys[place.1.0 as usize - 1]);
         let account = key.account;
-        let mut payer = Payer { purse: self.purse(account, Some(&lease)), key: key.key.clone(), lease };
+        let mut payer =
+            Payer { purse: self.purse(account, Some(&lease)), key: key.key.clone(), lease, demand: 0 };
         let back = payer.reclaim(now)?;
         if self.mutant == Some(Mutant::ReclaimLeavesFenceOpen) {
             payer.lease.state = LeaseState::Open;
@@ -68,7 +69,8 @@ impl Bank {
         let mut purse = self.purse(account, None);
         purse.expire(now)?;
         let no = GrantNo(self.grants.len() as i64 + 1);
-        let grant = Grant { no, priority, expires_at, remaining: Credits::from_micros(micros) };
+        let grant =
+            Grant { no, priority, expires_at, remaining: Credits::from_micros(micros), of_plan: false };
         self.grants.push((account, grant.clone()));
         purse.issue(grant)?;
         purse.account.tight = false;

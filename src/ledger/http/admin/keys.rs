@@ -2,18 +2,18 @@
 
 use super::post::{Id, Nothing, Post, execute, short};
 use super::query::{Asked, List};
-use crate::api::{Keys, NewKey};
-use crate::domain::KeyId;
+use crate::api::{self, Keys};
 use crate::domain::key::FreshKey;
+use crate::domain::{AccountId, KeyId};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::{Command, Credential, Done};
+use crate::store::{Command, Credential, Done, NewKey};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use faregate_protocol::exchange::MAX_CREDENTIAL_BYTES;
+use faregate_protocol::exchange::{MAX_CREDENTIAL_BYTES, MAX_PRODUCTS};
 use jiff::Timestamp;
 use std::convert::identity;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 pub async fn create(
     State(app): State<Arc<App>>,
     Id(account): Id,
-    Post { body, memo }: Post<NewKey>,
+    Post { body, memo }: Post<api::NewKey>,
 ) -> Result<Response, Failure> {
     short("note", body.note.as_ref(), 200)?;
     short("subject", body.subject.as_ref(), MAX_CREDENTIAL_BYTES)?;
@@ -42,13 +42,38 @@ pub async fn create(
         }
     };
     let id = KeyId::generated(Uuid::now_v7());
-    let command =
-        Command::CreateKey { account, id, credential, expires_at: body.expires_at, note: body.note };
+    let products = body.products.map(products).transpose()?;
+    let (expires_at, note, team) = (body.expires_at, body.note, body.team);
+    let command = Command::CreateKey(NewKey { account, id, credential, expires_at, note, team, products });
     execute(&app, command, memo, StatusCode::CREATED, |done| match done {
-        Done::Key(key) => Done::Key(crate::api::Key { key: secret, ..key }),
+        Done::Key(key) => Done::Key(api::Key { key: secret, ..key }),
         other => other,
     })
     .await
+}
+
+/// Checks the products that a key is limited to.
+fn products(given: Vec<String>) -> Result<Vec<String>, Invalid> {
+    let wrong = |why: String| Err(Invalid::field("products", why));
+    if given.is_empty() {
+        return wrong("names no product; leave it out to allow all".into());
+    }
+    if given.len() > MAX_PRODUCTS {
+        return wrong(format!("names {} products; the most is {MAX_PRODUCTS}", given.len()));
+    }
+    for (n, name) in given.iter().enumerate() {
+        // A product's name has the form of an account's.
+        if AccountId::parse(name).is_err() {
+            let found: String = name.chars().take(80).collect();
+            return wrong(format!(
+                "{found:?} is no product's name; use 1 to 64 of a-z, 0-9, _, . and -, beginning with a letter or digit"
+            ));
+        }
+        if given.iter().take(n).any(|other| other == name) {
+            return wrong(format!("names {name:?} twice; name it once"));
+        }
+    }
+    Ok(given)
 }
 
 /// Draws random bytes until enough of them pick a character evenly.

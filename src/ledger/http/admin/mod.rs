@@ -1,8 +1,9 @@
-//! The admin API: accounts, keys, grants, plans, subscriptions, leases, audit.
+//! The admin API: accounts, teams, keys, budgets, grants, plans, subscriptions, leases, audit.
 //!
 //! Every POST needs an `Idempotency-Key`; whoever sends it again gets the first answer again.
 
 mod accounts;
+mod budgets;
 mod grants;
 mod keys;
 mod leases;
@@ -10,6 +11,7 @@ mod plans;
 mod post;
 mod query;
 mod subscriptions;
+mod teams;
 
 use super::problem::Failure;
 use super::{App, PATIENCE, auth, health, in_time};
@@ -35,6 +37,9 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/accounts/{id}/usage", get(accounts::usage))
         .route("/admin/v1/accounts/{id}/keys", get(keys::list).post(keys::create))
         .route("/admin/v1/keys/{id}/revoke", post(keys::revoke))
+        .route("/admin/v1/accounts/{id}/teams", get(teams::list).post(teams::create))
+        .route("/admin/v1/accounts/{id}/budgets", get(budgets::list).post(budgets::set))
+        .route("/admin/v1/accounts/{id}/budgets/clear", post(budgets::clear))
         .route("/admin/v1/accounts/{id}/grants", get(grants::list).post(grants::create))
         .route("/admin/v1/plans", get(plans::list).post(plans::create))
         .route("/admin/v1/plans/{id}", get(plans::show))
@@ -45,6 +50,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/accounts/{id}/subscription/pause", post(subscriptions::pause))
         .route("/admin/v1/accounts/{id}/subscription/resume", post(subscriptions::resume))
         .route("/admin/v1/accounts/{id}/subscription/cancel", post(subscriptions::cancel))
+        .route("/admin/v1/accounts/{id}/subscription/change", post(subscriptions::change))
         .route("/admin/v1/leases", get(leases::list))
         .route("/admin/v1/recall", post(leases::recall))
         .route("/admin/v1/audit", get(leases::audit))

@@ -1,7 +1,7 @@
-//! Subscriptions: begin, show, activate, past due, pause, resume, cancel.
+//! Subscriptions: begin, show, activate, past due, pause, resume, cancel, change.
 
 use super::post::{Id, Nothing, Post, execute};
-use crate::api::{Cancel, NewSubscription, PastDue, Subscription};
+use crate::api::{Cancel, NewSubscription, PastDue, Subscription, SubscriptionChange};
 use crate::domain::subscription::Turn;
 use crate::http::App;
 use crate::http::problem::Failure;
@@ -54,6 +54,16 @@ pub async fn cancel(
     Post { body, memo }: Post<Cancel>,
 ) -> Result<Response, Failure> {
     turn(app, id, memo, Turn::Cancel { at_once: body.at_once }).await
+}
+
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Post { body, memo }: Post<SubscriptionChange>,
+) -> Result<Response, Failure> {
+    let id = format!(" {}", Uuid::now_v7().simple());
+    let command = Command::ChangeSubscription { account, id, asked: body };
+    execute(&app, command, memo, StatusCode::OK, identity).await
 }
 
 async fn turn(

@@ -4,9 +4,13 @@ use super::{World, asking, credits, fresh, memo, report};
 use crate::api::{self, SubscriptionState};
 use crate::domain::AccountId;
 use crate::domain::account::Turn as AccountTurn;
-use crate::domain::plan::Changes;
-use crate::domain::subscription::Turn;
+use crate::domain::contract::{Beyond, Contract, Remainder, Standing};
+use crate::domain::period::{self, Anchor, Rhythm, Unit};
+use crate::domain::plan::{Changes, Edit, Terms};
+use crate::domain::subscription::{Turn, Wrong};
 use crate::store::{Command, Done, Page, Refusal, StoreError};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{Limits, Pricing, Product, Rate};
 use jiff::Timestamp;
 
 const DAY: i64 = 86_400;
@@ -18,6 +22,30 @@ impl World {
 
     async fn subscription(&self, account: &str) -> api::Subscription {
         self.store.subscription(account.into()).await.unwrap()
+    }
+
+    async fn contract(&self, account: &str) -> Option<Contract> {
+        self.store.contract_of(account.into()).await.unwrap()
+    }
+
+    async fn change(&self, account: &str, plan: &str, at_once: Option<bool>) -> Result<Done, StoreError> {
+        let asked = api::SubscriptionChange { plan: plan.into(), at_once };
+        self.run(Command::ChangeSubscription { account: account.into(), id: fresh("change"), asked }).await
+    }
+
+    /// Micro-credits that are available.
+    async fn micros(&self, account: &str) -> i64 {
+        self.store.balance(account.into(), self.now()).await.unwrap().available.micros()
+    }
+
+    /// So many credits per month from the start, and nothing else.
+    pub fn terms(&self, quota: i64) -> Terms {
+        let zone = period::zone("UTC").unwrap();
+        Terms::plain(credits(quota), Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone })
+    }
+
+    async fn newest_change(&self) -> u64 {
+        self.send("watcher", Some(0), Vec::new()).await.seen.unwrap()
     }
 
     /// So many days later the ledger has renewed what was due.
@@ -114,7 +142,7 @@ pub async fn a_plan_that_changes_counts_from_the_next_period_or_at_once(world: W
 
 pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     world.plan("pro", 30, 0).await;
-    for account in ["now", "later", "unpaid", "paused", "shut"] {
+    for account in ["now", "later", "paused", "shut"] {
         world.customer(account).await;
         world.give(account, 5, None).await.unwrap();
         world.subscribe(account, "pro", 0).await.unwrap();
@@ -126,23 +154,16 @@ pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     world.run(Command::Subscribe { account: "trial".into(), id: fresh("sub"), asked }).await.unwrap();
     world.turn("now", Turn::Cancel { at_once: true }).await.unwrap();
     world.turn("later", Turn::Cancel { at_once: false }).await.unwrap();
-    world.turn("unpaid", Turn::PastDue(ends(7))).await.unwrap();
     world.turn("paused", Turn::Pause).await.unwrap();
-    let past = world.turn("unpaid", Turn::PastDue(ends(-1))).await;
-    assert!(
-        matches!(past, Err(StoreError::Refused(Refusal::Field { field: "grace_until", .. }))),
-        "{past:?}"
-    );
     let over = world.turn("now", Turn::Activate).await;
     assert!(matches!(over, Err(StoreError::Refused(Refusal::Subscription(_)))), "{over:?}");
     let turn = AccountTurn::Close;
     world.run(Command::TurnAccount { account: "shut".into(), turn }).await.unwrap();
     assert_eq!(world.balance("now").await, [5, 0, 0, 30, 0]);
-    assert_eq!(world.balance("unpaid").await, [35, 0, 0, 0, 0]);
+    assert_eq!(world.balance("shut").await, [5, 0, 0, 30, 0]);
+    assert_eq!(world.subscription("shut").await.state, SubscriptionState::Cancelled);
 
     let world = world.later(8).await;
-    assert_eq!(world.balance("unpaid").await, [5, 0, 0, 30, 0]);
-    world.subscribe("unpaid", "pro", 0).await.unwrap();
     assert_eq!(world.balance("trial").await, [30, 0, 0, 0, 0]);
     let world = world.later(8).await;
     assert_eq!(world.balance("trial").await, [0, 0, 0, 30, 0]);
@@ -150,8 +171,6 @@ pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     let state = async |account: &str| world.subscription(account).await.state;
     assert_eq!(state("later").await, SubscriptionState::Cancelled);
     assert_eq!(state("trial").await, SubscriptionState::Expired);
-    assert_eq!(state("shut").await, SubscriptionState::Cancelled);
-    assert_eq!(state("unpaid").await, SubscriptionState::Active);
     assert_eq!(world.balance("later").await, [5, 0, 0, 30, 0]);
     assert_eq!(world.balance("paused").await, [5, 0, 0, 30, 0], "it lapses, and nothing is given");
     world.turn("paused", Turn::Resume).await.unwrap();
@@ -159,4 +178,205 @@ pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     let again = Command::TurnSubscription { account: "paused".into(), turn: Turn::Resume };
     assert!(world.store.execute(again, memo(), world.now()).await.is_err());
     world.is_clean().await;
+}
+
+pub async fn one_that_is_not_paid_in_time_stands_still_until_it_is(world: World) {
+    world.plan("pro", 30, 0).await;
+    for account in ["cured", "left"] {
+        world.customer(account).await;
+        world.subscribe(account, "pro", 0).await.unwrap();
+    }
+    let grace = |world: &World, days: i64| Timestamp::from_second(world.second + days * DAY).unwrap();
+    let past = world.turn("cured", Turn::PastDue(grace(&world, -1))).await;
+    assert!(
+        matches!(past, Err(StoreError::Refused(Refusal::Field { field: "grace_until", .. }))),
+        "{past:?}"
+    );
+    for account in ["cured", "left"] {
+        world.turn(account, Turn::PastDue(grace(&world, 7))).await.unwrap();
+    }
+    let shown = world.subscription("cured").await;
+    assert_eq!((shown.standing, shown.grace_until), (Standing::Good, Some(grace(&world, 7))));
+    assert_eq!((shown.renews_at, shown.ends_at), (None, None), "unless it is paid");
+
+    let world = world.later(8).await;
+    let shown = world.subscription("cured").await;
+    assert_eq!((shown.state, shown.standing), (SubscriptionState::PastDue, Standing::Unpaid));
+    assert_eq!(world.balance("cured").await, [30, 0, 0, 0, 0], "the quota stays");
+    assert_eq!(world.contract("cured").await.unwrap().standing, Standing::Unpaid);
+    let world = world.later(3 * 31).await;
+    assert_eq!(world.balance("cured").await, [0, 0, 0, 30, 0], "nothing renews");
+    let back = World { second: world.second - 95 * DAY, store: world.store.clone() };
+    back.store.renew(back.now()).await.unwrap();
+    assert_eq!(back.subscription("cured").await.standing, Standing::Unpaid, "whatever the clock says");
+
+    world.turn("cured", Turn::Activate).await.unwrap();
+    assert_eq!(world.balance("cured").await, [30, 0, 0, 30, 0], "as after a pause");
+    assert_eq!(world.contract("cured").await.unwrap().standing, Standing::Good);
+    world.turn("left", Turn::Cancel { at_once: true }).await.unwrap();
+    let contract = world.contract("left").await.unwrap();
+    assert_eq!((contract.standing, contract.renews_at), (Standing::Over, None));
+    world.is_clean().await;
+}
+
+pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
+    let limits = Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 3 }), concurrent: Some(7) };
+    let product = Product { name: "embed".into(), pricing: Pricing::Times(Credits::from_micros(500_000)) };
+    let terms = Terms { limits, products: Some(vec![product]), ..world.terms(30) };
+    world.plan_of("pro", Terms { remainder: Remainder::Operator, ..terms.clone() }).await;
+    world.customer("acme").await;
+    assert_eq!(world.contract("acme").await, None);
+    world.subscribe("acme", "pro", DAY).await.unwrap();
+    assert_eq!(world.contract("acme").await, None, "it has not begun");
+    let world = world.later(2).await;
+    let good = Contract {
+        plan: "pro".into(),
+        standing: Standing::Good,
+        beyond: Beyond::Bought,
+        renews_at: world.subscription("acme").await.renews_at,
+        quota: credits(30),
+        limits,
+        products: terms.products.clone(),
+        remainder: Remainder::Operator,
+    };
+    assert_eq!(world.contract("acme").await, Some(good.clone()));
+
+    let other = Changes { concurrent: Edit::Remove, beyond: Some(Beyond::Refuse), ..Changes::default() };
+    let change = |changes: &Changes, at_once| Command::ChangePlan {
+        name: "pro".into(),
+        changes: changes.clone(),
+        at_once,
+    };
+    world.run(change(&other, false)).await.unwrap();
+    let world = world.later(0).await;
+    assert_eq!(world.contract("acme").await, Some(good.clone()), "for running periods nothing changes");
+    world.run(change(&other, true)).await.unwrap();
+    let before = world.newest_change().await;
+    let world = world.later(0).await;
+    assert!(world.newest_change().await > before, "gateways are told");
+    let limits = Limits { concurrent: None, ..limits };
+    let good = Contract { limits, beyond: Beyond::Refuse, ..good };
+    assert_eq!(world.contract("acme").await, Some(good.clone()));
+    let wrong = world.run(change(&Changes { burst: Edit::Set(0), ..Changes::default() }, true)).await;
+    assert!(matches!(wrong, Err(StoreError::Refused(Refusal::Field { field: "burst", .. }))), "{wrong:?}");
+
+    world.turn("acme", Turn::Cancel { at_once: false }).await.unwrap();
+    let last = Contract { renews_at: None, quota: Credits::ZERO, ..good.clone() };
+    assert_eq!(world.contract("acme").await, Some(last), "no other period is to come");
+    world.turn("acme", Turn::Resume).await.unwrap();
+    assert_eq!(world.contract("acme").await, Some(good));
+    world.turn("acme", Turn::Cancel { at_once: true }).await.unwrap();
+    let over = world.contract("acme").await.unwrap();
+    assert_eq!((over.standing, over.products, over.beyond), (Standing::Over, None, Beyond::Bought));
+    assert_eq!(over.limits, Limits::default());
+}
+
+pub async fn an_overdraft_pays_when_all_else_is_used_up(world: World) {
+    let key = world.customer("acme").await;
+    let terms = Terms { beyond: Beyond::Overdraft, overdraft: credits(20), ..world.terms(30) };
+    world.plan_of("pro", Terms { rollover: credits(100), ..terms }).await;
+    world.give("acme", 5, None).await.unwrap();
+    world.subscribe("acme", "pro", 0).await.unwrap();
+    assert_eq!(world.balance("acme").await, [55, 0, 0, 0, 0]);
+    assert_eq!(world.subscription("acme").await.overdraft_used, Some(Credits::ZERO));
+    world.tell("gw", asking(report(&key, 1, 0, 0), 42, 42)).await;
+    world.tell("gw", report(&key, 1, 38, 0)).await;
+    let shown = world.subscription("acme").await;
+    assert_eq!(shown.overdraft_used, Some(credits(3)), "30 and 5, and what is in leases doesn't count");
+    world.tell("gw", report(&key, 1, 38, 4)).await;
+    let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, world.now()).await;
+    let overdraft = grants.unwrap().grants.into_iter().find(|grant| grant.priority == u16::MAX).unwrap();
+    assert_eq!((overdraft.source.as_deref(), overdraft.remaining), (Some("overdraft:pro"), credits(17)));
+    let changes = Changes { overdraft: Some(credits(25)), ..Changes::default() };
+    world.run(Command::ChangePlan { name: "pro".into(), changes, at_once: true }).await.unwrap();
+    let world = world.later(0).await;
+    assert_eq!(world.balance("acme").await[0], 22, "what the cap is more");
+
+    let world = world.later(32).await;
+    assert_eq!(world.balance("acme").await, [55, 0, 38, 22, 0], "it isn't taken over");
+    let shown = world.subscription("acme").await;
+    assert_eq!((shown.overdraft_used, shown.overdraft_used_before), (Some(Credits::ZERO), Some(credits(3))));
+    let changes = Changes { beyond: Some(Beyond::Bought), ..Changes::default() };
+    world.run(Command::ChangePlan { name: "pro".into(), changes, at_once: true }).await.unwrap();
+    let world = world.later(0).await;
+    assert_eq!(world.balance("acme").await[0], 30);
+    world.is_clean().await;
+}
+
+pub async fn more_comes_at_once_and_less_with_the_next_period(world: World) {
+    world.plan("small", 31, 0).await;
+    world.plan("large", 62, 0).await;
+    world.customer("acme").await;
+    world.subscribe("acme", "small", 0).await.unwrap();
+    let same = world.change("acme", "small", None).await;
+    assert!(matches!(same, Err(StoreError::Refused(Refusal::Subscription(Wrong::SamePlan)))), "{same:?}");
+    // Ten of the period's 31 days are left.
+    let world = world.later(21).await;
+    world.change("acme", "large", None).await.unwrap();
+    assert_eq!(world.micros("acme").await, 41_000_000, "31, and ten days of 31 more");
+    assert_eq!(world.subscription("acme").await.plan, "large");
+    world.change("acme", "small", None).await.unwrap();
+    let shown = world.subscription("acme").await;
+    assert_eq!((shown.plan.as_str(), shown.next_plan.as_deref()), ("large", Some("small")));
+    assert_eq!(world.contract("acme").await.unwrap().quota, credits(31));
+    world.turn("acme", Turn::Resume).await.unwrap();
+    assert_eq!(world.subscription("acme").await.next_plan, None);
+    world.change("acme", "small", Some(false)).await.unwrap();
+    let world = world.later(12).await;
+    assert_eq!(world.micros("acme").await, 31_000_000);
+    let shown = world.subscription("acme").await;
+    assert_eq!((shown.plan.as_str(), shown.next_plan), ("small", None));
+
+    let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, world.now()).await;
+    let sources: Vec<_> = grants.unwrap().grants.into_iter().filter_map(|grant| grant.source).collect();
+    assert_eq!(sources, ["plan:small", "plan:large", "plan:small"]);
+    world.change("acme", "large", None).await.unwrap();
+    world.change("acme", "small", Some(true)).await.unwrap();
+    world.change("acme", "large", Some(true)).await.unwrap();
+    world.change("acme", "small", Some(true)).await.unwrap();
+    assert_eq!(world.micros("acme").await, 31_000_000, "to and fro gives nothing");
+    world.is_clean().await;
+}
+
+pub async fn a_downgrade_now_takes_back_what_is_left_in_leases_too(world: World) {
+    let key = world.customer("acme").await;
+    world.plan("large", 62, 0).await;
+    world.plan("small", 31, 0).await;
+    world.subscribe("acme", "large", 0).await.unwrap();
+    let world = world.later(15).await;
+    world.tell("gw", asking(report(&key, 1, 0, 0), 56, 56)).await;
+    assert_eq!(world.balance("acme").await, [6, 56, 0, 0, 0]);
+    world.change("acme", "small", Some(true)).await.unwrap();
+    assert_eq!(world.balance("acme").await, [0, 56, 0, 6, 0], "16 are too much, and 6 are there");
+    let answer = world.tell("gw", report(&key, 1, 10, 0)).await;
+    assert!(answer.lease.unwrap().recall, "the rest is called back");
+    world.tell("gw", report(&key, 1, 10, 46)).await;
+    let world = World { second: world.second + 1, store: world.store.clone() };
+    world.store.renew(world.now()).await.unwrap();
+    assert_eq!(world.balance("acme").await, [36, 0, 10, 16, 0]);
+    assert_eq!(world.store.renew(world.now()).await.unwrap(), 0, "there is nothing left to wait for");
+    world.tell("gw", asking(report(&key, 1, 10, 46), 82, 82)).await;
+    world.is_clean().await;
+}
+
+pub async fn another_rhythm_begins_now_with_its_first_period(world: World) {
+    world.plan("monthly", 30, 20).await;
+    let rhythm = Rhythm { unit: Unit::Year, ..world.terms(1).rhythm };
+    world.plan_of("yearly", Terms { rhythm, ..world.terms(300) }).await;
+    world.customer("acme").await;
+    world.subscribe("acme", "monthly", 0).await.unwrap();
+    let world = world.later(3).await;
+    world.change("acme", "yearly", None).await.unwrap();
+    assert_eq!(world.subscription("acme").await.next_plan.as_deref(), Some("yearly"));
+    world.change("acme", "yearly", Some(true)).await.unwrap();
+    assert_eq!(world.balance("acme").await, [300, 0, 0, 30, 0], "what was left lapses");
+    let shown = world.subscription("acme").await;
+    assert_eq!((shown.period_started_at, shown.next_plan), (Some(world.now()), None));
+    let later = world.later(300).await;
+    assert_eq!(later.balance("acme").await, [300, 0, 0, 30, 0]);
+    later.change("acme", "monthly", Some(true)).await.unwrap();
+    later.turn("acme", Turn::Pause).await.unwrap();
+    let paused = later.change("acme", "yearly", Some(true)).await;
+    assert!(matches!(paused, Err(StoreError::Refused(Refusal::Subscription(Wrong::Paused)))), "{paused:?}");
+    later.is_clean().await;
 }

@@ -172,6 +172,7 @@ pub const TABLES: [Table; 15] = [
             ("due_ms", Number),
             ("created_ms", Number),
             ("next_plan", Number),
+            ("excess", Number),
         ],
     ),
     table(

@@ -54,6 +54,17 @@ const HOLDERS: &str =
       SELECT account, count(*) AS n FROM leases WHERE escrow > 0 AND state = 'open' GROUP BY account
     ) l ON l.account = a.no WHERE a.holders <> coalesce(l.n, 0)";
 
+const BUDGETS: &str = "SELECT a.id, b.scope || ' ' || b.target, held.escrow::text, b.held::text
+    FROM budgets b JOIN accounts a ON a.no = b.account CROSS JOIN LATERAL (
+      SELECT coalesce(sum(l.escrow), 0) AS escrow FROM leases l JOIN keys k ON k.no = l.key
+      WHERE l.account = b.account AND l.escrow > 0 AND (b.scope = 'account' OR b.scope = 'team' AND k.team = b.target
+        OR b.scope = 'key' AND k.no = b.target)) held
+    WHERE held.escrow <> b.held";
+const BUDGET_COUNTS: &str =
+    "SELECT a.id, 'budgets', coalesce(b.n, 0)::text, a.budgets::text FROM accounts a LEFT JOIN (
+      SELECT account, count(*) AS n FROM budgets GROUP BY account) b ON b.account = a.no
+    WHERE a.budgets <> coalesce(b.n, 0)";
+
 /// Compares everything, for somebody who waits.
 pub async fn audit(conn: &Client) -> Result<Audit, Trouble> {
     conn.batch_execute(LIMIT).await?;
@@ -75,14 +86,17 @@ pub async fn compare(conn: &Client) -> Result<Audit, Trouble> {
         (LEASES, "what a lease holds"),
         (DRAWS, "what a lease has drawn from grants"),
         (HOLDERS, "the number of leases with money in them"),
+        (BUDGETS, "what a budget holds"),
+        (BUDGET_COUNTS, "the number of budgets"),
     ] {
+        let is_count = sql == HOLDERS || sql == BUDGET_COUNTS;
         let room = i64::try_from(MAX_LIMIT.saturating_sub(problems.len())).unwrap_or(0);
         for row in conn.query(&[sql, " LIMIT $1"].concat(), &[&room]).await? {
             problems.push(AuditProblem {
                 what: format!("{what} ({})", row.try_get::<_, &str>(1)?),
                 account: row.try_get(0)?,
-                expected: said(row.try_get(2)?, sql == HOLDERS),
-                found: said(row.try_get(3)?, sql == HOLDERS),
+                expected: said(row.try_get(2)?, is_count),
+                found: said(row.try_get(3)?, is_count),
             });
         }
     }

@@ -7,12 +7,14 @@ use super::keep::{self, Change};
 use super::load::{self, Busy};
 use super::pool::Task;
 use super::trouble::Trouble;
-use super::{lists, named, plans, subscriptions};
+use super::{budgets, lists, named, plans, subscriptions, teams};
 use crate::api;
 use crate::domain::account::Turn;
 use crate::domain::grant::MAX_LIVE_GRANTS;
-use crate::domain::{AccountId, AccountNo, AccountState, GatewayNo, Grant, GrantId, GrantNo, KeyId, KeyNo};
-use crate::store::command::{Answer, Command, Credential, Done, Memo, future};
+use crate::domain::{AccountId, AccountNo, AccountState, GatewayNo, Grant, GrantId, GrantNo, KeyNo};
+use crate::store::budgets::no_target;
+use crate::store::command::{Answer, Command, Credential, Done, Memo, NewKey, future};
+use crate::store::plans::stored_products;
 use crate::store::{Refusal, StoreError, at};
 use deadpool_postgres::Client;
 use jiff::Timestamp;
@@ -61,7 +63,7 @@ impl Execute {
 
     async fn remember(&self, conn: &Client, done: &Done) -> Result<(), Trouble> {
         let shown_key = match &self.command {
-            Command::CreateKey { id, credential: Credential::Key { .. }, .. } => Some(id.as_str()),
+            Command::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. }) => Some(id.as_str()),
             _ => None,
         };
         let body = serde_json::to_string(done).map_err(|error| StoreError::Backend(error.to_string()))?;
@@ -79,14 +81,24 @@ impl Execute {
             Command::TurnAccount { account, turn } => {
                 Done::Account(self.turn_account(conn, account, *turn, changes).await?)
             }
-            Command::CreateKey { account, id, credential, expires_at, note } => {
-                let expires_at = future(*expires_at, self.now)?;
-                Done::Key(self.create_key(conn, account, id, credential, expires_at, note.as_deref()).await?)
+            Command::CreateKey(key) => Done::Key(self.create_key(conn, key).await?),
+            Command::CreateTeam { account, id, name } => {
+                Done::Team(teams::create(conn, account, id, name.as_deref(), self.now).await?)
+            }
+            Command::SetBudget(asked) => Done::Budget(budgets::set(conn, asked, self.now, changes).await?),
+            Command::ClearBudget { account, whose } => {
+                Done::Budget(budgets::clear(conn, account, whose, self.now).await?)
             }
             Command::RevokeKey { id } => Done::Key(self.revoke_key(conn, id, changes).await?),
             Command::Grant { account, id, amount, priority, expires_at, note, source } => {
                 let expires_at = future(*expires_at, self.now)?;
-                let grant = Grant { no: GrantNo(0), priority: *priority, expires_at, remaining: *amount };
+                let grant = Grant {
+                    no: GrantNo(0),
+                    priority: *priority,
+                    expires_at,
+                    remaining: *amount,
+                    of_plan: false,
+                };
                 let texts = [note.as_deref(), source.as_deref()];
                 Done::Grant(give(conn, account, id, grant, texts, self.now).await?)
             }
@@ -100,6 +112,9 @@ impl Execute {
             Command::Subscribe { account, id, asked } => Done::Subscription(
                 subscriptions::subscribe(conn, account, id, asked, self.now, changes).await?,
             ),
+            Command::ChangeSubscription { account, id, asked } => {
+                Done::Subscription(subscriptions::change(conn, account, id, asked, self.now, changes).await?)
+            }
             Command::TurnSubscription { account, turn } => {
                 Done::Subscription(subscriptions::turn(conn, account, *turn, self.now, changes).await?)
             }
@@ -135,30 +150,35 @@ impl Execute {
             conn.execute("UPDATE accounts SET state = $2 WHERE no = $1", &[&no.0, &state.as_str()]).await?;
             changes.push((no, KeyNo(0), GatewayNo(0)));
         }
+        if state == AccountState::Closed {
+            subscriptions::account_closed(conn, no, self.now, changes).await?;
+        }
         lists::account(conn, id).await
     }
 
-    async fn create_key(
-        &self,
-        conn: &Client,
-        account: &str,
-        id: &KeyId,
-        credential: &Credential,
-        expires_at: Option<Timestamp>,
-        note: Option<&str>,
-    ) -> Result<api::Key, Trouble> {
+    async fn create_key(&self, conn: &Client, key: &NewKey) -> Result<api::Key, Trouble> {
+        let NewKey { account, id, credential, expires_at, note, team, products } = key;
+        let expires_at = future(*expires_at, self.now)?;
         let (owner, state) = locked(conn, account).await?;
         if state == AccountState::Closed {
-            return Err(Refusal::AccountClosed(account.to_owned()).into());
+            return Err(Refusal::AccountClosed(account.clone()).into());
         }
+        let team = match team {
+            None => None,
+            Some(team) => {
+                let found = budgets::team(conn, owner, team).await?;
+                Some(found.ok_or_else(|| no_target(account, "team", "team", team))?.0)
+            }
+        };
+        let products = stored_products(products.as_deref());
         let (hash, prefix, subject) = match credential {
             Credential::Key { hash, prefix } => (Some(hash.as_slice()), Some(prefix.as_str()), None),
             Credential::Subject(subject) => (None, None, Some(named(subject))),
         };
         let expires_ms = expires_at.map(Timestamp::as_millisecond);
-        let make = "INSERT INTO keys (id, account, hash, prefix, subject, expires_ms, note, created_ms)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
-        let note = note.map(named);
+        let make = "INSERT INTO keys (id, account, hash, prefix, subject, expires_ms, note, created_ms, team, products)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+        let note = note.as_deref().map(named);
         let made = conn
             .execute(
                 make,
@@ -171,6 +191,8 @@ impl Execute {
                     &expires_ms,
                     &note,
                     &self.now.as_millisecond(),
+                    &team,
+                    &products,
                 ],
             )
             .await?;
@@ -253,7 +275,7 @@ pub async fn give(
 }
 
 /// Locks an account; tells its row and its state.
-async fn locked(conn: &Client, id: &str) -> Result<(AccountNo, AccountState), Trouble> {
+pub async fn locked(conn: &Client, id: &str) -> Result<(AccountNo, AccountState), Trouble> {
     let found = load::lock_by_id(conn, &named(id)).await?;
     let (no, sheet) = found.ok_or_else(|| no_account(id))?;
     let state = sheet.money.get(&no).map(|money| money.account.state);

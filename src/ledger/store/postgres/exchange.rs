@@ -202,8 +202,8 @@ fn one(
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
     draft.keep_payer(&before, &payer, touched);
     decided.brisk |= payer.purse.account.tight;
-    if verdict.short {
-        let short = (payer.lease.account, payer.lease.gateway, payer.lease.key);
+    if let Some(scope) = verdict.short {
+        let short = (payer.lease.account, payer.lease.gateway, payer.lease.key, scope);
         decided.short.push((decided.answers.len(), short));
     }
     Ok(verdict.answer)

@@ -5,7 +5,9 @@ use super::commands::Execute;
 use super::exchange::Message;
 use super::pool::{Pool, unsafe_setting};
 use super::trouble::plain;
-use super::{audit, lists, migrate, news, plans, renewals, settings::Settings, subscriptions, upkeep};
+use super::{
+    audit, budgets, lists, migrate, news, plans, renewals, settings::Settings, subscriptions, teams, upkeep,
+};
 use crate::api;
 use crate::domain::exchange::beat_ms;
 use crate::metrics::Metrics;
@@ -94,6 +96,23 @@ impl Postgres {
         snapshot.end(keys).await
     }
 
+    pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
+        let snapshot = self.pool.snapshot().await?;
+        let teams = teams::page(snapshot.conn()?, &account, &page).await;
+        snapshot.end(teams).await
+    }
+
+    pub async fn budgets(
+        &self,
+        account: String,
+        page: Page,
+        now: Timestamp,
+    ) -> Result<api::Budgets, StoreError> {
+        let snapshot = self.pool.snapshot().await?;
+        let budgets = budgets::list(snapshot.conn()?, &account, &page, now).await;
+        snapshot.end(budgets).await
+    }
+
     pub async fn grants(
         &self,
         account: String,
@@ -115,6 +134,16 @@ impl Postgres {
         let snapshot = self.pool.snapshot().await?;
         let usage = lists::usage(snapshot.conn()?, &account, &query).await;
         snapshot.end(usage).await
+    }
+
+    #[cfg(test)]
+    pub async fn contract_of(
+        &self,
+        account: String,
+    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
+        let snapshot = self.pool.snapshot().await?;
+        let contract = subscriptions::contract(snapshot.conn()?, &account).await;
+        snapshot.end(contract).await
     }
 
     pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
@@ -176,6 +205,11 @@ impl Postgres {
 
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
         Ok(self.pool.transaction(&upkeep::Pulse(now)).await?)
+    }
+
+    #[cfg(test)]
+    pub async fn set_contract(&self, account: String, json: Option<String>) {
+        self.pool.transaction(&super::testing::SetContract(account, json)).await.unwrap();
     }
 }
 

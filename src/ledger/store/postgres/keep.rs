@@ -10,7 +10,13 @@ use tokio_postgres::types::ToSql;
 
 /// Writes all of it. The statements are sent together, without waiting in between.
 pub async fn sheet(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
-    tokio::try_join!(accounts(conn, sheet), grants(conn, sheet), leases(conn, sheet), entries(conn, sheet))?;
+    tokio::try_join!(
+        accounts(conn, sheet),
+        grants(conn, sheet),
+        leases(conn, sheet),
+        budgets(conn, sheet),
+        entries(conn, sheet)
+    )?;
     turned(conn, sheet).await
 }
 
@@ -65,6 +71,28 @@ async fn grants(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
     write(conn, sql, &[&no, &remaining]).await
 }
 
+async fn budgets(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
+    let changed = sheet.changed.budgets.iter().filter_map(|row| Some((row.0, sheet.budgets.get(row)?)));
+    columns! { changed => (no, budget) =>
+        account: i64 = no.0,
+        scope: &str = budget.scope.as_str(),
+        target: i64 = budget.scope.target(),
+        period_ms: i64 = budget.start.as_millisecond(),
+        until_ms: i64 = budget.until.as_millisecond(),
+        spent: i64 = budget.spent.micros(),
+        held: i64 = budget.held.micros(),
+    }
+    if account.is_empty() {
+        return Ok(());
+    }
+    let sql =
+        "UPDATE budgets b SET period_ms = n.period_ms, until_ms = n.until_ms, spent = n.spent, held = n.held
+        FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+          AS n (account, scope, target, period_ms, until_ms, spent, held)
+        WHERE b.account = n.account AND b.scope = n.scope AND b.target = n.target";
+    write(conn, sql, &[&account, &scope, &target, &period_ms, &until_ms, &spent, &held]).await
+}
+
 async fn leases(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
     let changed = sheet.changed.leases.iter().filter_map(|row| sheet.leases.get(row));
     columns! { changed.map(|stamped| (stamped, &stamped.lease)) => (stamped, lease) =>
@@ -84,20 +112,22 @@ async fn leases(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
         brisk: bool = lease.brisk,
         touch: i64 = stamped.touch,
         changed_ms: i64 = stamped.changed_ms,
+        demand: i64 = i64::from(lease.demand),
     }
     if key.is_empty() {
         return Ok(());
     }
     let sql = "INSERT INTO leases (gateway, key, account, fence, state, granted, spent, returned, held, draws, escrow,
-          on_credit, recall, brisk, touch, changed_ms)
+          on_credit, recall, brisk, touch, changed_ms, demand)
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
           $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::boolean[],
-          $14::boolean[], $15::bigint[], $16::bigint[])
+          $14::boolean[], $15::bigint[], $16::bigint[], $17::bigint[])
         ON CONFLICT (gateway, key) DO UPDATE SET fence = excluded.fence, state = excluded.state,
           granted = excluded.granted, spent = excluded.spent, returned = excluded.returned, held = excluded.held,
           draws = excluded.draws, escrow = excluded.escrow, on_credit = excluded.on_credit,
-          recall = excluded.recall, brisk = excluded.brisk, touch = excluded.touch, changed_ms = excluded.changed_ms";
-    let columns: [&(dyn ToSql + Sync); 16] = [
+          recall = excluded.recall, brisk = excluded.brisk, touch = excluded.touch, changed_ms = excluded.changed_ms,
+          demand = excluded.demand";
+    let columns: [&(dyn ToSql + Sync); 17] = [
         &gateway,
         &key,
         &account,
@@ -114,6 +144,7 @@ async fn leases(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
         &brisk,
         &touch,
         &changed_ms,
+        &demand,
     ];
     write(conn, sql, &columns).await
 }

@@ -4,6 +4,7 @@ use super::load::state_of;
 use super::trouble::Trouble;
 use super::{at, micros, named};
 use crate::api;
+use crate::store::plans::products;
 use crate::store::{Page, Refusal, UsageQuery, minute};
 use deadpool_postgres::Client;
 use faregate_protocol::Credits;
@@ -38,14 +39,15 @@ fn read_account(row: &Row) -> Result<api::Account, Error> {
 }
 
 /// The row of an account.
-async fn number(conn: &Client, id: &str) -> Result<i64, Trouble> {
+pub async fn number(conn: &Client, id: &str) -> Result<i64, Trouble> {
     let found =
         rows(conn, &["SELECT no FROM accounts WHERE id = $1"], &[&named(id)], |row| row.try_get(0)).await?;
     found.into_iter().next().ok_or_else(|| missing("account", id))
 }
 
-const KEY: &str = "SELECT k.id, a.id, k.prefix, k.subject, k.revoked, k.expires_ms, k.note, k.created_ms
-    FROM keys k JOIN accounts a ON a.no = k.account ";
+const KEY: &str = "SELECT k.id, a.id, k.prefix, k.subject, k.revoked, k.expires_ms, k.note, k.created_ms,
+      t.id, k.products
+    FROM keys k JOIN accounts a ON a.no = k.account LEFT JOIN teams t ON t.no = k.team ";
 
 /// A key by its identifier.
 pub async fn key(conn: &Client, id: &str, now: Timestamp) -> Result<api::Key, Trouble> {
@@ -86,6 +88,8 @@ fn read_key(row: &Row, now: Timestamp) -> Result<api::Key, Error> {
         key: None,
         prefix: row.try_get(2)?,
         subject: row.try_get(3)?,
+        team: row.try_get(8)?,
+        products: products(row.try_get(9)?),
         state,
         expires_at,
         note: row.try_get(6)?,
@@ -249,7 +253,8 @@ pub async fn at_risk(conn: &Client) -> Result<(i64, Credits), Trouble> {
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
-async fn rows<T>(
+/// All rows of an answer.
+pub async fn rows<T>(
     conn: &Client,
     sql: &[&str],
     given: &[&(dyn ToSql + Sync)],

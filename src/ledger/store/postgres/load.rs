@@ -3,12 +3,14 @@
 //! What must hold: accounts are locked in the order of their numbers, in one statement, before anything
 //! else of them is read (see the module's head).
 
+use super::budgets;
 use super::sheet::{LeaseRow, Money, Sheet, Stamped};
 use super::trouble::Trouble;
 use super::{at, micros};
+use crate::domain::answer::needs_demand;
 use crate::domain::{
     Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
-    LeaseState,
+    LeaseState, TeamNo,
 };
 use crate::store::draws;
 use deadpool_postgres::Client;
@@ -24,7 +26,7 @@ pub enum Busy {
 }
 
 const ACCOUNT: &str =
-    "SELECT no, id, state, available, held, spent, expired, owed, granted, holders, tight, plan, contract
+    "SELECT no, id, state, available, held, spent, expired, owed, granted, holders, tight, plan, contract, budgets
     FROM accounts";
 
 /// Locks accounts and puts them on a fresh sheet, with the number that the epoch has after that.
@@ -61,12 +63,14 @@ pub async fn keys_and_leases(
     let numbers: Vec<i64> = rows.iter().map(|(_, key)| key.0).collect::<BTreeSet<_>>().into_iter().collect();
     let (gateways, keys): (Vec<i64>, Vec<i64>) = rows.iter().map(|(gateway, key)| (gateway.0, key.0)).unzip();
     let find_keys = conn
-        .prepare_cached("SELECT no, id, revoked, expires_ms, account FROM keys WHERE no = ANY($1)")
+        .prepare_cached(
+            "SELECT no, id, revoked, expires_ms, account, team, products FROM keys WHERE no = ANY($1)",
+        )
         .await?;
     let find_leases = conn
         .prepare_cached(
             "SELECT l.gateway, l.key, l.account, l.fence, l.state, l.granted, l.spent, l.returned, l.held, l.draws,
-               l.on_credit, l.recall, l.brisk, l.touch, l.changed_ms
+               l.on_credit, l.recall, l.brisk, l.touch, l.changed_ms, l.demand
              FROM unnest($1::bigint[], $2::bigint[]) AS wanted (gateway, key)
                JOIN leases l ON l.gateway = wanted.gateway AND l.key = wanted.key",
         )
@@ -81,6 +85,8 @@ pub async fn keys_and_leases(
             id: KeyId::stored(row.try_get(1)?),
             revoked: row.try_get(2)?,
             expires_at: row.try_get::<_, Option<i64>>(3)?.map(at),
+            team: row.try_get::<_, Option<i64>>(5)?.map(TeamNo),
+            products: crate::store::plans::products(row.try_get(6)?),
         };
         sheet.keys.insert(key.no, (key, AccountNo(row.try_get(4)?)));
     }
@@ -88,6 +94,25 @@ pub async fn keys_and_leases(
         let stamped = lease(row)?;
         sheet.leases.insert((stamped.lease.gateway, stamped.lease.key), stamped);
     }
+    budgets::load(conn, sheet).await?;
+    demand(conn, sheet).await
+}
+
+/// Puts on the sheet what the leases tell of together, of accounts whose plan has limits.
+async fn demand(conn: &Client, sheet: &mut Sheet) -> Result<(), Trouble> {
+    let limited = sheet.money.values().filter(|money| needs_demand(money.account.contract.as_ref()));
+    let limited: Vec<i64> = limited.map(|money| money.account.no.0).collect();
+    if limited.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT account, sum(demand)::bigint FROM leases
+        WHERE account = ANY($1) AND escrow > 0 AND state = 'open' GROUP BY account";
+    for row in &conn.query(&conn.prepare_cached(sql).await?, &[&limited]).await? {
+        let sum = u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0);
+        sheet.demand.insert(AccountNo(row.try_get(0)?), sum);
+    }
+    let told = sheet.leases.iter().filter(|(_, stamped)| stamped.lease.has_money());
+    sheet.told = told.map(|(row, stamped)| (*row, u64::from(stamped.lease.demand))).collect();
     Ok(())
 }
 
@@ -101,9 +126,9 @@ pub async fn grants(conn: &Client, sheet: &mut Sheet, accounts: &BTreeSet<Accoun
     let drawn: Vec<i64> = drawn.collect::<BTreeSet<_>>().into_iter().collect();
     let find = conn
         .prepare_cached(
-            "SELECT account, no, priority, expires_ms, remaining FROM grants WHERE account = ANY($1) AND remaining > 0
+            "SELECT account, no, priority, expires_ms, remaining, subscription IS NOT NULL FROM grants WHERE account = ANY($1) AND remaining > 0
              UNION
-             SELECT account, no, priority, expires_ms, remaining FROM grants WHERE no = ANY($2) AND account = ANY($1)",
+             SELECT account, no, priority, expires_ms, remaining, subscription IS NOT NULL FROM grants WHERE no = ANY($2) AND account = ANY($1)",
         )
         .await?;
     for row in &conn.query(&find, &[&numbers, &drawn]).await? {
@@ -112,6 +137,7 @@ pub async fn grants(conn: &Client, sheet: &mut Sheet, accounts: &BTreeSet<Accoun
             priority: u16::try_from(row.try_get::<_, i64>(2)?).unwrap_or(u16::MAX),
             expires_at: row.try_get::<_, Option<i64>>(3)?.map(at),
             remaining: micros(row, 4)?,
+            of_plan: row.try_get(5)?,
         };
         if let Some(money) = sheet.money.get_mut(&AccountNo(row.try_get(0)?)) {
             money.grants.push(grant);
@@ -137,6 +163,7 @@ fn account(row: &Row) -> Result<Account, Error> {
         tight: row.try_get(10)?,
         plan: row.try_get(11)?,
         contract: crate::store::plans::contract(row.try_get(12)?),
+        budgets: row.try_get(13)?,
     })
 }
 
@@ -168,6 +195,7 @@ fn lease(row: &Row) -> Result<Stamped, Trouble> {
         on_credit: micros(row, 10)?,
         recall: row.try_get(11)?,
         brisk: row.try_get(12)?,
+        demand: u32::try_from(row.try_get::<_, i64>(15)?).unwrap_or(u32::MAX),
     };
     Ok(Stamped { lease, touch: row.try_get(13)?, changed_ms: row.try_get(14)? })
 }

@@ -22,6 +22,7 @@
 
 mod audit;
 mod batcher;
+mod budgets;
 mod commands;
 pub(super) mod copy;
 mod exchange;
@@ -39,7 +40,9 @@ mod recall;
 mod renewals;
 mod settings;
 mod sheet;
+mod steps;
 mod subscriptions;
+mod teams;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]

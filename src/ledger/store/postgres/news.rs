@@ -7,6 +7,7 @@
 use super::load::state_of;
 use super::trouble::Trouble;
 use super::{at, named};
+use crate::domain::key::Owner;
 use crate::domain::{Key, KeyId, KeyNo};
 use deadpool_postgres::Client;
 use faregate_protocol::exchange::Change;
@@ -31,10 +32,12 @@ pub struct News {
 
 /// The gateway's leases with money whose gateway should hear something: they are recalled, or the key
 /// or the account isn't good any more. Of one that was taken back from it, it may not know yet.
-const LEASES: &str = "SELECT l.key, k.id, k.revoked, k.expires_ms, a.state FROM leases l
+const LEASES: &str = "SELECT l.key, k.id, k.revoked, k.expires_ms, a.state,
+      coalesce(a.contract::jsonb ->> 'standing' = 'unpaid', false) FROM leases l
     JOIN keys k ON k.no = l.key JOIN accounts a ON a.no = l.account
     WHERE l.gateway = $1 AND (l.state = 'open' AND l.escrow > 0 OR l.state = 'reclaimed')
-      AND (l.recall OR k.revoked OR k.expires_ms <= $2 OR a.state <> 'active')";
+      AND (l.recall OR k.revoked OR k.expires_ms <= $2 OR a.state <> 'active'
+        OR a.contract::jsonb ->> 'standing' = 'unpaid')";
 
 /// What has changed for a gateway since change number `since`.
 pub async fn news(conn: &Client, gateway: &str, since: u64, now: Timestamp) -> Result<News, Trouble> {
@@ -75,8 +78,11 @@ pub async fn news(conn: &Client, gateway: &str, since: u64, now: Timestamp) -> R
             id: KeyId::stored(row.try_get(1)?),
             revoked: row.try_get(2)?,
             expires_at: row.try_get::<_, Option<i64>>(3)?.map(at),
+            team: None,
+            products: None,
         };
-        let refused = key.refusal(state_of(row.try_get(4)?), now);
+        let owner = Owner { state: state_of(row.try_get(4)?), unpaid: row.try_get(5)? };
+        let refused = key.refusal(owner, now);
         changes.push(Change { payer: key.id.to_string(), refused });
     }
     Ok(News { seen: as_number(if complete { newest } else { since }), changes, brisk })

@@ -4,8 +4,8 @@
 use super::keep::{self, Change};
 use super::load::{self, Busy};
 use super::pool::Task;
-use super::subscriptions;
 use super::trouble::Trouble;
+use super::{steps, subscriptions};
 use crate::domain::AccountNo;
 use crate::store::StoreError;
 use crate::store::plans::{AGAIN_MS, Renewed};
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 const DUE: &str = "SELECT no, account FROM (SELECT no, account FROM subscriptions WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2) d
     UNION SELECT no, account FROM (SELECT s.no, s.account FROM plans p JOIN subscriptions s ON s.plan = p.no
       WHERE p.at_once > 1 AND s.version < p.at_once AND s.due_ms IS NOT NULL AND s.period_ms IS NOT NULL
-        AND s.state <> 'paused' LIMIT $2) v";
+        AND s.state <> 'paused' AND NOT (s.state = 'past_due' AND s.until_ms IS NULL) LIMIT $2) v";
 
 /// Renews what is due. One that is refused leaves the others alone, and rests for a while.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Renew {
         // Read anew under the lock: another ledger may have renewed it just now.
         let mut stored = subscriptions::by_no(conn, no).await?;
         conn.batch_execute("SAVEPOINT renewal").await?;
-        let done = subscriptions::advance(conn, &mut stored, self.0, changes).await;
+        let done = steps::advance(conn, &mut stored, self.0, changes).await;
         match done {
             Ok(given) => {
                 conn.batch_execute("RELEASE renewal").await?;

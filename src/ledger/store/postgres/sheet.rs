@@ -4,7 +4,8 @@
 //! dropped leaves no trace; one that is accepted becomes part of the sheet, to be written at the end.
 
 use crate::domain::{
-    Account, AccountNo, BookError, GatewayNo, Grant, GrantNo, Key, KeyNo, Lease, Payer, Posting, Purse,
+    Account, AccountNo, BookError, Budget, GatewayNo, Grant, GrantNo, Key, KeyNo, Lease, Payer, Posting,
+    Purse, Scope,
 };
 use crate::store::minute;
 use faregate_protocol::Credits;
@@ -40,6 +41,11 @@ pub struct Sheet {
     pub money: HashMap<AccountNo, Money>,
     pub keys: HashMap<KeyNo, (Key, AccountNo)>,
     pub leases: HashMap<LeaseRow, Stamped>,
+    pub budgets: HashMap<(AccountNo, Scope), Budget>,
+    /// Of accounts whose plan has limits: what their leases told of together when this was loaded.
+    pub demand: HashMap<AccountNo, u64>,
+    /// How much of that each loaded lease had told of.
+    pub told: HashMap<LeaseRow, u64>,
     pub changed: Changed,
 }
 
@@ -51,6 +57,7 @@ pub struct Changed {
     pub turned: BTreeSet<AccountNo>,
     pub grants: BTreeMap<GrantNo, Credits>,
     pub leases: BTreeSet<LeaseRow>,
+    pub budgets: BTreeSet<(AccountNo, Scope)>,
     pub entries: BTreeMap<EntryRow, i64>,
 }
 
@@ -70,11 +77,13 @@ impl Sheet {
     pub fn accept(&mut self, own: Own) {
         self.money.extend(own.money);
         self.leases.extend(own.leases);
-        let Changed { accounts, turned, grants, leases, entries } = own.changed;
+        self.budgets.extend(own.budgets);
+        let Changed { accounts, turned, grants, leases, budgets, entries } = own.changed;
         self.changed.accounts.extend(accounts);
         self.changed.turned.extend(turned);
         self.changed.grants.extend(grants);
         self.changed.leases.extend(leases);
+        self.changed.budgets.extend(budgets);
         for (row, amount) in entries {
             add(&mut self.changed.entries, row, amount);
         }
@@ -94,6 +103,7 @@ pub struct Draft<'a> {
 pub struct Own {
     money: HashMap<AccountNo, Money>,
     leases: HashMap<LeaseRow, Stamped>,
+    budgets: HashMap<(AccountNo, Scope), Budget>,
     changed: Changed,
 }
 
@@ -101,10 +111,18 @@ impl Draft<'_> {
     /// All that an entry about this key can touch; `None` when there is no such key.
     pub fn payer(&self, gateway: GatewayNo, key: KeyNo) -> Option<Payer> {
         let (key, account) = self.sheet.keys.get(&key)?;
-        let purse = self.purse(*account)?;
+        let scopes = [Some(Scope::Account), key.team.map(Scope::Team), Some(Scope::Key(key.no))];
+        let budgets = scopes.into_iter().flatten().filter_map(|scope| self.budget(*account, scope));
+        let purse = self.purse(*account)?.with_budgets(budgets.cloned().collect());
         let own = self.own.leases.get(&(gateway, key.no)).cloned();
         let lease = own.unwrap_or_else(|| self.sheet.lease(gateway, key.no, *account)).lease;
-        Some(Payer { purse, key: key.clone(), lease })
+        let told = self.sheet.told.get(&(gateway, key.no)).copied().unwrap_or(0);
+        let demand = self.sheet.demand.get(account).copied().unwrap_or(0).saturating_sub(told);
+        Some(Payer { purse, key: key.clone(), lease, demand })
+    }
+
+    fn budget(&self, account: AccountNo, scope: Scope) -> Option<&Budget> {
+        self.own.budgets.get(&(account, scope)).or_else(|| self.sheet.budgets.get(&(account, scope)))
     }
 
     /// An account's money; `None` when the account was not loaded.
@@ -123,6 +141,12 @@ impl Draft<'_> {
             self.own.changed.turned.insert(no);
         }
         self.own.changed.grants.extend(purse.changed_grants().map(|grant| (grant.no, grant.remaining)));
+        for budget in purse.budgets() {
+            if self.budget(no, budget.scope) != Some(budget) {
+                self.own.budgets.insert((no, budget.scope), budget.clone());
+                self.own.changed.budgets.insert((no, budget.scope));
+            }
+        }
         for posting in purse.postings() {
             let row = entry_row(no, self.now, posting);
             add(&mut self.own.changed.entries, row, posting.amount.micros());

@@ -1,29 +1,29 @@
-//! Subscriptions: made, turned by operators, and advanced when their time has come.
+//! Subscriptions: made, turned and changed by operators.
 //!
 //! What must hold: a subscription is read and written only under its account's lock. So of several ledgers
 //! that come to renew it one does, and the others find it done.
 
-use super::commands::give;
-use super::keep::{self, Change};
-use super::load::{self, Busy};
+use super::keep::Change;
+use super::load;
 use super::trouble::Trouble;
-use super::{at, micros, named, plans};
+use super::{at, micros, named, plans, recall, steps};
 use crate::api;
-use crate::domain::subscription::{State, Step, Subscription, Turn};
-use crate::domain::{AccountNo, AccountState, GatewayNo, KeyNo};
-use crate::store::plans::{STEPS, Stored, ahead, number, state_of};
+use crate::domain::plan::OVERDRAFT_PRIORITY;
+use crate::domain::subscription::{Subscription, Turn};
+use crate::domain::{AccountNo, AccountState, GrantNo, PlanNo};
+use crate::store::plans::{By, OVERDRAFTS, Overdraft, Stored, ahead, number, state_of, without_leases};
 use crate::store::{Refusal, StoreError};
 use deadpool_postgres::Client;
-use faregate_protocol::Credits;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
 const SUBSCRIPTION: &str =
     "SELECT s.no, s.id, s.account, a.id, s.plan, p.name, s.created_ms, s.state, s.starts_ms,
-      s.anchor_ms, s.until_ms, s.cancels_ms, s.version, s.period_ms, s.granted_ms, s.given
-    FROM subscriptions s JOIN accounts a ON a.no = s.account JOIN plans p ON p.no = s.plan ";
+      s.anchor_ms, s.until_ms, s.cancels_ms, s.version, s.period_ms, s.granted_ms, s.given, s.next_plan, n.name,
+      s.excess
+    FROM subscriptions s JOIN accounts a ON a.no = s.account JOIN plans p ON p.no = s.plan
+      LEFT JOIN plans n ON n.no = s.next_plan ";
 
 fn read(row: &Row) -> Result<Stored, Error> {
     let maybe = |column| Ok::<_, Error>(row.try_get::<_, Option<i64>>(column)?.map(at));
@@ -32,8 +32,8 @@ fn read(row: &Row) -> Result<Stored, Error> {
         id: row.try_get(1)?,
         account: AccountNo(row.try_get(2)?),
         account_id: row.try_get(3)?,
-        plan: row.try_get(4)?,
         plan_name: row.try_get(5)?,
+        next_name: row.try_get(17)?,
         created_at: at(row.try_get(6)?),
         subscription: Subscription {
             state: state_of(row.try_get(7)?),
@@ -41,10 +41,13 @@ fn read(row: &Row) -> Result<Stored, Error> {
             anchor: at(row.try_get(9)?),
             until: maybe(10)?,
             cancels_at: maybe(11)?,
+            plan: PlanNo(row.try_get(4)?),
             version: number(row.try_get(12)?),
+            next_plan: row.try_get::<_, Option<i64>>(16)?.map(PlanNo),
             period_start: maybe(13)?,
             granted_until: at(row.try_get(14)?),
             given: micros(row, 15)?,
+            excess: micros(row, 18)?,
         },
     })
 }
@@ -60,14 +63,28 @@ async fn newest(conn: &Client, account: &str) -> Result<Stored, Trouble> {
     let owner = conn.query_opt("SELECT no FROM accounts WHERE id = $1", &[&named(account)]).await?;
     let missing = |what| Refusal::NotFound { what, id: account.to_owned() };
     let owner: i64 = owner.ok_or_else(|| missing("account"))?.try_get(0)?;
+    Ok(find(conn, owner).await?.ok_or_else(|| missing("subscription of account"))?)
+}
+
+async fn find(conn: &Client, account: i64) -> Result<Option<Stored>, Trouble> {
     let sql = [SUBSCRIPTION, "WHERE s.account = $1 ORDER BY s.no DESC LIMIT 1"].concat();
-    let found = conn.query_opt(&conn.prepare_cached(&sql).await?, &[&owner]).await?;
-    Ok(read(&found.ok_or_else(|| missing("subscription of account"))?)?)
+    let found = conn.query_opt(&conn.prepare_cached(&sql).await?, &[&account]).await?;
+    Ok(found.as_ref().map(read).transpose()?)
 }
 
 /// An account's newest subscription, as the admin API shows it.
 pub async fn show(conn: &Client, account: &str) -> Result<api::Subscription, Trouble> {
-    Ok(newest(conn, account).await?.shown())
+    shown(conn, &newest(conn, account).await?).await
+}
+
+/// What an account's newest subscription means for exchanges.
+#[cfg(test)]
+pub async fn contract(
+    conn: &Client,
+    account: &str,
+) -> Result<Option<crate::domain::contract::Contract>, Trouble> {
+    let found = conn.query_one("SELECT contract FROM accounts WHERE id = $1", &[&account]).await?;
+    Ok(crate::store::plans::contract(found.try_get(0)?))
 }
 
 /// Subscribes an account to a plan; the present period's quota is there at once.
@@ -91,13 +108,13 @@ pub async fn subscribe(
     let (plan, version) = plans::find(conn, &asked.plan).await?;
     let starts_at = at(asked.starts_at.unwrap_or(now).as_millisecond());
     let trial = asked.trial_ends_at.map(|end| ahead("trial_ends_at", end, now.max(starts_at))).transpose()?;
-    let subscription = Subscription::new(&version, starts_at, trial, now);
+    let subscription = Subscription::new((plan, &version), starts_at, trial, now);
     let make = "INSERT INTO subscriptions (id, account, plan, version, state, starts_ms, anchor_ms, granted_ms, given, created_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, 0, $8)";
     let made: [&(dyn ToSql + Sync); 8] = [
         &id,
         &owner.no.0,
-        &plan,
+        &plan.0,
         &i64::from(version.number),
         &subscription.state.as_str(),
         &starts_at.as_millisecond(),
@@ -107,9 +124,8 @@ pub async fn subscribe(
     conn.execute(make, &made).await?;
     let mut stored = newest(conn, account).await?;
     stored.subscription = subscription;
-    set_plan(conn, &stored, Some(&asked.plan), changes).await?;
-    advance(conn, &mut stored, now, changes).await?;
-    Ok(stored.shown())
+    steps::advance(conn, &mut stored, now, changes).await?;
+    shown(conn, &stored).await
 }
 
 /// Does what an operator asks, and what is due then.
@@ -126,113 +142,74 @@ pub async fn turn(
         Turn::PastDue(until) => Turn::PastDue(ahead("grace_until", until, now)?),
         other => other,
     };
-    let versions = plans::versions(conn, stored.plan, stored.subscription.version).await?;
-    stored.subscription.turn(turn, &versions.newest.terms, now).map_err(StoreError::from)?;
-    advance(conn, &mut stored, now, changes).await?;
-    Ok(stored.shown())
+    let versions = plans::versions(conn, &stored.subscription).await?;
+    stored.turn(turn, &versions.coming().terms, now).map_err(StoreError::from)?;
+    steps::advance(conn, &mut stored, now, changes).await?;
+    shown(conn, &stored).await
 }
 
-/// Does all that is due, and keeps what has changed. Tells what was given. The account is locked.
-pub async fn advance(
+/// Changes it to another plan, now or with the next period.
+pub async fn change(
     conn: &Client,
-    stored: &mut Stored,
+    account: &str,
+    id: &str,
+    asked: &api::SubscriptionChange,
     now: Timestamp,
     changes: &mut Vec<Change>,
-) -> Result<Vec<Credits>, Trouble> {
-    let mut given = Vec::new();
-    for _ in 0..STEPS {
-        let step = due(conn, stored, now).await?;
-        let lapsed = match &step {
-            Step::Rest => break,
-            Step::End(_) => {
-                end(conn, stored, now, changes).await?;
-                Credits::ZERO
-            }
-            Step::Renew(_) => {
-                expire(conn, stored.account, now).await?;
-                lapsed(conn, stored).await?
-            }
-            Step::Raise { .. } => Credits::ZERO,
-        };
-        for (id, grant) in stored.gifts(&step, lapsed) {
-            let (amount, source) = (grant.remaining, stored.source());
-            give(conn, &stored.account_id, &id, grant, [None, Some(&source)], now).await?;
-            let mark = conn.prepare_cached("UPDATE grants SET subscription = $2 WHERE id = $1").await?;
-            conn.execute(&mark, &[&id.as_str(), &stored.no]).await?;
-            given.push(amount);
+) -> Result<api::Subscription, Trouble> {
+    load::lock_by_id(conn, &named(account)).await?;
+    let mut stored = newest(conn, account).await?;
+    steps::advance(conn, &mut stored, now, changes).await?;
+    let (plan, version) = plans::find(conn, &asked.plan).await?;
+    let used = plans::versions(conn, &stored.subscription).await?.used;
+    let step = stored.subscription.change(&used, (plan, &version), asked.at_once, now);
+    let step = step.map_err(StoreError::from)?;
+    let by = By { plan: Some(&asked.plan), change: id };
+    let taken = steps::take(conn, &mut stored, &step, &by, now).await?;
+    steps::settle(conn, &mut stored, taken.recall, now, changes).await?;
+    shown(conn, &stored).await
+}
+
+/// Does what is due because the account was closed. It is locked.
+pub async fn account_closed(
+    conn: &Client,
+    account: AccountNo,
+    now: Timestamp,
+    changes: &mut Vec<Change>,
+) -> Result<(), Trouble> {
+    match find(conn, account.0).await? {
+        Some(mut stored) if !stored.subscription.state.is_over() => {
+            steps::advance(conn, &mut stored, now, changes).await.map(|_| ())
         }
-        stored.subscription.apply(&step);
+        _ => Ok(()),
     }
-    keep(conn, stored).await?;
-    Ok(given)
 }
 
-async fn due(conn: &Client, stored: &Stored, now: Timestamp) -> Result<Step, Trouble> {
-    let state = conn.prepare_cached("SELECT state FROM accounts WHERE no = $1").await?;
-    let row = conn.query_one(&state, &[&stored.account.0]).await?;
-    let closed = load::state_of(row.try_get(0)?) == AccountState::Closed;
-    if closed && !stored.subscription.state.is_over() {
-        return Ok(Step::End(State::Cancelled));
-    }
-    let versions = plans::versions(conn, stored.plan, stored.subscription.version).await?;
-    Ok(stored.subscription.due(&versions, now))
-}
-
-/// Takes out what remains of the account's grants whose time is over.
-async fn expire(conn: &Client, account: AccountNo, now: Timestamp) -> Result<(), Trouble> {
-    let accounts = BTreeSet::from([account]);
-    let mut sheet = load::lock(conn, &accounts, Busy::Wait).await?;
-    load::grants(conn, &mut sheet, &accounts).await?;
-    let mut draft = sheet.draft(now);
-    draft.expire(account)?;
-    let own = draft.finish();
-    sheet.accept(own);
-    keep::sheet(conn, &sheet).await
-}
-
-/// What has lapsed of what was given for the last period.
-async fn lapsed(conn: &Client, stored: &Stored) -> Result<Credits, Trouble> {
+async fn shown(conn: &Client, stored: &Stored) -> Result<api::Subscription, Trouble> {
     let sql =
-        "SELECT coalesce(sum(e.amount), 0)::bigint FROM grants g JOIN entries e ON e.account = g.account
-          AND e.minute >= g.expires_ms / 60000 AND e.kind = 7 AND e.grant_no = g.no
-        WHERE g.subscription = $1 AND g.expires_ms = $2";
-    let sum = conn.prepare_cached(sql).await?;
-    let until = stored.subscription.granted_until.as_millisecond();
-    Ok(micros(&conn.query_one(&sum, &[&stored.no, &until]).await?, 0)?)
+        "SELECT g.no, g.expires_ms, (g.amount - g.remaining - coalesce((SELECT sum(e.amount) FROM entries e
+          WHERE e.account = g.account AND e.minute >= g.expires_ms / 60000 AND e.kind IN (6, 7)
+            AND e.grant_no = g.no), 0))::bigint
+        FROM grants g WHERE g.subscription = $1 AND g.priority = $2 ORDER BY g.expires_ms DESC LIMIT $3";
+    let find = conn.prepare_cached(sql).await?;
+    let mut overdrafts = Vec::new();
+    for row in conn.query(&find, &[&stored.no, &i64::from(OVERDRAFT_PRIORITY), &OVERDRAFTS]).await? {
+        let (grant, ends_at) = (GrantNo(row.try_get(0)?), at(row.try_get(1)?));
+        overdrafts.push(Overdraft { grant, ends_at, used: micros(&row, 2)? });
+    }
+    let drawn = if overdrafts.is_empty() { Vec::new() } else { recall::drawn(conn, stored.account).await? };
+    Ok(stored.shown(&without_leases(overdrafts, &drawn)))
 }
 
-/// Takes back what it gave.
-async fn end(
-    conn: &Client,
-    stored: &Stored,
-    now: Timestamp,
-    changes: &mut Vec<Change>,
-) -> Result<(), Trouble> {
-    let cut = "UPDATE grants SET expires_ms = $2 WHERE subscription = $1 AND expires_ms > $2";
-    conn.execute(&conn.prepare_cached(cut).await?, &[&stored.no, &now.as_millisecond()]).await?;
-    expire(conn, stored.account, now).await?;
-    set_plan(conn, stored, None, changes).await
-}
-
-/// Notes the plan's name where exchanges find it, and lets gateways know.
-async fn set_plan(
-    conn: &Client,
-    stored: &Stored,
-    plan: Option<&str>,
-    changes: &mut Vec<Change>,
-) -> Result<(), Trouble> {
-    conn.execute("UPDATE accounts SET plan = $2 WHERE no = $1", &[&stored.account.0, &plan]).await?;
-    changes.push((stored.account, KeyNo(0), GatewayNo(0)));
-    Ok(())
-}
-
-async fn keep(conn: &Client, stored: &Stored) -> Result<(), Trouble> {
+/// Keeps what may change of it, and when it is to be looked at again.
+pub async fn keep(conn: &Client, stored: &Stored, due: Option<Timestamp>) -> Result<(), Trouble> {
     let subscription = &stored.subscription;
     let ms = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond);
     let sql =
         "UPDATE subscriptions SET version = $2, state = $3, anchor_ms = $4, until_ms = $5, cancels_ms = $6,
-        period_ms = $7, granted_ms = $8, given = $9, due_ms = $10 WHERE no = $1";
-    let kept: [&(dyn ToSql + Sync); 10] = [
+          period_ms = $7, granted_ms = $8, given = $9, due_ms = $10, plan = $11, next_plan = $12, excess = $13
+        WHERE no = $1";
+    let kept: [&(dyn ToSql + Sync); 13] = [
         &stored.no,
         &i64::from(subscription.version),
         &subscription.state.as_str(),
@@ -242,7 +219,10 @@ async fn keep(conn: &Client, stored: &Stored) -> Result<(), Trouble> {
         &ms(subscription.period_start),
         &subscription.granted_until.as_millisecond(),
         &subscription.given.micros(),
-        &ms(subscription.next_due()),
+        &ms(due),
+        &subscription.plan.0,
+        &subscription.next_plan.map(|plan| plan.0),
+        &subscription.excess.micros(),
     ];
     conn.execute(&conn.prepare_cached(sql).await?, &kept).await?;
     Ok(())

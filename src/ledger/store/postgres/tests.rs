@@ -2,9 +2,11 @@
 
 use super::testing::Server;
 use super::{Postgres, Settings};
+use crate::api::{Anchor, Unit};
+use crate::domain::period::{Rhythm, zone};
 use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
-use crate::store::{Answer, Command, Credential, Database, Memo, OpenError, Store};
+use crate::store::{Answer, Command, Credential, Database, Memo, NewBudget, OpenError, Store, Whose};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, ExchangeRequest, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
@@ -35,8 +37,7 @@ async fn customer(store: &Store, id: &str, whole: i64) {
     let create = Command::CreateAccount { id: account, name: None };
     store.execute(create, memo(&format!("a {id}")), now()).await.unwrap();
     let (key, credential) = (KeyId::stored(format!("key_{id}")), Credential::Subject(id.to_owned()));
-    let create =
-        Command::CreateKey { account: id.to_owned(), id: key, credential, expires_at: None, note: None };
+    let create = Command::CreateKey(crate::store::NewKey::plain(id, key, credential));
     store.execute(create, memo(&format!("k {id}")), now()).await.unwrap();
     let grant = Command::Grant {
         account: id.to_owned(),
@@ -114,21 +115,37 @@ async fn two_ledgers_sell_what_there_is_to_many_gateways_at_once() {
     for account in &accounts {
         customer(&stores[0], account, 20).await;
     }
+    // This one has more, but no more may be spent of it.
+    customer(&stores[0], "rich", 500).await;
+    for whose in [Whose::Account, Whose::Key("key_rich".into())] {
+        let rhythm =
+            Rhythm { unit: Unit::Day, every: 1, anchor: Anchor::Calendar, zone: zone("UTC").unwrap() };
+        let set = memo(&format!("{whose:?}"));
+        let budget = NewBudget { account: "rich".into(), whose, credits: credits(20), rhythm };
+        stores[0].execute(Command::SetBudget(budget), set, now()).await.unwrap();
+    }
     let mut sellers = JoinSet::new();
     for n in 0..8 {
         // Each names them in another order, which must not make them wait for each other in a circle.
-        let mut accounts = accounts.clone();
-        accounts.rotate_left(n % 6);
+        let mut accounts = [accounts.as_slice(), &["rich".to_owned()]].concat();
+        accounts.rotate_left(n % 7);
         sellers.spawn(sell(stores.clone(), format!("gateway{n}"), accounts));
     }
     let sold: i64 = sellers.join_all().await.into_iter().sum();
-    assert_eq!(sold, 6 * 20);
+    assert_eq!(sold, 7 * 20);
     for account in accounts {
         let balance = stores[0].balance(account, now()).await.unwrap();
         assert_eq!((balance.spent, balance.available, balance.held), (credits(20), credits(0), credits(0)));
     }
+    assert_eq!(stores[0].balance("rich".into(), now()).await.unwrap().spent, credits(20));
     let audit = stores[1].audit().await.unwrap();
     assert!(audit.ok, "{:#?}", audit.problems);
+    let conn = super::copy::connect(&settings).await.unwrap();
+    conn.batch_execute("UPDATE budgets SET held = 1; UPDATE accounts SET budgets = 1 WHERE id = 'rich'")
+        .await
+        .unwrap();
+    let wrong = stores[1].audit().await.unwrap().problems;
+    assert_eq!(wrong.len(), 3, "both budgets, and their number: {wrong:#?}");
     assert_eq!(metrics.transaction_retries.get(), 0, "locks are taken in one order");
 }
 

@@ -21,6 +21,10 @@ ALTER TABLE plan_versions ADD COLUMN remainder TEXT NOT NULL DEFAULT 'customer'
 
 -- The plan that it changes to when the running period ends.
 ALTER TABLE subscriptions ADD COLUMN next_plan INTEGER REFERENCES plans (no);
+-- What was given beyond the quota, could not be taken back yet, and counts against what is given next.
+ALTER TABLE subscriptions ADD COLUMN excess INTEGER NOT NULL DEFAULT 0 CHECK (excess >= 0);
+-- Those from before are looked at once, so that their accounts get a contract.
+UPDATE subscriptions SET due_ms = 0 WHERE state NOT IN ('cancelled', 'expired');
 
 CREATE TABLE teams (
   no INTEGER PRIMARY KEY,

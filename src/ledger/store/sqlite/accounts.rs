@@ -1,14 +1,14 @@
 //! Accounts, and who pays by which credential.
 
 use super::{credits, maybe_time};
-use crate::domain::{Account, AccountId, AccountNo, AccountState, Books, Key, KeyId, KeyNo};
-use crate::store::plans::contract;
+use crate::domain::{Account, AccountId, AccountNo, AccountState, Books, Key, KeyId, KeyNo, TeamNo};
+use crate::store::plans::{contract, products};
 use crate::store::{Refusal, StoreError};
 use faregate_protocol::exchange::Payer;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 /// The columns that [`account`] reads.
-const ACCOUNT: &str = "a.no, a.id, a.state, a.available, a.held, a.spent, a.expired, a.owed, a.granted, a.holders, a.tight, a.plan, a.contract";
+const ACCOUNT: &str = "a.no, a.id, a.state, a.available, a.held, a.spent, a.expired, a.owed, a.granted, a.holders, a.tight, a.plan, a.contract, a.budgets";
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let state: String = row.get(2)?;
@@ -29,6 +29,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         tight: row.get(10)?,
         plan: row.get(11)?,
         contract: contract(row.get::<_, Option<String>>(12)?),
+        budgets: row.get(13)?,
     })
 }
 
@@ -63,7 +64,7 @@ fn payer_where(condition: &str) -> String {
     sql(&[
         "SELECT ",
         ACCOUNT,
-        ", k.no AS key_no, k.id AS key_id, k.revoked, k.expires_ms FROM keys k JOIN accounts a ON a.no = k.account WHERE ",
+        ", k.no AS key_no, k.id AS key_id, k.revoked, k.expires_ms, k.team, k.products FROM keys k JOIN accounts a ON a.no = k.account WHERE ",
         condition,
     ])
 }
@@ -78,6 +79,8 @@ pub fn payer(conn: &Connection, payer: &Payer) -> Result<Option<(Key, Account)>,
                 id: KeyId::stored(row.get("key_id")?),
                 revoked: row.get("revoked")?,
                 expires_at: maybe_time(row, "expires_ms")?,
+                team: row.get::<_, Option<i64>>("team")?.map(TeamNo),
+                products: products(row.get("products")?),
             };
             Ok((key, account(row)?))
         };

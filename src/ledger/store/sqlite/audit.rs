@@ -19,6 +19,8 @@ pub fn audit(conn: &Connection) -> Result<Audit, StoreError> {
     found.disagreements(LEASES, "what a lease holds")?;
     found.disagreements(DRAWS, "what a lease has drawn from grants")?;
     found.disagreements(HOLDERS, "the number of leases with money in them")?;
+    found.disagreements(BUDGETS, "what a budget holds")?;
+    found.disagreements(BUDGET_COUNTS, "the number of budgets")?;
     let entries = conn.query_row("SELECT count(*) AS n FROM entries", [], |row| count(row, "n"))?;
     Ok(Audit { ok: found.problems.is_empty(), accounts, entries, problems: found.problems })
 }
@@ -55,6 +57,15 @@ const DRAWS: &str = "SELECT l.account, 'key ' || l.key || ' on gateway ' || l.ga
 const HOLDERS: &str = "SELECT a.no, 'leases', coalesce(l.n, 0), a.holders FROM accounts a LEFT JOIN (
       SELECT account, count(*) AS n FROM leases WHERE escrow > 0 AND state = 'open' GROUP BY account
     ) l ON l.account = a.no WHERE a.holders <> coalesce(l.n, 0)";
+
+const BUDGETS: &str = "WITH held AS (SELECT b.account, b.scope, b.target, b.held, (
+      SELECT coalesce(sum(l.escrow), 0) FROM leases l JOIN keys k ON k.no = l.key
+      WHERE l.account = b.account AND l.escrow > 0 AND (b.scope = 'account' OR b.scope = 'team' AND k.team = b.target
+        OR b.scope = 'key' AND k.no = b.target)) AS escrow FROM budgets b)
+    SELECT account, scope || ' ' || target, escrow, held FROM held WHERE held <> escrow";
+const BUDGET_COUNTS: &str = "SELECT a.no, 'budgets', coalesce(b.n, 0), a.budgets FROM accounts a LEFT JOIN (
+      SELECT account, count(*) AS n FROM budgets GROUP BY account) b ON b.account = a.no
+    WHERE a.budgets <> coalesce(b.n, 0)";
 
 struct Findings<'a> {
     conn: &'a Connection,

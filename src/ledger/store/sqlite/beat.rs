@@ -4,6 +4,7 @@
 //! the gateway's leases; only a gateway that comes anew, or was away for long, has its leases read.
 
 use super::at;
+use crate::domain::key::Owner;
 use crate::domain::{GatewayNo, Key, KeyId, KeyNo};
 use crate::store::StoreError;
 use crate::store::sqlite::accounts::state_of;
@@ -28,7 +29,8 @@ pub struct News {
 }
 
 /// The gateway's leases with money. Of one that was taken back from it, it may not know yet.
-const LEASE: &str = "SELECT k.id, k.revoked, k.expires_ms, a.state, l.recall, l.key FROM leases l
+const LEASE: &str = "SELECT k.id, k.revoked, k.expires_ms, a.state, l.recall, l.key,
+      coalesce(a.contract ->> 'standing' = 'unpaid', 0) AS unpaid FROM leases l
     JOIN keys k ON k.no = l.key JOIN accounts a ON a.no = l.account
     WHERE l.gateway = ?1 AND (l.state = 'open' AND l.escrow > 0 OR l.state = 'reclaimed')";
 
@@ -127,8 +129,11 @@ impl Told {
             id: KeyId::stored(id.clone()),
             revoked: row.get(1)?,
             expires_at: row.get::<_, Option<i64>>(2)?.map(at),
+            team: None,
+            products: None,
         };
-        let refused = key.refusal(state_of(&state), self.now);
+        let owner = Owner { state: state_of(&state), unpaid: row.get(6)? };
+        let refused = key.refusal(owner, self.now);
         let concerns = refused.is_some() || recall;
         Ok((no, concerns.then_some(Change { payer: id, refused })))
     }

@@ -1,11 +1,13 @@
 //! The admin API's writes, each with the memory of its first answer.
 
-use super::{Work, accounts, at, leases, lists, money, plans, subscriptions};
+use super::{Work, accounts, at, budgets, leases, lists, money, plans, subscriptions, teams};
 use crate::api;
 use crate::domain::account::Turn;
 use crate::domain::grant::MAX_LIVE_GRANTS;
-use crate::domain::{AccountId, AccountState, GatewayNo, Grant, GrantId, GrantNo, KeyId, KeyNo, Purse};
-use crate::store::command::{Answer, Command, Credential, Done, Memo, future};
+use crate::domain::{AccountId, AccountState, GatewayNo, Grant, GrantId, GrantNo, KeyNo, Purse};
+use crate::store::budgets::no_target;
+use crate::store::command::{Answer, Command, Credential, Done, Memo, NewKey, future};
+use crate::store::plans::stored_products;
 use crate::store::{Refusal, StoreError};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -24,17 +26,23 @@ pub fn execute(work: &Work<'_>, command: Command, memo: &Memo, now: Timestamp) -
         Command::TurnAccount { account, turn } => {
             Done::Account(turn_account(work.conn, &account, turn, now)?)
         }
-        Command::CreateKey { account, id, credential, expires_at, note } => {
-            if matches!(credential, Credential::Key { .. }) {
-                shown_key = Some(id.to_string());
+        Command::CreateKey(key) => {
+            if matches!(key.credential, Credential::Key { .. }) {
+                shown_key = Some(key.id.to_string());
             }
-            let expires_at = future(expires_at, now)?;
-            Done::Key(create_key(work.conn, &account, &id, &credential, expires_at, note, now)?)
+            Done::Key(create_key(work.conn, key, now)?)
+        }
+        Command::CreateTeam { account, id, name } => {
+            Done::Team(teams::create(work.conn, &account, &id, name, now)?)
+        }
+        Command::SetBudget(asked) => Done::Budget(budgets::set(work.conn, &asked, now)?),
+        Command::ClearBudget { account, whose } => {
+            Done::Budget(budgets::clear(work.conn, &account, &whose, now)?)
         }
         Command::RevokeKey { id } => Done::Key(revoke_key(work.conn, &id, now)?),
         Command::Grant { account, id, amount, priority, expires_at, note, source } => {
             let expires_at = future(expires_at, now)?;
-            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount };
+            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount, of_plan: false };
             Done::Grant(give(work.conn, &account, &id, &grant, [note, source], now)?)
         }
         Command::Recall { gateway } => Done::Recall(recall(work.conn, gateway.as_deref(), now)?),
@@ -44,6 +52,9 @@ pub fn execute(work: &Work<'_>, command: Command, memo: &Memo, now: Timestamp) -
         }
         Command::Subscribe { account, id, asked } => {
             Done::Subscription(subscriptions::subscribe(work.conn, &account, &id, &asked, now)?)
+        }
+        Command::ChangeSubscription { account, id, asked } => {
+            Done::Subscription(subscriptions::change(work.conn, &account, &id, &asked, now)?)
         }
         Command::TurnSubscription { account, turn } => {
             Done::Subscription(subscriptions::turn(work.conn, &account, turn, now)?)
@@ -113,30 +124,34 @@ fn turn_account(conn: &Connection, id: &str, turn: Turn, now: Timestamp) -> Resu
             .execute(params![account.no.0, state.as_str()])?;
         leases::announce(conn, account.no, KeyNo(0), GatewayNo(0), now)?;
     }
+    if state == AccountState::Closed {
+        subscriptions::account_closed(conn, account.no, now)?;
+    }
     lists::account(conn, id)
 }
 
-fn create_key(
-    conn: &Connection,
-    account: &str,
-    id: &KeyId,
-    credential: &Credential,
-    expires_at: Option<Timestamp>,
-    note: Option<String>,
-    now: Timestamp,
-) -> Result<api::Key, StoreError> {
-    let owner = accounts::by_id(conn, account)?;
+fn create_key(conn: &Connection, key: NewKey, now: Timestamp) -> Result<api::Key, StoreError> {
+    let NewKey { account, id, credential, expires_at, note, team, products } = key;
+    let expires_at = future(expires_at, now)?;
+    let owner = accounts::by_id(conn, &account)?;
     if owner.state == AccountState::Closed {
-        return Err(Refusal::AccountClosed(account.to_owned()).into());
+        return Err(Refusal::AccountClosed(account).into());
     }
     let (hash, prefix, subject) = match credential {
-        Credential::Key { hash, prefix } => (Some(hash.as_slice()), Some(prefix.clone()), None),
-        Credential::Subject(subject) => (None, None, Some(subject.clone())),
+        Credential::Key { hash, prefix } => (Some(hash), Some(prefix), None),
+        Credential::Subject(subject) => (None, None, Some(subject)),
+    };
+    let team_no = match &team {
+        None => None,
+        Some(team) => {
+            let found = budgets::team(conn, &owner, team)?;
+            Some(found.ok_or_else(|| no_target(&account, "team", "team", team))?.0)
+        }
     };
     let made = conn
         .prepare_cached(
-            "INSERT INTO keys (id, account, hash, prefix, subject, expires_ms, note, created_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+            "INSERT INTO keys (id, account, hash, prefix, subject, expires_ms, note, created_ms, team, products)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             id.as_str(),
@@ -146,17 +161,21 @@ fn create_key(
             subject,
             expires_at.map(Timestamp::as_millisecond),
             note,
-            now.as_millisecond()
+            now.as_millisecond(),
+            team_no,
+            stored_products(products.as_deref()),
         ])?;
     if made == 0 {
         return Err(Refusal::SubjectTaken(subject.unwrap_or_default()).into());
     }
     Ok(api::Key {
         id: id.to_string(),
-        account: account.to_owned(),
+        account,
         key: None,
         prefix,
         subject,
+        team,
+        products,
         state: api::KeyState::Active,
         expires_at,
         note,

@@ -1,6 +1,7 @@
 //! One message from a gateway: all its entries and its usage, together or not at all.
 
-use super::{Work, accounts, beat, leases, minute, money};
+use super::{Work, accounts, beat, budgets, leases, minute, money};
+use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::{GatewayNo, LeaseState, Payer, Purse};
 use crate::store::{Exchanged, RETRY_MS, StoreError};
@@ -61,12 +62,18 @@ fn one(
     } else {
         Vec::new()
     };
-    let mut payer = Payer { purse: Purse::new(account, grants), key, lease };
+    let demand = if needs_demand(account.contract.as_ref()) { leases::demand(work.conn, &lease)? } else { 0 };
+    let budgets = budgets::of_key(work.conn, &account, &key)?;
+    let purse = Purse::new(account, grants).with_budgets(budgets);
+    let mut payer = Payer { purse, key, lease, demand };
     let before = money::Before::of_payer(&payer);
     let mut verdict = payer.exchange(entry, now, ttl_ms)?;
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
     money::keep_payer(work, &before, &payer, touched, now)?;
-    let contested = verdict.short && leases::recall_others(work.conn, &payer.lease, now)?;
+    let contested = match verdict.short {
+        Some(scope) => leases::recall_others(work.conn, &payer.lease, scope, now)?,
+        None => false,
+    };
     if contested {
         ask_again(&mut verdict.answer, RETRY_MS);
     }

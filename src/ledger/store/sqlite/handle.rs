@@ -5,7 +5,9 @@ use super::fault::Fault;
 use super::open::{Premises, unopened};
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Work, accounts, audit, commands, exchange, lists, plans, subscriptions, upkeep};
+use super::{
+    Work, accounts, audit, budgets, commands, exchange, lists, plans, renewals, subscriptions, teams, upkeep,
+};
 use crate::api;
 use crate::metrics::Metrics;
 use crate::store::plans::Renewed;
@@ -102,6 +104,19 @@ impl Sqlite {
         self.readers.run(move |conn| lists::keys_page(conn, &account, &page, now)).await
     }
 
+    pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
+        self.readers.run(move |conn| teams::page(conn, &account, &page)).await
+    }
+
+    pub async fn budgets(
+        &self,
+        account: String,
+        page: Page,
+        now: Timestamp,
+    ) -> Result<api::Budgets, StoreError> {
+        self.readers.run(move |conn| budgets::list(conn, &account, &page, now)).await
+    }
+
     pub async fn grants(
         &self,
         account: String,
@@ -117,6 +132,14 @@ impl Sqlite {
 
     pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
         self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
+    }
+
+    #[cfg(test)]
+    pub async fn contract_of(
+        &self,
+        account: String,
+    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
+        self.readers.run(move |conn| Ok(accounts::by_id(conn, &account)?.contract)).await
     }
 
     pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
@@ -157,7 +180,7 @@ impl Sqlite {
     }
 
     pub async fn renew(&self, now: Timestamp) -> Result<Renewed, StoreError> {
-        self.writer.run(ROWS, move |work| subscriptions::renew(work, now)).await
+        self.writer.run(ROWS, move |work| renewals::renew(work, now)).await
     }
 
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {
@@ -167,5 +190,17 @@ impl Sqlite {
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
         self.writer.run(1, move |work| upkeep::pulse(work, now)).await?;
         self.fault.not_lately()
+    }
+
+    #[cfg(test)]
+    pub async fn set_contract(&self, account: String, json: Option<String>) {
+        let set = move |work: &Work<'_>| {
+            let owner = accounts::by_id(work.conn, &account)?;
+            let sql = "UPDATE accounts SET contract = ?2 WHERE no = ?1";
+            work.conn.execute(sql, rusqlite::params![owner.no.0, json])?;
+            let all = (crate::domain::KeyNo(0), crate::domain::GatewayNo(0));
+            super::leases::announce(work.conn, owner.no, all.0, all.1, Timestamp::UNIX_EPOCH)
+        };
+        self.writer.run(1, set).await.unwrap();
     }
 }

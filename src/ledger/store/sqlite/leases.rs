@@ -1,7 +1,7 @@
 //! Leases, one row per key and gateway.
 
-use super::Work;
-use crate::domain::{AccountNo, GatewayNo, KeyNo, Lease, LeaseState};
+use super::{Work, count};
+use crate::domain::{AccountNo, Draw, GatewayNo, KeyNo, Lease, LeaseState, Scope};
 use crate::store::{StoreError, draws};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ pub fn load(
 ) -> Result<Lease, StoreError> {
     let found = conn
         .prepare_cached(
-            "SELECT fence, state, granted, spent, returned, held, draws, on_credit, recall, brisk
+            "SELECT fence, state, granted, spent, returned, held, draws, on_credit, recall, brisk, demand
              FROM leases WHERE gateway = ?1 AND key = ?2",
         )?
         .query_row(params![gateway.0, key.0], |row| read(row, gateway, key, account))
@@ -63,6 +63,7 @@ fn read(
         on_credit: amount(7)?,
         recall: row.get(8)?,
         brisk: row.get(9)?,
+        demand: row.get(10)?,
     };
     Ok((lease, row.get(6)?))
 }
@@ -78,11 +79,11 @@ pub fn keep(work: &Work<'_>, lease: &Lease, touched: bool, now: Timestamp) -> Re
     work.conn
         .prepare_cached(
             "INSERT INTO leases (gateway, key, account, fence, state, granted, spent, returned, held, draws,
-               escrow, on_credit, recall, brisk, touch, changed_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, coalesce(?15, 0), ?16)
+               escrow, on_credit, recall, brisk, touch, changed_ms, demand)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, coalesce(?15, 0), ?16, ?17)
              ON CONFLICT (gateway, key) DO UPDATE SET fence = ?4, state = ?5, granted = ?6, spent = ?7,
                returned = ?8, held = ?9, draws = ?10, escrow = ?11, on_credit = ?12, recall = ?13,
-               brisk = ?14, touch = coalesce(?15, touch), changed_ms = ?16",
+               brisk = ?14, touch = coalesce(?15, touch), changed_ms = ?16, demand = ?17",
         )?
         .execute(params![
             lease.gateway.0,
@@ -101,31 +102,70 @@ pub fn keep(work: &Work<'_>, lease: &Lease, touched: bool, now: Timestamp) -> Re
             lease.brisk,
             touch,
             now.as_millisecond(),
+            lease.demand,
         ])?;
     Ok(())
 }
 
-/// Asks an account's other holders to hand back what they don't need. Tells whether any could.
-pub fn recall_others(conn: &Connection, asking: &Lease, now: Timestamp) -> Result<bool, StoreError> {
-    let others = params![asking.account.0, asking.gateway.0, asking.key.0];
-    let asked = conn
+/// What the account's other leases with money tell of together, in requests per second.
+pub fn demand(conn: &Connection, lease: &Lease) -> Result<u64, StoreError> {
+    let sum = conn
         .prepare_cached(
-            "UPDATE leases SET recall = 1 WHERE account = ?1 AND escrow > 0 AND state = 'open' AND recall = 0
-             AND escrow > held AND NOT (gateway = ?2 AND key = ?3)",
+            "SELECT coalesce(sum(demand), 0) AS demand FROM leases WHERE account = ?1 AND escrow > 0
+             AND state = 'open' AND NOT (gateway = ?2 AND key = ?3)",
         )?
-        .execute(others)?;
+        .query_row(params![lease.account.0, lease.gateway.0, lease.key.0], |row| count(row, "demand"))?;
+    Ok(sum)
+}
+
+/// Asks an account's other holders in a scope to hand back what they don't need. Tells whether any could.
+pub fn recall_others(
+    conn: &Connection,
+    asking: &Lease,
+    scope: Scope,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let others = params![asking.account.0, asking.gateway.0, asking.key.0, scope.as_str(), scope.target()];
+    let ask = ["UPDATE leases SET recall = 1 WHERE recall = 0 AND ", OTHERS].concat();
+    let asked = conn.prepare_cached(&ask)?.execute(others)?;
     if asked > 0 {
         announce(conn, asking.account, KeyNo(0), GatewayNo(0), now)?;
         return Ok(true);
     }
-    let any = conn
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open'
-             AND escrow > held AND NOT (gateway = ?2 AND key = ?3))",
-        )?
-        .query_row(others, |row| row.get(0))?;
-    Ok(any)
+    let any = ["SELECT EXISTS (SELECT 1 FROM leases WHERE ", OTHERS, ")"].concat();
+    Ok(conn.prepare_cached(&any)?.query_row(others, |row| row.get(0))?)
 }
+
+/// Asks all of an account's holders to hand back what they don't need.
+pub fn recall(conn: &Connection, account: AccountNo) -> Result<(), StoreError> {
+    conn.prepare_cached(
+        "UPDATE leases SET recall = 1 WHERE account = ?1 AND escrow > 0 AND state = 'open' AND escrow > held",
+    )?
+    .execute([account.0])?;
+    Ok(())
+}
+
+/// Whether somebody was asked to hand back, and hasn't yet.
+pub fn is_recalled(conn: &Connection, account: AccountNo) -> Result<bool, StoreError> {
+    let find = "SELECT EXISTS (SELECT 1 FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open' AND recall = 1)";
+    Ok(conn.prepare_cached(find)?.query_row([account.0], |row| row.get(0))?)
+}
+
+/// What an account's leases have drawn, and neither spent nor given back.
+pub fn drawn(conn: &Connection, account: AccountNo) -> Result<Vec<Draw>, StoreError> {
+    let mut find = conn.prepare_cached("SELECT draws FROM leases WHERE account = ?1 AND escrow > 0")?;
+    let texts = find.query_map([account.0], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    let mut drawn = Vec::new();
+    for text in texts {
+        drawn.extend(draws::read(&text)?);
+    }
+    Ok(drawn)
+}
+
+/// Which other holders could hand something back.
+const OTHERS: &str = "account = ?1 AND escrow > 0 AND state = 'open' AND escrow > held
+    AND NOT (gateway = ?2 AND key = ?3) AND (?4 = 'account' OR ?4 = 'key' AND key = ?5
+      OR ?4 = 'team' AND EXISTS (SELECT 1 FROM keys k WHERE k.no = leases.key AND k.team = ?5))";
 
 /// Makes the gateways of all of an account's holders beat fast, or as usual.
 pub fn set_brisk(conn: &Connection, account: AccountNo, brisk: bool) -> Result<(), StoreError> {

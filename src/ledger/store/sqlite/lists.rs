@@ -2,6 +2,7 @@
 
 use super::{accounts, at, count, credits, maybe_time, time};
 use crate::api;
+use crate::store::plans::products;
 use crate::store::{Page, Refusal, StoreError, UsageQuery};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -34,8 +35,9 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<api::Account> {
 }
 
 const KEY: &str =
-    "SELECT k.id, a.id AS account, k.prefix, k.subject, k.revoked, k.expires_ms, k.note, k.created_ms
-    FROM keys k JOIN accounts a ON a.no = k.account ";
+    "SELECT k.id, a.id AS account, k.prefix, k.subject, k.revoked, k.expires_ms, k.note, k.created_ms,
+      t.id AS team, k.products
+    FROM keys k JOIN accounts a ON a.no = k.account LEFT JOIN teams t ON t.no = k.team ";
 
 /// A key by its identifier.
 pub fn key(conn: &Connection, id: &str, now: Timestamp) -> Result<api::Key, StoreError> {
@@ -78,6 +80,8 @@ fn read_key(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<api::Key> {
         key: None,
         prefix: row.get("prefix")?,
         subject: row.get("subject")?,
+        team: row.get("team")?,
+        products: products(row.get("products")?),
         state,
         expires_at,
         note: row.get("note")?,

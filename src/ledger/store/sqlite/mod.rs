@@ -6,6 +6,7 @@
 mod accounts;
 mod audit;
 mod beat;
+mod budgets;
 mod check;
 mod commands;
 pub(super) mod copy;
@@ -19,7 +20,10 @@ mod money;
 pub(super) mod open;
 mod plans;
 mod readers;
+mod renewals;
+mod steps;
 mod subscriptions;
+mod teams;
 mod upkeep;
 mod writer;
 

@@ -1,7 +1,7 @@
 //! An account's money: loads what a movement needs, and keeps what it changed.
 
-use super::{Work, accounts, leases, maybe_time, minute};
-use crate::domain::{Account, AccountNo, Grant, GrantNo, Lease, Payer, Posting, Purse};
+use super::{Work, accounts, budgets, leases, maybe_time, minute};
+use crate::domain::{Account, AccountNo, Budget, Grant, GrantNo, Lease, Payer, Posting, Purse};
 use crate::store::StoreError;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -14,14 +14,14 @@ pub fn grants(
     lease: Option<&Lease>,
 ) -> Result<Vec<Grant>, StoreError> {
     let mut find = conn.prepare_cached(
-        "SELECT no, priority, expires_ms, remaining FROM grants WHERE account = ?1 AND remaining > 0",
+        "SELECT no, priority, expires_ms, remaining, subscription IS NOT NULL FROM grants WHERE account = ?1 AND remaining > 0",
     )?;
     let mut grants = find.query_map([account.0], grant)?.collect::<Result<Vec<_>, _>>()?;
     let drawn = lease.map(|lease| lease.draws.as_slice()).unwrap_or_default();
     for draw in drawn {
         if grants.iter().all(|grant| grant.no != draw.grant) {
             let mut find =
-                conn.prepare_cached("SELECT no, priority, expires_ms, remaining FROM grants WHERE no = ?1")?;
+                conn.prepare_cached("SELECT no, priority, expires_ms, remaining, subscription IS NOT NULL FROM grants WHERE no = ?1")?;
             grants.extend(find.query_map([draw.grant.0], grant)?.collect::<Result<Vec<_>, _>>()?);
         }
     }
@@ -34,6 +34,7 @@ fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
         priority: row.get(1)?,
         expires_at: maybe_time(row, "expires_ms")?,
         remaining: Credits::from_micros(row.get(3)?),
+        of_plan: row.get(4)?,
     })
 }
 
@@ -52,17 +53,18 @@ pub fn expire(conn: &Connection, account: AccountNo, now: Timestamp) -> Result<(
 pub struct Before {
     account: Account,
     lease: Option<Lease>,
+    budgets: Vec<Budget>,
 }
 
 impl Before {
     /// Of a purse alone.
     pub fn of(purse: &Purse) -> Self {
-        Self { account: purse.account.clone(), lease: None }
+        Self { account: purse.account.clone(), lease: None, budgets: purse.budgets().to_vec() }
     }
 
     /// Of a purse and a lease.
     pub fn of_payer(payer: &Payer) -> Self {
-        Self { account: payer.purse.account.clone(), lease: Some(payer.lease.clone()) }
+        Self { lease: Some(payer.lease.clone()), ..Self::of(&payer.purse) }
     }
 }
 
@@ -80,6 +82,7 @@ pub fn keep_purse(
         conn.prepare_cached("UPDATE grants SET remaining = ?2 WHERE no = ?1")?
             .execute(params![grant.no.0, grant.remaining.micros()])?;
     }
+    budgets::keep(conn, purse.account.no, &before.budgets, purse.budgets())?;
     for posting in purse.postings() {
         post(conn, purse.account.no, posting, now)?;
     }

@@ -2,15 +2,16 @@
 
 use super::{count, lists};
 use crate::api;
+use crate::domain::PlanNo;
 use crate::domain::plan::{Changes, MAX_PLANS, MAX_VERSIONS, PlanName, Terms, Version, Versions};
+use crate::domain::subscription::Subscription;
 use crate::store::plans::{StoredTerms, number, shown};
 use crate::store::{Page, Refusal, StoreError};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 const PLAN: &str =
-    "SELECT p.name, v.version, v.made_ms, v.quota, v.unit, v.every, v.anchor, v.zone, v.rollover
-    FROM plans p JOIN plan_versions v ON v.plan = p.no AND v.version = p.version ";
+    "SELECT p.name, v.* FROM plans p JOIN plan_versions v ON v.plan = p.no AND v.version = p.version ";
 
 type Found = (String, i64, i64, StoredTerms);
 
@@ -26,6 +27,13 @@ fn terms(row: &Row<'_>) -> rusqlite::Result<StoredTerms> {
         anchor: row.get("anchor")?,
         zone: row.get("zone")?,
         rollover: row.get("rollover")?,
+        beyond: row.get("beyond")?,
+        overdraft: row.get("overdraft")?,
+        rate_milli: row.get("rate_milli")?,
+        burst: row.get("burst")?,
+        concurrent: row.get("concurrent")?,
+        products: row.get("products")?,
+        remainder: row.get("remainder")?,
     })
 }
 
@@ -69,7 +77,7 @@ pub fn create(
     if made == 0 {
         return Err(Refusal::PlanExists(name.to_string()).into());
     }
-    add(conn, conn.last_insert_rowid(), 1, terms, now)?;
+    add(conn, PlanNo(conn.last_insert_rowid()), 1, terms, now)?;
     plan(conn, name.as_str())
 }
 
@@ -86,56 +94,70 @@ pub fn change(
         return Err(Refusal::TooMany { what: "versions of a plan", limit: MAX_VERSIONS.into() }.into());
     }
     let version = newest.number.saturating_add(1);
-    add(conn, no, version, &newest.terms.changed(changes), now)?;
+    add(conn, no, version, &newest.terms.changed(changes)?, now)?;
     conn.prepare_cached(
         "UPDATE plans SET version = ?2, at_once = CASE WHEN ?3 THEN ?2 ELSE at_once END WHERE no = ?1",
     )?
-    .execute(params![no, version, at_once])?;
+    .execute(params![no.0, version, at_once])?;
     plan(conn, name)
 }
 
-fn add(conn: &Connection, no: i64, version: u32, terms: &Terms, now: Timestamp) -> Result<(), StoreError> {
-    let Terms { quota, rhythm, rollover } = terms;
+fn add(conn: &Connection, no: PlanNo, version: u32, terms: &Terms, now: Timestamp) -> Result<(), StoreError> {
+    let terms = StoredTerms::of(terms)?;
     conn.prepare_cached(
-        "INSERT INTO plan_versions (plan, version, quota, unit, every, anchor, zone, rollover, made_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO plan_versions (plan, version, quota, unit, every, anchor, zone, rollover, made_ms, beyond,
+           overdraft, rate_milli, burst, concurrent, products, remainder)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
-        no,
+        no.0,
         version,
-        quota.micros(),
-        rhythm.unit.as_str(),
-        rhythm.every,
-        rhythm.anchor.as_str(),
-        rhythm.zone_name(),
-        rollover.micros(),
+        terms.quota,
+        terms.unit,
+        terms.every,
+        terms.anchor,
+        terms.zone,
+        terms.rollover,
         now.as_millisecond(),
+        terms.beyond,
+        terms.overdraft,
+        terms.rate_milli,
+        terms.burst,
+        terms.concurrent,
+        terms.products,
+        terms.remainder,
     ])?;
     Ok(())
 }
 
 /// A plan's row, and its newest version.
-pub fn find(conn: &Connection, name: &str) -> Result<(i64, Version), StoreError> {
+pub fn find(conn: &Connection, name: &str) -> Result<(PlanNo, Version), StoreError> {
     let mut find = conn.prepare_cached("SELECT no, version FROM plans WHERE name = ?1")?;
     let found = find.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (no, newest) = found.ok_or_else(|| missing(name))?;
-    Ok((no, version(conn, no, newest)?))
+    Ok((PlanNo(no), version(conn, PlanNo(no), newest)?))
 }
 
-fn version(conn: &Connection, no: i64, version: i64) -> Result<Version, StoreError> {
-    let sql = "SELECT quota, unit, every, anchor, zone, rollover FROM plan_versions WHERE plan = ?1 AND version = ?2";
-    let found = conn.prepare_cached(sql)?.query_row([no, version], terms)?;
+fn version(conn: &Connection, no: PlanNo, version: i64) -> Result<Version, StoreError> {
+    let sql = "SELECT * FROM plan_versions WHERE plan = ?1 AND version = ?2";
+    let found = conn.prepare_cached(sql)?.query_row([no.0, version], terms)?;
     Ok(Version { number: number(version), terms: found.read()? })
 }
 
-/// The versions that matter to a subscription which goes by `used`.
-pub fn versions(conn: &Connection, no: i64, used: u32) -> Result<Versions, StoreError> {
+/// The versions that matter to a subscription.
+pub fn versions(conn: &Connection, subscription: &Subscription) -> Result<Versions, StoreError> {
     let mut find = conn.prepare_cached("SELECT version, at_once FROM plans WHERE no = ?1")?;
-    let (newest, at_once): (i64, i64) = find.query_row([no], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut newest = |no: PlanNo| -> rusqlite::Result<(i64, i64)> {
+        find.query_row([no.0], |row| Ok((row.get(0)?, row.get(1)?)))
+    };
+    let no = subscription.plan;
+    let (last, at_once) = newest(no)?;
+    let next = subscription.next_plan.map(|next| Ok::<_, StoreError>(version(conn, next, newest(next)?.0)?));
     Ok(Versions {
-        used: version(conn, no, used.into())?,
+        used: version(conn, no, subscription.version.into())?,
         at_once: if at_once > 0 { Some(version(conn, no, at_once)?) } else { None },
-        newest: version(conn, no, newest)?,
+        newest: version(conn, no, last)?,
+        next: next.transpose()?,
     })
 }
 

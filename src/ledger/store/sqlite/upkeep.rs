@@ -1,8 +1,8 @@
 //! What the ledger does without being asked. Each call does a bounded amount of work and tells how
 //! much that was, so that the caller can come again.
 
-use super::{Work, accounts, leases, money};
-use crate::domain::{AccountNo, GatewayNo, KeyNo, Payer, Purse};
+use super::{Work, accounts, budgets, leases, money};
+use crate::domain::{AccountNo, BookError, GatewayNo, KeyNo, Payer, Purse};
 use crate::store::StoreError;
 use crate::store::upkeep::{KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, ROWS};
 use faregate_protocol::Credits;
@@ -12,6 +12,16 @@ use rusqlite::params;
 /// Takes back open leases that were not named since the running count stood at `touch`. Tells how
 /// many, and how much money was in them.
 pub fn reclaim(work: &Work<'_>, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
+    take_back(work, touch, now, Payer::reclaim)
+}
+
+/// The same, in the given way.
+pub fn take_back(
+    work: &Work<'_>,
+    touch: i64,
+    now: Timestamp,
+    take: impl Fn(&mut Payer, Timestamp) -> Result<Credits, BookError>,
+) -> Result<(usize, Credits), StoreError> {
     let mut find = work
         .conn
         .prepare_cached("SELECT gateway, key FROM leases WHERE state = 'open' AND touch <= ?1 LIMIT ?2")?;
@@ -23,9 +33,11 @@ pub fn reclaim(work: &Work<'_>, touch: i64, now: Timestamp) -> Result<(usize, Cr
         let (key, account) = accounts::key_by_no(work.conn, KeyNo(*key))?;
         let lease = leases::load(work.conn, GatewayNo(*gateway), key.no, account.no)?;
         let grants = money::grants(work.conn, account.no, Some(&lease))?;
-        let mut payer = Payer { purse: Purse::new(account, grants), key, lease };
+        let budgets = budgets::of_key(work.conn, &account, &key)?;
+        let purse = Purse::new(account, grants).with_budgets(budgets);
+        let mut payer = Payer { purse, key, lease, demand: 0 };
         let before = money::Before::of_payer(&payer);
-        back = back.saturating_add(payer.reclaim(now)?);
+        back = back.saturating_add(take(&mut payer, now)?);
         money::keep_payer(work, &before, &payer, false, now)?;
     }
     Ok((overdue.len(), back))

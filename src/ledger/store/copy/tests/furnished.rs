@@ -1,11 +1,17 @@
 //! A ledger with something of everything in it, always the same.
 
+use crate::api;
+use crate::api::Unit;
 use crate::domain::account::Turn;
-use crate::domain::plan::Changes;
+use crate::domain::contract::{Beyond, Remainder};
+use crate::domain::plan::{Changes, Terms};
 use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::contract::{World, asking, credits, ending, report};
-use crate::store::{Command, Credential, Memo, Store};
-use faregate_protocol::exchange::{Entry, ExchangeRequest, UsageLine, UsageReport, VERSION};
+use crate::store::{Command, Credential, Memo, NewKey, Store, Whose};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{
+    Entry, ExchangeRequest, Limits, Pricing, Product, Rate, UsageLine, UsageReport, VERSION,
+};
 
 /// A command that was carried out once, under an idempotency key of its own.
 pub fn remembered() -> (Command, Memo) {
@@ -26,10 +32,15 @@ pub async fn furnish(store: &Store) {
 
     let fresh = key::FreshKey::compose(&[11; 32]).unwrap();
     let credential = Credential::Key { hash: fresh.hash, prefix: fresh.prefix };
-    let (account, id) = ("acme".to_owned(), KeyId::stored("key_secret".into()));
+    world.team("acme", "research").await.unwrap();
     let (expires_at, note) = (Some(world.now()), Some("production, \u{fc} 'quoted'".to_owned()));
     let expires_at = expires_at.map(|now| now + jiff::SignedDuration::from_secs(3_600));
-    world.run(Command::CreateKey { account, id, credential, expires_at, note }).await.unwrap();
+    let plain = NewKey::plain("acme", KeyId::stored("key_secret".into()), credential);
+    let (team, products) = (Some("research".to_owned()), Some(vec!["chat".to_owned()]));
+    world.run(Command::CreateKey(NewKey { expires_at, note, team, products, ..plain })).await.unwrap();
+    world.budget(Whose::Account, 1_000, Unit::Month).await.unwrap();
+    world.budget(Whose::Team("research".into()), 100, Unit::Month).await.unwrap();
+    world.budget(Whose::Key("key_acme".into()), 200, Unit::Week).await.unwrap();
     let revoked = world.subject("acme", "revoked").await;
     world.run(Command::RevokeKey { id: revoked }).await.unwrap();
     for (account, turn) in [("paused", Turn::Suspend), ("gone", Turn::Close)] {
@@ -57,6 +68,12 @@ pub async fn furnish(store: &Store) {
         world.customer(id).await;
         world.subscribe(id, "pro", 0).await.unwrap();
     }
+    world.customer("changing").await;
+    world.plan_of("enterprise", enterprise(&world)).await;
+    world.subscribe("changing", "enterprise", 0).await.unwrap();
+    let asked = api::SubscriptionChange { plan: "pro".into(), at_once: Some(false) };
+    let (account, id) = ("changing".to_owned(), "change".to_owned());
+    world.run(Command::ChangeSubscription { account, id, asked }).await.unwrap();
     let (account, turn) = ("left".to_owned(), subscription::Turn::Cancel { at_once: true });
     world.run(Command::TurnSubscription { account, turn }).await.unwrap();
     let changes = Changes { quota: Some(credits(40)), ..Changes::default() };
@@ -67,4 +84,21 @@ pub async fn furnish(store: &Store) {
     let (command, memo) = remembered();
     store.execute(command, memo, world.now()).await.unwrap();
     world.is_clean().await;
+}
+
+/// A plan that says all that one can.
+fn enterprise(world: &World) -> Terms {
+    let product = |name: &str, pricing| Product { name: name.into(), pricing };
+    Terms {
+        beyond: Beyond::Overdraft,
+        overdraft: credits(50),
+        limits: Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 10 }), concurrent: Some(4) },
+        products: Some(vec![
+            product("chat", Pricing::List),
+            product("embed", Pricing::Times(Credits::from_micros(500_000))),
+            product("img", Pricing::Fixed(credits(4))),
+        ]),
+        remainder: Remainder::Operator,
+        ..world.terms(300)
+    }
 }

@@ -4,11 +4,13 @@ mod furnished;
 mod upgrades;
 
 use super::*;
+use crate::api::Unit;
 use crate::domain::AccountId;
+use crate::store::contract::budgets::keeps_the_rest;
 use crate::store::contract::{World, asking, credits, memo, report};
 use crate::store::postgres::testing::Server;
 use crate::store::sqlite::copy as sqlite;
-use crate::store::{Command, Store};
+use crate::store::{Command, Store, Whose};
 use faregate_protocol::RefusalCode;
 use furnished::furnish;
 use std::path::PathBuf;
@@ -116,6 +118,9 @@ async fn gateways_that_know_more_than_a_restored_ledger_are_served_and_miss_noth
         world.give("acme", 100, None).await.unwrap();
         world.tell("same", asking(report(&key, 1, 0, 0), 10, 10)).await;
         world.tell("later", asking(report(&key, 1, 0, 0), 10, 10)).await;
+        // Whose a dead gateway's rest is doesn't matter: these gateways live.
+        world.store.set_contract("acme", Some(&keeps_the_rest())).await;
+        world.budget(Whose::Account, 1_000, Unit::Month).await.unwrap();
         let file = places.file("backup");
         backed_up(one, &file).await.unwrap();
         // What happens now is lost, but the gateways know it.
@@ -217,6 +222,8 @@ async fn a_file_that_is_no_whole_ledger_is_refused_and_nothing_is_left() {
         ("strange", "CREATE TRIGGER more AFTER INSERT ON grants BEGIN DELETE FROM entries; END"),
         ("newer", "INSERT INTO schema_version (version) VALUES (99)"),
         ("cooked", "UPDATE accounts SET available = available + 1, granted = granted + 1 WHERE id = 'acme'"),
+        ("overheld", "UPDATE budgets SET held = held + 1 WHERE scope = 'team'"),
+        ("uncounted", "UPDATE accounts SET budgets = budgets + 1 WHERE id = 'acme'"),
         ("logged", "SELECT 1"),
     ] {
         damaged(name, &|_| ());
@@ -232,6 +239,8 @@ async fn a_file_that_is_no_whole_ledger_is_refused_and_nothing_is_left() {
         ("strange", "are not those of a ledger"),
         ("newer", "use a newer faregate"),
         ("cooked", "disagree"),
+        ("overheld", "disagree"),
+        ("uncounted", "disagree"),
         ("logged", "has a log beside it"),
         ("missing", "No such file"),
     ] {

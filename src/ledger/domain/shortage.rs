@@ -1,0 +1,178 @@
+//! Why a payer is short of credits, and what would cure it.
+//!
+//! What must hold: what is said is true. The narrowest level that stands in the way gives the code, since nothing
+//! above it helps as long as it does; waiting is offered only with what it brings, and bought credits only where
+//! they would be spent.
+
+use super::contract::{Beyond, Contract, Standing};
+use super::{Budget, Scope};
+use faregate_protocol::exchange::{Refused, Reset};
+use faregate_protocol::{Credits, RefusalCode};
+use jiff::Timestamp;
+
+/// Somebody who waits for more than there is.
+#[derive(Clone, Copy, Debug)]
+pub struct Shortage<'a> {
+    /// What is missing; above zero.
+    pub missing: Credits,
+    /// What the account's grants could pay.
+    pub money: Credits,
+    /// The budgets that stand between the payer and it.
+    pub budgets: &'a [Budget],
+    /// The account's newest subscription.
+    pub contract: Option<&'a Contract>,
+}
+
+impl Shortage<'_> {
+    /// What could still be paid.
+    pub fn available(&self) -> Credits {
+        self.budgets.iter().map(Budget::left).fold(self.money, Credits::min)
+    }
+
+    /// Among whose leases credits must be handed back, so that the payer has more: where the least is left.
+    pub fn scope(&self) -> Scope {
+        let money = (self.money, std::cmp::Reverse(Scope::Account));
+        let levels = self.budgets.iter().map(|budget| (budget.left(), std::cmp::Reverse(budget.scope)));
+        levels.fold(money, Ord::min).1.0
+    }
+
+    /// What the gateway is told.
+    pub fn refused(&self, now: Timestamp) -> Refused {
+        let mut binding: Vec<&Budget> =
+            self.budgets.iter().filter(|budget| budget.left() < self.missing).collect();
+        binding.sort_by_key(|budget| std::cmp::Reverse(budget.scope));
+        let (code, reset, top_up) = match (binding.first(), self.contract) {
+            (Some(budget), _) => (code(budget.scope), Some(self.reset(budget.until, now)), false),
+            (None, Some(contract)) if contract.standing == Standing::Over => {
+                (RefusalCode::SubscriptionExpired, None, true)
+            }
+            (None, Some(contract)) => {
+                let reset = contract.renews_at.map(|at| self.reset(at, now));
+                (RefusalCode::QuotaExhausted, reset, contract.beyond != Beyond::Refuse)
+            }
+            (None, None) => (RefusalCode::InsufficientFunds, None, true),
+        };
+        Refused { code, available: self.available(), reset, top_up, retry_ms: None }
+    }
+
+    fn reset(&self, at: Timestamp, now: Timestamp) -> Reset {
+        let ms = at.as_millisecond().saturating_sub(now.as_millisecond());
+        let in_s = u64::try_from(ms).unwrap_or(0).div_ceil(1_000).max(1);
+        let second = at.as_second().saturating_add(i64::from(at.subsec_nanosecond() > 0));
+        let at_second = Timestamp::from_second(second).unwrap_or(at);
+        let renewed = self.contract.filter(|contract| contract.standing == Standing::Good);
+        let renewed = renewed.filter(|contract| contract.renews_at.is_some_and(|renews| renews <= at));
+        let money = renewed.map_or(self.money, |contract| self.money.max(contract.quota));
+        let brings = self.budgets.iter().map(|budget| budget.left_at(at)).fold(money, Credits::min);
+        Reset { at: at_second.to_string(), in_s, brings }
+    }
+}
+
+const fn code(scope: Scope) -> RefusalCode {
+    match scope {
+        Scope::Account => RefusalCode::AccountBudgetExhausted,
+        Scope::Team(_) => RefusalCode::TeamBudgetExhausted,
+        Scope::Key(_) => RefusalCode::KeyBudgetExhausted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::period::{Anchor, Rhythm, Unit, zone};
+    use super::super::{KeyNo, TeamNo};
+    use super::*;
+    use faregate_protocol::exchange::Limits;
+
+    fn credits(micros: i64) -> Credits {
+        Credits::from_micros(micros)
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-21T12:00:00.4Z".parse().unwrap()
+    }
+
+    fn budget(scope: Scope, unit: Unit, amount: i64, spent: i64) -> Budget {
+        let rhythm = Rhythm { unit, every: 1, anchor: Anchor::Calendar, zone: zone("UTC").unwrap() };
+        let fresh = Budget::fresh(scope, credits(amount), rhythm, Credits::ZERO, now());
+        Budget { spent: credits(spent), ..fresh }
+    }
+
+    fn contract(standing: Standing, beyond: Beyond) -> Contract {
+        Contract {
+            plan: "pro".into(),
+            standing,
+            beyond,
+            renews_at: Some("2026-12-01T00:00:00Z".parse().unwrap()),
+            quota: credits(100),
+            limits: Limits::default(),
+            products: None,
+            remainder: super::super::contract::Remainder::Customer,
+        }
+    }
+
+    fn told(money: i64, budgets: &[Budget], contract: Option<&Contract>) -> (Refused, Scope) {
+        let shortage = Shortage { missing: credits(5), money: credits(money), budgets, contract };
+        (shortage.refused(now()), shortage.scope())
+    }
+
+    const TEAM: Scope = Scope::Team(TeamNo(1));
+    const KEY: Scope = Scope::Key(KeyNo(1));
+
+    #[test]
+    fn the_narrowest_level_that_is_used_up_gives_the_code() {
+        let levels = |account, team, key| {
+            [
+                budget(KEY, Unit::Hour, 10, key),
+                budget(TEAM, Unit::Day, 20, team),
+                budget(Scope::Account, Unit::Month, 30, account),
+            ]
+        };
+        let code = |account, team, key, money| {
+            let (refused, scope) = told(money, &levels(account, team, key), None);
+            (refused.code.as_str(), refused.available.micros(), scope)
+        };
+        assert_eq!(code(30, 20, 10, 0), ("key_budget_exhausted", 0, KEY));
+        assert_eq!(code(30, 20, 0, 0), ("team_budget_exhausted", 0, TEAM));
+        assert_eq!(code(30, 0, 0, 50), ("account_budget_exhausted", 0, Scope::Account));
+        assert_eq!(code(0, 0, 0, 4), ("insufficient_funds", 4, Scope::Account));
+        assert_eq!(code(0, 0, 6, 3), ("key_budget_exhausted", 3, Scope::Account), "less money than budget");
+    }
+
+    #[test]
+    fn a_budget_says_when_it_begins_anew_and_what_that_brings() {
+        let (refused, _) = told(50, &[budget(KEY, Unit::Hour, 10, 10)], None);
+        let reset = refused.reset.unwrap();
+        assert_eq!(
+            (reset.at.as_str(), reset.in_s, reset.brings),
+            ("2026-11-21T13:00:00Z", 3_600, credits(10))
+        );
+        assert!(!refused.top_up, "bought credits don't help");
+        let both = [budget(KEY, Unit::Hour, 10, 10), budget(TEAM, Unit::Day, 20, 18)];
+        assert_eq!(told(50, &both, None).0.reset.unwrap().brings, credits(2), "the team's comes later");
+        let no_money = told(1, &[budget(KEY, Unit::Hour, 10, 10)], None).0;
+        assert_eq!(no_money.reset.unwrap().brings, credits(1));
+        let renewed = contract(Standing::Good, Beyond::Bought);
+        let monthly = told(1, &[budget(KEY, Unit::Month, 10, 10)], Some(&renewed)).0;
+        assert_eq!(monthly.reset.unwrap().brings, credits(10), "with the new quota");
+    }
+
+    #[test]
+    fn a_plan_says_when_it_renews_and_whether_bought_credits_help() {
+        let good = contract(Standing::Good, Beyond::Bought);
+        let (refused, _) = told(0, &[], Some(&good));
+        assert_eq!((refused.code, refused.top_up), (RefusalCode::QuotaExhausted, true));
+        let reset = refused.reset.unwrap();
+        assert_eq!(
+            (reset.at.as_str(), reset.in_s, reset.brings),
+            ("2026-12-01T00:00:00Z", 820_800, credits(100))
+        );
+        let refuse = contract(Standing::Good, Beyond::Refuse);
+        assert!(!told(0, &[], Some(&refuse)).0.top_up);
+        let over = contract(Standing::Over, Beyond::Refuse);
+        let (refused, _) = told(0, &[], Some(&over));
+        assert_eq!((refused.code, refused.top_up), (RefusalCode::SubscriptionExpired, true));
+        assert_eq!(refused.reset, None, "nothing comes by itself");
+        let ends = Contract { renews_at: None, ..good };
+        assert_eq!(told(0, &[], Some(&ends)).0.reset, None);
+    }
+}

@@ -1,0 +1,35 @@
+//! Teams: create, list.
+
+use super::post::{Id, Post, execute, short};
+use super::query::{Asked, List};
+use crate::api::{NewTeam, Teams};
+use crate::domain::TeamId;
+use crate::http::App;
+use crate::http::body::Invalid;
+use crate::http::problem::Failure;
+use crate::store::Command;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use std::convert::identity;
+use std::sync::Arc;
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Post { body, memo }: Post<NewTeam>,
+) -> Result<Response, Failure> {
+    short("name", body.name.as_ref(), 200)?;
+    let id = TeamId::parse(&body.id).map_err(|error| Invalid::field("id", error.to_string()))?;
+    let command = Command::CreateTeam { account, id, name: body.name };
+    execute(&app, command, memo, StatusCode::CREATED, identity).await
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Asked(list): Asked<List>,
+) -> Result<Json<Teams>, Failure> {
+    Ok(Json(app.store.teams(account, list.page()?).await?))
+}

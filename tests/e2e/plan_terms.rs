@@ -1,0 +1,238 @@
+//! What a plan says beyond its quota, a change to another, and all of it as a file.
+
+use super::wall_clock::build_shim;
+use harness::{Bank, Setup, World, eventually, get};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const DAY: i64 = 86_400;
+
+async fn asked(world: &World, key: &str) -> (u16, String) {
+    let answer = get(world.gate(), "/", &[("x-api-key", key)]).await;
+    (answer.status, answer.body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Asks without a pause until the gate says no; tells how long that took.
+async fn closes(world: &World, key: &str) -> Duration {
+    let since = Instant::now();
+    while asked(world, key).await.0 == 200 {
+        assert!(since.elapsed() < Duration::from_secs(20), "the gate stays open");
+    }
+    since.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_away_closes_the_gate_within_two_seconds() {
+    let world = World::one().await;
+    let bank = &world.bank;
+    bank.run(&["plan", "create", "large", "--quota", "1000000", "--period", "month"]);
+    bank.run(&["plan", "create", "tiny", "--quota", "0.5", "--period", "day"]);
+    for (account, command) in [
+        ("cancelled", vec!["subscription", "cancel", "cancelled", "--now"]),
+        ("changed", vec!["subscription", "change", "changed", "--plan", "tiny", "--at-once"]),
+        ("closed", vec!["account", "close", "closed"]),
+    ] {
+        let key = bank.account(account, "0").await;
+        bank.run(&["subscribe", account, "large"]);
+        eventually("the gate is open", Duration::from_secs(5), async || asked(&world, &key).await.0 == 200)
+            .await;
+        for _ in 0..50 {
+            assert_eq!(asked(&world, &key).await.0, 200);
+        }
+        bank.run(&command);
+        let took = closes(&world, &key).await;
+        println!("{account}: refused {} ms after the command", took.as_millis());
+        assert!(took < Duration::from_secs(2), "{account}: {took:?}");
+    }
+    let grace = (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4)).to_string();
+    let key = bank.account("unpaid", "5000").await;
+    bank.run(&["subscribe", "unpaid", "large"]);
+    bank.run(&["subscription", "past-due", "unpaid", "--grace", &grace]);
+    assert_eq!(asked(&world, &key).await.0, 200, "it is tolerated for a while");
+    eventually("the grace is over", Duration::from_secs(10), async || {
+        let shown = bank.get("/admin/v1/accounts/unpaid/subscription").await;
+        shown["standing"] == "unpaid"
+    })
+    .await;
+    let took = closes(&world, &key).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(asked(&world, &key).await.0, 402);
+    bank.run(&["subscription", "activate", "unpaid"]);
+    eventually("the gate opens", Duration::from_secs(10), async || asked(&world, &key).await.0 == 200).await;
+    bank.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overdraft_pays_after_the_quota_and_is_there_to_be_invoiced() {
+    let tools = tempfile::tempdir().expect("a temporary folder");
+    let offset = tools.path().join("offset");
+    let step = |seconds: i64| std::fs::write(&offset, seconds.to_string()).expect("the offset");
+    step(0);
+    let environment = vec![
+        ("LD_PRELOAD".to_owned(), build_shim(tools.path())),
+        ("WALL_CLOCK_OFFSET".to_owned(), offset.display().to_string()),
+    ];
+    let world = World::start(Setup { environment, ..Setup::default() }).await;
+    let bank = &world.bank;
+    let key = bank.account("acme", "2").await;
+    let terms = ["--quota", "3", "--period", "month", "--beyond", "overdraft", "--overdraft", "4"];
+    bank.run(&[&["plan", "create", "pro"], terms.as_slice()].concat());
+    bank.run(&["subscribe", "acme", "pro"]);
+    eventually("the gate is open", Duration::from_secs(5), async || asked(&world, &key).await.0 == 200).await;
+    for number in 1..9 {
+        assert_eq!(
+            asked(&world, &key).await.0,
+            200,
+            "request {number}: 3 of the quota, 2 bought, 4 overdrawn"
+        );
+    }
+    assert_eq!(asked(&world, &key).await.0, 402);
+    bank.nothing_is_held().await;
+    let said = bank.run(&["subscription", "show", "acme"]);
+    assert!(said.lines().any(|line| line.starts_with("overdraft used ") && line.ends_with(" 4")), "{said}");
+
+    step(32 * DAY);
+
+    bank.balance_becomes("acme", "available", "7").await;
+    let shown = bank.get("/admin/v1/accounts/acme/subscription").await;
+    assert_eq!((&shown["overdraft_used"], &shown["overdraft_used_before"]), (&json!("0"), &json!("4")));
+    bank.audit().await;
+}
+
+const FILE: &str = r#"
+[[plans]]
+name = "free"
+quota = "10"
+period = "day"
+beyond = "refuse"
+
+[[plans]]
+name = "pro"
+quota = "1000"
+period = "month"
+time_zone = "Europe/Berlin"
+rollover = "100"
+beyond = "overdraft"
+overdraft = "50"
+rate_per_second = "2.5"
+concurrent = 4
+products = [{ name = "chat" }, { name = "embed", times = "0.5" }, { name = "img", price = "4" }]
+remainder = "operator"
+
+[[accounts]]
+id = "acme"
+name = "Acme Inc."
+
+[[accounts]]
+id = "late"
+state = "suspended"
+
+[[teams]]
+account = "acme"
+id = "research"
+
+[[subscriptions]]
+account = "acme"
+plan = "pro"
+
+[[budgets]]
+account = "acme"
+credits = "500"
+period = "month"
+
+[[budgets]]
+account = "acme"
+team = "research"
+credits = "100"
+period = "month"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_says_how_things_are_to_be_and_saying_it_twice_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let path = dir.path().join("plans.toml");
+    let write = |text: &str| std::fs::write(&path, text).expect("a file");
+    let file = path.display().to_string();
+    write(FILE);
+
+    let said = bank.run(&["apply", &file, "--dry-run"]);
+    assert!(said.contains("+ plan pro") && said.contains("nothing was done"), "{said}");
+    assert_eq!(bank.get("/admin/v1/plans").await["plans"], json!([]));
+
+    let said = bank.run(&["apply", &file]);
+    assert_eq!(said.lines().filter(|line| line.starts_with("+ ")).count(), 8, "{said}");
+    assert!(said.contains("~ account late: active → suspended"), "{said}");
+    assert_eq!(bank.run(&["apply", &file]).trim(), "= 8 unchanged");
+    assert_eq!(bank.balance("acme", "available").await, "1050", "quota and overdraft");
+    let plan = bank.get("/admin/v1/plans/pro").await;
+    assert_eq!((&plan["burst"], &plan["rate_per_second"]), (&json!(3), &json!("2.5")));
+
+    write(&FILE.replace("\"1000\"", "\"1500\"").replace("concurrent = 4\n", ""));
+    let said = bank.run(&["apply", &file, "--at-once"]);
+    assert!(said.contains("~ plan pro: concurrent 4 → none, quota 1000 → 1500"), "{said}");
+    bank.balance_becomes("acme", "available", "1550").await;
+    write(&FILE.replace("plan = \"pro\"", "plan = \"free\""));
+    let said = bank.run(&["apply", &file]);
+    assert!(said.contains("~ subscription of acme: pro → free"), "{said}");
+    assert!(said.contains("~ plan pro: concurrent none → 4, quota 1500 → 1000"), "{said}");
+    assert_eq!(bank.get("/admin/v1/accounts/acme/subscription").await["next_plan"], "free");
+
+    let exported = bank.run(&["export"]);
+    write(&exported);
+    assert_eq!(bank.run(&["apply", &file]).trim(), "= 8 unchanged", "{exported}");
+    let other = tempfile::tempdir().expect("a temporary folder");
+    let copy = Bank::start(other.path(), &[], &[]).await;
+    copy.run(&["apply", &file]);
+    assert_eq!(copy.run(&["export"]), exported);
+
+    write("[[accounts]]\nid = \"new\"\n\n[[plans]]\nname = \"pro\"\n  qouta = \"5\"\nperiod = \"month\"\n");
+    let (done, said) = bank.try_run(&["apply", &file]);
+    assert!(!done && said.contains("plans.toml:6:3: unknown field `qouta`"), "{said}");
+    assert!(said.contains("did you mean `quota`?"), "{said}");
+    let (status, _) = bank.call(reqwest::Method::GET, "/admin/v1/accounts/new", None).await;
+    assert_eq!(status, 404, "nothing of it was done");
+    bank.audit().await;
+    copy.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plan_can_not_say_is_refused_by_the_name_of_the_field() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let good = json!({ "name": "pro", "quota": "5", "period": "day" });
+    bank.post("/admin/v1/plans", good.clone()).await;
+    let refused = async |path: &str, body: Value, field: &str| {
+        let (status, answer) = bank.call(reqwest::Method::POST, path, Some(body)).await;
+        assert!(status.is_client_error() && answer["field"] == field, "{field}: {status} {answer}");
+    };
+    for (field, change) in [
+        ("burst", json!({ "burst": 1 })),
+        ("burst", json!({ "rate_per_second": "1", "burst": 0 })),
+        ("rate_per_second", json!({ "rate_per_second": "0" })),
+        ("rate_per_second", json!({ "rate_per_second": "0.0001" })),
+        ("rate_per_second", json!({ "rate_per_second": "-1" })),
+        ("concurrent", json!({ "concurrent": 0 })),
+        ("beyond", json!({ "beyond": "whatever" })),
+        ("overdraft", json!({ "beyond": "overdraft" })),
+        ("overdraft", json!({ "beyond": "overdraft", "overdraft": "0" })),
+        ("overdraft", json!({ "overdraft": "5" })),
+        ("products", json!({ "products": [{ "name": "a" }, { "name": "a" }] })),
+        ("products", json!({ "products": [{ "name": "a", "times": "0" }] })),
+        ("products", json!({ "products": [{ "name": "a", "times": "1", "price": "1" }] })),
+        ("remainder", json!({ "remainder": "nobody" })),
+    ] {
+        refused("/admin/v1/plans/pro/change", change.clone(), field).await;
+        let mut plan = good.clone();
+        plan["name"] = json!("other");
+        plan.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+        refused("/admin/v1/plans", plan, field).await;
+    }
+    bank.account("acme", "0").await;
+    bank.run(&["subscribe", "acme", "pro"]);
+    let change = "/admin/v1/accounts/acme/subscription/change";
+    let (status, answer) = bank.call(reqwest::Method::POST, change, Some(json!({ "plan": "pro" }))).await;
+    assert_eq!((status.as_u16(), &answer["code"]), (409, &json!("wrong_state")), "{answer}");
+    let (status, _) = bank.call(reqwest::Method::POST, change, Some(json!({ "plan": "none" }))).await;
+    assert_eq!(status, 404);
+}
