@@ -3,6 +3,7 @@
 mod backup;
 mod bad_input;
 mod budgets;
+mod causes;
 mod configuration;
 mod control;
 mod crash;
