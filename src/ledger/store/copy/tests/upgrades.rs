@@ -86,7 +86,7 @@ async fn sqlite_databases_of_every_version_are_gone_on_from() {
         conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         conn.execute_batch(&read("sqlite", version)).unwrap();
         drop(conn);
-        goes_on(&Database::Directory(dir.path().to_owned())).await;
+        Box::pin(goes_on(&Database::Directory(dir.path().to_owned()))).await;
     }
 }
 
@@ -99,7 +99,7 @@ async fn postgres_databases_of_every_version_are_gone_on_from() {
         let conn = postgres::copy::connect(&settings).await.unwrap();
         conn.batch_execute(&sql).await.unwrap();
         drop(conn);
-        goes_on(&Database::Server(Box::new(settings))).await;
+        Box::pin(goes_on(&Database::Server(Box::new(settings)))).await;
     }
 }
 
