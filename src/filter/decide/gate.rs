@@ -10,7 +10,8 @@ use super::identity::{self, Credential, NoCredential};
 use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
-use super::refusal::Refusal;
+use super::refusal::dialect::{self, Dialect};
+use super::refusal::{MOST_REPEATED, Refusal};
 use super::request::Head;
 use super::rules;
 use super::settings::{Identity, OnLedgerError, Rule, Settings, StatusSet};
@@ -192,7 +193,7 @@ impl<M: SharedMemory> Gate<M> {
     ) -> Arrival {
         let number = rules::find(&self.settings, head);
         let rule = self.settings.rule(number);
-        let Some(price) = rule.price else {
+        let Some(price) = rule.price.filter(|_| !head.is_preflight()) else {
             return Arrival::Decided(Outcome::Pass(Passage::Free));
         };
         let credential = match identity::find(&self.settings.identities, head, property) {
@@ -215,6 +216,20 @@ impl<M: SharedMemory> Gate<M> {
             return Arrival::Decided(self.without_ledger(&lease, number, price));
         }
         self.wait(now, context, &lease, credential, number, price)
+    }
+
+    /// In which format a refusal of this request is told.
+    pub fn dialect(&self, head: &Head<'_>) -> Dialect {
+        let rule = self.settings.rule(rules::find(&self.settings, head));
+        rule.error_format.unwrap_or_else(|| dialect::of(head))
+    }
+
+    /// The origin of a page that may read a refusal of this request.
+    pub fn reader(&self, head: &Head<'_>) -> Option<String> {
+        let origin = std::str::from_utf8(head.value("origin")?).ok()?;
+        let allowed = self.settings.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
+        let plain = origin.len() <= MOST_REPEATED && origin.bytes().all(|byte| byte.is_ascii_graphic());
+        (allowed && plain).then(|| origin.to_owned())
     }
 
     fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {

@@ -2,7 +2,7 @@
 
 use super::clock;
 use super::worker::{Stage, Ticket, Worker};
-use crate::decide::gate::{Arrival, Charge, End};
+use crate::decide::gate::{Arrival, Charge, End, Outcome};
 use crate::decide::identity;
 use crate::decide::refusal::{MOST_REPEATED, Refusal};
 use crate::decide::request::Head;
@@ -49,13 +49,13 @@ impl HttpContext for Stream {
         let mut ticket = self.ticket.borrow_mut();
         let goes_on = match arrival {
             Arrival::Decided(outcome) => {
-                if matches!(outcome, crate::decide::gate::Outcome::Refuse(_)) {
-                    surroundings(&mut ticket, &head);
+                if matches!(outcome, Outcome::Refuse(_)) {
+                    self.surroundings(&mut ticket, &head);
                 }
                 self.worker.carry_out(&mut ticket, outcome)
             }
             Arrival::Waits => {
-                surroundings(&mut ticket, &head);
+                self.surroundings(&mut ticket, &head);
                 ticket.stage = Stage::Waits;
                 self.worker.parked.borrow_mut().insert(&self.context.to_string(), Rc::clone(&self.ticket));
                 false
@@ -109,6 +109,15 @@ impl Stream {
         note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
     }
 
+    /// Keeps what a refusal may repeat, and who reads it. Thousands of requests may wait, so no more than that.
+    fn surroundings(&self, ticket: &mut Ticket, head: &Head<'_>) {
+        ticket.path = kept(head.path());
+        ticket.request_id = head.value("x-request-id").map(kept);
+        let gate = self.worker.gate.borrow();
+        ticket.dialect = gate.dialect(head);
+        ticket.origin = gate.reader(head);
+    }
+
     /// Whether some statuses give the charge back.
     fn refunds(&self) -> bool {
         // Envoy calls for our own answers, too. Should it ever do so from within one, there is nothing to refund.
@@ -138,12 +147,6 @@ impl Stream {
             },
         }
     }
-}
-
-/// Keeps what a refusal may repeat. Thousands of requests may wait, so no more than that.
-fn surroundings(ticket: &mut Ticket, head: &Head<'_>) {
-    ticket.path = kept(head.path());
-    ticket.request_id = head.value("x-request-id").map(kept);
 }
 
 fn kept(bytes: &[u8]) -> Vec<u8> {

@@ -2,9 +2,11 @@
 
 use super::memory::HostMemory;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
-use crate::decide::refusal::{self, Refusal, Surroundings};
+use crate::decide::refusal::dialect::Dialect;
+use crate::decide::refusal::{self, Answer, Refusal, Surroundings};
 use crate::decide::table::Table;
 use proxy_wasm::hostcalls;
+use proxy_wasm::types::GrpcStatusCode;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -44,6 +46,9 @@ pub(super) struct Ticket {
     pub(super) stage: Stage,
     pub(super) path: Vec<u8>,
     pub(super) request_id: Option<Vec<u8>>,
+    pub(super) dialect: Dialect,
+    /// The origin of a page that may read the answer.
+    pub(super) origin: Option<String>,
 }
 
 impl Worker {
@@ -73,17 +78,12 @@ impl Worker {
                 let around = Surroundings {
                     path: &ticket.path,
                     request_id: ticket.request_id.as_deref(),
-                    top_up_url: gate.settings().top_up_url.as_deref(),
-                    upgrade_url: gate.settings().upgrade_url.as_deref(),
+                    dialect: ticket.dialect,
+                    origin: ticket.origin.as_deref(),
                 };
-                let answer = refusal::answer(&refused, &around);
+                let answer = refusal::answer(&refused, &around, &gate.settings().wording);
                 drop(gate);
-                let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let _ = hostcalls::send_http_response(
-                    u32::from(answer.status),
-                    headers,
-                    Some(answer.body.as_bytes()),
-                );
+                send(&answer);
                 ticket.stage = Stage::Refused(refused);
                 false
             }
@@ -109,4 +109,22 @@ impl Worker {
             set("x-faregate-charge", &charge.price.to_string());
         }
     }
+}
+
+/// Answers Envoy's current request.
+fn send(answer: &Answer) {
+    let Some(status) = answer.grpc else {
+        let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let status = u32::from(answer.status);
+        let _ = hostcalls::send_http_response(status, headers, Some(answer.body.as_bytes()));
+        return;
+    };
+    let status = match status {
+        16 => GrpcStatusCode::Unauthenticated,
+        7 => GrpcStatusCode::PermissionDenied,
+        14 => GrpcStatusCode::Unavailable,
+        _ => GrpcStatusCode::ResourceExhausted,
+    };
+    let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    let _ = hostcalls::send_grpc_response(status, Some(&answer.body), headers);
 }
