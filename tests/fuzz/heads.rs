@@ -134,6 +134,7 @@ pub fn requests(budget: Budget, seed: u64) -> Report {
                         request_id: head.value("x-request-id"),
                         dialect: gate.dialect(&head),
                         origin: origin.as_deref(),
+                        rpc_id: None,
                     };
                     let said = answer(&refusal, &around, &gate.settings().wording);
                     prop_assert!(said.body.len() <= BODY, "a refusal of {} bytes", said.body.len());

@@ -87,6 +87,8 @@ pub struct Surroundings<'a> {
     pub dialect: Dialect,
     /// The request's `origin`, where it is one that may read answers.
     pub origin: Option<&'a str>,
+    /// The number of the JSON-RPC request, as JSON.
+    pub rpc_id: Option<&'a str>,
 }
 
 /// A refusal ready to be sent.
@@ -160,7 +162,7 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -
         headers.push(("vary", "origin".to_owned()));
     }
     let problem = problem(refusal, around, wording, &words, (status, retryable));
-    shapes::answer(around.dialect, refusal.code, status, &words, &problem, headers)
+    shapes::answer(around, refusal.code, status, &words, &problem, headers)
 }
 
 fn problem(
@@ -193,6 +195,14 @@ fn problem(
     };
     // Serialising plain strings and numbers has no way to fail.
     serde_json::to_string(&problem).unwrap_or_default()
+}
+
+/// All parts in one: compiled once, because formats are made of many.
+#[inline(never)]
+fn joined(parts: &[&str]) -> String {
+    let mut out = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| out.push_str(part));
+    out
 }
 
 #[cfg(test)]

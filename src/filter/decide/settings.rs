@@ -32,6 +32,8 @@ pub struct Settings {
     pub wording: Wording,
     /// Origins whose pages may read refusals; `*` stands for all.
     pub cors_origins: Vec<String>,
+    /// Whether Envoy shows bodies of requests that are held back (`allow_on_headers_stop_iteration`).
+    pub request_bodies: bool,
     /// Whether the access log gets a note on what went through as it should; on all else it always does.
     pub log_paid: bool,
 }
@@ -196,7 +198,7 @@ impl StatusSet {
     }
 }
 
-const TOP: [&str; 16] = [
+const TOP: [&str; 17] = [
     "ledger",
     "identities",
     "rules",
@@ -208,6 +210,7 @@ const TOP: [&str; 16] = [
     "cors_origins",
     "error_format",
     "log_paid",
+    "request_bodies",
     "refund_on",
     "on_ledger_error",
     "patience_ms",
@@ -274,6 +277,7 @@ impl Settings {
                 .iter()
                 .map(Field::header_value)
                 .collect::<Result<_, _>>()?,
+            request_bodies: top.optional("request_bodies").map_or(Ok(false), |flag| flag.boolean())?,
             log_paid: top.optional("log_paid").map_or(Ok(false), |flag| flag.boolean())?,
         })
     }
@@ -355,8 +359,7 @@ fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
 
 fn read_url(field: &Field<'_>) -> Result<String, SettingsError> {
     let url = field.header_value()?;
-    let filled = link::BLANKS.iter().fold(url.clone(), |url, blank| url.replace(blank, ""));
-    let plain = filled.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+    let plain = link::is_sound(&url, |b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
     if plain && (url.starts_with("https://") || url.starts_with("http://")) {
         return Ok(url);
     }

@@ -2,11 +2,11 @@
 
 use super::memory::HostMemory;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
-use crate::decide::refusal::dialect::Dialect;
+use crate::decide::refusal::dialect::{self, Dialect, MOST_BODY};
 use crate::decide::refusal::{self, Answer, Refusal, Surroundings};
 use crate::decide::table::Table;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::GrpcStatusCode;
+use proxy_wasm::types::{BufferType, GrpcStatusCode};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -36,8 +36,22 @@ pub(super) enum Stage {
     Paid(Charge),
     /// It would have been refused, did its rule not only watch.
     Shadow(Refusal),
+    /// It is refused, and told so once its body is here.
+    Refusing(Refusal),
     /// It was refused.
     Refused(Refusal),
+}
+
+/// What of a request's body matters to a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Body {
+    /// Nothing, or there is none.
+    #[default]
+    Ignored,
+    /// It is on its way.
+    Coming,
+    /// It is here, or as much of it as is looked at.
+    Here(usize),
 }
 
 /// One request's stage, and what a later refusal needs of its head.
@@ -49,6 +63,7 @@ pub(super) struct Ticket {
     pub(super) dialect: Dialect,
     /// The origin of a page that may read the answer.
     pub(super) origin: Option<String>,
+    pub(super) body: Body,
 }
 
 impl Worker {
@@ -73,21 +88,38 @@ impl Worker {
                 };
                 true
             }
+            Outcome::Refuse(refused) if ticket.body == Body::Coming => {
+                ticket.stage = Stage::Refusing(refused);
+                false
+            }
             Outcome::Refuse(refused) => {
-                let gate = self.gate.borrow();
-                let around = Surroundings {
-                    path: &ticket.path,
-                    request_id: ticket.request_id.as_deref(),
-                    dialect: ticket.dialect,
-                    origin: ticket.origin.as_deref(),
-                };
-                let answer = refusal::answer(&refused, &around, &gate.settings().wording);
-                drop(gate);
-                send(&answer);
-                ticket.stage = Stage::Refused(refused);
+                self.refuse(ticket, refused);
                 false
             }
         }
+    }
+
+    /// Answers Envoy's current request with a refusal.
+    pub(super) fn refuse(&self, ticket: &mut Ticket, refused: Refusal) {
+        let rpc_id = match ticket.body {
+            Body::Here(size) => {
+                let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(MOST_BODY));
+                body.ok().flatten().and_then(|body| dialect::rpc_id(&body))
+            }
+            Body::Ignored | Body::Coming => None,
+        };
+        let gate = self.gate.borrow();
+        let around = Surroundings {
+            path: &ticket.path,
+            request_id: ticket.request_id.as_deref(),
+            dialect: ticket.dialect,
+            origin: ticket.origin.as_deref(),
+            rpc_id: rpc_id.as_deref(),
+        };
+        let answer = refusal::answer(&refused, &around, &gate.settings().wording);
+        drop(gate);
+        send(&answer);
+        ticket.stage = Stage::Refused(refused);
     }
 
     /// Tells the upstream who paid.

@@ -1,5 +1,6 @@
 //! A refusal as a page: readable in both colour schemes and by a screen reader, without a script.
 
+use super::joined;
 use super::words::Words;
 use faregate_protocol::RefusalCode;
 
@@ -13,13 +14,13 @@ pub(super) fn page(status: u16, code: RefusalCode, words: &Words<'_>) -> String 
         let (label, url) = remedy.label();
         let label = escaped(&label);
         let item = match url {
-            Some(url) => ["<li><a href=\"", &escaped(url), "\">", &label, "</a></li>"].concat(),
-            None => ["<li>", &label, "</li>"].concat(),
+            Some(url) => joined(&["<li><a href=\"", &escaped(url), "\">", &label, "</a></li>"]),
+            None => joined(&["<li>", &label, "</li>"]),
         };
         remedies.push_str(&item);
     }
     let (title, detail, number) = (escaped(words.title), escaped(&words.detail), status.to_string());
-    [
+    joined(&[
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>",
         &title,
         "</title><style>",
@@ -35,8 +36,7 @@ pub(super) fn page(status: u16, code: RefusalCode, words: &Words<'_>) -> String 
         " ",
         code.as_str(),
         "</small></p></main></body></html>\n",
-    ]
-    .concat()
+    ])
 }
 
 /// As text or in an attribute.

@@ -3,23 +3,35 @@
 use super::Refusal;
 
 /// What may be filled in.
-pub const BLANKS: [&str; 4] = ["{account}", "{plan}", "{key}", "{code}"];
+const BLANKS: [&str; 4] = ["account", "plan", "key", "code"];
+
+/// Whether every brace of a template belongs to a blank, and the rest is plain.
+pub fn is_sound(template: &str, plain: impl Fn(u8) -> bool) -> bool {
+    let sound = |(number, part): (usize, &str)| match number % 2 {
+        0 => part.bytes().all(&plain),
+        _ => BLANKS.contains(&part),
+    };
+    let braces: Vec<u8> = template.bytes().filter(|byte| b"{}".contains(byte)).collect();
+    let paired = braces.chunks(2).all(|pair| pair == b"{}");
+    paired && template.split(['{', '}']).enumerate().all(sound)
+}
 
 /// Fills in who is refused and why, each percent-encoded; what isn't known is left empty.
 pub fn fill(template: &str, refusal: &Refusal) -> String {
-    let mut out = template.to_owned();
-    if !template.contains('{') {
-        return out;
-    }
     let payer = refusal.payer.as_ref();
-    let values = [
-        payer.map(|payer| payer.account.as_str()),
-        payer.and_then(|payer| payer.plan.as_deref()),
-        payer.map(|payer| payer.key.as_str()),
-        Some(refusal.code.as_str()),
-    ];
-    for (blank, value) in BLANKS.into_iter().zip(values) {
-        out = out.replace(blank, &encoded(value.unwrap_or_default()));
+    let value = |blank| match blank {
+        "account" => payer.map(|payer| payer.account.as_str()),
+        "plan" => payer.and_then(|payer| payer.plan.as_deref()),
+        "key" => payer.map(|payer| payer.key.as_str()),
+        _ => Some(refusal.code.as_str()),
+    };
+    let mut out = String::new();
+    for (number, part) in template.split(['{', '}']).enumerate() {
+        if number % 2 == 0 {
+            out.push_str(part);
+        } else {
+            out.push_str(&encoded(value(part).unwrap_or_default()));
+        }
     }
     out
 }

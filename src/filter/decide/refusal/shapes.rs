@@ -3,12 +3,12 @@
 use super::dialect::Dialect;
 use super::link::encoded;
 use super::words::Words;
-use super::{Answer, html};
+use super::{Answer, Surroundings, html, joined};
 use faregate_protocol::RefusalCode;
 
 /// A refusal in this dialect. `problem` is the whole problem document, which most dialects carry somewhere.
 pub(super) fn answer(
-    dialect: Dialect,
+    around: &Surroundings<'_>,
     code: RefusalCode,
     status: u16,
     words: &Words<'_>,
@@ -16,6 +16,9 @@ pub(super) fn answer(
     mut headers: Vec<(&'static str, String)>,
 ) -> Answer {
     let detail = quoted(&words.detail);
+    let id = around.rpc_id.unwrap_or("null");
+    let dialect = around.dialect;
+    let number = status.to_string();
     let (kind, body) = match dialect {
         Dialect::Problem => ("application/problem+json", problem.to_owned()),
         Dialect::Html => ("text/html; charset=utf-8", html::page(status, code, words)),
@@ -24,17 +27,18 @@ pub(super) fn answer(
             let rest = problem.strip_prefix('{').unwrap_or_default();
             let error =
                 ["{\"error\":{\"message\":", &detail, ",\"type\":\"", openai(status), "\",\"code\":\""];
-            let body = [&error.concat(), code.as_str(), "\",\"param\":null},", rest].concat();
-            ("application/problem+json", body)
+            (
+                "application/problem+json",
+                joined(&[&joined(&error), code.as_str(), "\",\"param\":null},", rest]),
+            )
         }
         Dialect::Anthropic => {
-            let body =
+            let kind =
                 ["{\"type\":\"error\",\"error\":{\"type\":\"", anthropic(status), "\",\"message\":", &detail];
             let code = ["},\"code\":\"", code.as_str(), "\",\"problem\":", problem, "}"];
-            ("application/json", [body.concat(), code.concat()].concat())
+            ("application/json", joined(&[&joined(&kind), &joined(&code)]))
         }
         Dialect::Gemini => {
-            let number = status.to_string();
             let error = [
                 "{\"error\":{\"code\":",
                 &number,
@@ -49,17 +53,17 @@ pub(super) fn answer(
                 &reason,
             ];
             let end = ["\",\"domain\":\"faregate\"}]},\"problem\":", problem, "}"];
-            ("application/json", [error.concat(), info.concat(), end.concat()].concat())
+            ("application/json", joined(&[&joined(&error), &joined(&info), &joined(&end)]))
         }
         Dialect::Mcp => {
-            let number = status.to_string();
             let error =
-                ["{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":", &number, ",\"message\":", &detail];
-            ("application/json", [&error.concat(), ",\"data\":", problem, "}}"].concat())
+                [",\"error\":{\"code\":", &number, ",\"message\":", &detail, ",\"data\":", problem, "}}"];
+            ("application/json", joined(&["{\"jsonrpc\":\"2.0\",\"id\":", id, &joined(&error)]))
         }
         Dialect::McpResult => {
-            let result = "{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":";
-            ("application/json", [result, &detail, "}],\"structuredContent\":", problem, "}}"].concat())
+            let content = ",\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":";
+            let result = [content, &detail, "}],\"structuredContent\":", problem, "}}"];
+            ("application/json", joined(&["{\"jsonrpc\":\"2.0\",\"id\":", id, &joined(&result)]))
         }
         Dialect::Grpc => {
             headers.retain(|(name, _)| !name.starts_with("access-control"));

@@ -229,6 +229,7 @@ fn hostile_names_break_no_format() {
             request_id: Some(hostile.as_bytes()),
             dialect,
             origin: None,
+            rpc_id: None,
         };
         let answer = answer(&refusal, &around, &wording);
         for (name, value) in &answer.headers {

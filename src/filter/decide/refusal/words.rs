@@ -1,7 +1,7 @@
 //! What a person reads, and what cures it.
 
 use super::link::fill;
-use super::{Refusal, cause};
+use super::{Refusal, cause, joined};
 use crate::decide::settings::Wording;
 use faregate_protocol::{Credits, RefusalCode};
 use serde::Serialize;
@@ -110,7 +110,7 @@ pub(super) fn of<'a>(refusal: &'a Refusal, wording: &Wording) -> Words<'a> {
             counted(available, "is", "are")
         );
         if let Some(at) = renews {
-            detail = [&detail, " More comes at ", at, "."].concat();
+            detail = joined(&[&detail, " More comes at ", at, "."]);
         }
         if available.is_positive() {
             remedies.push(Remedy::ReduceCost { max: available.to_string() });
