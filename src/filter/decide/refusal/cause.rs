@@ -85,6 +85,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_page_for_callers_has_the_same_table() {
+        let page = include_str!("../../../../docs/refusals.md");
+        for Cause { code, status, .. } in CAUSES {
+            let row = page.lines().find(|line| {
+                let first = line.strip_prefix("| ").and_then(|rest| rest.split(" | ").next());
+                first.is_some_and(|first| first.split(", ").any(|name| name == format!("`{code}`")))
+            });
+            let row = row.unwrap_or_else(|| panic!("docs/refusals.md has no line for {code}"));
+            assert!(row.contains(&format!(" | {status}")), "{code} has another status: {row}");
+        }
+    }
+
+    #[test]
     fn every_code_has_its_line() {
         assert_eq!(CAUSES.map(|cause| cause.code), RefusalCode::ALL);
         for code in RefusalCode::ALL {
