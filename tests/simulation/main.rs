@@ -28,6 +28,7 @@ mod ledger;
 mod memory;
 mod mutant;
 mod network;
+mod operator;
 mod random;
 mod refusals;
 mod run;

@@ -87,8 +87,8 @@ impl World {
             self.before_last_write = Some(self.bank.clone());
         }
         let answer = self.bank.exchange(message, now).map_err(|error| error.to_string())?;
-        self.note(message, &answer);
         self.say(|| format!("ledger {ledger} answers {id} of worker {serial}: {}", answer_words(&answer)));
+        self.note_short();
         if let Some(undo) = undo {
             self.bank = undo;
             return self.send_back(serial, id, Some(Rc::new(answer)));
@@ -112,13 +112,10 @@ impl World {
     }
 
     /// Notes for whom the ledger found too little, to judge refusals by.
-    fn note(&mut self, message: &ExchangeRequest, answer: &ExchangeResponse) {
+    fn note_short(&mut self) {
         let forget_before = self.time.saturating_sub(self.refusal_window());
-        for (entry, answer) in message.entries.iter().zip(&answer.entries) {
-            let short = answer.refused.as_ref().filter(|refused| refused.code.is_short());
-            if let (Some(refused), Some(key)) = (short, self.bank.payer(&entry.payer)) {
-                self.truth.note_short(self.time, key, refused.available.micros(), forget_before);
-            }
+        for found in std::mem::take(&mut self.bank.short) {
+            self.truth.note_short(self.time, found, forget_before);
         }
     }
 
@@ -217,7 +214,15 @@ pub fn same_money(before: &Bank, after: &Bank, message: &ExchangeRequest) -> Res
         (a.spent, a.expired, a.owed, a.granted) == (b.spent, b.expired, b.owed, b.granted)
             && (asks || (a.available, a.held) == (b.available, b.held))
     });
-    if same && books { Ok(()) } else { Err(format!("said again, a message changed something: {message:?}")) }
+    let budgets = before.budgets.iter().zip(&after.budgets).all(|((_, a), (_, b))| {
+        a.budget.start != b.budget.start
+            || a.budget.spent == b.budget.spent && (asks || a.budget.held == b.budget.held)
+    });
+    if same && books && budgets {
+        Ok(())
+    } else {
+        Err(format!("said again, a message changed something: {message:?}"))
+    }
 }
 
 fn words(message: &ExchangeRequest) -> String {
