@@ -44,7 +44,6 @@ const EVERYDAY: [Trouble; 5] = [
     Trouble::RecalledByOperator,
 ];
 
-const LIMITED: bool = false;
 /// The world of one seed.
 #[derive(Clone, Debug)]
 pub struct Conditions {
@@ -87,6 +86,8 @@ pub struct Conditions {
     pub troubles: Vec<Trouble>,
     /// What accounts subscribe to; `None` in worlds without plans.
     pub planned: Option<Planned>,
+    /// What all keys but the first ask for all the time, in some worlds with products.
+    pub steady: Option<&'static str>,
 }
 
 /// A world with plans, teams and budgets.
@@ -108,8 +109,8 @@ impl Planned {
         random.chance(500).then(|| Self {
             pace: random.pick(&[100, 600, 600, 3_600]),
             plans: random.pick(&[1, 2, 3]),
-            limits: random.chance(400) && LIMITED,
-            products: random.chance(400) && LIMITED,
+            limits: random.chance(400),
+            products: random.chance(400),
             budgets: random.chance(600),
         })
     }
@@ -119,6 +120,8 @@ impl Conditions {
     /// The conditions of a seed.
     pub fn draw(random: &mut Random, of_plans: &mut Random) -> Self {
         let planned = Planned::draw(of_plans);
+        let has_products = planned.as_ref().is_some_and(|planned| planned.products);
+        let steady = (has_products && of_plans.chance(500)).then(|| of_plans.pick(&["/half", "/three"]));
         let calm = random.chance(200);
         let ttl_ms = random.pick(&[3_000, 6_000, 10_000, 20_000]);
         let rate = |random: &mut Random, choices: &[u64]| if calm { 0 } else { random.pick(choices) };
@@ -157,6 +160,7 @@ impl Conditions {
             trouble_ms: random.pick(&[500, 1_500, 4_000]),
             troubles,
             planned,
+            steady,
         }
     }
 

@@ -25,6 +25,7 @@ mod event;
 mod finale;
 mod gateway;
 mod ledger;
+mod limits;
 mod memory;
 mod mutant;
 mod network;

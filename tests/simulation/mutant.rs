@@ -73,11 +73,17 @@ pub enum Mutant {
     ForfeitedChargedTwice,
     /// Gateways aren't told when a subscription changes.
     PlanChangesUntold,
+    /// Gateways aren't told of limits.
+    LimitsIgnored,
+    /// A gateway doesn't notice that requests are over.
+    EndsUntold,
+    /// Gateways aren't told of products.
+    ProductsIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::SpentMergedByLast,
         Self::ReturnedMergedBySum,
         Self::OnCreditBookedTwice,
@@ -109,6 +115,9 @@ impl Mutant {
         Self::BeyondIgnored,
         Self::ForfeitedChargedTwice,
         Self::PlanChangesUntold,
+        Self::LimitsIgnored,
+        Self::EndsUntold,
+        Self::ProductsIgnored,
     ];
 
     /// The one of this name.

@@ -8,7 +8,7 @@ use crate::world::World;
 use faregate::decide::identity::Credential;
 use faregate::decide::shared::{self, Names};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, Limits};
 use std::rc::Rc;
 
 /// One message in so many is said again at once, and one in so many at the end.
@@ -171,6 +171,9 @@ impl World {
         let answered = answer.is_some();
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         let resolutions = worker.gate.answered(now, id, answer);
+        for key in 0..self.bank.keys.len() {
+            self.note_throttle(gateway, key);
+        }
         if answered || self.mutant != Some(Mutant::WaitersForgotten) {
             self.resolve(serial, resolutions)?;
         }
@@ -181,9 +184,13 @@ impl World {
     /// What mutants do to an answer.
     fn bend(&self, gateway: usize, took_ms: u64, about: &[Option<usize>], answer: &mut ExchangeResponse) {
         for (key, told) in about.iter().zip(&mut answer.entries) {
+            if let (Some(Mutant::ProductsIgnored), Some(facts)) = (self.mutant, &mut told.facts) {
+                (facts.products, facts.key_products) = (None, None);
+            }
             let (Some(key), Some(granted)) = (*key, &mut told.lease) else { continue };
             match self.mutant {
                 Some(Mutant::DeadlineFromReceipt) => granted.ttl_ms += took_ms,
+                Some(Mutant::LimitsIgnored) => granted.limits = Limits::default(),
                 Some(Mutant::GrantedMergedBySum) => {
                     let had = self.record(gateway, key).filter(|had| had.fence == granted.fence);
                     let had = had.map_or(Credits::ZERO, |had| had.granted);

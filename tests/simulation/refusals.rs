@@ -3,7 +3,7 @@
 use crate::clock::MS;
 use crate::world::World;
 use faregate::decide::refusal::Refusal;
-use faregate_ledger::domain::contract::Standing;
+use faregate_ledger::domain::contract::{Contract, Standing};
 use faregate_ledger::domain::{Key, Scope};
 use faregate_protocol::RefusalCode;
 
@@ -22,7 +22,13 @@ impl World {
     }
 
     /// A caller is refused only when there is nothing left for it, or for a reason that is true.
-    pub fn check_refusal(&mut self, serial: u64, key: usize, refusal: &Refusal) -> Result<(), String> {
+    pub fn check_refusal(
+        &mut self,
+        serial: u64,
+        key: usize,
+        path: &str,
+        refusal: &Refusal,
+    ) -> Result<(), String> {
         let gateway = self.workers[&serial].gateway;
         let since = self.time.saturating_sub(self.refusal_window());
         let price = refusal.needed.map_or(0, |price| price.micros());
@@ -49,6 +55,23 @@ impl World {
             RefusalCode::InvalidKey => row.key.revoked,
             RefusalCode::KeyExpired => row.key.expires_at.is_some_and(|at| at <= self.truth.latest_wall),
             RefusalCode::AccountSuspended => self.truth.was_suspended(row.account, since),
+            RefusalCode::PlanExcludesRoute => {
+                self.trace.count("refused: plan excludes route");
+                let includes = |it: Option<&Contract>| includes(it, path.trim_start_matches('/'));
+                let wait = self.conditions.patience_ms + self.conditions.timeout_ms;
+                let calm = self.time.saturating_sub((self.within_ms() + wait) * MS);
+                let since = if self.conditions.calm { calm } else { since };
+                self.truth.was(row.account, since, |it| !includes(it))
+            }
+            RefusalCode::KeyExcludesRoute => {
+                self.trace.count("refused: key excludes route");
+                let product = path.trim_start_matches('/');
+                row.key.products.as_ref().is_some_and(|products| !products.iter().any(|name| name == product))
+            }
+            RefusalCode::RateLimited => {
+                self.trace.count("refused: rate limited");
+                self.truth.paces.get(&(gateway, key)).is_some_and(|pace| pace.full_at == Some(self.time))
+            }
             RefusalCode::LedgerUnavailable => {
                 // A message failed lately, or the one about this key is still under way.
                 let worker = &self.workers[&serial];
@@ -83,23 +106,33 @@ impl World {
             })
     }
 
+    /// How long a gateway may go by what is no longer so (ms).
+    pub fn within_ms(&self) -> u64 {
+        if self.conditions.calm { CLOSED_WITHIN_MS } else { self.conditions.ttl_ms * 11 / 10 }
+    }
+
     /// A key that was revoked, or whose account is suspended, is not served from a lease for long.
     pub fn check_stopped(&self, gateway: usize, key: usize) -> Result<(), String> {
         let revoked = self.truth.revoked.get(&key).copied();
         let suspended = self.truth.suspended[self.bank.keys[key].account].0;
-        let unpaid = self.truth.contracts[self.bank.keys[key].account].last();
-        let unpaid = unpaid.filter(|(_, it)| it.as_ref().is_some_and(|it| it.standing == Standing::Unpaid));
-        let unpaid = unpaid.map(|(since, _)| *since);
+        let unpaid = |it: Option<&Contract>| it.is_some_and(|it| it.standing == Standing::Unpaid);
+        let unpaid = self.truth.since(self.bank.keys[key].account, unpaid);
         let Some(stopped) = revoked.into_iter().chain(suspended).chain(unpaid).min() else {
             return Ok(());
         };
-        let within = if self.conditions.calm { CLOSED_WITHIN_MS } else { self.conditions.ttl_ms * 11 / 10 };
+        let within = self.within_ms();
         let passed = (self.time - stopped) / MS;
         if passed > within {
             return Err(format!("gateway {gateway} still serves key {key}, stopped {passed} ms ago"));
         }
         Ok(())
     }
+}
+
+/// Whether a contract includes a product.
+pub fn includes(contract: Option<&Contract>, product: &str) -> bool {
+    let products = contract.filter(|it| it.is_in_force()).and_then(|it| it.products.as_ref());
+    products.is_none_or(|products| products.iter().any(|included| included.name == product))
 }
 
 /// Under which words a refusal is counted.

@@ -2,6 +2,7 @@
 //!
 //! Gateways are known here by their number, keys by theirs; amounts are micro-credits.
 
+use crate::limits::Pace;
 use faregate::decide::gate::Charge;
 use faregate::decide::lease::Purse;
 use faregate::decide::moment::Moment;
@@ -48,6 +49,8 @@ pub struct Truth {
     pub forfeited: BTreeMap<(usize, usize), i64>,
     /// By account: its contracts, each with the time from when on it counted.
     pub contracts: Vec<Vec<(u64, Option<Contract>)>>,
+    /// By gateway and key, where plans limit how fast requests may come.
+    pub paces: BTreeMap<(usize, usize), Pace>,
     /// How often the bank's contracts may have changed, as last seen.
     pub settled: u64,
     /// By key: when it was revoked.
@@ -140,6 +143,12 @@ impl Truth {
     pub fn was_short(&self, key: usize, since: u64, code: RefusalCode, price: i64) -> bool {
         let notes = self.short.get(&key).into_iter().flatten();
         notes.rev().take_while(|(at, _)| *at >= since).any(|(_, found)| found.refuses(code, price))
+    }
+
+    /// Since when what an account's contract is has been so without a break; `None` when it isn't.
+    pub fn since(&self, account: usize, so: impl Fn(Option<&Contract>) -> bool) -> Option<u64> {
+        let history = self.contracts[account].iter().rev();
+        history.take_while(|(_, contract)| so(contract.as_ref())).last().map(|(from, _)| *from)
     }
 
     /// Whether what an account's contract was at some moment since `since` is so.

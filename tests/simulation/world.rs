@@ -197,10 +197,7 @@ impl World {
                 Ok(())
             }
             Event::ArriveAt { worker, key, path } => self.arrive(worker, key, path),
-            Event::Over { worker, context } => {
-                self.end_request(worker, context);
-                Ok(())
-            }
+            Event::Over { worker, context } => self.end_request(worker, context),
             Event::HangUp { worker, context } => {
                 self.hang_up(worker, context);
                 Ok(())

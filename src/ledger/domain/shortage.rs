@@ -196,15 +196,21 @@ mod tests {
             of_plan: true,
         };
         let (budgets, grants) = ([budget(KEY, Unit::Hour, 100, 100)], [lapsing]);
-        let brings = |money, contract| {
+        let brings = |money, contract: Option<Contract>| {
+            let contract = contract.as_ref();
             let short = Shortage { grants: &grants, owed: credits(3), ..short(money, &budgets, contract) };
             short.refused(now()).reset.unwrap().brings
         };
         assert_eq!(brings(50, None), credits(20), "its time is over before the budget's period");
         let renews_at = Some("2026-11-21T12:30:00Z".parse().unwrap());
-        let renewed = Contract { renews_at, quota: credits(10), ..contract(Standing::Good, Beyond::Bought) };
-        assert_eq!(brings(50, Some(&renewed)), credits(27), "a smaller quota follows, and pays a debt first");
-        assert_eq!(brings(30, Some(&Contract { quota: credits(2), ..renewed })), Credits::ZERO);
+        let good = contract(Standing::Good, Beyond::Bought);
+        let renewed = |quota| Contract { renews_at, quota: credits(quota), ..good.clone() };
+        assert_eq!(
+            brings(50, Some(renewed(10))),
+            credits(27),
+            "a smaller quota follows, and pays a debt first"
+        );
+        assert_eq!(brings(30, Some(renewed(2))), Credits::ZERO);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One message from a gateway, as the store takes it in: all its entries and its usage in one transaction.
 
-use super::Bank;
+use super::{Bank, Level};
 use crate::mutant::Mutant;
 use faregate_ledger::domain::answer::needs_demand;
 use faregate_ledger::domain::exchange::{ask_again, beat_ms, check, needs_grants, unknown};
@@ -95,9 +95,6 @@ impl Bank {
                 self.accuse(format!("a lease drew beyond a budget: {budget:?}"));
             }
         }
-        if let Some(budget) = payer.purse.budgets().iter().find(|budget| now >= budget.until) {
-            self.accuse(format!("at {now} a budget's period was over: {budget:?}"));
-        }
         // What mutants bent of the contract stays as it was.
         payer.purse.account.contract.clone_from(&self.accounts[account].contract);
         if self.mutant == Some(Mutant::FinalWordAcknowledgedUnbooked) {
@@ -105,7 +102,14 @@ impl Bank {
         }
         let touched = verdict.touched && payer.lease.state == LeaseState::Open;
         let tight = payer.purse.account.tight;
+        let of_key = payer.key.clone();
         self.keep_payer(account, payer, touched, now);
+        let mut levels = self.budgets.iter().filter(|((owner, _), _)| *owner == account);
+        let over =
+            |(owner, level): &(&(usize, Scope), &Level)| owner.1.covers(&of_key) && now >= level.budget.until;
+        if let Some((_, level)) = levels.find(over) {
+            self.accuse(format!("at {now} a budget's period was over: {level:?}"));
+        }
         if let Some(refused) = verdict.answer.refused.as_ref().filter(|refused| refused.code.is_short()) {
             let least = entry.ask.map_or(Credits::ZERO, |ask| ask.least);
             let granted = verdict.answer.lease.map_or(Credits::ZERO, |lease| lease.granted);
