@@ -251,7 +251,13 @@ impl<M: SharedMemory> Gate<M> {
         let admit = |lease: &mut Lease, record: &[u8]| {
             untold.tell(lease);
             lease.note();
-            let price = lease::price(record, product, list)?;
+            let price = match lease::price(record, product, list) {
+                // What the plan says of a lease that is over may be long ago.
+                Err(RefusalCode::PlanExcludesRoute) if !lease.is_fresh(now) => {
+                    return Ok((list, Admission::Short, None));
+                }
+                price => price?,
+            };
             let admission = lease.admit(now, price);
             let paid = matches!(admission, Admission::Paid { .. });
             Ok((price, admission, if paid { lease.slice(now, price) } else { None }))
@@ -332,9 +338,12 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Decides without the ledger, as the rule says.
     pub(super) fn without_ledger(&mut self, lease: &str, number: usize, price: Credits) -> Outcome {
-        let Rule { on_ledger_error, .. } = self.settings.rule(number);
+        let Rule { on_ledger_error, product, price: list, .. } = self.settings.rule(number);
         if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {
-            let admit = |lease: &mut Lease, _: &[u8]| lease.admit_on_credit(price, limit);
+            let admit = |lease: &mut Lease, record: &[u8]| {
+                let included = lease::price(record, product.as_deref(), list.unwrap_or(price)).is_ok();
+                included && lease.admit_on_credit(price, limit)
+            };
             if let Some((true, record)) = shared::update_counters(&self.memory, lease, admit) {
                 self.counters.admitted += 1;
                 self.counters.on_credit += 1;
