@@ -49,13 +49,11 @@ impl Ord for dyn Named + '_ {
         let (this, that) = (self.text().as_bytes(), other.text().as_bytes());
         let pairs = || this.as_chunks::<8>().0.iter().zip(that.as_chunks::<8>().0);
         let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
-        match pairs().find(|(this, that)| number(this) != number(that)) {
-            Some((this, that)) => number(this).cmp(&number(that)),
-            None => {
-                let same = pairs().len() * 8;
-                this.get(same..).cmp(&that.get(same..))
-            }
+        if let Some((this, that)) = pairs().find(|(this, that)| number(this) != number(that)) {
+            return number(this).cmp(&number(that));
         }
+        let same = pairs().len() * 8;
+        this.get(same..).cmp(&that.get(same..))
     }
 }
 

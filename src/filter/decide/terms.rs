@@ -24,7 +24,9 @@ pub fn encode(products: &[Product]) -> Vec<u8> {
 /// The products that a key is limited to, as bytes.
 pub fn encode_names(names: &[String]) -> Vec<u8> {
     let mut out = Vec::new();
-    names.iter().for_each(|name| push(&mut out, name));
+    for name in names {
+        push(&mut out, name);
+    }
     out
 }
 

@@ -1,6 +1,10 @@
 //! The table of causes: everything that a refusal says because of its cause alone. `docs/refusals.md` has the same table.
 
-use faregate_protocol::RefusalCode::{self, *};
+use faregate_protocol::RefusalCode::{
+    self, AccountBudgetExhausted, AccountSuspended, InsufficientFunds, InvalidKey, KeyBudgetExhausted,
+    KeyExcludesRoute, KeyExpired, LedgerUnavailable, MissingKey, PaymentPastDue, PlanExcludesRoute,
+    QuotaExhausted, RateLimited, SubscriptionExpired, TeamBudgetExhausted,
+};
 
 /// A cause, and what follows from it.
 #[derive(Clone, Copy, Debug)]

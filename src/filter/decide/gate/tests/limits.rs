@@ -112,7 +112,9 @@ fn all_workers_together_admit_no_more_than_the_rate_and_who_is_turned_away_pays_
         }
     }
     assert!((20..=21).contains(&admitted), "{admitted} in a second");
-    workers.iter_mut().for_each(|gate| gate.settlements.tell_all(&memory));
+    for gate in &mut workers {
+        gate.settlements.tell_all(&memory);
+    }
     let lease = shared::read(&memory, &workers[0].names.lease(&Credential::Key(key()))).unwrap();
     let cheap = Credits::from_micros(10_000).times(admitted);
     assert_eq!(lease.sold(), credits(1).saturating_add(cheap), "and the stranger's");
@@ -144,9 +146,9 @@ fn only_so_many_requests_are_under_way_whatever_becomes_of_them() {
     gate.finish(&fourth, |_| End::NeverAsked);
     let both = [5, 6].map(|context| charge(arrive(&mut gate, 5, context, "/", &key())));
     assert_eq!(full(&mut gate), RefusalCode::RateLimited);
-    both.iter().for_each(|charge| {
+    for charge in &both {
         gate.finish(charge, |_| End::Answered(200));
-    });
+    }
 }
 
 #[test]
