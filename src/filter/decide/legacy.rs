@@ -64,15 +64,18 @@ impl<M: SharedMemory> Gate<M> {
 }
 
 fn report(value: &Value) -> Option<UsageReport> {
+    let mut shadow = Vec::new();
+    // Absent where nothing was watched.
+    if let Some(lines) = value.get("shadow").and_then(Value::as_array) {
+        for line in lines {
+            shadow.push(watched(line)?);
+        }
+    }
     Some(UsageReport {
         broker: text(value, "broker")?,
         seq: number(value, "seq")?,
         lines: value.get("lines")?.as_array()?.iter().map(line).collect::<Option<_>>()?,
-        // Absent where nothing was watched.
-        shadow: value
-            .get("shadow")
-            .and_then(Value::as_array)
-            .map_or(Some(Vec::new()), |lines| lines.iter().map(shadow).collect())?,
+        shadow,
     })
 }
 
@@ -86,7 +89,7 @@ fn line(value: &Value) -> Option<UsageLine> {
     })
 }
 
-fn shadow(value: &Value) -> Option<ShadowLine> {
+fn watched(value: &Value) -> Option<ShadowLine> {
     Some(ShadowLine {
         payer: text(value, "payer"),
         rule: text(value, "rule")?,
