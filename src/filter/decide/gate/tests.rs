@@ -421,8 +421,8 @@ fn what_a_rule_would_have_refused_is_reported_with_who_and_why() {
     for context in 3..5 {
         arrive(&mut gate, 1, context, "/", &key());
     }
-    gate.tick(at(10_000));
-    talk(&mut gate, &mut bank, 10_000);
+    runs(&mut gate, 50, 6_000);
+    talk(&mut gate, &mut bank, 6_000);
 
     let reports: Vec<_> = bank.messages.iter().filter_map(|message| message.usage.as_ref()).collect();
     assert_eq!((reports.len(), reports[0].lines.len()), (1, 0), "nothing was sold");
