@@ -86,7 +86,7 @@ async fn sqlite_databases_of_every_version_are_gone_on_from() {
         conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         conn.execute_batch(&read("sqlite", version)).unwrap();
         drop(conn);
-        goes_on(&Database::Directory(dir.path().to_owned())).await;
+        Box::pin(goes_on(&Database::Directory(dir.path().to_owned()))).await;
     }
 }
 
@@ -99,7 +99,7 @@ async fn postgres_databases_of_every_version_are_gone_on_from() {
         let conn = postgres::copy::connect(&settings).await.unwrap();
         conn.batch_execute(&sql).await.unwrap();
         drop(conn);
-        goes_on(&Database::Server(Box::new(settings))).await;
+        Box::pin(goes_on(&Database::Server(Box::new(settings)))).await;
     }
 }
 
@@ -113,7 +113,7 @@ async fn fixtures_are_written_on_request() {
     if !path.exists() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&Database::Directory(dir.path().to_owned())).await;
-        furnish(&store).await;
+        Box::pin(furnish(&store)).await;
         store.close().await;
         let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
         std::fs::write(path, dump(&conn)).unwrap();
@@ -123,7 +123,7 @@ async fn fixtures_are_written_on_request() {
         let server = Server::shared().expect("PostgreSQL is installed");
         let settings = server.database().await;
         let store = open(&Database::Server(Box::new(settings.clone()))).await;
-        furnish(&store).await;
+        Box::pin(furnish(&store)).await;
         store.close().await;
         std::fs::write(path, server.dump(&settings)).unwrap();
     }
