@@ -2,6 +2,7 @@
 
 mod backup;
 mod bad_input;
+mod bodies;
 mod budgets;
 mod causes;
 mod configuration;

@@ -19,6 +19,8 @@ pub struct Setup<'a> {
     pub config: Value,
     /// Members of Envoy's connection manager that differ from [`envoy_config`].
     pub manager: Value,
+    /// Members of the filter's plugin configuration in Envoy that are set besides.
+    pub plugin: Value,
     /// The filter that Envoy loads, if not the one that was built.
     pub filter: Option<PathBuf>,
     /// Environment variables of the ledger and of Envoy.
@@ -33,6 +35,7 @@ impl Default for Setup<'_> {
             serve: &[],
             config: json!({}),
             manager: json!({}),
+            plugin: json!({}),
             filter: None,
             environment: Vec::new(),
         }
@@ -96,6 +99,9 @@ impl World {
             let manager = config.pointer_mut(manager).expect("a connection manager");
             for (name, value) in setup.manager.as_object().expect("an object of overrides") {
                 manager[name] = value.clone();
+            }
+            for (name, value) in setup.plugin.as_object().expect("an object of overrides") {
+                manager["http_filters"][0]["typed_config"]["config"][name] = value.clone();
             }
             if let Some(filter) = &setup.filter {
                 manager["http_filters"][0]["typed_config"]["config"]["vm_config"]["code"] =

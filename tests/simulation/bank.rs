@@ -5,16 +5,24 @@
 
 pub mod audit;
 mod beat;
+mod budgets;
 mod exchange;
+pub mod plans;
+mod shortage;
 mod upkeep;
 
 use crate::mutant::Mutant;
 use faregate_ledger::domain::entry::Book;
 use faregate_ledger::domain::{
     Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Kind,
-    Lease, Payer, Purse,
+    Lease, Payer, Purse, Scope, TeamNo,
 };
+use jiff::Timestamp;
 use std::collections::BTreeMap;
+
+pub use budgets::Level;
+pub use plans::{Plan, Subscribed};
+pub use shortage::Found;
 
 /// A credential, and what the gateways are shown of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +40,18 @@ pub struct LeaseRow {
     pub touch: i64,
 }
 
+/// A grant, and what must be known of it besides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrantRow {
+    pub account: usize,
+    pub grant: Grant,
+    pub amount: i64,
+    /// Which subscription gave it.
+    pub subscription: Option<i64>,
+    /// What was taken out of it unused, by the minute.
+    pub lapsed: BTreeMap<i64, i64>,
+}
+
 /// What was sold, as gateways reported it for invoices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -45,7 +65,17 @@ pub struct Usage {
 pub struct Bank {
     pub accounts: Vec<Account>,
     pub keys: Vec<KeyRow>,
-    pub grants: Vec<(usize, Grant)>,
+    pub grants: Vec<GrantRow>,
+    pub plans: Vec<Plan>,
+    /// The newest of an account comes last.
+    pub subscriptions: Vec<Subscribed>,
+    pub budgets: BTreeMap<(usize, Scope), Level>,
+    /// How often a contract may have changed.
+    pub settled: u64,
+    /// The first thing that a change of plans or budgets did wrong.
+    pub wrong: Option<String>,
+    /// Where too little was left since this was last taken.
+    pub short: Vec<Found>,
     pub gateways: BTreeMap<String, GatewayNo>,
     pub leases: BTreeMap<(GatewayNo, KeyNo), LeaseRow>,
     /// Account, key and gateway of each change; zeros as in the store's table.
@@ -69,6 +99,12 @@ impl Bank {
             accounts: Vec::new(),
             keys: Vec::new(),
             grants: Vec::new(),
+            plans: Vec::new(),
+            subscriptions: Vec::new(),
+            budgets: BTreeMap::new(),
+            settled: 0,
+            wrong: None,
+            short: Vec::new(),
             gateways: BTreeMap::new(),
             leases: BTreeMap::new(),
             changes: Vec::new(),
@@ -98,12 +134,17 @@ impl Bank {
         });
     }
 
-    /// Gives an account a key.
-    pub fn open_key(&mut self, account: usize, secret: String, expires_at: Option<jiff::Timestamp>) {
+    /// Gives an account a key, of a team if it says so, and for some products only.
+    pub fn open_key(
+        &mut self,
+        account: usize,
+        secret: String,
+        expires_at: Option<Timestamp>,
+        (team, products): (Option<TeamNo>, Option<Vec<String>>),
+    ) {
         let number = self.keys.len();
         let id = KeyId::stored(format!("key_{number}"));
-        let key =
-            Key { no: KeyNo(number as i64 + 1), id, revoked: false, expires_at, team: None, products: None };
+        let key = Key { no: KeyNo(number as i64 + 1), id, revoked: false, expires_at, team, products };
         self.keys.push(KeyRow { key, secret, account, expiry_told: false });
     }
 
@@ -124,12 +165,12 @@ impl Bank {
 
     fn purse(&self, account: usize, lease: Option<&Lease>) -> Purse {
         let drawn = |no: GrantNo| lease.is_some_and(|lease| lease.draws.iter().any(|draw| draw.grant == no));
-        let of_account = self.grants.iter().filter(|(owner, _)| *owner == account);
-        let live = of_account.filter(|(_, grant)| grant.remaining.is_positive() || drawn(grant.no));
-        Purse::new(self.accounts[account].clone(), live.map(|(_, grant)| grant.clone()).collect())
+        let of_account = self.grants.iter().filter(|row| row.account == account);
+        let live = of_account.filter(|row| row.grant.remaining.is_positive() || drawn(row.grant.no));
+        Purse::new(self.accounts[account].clone(), live.map(|row| row.grant.clone()).collect())
     }
 
-    fn keep_payer(&mut self, account: usize, payer: Payer, touched: bool) {
+    fn keep_payer(&mut self, account: usize, payer: Payer, touched: bool, now: Timestamp) {
         let lease = payer.lease;
         let place = (lease.gateway, lease.key);
         if lease.fence > 0 || lease.on_credit.is_positive() {
@@ -144,15 +185,26 @@ impl Bank {
                 }
             }
         }
-        self.keep_purse(account, &payer.purse);
+        self.keep_budgets(account, &payer.key, payer.purse.budgets());
+        self.keep_purse(account, &payer.purse, now);
+        self.meter(account, &payer.key, payer.purse.postings());
     }
 
-    fn keep_purse(&mut self, account: usize, purse: &Purse) {
+    fn keep_purse(&mut self, account: usize, purse: &Purse, now: Timestamp) {
         for grant in purse.changed_grants() {
-            self.grants[grant.no.0 as usize - 1].1.remaining = grant.remaining;
+            self.grants[grant.no.0 as usize - 1].grant.remaining = grant.remaining;
         }
+        let plan_only = self.accounts[account].contract.as_ref().is_some_and(|it| it.refuses_beyond());
         for posting in purse.postings() {
             let amount = posting.amount.micros();
+            if posting.kind == Kind::Expire {
+                let minute = now.as_second().div_euclid(60);
+                *self.grants[posting.grant.0 as usize - 1].lapsed.entry(minute).or_default() += amount;
+            }
+            let bought = || self.grants[posting.grant.0 as usize - 1].subscription.is_none();
+            if plan_only && posting.kind == Kind::Draw && bought() {
+                self.accuse(format!("{posting:?} is not of the plan, which refuses beyond"));
+            }
             *self.entries.entry((account, posting.kind)).or_default() += amount;
             if posting.kind.to() == Book::Revenue {
                 *self.charged.entry((posting.place.gateway, posting.place.key)).or_default() += amount;
@@ -165,6 +217,10 @@ impl Bank {
                 row.lease.brisk = purse.account.tight;
             }
         }
+    }
+
+    fn accuse(&mut self, what: String) {
+        self.wrong.get_or_insert(what);
     }
 
     fn announce(&mut self, account: i64, key: i64, gateway: i64) {

@@ -23,6 +23,7 @@ impl World {
             for _ in 0..self.random.between(1, self.conditions.burst) {
                 let worker = self.random.pick(&all);
                 let path = self.random.pick(&PATHS);
+                let path = self.conditions.steady.filter(|_| key > 0).unwrap_or(path);
                 let moment = self.random.between(0, 3 * MS);
                 self.later(moment, Event::ArriveAt { worker, key, path });
             }
@@ -34,7 +35,7 @@ impl World {
     }
 
     /// A request is judged.
-    pub fn arrive(&mut self, serial: u64, key: usize, path: &str) -> Result<(), String> {
+    pub fn arrive(&mut self, serial: u64, key: usize, path: &'static str) -> Result<(), String> {
         let secret = self.bank.keys[key].secret.clone();
         let headers =
             [(":path".to_owned(), path.as_bytes().to_vec()), ("x-api-key".to_owned(), secret.into())];
@@ -47,12 +48,15 @@ impl World {
             self.later(soon, Event::Bell { worker: serial });
         }
         match arrival {
-            Arrival::Decided(outcome) => self.carry_out(serial, context, key, outcome),
+            Arrival::Decided(outcome) => {
+                self.note_throttle(self.workers[&serial].gateway, key);
+                self.carry_out(serial, context, (key, path), outcome)
+            }
             Arrival::Waits => {
                 let wait = self.conditions.patience_ms + self.conditions.timeout_ms;
                 let deadline = now.plus_millis(wait);
                 let worker = self.workers.get_mut(&serial).expect("it is alive");
-                worker.parked.insert(context, (key, deadline));
+                worker.parked.insert(context, (key, path, deadline));
                 self.trace.count("requests that waited");
                 if self.random.chance(self.conditions.hang_ups) {
                     let after = self.random.between(0, 500) * MS;
@@ -77,8 +81,8 @@ impl World {
     pub fn resolve(&mut self, serial: u64, resolutions: Vec<Resolution>) -> Result<(), String> {
         for Resolution { context, outcome } in resolutions {
             let worker = self.workers.get_mut(&serial).expect("it is alive");
-            if let Some((key, _)) = worker.parked.remove(&context) {
-                self.carry_out(serial, context, key, outcome)?;
+            if let Some((key, path, _)) = worker.parked.remove(&context) {
+                self.carry_out(serial, context, (key, path), outcome)?;
             } else if worker.gone.remove(&context) {
                 if let Outcome::Pass(Passage::Paid(charge)) = outcome {
                     self.sold(serial, &charge)?;
@@ -101,7 +105,13 @@ impl World {
         self.truth.released(place, charge, fence);
     }
 
-    fn carry_out(&mut self, serial: u64, context: u32, key: usize, outcome: Outcome) -> Result<(), String> {
+    fn carry_out(
+        &mut self,
+        serial: u64,
+        context: u32,
+        (key, path): (usize, &str),
+        outcome: Outcome,
+    ) -> Result<(), String> {
         match outcome {
             Outcome::Pass(Passage::Paid(charge)) => {
                 self.trace.count("requests served");
@@ -118,7 +128,7 @@ impl World {
             }
             Outcome::Refuse(refusal) => {
                 self.trace.count("requests refused");
-                self.check_refusal(serial, key, &refusal)
+                self.check_refusal(serial, key, path, &refusal)
             }
         }
     }
@@ -136,15 +146,22 @@ impl World {
         let row = self.bank.lease(&self.gateways[gateway].name, key);
         let checked = self.truth.sold((gateway, key), charge, now, row);
         checked.map_err(|what| format!("gateway {gateway}, key {key}: {what}"))?;
-        if matches!(charge.purse, Purse::Lease(_)) { self.check_stopped(gateway, key) } else { Ok(()) }
+        if !matches!(charge.purse, Purse::Lease(_)) {
+            return Ok(());
+        }
+        self.check_stopped(gateway, key)?;
+        self.check_purse(gateway, key)?;
+        self.check_price(key, charge)?;
+        self.check_pace(gateway, key, charge)
     }
 
     /// An admitted request has come to its end.
-    pub fn end_request(&mut self, serial: u64, context: u32) {
+    pub fn end_request(&mut self, serial: u64, context: u32) -> Result<(), String> {
         let worker = self.workers.get_mut(&serial).expect("it is alive");
-        let Some(charge) = worker.open.remove(&context) else {
-            return;
+        let Some(mut charge) = worker.open.remove(&context) else {
+            return Ok(());
         };
+        charge.counted &= self.mutant != Some(Mutant::EndsUntold);
         let end = match self.random.between(0, 99) {
             0..=84 => End::Answered(200),
             85..=92 => End::Answered(503),
@@ -168,6 +185,7 @@ impl World {
             *self.truth.kept.entry(place).or_default() += charged.micros();
         }
         self.say(|| format!("request {context} at worker {serial} ends: {end:?}, charged {charged}"));
+        self.check_under_way(place.0, place.1)
     }
 
     /// At which fence the lease of a charge is now.

@@ -36,8 +36,9 @@ impl Clock {
     }
 }
 
-/// What a ledger's wall clock shows at `time`, when it is `off_ms` wrong.
-pub fn wall(time: u64, off_ms: i64) -> Timestamp {
-    let ms = WALL_START_MS + (time / MS) as i64 + off_ms;
+/// What a ledger's wall clock shows at `time`, when it is `off_ms` wrong and runs so many times as fast as
+/// time really passes, so that periods of hours and days end within a world.
+pub fn wall(time: u64, off_ms: i64, pace: u64) -> Timestamp {
+    let ms = WALL_START_MS + (u128::from(time) * u128::from(pace) / u128::from(MS)) as i64 + off_ms;
     Timestamp::from_millisecond(ms).expect("the simulation stays in this century")
 }

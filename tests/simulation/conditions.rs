@@ -20,6 +20,9 @@ pub enum Trouble {
     KeyRevoked,
     AccountSuspended,
     RecalledByOperator,
+    /// Something about plans and subscriptions.
+    PlanChanges,
+    BudgetChanges,
 }
 
 /// What disturbs the service.
@@ -81,17 +84,54 @@ pub struct Conditions {
     /// Mean time between troubles (ms), and which there are.
     pub trouble_ms: u64,
     pub troubles: Vec<Trouble>,
+    /// What accounts subscribe to; `None` in worlds without plans.
+    pub planned: Option<Planned>,
+    /// What all keys but the first ask for all the time, in some worlds with products.
+    pub steady: Option<&'static str>,
+}
+
+/// A world with plans, teams and budgets.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// How many times as fast as time the wall clocks run.
+    pub pace: u64,
+    pub plans: usize,
+    /// Plans limit how fast requests may come.
+    pub limits: bool,
+    /// Plans and keys are limited to products, and prices differ.
+    pub products: bool,
+    pub budgets: bool,
+}
+
+impl Planned {
+    /// Every other seed has plans. Their chance is its own, so that the others stay as they were.
+    fn draw(random: &mut Random) -> Option<Self> {
+        random.chance(500).then(|| Self {
+            pace: random.pick(&[100, 600, 600, 3_600]),
+            plans: random.pick(&[1, 2, 3]),
+            limits: random.chance(400),
+            products: random.chance(400),
+            budgets: random.chance(600),
+        })
+    }
 }
 
 impl Conditions {
     /// The conditions of a seed.
-    pub fn draw(random: &mut Random) -> Self {
+    pub fn draw(random: &mut Random, of_plans: &mut Random) -> Self {
+        let planned = Planned::draw(of_plans);
+        let has_products = planned.as_ref().is_some_and(|planned| planned.products);
+        let steady = (has_products && of_plans.chance(500)).then(|| of_plans.pick(&["/half", "/three"]));
         let calm = random.chance(200);
         let ttl_ms = random.pick(&[3_000, 6_000, 10_000, 20_000]);
         let rate = |random: &mut Random, choices: &[u64]| if calm { 0 } else { random.pick(choices) };
         let mut troubles: Vec<Trouble> = EVERYDAY.into_iter().filter(|_| random.chance(600)).collect();
         if !calm {
             troubles.extend(FAULTS.into_iter().filter(|_| random.chance(450)));
+        }
+        if let Some(planned) = &planned {
+            troubles.extend([Trouble::PlanChanges; 2]);
+            troubles.extend(planned.budgets.then_some(Trouble::BudgetChanges));
         }
         Self {
             calm,
@@ -119,14 +159,26 @@ impl Conditions {
             races: random.pick(&[0, 20, 100]),
             trouble_ms: random.pick(&[500, 1_500, 4_000]),
             troubles,
+            planned,
+            steady,
         }
+    }
+
+    /// How many times as fast as time the wall clocks run.
+    pub fn pace(&self) -> u64 {
+        self.planned.as_ref().map_or(1, |planned| planned.pace)
     }
 
     /// The gates' configuration.
     pub fn settings(&self) -> Settings {
+        let has_products = self.planned.as_ref().is_some_and(|planned| planned.products);
         let route = |name: &str, price: &str| {
             let path = format!("/{name}");
-            json!({"name": name, "match": {"path": {"exact": path}}, "price": price})
+            let mut rule = json!({"name": name, "match": {"path": {"exact": path}}, "price": price});
+            if has_products && PRODUCTS.contains(&name) {
+                rule["product"] = json!(name);
+            }
+            rule
         };
         let mut config = json!({
             "ledger": {"cluster": "ledger", "token": {"env": "TOKEN"}, "timeout_ms": self.timeout_ms},
@@ -147,5 +199,7 @@ impl Conditions {
 pub const ON_CREDIT_LIMIT: &str = "5";
 /// The same in micro-credits.
 pub const ON_CREDIT_LIMIT_MICROS: i64 = 5_000_000;
+/// The products that some plans leave out; the paths of these names.
+pub const PRODUCTS: [&str; 2] = ["half", "three"];
 /// The paths that clients ask for, the usual one most often.
 pub const PATHS: [&str; 6] = ["/one", "/one", "/one", "/half", "/three", "/dust"];

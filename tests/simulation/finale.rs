@@ -120,10 +120,13 @@ impl World {
                 let charged = place.and_then(|place| self.bank.charged.get(&place)).copied().unwrap_or(0);
                 let sold = self.truth.total(number, key);
                 let slices = self.truth.lost_slices.get(&(number, key)).copied().unwrap_or(0);
-                if charged > sold + slices || (gateway.alive && charged < sold) {
+                let forfeited = self.truth.forfeited.get(&(number, key)).copied().unwrap_or(0);
+                if charged > sold + slices + forfeited || (gateway.alive && charged < sold) {
                     return Err(format!("gateway {number} sold {sold} to key {key}, charged {charged}"));
                 }
-                lost[self.bank.keys[key].account] += sold - charged;
+                // What was forfeited is charged though perhaps not sold; it makes up for nobody else's loss.
+                let least = if forfeited > 0 { 0 } else { i64::MIN };
+                lost[self.bank.keys[key].account] += (sold - charged).max(least);
                 let booked = place.and_then(|place| self.bank.usage.get(&place)).map_or(0, |u| u.micros);
                 let kept = self.truth.kept.get(&(number, key)).copied().unwrap_or(0);
                 let whole = gateway.alive && !gateway.maimed;
@@ -169,7 +172,7 @@ impl World {
             same_money(&before, &self.bank, letter)?;
         }
         for place in self.bank.overdue(i64::MAX) {
-            self.bank.reclaim(place, now).map_err(|error| error.to_string())?;
+            self.bank.take_back(place, now).map_err(|error| error.to_string())?;
         }
         audit::all(&self.bank)?;
         let books = |bank: &crate::bank::Bank| bank.accounts.iter().map(|a| a.books).collect::<Vec<_>>();

@@ -32,8 +32,8 @@ pub struct Gateway {
 pub struct Worker {
     pub gateway: usize,
     pub gate: Gate<Memory>,
-    /// Requests that wait, and their end by the gateway's clock.
-    pub parked: BTreeMap<u32, (usize, Moment)>,
+    /// Requests that wait: their key and path, and their end by the gateway's clock.
+    pub parked: BTreeMap<u32, (usize, &'static str, Moment)>,
     /// Requests that waited until their client hung up.
     pub gone: BTreeSet<u32>,
     /// Requests that are under way.
@@ -116,7 +116,8 @@ impl World {
         self.resolve(serial, resolutions)?;
         self.speak(serial);
         let worker = &self.workers[&serial];
-        if let Some((context, (key, _))) = worker.parked.iter().find(|(_, (_, deadline))| *deadline <= now) {
+        if let Some((context, (key, ..))) = worker.parked.iter().find(|(_, (.., deadline))| *deadline <= now)
+        {
             return Err(format!(
                 "request {context} of key {key} still waits at worker {serial} after its time"
             ));

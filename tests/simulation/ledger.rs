@@ -1,9 +1,10 @@
 //! A ledger process: what it knows only as long as it runs, and its regular jobs on the durable state.
 
-use crate::clock::{Clock, MS, wall};
+use crate::clock::{Clock, MS};
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
+use faregate_ledger::domain::contract::Remainder;
 use faregate_ledger::domain::reclaim::Watch;
 use faregate_ledger::domain::{GatewayNo, KeyNo};
 use jiff::Timestamp;
@@ -36,7 +37,7 @@ impl Ledger {
 impl World {
     /// What a ledger's wall clock shows.
     pub fn wall(&self, ledger: usize) -> Timestamp {
-        wall(self.time, self.ledgers[ledger].off_ms)
+        self.wall_at(self.time, self.ledgers[ledger].off_ms)
     }
 
     fn patience(&self) -> Duration {
@@ -99,7 +100,13 @@ impl World {
         let gateway = self.gateways.iter().position(|gateway| Some(&gateway.name) == name);
         let gateway = gateway.expect("only gateways open leases");
         let (account, key) = (row.lease.account.0 as usize - 1, place.1.0 as usize - 1);
-        self.truth.reclaimed(account, (gateway, key), &row, back.micros());
+        let contract = self.bank.accounts[account].contract.as_ref();
+        if contract.is_some_and(|contract| contract.remainder == Remainder::Operator) {
+            *self.truth.forfeited.entry((gateway, key)).or_default() += back.micros();
+            self.trace.count("leases forfeited");
+        } else {
+            self.truth.reclaimed(account, (gateway, key), &row, back.micros());
+        }
         self.trace.count("leases reclaimed");
         self.say(|| {
             let fence = row.lease.fence;
@@ -120,6 +127,14 @@ impl World {
             self.trace.count("expiries");
             self.say(|| format!("ledger {number} lets {lapsed} accounts' grants or keys expire"));
             crate::bank::audit::all(&self.bank)?;
+        }
+        if !self.bank.subscriptions.is_empty() {
+            let renewed = self.bank.renew(now).map_err(|error| error.to_string())?;
+            if renewed > 0 {
+                self.trace.count("renewals");
+                self.say(|| format!("ledger {number} renews {renewed} subscriptions"));
+                crate::bank::audit::all(&self.bank)?;
+            }
         }
         let again = self.ledgers[number].clock.really(EXPIRY_MS.max(self.tick_ms) * MS);
         self.later(again, Event::Expiry { ledger: number, start });

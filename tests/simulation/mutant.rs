@@ -3,7 +3,8 @@
 //! None of them is in the product: each bends what goes into the real code or comes out of it, at the seams
 //! where the simulator stands in for the host, the store or the clock.
 
-use faregate_ledger::domain::{Key, Lease, LeaseState};
+use faregate_ledger::domain::contract::Beyond;
+use faregate_ledger::domain::{Key, Lease, LeaseState, Payer};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::Entry;
 
@@ -54,11 +55,35 @@ pub enum Mutant {
     NameReusedAfterWipe,
     /// Requests that wait are forgotten when their answer is lost.
     WaitersForgotten,
+    /// A budget keeps counting what was given back.
+    BudgetNotGivenBack,
+    /// A budget's period never ends.
+    BudgetPeriodNotRolled,
+    /// Budgets are counted and stop nobody.
+    BudgetsIgnored,
+    /// A quota is given for the same period again.
+    RenewedTwice,
+    /// What a plan gave can be spent for ever.
+    QuotaNeverLapses,
+    /// Exchanges know nothing of contracts.
+    ContractIgnored,
+    /// What was bought pays though the plan refuses beyond its quota.
+    BeyondIgnored,
+    /// What was forfeited is charged again when the gateway tells of it.
+    ForfeitedChargedTwice,
+    /// Gateways aren't told when a subscription changes.
+    PlanChangesUntold,
+    /// Gateways aren't told of limits.
+    LimitsIgnored,
+    /// A gateway doesn't notice that requests are over.
+    EndsUntold,
+    /// Gateways aren't told of products.
+    ProductsIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 34] = [
         Self::SpentMergedByLast,
         Self::ReturnedMergedBySum,
         Self::OnCreditBookedTwice,
@@ -81,6 +106,18 @@ impl Mutant {
         Self::LostRaceUnnoticed,
         Self::NameReusedAfterWipe,
         Self::WaitersForgotten,
+        Self::BudgetNotGivenBack,
+        Self::BudgetPeriodNotRolled,
+        Self::BudgetsIgnored,
+        Self::RenewedTwice,
+        Self::QuotaNeverLapses,
+        Self::ContractIgnored,
+        Self::BeyondIgnored,
+        Self::ForfeitedChargedTwice,
+        Self::PlanChangesUntold,
+        Self::LimitsIgnored,
+        Self::EndsUntold,
+        Self::ProductsIgnored,
     ];
 
     /// The one of this name.
@@ -117,6 +154,16 @@ impl Mutant {
                 }
             }
             Self::RevokedKeyRenewed => key.revoked = false,
+            _ => {}
+        }
+    }
+
+    /// Bends what the ledger goes by.
+    pub fn before_verdict(self, payer: &mut Payer) {
+        let contract = &mut payer.purse.account.contract;
+        match (self, contract) {
+            (Self::ContractIgnored, contract) => *contract = None,
+            (Self::BeyondIgnored, Some(contract)) => contract.beyond = Beyond::Bought,
             _ => {}
         }
     }

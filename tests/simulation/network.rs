@@ -8,7 +8,7 @@ use crate::world::World;
 use faregate::decide::identity::Credential;
 use faregate::decide::shared::{self, Names};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, Limits};
 use std::rc::Rc;
 
 /// One message in so many is said again at once, and one in so many at the end.
@@ -87,8 +87,8 @@ impl World {
             self.before_last_write = Some(self.bank.clone());
         }
         let answer = self.bank.exchange(message, now).map_err(|error| error.to_string())?;
-        self.note(message, &answer);
         self.say(|| format!("ledger {ledger} answers {id} of worker {serial}: {}", answer_words(&answer)));
+        self.note_short();
         if let Some(undo) = undo {
             self.bank = undo;
             return self.send_back(serial, id, Some(Rc::new(answer)));
@@ -112,13 +112,10 @@ impl World {
     }
 
     /// Notes for whom the ledger found too little, to judge refusals by.
-    fn note(&mut self, message: &ExchangeRequest, answer: &ExchangeResponse) {
+    fn note_short(&mut self) {
         let forget_before = self.time.saturating_sub(self.refusal_window());
-        for (entry, answer) in message.entries.iter().zip(&answer.entries) {
-            let short = answer.refused.as_ref().filter(|refused| refused.code.is_short());
-            if let (Some(refused), Some(key)) = (short, self.bank.payer(&entry.payer)) {
-                self.truth.note_short(self.time, key, refused.available.micros(), forget_before);
-            }
+        for found in std::mem::take(&mut self.bank.short) {
+            self.truth.note_short(self.time, found, forget_before);
         }
     }
 
@@ -174,6 +171,9 @@ impl World {
         let answered = answer.is_some();
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         let resolutions = worker.gate.answered(now, id, answer);
+        for key in 0..self.bank.keys.len() {
+            self.note_throttle(gateway, key);
+        }
         if answered || self.mutant != Some(Mutant::WaitersForgotten) {
             self.resolve(serial, resolutions)?;
         }
@@ -184,9 +184,13 @@ impl World {
     /// What mutants do to an answer.
     fn bend(&self, gateway: usize, took_ms: u64, about: &[Option<usize>], answer: &mut ExchangeResponse) {
         for (key, told) in about.iter().zip(&mut answer.entries) {
+            if let (Some(Mutant::ProductsIgnored), Some(facts)) = (self.mutant, &mut told.facts) {
+                (facts.products, facts.key_products) = (None, None);
+            }
             let (Some(key), Some(granted)) = (*key, &mut told.lease) else { continue };
             match self.mutant {
                 Some(Mutant::DeadlineFromReceipt) => granted.ttl_ms += took_ms,
+                Some(Mutant::LimitsIgnored) => granted.limits = Limits::default(),
                 Some(Mutant::GrantedMergedBySum) => {
                     let had = self.record(gateway, key).filter(|had| had.fence == granted.fence);
                     let had = had.map_or(Credits::ZERO, |had| had.granted);
@@ -217,7 +221,15 @@ pub fn same_money(before: &Bank, after: &Bank, message: &ExchangeRequest) -> Res
         (a.spent, a.expired, a.owed, a.granted) == (b.spent, b.expired, b.owed, b.granted)
             && (asks || (a.available, a.held) == (b.available, b.held))
     });
-    if same && books { Ok(()) } else { Err(format!("said again, a message changed something: {message:?}")) }
+    let budgets = before.budgets.iter().zip(&after.budgets).all(|((_, a), (_, b))| {
+        a.budget.start != b.budget.start
+            || a.budget.spent == b.budget.spent && (asks || a.budget.held == b.budget.held)
+    });
+    if same && books && budgets {
+        Ok(())
+    } else {
+        Err(format!("said again, a message changed something: {message:?}"))
+    }
 }
 
 fn words(message: &ExchangeRequest) -> String {

@@ -3,6 +3,8 @@
 use crate::clock::MS;
 use crate::world::World;
 use faregate::decide::refusal::Refusal;
+use faregate_ledger::domain::contract::{Contract, Standing};
+use faregate_ledger::domain::{Key, Scope};
 use faregate_protocol::RefusalCode;
 
 /// For how long a gate remembers a refusal (ms), with room for a slow clock.
@@ -20,16 +22,22 @@ impl World {
     }
 
     /// A caller is refused only when there is nothing left for it, or for a reason that is true.
-    pub fn check_refusal(&mut self, serial: u64, key: usize, refusal: &Refusal) -> Result<(), String> {
+    pub fn check_refusal(
+        &mut self,
+        serial: u64,
+        key: usize,
+        path: &str,
+        refusal: &Refusal,
+    ) -> Result<(), String> {
         let gateway = self.workers[&serial].gateway;
         let since = self.time.saturating_sub(self.refusal_window());
         let price = refusal.needed.map_or(0, |price| price.micros());
         self.say(|| format!("worker {serial} refuses {price} micro-credits to key {key}: {}", refusal.code));
         let row = &self.bank.keys[key];
         let is_true = match refusal.code {
-            RefusalCode::InsufficientFunds => {
-                self.trace.count("refused: insufficient funds");
-                let idle = if self.conditions.calm { self.idle(gateway, key, price) } else { None };
+            code if code.is_short() => {
+                self.trace.count(counted(code));
+                let idle = if self.conditions.calm { self.idle(gateway, key, price, code) } else { None };
                 if let Some((at, other)) = idle {
                     let lease = self.record(at, other);
                     let row = self.bank.lease(&self.gateways[at].name, other);
@@ -38,11 +46,32 @@ impl World {
                         "key {key} is refused {price} while gateway {at} sits on more for key {other}: {lease:?}; {row:?}"
                     ));
                 }
-                self.truth.was_short(key, since, price)
+                self.truth.was_short(key, since, code, price)
+            }
+            RefusalCode::PaymentPastDue => {
+                self.trace.count("refused: payment past due");
+                self.truth.was(row.account, since, |it| it.is_some_and(|it| it.standing == Standing::Unpaid))
             }
             RefusalCode::InvalidKey => row.key.revoked,
             RefusalCode::KeyExpired => row.key.expires_at.is_some_and(|at| at <= self.truth.latest_wall),
             RefusalCode::AccountSuspended => self.truth.was_suspended(row.account, since),
+            RefusalCode::PlanExcludesRoute => {
+                self.trace.count("refused: plan excludes route");
+                let includes = |it: Option<&Contract>| includes(it, path.trim_start_matches('/'));
+                let wait = self.conditions.patience_ms + self.conditions.timeout_ms;
+                let calm = self.time.saturating_sub((self.within_ms() + wait) * MS);
+                let since = if self.conditions.calm { calm } else { since };
+                self.truth.was(row.account, since, |it| !includes(it))
+            }
+            RefusalCode::KeyExcludesRoute => {
+                self.trace.count("refused: key excludes route");
+                let product = path.trim_start_matches('/');
+                row.key.products.as_ref().is_some_and(|products| !products.iter().any(|name| name == product))
+            }
+            RefusalCode::RateLimited => {
+                self.trace.count("refused: rate limited");
+                self.truth.paces.get(&(gateway, key)).is_some_and(|pace| pace.full_at == Some(self.time))
+            }
             RefusalCode::LedgerUnavailable => {
                 // A message failed lately, or the one about this key is still under way.
                 let worker = &self.workers[&serial];
@@ -56,11 +85,18 @@ impl World {
     }
 
     /// A lease, if there is one, that lay unused all the time that a caller of the same account waited.
-    fn idle(&self, gateway: usize, key: usize, price: i64) -> Option<(usize, usize)> {
+    fn idle(&self, gateway: usize, key: usize, price: i64, code: RefusalCode) -> Option<(usize, usize)> {
+        let Key { no, team, .. } = self.bank.keys[key].key;
         let account = self.bank.keys[key].account;
+        let scope = match (code, team) {
+            (RefusalCode::KeyBudgetExhausted, _) => Scope::Key(no),
+            (RefusalCode::TeamBudgetExhausted, Some(team)) => Scope::Team(team),
+            _ => Scope::Account,
+        };
         let wait = self.conditions.patience_ms + REMEMBERED_MS + 200;
         let before = self.time.saturating_sub(wait * MS);
         let keys = (0..self.bank.keys.len()).filter(|other| self.bank.keys[*other].account == account);
+        let keys = keys.filter(|other| scope.covers(&self.bank.keys[*other].key));
         keys.flat_map(|other| (0..self.gateways.len()).map(move |at| (at, other)))
             .filter(|place| *place != (gateway, key))
             .filter(|place| self.truth.moved.get(place).is_some_and(|moved| *moved < before))
@@ -70,18 +106,43 @@ impl World {
             })
     }
 
+    /// How long a gateway may go by what is no longer so (ms).
+    pub fn within_ms(&self) -> u64 {
+        if self.conditions.calm { CLOSED_WITHIN_MS } else { self.conditions.ttl_ms * 11 / 10 }
+    }
+
     /// A key that was revoked, or whose account is suspended, is not served from a lease for long.
     pub fn check_stopped(&self, gateway: usize, key: usize) -> Result<(), String> {
         let revoked = self.truth.revoked.get(&key).copied();
         let suspended = self.truth.suspended[self.bank.keys[key].account].0;
-        let Some(stopped) = revoked.into_iter().chain(suspended).min() else {
+        let unpaid = |it: Option<&Contract>| it.is_some_and(|it| it.standing == Standing::Unpaid);
+        let unpaid = self.truth.since(self.bank.keys[key].account, unpaid);
+        let Some(stopped) = revoked.into_iter().chain(suspended).chain(unpaid).min() else {
             return Ok(());
         };
-        let within = if self.conditions.calm { CLOSED_WITHIN_MS } else { self.conditions.ttl_ms * 11 / 10 };
+        let within = self.within_ms();
         let passed = (self.time - stopped) / MS;
         if passed > within {
             return Err(format!("gateway {gateway} still serves key {key}, stopped {passed} ms ago"));
         }
         Ok(())
+    }
+}
+
+/// Whether a contract includes a product.
+pub fn includes(contract: Option<&Contract>, product: &str) -> bool {
+    let products = contract.filter(|it| it.is_in_force()).and_then(|it| it.products.as_ref());
+    products.is_none_or(|products| products.iter().any(|included| included.name == product))
+}
+
+/// Under which words a refusal is counted.
+const fn counted(code: RefusalCode) -> &'static str {
+    match code {
+        RefusalCode::QuotaExhausted => "refused: quota exhausted",
+        RefusalCode::SubscriptionExpired => "refused: subscription expired",
+        RefusalCode::KeyBudgetExhausted => "refused: key budget exhausted",
+        RefusalCode::TeamBudgetExhausted => "refused: team budget exhausted",
+        RefusalCode::AccountBudgetExhausted => "refused: account budget exhausted",
+        _ => "refused: insufficient funds",
     }
 }

@@ -1,6 +1,6 @@
 //! What goes wrong, and what the operator does meanwhile.
 
-use crate::clock::{MS, wall};
+use crate::clock::MS;
 use crate::conditions::Trouble;
 use crate::event::Event;
 use crate::mutant::Mutant;
@@ -40,6 +40,8 @@ impl World {
                 self.trace.count("recalls by the operator");
                 Ok(())
             }
+            Trouble::PlanChanges => self.change_plans(),
+            Trouble::BudgetChanges => self.change_budgets(),
             Trouble::LedgerKilled => {
                 self.kill_ledger();
                 Ok(())
@@ -129,9 +131,9 @@ impl World {
     fn give(&mut self, expires: bool) -> Result<(), String> {
         let account = self.random.below(self.bank.accounts.len());
         let micros = self.random.between(1, 60) as i64 * 500_000;
-        let now = wall(self.time, 0);
+        let now = self.wall_at(self.time, 0);
         let lasts = self.random.between(500, 30_000) * MS;
-        let expires_at = expires.then(|| wall(self.time + lasts, 0));
+        let expires_at = expires.then(|| self.wall_at(self.time + lasts, 0));
         let priority = self.random.pick(&[10, 100]);
         self.trace.count(if expires { "grants that expire" } else { "top-ups" });
         self.bank.grant(account, micros, priority, expires_at, now).map_err(|error| error.to_string())?;

@@ -2,13 +2,16 @@
 //!
 //! Gateways are known here by their number, keys by theirs; amounts are micro-credits.
 
+use crate::limits::Pace;
 use faregate::decide::gate::Charge;
 use faregate::decide::lease::Purse;
 use faregate::decide::moment::Moment;
 use faregate_ledger::domain::LeaseState;
+use faregate_ledger::domain::contract::Contract;
+use faregate_protocol::RefusalCode;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::bank::{Bank, LeaseRow};
+use crate::bank::{Bank, Found, LeaseRow};
 use crate::conditions::ON_CREDIT_LIMIT_MICROS;
 
 /// One fence of one key at one gateway.
@@ -34,14 +37,22 @@ pub struct Truth {
     pub lost_slices: BTreeMap<(usize, usize), i64>,
     /// By account: sold, not reported, and given back to the customer by a reclaim.
     pub at_large: Vec<i64>,
-    /// By key: when the ledger said that there wasn't enough, and what was available then.
-    pub short: BTreeMap<usize, VecDeque<(u64, i64)>>,
+    /// By key: when and how the ledger found too little.
+    pub short: BTreeMap<usize, VecDeque<(u64, Found)>>,
     /// When a lease last moved.
     pub moved: BTreeMap<(usize, usize), u64>,
     /// By account: since when it is suspended, and until when it last was.
     pub suspended: Vec<(Option<u64>, Option<u64>)>,
     /// The latest that a ledger's wall clock has shown.
     pub latest_wall: jiff::Timestamp,
+    /// Charged when a silent gateway's lease was taken, by gateway and key.
+    pub forfeited: BTreeMap<(usize, usize), i64>,
+    /// By account: its contracts, each with the time from when on it counted.
+    pub contracts: Vec<Vec<(u64, Option<Contract>)>>,
+    /// By gateway and key, where plans limit how fast requests may come.
+    pub paces: BTreeMap<(usize, usize), Pace>,
+    /// How often the bank's contracts may have changed, as last seen.
+    pub settled: u64,
     /// By key: when it was revoked.
     pub revoked: BTreeMap<usize, u64>,
 }
@@ -119,19 +130,32 @@ impl Truth {
         leased + self.credit.get(&(gateway, key)).copied().unwrap_or(0)
     }
 
-    /// The ledger said at `time` that there wasn't enough for a key.
-    pub fn note_short(&mut self, time: u64, key: usize, available: i64, forget_before: u64) {
-        let notes = self.short.entry(key).or_default();
+    /// The ledger said that there wasn't enough for a key.
+    pub fn note_short(&mut self, time: u64, found: Found, forget_before: u64) {
+        let notes = self.short.entry(found.key).or_default();
         while notes.front().is_some_and(|(at, _)| *at < forget_before) {
             notes.pop_front();
         }
-        notes.push_back((time, available));
+        notes.push_back((time, found));
     }
 
-    /// Whether the ledger has said since `since` that less than `price` was available.
-    pub fn was_short(&self, key: usize, since: u64, price: i64) -> bool {
+    /// Whether the ledger has said since `since`, for this cause, that less than `price` was left.
+    pub fn was_short(&self, key: usize, since: u64, code: RefusalCode, price: i64) -> bool {
         let notes = self.short.get(&key).into_iter().flatten();
-        notes.rev().take_while(|(at, _)| *at >= since).any(|(_, available)| *available < price)
+        notes.rev().take_while(|(at, _)| *at >= since).any(|(_, found)| found.refuses(code, price))
+    }
+
+    /// Since when what an account's contract is has been so without a break; `None` when it isn't.
+    pub fn since(&self, account: usize, so: impl Fn(Option<&Contract>) -> bool) -> Option<u64> {
+        let history = self.contracts[account].iter().rev();
+        history.take_while(|(_, contract)| so(contract.as_ref())).last().map(|(from, _)| *from)
+    }
+
+    /// Whether what an account's contract was at some moment since `since` is so.
+    pub fn was(&self, account: usize, since: u64, so: impl Fn(Option<&Contract>) -> bool) -> bool {
+        let history = &self.contracts[account];
+        let ends = history.iter().skip(1).map(|(from, _)| *from).chain([u64::MAX]);
+        history.iter().zip(ends).any(|((_, contract), end)| end >= since && so(contract.as_ref()))
     }
 
     /// Whether an account was suspended at some moment since `since`.

@@ -1,7 +1,7 @@
 //! The world of one seed: gateways, ledgers, what is under way, and the step from one event to the next.
 
 use crate::bank::{Bank, audit};
-use crate::clock::{Clock, MS};
+use crate::clock::{Clock, MS, wall};
 use crate::conditions::Conditions;
 use crate::event::{Agenda, Event};
 use crate::gateway::{Gateway, Worker};
@@ -12,6 +12,7 @@ use crate::trace::Trace;
 use crate::truth::Truth;
 use faregate::decide::settings::Settings;
 use faregate_protocol::{api_key, exchange::ExchangeRequest};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -29,6 +30,8 @@ pub struct World {
     pub conditions: Conditions,
     pub settings: Settings,
     pub random: Random,
+    /// The chance of what happens about plans.
+    pub of_plans: Random,
     pub mutant: Option<Mutant>,
     /// What has really passed (ns).
     pub time: u64,
@@ -75,11 +78,13 @@ impl World {
 
     fn new(seed: u64, mutant: Option<Mutant>, trace: Trace) -> Self {
         let mut random = Random::new(seed);
-        let conditions = Conditions::draw(&mut random);
+        let mut of_plans = Random::new(seed ^ 0x0B1D_5EED);
+        let conditions = Conditions::draw(&mut random, &mut of_plans);
         let mut world = Self {
             settings: conditions.settings(),
             bank: Bank::new(conditions.ttl_ms, mutant),
             random,
+            of_plans,
             mutant,
             time: 0,
             agenda: Agenda::default(),
@@ -109,20 +114,24 @@ impl World {
             self.bank.open_account();
             self.truth.at_large.push(0);
             self.truth.suspended.push((None, None));
+            self.truth.contracts.push(vec![(0, None)]);
             let micros = self.random.between(0, self.conditions.wealth) as i64 * 1_000_000;
             if micros > 0 {
-                let now = crate::clock::wall(0, 0);
+                let now = self.wall_at(0, 0);
                 self.bank.grant(account, micros, 100, None, now).expect("a small grant fits");
             }
         }
         for key in 0..self.conditions.keys {
             let expires = self.random.chance(100).then(|| self.random.between(1_000, 20_000));
-            let expires_at = expires.map(|ms| crate::clock::wall(ms * MS, 0));
+            let expires_at = expires.map(|ms| self.wall_at(ms * MS, 0));
             let secret = [key as u8 + 1; api_key::SECRET_LEN];
             let secret = api_key::compose(&secret).expect("small bytes make a key");
-            self.bank.open_key(key % self.conditions.accounts, secret, expires_at);
+            let account = key % self.conditions.accounts;
+            let membership = self.membership(account);
+            self.bank.open_key(account, secret, expires_at, membership);
             self.agenda.put(self.random.between(0, 500) * MS, Event::Arrive { key });
         }
+        self.open_plans();
         for number in 0..self.conditions.ledgers {
             let clock = self.a_clock();
             self.ledgers.push(Ledger::new(clock));
@@ -145,6 +154,11 @@ impl World {
         Clock { offset: self.random.between(1_000, 1_000_000_000) * MS, ppm }
     }
 
+    /// What a wall clock shows at `time`, when it is `off_ms` wrong.
+    pub fn wall_at(&self, time: u64, off_ms: i64) -> Timestamp {
+        wall(time, off_ms, self.conditions.pace())
+    }
+
     /// Writes a line of the trace.
     pub fn say(&mut self, words: impl FnOnce() -> String) {
         self.trace.say(self.time, words);
@@ -156,6 +170,12 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
+        let done = self.do_happen(event);
+        self.note_contracts();
+        done
+    }
+
+    fn do_happen(&mut self, event: Event) -> Result<(), String> {
         if let Some(serial) = event.worker() {
             let Some(worker) = self.workers.get(&serial) else {
                 return Ok(()); // It was killed.
@@ -177,10 +197,7 @@ impl World {
                 Ok(())
             }
             Event::ArriveAt { worker, key, path } => self.arrive(worker, key, path),
-            Event::Over { worker, context } => {
-                self.end_request(worker, context);
-                Ok(())
-            }
+            Event::Over { worker, context } => self.end_request(worker, context),
             Event::HangUp { worker, context } => {
                 self.hang_up(worker, context);
                 Ok(())

@@ -10,7 +10,8 @@ use super::identity::{self, Credential, NoCredential};
 use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
-use super::refusal::Refusal;
+use super::refusal::dialect::{self, Dialect};
+use super::refusal::{MOST_REPEATED, Refusal};
 use super::request::Head;
 use super::rules;
 use super::settings::{Identity, OnLedgerError, Rule, Settings, StatusSet};
@@ -192,7 +193,7 @@ impl<M: SharedMemory> Gate<M> {
     ) -> Arrival {
         let number = rules::find(&self.settings, head);
         let rule = self.settings.rule(number);
-        let Some(price) = rule.price else {
+        let Some(price) = rule.price.filter(|_| !head.is_preflight()) else {
             return Arrival::Decided(Outcome::Pass(Passage::Free));
         };
         let credential = match identity::find(&self.settings.identities, head, property) {
@@ -217,6 +218,20 @@ impl<M: SharedMemory> Gate<M> {
         self.wait(now, context, &lease, credential, number, price)
     }
 
+    /// In which format a refusal of this request is told.
+    pub fn dialect(&self, head: &Head<'_>) -> Dialect {
+        let rule = self.settings.rule(rules::find(&self.settings, head));
+        rule.error_format.unwrap_or_else(|| dialect::of(head))
+    }
+
+    /// The origin of a page that may read a refusal of this request.
+    pub fn reader(&self, head: &Head<'_>) -> Option<String> {
+        let origin = std::str::from_utf8(head.value("origin")?).ok()?;
+        let allowed = self.settings.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
+        let plain = origin.len() <= MOST_REPEATED && origin.bytes().all(|byte| byte.is_ascii_graphic());
+        (allowed && plain).then(|| origin.to_owned())
+    }
+
     fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
         let product = self.settings.rule(rule).product.as_deref();
         match self.settlements.sell(lease, now, |holder| holder.price(product, list)) {
@@ -236,7 +251,13 @@ impl<M: SharedMemory> Gate<M> {
         let admit = |lease: &mut Lease, record: &[u8]| {
             untold.tell(lease);
             lease.note();
-            let price = lease::price(record, product, list)?;
+            let price = match lease::price(record, product, list) {
+                // What the plan says of a lease that is over may be long ago.
+                Err(RefusalCode::PlanExcludesRoute) if !lease.is_fresh(now) => {
+                    return Ok((list, Admission::Short, None));
+                }
+                price => price?,
+            };
             let admission = lease.admit(now, price);
             let paid = matches!(admission, Admission::Paid { .. });
             Ok((price, admission, if paid { lease.slice(now, price) } else { None }))
@@ -319,9 +340,12 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Decides without the ledger, as the rule says.
     pub(super) fn without_ledger(&mut self, lease: &str, number: usize, price: Credits) -> Outcome {
-        let Rule { on_ledger_error, .. } = self.settings.rule(number);
+        let Rule { on_ledger_error, product, price: list, .. } = self.settings.rule(number);
         if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {
-            let admit = |lease: &mut Lease, _: &[u8]| lease.admit_on_credit(price, limit);
+            let admit = |lease: &mut Lease, record: &[u8]| {
+                let included = lease::price(record, product.as_deref(), list.unwrap_or(price)).is_ok();
+                included && lease.admit_on_credit(price, limit)
+            };
             if let Some((true, record)) = shared::update_counters(&self.memory, lease, admit) {
                 self.counters.admitted += 1;
                 self.counters.on_credit += 1;

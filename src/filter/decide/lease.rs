@@ -159,6 +159,11 @@ impl Lease {
         self.deadline != Moment::ZERO
     }
 
+    /// Whether what the ledger said of the payer is no older than its lease.
+    pub fn is_fresh(&self, now: Moment) -> bool {
+        now < self.deadline
+    }
+
     /// Whether nothing is left to tell the ledger and nothing is set aside.
     pub fn is_at_rest(&self) -> bool {
         !self.is_open()

@@ -57,6 +57,14 @@ impl<'a> Head<'a> {
         self.authority.split(|b| *b == b':').next().unwrap_or_default()
     }
 
+    /// Whether a browser asks what a page may do, as it does before a request that could be charged: no page has a key
+    /// to send with it, so it is never charged and never refused.
+    pub fn is_preflight(&self) -> bool {
+        self.method == b"OPTIONS"
+            && self.value("origin").is_some()
+            && self.value("access-control-request-method").is_some()
+    }
+
     /// Every value of a header, in order.
     pub fn values(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.headers.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_slice())

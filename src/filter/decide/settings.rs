@@ -8,6 +8,8 @@ mod protobuf;
 mod reader;
 mod rule;
 
+use super::refusal::dialect::Dialect;
+use super::refusal::link;
 use faregate_protocol::Credits;
 use reader::Field;
 pub use reader::{Fault, SettingsError};
@@ -26,10 +28,12 @@ pub struct Settings {
     pub otherwise: Rule,
     /// What the upstream is told about who paid.
     pub forward: Forward,
-    /// Where a caller can top up; named in refusals.
-    pub top_up_url: Option<String>,
-    /// Where a caller can get a bigger plan; named in refusals.
-    pub upgrade_url: Option<String>,
+    /// What refusals refer to.
+    pub wording: Wording,
+    /// Origins whose pages may read refusals; `*` stands for all.
+    pub cors_origins: Vec<String>,
+    /// Whether Envoy shows bodies of requests that are held back (`allow_on_headers_stop_iteration`).
+    pub request_bodies: bool,
     /// Whether the access log gets a note on what went through as it should; on all else it always does.
     pub log_paid: bool,
 }
@@ -81,6 +85,17 @@ pub enum Identity {
     Property(Vec<String>),
 }
 
+/// What refusals refer to: addresses, in which `{account}`, `{plan}`, `{key}` and `{code}` are filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wording {
+    /// Where a caller can top up.
+    pub top_up_url: Option<String>,
+    /// Where a caller can get a bigger plan.
+    pub upgrade_url: Option<String>,
+    /// What a problem's `type` is.
+    pub type_url: Option<String>,
+}
+
 /// One line of the price list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -102,6 +117,8 @@ pub struct Rule {
     pub patience_ms: u32,
     /// Judge, count and log, but never refuse.
     pub shadow: bool,
+    /// In which format refusals are told; `None`: as the request shows.
+    pub error_format: Option<Dialect>,
 }
 
 /// Which requests a rule is for: all that is given must hold.
@@ -181,7 +198,7 @@ impl StatusSet {
     }
 }
 
-const TOP: [&str; 13] = [
+const TOP: [&str; 17] = [
     "ledger",
     "identities",
     "rules",
@@ -189,7 +206,11 @@ const TOP: [&str; 13] = [
     "forward",
     "top_up_url",
     "upgrade_url",
+    "problem_type_url",
+    "cors_origins",
+    "error_format",
     "log_paid",
+    "request_bodies",
     "refund_on",
     "on_ledger_error",
     "patience_ms",
@@ -246,8 +267,17 @@ impl Settings {
             rules,
             otherwise: rule::read_otherwise(&top.required("otherwise")?, &defaults)?,
             forward: read_forward(top.optional("forward"))?,
-            top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
-            upgrade_url: top.optional("upgrade_url").map(|url| read_url(&url)).transpose()?,
+            wording: Wording {
+                top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
+                upgrade_url: top.optional("upgrade_url").map(|url| read_url(&url)).transpose()?,
+                type_url: top.optional("problem_type_url").map(|url| read_url(&url)).transpose()?,
+            },
+            cors_origins: top
+                .list("cors_origins", 32)?
+                .iter()
+                .map(Field::header_value)
+                .collect::<Result<_, _>>()?,
+            request_bodies: top.optional("request_bodies").map_or(Ok(false), |flag| flag.boolean())?,
             log_paid: top.optional("log_paid").map_or(Ok(false), |flag| flag.boolean())?,
         })
     }
@@ -329,7 +359,7 @@ fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
 
 fn read_url(field: &Field<'_>) -> Result<String, SettingsError> {
     let url = field.header_value()?;
-    let plain = url.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+    let plain = link::is_sound(&url, |b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
     if plain && (url.starts_with("https://") || url.starts_with("http://")) {
         return Ok(url);
     }

@@ -6,7 +6,7 @@
 use super::memory::HostMemory;
 use super::metrics::Metrics;
 use super::stream::Stream;
-use super::worker::{Stage, Worker};
+use super::worker::{Stage, Ticket, Worker};
 use super::{clock, ledger};
 use crate::decide::gate::{Gate, Outcome, Passage, Resolution};
 use crate::decide::settings::{Settings, Token};
@@ -26,6 +26,9 @@ const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("FAREGA
 
 /// How often the gate looks at the clock.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How many ticks a refusal waits for the body of its request.
+const BODY_TICKS: u32 = 20;
 
 /// How many requests that waited are answered in one callback. Envoy sends each answer when the callback is over,
 /// but inside of the one before: thousands at once would overflow the stack.
@@ -48,6 +51,9 @@ struct Running {
     /// Requests that have waited, and whose turn to be answered comes.
     resolved: VecDeque<Resolution>,
     ledger_answers: bool,
+    /// Requests that are refused once their body is here, as they stood a second ago.
+    bodiless: Vec<String>,
+    ticks: u32,
 }
 
 impl Root {
@@ -92,6 +98,7 @@ impl RootContext for Root {
         };
         let resolutions = running.worker.gate.borrow_mut().tick(clock::now());
         running.resolve(resolutions);
+        running.answer_bodiless();
         running.speak();
         let counters = running.worker.gate.borrow_mut().take_counters();
         running.metrics.add(&counters);
@@ -186,12 +193,44 @@ impl Running {
             };
             if self.worker.carry_out(&mut ticket.borrow_mut(), outcome) {
                 let _ = hostcalls::resume_http_request();
+            } else if matches!(ticket.borrow().stage, Stage::Refusing(_)) {
+                self.worker.parked.borrow_mut().insert(&context.to_string(), ticket);
             }
         }
         let _ = hostcalls::set_effective_context(self.root);
         if !self.resolved.is_empty() {
             self.worker.ring();
         }
+    }
+
+    /// Refuses those whose body doesn't come, or isn't shown by this Envoy, after one to two seconds.
+    fn answer_bodiless(&mut self) {
+        self.ticks += 1;
+        if self.ticks < BODY_TICKS {
+            return;
+        }
+        for _ in 0..AT_ONCE {
+            let Some(name) = self.bodiless.pop() else {
+                self.ticks = 0;
+                let parked = self.worker.parked.borrow();
+                let names = parked.iter_from("").filter(|(_, ticket)| is_refusing(ticket));
+                self.bodiless = names.map(|(name, _)| name.to_owned()).collect();
+                break;
+            };
+            let Some(ticket) =
+                self.worker.parked.borrow().get(&name).filter(|it| is_refusing(it)).map(Rc::clone)
+            else {
+                continue;
+            };
+            self.worker.parked.borrow_mut().remove(&name);
+            let mut ticket = ticket.borrow_mut();
+            if let Stage::Refusing(refusal) = std::mem::take(&mut ticket.stage)
+                && name.parse().is_ok_and(|context| hostcalls::set_effective_context(context).is_ok())
+            {
+                self.worker.refuse(&mut ticket, refusal);
+            }
+        }
+        let _ = hostcalls::set_effective_context(self.root);
     }
 
     /// Says once when the ledger stops answering, and once when it is back.
@@ -203,6 +242,10 @@ impl Running {
         }
         self.ledger_answers = trouble.is_none();
     }
+}
+
+fn is_refusing(ticket: &Rc<RefCell<Ticket>>) -> bool {
+    ticket.try_borrow().is_ok_and(|ticket| matches!(ticket.stage, Stage::Refusing(_)))
 }
 
 fn configure(root: u32, size: usize) -> Result<Running, String> {
@@ -238,6 +281,8 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         calls: Vec::new(),
         resolved: VecDeque::new(),
         ledger_answers: true,
+        bodiless: Vec::new(),
+        ticks: 0,
     })
 }
 

@@ -1,11 +1,13 @@
 //! One request: judged when its head arrives, closed when Envoy logs it.
 
 use super::clock;
-use super::worker::{Stage, Ticket, Worker};
-use crate::decide::gate::{Arrival, Charge, End};
+use super::worker::{Body, Stage, Ticket, Worker};
+use crate::decide::gate::{Arrival, Charge, End, Outcome};
 use crate::decide::identity;
+use crate::decide::refusal::dialect::MOST_BODY;
 use crate::decide::refusal::{MOST_REPEATED, Refusal};
 use crate::decide::request::Head;
+use crate::decide::waiting::MAX_WAITING;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -30,7 +32,7 @@ pub(super) struct Stream {
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, ends: bool) -> Action {
         if !matches!(self.ticket.borrow().stage, Stage::New) {
             return Action::Continue;
         }
@@ -49,22 +51,45 @@ impl HttpContext for Stream {
         let mut ticket = self.ticket.borrow_mut();
         let goes_on = match arrival {
             Arrival::Decided(outcome) => {
-                if matches!(outcome, crate::decide::gate::Outcome::Refuse(_)) {
-                    surroundings(&mut ticket, &head);
+                if matches!(outcome, Outcome::Refuse(_)) {
+                    self.surroundings(&mut ticket, &head, ends);
                 }
                 self.worker.carry_out(&mut ticket, outcome)
             }
             Arrival::Waits => {
-                surroundings(&mut ticket, &head);
+                self.surroundings(&mut ticket, &head, ends);
                 ticket.stage = Stage::Waits;
                 self.worker.parked.borrow_mut().insert(&self.context.to_string(), Rc::clone(&self.ticket));
                 false
             }
         };
+        if matches!(ticket.stage, Stage::Refusing(_)) {
+            self.worker.parked.borrow_mut().insert(&self.context.to_string(), Rc::clone(&self.ticket));
+        }
         if wake {
             self.worker.ring();
         }
         if goes_on { Action::Continue } else { Action::Pause }
+    }
+
+    /// Envoy may show bodies of requests that are held back, and takes it for leave to go on when a filter lets one by.
+    fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
+        let mut ticket = self.ticket.borrow_mut();
+        if ticket.body != Body::Ignored && (ends || size >= MOST_BODY) {
+            ticket.body = Body::Here(size);
+        }
+        match std::mem::take(&mut ticket.stage) {
+            Stage::Refusing(refusal) if ticket.body != Body::Coming => {
+                self.worker.parked.borrow_mut().remove(&self.context.to_string());
+                self.worker.refuse(&mut ticket, refusal);
+                Action::Pause
+            }
+            stage => {
+                let held = matches!(stage, Stage::Waits | Stage::Refusing(_) | Stage::Refused(_));
+                ticket.stage = stage;
+                if held { Action::Pause } else { Action::Continue }
+            }
+        }
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
@@ -88,6 +113,10 @@ impl HttpContext for Stream {
             Stage::Free if self.worker.log_paid => note("decision=free"),
             Stage::New | Stage::Free => {}
             Stage::Refused(refusal) => note_refusal("", &refusal),
+            Stage::Refusing(refusal) => {
+                self.worker.parked.borrow_mut().remove(&self.context.to_string());
+                note_refusal("", &refusal);
+            }
             Stage::Shadow(refusal) => note_refusal("shadow:", &refusal),
             Stage::Paid(charge) => self.close(&charge),
         }
@@ -107,6 +136,22 @@ impl Stream {
         let decision = if released { "released" } else { "admitted" };
         let (account, key) = (charge.holder.account(), charge.holder.key());
         note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
+    }
+
+    /// Keeps what a refusal may repeat, and who reads it. Thousands of requests may wait, so no more than that.
+    fn surroundings(&self, ticket: &mut Ticket, head: &Head<'_>, ends: bool) {
+        ticket.path = kept(head.path());
+        ticket.request_id = head.value("x-request-id").map(kept);
+        let gate = self.worker.gate.borrow();
+        ticket.dialect = gate.dialect(head);
+        ticket.origin = gate.reader(head);
+        if gate.settings().request_bodies
+            && ticket.dialect.wants_body()
+            && !ends
+            && self.worker.parked.borrow().len() < MAX_WAITING
+        {
+            ticket.body = Body::Coming;
+        }
     }
 
     /// Whether some statuses give the charge back.
@@ -138,12 +183,6 @@ impl Stream {
             },
         }
     }
-}
-
-/// Keeps what a refusal may repeat. Thousands of requests may wait, so no more than that.
-fn surroundings(ticket: &mut Ticket, head: &Head<'_>) {
-    ticket.path = kept(head.path());
-    ticket.request_id = head.value("x-request-id").map(kept);
 }
 
 fn kept(bytes: &[u8]) -> Vec<u8> {

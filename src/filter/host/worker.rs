@@ -2,9 +2,11 @@
 
 use super::memory::HostMemory;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
-use crate::decide::refusal::{self, Refusal, Surroundings};
+use crate::decide::refusal::dialect::{self, Dialect, MOST_BODY};
+use crate::decide::refusal::{self, Answer, Refusal, Surroundings};
 use crate::decide::table::Table;
 use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, GrpcStatusCode};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -34,8 +36,22 @@ pub(super) enum Stage {
     Paid(Charge),
     /// It would have been refused, did its rule not only watch.
     Shadow(Refusal),
+    /// It is refused, and told so once its body is here.
+    Refusing(Refusal),
     /// It was refused.
     Refused(Refusal),
+}
+
+/// What of a request's body matters to a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Body {
+    /// Nothing, or there is none.
+    #[default]
+    Ignored,
+    /// It is on its way.
+    Coming,
+    /// It is here, or as much of it as is looked at.
+    Here(usize),
 }
 
 /// One request's stage, and what a later refusal needs of its head.
@@ -44,6 +60,10 @@ pub(super) struct Ticket {
     pub(super) stage: Stage,
     pub(super) path: Vec<u8>,
     pub(super) request_id: Option<Vec<u8>>,
+    pub(super) dialect: Dialect,
+    /// The origin of a page that may read the answer.
+    pub(super) origin: Option<String>,
+    pub(super) body: Body,
 }
 
 impl Worker {
@@ -68,26 +88,38 @@ impl Worker {
                 };
                 true
             }
+            Outcome::Refuse(refused) if ticket.body == Body::Coming => {
+                ticket.stage = Stage::Refusing(refused);
+                false
+            }
             Outcome::Refuse(refused) => {
-                let gate = self.gate.borrow();
-                let around = Surroundings {
-                    path: &ticket.path,
-                    request_id: ticket.request_id.as_deref(),
-                    top_up_url: gate.settings().top_up_url.as_deref(),
-                    upgrade_url: gate.settings().upgrade_url.as_deref(),
-                };
-                let answer = refusal::answer(&refused, &around);
-                drop(gate);
-                let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let _ = hostcalls::send_http_response(
-                    u32::from(answer.status),
-                    headers,
-                    Some(answer.body.as_bytes()),
-                );
-                ticket.stage = Stage::Refused(refused);
+                self.refuse(ticket, refused);
                 false
             }
         }
+    }
+
+    /// Answers Envoy's current request with a refusal.
+    pub(super) fn refuse(&self, ticket: &mut Ticket, refused: Refusal) {
+        let rpc_id = match ticket.body {
+            Body::Here(size) => {
+                let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(MOST_BODY));
+                body.ok().flatten().and_then(|body| dialect::rpc_id(&body))
+            }
+            Body::Ignored | Body::Coming => None,
+        };
+        let gate = self.gate.borrow();
+        let around = Surroundings {
+            path: &ticket.path,
+            request_id: ticket.request_id.as_deref(),
+            dialect: ticket.dialect,
+            origin: ticket.origin.as_deref(),
+            rpc_id: rpc_id.as_deref(),
+        };
+        let answer = refusal::answer(&refused, &around, &gate.settings().wording);
+        drop(gate);
+        send(&answer);
+        ticket.stage = Stage::Refused(refused);
     }
 
     /// Tells the upstream who paid.
@@ -109,4 +141,22 @@ impl Worker {
             set("x-faregate-charge", &charge.price.to_string());
         }
     }
+}
+
+/// Answers Envoy's current request.
+fn send(answer: &Answer) {
+    let Some(status) = answer.grpc else {
+        let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let status = u32::from(answer.status);
+        let _ = hostcalls::send_http_response(status, headers, Some(answer.body.as_bytes()));
+        return;
+    };
+    let status = match status {
+        16 => GrpcStatusCode::Unauthenticated,
+        7 => GrpcStatusCode::PermissionDenied,
+        14 => GrpcStatusCode::Unavailable,
+        _ => GrpcStatusCode::ResourceExhausted,
+    };
+    let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    let _ = hostcalls::send_grpc_response(status, Some(&answer.body), headers);
 }

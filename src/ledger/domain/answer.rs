@@ -47,10 +47,12 @@ impl Payer {
         limits::part(&contract.limits, demand, all)
     }
 
-    pub(super) fn shortage(&self, missing: Credits) -> Shortage<'_> {
+    pub(super) fn shortage(&self, least: Credits) -> Shortage<'_> {
         Shortage {
-            missing,
+            least,
             money: self.purse.drawable(),
+            owed: self.purse.account.books.owed,
+            grants: self.purse.grants(),
             budgets: self.purse.budgets(),
             contract: self.purse.account.contract.as_ref(),
         }

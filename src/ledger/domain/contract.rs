@@ -90,22 +90,14 @@ impl Contract {
 pub enum Effect {
     /// Nothing that anybody must hear now.
     None,
-    /// Gateways must ask anew.
-    Announce,
-    /// Gateways must hand back what they have.
+    /// Gateways must hand back what they have, and so ask anew.
     Recall,
 }
 
 impl Effect {
     /// What follows when `old` becomes `new`.
     pub fn of(old: Option<&Contract>, new: Option<&Contract>) -> Self {
-        let spendable = |contract: Option<&Contract>| contract.map(|it| (it.standing, it.beyond));
-        let may_differ = spendable(old) != spendable(new);
-        match (old, new) {
-            (Some(_), Some(_)) if may_differ => Self::Recall,
-            _ if old.map(Contract::told) != new.map(Contract::told) => Self::Announce,
-            _ => Self::None,
-        }
+        if old.map(Contract::told) == new.map(Contract::told) { Self::None } else { Self::Recall }
     }
 }
 
@@ -170,5 +162,33 @@ impl Remainder {
             Self::Customer => "customer",
             Self::Operator => "operator",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_come_back_when_what_gateways_were_told_is_no_longer_so() {
+        let contract = |standing, beyond| Contract {
+            plan: "pro".into(),
+            standing,
+            beyond,
+            renews_at: None,
+            quota: Credits::ZERO,
+            limits: Limits::default(),
+            products: None,
+            remainder: Remainder::Customer,
+        };
+        let bought = contract(Standing::Good, Beyond::Bought);
+        let refuse = contract(Standing::Good, Beyond::Refuse);
+        let over = contract(Standing::Over, Beyond::Bought);
+        let renewed = Contract { quota: Credits::MAX, ..bought.clone() };
+        assert_eq!(Effect::of(Some(&bought), Some(&refuse)), Effect::Recall);
+        assert_eq!(Effect::of(Some(&bought), Some(&over)), Effect::Recall);
+        assert_eq!(Effect::of(None, Some(&refuse)), Effect::Recall, "what was bought doesn't pay any more");
+        assert_eq!(Effect::of(None, Some(&bought)), Effect::Recall, "there may be limits and products");
+        assert_eq!(Effect::of(Some(&bought), Some(&renewed)), Effect::None);
     }
 }

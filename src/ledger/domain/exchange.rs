@@ -129,7 +129,9 @@ impl Payer {
                 verdict.touched = true;
                 let missing = self.raise(report, standing, ask, had_money)?;
                 if missing.is_positive() {
-                    let shortage = self.shortage(missing);
+                    let current = self.lease.state == LeaseState::Open && self.lease.fence == report.fence;
+                    let granted = if current { self.lease.granted } else { Credits::ZERO };
+                    let shortage = self.shortage(ask.least.less(granted));
                     verdict.short = Some(shortage.scope());
                     answer.refused = Some(shortage.refused(now));
                 }

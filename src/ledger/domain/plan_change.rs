@@ -48,11 +48,11 @@ impl Subscription {
                 let part = |amount| proration::rest(amount, (start, self.granted_until), now);
                 Ok(Step::Alter(self.altered((plan, version), part(new.less(old)), part(old.less(new)))))
             }
-            (true, None) => Ok(Step::Restart(self.restarted((plan, version), now.max(start)))),
+            (true, None) => Ok(Step::Restart(Self::restarted((plan, version), now.max(start)))),
         }
     }
 
-    fn restarted(&self, (plan, version): (PlanNo, &Version), start: Timestamp) -> Renewal {
+    fn restarted((plan, version): (PlanNo, &Version), start: Timestamp) -> Renewal {
         let terms = &version.terms;
         Renewal {
             plan,

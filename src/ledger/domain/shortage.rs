@@ -5,7 +5,7 @@
 //! they would be spent.
 
 use super::contract::{Beyond, Contract, Standing};
-use super::{Budget, Scope};
+use super::{Budget, Grant, Scope};
 use faregate_protocol::exchange::{Refused, Reset};
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
@@ -13,10 +13,14 @@ use jiff::Timestamp;
 /// Somebody who waits for more than there is.
 #[derive(Clone, Copy, Debug)]
 pub struct Shortage<'a> {
-    /// What is missing; above zero.
-    pub missing: Credits,
+    /// What the cheapest of the requests that wait is missing.
+    pub least: Credits,
     /// What the account's grants could pay.
     pub money: Credits,
+    /// What the account owes: the next quota pays it first.
+    pub owed: Credits,
+    /// The grants that it is in, because their time may be over before waiting ends.
+    pub grants: &'a [Grant],
     /// The budgets that stand between the payer and it.
     pub budgets: &'a [Budget],
     /// The account's newest subscription.
@@ -36,10 +40,11 @@ impl Shortage<'_> {
         levels.fold(money, Ord::min).1.0
     }
 
-    /// What the gateway is told.
+    /// What the gateway is told. Who is refused for it needs more than is available, and no less than the
+    /// cheapest; so a level that covers that much stands in nobody's way, however many wait.
     pub fn refused(&self, now: Timestamp) -> Refused {
-        let mut binding: Vec<&Budget> =
-            self.budgets.iter().filter(|budget| budget.left() < self.missing).collect();
+        let price = self.least.max(self.available().saturating_add(Credits::from_micros(1)));
+        let mut binding: Vec<&Budget> = self.budgets.iter().filter(|budget| budget.left() < price).collect();
         binding.sort_by_key(|budget| std::cmp::Reverse(budget.scope));
         let (code, reset, top_up) = match (binding.first(), self.contract) {
             (Some(budget), _) => (code(budget.scope), Some(self.reset(budget.until, now)), false),
@@ -55,6 +60,10 @@ impl Shortage<'_> {
         Refused { code, available: self.available(), reset, top_up, retry_ms: None }
     }
 
+    fn is_drawable(&self, grant: &Grant) -> bool {
+        grant.of_plan || !self.contract.is_some_and(Contract::refuses_beyond)
+    }
+
     fn reset(&self, at: Timestamp, now: Timestamp) -> Reset {
         let ms = at.as_millisecond().saturating_sub(now.as_millisecond());
         let in_s = u64::try_from(ms).unwrap_or(0).div_ceil(1_000).max(1);
@@ -62,7 +71,10 @@ impl Shortage<'_> {
         let at_second = Timestamp::from_second(second).unwrap_or(at);
         let renewed = self.contract.filter(|contract| contract.standing == Standing::Good);
         let renewed = renewed.filter(|contract| contract.renews_at.is_some_and(|renews| renews <= at));
-        let money = renewed.map_or(self.money, |contract| self.money.max(contract.quota));
+        let lapses = self.grants.iter().filter(|grant| grant.is_expired(at) && self.is_drawable(grant));
+        let lapsed = lapses.fold(Credits::ZERO, |sum, grant| sum.saturating_add(grant.remaining));
+        let quota = renewed.map_or(Credits::ZERO, |contract| contract.quota.less(self.owed));
+        let money = self.money.less(lapsed).saturating_add(quota);
         let brings = self.budgets.iter().map(|budget| budget.left_at(at)).fold(money, Credits::min);
         Reset { at: at_second.to_string(), in_s, brings }
     }
@@ -111,8 +123,13 @@ mod tests {
     }
 
     fn told(money: i64, budgets: &[Budget], contract: Option<&Contract>) -> (Refused, Scope) {
-        let shortage = Shortage { missing: credits(5), money: credits(money), budgets, contract };
+        let shortage = short(money, budgets, contract);
         (shortage.refused(now()), shortage.scope())
+    }
+
+    fn short<'a>(money: i64, budgets: &'a [Budget], contract: Option<&'a Contract>) -> Shortage<'a> {
+        let (least, money, owed) = (credits(5), credits(money), Credits::ZERO);
+        Shortage { least, money, owed, grants: &[], budgets, contract }
     }
 
     const TEAM: Scope = Scope::Team(TeamNo(1));
@@ -154,6 +171,46 @@ mod tests {
         let renewed = contract(Standing::Good, Beyond::Bought);
         let monthly = told(1, &[budget(KEY, Unit::Month, 10, 10)], Some(&renewed)).0;
         assert_eq!(monthly.reset.unwrap().brings, credits(10), "with the new quota");
+    }
+
+    #[test]
+    fn a_crowd_is_told_what_stands_in_the_way_of_each() {
+        let budgets = [budget(KEY, Unit::Hour, 10, 3)];
+        let code = |least, money| {
+            let crowd = Shortage { least: credits(least), ..short(money, &budgets, None) };
+            crowd.refused(now()).code.as_str()
+        };
+        assert_eq!(code(5, 0), "insufficient_funds", "the key's budget has enough for any of them");
+        assert_eq!(code(5, 4), "insufficient_funds");
+        assert_eq!(code(8, 0), "key_budget_exhausted");
+        assert_eq!(code(1, 9), "key_budget_exhausted", "those who need more than 7");
+    }
+
+    #[test]
+    fn what_lapses_meanwhile_is_not_promised() {
+        let lapsing = Grant {
+            no: super::super::GrantNo(1),
+            priority: 50,
+            expires_at: Some("2026-11-21T12:30:00Z".parse().unwrap()),
+            remaining: credits(30),
+            of_plan: true,
+        };
+        let (budgets, grants) = ([budget(KEY, Unit::Hour, 100, 100)], [lapsing]);
+        let brings = |money, contract: Option<Contract>| {
+            let contract = contract.as_ref();
+            let short = Shortage { grants: &grants, owed: credits(3), ..short(money, &budgets, contract) };
+            short.refused(now()).reset.unwrap().brings
+        };
+        assert_eq!(brings(50, None), credits(20), "its time is over before the budget's period");
+        let renews_at = Some("2026-11-21T12:30:00Z".parse().unwrap());
+        let good = contract(Standing::Good, Beyond::Bought);
+        let renewed = |quota| Contract { renews_at, quota: credits(quota), ..good.clone() };
+        assert_eq!(
+            brings(50, Some(renewed(10))),
+            credits(27),
+            "a smaller quota follows, and pays a debt first"
+        );
+        assert_eq!(brings(30, Some(renewed(2))), Credits::ZERO);
     }
 
     #[test]

@@ -139,9 +139,8 @@ impl Terms {
     pub fn checked(self) -> Result<Self, Unfit> {
         self.check_overdraft()?;
         self.check_limits()?;
-        match &self.products {
-            Some(products) => check_products(products)?,
-            None => {}
+        if let Some(products) = &self.products {
+            check_products(products)?;
         }
         Ok(self)
     }

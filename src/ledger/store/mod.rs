@@ -12,7 +12,7 @@ pub mod copy;
 mod draws;
 pub mod error;
 mod page;
-mod plans;
+pub mod plans;
 pub mod postgres;
 mod sqlite;
 mod upkeep;

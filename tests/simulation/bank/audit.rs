@@ -37,8 +37,8 @@ pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
     if let Some((book, _)) = said.iter().find(|(book, sum)| moved[*book as usize] != *sum) {
         return wrong(&format!("the entries of book {} don't add up to its sum", book.as_str()));
     }
-    let in_grants = bank.grants.iter().filter(|(owner, _)| *owner == number);
-    if in_grants.map(|(_, grant)| grant.remaining.micros()).sum::<i64>() != books.available.micros() {
+    let in_grants = bank.grants.iter().filter(|row| row.account == number);
+    if in_grants.map(|row| row.grant.remaining.micros()).sum::<i64>() != books.available.micros() {
         return wrong("available is not what remains in the grants");
     }
     if books.owed.is_positive() && books.available.is_positive() {
@@ -51,7 +51,60 @@ pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
     if leases().filter(|lease| lease.has_money()).count() as i64 != account.holders {
         return wrong(&format!("{} holders are counted", account.holders));
     }
+    if let Some(what) = &bank.wrong {
+        return wrong(what);
+    }
+    budgets(bank, number)?;
+    contract(bank, number)
+}
+
+/// Budgets hold what the leases in their scope hold, and count what was charged in their period.
+fn budgets(bank: &Bank, number: usize) -> Result<(), String> {
+    let of_account = || bank.budgets.iter().filter(|((owner, _), _)| *owner == number);
+    if of_account().count() as i64 != bank.accounts[number].budgets {
+        return Err(format!("account {number}: {} budgets are counted", bank.accounts[number].budgets));
+    }
+    for ((_, scope), level) in of_account() {
+        let budget = &level.budget;
+        let wrong = |what: &str| Err(format!("account {number}: {what}: {level:?}"));
+        if budget.held.micros() != bank.held_in(number, *scope) {
+            return wrong("a budget doesn't hold what the leases in its scope do");
+        }
+        if budget.spent.micros() != level.metered() {
+            return wrong("a budget hasn't spent what was charged in its scope and period");
+        }
+        let period = budget.rhythm.period(budget.start, budget.start);
+        if (period.start, period.end) != (budget.start, budget.until) {
+            return wrong("a budget's period is none of its rhythm");
+        }
+    }
     Ok(())
+}
+
+/// An account's contract is what its newest subscription means.
+fn contract(bank: &Bank, number: usize) -> Result<(), String> {
+    let account = &bank.accounts[number];
+    let Some(subscribed) = bank.subscribed(number) else {
+        return Ok(());
+    };
+    let due = bank.contract_of(subscribed);
+    // Another version may have come since; its quota is told with the next step.
+    let same = match (&due, &account.contract) {
+        (Some(due), Some(kept)) => (due.standing, due.beyond) == (kept.standing, kept.beyond),
+        (due, kept) => due.is_none() == kept.is_none(),
+    };
+    if !same {
+        return Err(format!("account {number}: its contract is {:?}, not {due:?}", account.contract));
+    }
+    // By a clock that is behind the one that ended it, a little may come back from leases for a while.
+    let Some(ended_at) = subscribed.ended_at else { return Ok(()) };
+    let mut given = bank.grants.iter().filter(|row| row.subscription == Some(subscribed.stored.no));
+    match given.find(|row| row.grant.expires_at.is_none_or(|end| end > ended_at)) {
+        None => Ok(()),
+        Some(row) => {
+            Err(format!("account {number}: its subscription was over at {ended_at}, and not {row:?}"))
+        }
+    }
 }
 
 /// The first thing that is wrong with any account.

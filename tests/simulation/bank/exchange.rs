@@ -1,9 +1,10 @@
 //! One message from a gateway, as the store takes it in: all its entries and its usage in one transaction.
 
-use super::Bank;
+use super::{Bank, Level};
 use crate::mutant::Mutant;
+use faregate_ledger::domain::answer::needs_demand;
 use faregate_ledger::domain::exchange::{ask_again, beat_ms, check, needs_grants, unknown};
-use faregate_ledger::domain::{BookError, GatewayNo, Lease, LeaseState, Payer, Purse};
+use faregate_ledger::domain::{BookError, GatewayNo, Lease, LeaseState, Payer, Purse, Scope};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Who, UsageReport, VERSION,
@@ -78,15 +79,44 @@ impl Bank {
         } else {
             Purse::new(self.accounts[account].clone(), Vec::new())
         };
-        let mut payer = Payer { purse, key, lease, demand: 0 };
+        let needs_demand = needs_demand(self.accounts[account].contract.as_ref());
+        let demand = if needs_demand { self.demand_besides(&lease) } else { 0 };
+        let purse = purse.with_budgets(self.budgets_of(account, &key));
+        let mut payer = Payer { purse, key, lease, demand };
+        if let Some(mutant) = self.mutant {
+            mutant.before_verdict(&mut payer);
+        }
+        let granted = (payer.lease.fence, payer.lease.granted);
         let mut verdict = payer.exchange(&entry, now, self.ttl_ms)?;
+        let (fence, more) = (payer.lease.fence, payer.lease.granted);
+        if more.is_positive() && (fence != granted.0 || more > granted.1) {
+            let over = payer.purse.budgets().iter().find(|it| it.spent.saturating_add(it.held) > it.credits);
+            if let Some(budget) = over {
+                self.accuse(format!("a lease drew beyond a budget: {budget:?}"));
+            }
+        }
+        // What mutants bent of the contract stays as it was.
+        payer.purse.account.contract.clone_from(&self.accounts[account].contract);
         if self.mutant == Some(Mutant::FinalWordAcknowledgedUnbooked) {
             verdict.answer.ended = verdict.answer.ended.max(acknowledged.map(|word| word.fence));
         }
         let touched = verdict.touched && payer.lease.state == LeaseState::Open;
         let tight = payer.purse.account.tight;
-        self.keep_payer(account, payer, touched);
-        let contested = verdict.short.is_some() && self.recall_others(account, gateway, number);
+        let of_key = payer.key.clone();
+        self.keep_payer(account, payer, touched, now);
+        let mut levels = self.budgets.iter().filter(|((owner, _), _)| *owner == account);
+        let over =
+            |(owner, level): &(&(usize, Scope), &Level)| owner.1.covers(&of_key) && now >= level.budget.until;
+        if let Some((_, level)) = levels.find(over) {
+            self.accuse(format!("at {now} a budget's period was over: {level:?}"));
+        }
+        if let Some(refused) = verdict.answer.refused.as_ref().filter(|refused| refused.code.is_short()) {
+            let least = entry.ask.map_or(Credits::ZERO, |ask| ask.least);
+            let granted = verdict.answer.lease.map_or(Credits::ZERO, |lease| lease.granted);
+            self.note_short(number, refused, least.less(granted), now);
+        }
+        let contested =
+            verdict.short.is_some_and(|scope| self.recall_others(account, gateway, number, scope));
         if contested {
             ask_again(&mut verdict.answer, RETRY_MS);
         }
@@ -111,14 +141,23 @@ impl Bank {
         report.seq
     }
 
-    /// Asks an account's other holders to hand back what they don't need. Tells whether any could.
-    fn recall_others(&mut self, account: usize, gateway: GatewayNo, key: usize) -> bool {
+    /// What the account's other leases with money tell of together, in requests per second.
+    fn demand_besides(&self, lease: &Lease) -> u64 {
+        let others = self.leases.values().map(|row| &row.lease).filter(|other| {
+            other.account == lease.account && (other.gateway, other.key) != (lease.gateway, lease.key)
+        });
+        others.filter(|other| other.has_money()).map(|other| u64::from(other.demand)).sum()
+    }
+
+    /// Asks an account's other holders in a scope to hand back what they don't need. Tells whether any could.
+    fn recall_others(&mut self, account: usize, gateway: GatewayNo, key: usize, scope: Scope) -> bool {
         let (account, key) = (self.accounts[account].no, self.keys[key].key.no);
         let (mut any, mut asked) = (false, false);
         for row in self.leases.values_mut() {
             let lease = &mut row.lease;
             let other = lease.account == account && (lease.gateway, lease.key) != (gateway, key);
-            if other && lease.recallable() > Credits::ZERO {
+            let covered = scope.covers(&self.keys[lease.key.0 as usize - 1].key);
+            if other && covered && lease.recallable() > Credits::ZERO {
                 any = true;
                 asked |= !lease.recall;
                 lease.recall = self.mutant != Some(Mutant::RecallForgotten);

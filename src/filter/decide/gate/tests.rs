@@ -200,6 +200,27 @@ fn a_free_route_asks_nobody_anything() {
 }
 
 #[test]
+fn what_a_browser_asks_beforehand_is_neither_charged_nor_refused() {
+    let mut gate = gate(&Memory::default(), &json!({"cors_origins": ["https://app.example.com"]}));
+    let mut headers = vec![
+        (":method".to_owned(), b"OPTIONS".to_vec()),
+        (":path".to_owned(), b"/".to_vec()),
+        ("origin".to_owned(), b"https://app.example.com".to_vec()),
+    ];
+    let plain = gate.arrive(at(0), 1, &Head::new(&headers), |_| None);
+    assert!(
+        matches!(plain, Arrival::Decided(Outcome::Refuse(_))),
+        "an OPTIONS of another kind is one like any: {plain:?}"
+    );
+    assert_eq!(gate.reader(&Head::new(&headers)).as_deref(), Some("https://app.example.com"));
+    headers.push(("access-control-request-method".to_owned(), b"POST".to_vec()));
+    let asked = gate.arrive(at(0), 2, &Head::new(&headers), |_| None);
+    assert_eq!(asked, Arrival::Decided(Outcome::Pass(Passage::Free)));
+    headers[2].1 = b"https://evil.example.com".to_vec();
+    assert_eq!(gate.reader(&Head::new(&headers)), None);
+}
+
+#[test]
 fn a_steady_caller_never_waits_once_the_lease_has_grown() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(1_000_000));
     arrive(&mut gate, 0, 0, "/", &key());

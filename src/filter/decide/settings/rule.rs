@@ -2,6 +2,7 @@
 
 use super::reader::{Field, Object};
 use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, SettingsError, StatusSet};
+use crate::decide::refusal::dialect::{self, Dialect};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::MAX_PRODUCT_BYTES;
 
@@ -21,6 +22,7 @@ pub(super) struct Defaults {
     on_ledger_error: OnLedgerError,
     patience_ms: u32,
     shadow: bool,
+    error_format: Option<Dialect>,
 }
 
 impl Defaults {
@@ -34,6 +36,7 @@ impl Defaults {
             on_ledger_error: OnLedgerError::Refuse,
             patience_ms: PATIENCE_MS,
             shadow: false,
+            error_format: None,
         };
         built_in.overridden_by(object)
     }
@@ -48,6 +51,9 @@ impl Defaults {
                 .optional("patience_ms")
                 .map_or(Ok(self.patience_ms), |f| f.integer(0, 60_000))?,
             shadow: object.optional("shadow").map_or(Ok(self.shadow), |f| f.boolean())?,
+            error_format: object
+                .optional("error_format")
+                .map_or(Ok(self.error_format), |f| read_format(&f))?,
         })
     }
 }
@@ -64,6 +70,7 @@ pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Res
         "on_ledger_error",
         "patience_ms",
         "shadow",
+        "error_format",
         "$comment",
     ])?;
     let name = rule.optional("name").map_or(Ok(format!("rule-{}", number + 1)), |f| read_name(&f))?;
@@ -95,6 +102,7 @@ pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<R
         "on_ledger_error",
         "patience_ms",
         "shadow",
+        "error_format",
         "$comment",
     ])?;
     let price = read_price(&rule.required("price")?)?;
@@ -119,7 +127,19 @@ fn build(
         on_ledger_error: with.on_ledger_error,
         patience_ms: with.patience_ms,
         shadow: with.shadow,
+        error_format: with.error_format,
     })
+}
+
+fn read_format(field: &Field<'_>) -> Result<Option<Dialect>, SettingsError> {
+    let name = field.as_str();
+    match dialect::NAMES.iter().find(|(known, _)| name == Some(known)) {
+        Some((_, dialect)) => Ok(Some(*dialect)),
+        None if name == Some("auto") => Ok(None),
+        None => Err(field.wrong_value(
+            "\"auto\", \"problem\", \"html\", \"text\", \"openai\", \"anthropic\", \"gemini\", \"mcp\", \"mcp_result\" or \"grpc\"",
+        )),
+    }
 }
 
 fn read_product(field: &Field<'_>) -> Result<String, SettingsError> {

@@ -6,6 +6,7 @@ use super::file::{self, File, State, Written};
 use faregate_ledger::api::{
     self, AccountState, Accounts, Anchor, BudgetScope, Budgets, NewPlan, Plan, Plans, Teams,
 };
+use faregate_ledger::domain::contract::{Beyond, Remainder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,13 +113,13 @@ fn plan(plan: Plan) -> NewPlan {
         anchor: Some(plan.anchor).filter(|anchor| *anchor != Anchor::default()),
         time_zone: Some(plan.time_zone).filter(|zone| zone != "UTC"),
         rollover: Some(plan.rollover).filter(|most| most.is_positive()),
-        beyond: Some(plan.beyond).filter(|beyond| *beyond != Default::default()),
+        beyond: Some(plan.beyond).filter(|beyond| *beyond != Beyond::default()),
         overdraft: plan.overdraft,
         rate_per_second: plan.rate_per_second,
         burst: plan.burst,
         concurrent: plan.concurrent,
         products: plan.products,
-        remainder: Some(plan.remainder).filter(|whose| *whose != Default::default()),
+        remainder: Some(plan.remainder).filter(|whose| *whose != Remainder::default()),
     }
 }
 

@@ -152,7 +152,7 @@ pub fn versions(conn: &Connection, subscription: &Subscription) -> Result<Versio
     };
     let no = subscription.plan;
     let (last, at_once) = newest(no)?;
-    let next = subscription.next_plan.map(|next| Ok::<_, StoreError>(version(conn, next, newest(next)?.0)?));
+    let next = subscription.next_plan.map(|next| version(conn, next, newest(next)?.0));
     Ok(Versions {
         used: version(conn, no, subscription.version.into())?,
         at_once: if at_once > 0 { Some(version(conn, no, at_once)?) } else { None },

@@ -172,3 +172,19 @@ fn the_ledger_is_told_how_many_came_and_its_next_answer_changes_the_limit() {
         charge(arrive(&mut gate, 5_501, context, "/cheap", &key()));
     }
 }
+
+#[test]
+fn what_a_plan_once_excluded_is_asked_about_again_when_the_lease_is_over() {
+    let memory = Memory::default();
+    let mut gate = gate(&memory, &products());
+    let mut bank = Bank { facts: plan(), ..Bank::with(1_000) };
+    arrive(&mut gate, 0, 1, "/video", &key());
+    talk(&mut gate, &mut bank, 0);
+    let known = refused(arrive(&mut gate, 10, 2, "/video", &key()));
+    assert_eq!(known.code, RefusalCode::PlanExcludesRoute, "while the lease lasts nobody is asked");
+    bank.facts = Facts::default();
+    talk(&mut gate, &mut bank, 20_500);
+    assert_eq!(arrive(&mut gate, 21_000, 3, "/video", &key()), Arrival::Waits, "a bigger plan may have come");
+    let resolutions = talk(&mut gate, &mut bank, 21_000);
+    assert!(matches!(&resolutions[..], [Resolution { outcome: Outcome::Pass(Passage::Paid(_)), .. }]));
+}

@@ -73,21 +73,7 @@ pub async fn furnish(store: &Store) {
     let (gateway, entries) = ("gw-a".to_owned(), Vec::new());
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage };
     store.exchange(request, world.now(), 20_000).await.unwrap();
-    world.plan("pro", 30, 10).await;
-    for id in ["subscribed", "left"] {
-        world.customer(id).await;
-        world.subscribe(id, "pro", 0).await.unwrap();
-    }
-    world.customer("changing").await;
-    world.plan_of("enterprise", enterprise(&world)).await;
-    world.subscribe("changing", "enterprise", 0).await.unwrap();
-    let asked = api::SubscriptionChange { plan: "pro".into(), at_once: Some(false) };
-    let (account, id) = ("changing".to_owned(), "change".to_owned());
-    world.run(Command::ChangeSubscription { account, id, asked }).await.unwrap();
-    let (account, turn) = ("left".to_owned(), subscription::Turn::Cancel { at_once: true });
-    world.run(Command::TurnSubscription { account, turn }).await.unwrap();
-    let changes = Changes { quota: Some(credits(40)), ..Changes::default() };
-    world.run(Command::ChangePlan { name: "pro".into(), changes, at_once: false }).await.unwrap();
+    Box::pin(subscribe(&world)).await;
     world.second += 60;
     store.expire(world.now()).await.unwrap();
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
@@ -96,8 +82,27 @@ pub async fn furnish(store: &Store) {
     world.is_clean().await;
 }
 
+/// Plans, and who has them.
+async fn subscribe(world: &World) {
+    world.plan("pro", 30, 10).await;
+    for id in ["subscribed", "left"] {
+        world.customer(id).await;
+        world.subscribe(id, "pro", 0).await.unwrap();
+    }
+    world.customer("changing").await;
+    world.plan_of("enterprise", enterprise()).await;
+    world.subscribe("changing", "enterprise", 0).await.unwrap();
+    let asked = api::SubscriptionChange { plan: "pro".into(), at_once: Some(false) };
+    let (account, id) = ("changing".to_owned(), "change".to_owned());
+    world.run(Command::ChangeSubscription { account, id, asked }).await.unwrap();
+    let (account, turn) = ("left".to_owned(), subscription::Turn::Cancel { at_once: true });
+    world.run(Command::TurnSubscription { account, turn }).await.unwrap();
+    let changes = Changes { quota: Some(credits(40)), ..Changes::default() };
+    world.run(Command::ChangePlan { name: "pro".into(), changes, at_once: false }).await.unwrap();
+}
+
 /// A plan that says all that one can.
-fn enterprise(world: &World) -> Terms {
+fn enterprise() -> Terms {
     let product = |name: &str, pricing| Product { name: name.into(), pricing };
     Terms {
         beyond: Beyond::Overdraft,
@@ -109,6 +114,6 @@ fn enterprise(world: &World) -> Terms {
             product("img", Pricing::Fixed(credits(4))),
         ]),
         remainder: Remainder::Operator,
-        ..world.terms(300)
+        ..World::terms(300)
     }
 }

@@ -1,0 +1,77 @@
+//! Requests with a body: none of it reaches the API before it is paid for, and an agent's question gets its number back.
+
+use harness::{Setup, World, eventually};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Envoy may let filters see bodies of requests that they hold back.
+fn reads_bodies() -> Value {
+    json!({"allow_on_headers_stop_iteration": true})
+}
+
+async fn post(world: &World, path: &str, key: &str, body: String) -> (u16, Value) {
+    let request = reqwest::Client::new()
+        .post(world.gate().url(path))
+        .header("x-api-key", key)
+        .header("accept", "application/json, text/event-stream")
+        .header("content-type", "application/json")
+        .body(body);
+    let answer = request.send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_does_not_carry_an_unpaid_request_past_the_gate() {
+    for plugin in [reads_bodies(), json!({})] {
+        let world = World::start(Setup { plugin, ..Setup::default() }).await;
+        let broke = world.bank.account("broke", "0").await;
+        let rich = world.bank.account("rich", "3").await;
+        let large = "x".repeat(200_000);
+        for body in ["{}", large.as_str()] {
+            assert_eq!(post(&world, "/", &broke, body.to_owned()).await.0, 402);
+        }
+        assert_eq!(world.upstream.served(), 0, "what waits for the ledger goes nowhere, body or not");
+        for body in ["{}", large.as_str(), ""] {
+            assert_eq!(post(&world, "/", &rich, body.to_owned()).await.0, 200);
+        }
+        assert_eq!((world.upstream.served(), post(&world, "/", &rich, "{}".into()).await.0), (3, 402));
+        world.bank.nothing_is_held().await;
+        world.bank.audit().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_s_question_gets_its_number_back_of_the_same_type() {
+    let config = json!({"request_bodies": true});
+    let world = World::start(Setup { plugin: reads_bodies(), config, ..Setup::default() }).await;
+    let broke = world.bank.account("broke", "0").await;
+    for id in [json!(7), json!("7"), json!("a\"\\\u{e9}"), json!(9_007_199_254_740_993_u64), json!(null)] {
+        for padding in ["", &" ".repeat(40_000)] {
+            let question =
+                json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "t"}});
+            let (status, answer) = post(&world, "/mcp", &broke, format!("{padding}{question}")).await;
+            assert_eq!((status, &answer["id"]), (402, &id), "{answer}");
+            assert_eq!(answer["error"]["data"]["code"], "insufficient_funds");
+        }
+    }
+    let unknown = post(&world, "/mcp", "nonsense", json!({"jsonrpc": "2.0", "id": 5}).to_string()).await;
+    assert_eq!((unknown.0, &unknown.1["id"], &unknown.1["error"]["code"]), (401, &json!(5), &json!(401)));
+    for odd in ["", "no json", "[]", "{}", &format!("{{\"id\":1,\"a\":\"{}\"}}", "x".repeat(300_000))] {
+        let (status, answer) = post(&world, "/mcp", &broke, odd.to_owned()).await;
+        assert_eq!((status, &answer["id"]), (402, &Value::Null), "{answer}");
+    }
+    assert_eq!(world.upstream.served(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_can_not_see_bodies_after_all_still_answers() {
+    let world = World::start(Setup { config: json!({"request_bodies": true}), ..Setup::default() }).await;
+    let broke = world.bank.account("broke", "0").await;
+    eventually("an answer without a number", Duration::from_secs(10), async || {
+        let question = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+        post(&world, "/mcp", &broke, question.to_string()).await.1["id"].is_null()
+    })
+    .await;
+    let (status, answer) = post(&world, "/mcp", &broke, "{\"id\":1}".into()).await;
+    assert_eq!((status, &answer["error"]["data"]["code"]), (402, &json!("insufficient_funds")));
+}

@@ -1,0 +1,108 @@
+//! What is left at each level, counted from the rows themselves, to hold against what the ledger says of it.
+
+use super::Bank;
+use faregate_ledger::domain::contract::{Contract, Standing};
+use faregate_ledger::domain::{Grant, Key, Scope};
+use faregate_protocol::Credits;
+use faregate_protocol::RefusalCode;
+use faregate_protocol::exchange::{Refused, Reset};
+use jiff::Timestamp;
+
+/// Too little was left for a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    pub key: usize,
+    /// For this cause,
+    pub code: RefusalCode,
+    /// of which so much was left,
+    pub left: i64,
+    /// and of all causes together so much.
+    pub available: i64,
+    /// What the cheapest of the requests that were asked for was missing.
+    pub least: i64,
+}
+
+impl Found {
+    /// Whether it is a reason to refuse a request of this price. One that came after the question, and is cheaper
+    /// than those that were asked for, may hear why these can't pass.
+    pub fn refuses(&self, code: RefusalCode, price: i64) -> bool {
+        self.code == code && self.available < price && self.left < price.max(self.least)
+    }
+}
+
+impl Bank {
+    /// Notes what is left for a key that is told of a shortage, and whether that is so.
+    pub(super) fn note_short(&mut self, key: usize, refused: &Refused, least: Credits, now: Timestamp) {
+        let checked = refused.reset.as_ref().map_or(Ok(()), |reset| self.check_reset(key, reset, now));
+        match (self.left_of(key, refused.code, now), checked) {
+            (Some(left), Ok(())) => {
+                let (available, least) = (refused.available.micros(), least.micros());
+                self.short.push(Found { key, code: refused.code, left, available, least });
+            }
+            (None, _) => self.accuse(format!("key {key} is told {refused:?}, which is not so")),
+            (_, Err(why)) => self.accuse(format!("key {key} is told {refused:?}: {why}")),
+        }
+    }
+
+    /// What is left at the level that a cause names; `None` when it can't be the cause.
+    fn left_of(&self, key: usize, code: RefusalCode, now: Timestamp) -> Option<i64> {
+        let Key { no, team, .. } = self.keys[key].key;
+        let account = self.keys[key].account;
+        let standing = self.accounts[account].contract.as_ref().map(|contract| contract.standing);
+        let money = |is_so: bool| is_so.then(|| self.drawable(account, now));
+        match code {
+            RefusalCode::InsufficientFunds => money(standing.is_none()),
+            RefusalCode::QuotaExhausted => money(standing == Some(Standing::Good)),
+            RefusalCode::SubscriptionExpired => money(standing == Some(Standing::Over)),
+            RefusalCode::KeyBudgetExhausted => self.left(account, Scope::Key(no)),
+            RefusalCode::TeamBudgetExhausted => self.left(account, Scope::Team(team?)),
+            RefusalCode::AccountBudgetExhausted => self.left(account, Scope::Account),
+            _ => None,
+        }
+    }
+
+    fn left(&self, account: usize, scope: Scope) -> Option<i64> {
+        let level = self.budgets.get(&(account, scope))?;
+        Some(level.left(self.held_in(account, scope)))
+    }
+
+    /// What an account's grants have at some time that may be drawn, if nothing happens until then.
+    fn drawable(&self, account: usize, at: Timestamp) -> i64 {
+        let plan_only = self.accounts[account].contract.as_ref().is_some_and(Contract::refuses_beyond);
+        let counts = |grant: &Grant| !grant.is_expired(at) && (grant.of_plan || !plan_only);
+        let of_account = self.grants.iter().filter(|row| row.account == account);
+        of_account.filter(|row| counts(&row.grant)).map(|row| row.grant.remaining.micros()).sum()
+    }
+
+    /// Waiting brings what is promised, if nothing is spent meanwhile.
+    ///
+    /// # Errors
+    /// Says what it brings.
+    fn check_reset(&self, key: usize, reset: &Reset, now: Timestamp) -> Result<(), String> {
+        let account = self.keys[key].account;
+        let at: Timestamp = reset.at.parse().map_err(|error| format!("{error}"))?;
+        let contract = self.accounts[account].contract.as_ref();
+        let renews = contract
+            .filter(|it| it.standing == Standing::Good && it.renews_at.is_some_and(|renews| renews <= at));
+        let owed = self.accounts[account].books.owed.micros();
+        let money =
+            self.drawable(account, at) + renews.map_or(0, |contract| (contract.quota.micros() - owed).max(0));
+        let of_key = self
+            .budgets
+            .iter()
+            .filter(|((owner, scope), _)| *owner == account && scope.covers(&self.keys[key].key));
+        let left = of_key.map(|((_, scope), level)| {
+            let held = self.held_in(account, *scope);
+            if at >= level.budget.until { level.budget.credits.micros() } else { level.left(held) }
+        });
+        let most = left.fold(money, i64::min);
+        if reset.brings.micros() > most {
+            return Err(format!("at {at} there are {most} micro-credits, and not what is promised"));
+        }
+        let seconds = at.duration_since(now).as_millis().max(0) / 1_000;
+        if u128::from(reset.in_s).abs_diff(seconds as u128) > 1 {
+            return Err(format!("{at} is in {seconds} s, and not when it is said to be"));
+        }
+        Ok(())
+    }
+}
