@@ -300,6 +300,43 @@ pub struct UsageTotal {
     pub refunds: u64,
 }
 
+/// `GET /admin/v1/shadow`: what rules that only watch would have refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// Those of the most requests first, at most as many as asked for.
+    pub lines: Vec<ShadowLine>,
+    /// Over all that was asked for, not only these lines.
+    pub total: ShadowTotal,
+}
+
+/// What one key, or all callers without a known key together, would have been refused under one rule for one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowLine {
+    /// Whose; absent for callers without a known key.
+    pub account: Option<String>,
+    /// The key's identifier.
+    pub key: Option<String>,
+    /// The rule's name.
+    pub rule: String,
+    /// Why: the code of the refusal.
+    pub code: String,
+    /// How many requests.
+    pub requests: u64,
+    /// When the minute began in which the first of these was reported.
+    pub first_seen: Timestamp,
+    /// When the minute began in which the last of these was reported.
+    pub last_seen: Timestamp,
+}
+
+/// Sums over refusals in shadow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowTotal {
+    /// How many lines there are, also those not listed.
+    pub lines: u64,
+    /// How many requests.
+    pub requests: u64,
+}
+
 /// `GET /admin/v1/leases`: the open ones, the largest at risk first, at most [`MAX_LIMIT`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leases {

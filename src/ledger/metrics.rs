@@ -57,6 +57,8 @@ pub struct Metrics {
     pub reclaims: Counter,
     /// Entries answered with a refusal, by code.
     pub refusals: Family<RefusalLabel, Counter>,
+    /// Requests that rules in shadow let through, by the code of what would have refused them.
+    pub shadow_refusals: Family<RefusalLabel, Counter>,
     /// Usage lines about keys that the ledger doesn't know; they were not booked.
     pub unknown_usage_lines: Counter,
     at_risk_credits: Amount,
@@ -79,6 +81,7 @@ impl Default for Metrics {
             renewals: Counter::default(),
             reclaims: Counter::default(),
             refusals: Family::default(),
+            shadow_refusals: Family::default(),
             unknown_usage_lines: Counter::default(),
             at_risk_credits: Amount::default(),
             open_leases: Gauge::default(),
@@ -98,6 +101,8 @@ impl Default for Metrics {
         r.register("renewals", "Grants given by plans as time went on", m.renewals.clone());
         r.register("reclaims", "Leases taken back from silent gateways", m.reclaims.clone());
         r.register("refusals", "Entries answered with a refusal", m.refusals.clone());
+        let shadow = m.shadow_refusals.clone();
+        r.register("shadow_refusals", "Requests that only a rule in shadow let through", shadow);
         let lines = m.unknown_usage_lines.clone();
         r.register("unknown_usage_lines", "Usage lines about unknown keys, not booked", lines);
         r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
@@ -110,6 +115,11 @@ impl Metrics {
     /// Counts a refusal.
     pub fn refuse(&self, code: RefusalCode) {
         self.refusals.get_or_create(&RefusalLabel { code: CodeLabel(code) }).inc();
+    }
+
+    /// Counts what a rule that only watches would have refused.
+    pub fn would_refuse(&self, code: RefusalCode, requests: u64) {
+        self.shadow_refusals.get_or_create(&RefusalLabel { code: CodeLabel(code) }).inc_by(requests);
     }
 
     /// Counts a grant.
@@ -148,12 +158,14 @@ mod tests {
         let metrics = Metrics::default();
         metrics.exchanges.inc();
         metrics.refuse(RefusalCode::InvalidKey);
+        metrics.would_refuse(RefusalCode::MissingKey, 4);
         metrics.grant(Credits::from_micros(5_500_000));
         metrics.at_risk(3, Credits::from_micros(500_000));
         let text = metrics.text();
         for line in [
             "faregate_exchanges_total 1",
             "faregate_refusals_total{code=\"invalid_key\"} 1",
+            "faregate_shadow_refusals_total{code=\"missing_key\"} 4",
             "faregate_granted_credits_total 5.5",
             "faregate_at_risk_credits 0.5",
             "faregate_open_leases 3",

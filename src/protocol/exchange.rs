@@ -24,9 +24,9 @@ pub const PATH: &str = "/gateway/v1/exchange";
 pub const MARKER_HEADER: &str = "x-faregate-ledger";
 /// The most entries in one message.
 pub const MAX_ENTRIES: usize = 1_000;
-/// The most usage lines in one message.
+/// The most usage and shadow lines in one message, together.
 pub const MAX_USAGE_LINES: usize = 1_000;
-/// The most requests, or refunds, in one usage line.
+/// The most requests, or refunds, in one line.
 pub const MAX_LINE_COUNT: u64 = 1_000_000_000;
 /// The most credits in one usage line: 10^9, so that sums over many lines stay within an integer.
 pub const MAX_LINE_CREDITS: Credits = Credits::from_micros(1_000_000_000_000_000);
@@ -153,8 +153,11 @@ pub struct UsageReport {
     pub broker: String,
     /// This report's number: 1, 2, 3 … per broker.
     pub seq: u64,
-    /// At most [`MAX_USAGE_LINES`].
+    /// At most [`MAX_USAGE_LINES`], together with `shadow`.
     pub lines: Vec<UsageLine>,
+    /// What rules that only watch would have refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadow: Vec<ShadowLine>,
 }
 
 /// Requests of one key under one rule.
@@ -171,6 +174,21 @@ pub struct UsageLine {
     pub credits: Credits,
     /// Requests whose charge was released because the upstream failed them.
     pub refunds: u64,
+}
+
+/// Requests that went through because their rule only watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShadowLine {
+    /// The key's identifier; absent for callers without a known key, all of them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<String>,
+    /// The rule's name.
+    pub rule: String,
+    /// Why they would have been refused.
+    pub code: RefusalCode,
+    /// How many.
+    pub requests: u64,
 }
 
 /// What the ledger says, after its commit.

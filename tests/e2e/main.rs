@@ -22,6 +22,7 @@ mod plans;
 mod postgres;
 mod quickstart;
 mod refusals;
+mod shadow;
 mod shutdown;
 mod sidecar;
 mod steady;

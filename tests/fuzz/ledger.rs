@@ -139,6 +139,9 @@ pub fn exchange(budget: Budget, seed: u64) -> Report {
         ],
         "usage": {"broker": "b", "seq": 1, "lines": [
             {"payer": bank.key_id, "rule": "otherwise", "requests": 3, "credits": 3_000_000, "refunds": 1}
+        ], "shadow": [
+            {"payer": bank.key_id, "rule": "beta", "code": "insufficient_funds", "requests": 2},
+            {"rule": "beta", "code": "missing_key", "requests": 1}
         ]}
     });
     let bodies = odd::bent_bytes(odd::bent(good).prop_map(|document| document.to_string().into_bytes()));
@@ -196,6 +199,7 @@ fn call(bank: &Bank) -> impl Strategy<Value = Call> {
             "/admin/v1/accounts/{}/keys",
             "/admin/v1/accounts/{}/grants",
             "/admin/v1/keys/{}/revoke",
+            "/admin/v1/shadow",
             "/admin/v1/leases",
             "/admin/v1/recall",
             "/admin/v1/{}",

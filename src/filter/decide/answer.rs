@@ -143,9 +143,7 @@ fn text(value: &Value) -> Option<String> {
 
 /// A cause that this gate doesn't know is one of a later ledger's: somebody must pay for something.
 fn code(value: &Value) -> Option<RefusalCode> {
-    let name = value.as_str()?;
-    let known = RefusalCode::ALL.into_iter().find(|code| code.as_str() == name);
-    Some(known.unwrap_or(RefusalCode::InsufficientFunds))
+    Some(RefusalCode::named(value.as_str()?).unwrap_or(RefusalCode::InsufficientFunds))
 }
 
 #[cfg(test)]

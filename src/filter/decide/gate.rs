@@ -18,7 +18,7 @@ use super::settings::{Identity, OnLedgerError, Rule, Settings, StatusSet};
 use super::settlement::{Settlements, Sold};
 use super::shared::{self, Names, SharedMemory};
 use super::table::Table;
-use super::usage::Tally;
+use super::usage::{Fate, NOBODY, Tally};
 use super::waiting::{Waiter, Waiting};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
@@ -331,6 +331,8 @@ impl<M: SharedMemory> Gate<M> {
         }
         if shadow {
             self.counters.shadow += 1;
+            let key = refusal.payer.as_ref().map_or(NOBODY, |payer| payer.key.as_str());
+            self.tally(key, rule, Fate::Shadow(refusal.code));
             return Outcome::Pass(Passage::Shadow(refusal));
         }
         let at = RefusalCode::ALL.iter().position(|code| *code == refusal.code);
@@ -386,14 +388,14 @@ impl<M: SharedMemory> Gate<M> {
             self.settlements.leave(charge.holder.lease());
             self.settlements.tell(&self.memory, charge.holder.lease());
         }
-        self.tally(charge, Some(charge.price));
+        self.tally(charge.holder.key(), charge.rule, Fate::Kept(charge.price));
         charge.price
     }
 
     fn release(&mut self, charge: &Charge) {
         self.give_back(charge);
         self.counters.refunds += 1;
-        self.tally(charge, None);
+        self.tally(charge.holder.key(), charge.rule, Fate::Released);
     }
 
     fn give_back(&mut self, charge: &Charge) {
@@ -404,8 +406,8 @@ impl<M: SharedMemory> Gate<M> {
         self.settlements.tell(&self.memory, charge.holder.lease());
     }
 
-    fn tally(&mut self, charge: &Charge, kept: Option<Credits>) {
-        if !self.usage.count(self.told_at, charge.holder.key(), charge.rule, kept) {
+    fn tally(&mut self, key: &str, rule: usize, fate: Fate) {
+        if !self.usage.count(self.told_at, key, rule, fate) {
             self.counters.usage_dropped += 1;
         }
     }

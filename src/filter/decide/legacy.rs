@@ -6,8 +6,8 @@
 
 use super::gate::Gate;
 use super::shared::SharedMemory;
-use faregate_protocol::Credits;
-use faregate_protocol::exchange::{UsageLine, UsageReport};
+use faregate_protocol::exchange::{ShadowLine, UsageLine, UsageReport};
+use faregate_protocol::{Credits, RefusalCode};
 use serde_json::Value;
 
 /// How often a swap is tried before giving up.
@@ -64,10 +64,18 @@ impl<M: SharedMemory> Gate<M> {
 }
 
 fn report(value: &Value) -> Option<UsageReport> {
+    let mut shadow = Vec::new();
+    // Absent where nothing was watched.
+    if let Some(lines) = value.get("shadow").and_then(Value::as_array) {
+        for line in lines {
+            shadow.push(watched(line)?);
+        }
+    }
     Some(UsageReport {
         broker: text(value, "broker")?,
         seq: number(value, "seq")?,
         lines: value.get("lines")?.as_array()?.iter().map(line).collect::<Option<_>>()?,
+        shadow,
     })
 }
 
@@ -78,6 +86,15 @@ fn line(value: &Value) -> Option<UsageLine> {
         requests: number(value, "requests")?,
         credits: value.get("credits")?.as_i64().map(Credits::from_micros)?,
         refunds: number(value, "refunds")?,
+    })
+}
+
+fn watched(value: &Value) -> Option<ShadowLine> {
+    Some(ShadowLine {
+        payer: text(value, "payer"),
+        rule: text(value, "rule")?,
+        code: RefusalCode::named(value.get("code")?.as_str()?)?,
+        requests: number(value, "requests")?,
     })
 }
 
@@ -96,6 +113,7 @@ mod tests {
     use crate::decide::moment::Moment;
     use crate::decide::settings::Settings;
     use crate::decide::shared::tests::Memory;
+    use crate::decide::usage::{Fate, NOBODY};
     use serde_json::json;
 
     fn gate(memory: &Memory, name: &str) -> Gate<Memory> {
@@ -109,12 +127,14 @@ mod tests {
     #[test]
     fn what_two_leave_goes_out_under_their_own_names_and_numbers() {
         let memory = Memory::default();
-        let one = Some(Credits::from_micros(1_000_000));
+        let one = Fate::Kept(Credits::from_micros(1_000_000));
         let (mut first, mut second, mut heir) = (gate(&memory, "a"), gate(&memory, "b"), gate(&memory, "c"));
         first.usage.count(Moment::ZERO, "key_1", 0, one);
         let under_way = first.usage.board(&first.settings).unwrap();
         first.usage.count(Moment::ZERO, "key_1", 0, one);
-        second.usage.count(Moment::ZERO, "key_2", 0, None);
+        second.usage.count(Moment::ZERO, "key_2", 0, Fate::Released);
+        second.usage.count(Moment::ZERO, "key_2", 0, Fate::Shadow(RefusalCode::RateLimited));
+        second.usage.count(Moment::ZERO, NOBODY, 0, Fate::Shadow(RefusalCode::MissingKey));
         first.leave();
         second.leave();
 
@@ -130,6 +150,14 @@ mod tests {
         assert_eq!(who, [("a", 1), ("a", 2), ("b", 1)]);
         assert_eq!((told[1].lines[0].rule.as_str(), told[1].lines[0].requests), ("reports:v1", 1));
         assert_eq!((told[2].lines[0].payer.as_str(), told[2].lines[0].refunds), ("key_2", 1));
+        let watched = |payer: Option<&str>, code| ShadowLine {
+            payer: payer.map(str::to_owned),
+            rule: "reports:v1".into(),
+            code,
+            requests: 1,
+        };
+        let limited = watched(Some("key_2"), RefusalCode::RateLimited);
+        assert_eq!(told[2].shadow, [watched(None, RefusalCode::MissingKey), limited]);
         assert!(first.usage.is_empty() && second.usage.is_empty());
         gate(&memory, "d").tick(Moment::from_nanos(2));
         assert_eq!(memory.get(&heir.names.legacy()).unwrap().0, TAKEN, "taken over once");

@@ -1,4 +1,5 @@
-//! What was sold, per key and rule, for the ledger's usage reports.
+//! What was sold, per key and rule, for the ledger's usage reports; and what rules that only watch would have
+//! refused, and why.
 //!
 //! Money doesn't depend on these lines (the lease's counters carry it); they say what it was for. A report
 //! is sent again under its number until the ledger has stored it, so nothing is counted twice.
@@ -6,15 +7,28 @@
 use super::moment::Moment;
 use super::settings::Settings;
 use super::table::Table;
-use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
-    MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, UsageLine, UsageReport,
+    MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, ShadowLine, UsageLine, UsageReport,
 };
+use faregate_protocol::{Credits, RefusalCode};
 
 /// A report is sent by itself when it has been waiting this long (ms).
 const PATIENCE_MS: u64 = 5_000;
 /// The most lines kept while the ledger is away; what comes on top is counted as dropped.
 const MAX_LINES: usize = 20_000;
+/// Stands for all callers without a known key; no key's identifier is empty.
+pub(super) const NOBODY: &str = "";
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was charged this much.
+    Kept(Credits),
+    /// Its charge was released.
+    Released,
+    /// It would have been refused, did its rule not only watch.
+    Shadow(RefusalCode),
+}
 
 /// One worker's tally.
 #[derive(Debug)]
@@ -22,7 +36,7 @@ pub struct Tally {
     broker: String,
     seq: u64,
     since: Moment,
-    /// By key: a line per rule that was used, or several where one is full.
+    /// By key: a line per rule that was used, and per cause in shadow; or several where one is full.
     lines: Table<Vec<Counts>>,
     count: usize,
     unstored: Option<UsageReport>,
@@ -34,6 +48,7 @@ pub struct Tally {
 #[derive(Clone, Copy, Debug)]
 struct Counts {
     rule: usize,
+    shadow: Option<RefusalCode>,
     requests: u64,
     credits: Credits,
     refunds: u64,
@@ -55,11 +70,15 @@ impl Tally {
     }
 
     /// Counts a request; returns false when there was no room for it.
-    pub fn count(&mut self, now: Moment, key: &str, rule: usize, kept: Option<Credits>) -> bool {
+    pub fn count(&mut self, now: Moment, key: &str, rule: usize, fate: Fate) -> bool {
         if self.lines.is_empty() {
             self.since = now;
         }
-        let price = kept.unwrap_or_default();
+        let (price, shadow) = match fate {
+            Fate::Kept(price) => (price, None),
+            Fate::Released => (Credits::ZERO, None),
+            Fate::Shadow(code) => (Credits::ZERO, Some(code)),
+        };
         let room = self.count < MAX_LINES && price <= MAX_LINE_CREDITS;
         if !room && self.lines.get(key).is_none() {
             return false;
@@ -70,6 +89,7 @@ impl Tally {
         // A ledger refuses a message with a line that is too large, and the next one would repeat it.
         let takes = |counts: &Counts| {
             counts.rule == rule
+                && counts.shadow == shadow
                 && counts.requests.max(counts.refunds) < MAX_LINE_COUNT
                 && counts.credits.saturating_add(price) <= MAX_LINE_CREDITS
         };
@@ -77,17 +97,17 @@ impl Tally {
             if !room {
                 return false;
             }
-            lines.push(Counts { rule, requests: 0, credits: Credits::ZERO, refunds: 0 });
+            lines.push(Counts { rule, shadow, requests: 0, credits: Credits::ZERO, refunds: 0 });
             self.count += 1;
         }
         let Some(counts) = lines.iter_mut().find(|counts| takes(counts)) else {
             return false;
         };
-        if let Some(price) = kept {
+        if fate == Fate::Released {
+            counts.refunds = counts.refunds.saturating_add(1);
+        } else {
             counts.requests = counts.requests.saturating_add(1);
             counts.credits = counts.credits.saturating_add(price);
-        } else {
-            counts.refunds = counts.refunds.saturating_add(1);
         }
         true
     }
@@ -115,22 +135,28 @@ impl Tally {
         }
         if self.unstored.is_none() && !self.lines.is_empty() {
             self.seq = self.seq.saturating_add(1);
-            let mut lines = Vec::new();
-            while lines.len() < MAX_USAGE_LINES
+            let (mut lines, mut shadow) = (Vec::new(), Vec::new());
+            let mut room = MAX_USAGE_LINES;
+            while room > 0
                 && let Some((payer, mut counts)) = self.lines.pop_first()
             {
-                let rest = counts.split_off(counts.len().min(MAX_USAGE_LINES - lines.len()));
+                let rest = counts.split_off(counts.len().min(room));
                 self.count -= counts.len();
+                room -= counts.len();
                 if !rest.is_empty() {
                     self.lines.insert(&payer, rest);
                 }
-                lines.extend(counts.into_iter().map(|counts| {
-                    let Counts { rule, requests, credits, refunds } = counts;
-                    let rule = settings.rule(rule).name.clone();
-                    UsageLine { payer: payer.clone(), rule, requests, credits, refunds }
-                }));
+                for Counts { rule, shadow: code, requests, credits, refunds } in counts {
+                    let (payer, rule) = (payer.clone(), settings.rule(rule).name.clone());
+                    if let Some(code) = code {
+                        let payer = Some(payer).filter(|payer| payer != NOBODY);
+                        shadow.push(ShadowLine { payer, rule, code, requests });
+                    } else {
+                        lines.push(UsageLine { payer, rule, requests, credits, refunds });
+                    }
+                }
             }
-            self.unstored = Some(UsageReport { broker: self.broker.clone(), seq: self.seq, lines });
+            self.unstored = Some(UsageReport { broker: self.broker.clone(), seq: self.seq, lines, shadow });
         }
         self.riding = self.unstored.is_some();
         self.unstored.clone()
@@ -177,12 +203,41 @@ mod tests {
         let mut tally = Tally::new("b".into());
         let most = MAX_LINE_CREDITS;
         for price in [most, Credits::from_micros(1), most] {
-            assert!(tally.count(Moment::ZERO, "key_1", 0, Some(price)));
+            assert!(tally.count(Moment::ZERO, "key_1", 0, Fate::Kept(price)));
         }
-        assert!(!tally.count(Moment::ZERO, "key_1", 0, most.checked_add(Credits::from_micros(1))));
+        let more = Fate::Kept(most.saturating_add(Credits::from_micros(1)));
+        assert!(!tally.count(Moment::ZERO, "key_1", 0, more));
         let lines = tally.board(&settings).unwrap().lines;
         assert!(lines.iter().all(|line| line.credits <= most), "{lines:?}");
         let sum = lines.iter().fold(Credits::ZERO, |sum, line| sum.saturating_add(line.credits));
         assert_eq!((lines.len(), sum.micros()), (3, 2 * most.micros() + 1));
+    }
+
+    #[test]
+    fn what_was_sold_and_what_was_watched_share_the_room_of_a_report_and_of_the_tally() {
+        let config = json!({
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
+            "otherwise": {"price": "1"}
+        });
+        let settings = Settings::from_value(&config).unwrap();
+        let mut tally = Tally::new("b".into());
+        let one = Fate::Kept(Credits::from_micros(1));
+        let watched = Fate::Shadow(RefusalCode::RateLimited);
+        for key in 0..MAX_LINES / 2 {
+            assert!(tally.count(Moment::ZERO, &format!("key_{key}"), 0, one));
+            assert!(tally.count(Moment::ZERO, &format!("key_{key}"), 0, watched));
+        }
+        assert!(!tally.count(Moment::ZERO, NOBODY, 0, Fate::Shadow(RefusalCode::MissingKey)), "it is full");
+        assert!(tally.count(Moment::ZERO, "key_7", 0, watched), "what has its line goes on");
+
+        let (mut sold, mut seen) = (0, 0);
+        while let Some(report) = tally.board(&settings) {
+            assert!(report.lines.len() + report.shadow.len() <= MAX_USAGE_LINES);
+            sold += report.lines.iter().map(|line| line.requests).sum::<u64>();
+            seen += report.shadow.iter().map(|line| line.requests).sum::<u64>();
+            tally.alight(Moment::ZERO, Some(report.seq));
+        }
+        assert_eq!((sold, seen), (10_000, 10_001));
+        assert!(tally.is_empty());
     }
 }

@@ -28,6 +28,7 @@ mod plan;
 mod restore;
 mod screen;
 mod serve;
+mod shadow;
 mod subscription;
 mod team;
 mod tokens;
@@ -87,6 +88,8 @@ enum Command {
     Balance(balance::Balance),
     /// What an account used, per minute, key and rule
     Usage(usage::Usage),
+    /// Who would have been refused, did the rules with `shadow` not only watch
+    Shadow(shadow::Shadow),
     /// The live leases: which gateway holds whose credits, and what is at risk
     Leases(leases::Leases),
     /// Ask gateways to hand back what they don't need
@@ -141,6 +144,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Export(command) => command.run(&mut screen),
         Command::Balance(command) => command.run(&mut screen),
         Command::Usage(command) => command.run(&mut screen),
+        Command::Shadow(command) => command.run(&mut screen),
         Command::Leases(command) => command.run(&mut screen),
         Command::Recall(command) => command.run(&mut screen),
         Command::Audit(command) => command.run(&mut screen),

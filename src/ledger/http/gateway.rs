@@ -148,11 +148,11 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
     if report.seq == 0 {
         return Err(Invalid::field("usage.seq", "is 0; reports are numbered from 1"));
     }
-    if report.lines.len() > MAX_USAGE_LINES {
-        return Err(Invalid::field(
-            "usage.lines",
-            format!("{} are too many; the most is {MAX_USAGE_LINES}", report.lines.len()),
-        ));
+    let count = report.lines.len().saturating_add(report.shadow.len());
+    if count > MAX_USAGE_LINES {
+        let field = if report.shadow.is_empty() { "usage.lines" } else { "usage.lines and usage.shadow" };
+        let reason = format!("{count} are too many; the most is {MAX_USAGE_LINES}");
+        return Err(Invalid::field(field, reason));
     }
     for (n, line) in report.lines.iter().enumerate() {
         length(&format!("usage.lines[{n}].payer"), &line.payer, MAX_NAME_BYTES)?;
@@ -164,6 +164,16 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
                 MAX_LINE_CREDITS.micros()
             );
             return Err(Invalid::field(format!("usage.lines[{n}]"), reason));
+        }
+    }
+    for (n, line) in report.shadow.iter().enumerate() {
+        if let Some(payer) = &line.payer {
+            length(&format!("usage.shadow[{n}].payer"), payer, MAX_NAME_BYTES)?;
+        }
+        length(&format!("usage.shadow[{n}].rule"), &line.rule, MAX_NAME_BYTES)?;
+        if line.requests > MAX_LINE_COUNT {
+            let reason = format!("is {}; the most is {MAX_LINE_COUNT}", line.requests);
+            return Err(Invalid::field(format!("usage.shadow[{n}].requests"), reason));
         }
     }
     Ok(())

@@ -277,6 +277,8 @@ fn strange_requests_get_clear_answers() {
     world.get("/admin/v1/accounts?limit=1&limit=2").is_problem(400, "invalid_request", Some("limit"));
     world.get("/admin/v1/accounts?limits=1").is_problem(400, "invalid_request", Some("limits"));
     world.get("/admin/v1/accounts/acme/usage?since=soon").is_problem(400, "invalid_request", Some("since"));
+    world.get("/admin/v1/shadow?since=soon").is_problem(400, "invalid_request", Some("since"));
+    world.get("/admin/v1/shadow?account=ghost").is_problem(404, "not_found", None);
     world.get("/admin/v1/accounts/%ff").is_problem(400, "invalid_request", Some("id"));
     let endless = world.get(&format!("/admin/v1/accounts/{}", "x".repeat(20_000)));
     endless.is_problem(404, "not_found", None);
@@ -308,6 +310,15 @@ fn strange_requests_get_clear_answers() {
     let (status, code, detail) = refused(br#"{"protocol": 2, "gateway": "g", "novelty": true}"#);
     assert_eq!((status, code.as_str()), (400, "unsupported_protocol"), "{detail}");
     let entry = ask("k", 1).to_string();
+    let (sold, watched) = (
+        r#"{"payer":"key_1","rule":"r","requests":1,"credits":1,"refunds":0}"#,
+        r#"{"rule":"r","code":"missing_key","requests":1}"#,
+    );
+    let usage = |sold: &[&str], watched: &[&str]| {
+        let (sold, watched) = (sold.join(","), watched.join(","));
+        let report = format!(r#"{{"broker":"b","seq":1,"lines":[{sold}],"shadow":[{watched}]}}"#);
+        format!(r#"{{"protocol":1,"gateway":"g","usage":{report}}}"#).into_bytes()
+    };
     for (body, named) in [
         (b"{".to_vec(), ""),
         (br#"{"protocol": 1}"#.to_vec(), "gateway"),
@@ -329,6 +340,18 @@ fn strange_requests_get_clear_answers() {
             .into_bytes(),
             "entries",
         ),
+        (usage(&[], &[r#"{"rule":"r","code":"rate_limit","requests":1}"#]), "usage.shadow[0].code"),
+        (
+            usage(&[], &[r#"{"payer":"","rule":"r","code":"rate_limited","requests":1}"#]),
+            "usage.shadow[0].payer",
+        ),
+        (usage(&[], &[r#"{"rule":"","code":"rate_limited","requests":1}"#]), "usage.shadow[0].rule"),
+        (
+            usage(&[], &[r#"{"rule":"r","code":"rate_limited","requests":1000000001}"#]),
+            "usage.shadow[0].requests",
+        ),
+        (usage(&[sold; 500], &[watched; 501]), "usage.lines and usage.shadow"),
+        (usage(&[sold; 1_001], &[]), "usage.lines"),
     ] {
         let (status, code, detail) = refused(&body);
         assert_eq!((status, code.as_str()), (400, "invalid_request"), "{detail}");

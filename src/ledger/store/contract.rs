@@ -14,9 +14,11 @@ use faregate_protocol::exchange::{
 
 pub mod budgets;
 mod plans;
+mod shadow;
 
 use budgets::*;
 use plans::*;
+use shadow::*;
 
 const TTL_MS: u64 = 20_000;
 
@@ -369,7 +371,7 @@ pub async fn usage_is_booked_once_per_report(world: World) {
     };
     let lines = vec![line(&key, "a"), line(&key, "b"), line("key_unknown", "a")];
     for (seq, stored) in [(1, 1), (1, 1), (2, 2), (1, 2)] {
-        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone() });
+        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone(), shadow: vec![] });
         let request =
             ExchangeRequest { protocol: VERSION, gateway: "gw".into(), seen: None, entries: vec![], usage };
         let answer = world.store.exchange(request, world.now(), TTL_MS).await.unwrap();
@@ -444,6 +446,8 @@ macro_rules! stories {
             no_account_collects_grants_without_end,
             the_books_refuse_to_overflow,
             usage_is_booked_once_per_report,
+            what_would_have_been_refused_is_told_by_who_and_why,
+            what_would_have_been_refused_is_forgotten_after_a_month,
             all_gateways_can_be_asked_to_hand_back,
             lists_come_in_pages,
             a_plan_gives_its_quota_once_per_period,

@@ -19,12 +19,12 @@ mod upkeep;
 
 pub use command::{Answer, Command, Credential, Done, Memo, NewBudget, NewKey, Whose};
 pub use error::{OpenError, Refusal, StoreError};
-pub use page::{Page, UsageQuery};
+pub use page::{Page, ShadowQuery, UsageQuery};
 
 use crate::api;
 use crate::metrics::Metrics;
-use faregate_protocol::Credits;
-use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, UsageReport};
+use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -56,13 +56,31 @@ impl fmt::Display for Database {
 pub struct Exchanged {
     /// The answer.
     pub response: ExchangeResponse,
+    /// What was booked of the usage that it told.
+    pub booked: Booked,
+}
+
+/// What was booked of a usage report; nothing where that was done before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
     /// Usage lines that named no known key.
     pub unknown_lines: u64,
+    /// What rules that only watch would have refused.
+    pub shadow: Vec<(RefusalCode, u64)>,
+}
+
+impl Booked {
+    /// Of a report that is new.
+    fn of(report: &UsageReport, unknown_lines: u64) -> Self {
+        let shadow = report.shadow.iter().map(|line| (line.code, line.requests)).collect();
+        Self { unknown_lines, shadow }
+    }
 }
 
 /// About how many rows a message is about.
 fn weight(request: &ExchangeRequest) -> usize {
-    request.entries.len().saturating_add(request.usage.as_ref().map_or(0, |usage| usage.lines.len()))
+    let lines = |usage: &UsageReport| usage.lines.len().saturating_add(usage.shadow.len());
+    request.entries.len().saturating_add(request.usage.as_ref().map_or(0, lines))
 }
 
 /// A time from its milliseconds; what a timestamp can't hold is held at its end.
@@ -165,7 +183,10 @@ impl Store {
         let done = on!(self, database => database.exchange(request, now, ttl_ms).await)?;
         self.metrics.exchanges.inc();
         self.metrics.entries.inc_by(u64::try_from(done.response.entries.len()).unwrap_or(0));
-        self.metrics.unknown_usage_lines.inc_by(done.unknown_lines);
+        self.metrics.unknown_usage_lines.inc_by(done.booked.unknown_lines);
+        for (code, requests) in &done.booked.shadow {
+            self.metrics.would_refuse(*code, *requests);
+        }
         for refused in done.response.entries.iter().filter_map(|entry| entry.refused.as_ref()) {
             self.metrics.refuse(refused.code);
         }
@@ -229,6 +250,11 @@ impl Store {
     /// An account's usage.
     pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
         on!(self, database => database.usage(account, query).await)
+    }
+
+    /// What rules that only watch would have refused, to whom and why.
+    pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
+        on!(self, database => database.shadow(query).await)
     }
 
     /// A plan's newest version.

@@ -37,3 +37,14 @@ pub struct UsageQuery {
     /// The minute, key and rule of the last line that is known already (from an answer's `next`).
     pub after: Option<(i64, i64, String)>,
 }
+
+/// Which refusals in shadow are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct ShadowQuery {
+    /// Only of this account.
+    pub account: Option<String>,
+    /// From this minute on.
+    pub since: Option<Timestamp>,
+    /// At most this many lines.
+    pub limit: usize,
+}

@@ -115,6 +115,22 @@ async fn the_commands_about_plans_do_what_the_page_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_commands_about_shadow_work() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    bank.account("acme", "12").await;
+    let examples = blocks(section(&page("docs/ledger.md"), "Trying a price list out"), "bash");
+    assert_eq!(examples.len(), 1);
+    let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
+    let mut shell = Command::new("bash");
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", bank.admin_port));
+    let (done, said) =
+        out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
+
+    assert!(done && said.contains("total: 0 requests would have been refused"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_commands_about_teams_and_budgets_do_what_the_page_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;

@@ -4,7 +4,7 @@
 use super::*;
 use crate::decide::shared::tests::Memory;
 use faregate_protocol::api_key;
-use faregate_protocol::exchange::Facts;
+use faregate_protocol::exchange::{self, Facts};
 use faregate_protocol::exchange::{
     Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Granted, Limits, Payer, Refused,
 };
@@ -58,7 +58,7 @@ impl Bank {
         }
     }
 
-    fn entry(&mut self, entry: &faregate_protocol::exchange::Entry) -> EntryAnswer {
+    fn entry(&mut self, entry: &exchange::Entry) -> EntryAnswer {
         if matches!(&entry.payer, Payer::Key(text) if *text != key()) {
             let refused = Refused {
                 code: RefusalCode::InvalidKey,
@@ -430,6 +430,33 @@ fn a_rule_that_only_watches_refuses_nobody() {
     let resolutions = talk(&mut gate, &mut bank, 0);
     assert_eq!(passed(&resolutions[0].outcome), Some(RefusalCode::InsufficientFunds));
     assert_eq!(gate.take_counters().shadow, 2);
+}
+
+#[test]
+fn what_a_rule_would_have_refused_is_reported_with_who_and_why() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), Bank::with(0));
+    arrive(&mut gate, 0, 0, "/", "nonsense");
+    arrive(&mut gate, 0, 1, "/", &api_key::compose(&[8; api_key::SECRET_LEN]).unwrap());
+    arrive(&mut gate, 0, 2, "/", &key());
+    talk(&mut gate, &mut bank, 0);
+    for context in 3..5 {
+        arrive(&mut gate, 1, context, "/", &key());
+    }
+    runs(&mut gate, 50, 6_000);
+    talk(&mut gate, &mut bank, 6_000);
+
+    let reports: Vec<_> = bank.messages.iter().filter_map(|message| message.usage.as_ref()).collect();
+    assert_eq!((reports.len(), reports[0].lines.len()), (1, 0), "nothing was sold");
+    let line =
+        |line: &exchange::ShadowLine| (line.payer.clone(), line.rule.clone(), line.code, line.requests);
+    let rule = || "otherwise".to_owned();
+    let told: Vec<_> = reports[0].shadow.iter().map(line).collect();
+    let expected = [
+        (None, rule(), RefusalCode::InvalidKey, 2),
+        (Some("key_1".to_owned()), rule(), RefusalCode::InsufficientFunds, 3),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(gate.take_counters().shadow, 5);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod leases;
 mod plans;
 mod post;
 mod query;
+mod shadow;
 mod subscriptions;
 mod teams;
 
@@ -51,6 +52,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/accounts/{id}/subscription/resume", post(subscriptions::resume))
         .route("/admin/v1/accounts/{id}/subscription/cancel", post(subscriptions::cancel))
         .route("/admin/v1/accounts/{id}/subscription/change", post(subscriptions::change))
+        .route("/admin/v1/shadow", get(shadow::show))
         .route("/admin/v1/leases", get(leases::list))
         .route("/admin/v1/recall", post(leases::recall))
         .route("/admin/v1/audit", get(leases::audit))

@@ -4,7 +4,7 @@ use crate::api::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::{Page, UsageQuery};
+use crate::store::{Page, ShadowQuery, UsageQuery};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -48,6 +48,22 @@ impl Times {
             })?),
         };
         Ok(UsageQuery { since: self.since, until: self.until, limit: limit(self.limit)?, after })
+    }
+}
+
+/// `?account=&since=&limit=`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watched {
+    account: Option<String>,
+    since: Option<Timestamp>,
+    limit: Option<usize>,
+}
+
+impl Watched {
+    /// The refusals in shadow that are meant.
+    pub fn shadow(self) -> Result<ShadowQuery, Invalid> {
+        Ok(ShadowQuery { account: self.account, since: self.since, limit: limit(self.limit)? })
     }
 }
 

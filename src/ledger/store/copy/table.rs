@@ -42,7 +42,7 @@ const fn table(name: &'static str, key: &'static str, columns: &'static [(&'stat
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [Table; 15] = [
+pub const TABLES: [Table; 16] = [
     table(
         "accounts",
         "no",
@@ -228,6 +228,18 @@ pub const TABLES: [Table; 15] = [
             ("requests", Number),
             ("credits", Number),
             ("refunds", Number),
+        ],
+    ),
+    table(
+        "shadow",
+        "account, minute, key, rule, code",
+        &[
+            ("account", Number),
+            ("minute", Number),
+            ("key", Number),
+            ("rule", Text),
+            ("code", Text),
+            ("requests", Number),
         ],
     ),
     table(

@@ -11,7 +11,7 @@ use super::usage::{self, Reports};
 use super::{named, payers};
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::{AccountNo, GatewayNo, KeyNo, LeaseState};
-use crate::store::{Exchanged, RETRY_MS, StoreError};
+use crate::store::{Booked, Exchanged, RETRY_MS, StoreError};
 use deadpool_postgres::Client;
 use faregate_protocol::exchange::{Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, VERSION};
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ struct Decided {
     short: Vec<(usize, Short)>,
     brisk: bool,
     usage_seq: Option<u64>,
-    unknown_lines: u64,
+    booked: Booked,
 }
 
 impl Decided {
@@ -76,7 +76,7 @@ impl Decided {
             changes: Vec::new(),
             usage_seq: self.usage_seq,
         };
-        Exchanged { response, unknown_lines: self.unknown_lines }
+        Exchanged { response, booked: self.booked }
     }
 }
 
@@ -142,7 +142,7 @@ impl Batch<'_> {
             short: Vec::new(),
             brisk: false,
             usage_seq: None,
-            unknown_lines: 0,
+            booked: Booked::default(),
         };
         for entry in &message.request.entries {
             let payer = known.payer(&entry.payer).map(|(key, _)| (gateway, key));
@@ -152,9 +152,9 @@ impl Batch<'_> {
         let own = draft.finish();
         sheet.accept(own);
         if let Some(report) = &message.request.usage {
-            let (seq, unknown) = reports.take(gateway, report, known, message.now);
+            let (seq, booked) = reports.take(gateway, report, known, message.now);
             decided.usage_seq = Some(seq);
-            decided.unknown_lines = unknown;
+            decided.booked = booked;
         }
         Ok(decided)
     }

@@ -6,13 +6,14 @@ use super::exchange::Message;
 use super::pool::{Pool, unsafe_setting};
 use super::trouble::plain;
 use super::{
-    audit, budgets, lists, migrate, news, plans, renewals, settings::Settings, subscriptions, teams, upkeep,
+    audit, budgets, lists, migrate, news, plans, renewals, settings::Settings, shadow, subscriptions, teams,
+    upkeep,
 };
 use crate::api;
 use crate::domain::exchange::beat_ms;
 use crate::metrics::Metrics;
 use crate::store::plans::Renewed;
-use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, StoreError, UsageQuery};
+use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, ShadowQuery, StoreError, UsageQuery};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::ExchangeRequest;
 use jiff::Timestamp;
@@ -134,6 +135,12 @@ impl Postgres {
         let snapshot = self.pool.snapshot().await?;
         let usage = lists::usage(snapshot.conn()?, &account, &query).await;
         snapshot.end(usage).await
+    }
+
+    pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
+        let snapshot = self.pool.snapshot().await?;
+        let shadow = shadow::list(snapshot.conn()?, &query).await;
+        snapshot.end(shadow).await
     }
 
     #[cfg(test)]

@@ -265,7 +265,7 @@ pub async fn rows<T>(
 }
 
 /// A count; the columns never hold one below zero.
-fn count(row: &Row, column: usize) -> Result<u64, Error> {
+pub fn count(row: &Row, column: usize) -> Result<u64, Error> {
     row.try_get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0))
 }
 

@@ -51,6 +51,7 @@ pub async fn find(conn: &Client, messages: &[Message]) -> Result<Known, Trouble>
         }
         if let Some(report) = &message.request.usage {
             ids.extend(report.lines.iter().map(|line| line.payer.as_str()));
+            ids.extend(report.shadow.iter().filter_map(|line| line.payer.as_deref()));
         }
     }
     let (ids, hashes, subjects) = tokio::try_join!(

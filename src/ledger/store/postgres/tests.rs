@@ -7,10 +7,10 @@ use crate::domain::period::{Rhythm, zone};
 use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
 use crate::store::{Answer, Command, Credential, Database, Memo, NewBudget, OpenError, Store, Whose};
-use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
-    Ask, Ended, Entry, ExchangeRequest, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
+    Ask, Ended, Entry, ExchangeRequest, LeaseReport, Payer, ShadowLine, UsageLine, UsageReport, VERSION,
 };
+use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -209,7 +209,13 @@ async fn names_that_the_database_cannot_hold_spoil_nothing() {
         refunds: 0,
     };
     let strange = Entry { payer: Payer::Subject("x\0y".into()), ..entry("acme", 1, 0, 1) };
-    let usage = Some(UsageReport { broker: "b\0".into(), seq: 1, lines: vec![line] });
+    let watched = ShadowLine {
+        payer: Some("key\0".into()),
+        rule: "r\0".into(),
+        code: RefusalCode::InvalidKey,
+        requests: 1,
+    };
+    let usage = Some(UsageReport { broker: "b\0".into(), seq: 1, lines: vec![line], shadow: vec![watched] });
     let request = ExchangeRequest { usage, ..message("g\0w", vec![strange, entry("acme", 1, 0, 1)]) };
     let answer = store.exchange(request, now(), 20_000).await.unwrap();
     assert!(answer.entries[0].refused.is_some() && answer.entries[1].lease.is_some());

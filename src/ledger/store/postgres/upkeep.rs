@@ -8,7 +8,9 @@ use super::sheet::LeaseRow;
 use super::trouble::Trouble;
 use crate::domain::{AccountNo, GatewayNo, KeyNo, LeaseState};
 use crate::store::StoreError;
-use crate::store::upkeep::{KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, ROWS};
+use crate::store::upkeep::{
+    KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, KEEP_SHADOW_MS, ROWS,
+};
 use deadpool_postgres::Client;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -134,6 +136,12 @@ impl Task for Prune {
                 "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made_ms < $1 LIMIT $2
                    FOR UPDATE SKIP LOCKED)",
                 KEEP_CHANGES_MS,
+            ),
+            (
+                "DELETE FROM shadow WHERE (account, minute, key, rule, code) IN
+                   (SELECT account, minute, key, rule, code FROM shadow WHERE minute < $1::bigint / 60000 LIMIT $2
+                   FOR UPDATE SKIP LOCKED)",
+                KEEP_SHADOW_MS,
             ),
             (
                 "DELETE FROM brokers WHERE (gateway, broker) IN (SELECT gateway, broker FROM brokers

@@ -4,10 +4,10 @@ use super::exchange::Batch;
 use super::named;
 use super::payers::Known;
 use super::trouble::Trouble;
-use crate::domain::GatewayNo;
-use crate::store::minute;
+use crate::domain::{AccountNo, GatewayNo, KeyNo};
+use crate::store::{Booked, minute};
 use deadpool_postgres::Client;
-use faregate_protocol::exchange::{UsageLine, UsageReport};
+use faregate_protocol::exchange::{ShadowLine, UsageLine, UsageReport};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 type Broker = (i64, String);
 /// By what usage is added up: account, minute, key, rule.
 type Row = (i64, i64, i64, String);
+/// By what refusals in shadow are added up: account, minute, key, rule, code.
+type ShadowRow = (i64, i64, i64, String, &'static str);
 
 /// What is stored of the brokers of a batch, and what comes on top.
 #[derive(Debug, Default)]
@@ -22,6 +24,7 @@ pub struct Reports {
     last: BTreeMap<Broker, u64>,
     heard: BTreeMap<Broker, (u64, i64)>,
     lines: BTreeMap<Row, [i64; 3]>,
+    shadow: BTreeMap<ShadowRow, i64>,
 }
 
 /// Locks the rows of the brokers that report, in order, and reads the numbers of their last reports.
@@ -53,18 +56,18 @@ pub async fn lock(conn: &Client, batch: &Batch<'_>) -> Result<Reports, Trouble> 
 
 impl Reports {
     /// Takes in a report, unless that was done before. Tells the number of the broker's last one that
-    /// is stored, and how many lines name no known key.
+    /// is stored, and what was booked.
     pub fn take(
         &mut self,
         gateway: GatewayNo,
         report: &UsageReport,
         known: &Known,
         now: Timestamp,
-    ) -> (u64, u64) {
+    ) -> (u64, Booked) {
         let broker = (gateway.0, named(&report.broker).into_owned());
         let last = self.last.entry(broker.clone()).or_default();
         if report.seq <= *last {
-            return (*last, 0);
+            return (*last, Booked::default());
         }
         *last = report.seq;
         self.heard.insert(broker, (report.seq, now.as_millisecond()));
@@ -74,7 +77,10 @@ impl Reports {
                 unknown += 1;
             }
         }
-        (report.seq, unknown)
+        for line in &report.shadow {
+            self.shadow_line(line, known, now);
+        }
+        (report.seq, Booked::of(report, unknown))
     }
 
     fn line(&mut self, line: &UsageLine, known: &Known, now: Timestamp) -> bool {
@@ -86,6 +92,15 @@ impl Reports {
             *sum = sum.saturating_add(more);
         }
         true
+    }
+
+    /// A key that isn't known counts with the callers who have none.
+    fn shadow_line(&mut self, line: &ShadowLine, known: &Known, now: Timestamp) {
+        let payer = line.payer.as_deref().and_then(|id| known.id(id));
+        let (key, account) = payer.unwrap_or((KeyNo(0), AccountNo(0)));
+        let row = (account.0, minute(now), key.0, named(&line.rule).into_owned(), line.code.as_str());
+        let sum = self.shadow.entry(row).or_default();
+        *sum = sum.saturating_add(as_stored(line.requests));
     }
 }
 
@@ -103,7 +118,8 @@ pub async fn keep(conn: &Client, reports: &Reports) -> Result<(), Trouble> {
         WHERE b.gateway = n.gateway AND b.broker = n.broker";
     let statement = conn.prepare_cached(sql).await?;
     conn.execute(&statement, &[&gateways, &names, &seqs, &times]).await?;
-    lines(conn, &reports.lines).await
+    lines(conn, &reports.lines).await?;
+    shadow(conn, &reports.shadow).await
 }
 
 async fn lines(conn: &Client, lines: &BTreeMap<Row, [i64; 3]>) -> Result<(), Trouble> {
@@ -124,6 +140,26 @@ async fn lines(conn: &Client, lines: &BTreeMap<Row, [i64; 3]>) -> Result<(), Tro
           credits = usage.credits + excluded.credits, refunds = usage.refunds + excluded.refunds";
     let statement = conn.prepare_cached(sql).await?;
     conn.execute(&statement, &[&accounts, &minutes, &keys, &rules, &requests, &credits, &refunds]).await?;
+    Ok(())
+}
+
+async fn shadow(conn: &Client, lines: &BTreeMap<ShadowRow, i64>) -> Result<(), Trouble> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let column = |of: fn(&ShadowRow) -> i64| lines.keys().map(of).collect::<Vec<i64>>();
+    let (accounts, minutes, keys) = (column(|row| row.0), column(|row| row.1), column(|row| row.2));
+    let rules: Vec<&str> = lines.keys().map(|row| row.3.as_str()).collect();
+    let codes: Vec<&str> = lines.keys().map(|row| row.4).collect();
+    let requests: Vec<i64> = lines.values().copied().collect();
+    // In the order of the key, like usage. Callers without a known key share their rows.
+    let sql = "INSERT INTO shadow (account, minute, key, rule, code, requests)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])
+          AS u (account, minute, key, rule, code, requests)
+        ORDER BY account, minute, key, rule COLLATE \"C\", code COLLATE \"C\"
+        ON CONFLICT (account, minute, key, rule, code) DO UPDATE SET requests = shadow.requests + excluded.requests";
+    let statement = conn.prepare_cached(sql).await?;
+    conn.execute(&statement, &[&accounts, &minutes, &keys, &rules, &codes, &requests]).await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
--- Teams, budgets, and what a plan says beyond its quota.
+-- Teams, budgets, what a plan says beyond its quota, and what rules that only watch would have refused.
 
 -- What the newest subscription means for exchanges, as JSON; written whenever that changes.
 ALTER TABLE accounts ADD COLUMN contract TEXT;
@@ -60,5 +60,17 @@ CREATE TABLE budgets (
 
 -- How many requests came per second lately, where the plan limits them.
 ALTER TABLE leases ADD COLUMN demand INTEGER NOT NULL DEFAULT 0;
+
+-- What rules that only watch would have refused. Account and key are zero for callers without a known key.
+CREATE TABLE shadow (
+  account INTEGER NOT NULL,
+  minute INTEGER NOT NULL,
+  key INTEGER NOT NULL,
+  rule TEXT NOT NULL,
+  code TEXT NOT NULL,
+  requests INTEGER NOT NULL,
+  PRIMARY KEY (account, minute, key, rule, code)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX shadow_age ON shadow (minute);
 
 INSERT INTO entry_kinds (kind, name, from_book, to_book) VALUES (13, 'forfeited', 'held', 'revenue');

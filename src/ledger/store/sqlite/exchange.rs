@@ -4,9 +4,9 @@ use super::{Work, accounts, beat, budgets, leases, minute, money};
 use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::{GatewayNo, LeaseState, Payer, Purse};
-use crate::store::{Exchanged, RETRY_MS, StoreError};
+use crate::store::{Booked, Exchanged, RETRY_MS, StoreError};
 use faregate_protocol::exchange::{
-    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, UsageLine, UsageReport, VERSION,
+    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, ShadowLine, UsageLine, UsageReport, VERSION,
 };
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
@@ -26,12 +26,12 @@ pub fn exchange(
         brisk |= tight;
         entries.push(answer);
     }
-    let mut unknown_lines = 0;
+    let mut booked = Booked::default();
     let mut usage_seq = None;
     if let Some(report) = &request.usage {
-        let (seq, unknown) = usage(work, gateway, report, now)?;
+        let (seq, new) = usage(work, gateway, report, now)?;
         usage_seq = Some(seq);
-        unknown_lines = unknown;
+        booked = new;
     }
     let mut seen = None;
     let mut changes = Vec::new();
@@ -43,7 +43,7 @@ pub fn exchange(
     }
     let beat_ms = beat_ms(brisk);
     let response = ExchangeResponse { protocol: VERSION, seen, beat_ms, entries, changes, usage_seq };
-    Ok(Exchanged { response, unknown_lines })
+    Ok(Exchanged { response, booked })
 }
 
 fn one(
@@ -86,12 +86,12 @@ fn usage(
     gateway: GatewayNo,
     report: &UsageReport,
     now: Timestamp,
-) -> Result<(u64, u64), StoreError> {
+) -> Result<(u64, Booked), StoreError> {
     let mut find = work.conn.prepare_cached("SELECT seq FROM brokers WHERE gateway = ?1 AND broker = ?2")?;
     let last = find.query_row(params![gateway.0, report.broker], |row| row.get::<_, i64>(0)).optional()?;
     let last = last.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0);
     if report.seq <= last {
-        return Ok((last, 0));
+        return Ok((last, Booked::default()));
     }
     let mut unknown = 0;
     for line in &report.lines {
@@ -99,13 +99,16 @@ fn usage(
             unknown += 1;
         }
     }
+    for line in &report.shadow {
+        shadow_line(work, line, now)?;
+    }
     work.conn
         .prepare_cached(
             "INSERT INTO brokers (gateway, broker, seq, heard_ms) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET seq = ?3, heard_ms = ?4",
         )?
         .execute(params![gateway.0, report.broker, as_stored(report.seq), now.as_millisecond()])?;
-    Ok((report.seq, unknown))
+    Ok((report.seq, Booked::of(report, unknown)))
 }
 
 fn usage_line(work: &Work<'_>, line: &UsageLine, now: Timestamp) -> Result<bool, StoreError> {
@@ -126,6 +129,27 @@ fn usage_line(work: &Work<'_>, line: &UsageLine, now: Timestamp) -> Result<bool,
             as_stored(line.refunds),
         ])?;
     Ok(booked > 0)
+}
+
+/// A key that isn't known counts with the callers who have none.
+fn shadow_line(work: &Work<'_>, line: &ShadowLine, now: Timestamp) -> Result<(), StoreError> {
+    let mut find = work.conn.prepare_cached("SELECT account, no FROM keys WHERE id = ?1")?;
+    let known = find.query_row([&line.payer], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (account, key): (i64, i64) = known.unwrap_or_default();
+    work.conn
+        .prepare_cached(
+            "INSERT INTO shadow (account, minute, key, rule, code, requests) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (account, minute, key, rule, code) DO UPDATE SET requests = requests + excluded.requests",
+        )?
+        .execute(params![
+            account,
+            minute(now),
+            key,
+            line.rule,
+            line.code.as_str(),
+            as_stored(line.requests)
+        ])?;
+    Ok(())
 }
 
 fn as_stored(count: u64) -> i64 {

@@ -6,13 +6,14 @@ use super::open::{Premises, unopened};
 use super::readers::Readers;
 use super::writer::Writer;
 use super::{
-    Work, accounts, audit, budgets, commands, exchange, lists, plans, renewals, subscriptions, teams, upkeep,
+    Work, accounts, audit, budgets, commands, exchange, lists, plans, renewals, shadow, subscriptions, teams,
+    upkeep,
 };
 use crate::api;
 use crate::metrics::Metrics;
 use crate::store::plans::Renewed;
 use crate::store::upkeep::ROWS;
-use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, StoreError, UsageQuery};
+use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, ShadowQuery, StoreError, UsageQuery};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::ExchangeRequest;
 use jiff::Timestamp;
@@ -132,6 +133,10 @@ impl Sqlite {
 
     pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
         self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
+    }
+
+    pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
+        self.readers.run(move |conn| shadow::list(conn, &query)).await
     }
 
     #[cfg(test)]

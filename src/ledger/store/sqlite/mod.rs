@@ -21,6 +21,7 @@ pub(super) mod open;
 mod plans;
 mod readers;
 mod renewals;
+mod shadow;
 mod steps;
 mod subscriptions;
 mod teams;

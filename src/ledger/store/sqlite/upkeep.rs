@@ -4,7 +4,9 @@
 use super::{Work, accounts, budgets, leases, money};
 use crate::domain::{AccountNo, BookError, GatewayNo, KeyNo, Payer, Purse};
 use crate::store::StoreError;
-use crate::store::upkeep::{KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, ROWS};
+use crate::store::upkeep::{
+    KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, KEEP_SHADOW_MS, ROWS,
+};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use rusqlite::params;
@@ -84,6 +86,11 @@ pub fn prune(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
         (
             "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made_ms < ?1 LIMIT ?2)",
             KEEP_CHANGES_MS,
+        ),
+        (
+            "DELETE FROM shadow WHERE (account, minute, key, rule, code) IN
+               (SELECT account, minute, key, rule, code FROM shadow WHERE minute < ?1 / 60000 LIMIT ?2)",
+            KEEP_SHADOW_MS,
         ),
         (
             "DELETE FROM brokers WHERE (gateway, broker) IN

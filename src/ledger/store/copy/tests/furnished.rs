@@ -8,10 +8,10 @@ use crate::domain::plan::{Changes, Terms};
 use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::contract::{World, asking, credits, ending, report};
 use crate::store::{Command, Credential, Memo, NewKey, Store, Whose};
-use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
-    Entry, ExchangeRequest, Limits, Pricing, Product, Rate, UsageLine, UsageReport, VERSION,
+    Entry, ExchangeRequest, Limits, Pricing, Product, Rate, ShadowLine, UsageLine, UsageReport, VERSION,
 };
+use faregate_protocol::{Credits, RefusalCode};
 
 /// A command that was carried out once, under an idempotency key of its own.
 pub fn remembered() -> (Command, Memo) {
@@ -59,7 +59,17 @@ pub async fn furnish(store: &Store) {
 
     let (payer, rule) = ("key_acme".to_owned(), "search".to_owned());
     let lines = vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1 }];
-    let usage = Some(UsageReport { broker: "worker-1".into(), seq: 7, lines });
+    let watched = |payer: Option<&str>, code| ShadowLine {
+        payer: payer.map(str::to_owned),
+        rule: "beta".into(),
+        code,
+        requests: 3,
+    };
+    let shadow = vec![
+        watched(Some("key_acme"), RefusalCode::InsufficientFunds),
+        watched(None, RefusalCode::MissingKey),
+    ];
+    let usage = Some(UsageReport { broker: "worker-1".into(), seq: 7, lines, shadow });
     let (gateway, entries) = ("gw-a".to_owned(), Vec::new());
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage };
     store.exchange(request, world.now(), 20_000).await.unwrap();

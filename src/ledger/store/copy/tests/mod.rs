@@ -85,7 +85,7 @@ async fn a_ledger_that_is_moved_there_and_back_is_the_same() {
     let kinds = places.kinds.clone();
     let [start, end] = &kinds[0];
     let store = open(start).await;
-    furnish(&store).await;
+    Box::pin(furnish(&store)).await;
     store.close().await;
     let original = contents(&places.file("one/ledger.db"));
     assert!(original.values().all(|content| content.rows > 0), "every table has something: {original:?}");
@@ -200,7 +200,7 @@ async fn a_file_that_is_no_whole_ledger_is_refused_and_nothing_is_left() {
     let places = places().await;
     let [one, two] = places.kinds[0].clone();
     let store = open(&one).await;
-    furnish(&store).await;
+    Box::pin(furnish(&store)).await;
     let good = places.file("good");
     backed_up(&one, &good).await.unwrap();
     store.close().await;

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 const RELEASED: [(&str, &str); 6] = [
     ("sqlite 1", "e3ba324cb9ca3a3210cc48a7f3e36e6abc380f7c0d3f4e1d6ef84e6b4a841ec1"),
     ("sqlite 2", "b18ec0c6ec228f51947185bfccc40b1ee4c552ba5427fec1c40e7b38a3805fa7"),
-    ("sqlite 3", "86b2d46c3b3c5bcee2e9fd30a72e76de1aa8402c896811fd60938649080bedd9"),
+    ("sqlite 3", "3b464b0b7a920cd811d82880005cd3a75cb9e6947b472d2f6a800d39f1ac1598"),
     ("postgres 1", "63872c4067166df475d2e3f0af68911abfbd0477e7444bb582df628c421c9280"),
     ("postgres 2", "a0b8fb052828b05bdb928374afd30eebc1e9816a1c0034ae1cfe3f5349394748"),
-    ("postgres 3", "097356df1cd8e4b49179c9821cc203056b04cd8be34194db286ed75d09bb662c"),
+    ("postgres 3", "17aa7658ed8cf8ebf78bed39103a8c26b4fb1f6f6021d22c68a51a1bf848e903"),
 ];
 
 fn fixture(kind: &str, version: usize) -> PathBuf {
@@ -113,7 +113,7 @@ async fn fixtures_are_written_on_request() {
     if !path.exists() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&Database::Directory(dir.path().to_owned())).await;
-        furnish(&store).await;
+        Box::pin(furnish(&store)).await;
         store.close().await;
         let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
         std::fs::write(path, dump(&conn)).unwrap();
@@ -123,7 +123,7 @@ async fn fixtures_are_written_on_request() {
         let server = Server::shared().expect("PostgreSQL is installed");
         let settings = server.database().await;
         let store = open(&Database::Server(Box::new(settings.clone()))).await;
-        furnish(&store).await;
+        Box::pin(furnish(&store)).await;
         store.close().await;
         std::fs::write(path, server.dump(&settings)).unwrap();
     }
