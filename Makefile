@@ -17,6 +17,8 @@ OWN_WASM_OPT := $(CURDIR)/.tools/binaryen/usr/bin/wasm-opt
 OWN_OCI := $(CURDIR)/.tools/oci/complete
 SKOPEO  ?= $(or $(shell command -v skopeo 2>/dev/null),$(CURDIR)/.tools/oci/usr/bin/skopeo)
 OCI_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/oci/usr/lib/x86_64-linux-gnu
+# The clients that read refusals: SDKs, agents' clients, a browser.
+OWN_CLIENTS := $(CURDIR)/.tools/clients/complete
 # The ledger as it ships: static, so that it runs on any Linux and in an image of its own.
 MUSL    := x86_64-unknown-linux-musl
 STATIC  := $(TARGET)/$(MUSL)/release/faregate
@@ -45,12 +47,12 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-build crash fixtures schemas fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-build crash fixtures schemas clients fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) ## add the wasm target, fetch Envoy and what the tests need
+setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(OWN_CLIENTS) ## add the wasm target, fetch Envoy and what the tests need
 
 wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -69,6 +71,12 @@ $(OWN): tools/envoy.txt
 $(OWN_OCI):
 	@tools/debian .tools/oci skopeo docker-registry && touch $@ || \
 		{ echo "stories about images are skipped: install skopeo and docker-registry"; test -z "$(FAREGATE_NEED_REGISTRY)"; }
+
+clients: $(OWN_CLIENTS) ## install the clients that the stories about refusals run (needs pip, npm and node)
+
+$(OWN_CLIENTS): tools/clients/requirements.txt tools/clients/package-lock.json
+	@tools/clients/fetch .tools/clients && touch $@ || \
+		{ echo "stories about clients are skipped: see what tools/clients/fetch needs"; test -z "$(FAREGATE_NEED_CLIENTS)"; }
 
 $(OWN_WASM_OPT):
 	@tools/debian .tools/binaryen binaryen || { echo "the filter needs wasm-opt: install binaryen, or say WASM_OPT=/path/to/wasm-opt"; exit 1; }

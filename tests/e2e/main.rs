@@ -5,6 +5,7 @@ mod bad_input;
 mod bodies;
 mod budgets;
 mod causes;
+mod clients;
 mod configuration;
 mod control;
 mod crash;

@@ -6,6 +6,7 @@
 
 mod authority;
 mod bank;
+mod clients;
 mod gateway;
 mod postgres;
 mod process;
@@ -16,12 +17,14 @@ mod site;
 mod steady;
 #[cfg(target_os = "linux")]
 pub mod storage;
+mod tool_server;
 mod traffic;
 mod upstream;
 mod world;
 
 pub use authority::Authority;
 pub use bank::{ADMIN_TOKEN, Bank, GATEWAY_TOKEN};
+pub use clients::Clients;
 pub use gateway::{Gateway, Run, envoy_config};
 pub use postgres::{Certificate, Postgres};
 pub use process::{Process, binary, envoy, filter, free_port, out_of, project};

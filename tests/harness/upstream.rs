@@ -1,11 +1,13 @@
 //! An upstream that remembers what it served.
 //!
 //! A request may carry a number in the header `x-request-number`; how often each came is remembered.
-//! `/status/503` answers with that status, `/slow/250` after so many milliseconds; everything else gets 200.
+//! `/status/503` answers with that status, `/slow/250` after so many milliseconds, `/mcp` as a server of tools; everything else
+//! gets 200.
 
+use crate::tool_server;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -86,6 +88,13 @@ async fn serve(State(seen): State<Arc<Seen>>, request: Request) -> Response {
     }
     if let Some(millis) = path.strip_prefix("/slow/").and_then(|rest| rest.parse().ok()) {
         tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+    if path.starts_with("/mcp") {
+        if request.method() != Method::POST {
+            return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        }
+        let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
+        return tool_server::answer(&body);
     }
     let body: Value = json!({"served": true});
     axum::Json(body).into_response()

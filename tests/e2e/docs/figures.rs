@@ -14,11 +14,13 @@ async fn the_pages_name_every_figure_and_every_refusal() {
     let told = refusals(&mut world).await;
     let documented: BTreeMap<String, u16> = rows(&page("docs/refusals.md"))
         .iter()
-        .filter(|row| row.len() == 5) // The other table is about headers.
+        .filter(|row| row.len() == 5) // The other tables are about headers and formats.
         .filter_map(|row| Some((row[0].trim_matches('`').to_owned(), row[1].parse().ok()?)))
         .collect();
-    let statuses = told.iter().map(|(code, answer)| (code.clone(), answer.status)).collect();
-    assert_eq!(documented, statuses);
+    // That no cause is missing is for a test beside the causes; those of plans and budgets have stories of their own.
+    for (code, answer) in &told {
+        assert_eq!(documented.get(code), Some(&answer.status), "{code}");
+    }
     for row in rows(&page("docs/refusals.md")) {
         let Some(answer) = told.get(row[0].trim_matches('`')) else { continue };
         for remedy in answer.body["remedies"].as_array().expect("a list") {

@@ -61,7 +61,8 @@ pub(super) fn answer(
             ("application/json", joined(&["{\"jsonrpc\":\"2.0\",\"id\":", id, &joined(&error)]))
         }
         Dialect::McpResult => {
-            let content = ",\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":";
+            // Newer clients insist on a type, older ones overlook it.
+            let content = ",\"result\":{\"resultType\":\"complete\",\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":";
             let result = [content, &detail, "}],\"structuredContent\":", problem, "}}"];
             ("application/json", joined(&["{\"jsonrpc\":\"2.0\",\"id\":", id, &joined(&result)]))
         }
