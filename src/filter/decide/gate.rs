@@ -67,9 +67,12 @@ pub enum Outcome {
 }
 
 /// What becomes of a request that has just arrived.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment, and a box would cost every refusal an allocation"
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(
+        clippy::large_enum_variant,
+        reason = "it lives for a moment, and a box would cost every refusal an allocation"
+    )
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
