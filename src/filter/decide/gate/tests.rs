@@ -218,6 +218,10 @@ fn what_a_browser_asks_beforehand_is_neither_charged_nor_refused() {
     assert_eq!(asked, Arrival::Decided(Outcome::Pass(Passage::Free)));
     headers[2].1 = b"https://evil.example.com".to_vec();
     assert_eq!(gate.reader(&Head::new(&headers)), None);
+    gate.settings.cors_origins = vec!["*".to_owned()];
+    assert!(gate.reader(&Head::new(&headers)).is_some());
+    headers[2].1 = b"https://a.example\r\nset-cookie: a=b".to_vec();
+    assert_eq!(gate.reader(&Head::new(&headers)), None, "it would stand in a header of ours");
 }
 
 #[test]

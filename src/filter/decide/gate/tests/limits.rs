@@ -55,6 +55,41 @@ fn charge_of(gate: &mut Gate<Memory>, path: &str) -> Charge {
 }
 
 #[test]
+fn a_slice_is_sold_at_the_plan_s_prices_and_only_to_what_the_plan_includes() {
+    let memory = Memory::default();
+    let mut config = products();
+    config["rules"].as_array_mut().unwrap().push(
+        json!({"name": "word", "match": {"path": {"exact": "/word"}}, "price": "0.01", "product": "chat"}),
+    );
+    let mut gate = gate(&memory, &config);
+    let mut bank = Bank { facts: plan(), ..Bank::with(1_000) };
+    arrive(&mut gate, 0, 1, "/", &key());
+    talk(&mut gate, &mut bank, 0);
+    charge_of(&mut gate, "/word");
+    let cut = memory.get(&gate.names.lease(&Credential::Key(key())));
+    assert_eq!(charge_of(&mut gate, "/word").price, Credits::from_micros(15_000));
+    assert_eq!(memory.get(&gate.names.lease(&Credential::Key(key()))), cut, "it was sold from the slice");
+    let refusal = refused(arrive(&mut gate, 3, 4, "/video", &key()));
+    assert_eq!(refusal.code, RefusalCode::PlanExcludesRoute);
+}
+
+#[test]
+fn what_a_plan_excludes_is_not_let_through_on_credit_either() {
+    let memory = Memory::default();
+    let mut config = products();
+    config["on_ledger_error"] = json!({"allow_up_to": "100"});
+    let mut gate = gate(&memory, &config);
+    let mut bank = Bank { facts: plan(), ..Bank::with(1_000) };
+    arrive(&mut gate, 0, 1, "/", &key());
+    talk(&mut gate, &mut bank, 0);
+    let lease = gate.names.lease(&Credential::Key(key()));
+    let rule = |name: &str| gate.settings.rules.iter().position(|rule| rule.name == name).unwrap();
+    let (chat, video) = (rule("chat"), rule("video"));
+    assert!(matches!(gate.without_ledger(&lease, chat, credits(3)), Outcome::Pass(Passage::Paid(_))));
+    assert!(matches!(gate.without_ledger(&lease, video, credits(2)), Outcome::Refuse(_)));
+}
+
+#[test]
 fn one_who_can_pay_for_the_list_price_alone_is_asked_about_again_and_refused_the_plan_s() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
