@@ -5,43 +5,43 @@
 //! ledger writes is read back as it was, and no amount or name that is outside of the protocol's limits is
 //! believed, because the gate's next message would repeat it.
 
+use super::json::{self, Json};
 use faregate_protocol::exchange::{
     Change, EntryAnswer, ExchangeResponse, Facts, Granted, Limits, MAX_AMOUNT, MAX_NAME_BYTES, MAX_PRODUCTS,
     Pricing, Product, Rate, Refused, Reset,
 };
 use faregate_protocol::{Credits, RefusalCode};
-use serde_json::Value;
 
 /// The answer in these bytes, or `None` when they hold none.
-pub fn read(json: &[u8]) -> Option<ExchangeResponse> {
-    let value: Value = serde_json::from_slice(json).ok()?;
+pub fn read(text: &[u8]) -> Option<ExchangeResponse> {
+    let value = json::parse(text).ok()?;
     Some(ExchangeResponse {
         protocol: small(value.get("protocol")?)?,
-        seen: value.get("seen").and_then(Value::as_u64),
+        seen: value.get("seen").and_then(Json::as_u64),
         beat_ms: small(value.get("beat_ms")?)?,
         entries: value.get("entries")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
         changes: match value.get("changes") {
             Some(changes) => changes.as_array()?.iter().map(change).collect::<Option<_>>()?,
             None => Vec::new(),
         },
-        usage_seq: value.get("usage_seq").and_then(Value::as_u64),
+        usage_seq: value.get("usage_seq").and_then(Json::as_u64),
     })
 }
 
 /// Which version of the protocol an answer is in, even if nothing else of it can be read.
-pub fn version(json: &[u8]) -> Option<u32> {
-    let value: Value = serde_json::from_slice(json).ok()?;
+pub fn version(text: &[u8]) -> Option<u32> {
+    let value = json::parse(text).ok()?;
     small(value.get("protocol")?)
 }
 
 /// The code and the words of an error answer, as far as there are any.
-pub fn read_error(json: &[u8]) -> Option<String> {
-    let value: Value = serde_json::from_slice(json).ok()?;
-    let text = |name| value.get(name).and_then(Value::as_str);
+pub fn read_error(text: &[u8]) -> Option<String> {
+    let value = json::parse(text).ok()?;
+    let text = |name| value.get(name).and_then(Json::as_str);
     Some(format!("{}: {}", text("code")?, text("detail")?))
 }
 
-fn entry(value: &Value) -> Option<EntryAnswer> {
+fn entry(value: &Json) -> Option<EntryAnswer> {
     Some(EntryAnswer {
         facts: optional(value, "facts", facts)?,
         lease: optional(value, "lease", granted)?,
@@ -51,7 +51,7 @@ fn entry(value: &Value) -> Option<EntryAnswer> {
     })
 }
 
-fn facts(value: &Value) -> Option<Facts> {
+fn facts(value: &Json) -> Option<Facts> {
     Some(Facts {
         key: text(value.get("key")?)?,
         account: text(value.get("account")?)?,
@@ -61,12 +61,12 @@ fn facts(value: &Value) -> Option<Facts> {
     })
 }
 
-fn many<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+fn many<T>(value: &Json, read: impl Fn(&Json) -> Option<T>) -> Option<Vec<T>> {
     value.as_array().filter(|list| list.len() <= MAX_PRODUCTS)?.iter().map(read).collect()
 }
 
-fn product(value: &Value) -> Option<Product> {
-    let pricing = |value: &Value| {
+fn product(value: &Json) -> Option<Product> {
+    let pricing = |value: &Json| {
         Some(match (value.get("times"), value.get("fixed")) {
             (Some(factor), _) => Pricing::Times(credits(factor)?),
             (_, Some(price)) => Pricing::Fixed(credits(price)?),
@@ -79,15 +79,15 @@ fn product(value: &Value) -> Option<Product> {
     })
 }
 
-fn limits(value: &Value) -> Option<Limits> {
-    let rate = |value: &Value| {
+fn limits(value: &Json) -> Option<Limits> {
+    let rate = |value: &Json| {
         let milli_per_s = small(value.get("milli_per_s")?).filter(|rate| *rate > 0)?;
         Some(Rate { milli_per_s, burst: small(value.get("burst")?)?.max(1) })
     };
     Some(Limits { rate: optional(value, "rate", rate)?, concurrent: optional(value, "concurrent", small)? })
 }
 
-fn reset(value: &Value) -> Option<Reset> {
+fn reset(value: &Json) -> Option<Reset> {
     Some(Reset {
         at: text(value.get("at")?)?,
         in_s: value.get("in_s")?.as_u64()?,
@@ -95,54 +95,54 @@ fn reset(value: &Value) -> Option<Reset> {
     })
 }
 
-fn granted(value: &Value) -> Option<Granted> {
+fn granted(value: &Json) -> Option<Granted> {
     Some(Granted {
         fence: small(value.get("fence")?)?,
         granted: credits(value.get("granted")?)?,
         ttl_ms: value.get("ttl_ms")?.as_u64()?,
-        recall: optional(value, "recall", Value::as_bool)?.unwrap_or_default(),
+        recall: optional(value, "recall", Json::as_bool)?.unwrap_or_default(),
         limits: optional(value, "limits", limits)?.unwrap_or_default(),
     })
 }
 
-fn refused(value: &Value) -> Option<Refused> {
+fn refused(value: &Json) -> Option<Refused> {
     Some(Refused {
         code: code(value.get("code")?)?,
         available: optional(value, "available", credits)?.unwrap_or_default(),
         reset: optional(value, "reset", reset)?,
-        top_up: optional(value, "top_up", Value::as_bool)?.unwrap_or_default(),
+        top_up: optional(value, "top_up", Json::as_bool)?.unwrap_or_default(),
         retry_ms: optional(value, "retry_ms", small)?,
     })
 }
 
-fn change(value: &Value) -> Option<Change> {
+fn change(value: &Json) -> Option<Change> {
     Some(Change { payer: text(value.get("payer")?)?, refused: optional(value, "refused", code)? })
 }
 
 /// A member that may be absent or null; `None` when it is there and can't be read.
 #[expect(clippy::option_option, reason = "the outer one is for `?`, as everywhere in this file")]
-fn optional<T>(value: &Value, name: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
+fn optional<T>(value: &Json, name: &str, read: impl Fn(&Json) -> Option<T>) -> Option<Option<T>> {
     match value.get(name) {
-        None | Some(Value::Null) => Some(None),
+        None | Some(Json::Null) => Some(None),
         Some(member) => read(member).map(Some),
     }
 }
 
-fn small(value: &Value) -> Option<u32> {
+fn small(value: &Json) -> Option<u32> {
     value.as_u64().and_then(|number| u32::try_from(number).ok())
 }
 
-fn credits(value: &Value) -> Option<Credits> {
+fn credits(value: &Json) -> Option<Credits> {
     let amount = value.as_i64().map(Credits::from_micros)?;
     (Credits::ZERO..=MAX_AMOUNT).contains(&amount).then_some(amount)
 }
 
-fn text(value: &Value) -> Option<String> {
+fn text(value: &Json) -> Option<String> {
     value.as_str().filter(|text| (1..=MAX_NAME_BYTES).contains(&text.len())).map(str::to_owned)
 }
 
 /// A cause that this gate doesn't know is one of a later ledger's: somebody must pay for something.
-fn code(value: &Value) -> Option<RefusalCode> {
+fn code(value: &Json) -> Option<RefusalCode> {
     Some(RefusalCode::named(value.as_str()?).unwrap_or(RefusalCode::InsufficientFunds))
 }
 

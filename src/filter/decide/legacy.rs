@@ -5,10 +5,10 @@
 //! ledger stores each number once; and there is never more of it than one worker may keep.
 
 use super::gate::Gate;
+use super::json::{self, Json};
 use super::shared::SharedMemory;
 use faregate_protocol::exchange::{ShadowLine, UsageLine, UsageReport};
 use faregate_protocol::{Credits, RefusalCode};
-use serde_json::Value;
 
 /// How often a swap is tried before giving up.
 const TRIES: usize = 100;
@@ -56,17 +56,17 @@ impl<M: SharedMemory> Gate<M> {
             return;
         }
         for line in text.split(|byte| *byte == b'\n') {
-            if let Some(report) = serde_json::from_slice(line).ok().as_ref().and_then(report) {
+            if let Some(report) = json::parse(line).ok().as_ref().and_then(report) {
                 self.usage.inherit(report);
             }
         }
     }
 }
 
-fn report(value: &Value) -> Option<UsageReport> {
+fn report(value: &Json) -> Option<UsageReport> {
     let mut shadow = Vec::new();
     // Absent where nothing was watched.
-    if let Some(lines) = value.get("shadow").and_then(Value::as_array) {
+    if let Some(lines) = value.get("shadow").and_then(Json::as_array) {
         for line in lines {
             shadow.push(watched(line)?);
         }
@@ -79,7 +79,7 @@ fn report(value: &Value) -> Option<UsageReport> {
     })
 }
 
-fn line(value: &Value) -> Option<UsageLine> {
+fn line(value: &Json) -> Option<UsageLine> {
     Some(UsageLine {
         payer: text(value, "payer")?,
         rule: text(value, "rule")?,
@@ -89,7 +89,7 @@ fn line(value: &Value) -> Option<UsageLine> {
     })
 }
 
-fn watched(value: &Value) -> Option<ShadowLine> {
+fn watched(value: &Json) -> Option<ShadowLine> {
     Some(ShadowLine {
         payer: text(value, "payer"),
         rule: text(value, "rule")?,
@@ -98,11 +98,11 @@ fn watched(value: &Value) -> Option<ShadowLine> {
     })
 }
 
-fn text(value: &Value, name: &str) -> Option<String> {
+fn text(value: &Json, name: &str) -> Option<String> {
     value.get(name)?.as_str().map(str::to_owned)
 }
 
-fn number(value: &Value, name: &str) -> Option<u64> {
+fn number(value: &Json, name: &str) -> Option<u64> {
     value.get(name)?.as_u64()
 }
 

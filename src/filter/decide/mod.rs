@@ -9,6 +9,7 @@
 //! - [`broker`] and [`answer`]: one exchange with the ledger for all who wait; [`beat`]: the gateway's regular report.
 //! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger; [`legacy`]: when a
 //!   worker is gone first.
+//! - [`json`] and [`table`]: what answers and configurations are read into, and the one map.
 //! - [`refusal`]: the one place that words a refusal; [`recent`] remembers refusals for a moment.
 
 pub mod answer;
@@ -16,6 +17,7 @@ pub mod beat;
 pub mod broker;
 pub mod gate;
 pub mod identity;
+pub mod json;
 pub mod lease;
 pub mod legacy;
 pub mod moment;

@@ -8,12 +8,12 @@ mod protobuf;
 mod reader;
 mod rule;
 
+use super::json::{self, Json};
 use super::refusal::dialect::Dialect;
 use super::refusal::link;
 use faregate_protocol::Credits;
 use reader::Field;
 pub use reader::{Fault, SettingsError};
-use serde_json::Value;
 
 /// Everything that the operator configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,10 +225,10 @@ impl Settings {
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, SettingsError> {
-        match serde_json::from_slice::<Value>(bytes) {
-            Ok(value) => Self::from_value(&value),
+        match json::parse(bytes) {
+            Ok(value) => Self::read(&value),
             Err(why) => match protobuf::read_struct(bytes).filter(|_| !bytes.is_empty()) {
-                Some(value) => Self::from_value(&value),
+                Some(value) => Self::read(&value),
                 None => Err(SettingsError::new(
                     "(configuration)",
                     &format!("text that is no JSON ({why})"),
@@ -238,11 +238,16 @@ impl Settings {
         }
     }
 
-    /// Reads the configuration from parsed JSON.
+    /// Reads the configuration from what another program parsed.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
-    pub fn from_value(value: &Value) -> Result<Self, SettingsError> {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn from_value(value: &serde_json::Value) -> Result<Self, SettingsError> {
+        Self::read(&value.into())
+    }
+
+    fn read(value: &Json) -> Result<Self, SettingsError> {
         let top = Field::root(value).object(&TOP)?;
         let defaults = rule::Defaults::read(&top)?;
         let mut rules: Vec<Rule> = Vec::new();

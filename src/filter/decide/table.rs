@@ -1,13 +1,18 @@
 //! A map from names to values, in the order of the names.
 //!
-//! All tables share one `BTreeMap` from names to places, because each further kind of map would add ten
-//! kilobytes to the filter; the values lie in a slab. Unlike a hash map it iterates the same way in
-//! every run, which the simulator needs, and no choice of names makes it slow.
+//! The names stand in short sorted runs, with the places of their values in a slab: the same code serves all kinds of
+//! values, where each kind of a `BTreeMap` would add ten kilobytes to the filter. Unlike a hash map it iterates the
+//! same way in every run, which the simulator needs, and no choice of names makes it slow.
+//!
+//! What must hold: no run is longer than [`MOST`], or empty beside another; names ascend within and across runs, and none
+//! is there twice.
 
-use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::ops::Bound;
+
+/// How many names one run may hold. Tests have few names, and want many runs.
+const MOST: usize = if cfg!(test) { 4 } else { 64 };
+/// For how many there is room at first.
+const FIRST: usize = 8;
 
 /// Values by name.
 #[derive(Clone, Debug)]
@@ -16,107 +21,120 @@ pub struct Table<V> {
     slab: Vec<Option<V>>,
 }
 
-/// A name that is compared eight bytes at a time: wasm has no instruction for it, and the compiler's own code takes
-/// one byte after the other.
-#[derive(Clone, Debug)]
-struct Name(String);
+/// Names with the places of their values, in order.
+type Run = Vec<(String, usize)>;
 
-/// A name, owned or not.
-trait Named {
-    fn text(&self) -> &str;
-}
-
-impl Named for Name {
-    fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Named for &str {
-    fn text(&self) -> &str {
-        self
-    }
-}
-
-impl<'a> Borrow<dyn Named + 'a> for Name {
-    fn borrow(&self) -> &(dyn Named + 'a) {
-        self
-    }
-}
-
-impl Ord for dyn Named + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let (this, that) = (self.text().as_bytes(), other.text().as_bytes());
-        let pairs = || this.as_chunks::<8>().0.iter().zip(that.as_chunks::<8>().0);
-        let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
-        if let Some((this, that)) = pairs().find(|(this, that)| number(this) != number(that)) {
-            return number(this).cmp(&number(that));
-        }
-        let same = pairs().len() * 8;
-        this.get(same..).cmp(&that.get(same..))
-    }
-}
-
-impl PartialOrd for dyn Named + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for dyn Named + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for dyn Named + '_ {}
-
-impl Ord for Name {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self as &dyn Named).cmp(other)
-    }
-}
-
-impl PartialOrd for Name {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Name {}
-
-/// Where the value of each name lies; the same code for all kinds of values.
+/// Where the value of each name lies.
 #[derive(Clone, Debug, Default)]
 struct Places {
-    of: BTreeMap<Name, usize>,
+    /// Most tables are so small that they have no other run.
+    first: Run,
+    others: Vec<Run>,
+    len: usize,
     free: Vec<usize>,
 }
 
+/// A place among the names: which run, where in it, and whether the name stands there already.
+#[derive(Clone, Copy)]
+struct Spot {
+    run: usize,
+    at: usize,
+    here: bool,
+}
+
+/// Compares names eight bytes at a time: wasm has no instruction for it, and the compiler's own code takes one byte
+/// after the other.
+fn compare(this: &str, that: &str) -> Ordering {
+    let (this, that) = (this.as_bytes(), that.as_bytes());
+    let pairs = || this.as_chunks::<8>().0.iter().zip(that.as_chunks::<8>().0);
+    let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+    if let Some((this, that)) = pairs().find(|(this, that)| number(this) != number(that)) {
+        return number(this).cmp(&number(that));
+    }
+    let same = pairs().len() * 8;
+    this.get(same..).cmp(&that.get(same..))
+}
+
 impl Places {
+    /// Where a name stands, or belongs: the end of the last run where it is behind all others.
+    #[inline(never)]
+    fn spot(&self, name: &str) -> Spot {
+        let begins_by = |run: &Run| run.first().is_some_and(|(first, _)| compare(first, name).is_le());
+        let run = self.others.partition_point(begins_by);
+        let names = self.run(run).map(Vec::as_slice).unwrap_or_default();
+        let found = names.binary_search_by(|(other, _)| compare(other, name));
+        Spot { run, at: found.unwrap_or_else(|at| at), here: found.is_ok() }
+    }
+
+    fn run(&self, number: usize) -> Option<&Run> {
+        match number.checked_sub(1) {
+            Some(number) => self.others.get(number),
+            None => Some(&self.first),
+        }
+    }
+
+    fn run_mut(&mut self, number: usize) -> Option<&mut Run> {
+        match number.checked_sub(1) {
+            Some(number) => self.others.get_mut(number),
+            None => Some(&mut self.first),
+        }
+    }
+
     /// A place for a name that has none: a free one, or the next behind the `last`.
     #[inline(never)]
     fn give(&mut self, name: &str, last: usize) -> usize {
         let place = self.free.pop().unwrap_or(last);
-        self.of.insert(Name(name.to_owned()), place);
+        let Spot { run: number, at, .. } = self.spot(name);
+        if let Some(run) = self.run_mut(number) {
+            if run.is_empty() {
+                run.reserve(FIRST);
+            }
+            run.insert(at.min(run.len()), (name.to_owned(), place));
+            if run.len() > MOST {
+                let behind = run.split_off(MOST / 2);
+                self.others.insert(number, behind);
+            }
+            self.len += 1;
+        }
         place
     }
 
     #[inline(never)]
     fn take(&mut self, name: &str) -> Option<usize> {
-        let place = self.of.remove(&name as &dyn Named)?;
+        let Spot { run: number, at, here: true } = self.spot(name) else {
+            return None;
+        };
+        let run = self.run_mut(number)?;
+        let (_, place) = run.remove(at);
+        let left = run.len();
         self.free.push(place);
+        self.len -= 1;
+        // A run that is nearly empty takes in the next one, if both are short together.
+        let joins = self.others.get(number).is_some_and(|next| left == 0 || left + next.len() <= MOST / 2);
+        if joins {
+            let mut next = self.others.remove(number);
+            if let Some(run) = self.run_mut(number) {
+                run.append(&mut next);
+            }
+        } else if left == 0 && number > 0 {
+            self.others.pop();
+        }
         Some(place)
     }
 
     #[inline(never)]
     fn find(&self, name: &str) -> Option<usize> {
-        self.of.get(&name as &dyn Named).copied()
+        let Spot { run, at, here: true } = self.spot(name) else {
+            return None;
+        };
+        self.run(run)?.get(at).map(|(_, place)| *place)
+    }
+
+    /// All names from a spot to the end.
+    fn from(&self, spot: Spot) -> impl Iterator<Item = &(String, usize)> + use<'_> {
+        let others = self.others.get(spot.run..).unwrap_or_default();
+        let here = self.run(spot.run).and_then(|run| run.get(spot.at..)).unwrap_or_default();
+        here.iter().chain(others.iter().flatten())
     }
 }
 
@@ -129,12 +147,12 @@ impl<V> Default for Table<V> {
 impl<V> Table<V> {
     /// How many values there are.
     pub fn len(&self) -> usize {
-        self.places.of.len()
+        self.places.len
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.places.of.is_empty()
+        self.places.len == 0
     }
 
     /// The value of a name.
@@ -187,17 +205,18 @@ impl<V> Table<V> {
 
     /// The first name that isn't before `name`.
     pub fn next_name(&self, name: &str) -> Option<&str> {
-        let from = (Bound::Included(&name as &dyn Named), Bound::Unbounded);
-        self.places.of.range::<dyn Named, _>(from).next().map(|(name, _)| name.text())
+        self.places.from(self.places.spot(name)).next().map(|(name, _)| name.as_str())
     }
 
     /// All names and values in order, beginning with the first that isn't before `name`, and from the start
     /// again behind the last.
     pub fn iter_from(&self, name: &str) -> impl Iterator<Item = (&str, &V)> {
-        let from = &name as &dyn Named;
-        let behind = self.places.of.range::<dyn Named, _>((Bound::Included(from), Bound::Unbounded));
-        let before = self.places.of.range::<dyn Named, _>((Bound::Unbounded, Bound::Excluded(from)));
-        behind.chain(before).filter_map(|(name, place)| Some((name.text(), self.slab.get(*place)?.as_ref()?)))
+        const START: Spot = Spot { run: 0, at: 0, here: false };
+        let behind = self.places.from(self.places.spot(name));
+        let before = self.places.from(START).take_while(move |(other, _)| compare(other, name).is_lt());
+        behind
+            .chain(before)
+            .filter_map(|(name, place)| Some((name.as_str(), self.slab.get(*place)?.as_ref()?)))
     }
 
     /// All values, in no particular order, to be changed.
@@ -215,10 +234,11 @@ impl<V> Table<V> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     proptest! {
         #[test]
-        fn it_does_what_a_map_does(steps in proptest::collection::vec((0_u8..4, "[a-d]{0,2}|aaaaaaa[a-c]{0,3}|aaaaaaaa[a-c]{7,10}", any::<u8>()), 0..80)) {
+        fn it_does_what_a_map_does(steps in proptest::collection::vec((0_u8..4, "[a-d]{0,2}|aaaaaaa[a-c]{0,3}|aaaaaaaa[a-c]{7,10}", any::<u8>()), 0..120)) {
             let (mut table, mut map) = (Table::default(), BTreeMap::new());
             for (step, name, value) in steps {
                 match step {
@@ -228,6 +248,9 @@ mod tests {
                     _ => prop_assert_eq!(table.pop_first(), map.pop_first()),
                 }
                 prop_assert_eq!(table.len(), map.len());
+                prop_assert!(table.places.first.len() <= MOST);
+                prop_assert!(table.places.others.iter().all(|run| (1..=MOST).contains(&run.len())));
+                prop_assert_eq!(table.next_name("b"), map.range("b".to_owned()..).next().map(|(name, _)| name.as_str()));
                 let whole: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value)).collect();
                 prop_assert_eq!(table.iter_from("").collect::<Vec<_>>(), whole);
                 let turned = map.range("b".to_owned()..).chain(map.range(.."b".to_owned()));

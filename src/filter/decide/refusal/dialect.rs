@@ -1,7 +1,7 @@
 //! In which format a refusal is told: what the rule says, or what the request itself shows its sender to be.
 
+use crate::decide::json;
 use crate::decide::request::Head;
-use serde_json::Value;
 
 /// A format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub const MOST_BODY: usize = 128 * 1_024;
 
 /// The `id` of a JSON-RPC request, as JSON; `null` where there is none to be found.
 pub fn rpc_id(body: &[u8]) -> Option<String> {
-    let request: Value = serde_json::from_slice(body).ok()?;
+    let request = json::parse(body).ok()?;
     let id = request.get("id")?;
     match id.as_str() {
         Some(text) => serde_json::to_string(text).ok(),

@@ -4,13 +4,13 @@
 //! JSON. It is the form in which people write YAML by hand, so the filter reads it. See
 //! <https://protobuf.dev/programming-guides/encoding/> and `google/protobuf/struct.proto`.
 
-use serde_json::{Map, Number, Value};
+use crate::decide::json::Json;
 
 /// How deep a Struct may be nested: deeper than any configuration, shallower than the stack.
 const MAX_DEPTH: usize = 32;
 
 /// The Struct in these bytes, or `None` when they hold none.
-pub(super) fn read_struct(bytes: &[u8]) -> Option<Value> {
+pub(super) fn read_struct(bytes: &[u8]) -> Option<Json> {
     structure(bytes, MAX_DEPTH)
 }
 
@@ -65,15 +65,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn structure(bytes: &[u8], depth: usize) -> Option<Value> {
+fn structure(bytes: &[u8], depth: usize) -> Option<Json> {
     let depth = depth.checked_sub(1)?;
     let mut fields = Fields(bytes);
-    let mut map = Map::new();
+    let mut members = Vec::new();
     while !fields.is_done() {
         let (1, Payload::Bytes(entry)) = fields.next()? else {
             return None;
         };
-        let (mut entry, mut name, mut member) = (Fields(entry), String::new(), Value::Null);
+        let (mut entry, mut name, mut member) = (Fields(entry), String::new(), Json::Null);
         while !entry.is_done() {
             match entry.next()? {
                 (1, Payload::Bytes(text)) => name = text_of(text)?,
@@ -81,12 +81,12 @@ fn structure(bytes: &[u8], depth: usize) -> Option<Value> {
                 _ => return None,
             }
         }
-        map.insert(name, member);
+        members.push((name, member));
     }
-    Some(Value::Object(map))
+    Some(Json::Object(members))
 }
 
-fn list(bytes: &[u8], depth: usize) -> Option<Value> {
+fn list(bytes: &[u8], depth: usize) -> Option<Json> {
     let depth = depth.checked_sub(1)?;
     let (mut fields, mut items) = (Fields(bytes), Vec::new());
     while !fields.is_done() {
@@ -95,17 +95,19 @@ fn list(bytes: &[u8], depth: usize) -> Option<Value> {
         };
         items.push(value(item, depth)?);
     }
-    Some(Value::Array(items))
+    Some(Json::Array(items))
 }
 
-fn value(bytes: &[u8], depth: usize) -> Option<Value> {
-    let (mut fields, mut value) = (Fields(bytes), Value::Null);
+fn value(bytes: &[u8], depth: usize) -> Option<Json> {
+    let (mut fields, mut value) = (Fields(bytes), Json::Null);
     while !fields.is_done() {
         value = match fields.next()? {
-            (1, Payload::Varint(_)) => Value::Null,
-            (2, Payload::Fixed64(bytes)) => Value::Number(Number::from_f64(f64::from_le_bytes(bytes))?),
-            (3, Payload::Bytes(text)) => Value::String(text_of(text)?),
-            (4, Payload::Varint(is)) => Value::Bool(is != 0),
+            (1, Payload::Varint(_)) => Json::Null,
+            (2, Payload::Fixed64(bytes)) => {
+                Json::Real(Some(f64::from_le_bytes(bytes)).filter(|number| number.is_finite())?)
+            }
+            (3, Payload::Bytes(text)) => Json::String(text_of(text)?),
+            (4, Payload::Varint(is)) => Json::Bool(is != 0),
             (5, Payload::Bytes(bytes)) => structure(bytes, depth)?,
             (6, Payload::Bytes(bytes)) => list(bytes, depth)?,
             _ => return None,
@@ -122,7 +124,7 @@ fn text_of(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn varint(mut number: usize, out: &mut Vec<u8>) {
         while number >= 0x80 {
@@ -175,8 +177,8 @@ mod tests {
     fn a_struct_is_read_as_the_json_that_it_stands_for() {
         let config =
             json!({"a": [1.5, null, {"b": "é".repeat(200)}, [], {}], "c": true, "": {"d": {"e": false}}});
-        assert_eq!(read_struct(&write_struct(&config)), Some(config));
-        assert_eq!(read_struct(b""), Some(json!({})));
+        assert_eq!(read_struct(&write_struct(&config)), Some(Json::from(&config)));
+        assert_eq!(read_struct(b""), Some(Json::Object(Vec::new())));
     }
 
     #[test]

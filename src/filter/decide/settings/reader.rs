@@ -1,7 +1,7 @@
 //! Reading JSON field by field, so that an error can say where it is, what was found and what is allowed.
 
+use crate::decide::json::Json;
 use faregate_protocol::Credits;
-use serde_json::Value;
 use std::fmt;
 
 /// The most rules that a configuration may hold.
@@ -59,7 +59,7 @@ impl std::error::Error for SettingsError {}
 #[derive(Clone, Debug)]
 pub(super) struct Field<'a> {
     path: String,
-    value: &'a Value,
+    value: &'a Json,
 }
 
 /// An object all of whose members are known by name.
@@ -69,7 +69,7 @@ pub(super) struct Object<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn root(value: &'a Value) -> Self {
+    pub(super) fn root(value: &'a Json) -> Self {
         Self { path: String::new(), value }
     }
 
@@ -84,18 +84,16 @@ impl<'a> Field<'a> {
     /// The error for a value of the wrong kind, shown shortened.
     pub(super) fn wrong_value(&self, allowed: &str) -> SettingsError {
         let shown = match self.value {
-            Value::String(text) => match text.char_indices().nth(SHOWN) {
+            Json::String(text) => match text.char_indices().nth(SHOWN) {
                 Some((end, _)) => format!(" {:?}…", text.get(..end).unwrap_or_default()),
                 None => format!(" {text:?}"),
             },
-            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-                (Some(whole), _) => format!(" {whole}"),
-                // Writing it as an amount keeps the float printer's tables out of the filter.
-                #[expect(clippy::cast_possible_truncation, reason = "saturates, and is only shown")]
-                (None, Some(real)) => format!(" {}", Credits::from_micros((real * 1e6).round() as i64)),
-                (None, None) => String::new(),
-            },
-            Value::Bool(is) => format!(" {is}"),
+            Json::Whole(whole) => format!(" {whole}"),
+            Json::Large(large) => format!(" {large}"),
+            // Writing it as an amount keeps the float printer's tables out of the filter.
+            #[expect(clippy::cast_possible_truncation, reason = "saturates, and is only shown")]
+            Json::Real(real) => format!(" {}", Credits::from_micros((real * 1e6).round() as i64)),
+            Json::Bool(is) => format!(" {is}"),
             _ => String::new(),
         };
         self.wrong(&format!("{}{shown}", self.kind()), allowed)
@@ -103,17 +101,17 @@ impl<'a> Field<'a> {
 
     pub(super) fn kind(&self) -> &'static str {
         match self.value {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "list",
-            Value::Object(_) => "object",
+            Json::Null => "null",
+            Json::Bool(_) => "boolean",
+            Json::Whole(_) | Json::Large(_) | Json::Real(_) => "number",
+            Json::String(_) => "string",
+            Json::Array(_) => "list",
+            Json::Object(_) => "object",
         }
     }
 
     pub(super) fn is_object(&self) -> bool {
-        self.value.is_object()
+        matches!(self.value, Json::Object(_))
     }
 
     pub(super) fn as_str(&self) -> Option<&'a str> {
@@ -121,24 +119,28 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn object(&self, allowed: &[&str]) -> Result<Object<'a>, SettingsError> {
-        let Value::Object(map) = self.value else {
+        let Json::Object(map) = self.value else {
             return Err(self.wrong_value(&format!("an object with {}", allowed.join(", "))));
         };
         let mut members = Vec::new();
         for (name, value) in map {
-            let path = if self.path.is_empty() { name.clone() } else { format!("{}.{name}", self.path) };
+            let name = name.as_str();
+            let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
             let field = Field { path, value };
-            if !allowed.contains(&name.as_str()) {
+            if !allowed.contains(&name) {
                 let names: Vec<_> = allowed.iter().filter(|name| !name.starts_with('$')).copied().collect();
                 return Err(field.wrong("an unknown field", &format!("one of {}", names.join(", "))));
             }
-            members.push((name.as_str(), field));
+            if members.iter().any(|(other, _)| *other == name) {
+                return Err(field.wrong("this field a second time", "one of each"));
+            }
+            members.push((name, field));
         }
         Ok(Object { path: self.path.clone(), members })
     }
 
     pub(super) fn list(&self, most: usize) -> Result<Vec<Field<'a>>, SettingsError> {
-        let Value::Array(items) = self.value else {
+        let Json::Array(items) = self.value else {
             return Err(self.wrong_value("a list"));
         };
         if items.len() > most {
@@ -150,7 +152,7 @@ impl<'a> Field<'a> {
 
     pub(super) fn text(&self, most: usize) -> Result<String, SettingsError> {
         match self.value {
-            Value::String(text) if !text.is_empty() && text.len() <= most => Ok(text.clone()),
+            Json::String(text) if !text.is_empty() && text.len() <= most => Ok(text.clone()),
             _ => Err(self.wrong_value(&format!("a string of 1 to {most} bytes"))),
         }
     }
@@ -158,7 +160,7 @@ impl<'a> Field<'a> {
     /// A secret: visible ASCII, never repeated in an error.
     pub(super) fn secret(&self) -> Result<String, SettingsError> {
         match self.value {
-            Value::String(text)
+            Json::String(text)
                 if !text.is_empty() && text.len() <= 4_096 && text.bytes().all(|b| b.is_ascii_graphic()) =>
             {
                 Ok(text.clone())
@@ -201,7 +203,9 @@ impl<'a> Field<'a> {
     /// A whole number. Envoy turns every number of a Struct into a float, so `500.0` is taken as well.
     pub(super) fn integer(&self, least: u32, most: u32) -> Result<u32, SettingsError> {
         let whole = self.value.as_u64().and_then(|number| u32::try_from(number).ok()).or_else(|| {
-            let number = self.value.as_f64()?;
+            let Json::Real(number) = *self.value else {
+                return None;
+            };
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,

@@ -2,6 +2,7 @@
 
 use super::reader::{Field, Object};
 use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, SettingsError, StatusSet};
+use crate::decide::json::Json;
 use crate::decide::refusal::dialect::{self, Dialect};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::MAX_PRODUCT_BYTES;
@@ -87,7 +88,7 @@ pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<R
             name,
             Match::default(),
             None,
-            &Field::root(&serde_json::json!({})).object(&[])?,
+            &Field::root(&Json::Object(Vec::new())).object(&[])?,
             defaults,
         );
     }
