@@ -245,6 +245,7 @@ impl<M: SharedMemory> Gate<M> {
         let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
         let served = shared::update(&self.memory, lease, |record| {
             record.merge(sent, word, answer);
+            record.tell(now, answer);
             if stopped {
                 record.stop();
             }

@@ -74,7 +74,7 @@ impl Bank {
         if let Some(mutant) = self.mutant {
             mutant.before_entry(&mut entry, &mut lease, &mut key);
         }
-        let purse = if needs_grants(self.accounts[account].books.owed, &lease, &entry) {
+        let purse = if needs_grants(&self.accounts[account], &lease, &entry) {
             self.purse(account, Some(&lease))
         } else {
             Purse::new(self.accounts[account].clone(), Vec::new())

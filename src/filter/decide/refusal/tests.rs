@@ -101,6 +101,8 @@ fn who_has_used_up_a_quota_is_told_to_wait_only_when_waiting_cures_it() {
             at: "2026-12-01T00:00:00Z".into(),
             in_s: 863_942,
             brings: Credits::from_micros(100_000_000),
+            size: Credits::from_micros(100_000_000),
+            window_s: 2_592_000,
         }),
         top_up,
         ..Refusal::plain(RefusalCode::QuotaExhausted)
