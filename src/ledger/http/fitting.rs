@@ -126,15 +126,15 @@ mod tests {
 
     #[test]
     fn how_payers_stand_is_left_out_first_and_no_more_of_it_than_must_be() {
-        let fitted = fitted(response(MAX_ENTRIES, 0), 990);
+        let fitted = fitted(response(MAX_ENTRIES, 1), 990);
         let stands: Vec<bool> = fitted.entries.iter().map(|entry| entry.standing.is_some()).collect();
         let left_out = stands.iter().filter(|stands| !**stands).count();
         assert!(left_out > 10 && left_out < MAX_ENTRIES, "{left_out} are left out");
         assert!(!stands[990] && !stands[999] && !stands[0] && stands[989], "from the turn on");
         for entry in fitted.entries {
             assert_eq!(
-                EntryAnswer { standing: largest(0).standing, ..entry },
-                largest(0),
+                EntryAnswer { standing: largest(1).standing, ..entry },
+                largest(1),
                 "the rest is there"
             );
         }
