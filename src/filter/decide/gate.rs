@@ -11,7 +11,7 @@ use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
 use super::refusal::dialect::{self, Dialect};
-use super::refusal::{MOST_REPEATED, Refusal};
+use super::refusal::{MOST_REPEATED, Refusal, language};
 use super::request::Head;
 use super::rules;
 use super::settings::{Identity, OnLedgerError, Rule, Settings, StatusSet};
@@ -229,6 +229,11 @@ impl<M: SharedMemory> Gate<M> {
     pub fn dialect(&self, head: &Head<'_>) -> Dialect {
         let rule = self.settings.rule(rules::find(&self.settings, head));
         rule.error_format.unwrap_or_else(|| dialect::of(head))
+    }
+
+    /// In which of the operator's languages a refusal of this request is told, by its number.
+    pub fn language(&self, head: &Head<'_>) -> usize {
+        language::choose(head.values("accept-language"), &self.settings.wording.texts)
     }
 
     /// The origin of a page that may read a refusal of this request.

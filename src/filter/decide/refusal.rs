@@ -5,21 +5,26 @@
 //! hand escapes it.
 //!
 //! - [`cause`]: the table of causes; [`words`]: what a person reads, and what cures it.
-//! - [`dialect`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: addresses with blanks to fill in.
+//! - [`language`]: which of the operator's languages; [`own`]: the operator's own words instead.
+//! - [`dialect`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: addresses and texts with blanks to fill in.
 
 pub mod cause;
 pub mod dialect;
 mod html;
+pub mod language;
 pub mod link;
+mod own;
 mod shapes;
 mod words;
 
 use super::lease::Wait;
 use super::settings::Wording;
+use super::settings::texts::OTHERS;
 use dialect::Dialect;
 use faregate_protocol::exchange::{Facts, Reset};
 use faregate_protocol::{Credits, RefusalCode};
 use serde::Serialize;
+pub use words::ACTIONS;
 use words::{Remedy, Words};
 
 /// A refusal before it is worded.
@@ -74,6 +79,19 @@ impl Refusal {
     fn cured_at(&self) -> Option<&Reset> {
         self.reset.as_ref().filter(|reset| self.needed.is_none_or(|needed| needed <= reset.brings))
     }
+
+    /// Whether the same request may pass in a moment.
+    fn is_retryable(&self) -> bool {
+        matches!(self.code, RefusalCode::LedgerUnavailable | RefusalCode::RateLimited)
+    }
+
+    /// After how many seconds that, or waiting, cures it.
+    fn retry_after(&self) -> Option<u64> {
+        if self.is_retryable() {
+            return Some(u64::from(self.wait_s));
+        }
+        self.cured_at().map(|reset| reset.in_s)
+    }
 }
 
 /// What surrounds the refused request.
@@ -85,6 +103,8 @@ pub struct Surroundings<'a> {
     pub request_id: Option<&'a [u8]>,
     /// Which format the caller understands.
     pub dialect: Dialect,
+    /// The number of the operator's language that the caller reads best; see [`language::choose`].
+    pub language: usize,
     /// The request's `origin`, where it is one that may read answers.
     pub origin: Option<&'a str>,
     /// The number of the JSON-RPC request, as JSON.
@@ -138,31 +158,44 @@ const EXPOSED: &str =
 /// Words a refusal.
 pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Answer {
     let status = refusal.status.unwrap_or(cause::of(refusal.code).status);
-    let limited = refusal.code == RefusalCode::RateLimited;
-    let retryable = refusal.code == RefusalCode::LedgerUnavailable || limited;
-    let words = words::of(refusal, wording);
-    let mut headers = vec![("cache-control", "no-store".to_owned())];
+    let retryable = refusal.is_retryable();
+    let words = words::of(refusal, wording, around.language);
+    let mut headers = Vec::new();
+    set(&mut headers, "cache-control", "no-store");
     if status == 401 {
-        headers.push(("www-authenticate", "Bearer realm=\"faregate\"".to_owned()));
+        set(&mut headers, "www-authenticate", "Bearer realm=\"faregate\"");
     }
-    let retry_after =
-        if retryable { Some(u64::from(refusal.wait_s)) } else { refusal.cured_at().map(|reset| reset.in_s) };
-    if let Some(seconds) = retry_after {
+    if let Some(seconds) = refusal.retry_after() {
         headers.push(("retry-after", seconds.to_string()));
     }
     if !retryable {
-        headers.push(("x-should-retry", "false".to_owned()));
+        set(&mut headers, "x-should-retry", "false");
     }
     if let Some(url) = words.payment() {
         headers.push(("link", format!("<{url}>; rel=\"payment\"")));
     }
     if let Some(origin) = around.origin {
-        headers.push(("access-control-allow-origin", origin.to_owned()));
-        headers.push(("access-control-expose-headers", EXPOSED.to_owned()));
-        headers.push(("vary", "origin".to_owned()));
+        set(&mut headers, "access-control-allow-origin", origin);
+        set(&mut headers, "access-control-expose-headers", EXPOSED);
+    }
+    let by_language = !wording.texts.is_empty();
+    if by_language && words.language != OTHERS {
+        set(&mut headers, "content-language", words.language);
+    }
+    match (by_language, around.origin) {
+        (true, Some(_)) => set(&mut headers, "vary", "accept-language, origin"),
+        (true, None) => set(&mut headers, "vary", "accept-language"),
+        (false, Some(_)) => set(&mut headers, "vary", "origin"),
+        (false, None) => {}
     }
     let problem = problem(refusal, around, wording, &words, (status, retryable));
     shapes::answer(around, refusal.code, status, &words, &problem, headers)
+}
+
+/// Compiled once, because there are many headers.
+#[inline(never)]
+fn set(headers: &mut Vec<(&'static str, String)>, name: &'static str, value: &str) {
+    headers.push((name, value.to_owned()));
 }
 
 fn problem(
@@ -180,7 +213,7 @@ fn problem(
             Some(template) => link::fill(template, refusal),
             None => format!("urn:faregate:refusal:{}", refusal.code),
         },
-        title: words.title,
+        title: &words.title,
         status,
         detail: &words.detail,
         instance: lossy(around.path),

@@ -7,6 +7,7 @@
 mod protobuf;
 mod reader;
 mod rule;
+pub mod texts;
 
 use super::refusal::dialect::Dialect;
 use super::refusal::link;
@@ -14,6 +15,7 @@ use faregate_protocol::Credits;
 use reader::Field;
 pub use reader::{Fault, SettingsError};
 use serde_json::Value;
+use texts::Texts;
 
 /// Everything that the operator configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +87,8 @@ pub enum Identity {
     Property(Vec<String>),
 }
 
-/// What refusals refer to: addresses, in which `{account}`, `{plan}`, `{key}` and `{code}` are filled in.
+/// What refusals refer to: addresses, in which `{account}`, `{plan}`, `{key}` and `{code}` are filled in, and the operator's
+/// own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wording {
     /// Where a caller can top up.
@@ -94,6 +97,8 @@ pub struct Wording {
     pub upgrade_url: Option<String>,
     /// What a problem's `type` is.
     pub type_url: Option<String>,
+    /// What refusals say instead of the built-in words.
+    pub texts: Texts,
 }
 
 /// One line of the price list.
@@ -198,7 +203,7 @@ impl StatusSet {
     }
 }
 
-const TOP: [&str; 17] = [
+const TOP: [&str; 18] = [
     "ledger",
     "identities",
     "rules",
@@ -207,6 +212,7 @@ const TOP: [&str; 17] = [
     "top_up_url",
     "upgrade_url",
     "problem_type_url",
+    "texts",
     "cors_origins",
     "error_format",
     "log_paid",
@@ -267,11 +273,6 @@ impl Settings {
             rules,
             otherwise: rule::read_otherwise(&top.required("otherwise")?, &defaults)?,
             forward: read_forward(top.optional("forward"))?,
-            wording: Wording {
-                top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
-                upgrade_url: top.optional("upgrade_url").map(|url| read_url(&url)).transpose()?,
-                type_url: top.optional("problem_type_url").map(|url| read_url(&url)).transpose()?,
-            },
             cors_origins: top
                 .list("cors_origins", 32)?
                 .iter()
@@ -279,6 +280,12 @@ impl Settings {
                 .collect::<Result<_, _>>()?,
             request_bodies: top.optional("request_bodies").map_or(Ok(false), |flag| flag.boolean())?,
             log_paid: top.optional("log_paid").map_or(Ok(false), |flag| flag.boolean())?,
+            wording: Wording {
+                top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
+                upgrade_url: top.optional("upgrade_url").map(|url| read_url(&url)).transpose()?,
+                type_url: top.optional("problem_type_url").map(|url| read_url(&url)).transpose()?,
+                texts: top.optional("texts").map_or(Ok(Texts::default()), |field| texts::read(&field))?,
+            },
         })
     }
 
@@ -359,7 +366,8 @@ fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
 
 fn read_url(field: &Field<'_>) -> Result<String, SettingsError> {
     let url = field.header_value()?;
-    let plain = link::is_sound(&url, |b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+    let plain =
+        link::is_sound(&url, &link::IN_ADDRESSES, |b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
     if plain && (url.starts_with("https://") || url.starts_with("http://")) {
         return Ok(url);
     }

@@ -144,6 +144,7 @@ impl Stream {
         ticket.request_id = head.value("x-request-id").map(kept);
         let gate = self.worker.gate.borrow();
         ticket.dialect = gate.dialect(head);
+        ticket.language = gate.language(head);
         ticket.origin = gate.reader(head);
         if gate.settings().request_bodies
             && ticket.dialect.wants_body()

@@ -61,6 +61,8 @@ pub(super) struct Ticket {
     pub(super) path: Vec<u8>,
     pub(super) request_id: Option<Vec<u8>>,
     pub(super) dialect: Dialect,
+    /// Which of the operator's languages, by its number.
+    pub(super) language: usize,
     /// The origin of a page that may read the answer.
     pub(super) origin: Option<String>,
     pub(super) body: Body,
@@ -113,6 +115,7 @@ impl Worker {
             path: &ticket.path,
             request_id: ticket.request_id.as_deref(),
             dialect: ticket.dialect,
+            language: ticket.language,
             origin: ticket.origin.as_deref(),
             rpc_id: rpc_id.as_deref(),
         };

@@ -91,7 +91,7 @@ fn quoted(text: &str) -> String {
 fn text(status: u16, words: &Words<'_>) -> String {
     let mut text = format!("{status} {}\n\n{}\n", words.title, words.detail);
     for remedy in &words.remedies {
-        let (label, url) = remedy.label();
+        let (label, url) = remedy.label(&words.own);
         text.push_str("- ");
         text.push_str(&label);
         if let Some(url) = url {

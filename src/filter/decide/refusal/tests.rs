@@ -1,14 +1,28 @@
 //! What callers read.
 
+mod language;
+mod texts;
+
 use super::*;
+use crate::decide::settings::Settings;
+use crate::decide::settings::texts::Texts;
 use serde_json::{Value, json};
 
 fn wording() -> Wording {
     Wording {
         top_up_url: Some("https://example.com/topup".into()),
         upgrade_url: Some("https://example.com/plans".into()),
-        type_url: None,
+        ..Wording::default()
     }
+}
+
+/// The operator's own words.
+fn own(texts: &Value) -> Texts {
+    let config = json!({
+        "ledger": {"cluster": "ledger", "token": {"env": "T"}}, "identities": [{"bearer": true}],
+        "otherwise": "free", "texts": texts
+    });
+    Settings::from_value(&config).unwrap().wording.texts
 }
 
 fn told(dialect: Dialect, refusal: &Refusal) -> Answer {
@@ -228,8 +242,7 @@ fn hostile_names_break_no_format() {
             path: hostile.as_bytes(),
             request_id: Some(hostile.as_bytes()),
             dialect,
-            origin: None,
-            rpc_id: None,
+            ..Surroundings::default()
         };
         let answer = answer(&refusal, &around, &wording);
         for (name, value) in &answer.headers {
