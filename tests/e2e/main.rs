@@ -28,6 +28,7 @@ mod shutdown;
 mod sidecar;
 mod steady;
 mod storage;
+mod texts;
 mod tls;
 mod upgrade;
 mod versions;

@@ -23,6 +23,7 @@ fn good() -> Value {
              "on_ledger_error": {"allow_up_to": "10"}}
         ],
         "otherwise": {"price": "1"}, "forward": ["account", "charge"],
+        "texts": {"de-AT": {"invalid_key": {"title": "Unbekannt", "detail": "{account} {wait_seconds}"}, "top_up": "{needed}"}, "*": {"retry": "é"}},
         "top_up_url": "https://example.com/topup", "refund_on": [429], "patience_ms": 250, "shadow": false
     })
 }
