@@ -23,6 +23,7 @@ mod plans;
 mod postgres;
 mod quickstart;
 mod refusals;
+mod retired;
 mod shadow;
 mod shutdown;
 mod sidecar;

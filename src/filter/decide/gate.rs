@@ -49,8 +49,8 @@ enum Payment {
 /// How a request goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passage {
-    /// Free of charge.
-    Free,
+    /// Free of charge, under the rule of this number.
+    Free(usize),
     /// Paid.
     Paid(Charge),
     /// Not paid, and let through because its rule only watches.
@@ -200,8 +200,12 @@ impl<M: SharedMemory> Gate<M> {
     ) -> Arrival {
         let number = rules::find(&self.settings, head);
         let rule = self.settings.rule(number);
-        let Some(price) = rule.price.filter(|_| !head.is_preflight()) else {
-            return Arrival::Decided(Outcome::Pass(Passage::Free));
+        let preflight = head.is_preflight();
+        if rule.retired && !preflight {
+            return Arrival::Decided(self.refuse(number, Refusal::plain(RefusalCode::RouteRetired)));
+        }
+        let Some(price) = rule.price.filter(|_| !preflight) else {
+            return Arrival::Decided(Outcome::Pass(Passage::Free(number)));
         };
         let credential = match identity::find(&self.settings.identities, head, property) {
             Ok(credential) => credential,
@@ -329,6 +333,7 @@ impl<M: SharedMemory> Gate<M> {
     /// Refuses, or lets through if the rule only watches.
     pub(super) fn refuse(&mut self, rule: usize, mut refusal: Refusal) -> Outcome {
         let Rule { shadow, rate_limited_status, .. } = *self.settings.rule(rule);
+        refusal.rule = Some(rule);
         if refusal.code == RefusalCode::RateLimited {
             refusal.status = Some(rate_limited_status);
         }

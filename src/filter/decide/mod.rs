@@ -2,6 +2,7 @@
 //!
 //! Rooms, in the order in which a request meets them:
 //! - [`settings`]: what the operator configured, checked when Envoy loads it.
+//! - [`calendar`]: the dates in it.
 //! - [`request`], [`identity`], [`rules`]: what is asked for, who asks, what it costs.
 //! - [`terms`]: what its plan and its key leave open to the payer, and at what price.
 //! - [`lease`]: how much, and how fast, a payer may still spend here; kept in [`shared`] memory of all workers.
@@ -14,6 +15,7 @@
 pub mod answer;
 pub mod beat;
 pub mod broker;
+pub mod calendar;
 pub mod gate;
 pub mod identity;
 pub mod lease;

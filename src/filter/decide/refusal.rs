@@ -4,18 +4,22 @@
 //! does; every dialect says the same. Nothing of the caller's or the operator's is repeated except where the format at
 //! hand escapes it.
 //!
-//! - [`cause`]: the table of causes; [`words`]: what a person reads, and what cures it.
-//! - [`dialect`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: addresses with blanks to fill in.
+//! - [`cause`]: the table of causes; [`words`]: what a person reads, and what cures it; `guide`: what `faregate explain`
+//!   says, which is not in the filter.
+//! - [`dialect`] and [`rpc`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: addresses with blanks to fill in.
 
 pub mod cause;
 pub mod dialect;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod guide;
 mod html;
 pub mod link;
+pub mod rpc;
 mod shapes;
 mod words;
 
 use super::lease::Wait;
-use super::settings::Wording;
+use super::settings::{Deprecation, Wording};
 use dialect::Dialect;
 use faregate_protocol::exchange::{Facts, Reset};
 use faregate_protocol::{Credits, RefusalCode};
@@ -45,6 +49,8 @@ pub struct Refusal {
     pub payer: Option<Facts>,
     /// Whether the caller is known by an identity that Envoy vouches for, so that no other key can help.
     pub vouched: bool,
+    /// The number of the rule, once it is known.
+    pub rule: Option<usize>,
 }
 
 impl Refusal {
@@ -61,6 +67,7 @@ impl Refusal {
             hint: None,
             payer: None,
             vouched: false,
+            rule: None,
         }
     }
 
@@ -89,6 +96,8 @@ pub struct Surroundings<'a> {
     pub origin: Option<&'a str>,
     /// The number of the JSON-RPC request, as JSON.
     pub rpc_id: Option<&'a str>,
+    /// What else is told, because the rule is on its way out.
+    pub deprecated: Option<&'a Deprecation>,
 }
 
 /// A refusal ready to be sent.
@@ -132,15 +141,14 @@ pub const MOST_REPEATED: usize = 1_024;
 /// How long a caller is asked to stay away when the ledger is (seconds).
 const RETRY_AFTER: u32 = 1;
 /// What a page from an allowed origin may read of a refusal's headers.
-const EXPOSED: &str =
-    "link, retry-after, www-authenticate, x-should-retry, grpc-status, grpc-message, faregate-code";
+const EXPOSED: &str = "link, retry-after, www-authenticate, x-should-retry, grpc-status, grpc-message, faregate-code, deprecation, sunset";
 
 /// Words a refusal.
 pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Answer {
     let status = refusal.status.unwrap_or(cause::of(refusal.code).status);
     let limited = refusal.code == RefusalCode::RateLimited;
     let retryable = refusal.code == RefusalCode::LedgerUnavailable || limited;
-    let words = words::of(refusal, wording);
+    let words = words::of(refusal, around, wording);
     let mut headers = vec![("cache-control", "no-store".to_owned())];
     if status == 401 {
         headers.push(("www-authenticate", "Bearer realm=\"faregate\"".to_owned()));
@@ -155,6 +163,11 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -
     }
     if let Some(url) = words.payment() {
         headers.push(("link", format!("<{url}>; rel=\"payment\"")));
+    }
+    for (name, value) in around.deprecated.map_or(&[][..], |deprecated| &deprecated.headers) {
+        if !value.is_empty() {
+            headers.push((*name, value.clone()));
+        }
     }
     if let Some(origin) = around.origin {
         headers.push(("access-control-allow-origin", origin.to_owned()));
@@ -199,7 +212,7 @@ fn problem(
 
 /// All parts in one: compiled once, because formats are made of many.
 #[inline(never)]
-fn joined(parts: &[&str]) -> String {
+pub(super) fn joined(parts: &[&str]) -> String {
     let mut out = String::with_capacity(parts.iter().map(|part| part.len()).sum());
     for part in parts {
         out.push_str(part);

@@ -4,12 +4,14 @@
 //! names the field's path, what was found there and what is allowed. An unknown field is an error, because
 //! a misspelt `price` must not make a route free.
 
+mod deprecation;
 mod protobuf;
 mod reader;
 mod rule;
 
 use super::refusal::dialect::Dialect;
 use super::refusal::link;
+pub use deprecation::Deprecation;
 use faregate_protocol::Credits;
 use reader::Field;
 pub use reader::{Fault, SettingsError};
@@ -119,6 +121,10 @@ pub struct Rule {
     pub shadow: bool,
     /// In which format refusals are told; `None`: as the request shows.
     pub error_format: Option<Dialect>,
+    /// What callers are told of it where it is on its way out.
+    pub deprecated: Option<Deprecation>,
+    /// Nothing is sold here any more.
+    pub retired: bool,
 }
 
 /// Which requests a rule is for: all that is given must hold.

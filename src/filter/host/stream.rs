@@ -4,9 +4,10 @@ use super::clock;
 use super::worker::{Body, Stage, Ticket, Worker};
 use crate::decide::gate::{Arrival, Charge, End, Outcome};
 use crate::decide::identity;
-use crate::decide::refusal::dialect::MOST_BODY;
+use crate::decide::refusal::rpc::MOST_BODY;
 use crate::decide::refusal::{MOST_REPEATED, Refusal};
 use crate::decide::request::Head;
+use crate::decide::settings::Deprecation;
 use crate::decide::waiting::MAX_WAITING;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
@@ -94,7 +95,7 @@ impl HttpContext for Stream {
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         self.answered.set(true);
-        if self.refunds() {
+        if self.refunds_under_its_rule() {
             let status =
                 hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, ":status").ok().flatten();
             self.status.set(status.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()));
@@ -110,8 +111,8 @@ impl HttpContext for Stream {
                 self.worker.parked.borrow_mut().remove(&self.context.to_string());
                 note("decision=abandoned");
             }
-            Stage::Free if self.worker.log_paid => note("decision=free"),
-            Stage::New | Stage::Free => {}
+            Stage::Free(_) if self.worker.log_paid => note("decision=free"),
+            Stage::New | Stage::Free(_) => {}
             Stage::Refused(refusal) => note_refusal("", &refusal),
             Stage::Refusing(refusal) => {
                 self.worker.parked.borrow_mut().remove(&self.context.to_string());
@@ -154,13 +155,23 @@ impl Stream {
         }
     }
 
-    /// Whether some statuses give the charge back.
-    fn refunds(&self) -> bool {
-        // Envoy calls for our own answers, too. Should it ever do so from within one, there is nothing to refund.
-        match (self.ticket.try_borrow().as_deref(), self.worker.gate.try_borrow()) {
-            (Ok(Ticket { stage: Stage::Paid(charge), .. }), Ok(gate)) => gate.refunds(charge),
-            _ => false,
+    /// Whether some statuses give the charge back. Says besides what is to be told under the rule.
+    fn refunds_under_its_rule(&self) -> bool {
+        // Envoy calls for our own answers, too, which say it all. Should it ever do so from within one, there is nothing
+        // to refund.
+        let (Ok(ticket), Ok(gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow()) else {
+            return false;
+        };
+        let (refunds, rule) = match &ticket.stage {
+            Stage::Paid(charge) => (gate.refunds(charge), Some(charge.rule)),
+            Stage::Free(rule) => (false, Some(*rule)),
+            Stage::Shadow(refusal) => (false, refusal.rule),
+            _ => (false, None),
+        };
+        if let Some(deprecated) = rule.and_then(|rule| gate.settings().rule(rule).deprecated.as_ref()) {
+            announce(deprecated);
         }
+        refunds
     }
 
     /// How the request ended. Envoy's attributes are dear, so they are asked only where the response headers
@@ -199,6 +210,18 @@ fn note_refusal(watched: &str, refusal: &Refusal) {
     match &refusal.payer {
         Some(payer) => note(&format!("{decision} account={} key={}", payer.account, payer.key)),
         None => note(&decision),
+    }
+}
+
+/// Tells the caller of a route that is on its way out. What the API says of the same stands back; its links stay.
+fn announce(deprecated: &Deprecation) {
+    for (name, value) in &deprecated.headers {
+        if *name == "link" && !value.is_empty() {
+            let _ = hostcalls::add_map_value(MapType::HttpResponseHeaders, name, value);
+        } else if !value.is_empty() {
+            let value = Some(value.as_bytes());
+            let _ = hostcalls::set_map_value_bytes(MapType::HttpResponseHeaders, name, value);
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::memory::HostMemory;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
-use crate::decide::refusal::dialect::{self, Dialect, MOST_BODY};
+use crate::decide::refusal::dialect::Dialect;
+use crate::decide::refusal::rpc::{self, MOST_BODY};
 use crate::decide::refusal::{self, Answer, Refusal, Surroundings};
 use crate::decide::table::Table;
 use proxy_wasm::hostcalls;
@@ -30,8 +31,8 @@ pub(super) enum Stage {
     New,
     /// It waits for the ledger.
     Waits,
-    /// It is free of charge.
-    Free,
+    /// It is free of charge, under the rule of this number.
+    Free(usize),
     /// It is paid.
     Paid(Charge),
     /// It would have been refused, did its rule not only watch.
@@ -79,7 +80,7 @@ impl Worker {
         match outcome {
             Outcome::Pass(passage) => {
                 ticket.stage = match passage {
-                    Passage::Free => Stage::Free,
+                    Passage::Free(rule) => Stage::Free(rule),
                     Passage::Shadow(refusal) => Stage::Shadow(refusal),
                     Passage::Paid(charge) => {
                         self.forward(&charge);
@@ -101,20 +102,21 @@ impl Worker {
 
     /// Answers Envoy's current request with a refusal.
     pub(super) fn refuse(&self, ticket: &mut Ticket, refused: Refusal) {
-        let rpc_id = match ticket.body {
+        let body = match ticket.body {
             Body::Here(size) => {
-                let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(MOST_BODY));
-                body.ok().flatten().and_then(|body| dialect::rpc_id(&body))
+                hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(MOST_BODY)).ok().flatten()
             }
             Body::Ignored | Body::Coming => None,
         };
+        let (dialect, rpc_id) = rpc::reply(ticket.dialect, body.as_deref());
         let gate = self.gate.borrow();
         let around = Surroundings {
             path: &ticket.path,
             request_id: ticket.request_id.as_deref(),
-            dialect: ticket.dialect,
+            dialect,
             origin: ticket.origin.as_deref(),
             rpc_id: rpc_id.as_deref(),
+            deprecated: refused.rule.and_then(|rule| gate.settings().rule(rule).deprecated.as_ref()),
         };
         let answer = refusal::answer(&refused, &around, &gate.settings().wording);
         drop(gate);
@@ -154,6 +156,7 @@ fn send(answer: &Answer) {
     let status = match status {
         16 => GrpcStatusCode::Unauthenticated,
         7 => GrpcStatusCode::PermissionDenied,
+        12 => GrpcStatusCode::Unimplemented,
         14 => GrpcStatusCode::Unavailable,
         _ => GrpcStatusCode::ResourceExhausted,
     };

@@ -61,8 +61,10 @@ fn the_reference_names_every_field_and_no_other() {
         "rules[].match",
         "rules[].match.path",
         "rules[].match.headers[]",
+        "rules[].deprecated",
         "rules[].on_ledger_error",
         "otherwise",
+        "otherwise.deprecated",
         "otherwise.on_ledger_error",
         "on_ledger_error",
     ] {

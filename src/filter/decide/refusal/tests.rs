@@ -202,6 +202,7 @@ fn grpc_has_a_status_of_its_own_and_a_message_that_fits_a_header() {
         (RefusalCode::MissingKey, 16),
         (RefusalCode::AccountSuspended, 7),
         (RefusalCode::RateLimited, 8),
+        (RefusalCode::RouteRetired, 12),
         (RefusalCode::LedgerUnavailable, 14),
     ] {
         assert_eq!(told(Dialect::Grpc, &Refusal::plain(code)).grpc, Some(status), "{code}");
@@ -230,6 +231,7 @@ fn hostile_names_break_no_format() {
             dialect,
             origin: None,
             rpc_id: None,
+            deprecated: None,
         };
         let answer = answer(&refusal, &around, &wording);
         for (name, value) in &answer.headers {

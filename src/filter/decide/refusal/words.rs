@@ -1,7 +1,7 @@
 //! What a person reads, and what cures it.
 
 use super::link::fill;
-use super::{Refusal, cause, joined};
+use super::{Refusal, Surroundings, cause, joined};
 use crate::decide::settings::Wording;
 use faregate_protocol::{Credits, RefusalCode};
 use serde::Serialize;
@@ -26,6 +26,7 @@ pub(super) enum Remedy<'a> {
     ReduceCost { max: String },
     Retry { after_seconds: u32 },
     ContactOperator,
+    UseSuccessor(Link),
 }
 
 /// Where to do it, if that is configured.
@@ -58,13 +59,14 @@ impl Remedy<'_> {
             Self::ReduceCost { max } => return (format!("Ask for something that costs at most {max}"), None),
             Self::Retry { after_seconds } => return (format!("Try again in {after_seconds} s"), None),
             Self::ContactOperator => ("Ask the operator of this API", None),
+            Self::UseSuccessor(Link { url }) => ("Use what replaces it", url.as_deref()),
         };
         (text.to_owned(), url)
     }
 }
 
 /// The words for a refusal.
-pub(super) fn of<'a>(refusal: &'a Refusal, wording: &Wording) -> Words<'a> {
+pub(super) fn of<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wording) -> Words<'a> {
     if let Some(words) = vouched(refusal) {
         return words;
     }
@@ -97,6 +99,9 @@ pub(super) fn of<'a>(refusal: &'a Refusal, wording: &Wording) -> Words<'a> {
         }
         RefusalCode::LedgerUnavailable => remedies.push(Remedy::Retry { after_seconds: refusal.wait_s }),
         RefusalCode::AccountSuspended => remedies.push(Remedy::ContactOperator),
+        RefusalCode::RouteRetired => remedies.push(Remedy::UseSuccessor(Link {
+            url: around.deprecated.and_then(|deprecated| deprecated.link.clone()),
+        })),
         RefusalCode::MissingKey
         | RefusalCode::InvalidKey
         | RefusalCode::KeyExpired

@@ -1,7 +1,7 @@
 //! Reading one rule of the price list, and the defaults that the top level sets for all of them.
 
 use super::reader::{Field, Object};
-use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, SettingsError, StatusSet};
+use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, SettingsError, StatusSet, deprecation};
 use crate::decide::refusal::dialect::{self, Dialect};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::MAX_PRODUCT_BYTES;
@@ -71,25 +71,21 @@ pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Res
         "patience_ms",
         "shadow",
         "error_format",
+        "deprecated",
+        "retired",
         "$comment",
     ])?;
     let name = rule.optional("name").map_or(Ok(format!("rule-{}", number + 1)), |f| read_name(&f))?;
     let matches = rule.optional("match").map_or(Ok(Match::default()), |f| read_match(&f))?;
-    let price = read_price(&rule.required("price")?)?;
-    build(name, matches, price, &rule, defaults)
+    build(name, matches, false, &rule, defaults)
 }
 
 /// Reads `otherwise`: `"free"`, or an object with a price and what a rule may override.
 pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<Rule, SettingsError> {
     let name = OTHERWISE.to_owned();
     if field.as_str() == Some("free") {
-        return build(
-            name,
-            Match::default(),
-            None,
-            &Field::root(&serde_json::json!({})).object(&[])?,
-            defaults,
-        );
+        let nothing = serde_json::json!({});
+        return build(name, Match::default(), true, &Field::root(&nothing).object(&[])?, defaults);
     }
     if !field.is_object() {
         return Err(field.wrong_value("\"free\", or an object such as {\"price\": \"1\"}"));
@@ -103,19 +99,27 @@ pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<R
         "patience_ms",
         "shadow",
         "error_format",
+        "deprecated",
+        "retired",
         "$comment",
     ])?;
-    let price = read_price(&rule.required("price")?)?;
-    build(name, Match::default(), price, &rule, defaults)
+    build(name, Match::default(), false, &rule, defaults)
 }
 
 fn build(
     name: String,
     matches: Match,
-    price: Option<Credits>,
+    free: bool,
     rule: &Object<'_>,
     defaults: &Defaults,
 ) -> Result<Rule, SettingsError> {
+    let retired = rule.optional("retired").map_or(Ok(false), |flag| flag.boolean())?;
+    // What nobody gets any more needs no price.
+    let price = if free || (retired && rule.optional("price").is_none()) {
+        None
+    } else {
+        read_price(&rule.required("price")?)?
+    };
     let with = defaults.overridden_by(rule)?;
     Ok(Rule {
         name,
@@ -128,6 +132,11 @@ fn build(
         patience_ms: with.patience_ms,
         shadow: with.shadow,
         error_format: with.error_format,
+        deprecated: match rule.optional("deprecated") {
+            Some(field) => Some(deprecation::read(&field)?),
+            None => None,
+        },
+        retired,
     })
 }
 
