@@ -47,7 +47,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-build crash fixtures schemas clients fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-build crash fixtures docs schemas clients fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -163,6 +163,9 @@ crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under
 
 fixtures: ## write the databases of this version that later versions are tested with, where they are missing
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
+
+docs: ## write anew the part of docs/refusals.md that `faregate explain` knows
+	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-ledger --bin faregate the_page_says_what_the_command_says
 
 schemas: ## write the schemas that manifests are compared with anew (needs npm and pip)
 	rm -rf .tools/schemas && mkdir -p .tools/schemas/wheels && cp tools/schemas/*.json .tools/schemas/

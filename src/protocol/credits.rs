@@ -128,6 +128,11 @@ impl Credits {
         Self(whole.saturating_add(part.saturating_add(ONE - 1) / ONE))
     }
 
+    /// Whole credits, rounded down; none where the amount is below zero.
+    pub fn whole(self) -> u64 {
+        u64::try_from(self.0 / 1_000_000).unwrap_or(0)
+    }
+
     /// Whether this is exactly nothing.
     pub fn is_zero(&self) -> bool {
         self.0 == 0

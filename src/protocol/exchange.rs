@@ -128,9 +128,8 @@ pub struct LeaseReport {
     pub demand: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 /// What callers want, as levels of the lease's granted counter.
@@ -229,6 +228,40 @@ pub struct EntryAnswer {
     /// How much of what went through on credit is booked.
     #[serde(default, skip_serializing_if = "Credits::is_zero")]
     pub on_credit: Credits,
+    /// How the payer stands, in answer to an `ask`, also to one that asks for nothing new, and whether it is
+    /// refused or not. Absent for credentials that don't count any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// How a payer stands, for callers to see: nothing is decided by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// What this payer could still draw beyond what its leases hold: what is free in the account, bounded by the
+    /// budgets on it. At most [`MAX_AMOUNT`].
+    pub available: Credits,
+    /// The quota of the account's plan, where it has one that is running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+    /// The plan's limits as a whole, not this lease's part of them.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
+    /// Below how much available the plan wants a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_below: Option<Credits>,
+}
+
+/// A plan's quota in the period that is running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// In full, per period.
+    pub size: Credits,
+    /// How long the period is that is running, in seconds.
+    pub window_s: u64,
+    /// When it ends, by the ledger's clock, in RFC 3339.
+    pub resets_at: String,
+    /// In so many seconds from now, rounded up.
+    pub resets_in_s: u64,
 }
 
 /// What the gate may tell the upstream and the log about a payer.
@@ -363,6 +396,12 @@ pub struct Reset {
     pub in_s: u64,
     /// About what can be paid then: waiting doesn't cure a price above it.
     pub brings: Credits,
+    /// The quota or the budget that comes anew, in full; zero where that isn't known.
+    #[serde(default, skip_serializing_if = "Credits::is_zero")]
+    pub size: Credits,
+    /// How long its period is that is running, in seconds; zero where that isn't known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub window_s: u64,
 }
 
 /// News about a lease that the gateway holds.

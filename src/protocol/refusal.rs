@@ -24,6 +24,8 @@ pub enum RefusalCode {
     PlanExcludesRoute,
     /// The key is limited to other products.
     KeyExcludesRoute,
+    /// The route is retired: nothing is sold there any more.
+    RouteRetired,
     /// The key's own budget for the period is used up.
     KeyBudgetExhausted,
     /// The budget of the key's team for the period is used up.
@@ -40,7 +42,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code, in the order in which they are documented.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MissingKey,
         Self::InvalidKey,
         Self::KeyExpired,
@@ -50,6 +52,7 @@ impl RefusalCode {
         Self::PaymentPastDue,
         Self::PlanExcludesRoute,
         Self::KeyExcludesRoute,
+        Self::RouteRetired,
         Self::KeyBudgetExhausted,
         Self::TeamBudgetExhausted,
         Self::AccountBudgetExhausted,
@@ -88,6 +91,7 @@ impl RefusalCode {
             Self::PaymentPastDue => "payment_past_due",
             Self::PlanExcludesRoute => "plan_excludes_route",
             Self::KeyExcludesRoute => "key_excludes_route",
+            Self::RouteRetired => "route_retired",
             Self::KeyBudgetExhausted => "key_budget_exhausted",
             Self::TeamBudgetExhausted => "team_budget_exhausted",
             Self::AccountBudgetExhausted => "account_budget_exhausted",

@@ -14,7 +14,7 @@ pub enum Variant {
     Nothing,
     /// Faregate, and the caller pays.
     Paid,
-    /// Faregate with refunds by status, and all that it can tell the upstream.
+    /// Faregate with refunds by status, and all that it can tell the upstream and the caller.
     PaidInFull,
     /// Faregate, and the caller has no credits.
     Refused,
@@ -68,7 +68,10 @@ impl Variant {
             Self::Nothing => Some(wasm("nothing", nothing, &json!({}))),
             Self::Paid | Self::Refused => Some(gate(&json!({}))),
             Self::PaidInFull => {
-                let more = json!({"refund_on": ["5xx"], "forward": ["account", "key", "charge"]});
+                let more = json!({
+                    "refund_on": ["5xx"], "forward": ["account", "key", "charge"],
+                    "response_headers": ["charge", "balance", "ratelimit"]
+                });
                 Some(gate(&more))
             }
             Self::LocalRateLimit => Some(json!({

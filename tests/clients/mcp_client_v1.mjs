@@ -6,8 +6,8 @@ import { ENDPOINT, GATE, KEY, classes, say } from "./said.mjs";
 
 const transport = new StreamableHTTPClientTransport(new URL(ENDPOINT, GATE), { requestInit: { headers: { "x-api-key": KEY } } });
 const client = new Client({ name: "a story", version: "1" });
-await client.connect(transport);
 try {
+  await client.connect(transport);
   const result = await client.callTool({ name: "forecast", arguments: { city: "Oslo" } });
   say({ error: null, result });
 } catch (why) {

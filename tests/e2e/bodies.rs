@@ -64,6 +64,48 @@ async fn an_agent_s_question_gets_its_number_back_of_the_same_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_a_tool_that_was_called_is_answered_with_a_result() {
+    let config = json!({"request_bodies": true, "error_format": "mcp_result"});
+    let world = World::start(Setup { plugin: reads_bodies(), config, ..Setup::default() }).await;
+    let broke = world.bank.account("broke", "0").await;
+    let call = json!({"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": {"name": "t"}});
+    let (status, answer) = post(&world, "/mcp", &broke, call.to_string()).await;
+    assert_eq!(
+        (status, &answer["id"], &answer["result"]["isError"]),
+        (200, &json!("a"), &json!(true)),
+        "{answer}"
+    );
+    assert_eq!(answer["result"]["structuredContent"]["code"], "insufficient_funds");
+    for (question, id) in [
+        (json!({"jsonrpc": "2.0", "id": 1, "method": "initialize"}), json!(1)),
+        (json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}), json!(2)),
+        (json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), json!(null)),
+        (json!({"jsonrpc": "2.0", "method": "tools/call"}), json!(null)),
+        (json!([call]), json!(null)),
+    ] {
+        let (status, answer) = post(&world, "/mcp", &broke, question.to_string()).await;
+        assert_eq!(
+            (status, &answer["id"], &answer["error"]["code"]),
+            (402, &id, &json!(402)),
+            "{question}: {answer}"
+        );
+        assert_eq!(
+            (&answer["result"], &answer["error"]["data"]["code"]),
+            (&json!(null), &json!("insufficient_funds"))
+        );
+    }
+
+    let config = json!({"error_format": "mcp_result"});
+    let blind = World::start(Setup { config, ..Setup::default() }).await;
+    let (status, answer) = post(&blind, "/mcp", "no key", call.to_string()).await;
+    assert_eq!(
+        (status, &answer["id"], &answer["error"]["code"]),
+        (401, &json!(null), &json!(401)),
+        "{answer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_can_not_see_bodies_after_all_still_answers() {
     let world = World::start(Setup { config: json!({"request_bodies": true}), ..Setup::default() }).await;
     let broke = world.bank.account("broke", "0").await;

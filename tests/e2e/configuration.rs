@@ -57,6 +57,11 @@ fn a_mistake_stops_envoy_and_is_named_with_its_place() {
             "ledger.token.env: found no environment variable \"NOT_SET\" in the VM",
         ),
         (json!({"identities": [{"headr": "x"}]}), "identities[0].headr: found an unknown field"),
+        (
+            json!({"texts": {"de": {"invalid_key": {"detail": "{konto} ist unbekannt"}}}}),
+            "texts.de.invalid_key.detail: found string \"{konto} ist unbekannt\"; allowed is a text without control characters, \
+             with no braces but {account}, {plan}, {key}, {code}, {needed}, {available}, {resets_at} and {wait_seconds}",
+        ),
     ] {
         let (good, said) = what_envoy_says(config);
         assert!(!good && said.contains(message), "{said}\nshould hold\n{message}");

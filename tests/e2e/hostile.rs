@@ -1,6 +1,7 @@
 //! Clients who know HTTP too well. After each of their tricks: nothing was served that wasn't charged, nothing
 //! charged that was refused, the filter runs as before, Envoy has not grown, and others are served at once.
 
+mod head;
 mod wire;
 
 use harness::{Setup, World, get};

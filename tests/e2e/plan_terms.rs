@@ -118,6 +118,7 @@ rate_per_second = "2.5"
 concurrent = 4
 products = [{ name = "chat" }, { name = "embed", times = "0.5" }, { name = "img", price = "4" }]
 remainder = "operator"
+warn_below = "25"
 
 [[accounts]]
 id = "acme"
@@ -221,6 +222,8 @@ async fn what_a_plan_can_not_say_is_refused_by_the_name_of_the_field() {
         ("products", json!({ "products": [{ "name": "a", "times": "0" }] })),
         ("products", json!({ "products": [{ "name": "a", "times": "1", "price": "1" }] })),
         ("remainder", json!({ "remainder": "nobody" })),
+        ("warn_below", json!({ "warn_below": "0" })),
+        ("warn_below", json!({ "warn_below": "1e3" })),
     ] {
         refused("/admin/v1/plans/pro/change", change.clone(), field).await;
         let mut plan = good.clone();

@@ -9,12 +9,12 @@ use faregate::decide::identity::without_key;
 use faregate::decide::moment::Moment;
 use faregate::decide::refusal::{Surroundings, answer};
 use faregate::decide::request::Head;
-use faregate::decide::settings::Settings;
+use faregate::decide::settings::{Settings, Wording};
 use faregate_protocol::api_key;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The largest body of a refusal, in bytes.
 const BODY: usize = 16_000;
@@ -23,8 +23,8 @@ const OWN: usize = 2;
 
 type Headers = Vec<(String, Vec<u8>)>;
 
-fn settings() -> Settings {
-    let config = json!({
+fn settings(texts: Option<&Value>) -> Settings {
+    let mut config = json!({
         "ledger": {"cluster": "ledger", "token": {"env": "T"}},
         "identities": [{"header": "x-api-key"}, {"bearer": true}, {"query": "api_key"}, {"query": "k"}, {"cookie": "fg"},
                        {"property": ["san"]}],
@@ -35,7 +35,44 @@ fn settings() -> Settings {
         ],
         "otherwise": {"price": "1"}
     });
+    if let Some(texts) = texts {
+        config["texts"] = texts.clone();
+    }
     Settings::from_value(&config).expect("a good configuration")
+}
+
+/// An operator's own words, now and then.
+fn texts() -> impl Strategy<Value = Option<Value>> + Clone {
+    let codes = &["missing_key", "invalid_key", "ledger_unavailable"];
+    let text = "([^{}\\p{Cc}]|[{](account|key|plan|code|needed|available|resets_at|wait_seconds)[}]){1,12}";
+    let language = (select(codes.as_slice()), text, text)
+        .prop_map(|(code, detail, label)| json!({code: {"detail": detail}, "send_key": label}));
+    let tag = select(&["*", "de", "de-AT", "en", "x-a"][..]).prop_map(str::to_owned);
+    let languages = proptest::collection::btree_map(tag, language, 0..4);
+    proptest::option::of(languages.prop_map(|languages| Value::Object(languages.into_iter().collect())))
+}
+
+/// What a caller may say about languages.
+fn languages() -> impl Strategy<Value = Vec<u8>> + Clone {
+    let pieces = &[
+        "de",
+        "DE-at",
+        "en",
+        "*",
+        "x-a",
+        "-",
+        ",",
+        ", ",
+        ";",
+        ";q=",
+        "q=0",
+        "0.5",
+        "1.000",
+        "0.0000001",
+        "\t",
+    ];
+    let piece = prop_oneof![8 => select(pieces.as_slice()).prop_map(|piece| piece.as_bytes().to_vec()), 1 => odd::bytes(6)];
+    prop_oneof![8 => vec(piece.clone(), 0..12), 1 => vec(piece, 0..800)].prop_map(|pieces| pieces.concat())
 }
 
 fn key() -> impl Strategy<Value = String> + Clone {
@@ -106,6 +143,8 @@ fn head() -> impl Strategy<Value = Headers> + Clone {
             .prop_map(|(scheme, value)| ("authorization".to_owned(), [scheme.into_bytes(), value].concat())),
         2 => ("[; a]{0,2}(fg|FG|f)=?", credential())
             .prop_map(|(name, value)| ("cookie".to_owned(), [name.into_bytes(), value].concat())),
+        1 => languages().prop_map(|value| ("accept-language".to_owned(), value)),
+        1 => select(&["text/html", "text/plain", "*/*"][..]).prop_map(|value| ("accept".to_owned(), value.into())),
         2 => (select(names.as_slice()), odd::bytes(40)).prop_map(|(name, value)| (name.to_owned(), value)),
         1 => (odd::text(), odd::bytes(10)),
     ];
@@ -117,9 +156,9 @@ fn head() -> impl Strategy<Value = Headers> + Clone {
 pub fn requests(budget: Budget, seed: u64) -> Report {
     let property =
         prop_oneof![3 => Just(None), 1 => odd::bytes(40).prop_map(Some), 1 => Just(Some(vec![b's'; 2_000]))];
-    play(budget, seed, &vec((head(), property), 1..6), |requests| {
+    play(budget, seed, &(vec((head(), property), 1..6), texts()), |(requests, texts)| {
         let memory = Memory::default();
-        let mut gate = Gate::new(settings(), memory.clone(), "fuzzed");
+        let mut gate = Gate::new(settings(texts.as_ref()), memory.clone(), "fuzzed");
         let now = Moment::from_nanos(1);
         for (context, (headers, property)) in requests.iter().enumerate() {
             let head = Head::new(headers);
@@ -133,17 +172,32 @@ pub fn requests(budget: Budget, seed: u64) -> Report {
                         path: head.path(),
                         request_id: head.value("x-request-id"),
                         dialect: gate.dialect(&head),
+                        language: gate.language(&head),
                         origin: origin.as_deref(),
                         rpc_id: None,
+                        deprecated: None,
                     };
                     let said = answer(&refusal, &around, &gate.settings().wording);
                     prop_assert!(said.body.len() <= BODY, "a refusal of {} bytes", said.body.len());
                     prop_assert!(said.status == 200 || (400..=503).contains(&said.status));
-                    prop_assert!(said.headers.iter().all(|(_, value)| !value.contains(['\r', '\n', '\0'])));
+                    prop_assert!(said.headers.iter().all(|(_, value)| !value.contains(char::is_control)));
+                    let varies = said
+                        .headers
+                        .iter()
+                        .any(|(name, value)| *name == "vary" && value.contains("language"));
+                    let is_own =
+                        texts.as_ref().and_then(Value::as_object).is_some_and(|texts| !texts.is_empty());
+                    prop_assert_eq!(varies, is_own);
+                    let built_in = answer(&refusal, &around, &Wording::default());
+                    let elements = |body: &str| body.starts_with("<!").then(|| body.matches('<').count());
+                    prop_assert_eq!(elements(&said.body), elements(&built_in.body), "{}", said.body);
                 }
                 Arrival::Decided(Outcome::Pass(passage)) => {
-                    prop_assert_eq!(passage, Passage::Free, "nobody has a lease");
+                    prop_assert!(matches!(passage, Passage::Free(_)), "nobody has a lease");
                     prop_assert_eq!(head.path(), b"/free");
+                }
+                Arrival::Decided(Outcome::Show(view)) => {
+                    prop_assert!(false, "nobody is known: {}", view.body);
                 }
                 Arrival::Waits => {}
             }

@@ -10,7 +10,9 @@ use faregate::decide::moment::Moment;
 use faregate::decide::request::Head;
 use faregate::decide::settings::Settings;
 use faregate::decide::shared::{Names, SharedMemory};
-use faregate_protocol::exchange::{Ended, Facts, Limits, Pricing, Product, Rate};
+use faregate_protocol::exchange::{
+    Ended, EntryAnswer, Facts, Limits, Pricing, Product, Quota, Rate, Standing,
+};
 use faregate_protocol::{Credits, api_key};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -44,12 +46,21 @@ fn lease() -> impl Strategy<Value = Lease> {
             Product { name: "chat".into(), pricing: Pricing::List },
         ]
     }));
+    let standing = (amount(), odd::text(), any::<[u64; 2]>(), any::<[u32; 3]>()).prop_map(
+        |(size, resets_at, [window_s, resets_in_s], [milli_per_s, burst, concurrent])| Standing {
+            available: size,
+            quota: Some(Quota { size, window_s, resets_at, resets_in_s }),
+            limits: Limits { rate: Some(Rate { milli_per_s, burst }), concurrent: Some(concurrent) },
+            warn_below: Some(size),
+        },
+    );
+    let standing = proptest::option::of(standing);
     let fences = (any::<u32>(), proptest::option::of((1_u32.., amount())), any::<bool>(), any::<bool>());
-    (counters, rest, fences, (odd::text(), products, throttle)).prop_map(
-        |(counters, rest, (fence, ended, listed, stopped), (key, products, throttle))| {
+    (counters, rest, fences, (odd::text(), products, throttle, standing)).prop_map(
+        |(counters, rest, (fence, ended, listed, stopped), (key, products, throttle, standing))| {
             let (granted, spent, returned, held, on_credit, on_credit_held, booked) = counters;
             let (low, cushion, marked, deadline, refill_at, marked_at, sliced, slices_due) = rest;
-            Lease {
+            let mut lease = Lease {
                 facts: Facts { key, account: "acme".into(), products, ..Facts::default() },
                 ended: ended.map(|(fence, spent)| Ended { fence, spent }),
                 on_credit: OnCredit { spent: on_credit, held: on_credit_held, booked },
@@ -68,7 +79,10 @@ fn lease() -> impl Strategy<Value = Lease> {
                 deadline,
                 refill_at,
                 throttle,
-            }
+                ..Lease::default()
+            };
+            lease.tell(NOW, &EntryAnswer { standing, ..EntryAnswer::default() });
+            lease
         },
     )
 }
@@ -76,7 +90,8 @@ fn lease() -> impl Strategy<Value = Lease> {
 /// Requests against a record.
 pub fn leases(budget: Budget, seed: u64) -> Report {
     let config = json!({
-        "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"header": "x-api-key"}], "otherwise": {"price": "1", "product": "chat"}
+        "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"header": "x-api-key"}], "response_headers": ["charge", "balance", "ratelimit"],
+        "otherwise": {"price": "1", "product": "chat"}
     });
     let settings = Settings::from_value(&config).expect("a good configuration");
     let key = api_key::compose(&[5; api_key::SECRET_LEN]).expect("a key");
@@ -93,10 +108,11 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
         for context in 0..4 {
             match gate.arrive(NOW, context, &Head::new(&headers), |_| None) {
                 Arrival::Decided(Outcome::Pass(Passage::Paid(charge))) => {
+                    let _ = gate.show(NOW, &charge, Some(200));
                     sold += i128::from(charge.price.micros())
                 }
                 Arrival::Decided(Outcome::Pass(other)) => prop_assert!(false, "{:?}", other),
-                Arrival::Decided(Outcome::Refuse(_)) | Arrival::Waits => {}
+                Arrival::Decided(Outcome::Refuse(_) | Outcome::Show(_)) | Arrival::Waits => {}
             }
         }
         prop_assert!(sold <= most, "{sold} sold of {most}");

@@ -1,7 +1,7 @@
 //! An upstream that remembers what it served.
 //!
 //! A request may carry a number in the header `x-request-number`; how often each came is remembered.
-//! `/status/503` answers with that status, `/slow/250` after so many milliseconds, `/mcp` as a server of tools; everything else
+//! `/status/503` answers with that status, `/slow/250` after so many milliseconds, `/mcp` as a server of tools, `/linked` with links and dates of its own; everything else
 //! gets 200.
 
 use crate::tool_server;
@@ -88,6 +88,10 @@ async fn serve(State(seen): State<Arc<Seen>>, request: Request) -> Response {
     }
     if let Some(millis) = path.strip_prefix("/slow/").and_then(|rest| rest.parse().ok()) {
         tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+    if path.starts_with("/linked") {
+        let own = [("link", "</linked?page=2>; rel=\"next\""), ("sunset", "Fri, 01 Jan 2100 00:00:00 GMT")];
+        return (own, "").into_response();
     }
     if path.starts_with("/mcp") {
         if request.method() != Method::POST {

@@ -6,6 +6,7 @@ use crate::conditions::PATHS;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
+use faregate::decide::account_view;
 use faregate::decide::gate::{Arrival, Charge, End, Outcome, Passage, Resolution};
 use faregate::decide::lease::Purse;
 use faregate::decide::request::Head;
@@ -24,6 +25,7 @@ impl World {
                 let worker = self.random.pick(&all);
                 let path = self.random.pick(&PATHS);
                 let path = self.conditions.steady.filter(|_| key > 0).unwrap_or(path);
+                let path = if self.random.chance(3) { account_view::PATH } else { path };
                 let moment = self.random.between(0, 3 * MS);
                 self.later(moment, Event::ArriveAt { worker, key, path });
             }
@@ -37,8 +39,8 @@ impl World {
     /// A request is judged.
     pub fn arrive(&mut self, serial: u64, key: usize, path: &'static str) -> Result<(), String> {
         let secret = self.bank.keys[key].secret.clone();
-        let headers =
-            [(":path".to_owned(), path.as_bytes().to_vec()), ("x-api-key".to_owned(), secret.into())];
+        let headers = [(":method", "GET"), (":path", path), ("x-api-key", &secret)]
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         let now = self.gateways[worker.gateway].clock.moment(self.time);
         let context = worker.context();
@@ -125,6 +127,14 @@ impl World {
             }
             Outcome::Pass(other) => {
                 Err(format!("request {context} passes as {other:?}, but all rules charge"))
+            }
+            Outcome::Show(view) => {
+                self.trace.count("callers shown how they stand");
+                let names_it = view.body.contains(&format!("\"key\":\"key_{key}\""));
+                if path == account_view::PATH && names_it {
+                    return Ok(());
+                }
+                Err(format!("key {key} asked for {path} and is shown {}", view.body))
             }
             Outcome::Refuse(refusal) => {
                 self.trace.count("requests refused");

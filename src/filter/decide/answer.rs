@@ -8,7 +8,7 @@
 use super::json::{self, Json};
 use faregate_protocol::exchange::{
     Change, EntryAnswer, ExchangeResponse, Facts, Granted, Limits, MAX_AMOUNT, MAX_NAME_BYTES, MAX_PRODUCTS,
-    Pricing, Product, Rate, Refused, Reset,
+    Pricing, Product, Quota, Rate, Refused, Reset, Standing,
 };
 use faregate_protocol::{Credits, RefusalCode};
 
@@ -48,6 +48,7 @@ fn entry(value: &Json) -> Option<EntryAnswer> {
         refused: optional(value, "refused", refused)?,
         ended: optional(value, "ended", small)?,
         on_credit: optional(value, "on_credit", credits)?.unwrap_or_default(),
+        standing: value.get("standing").and_then(standing),
     })
 }
 
@@ -87,11 +88,32 @@ fn limits(value: &Json) -> Option<Limits> {
     Some(Limits { rate: optional(value, "rate", rate)?, concurrent: optional(value, "concurrent", small)? })
 }
 
+/// Nothing is decided by it: what can't be read of it is left out, and costs nobody the answer.
+fn standing(value: &Json) -> Option<Standing> {
+    Some(Standing {
+        available: credits(value.get("available")?)?,
+        quota: value.get("quota").and_then(quota),
+        limits: value.get("limits").and_then(limits).unwrap_or_default(),
+        warn_below: value.get("warn_below").and_then(credits),
+    })
+}
+
+fn quota(value: &Json) -> Option<Quota> {
+    Some(Quota {
+        size: credits(value.get("size")?)?,
+        window_s: value.get("window_s")?.as_u64()?,
+        resets_at: text(value.get("resets_at")?)?,
+        resets_in_s: value.get("resets_in_s")?.as_u64()?,
+    })
+}
+
 fn reset(value: &Json) -> Option<Reset> {
     Some(Reset {
         at: text(value.get("at")?)?,
         in_s: value.get("in_s")?.as_u64()?,
         brings: credits(value.get("brings")?)?,
+        size: optional(value, "size", credits)?.unwrap_or_default(),
+        window_s: value.get("window_s").and_then(Json::as_u64).unwrap_or_default(),
     })
 }
 
@@ -153,12 +175,33 @@ mod tests {
 
     const MOST: i64 = MAX_AMOUNT.micros();
 
+    fn any_reset((brings, size, window_s): (i64, i64, u64)) -> Reset {
+        let [brings, size] = [brings, size].map(Credits::from_micros);
+        Reset { at: "2026-12-01T00:00:00Z".into(), in_s: window_s, brings, size, window_s }
+    }
+
+    prop_compose! {
+        fn any_standing()(
+            available in 0..=MOST, warn_below in proptest::option::of(0..=MOST),
+            quota in proptest::option::of((0..=MOST, any::<[u64; 2]>(), ".{1,9}")), limits in any::<[Option<u32>; 2]>(),
+        ) -> Standing {
+            let [rate, concurrent] = limits;
+            let rate = rate.map(|rate| Rate { milli_per_s: rate.max(1), burst: rate.max(1) });
+            let quota = quota.map(|(size, [window_s, resets_in_s], resets_at)| {
+                Quota { size: Credits::from_micros(size), window_s, resets_at, resets_in_s }
+            });
+            let [available, warn_below] = [Some(available), warn_below].map(|amount| amount.map(Credits::from_micros));
+            Standing { available: available.unwrap_or_default(), quota, limits: Limits { rate, concurrent }, warn_below }
+        }
+    }
+
     prop_compose! {
         fn any_entry()(
             facts in proptest::option::of(("k[0-9]{0,3}", ".{1,5}", proptest::option::of("[a-z]{1,5}"))),
             lease in proptest::option::of((any::<u32>(), 0..=MOST, any::<u64>(), any::<bool>())),
             refused in proptest::option::of((0..RefusalCode::ALL.len(), 0..=MOST, any::<Option<u32>>())),
-            ended in any::<Option<u32>>(), on_credit in 0..=MOST,
+            ended in any::<Option<u32>>(), on_credit in 0..=MOST, standing in proptest::option::of(any_standing()),
+            reset in proptest::option::of((0..=MOST, 0..=MOST, any::<u64>())),
         ) -> EntryAnswer {
             EntryAnswer {
                 facts: facts.map(|(key, account, plan)| Facts { key, account, plan, ..Facts::default() }),
@@ -166,10 +209,11 @@ mod tests {
                     Granted { fence, granted: Credits::from_micros(granted), ttl_ms, recall, limits: Limits::default() }
                 }),
                 refused: refused.map(|(at, available, retry_ms)| {
-                    Refused { code: RefusalCode::ALL[at], available: Credits::from_micros(available), reset: None, top_up: false, retry_ms }
+                    Refused { code: RefusalCode::ALL[at], available: Credits::from_micros(available), reset: reset.map(any_reset), top_up: false, retry_ms }
                 }),
                 ended,
                 on_credit: Credits::from_micros(on_credit),
+                standing,
             }
         }
     }
@@ -191,6 +235,25 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = (read(&bytes), read_error(&bytes));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_a_standing_is_left_out_and_the_answer_is_not() {
+        let only = |micros| Some(Standing { available: Credits::from_micros(micros), ..Standing::default() });
+        for (standing, read_as) in [
+            ("7", None),
+            ("{}", None),
+            (r#"{"available":-1}"#, None),
+            (r#"{"available":1000000000000000001}"#, None),
+            (r#"{"available":1,"quota":{"size":1}}"#, only(1)),
+            (r#"{"available":2,"quota":{"size":1,"window_s":1,"resets_at":"","resets_in_s":1}}"#, only(2)),
+            (r#"{"available":3,"warn_below":1.5,"limits":{"rate":{}}}"#, only(3)),
+        ] {
+            let text =
+                format!(r#"{{"protocol":1,"beat_ms":1,"entries":[{{"ended":3,"standing":{standing}}}]}}"#);
+            let entry = read(text.as_bytes()).unwrap().entries.pop().unwrap();
+            assert_eq!((entry.ended, entry.standing), (Some(3), read_as), "{standing}");
         }
     }
 

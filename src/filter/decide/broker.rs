@@ -7,12 +7,12 @@
 
 use super::gate::{Charge, Gate, Outcome, Passage, Resolution};
 use super::identity::Credential;
-use super::lease::{self, Admission, Holder, Lease, Purse, first_contact};
+use super::lease::{self, Admission, Holder, Lease, Purse, Told, first_contact};
 use super::moment::Moment;
 use super::refusal::Refusal;
 use super::shared::{self, SharedMemory};
 use super::table::Table;
-use super::waiting::{Queue, Waiter};
+use super::waiting::{Queue, Waiter, Waiting};
 use faregate_protocol::exchange::{self, Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
@@ -217,7 +217,7 @@ impl<M: SharedMemory> Gate<M> {
                 continue;
             };
             for waiter in queue.waiters {
-                let outcome = self.without_ledger(lease, waiter.rule, waiter.price);
+                let outcome = self.give_up(lease, &waiter);
                 resolutions.push(Resolution { context: waiter.context, outcome });
             }
         }
@@ -225,6 +225,14 @@ impl<M: SharedMemory> Gate<M> {
             self.beat.failed(now);
         }
         resolutions
+    }
+
+    /// What becomes of one who waited in vain.
+    fn give_up(&mut self, lease: &str, waiter: &Waiter) -> Outcome {
+        if waiter.view {
+            return self.deny(Refusal::plain(RefusalCode::LedgerUnavailable));
+        }
+        self.without_ledger(lease, waiter.rule, waiter.price)
     }
 
     /// Merges the answer about one payer and lets those go on whom the lease now covers.
@@ -237,14 +245,17 @@ impl<M: SharedMemory> Gate<M> {
     ) -> Vec<Resolution> {
         // A lease that is over concerns us, too: it was opened by a message whose answer was lost.
         let has_lease = answer.lease.is_some() || answer.ended.is_some();
-        if let (Some(facts), true) = (&answer.facts, has_lease) {
+        let mut queue = self.waiting.take(lease);
+        let views = queue.as_mut().map(Waiting::take_views).unwrap_or_default();
+        // One who is shown how it stands is remembered, too, so that it may ask as often as it likes.
+        if let (Some(facts), true) = (&answer.facts, has_lease || !views.is_empty()) {
             shared::create(&self.memory, &self.names, lease, facts.clone());
         }
-        let mut queue = self.waiting.take(lease);
         let costs = self.reprice(queue.as_mut(), answer);
         let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
         let served = shared::update(&self.memory, lease, |record| {
             record.merge(sent, word, answer);
+            record.tell(now, answer);
             if stopped {
                 record.stop();
             }
@@ -262,7 +273,12 @@ impl<M: SharedMemory> Gate<M> {
         let Some(mut queue) = queue.take() else {
             return Vec::new();
         };
+        let vouched = matches!(queue.credential, Credential::Subject(_));
         let mut resolutions = Vec::new();
+        for waiter in views {
+            let outcome = self.served_view(now, answer, record.as_ref(), vouched);
+            resolutions.push(Resolution { context: waiter.context, outcome });
+        }
         let mut left = std::collections::VecDeque::new();
         for (number, waiter) in queue.waiters.drain(..).enumerate() {
             let excluded = costs.get(number).and_then(|cost| cost.err());
@@ -275,10 +291,12 @@ impl<M: SharedMemory> Gate<M> {
                         price: waiter.price,
                         purse: Purse::Lease(fence),
                         counted,
+                        left: Credits::ZERO,
                     }))
                 }
                 (Some(Admission::Throttled(wait)), ..) => {
-                    let refusal = Refusal { payer: answer.facts.clone(), ..Refusal::throttled(wait) };
+                    let told = record.as_ref().and_then(|record| Told::decode(&record.standing));
+                    let refusal = Refusal { payer: answer.facts.clone(), ..Refusal::throttled(wait, told) };
                     self.refuse(waiter.rule, refusal)
                 }
                 (.., Some(code)) if !stopped => {
@@ -401,7 +419,7 @@ impl<M: SharedMemory> Gate<M> {
             resolutions.extend(self.answered(now, id, None));
         }
         for (lease, waiter) in self.waiting.expire(now) {
-            let outcome = self.without_ledger(&lease, waiter.rule, waiter.price);
+            let outcome = self.give_up(&lease, &waiter);
             resolutions.push(Resolution { context: waiter.context, outcome });
         }
         resolutions

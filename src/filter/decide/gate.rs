@@ -4,6 +4,7 @@
 //! decide from shared memory waits for the ledger: [`super::broker`] asks and serves, [`super::beat`]
 //! reports. What must hold: every request that waits gets exactly one [`Resolution`].
 
+use super::account_view::View;
 use super::beat::Beat;
 use super::broker::Flights;
 use super::identity::{self, Credential, NoCredential};
@@ -11,10 +12,10 @@ use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
 use super::refusal::dialect::{self, Dialect};
-use super::refusal::{MOST_REPEATED, Refusal};
+use super::refusal::{MOST_REPEATED, Refusal, language};
 use super::request::Head;
 use super::rules;
-use super::settings::{Identity, OnLedgerError, Rule, Settings, StatusSet};
+use super::settings::{Identity, OnLedgerError, Rule, Settings};
 use super::settlement::{Settlements, Sold};
 use super::shared::{self, Names, SharedMemory};
 use super::table::Table;
@@ -36,9 +37,12 @@ pub struct Charge {
     pub purse: Purse,
     /// Whether its lease must hear when the request is over.
     pub counted: bool,
+    /// What was left of the slice out of which it was paid, if it was out of one.
+    pub left: Credits,
 }
 
 /// What came of an attempt to pay.
+#[cfg_attr(not(target_arch = "wasm32"), expect(clippy::large_enum_variant, reason = "as of Arrival"))]
 enum Payment {
     Paid(Charge),
     /// Nothing here covers this price.
@@ -47,10 +51,11 @@ enum Payment {
 }
 
 /// How a request goes on.
+#[cfg_attr(not(target_arch = "wasm32"), expect(clippy::large_enum_variant, reason = "as of Arrival"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passage {
-    /// Free of charge.
-    Free,
+    /// Free of charge, under the rule of this number.
+    Free(usize),
     /// Paid.
     Paid(Charge),
     /// Not paid, and let through because its rule only watches.
@@ -64,6 +69,8 @@ pub enum Outcome {
     Pass(Passage),
     /// It is answered by the gate.
     Refuse(Refusal),
+    /// It is answered by the gate with what the caller asked about itself.
+    Show(View),
 }
 
 /// What becomes of a request that has just arrived.
@@ -123,6 +130,10 @@ pub struct Counters {
     pub exchange_failures: u64,
     /// Usage that found no room while the ledger was away.
     pub usage_dropped: u64,
+    /// Payers whose balance became low.
+    pub low_balance: u64,
+    /// Callers who were shown how they stand.
+    pub views: u64,
 }
 
 /// One worker's gate.
@@ -140,6 +151,7 @@ pub struct Gate<M> {
     pub(super) beat: Beat,
     pub(super) down_until: Moment,
     pub(super) counters: Counters,
+    pub(super) warned: Table<()>,
     pub(super) told_at: Moment,
     pub(super) ran_at: Moment,
     pub(super) quiet_until: Moment,
@@ -164,6 +176,7 @@ impl<M: SharedMemory> Gate<M> {
             beat: Beat::new(unique),
             down_until: Moment::ZERO,
             counters: Counters::default(),
+            warned: Table::default(),
             told_at: Moment::ZERO,
             ran_at: Moment::ZERO,
             quiet_until: Moment::ZERO,
@@ -198,10 +211,17 @@ impl<M: SharedMemory> Gate<M> {
         head: &Head<'_>,
         property: impl Fn(&[String]) -> Option<Vec<u8>>,
     ) -> Arrival {
+        if self.is_for_view(head) {
+            return self.view(now, context, head, property);
+        }
         let number = rules::find(&self.settings, head);
         let rule = self.settings.rule(number);
-        let Some(price) = rule.price.filter(|_| !head.is_preflight()) else {
-            return Arrival::Decided(Outcome::Pass(Passage::Free));
+        let preflight = head.is_preflight();
+        if rule.retired && !preflight {
+            return Arrival::Decided(self.refuse(number, Refusal::plain(RefusalCode::RouteRetired)));
+        }
+        let Some(price) = rule.price.filter(|_| !preflight) else {
+            return Arrival::Decided(Outcome::Pass(Passage::Free(number)));
         };
         let credential = match identity::find(&self.settings.identities, head, property) {
             Ok(credential) => credential,
@@ -222,13 +242,18 @@ impl<M: SharedMemory> Gate<M> {
         if now < self.down_until {
             return Arrival::Decided(self.without_ledger(&lease, number, price));
         }
-        self.wait(now, context, &lease, credential, number, price)
+        self.wait(now, context, &lease, credential, number, Some(price))
     }
 
     /// In which format a refusal of this request is told.
     pub fn dialect(&self, head: &Head<'_>) -> Dialect {
         let rule = self.settings.rule(rules::find(&self.settings, head));
         rule.error_format.unwrap_or_else(|| dialect::of(head))
+    }
+
+    /// In which of the operator's languages a refusal of this request is told, by its number.
+    pub fn language(&self, head: &Head<'_>) -> usize {
+        language::choose(head.values("accept-language"), &self.settings.wording.texts)
     }
 
     /// The origin of a page that may read a refusal of this request.
@@ -242,10 +267,10 @@ impl<M: SharedMemory> Gate<M> {
     fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
         let product = self.settings.rule(rule).product.as_deref();
         match self.settlements.sell(lease, now, |holder| holder.price(product, list)) {
-            Some(Sold { holder, fence, price }) => {
+            Some(Sold { holder, fence, price, left }) => {
                 self.counters.admitted += 1;
                 let purse = Purse::Lease(fence);
-                Payment::Paid(Charge { holder, rule, price, purse, counted: false })
+                Payment::Paid(Charge { holder, rule, price, purse, counted: false, left })
             }
             None => self.pay_from_lease(now, lease, rule, list),
         }
@@ -279,17 +304,19 @@ impl<M: SharedMemory> Gate<M> {
                     self.wake = true;
                 }
                 let holder = Rc::new(Holder::of(lease, record));
+                let left = slice.map_or(Credits::ZERO, |slice| slice.left);
                 if let Some(slice) = slice {
                     self.settlements.cut(slice, &holder);
                 }
                 self.counters.admitted += 1;
-                Payment::Paid(Charge { holder, rule, price, purse: Purse::Lease(fence), counted })
+                Payment::Paid(Charge { holder, rule, price, purse: Purse::Lease(fence), counted, left })
             }
             Ok((price, Admission::Short, _)) => Payment::Short(price),
-            Ok((_, Admission::Throttled(wait), _)) => Payment::Refused(Refusal {
-                payer: Some(Holder::of(lease, record).names()),
-                ..Refusal::throttled(wait)
-            }),
+            Ok((_, Admission::Throttled(wait), _)) => {
+                let holder = Holder::of(lease, record);
+                let payer = Some(holder.names());
+                Payment::Refused(Refusal { payer, ..Refusal::throttled(wait, holder.standing()) })
+            }
             Err(code) => Payment::Refused(Refusal {
                 payer: Some(Holder::of(lease, record).names()),
                 ..Refusal::plain(code)
@@ -297,20 +324,22 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    fn wait(
+    /// Has a request wait for the ledger; one without a price asks only how its sender stands.
+    pub(super) fn wait(
         &mut self,
         now: Moment,
         context: u32,
         lease: &str,
         credential: Credential,
         rule: usize,
-        price: Credits,
+        price: Option<Credits>,
     ) -> Arrival {
         let patience = u64::from(self.settings.rule(rule).patience_ms);
         let waiter = Waiter {
             context,
             rule,
-            price,
+            price: price.unwrap_or_default(),
+            view: price.is_none(),
             patient_until: now.plus_millis(patience),
             deadline: now.plus_millis(patience.saturating_add(u64::from(self.settings.ledger.timeout_ms))),
         };
@@ -323,12 +352,13 @@ impl<M: SharedMemory> Gate<M> {
             hint: Some("Too many requests are waiting for their payment to be checked. Try again soon."),
             ..Refusal::plain(RefusalCode::LedgerUnavailable)
         };
-        Arrival::Decided(self.refuse(rule, refusal))
+        Arrival::Decided(if price.is_none() { self.deny(refusal) } else { self.refuse(rule, refusal) })
     }
 
     /// Refuses, or lets through if the rule only watches.
     pub(super) fn refuse(&mut self, rule: usize, mut refusal: Refusal) -> Outcome {
         let Rule { shadow, rate_limited_status, .. } = *self.settings.rule(rule);
+        refusal.rule = Some(rule);
         if refusal.code == RefusalCode::RateLimited {
             refusal.status = Some(rate_limited_status);
         }
@@ -338,6 +368,11 @@ impl<M: SharedMemory> Gate<M> {
             self.tally(key, rule, Fate::Shadow(refusal.code));
             return Outcome::Pass(Passage::Shadow(refusal));
         }
+        self.deny(refusal)
+    }
+
+    /// Refuses.
+    pub(super) fn deny(&mut self, refusal: Refusal) -> Outcome {
         let at = RefusalCode::ALL.iter().position(|code| *code == refusal.code);
         if let Some(count) = at.and_then(|at| self.counters.refused.get_mut(at)) {
             *count += 1;
@@ -362,6 +397,7 @@ impl<M: SharedMemory> Gate<M> {
                     price,
                     purse: Purse::Credit,
                     counted: false,
+                    left: Credits::ZERO,
                 }));
             }
         }
@@ -370,7 +406,7 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Whether some statuses give this charge back.
     pub fn refunds(&self, charge: &Charge) -> bool {
-        self.settings.rule(charge.rule).refund_on != StatusSet::default()
+        !self.settings.rule(charge.rule).refund_on.is_empty()
     }
 
     /// Closes a charge: keeps it, or releases it when the upstream failed or was never asked. `end` is told
@@ -422,7 +458,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 }
 
-fn no_credential(why: NoCredential) -> Refusal {
+pub(super) fn no_credential(why: NoCredential) -> Refusal {
     let (code, hint) = match why {
         NoCredential::Missing => (RefusalCode::MissingKey, None),
         NoCredential::Malformed => (

@@ -10,9 +10,11 @@
 
 mod codec;
 mod throttle;
+mod told;
 
 pub use codec::{Holder, price};
 pub use throttle::{Throttle, Wait};
+pub use told::{Told, ToldQuota};
 
 use super::moment::Moment;
 use faregate_protocol::Credits;
@@ -97,6 +99,8 @@ pub struct Lease {
     pub marked: (Moment, Credits),
     /// How fast it may be spent from, where the payer's plan limits that.
     pub throttle: Option<Throttle>,
+    /// How the payer stands, for callers to see ([`Told`]); no bytes when that isn't known.
+    pub standing: Vec<u8>,
 }
 
 /// What [`Lease::admit`] did.
@@ -183,7 +187,7 @@ impl Lease {
     }
 
     /// What could still be spent, were there no deadline.
-    fn unspent(&self) -> Credits {
+    pub fn unspent(&self) -> Credits {
         self.granted.less(self.used())
     }
 
@@ -293,9 +297,20 @@ impl Lease {
         self.marked = Default::default();
     }
 
+    /// Keeps how the payer stands, where an answer that is heard now says so. One that was overtaken by an answer that
+    /// grants more counts what is granted since as still available.
+    pub fn tell(&mut self, now: Moment, answer: &EntryAnswer) {
+        let known = (self.fence, self.granted);
+        let overtaken = answer.lease.is_some_and(|lease| (lease.fence, lease.granted) < known);
+        if let Some(standing) = answer.standing.as_ref().filter(|_| !overtaken) {
+            self.standing = Told::encode(now, standing);
+        }
+    }
+
     /// Sells nothing more until the ledger grants anew, because the payer may not spend.
     pub fn stop(&mut self) {
         self.stopped = true;
+        self.standing.clear();
         self.hand_back();
     }
 

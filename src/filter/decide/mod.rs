@@ -2,6 +2,7 @@
 //!
 //! Rooms, in the order in which a request meets them:
 //! - [`settings`]: what the operator configured, checked when Envoy loads it.
+//! - [`calendar`]: the dates in it.
 //! - [`request`], [`identity`], [`rules`]: what is asked for, who asks, what it costs.
 //! - [`terms`]: what its plan and its key leave open to the payer, and at what price.
 //! - [`lease`]: how much, and how fast, a payer may still spend here; kept in [`shared`] memory of all workers.
@@ -10,11 +11,14 @@
 //! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger; [`legacy`]: when a
 //!   worker is gone first.
 //! - [`json`] and [`table`]: what answers and configurations are read into, and the one map.
+//! - [`standing`] and [`account_view`]: what callers are shown of their balance, quota and prices.
 //! - [`refusal`]: the one place that words a refusal; [`recent`] remembers refusals for a moment.
 
+pub mod account_view;
 pub mod answer;
 pub mod beat;
 pub mod broker;
+pub mod calendar;
 pub mod gate;
 pub mod identity;
 pub mod json;
@@ -28,6 +32,7 @@ pub mod rules;
 pub mod settings;
 pub mod settlement;
 pub mod shared;
+pub mod standing;
 pub mod table;
 pub mod terms;
 pub mod usage;

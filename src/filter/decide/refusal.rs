@@ -4,22 +4,34 @@
 //! does; every dialect says the same. Nothing of the caller's or the operator's is repeated except where the format at
 //! hand escapes it.
 //!
-//! - [`cause`]: the table of causes; [`words`]: what a person reads, and what cures it.
-//! - [`dialect`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: addresses with blanks to fill in.
+//! - [`cause`]: the table of causes; [`words`]: what a person reads, and what cures it; `guide`: what `faregate explain`
+//!   says, which is not in the filter.
+//! - [`language`]: which of the operator's languages; [`own`]: the operator's own words instead.
+//! - [`dialect`] and [`rpc`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: addresses and texts with blanks
+//!   to fill in.
 
 pub mod cause;
 pub mod dialect;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod guide;
 mod html;
+pub mod language;
 pub mod link;
+mod own;
+pub mod rpc;
 mod shapes;
 mod words;
 
-use super::lease::Wait;
-use super::settings::Wording;
+use super::lease::{Told, Wait};
+use super::settings::texts::OTHERS;
+use super::settings::{Deprecation, Wording};
+use super::standing::{self, Policy};
 use dialect::Dialect;
-use faregate_protocol::exchange::{Facts, Reset};
+use faregate_protocol::exchange::{Facts, Limits, Reset};
 use faregate_protocol::{Credits, RefusalCode};
 use serde::Serialize;
+pub(super) use shapes::quoted;
+pub use words::ACTIONS;
 use words::{Remedy, Words};
 
 /// A refusal before it is worded.
@@ -39,12 +51,18 @@ pub struct Refusal {
     pub status: Option<u16>,
     /// How long one who came too fast should stay away, in seconds.
     pub wait_s: u32,
+    /// The limits of the plan of one who came too fast.
+    pub limits: Limits,
+    /// Whether that one ran into the limit of requests at the same time.
+    pub crowded: bool,
     /// A narrower reason, for a person.
     pub hint: Option<&'static str>,
     /// Who is refused, where that is known: for the operator's log, not for the answer.
     pub payer: Option<Facts>,
     /// Whether the caller is known by an identity that Envoy vouches for, so that no other key can help.
     pub vouched: bool,
+    /// The number of the rule, once it is known.
+    pub rule: Option<usize>,
 }
 
 impl Refusal {
@@ -58,21 +76,53 @@ impl Refusal {
             top_up: false,
             status: None,
             wait_s: RETRY_AFTER,
+            limits: Limits { rate: None, concurrent: None },
+            crowded: false,
             hint: None,
             payer: None,
             vouched: false,
+            rule: None,
         }
     }
 
-    /// For one who came too fast.
-    pub fn throttled(Wait(ms): Wait) -> Self {
-        let wait_s = u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
-        Self { wait_s, ..Self::plain(RefusalCode::RateLimited) }
+    /// For one who came too fast, to whom this was told of its plan.
+    pub fn throttled(wait: Wait, told: Option<Told>) -> Self {
+        let wait_s = u32::try_from(wait.ms().div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
+        let limits = told.map(|told| told.limits).unwrap_or_default();
+        Self { wait_s, limits, crowded: wait == Wait::Crowd, ..Self::plain(RefusalCode::RateLimited) }
+    }
+
+    /// The quota or the limits that stand in the way, as far as they are known.
+    fn policies(&self) -> impl Iterator<Item = Policy> {
+        let name = match self.code {
+            RefusalCode::KeyBudgetExhausted => "key-budget",
+            RefusalCode::TeamBudgetExhausted => "team-budget",
+            RefusalCode::AccountBudgetExhausted => "account-budget",
+            _ => "plan",
+        };
+        let reset = self.reset.as_ref().filter(|reset| reset.window_s > 0);
+        let left = self.available.unwrap_or_default();
+        let quota = reset.map(|reset| Policy::credits(name, reset.size, reset.window_s, left, reset.in_s));
+        let limits = Policy::of_limits(self.limits, self.crowded, Some(self.wait_s.into()));
+        quota.into_iter().chain(limits.into_iter().flatten())
     }
 
     /// When waiting alone cures it.
     fn cured_at(&self) -> Option<&Reset> {
         self.reset.as_ref().filter(|reset| self.needed.is_none_or(|needed| needed <= reset.brings))
+    }
+
+    /// Whether the same request may pass in a moment.
+    fn is_retryable(&self) -> bool {
+        matches!(self.code, RefusalCode::LedgerUnavailable | RefusalCode::RateLimited)
+    }
+
+    /// After how many seconds that, or waiting, cures it.
+    fn retry_after(&self) -> Option<u64> {
+        if self.is_retryable() {
+            return Some(u64::from(self.wait_s));
+        }
+        self.cured_at().map(|reset| reset.in_s)
     }
 }
 
@@ -85,10 +135,14 @@ pub struct Surroundings<'a> {
     pub request_id: Option<&'a [u8]>,
     /// Which format the caller understands.
     pub dialect: Dialect,
+    /// The number of the operator's language that the caller reads best; see [`language::choose`].
+    pub language: usize,
     /// The request's `origin`, where it is one that may read answers.
     pub origin: Option<&'a str>,
     /// The number of the JSON-RPC request, as JSON.
     pub rpc_id: Option<&'a str>,
+    /// What else is told, because the rule is on its way out.
+    pub deprecated: Option<&'a Deprecation>,
 }
 
 /// A refusal ready to be sent.
@@ -132,37 +186,60 @@ pub const MOST_REPEATED: usize = 1_024;
 /// How long a caller is asked to stay away when the ledger is (seconds).
 const RETRY_AFTER: u32 = 1;
 /// What a page from an allowed origin may read of a refusal's headers.
-const EXPOSED: &str =
-    "link, retry-after, www-authenticate, x-should-retry, grpc-status, grpc-message, faregate-code";
+const EXPOSED: &str = "link, retry-after, www-authenticate, x-should-retry, ratelimit, ratelimit-policy, grpc-status, grpc-message, faregate-code, deprecation, sunset";
 
 /// Words a refusal.
 pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Answer {
     let status = refusal.status.unwrap_or(cause::of(refusal.code).status);
-    let limited = refusal.code == RefusalCode::RateLimited;
-    let retryable = refusal.code == RefusalCode::LedgerUnavailable || limited;
-    let words = words::of(refusal, wording);
-    let mut headers = vec![("cache-control", "no-store".to_owned())];
+    let retryable = refusal.is_retryable();
+    let words = words::of(refusal, around, wording);
+    let mut headers = Vec::new();
+    set(&mut headers, "cache-control", "no-store");
     if status == 401 {
-        headers.push(("www-authenticate", "Bearer realm=\"faregate\"".to_owned()));
+        set(&mut headers, "www-authenticate", "Bearer realm=\"faregate\"");
     }
-    let retry_after =
-        if retryable { Some(u64::from(refusal.wait_s)) } else { refusal.cured_at().map(|reset| reset.in_s) };
-    if let Some(seconds) = retry_after {
+    if let Some(seconds) = refusal.retry_after() {
         headers.push(("retry-after", seconds.to_string()));
     }
     if !retryable {
-        headers.push(("x-should-retry", "false".to_owned()));
+        set(&mut headers, "x-should-retry", "false");
     }
     if let Some(url) = words.payment() {
         headers.push(("link", format!("<{url}>; rel=\"payment\"")));
     }
-    if let Some(origin) = around.origin {
-        headers.push(("access-control-allow-origin", origin.to_owned()));
-        headers.push(("access-control-expose-headers", EXPOSED.to_owned()));
-        headers.push(("vary", "origin".to_owned()));
+    for (name, value) in around.deprecated.map_or(&[][..], |deprecated| &deprecated.headers) {
+        if !value.is_empty() {
+            set(&mut headers, name, value);
+        }
     }
+    headers.extend(standing::fields(refusal.policies()));
+    let by_language = !wording.texts.is_empty();
+    if by_language && words.language != OTHERS {
+        set(&mut headers, "content-language", words.language);
+    }
+    readable_for(around.origin, by_language, &mut headers);
     let problem = problem(refusal, around, wording, &words, (status, retryable));
     shapes::answer(around, refusal.code, status, &words, &problem, headers)
+}
+
+/// Lets a page of this origin read an answer, which others may get in another language.
+pub fn readable_for(origin: Option<&str>, by_language: bool, headers: &mut Vec<(&'static str, String)>) {
+    if let Some(origin) = origin {
+        set(headers, "access-control-allow-origin", origin);
+        set(headers, "access-control-expose-headers", EXPOSED);
+    }
+    match (by_language, origin) {
+        (true, Some(_)) => set(headers, "vary", "accept-language, origin"),
+        (true, None) => set(headers, "vary", "accept-language"),
+        (false, Some(_)) => set(headers, "vary", "origin"),
+        (false, None) => {}
+    }
+}
+
+/// Compiled once, because there are many headers.
+#[inline(never)]
+fn set(headers: &mut Vec<(&'static str, String)>, name: &'static str, value: &str) {
+    headers.push((name, value.to_owned()));
 }
 
 fn problem(
@@ -180,7 +257,7 @@ fn problem(
             Some(template) => link::fill(template, refusal),
             None => format!("urn:faregate:refusal:{}", refusal.code),
         },
-        title: words.title,
+        title: &words.title,
         status,
         detail: &words.detail,
         instance: lossy(around.path),
@@ -199,7 +276,7 @@ fn problem(
 
 /// All parts in one: compiled once, because formats are made of many.
 #[inline(never)]
-fn joined(parts: &[&str]) -> String {
+pub(super) fn joined(parts: &[&str]) -> String {
     let mut out = String::with_capacity(parts.iter().map(|part| part.len()).sum());
     for part in parts {
         out.push_str(part);

@@ -4,16 +4,20 @@
 //! names the field's path, what was found there and what is allowed. An unknown field is an error, because
 //! a misspelt `price` must not make a route free.
 
+mod deprecation;
 mod protobuf;
 mod reader;
 mod rule;
+pub mod texts;
 
 use super::json::{self, Json};
 use super::refusal::dialect::Dialect;
 use super::refusal::link;
+pub use deprecation::Deprecation;
 use faregate_protocol::Credits;
-use reader::Field;
 pub use reader::{Fault, SettingsError};
+use reader::{Field, Object};
+use texts::Texts;
 
 /// Everything that the operator configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,12 @@ pub struct Settings {
     pub forward: Forward,
     /// What refusals refer to.
     pub wording: Wording,
+    /// What headers tell callers about requests that they paid.
+    pub shown: Shown,
+    /// Whether callers may ask how they stand.
+    pub account_view: bool,
+    /// Whether anybody may see the price list.
+    pub publish_prices: bool,
     /// Origins whose pages may read refusals; `*` stands for all.
     pub cors_origins: Vec<String>,
     /// Whether Envoy shows bodies of requests that are held back (`allow_on_headers_stop_iteration`).
@@ -85,7 +95,8 @@ pub enum Identity {
     Property(Vec<String>),
 }
 
-/// What refusals refer to: addresses, in which `{account}`, `{plan}`, `{key}` and `{code}` are filled in.
+/// What refusals refer to: addresses, in which `{account}`, `{plan}`, `{key}` and `{code}` are filled in, and the operator's
+/// own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wording {
     /// Where a caller can top up.
@@ -94,6 +105,8 @@ pub struct Wording {
     pub upgrade_url: Option<String>,
     /// What a problem's `type` is.
     pub type_url: Option<String>,
+    /// What refusals say instead of the built-in words.
+    pub texts: Texts,
 }
 
 /// One line of the price list.
@@ -115,10 +128,16 @@ pub struct Rule {
     pub on_ledger_error: OnLedgerError,
     /// How long a request waits for credits that are on their way from another holder, in milliseconds.
     pub patience_ms: u32,
+    /// Below which balance callers are warned; `None`: as their plan says.
+    pub warn_below: Option<Credits>,
     /// Judge, count and log, but never refuse.
     pub shadow: bool,
     /// In which format refusals are told; `None`: as the request shows.
     pub error_format: Option<Dialect>,
+    /// What callers are told of it where it is on its way out.
+    pub deprecated: Option<Deprecation>,
+    /// Nothing is sold here any more.
+    pub retired: bool,
 }
 
 /// Which requests a rule is for: all that is given must hold.
@@ -176,6 +195,17 @@ pub struct Forward {
     pub charge: bool,
 }
 
+/// What headers tell callers about requests that they paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// `x-faregate-charge`: what it cost.
+    pub charge: bool,
+    /// `x-faregate-balance`: what is left.
+    pub balance: bool,
+    /// `ratelimit-policy` and `ratelimit`.
+    pub ratelimit: bool,
+}
+
 /// A set of HTTP statuses from 100 to 599.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StatusSet([u128; 4]);
@@ -188,6 +218,11 @@ impl StatusSet {
         }
     }
 
+    /// Whether no status is in the set. Each request asks, so it isn't compared with an empty one, byte by byte.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
     /// Whether a status is in the set.
     pub fn contains(&self, status: u16) -> bool {
         status >= 100
@@ -198,7 +233,7 @@ impl StatusSet {
     }
 }
 
-const TOP: [&str; 17] = [
+const TOP: [&str; 22] = [
     "ledger",
     "identities",
     "rules",
@@ -207,7 +242,12 @@ const TOP: [&str; 17] = [
     "top_up_url",
     "upgrade_url",
     "problem_type_url",
+    "texts",
     "cors_origins",
+    "response_headers",
+    "account_view",
+    "publish_prices",
+    "warn_below",
     "error_format",
     "log_paid",
     "request_bodies",
@@ -272,18 +312,22 @@ impl Settings {
             rules,
             otherwise: rule::read_otherwise(&top.required("otherwise")?, &defaults)?,
             forward: read_forward(top.optional("forward"))?,
-            wording: Wording {
-                top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
-                upgrade_url: top.optional("upgrade_url").map(|url| read_url(&url)).transpose()?,
-                type_url: top.optional("problem_type_url").map(|url| read_url(&url)).transpose()?,
-            },
             cors_origins: top
                 .list("cors_origins", 32)?
                 .iter()
                 .map(Field::header_value)
                 .collect::<Result<_, _>>()?,
+            shown: read_shown(&top)?,
+            account_view: top.optional("account_view").map_or(Ok(true), |flag| flag.boolean())?,
+            publish_prices: top.optional("publish_prices").map_or(Ok(false), |flag| flag.boolean())?,
             request_bodies: top.optional("request_bodies").map_or(Ok(false), |flag| flag.boolean())?,
             log_paid: top.optional("log_paid").map_or(Ok(false), |flag| flag.boolean())?,
+            wording: Wording {
+                top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
+                upgrade_url: top.optional("upgrade_url").map(|url| read_url(&url)).transpose()?,
+                type_url: top.optional("problem_type_url").map(|url| read_url(&url)).transpose()?,
+                texts: top.optional("texts").map_or(Ok(Texts::default()), |field| texts::read(&field))?,
+            },
         })
     }
 
@@ -362,9 +406,23 @@ fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
     Ok(forward)
 }
 
+fn read_shown(top: &Object<'_>) -> Result<Shown, SettingsError> {
+    let mut shown = Shown::default();
+    for item in top.list("response_headers", 3)? {
+        match item.as_str() {
+            Some("charge") => shown.charge = true,
+            Some("balance") => shown.balance = true,
+            Some("ratelimit") => shown.ratelimit = true,
+            _ => return Err(item.wrong_value("\"charge\", \"balance\" or \"ratelimit\"")),
+        }
+    }
+    Ok(shown)
+}
+
 fn read_url(field: &Field<'_>) -> Result<String, SettingsError> {
     let url = field.header_value()?;
-    let plain = link::is_sound(&url, |b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+    let plain =
+        link::is_sound(&url, &link::IN_ADDRESSES, |b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
     if plain && (url.starts_with("https://") || url.starts_with("http://")) {
         return Ok(url);
     }

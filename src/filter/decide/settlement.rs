@@ -36,6 +36,8 @@ pub struct Sold {
     pub fence: u32,
     /// For how much.
     pub price: Credits,
+    /// How much is left of the slice.
+    pub left: Credits,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +57,12 @@ impl Settlements {
     ) -> Option<Sold> {
         let (slice, holder) = self.untold.get_mut(lease)?.slice.as_mut()?;
         let price = cost(holder).ok()?;
-        slice.sell(now, price).then(|| Sold { holder: Rc::clone(holder), fence: slice.fence, price })
+        slice.sell(now, price).then(|| Sold {
+            holder: Rc::clone(holder),
+            fence: slice.fence,
+            price,
+            left: slice.left,
+        })
     }
 
     /// Has a slice to sell from.

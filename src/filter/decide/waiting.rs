@@ -18,6 +18,8 @@ pub struct Waiter {
     pub rule: usize,
     /// What it costs.
     pub price: Credits,
+    /// Whether it only asks how its sender stands, and costs nothing.
+    pub view: bool,
     /// Until when it waits for credits that are on their way.
     pub patient_until: Moment,
     /// When it is given up whatever happens.
@@ -83,7 +85,7 @@ impl Waiting {
         let asking: Vec<_> = due
             .take(most)
             .map(|(lease, queue)| {
-                let prices = || queue.waiters.iter().map(|waiter| waiter.price);
+                let prices = || queue.waiters.iter().filter(|waiter| !waiter.view).map(|waiter| waiter.price);
                 let least = prices().min().unwrap_or_default();
                 let sum = prices().fold(Credits::ZERO, Credits::saturating_add);
                 (lease.to_owned(), queue.credential.clone(), least, sum)
@@ -95,6 +97,13 @@ impl Waiting {
             }
         }
         asking
+    }
+
+    /// Takes those out of a queue who only ask how they stand; they are not counted any more.
+    pub fn take_views(queue: &mut Queue) -> Vec<Waiter> {
+        let (views, others): (Vec<_>, Vec<_>) = queue.waiters.drain(..).partition(|waiter| waiter.view);
+        queue.waiters = others.into();
+        views
     }
 
     /// Takes a payer's queue out, to serve it; [`Waiting::put_back`] takes what is left.

@@ -18,6 +18,8 @@ pub(super) struct Metrics {
     exchanges: Option<u32>,
     exchange_failures: Option<u32>,
     usage_dropped: Option<u32>,
+    low_balance: Option<u32>,
+    views: Option<u32>,
 }
 
 impl Metrics {
@@ -35,6 +37,8 @@ impl Metrics {
             exchanges: counter("exchanges"),
             exchange_failures: counter("exchange_failures"),
             usage_dropped: counter("usage_dropped"),
+            low_balance: counter("low_balance"),
+            views: counter("views"),
         }
     }
 
@@ -56,5 +60,7 @@ impl Metrics {
         add(self.exchanges, counters.exchanges);
         add(self.exchange_failures, counters.exchange_failures);
         add(self.usage_dropped, counters.usage_dropped);
+        add(self.low_balance, counters.low_balance);
+        add(self.views, counters.views);
     }
 }

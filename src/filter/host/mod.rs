@@ -9,11 +9,13 @@
 //! `Result`, and only values as bytes; and the gate is never borrowed while Envoy may call back.
 
 mod clock;
+mod headers;
 mod ledger;
 mod memory;
 mod metrics;
 mod root;
 mod stream;
+mod unused;
 mod worker;
 
 use proxy_wasm::types::LogLevel;

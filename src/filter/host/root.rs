@@ -6,6 +6,7 @@
 use super::memory::HostMemory;
 use super::metrics::Metrics;
 use super::stream::Stream;
+use super::unused::{without_context, without_root};
 use super::worker::{Stage, Ticket, Worker};
 use super::{clock, ledger};
 use crate::decide::gate::{Gate, Outcome, Passage, Resolution};
@@ -14,12 +15,13 @@ use crate::decide::shared::Names;
 use faregate_protocol::exchange::VERSION as PROTOCOL;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType};
+use proxy_wasm::types::{BufferType, Bytes, ContextType, Status};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
+use std::time::SystemTime;
 
 /// What this filter was built from.
 const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("FAREGATE_COMMIT"));
@@ -79,6 +81,8 @@ impl Drop for Root {
 }
 
 impl RootContext for Root {
+    without_root!();
+
     fn on_configure(&mut self, size: usize) -> bool {
         match configure(self.context, size) {
             Ok(running) => {
@@ -131,6 +135,8 @@ impl RootContext for Root {
 }
 
 impl Context for Root {
+    without_context!();
+
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         let Some(running) = &mut self.running else {
             return;

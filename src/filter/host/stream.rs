@@ -1,19 +1,22 @@
 //! One request: judged when its head arrives, closed when Envoy logs it.
 
-use super::clock;
+use super::unused::{without_context, without_http};
 use super::worker::{Body, Stage, Ticket, Worker};
+use super::{clock, headers};
 use crate::decide::gate::{Arrival, Charge, End, Outcome};
 use crate::decide::identity;
-use crate::decide::refusal::dialect::MOST_BODY;
+use crate::decide::refusal::rpc::MOST_BODY;
 use crate::decide::refusal::{MOST_REPEATED, Refusal};
 use crate::decide::request::Head;
+use crate::decide::standing::Header;
 use crate::decide::waiting::MAX_WAITING;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, MapType};
+use proxy_wasm::types::{Action, Bytes, GrpcStatusCode, MapType, Status};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::{Duration, SystemTime};
 
 /// Headers of this prefix are ours alone: a client's are removed.
 const OURS: &str = "x-faregate-";
@@ -29,16 +32,21 @@ pub(super) struct Stream {
     pub(super) status: Cell<Option<u16>>,
 }
 
-impl Context for Stream {}
+impl Context for Stream {
+    without_context!();
+}
 
 impl HttpContext for Stream {
+    without_http!();
+
     fn on_http_request_headers(&mut self, _: usize, ends: bool) -> Action {
         if !matches!(self.ticket.borrow().stage, Stage::New) {
             return Action::Continue;
         }
-        let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
-        let head = Head::new(&headers);
-        for name in head.names().filter(|name| name.starts_with(OURS)) {
+        let headers = headers::of_request();
+        let head = Head::read(&headers);
+        let ours = head.names().filter(|name| name.starts_with(OURS.as_bytes()));
+        for name in ours.filter_map(|name| std::str::from_utf8(name).ok()) {
             let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
         }
         let mut gate = self.worker.gate.borrow_mut();
@@ -51,7 +59,7 @@ impl HttpContext for Stream {
         let mut ticket = self.ticket.borrow_mut();
         let goes_on = match arrival {
             Arrival::Decided(outcome) => {
-                if matches!(outcome, Outcome::Refuse(_)) {
+                if !matches!(outcome, Outcome::Pass(_)) {
                     self.surroundings(&mut ticket, &head, ends);
                 }
                 self.worker.carry_out(&mut ticket, outcome)
@@ -85,7 +93,8 @@ impl HttpContext for Stream {
                 Action::Pause
             }
             stage => {
-                let held = matches!(stage, Stage::Waits | Stage::Refusing(_) | Stage::Refused(_));
+                let held =
+                    matches!(stage, Stage::Waits | Stage::Refusing(_) | Stage::Refused(_) | Stage::Shown);
                 ticket.stage = stage;
                 if held { Action::Pause } else { Action::Continue }
             }
@@ -94,10 +103,30 @@ impl HttpContext for Stream {
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         self.answered.set(true);
-        if self.refunds() {
+        // Envoy calls for our own answers, too, which say it all. Should it ever do so from within one, there is nothing to do.
+        let (Ok(ticket), Ok(mut gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow_mut()) else {
+            return Action::Continue;
+        };
+        let (charge, rule) = match &ticket.stage {
+            Stage::Paid(charge) => (Some(charge), Some(charge.rule)),
+            Stage::Free(rule) => (None, Some(*rule)),
+            Stage::Shadow(refusal) => (None, refusal.rule),
+            _ => (None, None),
+        };
+        if let Some(deprecated) = rule.and_then(|rule| gate.settings().rule(rule).deprecated.as_ref()) {
+            tell(&deprecated.headers);
+        }
+        let Some(charge) = charge else {
+            return Action::Continue;
+        };
+        let (refunds, shows) = (gate.refunds(charge), gate.shows(charge));
+        if refunds {
             let status =
                 hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, ":status").ok().flatten();
             self.status.set(status.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()));
+        }
+        if shows {
+            tell(&gate.show(clock::now(), charge, self.status.get()));
         }
         Action::Continue
     }
@@ -110,13 +139,14 @@ impl HttpContext for Stream {
                 self.worker.parked.borrow_mut().remove(&self.context.to_string());
                 note("decision=abandoned");
             }
-            Stage::Free if self.worker.log_paid => note("decision=free"),
-            Stage::New | Stage::Free => {}
+            Stage::Free(_) if self.worker.log_paid => note("decision=free"),
+            Stage::New | Stage::Free(_) => {}
             Stage::Refused(refusal) => note_refusal("", &refusal),
             Stage::Refusing(refusal) => {
                 self.worker.parked.borrow_mut().remove(&self.context.to_string());
                 note_refusal("", &refusal);
             }
+            Stage::Shown => note("decision=shown"),
             Stage::Shadow(refusal) => note_refusal("shadow:", &refusal),
             Stage::Paid(charge) => self.close(&charge),
         }
@@ -144,6 +174,7 @@ impl Stream {
         ticket.request_id = head.value("x-request-id").map(kept);
         let gate = self.worker.gate.borrow();
         ticket.dialect = gate.dialect(head);
+        ticket.language = gate.language(head);
         ticket.origin = gate.reader(head);
         if gate.settings().request_bodies
             && ticket.dialect.wants_body()
@@ -151,15 +182,6 @@ impl Stream {
             && self.worker.parked.borrow().len() < MAX_WAITING
         {
             ticket.body = Body::Coming;
-        }
-    }
-
-    /// Whether some statuses give the charge back.
-    fn refunds(&self) -> bool {
-        // Envoy calls for our own answers, too. Should it ever do so from within one, there is nothing to refund.
-        match (self.ticket.try_borrow().as_deref(), self.worker.gate.try_borrow()) {
-            (Ok(Ticket { stage: Stage::Paid(charge), .. }), Ok(gate)) => gate.refunds(charge),
-            _ => false,
         }
     }
 
@@ -199,6 +221,18 @@ fn note_refusal(watched: &str, refusal: &Refusal) {
     match &refusal.payer {
         Some(payer) => note(&format!("{decision} account={} key={}", payer.account, payer.key)),
         None => note(&decision),
+    }
+}
+
+/// Adds headers to the upstream's answer. Lists are added to the upstream's own; of the others there is only ours.
+fn tell(headers: &[Header]) {
+    for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+        let list = *name == "link" || name.starts_with("ratelimit");
+        let _ = if list {
+            hostcalls::add_map_value(MapType::HttpResponseHeaders, name, value)
+        } else {
+            hostcalls::set_map_value(MapType::HttpResponseHeaders, name, Some(value))
+        };
     }
 }
 

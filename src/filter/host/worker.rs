@@ -1,9 +1,11 @@
 //! What the root context and the requests of one worker share.
 
 use super::memory::HostMemory;
+use crate::decide::account_view::View;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
-use crate::decide::refusal::dialect::{self, Dialect, MOST_BODY};
-use crate::decide::refusal::{self, Answer, Refusal, Surroundings};
+use crate::decide::refusal::dialect::Dialect;
+use crate::decide::refusal::rpc::{self, MOST_BODY};
+use crate::decide::refusal::{self, Answer, Refusal, Surroundings, readable_for};
 use crate::decide::table::Table;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, GrpcStatusCode};
@@ -30,8 +32,8 @@ pub(super) enum Stage {
     New,
     /// It waits for the ledger.
     Waits,
-    /// It is free of charge.
-    Free,
+    /// It is free of charge, under the rule of this number.
+    Free(usize),
     /// It is paid.
     Paid(Charge),
     /// It would have been refused, did its rule not only watch.
@@ -40,6 +42,8 @@ pub(super) enum Stage {
     Refusing(Refusal),
     /// It was refused.
     Refused(Refusal),
+    /// Its sender was shown how it stands.
+    Shown,
 }
 
 /// What of a request's body matters to a refusal.
@@ -61,6 +65,8 @@ pub(super) struct Ticket {
     pub(super) path: Vec<u8>,
     pub(super) request_id: Option<Vec<u8>>,
     pub(super) dialect: Dialect,
+    /// Which of the operator's languages, by its number.
+    pub(super) language: usize,
     /// The origin of a page that may read the answer.
     pub(super) origin: Option<String>,
     pub(super) body: Body,
@@ -79,7 +85,7 @@ impl Worker {
         match outcome {
             Outcome::Pass(passage) => {
                 ticket.stage = match passage {
-                    Passage::Free => Stage::Free,
+                    Passage::Free(rule) => Stage::Free(rule),
                     Passage::Shadow(refusal) => Stage::Shadow(refusal),
                     Passage::Paid(charge) => {
                         self.forward(&charge);
@@ -96,25 +102,33 @@ impl Worker {
                 self.refuse(ticket, refused);
                 false
             }
+            Outcome::Show(View { mut headers, body }) => {
+                readable_for(ticket.origin.as_deref(), false, &mut headers);
+                send(&Answer { status: 200, headers, body, grpc: None });
+                ticket.stage = Stage::Shown;
+                false
+            }
         }
     }
 
     /// Answers Envoy's current request with a refusal.
     pub(super) fn refuse(&self, ticket: &mut Ticket, refused: Refusal) {
-        let rpc_id = match ticket.body {
+        let body = match ticket.body {
             Body::Here(size) => {
-                let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(MOST_BODY));
-                body.ok().flatten().and_then(|body| dialect::rpc_id(&body))
+                hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(MOST_BODY)).ok().flatten()
             }
             Body::Ignored | Body::Coming => None,
         };
+        let (dialect, rpc_id) = rpc::reply(ticket.dialect, body.as_deref());
         let gate = self.gate.borrow();
         let around = Surroundings {
             path: &ticket.path,
             request_id: ticket.request_id.as_deref(),
-            dialect: ticket.dialect,
+            dialect,
+            language: ticket.language,
             origin: ticket.origin.as_deref(),
             rpc_id: rpc_id.as_deref(),
+            deprecated: refused.rule.and_then(|rule| gate.settings().rule(rule).deprecated.as_ref()),
         };
         let answer = refusal::answer(&refused, &around, &gate.settings().wording);
         drop(gate);
@@ -154,6 +168,7 @@ fn send(answer: &Answer) {
     let status = match status {
         16 => GrpcStatusCode::Unauthenticated,
         7 => GrpcStatusCode::PermissionDenied,
+        12 => GrpcStatusCode::Unimplemented,
         14 => GrpcStatusCode::Unavailable,
         _ => GrpcStatusCode::ResourceExhausted,
     };

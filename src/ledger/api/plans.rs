@@ -107,6 +107,9 @@ pub struct NewPlan {
     /// Whose is what a gateway that died had not reported; the customer's, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remainder: Option<Remainder>,
+    /// Below how much callers are to be warned; never, when absent.
+    #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    pub warn_below: Option<Credits>,
 }
 
 /// A product that a plan includes.
@@ -243,6 +246,9 @@ pub struct PlanChange {
     /// As in [`NewPlan`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remainder: Option<Remainder>,
+    /// As in [`NewPlan`]; `null` has nobody warned.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    pub warn_below: Edit<String>,
     /// Whether it counts for running periods, too.
     #[serde(default)]
     pub at_once: bool,
@@ -284,6 +290,9 @@ pub struct Plan {
     pub products: Option<Vec<PlanProduct>>,
     /// Whose is what a gateway that died had not reported.
     pub remainder: Remainder,
+    /// Below how much callers are to be warned.
+    #[serde(default, with = "maybe_decimal")]
+    pub warn_below: Option<Credits>,
     /// When this version was made.
     pub created_at: Timestamp,
 }

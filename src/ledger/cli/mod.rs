@@ -2,7 +2,7 @@
 //!
 //! Administrative commands are clients of the admin API and nothing more, so whatever they do, a
 //! program can do too. `backup`, `restore` and `migrate` work on its database; `serve` runs the ledger, `up` and `demo` run a whole gate, `check` reads a
-//! file and needs no ledger.
+//! file, and neither it nor `explain` needs a ledger.
 //!
 //! What must hold: exit code 0 means done, 1 refused or failed, 2 wrong usage; with `--json`, stdout
 //! carries JSON only, and errors are JSON on stderr; every error says what to do next.
@@ -18,6 +18,7 @@ mod budget;
 mod certificates;
 mod check;
 mod demo;
+mod explain;
 mod failure;
 mod grant;
 mod key;
@@ -104,6 +105,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Validate a filter configuration, also inside an Envoy configuration
     Check(check::Check),
+    /// What a refusal means, what cures it, and what an operator checks
+    Explain(explain::Explain),
     /// Print the version, the commit that it was built from, and the protocol that it speaks
     Version,
 }
@@ -152,6 +155,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Restore(command) => command.run(&mut screen),
         Command::Migrate(command) => command.run(&mut screen),
         Command::Check(command) => command.run(&mut screen),
+        Command::Explain(command) => command.run(&mut screen),
         Command::Version => version::run(&mut screen),
     }
 }

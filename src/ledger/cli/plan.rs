@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 /// What a plan shows, in this order.
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 16] = [
     "name",
     "version",
     "quota",
@@ -25,6 +25,7 @@ const MEMBERS: [&str; 15] = [
     "concurrent",
     "products",
     "remainder",
+    "warn_below",
 ];
 
 /// What a list shows of each.
@@ -123,6 +124,9 @@ struct More {
     /// Whose is what a gateway that died had not reported: customer or operator [default: customer]
     #[arg(long, value_name = "WHOSE")]
     remainder: Option<String>,
+    /// Warn callers who have less than that left [default: nobody is warned]
+    #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
+    warn_below: Option<String>,
 }
 
 /// What to take away.
@@ -137,6 +141,9 @@ struct Without {
     /// All products are included
     #[arg(long, conflicts_with = "product")]
     all_products: bool,
+    /// Nobody is warned any more
+    #[arg(long, conflicts_with = "warn_below")]
+    no_warn_below: bool,
 }
 
 impl Plan {
@@ -159,9 +166,13 @@ impl Plan {
             Command::Show { name } => admin.get(&one(&name), &[])?,
             Command::Change { name, quota, period, more, without, at_once } => {
                 let mut terms = terms(quota, period, more, [("at_once", Some(at_once.into()))]);
-                let Without { no_rate, no_concurrent, all_products } = without;
-                let gone =
-                    [("rate_per_second", no_rate), ("concurrent", no_concurrent), ("products", all_products)];
+                let Without { no_rate, no_concurrent, all_products, no_warn_below } = without;
+                let gone = [
+                    ("rate_per_second", no_rate),
+                    ("concurrent", no_concurrent),
+                    ("products", all_products),
+                    ("warn_below", no_warn_below),
+                ];
                 if let Some(terms) = terms.as_object_mut() {
                     let gone = gone.into_iter().filter(|(_, gone)| *gone);
                     terms.extend(gone.map(|(name, _)| (name.to_owned(), Value::Null)));
@@ -211,6 +222,7 @@ fn terms(
         ("concurrent", more.concurrent.map(Into::into)),
         ("products", products(&more.product)),
         ("remainder", more.remainder.map(Into::into)),
+        ("warn_below", more.warn_below.map(Into::into)),
     ])
 }
 

@@ -2,6 +2,7 @@
 
 mod administration;
 mod checking;
+mod explaining;
 mod tokens;
 
 use super::{Cli, Failure};

@@ -16,7 +16,7 @@ pub fn needs_demand(contract: Option<&Contract>) -> bool {
 
 impl Payer {
     /// What the account's plan says, while it counts.
-    fn contract(&self) -> Option<&Contract> {
+    pub(super) fn contract(&self) -> Option<&Contract> {
         self.purse.account.contract.as_ref().filter(|contract| contract.is_in_force())
     }
 

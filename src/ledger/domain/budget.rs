@@ -7,6 +7,7 @@
 //! only what was really spent; and no draw makes `spent + held` larger than its credits. What was let through on
 //! credit or told late counts as well, so it may be overspent, and so may one that was lowered.
 
+use super::contract::seconds;
 use super::period::{Period, Rhythm, Unit};
 use super::{Key, KeyNo, TeamNo};
 use faregate_protocol::Credits;
@@ -109,6 +110,11 @@ impl Budget {
     /// About what may be drawn at a later time.
     pub fn left_at(&self, time: Timestamp) -> Credits {
         if time >= self.until { self.credits } else { self.left() }
+    }
+
+    /// How long the period is that is counted, in seconds.
+    pub fn window_s(&self) -> u64 {
+        seconds(self.start, self.until)
     }
 
     /// A lease took it.

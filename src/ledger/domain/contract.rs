@@ -35,6 +35,35 @@ pub struct Contract {
     /// Whose is what a gateway that died had not reported.
     #[serde(default)]
     pub remainder: Remainder,
+    /// The period that was running when this was written, and its quota; none before the first, nor when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<Running>,
+    /// Below how much callers are to be warned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_below: Option<Credits>,
+}
+
+/// A period and its quota.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The quota in full.
+    pub quota: Credits,
+    /// When the period began.
+    pub start: Timestamp,
+    /// When it ends, or the subscription within it.
+    pub end: Timestamp,
+}
+
+impl Running {
+    /// How long the period is, in seconds.
+    pub fn window_s(&self) -> u64 {
+        seconds(self.start, self.end)
+    }
+}
+
+/// Whole seconds from one time to another; zero when that is earlier.
+pub fn seconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.as_second().saturating_sub(from.as_second())).unwrap_or(0)
 }
 
 impl Contract {
@@ -51,13 +80,17 @@ impl Contract {
             limits: Limits::default(),
             products: None,
             remainder: Remainder::Customer,
+            running: None,
+            warn_below: None,
         };
         if standing == Standing::Over {
             return Some(over);
         }
-        subscription.period_start?;
+        let start = subscription.period_start?;
+        let end = subscription.granted_until;
+        let end = subscription.ends_at().map_or(end, |over| end.min(over));
         let renews_at = subscription.renews_at();
-        let Terms { beyond, limits, products, remainder, .. } = &versions.used.terms;
+        let Terms { quota, beyond, limits, products, remainder, warn_below, .. } = &versions.used.terms;
         Some(Self {
             beyond: *beyond,
             renews_at,
@@ -65,6 +98,8 @@ impl Contract {
             limits: *limits,
             products: products.clone(),
             remainder: *remainder,
+            running: Some(Running { quota: *quota, start, end }),
+            warn_below: *warn_below,
             ..over
         })
     }
@@ -79,9 +114,9 @@ impl Contract {
         self.is_in_force() && self.beyond == Beyond::Refuse
     }
 
-    /// The same as far as gateways are told, or leases depend on it.
+    /// The same as far as something is decided by it, at gateways or about leases.
     fn told(&self) -> Self {
-        Self { renews_at: None, quota: Credits::ZERO, ..self.clone() }
+        Self { renews_at: None, quota: Credits::ZERO, running: None, warn_below: None, ..self.clone() }
     }
 }
 
@@ -180,11 +215,13 @@ mod tests {
             limits: Limits::default(),
             products: None,
             remainder: Remainder::Customer,
+            running: None,
+            warn_below: None,
         };
         let bought = contract(Standing::Good, Beyond::Bought);
         let refuse = contract(Standing::Good, Beyond::Refuse);
         let over = contract(Standing::Over, Beyond::Bought);
-        let renewed = Contract { quota: Credits::MAX, ..bought.clone() };
+        let renewed = Contract { quota: Credits::MAX, warn_below: Some(Credits::MAX), ..bought.clone() };
         assert_eq!(Effect::of(Some(&bought), Some(&refuse)), Effect::Recall);
         assert_eq!(Effect::of(Some(&bought), Some(&over)), Effect::Recall);
         assert_eq!(Effect::of(None, Some(&refuse)), Effect::Recall, "what was bought doesn't pay any more");

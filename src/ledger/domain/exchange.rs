@@ -4,9 +4,9 @@
 //! gateway says it has sold is charged, however late it says so; and a payer that may not spend gets
 //! no lease, though all that it reports is still booked.
 
-use super::contract::Remainder;
+use super::contract::{Contract, Remainder};
 use super::key::Owner;
-use super::{BookError, Key, Kind, Lease, LeaseState, Purse, Scope, sizing};
+use super::{Account, BookError, Key, Kind, Lease, LeaseState, Purse, Scope, sizing};
 use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, LeaseReport, MAX_AMOUNT, Refused};
 use faregate_protocol::{Credits, RefusalCode};
 
@@ -57,15 +57,17 @@ enum Standing {
     Elsewhere,
 }
 
-/// Whether an entry can move an account's available money, so that its grants must be loaded.
-pub fn needs_grants(owed: Credits, lease: &Lease, entry: &Entry) -> bool {
+/// Whether an account's grants must be loaded for an entry: because it can move available money, or because only the
+/// grants tell how much of that may be drawn, and the answer says so.
+pub fn needs_grants(account: &Account, lease: &Lease, entry: &Entry) -> bool {
     let moves = |report: &LeaseReport| {
         report.fence != lease.fence
             || report.returned > lease.returned
             || (report.spent > lease.spent
                 && (lease.state != LeaseState::Open || report.spent.less(lease.spent) > lease.escrow()))
     };
-    owed.is_positive()
+    account.books.owed.is_positive()
+        || (entry.ask.is_some() && account.contract.as_ref().is_some_and(Contract::refuses_beyond))
         || entry.ended.is_some_and(|word| word.fence >= lease.fence)
         || entry.on_credit > lease.on_credit
         || entry.lease.as_ref().is_some_and(moves)
@@ -139,6 +141,7 @@ impl Payer {
             answer.lease = self.granted(report.fence, ttl_ms, had_money);
         }
         self.count_holders(had_money);
+        answer.standing = entry.ask.and_then(|_| self.standing(now));
         verdict.answer = answer;
         Ok(verdict)
     }

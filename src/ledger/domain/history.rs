@@ -143,7 +143,7 @@ impl Bank {
     }
 
     fn exchange(&mut self, gate: usize, entry: &Entry) -> EntryAnswer {
-        let needed = needs_grants(self.account.books.owed, &self.leases[gate], entry);
+        let needed = needs_grants(&self.account, &self.leases[gate], entry);
         let mut payer = self.payer(gate, needed);
         let verdict = payer.exchange(entry, self.now(), TTL_MS).unwrap();
         for budget in payer.purse.budgets() {
@@ -431,6 +431,8 @@ proptest! {
             limits: Limits::default(),
             products: None,
             remainder: Remainder::Operator,
+            running: None,
+            warn_below: None,
         });
         let (mut bank, mut gates) = live_in(bank, steps);
         settle(&mut bank, &mut gates);

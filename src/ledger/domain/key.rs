@@ -41,11 +41,16 @@ impl Owner {
 }
 
 impl Key {
+    /// Whether it is neither taken back nor out of time.
+    pub fn counts(&self, now: Timestamp) -> bool {
+        !self.revoked && self.expires_at.is_none_or(|at| at > now)
+    }
+
     /// Why this key doesn't open the gate for an account that stands like this; `None` when it does.
     pub fn refusal(&self, owner: Owner, now: Timestamp) -> Option<RefusalCode> {
         if self.revoked {
             Some(RefusalCode::InvalidKey)
-        } else if self.expires_at.is_some_and(|at| at <= now) {
+        } else if !self.counts(now) {
             Some(RefusalCode::KeyExpired)
         } else if owner.state != AccountState::Active {
             Some(RefusalCode::AccountSuspended)

@@ -29,6 +29,7 @@ pub mod purse;
 pub mod reclaim;
 pub mod shortage;
 pub mod sizing;
+mod standing;
 pub mod subscription;
 #[cfg(test)]
 mod subscription_history;

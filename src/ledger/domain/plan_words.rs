@@ -29,6 +29,7 @@ pub fn read(plan: NewPlan) -> Result<(PlanName, Terms), Unfit> {
         concurrent: plan.concurrent.map_or(Edit::Keep, Edit::Set),
         products: products(plan.products.map_or(Edit::Keep, Edit::Set))?,
         remainder: plan.remainder,
+        warn_below: plan.warn_below.map_or(Edit::Keep, Edit::Set),
         ..Changes::default()
     };
     let quota = quota(Some(plan.quota))?.unwrap_or(plan.quota);
@@ -51,12 +52,13 @@ pub fn read_change(change: PlanChange) -> Result<Changes, Unfit> {
         concurrent: change.concurrent,
         products: products(change.products)?,
         remainder: change.remainder,
+        warn_below: warn_below(change.warn_below)?,
     })
 }
 
 /// A version of a plan, as the admin API shows it.
 pub fn shown(name: String, version: u32, terms: &Terms, created_at: Timestamp) -> Plan {
-    let Terms { quota, rhythm, rollover, beyond, overdraft, limits, products, remainder } = terms;
+    let Terms { quota, rhythm, rollover, beyond, overdraft, limits, products, remainder, warn_below } = terms;
     let rate =
         |rate: Rate| Credits::from_micros(i64::from(rate.milli_per_s).saturating_mul(1_000)).to_string();
     Plan {
@@ -75,6 +77,7 @@ pub fn shown(name: String, version: u32, terms: &Terms, created_at: Timestamp) -
         concurrent: limits.concurrent,
         products: products.as_ref().map(|all| all.iter().map(PlanProduct::shown).collect()),
         remainder: *remainder,
+        warn_below: *warn_below,
         created_at,
     }
 }
@@ -115,6 +118,12 @@ fn rate(given: Edit<String>) -> Result<Edit<u32>, Unfit> {
             return Err(wrong("at most 3 digits may stand behind the point"));
         }
         Ok(u32::try_from(rate / 1_000).unwrap_or(u32::MAX))
+    })
+}
+
+fn warn_below(given: Edit<String>) -> Result<Edit<Credits>, Unfit> {
+    given.try_map(|text| {
+        Credits::parse(&text).map_err(|error| Unfit::new("warn_below", format!("is {text:?}: {error}")))
     })
 }
 

@@ -4,9 +4,10 @@
 //! above it helps as long as it does; waiting is offered only with what it brings, and bought credits only where
 //! they would be spent.
 
-use super::contract::{Beyond, Contract, Standing};
+use super::contract::{Beyond, Contract, Running, Standing};
+use super::standing::until;
 use super::{Budget, Grant, Scope};
-use faregate_protocol::exchange::{Refused, Reset};
+use faregate_protocol::exchange::{MAX_AMOUNT, Refused, Reset};
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
 
@@ -47,12 +48,21 @@ impl Shortage<'_> {
         let mut binding: Vec<&Budget> = self.budgets.iter().filter(|budget| budget.left() < price).collect();
         binding.sort_by_key(|budget| std::cmp::Reverse(budget.scope));
         let (code, reset, top_up) = match (binding.first(), self.contract) {
-            (Some(budget), _) => (code(budget.scope), Some(self.reset(budget.until, now)), false),
+            (Some(budget), _) => {
+                let reset = Reset {
+                    size: budget.credits,
+                    window_s: budget.window_s(),
+                    ..self.reset(budget.until, now)
+                };
+                (code(budget.scope), Some(reset), false)
+            }
             (None, Some(contract)) if contract.standing == Standing::Over => {
                 (RefusalCode::SubscriptionExpired, None, true)
             }
             (None, Some(contract)) => {
-                let reset = contract.renews_at.map(|at| self.reset(at, now));
+                let window_s = contract.running.as_ref().map_or(0, Running::window_s);
+                let reset = |at| Reset { size: contract.quota, window_s, ..self.reset(at, now) };
+                let reset = contract.renews_at.map(reset);
                 (RefusalCode::QuotaExhausted, reset, contract.beyond != Beyond::Refuse)
             }
             (None, None) => (RefusalCode::InsufficientFunds, None, true),
@@ -65,10 +75,7 @@ impl Shortage<'_> {
     }
 
     fn reset(&self, at: Timestamp, now: Timestamp) -> Reset {
-        let ms = at.as_millisecond().saturating_sub(now.as_millisecond());
-        let in_s = u64::try_from(ms).unwrap_or(0).div_ceil(1_000).max(1);
-        let second = at.as_second().saturating_add(i64::from(at.subsec_nanosecond() > 0));
-        let at_second = Timestamp::from_second(second).unwrap_or(at);
+        let (text, in_s) = until(at, now);
         let renewed = self.contract.filter(|contract| contract.standing == Standing::Good);
         let renewed = renewed.filter(|contract| contract.renews_at.is_some_and(|renews| renews <= at));
         let lapses = self.grants.iter().filter(|grant| grant.is_expired(at) && self.is_drawable(grant));
@@ -76,7 +83,8 @@ impl Shortage<'_> {
         let quota = renewed.map_or(Credits::ZERO, |contract| contract.quota.less(self.owed));
         let money = self.money.less(lapsed).saturating_add(quota);
         let brings = self.budgets.iter().map(|budget| budget.left_at(at)).fold(money, Credits::min);
-        Reset { at: at_second.to_string(), in_s, brings }
+        // Beyond what the protocol takes nobody needs to know.
+        Reset { at: text, in_s, brings: brings.min(MAX_AMOUNT), size: Credits::ZERO, window_s: 0 }
     }
 }
 
@@ -119,6 +127,12 @@ mod tests {
             limits: Limits::default(),
             products: None,
             remainder: super::super::contract::Remainder::Customer,
+            running: Some(Running {
+                quota: credits(90),
+                start: "2026-11-01T00:00:00Z".parse().unwrap(),
+                end: "2026-12-01T00:00:00Z".parse().unwrap(),
+            }),
+            warn_below: None,
         }
     }
 
@@ -163,6 +177,7 @@ mod tests {
             (reset.at.as_str(), reset.in_s, reset.brings),
             ("2026-11-21T13:00:00Z", 3_600, credits(10))
         );
+        assert_eq!((reset.size, reset.window_s), (credits(10), 3_600));
         assert!(!refused.top_up, "bought credits don't help");
         let both = [budget(KEY, Unit::Hour, 10, 10), budget(TEAM, Unit::Day, 20, 18)];
         assert_eq!(told(50, &both, None).0.reset.unwrap().brings, credits(2), "the team's comes later");
@@ -223,6 +238,7 @@ mod tests {
             (reset.at.as_str(), reset.in_s, reset.brings),
             ("2026-12-01T00:00:00Z", 820_800, credits(100))
         );
+        assert_eq!((reset.size, reset.window_s), (credits(100), 30 * 86_400), "the next quota");
         let refuse = contract(Standing::Good, Beyond::Refuse);
         assert!(!told(0, &[], Some(&refuse)).0.top_up);
         let over = contract(Standing::Over, Beyond::Refuse);

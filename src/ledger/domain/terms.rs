@@ -29,6 +29,8 @@ pub struct Terms {
     pub products: Option<Vec<Product>>,
     /// Whose is what a gateway that died had not reported.
     pub remainder: Remainder,
+    /// Below how much callers are to be warned; above zero.
+    pub warn_below: Option<Credits>,
 }
 
 /// What is to be different; the rest stays.
@@ -60,6 +62,8 @@ pub struct Changes {
     pub products: Edit<Vec<Product>>,
     /// Whose is what a gateway that died had not reported.
     pub remainder: Option<Remainder>,
+    /// Below how much callers are to be warned.
+    pub warn_below: Edit<Credits>,
 }
 
 /// Why terms can't be: the field, and what to do about it.
@@ -90,6 +94,7 @@ impl Terms {
             limits: Limits::default(),
             products: None,
             remainder: Remainder::Customer,
+            warn_below: None,
         }
     }
 
@@ -115,6 +120,7 @@ impl Terms {
             },
             products: changes.products.of(self.products.as_ref()),
             remainder: changes.remainder.unwrap_or(self.remainder),
+            warn_below: changes.warn_below.of(self.warn_below.as_ref()),
         };
         terms.checked()
     }
@@ -142,6 +148,7 @@ impl Terms {
         if let Some(products) = &self.products {
             check_products(products)?;
         }
+        self.check_warning()?;
         Ok(self)
     }
 
@@ -157,6 +164,18 @@ impl Terms {
             _ => wrong(
                 "is only for a plan beyond whose quota there is one; set beyond to \"overdraft\"".into(),
             ),
+        }
+    }
+
+    fn check_warning(&self) -> Result<(), Unfit> {
+        match self.warn_below {
+            Some(least) if !least.is_positive() || least > MAX_AMOUNT => {
+                let why = format!(
+                    "is {least}; it must be above zero, and at most {MAX_AMOUNT}; leave it out for no warning"
+                );
+                Err(Unfit::new("warn_below", why))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -261,6 +280,7 @@ mod tests {
             ("concurrent", Changes { concurrent: Edit::Set(0), ..Changes::default() }),
             ("overdraft", Changes { beyond: Some(Beyond::Overdraft), ..Changes::default() }),
             ("overdraft", Changes { overdraft: Some(Credits::from_micros(1)), ..Changes::default() }),
+            ("warn_below", Changes { warn_below: Edit::Set(Credits::ZERO), ..Changes::default() }),
             ("products", set(Vec::new())),
             ("products", set(vec![product("No Name", Pricing::List)])),
             ("products", set(vec![product("a", Pricing::List), product("a", Pricing::List)])),

@@ -4,6 +4,7 @@
 //! answers from those that Envoy makes up when it can't reach it.
 
 use super::body::{Invalid, beginning, parse};
+use super::fitting;
 use super::problem::MOST_SAID;
 use super::{App, PATIENCE, TooLong, auth, health, in_time};
 use crate::domain::exchange::check;
@@ -11,6 +12,7 @@ use crate::store::StoreError;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -56,7 +58,7 @@ async fn exchange(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<ExchangeResponse>, Failure> {
+) -> Result<Response, Failure> {
     if !auth::shows(&headers, &app.gateway_token) {
         let detail = "send the gateway token as `Authorization: Bearer …`";
         return Err(Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
@@ -70,8 +72,9 @@ async fn exchange(
         _ => Failure::new(StatusCode::BAD_REQUEST, "invalid_request", rejection.body_text()),
     })?;
     let request = read(&body)?;
-    match app.store.exchange(request, Timestamp::now(), app.ttl_ms).await {
-        Ok(response) => Ok(Json(response)),
+    let now = Timestamp::now();
+    match app.store.exchange(request, now, app.ttl_ms).await {
+        Ok(response) => answer(response, now),
         Err(error) => {
             if matches!(error, StoreError::Overloaded) {
                 app.metrics.overloads.inc();
@@ -79,6 +82,12 @@ async fn exchange(
             Err(error.into())
         }
     }
+}
+
+fn answer(response: ExchangeResponse, now: Timestamp) -> Result<Response, Failure> {
+    let turn = usize::try_from(now.as_microsecond()).unwrap_or(0);
+    let body = fitting::body(response, turn).map_err(|error| StoreError::Backend(error.to_string()))?;
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 pub(super) fn readable(body: &[u8]) -> Result<(), String> {

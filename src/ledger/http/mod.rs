@@ -7,6 +7,7 @@ mod admin;
 mod auth;
 mod body;
 mod certificates;
+mod fitting;
 mod gateway;
 mod handshake;
 mod health;

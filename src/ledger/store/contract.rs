@@ -15,10 +15,12 @@ use faregate_protocol::exchange::{
 pub mod budgets;
 mod plans;
 mod shadow;
+mod standing;
 
 use budgets::*;
 use plans::*;
 use shadow::*;
+use standing::*;
 
 const TTL_MS: u64 = 20_000;
 
@@ -470,6 +472,12 @@ macro_rules! stories {
             who_has_not_paid_is_told_to_stop,
             limits_are_divided_among_the_holders,
             what_a_dead_gateway_left_may_be_the_operators_and_is_not_charged_again,
+            who_has_no_plan_sees_what_is_left,
+            who_has_a_plan_sees_its_quota_its_limits_and_when_to_warn,
+            what_a_plan_does_not_let_pay_is_not_there,
+            a_key_sees_no_more_than_its_budgets_leave,
+            who_has_a_key_no_more_sees_nothing,
+            a_quota_that_ends_with_its_subscription_says_so,
         }
     };
 }

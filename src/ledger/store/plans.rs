@@ -84,12 +84,15 @@ pub struct StoredTerms {
     pub products: Option<String>,
     /// Whose is what a gateway that died had not reported.
     pub remainder: String,
+    /// Below how much callers are to be warned.
+    pub warn_below: Option<i64>,
 }
 
 impl StoredTerms {
     /// What is stored of them.
     pub fn of(terms: &Terms) -> Result<Self, StoreError> {
-        let Terms { quota, rhythm, rollover, beyond, overdraft, limits, products, remainder } = terms;
+        let Terms { quota, rhythm, rollover, beyond, overdraft, limits, products, remainder, warn_below } =
+            terms;
         let products = products.as_ref().map(serde_json::to_string).transpose();
         Ok(Self {
             quota: quota.micros(),
@@ -105,6 +108,7 @@ impl StoredTerms {
             concurrent: limits.concurrent.map(Into::into),
             products: products.map_err(|error| StoreError::Backend(error.to_string()))?,
             remainder: remainder.as_str().to_owned(),
+            warn_below: warn_below.map(Credits::micros),
         })
     }
 
@@ -139,6 +143,7 @@ impl StoredTerms {
             },
             products: products.map_err(|_| unknown("list of products"))?,
             remainder: remainder.ok_or_else(|| unknown("remainder"))?,
+            warn_below: self.warn_below.map(Credits::from_micros),
         })
     }
 }

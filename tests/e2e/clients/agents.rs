@@ -96,6 +96,12 @@ async fn a_model_reads_the_refusal_as_the_result_of_its_tool_where_the_rule_says
         assert_eq!(said["result"]["structuredContent"]["code"], "insufficient_funds");
     }
     refusals_are(&world, 4).await;
+
+    // Who can't pay for the handshake has called no tool: a result would pass for the answer to `initialize`.
+    let said = clients.run("mcp_client_v1.mjs", world.gate(), &broke, &endpoint);
+    assert!(is_caught_as(&said, "StreamableHTTPError"), "{said}");
+    assert_eq!((&said["code"], &said["result"]), (&json!(402), &Value::Null), "{said}");
+    refusals_are(&world, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

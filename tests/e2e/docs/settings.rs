@@ -1,6 +1,7 @@
 //! Examples of configurations are taken by `faregate check`, and the tables of fields are complete.
 
 use super::{blocks, first_cells, page};
+use faregate_protocol::RefusalCode;
 use harness::{binary, out_of};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -61,8 +62,10 @@ fn the_reference_names_every_field_and_no_other() {
         "rules[].match",
         "rules[].match.path",
         "rules[].match.headers[]",
+        "rules[].deprecated",
         "rules[].on_ledger_error",
         "otherwise",
+        "otherwise.deprecated",
         "otherwise.on_ledger_error",
         "on_ledger_error",
     ] {
@@ -70,8 +73,23 @@ fn the_reference_names_every_field_and_no_other() {
             fields.insert(if object.is_empty() { field } else { format!("{object}.{field}") });
         }
     }
+    // Texts have names of the operator's, and the same members for every code.
+    fields.extend(["texts.TAG", "texts.TAG.CODE", "texts.TAG.ACTION"].map(str::to_owned));
+    fields.extend(fields_of("texts.de.missing_key").iter().map(|field| format!("texts.TAG.CODE.{field}")));
 
     assert_eq!(documented, fields);
+}
+
+#[test]
+fn texts_are_about_every_code_and_every_action_of_the_reference() {
+    let refusals = page("docs/refusals.md");
+    let settings = page("docs/configuration.md");
+    let actions = settings.lines().find(|line| line.starts_with("| `texts.TAG.ACTION` |")).expect("a row");
+    for field in fields_of("texts.de") {
+        let is_code = RefusalCode::named(&field).is_some();
+        assert!(is_code || actions.contains(&format!("`{field}`")), "{field} in {actions}");
+        assert!(refusals.contains(&format!("`{field}`")), "{field}");
+    }
 }
 
 /// The fields that an object may have, as the filter itself lists them when it finds another.

@@ -74,7 +74,8 @@ impl Bank {
         if let Some(mutant) = self.mutant {
             mutant.before_entry(&mut entry, &mut lease, &mut key);
         }
-        let purse = if needs_grants(self.accounts[account].books.owed, &lease, &entry) {
+        let exact = needs_grants(&self.accounts[account], &lease, &entry);
+        let purse = if exact {
             self.purse(account, Some(&lease))
         } else {
             Purse::new(self.accounts[account].clone(), Vec::new())
@@ -114,6 +115,9 @@ impl Bank {
             let least = entry.ask.map_or(Credits::ZERO, |ask| ask.least);
             let granted = verdict.answer.lease.map_or(Credits::ZERO, |lease| lease.granted);
             self.note_short(number, refused, least.less(granted), now);
+        }
+        if let Some(standing) = &verdict.answer.standing {
+            self.check_standing(number, standing, exact, now);
         }
         let contested =
             verdict.short.is_some_and(|scope| self.recall_others(account, gateway, number, scope));

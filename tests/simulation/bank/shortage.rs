@@ -1,11 +1,11 @@
 //! What is left at each level, counted from the rows themselves, to hold against what the ledger says of it.
 
-use super::Bank;
+use super::{Bank, KeyRow, Level};
 use faregate_ledger::domain::contract::{Contract, Standing};
 use faregate_ledger::domain::{Grant, Key, Scope};
 use faregate_protocol::Credits;
 use faregate_protocol::RefusalCode;
-use faregate_protocol::exchange::{Refused, Reset};
+use faregate_protocol::exchange::{Refused, Reset, Standing as Stands};
 use jiff::Timestamp;
 
 /// Too little was left for a key.
@@ -42,6 +42,34 @@ impl Bank {
             (None, _) => self.accuse(format!("key {key} is told {refused:?}, which is not so")),
             (_, Err(why)) => self.accuse(format!("key {key} is told {refused:?}: {why}")),
         }
+    }
+
+    /// What callers may see is so. Where the grants were not at hand (`exact`), those that have just expired still count.
+    pub(super) fn check_standing(&mut self, key: usize, standing: &Stands, exact: bool, now: Timestamp) {
+        let account = self.keys[key].account;
+        let money =
+            if exact { self.drawable(account, now) } else { self.accounts[account].books.available.micros() };
+        let left = self.levels_of(key).map(|(scope, level)| level.left(self.held_in(account, *scope)));
+        let available = left.fold(money, i64::min);
+        let contract = self.accounts[account].contract.as_ref().filter(|contract| contract.is_in_force());
+        let limits = contract.map(|contract| contract.limits).unwrap_or_default();
+        let over = standing
+            .quota
+            .as_ref()
+            .is_some_and(|quota| quota.resets_at.parse().is_ok_and(|at: Timestamp| at <= now));
+        if standing.available.micros() != available || standing.limits != limits || over {
+            self.accuse(format!(
+                "key {key} is told {standing:?}, and {available} micro-credits are available"
+            ));
+        }
+    }
+
+    /// The budgets that a key's requests count in.
+    fn levels_of(&self, key: usize) -> impl Iterator<Item = (&Scope, &Level)> {
+        let KeyRow { account, key, .. } = &self.keys[key];
+        let all = self.budgets.iter();
+        all.filter(move |((owner, scope), _)| owner == account && scope.covers(key))
+            .map(|((_, scope), level)| (scope, level))
     }
 
     /// What is left at the level that a cause names; `None` when it can't be the cause.
@@ -87,11 +115,7 @@ impl Bank {
         let owed = self.accounts[account].books.owed.micros();
         let money =
             self.drawable(account, at) + renews.map_or(0, |contract| (contract.quota.micros() - owed).max(0));
-        let of_key = self
-            .budgets
-            .iter()
-            .filter(|((owner, scope), _)| *owner == account && scope.covers(&self.keys[key].key));
-        let left = of_key.map(|((_, scope), level)| {
+        let left = self.levels_of(key).map(|(scope, level)| {
             let held = self.held_in(account, *scope);
             if at >= level.budget.until { level.budget.credits.micros() } else { level.left(held) }
         });

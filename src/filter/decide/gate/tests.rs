@@ -6,13 +6,14 @@ use crate::decide::shared::tests::Memory;
 use faregate_protocol::api_key;
 use faregate_protocol::exchange::{self, Facts};
 use faregate_protocol::exchange::{
-    Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Granted, Limits, Payer, Refused,
+    Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Granted, Limits, Payer, Refused, Standing,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 mod limits;
 mod slices;
+mod standing;
 
 fn credits(n: i64) -> Credits {
     Credits::from_micros(n * 1_000_000)
@@ -37,6 +38,8 @@ struct Bank {
     /// What is told of the payer, and how fast it may go.
     facts: Facts,
     limits: Limits,
+    /// How the payer stands, but for what is available.
+    standing: Option<Standing>,
     changes: Vec<Change>,
     messages: Vec<ExchangeRequest>,
 }
@@ -112,6 +115,10 @@ impl Bank {
             }
         }
         let granted = Credits::from_micros(*granted);
+        answer.standing = entry.ask.and(self.standing.clone());
+        if let Some(standing) = &mut answer.standing {
+            standing.available = Credits::from_micros(self.available);
+        }
         answer.lease =
             Some(Granted { fence: lease.fence, granted, ttl_ms: 20_000, recall: false, limits: self.limits });
         answer
@@ -169,7 +176,7 @@ fn charge(arrival: Arrival) -> Charge {
 fn refused_with(outcome: &Outcome) -> Option<RefusalCode> {
     match outcome {
         Outcome::Refuse(refusal) => Some(refusal.code),
-        Outcome::Pass(_) => None,
+        Outcome::Pass(_) | Outcome::Show(_) => None,
     }
 }
 
@@ -195,7 +202,7 @@ fn sixteen_strangers_with_one_key_cost_one_message() {
 #[test]
 fn a_free_route_asks_nobody_anything() {
     let mut gate = gate(&Memory::default(), &json!({}));
-    assert_eq!(arrive(&mut gate, 0, 1, "/free", ""), Arrival::Decided(Outcome::Pass(Passage::Free)));
+    assert_eq!(arrive(&mut gate, 0, 1, "/free", ""), Arrival::Decided(Outcome::Pass(Passage::Free(0))));
     assert!(gate.next_message(at(0)).is_none());
 }
 
@@ -215,13 +222,29 @@ fn what_a_browser_asks_beforehand_is_neither_charged_nor_refused() {
     assert_eq!(gate.reader(&Head::new(&headers)).as_deref(), Some("https://app.example.com"));
     headers.push(("access-control-request-method".to_owned(), b"POST".to_vec()));
     let asked = gate.arrive(at(0), 2, &Head::new(&headers), |_| None);
-    assert_eq!(asked, Arrival::Decided(Outcome::Pass(Passage::Free)));
+    assert!(matches!(asked, Arrival::Decided(Outcome::Pass(Passage::Free(_)))), "{asked:?}");
     headers[2].1 = b"https://evil.example.com".to_vec();
     assert_eq!(gate.reader(&Head::new(&headers)), None);
     gate.settings.cors_origins = vec!["*".to_owned()];
     assert!(gate.reader(&Head::new(&headers)).is_some());
     headers[2].1 = b"https://a.example\r\nset-cookie: a=b".to_vec();
     assert_eq!(gate.reader(&Head::new(&headers)), None, "it would stand in a header of ours");
+}
+
+#[test]
+fn a_retired_route_looks_at_no_key_and_asks_nobody() {
+    let deprecated = json!({"since": "2026-12-01"});
+    let rules = json!([{"match": {"path": {"exact": "/gone"}}, "retired": true, "deprecated": deprecated}]);
+    let mut gate = gate(&Memory::default(), &json!({"rules": rules}));
+    for key in ["", "nonsense", &key()] {
+        let Arrival::Decided(outcome) = arrive(&mut gate, 0, 1, "/gone", key) else { panic!("it waits") };
+        assert_eq!(refused_with(&outcome), Some(RefusalCode::RouteRetired), "{key}");
+        let Outcome::Refuse(refusal) = outcome else { panic!() };
+        assert_eq!((refusal.rule, refusal.payer), (Some(0), None));
+    }
+    assert!(gate.next_message(at(0)).is_none());
+    let at = RefusalCode::ALL.iter().position(|code| *code == RefusalCode::RouteRetired).unwrap();
+    assert_eq!(gate.take_counters().refused[at], 3);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! A lease as bytes in shared memory: a head of fixed little-endian fields, then how the payer stands with its
-//! limits, if it has any, then its names and products.
+//! limits, if it has any, then its names and products, then what callers may see of how it stands.
 //!
 //! Charging changes the first two alone. So a charge reads and writes only them, in place, and keeps the
 //! bytes to look the rest up where it is wanted.
 
-use super::{Lease, OnCredit, Throttle};
+use super::{Lease, OnCredit, Throttle, Told};
 use crate::decide::moment::Moment;
 use crate::decide::terms;
 use faregate_protocol::exchange::{Ended, Facts, Limits, Rate};
@@ -22,6 +22,8 @@ const STOPPED: u8 = 2;
 const THROTTLED: u8 = 4;
 const PRODUCTS: u8 = 8;
 const KEY_PRODUCTS: u8 = 16;
+const STANDING: u8 = 32;
+const WARNS: u8 = 64;
 
 impl Lease {
     /// The record's bytes.
@@ -46,13 +48,16 @@ impl Lease {
         if let Some(names) = key_products {
             part(&terms::encode_names(names));
         }
+        if !self.standing.is_empty() {
+            part(&self.standing);
+        }
         out
     }
 
-    /// Writes everything but the names and products over a record of the same payer. Tells whether that changed it.
+    /// Writes the head and how the limits stand over a record of the same payer. Tells whether that changed it.
     pub fn encode_head(&self, record: &mut [u8]) -> bool {
         // What was not read, because a head alone doesn't tell it, stays as it is.
-        let kept = record.get(1).map_or(0, |flags| flags & (PRODUCTS | KEY_PRODUCTS));
+        let kept = record.get(1).map_or(0, |flags| flags & (PRODUCTS | KEY_PRODUCTS | STANDING | WARNS));
         let mut head = self.head();
         head[1] |= kept;
         let mut changed = overwrite(record, 0, &head);
@@ -69,6 +74,8 @@ impl Lease {
             | flag(self.throttle.is_some(), THROTTLED)
             | flag(self.facts.products.is_some(), PRODUCTS)
             | flag(self.facts.key_products.is_some(), KEY_PRODUCTS)
+            | flag(!self.standing.is_empty(), STANDING)
+            | flag(Told::warns(&self.standing), WARNS)
     }
 
     fn head(&self) -> [u8; HEAD] {
@@ -104,10 +111,11 @@ impl Lease {
     /// Reads a record; `None` when the bytes are none.
     pub fn decode(record: &[u8]) -> Option<Self> {
         let facts = Holder::facts(record)?;
-        Some(Self { facts, ..Self::decode_head(record)? })
+        let standing = standing(record).map(<[u8]>::to_vec).unwrap_or_default();
+        Some(Self { facts, standing, ..Self::decode_head(record)? })
     }
 
-    /// Reads everything but the names and products; the names must be there all the same.
+    /// Reads the head and how the limits stand, and no more; the names must be there all the same.
     #[inline(never)]
     pub fn decode_head(record: &[u8]) -> Option<Self> {
         let (_, _) = (text(record, 0)?, text(record, 1)?);
@@ -138,6 +146,7 @@ impl Lease {
             refill_at: rest.moment()?,
             facts: Facts::default(),
             throttle: None,
+            standing: Vec::new(),
         };
         let marked = (rest.moment()?, lease.marked.1);
         let throttle = if flags & THROTTLED == 0 {
@@ -190,6 +199,21 @@ impl Holder {
         price(&self.record, product, list)
     }
 
+    /// How it stands, as it was told last before the record was read.
+    pub fn standing(&self) -> Option<Told> {
+        standing(&self.record).and_then(Told::decode)
+    }
+
+    /// What the lease could still pay when the record was read.
+    pub fn unspent(&self) -> Credits {
+        Lease::decode_head(&self.record).map_or(Credits::ZERO, |lease| lease.unspent())
+    }
+
+    /// Whether the plan wants a warning when the balance gets low.
+    pub fn wants_warnings(&self) -> bool {
+        self.record.get(1).is_some_and(|flags| flags & WARNS != 0)
+    }
+
     /// Who it is, for the log.
     pub fn names(&self) -> Facts {
         let (key, account) = (self.key().to_owned(), self.account().to_owned());
@@ -234,6 +258,13 @@ fn products(record: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     (of_plan, of_key)
 }
 
+/// How the payer stands, behind all else.
+fn standing(record: &[u8]) -> Option<&[u8]> {
+    let flags = *record.get(1)?;
+    let there = |bit: u8| usize::from(flags & bit != 0);
+    (flags & STANDING != 0).then(|| part(record, 3 + there(PRODUCTS) + there(KEY_PRODUCTS)))?
+}
+
 /// The part of a record that has this number.
 fn part(record: &[u8], number: usize) -> Option<&[u8]> {
     let throttled = record.get(1)? & THROTTLED != 0;
@@ -260,10 +291,10 @@ fn overwrite(record: &mut [u8], from: usize, new: &[u8]) -> bool {
 
 fn throttle_bytes(throttle: &Throttle) -> [u8; THROTTLE] {
     let Throttle { limits, busy_until, under_way, came, demand } = throttle;
-    let rate = limits.rate.unwrap_or(Rate { milli_per_s: 0, burst: 0 });
     let mut bytes = [0; THROTTLE];
     let mut rest = Writer(&mut bytes);
     rest.put(busy_until.nanos().to_le_bytes());
+    let rate = limits.rate.unwrap_or(Rate { milli_per_s: 0, burst: 0 });
     let concurrent = limits.concurrent.unwrap_or(0);
     for number in [rate.milli_per_s, rate.burst, concurrent, *under_way, *came, *demand] {
         rest.put(number.to_le_bytes());

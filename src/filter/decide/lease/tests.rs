@@ -1,5 +1,5 @@
 use super::*;
-use faregate_protocol::exchange::{Granted, Limits, Pricing, Product, Rate};
+use faregate_protocol::exchange::{Granted, Limits, Pricing, Product, Quota, Rate, Standing};
 use proptest::prelude::*;
 
 fn credits(n: i64) -> Credits {
@@ -207,6 +207,51 @@ fn a_slice_that_never_comes_back_is_spent_and_one_that_comes_too_late_changes_no
     assert_eq!((lease.spent, lease.held, lease.spendable(at(2))), (credits(4), Credits::ZERO, credits(60)));
 }
 
+fn standing() -> Standing {
+    let quota =
+        Quota { size: credits(30), window_s: 60, resets_at: "2026-12-01T00:00:00Z".into(), resets_in_s: 40 };
+    let (limits, warn_below) = (Limits { rate: None, concurrent: Some(3) }, Some(credits(5)));
+    Standing { available: credits(12), quota: Some(quota), limits, warn_below }
+}
+
+#[test]
+fn how_a_payer_stands_is_kept_until_it_is_told_anew_and_lost_when_it_is_stopped() {
+    let mut lease = open(3);
+    let told = |lease: &Lease| Holder::of("lease", lease.encode()).standing();
+    assert_eq!(told(&lease), None);
+    lease.tell(at(7), &EntryAnswer { standing: Some(standing()), ..grant(1, 3) });
+    let first = told(&lease).unwrap();
+    assert_eq!((first.told_at, first.available, first.warn_below), (at(7), credits(12), Some(credits(5))));
+    assert_eq!(first.limits, Limits { rate: None, concurrent: Some(3) });
+    let quota = first.quota.unwrap();
+    assert_eq!((quota.size, quota.window_s, quota.resets), (credits(30), 60, at(40_007)));
+    assert_eq!(quota.resets_at, "2026-12-01T00:00:00Z");
+    lease.tell(at(8), &grant(1, 3));
+    lease.rest();
+    assert_eq!(told(&lease).unwrap().told_at, at(7), "an answer that says nothing");
+    let poorer = Standing { available: Credits::ZERO, quota: None, ..standing() };
+    lease.tell(at(9), &EntryAnswer { standing: Some(poorer), ..EntryAnswer::default() });
+    let second = told(&lease).unwrap();
+    assert_eq!((second.told_at, second.available, second.quota), (at(9), Credits::ZERO, None));
+    lease.stop();
+    assert_eq!(told(&lease), None, "who may not spend is shown nothing");
+}
+
+#[test]
+fn an_answer_that_was_overtaken_says_nothing_of_how_a_payer_stands() {
+    let mut lease = open(9);
+    let answer = |granted, available| {
+        let standing = Standing { available: credits(available), ..standing() };
+        EntryAnswer { standing: Some(standing), ..grant(1, granted) }
+    };
+    for (granted, available) in [(9, 12), (20, 1), (15, 6)] {
+        lease.merge(at(1), None, &answer(granted, available));
+        lease.tell(at(1), &answer(granted, available));
+    }
+    let told = Holder::of("lease", lease.encode()).standing().unwrap();
+    assert_eq!(told.balance(lease.unspent()), credits(21), "what was granted isn't available besides");
+}
+
 fn any_names() -> impl Strategy<Value = Option<Vec<String>>> {
     proptest::option::of(proptest::collection::vec("[a-z]{1,9}", 0..4))
 }
@@ -218,10 +263,29 @@ fn any_products() -> impl Strategy<Value = Option<Vec<Product>>> {
     })
 }
 
+fn limits([milli_per_s, burst, concurrent]: [u32; 3]) -> Limits {
+    Limits {
+        rate: (milli_per_s > 0).then_some(Rate { milli_per_s, burst }),
+        concurrent: (concurrent > 0).then_some(concurrent),
+    }
+}
+
+prop_compose! {
+    fn any_standing()(
+        amounts in proptest::array::uniform2(0_i64..i64::MAX), warn_below in proptest::option::of(0_i64..i64::MAX),
+        quota in proptest::option::of(("[-0-9TZé]{1,30}", any::<[u64; 2]>())), limits in any::<[u32; 3]>(),
+    ) -> Standing {
+        let [available, size] = amounts.map(Credits::from_micros);
+        let to_quota = |(resets_at, [window_s, resets_in_s]): (String, [u64; 2])| Quota { size, window_s, resets_at, resets_in_s };
+        let warn_below = warn_below.map(Credits::from_micros);
+        Standing { available, quota: quota.map(to_quota), limits: self::limits(limits), warn_below }
+    }
+}
+
 prop_compose! {
     fn any_lease()(
         n in proptest::array::uniform16(0_i64..i64::MAX), slices in proptest::array::uniform2(0_i64..i64::MAX), fence in any::<u32>(), [listed, stopped] in any::<[bool; 2]>(),
-        names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), products in (any_products(), any_names()), throttle in proptest::option::of(any::<[u32; 6]>()), ended in proptest::option::of(1_u32..9),
+        names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), products in (any_products(), any_names()), throttle in proptest::option::of(any::<[u32; 6]>()), ended in proptest::option::of(1_u32..9), standing in proptest::option::of(any_standing()),
     ) -> Lease {
         let c = |at: usize| Credits::from_micros(n[at]);
         let m = |at: usize| Moment::from_nanos(n[at].unsigned_abs());
@@ -231,12 +295,9 @@ prop_compose! {
             on_credit: OnCredit { spent: c(6), held: c(7), booked: c(8) }, low: c(9), cushion: c(10),
             refill_at: m(11), marked: (m(12), c(13)),
             throttle: throttle.map(|[milli_per_s, burst, concurrent, under_way, came, demand]| Throttle {
-                limits: Limits {
-                    rate: (milli_per_s > 0).then_some(Rate { milli_per_s, burst }),
-                    concurrent: (concurrent > 0).then_some(concurrent),
-                },
-                busy_until: m(14), under_way, came, demand,
+                limits: limits([milli_per_s, burst, concurrent]), busy_until: m(14), under_way, came, demand,
             }),
+            standing: standing.map(|standing| Told::encode(m(15), &standing)).unwrap_or_default(),
         }
     }
 }
@@ -245,6 +306,42 @@ proptest! {
     #[test]
     fn a_record_is_read_as_it_was_written(lease in any_lease()) {
         prop_assert_eq!(Lease::decode(&lease.encode()), Some(lease));
+    }
+
+    /// A charge writes the head alone. What it doesn't know stays.
+    #[test]
+    fn a_charge_leaves_names_products_and_standing_as_they_were(lease in any_lease(), price in 0_i64..i64::MAX) {
+        let mut record = lease.encode();
+        let mut head = Lease::decode_head(&record).unwrap();
+        prop_assert_eq!((&head.facts, head.standing.len()), (&Facts::default(), 0));
+        head.held = Credits::from_micros(price);
+        head.encode_head(&mut record);
+        let charged = Lease { held: head.held, ..lease };
+        prop_assert_eq!(Lease::decode(&record), Some(charged.clone()));
+        let holder = Holder::of("lease", record);
+        prop_assert_eq!(holder.standing(), Told::decode(&charged.standing));
+        prop_assert_eq!(holder.names().key, charged.facts.key);
+    }
+
+    #[test]
+    fn a_standing_is_read_as_it_was_told(standing in any_standing(), now in any::<u64>()) {
+        let now = Moment::from_nanos(now);
+        let quota = standing.quota.clone().map(|quota| ToldQuota {
+            size: quota.size,
+            window_s: quota.window_s,
+            resets_at: quota.resets_at,
+            resets: now.plus_millis(quota.resets_in_s.saturating_mul(1_000)),
+        });
+        let Standing { available, limits, warn_below, .. } = standing;
+        let told = Told { told_at: now, available, quota, limits, warn_below };
+        prop_assert_eq!(Told::decode(&Told::encode(now, &standing)), Some(told));
+    }
+
+    #[test]
+    fn no_bytes_make_a_standing_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), lease in any_lease()) {
+        let mut record = lease.encode();
+        record.extend(&bytes);
+        let _ = (Told::decode(&bytes), Holder::of("lease", record).standing(), Holder::of("lease", bytes).standing());
     }
 
     #[test]

@@ -27,22 +27,37 @@ pub struct Throttle {
     pub demand: u32,
 }
 
-/// How long one who is turned away should stay away (ms).
+/// Why one is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait(pub u64);
+pub enum Wait {
+    /// Requests came too fast; in so many milliseconds there is room for one.
+    Rate(u64),
+    /// Too many are under way.
+    Crowd,
+}
+
+impl Wait {
+    /// How long to stay away, in milliseconds.
+    pub fn ms(self) -> u64 {
+        match self {
+            Self::Rate(ms) => ms,
+            Self::Crowd => CROWDED_MS,
+        }
+    }
+}
 
 impl Throttle {
     /// Lets a request through, or says how long to wait.
     pub fn pass(&mut self, now: Moment) -> Result<(), Wait> {
         if self.limits.concurrent.is_some_and(|most| self.under_way >= most) {
-            return Err(Wait(CROWDED_MS));
+            return Err(Wait::Crowd);
         }
         if let Some(rate) = self.limits.rate {
             let each = NANOS / u64::from(rate.milli_per_s.max(1));
             let ahead = each.saturating_mul(u64::from(rate.burst.max(1) - 1));
             let from = self.busy_until.nanos().saturating_sub(ahead);
             if now.nanos() < from {
-                return Err(Wait((from - now.nanos()).div_ceil(1_000_000)));
+                return Err(Wait::Rate((from - now.nanos()).div_ceil(1_000_000)));
             }
             self.busy_until =
                 Moment::from_nanos(self.busy_until.nanos().max(now.nanos()).saturating_add(each));
@@ -96,16 +111,16 @@ mod tests {
         let mut throttle = limited(10_000, 3, None);
         let passed = |throttle: &mut Throttle, ms| throttle.pass(at(ms));
         assert_eq!([0, 0, 0].map(|ms| passed(&mut throttle, ms)), [Ok(()); 3]);
-        assert_eq!(passed(&mut throttle, 0), Err(Wait(100)));
+        assert_eq!(passed(&mut throttle, 0), Err(Wait::Rate(100)));
         assert_eq!(
             passed(&mut throttle, 60),
-            Err(Wait(40)),
+            Err(Wait::Rate(40)),
             "who is turned away does not wait longer for it"
         );
         assert_eq!(passed(&mut throttle, 100), Ok(()));
-        assert_eq!(passed(&mut throttle, 100), Err(Wait(100)));
+        assert_eq!(passed(&mut throttle, 100), Err(Wait::Rate(100)));
         assert_eq!([900, 900, 900].map(|ms| passed(&mut throttle, ms)), [Ok(()); 3], "after a pause");
-        assert_eq!(passed(&mut throttle, 900), Err(Wait(100)));
+        assert_eq!(passed(&mut throttle, 900), Err(Wait::Rate(100)));
     }
 
     #[test]
@@ -113,7 +128,7 @@ mod tests {
         let mut throttle =
             Throttle { limits: Limits { rate: None, concurrent: Some(2) }, ..Throttle::default() };
         assert_eq!([throttle.pass(at(0)), throttle.pass(at(0))], [Ok(()); 2]);
-        assert_eq!(throttle.pass(at(0)), Err(Wait(CROWDED_MS)));
+        assert_eq!(throttle.pass(at(0)), Err(Wait::Crowd));
         throttle.leave(1);
         assert_eq!(throttle.pass(at(0)), Ok(()));
     }

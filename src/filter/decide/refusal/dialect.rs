@@ -1,6 +1,5 @@
 //! In which format a refusal is told: what the rule says, or what the request itself shows its sender to be.
 
-use crate::decide::json;
 use crate::decide::request::Head;
 
 /// A format.
@@ -21,7 +20,7 @@ pub enum Dialect {
     Gemini,
     /// A JSON-RPC error, as MCP has it.
     Mcp,
-    /// The result of an MCP tool call that failed, which the model itself sees.
+    /// The result of an MCP tool call that failed, which the model itself sees; what calls no tool gets the error.
     McpResult,
     /// gRPC: a status and a message.
     Grpc,
@@ -33,20 +32,6 @@ impl Dialect {
     /// Whether an answer repeats something of the request's body.
     pub fn wants_body(self) -> bool {
         matches!(self, Self::Mcp | Self::McpResult)
-    }
-}
-
-/// The largest body in which the number of a JSON-RPC request is looked for, in bytes.
-pub const MOST_BODY: usize = 128 * 1_024;
-
-/// The `id` of a JSON-RPC request, as JSON; `null` where there is none to be found.
-pub fn rpc_id(body: &[u8]) -> Option<String> {
-    let request = json::parse(body).ok()?;
-    let id = request.get("id")?;
-    match id.as_str() {
-        Some(text) => serde_json::to_string(text).ok(),
-        // JSON-RPC has no use for fractions here.
-        None => id.as_i64().map(|id| id.to_string()).or_else(|| id.as_u64().map(|id| id.to_string())),
     }
 }
 

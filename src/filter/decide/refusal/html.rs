@@ -2,6 +2,7 @@
 
 use super::joined;
 use super::words::Words;
+use crate::decide::settings::texts::OTHERS;
 use faregate_protocol::RefusalCode;
 
 const STYLE: &str = ":root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;max-width:36rem;margin:12vh auto;padding:0 1.5rem}\
@@ -11,7 +12,7 @@ h1{font-size:1.6rem;margin:0 0 1rem}a{color:LinkText}li{margin:.3rem 0}small{opa
 pub(super) fn page(status: u16, code: RefusalCode, words: &Words<'_>) -> String {
     let mut remedies = String::new();
     for remedy in &words.remedies {
-        let (label, url) = remedy.label();
+        let (label, url) = remedy.label(&words.own);
         let label = escaped(&label);
         let item = match url {
             Some(url) => joined(&["<li><a href=\"", &escaped(url), "\">", &label, "</a></li>"]),
@@ -19,9 +20,14 @@ pub(super) fn page(status: u16, code: RefusalCode, words: &Words<'_>) -> String 
         };
         remedies.push_str(&item);
     }
-    let (title, detail, number) = (escaped(words.title), escaped(&words.detail), status.to_string());
+    let (title, detail, number) = (escaped(&words.title), escaped(&words.detail), status.to_string());
+    // The operator's own words may run from right to left.
+    // What is in no language that is known, is in the unknown one.
+    let language = if words.language == OTHERS { "" } else { words.language };
     joined(&[
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>",
+        "<!doctype html><html dir=\"auto\" lang=\"",
+        language,
+        "\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>",
         &title,
         "</title><style>",
         STYLE,
@@ -58,10 +64,18 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::refusal::Surroundings;
+    use crate::decide::refusal::{Refusal, words};
+    use crate::decide::settings::Wording;
 
     #[test]
     fn nothing_leaves_its_place_in_a_page() {
-        let words = Words { title: "T", detail: "<script>\"a\" & 'b'".into(), remedies: Vec::new() };
+        let refusal = Refusal::plain(RefusalCode::QuotaExhausted);
+        let wording = Wording::default();
+        let words = Words {
+            detail: "<script>\"a\" & 'b'".into(),
+            ..words::of(&refusal, &Surroundings::default(), &wording)
+        };
         let page = page(402, RefusalCode::QuotaExhausted, &words);
         assert!(page.contains("<p>&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;</p>"), "{page}");
     }

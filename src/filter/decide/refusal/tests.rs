@@ -1,14 +1,28 @@
 //! What callers read.
 
+mod language;
+mod texts;
+
 use super::*;
+use crate::decide::settings::Settings;
+use crate::decide::settings::texts::Texts;
 use serde_json::{Value, json};
 
 fn wording() -> Wording {
     Wording {
         top_up_url: Some("https://example.com/topup".into()),
         upgrade_url: Some("https://example.com/plans".into()),
-        type_url: None,
+        ..Wording::default()
     }
+}
+
+/// The operator's own words.
+fn own(texts: &Value) -> Texts {
+    let config = json!({
+        "ledger": {"cluster": "ledger", "token": {"env": "T"}}, "identities": [{"bearer": true}],
+        "otherwise": "free", "texts": texts
+    });
+    Settings::from_value(&config).unwrap().wording.texts
 }
 
 fn told(dialect: Dialect, refusal: &Refusal) -> Answer {
@@ -101,6 +115,8 @@ fn who_has_used_up_a_quota_is_told_to_wait_only_when_waiting_cures_it() {
             at: "2026-12-01T00:00:00Z".into(),
             in_s: 863_942,
             brings: Credits::from_micros(100_000_000),
+            size: Credits::from_micros(100_000_000),
+            window_s: 2_592_000,
         }),
         top_up,
         ..Refusal::plain(RefusalCode::QuotaExhausted)
@@ -123,11 +139,11 @@ fn who_has_used_up_a_quota_is_told_to_wait_only_when_waiting_cures_it() {
 
 #[test]
 fn who_came_too_fast_is_told_when_to_come_back() {
-    let (status, headers, body) = render(&Refusal::throttled(Wait(1_001)));
+    let (status, headers, body) = render(&Refusal::throttled(Wait::Rate(1_001), None));
     assert_eq!((status, &body["retryable"]), (429, &json!(true)));
     assert_eq!(body["remedies"][0], json!({"action": "retry", "after_seconds": 2}));
     assert!(headers.contains(&("retry-after", "2".into())));
-    let paid = Refusal { status: Some(402), ..Refusal::throttled(Wait(1)) };
+    let paid = Refusal { status: Some(402), ..Refusal::throttled(Wait::Rate(1), None) };
     assert_eq!(render(&paid).0, 402, "as the rule has it");
 }
 
@@ -202,6 +218,7 @@ fn grpc_has_a_status_of_its_own_and_a_message_that_fits_a_header() {
         (RefusalCode::MissingKey, 16),
         (RefusalCode::AccountSuspended, 7),
         (RefusalCode::RateLimited, 8),
+        (RefusalCode::RouteRetired, 12),
         (RefusalCode::LedgerUnavailable, 14),
     ] {
         assert_eq!(told(Dialect::Grpc, &Refusal::plain(code)).grpc, Some(status), "{code}");
@@ -228,8 +245,7 @@ fn hostile_names_break_no_format() {
             path: hostile.as_bytes(),
             request_id: Some(hostile.as_bytes()),
             dialect,
-            origin: None,
-            rpc_id: None,
+            ..Surroundings::default()
         };
         let answer = answer(&refusal, &around, &wording);
         for (name, value) in &answer.headers {

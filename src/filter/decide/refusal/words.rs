@@ -1,17 +1,38 @@
 //! What a person reads, and what cures it.
 
+use super::language::BUILT_IN;
 use super::link::fill;
-use super::{Refusal, cause, joined};
+use super::own::Own;
+use super::{Refusal, Surroundings, cause, joined};
 use crate::decide::settings::Wording;
+use crate::decide::settings::texts::{DETAIL, LABEL, TITLE};
 use faregate_protocol::{Credits, RefusalCode};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// What a refusal says.
 pub(super) struct Words<'a> {
-    pub(super) title: &'static str,
+    pub(super) title: Cow<'static, str>,
     pub(super) detail: String,
+    /// The language of the detail; `*`, where it isn't known.
+    pub(super) language: &'a str,
     pub(super) remedies: Vec<Remedy<'a>>,
+    pub(super) own: Own<'a>,
 }
+
+/// The names of all that may cure a refusal.
+pub const ACTIONS: [&str; 10] = [
+    "send_key",
+    "top_up",
+    "upgrade_plan",
+    "pay_invoice",
+    "wait",
+    "raise_budget",
+    "reduce_cost",
+    "retry",
+    "contact_operator",
+    "use_successor",
+];
 
 /// What cures it.
 #[derive(Serialize)]
@@ -26,6 +47,7 @@ pub(super) enum Remedy<'a> {
     ReduceCost { max: String },
     Retry { after_seconds: u32 },
     ContactOperator,
+    UseSuccessor(Link),
 }
 
 /// Where to do it, if that is configured.
@@ -47,27 +69,59 @@ impl Words<'_> {
 
 impl Remedy<'_> {
     /// What a person would do, and where.
-    pub(super) fn label(&self) -> (String, Option<&str>) {
-        let (text, url) = match self {
-            Self::SendKey => ("Send a valid API key", None),
-            Self::TopUp(Link { url }) => ("Add credits", url.as_deref()),
-            Self::UpgradePlan(Link { url }) => ("Choose a bigger plan", url.as_deref()),
-            Self::PayInvoice(Link { url }) => ("Pay what is due", url.as_deref()),
-            Self::Wait { until } => return (format!("Wait until {until}"), None),
-            Self::RaiseBudget => ("Have the budget raised", None),
-            Self::ReduceCost { max } => return (format!("Ask for something that costs at most {max}"), None),
-            Self::Retry { after_seconds } => return (format!("Try again in {after_seconds} s"), None),
-            Self::ContactOperator => ("Ask the operator of this API", None),
+    pub(super) fn label(&self, own: &Own<'_>) -> (String, Option<&str>) {
+        let mut after = String::new();
+        let mut url = None;
+        let (action, text) = match self {
+            Self::SendKey => ("send_key", "Send a valid API key"),
+            Self::TopUp(link) => {
+                url = link.url.as_deref();
+                ("top_up", "Add credits")
+            }
+            Self::UpgradePlan(link) => {
+                url = link.url.as_deref();
+                ("upgrade_plan", "Choose a bigger plan")
+            }
+            Self::PayInvoice(link) => {
+                url = link.url.as_deref();
+                ("pay_invoice", "Pay what is due")
+            }
+            Self::Wait { until } => {
+                after.push_str(until);
+                ("wait", "Wait until ")
+            }
+            Self::RaiseBudget => ("raise_budget", "Have the budget raised"),
+            Self::ReduceCost { max } => {
+                after.push_str(max);
+                ("reduce_cost", "Ask for something that costs at most ")
+            }
+            Self::Retry { after_seconds } => {
+                after = joined(&[&after_seconds.to_string(), " s"]);
+                ("retry", "Try again in ")
+            }
+            Self::ContactOperator => ("contact_operator", "Ask the operator of this API"),
+            Self::UseSuccessor(link) => {
+                url = link.url.as_deref();
+                ("use_successor", "Use what replaces it")
+            }
         };
-        (text.to_owned(), url)
+        (own.text(action, LABEL).map_or_else(|| joined(&[text, &after]), |(text, _)| text), url)
     }
 }
 
-/// The words for a refusal.
-pub(super) fn of<'a>(refusal: &'a Refusal, wording: &Wording) -> Words<'a> {
-    if let Some(words) = vouched(refusal) {
-        return words;
-    }
+/// The words for a refusal in the caller's language: the operator's own where there are some, and else the built-in ones.
+pub(super) fn of<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &'a Wording) -> Words<'a> {
+    let (title, detail, remedies) = vouched(refusal).unwrap_or_else(|| built_in(refusal, around, wording));
+    let own = Own { texts: &wording.texts, language: around.language, refusal };
+    let code = refusal.code.as_str();
+    let title = own.text(code, TITLE).map_or(Cow::Borrowed(title), |(title, _)| Cow::Owned(title));
+    let (detail, language) = own.text(code, DETAIL).unwrap_or((detail, BUILT_IN));
+    Words { title, detail, language, remedies, own }
+}
+
+type BuiltIn<'a> = (&'static str, String, Vec<Remedy<'a>>);
+
+fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wording) -> BuiltIn<'a> {
     let link =
         |template: &Option<String>| Link { url: template.as_ref().map(|template| fill(template, refusal)) };
     let cause = cause::of(refusal.code);
@@ -97,6 +151,9 @@ pub(super) fn of<'a>(refusal: &'a Refusal, wording: &Wording) -> Words<'a> {
         }
         RefusalCode::LedgerUnavailable => remedies.push(Remedy::Retry { after_seconds: refusal.wait_s }),
         RefusalCode::AccountSuspended => remedies.push(Remedy::ContactOperator),
+        RefusalCode::RouteRetired => remedies.push(Remedy::UseSuccessor(Link {
+            url: around.deprecated.and_then(|deprecated| deprecated.link.clone()),
+        })),
         RefusalCode::MissingKey
         | RefusalCode::InvalidKey
         | RefusalCode::KeyExpired
@@ -116,7 +173,7 @@ pub(super) fn of<'a>(refusal: &'a Refusal, wording: &Wording) -> Words<'a> {
             remedies.push(Remedy::ReduceCost { max: available.to_string() });
         }
     }
-    Words { title: cause.title, detail, remedies }
+    (cause.title, detail, remedies)
 }
 
 fn counted(amount: Credits, one: &str, many: &str) -> String {
@@ -124,7 +181,7 @@ fn counted(amount: Credits, one: &str, many: &str) -> String {
 }
 
 /// Of one whom Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
-fn vouched<'a>(refusal: &Refusal) -> Option<Words<'a>> {
+fn vouched<'a>(refusal: &Refusal) -> Option<BuiltIn<'a>> {
     let detail = match refusal.code {
         _ if !refusal.vouched => return None,
         RefusalCode::MissingKey => {
@@ -138,6 +195,5 @@ fn vouched<'a>(refusal: &Refusal) -> Option<Words<'a>> {
         }
         _ => return None,
     };
-    let remedies = vec![Remedy::ContactOperator];
-    Some(Words { title: "Identity not accepted", detail: detail.to_owned(), remedies })
+    Some(("Identity not accepted", detail.to_owned(), vec![Remedy::ContactOperator]))
 }

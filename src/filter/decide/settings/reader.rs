@@ -73,7 +73,8 @@ impl<'a> Field<'a> {
         Self { path: String::new(), value }
     }
 
-    fn at(&self) -> &str {
+    /// Where it stands.
+    pub(super) fn at(&self) -> &str {
         if self.path.is_empty() { "(configuration)" } else { &self.path }
     }
 
@@ -118,6 +119,7 @@ impl<'a> Field<'a> {
         self.value.as_str()
     }
 
+    /// An object with these members; with any, where none are named.
     pub(super) fn object(&self, allowed: &[&str]) -> Result<Object<'a>, SettingsError> {
         let Json::Object(map) = self.value else {
             return Err(self.wrong_value(&format!("an object with {}", allowed.join(", "))));
@@ -127,7 +129,7 @@ impl<'a> Field<'a> {
             let name = name.as_str();
             let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
             let field = Field { path, value };
-            if !allowed.contains(&name) {
+            if !allowed.is_empty() && !allowed.contains(&name) {
                 let names: Vec<_> = allowed.iter().filter(|name| !name.starts_with('$')).copied().collect();
                 return Err(field.wrong("an unknown field", &format!("one of {}", names.join(", "))));
             }

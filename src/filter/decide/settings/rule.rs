@@ -1,7 +1,7 @@
 //! Reading one rule of the price list, and the defaults that the top level sets for all of them.
 
 use super::reader::{Field, Object};
-use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, SettingsError, StatusSet};
+use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, SettingsError, StatusSet, deprecation};
 use crate::decide::json::Json;
 use crate::decide::refusal::dialect::{self, Dialect};
 use faregate_protocol::Credits;
@@ -23,6 +23,7 @@ pub(super) struct Defaults {
     on_ledger_error: OnLedgerError,
     patience_ms: u32,
     shadow: bool,
+    warn_below: Option<Credits>,
     error_format: Option<Dialect>,
 }
 
@@ -37,6 +38,7 @@ impl Defaults {
             on_ledger_error: OnLedgerError::Refuse,
             patience_ms: PATIENCE_MS,
             shadow: false,
+            warn_below: None,
             error_format: None,
         };
         built_in.overridden_by(object)
@@ -52,6 +54,9 @@ impl Defaults {
                 .optional("patience_ms")
                 .map_or(Ok(self.patience_ms), |f| f.integer(0, 60_000))?,
             shadow: object.optional("shadow").map_or(Ok(self.shadow), |f| f.boolean())?,
+            warn_below: object
+                .optional("warn_below")
+                .map_or(Ok(self.warn_below), |f| read_amount(&f).map(Some))?,
             error_format: object
                 .optional("error_format")
                 .map_or(Ok(self.error_format), |f| read_format(&f))?,
@@ -71,26 +76,23 @@ pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Res
         "on_ledger_error",
         "patience_ms",
         "shadow",
+        "warn_below",
         "error_format",
+        "deprecated",
+        "retired",
         "$comment",
     ])?;
     let name = rule.optional("name").map_or(Ok(format!("rule-{}", number + 1)), |f| read_name(&f))?;
     let matches = rule.optional("match").map_or(Ok(Match::default()), |f| read_match(&f))?;
-    let price = read_price(&rule.required("price")?)?;
-    build(name, matches, price, &rule, defaults)
+    build(name, matches, false, &rule, defaults)
 }
 
 /// Reads `otherwise`: `"free"`, or an object with a price and what a rule may override.
 pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<Rule, SettingsError> {
     let name = OTHERWISE.to_owned();
     if field.as_str() == Some("free") {
-        return build(
-            name,
-            Match::default(),
-            None,
-            &Field::root(&Json::Object(Vec::new())).object(&[])?,
-            defaults,
-        );
+        let nothing = Json::Object(Vec::new());
+        return build(name, Match::default(), true, &Field::root(&nothing).object(&[])?, defaults);
     }
     if !field.is_object() {
         return Err(field.wrong_value("\"free\", or an object such as {\"price\": \"1\"}"));
@@ -103,20 +105,29 @@ pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Result<R
         "on_ledger_error",
         "patience_ms",
         "shadow",
+        "warn_below",
         "error_format",
+        "deprecated",
+        "retired",
         "$comment",
     ])?;
-    let price = read_price(&rule.required("price")?)?;
-    build(name, Match::default(), price, &rule, defaults)
+    build(name, Match::default(), false, &rule, defaults)
 }
 
 fn build(
     name: String,
     matches: Match,
-    price: Option<Credits>,
+    free: bool,
     rule: &Object<'_>,
     defaults: &Defaults,
 ) -> Result<Rule, SettingsError> {
+    let retired = rule.optional("retired").map_or(Ok(false), |flag| flag.boolean())?;
+    // What nobody gets any more needs no price.
+    let price = if free || (retired && rule.optional("price").is_none()) {
+        None
+    } else {
+        read_price(&rule.required("price")?)?
+    };
     let with = defaults.overridden_by(rule)?;
     Ok(Rule {
         name,
@@ -128,7 +139,13 @@ fn build(
         on_ledger_error: with.on_ledger_error,
         patience_ms: with.patience_ms,
         shadow: with.shadow,
+        warn_below: with.warn_below,
         error_format: with.error_format,
+        deprecated: match rule.optional("deprecated") {
+            Some(field) => Some(deprecation::read(&field)?),
+            None => None,
+        },
+        retired,
     })
 }
 
@@ -209,10 +226,11 @@ fn read_on_ledger_error(field: &Field<'_>) -> Result<OnLedgerError, SettingsErro
         return Err(field.wrong_value(allowed));
     }
     let amount = field.object(&["allow_up_to"])?.required("allow_up_to")?;
-    match read_price(&amount)? {
-        Some(most) => Ok(OnLedgerError::AllowUpTo(most)),
-        None => Err(amount.wrong_value("a decimal string such as \"10\"")),
-    }
+    read_amount(&amount).map(OnLedgerError::AllowUpTo)
+}
+
+fn read_amount(field: &Field<'_>) -> Result<Credits, SettingsError> {
+    read_price(field)?.ok_or_else(|| field.wrong_value("a decimal string such as \"10\""))
 }
 
 fn read_match(field: &Field<'_>) -> Result<Match, SettingsError> {

@@ -120,6 +120,7 @@ fn plan(plan: Plan) -> NewPlan {
         concurrent: plan.concurrent,
         products: plan.products,
         remainder: Some(plan.remainder).filter(|whose| *whose != Remainder::default()),
+        warn_below: plan.warn_below,
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn change(
     let changes = plan_words::read_change(body)?;
     if changes == Changes::default() {
         let why = "changes nothing; name what is to be different: quota, period, every, anchor, time_zone, rollover, \
-            beyond, overdraft, rate_per_second, burst, concurrent, products, remainder";
+            beyond, overdraft, rate_per_second, burst, concurrent, products, remainder, warn_below";
         return Err(Invalid { field: None, reason: format!("the request {why}") }.into());
     }
     let command = Command::ChangePlan { name, changes, at_once };

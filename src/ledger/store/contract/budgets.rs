@@ -70,6 +70,8 @@ fn contract(standing: Standing) -> Contract {
         limits: Limits::default(),
         products: None,
         remainder: Remainder::Customer,
+        running: None,
+        warn_below: None,
     }
 }
 

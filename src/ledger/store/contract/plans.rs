@@ -4,7 +4,7 @@ use super::{World, asking, credits, fresh, memo, report};
 use crate::api::{self, SubscriptionState};
 use crate::domain::AccountId;
 use crate::domain::account::Turn as AccountTurn;
-use crate::domain::contract::{Beyond, Contract, Remainder, Standing};
+use crate::domain::contract::{Beyond, Contract, Remainder, Running, Standing};
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{Changes, Edit, Terms};
 use crate::domain::subscription::{Turn, Wrong};
@@ -229,15 +229,22 @@ pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
     world.subscribe("acme", "pro", DAY).await.unwrap();
     assert_eq!(world.contract("acme").await, None, "it has not begun");
     let world = world.later(2).await;
+    let running = world.subscription("acme").await;
     let good = Contract {
         plan: "pro".into(),
         standing: Standing::Good,
         beyond: Beyond::Bought,
-        renews_at: world.subscription("acme").await.renews_at,
+        renews_at: running.renews_at,
         quota: credits(30),
         limits,
         products: terms.products.clone(),
         remainder: Remainder::Operator,
+        running: Some(Running {
+            quota: credits(30),
+            start: running.starts_at,
+            end: running.renews_at.unwrap(),
+        }),
+        warn_below: None,
     };
     assert_eq!(world.contract("acme").await, Some(good.clone()));
 

@@ -150,6 +150,7 @@ pub const TABLES: [Table; 16] = [
             ("concurrent", Number),
             ("products", Text),
             ("remainder", Text),
+            ("warn_below", Number),
         ],
     ),
     table(

@@ -5,7 +5,7 @@ use super::keep::{self, Change};
 use super::load::{self, Busy};
 use super::pool::Task;
 use super::recall::{self, Short};
-use super::sheet::{Draft, LeaseRow, Sheet};
+use super::sheet::{Draft, LeaseRow, Money, Sheet};
 use super::trouble::Trouble;
 use super::usage::{self, Reports};
 use super::{named, payers};
@@ -119,8 +119,8 @@ impl Batch<'_> {
         for (entry, row, account) in self.entries(known) {
             let alone = !needed.contains_key(&account);
             let lease = sheet.lease(row.0, row.1, account).lease;
-            let owed = sheet.money.get(&account).map(|money| money.account.books.owed).unwrap_or_default();
-            needed.insert(account, !alone || needs_grants(owed, &lease, entry));
+            let needs = |money: &Money| needs_grants(&money.account, &lease, entry);
+            needed.insert(account, !alone || sheet.money.get(&account).is_some_and(needs));
         }
         let accounts: BTreeSet<AccountNo> =
             needed.into_iter().filter_map(|(account, needed)| needed.then_some(account)).collect();

@@ -15,7 +15,7 @@ use tokio_postgres::{Error, Row};
 
 const PLAN: &str =
     "SELECT v.quota, v.unit, v.every, v.anchor, v.zone, v.rollover, v.beyond, v.overdraft, v.rate_milli, v.burst,
-      v.concurrent, v.products, v.remainder, p.name, v.version, v.made_ms
+      v.concurrent, v.products, v.remainder, v.warn_below, p.name, v.version, v.made_ms
     FROM plans p JOIN plan_versions v ON v.plan = p.no AND v.version = p.version ";
 
 fn terms(row: &Row) -> Result<StoredTerms, Error> {
@@ -33,11 +33,12 @@ fn terms(row: &Row) -> Result<StoredTerms, Error> {
         concurrent: row.try_get(10)?,
         products: row.try_get(11)?,
         remainder: row.try_get(12)?,
+        warn_below: row.try_get(13)?,
     })
 }
 
 fn show(row: &Row) -> Result<api::Plan, Trouble> {
-    Ok(shown(row.try_get(13)?, row.try_get(14)?, &terms(row)?.read()?, row.try_get(15)?))
+    Ok(shown(row.try_get(14)?, row.try_get(15)?, &terms(row)?.read()?, row.try_get(16)?))
 }
 
 /// A plan's newest version.
@@ -102,9 +103,9 @@ pub async fn change(
 async fn add(conn: &Client, no: PlanNo, version: u32, terms: &Terms, now: Timestamp) -> Result<(), Trouble> {
     let terms = StoredTerms::of(terms)?;
     let add = "INSERT INTO plan_versions (plan, version, quota, unit, every, anchor, zone, rollover, made_ms, beyond,
-          overdraft, rate_milli, burst, concurrent, products, remainder)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    let row: [&(dyn ToSql + Sync); 16] = [
+          overdraft, rate_milli, burst, concurrent, products, remainder, warn_below)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    let row: [&(dyn ToSql + Sync); 17] = [
         &no.0,
         &i64::from(version),
         &terms.quota,
@@ -121,6 +122,7 @@ async fn add(conn: &Client, no: PlanNo, version: u32, terms: &Terms, now: Timest
         &terms.concurrent,
         &terms.products,
         &terms.remainder,
+        &terms.warn_below,
     ];
     conn.execute(add, &row).await?;
     Ok(())
@@ -137,7 +139,7 @@ pub async fn find(conn: &Client, name: &str) -> Result<(PlanNo, Version), Troubl
 async fn version(conn: &Client, no: PlanNo, version: i64) -> Result<Version, Trouble> {
     let sql =
         "SELECT quota, unit, every, anchor, zone, rollover, beyond, overdraft, rate_milli, burst, concurrent,
-          products, remainder FROM plan_versions WHERE plan = $1 AND version = $2";
+          products, remainder, warn_below FROM plan_versions WHERE plan = $1 AND version = $2";
     let found = conn.query_one(&conn.prepare_cached(sql).await?, &[&no.0, &version]).await?;
     Ok(Version { number: number(version), terms: terms(&found)?.read()? })
 }

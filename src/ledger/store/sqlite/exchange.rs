@@ -57,7 +57,7 @@ fn one(
         return Ok((unknown(entry), false));
     };
     let lease = leases::load(work.conn, gateway, key.no, account.no)?;
-    let grants = if needs_grants(account.books.owed, &lease, entry) {
+    let grants = if needs_grants(&account, &lease, entry) {
         money::grants(work.conn, account.no, Some(&lease))?
     } else {
         Vec::new()

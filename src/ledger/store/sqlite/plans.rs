@@ -34,6 +34,7 @@ fn terms(row: &Row<'_>) -> rusqlite::Result<StoredTerms> {
         concurrent: row.get("concurrent")?,
         products: row.get("products")?,
         remainder: row.get("remainder")?,
+        warn_below: row.get("warn_below")?,
     })
 }
 
@@ -106,8 +107,8 @@ fn add(conn: &Connection, no: PlanNo, version: u32, terms: &Terms, now: Timestam
     let terms = StoredTerms::of(terms)?;
     conn.prepare_cached(
         "INSERT INTO plan_versions (plan, version, quota, unit, every, anchor, zone, rollover, made_ms, beyond,
-           overdraft, rate_milli, burst, concurrent, products, remainder)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+           overdraft, rate_milli, burst, concurrent, products, remainder, warn_below)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         no.0,
@@ -126,6 +127,7 @@ fn add(conn: &Connection, no: PlanNo, version: u32, terms: &Terms, now: Timestam
         terms.concurrent,
         terms.products,
         terms.remainder,
+        terms.warn_below,
     ])?;
     Ok(())
 }

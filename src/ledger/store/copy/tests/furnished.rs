@@ -114,6 +114,7 @@ fn enterprise() -> Terms {
             product("img", Pricing::Fixed(credits(4))),
         ]),
         remainder: Remainder::Operator,
+        warn_below: Some(credits(25)),
         ..World::terms(300)
     }
 }

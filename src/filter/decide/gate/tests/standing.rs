@@ -1,0 +1,263 @@
+//! What callers are shown of how they stand.
+
+use super::*;
+use crate::decide::account_view::{PATH, View};
+use faregate_protocol::exchange::{Pricing, Product, Quota, Rate};
+
+fn told(warn_below: Option<Credits>) -> Standing {
+    let quota = Quota {
+        size: credits(1_000),
+        window_s: 3_600,
+        resets_at: "2026-12-01T00:00:00Z".into(),
+        resets_in_s: 1_800,
+    };
+    let limits = Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 5 }), concurrent: None };
+    Standing { available: Credits::ZERO, quota: Some(quota), limits, warn_below }
+}
+
+fn bank(available: i64, warn_below: Option<Credits>) -> Bank {
+    Bank { standing: Some(told(warn_below)), ..Bank::with(available) }
+}
+
+fn all_headers() -> Value {
+    json!({"response_headers": ["charge", "balance", "ratelimit"]})
+}
+
+/// Pays at `now`, and waits for the ledger if need be.
+fn pay(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64, path: &str) -> Charge {
+    match arrive(gate, now, 7, path, &key()) {
+        Arrival::Waits => match talk(gate, bank, now).remove(0).outcome {
+            Outcome::Pass(Passage::Paid(charge)) => charge,
+            other => panic!("not paid: {other:?}"),
+        },
+        decided @ Arrival::Decided(_) => charge(decided),
+    }
+}
+
+/// Asks how the sender of this key stands.
+fn look(gate: &mut Gate<Memory>, now: u64, context: u32, key: &str) -> Arrival {
+    let headers = [(":method", "GET"), (":path", PATH), ("x-api-key", key)]
+        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    gate.arrive(at(now), context, &Head::new(&headers), |_| None)
+}
+
+fn header(headers: &[(&'static str, String)], name: &str) -> Option<String> {
+    headers.iter().find(|(header, _)| *header == name).map(|(_, value)| value.clone())
+}
+
+fn view_of(outcome: &Outcome) -> (&View, Value) {
+    match outcome {
+        Outcome::Show(view) => (view, serde_json::from_str(&view.body).unwrap()),
+        other => panic!("not shown: {other:?}"),
+    }
+}
+
+fn shown(arrival: &Arrival) -> Value {
+    match arrival {
+        Arrival::Decided(outcome) => view_of(outcome).1,
+        Arrival::Waits => panic!("it waits"),
+    }
+}
+
+#[test]
+fn each_answer_tells_what_was_charged_and_what_is_left() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &all_headers()), bank(100, None));
+    let mut from_slices = 0;
+    for left in (80..100).rev() {
+        let charge = pay(&mut gate, &mut bank, 1, "/");
+        from_slices += i32::from(charge.left.is_positive());
+        let headers = gate.show(at(1_501), &charge, Some(200));
+        assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "1");
+        assert_eq!(header(&headers, "x-faregate-balance").unwrap(), left.to_string());
+        assert_eq!(header(&headers, "ratelimit").unwrap(), format!(r#""plan";r={left};t=1799"#));
+        assert_eq!(
+            header(&headers, "ratelimit-policy").unwrap(),
+            r#""plan";q=1000;w=3600;qu="credits", "rate";q=2;w=1"#
+        );
+        gate.finish(&charge, |_| End::Answered(200));
+    }
+    assert_eq!(from_slices, 0, "limits leave no room for slices here");
+    let charge = pay(&mut gate, &mut bank, 1, "/");
+    let headers = gate.show(at(2), &charge, Some(503));
+    assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "0", "it will be refunded");
+    assert_eq!(header(&headers, "x-faregate-balance").unwrap(), "80");
+}
+
+#[test]
+fn what_is_sold_from_a_slice_is_told_as_exactly() {
+    let mut bank = bank(100_000, None);
+    let mut gate = gate(&Memory::default(), &json!({"response_headers": ["balance"]}));
+    let mut from_slices = 0;
+    for sold in 1..=400 {
+        let charge = pay(&mut gate, &mut bank, sold, "/");
+        from_slices += i32::from(charge.left.is_positive());
+        let headers = gate.show(at(sold), &charge, Some(200));
+        assert_eq!(header(&headers, "x-faregate-balance").unwrap(), (100_000 - sold).to_string());
+        gate.finish(&charge, |_| End::Answered(200));
+        talk(&mut gate, &mut bank, sold);
+    }
+    assert!(from_slices > 100, "{from_slices} of 400 were sold from slices");
+}
+
+#[test]
+fn who_has_little_left_is_warned_and_counted_once_until_it_has_more() {
+    for by_plan in [false, true] {
+        let threshold = by_plan.then_some(credits(17));
+        let rule = if by_plan { json!({}) } else { json!({"warn_below": "17"}) };
+        let (mut gate, mut bank) = (gate(&Memory::default(), &rule), bank(20, threshold));
+        let warnings =
+            |gate: &mut Gate<Memory>, bank: &mut Bank, now: u64, requests: u64| -> Vec<Option<String>> {
+                let mut warnings = Vec::new();
+                for _ in 0..requests {
+                    let charge = pay(gate, bank, now, "/");
+                    assert!(gate.shows(&charge));
+                    warnings.push(header(&gate.show(at(now), &charge, Some(200)), "x-faregate-low-balance"));
+                    gate.finish(&charge, |_| End::Answered(200));
+                }
+                warnings
+            };
+        assert_eq!(warnings(&mut gate, &mut bank, 1, 3), [None, None, None], "19, 18 and 17 are left");
+        assert_eq!(warnings(&mut gate, &mut bank, 1, 2), [Some("16".into()), Some("15".into())]);
+        assert_eq!(gate.take_counters().low_balance, 1);
+        bank.available += 10_000_000;
+        for ms in (51..2_000).step_by(50) {
+            talk(&mut gate, &mut bank, ms);
+        }
+        assert_eq!(warnings(&mut gate, &mut bank, 2_001, 1), [None], "it has topped up");
+        assert_eq!(warnings(&mut gate, &mut bank, 2_001, 9).last().unwrap().as_deref(), Some("15"));
+        assert_eq!(gate.take_counters().low_balance, 1, "once more");
+    }
+}
+
+#[test]
+fn nothing_is_shown_that_nobody_asked_for() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(20, None));
+    let charge = pay(&mut gate, &mut bank, 1, "/");
+    assert!(!gate.shows(&charge));
+    assert_eq!(gate.show(at(1), &charge, Some(200)), []);
+}
+
+#[test]
+fn a_caller_sees_how_it_stands_and_pays_nothing_for_it() {
+    let settings = json!({"top_up_url": "https://x.example/pay?a={account}", "upgrade_url": "https://x.example/plans",
+        "rules": [
+            {"name": "free", "match": {"path": {"exact": "/free"}, "methods": ["GET", "HEAD"]}, "price": "free"},
+            {"name": "chat", "match": {"host": "api.example.com", "path": {"prefix": "/chat"}}, "price": "4", "product": "chat"},
+            {"name": "video", "match": {"path": {"template": "/v/{}/x"}, "headers": [{"name": "x-a"}]}, "price": "4", "product": "video"},
+            {"name": "old", "match": {"path": {"exact": "/old"}}, "retired": true, "deprecated": {"since": "2026-01-01"}}]});
+    let mut bank = bank(7, Some(credits(5)));
+    bank.facts.products =
+        Some(vec![Product { name: "chat".into(), pricing: Pricing::Times(Credits::from_micros(500_000)) }]);
+    let mut gate = gate(&Memory::default(), &settings);
+    assert_eq!(look(&mut gate, 1, 1, &key()), Arrival::Waits);
+    let outcome = talk(&mut gate, &mut bank, 1).remove(0).outcome;
+    let (view, body) = view_of(&outcome);
+    assert_eq!(
+        body,
+        json!({
+            "account": "acme", "key": "key_1", "plan": "pro", "balance": "7", "unit": "credits", "warn_below": "5",
+            "quota": {"size": "1000", "window_s": 3600, "resets_at": "2026-12-01T00:00:00Z", "resets_in_s": 1800},
+            "limits": {"requests_per_second": "2.5", "burst": 5},
+            "prices": [
+                {"rule": "free", "path": "/free", "methods": ["GET", "HEAD"], "price": "free"},
+                {"rule": "chat", "host": "api.example.com", "path_prefix": "/chat", "product": "chat", "price": "2"},
+                {"rule": "video", "path_template": "/v/{}/x", "headers": ["x-a"], "product": "video", "included": false},
+                {"rule": "old", "path": "/old", "deprecated": true, "retired": true},
+                {"rule": "otherwise", "price": "1"},
+            ],
+            "links": {"top_up": "https://x.example/pay?a=acme", "upgrade": "https://x.example/plans"},
+        })
+    );
+    assert_eq!(header(&view.headers, "ratelimit").unwrap(), r#""plan";r=7;t=1800"#);
+    assert_eq!(header(&view.headers, "cache-control").unwrap(), "no-store");
+    let ask = bank.messages.last().unwrap().entries[0].ask.unwrap();
+    assert_eq!((ask.least, ask.need, ask.want), Default::default(), "it asks for no credits");
+    let counters = gate.take_counters();
+    assert_eq!((counters.views, counters.admitted), (1, 0));
+}
+
+#[test]
+fn one_who_looks_all_the_time_costs_a_question_per_second() {
+    for available in [0, 50] {
+        let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(available, None));
+        let mut asked = 0;
+        for ms in (1..5_000).step_by(20) {
+            if look(&mut gate, ms, 1, &key()) == Arrival::Waits {
+                asked += 1;
+                let answers = talk(&mut gate, &mut bank, ms);
+                assert_eq!(view_of(&answers[0].outcome).1["balance"], available.to_string());
+            }
+        }
+        assert!((4..=6).contains(&asked), "{asked} questions in 5 s");
+    }
+}
+
+#[test]
+fn what_was_paid_meanwhile_shows_at_once() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
+    let charge = pay(&mut gate, &mut bank, 1, "/");
+    gate.finish(&charge, |_| End::Answered(200));
+    let view = shown(&look(&mut gate, 2, 1, &key()));
+    assert_eq!(view["balance"], "49");
+}
+
+#[test]
+fn who_pays_and_who_looks_may_wait_together() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
+    assert_eq!(look(&mut gate, 1, 1, &key()), Arrival::Waits);
+    assert_eq!(arrive(&mut gate, 1, 2, "/", &key()), Arrival::Waits);
+    let answers = talk(&mut gate, &mut bank, 1);
+    let ask = bank.messages[0].entries[0].ask.unwrap();
+    assert_eq!((ask.least, ask.need), (credits(1), credits(1)), "the cheapest that pays counts");
+    assert!(matches!(answers[0].outcome, Outcome::Show(_)) && answers[0].context == 1, "{answers:?}");
+    assert!(matches!(answers[1].outcome, Outcome::Pass(Passage::Paid(_))) && answers[1].context == 2);
+}
+
+#[test]
+fn without_a_key_there_is_the_price_list_or_nothing() {
+    let look = |settings: &Value| {
+        let mut gate = gate(&Memory::default(), settings);
+        let headers =
+            [(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), format!("{PATH}?x=1").into())];
+        gate.arrive(at(1), 1, &Head::new(&headers), |_| None)
+    };
+    let view = shown(&look(&json!({"publish_prices": true})));
+    assert_eq!(view["prices"].as_array().map(Vec::len), Some(3));
+    assert_eq!(view.get("account").or(view.get("balance")), None);
+    let refused = |arrival: Arrival| match arrival {
+        Arrival::Decided(outcome) => refused_with(&outcome),
+        Arrival::Waits => None,
+    };
+    assert_eq!(refused(look(&json!({}))), Some(RefusalCode::MissingKey));
+    let watching = look(&json!({"otherwise": {"price": "1", "shadow": true}}));
+    assert_eq!(refused(watching), Some(RefusalCode::MissingKey), "the API has no such page");
+}
+
+#[test]
+fn an_api_that_has_such_a_page_itself_keeps_it() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"account_view": false})), bank(50, None));
+    assert_eq!(look(&mut gate, 1, 1, &key()), Arrival::Waits);
+    let answers = talk(&mut gate, &mut bank, 1);
+    assert!(
+        matches!(&answers[0].outcome, Outcome::Pass(Passage::Paid(charge)) if charge.price == credits(1))
+    );
+}
+
+#[test]
+fn an_unknown_key_and_a_suspended_account_are_refused_and_a_silent_ledger_is_our_fault() {
+    let mut gate = gate(&Memory::default(), &json!({}));
+    let mut bank = bank(50, None);
+    let stranger = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
+    assert_eq!(look(&mut gate, 1, 1, &stranger), Arrival::Waits);
+    let answers = talk(&mut gate, &mut bank, 1);
+    assert_eq!(refused_with(&answers[0].outcome), Some(RefusalCode::InvalidKey));
+    bank.refuse = Some(RefusalCode::AccountSuspended);
+    assert_eq!(look(&mut gate, 2, 2, &key()), Arrival::Waits);
+    let answers = talk(&mut gate, &mut bank, 2);
+    assert_eq!(refused_with(&answers[0].outcome), Some(RefusalCode::AccountSuspended));
+    runs(&mut gate, 51, 2_000);
+    assert_eq!(look(&mut gate, 2_000, 3, &key()), Arrival::Waits);
+    let message = gate.next_message(at(2_000)).unwrap();
+    let answers = gate.answered(at(2_000), message.id, None);
+    assert_eq!(refused_with(&answers[0].outcome), Some(RefusalCode::LedgerUnavailable));
+}

@@ -1,0 +1,100 @@
+//! How a payer stands, as the ledger told it last: kept in its record for callers to see.
+//!
+//! What must hold: nothing is decided by it. In a record it comes last, so that a charge doesn't look at it.
+
+use crate::decide::moment::Moment;
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{Limits, Rate, Standing};
+
+/// How many numbers stand before the text.
+const NUMBERS: usize = 9;
+
+/// How a payer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When this was heard.
+    pub told_at: Moment,
+    /// What the payer could still draw then, beyond what its leases held.
+    pub available: Credits,
+    /// The quota of its plan, where it has one that is running.
+    pub quota: Option<ToldQuota>,
+    /// The plan's limits as a whole.
+    pub limits: Limits,
+    /// Below how much available the plan wants a warning.
+    pub warn_below: Option<Credits>,
+}
+
+/// A plan's quota in the period that is running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldQuota {
+    /// In full, per period.
+    pub size: Credits,
+    /// How long the period is, in seconds.
+    pub window_s: u64,
+    /// When it ends, as the ledger wrote it; never empty.
+    pub resets_at: String,
+    /// The same by the gateway's clock.
+    pub resets: Moment,
+}
+
+impl Told {
+    /// What the ledger says, heard now, as bytes for a record: numbers, then a text. An amount that isn't there is
+    /// below zero, and a limit zero.
+    pub(in crate::decide) fn encode(now: Moment, standing: &Standing) -> Vec<u8> {
+        let none = Credits::from_micros(-1);
+        let quota = standing.quota.as_ref();
+        let (size, window_s, in_s, text) = quota.map_or((none, 0, 0, ""), |quota| {
+            (quota.size, quota.window_s, quota.resets_in_s, quota.resets_at.as_str())
+        });
+        let warn_below = standing.warn_below.unwrap_or(none);
+        let rate = standing.limits.rate.unwrap_or(Rate { milli_per_s: 0, burst: 0 });
+        let numbers: [u64; NUMBERS] = [
+            now.nanos(),
+            now.plus_millis(in_s.saturating_mul(1_000)).nanos(),
+            window_s,
+            standing.available.micros().cast_unsigned(),
+            warn_below.micros().cast_unsigned(),
+            size.micros().cast_unsigned(),
+            rate.milli_per_s.into(),
+            rate.burst.into(),
+            standing.limits.concurrent.unwrap_or(0).into(),
+        ];
+        let mut out = Vec::new();
+        for number in numbers {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(text.as_bytes());
+        out
+    }
+
+    /// Whether these bytes have a threshold below which to warn.
+    pub(super) fn warns(bytes: &[u8]) -> bool {
+        Self::decode(bytes).is_some_and(|told| told.warn_below.is_some())
+    }
+
+    /// Reads these bytes; `None` when they are something else.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let mut numbers = [0; NUMBERS];
+        for number in &mut numbers {
+            let (bytes, more) = rest.split_first_chunk()?;
+            (*number, rest) = (u64::from_le_bytes(*bytes), more);
+        }
+        let [told_at, resets, window_s, available, warn_below, size, milli_per_s, burst, concurrent] =
+            numbers;
+        let amount = |number: u64| {
+            Some(Credits::from_micros(number.cast_signed())).filter(|amount| *amount >= Credits::ZERO)
+        };
+        let limit = |number| u32::try_from(number).ok().filter(|limit| *limit > 0);
+        let rate = |milli_per_s| Rate { milli_per_s, burst: limit(burst).unwrap_or(0) };
+        let resets_at = std::str::from_utf8(rest).ok()?.to_owned();
+        let quota = |size| ToldQuota { size, window_s, resets_at, resets: Moment::from_nanos(resets) };
+        Some(Self {
+            told_at: Moment::from_nanos(told_at),
+            available: amount(available)?,
+            quota: amount(size).map(quota),
+            limits: Limits { rate: limit(milli_per_s).map(rate), concurrent: limit(concurrent) },
+            warn_below: amount(warn_below),
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! The operator's own words for one refusal, in the language that was chosen for its caller.
+
+use super::link::fill_text;
+use super::{Refusal, joined};
+use crate::decide::settings::texts::Texts;
+
+/// What an operator has to say about a refusal.
+#[derive(Clone, Copy)]
+pub(super) struct Own<'a> {
+    pub(super) texts: &'a Texts,
+    pub(super) language: usize,
+    pub(super) refusal: &'a Refusal,
+}
+
+impl<'a> Own<'a> {
+    /// A text in the chosen language, or else one for everybody, with its blanks filled in; and its language's tag.
+    pub(super) fn text(&self, about: &str, part: &str) -> Option<(String, &'a str)> {
+        let mut language = self.language;
+        loop {
+            let tag = self.texts.tags().get(language)?;
+            if let Some(text) = self.texts.at(&joined(&["texts.", tag, ".", about, part])) {
+                return Some((fill_text(text, self.refusal), tag));
+            }
+            if language == 0 {
+                return None;
+            }
+            language = 0;
+        }
+    }
+}

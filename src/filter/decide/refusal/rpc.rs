@@ -1,0 +1,72 @@
+//! What the body of a JSON-RPC request says of how it may be answered.
+//!
+//! What must hold: only a tool that was called gets a result. Whoever asked for something else, or can't be heard, gets
+//! an error, which every client takes for one.
+
+use super::dialect::Dialect;
+use super::shapes::quoted;
+use crate::decide::json::{self, Json};
+
+/// The largest body that is looked at, in bytes.
+pub const MOST_BODY: usize = 128 * 1_024;
+
+/// In which dialect a request with this body is answered, and its `id` as JSON, where there is one to be found.
+pub fn reply(dialect: Dialect, body: Option<&[u8]>) -> (Dialect, Option<String>) {
+    let request = body.and_then(|body| json::parse(body).ok()).unwrap_or(Json::Null);
+    let id = request.get("id").and_then(|id| match id.as_str() {
+        Some(text) => Some(quoted(text)),
+        // JSON-RPC has no use for fractions here.
+        None => id.as_i64().map(|id| id.to_string()).or_else(|| id.as_u64().map(|id| id.to_string())),
+    });
+    let calls = id.is_some() && request.get("method").and_then(Json::as_str) == Some("tools/call");
+    let dialect = if dialect == Dialect::McpResult && !calls { Dialect::Mcp } else { dialect };
+    (dialect, id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(body: &str) -> (Dialect, Option<String>) {
+        reply(Dialect::McpResult, Some(body.as_bytes()))
+    }
+
+    #[test]
+    fn only_a_tool_that_was_called_gets_a_result() {
+        let id = |text: &str| Some(text.to_owned());
+        assert_eq!(of(r#"{"id":7,"method":"tools/call"}"#), (Dialect::McpResult, id("7")));
+        assert_eq!(of(r#"{"id":"a\"","method":"tools/call"}"#), (Dialect::McpResult, id(r#""a\"""#)));
+        for (body, told) in [
+            (r#"{"id":7,"method":"initialize"}"#, id("7")),
+            (r#"{"id":7,"method":"tools/list"}"#, id("7")),
+            (r#"{"id":7,"method":"Tools/Call"}"#, id("7")),
+            (r#"{"id":7,"method":["tools/call"]}"#, id("7")),
+            (r#"{"id":7}"#, id("7")),
+            // Nobody waits for the result of a notification.
+            (r#"{"method":"notifications/initialized"}"#, None),
+            (r#"{"method":"tools/call"}"#, None),
+            (r#"{"id":null,"method":"tools/call"}"#, None),
+            (r#"{"id":1.5,"method":"tools/call"}"#, None),
+            (r#"[{"id":7,"method":"tools/call"}]"#, None),
+            ("\"tools/call\"", None),
+            ("no json", None),
+            ("", None),
+        ] {
+            assert_eq!(of(body), (Dialect::Mcp, told), "{body}");
+        }
+    }
+
+    #[test]
+    fn who_was_not_heard_gets_an_error() {
+        assert_eq!(reply(Dialect::McpResult, None), (Dialect::Mcp, None));
+    }
+
+    #[test]
+    fn an_error_is_an_error_whatever_was_asked() {
+        for method in ["tools/call", "initialize"] {
+            let body = format!(r#"{{"id":18446744073709551615,"method":"{method}"}}"#);
+            let told = reply(Dialect::Mcp, Some(body.as_bytes()));
+            assert_eq!(told, (Dialect::Mcp, Some("18446744073709551615".to_owned())));
+        }
+    }
+}

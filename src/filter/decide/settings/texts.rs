@@ -1,0 +1,125 @@
+//! The operator's own words for refusals, by language.
+//!
+//! What must hold: a text has no control characters and no blank that can't be filled in. What it has besides is any text; each
+//! format escapes it for itself.
+
+use super::SettingsError;
+use super::reader::Field;
+use crate::decide::refusal::{ACTIONS, link};
+use faregate_protocol::RefusalCode;
+
+/// The most languages, `*` included.
+const MAX_LANGUAGES: usize = 32;
+/// The longest language tag, in bytes.
+const MAX_TAG_BYTES: usize = 35;
+/// The longest title or label, in bytes.
+const MAX_TITLE_BYTES: usize = 500;
+/// The longest detail, in bytes.
+const MAX_DETAIL_BYTES: usize = 2_000;
+/// The first of the languages: the words for everybody whose own isn't there.
+pub const OTHERS: &str = "*";
+/// The codes of refusals, and the actions of remedies.
+const ABOUT: [&str; RefusalCode::ALL.len() + ACTIONS.len()] = {
+    let mut names = [""; RefusalCode::ALL.len() + ACTIONS.len()];
+    let (codes, actions) = names.split_at_mut(RefusalCode::ALL.len());
+    actions.copy_from_slice(&ACTIONS);
+    let mut rest: (&mut [&str], &[RefusalCode]) = (codes, &RefusalCode::ALL);
+    while let ([name, names @ ..], [code, codes @ ..]) = rest {
+        *name = code.as_str();
+        rest = (names, codes);
+    }
+    names
+};
+
+/// All words of the operator's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    tags: Vec<String>,
+    /// Where each text stands in the configuration, such as `texts.de.top_up`, and the text, in which blanks are to be filled in.
+    texts: Vec<(String, String)>,
+}
+
+/// What is read first of a refusal, behind its code.
+pub const TITLE: &str = ".title";
+/// What is read next, behind its code.
+pub const DETAIL: &str = ".detail";
+/// What a remedy is called: nothing stands behind its action.
+pub const LABEL: &str = "";
+
+impl Texts {
+    /// Whether there are none, as without such a configuration.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// The languages' tags as the operator writes them; the first, `*`, stands for everybody whose own isn't there.
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// A text by its place.
+    pub fn at(&self, place: &str) -> Option<&str> {
+        self.texts.iter().find(|(known, _)| known == place).map(|(_, text)| text.as_str())
+    }
+
+    /// Reads an object at one of three levels: by language, by what the texts are about, and by part.
+    fn read(&mut self, level: usize, field: &Field<'_>) -> Result<(), SettingsError> {
+        let allowed: [&[&str]; 3] = [&[], &ABOUT, &["title", "detail"]];
+        if level == 0 && !field.is_object() {
+            return Err(field.wrong_value("an object from language tags to texts"));
+        }
+        let object = field.object(allowed.get(level).copied().unwrap_or_default())?;
+        if object.members().len() > MAX_LANGUAGES {
+            return Err(field.wrong("too many languages", "at most 32"));
+        }
+        if level == 2 && object.members().is_empty() {
+            return Err(field.wrong("nothing", "title, detail, or both"));
+        }
+        for (name, field) in object.members() {
+            if level == 0 {
+                self.add_language(name, field)?;
+            }
+            if level == 2 || (level == 1 && ACTIONS.contains(name)) {
+                let most = if *name == "detail" { MAX_DETAIL_BYTES } else { MAX_TITLE_BYTES };
+                self.texts.push((field.at().to_owned(), read_text(field, most)?));
+            } else {
+                self.read(level + 1, field)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_language(&mut self, tag: &str, field: &Field<'_>) -> Result<(), SettingsError> {
+        if tag == OTHERS {
+            return Ok(());
+        }
+        let plain = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let whole =
+            plain && !tag.starts_with('-') && !tag.ends_with('-') && (1..=MAX_TAG_BYTES).contains(&tag.len());
+        if !whole || self.tags.iter().any(|known| known.eq_ignore_ascii_case(tag)) {
+            return Err(field.wrong(
+                "no language tag, or one that is there already",
+                "at most 35 letters, digits and '-', such as \"pt-BR\", or \"*\"",
+            ));
+        }
+        self.tags.push(tag.to_owned());
+        Ok(())
+    }
+}
+
+/// Reads `texts`.
+pub(super) fn read(field: &Field<'_>) -> Result<Texts, SettingsError> {
+    let mut texts = Texts { tags: vec![OTHERS.to_owned()], texts: Vec::new() };
+    texts.read(0, field)?;
+    Ok(texts)
+}
+
+fn read_text(field: &Field<'_>, most: usize) -> Result<String, SettingsError> {
+    let text = field.text(most)?;
+    if link::is_sound(&text, &link::IN_TEXTS, |_| true) && !text.chars().any(char::is_control) {
+        return Ok(text);
+    }
+    Err(field.wrong_value(
+        "a text without control characters, with no braces but {account}, {plan}, {key}, {code}, {needed}, {available}, {resets_at} and {wait_seconds}",
+    ))
+}
