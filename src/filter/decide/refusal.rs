@@ -223,6 +223,7 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -
 }
 
 /// Lets a page of this origin read an answer, which others may get in another language.
+#[inline(never)]
 pub fn readable_for(origin: Option<&str>, by_language: bool, headers: &mut Vec<(&'static str, String)>) {
     if let Some(origin) = origin {
         set(headers, "access-control-allow-origin", origin);
@@ -242,6 +243,7 @@ fn set(headers: &mut Vec<(&'static str, String)>, name: &'static str, value: &st
     headers.push((name, value.to_owned()));
 }
 
+#[inline(never)]
 fn problem(
     refusal: &Refusal,
     around: &Surroundings<'_>,

@@ -287,6 +287,8 @@ impl Settings {
         Self::read(&value.into())
     }
 
+    // Here and below in pieces, because Envoy compiles each function in one piece.
+    #[inline(never)]
     fn read(value: &Json) -> Result<Self, SettingsError> {
         let top = Field::root(value).object(&TOP)?;
         let defaults = rule::Defaults::read(&top)?;
@@ -318,14 +320,14 @@ impl Settings {
                 .map(Field::header_value)
                 .collect::<Result<_, _>>()?,
             shown: read_shown(&top)?,
-            account_view: top.optional("account_view").map_or(Ok(true), |flag| flag.boolean())?,
-            publish_prices: top.optional("publish_prices").map_or(Ok(false), |flag| flag.boolean())?,
-            request_bodies: top.optional("request_bodies").map_or(Ok(false), |flag| flag.boolean())?,
-            log_paid: top.optional("log_paid").map_or(Ok(false), |flag| flag.boolean())?,
+            account_view: top.flag("account_view", true)?,
+            publish_prices: top.flag("publish_prices", false)?,
+            request_bodies: top.flag("request_bodies", false)?,
+            log_paid: top.flag("log_paid", false)?,
             wording: Wording {
-                top_up_url: top.optional("top_up_url").map(|url| read_url(&url)).transpose()?,
-                upgrade_url: top.optional("upgrade_url").map(|url| read_url(&url)).transpose()?,
-                type_url: top.optional("problem_type_url").map(|url| read_url(&url)).transpose()?,
+                top_up_url: read_optional_url(&top, "top_up_url")?,
+                upgrade_url: read_optional_url(&top, "upgrade_url")?,
+                type_url: read_optional_url(&top, "problem_type_url")?,
                 texts: top.optional("texts").map_or(Ok(Texts::default()), |field| texts::read(&field))?,
             },
         })
@@ -337,6 +339,7 @@ impl Settings {
     }
 }
 
+#[inline(never)]
 fn read_ledger(field: &Field<'_>) -> Result<Ledger, SettingsError> {
     let ledger = field.object(&["cluster", "authority", "token", "timeout_ms"])?;
     let cluster = ledger.required("cluster")?.text(256)?;
@@ -348,6 +351,7 @@ fn read_ledger(field: &Field<'_>) -> Result<Ledger, SettingsError> {
     })
 }
 
+#[inline(never)]
 fn read_token(field: &Field<'_>) -> Result<Token, SettingsError> {
     let allowed = "{\"env\": NAME} for an environment variable of the VM, or {\"value\": TOKEN}";
     if !field.is_object() {
@@ -362,6 +366,7 @@ fn read_token(field: &Field<'_>) -> Result<Token, SettingsError> {
     }
 }
 
+#[inline(never)]
 fn read_identity(field: &Field<'_>) -> Result<Identity, SettingsError> {
     let allowed = "exactly one of {\"header\": NAME}, {\"bearer\": true}, {\"query\": NAME}, {\"cookie\": NAME}, {\"property\": [PATH …]}";
     let object = field.object(&["header", "bearer", "query", "cookie", "property"])?;
@@ -387,6 +392,7 @@ fn read_identity(field: &Field<'_>) -> Result<Identity, SettingsError> {
     }
 }
 
+#[inline(never)]
 fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
     let Some(field) = field else {
         return Ok(Forward { account: true, key: false, plan: false, charge: false });
@@ -406,6 +412,7 @@ fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
     Ok(forward)
 }
 
+#[inline(never)]
 fn read_shown(top: &Object<'_>) -> Result<Shown, SettingsError> {
     let mut shown = Shown::default();
     for item in top.list("response_headers", 3)? {
@@ -419,6 +426,12 @@ fn read_shown(top: &Object<'_>) -> Result<Shown, SettingsError> {
     Ok(shown)
 }
 
+#[inline(never)]
+fn read_optional_url(top: &Object<'_>, name: &str) -> Result<Option<String>, SettingsError> {
+    top.optional(name).map(|url| read_url(&url)).transpose()
+}
+
+#[inline(never)]
 fn read_url(field: &Field<'_>) -> Result<String, SettingsError> {
     let url = field.header_value()?;
     let plain =

@@ -16,6 +16,7 @@ const MCP: &str = r#"{"jsonrpc":"2.0","id":%i,"error":{"code":%n,"message":%d,"d
 const MCP_RESULT: &str = r#"{"jsonrpc":"2.0","id":%i,"result":{"resultType":"complete","isError":true,"content":[{"type":"text","text":%d}],"structuredContent":%p}}"#;
 
 /// A refusal in this dialect. `problem` is the whole problem document, which most dialects carry somewhere.
+#[inline(never)]
 pub(super) fn answer(
     around: &Surroundings<'_>,
     code: RefusalCode,
@@ -94,6 +95,7 @@ pub(in crate::decide) fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
+#[inline(never)]
 fn text(status: u16, words: &Words<'_>) -> String {
     let mut text = format!("{status} {}\n\n{}\n", words.title, words.detail);
     for remedy in &words.remedies {

@@ -232,6 +232,12 @@ impl<'a> Object<'a> {
         self.optional(name).ok_or_else(|| SettingsError::new(&path, "nothing", "this field; it is required"))
     }
 
+    /// A boolean, or what holds where the field is absent.
+    #[inline(never)]
+    pub(super) fn flag(&self, name: &str, absent: bool) -> Result<bool, SettingsError> {
+        self.optional(name).map_or(Ok(absent), |field| field.boolean())
+    }
+
     /// The items of a list, none where the field is absent.
     pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<Field<'a>>, SettingsError> {
         self.optional(name).map_or(Ok(Vec::new()), |field| field.list(most))

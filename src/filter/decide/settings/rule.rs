@@ -53,7 +53,7 @@ impl Defaults {
             patience_ms: object
                 .optional("patience_ms")
                 .map_or(Ok(self.patience_ms), |f| f.integer(0, 60_000))?,
-            shadow: object.optional("shadow").map_or(Ok(self.shadow), |f| f.boolean())?,
+            shadow: object.flag("shadow", self.shadow)?,
             warn_below: object
                 .optional("warn_below")
                 .map_or(Ok(self.warn_below), |f| read_amount(&f).map(Some))?,
@@ -121,7 +121,7 @@ fn build(
     rule: &Object<'_>,
     defaults: &Defaults,
 ) -> Result<Rule, SettingsError> {
-    let retired = rule.optional("retired").map_or(Ok(false), |flag| flag.boolean())?;
+    let retired = rule.flag("retired", false)?;
     // What nobody gets any more needs no price.
     let price = if free || (retired && rule.optional("price").is_none()) {
         None
