@@ -178,6 +178,14 @@ async fn a_caller_may_ask_how_it_stands_for_nothing() {
     bank.balance_becomes("acme", "available", "113").await;
     bank.audit().await;
 
+    let head = reqwest::Client::new().head(world.gate().url(VIEW)).header("x-api-key", key[0].1).send().await;
+    let head = head.expect("an answer");
+    assert_eq!(
+        (head.status().as_u16(), head.headers()["content-type"].to_str().ok()),
+        (200, Some("application/json"))
+    );
+    assert_eq!(head.bytes().await.expect("the end").len(), 0, "a HEAD has no body");
+
     let nobody = get(world.gate(), VIEW, &[]).await;
     assert_eq!((nobody.status, &nobody.body["code"]), (401, &json!("missing_key")));
     let unknown = get(world.gate(), VIEW, &[("x-api-key", "fg_live_typo")]).await;

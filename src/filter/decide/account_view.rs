@@ -265,3 +265,46 @@ fn links(settings: &Settings, caller: Option<&Caller<'_>>) -> Option<String> {
     }
     (object.0.len() > 1).then(|| object.end('}'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use faregate_protocol::exchange::{Limits, Rate};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const HOSTILE: &str = "[\"'<>&\\\\{}\\r\\n\\t\u{0}é✓ a-z0-9/._:-]{1,40}";
+
+    proptest! {
+        #[test]
+        fn no_name_and_no_path_break_it(
+            account in HOSTILE, key in HOSTILE, plan in proptest::option::of(HOSTILE), path in "/[\"'<>&\\\\\\r\\né a-z]{0,40}", resets_at in HOSTILE,
+            available in 0..i64::MAX, numbers in any::<[u64; 3]>(), milli_per_s in 1_u32.., burst in any::<u32>(),
+        ) {
+            let settings = Settings::from_value(&json!({
+                "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
+                "rules": [{"match": {"path": {"exact": path}}, "price": "1"}], "otherwise": "free",
+                "top_up_url": "https://x.example/?a={account}&p={plan}&k={key}"
+            })).unwrap();
+            let facts = Facts { account: account.clone(), key: key.clone(), plan: plan.clone(), ..Facts::default() };
+            let [window_s, resets, now] = numbers;
+            let available = Credits::from_micros(available);
+            let told = Told {
+                told_at: Moment::ZERO,
+                available,
+                quota: Some(lease::ToldQuota { size: available, window_s, resets_at, resets: Moment::from_nanos(resets) }),
+                limits: Limits { rate: Some(Rate { milli_per_s, burst }), concurrent: None },
+                warn_below: Some(available),
+            };
+            let caller = Caller { facts: &facts, told: Some(&told), here: Credits::MAX, now: Moment::from_nanos(now) };
+            let View { headers, body } = view(&settings, Some(&caller));
+            let body: Value = serde_json::from_str(&body).unwrap();
+            prop_assert_eq!((body["account"].as_str(), body["key"].as_str()), (Some(account.as_str()), Some(key.as_str())));
+            prop_assert_eq!(body.get("plan").and_then(Value::as_str), plan.as_deref());
+            prop_assert_eq!(body["prices"][0]["path"].as_str(), Some(path.as_str()));
+            let link = body["links"]["top_up"].as_str().unwrap();
+            prop_assert!(link.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\".contains(&byte)), "{}", link);
+            prop_assert!(headers.iter().all(|(_, value)| value.bytes().all(|byte| (b' '..=b'~').contains(&byte))));
+        }
+    }
+}

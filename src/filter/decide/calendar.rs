@@ -69,6 +69,16 @@ impl Date<'_> {
     }
 }
 
+/// A moment of RFC 3339 in UTC as a person reads it, `1 Dec 2026, 00:00 UTC`; as it is where it is something else.
+pub fn plainly(text: &str) -> String {
+    let date = text.get(..10).filter(|_| text.ends_with('Z')).and_then(read);
+    let (Some(date), Some(day), Some(time)) = (date, text.get(8..10), text.get(11..16)) else {
+        return text.to_owned();
+    };
+    let (month, year) = (third(MONTHS, date.month - 1), text.get(..4).unwrap_or_default());
+    joined(&[day.trim_start_matches('0'), " ", month, " ", year, ", ", time, " UTC"])
+}
+
 /// One of many names of three letters.
 fn third(names: &'static str, number: u32) -> &'static str {
     let from = usize::try_from(number).unwrap_or(0) * 3;
@@ -99,6 +109,20 @@ mod tests {
     use jiff::Timestamp;
     use jiff::fmt::rfc2822::DateTimePrinter;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_person_is_told_a_moment_plainly() {
+        for (text, told) in [
+            ("2026-12-01T00:00:00Z", "1 Dec 2026, 00:00 UTC"),
+            ("2026-12-21T19:31:12.123456Z", "21 Dec 2026, 19:31 UTC"),
+            ("2026-12-21T19:31:12+01:00", "2026-12-21T19:31:12+01:00"),
+            ("2026-13-21T19:31:12Z", "2026-13-21T19:31:12Z"),
+            ("soonéZ", "soonéZ"),
+            ("", ""),
+        ] {
+            assert_eq!(plainly(text), told);
+        }
+    }
 
     #[test]
     fn a_date_is_read_and_told_as_http_has_it() {

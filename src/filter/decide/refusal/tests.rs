@@ -123,6 +123,7 @@ fn who_has_used_up_a_quota_is_told_to_wait_only_when_waiting_cures_it() {
     };
     let (status, headers, body) = render(&of(100, false));
     assert_eq!((status, &body["resets_at"]), (402, &json!("2026-12-01T00:00:00Z")));
+    assert!(body["detail"].as_str().unwrap().ends_with(". More comes on 1 Dec 2026, 00:00 UTC."), "{body}");
     assert_eq!(
         body["remedies"],
         json!([

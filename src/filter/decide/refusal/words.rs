@@ -4,6 +4,7 @@ use super::language::BUILT_IN;
 use super::link::fill;
 use super::own::Own;
 use super::{Refusal, Surroundings, cause, joined};
+use crate::decide::calendar::plainly;
 use crate::decide::settings::Wording;
 use crate::decide::settings::texts::{DETAIL, LABEL, TITLE};
 use faregate_protocol::{Credits, RefusalCode};
@@ -87,7 +88,7 @@ impl Remedy<'_> {
                 ("pay_invoice", "Pay what is due")
             }
             Self::Wait { until } => {
-                after.push_str(until);
+                after = plainly(until);
                 ("wait", "Wait until ")
             }
             Self::RaiseBudget => ("raise_budget", "Have the budget raised"),
@@ -167,7 +168,7 @@ fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wordi
             counted(available, "is", "are")
         );
         if let Some(at) = renews {
-            detail = joined(&[&detail, " More comes at ", at, "."]);
+            detail = joined(&[&detail, " More comes on ", &plainly(at), "."]);
         }
         if available.is_positive() {
             remedies.push(Remedy::ReduceCost { max: available.to_string() });
