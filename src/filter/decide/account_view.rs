@@ -93,6 +93,7 @@ impl<M: SharedMemory> Gate<M> {
     pub(super) fn served_view(
         &mut self,
         now: Moment,
+        lease: &str,
         answer: &EntryAnswer,
         record: Option<&Lease>,
         vouched: bool,
@@ -107,7 +108,9 @@ impl<M: SharedMemory> Gate<M> {
             }
             (facts, refused) => {
                 let code = refused.unwrap_or(RefusalCode::InvalidKey);
-                self.deny(Refusal { payer: facts.clone(), vouched, ..Refusal::plain(code) })
+                let refusal = Refusal { payer: facts.clone(), vouched, ..Refusal::plain(code) };
+                self.recent.remember(now, lease, refusal.clone());
+                self.deny(refusal)
             }
         }
     }

@@ -276,7 +276,7 @@ impl<M: SharedMemory> Gate<M> {
         let vouched = matches!(queue.credential, Credential::Subject(_));
         let mut resolutions = Vec::new();
         for waiter in views {
-            let outcome = self.served_view(now, answer, record.as_ref(), vouched);
+            let outcome = self.served_view(now, lease, answer, record.as_ref(), vouched);
             resolutions.push(Resolution { context: waiter.context, outcome });
         }
         let mut left = std::collections::VecDeque::new();

@@ -213,6 +213,12 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_left_of_a_quota_than_it_has() {
+        let quota = Policy::credits("plan", credits(10), 60, credits(25), 1);
+        assert_eq!(value(&fields([quota].into_iter()), "ratelimit"), r#""plan";r=10;t=1"#);
+    }
+
+    #[test]
     fn one_who_ran_into_a_limit_hears_into_which() {
         let limits = Limits { rate: Some(Rate { milli_per_s: 300, burst: 1 }), concurrent: Some(4) };
         let told = |crowded| fields(Policy::of_limits(limits, crowded, Some(3)).into_iter().flatten());

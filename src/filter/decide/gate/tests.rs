@@ -119,8 +119,15 @@ impl Bank {
         if let Some(standing) = &mut answer.standing {
             standing.available = Credits::from_micros(self.available);
         }
-        answer.lease =
-            Some(Granted { fence: lease.fence, granted, ttl_ms: 20_000, recall: false, limits: self.limits });
+        // As the ledger does: a demand of nothing opens no lease.
+        let opens = granted.is_positive() || entry.ask.is_none_or(|ask| ask.want.is_positive());
+        answer.lease = opens.then_some(Granted {
+            fence: lease.fence,
+            granted,
+            ttl_ms: 20_000,
+            recall: false,
+            limits: self.limits,
+        });
         answer
     }
 }

@@ -4,6 +4,7 @@ mod language;
 mod texts;
 
 use super::*;
+use crate::decide::moment::Moment;
 use crate::decide::settings::Settings;
 use crate::decide::settings::texts::Texts;
 use serde_json::{Value, json};
@@ -276,4 +277,41 @@ fn a_page_of_an_allowed_origin_may_read_what_it_must() {
     assert!(header(&answer, "access-control-expose-headers").unwrap().contains("retry-after"));
     assert_eq!(header(&answer, "vary"), Some("origin"));
     assert_eq!(header(&told(Dialect::Problem, &short()), "vary"), None);
+}
+
+#[test]
+fn what_stands_in_the_way_has_a_name_of_its_own() {
+    let reset = Reset {
+        at: "2026-12-01T00:00:00Z".into(),
+        in_s: 9,
+        brings: Credits::from_micros(5_000_000),
+        size: Credits::from_micros(5_000_000),
+        window_s: 60,
+    };
+    for (code, name) in [
+        (RefusalCode::QuotaExhausted, "plan"),
+        (RefusalCode::KeyBudgetExhausted, "key-budget"),
+        (RefusalCode::TeamBudgetExhausted, "team-budget"),
+        (RefusalCode::AccountBudgetExhausted, "account-budget"),
+    ] {
+        let refusal = Refusal {
+            needed: Some(Credits::from_micros(4_000_000)),
+            available: Some(Credits::from_micros(3_900_000)),
+            reset: Some(reset.clone()),
+            ..Refusal::plain(code)
+        };
+        let answer = told(Dialect::Problem, &refusal);
+        assert_eq!(header(&answer, "ratelimit").unwrap(), format!("\"{name}\";r=3;t=9"));
+        let policy = format!("\"{name}\";q=5;w=60;qu=\"credits\"");
+        assert_eq!(header(&answer, "ratelimit-policy").unwrap(), policy);
+    }
+    let limits = Limits { rate: None, concurrent: Some(2) };
+    let plan =
+        Told { told_at: Moment::ZERO, available: Credits::ZERO, quota: None, limits, warn_below: None };
+    for (wait, says) in [(Wait::Crowd, Some("\"concurrency\";r=0")), (Wait::Rate(1), None)] {
+        let answer = told(Dialect::Problem, &Refusal::throttled(wait, Some(plan.clone())));
+        assert_eq!(header(&answer, "ratelimit"), says);
+        let policy = "\"concurrency\";q=2;qu=\"concurrent-requests\"";
+        assert_eq!(header(&answer, "ratelimit-policy"), Some(policy));
+    }
 }

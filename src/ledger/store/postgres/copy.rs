@@ -18,6 +18,10 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 
+/// How often, and after what pause, it is tried to be alone with a database.
+const ALONE_TRIES: u32 = 20;
+const ALONE_AGAIN: Duration = Duration::from_millis(100);
+
 /// No step of a copy takes longer than this, an audit of millions of rows included.
 const STEP: Duration = Duration::from_hours(1);
 /// The same for the server, which must not give up a copier that is busy elsewhere.
@@ -105,9 +109,13 @@ impl Link {
         self.run(async { self.conn.query_one(sql, &[]).await?.try_get(0) })
     }
 
+    /// Takes the lock that every ledger shares. The server notices only a moment later that one has ended.
     fn alone(&self, sql: &str) -> Result<(), CopyError> {
-        if self.run(async { self.conn.query_one(sql, &[&SERVING]).await?.try_get(0) })? {
-            return Ok(());
+        for _ in 0..ALONE_TRIES {
+            if self.run(async { self.conn.query_one(sql, &[&SERVING]).await?.try_get(0) })? {
+                return Ok(());
+            }
+            std::thread::sleep(ALONE_AGAIN);
         }
         Err(CopyError::Serving { place: self.place.clone() })
     }

@@ -130,6 +130,18 @@ fn who_has_little_left_is_warned_and_counted_once_until_it_has_more() {
 }
 
 #[test]
+fn what_a_rule_calls_low_counts_more_than_what_the_plan_does() {
+    let (mut gate, mut bank) =
+        (gate(&Memory::default(), &json!({"warn_below": "5"})), bank(20, Some(credits(17))));
+    for left in (2..20).rev() {
+        let charge = pay(&mut gate, &mut bank, 1, "/");
+        let warning = header(&gate.show(at(1), &charge, Some(200)), "x-faregate-low-balance");
+        assert_eq!(warning.is_some(), left < 5, "{left} are left");
+        gate.finish(&charge, |_| End::Answered(200));
+    }
+}
+
+#[test]
 fn nothing_is_shown_that_nobody_asked_for() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(20, None));
     let charge = pay(&mut gate, &mut bank, 1, "/");
@@ -251,6 +263,15 @@ fn an_unknown_key_and_a_suspended_account_are_refused_and_a_silent_ledger_is_our
     assert_eq!(look(&mut gate, 1, 1, &stranger), Arrival::Waits);
     let answers = talk(&mut gate, &mut bank, 1);
     assert_eq!(refused_with(&answers[0].outcome), Some(RefusalCode::InvalidKey));
+    let again = look(&mut gate, 2, 1, &stranger);
+    assert!(
+        matches!(&again, Arrival::Decided(outcome) if refused_with(outcome) == Some(RefusalCode::InvalidKey)),
+        "it is remembered"
+    );
+    bank.refuse = Some(RefusalCode::QuotaExhausted);
+    assert_eq!(look(&mut gate, 2, 2, &key()), Arrival::Waits);
+    let answers = talk(&mut gate, &mut bank, 2);
+    assert_eq!(view_of(&answers[0].outcome).1["account"], "acme", "who has nothing left may look");
     bank.refuse = Some(RefusalCode::AccountSuspended);
     assert_eq!(look(&mut gate, 2, 2, &key()), Arrival::Waits);
     let answers = talk(&mut gate, &mut bank, 2);
