@@ -11,7 +11,7 @@ use super::moment::Moment;
 use super::refusal::{Refusal, link, quoted};
 use super::request::Head;
 use super::rules;
-use super::settings::{HeaderMatch, Identity, PathMatch, Rule, Settings};
+use super::settings::{HeaderMatch, PathMatch, Rule, Settings};
 use super::shared::{self, SharedMemory};
 use super::standing::{self, Header};
 use faregate_protocol::exchange::{EntryAnswer, Facts};
@@ -62,8 +62,8 @@ impl<M: SharedMemory> Gate<M> {
                 return Arrival::Decided(self.shown(view(&self.settings, None)));
             }
             Err(why) => {
-                let vouched = self.settings.identities.iter().all(|it| matches!(it, Identity::Property(_)));
-                return Arrival::Decided(self.deny(Refusal { vouched, ..no_credential(why) }));
+                let refusal = no_credential(why, &self.settings.identities);
+                return Arrival::Decided(self.deny(refusal));
             }
         };
         let lease = self.names.lease(&credential);

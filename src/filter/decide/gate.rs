@@ -226,8 +226,8 @@ impl<M: SharedMemory> Gate<M> {
         let credential = match identity::find(&self.settings.identities, head, property) {
             Ok(credential) => credential,
             Err(why) => {
-                let vouched = self.settings.identities.iter().all(|it| matches!(it, Identity::Property(_)));
-                return Arrival::Decided(self.refuse(number, Refusal { vouched, ..no_credential(why) }));
+                let refusal = no_credential(why, &self.settings.identities);
+                return Arrival::Decided(self.refuse(number, refusal));
             }
         };
         let lease = self.names.lease(&credential);
@@ -458,7 +458,9 @@ impl<M: SharedMemory> Gate<M> {
     }
 }
 
-pub(super) fn no_credential(why: NoCredential) -> Refusal {
+/// The refusal of one who shows no credential in any of these places.
+pub(super) fn no_credential(why: NoCredential, places: &[Identity]) -> Refusal {
+    let vouched = places.iter().all(|place| matches!(place, Identity::Property(_)));
     let (code, hint) = match why {
         NoCredential::Missing => (RefusalCode::MissingKey, None),
         NoCredential::Malformed => (
@@ -471,7 +473,7 @@ pub(super) fn no_credential(why: NoCredential) -> Refusal {
             (RefusalCode::InvalidKey, Some("The API key was sent more than once: send it once."))
         }
     };
-    Refusal { hint, ..Refusal::plain(code) }
+    Refusal { hint, vouched, ..Refusal::plain(code) }
 }
 
 #[cfg(test)]
