@@ -2,6 +2,7 @@
 
 use harness::{Process, envoy, free_port};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub name: String,
     pub filter: Option<Value>,
     pub workers: u32,
+    /// The program that runs Envoy, with its arguments, if it isn't run by itself.
+    pub under: Vec<OsString>,
 }
 
 impl Envoy {
@@ -37,7 +40,9 @@ impl Envoy {
         let name = plan.name.as_str();
         let file = dir.join(format!("{name}.json"));
         std::fs::write(&file, config(plan, behind, port, admin).to_string()).expect("a file");
-        let mut command = Command::new(envoy());
+        let program: Vec<OsString> = plan.under.iter().cloned().chain([envoy().into()]).collect();
+        let mut command = Command::new(&program[0]);
+        command.args(&program[1..]);
         command.arg("-c").arg(&file).args(["--concurrency", &plan.workers.to_string()]);
         command.args(["--disable-hot-restart", "--log-level", "error"]);
         let log = dir.join(format!("{name}.log"));

@@ -4,13 +4,14 @@
 //! several times over, so that a machine that is slow for a while is slow for all of them. What is compared is
 //! the median of each variant, as a ratio to bare Envoy. CPU comes from the process's own accounting.
 //!
-//! `bench paths` compares the ways of charging, `bench growth` shows what grows with what, and `bench ledger`
+//! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench growth` shows what grows with what, and `bench ledger`
 //! how much the ledger takes. All that is measured stands in `target/bench/<name>.json`.
 
 mod client;
 mod envoy;
 mod figures;
 mod growth;
+mod instructions;
 mod ledger;
 mod limitador;
 mod load;
@@ -26,6 +27,7 @@ mod variant;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: bench paths [ROUNDS SECONDS [VARIANT …]]
+       bench instructions [REQUESTS [VARIANT …]]
        bench growth [ROUNDS SECONDS [ACCOUNTS]]
        bench ledger [ROUNDS SECONDS [ACCOUNTS]]";
 
@@ -47,6 +49,13 @@ fn main() -> ExitCode {
 /// Runs what these words say; `None` when they say nothing that makes sense.
 fn run(words: &[&str]) -> Option<()> {
     let (what, rest) = words.split_first()?;
+    if *what == "instructions" {
+        match rest {
+            [] => instructions::run(2_000, rest),
+            [requests, only @ ..] => instructions::run(number(requests)?, only),
+        }
+        return Some(());
+    }
     let (rounds, seconds, rest) = match rest {
         [] => (None, None, rest),
         [rounds, seconds, rest @ ..] => (Some(number(rounds)?), Some(number(seconds)?), rest),

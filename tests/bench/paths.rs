@@ -37,7 +37,7 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
             let is_there = variant != Variant::RateLimit || limitador.is_some();
             if is_there && (only.is_empty() || only.contains(&variant.name())) {
                 let filter = variant.filter(&nothing());
-                let plan = Plan { name: variant.name().to_owned(), filter, workers: 1 };
+                let plan = Plan { name: variant.name().to_owned(), filter, workers: 1, under: Vec::new() };
                 let envoy = Envoy::start(dir.path(), &plan, behind).await;
                 let key = key(&bank, variant).await;
                 contenders.push(Contender { variant, envoy, key, runs: Vec::new() });

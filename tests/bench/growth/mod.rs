@@ -55,7 +55,12 @@ pub fn run(rounds: u32, seconds: u32, accounts: u32) {
 impl Ground {
     /// Starts an Envoy with the gate in it, which has these members in its configuration.
     fn gate(&self, name: &str, workers: u32, more: &Value) -> Envoy {
-        let plan = Plan { name: name.to_owned(), filter: Some(crate::variant::gate(more)), workers };
+        let plan = Plan {
+            name: name.to_owned(),
+            filter: Some(crate::variant::gate(more)),
+            workers,
+            under: Vec::new(),
+        };
         let behind =
             Behind { upstream: self.upstream, ledger: self.ledger.bank.gateway_port, ..Behind::default() };
         self.services.block_on(Envoy::start(self.dir.path(), &plan, behind))

@@ -1,0 +1,119 @@
+//! What a request costs Envoy in instructions, counted by valgrind's callgrind instead of timed: a figure that hardly
+//! depends on how busy the machine is, or whose it is. The kernel's work isn't in it, nor is waiting.
+
+use crate::client::Client;
+use crate::envoy::{Behind, Envoy, Plan};
+use crate::report;
+use crate::upstream;
+use crate::variant::{Variant, key, nothing};
+use harness::{Bank, out_of};
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Requests before the count begins: callgrind runs Envoy some fifty times slower, and V8 has its first ones behind it.
+const WARM: u32 = 300;
+/// How long a command to valgrind may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Counts so many requests of each variant over one connection.
+pub fn run(requests: u32, only: &[&str]) {
+    let services = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let services = services.expect("a runtime");
+    let dir = TempDir::with_prefix("faregate-bench-").expect("a temporary folder");
+    let (bank, behind) = services.block_on(async {
+        let bank = Bank::start(dir.path(), &[], &[]).await;
+        let (upstream, authz) = (upstream::start().await, upstream::start_authz().await);
+        let ledger = bank.gateway_port;
+        (bank, Behind { upstream, ledger, authz, limits: 0 })
+    });
+    println!("{:<16}{:>14}{:>8}{:>10}", "variant", "instructions", "÷ bare", "± (3 runs)");
+    let (mut bare, mut all) = (f64::NAN, serde_json::Map::new());
+    let chosen = |variant: &Variant| only.is_empty() || only.contains(&variant.name());
+    for variant in Variant::ALL.into_iter().filter(|variant| *variant != Variant::RateLimit).filter(chosen) {
+        let (envoy, key) = services.block_on(async {
+            let plan = Plan {
+                name: variant.name().to_owned(),
+                filter: variant.filter(&nothing()),
+                workers: 1,
+                under: callgrind(&dir.path().join(variant.name())),
+            };
+            (Envoy::start(dir.path(), &plan, behind).await, key(&bank, variant).await)
+        });
+        let counted: Vec<f64> = count(&envoy, &key, variant, requests, dir.path());
+        let [least, middle, most] = counted[..] else { panic!("three runs") };
+        if variant == Variant::Bare {
+            bare = middle;
+        }
+        println!("{:<16}{middle:>14.0}{:>8.2}{:>10.0}", variant.name(), middle / bare, (most - least) / 2.0);
+        all.insert(variant.name().to_owned(), json!(counted));
+    }
+    services.block_on(async { bank.audit().await });
+    report::keep("instructions", &Value::Object(all));
+}
+
+/// The command before Envoy's own.
+fn callgrind(out: &Path) -> Vec<OsString> {
+    let mut file = OsString::from("--callgrind-out-file=");
+    file.push(out.with_extension("calls"));
+    let valgrind = std::env::var_os("VALGRIND").unwrap_or_else(|| "valgrind".into());
+    let options = ["--tool=callgrind", "--instr-atstart=no", "--smc-check=all-non-file"].map(OsString::from);
+    [valgrind].into_iter().chain(options).chain([file]).collect()
+}
+
+/// Instructions per request of three runs, in order of size.
+fn count(envoy: &Envoy, key: &str, variant: Variant, requests: u32, dir: &Path) -> Vec<f64> {
+    let mut client = Client::connect(envoy.port);
+    // What is slow at first may time out.
+    warm_up(&mut client, key, variant);
+    tell(envoy, &["instrumentation", "on"]);
+    warm_up(&mut client, key, variant);
+    let mut counted: Vec<f64> = (1..=3_u32)
+        .map(|run| {
+            tell(envoy, &["zero"]);
+            for _ in 0..requests {
+                assert_eq!(client.get(key).status, variant.status(), "{variant:?}");
+            }
+            tell(envoy, &["dump", "counted"]);
+            total(&dir.join(format!("{}.calls.{run}", variant.name()))) / f64::from(requests)
+        })
+        .collect();
+    counted.sort_by(f64::total_cmp);
+    counted
+}
+
+/// Asks until the right answer has come often enough.
+fn warm_up(client: &mut Client, key: &str, variant: Variant) {
+    let (mut right, mut asked) = (0, 0);
+    while right < WARM {
+        right += u32::from(client.get(key).status == variant.status());
+        asked += 1;
+        assert!(asked < WARM * 10, "{variant:?}: {asked} answers, of which {right} are {}", variant.status());
+    }
+}
+
+/// Has valgrind do something.
+fn tell(envoy: &Envoy, words: &[&str]) {
+    let vgdb = std::env::var_os("VALGRIND")
+        .map_or_else(|| "vgdb".into(), |program| Path::new(&program).with_file_name("vgdb"));
+    let pid = format!("--pid={}", envoy.process.id());
+    let (done, said) = out_of(Command::new(vgdb).arg(pid).args(words));
+    assert!(done, "vgdb {words:?}: {said}");
+}
+
+/// What a dump says was counted.
+fn total(dump: &Path) -> f64 {
+    let began = Instant::now();
+    loop {
+        let text = std::fs::read(dump).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        if let Some(total) = text.lines().find_map(|line| line.strip_prefix("totals: ")) {
+            return total.trim().parse().expect("a number");
+        }
+        assert!(began.elapsed() < PATIENCE, "{} isn't written", dump.display());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
