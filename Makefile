@@ -11,6 +11,10 @@ NOTHING := -p faregate-nothing --target wasm32-wasip1
 WRK_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/wrk/usr/lib/x86_64-linux-gnu
 OWN_WRK := $(CURDIR)/.tools/wrk/usr/bin/wrk
 WRK     ?= $(or $(shell command -v wrk 2>/dev/null),$(OWN_WRK))
+# What counts instructions: the one that is there already, or Debian's.
+OWN_VALGRIND := $(CURDIR)/.tools/valgrind/usr/bin/valgrind
+VALGRIND ?= $(or $(shell command -v valgrind 2>/dev/null),$(OWN_VALGRIND))
+VALGRIND_LIBS = $(if $(filter $(OWN_VALGRIND),$(VALGRIND)),VALGRIND_LIB=$(CURDIR)/.tools/valgrind/usr/libexec/valgrind)
 # What makes the filter smaller: the one that is there already, or Debian's.
 OWN_WASM_OPT := $(CURDIR)/.tools/binaryen/usr/bin/wasm-opt
 # What the images' stories need, and what `make push` uses: those that are there already, or Debian's.
@@ -47,7 +51,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-build crash fixtures docs schemas clients fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-count bench-build crash fixtures docs schemas clients fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -150,9 +154,15 @@ bench: bench-build ## what charging costs, what grows with what, how much the le
 bench-quick: bench-build ## what charging costs beside its alternatives, in two minutes
 	@$(BENCH) paths 3 2
 
+bench-count: bench-build $(filter $(OWN_VALGRIND),$(VALGRIND)) ## how many instructions Envoy runs per request, counted by valgrind
+	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) instructions
+
 bench-build: build $(filter $(OWN_WRK),$(WRK))
 	cargo build --locked $(NOTHING) --profile wasm
 	cargo build --locked --release -p faregate-tests --bin bench
+
+$(OWN_VALGRIND):
+	@tools/debian .tools/valgrind valgrind || { echo "the count needs valgrind: install it, or say VALGRIND=/path/to/valgrind"; exit 1; }
 
 $(OWN_WRK):
 	@tools/debian .tools/wrk wrk || { echo "the bench needs wrk: install it, or say WRK=/path/to/wrk"; exit 1; }

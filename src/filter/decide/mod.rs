@@ -32,6 +32,7 @@ pub mod rules;
 pub mod settings;
 pub mod settlement;
 pub mod shared;
+pub mod slots;
 pub mod standing;
 pub mod table;
 pub mod terms;

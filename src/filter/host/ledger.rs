@@ -1,11 +1,30 @@
 //! Calls to the ledger: how a message leaves, and which answers are believed.
+#![expect(
+    unsafe_code,
+    reason = "the SDK notes each call in its dispatcher, which isn't used here; the import is proxy-wasm's documented one"
+)]
 
 use crate::decide::answer;
 use crate::decide::settings::Ledger;
 use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, VERSION};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
-use std::time::Duration;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_ms: u32,
+        call: *mut u32,
+    ) -> u32;
+}
 
 /// How much of the words is repeated in which Envoy says why there is no answer (bytes).
 const MOST_SAID: usize = 300;
@@ -14,7 +33,7 @@ const MOST_SAID: usize = 300;
 pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> Result<u32, String> {
     let body = serde_json::to_vec(message).map_err(|why| why.to_string())?;
     let authorization = format!("Bearer {token}");
-    let headers = vec![
+    let headers = [
         (":method", "POST"),
         (":path", exchange::PATH),
         (":authority", &ledger.authority),
@@ -24,10 +43,48 @@ pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> R
         ("x-envoy-retry-on", "connect-failure,refused-stream,reset"),
         ("x-envoy-max-retries", "1"),
     ];
-    let timeout = Duration::from_millis(u64::from(ledger.timeout_ms));
-    hostcalls::dispatch_http_call(&ledger.cluster, headers, Some(&body), Vec::new(), timeout).map_err(
-        |status| format!("Envoy can't call cluster {:?} ({status:?}); is it configured?", ledger.cluster),
-    )
+    http_call(&ledger.cluster, &written(&headers), &body, ledger.timeout_ms).map_err(|status| {
+        format!("Envoy can't call cluster {:?} (status {status}); is it configured?", ledger.cluster)
+    })
+}
+
+/// Has Envoy call a cluster. Returns the call's token, or proxy-wasm's status.
+fn http_call(cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Result<u32, u32> {
+    let mut call = 0;
+    // SAFETY: during the call the host reads what the addresses and sizes say; there are no trailers. It writes the
+    // token to the last address, which is that of a local u32.
+    let status = unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            std::ptr::null(),
+            0,
+            timeout_ms,
+            &raw mut call,
+        )
+    };
+    if status == 0 { Ok(call) } else { Err(status) }
+}
+
+/// Headers as proxy-wasm has them: how many, the sizes of each name and value, and then these, a zero behind each.
+fn written(headers: &[(&str, &str)]) -> Vec<u8> {
+    let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes();
+    let texts: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
+    let mut map = Vec::with_capacity(4 + texts);
+    map.extend(size(headers.len()));
+    for (name, value) in headers {
+        map.extend(size(name.len()));
+        map.extend(size(value.len()));
+    }
+    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
+        map.extend_from_slice(text.as_bytes());
+        map.push(0);
+    }
+    map
 }
 
 /// Reads the answer of the call that Envoy is telling us about. Envoy answers failed calls by itself, so

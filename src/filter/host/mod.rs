@@ -1,5 +1,6 @@
 //! The filter's shell: everything that speaks to Envoy, and the only place that names `proxy_wasm`.
 //!
+//! - [`callbacks`] is where Envoy enters, and finds the two others:
 //! - [`root`] is one per worker and configuration: it configures the gate, ticks, and holds the
 //!   conversation with the ledger.
 //! - [`stream`] is one per request.
@@ -8,6 +9,7 @@
 //! What must hold: no callback panics (Envoy would drop the whole VM), so only host calls that answer with a
 //! `Result`, and only values as bytes; and the gate is never borrowed while Envoy may call back.
 
+mod callbacks;
 mod clock;
 mod headers;
 mod ledger;
@@ -15,12 +17,10 @@ mod memory;
 mod metrics;
 mod root;
 mod stream;
-mod unused;
 mod worker;
 
 use proxy_wasm::types::LogLevel;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|context| Box::new(root::Root::new(context)));
 }}

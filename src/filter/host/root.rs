@@ -6,7 +6,6 @@
 use super::memory::HostMemory;
 use super::metrics::Metrics;
 use super::stream::Stream;
-use super::unused::{without_context, without_root};
 use super::worker::{Stage, Ticket, Worker};
 use super::{clock, ledger};
 use crate::decide::gate::{Gate, Outcome, Passage, Resolution};
@@ -14,14 +13,12 @@ use crate::decide::settings::{Settings, Token};
 use crate::decide::shared::Names;
 use faregate_protocol::exchange::VERSION as PROTOCOL;
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, Bytes, ContextType, Status};
+use proxy_wasm::types::BufferType;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
-use std::time::SystemTime;
 
 /// What this filter was built from.
 const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("FAREGATE_COMMIT"));
@@ -80,10 +77,9 @@ impl Drop for Root {
     }
 }
 
-impl RootContext for Root {
-    without_root!();
-
-    fn on_configure(&mut self, size: usize) -> bool {
+impl Root {
+    /// Takes the configuration, of so many bytes. Returns whether it is right.
+    pub(super) fn on_configure(&mut self, size: usize) -> bool {
         match configure(self.context, size) {
             Ok(running) => {
                 self.running = Some(running);
@@ -96,7 +92,8 @@ impl RootContext for Root {
         }
     }
 
-    fn on_tick(&mut self) {
+    /// Some time has passed.
+    pub(super) fn on_tick(&mut self) {
         let Some(running) = &mut self.running else {
             return;
         };
@@ -108,7 +105,8 @@ impl RootContext for Root {
         running.metrics.add(&counters);
     }
 
-    fn on_queue_ready(&mut self, queue: u32) {
+    /// A queue of this worker's was filled.
+    pub(super) fn on_queue_ready(&mut self, queue: u32) {
         let Some(running) = self.running.as_mut().filter(|running| running.worker.bell == queue) else {
             return;
         };
@@ -118,30 +116,17 @@ impl RootContext for Root {
         running.speak();
     }
 
-    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        let worker = Rc::clone(&self.running.as_ref()?.worker);
-        Some(Box::new(Stream {
-            context,
-            worker,
-            ticket: Rc::default(),
-            answered: Cell::default(),
-            status: Cell::default(),
-        }))
+    /// A request begins; there is none before there is a configuration.
+    pub(super) fn stream(&self, context: u32) -> Option<Stream> {
+        Some(Stream::new(context, Rc::clone(&self.running.as_ref()?.worker)))
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-}
-
-impl Context for Root {
-    without_context!();
-
-    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+    /// A call to the ledger is over, with an answer of so many bytes or without.
+    pub(super) fn on_http_call_response(&mut self, call: u32, body_size: usize) {
         let Some(running) = &mut self.running else {
             return;
         };
-        let Some(at) = running.calls.iter().position(|(call, _)| *call == token) else {
+        let Some(at) = running.calls.iter().position(|(other, _)| *other == call) else {
             return;
         };
         let (_, id) = running.calls.swap_remove(at);

@@ -1,6 +1,5 @@
 //! One request: judged when its head arrives, closed when Envoy logs it.
 
-use super::unused::{without_context, without_http};
 use super::worker::{Body, Stage, Ticket, Worker};
 use super::{clock, headers};
 use crate::decide::gate::{Arrival, Charge, End, Outcome};
@@ -12,34 +11,32 @@ use crate::decide::standing::Header;
 use crate::decide::waiting::MAX_WAITING;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, Bytes, GrpcStatusCode, MapType, Status};
+use proxy_wasm::types::{Action, MapType};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
 
 /// Headers of this prefix are ours alone: a client's are removed.
 const OURS: &str = "x-faregate-";
 
 /// One request at the gate.
 pub(super) struct Stream {
-    pub(super) context: u32,
-    pub(super) worker: Rc<Worker>,
-    pub(super) ticket: Rc<RefCell<Ticket>>,
+    context: u32,
+    worker: Rc<Worker>,
+    ticket: Rc<RefCell<Ticket>>,
     /// Whether response headers came by, the upstream's or Envoy's own.
-    pub(super) answered: Cell<bool>,
+    answered: Cell<bool>,
     /// Their status, where a refund depends on it.
-    pub(super) status: Cell<Option<u16>>,
+    status: Cell<Option<u16>>,
 }
 
-impl Context for Stream {
-    without_context!();
-}
+impl Stream {
+    /// One that has just begun.
+    pub(super) fn new(context: u32, worker: Rc<Worker>) -> Self {
+        Self { context, worker, ticket: Rc::default(), answered: Cell::default(), status: Cell::default() }
+    }
 
-impl HttpContext for Stream {
-    without_http!();
-
-    fn on_http_request_headers(&mut self, _: usize, ends: bool) -> Action {
+    /// Its head is here, and it has a body unless it ends.
+    pub(super) fn on_request_headers(&mut self, ends: bool) -> Action {
         if !matches!(self.ticket.borrow().stage, Stage::New) {
             return Action::Continue;
         }
@@ -81,7 +78,7 @@ impl HttpContext for Stream {
     }
 
     /// Envoy may show bodies of requests that are held back, and takes it for leave to go on when a filter lets one by.
-    fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
+    pub(super) fn on_request_body(&mut self, size: usize, ends: bool) -> Action {
         let mut ticket = self.ticket.borrow_mut();
         if ticket.body != Body::Ignored && (ends || size >= MOST_BODY) {
             ticket.body = Body::Here(size);
@@ -101,11 +98,12 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+    /// The head of its answer is here, the upstream's or Envoy's own.
+    pub(super) fn on_response_headers(&mut self) {
         self.answered.set(true);
         // Envoy calls for our own answers, too, which say it all. Should it ever do so from within one, there is nothing to do.
         let (Ok(ticket), Ok(mut gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow_mut()) else {
-            return Action::Continue;
+            return;
         };
         let (charge, rule) = match &ticket.stage {
             Stage::Paid(charge) => (Some(charge), Some(charge.rule)),
@@ -117,7 +115,7 @@ impl HttpContext for Stream {
             tell(&deprecated.headers);
         }
         let Some(charge) = charge else {
-            return Action::Continue;
+            return;
         };
         let (refunds, shows) = (gate.refunds(charge), gate.shows(charge));
         if refunds {
@@ -128,10 +126,10 @@ impl HttpContext for Stream {
         if shows {
             tell(&gate.show(clock::now(), charge, self.status.get()));
         }
-        Action::Continue
     }
 
-    fn on_log(&mut self) {
+    /// It is over.
+    pub(super) fn on_log(&mut self) {
         let stage = std::mem::take(&mut self.ticket.borrow_mut().stage);
         match stage {
             // Whatever the ledger grants for it later goes back; see `Root::resolve`.

@@ -1,0 +1,150 @@
+//! What belongs to a number that Envoy gives out in ascending order, as the contexts of requests: found at once, without
+//! a hash, because numbers that are near each other fall into different slots.
+//!
+//! What must hold: a number's slot and all between it and the one that its value lies in are taken (so a search may end at
+//! the first that is empty), and at least a quarter of the slots is empty.
+
+/// The least number of slots; there are always a power of two.
+const LEAST: usize = 64;
+
+/// Values by number.
+#[derive(Debug)]
+pub struct Slots<V> {
+    slots: Vec<Option<(u32, V)>>,
+    len: usize,
+}
+
+impl<V> Default for Slots<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V> Slots<V> {
+    /// None.
+    pub const fn new() -> Self {
+        Self { slots: Vec::new(), len: 0 }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The value of a number.
+    pub fn get_mut(&mut self, number: u32) -> Option<&mut V> {
+        let at = self.find(number)?;
+        Some(&mut self.slots.get_mut(at)?.as_mut()?.1)
+    }
+
+    /// Sets the value of a number; one that it had is gone.
+    pub fn insert(&mut self, number: u32, value: V) {
+        if let Some(old) = self.get_mut(number) {
+            *old = value;
+            return;
+        }
+        if self.len * 4 >= self.slots.len() * 3 {
+            self.grow();
+        }
+        self.len += 1;
+        self.put(number, value);
+    }
+
+    /// Takes the value of a number out.
+    pub fn remove(&mut self, number: u32) -> Option<V> {
+        let mut gap = self.find(number)?;
+        let (_, value) = self.slots.get_mut(gap)?.take()?;
+        self.len -= 1;
+        // Whoever lies behind the gap without need moves into it.
+        let mut at = self.next(gap);
+        while let Some(Some((other, _))) = self.slots.get(at) {
+            if self.distance(self.home(*other), at) >= self.distance(gap, at) {
+                self.slots.swap(gap, at);
+                gap = at;
+            }
+            at = self.next(at);
+        }
+        Some(value)
+    }
+
+    fn find(&self, number: u32) -> Option<usize> {
+        let mut at = self.home(number);
+        while let Some((other, _)) = self.slots.get(at)? {
+            if *other == number {
+                return Some(at);
+            }
+            at = self.next(at);
+        }
+        None
+    }
+
+    /// Puts a value in whose number has none, where there is room.
+    fn put(&mut self, number: u32, value: V) {
+        let mut at = self.home(number);
+        while self.slots.get(at).is_some_and(Option::is_some) {
+            at = self.next(at);
+        }
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = Some((number, value));
+        }
+    }
+
+    fn grow(&mut self) {
+        let size = (self.slots.len() * 2).max(LEAST);
+        let old = std::mem::replace(&mut self.slots, std::iter::repeat_with(|| None).take(size).collect());
+        for (number, value) in old.into_iter().flatten() {
+            self.put(number, value);
+        }
+    }
+
+    /// The slot in which a number lies if it is free.
+    fn home(&self, number: u32) -> usize {
+        usize::try_from(number).unwrap_or(0) & self.slots.len().wrapping_sub(1)
+    }
+
+    fn next(&self, at: usize) -> usize {
+        (at + 1) & self.slots.len().wrapping_sub(1)
+    }
+
+    /// How many steps it is from one slot to another.
+    fn distance(&self, from: usize, to: usize) -> usize {
+        to.wrapping_sub(from) & self.slots.len().wrapping_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn they_do_what_a_map_does(steps in proptest::collection::vec((0_u8..5, 0_u32..400, any::<u8>()), 0..600)) {
+            let (mut slots, mut map) = (Slots::new(), BTreeMap::new());
+            for (step, number, value) in steps {
+                // Many share a slot: 64 times the number lies in the same one while there are few.
+                let number = if number % 3 == 0 { number * 64 } else { number };
+                match step {
+                    0..3 => {
+                        slots.insert(number, value);
+                        map.insert(number, value);
+                    }
+                    3 => prop_assert_eq!(slots.remove(number), map.remove(&number)),
+                    _ => prop_assert_eq!(slots.get_mut(number), map.get_mut(&number)),
+                }
+                prop_assert_eq!((slots.len(), slots.is_empty()), (map.len(), map.is_empty()));
+                prop_assert!(slots.len * 4 <= slots.slots.len() * 3);
+            }
+            for (number, value) in map {
+                prop_assert_eq!(slots.remove(number), Some(value));
+            }
+            prop_assert!(slots.slots.iter().all(Option::is_none));
+        }
+    }
+}

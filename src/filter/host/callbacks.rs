@@ -1,0 +1,128 @@
+//! The callbacks by which Envoy enters the filter, and whom each of them is for.
+//!
+//! The SDK has a dispatcher for these. Ours knows what this filter needs and no more: it finds a request without
+//! hashing and without an allocation for each, leaves no call to the ledger behind in a table, and takes 20 kB less of a module
+//! that every worker compiles. `tools/wasm-link` leaves the SDK's callbacks out, and exports these in their stead: a
+//! library can't define a name that another one defines, so here they begin with `faregate_` in place of `proxy_on_`.
+//!
+//! What must hold: whom Envoy tells of is borrowed for no longer than the callback, and a call that comes from within one,
+//! or for a request that isn't known, changes nothing, and lets no request by.
+#![expect(unsafe_code, reason = "a callback is found by its name, which it must keep")]
+
+use super::root::Root;
+use super::stream::Stream;
+use crate::decide::slots::Slots;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::Action;
+use std::cell::RefCell;
+
+/// What a request gets that arrives before there is a configuration.
+const NOT_READY: u32 = 503;
+
+/// All that lives in this VM.
+struct Filter {
+    /// By their context's number: one, or while a configuration takes the place of another, two.
+    roots: RefCell<Vec<(u32, Root)>>,
+    streams: RefCell<Slots<Stream>>,
+}
+
+thread_local! {
+    static FILTER: Filter =
+        const { Filter { roots: RefCell::new(Vec::new()), streams: RefCell::new(Slots::new()) } };
+}
+
+fn with_root<T>(context: u32, act: impl FnOnce(&mut Root) -> T) -> Option<T> {
+    FILTER.with(|filter| {
+        let mut roots = filter.roots.try_borrow_mut().ok()?;
+        roots.iter_mut().find(|(other, _)| *other == context).map(|(_, root)| act(root))
+    })
+}
+
+fn with_stream<T>(context: u32, act: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+    FILTER.with(|filter| filter.streams.try_borrow_mut().ok()?.get_mut(context).map(act))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_context_create(context: u32, root: u32) {
+    FILTER.with(|filter| {
+        if root == 0 {
+            if let Ok(mut roots) = filter.roots.try_borrow_mut() {
+                roots.push((context, Root::new(context)));
+            }
+        } else if let Some(stream) = with_root(root, |root| root.stream(context)).flatten()
+            && let Ok(mut streams) = filter.streams.try_borrow_mut()
+        {
+            streams.insert(context, stream);
+        }
+    });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_vm_start(_context: u32, _size: usize) -> bool {
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_configure(context: u32, size: usize) -> bool {
+    with_root(context, |root| root.on_configure(size)).unwrap_or(false)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_tick(context: u32) {
+    with_root(context, Root::on_tick);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_queue_ready(context: u32, queue: u32) {
+    with_root(context, |root| root.on_queue_ready(queue));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_http_call_response(
+    context: u32,
+    call: u32,
+    _headers: usize,
+    body_size: usize,
+    _trailers: usize,
+) {
+    with_root(context, |root| root.on_http_call_response(call, body_size));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_request_headers(context: u32, _headers: usize, ends: bool) -> Action {
+    with_stream(context, |stream| stream.on_request_headers(ends)).unwrap_or_else(|| {
+        let _ = hostcalls::send_http_response(NOT_READY, Vec::new(), None);
+        Action::Pause
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_request_body(context: u32, size: usize, ends: bool) -> Action {
+    with_stream(context, |stream| stream.on_request_body(size, ends)).unwrap_or(Action::Pause)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_response_headers(context: u32, _headers: usize, _ends: bool) -> Action {
+    with_stream(context, Stream::on_response_headers);
+    Action::Continue
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_log(context: u32) {
+    with_stream(context, Stream::on_log);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_delete(context: u32) {
+    FILTER.with(|filter| {
+        if filter.streams.try_borrow_mut().is_ok_and(|mut streams| streams.remove(context).is_some()) {
+            return;
+        }
+        let gone = filter.roots.try_borrow_mut().ok().and_then(|mut roots| {
+            let at = roots.iter().position(|(other, _)| *other == context)?;
+            Some(roots.swap_remove(at))
+        });
+        // It says farewell to Envoy as it goes, when nothing is borrowed.
+        drop(gone);
+    });
+}
