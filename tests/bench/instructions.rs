@@ -30,7 +30,7 @@ pub fn run(requests: u32, only: &[&str]) {
         let ledger = bank.gateway_port;
         (bank, Behind { upstream, ledger, authz, limits: 0 })
     });
-    println!("{:<16}{:>14}{:>8}{:>10}", "variant", "instructions", "÷ bare", "± (3 runs)");
+    println!("{:<18}{:>14}{:>8}{:>10}", "variant", "instructions", "÷ bare", "± (3 runs)");
     let (mut bare, mut all) = (f64::NAN, serde_json::Map::new());
     let chosen = |variant: &Variant| only.is_empty() || only.contains(&variant.name());
     for variant in Variant::ALL.into_iter().filter(|variant| *variant != Variant::RateLimit).filter(chosen) {
@@ -48,7 +48,7 @@ pub fn run(requests: u32, only: &[&str]) {
         if variant == Variant::Bare {
             bare = middle;
         }
-        println!("{:<16}{middle:>14.0}{:>8.2}{:>10.0}", variant.name(), middle / bare, (most - least) / 2.0);
+        println!("{:<18}{middle:>14.0}{:>8.2}{:>10.0}", variant.name(), middle / bare, (most - least) / 2.0);
         all.insert(variant.name().to_owned(), json!(counted));
     }
     services.block_on(async { bank.audit().await });

@@ -12,7 +12,7 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory_kb: &BTreeMap<Variant, u
         runs.get(&variant).map_or(f64::NAN, |runs| median(runs, figure))
     };
     println!(
-        "{:<16}{:>10}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>10}{:>11}{:>8}",
+        "{:<18}{:>10}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>10}{:>11}{:>8}",
         "variant",
         "req/s",
         "share",
@@ -29,7 +29,7 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory_kb: &BTreeMap<Variant, u
         let [per_second, cpu] = [of(*variant, |run| run.per_second), of(*variant, |run| run.cpu_micros)];
         let per_thousand = of(*variant, |run| run.exchanges * 1000.0 / run.requests);
         println!(
-            "{:<16}{per_second:>10.0}{:>8.2}{cpu:>9.1}{:>8.2}{:>8.0}{:>8.0}{:>8.0}{:>10.0}{per_thousand:>11.3}{:>8}",
+            "{:<18}{per_second:>10.0}{:>8.2}{cpu:>9.1}{:>8.2}{:>8.0}{:>8.0}{:>8.0}{:>10.0}{per_thousand:>11.3}{:>8}",
             variant.name(),
             per_second / of(Variant::Bare, |run| run.per_second),
             cpu / of(Variant::Bare, |run| run.cpu_micros),

@@ -12,8 +12,10 @@ pub enum Variant {
     Bare,
     /// A wasm filter that does nothing.
     Nothing,
-    /// Faregate, and the caller pays.
+    /// Faregate, and the caller pays, whatever the upstream answers.
     Paid,
+    /// The same as it is unless configured otherwise: a charge is released when the answer is a gateway's failure.
+    PaidOrRefunded,
     /// Faregate with refunds by status, and all that it can tell the upstream and the caller.
     PaidInFull,
     /// Faregate, and the caller has no credits.
@@ -28,10 +30,11 @@ pub enum Variant {
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Bare,
         Self::Nothing,
         Self::Paid,
+        Self::PaidOrRefunded,
         Self::PaidInFull,
         Self::Refused,
         Self::LocalRateLimit,
@@ -45,6 +48,7 @@ impl Variant {
             Self::Bare => "bare",
             Self::Nothing => "nothing",
             Self::Paid => "paid",
+            Self::PaidOrRefunded => "paid_or_refunded",
             Self::PaidInFull => "paid_in_full",
             Self::Refused => "refused",
             Self::LocalRateLimit => "local_ratelimit",
@@ -66,7 +70,8 @@ impl Variant {
         match self {
             Self::Bare => None,
             Self::Nothing => Some(wasm("nothing", nothing, &json!({}))),
-            Self::Paid | Self::Refused => Some(gate(&json!({}))),
+            Self::Paid => Some(gate(&json!({"refund_on": []}))),
+            Self::PaidOrRefunded | Self::Refused => Some(gate(&json!({}))),
             Self::PaidInFull => {
                 let more = json!({
                     "refund_on": ["5xx"], "forward": ["account", "key", "charge"],
