@@ -4,19 +4,30 @@
 //! Telling the lease at the beginning and at the end of every request would cost two swaps of shared memory. What is
 //! set aside stays so until a few times a second everything is told, so nothing can be sold twice meanwhile; only
 //! what is *freed* is told at once.
+//!
+//! Those who have a slice are found by their credential as it stands in a request. What must hold: it is found only if,
+//! byte for byte and of the same kind, it is the one in the name of the lease, which was checked when that name was made.
 
+use super::bytes::{after, mixed, same};
 use super::lease::{Holder, Lease, Purse, Slice};
 use super::moment::Moment;
-use super::shared::{self, SharedMemory};
-use super::table::Table;
+use super::shared::{self, Names, SharedMemory};
+use super::table::{Place, Table};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
+
+/// For how many credentials there is room at first, and at most, to find those who have a slice at once; always a power
+/// of two. Whoever doesn't fit is found by name.
+const FIRST_SPOTS: usize = 16;
+const MOST_SPOTS: usize = 16_384;
 
 /// What is not yet told, by lease. One for each payer that was active in the last fraction of a second, so its size
 /// follows the traffic.
 #[derive(Debug, Default)]
 pub struct Settlements {
     untold: Table<Untold>,
+    /// Where in that the one is whose credential mixes to this number, if nobody else has taken the spot.
+    spots: Vec<Place>,
 }
 
 /// What one lease was not told yet.
@@ -25,6 +36,8 @@ pub struct Untold {
     lines: Vec<Line>,
     left: u32,
     slice: Option<(Slice, Rc<Holder>)>,
+    /// Where this holder's usage is counted.
+    tallied: Place,
 }
 
 /// What was sold from a slice.
@@ -48,14 +61,59 @@ struct Line {
 }
 
 impl Settlements {
-    /// Sells a request from the slice of a lease, if there is one that covers what it costs this payer.
+    /// Where the slice of the key of these bytes is, whatever they are; nowhere if none is known.
+    pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Place {
+        self.known(bytes, names.behind_key())
+    }
+
+    /// Where the slice of this subject is.
+    pub fn of_subject(&self, names: &Names, subject: &str) -> Place {
+        self.known(subject.as_bytes(), names.behind_subject())
+    }
+
+    #[inline(never)]
+    fn known(&self, credential: &[u8], behind: &str) -> Place {
+        let place = self.spots.get(self.spot(credential)).copied().unwrap_or_default();
+        let holder = self.untold.at(place).and_then(|untold| untold.slice.as_ref()).map(|(_, holder)| holder);
+        let rest = holder.and_then(|holder| after(holder.lease().as_bytes(), credential));
+        let same = rest.is_some_and(|rest| same(rest, behind.as_bytes()));
+        if same { place } else { Place::default() }
+    }
+
+    /// The spot of a credential; none of them where there are none.
+    fn spot(&self, credential: &[u8]) -> usize {
+        let mixed = usize::try_from(mixed(credential) >> 33).unwrap_or_default();
+        mixed & self.spots.len().wrapping_sub(1)
+    }
+
+    /// Where the slice of a lease is, so that its credential is found at once next time.
+    pub fn find(&mut self, names: &Names, lease: &str) -> Place {
+        let place = self.untold.find(lease);
+        if place != Place::default() {
+            self.take_spot(names.credential(lease), place);
+        }
+        place
+    }
+
+    fn take_spot(&mut self, credential: &str, place: Place) {
+        // So many that seldom two want the same.
+        if self.untold.len() * 4 > self.spots.len() && self.spots.len() < MOST_SPOTS {
+            self.spots = vec![Place::default(); (self.spots.len() * 2).max(FIRST_SPOTS)];
+        }
+        let spot = self.spot(credential.as_bytes());
+        if let Some(spot) = self.spots.get_mut(spot) {
+            *spot = place;
+        }
+    }
+
+    /// Sells a request from the slice at a place, if there is one that covers what it costs this payer.
     pub fn sell(
         &mut self,
-        lease: &str,
+        place: Place,
         now: Moment,
         cost: impl FnOnce(&Holder) -> Result<Credits, RefusalCode>,
     ) -> Option<Sold> {
-        let (slice, holder) = self.untold.get_mut(lease)?.slice.as_mut()?;
+        let (slice, holder) = self.untold.at_mut(place)?.slice.as_mut()?;
         let price = cost(holder).ok()?;
         slice.sell(now, price).then(|| Sold {
             holder: Rc::clone(holder),
@@ -66,20 +124,25 @@ impl Settlements {
     }
 
     /// Has a slice to sell from.
-    pub fn cut(&mut self, slice: Slice, holder: &Rc<Holder>) {
-        if let Some(untold) = self.untold.entry(holder.lease(), Untold::default) {
+    pub fn cut(&mut self, names: &Names, slice: Slice, holder: &Rc<Holder>) {
+        let place = self.untold.place(holder.lease(), Untold::default);
+        if let Some(untold) = self.untold.at_mut(place) {
             untold.slice = Some((slice, Rc::clone(holder)));
+            untold.tallied = Place::default();
         }
+        holder.lies_at(place);
+        self.take_spot(names.credential(holder.lease()), place);
     }
 
-    /// Notes that a charge was kept.
-    pub fn keep(&mut self, lease: &str, purse: Purse, price: Credits) {
-        self.add(lease, Line { purse, kept: price, released: Credits::ZERO });
+    /// Notes that a charge was kept. Tells where the holder's usage is counted, for whoever counts it to keep; that is
+    /// known only as long as the holder has the slice.
+    pub fn keep(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) -> Option<&mut Place> {
+        self.add(holder, Line { purse, kept: price, released: Credits::ZERO })
     }
 
     /// Notes that a charge was released.
-    pub fn release(&mut self, lease: &str, purse: Purse, price: Credits) {
-        self.add(lease, Line { purse, kept: Credits::ZERO, released: price });
+    pub fn release(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) {
+        self.add(holder, Line { purse, kept: Credits::ZERO, released: price });
     }
 
     /// Notes that a request is over which the lease counts.
@@ -89,10 +152,14 @@ impl Settlements {
         }
     }
 
-    fn add(&mut self, lease: &str, new: Line) {
-        let Some(Untold { lines, .. }) = self.untold.entry(lease, Untold::default) else {
-            return;
-        };
+    fn add(&mut self, holder: &Rc<Holder>, new: Line) -> Option<&mut Place> {
+        let mut place = holder.place();
+        let slice = self.untold.at(place).and_then(|untold| untold.slice.as_ref());
+        let own = slice.is_some_and(|(_, other)| Rc::ptr_eq(other, holder));
+        if !own {
+            place = self.untold.place(holder.lease(), Untold::default);
+        }
+        let Untold { lines, tallied, .. } = self.untold.at_mut(place)?;
         match lines.iter_mut().find(|line| line.purse == new.purse) {
             Some(line) => {
                 line.kept = line.kept.saturating_add(new.kept);
@@ -100,6 +167,7 @@ impl Settlements {
             }
             None => lines.push(new),
         }
+        own.then_some(tallied)
     }
 
     /// Takes what a lease was not told. It must be told then, or what is in it is lost.

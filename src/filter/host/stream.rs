@@ -18,9 +18,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-/// Headers of this prefix are ours alone: a client's are removed.
-const OURS: &str = "x-faregate-";
-
 /// One request at the gate.
 pub(super) struct Stream {
     pub(super) context: u32,
@@ -45,8 +42,7 @@ impl HttpContext for Stream {
         }
         let headers = headers::of_request();
         let head = Head::read(&headers);
-        let ours = head.names().filter(|name| name.starts_with(OURS.as_bytes()));
-        for name in ours.filter_map(|name| std::str::from_utf8(name).ok()) {
+        for name in head.ours().filter_map(|name| std::str::from_utf8(name).ok()) {
             let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
         }
         let mut gate = self.worker.gate.borrow_mut();
