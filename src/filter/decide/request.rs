@@ -4,6 +4,11 @@ use super::bytes::same;
 
 /// Headers of this prefix are ours alone: a client's are removed.
 const OURS: &[u8] = b"x-faregate-";
+/// How the names begin that are looked for in every head.
+const METHOD: u32 = u32::from_le_bytes(*b":met");
+const PATH: u32 = u32::from_le_bytes(*b":pat");
+const AUTHORITY: u32 = u32::from_le_bytes(*b":aut");
+const OUR: u32 = u32::from_le_bytes(*b"x-fa");
 /// A size as it stands in a header map.
 type Size = [u8; 4];
 
@@ -26,17 +31,24 @@ impl<'a> Head<'a> {
     pub fn read(map: &'a [u8]) -> Self {
         let walk = Walk::over(map).unwrap_or_default();
         let mut head = Self::over(walk);
-        let (mut rest, mut total) = (walk, 0);
-        while let Some((name, value)) = rest.sizes() {
-            total += name as u64 + value as u64 + 2;
-            head.note(rest, name, value);
-            rest.skip(name, value);
+        let mut at = 0_u64;
+        for [name, value] in walk.sizes {
+            let (from, name, value) =
+                (at as usize, u32::from_le_bytes(*name) as usize, u32::from_le_bytes(*value) as usize);
+            // Of all others nothing has to be known now.
+            if let Some(METHOD | PATH | AUTHORITY | OUR) = walk.four(from)
+                && let Some((name, value)) = walk.pair(from, name, value)
+            {
+                head.see(name, value);
+            }
+            at += name as u64 + value as u64 + 2;
         }
         // Only now is it known that all of it is there.
-        if total > walk.texts.len() as u64 {
+        if at > walk.texts.len() as u64 {
             return Self::over(Walk::default());
         }
-        head.with_path()
+        head.find_query();
+        head
     }
 
     /// Over headers that come from elsewhere.
@@ -45,38 +57,27 @@ impl<'a> Head<'a> {
         for (name, value) in headers {
             head.see(name.as_bytes(), value);
         }
-        head.with_path()
+        head.find_query();
+        head
     }
 
     fn over(headers: Walk<'a>) -> Self {
         Self { headers, method: b"", path: b"", query_at: 0, authority: b"", ours: false }
     }
 
-    /// Looks at a header of which these are the sizes, unless its name is of no interest by its length alone.
-    fn note(&mut self, at: Walk<'a>, name: usize, value: usize) {
-        if (name == 5 || name == 7 || name >= 10)
-            && let (Some(name), Some(value)) = (at.name(name), at.value(name, value))
-        {
-            self.see(name, value);
-        }
-    }
-
-    fn see(&mut self, name: &'a [u8], value: &'a [u8]) {
-        match name.first() {
-            Some(b':') => match name {
-                b":method" => self.method = value,
-                b":path" => self.path = value,
-                b":authority" => self.authority = value,
-                _ => {}
-            },
-            Some(b'x') => self.ours |= name.starts_with(OURS),
+    /// Keeps what is looked for in every head. Byte by byte: the compiler compares a whole name by a call.
+    fn see(&mut self, name: &[u8], value: &'a [u8]) {
+        match name {
+            [b':', b'm', b'e', b't', b'h', b'o', b'd'] => self.method = value,
+            [b':', b'p', b'a', b't', b'h'] => self.path = value,
+            [b':', b'a', b'u', b't', b'h', b'o', b'r', b'i', b't', b'y'] => self.authority = value,
+            [b'x', b'-', b'f', ..] => self.ours |= name.starts_with(OURS),
             _ => {}
         }
     }
 
-    fn with_path(self) -> Self {
-        let query_at = self.path.iter().position(|b| *b == b'?').unwrap_or(self.path.len());
-        Self { query_at, ..self }
+    fn find_query(&mut self) {
+        self.query_at = self.path.iter().position(|b| *b == b'?').unwrap_or(self.path.len());
     }
 
     /// The method, such as `GET`.
@@ -132,7 +133,9 @@ impl<'a> Head<'a> {
     /// The names of headers that are ours alone, which no client may send.
     pub fn ours(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = if self.ours { self.headers } else { Walk::default() };
-        std::iter::from_fn(move || rest.next()).map(|(name, _)| name).filter(|name| name.starts_with(OURS))
+        std::iter::from_fn(move || rest.next(None))
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with(OURS))
     }
 }
 
@@ -155,33 +158,32 @@ impl<'a> Walk<'a> {
         Some(Self { sizes: sizes.as_chunks().0.as_chunks().0, texts, ..Self::default() })
     }
 
-    /// The sizes of the next name and of its value, in a header map.
-    fn sizes(&self) -> Option<(usize, usize)> {
-        let [name, value] = self.sizes.first()?;
-        Some((u32::from_le_bytes(*name) as usize, u32::from_le_bytes(*value) as usize))
+    /// The name that begins here, and its value.
+    fn pair(&self, from: usize, name: usize, value: usize) -> Option<(&'a [u8], &'a [u8])> {
+        let behind = from.wrapping_add(name);
+        let at = behind.wrapping_add(1);
+        Some((self.texts.get(from..behind)?, self.texts.get(at..at.wrapping_add(value))?))
     }
 
-    fn name(&self, name: usize) -> Option<&'a [u8]> {
-        self.texts.get(self.at..self.at.wrapping_add(name))
+    /// The four bytes that begin here, as one number.
+    fn four(&self, from: usize) -> Option<u32> {
+        self.texts.get(from..from.wrapping_add(4))?.first_chunk().map(|four| u32::from_le_bytes(*four))
     }
 
-    fn value(&self, name: usize, value: usize) -> Option<&'a [u8]> {
-        let at = self.at.wrapping_add(name).wrapping_add(1);
-        self.texts.get(at..at.wrapping_add(value))
-    }
-
-    /// Goes on to the next header. Sizes that add up to more than there is lead nowhere.
-    fn skip(&mut self, name: usize, value: usize) {
-        self.at = self.at.wrapping_add(name).wrapping_add(value).wrapping_add(2);
-        self.sizes = self.sizes.get(1..).unwrap_or_default();
-    }
-
-    fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        if let Some((name, value)) = self.sizes() {
-            let pair = (self.name(name)?, self.value(name, value)?);
-            self.skip(name, value);
-            return Some(pair);
+    /// The next header: in a map, the next whose name has this length, if one is given.
+    fn next(&mut self, len: Option<usize>) -> Option<(&'a [u8], &'a [u8])> {
+        let (mut sizes, mut from) = (self.sizes, self.at);
+        while let Some(([name, value], rest)) = sizes.split_first() {
+            let (name, value) = (u32::from_le_bytes(*name) as usize, u32::from_le_bytes(*value) as usize);
+            let here = from;
+            from = here.wrapping_add(name).wrapping_add(value).wrapping_add(2);
+            sizes = rest;
+            if len.is_none_or(|len| len == name) {
+                (self.sizes, self.at) = (rest, from);
+                return self.pair(here, name, value);
+            }
         }
+        self.sizes = sizes;
         let ((name, value), rest) = self.list.split_first()?;
         self.list = rest;
         Some((name.as_bytes(), value))
@@ -190,14 +192,7 @@ impl<'a> Walk<'a> {
     /// The value of the next header of this name.
     #[inline(never)]
     fn find(&mut self, wanted: &[u8]) -> Option<&'a [u8]> {
-        while let Some((name, value)) = self.sizes() {
-            let here = *self;
-            self.skip(name, value);
-            if name == wanted.len() && same(here.name(name)?, wanted) {
-                return here.value(name, value);
-            }
-        }
-        while let Some((name, value)) = self.next() {
+        while let Some((name, value)) = self.next(Some(wanted.len())) {
             if same(name, wanted) {
                 return Some(value);
             }
@@ -232,7 +227,7 @@ mod tests {
             let (read, new) = (Head::read(&map), Head::new(&headers));
             let all = |head: &Head<'_>| {
                 let mut rest = head.headers;
-                std::iter::from_fn(|| rest.next()).map(|(name, value)| (name.to_vec(), value.to_vec())).collect::<Vec<_>>()
+                std::iter::from_fn(|| rest.next(None)).map(|(name, value)| (name.to_vec(), value.to_vec())).collect::<Vec<_>>()
             };
             let sent: Vec<_> = headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
             prop_assert_eq!((all(&read), all(&new)), (sent.clone(), sent.clone()));

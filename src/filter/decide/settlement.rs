@@ -204,3 +204,89 @@ impl Untold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::identity::Credential;
+    use crate::decide::shared::tests::Memory;
+    use faregate_protocol::exchange::Facts;
+    use proptest::prelude::*;
+
+    const ONE: Credits = Credits::from_micros(1);
+
+    fn names() -> Names {
+        Names::new("ledger", "ledger")
+    }
+
+    /// A caller who has a slice.
+    fn cut(settlements: &mut Settlements, credential: &Credential) -> Rc<Holder> {
+        let names = names();
+        let facts = Facts { key: "key_1".into(), account: "acme".into(), ..Facts::default() };
+        let holder = Rc::new(Holder::of(&names.lease(credential), Lease::new(facts).encode()));
+        let slice = Slice { fence: 1, until: Moment::from_nanos(9), size: ONE, left: ONE };
+        settlements.cut(&names, slice, &holder);
+        holder
+    }
+
+    /// Whose slice is at a place.
+    fn lease(settlements: &Settlements, place: Place) -> Option<&str> {
+        settlements.untold.at(place).map(|untold| untold.slice.as_ref().unwrap().1.lease())
+    }
+
+    #[test]
+    fn among_many_callers_each_is_found_as_itself_or_by_name() {
+        let (mut settlements, names) = (Settlements::default(), names());
+        let keys: Vec<_> = (0..3_000).map(|number| format!("fg_live_{number}")).collect();
+        for key in &keys {
+            cut(&mut settlements, &Credential::Key(key.clone()));
+        }
+        for key in &keys {
+            let name = names.lease(&Credential::Key(key.clone()));
+            let known = lease(&settlements, settlements.of_key(&names, key.as_bytes()));
+            assert!(known.is_none_or(|known| known == name), "{key} is {known:?}");
+            let place = settlements.find(&names, &name);
+            assert_eq!(lease(&settlements, place), Some(name.as_str()));
+            assert_eq!(settlements.of_key(&names, key.as_bytes()), place, "at once the next time");
+        }
+        assert!(settlements.spots.len() >= 4 * keys.len());
+        settlements.tell_all(&Memory::default());
+        assert!(keys.iter().all(|key| settlements.of_key(&names, key.as_bytes()) == Place::default()));
+    }
+
+    #[test]
+    fn a_charge_that_outlasts_its_slice_is_noted_for_its_own_lease() {
+        let (mut settlements, names) = (Settlements::default(), names());
+        let [first, second] = ["a", "b"].map(|key| Credential::Key(key.into()));
+        let gone = cut(&mut settlements, &first);
+        assert!(settlements.keep(&gone, Purse::Lease(1), ONE).is_some());
+        settlements.tell(&Memory::default(), gone.lease());
+        // Another caller's takes its place.
+        let other = cut(&mut settlements, &second);
+        assert_eq!((settlements.untold.len(), gone.place() == other.place()), (1, false));
+        assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
+        assert!(settlements.take(&names.lease(&second)).lines.is_empty());
+        // And so does its own, cut anew for another record.
+        let anew = cut(&mut settlements, &first);
+        assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
+        assert_eq!(settlements.keep(&anew, Purse::Lease(1), ONE), Some(&mut Place::default()));
+        let [line] = settlements.take(&names.lease(&first)).lines[..] else { panic!("one purse, one line") };
+        assert_eq!(line.kept, ONE.times(3));
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_very_credential_is_known(known in "[ks a]{0,24}", asked in "[ks a]{0,24}", subject: bool, behind: bool) {
+            let (mut settlements, names) = (Settlements::default(), names());
+            let credential = if subject { Credential::Subject(known.clone()) } else { Credential::Key(known.clone()) };
+            let holder = cut(&mut settlements, &credential);
+            // As it is, or with all that stands behind it in the name.
+            let asked = if behind { asked + names.behind_key() } else { asked };
+            for text in [&asked, &known, &holder.lease().to_owned()] {
+                let place = |same: bool| if same { holder.place() } else { Place::default() };
+                prop_assert_eq!(settlements.of_key(&names, text.as_bytes()), place(!subject && *text == known));
+                prop_assert_eq!(settlements.of_subject(&names, text), place(subject && *text == known));
+            }
+        }
+    }
+}

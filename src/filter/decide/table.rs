@@ -283,6 +283,35 @@ mod tests {
     use std::collections::BTreeMap;
 
     proptest! {
+        /// Every value that there ever was has its number, and its place is asked for to the end.
+        #[test]
+        fn a_place_leads_to_its_value_and_never_to_another(steps in proptest::collection::vec((0_u8..8, "[a-d]{0,2}"), 0..120)) {
+            let (mut table, mut there, mut ever) = (Table::default(), BTreeMap::new(), Vec::new());
+            for (number, (step, name)) in steps.into_iter().enumerate() {
+                match step {
+                    0..4 => {
+                        let place = table.place(&name, || number);
+                        ever.push((place, *there.entry(name).or_insert(number)));
+                    }
+                    4..6 => prop_assert_eq!(table.remove(&name), there.remove(&name)),
+                    6 => prop_assert_eq!(table.pop_first(), there.pop_first()),
+                    _ => {
+                        table.clear();
+                        there.clear();
+                    }
+                }
+                for (place, number) in &ever {
+                    let value = there.values().find(|other| *other == number);
+                    prop_assert_eq!(table.at(*place), value);
+                    prop_assert_eq!(table.at_mut(*place).map(|value| *value), value.copied());
+                }
+                for name in ["", "a", "bb"] {
+                    prop_assert_eq!(table.at(table.find(name)), there.get(name));
+                }
+                prop_assert_eq!(table.at(Place::default()), None);
+            }
+        }
+
         #[test]
         fn it_does_what_a_map_does(steps in proptest::collection::vec((0_u8..4, "[a-d]{0,2}|aaaaaaa[a-c]{0,3}|aaaaaaaa[a-c]{7,10}", any::<u8>()), 0..120)) {
             let (mut table, mut map) = (Table::default(), BTreeMap::new());
