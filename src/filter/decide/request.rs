@@ -28,6 +28,10 @@ pub struct Head<'a> {
 impl<'a> Head<'a> {
     /// Over a header map as Envoy hands it over, read in place: how many pairs, the two sizes of each, and then names and
     /// values, each with a zero behind. Of bytes that are something else nothing is read.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "what is cut off is past the end, and then nothing is read"
+    )]
     pub fn read(map: &'a [u8]) -> Self {
         let walk = Walk::over(map).unwrap_or_default();
         let mut head = Self::over(walk);

@@ -34,7 +34,7 @@ fn holds(wanted: &Match, path: &[u8], head: &Head<'_>) -> bool {
 fn path_holds(wanted: &PathMatch, path: &[u8]) -> bool {
     match wanted {
         PathMatch::Exact(exact) => path.len() == exact.len() && same(path, exact.as_bytes()),
-        PathMatch::Prefix(prefix) => path.starts_with(prefix.as_bytes()),
+        PathMatch::Prefix(prefix) => path.len() >= prefix.len() && path.starts_with(prefix.as_bytes()),
         PathMatch::Template(segments) => {
             let mut parts = path.split(|b| *b == b'/');
             segments.iter().all(|segment| match (segment, parts.next()) {

@@ -266,7 +266,12 @@ mod tests {
         assert_eq!((settlements.untold.len(), gone.place() == other.place()), (1, false));
         assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
         assert!(settlements.take(&names.lease(&second)).lines.is_empty());
-        // And so does its own, cut anew for another record.
+        // Nor is it mistaken for one who has that place elsewhere.
+        let mut elsewhere = Settlements::default();
+        cut(&mut elsewhere, &second);
+        assert_eq!(elsewhere.keep(&gone, Purse::Lease(1), ONE), None);
+        assert_eq!(elsewhere.take(gone.lease()).lines.len(), 1);
+        // Its own, cut anew for another record, is another, too.
         let anew = cut(&mut settlements, &first);
         assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
         assert_eq!(settlements.keep(&anew, Purse::Lease(1), ONE), Some(&mut Place::default()));
