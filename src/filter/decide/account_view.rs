@@ -56,8 +56,9 @@ impl<M: SharedMemory> Gate<M> {
         head: &Head<'_>,
         property: impl Fn(&[String]) -> Option<Vec<u8>>,
     ) -> Arrival {
-        let credential = match identity::find(&self.settings.identities, head, property) {
-            Ok(credential) => credential,
+        let acquaintances = (&self.settlements, &self.names);
+        let credential = match identity::find(&self.settings.identities, head, property, acquaintances) {
+            Ok(caller) => caller.credential(),
             Err(identity::NoCredential::Missing) if self.settings.publish_prices => {
                 return Arrival::Decided(self.shown(view(&self.settings, None)));
             }

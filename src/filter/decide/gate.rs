@@ -18,7 +18,7 @@ use super::rules;
 use super::settings::{Identity, OnLedgerError, Rule, Settings};
 use super::settlement::{Settlements, Sold};
 use super::shared::{self, Names, SharedMemory};
-use super::table::Table;
+use super::table::{Place, Table};
 use super::usage::{Fate, NOBODY, Tally};
 use super::waiting::{Waiter, Waiting};
 use faregate_protocol::{Credits, RefusalCode};
@@ -223,13 +223,18 @@ impl<M: SharedMemory> Gate<M> {
         let Some(price) = rule.price.filter(|_| !preflight) else {
             return Arrival::Decided(Outcome::Pass(Passage::Free(number)));
         };
-        let credential = match identity::find(&self.settings.identities, head, property) {
-            Ok(credential) => credential,
+        let acquaintances = (&self.settlements, &self.names);
+        let caller = match identity::find(&self.settings.identities, head, property, acquaintances) {
+            Ok(caller) => caller,
             Err(why) => {
                 let refusal = no_credential(why, &self.settings.identities);
                 return Arrival::Decided(self.refuse(number, refusal));
             }
         };
+        if let Some(charge) = self.sell(caller.known, now, number, price) {
+            return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));
+        }
+        let credential = caller.credential();
         let lease = self.names.lease(&credential);
         let price = match self.pay(now, &lease, number, price) {
             Payment::Paid(charge) => return Arrival::Decided(Outcome::Pass(Passage::Paid(charge))),
@@ -265,15 +270,20 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
-        let product = self.settings.rule(rule).product.as_deref();
-        match self.settlements.sell(lease, now, |holder| holder.price(product, list)) {
-            Some(Sold { holder, fence, price, left }) => {
-                self.counters.admitted += 1;
-                let purse = Purse::Lease(fence);
-                Payment::Paid(Charge { holder, rule, price, purse, counted: false, left })
-            }
+        let place = self.settlements.find(&self.names, lease);
+        match self.sell(place, now, rule, list) {
+            Some(charge) => Payment::Paid(charge),
             None => self.pay_from_lease(now, lease, rule, list),
         }
+    }
+
+    /// Charges the slice at this place.
+    fn sell(&mut self, place: Place, now: Moment, rule: usize, list: Credits) -> Option<Charge> {
+        let product = self.settings.rule(rule).product.as_deref();
+        let sold = self.settlements.sell(place, now, |holder| holder.price(product, list));
+        let Sold { holder, fence, price, left } = sold?;
+        self.counters.admitted += 1;
+        Some(Charge { holder, rule, price, purse: Purse::Lease(fence), counted: false, left })
     }
 
     /// Charges the lease itself. While it is rich, a slice is cut for the requests to come.
@@ -306,7 +316,7 @@ impl<M: SharedMemory> Gate<M> {
                 let holder = Rc::new(Holder::of(lease, record));
                 let left = slice.map_or(Credits::ZERO, |slice| slice.left);
                 if let Some(slice) = slice {
-                    self.settlements.cut(slice, &holder);
+                    self.settlements.cut(&self.names, slice, &holder);
                 }
                 self.counters.admitted += 1;
                 Payment::Paid(Charge { holder, rule, price, purse: Purse::Lease(fence), counted, left })
@@ -412,8 +422,8 @@ impl<M: SharedMemory> Gate<M> {
     /// Closes a charge: keeps it, or releases it when the upstream failed or was never asked. `end` is told
     /// whether the status matters. Returns what was charged in the end.
     pub fn finish(&mut self, charge: &Charge, end: impl FnOnce(bool) -> End) -> Credits {
-        let refund_on = self.settings.rule(charge.rule).refund_on;
-        let released = match end(self.refunds(charge)) {
+        let refund_on = &self.settings.rule(charge.rule).refund_on;
+        let released = match end(!refund_on.is_empty()) {
             End::Answered(status) => refund_on.contains(status),
             End::Cut => false,
             End::NeverAsked => true,
@@ -422,12 +432,15 @@ impl<M: SharedMemory> Gate<M> {
             self.release(charge);
             return Credits::ZERO;
         }
-        self.settlements.keep(charge.holder.lease(), charge.purse, charge.price);
+        let (key, mut nowhere) = (charge.holder.key(), Place::default());
+        let kept = self.settlements.keep(&charge.holder, charge.purse, charge.price);
+        let place = kept.unwrap_or(&mut nowhere);
+        let counted = self.usage.count_at(self.told_at, key, place, charge.rule, Fate::Kept(charge.price));
+        self.counters.usage_dropped += u64::from(!counted);
         if charge.counted {
             self.settlements.leave(charge.holder.lease());
             self.settlements.tell(&self.memory, charge.holder.lease());
         }
-        self.tally(charge.holder.key(), charge.rule, Fate::Kept(charge.price));
         charge.price
     }
 
@@ -438,7 +451,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     fn give_back(&mut self, charge: &Charge) {
-        self.settlements.release(charge.holder.lease(), charge.purse, charge.price);
+        self.settlements.release(&charge.holder, charge.purse, charge.price);
         if charge.counted {
             self.settlements.leave(charge.holder.lease());
         }

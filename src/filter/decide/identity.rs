@@ -3,9 +3,15 @@
 //! A key that is malformed is turned away here, without asking the ledger. A place that holds something
 //! which isn't a Faregate key at all (a bearer token meant for the service, say) is passed over, and only
 //! counts against the caller when no other place holds a key.
+//!
+//! Whoever this worker sells to from a slice is known by the very bytes of its key, so those are not checked again: the
+//! slice was cut for a key that had been.
 
 use super::request::Head;
 use super::settings::Identity;
+use super::settlement::Settlements;
+use super::shared::Names;
+use super::table::Place;
 use faregate_protocol::{api_key, exchange};
 
 /// A credential that may belong to somebody.
@@ -16,6 +22,34 @@ pub enum Credential {
     /// A subject that Envoy vouches for.
     Subject(String),
 }
+
+/// Who asks, as it stands in the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller<'a> {
+    shown: Shown<'a>,
+    /// Where its slice is, if it has one.
+    pub known: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shown<'a> {
+    /// A well-formed API key, so it is ASCII.
+    Key(&'a [u8]),
+    Subject(String),
+}
+
+impl Caller<'_> {
+    /// What it shows, to be kept.
+    pub fn credential(self) -> Credential {
+        match self.shown {
+            Shown::Key(key) => Credential::Key(String::from_utf8(key.to_vec()).unwrap_or_default()),
+            Shown::Subject(subject) => Credential::Subject(subject),
+        }
+    }
+}
+
+/// Those who have a slice, and what their leases are called.
+type Acquaintances<'a> = (&'a Settlements, &'a Names);
 
 /// Why a request has no usable credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,33 +62,34 @@ pub enum NoCredential {
     Twice,
 }
 
-enum Found {
+enum Found<'a> {
     Nothing,
     NoKey,
     Twice,
-    Credential(Credential),
+    Caller(Caller<'a>),
 }
 
 /// Looks in each place in turn; `property` reads an attribute of Envoy's.
 ///
 /// # Errors
 /// Says why there is no usable credential.
-pub fn find(
+pub fn find<'a>(
     places: &[Identity],
-    head: &Head<'_>,
+    head: &Head<'a>,
     property: impl Fn(&[String]) -> Option<Vec<u8>>,
-) -> Result<Credential, NoCredential> {
+    known: Acquaintances<'_>,
+) -> Result<Caller<'a>, NoCredential> {
     let mut verdict = NoCredential::Missing;
     for place in places {
         let found = match place {
-            Identity::Header(name) => only(head.values(name)),
-            Identity::Bearer => bearer(head),
-            Identity::Query(name) => only(parameters(head, name)),
-            Identity::Cookie(name) => only(cookies(head, name)),
-            Identity::Property(path) => subject(property(path)),
+            Identity::Header(name) => only(head.values(name), known),
+            Identity::Bearer => bearer(head, known),
+            Identity::Query(name) => only(parameters(head, name), known),
+            Identity::Cookie(name) => only(cookies(head, name), known),
+            Identity::Property(path) => subject(property(path), known),
         };
         match found {
-            Found::Credential(credential) => return Ok(credential),
+            Found::Caller(caller) => return Ok(caller),
             Found::Twice => return Err(NoCredential::Twice),
             Found::NoKey => verdict = NoCredential::Malformed,
             Found::Nothing => {}
@@ -63,42 +98,50 @@ pub fn find(
     Err(verdict)
 }
 
-fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Found {
+fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>, known: Acquaintances<'_>) -> Found<'a> {
     match (values.next(), values.next()) {
         (None, _) => Found::Nothing,
         (Some(_), Some(_)) => Found::Twice,
+        (Some(value), None) => key(value, known, true),
+    }
+}
+
+/// What a value is that stands where a key belongs; `joined` if a comma in it parts two of them.
+fn key<'a>(value: &'a [u8], (settlements, names): Acquaintances<'_>, joined: bool) -> Found<'a> {
+    let known = settlements.of_key(names, value);
+    if known == Place::default() {
         // Envoy joins a header that is sent twice; each half would pass for a key of its own.
-        (Some(value), None) if value.contains(&b',') => Found::Twice,
-        (Some(value), None) => key(value),
+        if joined && value.contains(&b',') {
+            return Found::Twice;
+        }
+        if !api_key::is_well_formed(value) {
+            return Found::NoKey;
+        }
     }
+    Found::Caller(Caller { shown: Shown::Key(value), known })
 }
 
-fn key(value: &[u8]) -> Found {
-    match std::str::from_utf8(value) {
-        Ok(text) if api_key::is_well_formed(value) => Found::Credential(Credential::Key(text.to_owned())),
-        _ => Found::NoKey,
-    }
-}
-
-fn bearer(head: &Head<'_>) -> Found {
+fn bearer<'a>(head: &Head<'a>, known: Acquaintances<'_>) -> Found<'a> {
     let mut values = head.values("authorization");
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return if head.value("authorization").is_some() { Found::Twice } else { Found::Nothing };
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Found::Nothing,
+        (Some(_), Some(_)) => return Found::Twice,
+        (Some(value), None) => value,
     };
     match value.split_at_checked(7) {
-        Some((scheme, _)) if !scheme.eq_ignore_ascii_case(b"bearer ") => Found::Nothing,
-        Some((_, token)) if token.contains(&b',') && token.starts_with(b"fg_") => Found::Twice,
-        Some((_, token)) => key(token.trim_ascii()),
-        None => Found::Nothing,
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => {
+            key(token.trim_ascii(), known, token.starts_with(b"fg_"))
+        }
+        _ => Found::Nothing,
     }
 }
 
-fn parameters<'a>(head: &Head<'a>, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+fn parameters<'a, 'n>(head: &Head<'a>, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
     let pairs = head.query().unwrap_or_default().split(|b| *b == b'&');
     pairs.filter_map(move |pair| value_of(pair, name))
 }
 
-fn cookies<'a>(head: &Head<'a>, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+fn cookies<'a, 'n>(head: &Head<'a>, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
     let pairs = head.values("cookie").flat_map(|value| value.split(|b| *b == b';'));
     pairs.filter_map(move |pair| value_of(pair.trim_ascii(), name))
 }
@@ -115,12 +158,13 @@ fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
     }
 }
 
-fn subject(value: Option<Vec<u8>>) -> Found {
+fn subject<'a>(value: Option<Vec<u8>>, (settlements, names): Acquaintances<'_>) -> Found<'a> {
     match value.map(String::from_utf8) {
         None => Found::Nothing,
         Some(Ok(text)) if text.is_empty() => Found::Nothing,
         Some(Ok(text)) if text.len() <= exchange::MAX_CREDENTIAL_BYTES => {
-            Found::Credential(Credential::Subject(text))
+            let known = settlements.of_subject(names, &text);
+            Found::Caller(Caller { shown: Shown::Subject(text), known })
         }
         Some(_) => Found::NoKey,
     }
@@ -128,6 +172,9 @@ fn subject(value: Option<Vec<u8>>) -> Found {
 
 /// The path without the query parameters that may hold a key; `None` when it holds none of them.
 pub fn without_key(places: &[Identity], path: &[u8]) -> Option<Vec<u8>> {
+    if !places.iter().any(|place| matches!(place, Identity::Query(_))) {
+        return None;
+    }
     let at = path.iter().position(|b| *b == b'?')?;
     let (before, query) = path.split_at_checked(at)?;
     let is_key = |pair: &&[u8]| {
@@ -165,7 +212,14 @@ mod tests {
 
     fn look(headers: &[(&str, &str)]) -> Result<Credential, NoCredential> {
         let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
-        find(&places(), &Head::new(&headers), |_| None)
+        find_in(&headers, None)
+    }
+
+    /// By a worker that knows nobody.
+    fn find_in(headers: &[(String, Vec<u8>)], subject: Option<&[u8]>) -> Result<Credential, NoCredential> {
+        let (settlements, names) = (Settlements::default(), Names::new("ledger", "ledger"));
+        let property = |_: &[String]| subject.map(<[u8]>::to_vec);
+        find(&places(), &Head::new(headers), property, (&settlements, &names)).map(Caller::credential)
     }
 
     #[test]
@@ -199,12 +253,12 @@ mod tests {
         assert_eq!(look(&[("x-api-key", &format!("{a},{a}"))]), Err(NoCredential::Twice));
         assert_eq!(look(&[(":path", &format!("/?api_key={a}&api_key={a}"))]), Err(NoCredential::Twice));
         let headers = [("x-api-key".to_owned(), vec![0xff, 0xfe])];
-        assert_eq!(find(&places(), &Head::new(&headers), |_| None), Err(NoCredential::Malformed));
+        assert_eq!(find_in(&headers, None), Err(NoCredential::Malformed));
     }
 
     #[test]
     fn a_trusted_subject_is_taken_from_an_attribute() {
-        let look = |value: &[u8]| find(&places(), &Head::new(&[]), |_| Some(value.to_vec()));
+        let look = |value: &[u8]| find_in(&[], Some(value));
         assert_eq!(look(b"spiffe://a/b"), Ok(Credential::Subject("spiffe://a/b".into())));
         assert_eq!(look(b""), Err(NoCredential::Missing));
         assert_eq!(look(&[0xff]), Err(NoCredential::Malformed));

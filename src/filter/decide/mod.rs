@@ -18,6 +18,7 @@ pub mod account_view;
 pub mod answer;
 pub mod beat;
 pub mod broker;
+pub mod bytes;
 pub mod calendar;
 pub mod gate;
 pub mod identity;

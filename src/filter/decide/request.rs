@@ -1,43 +1,87 @@
 //! The head of a request as the gate reads it: once, as bytes, because nothing promises UTF-8.
 
-/// A name and a value.
-type Header<'a> = (&'a [u8], &'a [u8]);
+use super::bytes::same;
+
+/// Headers of this prefix are ours alone: a client's are removed.
+const OURS: &[u8] = b"x-faregate-";
+/// How the names begin that are looked for in every head.
+const METHOD: u32 = u32::from_le_bytes(*b":met");
+const PATH: u32 = u32::from_le_bytes(*b":pat");
+const AUTHORITY: u32 = u32::from_le_bytes(*b":aut");
+const OUR: u32 = u32::from_le_bytes(*b"x-fa");
+/// A size as it stands in a header map.
+type Size = [u8; 4];
 
 /// A request's pseudo-headers and headers. Names are lower case, as Envoy gives them.
 #[derive(Clone, Debug)]
 pub struct Head<'a> {
-    headers: Vec<Header<'a>>,
+    headers: Walk<'a>,
     method: &'a [u8],
     path: &'a [u8],
     /// Where the query begins, or the path ends.
     query_at: usize,
     authority: &'a [u8],
+    /// Whether there are headers of ours.
+    ours: bool,
 }
 
 impl<'a> Head<'a> {
     /// Over a header map as Envoy hands it over, read in place: how many pairs, the two sizes of each, and then names and
     /// values, each with a zero behind. Of bytes that are something else nothing is read.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "what is cut off is past the end, and then nothing is read"
+    )]
     pub fn read(map: &'a [u8]) -> Self {
-        Self::over(pairs(map).unwrap_or_default())
+        let walk = Walk::over(map).unwrap_or_default();
+        let mut head = Self::over(walk);
+        let mut at = 0_u64;
+        for [name, value] in walk.sizes {
+            let (from, name, value) =
+                (at as usize, u32::from_le_bytes(*name) as usize, u32::from_le_bytes(*value) as usize);
+            // Of all others nothing has to be known now.
+            if let Some(METHOD | PATH | AUTHORITY | OUR) = walk.four(from)
+                && let Some((name, value)) = walk.pair(from, name, value)
+            {
+                head.see(name, value);
+            }
+            at += name as u64 + value as u64 + 2;
+        }
+        // Only now is it known that all of it is there.
+        if at > walk.texts.len() as u64 {
+            return Self::over(Walk::default());
+        }
+        head.find_query();
+        head
     }
 
     /// Over headers that come from elsewhere.
     pub fn new(headers: &'a [(String, Vec<u8>)]) -> Self {
-        Self::over(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect())
+        let mut head = Self::over(Walk { list: headers, ..Walk::default() });
+        for (name, value) in headers {
+            head.see(name.as_bytes(), value);
+        }
+        head.find_query();
+        head
     }
 
-    fn over(headers: Vec<Header<'a>>) -> Self {
-        let mut head = Self { headers, method: b"", path: b"", query_at: 0, authority: b"" };
-        for (name, value) in &head.headers {
-            match *name {
-                b":method" => head.method = value,
-                b":path" => head.path = value,
-                b":authority" => head.authority = value,
-                _ => {}
-            }
+    fn over(headers: Walk<'a>) -> Self {
+        Self { headers, method: b"", path: b"", query_at: 0, authority: b"", ours: false }
+    }
+
+    /// Keeps what is looked for in every head. Byte by byte: the compiler compares a whole name by a call.
+    fn see(&mut self, name: &[u8], value: &'a [u8]) {
+        match name {
+            [b':', b'm', b'e', b't', b'h', b'o', b'd'] => self.method = value,
+            [b':', b'p', b'a', b't', b'h'] => self.path = value,
+            [b':', b'a', b'u', b't', b'h', b'o', b'r', b'i', b't', b'y'] => self.authority = value,
+            [b'x', b'-', b'f', ..] => self.ours |= name.starts_with(OURS),
+            _ => {}
         }
-        head.query_at = head.path.iter().position(|b| *b == b'?').unwrap_or(head.path.len());
-        head
+    }
+
+    fn find_query(&mut self) {
+        self.query_at = self.path.iter().position(|b| *b == b'?').unwrap_or(self.path.len());
     }
 
     /// The method, such as `GET`.
@@ -79,35 +123,86 @@ impl<'a> Head<'a> {
     }
 
     /// Every value of a header, in order.
-    pub fn values(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().filter(move |(other, _)| *other == name.as_bytes()).map(|(_, value)| *value)
+    pub fn values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let mut rest = self.headers;
+        std::iter::from_fn(move || rest.find(name.as_bytes()))
     }
 
     /// The first value of a header.
-    pub fn value(&self, name: &'a str) -> Option<&'a [u8]> {
-        self.values(name).next()
+    pub fn value(&self, name: &str) -> Option<&'a [u8]> {
+        let mut rest = self.headers;
+        rest.find(name.as_bytes())
     }
 
-    /// The names of all headers.
-    pub fn names(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().map(|(name, _)| *name)
+    /// The names of headers that are ours alone, which no client may send.
+    pub fn ours(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = if self.ours { self.headers } else { Walk::default() };
+        std::iter::from_fn(move || rest.next(None))
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with(OURS))
     }
 }
 
-fn pairs(map: &[u8]) -> Option<Vec<Header<'_>>> {
-    let (count, rest) = map.split_first_chunk()?;
-    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-    let (sizes, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut take = |size: &[u8; 4]| {
-        let (text, behind) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*size)).ok()?)?;
-        rest = behind.get(1..)?;
-        Some(text)
-    };
-    let mut pairs = Vec::with_capacity(count);
-    for [name, value] in sizes.as_chunks().0.as_chunks().0 {
-        pairs.push((take(name)?, take(value)?));
+/// A walk over headers, wherever they are: what of them is ahead. A header map's sizes are looked at first, so that a
+/// header of another name costs a comparison of two numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Walk<'a> {
+    sizes: &'a [[Size; 2]],
+    /// All names and values of the map, and where those ahead begin.
+    texts: &'a [u8],
+    at: usize,
+    list: &'a [(String, Vec<u8>)],
+}
+
+impl<'a> Walk<'a> {
+    fn over(map: &'a [u8]) -> Option<Self> {
+        let (count, rest) = map.split_first_chunk()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
+        Some(Self { sizes: sizes.as_chunks().0.as_chunks().0, texts, ..Self::default() })
     }
-    Some(pairs)
+
+    /// The name that begins here, and its value.
+    fn pair(&self, from: usize, name: usize, value: usize) -> Option<(&'a [u8], &'a [u8])> {
+        let behind = from.wrapping_add(name);
+        let at = behind.wrapping_add(1);
+        Some((self.texts.get(from..behind)?, self.texts.get(at..at.wrapping_add(value))?))
+    }
+
+    /// The four bytes that begin here, as one number.
+    fn four(&self, from: usize) -> Option<u32> {
+        self.texts.get(from..from.wrapping_add(4))?.first_chunk().map(|four| u32::from_le_bytes(*four))
+    }
+
+    /// The next header: in a map, the next whose name has this length, if one is given.
+    fn next(&mut self, len: Option<usize>) -> Option<(&'a [u8], &'a [u8])> {
+        let (mut sizes, mut from) = (self.sizes, self.at);
+        while let Some(([name, value], rest)) = sizes.split_first() {
+            let (name, value) = (u32::from_le_bytes(*name) as usize, u32::from_le_bytes(*value) as usize);
+            let here = from;
+            from = here.wrapping_add(name).wrapping_add(value).wrapping_add(2);
+            sizes = rest;
+            if len.is_none_or(|len| len == name) {
+                (self.sizes, self.at) = (rest, from);
+                return self.pair(here, name, value);
+            }
+        }
+        self.sizes = sizes;
+        let ((name, value), rest) = self.list.split_first()?;
+        self.list = rest;
+        Some((name.as_bytes(), value))
+    }
+
+    /// The value of the next header of this name.
+    #[inline(never)]
+    fn find(&mut self, wanted: &[u8]) -> Option<&'a [u8]> {
+        while let Some((name, value)) = self.next(Some(wanted.len())) {
+            if same(name, wanted) {
+                return Some(value);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -131,20 +226,41 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_map_is_read_as_it_was_written(headers in proptest::collection::vec((":?[a-z-]{0,12}", proptest::collection::vec(any::<u8>(), 0..40)), 0..20)) {
+        fn a_map_is_read_as_it_was_written(headers in proptest::collection::vec((":?[a-z-]{0,12}|:method|:path|:authority|x-faregate-?[a-z]{0,3}|x-api-key|x-a", proptest::collection::vec(any::<u8>(), 0..40)), 0..20)) {
             let map = written(&headers);
             let (read, new) = (Head::read(&map), Head::new(&headers));
-            prop_assert_eq!(&read.headers, &new.headers);
-            prop_assert_eq!((read.method(), read.path(), read.query()), (new.method(), new.path(), new.query()));
+            let all = |head: &Head<'_>| {
+                let mut rest = head.headers;
+                std::iter::from_fn(|| rest.next(None)).map(|(name, value)| (name.to_vec(), value.to_vec())).collect::<Vec<_>>()
+            };
+            let sent: Vec<_> = headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
+            prop_assert_eq!((all(&read), all(&new)), (sent.clone(), sent.clone()));
+            for head in [&read, &new] {
+                let last = |wanted: &[u8]| sent.iter().rfind(|(name, _)| name == wanted).map(|(_, value)| value.as_slice()).unwrap_or_default();
+                prop_assert_eq!((head.method(), head.path_and_query(), head.authority), (last(b":method"), last(b":path"), last(b":authority")));
+                for (name, _) in &headers {
+                    let values: Vec<_> = headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_slice()).collect();
+                    prop_assert_eq!(head.value(name), values.first().copied());
+                    prop_assert_eq!(head.values(name).collect::<Vec<_>>(), values);
+                }
+                let ours: Vec<_> = sent.iter().map(|(name, _)| name.as_slice()).filter(|name| name.starts_with(OURS)).collect();
+                prop_assert_eq!(head.ours().collect::<Vec<_>>(), ours);
+            }
             // One that is cut off is none.
-            prop_assert_eq!(Head::read(&map[..map.len() - 1]).headers.len(), 0);
+            let cut = Head::read(&map[..map.len() - 1]);
+            prop_assert_eq!(all(&cut).len(), 0);
+            prop_assert_eq!((cut.method(), cut.path(), cut.query()), (&b""[..], &b""[..], None));
         }
 
         #[test]
         fn no_bytes_make_it_panic(mut map in proptest::collection::vec(any::<u8>(), 0..200), count in any::<u32>()) {
-            let _ = Head::read(&map);
+            let look = |map: &[u8]| {
+                let head = Head::read(map);
+                let _ = (head.ours().count(), head.values("").count(), head.value("a"), head.path(), head.query(), head.host());
+            };
+            look(&map);
             map.splice(..map.len().min(4), count.to_le_bytes());
-            let _ = Head::read(&map);
+            look(&map);
         }
     }
 }

@@ -3,32 +3,38 @@
 //! Paths are compared as they come, without their query. The shipped Envoy configurations normalise
 //! paths before the filter runs, so that `/v1//paid` can't dodge a rule for `/v1/paid`.
 
+use super::bytes::same;
 use super::request::Head;
 use super::settings::{Match, PathMatch, Settings};
 
 /// The number of the rule that decides, as [`Settings::rule`] takes it: one past the last stands for
 /// `otherwise`.
 pub fn find(settings: &Settings, head: &Head<'_>) -> usize {
-    settings.rules.iter().position(|rule| holds(&rule.matches, head)).unwrap_or(settings.rules.len())
+    let path = head.path();
+    settings.rules.iter().position(|rule| holds(&rule.matches, path, head)).unwrap_or(settings.rules.len())
 }
 
-fn holds(wanted: &Match, head: &Head<'_>) -> bool {
-    let host = || wanted.host.as_ref().is_none_or(|host| head.host().eq_ignore_ascii_case(host.as_bytes()));
+fn holds(wanted: &Match, path: &[u8], head: &Head<'_>) -> bool {
+    if let Some(wanted) = &wanted.path
+        && !path_holds(wanted, path)
+    {
+        return false;
+    }
     let method = || wanted.methods.is_empty() || wanted.methods.iter().any(|m| m.as_bytes() == head.method());
-    let path = || wanted.path.as_ref().is_none_or(|path| path_holds(path, head.path()));
+    let host = || wanted.host.as_ref().is_none_or(|host| head.host().eq_ignore_ascii_case(host.as_bytes()));
     let headers = || {
         wanted.headers.iter().all(|header| match &header.exact {
             Some(exact) => head.values(&header.name).any(|value| value == exact.as_bytes()),
             None => head.value(&header.name).is_some(),
         })
     };
-    path() && method() && host() && headers()
+    method() && host() && headers()
 }
 
 fn path_holds(wanted: &PathMatch, path: &[u8]) -> bool {
     match wanted {
-        PathMatch::Exact(exact) => path == exact.as_bytes(),
-        PathMatch::Prefix(prefix) => path.starts_with(prefix.as_bytes()),
+        PathMatch::Exact(exact) => path.len() == exact.len() && same(path, exact.as_bytes()),
+        PathMatch::Prefix(prefix) => path.len() >= prefix.len() && path.starts_with(prefix.as_bytes()),
         PathMatch::Template(segments) => {
             let mut parts = path.split(|b| *b == b'/');
             segments.iter().all(|segment| match (segment, parts.next()) {

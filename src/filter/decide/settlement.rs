@@ -4,19 +4,30 @@
 //! Telling the lease at the beginning and at the end of every request would cost two swaps of shared memory. What is
 //! set aside stays so until a few times a second everything is told, so nothing can be sold twice meanwhile; only
 //! what is *freed* is told at once.
+//!
+//! Those who have a slice are found by their credential as it stands in a request. What must hold: it is found only if,
+//! byte for byte and of the same kind, it is the one in the name of the lease, which was checked when that name was made.
 
+use super::bytes::{after, mixed, same};
 use super::lease::{Holder, Lease, Purse, Slice};
 use super::moment::Moment;
-use super::shared::{self, SharedMemory};
-use super::table::Table;
+use super::shared::{self, Names, SharedMemory};
+use super::table::{Place, Table};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
+
+/// For how many credentials there is room at first, and at most, to find those who have a slice at once; always a power
+/// of two. Whoever doesn't fit is found by name.
+const FIRST_SPOTS: usize = 16;
+const MOST_SPOTS: usize = 16_384;
 
 /// What is not yet told, by lease. One for each payer that was active in the last fraction of a second, so its size
 /// follows the traffic.
 #[derive(Debug, Default)]
 pub struct Settlements {
     untold: Table<Untold>,
+    /// Where in that the one is whose credential mixes to this number, if nobody else has taken the spot.
+    spots: Vec<Place>,
 }
 
 /// What one lease was not told yet.
@@ -25,6 +36,8 @@ pub struct Untold {
     lines: Vec<Line>,
     left: u32,
     slice: Option<(Slice, Rc<Holder>)>,
+    /// Where this holder's usage is counted.
+    tallied: Place,
 }
 
 /// What was sold from a slice.
@@ -48,14 +61,59 @@ struct Line {
 }
 
 impl Settlements {
-    /// Sells a request from the slice of a lease, if there is one that covers what it costs this payer.
+    /// Where the slice of the key of these bytes is, whatever they are; nowhere if none is known.
+    pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Place {
+        self.known(bytes, names.behind_key())
+    }
+
+    /// Where the slice of this subject is.
+    pub fn of_subject(&self, names: &Names, subject: &str) -> Place {
+        self.known(subject.as_bytes(), names.behind_subject())
+    }
+
+    #[inline(never)]
+    fn known(&self, credential: &[u8], behind: &str) -> Place {
+        let place = self.spots.get(self.spot(credential)).copied().unwrap_or_default();
+        let holder = self.untold.at(place).and_then(|untold| untold.slice.as_ref()).map(|(_, holder)| holder);
+        let rest = holder.and_then(|holder| after(holder.lease().as_bytes(), credential));
+        let same = rest.is_some_and(|rest| same(rest, behind.as_bytes()));
+        if same { place } else { Place::default() }
+    }
+
+    /// The spot of a credential; none of them where there are none.
+    fn spot(&self, credential: &[u8]) -> usize {
+        let mixed = usize::try_from(mixed(credential) >> 33).unwrap_or_default();
+        mixed & self.spots.len().wrapping_sub(1)
+    }
+
+    /// Where the slice of a lease is, so that its credential is found at once next time.
+    pub fn find(&mut self, names: &Names, lease: &str) -> Place {
+        let place = self.untold.find(lease);
+        if place != Place::default() {
+            self.take_spot(names.credential(lease), place);
+        }
+        place
+    }
+
+    fn take_spot(&mut self, credential: &str, place: Place) {
+        // So many that seldom two want the same.
+        if self.untold.len() * 4 > self.spots.len() && self.spots.len() < MOST_SPOTS {
+            self.spots = vec![Place::default(); (self.spots.len() * 2).max(FIRST_SPOTS)];
+        }
+        let spot = self.spot(credential.as_bytes());
+        if let Some(spot) = self.spots.get_mut(spot) {
+            *spot = place;
+        }
+    }
+
+    /// Sells a request from the slice at a place, if there is one that covers what it costs this payer.
     pub fn sell(
         &mut self,
-        lease: &str,
+        place: Place,
         now: Moment,
         cost: impl FnOnce(&Holder) -> Result<Credits, RefusalCode>,
     ) -> Option<Sold> {
-        let (slice, holder) = self.untold.get_mut(lease)?.slice.as_mut()?;
+        let (slice, holder) = self.untold.at_mut(place)?.slice.as_mut()?;
         let price = cost(holder).ok()?;
         slice.sell(now, price).then(|| Sold {
             holder: Rc::clone(holder),
@@ -66,20 +124,25 @@ impl Settlements {
     }
 
     /// Has a slice to sell from.
-    pub fn cut(&mut self, slice: Slice, holder: &Rc<Holder>) {
-        if let Some(untold) = self.untold.entry(holder.lease(), Untold::default) {
+    pub fn cut(&mut self, names: &Names, slice: Slice, holder: &Rc<Holder>) {
+        let place = self.untold.place(holder.lease(), Untold::default);
+        if let Some(untold) = self.untold.at_mut(place) {
             untold.slice = Some((slice, Rc::clone(holder)));
+            untold.tallied = Place::default();
         }
+        holder.lies_at(place);
+        self.take_spot(names.credential(holder.lease()), place);
     }
 
-    /// Notes that a charge was kept.
-    pub fn keep(&mut self, lease: &str, purse: Purse, price: Credits) {
-        self.add(lease, Line { purse, kept: price, released: Credits::ZERO });
+    /// Notes that a charge was kept. Tells where the holder's usage is counted, for whoever counts it to keep; that is
+    /// known only as long as the holder has the slice.
+    pub fn keep(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) -> Option<&mut Place> {
+        self.add(holder, Line { purse, kept: price, released: Credits::ZERO })
     }
 
     /// Notes that a charge was released.
-    pub fn release(&mut self, lease: &str, purse: Purse, price: Credits) {
-        self.add(lease, Line { purse, kept: Credits::ZERO, released: price });
+    pub fn release(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) {
+        self.add(holder, Line { purse, kept: Credits::ZERO, released: price });
     }
 
     /// Notes that a request is over which the lease counts.
@@ -89,10 +152,14 @@ impl Settlements {
         }
     }
 
-    fn add(&mut self, lease: &str, new: Line) {
-        let Some(Untold { lines, .. }) = self.untold.entry(lease, Untold::default) else {
-            return;
-        };
+    fn add(&mut self, holder: &Rc<Holder>, new: Line) -> Option<&mut Place> {
+        let mut place = holder.place();
+        let slice = self.untold.at(place).and_then(|untold| untold.slice.as_ref());
+        let own = slice.is_some_and(|(_, other)| Rc::ptr_eq(other, holder));
+        if !own {
+            place = self.untold.place(holder.lease(), Untold::default);
+        }
+        let Untold { lines, tallied, .. } = self.untold.at_mut(place)?;
         match lines.iter_mut().find(|line| line.purse == new.purse) {
             Some(line) => {
                 line.kept = line.kept.saturating_add(new.kept);
@@ -100,6 +167,7 @@ impl Settlements {
             }
             None => lines.push(new),
         }
+        own.then_some(tallied)
     }
 
     /// Takes what a lease was not told. It must be told then, or what is in it is lost.
@@ -133,6 +201,97 @@ impl Untold {
         }
         if self.left > 0 {
             lease.leave(self.left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::identity::Credential;
+    use crate::decide::shared::tests::Memory;
+    use faregate_protocol::exchange::Facts;
+    use proptest::prelude::*;
+
+    const ONE: Credits = Credits::from_micros(1);
+
+    fn names() -> Names {
+        Names::new("ledger", "ledger")
+    }
+
+    /// A caller who has a slice.
+    fn cut(settlements: &mut Settlements, credential: &Credential) -> Rc<Holder> {
+        let names = names();
+        let facts = Facts { key: "key_1".into(), account: "acme".into(), ..Facts::default() };
+        let holder = Rc::new(Holder::of(&names.lease(credential), Lease::new(facts).encode()));
+        let slice = Slice { fence: 1, until: Moment::from_nanos(9), size: ONE, left: ONE };
+        settlements.cut(&names, slice, &holder);
+        holder
+    }
+
+    /// Whose slice is at a place.
+    fn lease(settlements: &Settlements, place: Place) -> Option<&str> {
+        settlements.untold.at(place).map(|untold| untold.slice.as_ref().unwrap().1.lease())
+    }
+
+    #[test]
+    fn among_many_callers_each_is_found_as_itself_or_by_name() {
+        let (mut settlements, names) = (Settlements::default(), names());
+        let keys: Vec<_> = (0..3_000).map(|number| format!("fg_live_{number}")).collect();
+        for key in &keys {
+            cut(&mut settlements, &Credential::Key(key.clone()));
+        }
+        for key in &keys {
+            let name = names.lease(&Credential::Key(key.clone()));
+            let known = lease(&settlements, settlements.of_key(&names, key.as_bytes()));
+            assert!(known.is_none_or(|known| known == name), "{key} is {known:?}");
+            let place = settlements.find(&names, &name);
+            assert_eq!(lease(&settlements, place), Some(name.as_str()));
+            assert_eq!(settlements.of_key(&names, key.as_bytes()), place, "at once the next time");
+        }
+        assert!(settlements.spots.len() >= 4 * keys.len());
+        settlements.tell_all(&Memory::default());
+        assert!(keys.iter().all(|key| settlements.of_key(&names, key.as_bytes()) == Place::default()));
+    }
+
+    #[test]
+    fn a_charge_that_outlasts_its_slice_is_noted_for_its_own_lease() {
+        let (mut settlements, names) = (Settlements::default(), names());
+        let [first, second] = ["a", "b"].map(|key| Credential::Key(key.into()));
+        let gone = cut(&mut settlements, &first);
+        assert!(settlements.keep(&gone, Purse::Lease(1), ONE).is_some());
+        settlements.tell(&Memory::default(), gone.lease());
+        // Another caller's takes its place.
+        let other = cut(&mut settlements, &second);
+        assert_eq!((settlements.untold.len(), gone.place() == other.place()), (1, false));
+        assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
+        assert!(settlements.take(&names.lease(&second)).lines.is_empty());
+        // Nor is it mistaken for one who has that place elsewhere.
+        let mut elsewhere = Settlements::default();
+        cut(&mut elsewhere, &second);
+        assert_eq!(elsewhere.keep(&gone, Purse::Lease(1), ONE), None);
+        assert_eq!(elsewhere.take(gone.lease()).lines.len(), 1);
+        // Its own, cut anew for another record, is another, too.
+        let anew = cut(&mut settlements, &first);
+        assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
+        assert_eq!(settlements.keep(&anew, Purse::Lease(1), ONE), Some(&mut Place::default()));
+        let [line] = settlements.take(&names.lease(&first)).lines[..] else { panic!("one purse, one line") };
+        assert_eq!(line.kept, ONE.times(3));
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_very_credential_is_known(known in "[ks a]{0,24}", asked in "[ks a]{0,24}", subject: bool, behind: bool) {
+            let (mut settlements, names) = (Settlements::default(), names());
+            let credential = if subject { Credential::Subject(known.clone()) } else { Credential::Key(known.clone()) };
+            let holder = cut(&mut settlements, &credential);
+            // As it is, or with all that stands behind it in the name.
+            let asked = if behind { asked + names.behind_key() } else { asked };
+            for text in [&asked, &known, &holder.lease().to_owned()] {
+                let place = |same: bool| if same { holder.place() } else { Place::default() };
+                prop_assert_eq!(settlements.of_key(&names, text.as_bytes()), place(!subject && *text == known));
+                prop_assert_eq!(settlements.of_subject(&names, text), place(subject && *text == known));
+            }
         }
     }
 }

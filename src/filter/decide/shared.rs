@@ -30,26 +30,45 @@ const TRIES: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct Names {
     scope: String,
+    behind_key: String,
+    behind_subject: String,
 }
 
 impl Names {
     /// For the filters that speak to one ledger.
     pub fn new(cluster: &str, authority: &str) -> Self {
-        Self { scope: format!("faregate/1/{cluster}/{authority}/") }
+        let scope = format!("faregate/1/{cluster}/{authority}/");
+        let behind = |kind| String::from(kind) + &scope;
+        Self { behind_key: behind(" k "), behind_subject: behind(" s "), scope }
     }
 
     /// Where a payer's lease is.
     pub fn lease(&self, credential: &Credential) -> String {
-        let (kind, text) = match credential {
-            Credential::Key(text) => (" k ", text),
-            Credential::Subject(text) => (" s ", text),
+        let (text, behind) = match credential {
+            Credential::Key(text) => (text, self.behind_key()),
+            Credential::Subject(text) => (text, self.behind_subject()),
         };
         // What differs comes first, so that comparing two names is quick.
-        let mut name = String::with_capacity(self.scope.len() + kind.len() + text.len());
+        let mut name = String::with_capacity(text.len() + behind.len());
         name.push_str(text);
-        name.push_str(kind);
-        name.push_str(&self.scope);
+        name.push_str(behind);
         name
+    }
+
+    /// What stands behind a key in the name of its lease; as long as what stands behind a subject, and another.
+    pub fn behind_key(&self) -> &str {
+        &self.behind_key
+    }
+
+    /// What stands behind a subject.
+    pub fn behind_subject(&self) -> &str {
+        &self.behind_subject
+    }
+
+    /// The key or the subject in the name of a lease.
+    pub fn credential<'a>(&self, lease: &'a str) -> &'a str {
+        let len = lease.len().saturating_sub(self.behind_key.len());
+        lease.get(..len).unwrap_or_default()
     }
 
     /// Where the gateway's identity is.

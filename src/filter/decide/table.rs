@@ -2,10 +2,11 @@
 //!
 //! The names stand in short sorted runs, with the places of their values in a slab: the same code serves all kinds of
 //! values, where each kind of a `BTreeMap` would add ten kilobytes to the filter. Unlike a hash map it iterates the
-//! same way in every run, which the simulator needs, and no choice of names makes it slow.
+//! same way in every run, which the simulator needs, and no choice of names makes it slow. Who keeps a value's [`Place`]
+//! finds it again without a look at any name.
 //!
 //! What must hold: no run is longer than [`MOST`], or empty beside another; names ascend within and across runs, and none
-//! is there twice.
+//! is there twice; a place never leads to another name's value.
 
 use std::cmp::Ordering;
 
@@ -18,7 +19,22 @@ const FIRST: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Table<V> {
     places: Places,
-    slab: Vec<Option<V>>,
+    slab: Vec<Slot<V>>,
+}
+
+/// Where a value lies; the default is nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    at: u32,
+    tenant: u32,
+}
+
+/// Room for one value.
+#[derive(Clone, Debug)]
+struct Slot<V> {
+    /// The number of the value in here among all that ever were; it begins with one.
+    tenant: u32,
+    value: Option<V>,
 }
 
 /// Names with the places of their values, in order.
@@ -157,12 +173,40 @@ impl<V> Table<V> {
 
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&V> {
-        self.slab.get(self.places.find(name)?)?.as_ref()
+        self.slab.get(self.places.find(name)?)?.value.as_ref()
     }
 
     /// The value of a name, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut V> {
-        self.slab.get_mut(self.places.find(name)?)?.as_mut()
+        self.slab.get_mut(self.places.find(name)?)?.value.as_mut()
+    }
+
+    /// The value at a place, as long as it is in the table.
+    pub fn at(&self, place: Place) -> Option<&V> {
+        let slot = self.slab.get(place.at as usize)?;
+        slot.value.as_ref().filter(|_| slot.tenant == place.tenant)
+    }
+
+    /// The value at a place, to be changed.
+    pub fn at_mut(&mut self, place: Place) -> Option<&mut V> {
+        let slot = self.slab.get_mut(place.at as usize)?;
+        slot.value.as_mut().filter(|_| slot.tenant == place.tenant)
+    }
+
+    /// The place of the value of a name; nowhere where there is none.
+    pub fn find(&self, name: &str) -> Place {
+        self.places.find(name).map_or(Place::default(), |at| self.place_at(at))
+    }
+
+    /// The place of the value of a name, which is made first where there is none.
+    pub fn place(&mut self, name: &str, make: impl FnOnce() -> V) -> Place {
+        let at = self.places.find(name).unwrap_or_else(|| self.add(name, make()));
+        self.place_at(at)
+    }
+
+    fn place_at(&self, at: usize) -> Place {
+        let tenant = self.slab.get(at).map_or(0, |slot| slot.tenant);
+        u32::try_from(at).map_or(Place::default(), |at| Place { at, tenant })
     }
 
     /// Sets the value of a name; returns the one that it had.
@@ -178,8 +222,8 @@ impl<V> Table<V> {
     fn add(&mut self, name: &str, value: V) -> usize {
         let place = self.places.give(name, self.slab.len());
         match self.slab.get_mut(place) {
-            Some(slot) => *slot = Some(value),
-            None => self.slab.push(Some(value)),
+            Some(slot) => slot.value = Some(value),
+            None => self.slab.push(Slot { tenant: 1, value: Some(value) }),
         }
         place
     }
@@ -187,13 +231,15 @@ impl<V> Table<V> {
     /// The value of a name, which is made first where there is none; `None` is never returned.
     pub fn entry(&mut self, name: &str, make: impl FnOnce() -> V) -> Option<&mut V> {
         let place = self.places.find(name).unwrap_or_else(|| self.add(name, make()));
-        self.slab.get_mut(place)?.as_mut()
+        self.slab.get_mut(place)?.value.as_mut()
     }
 
     /// Takes a value out.
     pub fn remove(&mut self, name: &str) -> Option<V> {
         let place = self.places.take(name)?;
-        self.slab.get_mut(place)?.take()
+        let slot = self.slab.get_mut(place)?;
+        slot.tenant = slot.tenant.wrapping_add(1).max(1);
+        slot.value.take()
     }
 
     /// Takes the first value out, with its name.
@@ -216,17 +262,17 @@ impl<V> Table<V> {
         let before = self.places.from(START).take_while(move |(other, _)| compare(other, name).is_lt());
         behind
             .chain(before)
-            .filter_map(|(name, place)| Some((name.as_str(), self.slab.get(*place)?.as_ref()?)))
+            .filter_map(|(name, place)| Some((name.as_str(), self.slab.get(*place)?.value.as_ref()?)))
     }
 
     /// All values, in no particular order, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.slab.iter_mut().flatten()
+        self.slab.iter_mut().filter_map(|slot| slot.value.as_mut())
     }
 
     /// Removes everything.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        while self.pop_first().is_some() {}
     }
 }
 
@@ -237,6 +283,35 @@ mod tests {
     use std::collections::BTreeMap;
 
     proptest! {
+        /// Every value that there ever was has its number, and its place is asked for to the end.
+        #[test]
+        fn a_place_leads_to_its_value_and_never_to_another(steps in proptest::collection::vec((0_u8..8, "[a-d]{0,2}"), 0..120)) {
+            let (mut table, mut there, mut ever) = (Table::default(), BTreeMap::new(), Vec::new());
+            for (number, (step, name)) in steps.into_iter().enumerate() {
+                match step {
+                    0..4 => {
+                        let place = table.place(&name, || number);
+                        ever.push((place, *there.entry(name).or_insert(number)));
+                    }
+                    4..6 => prop_assert_eq!(table.remove(&name), there.remove(&name)),
+                    6 => prop_assert_eq!(table.pop_first(), there.pop_first()),
+                    _ => {
+                        table.clear();
+                        there.clear();
+                    }
+                }
+                for (place, number) in &ever {
+                    let value = there.values().find(|other| *other == number);
+                    prop_assert_eq!(table.at(*place), value);
+                    prop_assert_eq!(table.at_mut(*place).map(|value| *value), value.copied());
+                }
+                for name in ["", "a", "bb"] {
+                    prop_assert_eq!(table.at(table.find(name)), there.get(name));
+                }
+                prop_assert_eq!(table.at(Place::default()), None);
+            }
+        }
+
         #[test]
         fn it_does_what_a_map_does(steps in proptest::collection::vec((0_u8..4, "[a-d]{0,2}|aaaaaaa[a-c]{0,3}|aaaaaaaa[a-c]{7,10}", any::<u8>()), 0..120)) {
             let (mut table, mut map) = (Table::default(), BTreeMap::new());

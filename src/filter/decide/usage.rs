@@ -6,7 +6,7 @@
 
 use super::moment::Moment;
 use super::settings::Settings;
-use super::table::Table;
+use super::table::{Place, Table};
 use faregate_protocol::exchange::{
     MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, ShadowLine, UsageLine, UsageReport,
 };
@@ -71,6 +71,11 @@ impl Tally {
 
     /// Counts a request; returns false when there was no room for it.
     pub fn count(&mut self, now: Moment, key: &str, rule: usize, fate: Fate) -> bool {
+        self.count_at(now, key, &mut Place::default(), rule, fate)
+    }
+
+    /// The same for one who keeps where the key's lines are, and must never pass the place of another.
+    pub fn count_at(&mut self, now: Moment, key: &str, place: &mut Place, rule: usize, fate: Fate) -> bool {
         if self.lines.is_empty() {
             self.since = now;
         }
@@ -80,10 +85,10 @@ impl Tally {
             Fate::Shadow(code) => (Credits::ZERO, Some(code)),
         };
         let room = self.count < MAX_LINES && price <= MAX_LINE_CREDITS;
-        if !room && self.lines.get(key).is_none() {
-            return false;
+        if self.lines.at(*place).is_none() {
+            *place = if room { self.lines.place(key, Vec::new) } else { self.lines.find(key) };
         }
-        let Some(lines) = self.lines.entry(key, Vec::new) else {
+        let Some(lines) = self.lines.at_mut(*place) else {
             return false;
         };
         // A ledger refuses a message with a line that is too large, and the next one would repeat it.
@@ -93,14 +98,15 @@ impl Tally {
                 && counts.requests.max(counts.refunds) < MAX_LINE_COUNT
                 && counts.credits.saturating_add(price) <= MAX_LINE_CREDITS
         };
-        if !lines.iter().any(takes) {
+        let line = lines.iter().position(takes).unwrap_or(lines.len());
+        if line == lines.len() {
             if !room {
                 return false;
             }
             lines.push(Counts { rule, shadow, requests: 0, credits: Credits::ZERO, refunds: 0 });
             self.count += 1;
         }
-        let Some(counts) = lines.iter_mut().find(|counts| takes(counts)) else {
+        let Some(counts) = lines.get_mut(line) else {
             return false;
         };
         if fate == Fate::Released {

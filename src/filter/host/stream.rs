@@ -15,9 +15,6 @@ use proxy_wasm::types::{Action, MapType};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// Headers of this prefix are ours alone: a client's are removed.
-const OURS: &str = "x-faregate-";
-
 /// One request at the gate.
 pub(super) struct Stream {
     context: u32,
@@ -42,8 +39,7 @@ impl Stream {
         }
         let headers = headers::of_request();
         let head = Head::read(&headers);
-        let ours = head.names().filter(|name| name.starts_with(OURS.as_bytes()));
-        for name in ours.filter_map(|name| std::str::from_utf8(name).ok()) {
+        for name in head.ours().filter_map(|name| std::str::from_utf8(name).ok()) {
             let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
         }
         let mut gate = self.worker.gate.borrow_mut();

@@ -11,6 +11,7 @@ use faregate_protocol::exchange::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+mod acquaintances;
 mod limits;
 mod slices;
 mod standing;

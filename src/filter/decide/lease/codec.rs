@@ -6,9 +6,11 @@
 
 use super::{Lease, OnCredit, Throttle, Told};
 use crate::decide::moment::Moment;
+use crate::decide::table::Place;
 use crate::decide::terms;
 use faregate_protocol::exchange::{Ended, Facts, Limits, Rate};
 use faregate_protocol::{Credits, RefusalCode};
+use std::cell::Cell;
 
 /// The layout's version; other bytes are no lease.
 const LAYOUT: u8 = 2;
@@ -158,37 +160,62 @@ impl Lease {
     }
 }
 
-/// Whose lease it is: the names in a record, read when they are asked for.
+/// Whose lease it is: the names in a record, read once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    lease: String,
+    /// The lease's name, and behind it those of key, account and plan.
+    names: String,
+    /// Where each ends.
+    ends: [usize; 4],
     record: Vec<u8>,
+    place: Cell<Place>,
 }
 
 impl Holder {
     /// Over the bytes of the lease of this name.
     pub fn of(lease: &str, record: Vec<u8>) -> Self {
-        Self { lease: lease.to_owned(), record }
+        let text = |number| text(&record, number).unwrap_or_default();
+        let all = [lease, text(0), text(1), text(2)];
+        let mut names = String::with_capacity(all.iter().map(|name| name.len()).sum());
+        let ends = all.map(|name| {
+            names.push_str(name);
+            names.len()
+        });
+        Self { names, ends, record, place: Cell::default() }
     }
 
     /// The lease's name in shared memory.
     pub fn lease(&self) -> &str {
-        &self.lease
+        let [end, ..] = self.ends;
+        self.names.get(..end).unwrap_or_default()
     }
 
     /// The key's identifier.
     pub fn key(&self) -> &str {
-        self.name(0)
+        let [from, end, ..] = self.ends;
+        self.names.get(from..end).unwrap_or_default()
     }
 
     /// The account's identifier.
     pub fn account(&self) -> &str {
-        self.name(1)
+        let [_, from, end, _] = self.ends;
+        self.names.get(from..end).unwrap_or_default()
     }
 
     /// The plan's name, if there is one.
     pub fn plan(&self) -> Option<&str> {
-        Some(self.name(2)).filter(|plan| !plan.is_empty())
+        let [.., from, end] = self.ends;
+        self.names.get(from..end).filter(|plan| !plan.is_empty())
+    }
+
+    /// Where the worker that sells to it from a slice has it; nowhere if none does.
+    pub(in crate::decide) fn place(&self) -> Place {
+        self.place.get()
+    }
+
+    /// Says where that is.
+    pub(in crate::decide) fn lies_at(&self, place: Place) {
+        self.place.set(place);
     }
 
     /// What a request of this product costs, or why it is refused; see [`price`].
@@ -218,10 +245,6 @@ impl Holder {
     pub fn names(&self) -> Facts {
         let (key, account) = (self.key().to_owned(), self.account().to_owned());
         Facts { key, account, ..Facts::default() }
-    }
-
-    fn name(&self, number: usize) -> &str {
-        text(&self.record, number).unwrap_or_default()
     }
 
     fn facts(record: &[u8]) -> Option<Facts> {

@@ -1,0 +1,72 @@
+//! Bytes compared and mixed many at a time: wasm has no instruction for it, and the compiler's own code takes one byte
+//! after the other.
+
+/// An odd number whose bits have no pattern.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Whether both are the same.
+#[inline(never)]
+pub fn same(this: &[u8], that: &[u8]) -> bool {
+    if this.len() != that.len() {
+        return false;
+    }
+    // Of the last ones some were compared already.
+    if let (Some(last), Some(end)) = (this.last_chunk(), that.last_chunk()) {
+        for (one, two) in this.as_chunks().0.iter().zip(that.as_chunks().0) {
+            if u128::from_le_bytes(*one) != u128::from_le_bytes(*two) {
+                return false;
+            }
+        }
+        return u128::from_le_bytes(*last) == u128::from_le_bytes(*end);
+    }
+    if let (Some(last), Some(end)) = (this.last_chunk(), that.last_chunk()) {
+        let (first, start) = (this.first_chunk(), that.first_chunk());
+        return first.map(|chunk| u64::from_le_bytes(*chunk))
+            == start.map(|chunk| u64::from_le_bytes(*chunk))
+            && u64::from_le_bytes(*last) == u64::from_le_bytes(*end);
+    }
+    this.iter().zip(that).all(|(one, two)| one == two)
+}
+
+/// What is behind `beginning`, if it begins so.
+pub fn after<'a>(bytes: &'a [u8], beginning: &[u8]) -> Option<&'a [u8]> {
+    let (found, rest) = bytes.split_at_checked(beginning.len())?;
+    same(found, beginning).then_some(rest)
+}
+
+/// A number made of all bytes: the same for the same bytes, and seldom for others.
+pub fn mixed(bytes: &[u8]) -> u64 {
+    let mix = |mixed: u64, more: u64| (mixed ^ more).wrapping_mul(SPREAD).rotate_left(29);
+    let mut mixed = bytes.len() as u64;
+    let (chunks, rest) = bytes.as_chunks();
+    for chunk in chunks {
+        mixed = mix(mixed, u64::from_le_bytes(*chunk));
+    }
+    match bytes.last_chunk() {
+        Some(last) => mix(mixed, u64::from_le_bytes(*last)),
+        None => rest.iter().fold(mixed, |mixed, byte| mix(mixed, u64::from(*byte))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn they_are_compared_as_the_language_does(this in "[ab]{0,40}", that in "[ab]{0,40}", at in any::<prop::sample::Index>()) {
+            let (this, that) = (this.as_bytes(), that.as_bytes());
+            prop_assert_eq!(same(this, that), this == that);
+            prop_assert!(same(this, this));
+            prop_assert_eq!(after(this, that), this.strip_prefix(that));
+            prop_assert_eq!(after(this, &this[..at.index(this.len() + 1)]), Some(&this[at.index(this.len() + 1)..]));
+            let mut other = this.to_vec();
+            if let Some(at) = this.len().checked_sub(1).map(|last| at.index(last + 1)) {
+                other[at] ^= 1;
+                prop_assert!(!same(this, &other) && mixed(this) != mixed(&other));
+            }
+            prop_assert_eq!(mixed(this), mixed(&[this, b""].concat()));
+        }
+    }
+}
