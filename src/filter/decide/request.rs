@@ -88,6 +88,11 @@ impl<'a> Head<'a> {
         self.values(name).next()
     }
 
+    /// All headers, in order.
+    pub fn all(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.headers.iter().copied()
+    }
+
     /// The names of all headers.
     pub fn names(&self) -> impl Iterator<Item = &'a [u8]> {
         self.headers.iter().map(|(name, _)| *name)
