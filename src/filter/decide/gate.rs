@@ -43,7 +43,6 @@ pub struct Charge {
 }
 
 /// What came of an attempt to pay.
-#[cfg_attr(not(target_arch = "wasm32"), expect(clippy::large_enum_variant, reason = "as of Arrival"))]
 enum Payment {
     Paid(Charge),
     /// Nothing here covers this price.
@@ -52,7 +51,6 @@ enum Payment {
 }
 
 /// How a request goes on.
-#[cfg_attr(not(target_arch = "wasm32"), expect(clippy::large_enum_variant, reason = "as of Arrival"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passage {
     /// Free of charge, under the rule of this number.
@@ -75,13 +73,6 @@ pub enum Outcome {
 }
 
 /// What becomes of a request that has just arrived.
-#[cfg_attr(
-    not(target_arch = "wasm32"),
-    expect(
-        clippy::large_enum_variant,
-        reason = "it lives for a moment, and a box would cost every refusal an allocation"
-    )
-)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// That is known.
