@@ -180,6 +180,10 @@ fn not_paid(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
     let (request, _) = count(gateway, bill, "a malformed key is refused", |gateway| {
         gateway.arrives(&head(PAID, &typing_error))
     });
+    gateway.ends(request, 0);
+    let (request, _) = count(gateway, bill, "a malformed key is refused again", |gateway| {
+        gateway.arrives(&head(PAID, &typing_error))
+    });
     let ended = count(gateway, bill, "a refused request ends", |gateway| gateway.ends(request, 0));
     assert_eq!(ended.refused, Some(401));
 

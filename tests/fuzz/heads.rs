@@ -7,7 +7,7 @@ use crate::play::{Budget, Report, play};
 use faregate::decide::gate::{Arrival, Gate, Outcome, Passage};
 use faregate::decide::identity::without_key;
 use faregate::decide::moment::Moment;
-use faregate::decide::refusal::{Surroundings, answer};
+use faregate::decide::refusal::answer;
 use faregate::decide::request::Head;
 use faregate::decide::settings::{Settings, Wording};
 use faregate_protocol::api_key;
@@ -167,17 +167,10 @@ pub fn requests(budget: Budget, seed: u64) -> Report {
             no_key_stays(&gate, &head)?;
             match arrival {
                 Arrival::Decided(Outcome::Refuse(refusal) | Outcome::Pass(Passage::Shadow(refusal))) => {
-                    let origin = gate.reader(&head);
-                    let around = Surroundings {
-                        path: head.path(),
-                        request_id: head.value("x-request-id"),
-                        dialect: gate.dialect(&head),
-                        language: gate.language(&head),
-                        origin: origin.as_deref(),
-                        rpc_id: None,
-                        deprecated: None,
-                    };
+                    let around = gate.surroundings(&head, refusal.rule);
+                    let form = gate.answer(&refusal, &around);
                     let said = answer(&refusal, &around, &gate.settings().wording);
+                    prop_assert_eq!(form.body(&around), said.body.as_bytes(), "what is kept says the same");
                     prop_assert!(said.body.len() <= BODY, "a refusal of {} bytes", said.body.len());
                     prop_assert!(said.status == 200 || (400..=503).contains(&said.status));
                     prop_assert!(said.headers.iter().all(|(_, value)| !value.contains(char::is_control)));

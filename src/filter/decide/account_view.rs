@@ -16,6 +16,7 @@ use super::shared::{self, SharedMemory};
 use super::standing::{self, Header};
 use faregate_protocol::exchange::{EntryAnswer, Facts};
 use faregate_protocol::{Credits, RefusalCode};
+use std::rc::Rc;
 
 /// Where it is.
 pub const PATH: &str = "/.well-known/faregate";
@@ -109,7 +110,7 @@ impl<M: SharedMemory> Gate<M> {
             }
             (facts, refused) => {
                 let code = refused.unwrap_or(RefusalCode::InvalidKey);
-                let refusal = Refusal { payer: facts.clone(), vouched, ..Refusal::plain(code) };
+                let refusal = Refusal { payer: facts.clone().map(Rc::new), vouched, ..Refusal::plain(code) };
                 self.recent.remember(now, lease, refusal.clone());
                 self.deny(refusal)
             }
@@ -257,7 +258,7 @@ fn list<'a>(object: &mut Json, name: &str, items: impl Iterator<Item = &'a Strin
 
 fn links(settings: &Settings, caller: Option<&Caller<'_>>) -> Option<String> {
     // Filled in as for one who has to pay.
-    let payer = caller.map(|caller| caller.facts.clone());
+    let payer = caller.map(|caller| Rc::new(caller.facts.clone()));
     let broke = Refusal { payer, ..Refusal::plain(RefusalCode::InsufficientFunds) };
     let mut object = Json::new('{');
     for (name, template) in

@@ -296,11 +296,15 @@ impl<M: SharedMemory> Gate<M> {
                 }
                 (Some(Admission::Throttled(wait)), ..) => {
                     let told = record.as_ref().and_then(|record| Told::decode(&record.standing));
-                    let refusal = Refusal { payer: answer.facts.clone(), ..Refusal::throttled(wait, told) };
+                    let refusal = Refusal {
+                        payer: answer.facts.clone().map(Rc::new),
+                        ..Refusal::throttled(wait, told)
+                    };
                     self.refuse(waiter.rule, refusal)
                 }
                 (.., Some(code)) if !stopped => {
-                    let refusal = Refusal { payer: answer.facts.clone(), ..Refusal::plain(code) };
+                    let refusal =
+                        Refusal { payer: answer.facts.clone().map(Rc::new), ..Refusal::plain(code) };
                     self.refuse(waiter.rule, refusal)
                 }
                 _ => {
@@ -373,12 +377,13 @@ impl<M: SharedMemory> Gate<M> {
         let (stay, go): (Vec<Waiter>, Vec<Waiter>) = queue.waiters.drain(..).partition(waits);
         queue.waiters = stay.into();
         self.waiting.put_back(lease, queue);
+        let payer = answer.facts.clone().map(Rc::new);
         let refusal = |price: Credits| Refusal {
             needed: Some(price),
             available: Some(available),
             reset: refused.reset.clone(),
             top_up: refused.top_up,
-            payer: answer.facts.clone(),
+            payer: payer.clone(),
             vouched,
             ..Refusal::plain(refused.code)
         };

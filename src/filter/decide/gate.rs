@@ -11,8 +11,9 @@ use super::identity::{self, Credential, NoCredential};
 use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
-use super::refusal::dialect::{self, Dialect};
-use super::refusal::{MOST_REPEATED, Refusal, language};
+use super::refusal::dialect::Signs;
+use super::refusal::kept::Answers;
+use super::refusal::{MOST_REPEATED, Refusal, Surroundings, language};
 use super::request::Head;
 use super::rules;
 use super::settings::{Identity, OnLedgerError, Rule, Settings};
@@ -42,7 +43,6 @@ pub struct Charge {
 }
 
 /// What came of an attempt to pay.
-#[cfg_attr(not(target_arch = "wasm32"), expect(clippy::large_enum_variant, reason = "as of Arrival"))]
 enum Payment {
     Paid(Charge),
     /// Nothing here covers this price.
@@ -51,7 +51,6 @@ enum Payment {
 }
 
 /// How a request goes on.
-#[cfg_attr(not(target_arch = "wasm32"), expect(clippy::large_enum_variant, reason = "as of Arrival"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passage {
     /// Free of charge, under the rule of this number.
@@ -74,13 +73,6 @@ pub enum Outcome {
 }
 
 /// What becomes of a request that has just arrived.
-#[cfg_attr(
-    not(target_arch = "wasm32"),
-    expect(
-        clippy::large_enum_variant,
-        reason = "it lives for a moment, and a box would cost every refusal an allocation"
-    )
-)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// That is known.
@@ -143,6 +135,7 @@ pub struct Gate<M> {
     pub(super) names: Names,
     pub(super) gateway: String,
     pub(super) recent: Recent,
+    pub(super) answers: Answers,
     pub(super) settlements: Settlements,
     pub(super) usage: Tally,
     pub(super) waiting: Waiting,
@@ -168,6 +161,7 @@ impl<M: SharedMemory> Gate<M> {
         Self {
             gateway: gateway.unwrap_or_else(|| unique.to_owned()),
             recent: Recent::default(),
+            answers: Answers::new(&settings.wording),
             settlements: Settlements::default(),
             usage: Tally::new(unique.to_owned()),
             waiting: Waiting::default(),
@@ -250,23 +244,32 @@ impl<M: SharedMemory> Gate<M> {
         self.wait(now, context, &lease, credential, number, Some(price))
     }
 
-    /// In which format a refusal of this request is told.
-    pub fn dialect(&self, head: &Head<'_>) -> Dialect {
-        let rule = self.settings.rule(rules::find(&self.settings, head));
-        rule.error_format.unwrap_or_else(|| dialect::of(head))
+    /// What surrounds a request whose rule is the one of this number, where it is known.
+    pub fn surroundings<'a>(&self, head: &Head<'a>, rule: Option<usize>) -> Surroundings<'a> {
+        let signs = Signs::read(head);
+        let rule = self.settings.rule(rule.unwrap_or_else(|| rules::find(&self.settings, head)));
+        let path = head.path();
+        let texts = &self.settings.wording.texts;
+        Surroundings {
+            path,
+            request_id: signs.request_id,
+            dialect: rule.error_format.unwrap_or_else(|| signs.dialect(path)),
+            language: if texts.is_empty() {
+                0
+            } else {
+                language::choose(head.values("accept-language"), texts)
+            },
+            origin: signs.origin.and_then(|origin| self.reader(origin)),
+            ..Surroundings::default()
+        }
     }
 
-    /// In which of the operator's languages a refusal of this request is told, by its number.
-    pub fn language(&self, head: &Head<'_>) -> usize {
-        language::choose(head.values("accept-language"), &self.settings.wording.texts)
-    }
-
-    /// The origin of a page that may read a refusal of this request.
-    pub fn reader(&self, head: &Head<'_>) -> Option<String> {
-        let origin = std::str::from_utf8(head.value("origin")?).ok()?;
+    /// The origin of a page that may read a refusal.
+    fn reader<'a>(&self, origin: &'a [u8]) -> Option<&'a str> {
+        let origin = std::str::from_utf8(origin).ok()?;
         let allowed = self.settings.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
         let plain = origin.len() <= MOST_REPEATED && origin.bytes().all(|byte| byte.is_ascii_graphic());
-        (allowed && plain).then(|| origin.to_owned())
+        (allowed && plain).then_some(origin)
     }
 
     fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
@@ -324,11 +327,11 @@ impl<M: SharedMemory> Gate<M> {
             Ok((price, Admission::Short, _)) => Payment::Short(price),
             Ok((_, Admission::Throttled(wait), _)) => {
                 let holder = Holder::of(lease, record);
-                let payer = Some(holder.names());
+                let payer = Some(Rc::new(holder.names()));
                 Payment::Refused(Refusal { payer, ..Refusal::throttled(wait, holder.standing()) })
             }
             Err(code) => Payment::Refused(Refusal {
-                payer: Some(Holder::of(lease, record).names()),
+                payer: Some(Rc::new(Holder::of(lease, record).names())),
                 ..Refusal::plain(code)
             }),
         }
@@ -383,8 +386,7 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Refuses.
     pub(super) fn deny(&mut self, refusal: Refusal) -> Outcome {
-        let at = RefusalCode::ALL.iter().position(|code| *code == refusal.code);
-        if let Some(count) = at.and_then(|at| self.counters.refused.get_mut(at)) {
+        if let Some(count) = self.counters.refused.get_mut(refusal.code as usize) {
             *count += 1;
         }
         Outcome::Refuse(refusal)

@@ -9,12 +9,15 @@
 //! - [`language`]: which of the operator's languages; [`own`]: the operator's own words instead.
 //! - [`dialect`] and [`rpc`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: addresses and texts with blanks
 //!   to fill in.
+//! - [`form`]: an answer as it is sent, with gaps for what is the request's own; [`kept`]: those of a moment ago.
 
 pub mod cause;
 pub mod dialect;
+pub mod form;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod guide;
 mod html;
+pub mod kept;
 pub mod language;
 pub mod link;
 mod own;
@@ -29,10 +32,11 @@ use super::standing::{self, Policy};
 use dialect::Dialect;
 use faregate_protocol::exchange::{Facts, Limits, Reset};
 use faregate_protocol::{Credits, RefusalCode};
-use serde::Serialize;
+use form::{Form, Gap, Headers, Text};
 pub(super) use shapes::quoted;
+use std::rc::Rc;
 pub use words::ACTIONS;
-use words::{Remedy, Words};
+use words::Words;
 
 /// A refusal before it is worded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +62,7 @@ pub struct Refusal {
     /// A narrower reason, for a person.
     pub hint: Option<&'static str>,
     /// Who is refused, where that is known: for the operator's log, not for the answer.
-    pub payer: Option<Facts>,
+    pub payer: Option<Rc<Facts>>,
     /// Whether the caller is known by an identity that Envoy vouches for, so that no other key can help.
     pub vouched: bool,
     /// The number of the rule, once it is known.
@@ -145,40 +149,18 @@ pub struct Surroundings<'a> {
     pub deprecated: Option<&'a Deprecation>,
 }
 
-/// A refusal ready to be sent.
+/// A refusal as its reader gets it.
+#[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// Headers, in lower case.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     /// The body; of a gRPC answer, its message.
     pub body: String,
     /// The status of a gRPC answer, which has its own way out.
     pub grpc: Option<u8>,
-}
-
-/// The members of the body; see `docs/refusals.md`.
-#[derive(Serialize)]
-struct Problem<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    instance: String,
-    code: RefusalCode,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    needed: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    available: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resets_at: Option<&'a str>,
-    retryable: bool,
-    remedies: &'a [Remedy<'a>],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
 }
 
 /// How much of a path or a request's id is kept while the request waits, and repeated in a refusal, in bytes.
@@ -188,97 +170,124 @@ const RETRY_AFTER: u32 = 1;
 /// What a page from an allowed origin may read of a refusal's headers.
 const EXPOSED: &str = "link, retry-after, www-authenticate, x-should-retry, ratelimit, ratelimit-policy, grpc-status, grpc-message, faregate-code, deprecation, sunset";
 
-/// Words a refusal.
+/// Words a refusal, and tells it to this reader.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Answer {
+    let form = write(refusal, around, wording);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let read = super::request::Head::read(&form.headers);
+    Answer {
+        status: form.status,
+        headers: read.all().map(|(name, value)| (text(name), text(value))).collect(),
+        body: text(&form.body(around)),
+        grpc: form.grpc,
+    }
+}
+
+/// Words a refusal for such a reader.
+#[inline(never)]
+fn write(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Form {
     let status = refusal.status.unwrap_or(cause::of(refusal.code).status);
     let retryable = refusal.is_retryable();
     let words = words::of(refusal, around, wording);
-    let mut headers = Vec::new();
-    set(&mut headers, "cache-control", "no-store");
+    let mut headers = Headers::default();
+    headers.add("cache-control", &["no-store"]);
     if status == 401 {
-        set(&mut headers, "www-authenticate", "Bearer realm=\"faregate\"");
+        headers.add("www-authenticate", &["Bearer realm=\"faregate\""]);
     }
     if let Some(seconds) = refusal.retry_after() {
-        headers.push(("retry-after", seconds.to_string()));
+        headers.add("retry-after", &[&seconds.to_string()]);
     }
     if !retryable {
-        set(&mut headers, "x-should-retry", "false");
+        headers.add("x-should-retry", &["false"]);
     }
     if let Some(url) = words.payment() {
-        headers.push(("link", format!("<{url}>; rel=\"payment\"")));
+        headers.add("link", &["<", url, ">; rel=\"payment\""]);
     }
     for (name, value) in around.deprecated.map_or(&[][..], |deprecated| &deprecated.headers) {
         if !value.is_empty() {
-            set(&mut headers, name, value);
+            headers.add(name, &[value]);
         }
     }
-    headers.extend(standing::fields(refusal.policies()));
+    for (name, value) in standing::fields(refusal.policies()) {
+        headers.add(name, &[&value]);
+    }
     let by_language = !wording.texts.is_empty();
     if by_language && words.language != OTHERS {
-        set(&mut headers, "content-language", words.language);
+        headers.add("content-language", &[words.language]);
     }
-    readable_for(around.origin, by_language, &mut headers);
-    let problem = problem(refusal, around, wording, &words, (status, retryable));
-    shapes::answer(around, refusal.code, status, &words, &problem, headers)
+    // No page reads gRPC itself.
+    let exposed = around.origin.filter(|_| around.dialect != Dialect::Grpc);
+    readable_for(exposed, around.origin.is_some(), by_language, &mut headers);
+    let problem = |to: &mut Text| problem(to, refusal, wording, &words, (status, retryable));
+    shapes::form(around.dialect, refusal.code, status, &words, &problem, headers)
 }
 
-/// Lets a page of this origin read an answer, which others may get in another language.
+/// Lets a page of this origin read an answer. Others may get it in another language, or get another one.
 #[inline(never)]
-pub fn readable_for(origin: Option<&str>, by_language: bool, headers: &mut Vec<(&'static str, String)>) {
+pub fn readable_for(origin: Option<&str>, by_origin: bool, by_language: bool, headers: &mut Headers) {
     if let Some(origin) = origin {
-        set(headers, "access-control-allow-origin", origin);
-        set(headers, "access-control-expose-headers", EXPOSED);
+        headers.add("access-control-allow-origin", &[origin]);
+        headers.add("access-control-expose-headers", &[EXPOSED]);
     }
-    match (by_language, origin) {
-        (true, Some(_)) => set(headers, "vary", "accept-language, origin"),
-        (true, None) => set(headers, "vary", "accept-language"),
-        (false, Some(_)) => set(headers, "vary", "origin"),
-        (false, None) => {}
-    }
+    let vary = match (by_language, by_origin) {
+        (true, true) => "accept-language, origin",
+        (true, false) => "accept-language",
+        (false, true) => "origin",
+        (false, false) => return,
+    };
+    headers.add("vary", &[vary]);
 }
 
-/// Compiled once, because there are many headers.
-#[inline(never)]
-fn set(headers: &mut Vec<(&'static str, String)>, name: &'static str, value: &str) {
-    headers.push((name, value.to_owned()));
-}
-
+/// Writes the members of the body, but for the brace in front; see `docs/refusals.md`.
 #[inline(never)]
 fn problem(
+    to: &mut Text,
     refusal: &Refusal,
-    around: &Surroundings<'_>,
     wording: &Wording,
     words: &Words<'_>,
     (status, retryable): (u16, bool),
-) -> String {
-    let lossy =
-        |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..MOST_REPEATED).unwrap_or(bytes)).into_owned();
-    let amounts = refusal.code.is_short();
-    let problem = Problem {
-        r#type: match &wording.type_url {
-            Some(template) => link::fill(template, refusal),
-            None => format!("urn:faregate:refusal:{}", refusal.code),
-        },
-        title: &words.title,
-        status,
-        detail: &words.detail,
-        instance: lossy(around.path),
-        code: refusal.code,
-        needed: refusal.needed.filter(|_| amounts).map(|credits| credits.to_string()),
-        available: refusal.available.filter(|_| amounts).map(|credits| credits.to_string()),
-        unit: amounts.then_some("credits"),
-        resets_at: refusal.reset.as_ref().map(|reset| reset.at.as_str()),
-        retryable,
-        remedies: &words.remedies,
-        request_id: around.request_id.map(lossy),
+) {
+    let code = refusal.code.as_str();
+    let kind = match &wording.type_url {
+        Some(template) => link::fill(template, refusal),
+        None => joined(&["urn:faregate:refusal:", code]),
     };
-    // Serialising plain strings and numbers has no way to fail.
-    serde_json::to_string(&problem).unwrap_or_default()
+    to.member("\"type\":", &kind);
+    to.member(",\"title\":", &words.title);
+    to.push(",\"status\":");
+    to.push(&status.to_string());
+    to.member(",\"detail\":", &words.detail);
+    to.push(",\"instance\":");
+    to.gap(Gap::Path);
+    to.member(",\"code\":", code);
+    if refusal.code.is_short() {
+        for (name, amount) in [(",\"needed\":", refusal.needed), (",\"available\":", refusal.available)] {
+            if let Some(amount) = amount {
+                to.member(name, &amount.to_string());
+            }
+        }
+        to.member(",\"unit\":", "credits");
+    }
+    if let Some(reset) = &refusal.reset {
+        to.member(",\"resets_at\":", &reset.at);
+    }
+    to.push(if retryable { ",\"retryable\":true" } else { ",\"retryable\":false" });
+    to.push(",\"remedies\":[");
+    for (number, remedy) in words.remedies.iter().enumerate() {
+        if number > 0 {
+            to.push(",");
+        }
+        remedy.write(to);
+    }
+    to.push("]");
+    to.gap(Gap::RequestId);
+    to.push("}");
 }
 
 /// All parts in one: compiled once, because formats are made of many.
 #[inline(never)]
-pub(super) fn joined(parts: &[&str]) -> String {
+pub fn joined(parts: &[&str]) -> String {
     let mut out = String::with_capacity(parts.iter().map(|part| part.len()).sum());
     for part in parts {
         out.push_str(part);

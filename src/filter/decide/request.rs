@@ -141,6 +141,12 @@ impl<'a> Head<'a> {
             .map(|(name, _)| name)
             .filter(|name| name.starts_with(OURS))
     }
+
+    /// All headers, in order.
+    pub fn all(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let mut rest = self.headers;
+        std::iter::from_fn(move || rest.next(None))
+    }
 }
 
 /// A walk over headers, wherever they are: what of them is ahead. A header map's sizes are looked at first, so that a

@@ -15,6 +15,7 @@ mod headers;
 mod ledger;
 mod memory;
 mod metrics;
+mod reply;
 mod root;
 mod stream;
 mod worker;

@@ -1,11 +1,13 @@
 //! One request: judged when its head arrives, closed when Envoy logs it.
 
+use super::reply::note;
 use super::worker::{Body, Stage, Ticket, Worker};
 use super::{clock, headers};
 use crate::decide::gate::{Arrival, Charge, End, Outcome};
 use crate::decide::identity;
+use crate::decide::refusal::dialect::Dialect;
 use crate::decide::refusal::rpc::MOST_BODY;
-use crate::decide::refusal::{MOST_REPEATED, Refusal};
+use crate::decide::refusal::{Refusal, joined};
 use crate::decide::request::Head;
 use crate::decide::standing::Header;
 use crate::decide::waiting::MAX_WAITING;
@@ -51,16 +53,9 @@ impl Stream {
         drop(gate);
         let mut ticket = self.ticket.borrow_mut();
         let goes_on = match arrival {
-            Arrival::Decided(outcome) => {
-                if !matches!(outcome, Outcome::Pass(_)) {
-                    self.surroundings(&mut ticket, &head, ends);
-                }
-                self.worker.carry_out(&mut ticket, outcome)
-            }
-            Arrival::Waits => {
-                self.surroundings(&mut ticket, &head, ends);
-                ticket.stage = Stage::Waits;
-                self.worker.parked.borrow_mut().insert(&self.context.to_string(), Rc::clone(&self.ticket));
+            Arrival::Decided(outcome @ Outcome::Pass(_)) => self.worker.carry_out(&mut ticket, outcome),
+            arrival => {
+                self.held_back(&mut ticket, arrival, &head, ends);
                 false
             }
         };
@@ -162,21 +157,40 @@ impl Stream {
         note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
     }
 
-    /// Keeps what a refusal may repeat, and who reads it. Thousands of requests may wait, so no more than that.
-    fn surroundings(&self, ticket: &mut Ticket, head: &Head<'_>, ends: bool) {
-        ticket.path = kept(head.path());
-        ticket.request_id = head.value("x-request-id").map(kept);
-        let gate = self.worker.gate.borrow();
-        ticket.dialect = gate.dialect(head);
-        ticket.language = gate.language(head);
-        ticket.origin = gate.reader(head);
-        if gate.settings().request_bodies
-            && ticket.dialect.wants_body()
-            && !ends
-            && self.worker.parked.borrow().len() < MAX_WAITING
-        {
+    /// Answers a request, or keeps what its answer will need.
+    fn held_back(&self, ticket: &mut Ticket, arrival: Arrival, head: &Head<'_>, ends: bool) {
+        let rule = match &arrival {
+            Arrival::Decided(Outcome::Refuse(refusal)) => refusal.rule,
+            _ => None,
+        };
+        let around = self.worker.gate.borrow().surroundings(head, rule);
+        if self.wants_body(around.dialect, ends) {
             ticket.body = Body::Coming;
         }
+        match arrival {
+            // The usual refusal is told at once, and nothing is kept of its request.
+            Arrival::Decided(Outcome::Refuse(refusal)) if ticket.body == Body::Ignored => {
+                self.worker.send_refusal(&around, None, &refusal);
+                ticket.stage = Stage::Refused(refusal);
+            }
+            Arrival::Decided(outcome) => {
+                ticket.keep(&around);
+                self.worker.carry_out(ticket, outcome);
+            }
+            Arrival::Waits => {
+                ticket.keep(&around);
+                ticket.stage = Stage::Waits;
+                self.worker.parked.borrow_mut().insert(&self.context.to_string(), Rc::clone(&self.ticket));
+            }
+        }
+    }
+
+    /// Whether the answer to a refused request has to wait for its body.
+    fn wants_body(&self, dialect: Dialect, ends: bool) -> bool {
+        !ends
+            && dialect.wants_body()
+            && self.worker.gate.borrow().settings().request_bodies
+            && self.worker.parked.borrow().len() < MAX_WAITING
     }
 
     /// How the request ended. Envoy's attributes are dear, so they are asked only where the response headers
@@ -201,20 +215,18 @@ impl Stream {
     }
 }
 
-fn kept(bytes: &[u8]) -> Vec<u8> {
-    bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
-}
-
 /// An attribute of Envoy's.
 fn property(path: &[String]) -> Option<Vec<u8>> {
     hostcalls::get_property(path.iter().map(String::as_str).collect()).ok().flatten()
 }
 
 fn note_refusal(watched: &str, refusal: &Refusal) {
-    let decision = format!("decision={watched}{}", refusal.code);
+    let code = refusal.code.as_str();
     match &refusal.payer {
-        Some(payer) => note(&format!("{decision} account={} key={}", payer.account, payer.key)),
-        None => note(&decision),
+        Some(payer) => {
+            note(&joined(&["decision=", watched, code, " account=", &payer.account, " key=", &payer.key]));
+        }
+        None => note(&joined(&["decision=", watched, code])),
     }
 }
 
@@ -228,9 +240,4 @@ fn tell(headers: &[Header]) {
             hostcalls::set_map_value(MapType::HttpResponseHeaders, name, Some(value))
         };
     }
-}
-
-/// Leaves a note for the access log: `%FILTER_STATE(wasm.faregate:PLAIN)%`.
-fn note(text: &str) {
-    let _ = hostcalls::set_property(vec!["faregate"], Some(text.as_bytes()));
 }

@@ -1,14 +1,16 @@
 //! What the root context and the requests of one worker share.
 
 use super::memory::HostMemory;
+use super::reply;
 use crate::decide::account_view::View;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
 use crate::decide::refusal::dialect::Dialect;
+use crate::decide::refusal::form::Headers;
 use crate::decide::refusal::rpc::{self, MOST_BODY};
-use crate::decide::refusal::{self, Answer, Refusal, Surroundings, readable_for};
+use crate::decide::refusal::{MOST_REPEATED, Refusal, Surroundings, readable_for};
 use crate::decide::table::Table;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, GrpcStatusCode};
+use proxy_wasm::types::BufferType;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -72,6 +74,32 @@ pub(super) struct Ticket {
     pub(super) body: Body,
 }
 
+impl Ticket {
+    /// Keeps what a refusal may repeat, and who reads it. Thousands of requests may wait, so no more than that.
+    pub(super) fn keep(&mut self, around: &Surroundings<'_>) {
+        self.path = kept(around.path);
+        self.request_id = around.request_id.map(kept);
+        self.dialect = around.dialect;
+        self.language = around.language;
+        self.origin = around.origin.map(str::to_owned);
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            path: &self.path,
+            request_id: self.request_id.as_deref(),
+            dialect: self.dialect,
+            language: self.language,
+            origin: self.origin.as_deref(),
+            ..Surroundings::default()
+        }
+    }
+}
+
+fn kept(bytes: &[u8]) -> Vec<u8> {
+    bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
+}
+
 impl Worker {
     /// Wakes the root context, which then speaks to the ledger outside of any request.
     pub(super) fn ring(&self) {
@@ -102,16 +130,21 @@ impl Worker {
                 self.refuse(ticket, refused);
                 false
             }
-            Outcome::Show(View { mut headers, body }) => {
-                readable_for(ticket.origin.as_deref(), false, &mut headers);
-                send(&Answer { status: 200, headers, body, grpc: None });
+            Outcome::Show(View { headers: shown, body }) => {
+                let mut headers = Headers::default();
+                for (name, value) in &shown {
+                    headers.add(name, &[value]);
+                }
+                let origin = ticket.origin.as_deref();
+                readable_for(origin, origin.is_some(), false, &mut headers);
+                reply::send(200, &headers.written(), body.as_bytes(), None);
                 ticket.stage = Stage::Shown;
                 false
             }
         }
     }
 
-    /// Answers Envoy's current request with a refusal.
+    /// Answers Envoy's current request, which has waited, with a refusal.
     pub(super) fn refuse(&self, ticket: &mut Ticket, refused: Refusal) {
         let body = match ticket.body {
             Body::Here(size) => {
@@ -119,21 +152,19 @@ impl Worker {
             }
             Body::Ignored | Body::Coming => None,
         };
-        let (dialect, rpc_id) = rpc::reply(ticket.dialect, body.as_deref());
-        let gate = self.gate.borrow();
-        let around = Surroundings {
-            path: &ticket.path,
-            request_id: ticket.request_id.as_deref(),
-            dialect,
-            language: ticket.language,
-            origin: ticket.origin.as_deref(),
-            rpc_id: rpc_id.as_deref(),
-            deprecated: refused.rule.and_then(|rule| gate.settings().rule(rule).deprecated.as_ref()),
-        };
-        let answer = refusal::answer(&refused, &around, &gate.settings().wording);
-        drop(gate);
-        send(&answer);
+        self.send_refusal(&ticket.surroundings(), body.as_deref(), &refused);
         ticket.stage = Stage::Refused(refused);
+    }
+
+    /// Answers Envoy's current request with a refusal; of its body this is known.
+    pub(super) fn send_refusal(&self, around: &Surroundings<'_>, body: Option<&[u8]>, refused: &Refusal) {
+        let (dialect, rpc_id) = match around.dialect {
+            dialect if dialect.wants_body() => rpc::reply(dialect, body),
+            dialect => (dialect, None),
+        };
+        let around = Surroundings { dialect, rpc_id: rpc_id.as_deref(), ..*around };
+        let form = self.gate.borrow_mut().answer(refused, &around);
+        reply::send(form.status, &form.headers, &form.body(&around), form.grpc);
     }
 
     /// Tells the upstream who paid.
@@ -155,23 +186,4 @@ impl Worker {
             set("x-faregate-charge", &charge.price.to_string());
         }
     }
-}
-
-/// Answers Envoy's current request.
-fn send(answer: &Answer) {
-    let Some(status) = answer.grpc else {
-        let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let status = u32::from(answer.status);
-        let _ = hostcalls::send_http_response(status, headers, Some(answer.body.as_bytes()));
-        return;
-    };
-    let status = match status {
-        16 => GrpcStatusCode::Unauthenticated,
-        7 => GrpcStatusCode::PermissionDenied,
-        12 => GrpcStatusCode::Unimplemented,
-        14 => GrpcStatusCode::Unavailable,
-        _ => GrpcStatusCode::ResourceExhausted,
-    };
-    let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-    let _ = hostcalls::send_grpc_response(status, Some(&answer.body), headers);
 }

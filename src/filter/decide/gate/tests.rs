@@ -227,16 +227,20 @@ fn what_a_browser_asks_beforehand_is_neither_charged_nor_refused() {
         matches!(plain, Arrival::Decided(Outcome::Refuse(_))),
         "an OPTIONS of another kind is one like any: {plain:?}"
     );
-    assert_eq!(gate.reader(&Head::new(&headers)).as_deref(), Some("https://app.example.com"));
+    assert_eq!(gate.surroundings(&Head::new(&headers), None).origin, Some("https://app.example.com"));
     headers.push(("access-control-request-method".to_owned(), b"POST".to_vec()));
     let asked = gate.arrive(at(0), 2, &Head::new(&headers), |_| None);
     assert!(matches!(asked, Arrival::Decided(Outcome::Pass(Passage::Free(_)))), "{asked:?}");
     headers[2].1 = b"https://evil.example.com".to_vec();
-    assert_eq!(gate.reader(&Head::new(&headers)), None);
+    assert_eq!(gate.surroundings(&Head::new(&headers), None).origin, None);
     gate.settings.cors_origins = vec!["*".to_owned()];
-    assert!(gate.reader(&Head::new(&headers)).is_some());
+    assert!(gate.surroundings(&Head::new(&headers), None).origin.is_some());
     headers[2].1 = b"https://a.example\r\nset-cookie: a=b".to_vec();
-    assert_eq!(gate.reader(&Head::new(&headers)), None, "it would stand in a header of ours");
+    assert_eq!(
+        gate.surroundings(&Head::new(&headers), None).origin,
+        None,
+        "it would stand in a header of ours"
+    );
 }
 
 #[test]

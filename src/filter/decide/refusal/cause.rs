@@ -98,8 +98,9 @@ mod tests {
     #[test]
     fn every_code_has_its_line() {
         assert_eq!(CAUSES.map(|cause| cause.code), RefusalCode::ALL);
-        for code in RefusalCode::ALL {
+        for (number, code) in RefusalCode::ALL.into_iter().enumerate() {
             assert_eq!(of(code).code, code);
+            assert_eq!(code as usize, number, "refusals are counted by this number");
         }
     }
 }

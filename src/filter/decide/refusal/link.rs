@@ -23,6 +23,15 @@ pub fn is_sound(template: &str, blanks: &[&str], plain: fn(u8) -> bool) -> bool 
     sound
 }
 
+/// Whether a blank stands for who pays.
+pub(super) fn names_payer(template: &str) -> bool {
+    let mut names = false;
+    each_part(template, &mut |part, is_blank| {
+        names |= is_blank && ["account", "plan", "key"].contains(&part);
+    });
+    names
+}
+
 /// Hands over the parts of a template, and whether each is a blank.
 #[inline(never)]
 fn each_part(template: &str, to: &mut dyn FnMut(&str, bool)) {
@@ -122,7 +131,7 @@ mod tests {
     fn what_is_filled_in_can_not_change_the_address() {
         let payer =
             Facts { key: "key_1".into(), account: "a&b=\"<c>\r\nü".into(), plan: None, ..Facts::default() };
-        let refusal = Refusal { payer: Some(payer), ..Refusal::plain(RefusalCode::QuotaExhausted) };
+        let refusal = Refusal { payer: Some(payer.into()), ..Refusal::plain(RefusalCode::QuotaExhausted) };
         assert_eq!(
             fill("https://x.example/{account}?p={plan}&k={key}#{code}", &refusal),
             "https://x.example/a%26b%3D%22%3Cc%3E%0D%0A%C3%BC?p=&k=key_1#quota_exhausted"

@@ -1,92 +1,95 @@
 //! The same refusal in the formats of those who read it.
 
 use super::dialect::Dialect;
-use super::link::encoded;
+use super::form::{Form, Gap, Headers, Text};
+use super::link::{cut, encoded};
 use super::words::Words;
-use super::{Answer, Surroundings, html};
+use super::{html, joined};
 use faregate_protocol::RefusalCode;
 
 // Bodies with blanks: `%c` is the code, `%r` the code in capitals, `%d` the detail as a JSON string, `%i` the number of the
-// request, `%k` the kind of error, `%n` the status, `%p` the problem, `%m` the problem's members and its closing brace.
+// request, `%k` the kind of error, `%n` the status, `%m` the problem's members and its closing brace.
+const PROBLEM: &str = "{%m";
 const OPENAI: &str = r#"{"error":{"message":%d,"type":"%k","code":"%c","param":null},%m"#;
-const ANTHROPIC: &str = r#"{"type":"error","error":{"type":"%k","message":%d},"code":"%c","problem":%p}"#;
-const GEMINI: &str = r#"{"error":{"code":%n,"message":%d,"status":"%k","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"%r","domain":"faregate"}]},"problem":%p}"#;
-const MCP: &str = r#"{"jsonrpc":"2.0","id":%i,"error":{"code":%n,"message":%d,"data":%p}}"#;
+const ANTHROPIC: &str = r#"{"type":"error","error":{"type":"%k","message":%d},"code":"%c","problem":{%m}"#;
+const GEMINI: &str = r#"{"error":{"code":%n,"message":%d,"status":"%k","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"%r","domain":"faregate"}]},"problem":{%m}"#;
+const MCP: &str = r#"{"jsonrpc":"2.0","id":%i,"error":{"code":%n,"message":%d,"data":{%m}}"#;
 /// Newer clients insist on a type, older ones overlook it.
-const MCP_RESULT: &str = r#"{"jsonrpc":"2.0","id":%i,"result":{"resultType":"complete","isError":true,"content":[{"type":"text","text":%d}],"structuredContent":%p}}"#;
+const MCP_RESULT: &str = r#"{"jsonrpc":"2.0","id":%i,"result":{"resultType":"complete","isError":true,"content":[{"type":"text","text":%d}],"structuredContent":{%m}}"#;
 
-/// A refusal in this dialect. `problem` is the whole problem document, which most dialects carry somewhere.
+/// A refusal in this dialect. `problem` writes the members of the problem document, which most dialects carry somewhere, and
+/// its closing brace.
 #[inline(never)]
-pub(super) fn answer(
-    around: &Surroundings<'_>,
+pub(super) fn form(
+    dialect: Dialect,
     code: RefusalCode,
     status: u16,
     words: &Words<'_>,
-    problem: &str,
-    mut headers: Vec<(&'static str, String)>,
-) -> Answer {
-    let dialect = around.dialect;
-    let parts = Parts { id: around.rpc_id.unwrap_or("null"), code, status, words, problem };
-    let (kind, body) = match dialect {
-        Dialect::Problem => ("application/problem+json", problem.to_owned()),
-        Dialect::Html => ("text/html; charset=utf-8", html::page(status, code, words)),
-        Dialect::Text => ("text/plain; charset=utf-8", text(status, words)),
-        Dialect::OpenAi => ("application/problem+json", filled(OPENAI, openai(status), &parts)),
-        Dialect::Anthropic => ("application/json", filled(ANTHROPIC, anthropic(status), &parts)),
-        Dialect::Gemini => ("application/json", filled(GEMINI, gemini(status), &parts)),
-        Dialect::Mcp => ("application/json", filled(MCP, "", &parts)),
-        Dialect::McpResult => ("application/json", filled(MCP_RESULT, "", &parts)),
+    problem: &dyn Fn(&mut Text),
+    mut headers: Headers,
+) -> Form {
+    let mut text = Text::default();
+    let parts = Parts { code, status, words, problem };
+    let (kind, template, error) = match dialect {
+        Dialect::Problem => ("application/problem+json", PROBLEM, ""),
+        Dialect::Html => {
+            text = html::page(status, code, words).into();
+            ("text/html; charset=utf-8", "", "")
+        }
+        Dialect::Text => {
+            text = plain(status, words).into();
+            ("text/plain; charset=utf-8", "", "")
+        }
+        Dialect::OpenAi => ("application/problem+json", OPENAI, openai(status)),
+        Dialect::Anthropic => ("application/json", ANTHROPIC, anthropic(status)),
+        Dialect::Gemini => ("application/json", GEMINI, gemini(status)),
+        Dialect::Mcp => ("application/json", MCP, ""),
+        Dialect::McpResult => ("application/json", MCP_RESULT, ""),
         Dialect::Grpc => {
-            headers.retain(|(name, _)| !name.starts_with("access-control"));
-            headers.push(("faregate-code", code.as_str().to_owned()));
-            return Answer { status: 200, headers, body: words.detail.clone(), grpc: Some(grpc(status)) };
+            headers.add("faregate-code", &[code.as_str()]);
+            let text = words.detail.clone().into();
+            return Form { status: 200, grpc: Some(grpc(status)), headers: headers.written(), text };
         }
         Dialect::GrpcWeb => {
-            headers.push(("grpc-status", grpc(status).to_string()));
-            headers.push(("grpc-message", encoded(&words.detail)));
-            headers.push(("faregate-code", code.as_str().to_owned()));
-            ("application/grpc-web+proto", String::new())
+            headers.add("grpc-status", &[&grpc(status).to_string()]);
+            headers.add("grpc-message", &[&encoded(&words.detail)]);
+            headers.add("faregate-code", &[code.as_str()]);
+            ("application/grpc-web+proto", "", "")
         }
     };
-    headers.push(("content-type", kind.to_owned()));
+    fill(&mut text, template, error, &parts);
+    headers.add("content-type", &[kind]);
     let ok = matches!(dialect, Dialect::McpResult | Dialect::GrpcWeb);
-    Answer { status: if ok { 200 } else { status }, headers, body, grpc: None }
+    Form { status: if ok { 200 } else { status }, grpc: None, headers: headers.written(), text }
 }
 
 /// What stands in the blanks of a body.
 struct Parts<'a> {
-    id: &'a str,
     code: RefusalCode,
     status: u16,
     words: &'a Words<'a>,
-    problem: &'a str,
+    problem: &'a dyn Fn(&mut Text),
 }
 
-/// A body whose blanks are filled in, each a `%` and a letter.
+/// Writes a body whose blanks are filled in, each a `%` and a letter.
 #[inline(never)]
-fn filled(body: &str, kind: &str, parts: &Parts<'_>) -> String {
-    let detail = quoted(&parts.words.detail);
-    let reason = parts.code.as_str().to_ascii_uppercase();
-    let number = parts.status.to_string();
-    let mut out = String::new();
-    let mut characters = body.chars();
-    while let Some(character) = characters.next() {
-        if character != '%' {
-            out.push(character);
-            continue;
+fn fill(out: &mut Text, body: &str, error: &str, parts: &Parts<'_>) {
+    let (plain, mut rest) = cut(body, b'%');
+    out.push(plain);
+    while let Some(text) = rest {
+        let (plain, behind) = cut(text.get(1..).unwrap_or_default(), b'%');
+        rest = behind;
+        match text.as_bytes().first() {
+            Some(b'c') => out.push(parts.code.as_str()),
+            Some(b'd') => out.quote(&parts.words.detail),
+            Some(b'i') => out.gap(Gap::Number),
+            Some(b'k') => out.push(error),
+            Some(b'm') => (parts.problem)(out),
+            Some(b'r') => out.push(&parts.code.as_str().to_ascii_uppercase()),
+            _ => out.push(&parts.status.to_string()),
         }
-        out.push_str(match characters.next() {
-            Some('c') => parts.code.as_str(),
-            Some('d') => &detail,
-            Some('i') => parts.id,
-            Some('k') => kind,
-            Some('m') => parts.problem.strip_prefix('{').unwrap_or_default(),
-            Some('p') => parts.problem,
-            Some('r') => &reason,
-            _ => &number,
-        });
+        out.push(plain);
     }
-    out
 }
 
 /// As a JSON string.
@@ -96,8 +99,8 @@ pub(in crate::decide) fn quoted(text: &str) -> String {
 }
 
 #[inline(never)]
-fn text(status: u16, words: &Words<'_>) -> String {
-    let mut text = format!("{status} {}\n\n{}\n", words.title, words.detail);
+fn plain(status: u16, words: &Words<'_>) -> String {
+    let mut text = joined(&[&status.to_string(), " ", &words.title, "\n\n", &words.detail, "\n"]);
     for remedy in &words.remedies {
         let (label, url) = remedy.label(&words.own);
         text.push_str("- ");

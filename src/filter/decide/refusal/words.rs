@@ -1,15 +1,18 @@
 //! What a person reads, and what cures it.
 
+use super::form::Text;
 use super::language::BUILT_IN;
 use super::link::fill;
 use super::own::Own;
 use super::{Refusal, Surroundings, cause, joined};
 use crate::decide::calendar::plainly;
-use crate::decide::settings::Wording;
 use crate::decide::settings::texts::{DETAIL, LABEL, TITLE};
+use crate::decide::settings::{Deprecation, Wording};
 use faregate_protocol::{Credits, RefusalCode};
-use serde::Serialize;
 use std::borrow::Cow;
+
+/// What is counted in the singular.
+const ONE: Credits = Credits::from_micros(1_000_000);
 
 /// What a refusal says.
 pub(super) struct Words<'a> {
@@ -21,48 +24,58 @@ pub(super) struct Words<'a> {
     pub(super) own: Own<'a>,
 }
 
+/// What may cure a refusal: its name, and what a person would do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Action(&'static str, &'static str);
+
+const SEND_KEY: Action = Action("send_key", "Send a valid API key");
+const TOP_UP: Action = Action("top_up", "Add credits");
+const UPGRADE_PLAN: Action = Action("upgrade_plan", "Choose a bigger plan");
+const PAY_INVOICE: Action = Action("pay_invoice", "Pay what is due");
+const WAIT: Action = Action("wait", "Wait until ");
+const RAISE_BUDGET: Action = Action("raise_budget", "Have the budget raised");
+const REDUCE_COST: Action = Action("reduce_cost", "Ask for something that costs at most ");
+const RETRY: Action = Action("retry", "Try again in ");
+const CONTACT_OPERATOR: Action = Action("contact_operator", "Ask the operator of this API");
+const USE_SUCCESSOR: Action = Action("use_successor", "Use what replaces it");
+
 /// The names of all that may cure a refusal.
 pub const ACTIONS: [&str; 10] = [
-    "send_key",
-    "top_up",
-    "upgrade_plan",
-    "pay_invoice",
-    "wait",
-    "raise_budget",
-    "reduce_cost",
-    "retry",
-    "contact_operator",
-    "use_successor",
+    SEND_KEY.0,
+    TOP_UP.0,
+    UPGRADE_PLAN.0,
+    PAY_INVOICE.0,
+    WAIT.0,
+    RAISE_BUDGET.0,
+    REDUCE_COST.0,
+    RETRY.0,
+    CONTACT_OPERATOR.0,
+    USE_SUCCESSOR.0,
 ];
 
 /// What cures it.
-#[derive(Serialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
-pub(super) enum Remedy<'a> {
-    SendKey,
-    TopUp(Link),
-    UpgradePlan(Link),
-    PayInvoice(Link),
-    Wait { until: &'a str },
-    RaiseBudget,
-    ReduceCost { max: String },
-    Retry { after_seconds: u32 },
-    ContactOperator,
-    UseSuccessor(Link),
+pub(super) struct Remedy<'a> {
+    action: Action,
+    more: More<'a>,
 }
 
-/// Where to do it, if that is configured.
-#[derive(Serialize)]
-pub(super) struct Link {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
+/// What else is to be known of a remedy.
+enum More<'a> {
+    Nothing,
+    /// Where to do it.
+    Url(String),
+    /// When it will be cured.
+    Until(&'a str),
+    /// How much is left.
+    Max(String),
+    Seconds(u32),
 }
 
 impl Words<'_> {
     /// Where to pay, when paying cures it.
     pub(super) fn payment(&self) -> Option<&str> {
-        self.remedies.iter().find_map(|remedy| match remedy {
-            Remedy::TopUp(link) | Remedy::PayInvoice(link) => link.url.as_deref(),
+        self.remedies.iter().find_map(|remedy| match &remedy.more {
+            More::Url(url) if [TOP_UP, PAY_INVOICE].contains(&remedy.action) => Some(url.as_str()),
             _ => None,
         })
     }
@@ -71,46 +84,40 @@ impl Words<'_> {
 impl Remedy<'_> {
     /// What a person would do, and where.
     pub(super) fn label(&self, own: &Own<'_>) -> (String, Option<&str>) {
-        let mut after = String::new();
+        let Action(action, text) = self.action;
         let mut url = None;
-        let (action, text) = match self {
-            Self::SendKey => ("send_key", "Send a valid API key"),
-            Self::TopUp(link) => {
-                url = link.url.as_deref();
-                ("top_up", "Add credits")
+        let after = match &self.more {
+            More::Nothing => String::new(),
+            More::Url(address) => {
+                url = Some(address.as_str());
+                String::new()
             }
-            Self::UpgradePlan(link) => {
-                url = link.url.as_deref();
-                ("upgrade_plan", "Choose a bigger plan")
-            }
-            Self::PayInvoice(link) => {
-                url = link.url.as_deref();
-                ("pay_invoice", "Pay what is due")
-            }
-            Self::Wait { until } => {
-                after = plainly(until);
-                ("wait", "Wait until ")
-            }
-            Self::RaiseBudget => ("raise_budget", "Have the budget raised"),
-            Self::ReduceCost { max } => {
-                after.push_str(max);
-                ("reduce_cost", "Ask for something that costs at most ")
-            }
-            Self::Retry { after_seconds } => {
-                after = joined(&[&after_seconds.to_string(), " s"]);
-                ("retry", "Try again in ")
-            }
-            Self::ContactOperator => ("contact_operator", "Ask the operator of this API"),
-            Self::UseSuccessor(link) => {
-                url = link.url.as_deref();
-                ("use_successor", "Use what replaces it")
-            }
+            More::Until(at) => plainly(at),
+            More::Max(max) => max.clone(),
+            More::Seconds(seconds) => joined(&[&seconds.to_string(), " s"]),
         };
         (own.text(action, LABEL).map_or_else(|| joined(&[text, &after]), |(text, _)| text), url)
+    }
+
+    /// What a program reads.
+    pub(super) fn write(&self, to: &mut Text) {
+        to.member("{\"action\":", self.action.0);
+        match &self.more {
+            More::Nothing => {}
+            More::Url(url) => to.member(",\"url\":", url),
+            More::Until(at) => to.member(",\"until\":", at),
+            More::Max(max) => to.member(",\"max\":", max),
+            More::Seconds(seconds) => {
+                to.push(",\"after_seconds\":");
+                to.push(&seconds.to_string());
+            }
+        }
+        to.push("}");
     }
 }
 
 /// The words for a refusal in the caller's language: the operator's own where there are some, and else the built-in ones.
+#[inline(never)]
 pub(super) fn of<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &'a Wording) -> Words<'a> {
     let (title, detail, remedies) = vouched(refusal).unwrap_or_else(|| built_in(refusal, around, wording));
     let own = Own { texts: &wording.texts, language: around.language, refusal };
@@ -122,63 +129,65 @@ pub(super) fn of<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &
 
 type BuiltIn<'a> = (&'static str, String, Vec<Remedy<'a>>);
 
+#[inline(never)]
 fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wording) -> BuiltIn<'a> {
-    let link =
-        |template: &Option<String>| Link { url: template.as_ref().map(|template| fill(template, refusal)) };
     let cause = cause::of(refusal.code);
     let mut detail = refusal.hint.unwrap_or(cause.detail).to_owned();
     let mut remedies = Vec::new();
     let mut renews = None;
     if let Some(reset) = refusal.cured_at() {
         renews = Some(&reset.at);
-        remedies.push(Remedy::Wait { until: &reset.at });
+        remedies.push(Remedy { action: WAIT, more: More::Until(&reset.at) });
     }
-    match refusal.code {
-        RefusalCode::InsufficientFunds => remedies.push(Remedy::TopUp(link(&wording.top_up_url))),
-        RefusalCode::QuotaExhausted | RefusalCode::SubscriptionExpired => {
-            if refusal.top_up {
-                remedies.push(Remedy::TopUp(link(&wording.top_up_url)));
-            }
-            remedies.push(Remedy::UpgradePlan(link(&wording.upgrade_url)));
+    let actions: &[Action] = match refusal.code {
+        RefusalCode::InsufficientFunds => &[TOP_UP],
+        RefusalCode::QuotaExhausted | RefusalCode::SubscriptionExpired if refusal.top_up => {
+            &[TOP_UP, UPGRADE_PLAN]
+        }
+        RefusalCode::QuotaExhausted | RefusalCode::SubscriptionExpired | RefusalCode::PlanExcludesRoute => {
+            &[UPGRADE_PLAN]
         }
         RefusalCode::KeyBudgetExhausted
         | RefusalCode::TeamBudgetExhausted
-        | RefusalCode::AccountBudgetExhausted => remedies.push(Remedy::RaiseBudget),
-        RefusalCode::PaymentPastDue => remedies.push(Remedy::PayInvoice(link(&wording.top_up_url))),
-        RefusalCode::PlanExcludesRoute => remedies.push(Remedy::UpgradePlan(link(&wording.upgrade_url))),
-        RefusalCode::RateLimited => {
-            remedies.push(Remedy::Retry { after_seconds: refusal.wait_s });
-            remedies.push(Remedy::UpgradePlan(link(&wording.upgrade_url)));
-        }
-        RefusalCode::LedgerUnavailable => remedies.push(Remedy::Retry { after_seconds: refusal.wait_s }),
-        RefusalCode::AccountSuspended => remedies.push(Remedy::ContactOperator),
-        RefusalCode::RouteRetired => remedies.push(Remedy::UseSuccessor(Link {
-            url: around.deprecated.and_then(|deprecated| deprecated.link.clone()),
-        })),
+        | RefusalCode::AccountBudgetExhausted => &[RAISE_BUDGET],
+        RefusalCode::PaymentPastDue => &[PAY_INVOICE],
+        RefusalCode::RateLimited => &[RETRY, UPGRADE_PLAN],
+        RefusalCode::LedgerUnavailable => &[RETRY],
+        RefusalCode::AccountSuspended => &[CONTACT_OPERATOR],
+        RefusalCode::RouteRetired => &[USE_SUCCESSOR],
         RefusalCode::MissingKey
         | RefusalCode::InvalidKey
         | RefusalCode::KeyExpired
-        | RefusalCode::KeyExcludesRoute => remedies.push(Remedy::SendKey),
+        | RefusalCode::KeyExcludesRoute => &[SEND_KEY],
+    };
+    for action in actions {
+        let template = match *action {
+            TOP_UP | PAY_INVOICE => wording.top_up_url.as_ref(),
+            UPGRADE_PLAN => wording.upgrade_url.as_ref(),
+            _ => None,
+        };
+        let more = match (template, around.deprecated, *action) {
+            (Some(template), ..) => More::Url(fill(template, refusal)),
+            (_, Some(Deprecation { link: Some(link), .. }), USE_SUCCESSOR) => More::Url(link.clone()),
+            (.., RETRY) => More::Seconds(refusal.wait_s),
+            _ => More::Nothing,
+        };
+        remedies.push(Remedy { action: *action, more });
     }
     if refusal.code.is_short() {
         let (needed, available) = (refusal.needed.unwrap_or_default(), refusal.available.unwrap_or_default());
-        detail = format!(
-            "This request costs {}; {} left{detail}.",
-            counted(needed, "credit", "credits"),
-            counted(available, "is", "are")
-        );
+        let (costs, left) = (needed.to_string(), available.to_string());
+        let credits = if needed == ONE { " credit; " } else { " credits; " };
+        let verb = if available == ONE { " is left" } else { " are left" };
+        detail = joined(&["This request costs ", &costs, credits, &left, verb, &detail, "."]);
         if let Some(at) = renews {
             detail = joined(&[&detail, " More comes on ", &plainly(at), "."]);
         }
         if available.is_positive() {
-            remedies.push(Remedy::ReduceCost { max: available.to_string() });
+            remedies.push(Remedy { action: REDUCE_COST, more: More::Max(left) });
         }
     }
     (cause.title, detail, remedies)
-}
-
-fn counted(amount: Credits, one: &str, many: &str) -> String {
-    format!("{amount} {}", if amount == Credits::from_micros(1_000_000) { one } else { many })
 }
 
 /// Of one whom Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
@@ -196,5 +205,9 @@ fn vouched<'a>(refusal: &Refusal) -> Option<BuiltIn<'a>> {
         }
         _ => return None,
     };
-    Some(("Identity not accepted", detail.to_owned(), vec![Remedy::ContactOperator]))
+    Some((
+        "Identity not accepted",
+        detail.to_owned(),
+        vec![Remedy { action: CONTACT_OPERATOR, more: More::Nothing }],
+    ))
 }

@@ -57,6 +57,11 @@ impl Texts {
         &self.tags
     }
 
+    /// All texts, in which blanks are to be filled in.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|(_, text)| text.as_str())
+    }
+
     /// A text by its place.
     pub fn at(&self, place: &str) -> Option<&str> {
         self.texts.iter().find(|(known, _)| known == place).map(|(_, text)| text.as_str())

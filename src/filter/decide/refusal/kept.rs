@@ -1,0 +1,161 @@
+//! Answers that were written a moment ago, kept for whoever is refused for the same reason again: most refusals repeat
+//! one, and a flood of them shouldn't cost more than it has to.
+//!
+//! What must hold: an answer goes only to those who would be told the very same if it were written anew. So each is kept
+//! together with all that it was written from, which is compared in full; nothing else takes part in writing it, and
+//! what is the request's own is filled in each time. There are few, and none is large: a new one takes the place of another.
+
+use super::dialect::Dialect;
+use super::form::Form;
+use super::link;
+use super::{Refusal, Surroundings, write};
+use crate::decide::gate::Gate;
+use crate::decide::settings::{Settings, Wording};
+use faregate_protocol::Credits;
+use std::rc::Rc;
+
+/// How many are kept. Tests have few refusals, and want them to meet.
+const MOST: usize = if cfg!(test) { 4 } else { 128 };
+/// The largest that is kept (bytes).
+const MOST_BYTES: usize = 4_096;
+
+/// Answers by what they were written from.
+#[derive(Debug)]
+pub struct Answers {
+    /// Each has one place where it may be.
+    places: Vec<Option<Kept>>,
+    /// Whether any text or address names the payer. Else all payers are told the same.
+    names_payer: bool,
+}
+
+#[derive(Debug)]
+struct Kept {
+    refusal: Refusal,
+    dialect: Dialect,
+    language: usize,
+    origin: Option<Box<str>>,
+    form: Rc<Form>,
+}
+
+impl<M> Gate<M> {
+    /// The answer to a refused request, with gaps for what is its own. Whoever has it needs the gate no more: Envoy may call
+    /// back while it is sent.
+    pub fn answer(&mut self, refusal: &Refusal, around: &Surroundings<'_>) -> Rc<Form> {
+        self.answers.of(refusal, around, &self.settings)
+    }
+}
+
+impl Answers {
+    /// None yet, under this wording.
+    pub fn new(wording: &Wording) -> Self {
+        let addresses = [&wording.top_up_url, &wording.upgrade_url, &wording.type_url];
+        let mut texts = addresses.into_iter().flatten().map(String::as_str).chain(wording.texts.all());
+        Self { places: Vec::new(), names_payer: texts.any(link::names_payer) }
+    }
+
+    /// The answer to this refusal, for such a reader. The settings are always those whose wording was given before.
+    pub fn of(&mut self, refusal: &Refusal, around: &Surroundings<'_>, settings: &Settings) -> Rc<Form> {
+        let payer = refusal.payer.as_ref().filter(|_| self.names_payer).map(|payer| payer.key.as_str());
+        let at = place(refusal, payer, around);
+        if let Some(Some(kept)) = self.places.get(at)
+            && kept.is_for(refusal, around, self.names_payer)
+        {
+            return Rc::clone(&kept.form);
+        }
+        self.write(at, refusal, around, settings)
+    }
+
+    #[inline(never)]
+    fn write(
+        &mut self,
+        at: usize,
+        refusal: &Refusal,
+        around: &Surroundings<'_>,
+        settings: &Settings,
+    ) -> Rc<Form> {
+        let mut refusal = refusal.clone();
+        if !self.names_payer {
+            refusal.payer = None;
+        }
+        // Nothing goes in that isn't compared later.
+        let Surroundings { dialect, language, origin, .. } = *around;
+        let deprecated = refusal.rule.and_then(|rule| settings.rule(rule).deprecated.as_ref());
+        let around = Surroundings { dialect, language, origin, deprecated, ..Surroundings::default() };
+        let form = Rc::new(write(&refusal, &around, &settings.wording));
+        if form.size() <= MOST_BYTES {
+            if self.places.is_empty() {
+                self.places.resize_with(MOST, || None);
+            }
+            if let Some(place) = self.places.get_mut(at) {
+                let (origin, form) = (origin.map(Box::from), Rc::clone(&form));
+                *place = Some(Kept { refusal, dialect, language, origin, form });
+            }
+        }
+        form
+    }
+}
+
+impl Kept {
+    fn is_for(&self, refusal: &Refusal, around: &Surroundings<'_>, names_payer: bool) -> bool {
+        self.dialect == around.dialect
+            && self.language == around.language
+            && self.origin.as_deref() == around.origin
+            && self.refusal.says_as(refusal, names_payer)
+    }
+}
+
+impl Refusal {
+    /// Whether both say the same, to whoever it is or to the same payer.
+    fn says_as(&self, other: &Self, to_payer: bool) -> bool {
+        // All parts are named here, so that none is forgotten.
+        let Self {
+            code,
+            needed,
+            available,
+            reset,
+            top_up,
+            status,
+            wait_s,
+            limits,
+            crowded,
+            hint,
+            payer,
+            vouched,
+            rule,
+        } = self;
+        *code == other.code
+            && *rule == other.rule
+            && *needed == other.needed
+            && *available == other.available
+            && *wait_s == other.wait_s
+            && *status == other.status
+            && (*top_up, *crowded, *vouched) == (other.top_up, other.crowded, other.vouched)
+            && *hint == other.hint
+            && *limits == other.limits
+            && *reset == other.reset
+            && (!to_payer || *payer == other.payer)
+    }
+}
+
+/// Where an answer may be: any number does, and refusals that differ should have different ones.
+fn place(refusal: &Refusal, payer: Option<&str>, around: &Surroundings<'_>) -> usize {
+    let micros = |amount: Option<Credits>| amount.map_or(1, |amount| amount.micros().cast_unsigned());
+    let (dialect, language) = (around.dialect as u64, around.language as u64);
+    let hint = refusal.hint.map_or(0, |hint| hint.len() as u64);
+    let rule = refusal.rule.map_or(0, |rule| rule as u64);
+    let small = refusal.code as u64 ^ (dialect << 8) ^ (language << 16) ^ (hint << 24) ^ (rule << 32);
+    let seconds = refusal.reset.as_ref().map_or(0, |reset| reset.in_s) ^ u64::from(refusal.wait_s);
+    let mut mixed = mix(mix(mix(small, micros(refusal.needed)), micros(refusal.available)), seconds);
+    for text in [payer, around.origin].into_iter().flatten() {
+        mixed = text.bytes().map(u64::from).fold(mixed, mix);
+    }
+    usize::try_from(mixed >> 32).unwrap_or(0) % MOST
+}
+
+/// Fibonacci hashing: the constant is 2^64 divided by the golden ratio.
+fn mix(mixed: u64, number: u64) -> u64 {
+    (mixed.rotate_left(5) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! What Envoy is told in bytes that are there already: an answer of the gate's own, and a note for the access log.
+//!
+//! The SDK takes lists and writes each anew.
+#![expect(
+    unsafe_code,
+    reason = "the SDK has no way to hand over a map that is written; the imports are proxy-wasm's documented ones"
+)]
+
+/// Where the note for the access log stands: `%FILTER_STATE(wasm.faregate:PLAIN)%`.
+const NOTE: &[u8] = b"faregate";
+/// For an answer that isn't gRPC's.
+const NO_GRPC: i32 = -1;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+}
+
+/// Answers Envoy's current request. Should Envoy not take the answer, there is nothing to be done.
+pub(super) fn send(status: u16, headers: &[u8], body: &[u8], grpc: Option<u8>) {
+    let grpc = grpc.map_or(NO_GRPC, i32::from);
+    let nothing = std::ptr::null();
+    // SAFETY: the host only reads, during the call, what these addresses and sizes say; the details are none.
+    unsafe {
+        proxy_send_local_response(
+            status.into(),
+            nothing,
+            0,
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc,
+        )
+    };
+}
+
+/// Leaves a note for the access log.
+pub(super) fn note(text: &str) {
+    // SAFETY: the host only reads, during the call, what these addresses and sizes say.
+    unsafe { proxy_set_property(NOTE.as_ptr(), NOTE.len(), text.as_ptr(), text.len()) };
+}
