@@ -65,6 +65,8 @@ const PRICES: &[Price] = &[
         calls: &["set_property"] },
     Price { of: "a caller without credits is refused from memory", entered: 2, allocations: 7, bytes: 939, instructions: 16_000,
         calls: &["get_header_map_pairs", "clock_time_get", "get_shared_data", "send_local_response"] },
+    Price { of: "a caller without credits is refused once more", entered: 2, allocations: 5, bytes: 939, instructions: 15_200,
+        calls: &["get_header_map_pairs", "clock_time_get", "send_local_response"] },
 ];
 
 /// What else counts: how many instructions more a step may need behind 64 rules that don't match, and among 1,000 callers.

@@ -197,4 +197,7 @@ fn not_paid(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
     let (request, _) = count(gateway, bill, step, |gateway| gateway.arrives(&head(PAID, &broke)));
     assert!(gateway.host().rung.is_empty(), "nobody was asked");
     assert_eq!(gateway.ends(request, 0).refused, Some(402));
+    let step = "a caller without credits is refused once more";
+    let (request, _) = count(gateway, bill, step, |gateway| gateway.arrives(&head(PAID, &broke)));
+    assert_eq!(gateway.ends(request, 0).refused, Some(402));
 }

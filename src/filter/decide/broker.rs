@@ -253,6 +253,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         let costs = self.reprice(queue.as_mut(), answer);
         let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
+        self.recent.look_again(lease);
         let served = shared::update(&self.memory, lease, |record| {
             record.merge(sent, word, answer);
             record.tell(now, answer);

@@ -230,12 +230,16 @@ impl<M: SharedMemory> Gate<M> {
         }
         let credential = caller.credential();
         let lease = self.names.lease(&credential);
+        if let Some(refusal) = self.recent.repeat(now, &lease, number) {
+            return Arrival::Decided(self.refuse(number, refusal));
+        }
         let price = match self.pay(now, &lease, number, price) {
             Payment::Paid(charge) => return Arrival::Decided(Outcome::Pass(Passage::Paid(charge))),
             Payment::Refused(refusal) => return Arrival::Decided(self.refuse(number, refusal)),
             Payment::Short(price) => price,
         };
         if let Some(refusal) = self.recent.recall(now, &lease, price) {
+            self.recent.looked(now, &lease, number, price);
             return Arrival::Decided(self.refuse(number, refusal));
         }
         if now < self.down_until {
@@ -458,6 +462,7 @@ impl<M: SharedMemory> Gate<M> {
             self.settlements.leave(charge.holder.lease());
         }
         self.settlements.tell(&self.memory, charge.holder.lease());
+        self.recent.look_again(charge.holder.lease());
     }
 
     fn tally(&mut self, key: &str, rule: usize, fate: Fate) {

@@ -1,5 +1,8 @@
 //! Refusals remembered for about a second, so that a broke or unknown caller costs the ledger at most one
 //! question per second and worker. Bounded: a flood of different keys pushes older memories out.
+//!
+//! A memory also holds when the lease was last looked at in vain: looking is dear, and who is refused a thousand times a
+//! second needn't be looked up each time. What this worker itself gives to the lease is noticed at once.
 
 use super::moment::Moment;
 use super::refusal::Refusal;
@@ -9,6 +12,8 @@ use std::collections::VecDeque;
 
 /// How long a refusal is remembered (ms). A top-up is noticed this much later at the latest.
 const FOR_MS: u64 = 1_000;
+/// How long a look at the lease counts (ms): what other workers give to it is noticed this much later at the latest.
+const LOOK_MS: u64 = 50;
 /// How many are remembered.
 const MOST: usize = 4_096;
 
@@ -23,6 +28,15 @@ pub struct Recent {
 struct Memory {
     refusal: Refusal,
     until: Moment,
+    look: Option<Look>,
+}
+
+/// A look at a lease that didn't cover a request.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    until: Moment,
+    rule: usize,
+    price: Credits,
 }
 
 impl Recent {
@@ -30,7 +44,9 @@ impl Recent {
     pub fn remember(&mut self, now: Moment, lease: &str, refusal: Refusal) {
         let until = now.plus_millis(FOR_MS);
         self.forget_before(now);
-        if self.refusals.insert(lease, Memory { refusal, until }).is_none() && self.refusals.len() > MOST {
+        if self.refusals.insert(lease, Memory { refusal, until, look: None }).is_none()
+            && self.refusals.len() > MOST
+        {
             self.drop_oldest();
         }
         self.order.push_back((until, lease.to_owned()));
@@ -45,6 +61,26 @@ impl Recent {
         let refused = refusal.needed.unwrap_or(Credits::MAX);
         let cheaper = refusal.code.is_short() && price < refused;
         (!cheaper).then(|| Refusal { needed: Some(price), ..refusal.clone() })
+    }
+
+    /// Notes that the lease doesn't cover a request under this rule, which costs its payer so much.
+    pub fn looked(&mut self, now: Moment, lease: &str, rule: usize, price: Credits) {
+        if let Some(memory) = self.refusals.get_mut(lease) {
+            memory.look = Some(Look { until: now.plus_millis(LOOK_MS), rule, price });
+        }
+    }
+
+    /// Notes that the lease may have got something: it must be looked at again.
+    pub fn look_again(&mut self, lease: &str) {
+        if let Some(memory) = self.refusals.get_mut(lease) {
+            memory.look = None;
+        }
+    }
+
+    /// Why a request under this rule is refused, if the lease was looked at a moment ago.
+    pub fn repeat(&self, now: Moment, lease: &str, rule: usize) -> Option<Refusal> {
+        let look = self.refusals.get(lease)?.look.filter(|look| now < look.until && look.rule == rule)?;
+        self.recall(now, lease, look.price)
     }
 
     /// How many are remembered.
@@ -90,6 +126,30 @@ mod tests {
         assert_eq!(recent.recall(now, "a", ONE), None, "one credit may still be there");
         assert_eq!(recent.recall(now, "b", TWO), None);
         assert_eq!(recent.recall(now.plus_millis(FOR_MS), "a", TWO), None);
+    }
+
+    #[test]
+    fn a_lease_that_was_looked_at_in_vain_is_not_looked_at_for_a_moment() {
+        let now = Moment::from_nanos(5);
+        let mut recent = Recent::default();
+        let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
+        recent.looked(now, "a", 0, TWO);
+        assert_eq!(recent.repeat(now, "a", 0), None, "nothing was refused");
+        recent.remember(now, "a", short.clone());
+        assert_eq!(recent.repeat(now, "a", 0), None, "nobody has looked");
+        recent.looked(now, "a", 0, TWO);
+        assert_eq!(recent.repeat(now, "a", 0), Some(short.clone()));
+        assert_eq!(recent.repeat(now, "a", 1), None, "another rule has another price");
+        assert_eq!(recent.repeat(now, "b", 0), None);
+        assert_eq!(recent.repeat(now.plus_millis(LOOK_MS), "a", 0), None);
+        recent.looked(now.plus_millis(FOR_MS - 1), "a", 0, TWO);
+        assert_eq!(recent.repeat(now.plus_millis(FOR_MS), "a", 0), None, "the memory itself is over");
+        recent.looked(now, "a", 0, TWO);
+        recent.look_again("a");
+        assert_eq!(recent.repeat(now, "a", 0), None);
+        recent.looked(now, "a", 0, TWO);
+        recent.remember(now, "a", short);
+        assert_eq!(recent.repeat(now, "a", 0), None, "what the ledger says is newer than the look");
     }
 
     #[test]

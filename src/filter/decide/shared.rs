@@ -223,11 +223,21 @@ pub(crate) mod tests {
         entries: BTreeMap<String, (Vec<u8>, u32)>,
         news: VecDeque<String>,
         stamp: u32,
+        gets: usize,
+    }
+
+    impl Memory {
+        /// How often anything was read.
+        pub(crate) fn gets(&self) -> usize {
+            self.0.borrow().gets
+        }
     }
 
     impl SharedMemory for Memory {
         fn get(&self, name: &str) -> Option<(Vec<u8>, u32)> {
-            self.0.borrow().entries.get(name).cloned()
+            let mut inner = self.0.borrow_mut();
+            inner.gets += 1;
+            inner.entries.get(name).cloned()
         }
 
         fn swap(&self, name: &str, value: &[u8], stamp: Option<u32>) -> bool {

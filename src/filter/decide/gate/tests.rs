@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 mod acquaintances;
 mod limits;
+mod looks;
 mod slices;
 mod standing;
 

@@ -1,0 +1,56 @@
+//! Who is refused many times in a row isn't looked up each time, and waits no longer than a moment for what there is.
+
+use super::*;
+
+/// Two workers, and a caller whose last credit the first one has just sold.
+fn workers() -> ([Gate<Memory>; 2], Bank, Charge) {
+    let memory = Memory::default();
+    let (mut gates, mut bank) = ([gate(&memory, &json!({})), gate(&memory, &json!({}))], Bank::with(1));
+    arrive(&mut gates[0], 0, 0, "/", &key());
+    let mut resolutions = talk(&mut gates[0], &mut bank, 0);
+    let Some(Resolution { outcome: Outcome::Pass(Passage::Paid(charge)), .. }) = resolutions.pop() else {
+        panic!("not paid");
+    };
+    for gate in &mut gates {
+        assert_eq!(arrive(gate, 10, 1, "/", &key()), Arrival::Waits);
+        talk(gate, &mut bank, 10);
+        // Once out of the memory of the refusal, and with a look at the lease.
+        assert!(is_refused(gate, 20));
+    }
+    (gates, bank, charge)
+}
+
+fn is_refused(gate: &mut Gate<Memory>, now: u64) -> bool {
+    match arrive(gate, now, 2, "/", &key()) {
+        Arrival::Decided(Outcome::Refuse(refusal)) => {
+            assert_eq!((refusal.code, refusal.needed), (RefusalCode::InsufficientFunds, Some(credits(1))));
+            true
+        }
+        Arrival::Decided(Outcome::Pass(Passage::Paid(_))) => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_worker_gives_back_it_sells_at_once_and_another_one_a_moment_later() {
+    let ([mut one, mut other], _, charge) = workers();
+    one.finish(&charge, |_| End::Answered(503));
+    assert!(is_refused(&mut other, 69), "it has looked 49 ms ago");
+    assert!(!is_refused(&mut one, 69));
+    let ([mut one, mut other], _, charge) = workers();
+    one.finish(&charge, |_| End::Answered(503));
+    assert!(!is_refused(&mut other, 70));
+}
+
+#[test]
+fn a_refusal_that_is_repeated_costs_no_look() {
+    let ([mut one, _], bank, _) = workers();
+    let asked = bank.messages.len();
+    let gets = one.memory.gets();
+    for ms in 21..70 {
+        assert!(is_refused(&mut one, ms));
+    }
+    assert_eq!((one.memory.gets(), bank.messages.len()), (gets, asked));
+    assert!(is_refused(&mut one, 70));
+    assert_eq!(one.memory.gets(), gets + 1, "it has looked again");
+}
