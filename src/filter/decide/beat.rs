@@ -53,7 +53,10 @@ pub struct Beat {
 struct Live {
     key: String,
     dirty: bool,
-    used: (u32, Credits),
+    /// Under which fence, and how much of it was sold.
+    sold: (u32, Credits),
+    /// How much was served on credit.
+    credit: Credits,
     used_at: Moment,
     told_at: Moment,
 }
@@ -84,11 +87,12 @@ impl Beat {
         let Some(live) = self.live.get_mut(lease) else {
             return;
         };
-        let sold = record.sold().saturating_add(record.on_credit.spent);
-        if live.used != (record.fence, sold) {
-            live.used = (record.fence, sold);
+        // A fence that is over isn't a use: what a worker that died had set aside would be forgotten that much later.
+        let (sold, credit) = ((record.fence, record.sold()), record.on_credit.spent);
+        if (live.sold != sold && sold.1.is_positive()) || live.credit != credit {
             live.used_at = now;
         }
+        (live.sold, live.credit) = (sold, credit);
         // A message that left the lease listed, such as a refill's, doesn't make up for the report: nobody
         // would put the lease on the queue again.
         live.dirty &= record.listed;
