@@ -16,7 +16,7 @@ use super::refusal::link;
 pub use deprecation::Deprecation;
 use faregate_protocol::Credits;
 pub use reader::{Fault, SettingsError};
-use reader::{Field, Object};
+use reader::{Faults, Field, Object};
 use texts::Texts;
 
 /// Everything that the operator configured.
@@ -292,50 +292,40 @@ impl Settings {
         Self::read(&value.into())
     }
 
-    // Here and below in pieces, because Envoy compiles each function in one piece.
-    #[inline(never)]
     fn read(value: &Json) -> Result<Self, SettingsError> {
-        let top = Field::root(value).object(&TOP)?;
-        let defaults = rule::Defaults::read(&top)?;
-        let mut rules: Vec<Rule> = Vec::new();
-        for (number, item) in top.list("rules", reader::MAX_RULES)?.iter().enumerate() {
-            let rule = rule::read(item, number, &defaults)?;
-            if rules.iter().any(|other| other.name == rule.name) || rule.name == rule::OTHERWISE {
-                return Err(item.wrong(
-                    &format!("the name {:?} a second time", rule.name),
-                    "a name of its own for each rule",
-                ));
-            }
-            rules.push(rule);
+        let faults = Faults::default();
+        let root = Field::root(value, &faults);
+        let settings = Self::of(&root.object(&TOP));
+        faults.or(settings)
+    }
+
+    // Here and below in pieces, because Envoy compiles each function in one piece. The order is that in which faults
+    // are found.
+    #[inline(never)]
+    fn of(top: &Object<'_>) -> Self {
+        let defaults = rule::Defaults::read(top);
+        let rules = read_rules(top, &defaults);
+        let identities = top.required("identities");
+        if identities.items(reader::MAX_IDENTITIES).is_empty() {
+            identities.wrong("an empty list", "at least one place to look for a credential");
         }
-        let identities = top.required("identities")?;
-        let identities_list = identities.list(reader::MAX_IDENTITIES)?;
-        if identities_list.is_empty() {
-            return Err(identities.wrong("an empty list", "at least one place to look for a credential"));
-        }
-        Ok(Self {
-            ledger: read_ledger(&top.required("ledger")?)?,
-            identities: identities_list.iter().map(read_identity).collect::<Result<_, _>>()?,
+        Self {
+            ledger: read_ledger(&top.required("ledger")),
+            identities: read_identities(&identities),
             rules,
-            otherwise: rule::read_otherwise(&top.required("otherwise")?, &defaults)?,
-            forward: read_forward(top.optional("forward"))?,
-            cors_origins: top
-                .list("cors_origins", 32)?
-                .iter()
-                .map(Field::header_value)
-                .collect::<Result<_, _>>()?,
-            shown: read_shown(&top)?,
-            account_view: top.flag("account_view", true)?,
-            publish_prices: top.flag("publish_prices", false)?,
-            request_bodies: top.flag("request_bodies", false)?,
-            log_paid: top.flag("log_paid", false)?,
-            wording: Wording {
-                top_up_url: read_optional_url(&top, "top_up_url")?,
-                upgrade_url: read_optional_url(&top, "upgrade_url")?,
-                type_url: read_optional_url(&top, "problem_type_url")?,
-                texts: top.optional("texts").map_or(Ok(Texts::default()), |field| texts::read(&field))?,
+            otherwise: rule::read_otherwise(&top.required("otherwise"), &defaults),
+            forward: read_forward(top.optional("forward")),
+            cors_origins: match top.optional("cors_origins") {
+                Some(field) => field.texts(32, |item| item.header_value()),
+                None => Vec::new(),
             },
-        })
+            shown: read_shown(top.optional("response_headers")),
+            account_view: top.flag("account_view", true),
+            publish_prices: top.flag("publish_prices", false),
+            request_bodies: top.flag("request_bodies", false),
+            log_paid: top.flag("log_paid", false),
+            wording: read_wording(top),
+        }
     }
 
     /// The rule by its number, as [`crate::decide::rules::find`] gives it.
@@ -345,106 +335,136 @@ impl Settings {
 }
 
 #[inline(never)]
-fn read_ledger(field: &Field<'_>) -> Result<Ledger, SettingsError> {
-    let ledger = field.object(&["cluster", "authority", "token", "timeout_ms"])?;
-    let cluster = ledger.required("cluster")?.text(256)?;
-    Ok(Ledger {
-        authority: ledger.optional("authority").map_or(Ok(cluster.clone()), |a| a.header_value())?,
-        cluster,
-        token: read_token(&ledger.required("token")?)?,
-        timeout_ms: ledger.optional("timeout_ms").map_or(Ok(500), |t| t.integer(1, 60_000))?,
-    })
+fn read_rules(top: &Object<'_>, defaults: &rule::Defaults) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    let Some(field) = top.optional("rules") else {
+        return rules;
+    };
+    for (number, item) in field.list(reader::MAX_RULES).enumerate() {
+        let rule = rule::read(&item, number, defaults);
+        if rules.iter().any(|other| other.name == rule.name) || rule.name == rule::OTHERWISE {
+            item.wrong(&format!("the name {:?} a second time", rule.name), "a name of its own for each rule");
+        }
+        rules.push(rule);
+    }
+    rules
 }
 
 #[inline(never)]
-fn read_token(field: &Field<'_>) -> Result<Token, SettingsError> {
+fn read_ledger(field: &Field<'_>) -> Ledger {
+    let ledger = field.object(&["cluster", "authority", "token", "timeout_ms"]);
+    let cluster = ledger.required("cluster").text(256);
+    let authority = match ledger.optional("authority") {
+        Some(field) => field.header_value(),
+        None => cluster.clone(),
+    };
+    let token = read_token(&ledger.required("token"));
+    let timeout_ms = ledger.optional("timeout_ms").map_or(500, |field| field.integer(1, 60_000));
+    Ledger { cluster, authority, token, timeout_ms }
+}
+
+#[inline(never)]
+fn read_token(field: &Field<'_>) -> Token {
     let allowed = "{\"env\": NAME} for an environment variable of the VM, or {\"value\": TOKEN}";
     if !field.is_object() {
         // The found value may be the token itself: it must not reach a log.
-        return Err(field.wrong(field.kind(), allowed));
+        field.wrong(field.kind(), allowed);
     }
-    let token = field.object(&["env", "value"])?;
+    let token = field.object(&["env", "value"]);
     match (token.optional("env"), token.optional("value")) {
-        (Some(name), None) => Ok(Token::Env(name.text(256)?)),
-        (None, Some(value)) => value.secret().map(Token::Value),
-        _ => Err(field.wrong("both or neither of env and value", allowed)),
+        (Some(name), None) => Token::Env(name.text(256)),
+        (None, Some(value)) => Token::Value(value.secret()),
+        _ => {
+            field.wrong("both or neither of env and value", allowed);
+            Token::Env(String::new())
+        }
     }
 }
 
 #[inline(never)]
-fn read_identity(field: &Field<'_>) -> Result<Identity, SettingsError> {
+fn read_identities(field: &Field<'_>) -> Vec<Identity> {
+    field.list(reader::MAX_IDENTITIES).map(|item| read_identity(&item)).collect()
+}
+
+#[inline(never)]
+fn read_identity(field: &Field<'_>) -> Identity {
     let allowed = "exactly one of {\"header\": NAME}, {\"bearer\": true}, {\"query\": NAME}, {\"cookie\": NAME}, {\"property\": [PATH …]}";
-    let object = field.object(&["header", "bearer", "query", "cookie", "property"])?;
-    let [(kind, value)] = object.members() else {
-        return Err(field.wrong(&format!("{} members", object.members().len()), allowed));
+    let object = field.object(&["header", "bearer", "query", "cookie", "property"]);
+    let Some(value) = object.single(allowed) else {
+        return Identity::Bearer;
     };
-    match *kind {
-        "header" => value.header_name().map(Identity::Header),
-        "bearer" if value.boolean()? => Ok(Identity::Bearer),
-        "query" => value.token_name().map(Identity::Query),
-        "cookie" => value.token_name().map(Identity::Cookie),
+    match value.name() {
+        "header" => Identity::Header(value.header_name()),
+        "query" => Identity::Query(value.token_name()),
+        "cookie" => Identity::Cookie(value.token_name()),
         "property" => {
-            let path = value.list(16)?.iter().map(|part| part.text(256)).collect::<Result<Vec<_>, _>>()?;
+            let path = value.texts(16, |part| part.text(256));
             if path.is_empty() {
-                return Err(value.wrong(
+                value.wrong(
                     "an empty list",
                     "the segments of an attribute, such as [\"connection\", \"uri_san_peer_certificate\"]",
-                ));
+                );
             }
-            Ok(Identity::Property(path))
+            Identity::Property(path)
         }
-        _ => Err(value.wrong("false", "true, or no such entry")),
+        _ => {
+            if !value.boolean() {
+                value.wrong("false", "true, or no such entry");
+            }
+            Identity::Bearer
+        }
     }
 }
 
 #[inline(never)]
-fn read_forward(field: Option<Field<'_>>) -> Result<Forward, SettingsError> {
-    let Some(field) = field else {
-        return Ok(Forward { account: true, key: false, plan: false, charge: false });
-    };
-    let mut forward = Forward { account: false, key: false, plan: false, charge: false };
-    for item in field.list(4)? {
-        match item.text(16)?.as_str() {
+fn read_forward(field: Option<Field<'_>>) -> Forward {
+    let mut forward = Forward { account: field.is_none(), key: false, plan: false, charge: false };
+    for item in field.iter().flat_map(|field| field.list(4)) {
+        match item.text(16).as_str() {
             "account" => forward.account = true,
             "key" => forward.key = true,
             "plan" => forward.plan = true,
             "charge" => forward.charge = true,
-            other => {
-                return Err(item.wrong(&format!("{other:?}"), "\"account\", \"key\", \"plan\" or \"charge\""));
-            }
+            other => item.wrong_text(other, "\"account\", \"key\", \"plan\" or \"charge\""),
         }
     }
-    Ok(forward)
+    forward
 }
 
 #[inline(never)]
-fn read_shown(top: &Object<'_>) -> Result<Shown, SettingsError> {
+fn read_shown(field: Option<Field<'_>>) -> Shown {
     let mut shown = Shown::default();
-    for item in top.list("response_headers", 3)? {
+    for item in field.iter().flat_map(|field| field.list(3)) {
         match item.as_str() {
             Some("charge") => shown.charge = true,
             Some("balance") => shown.balance = true,
             Some("ratelimit") => shown.ratelimit = true,
-            _ => return Err(item.wrong_value("\"charge\", \"balance\" or \"ratelimit\"")),
+            _ => item.wrong_value("\"charge\", \"balance\" or \"ratelimit\""),
         }
     }
-    Ok(shown)
+    shown
 }
 
 #[inline(never)]
-fn read_optional_url(top: &Object<'_>, name: &str) -> Result<Option<String>, SettingsError> {
-    top.optional(name).map(|url| read_url(&url)).transpose()
+fn read_wording(top: &Object<'_>) -> Wording {
+    let address = |name| top.optional(name).map(|field| read_url(&field));
+    Wording {
+        top_up_url: address("top_up_url"),
+        upgrade_url: address("upgrade_url"),
+        type_url: address("problem_type_url"),
+        texts: top.optional("texts").map(|field| texts::read(&field)).unwrap_or_default(),
+    }
 }
 
 #[inline(never)]
-fn read_url(field: &Field<'_>) -> Result<String, SettingsError> {
-    let url = field.header_value()?;
+fn read_url(field: &Field<'_>) -> String {
+    let url = field.header_value();
     let plain =
         link::is_sound(&url, &link::IN_ADDRESSES, |b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
-    if plain && (url.starts_with("https://") || url.starts_with("http://")) {
-        return Ok(url);
+    if !plain || !(url.starts_with("https://") || url.starts_with("http://")) {
+        field.wrong_text(&url, "an absolute URL such as \"https://example.com/topup\"");
     }
-    Err(field.wrong(&format!("{url:?}"), "an absolute URL such as \"https://example.com/topup\""))
+    url
 }
 
 #[cfg(test)]

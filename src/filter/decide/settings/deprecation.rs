@@ -2,8 +2,8 @@
 //!
 //! What must hold: the headers are made once, when the configuration is read; a request only copies them.
 
+use super::read_url;
 use super::reader::Field;
-use super::{SettingsError, read_url};
 use crate::decide::calendar::{self, Date};
 use crate::decide::refusal::joined;
 
@@ -19,43 +19,50 @@ pub struct Deprecation {
     pub link: Option<String>,
 }
 
-/// Reads `deprecated` of a rule or of `otherwise`.
-pub(super) fn read(field: &Field<'_>) -> Result<Deprecation, SettingsError> {
-    let object = field.object(&["since", "sunset", "link"])?;
-    let begins = read_date(&object.required("since")?)?.seconds;
-    let (mut sunset, mut to, mut link) = (String::new(), String::new(), None);
-    for (name, field) in object.members() {
-        match *name {
+/// Reads `deprecated` of a rule or of `otherwise`; `None` where a fault was noted.
+#[inline(never)]
+pub(super) fn read(field: &Field<'_>) -> Option<Deprecation> {
+    let object = field.object(&["since", "sunset", "link"]);
+    let begins = read_date(&object.required("since"))?.seconds;
+    let since = joined(&["@", &begins.to_string()]);
+    let headers = [("deprecation", since), ("sunset", String::new()), ("link", String::new())];
+    let mut read = Deprecation { headers, link: None };
+    let [_, (_, sunset), (_, to)] = &mut read.headers;
+    for field in object.members() {
+        match field.name() {
             "sunset" => {
-                let ends = read_date(field)?;
+                let ends = read_date(&field)?;
                 if ends.seconds < begins {
-                    return Err(field.wrong_value("a date that is not before since"));
+                    field.wrong_value("a date that is not before since");
                 }
-                sunset = ends.imf_fixdate();
+                *sunset = ends.imf_fixdate();
             }
             "link" => {
-                let url = read_link(field)?;
-                to = joined(&["<", &url, ">; rel=\"deprecation\""]);
-                link = Some(url);
+                let url = read_link(&field);
+                *to = joined(&["<", &url, ">; rel=\"deprecation\""]);
+                read.link = Some(url);
             }
             _ => {}
         }
     }
-    let since = joined(&["@", &begins.to_string()]);
-    Ok(Deprecation { headers: [("deprecation", since), ("sunset", sunset), ("link", to)], link })
+    Some(read)
 }
 
-fn read_date<'a>(field: &Field<'a>) -> Result<Date<'a>, SettingsError> {
-    field.as_str().and_then(calendar::read).ok_or_else(|| field.wrong_value(DATE))
+fn read_date<'a>(field: &Field<'a>) -> Option<Date<'a>> {
+    let date = field.as_str().and_then(calendar::read);
+    if date.is_none() {
+        field.wrong_value(DATE);
+    }
+    date
 }
 
 /// It is the same for everybody, so it has no blanks.
-fn read_link(field: &Field<'_>) -> Result<String, SettingsError> {
-    let url = read_url(field)?;
+fn read_link(field: &Field<'_>) -> String {
+    let url = read_url(field);
     if url.contains('{') {
-        return Err(field.wrong_value("a URL without blanks such as {account}"));
+        field.wrong_value("a URL without blanks such as {account}");
     }
-    Ok(url)
+    url
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! Reading JSON field by field, so that an error can say where it is, what was found and what is allowed.
+//!
+//! A reader that finds something wrong notes it and answers with something empty, and reading goes on. What must hold:
+//! the first fault counts, and nothing that was read is used once there is one. So no reader has a way out on which it
+//! drops what others have read; such ways out were most of the code.
 
 use crate::decide::json::Json;
 use faregate_protocol::Credits;
+use std::cell::OnceCell;
 use std::fmt;
 
 /// The most rules that a configuration may hold.
@@ -55,35 +60,96 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-/// A value and the path that led to it.
-#[derive(Clone, Debug)]
+/// What is wrong: the first fault of a configuration.
+#[derive(Default)]
+pub(super) struct Faults(OnceCell<SettingsError>);
+
+impl Faults {
+    /// What was read, or what is wrong with it.
+    pub(super) fn or<T>(self, read: T) -> Result<T, SettingsError> {
+        match self.0.into_inner() {
+            Some(fault) => Err(fault),
+            None => Ok(read),
+        }
+    }
+}
+
+/// A value and the way that led to it.
+#[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
-    path: String,
+    faults: &'a Faults,
+    up: Option<&'a Field<'a>>,
+    step: Step<'a>,
     value: &'a Json,
 }
 
+/// The last step on the way to a value.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Member(&'a str),
+    Item(usize),
+}
+
 /// An object all of whose members are known by name.
+#[derive(Clone, Copy)]
 pub(super) struct Object<'a> {
-    path: String,
-    members: Vec<(&'a str, Field<'a>)>,
+    field: &'a Field<'a>,
+    members: &'a [(String, Json)],
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn root(value: &'a Json) -> Self {
-        Self { path: String::new(), value }
+    pub(super) fn root(value: &'a Json, faults: &'a Faults) -> Self {
+        Self { faults, up: None, step: Step::Member(""), value }
+    }
+
+    /// What it is called in its object.
+    pub(super) fn name(&self) -> &'a str {
+        match self.step {
+            Step::Member(name) => name,
+            Step::Item(_) => "",
+        }
     }
 
     /// Where it stands.
-    pub(super) fn at(&self) -> &str {
-        if self.path.is_empty() { "(configuration)" } else { &self.path }
+    pub(super) fn at(&self) -> String {
+        let mut path = String::new();
+        self.add_to(&mut path);
+        if path.is_empty() {
+            path.push_str("(configuration)");
+        }
+        path
     }
 
-    pub(super) fn wrong(&self, found: &str, allowed: &str) -> SettingsError {
-        SettingsError::new(self.at(), found, allowed)
+    fn add_to(&self, path: &mut String) {
+        let Some(up) = self.up else {
+            return;
+        };
+        up.add_to(path);
+        let (before, number, after) = match self.step {
+            Step::Member(name) => (if path.is_empty() { "" } else { "." }, None, name),
+            Step::Item(number) => ("[", Some(number.to_string()), "]"),
+        };
+        path.push_str(before);
+        path.push_str(&number.unwrap_or_default());
+        path.push_str(after);
     }
 
-    /// The error for a value of the wrong kind, shown shortened.
-    pub(super) fn wrong_value(&self, allowed: &str) -> SettingsError {
+    /// Notes that `found` stands here, where only `allowed` may.
+    #[inline(never)]
+    pub(super) fn wrong(&self, found: &str, allowed: &str) {
+        if self.faults.0.get().is_none() {
+            let _ = self.faults.0.set(SettingsError::new(&self.at(), found, allowed));
+        }
+    }
+
+    /// Notes a text that may not stand here.
+    pub(super) fn wrong_text(&self, text: &str, allowed: &str) {
+        self.wrong(&format!("{text:?}"), allowed);
+    }
+
+    /// Notes a value of the wrong kind, shown shortened.
+    #[inline(never)]
+    pub(super) fn wrong_value(&self, allowed: &str) {
         let shown = match self.value {
             Json::String(text) => match text.char_indices().nth(SHOWN) {
                 Some((end, _)) => format!(" {:?}…", text.get(..end).unwrap_or_default()),
@@ -97,7 +163,7 @@ impl<'a> Field<'a> {
             Json::Bool(is) => format!(" {is}"),
             _ => String::new(),
         };
-        self.wrong(&format!("{}{shown}", self.kind()), allowed)
+        self.wrong(&format!("{}{shown}", self.kind()), allowed);
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -120,130 +186,191 @@ impl<'a> Field<'a> {
     }
 
     /// An object with these members; with any, where none are named.
-    pub(super) fn object(&self, allowed: &[&str]) -> Result<Object<'a>, SettingsError> {
-        let Json::Object(map) = self.value else {
-            return Err(self.wrong_value(&format!("an object with {}", allowed.join(", "))));
+    pub(super) fn object(&self, allowed: &[&str]) -> Object<'_> {
+        let nothing = Object { field: self, members: &[] };
+        let Json::Object(members) = self.value else {
+            self.wrong_value(&format!("an object with {}", allowed.join(", ")));
+            return nothing;
         };
-        let mut members = Vec::new();
-        for (name, value) in map {
-            let name = name.as_str();
-            let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-            let field = Field { path, value };
+        let whole = Object { field: self, members };
+        for (number, field) in whole.members().enumerate() {
+            let name = field.name();
             if !allowed.is_empty() && !allowed.contains(&name) {
                 let names: Vec<_> = allowed.iter().filter(|name| !name.starts_with('$')).copied().collect();
-                return Err(field.wrong("an unknown field", &format!("one of {}", names.join(", "))));
+                field.wrong("an unknown field", &format!("one of {}", names.join(", ")));
+                return nothing;
             }
-            if members.iter().any(|(other, _)| *other == name) {
-                return Err(field.wrong("this field a second time", "one of each"));
+            if members.iter().take(number).any(|(other, _)| other == name) {
+                field.wrong("this field a second time", "one of each");
+                return nothing;
             }
-            members.push((name, field));
         }
-        Ok(Object { path: self.path.clone(), members })
+        whole
     }
 
-    pub(super) fn list(&self, most: usize) -> Result<Vec<Field<'a>>, SettingsError> {
-        let Json::Array(items) = self.value else {
-            return Err(self.wrong_value("a list"));
-        };
-        if items.len() > most {
-            return Err(self.wrong(&format!("{} items", items.len()), &format!("at most {most}")));
-        }
-        let field = |(number, value)| Field { path: format!("{}[{number}]", self.path), value };
-        Ok(items.iter().enumerate().map(field).collect())
-    }
-
-    pub(super) fn text(&self, most: usize) -> Result<String, SettingsError> {
+    /// The items of a list.
+    #[inline(never)]
+    pub(super) fn items(&self, most: usize) -> &'a [Json] {
         match self.value {
-            Json::String(text) if !text.is_empty() && text.len() <= most => Ok(text.clone()),
-            _ => Err(self.wrong_value(&format!("a string of 1 to {most} bytes"))),
+            Json::Array(items) if items.len() <= most => return items,
+            Json::Array(items) => {
+                self.wrong(&format!("{} items", items.len()), &format!("at most {most}"));
+            }
+            _ => self.wrong_value("a list"),
         }
+        &[]
+    }
+
+    /// The items of a list, with their places.
+    pub(super) fn list(&self, most: usize) -> impl ExactSizeIterator<Item = Field<'_>> {
+        let items = self.items(most).iter().enumerate();
+        items.map(|(number, value)| Field {
+            faults: self.faults,
+            up: Some(self),
+            step: Step::Item(number),
+            value,
+        })
+    }
+
+    /// The items of a list, each read in the same way.
+    #[inline(never)]
+    pub(super) fn texts(&self, most: usize, read: fn(&Field<'_>) -> String) -> Vec<String> {
+        self.list(most).map(|item| read(&item)).collect()
+    }
+
+    #[inline(never)]
+    pub(super) fn text(&self, most: usize) -> String {
+        match self.value {
+            Json::String(text) if !text.is_empty() && text.len() <= most => text.clone(),
+            _ => {
+                self.wrong_value(&format!("a string of 1 to {most} bytes"));
+                String::new()
+            }
+        }
+    }
+
+    /// A text of these bytes.
+    #[inline(never)]
+    fn text_of(&self, most: usize, plain: fn(u8) -> bool, allowed: &str) -> String {
+        let text = self.text(most);
+        if !text.bytes().all(plain) {
+            self.wrong_value(allowed);
+        }
+        text
     }
 
     /// A secret: visible ASCII, never repeated in an error.
-    pub(super) fn secret(&self) -> Result<String, SettingsError> {
+    pub(super) fn secret(&self) -> String {
         match self.value {
             Json::String(text)
                 if !text.is_empty() && text.len() <= 4_096 && text.bytes().all(|b| b.is_ascii_graphic()) =>
             {
-                Ok(text.clone())
+                text.clone()
             }
             _ => {
-                Err(self
-                    .wrong(self.kind(), "a string of 1 to 4096 visible ASCII characters (not shown here)"))
+                self.wrong(self.kind(), "a string of 1 to 4096 visible ASCII characters (not shown here)");
+                String::new()
             }
         }
     }
 
-    pub(super) fn header_name(&self) -> Result<String, SettingsError> {
-        let name = self.text(256)?.to_ascii_lowercase();
-        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)) {
-            return Ok(name);
-        }
-        Err(self.wrong_value("an HTTP header name such as \"x-api-key\""))
+    pub(super) fn header_name(&self) -> String {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        let mut name = self.text_of(256, plain, "an HTTP header name such as \"x-api-key\"");
+        name.make_ascii_lowercase();
+        name
     }
 
-    pub(super) fn token_name(&self) -> Result<String, SettingsError> {
-        let name = self.text(256)?;
-        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
-            return Ok(name);
-        }
-        Err(self.wrong_value("a name of letters, digits, '-', '.', '_' and '~'"))
+    pub(super) fn token_name(&self) -> String {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        self.text_of(256, plain, "a name of letters, digits, '-', '.', '_' and '~'")
     }
 
-    pub(super) fn header_value(&self) -> Result<String, SettingsError> {
-        let value = self.text(2_048)?;
-        if value.bytes().all(|b| b.is_ascii_graphic()) {
-            return Ok(value);
-        }
-        Err(self.wrong_value("visible ASCII characters without blanks"))
+    pub(super) fn rule_name(&self) -> String {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._/:".contains(&b);
+        self.text_of(64, plain, "a name of letters, digits, '-', '.', '_', '/' and ':'")
     }
 
-    pub(super) fn boolean(&self) -> Result<bool, SettingsError> {
-        self.value.as_bool().ok_or_else(|| self.wrong_value("true or false"))
+    pub(super) fn method(&self) -> String {
+        let plain = |b: u8| b.is_ascii_uppercase() || b == b'-';
+        self.text_of(32, plain, "a method in capital letters, such as \"GET\"")
+    }
+
+    pub(super) fn header_value(&self) -> String {
+        self.text_of(2_048, |b| b.is_ascii_graphic(), "visible ASCII characters without blanks")
+    }
+
+    pub(super) fn boolean(&self) -> bool {
+        self.value.as_bool().unwrap_or_else(|| {
+            self.wrong_value("true or false");
+            false
+        })
     }
 
     /// A whole number. Envoy turns every number of a Struct into a float, so `500.0` is taken as well.
-    pub(super) fn integer(&self, least: u32, most: u32) -> Result<u32, SettingsError> {
-        let whole = self.value.as_u64().and_then(|number| u32::try_from(number).ok()).or_else(|| {
-            let Json::Real(number) = *self.value else {
-                return None;
-            };
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "saturates, and is compared"
-            )]
-            let whole = number as u32;
-            (f64::from(whole).total_cmp(&number).is_eq()).then_some(whole)
-        });
-        whole
-            .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| self.wrong_value(&format!("a whole number from {least} to {most}")))
+    #[inline(never)]
+    pub(super) fn whole(&self) -> Option<u32> {
+        match *self.value {
+            Json::Whole(number) => u32::try_from(number).ok(),
+            Json::Real(number) => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "saturates, and is compared"
+                )]
+                let whole = number as u32;
+                (f64::from(whole).total_cmp(&number).is_eq()).then_some(whole)
+            }
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn integer(&self, least: u32, most: u32) -> u32 {
+        self.whole().filter(|number| (least..=most).contains(number)).unwrap_or_else(|| {
+            self.wrong_value(&format!("a whole number from {least} to {most}"));
+            least
+        })
     }
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn optional(&self, name: &str) -> Option<Field<'a>> {
-        self.members.iter().find(|(member, _)| *member == name).map(|(_, field)| field.clone())
+    fn member(&self, name: &'a str, value: &'a Json) -> Field<'a> {
+        Field { faults: self.field.faults, up: Some(self.field), step: Step::Member(name), value }
     }
 
-    pub(super) fn required(&self, name: &str) -> Result<Field<'a>, SettingsError> {
-        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-        self.optional(name).ok_or_else(|| SettingsError::new(&path, "nothing", "this field; it is required"))
+    #[inline(never)]
+    pub(super) fn optional(&self, name: &str) -> Option<Field<'a>> {
+        self.members().find(|field| field.name() == name)
+    }
+
+    #[inline(never)]
+    pub(super) fn required(&self, name: &'a str) -> Field<'a> {
+        self.optional(name).unwrap_or_else(|| {
+            let missing = self.member(name, &Json::Null);
+            missing.wrong("nothing", "this field; it is required");
+            missing
+        })
     }
 
     /// A boolean, or what holds where the field is absent.
     #[inline(never)]
-    pub(super) fn flag(&self, name: &str, absent: bool) -> Result<bool, SettingsError> {
-        self.optional(name).map_or(Ok(absent), |field| field.boolean())
+    pub(super) fn flag(&self, name: &str, absent: bool) -> bool {
+        self.optional(name).map_or(absent, |field| field.boolean())
     }
 
-    /// The items of a list, none where the field is absent.
-    pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<Field<'a>>, SettingsError> {
-        self.optional(name).map_or(Ok(Vec::new()), |field| field.list(most))
+    /// The only member of an object that must have one.
+    #[inline(never)]
+    pub(super) fn single(&self, allowed: &str) -> Option<Field<'a>> {
+        if let [(name, value)] = self.members {
+            return Some(self.member(name, value));
+        }
+        self.field.wrong(&format!("{} members", self.members.len()), allowed);
+        None
     }
 
-    pub(super) fn members(&self) -> &[(&'a str, Field<'a>)] {
-        &self.members
+    pub(super) fn members(&self) -> impl ExactSizeIterator<Item = Field<'a>> {
+        let object = *self;
+        self.members.iter().map(move |(name, value)| object.member(name, value))
     }
 }

@@ -3,7 +3,6 @@
 //! What must hold: a text has no control characters and no blank that can't be filled in. What it has besides is any text; each
 //! format escapes it for itself.
 
-use super::SettingsError;
 use super::reader::Field;
 use crate::decide::refusal::{ACTIONS, link};
 use faregate_protocol::RefusalCode;
@@ -68,63 +67,65 @@ impl Texts {
     }
 
     /// Reads an object at one of three levels: by language, by what the texts are about, and by part.
-    fn read(&mut self, level: usize, field: &Field<'_>) -> Result<(), SettingsError> {
+    fn read(&mut self, level: usize, field: &Field<'_>) {
         let allowed: [&[&str]; 3] = [&[], &ABOUT, &["title", "detail"]];
         if level == 0 && !field.is_object() {
-            return Err(field.wrong_value("an object from language tags to texts"));
+            field.wrong_value("an object from language tags to texts");
         }
-        let object = field.object(allowed.get(level).copied().unwrap_or_default())?;
-        if object.members().len() > MAX_LANGUAGES {
-            return Err(field.wrong("too many languages", "at most 32"));
+        let object = field.object(allowed.get(level).copied().unwrap_or_default());
+        let members = object.members();
+        if members.len() > MAX_LANGUAGES {
+            field.wrong("too many languages", "at most 32");
+            return;
         }
-        if level == 2 && object.members().is_empty() {
-            return Err(field.wrong("nothing", "title, detail, or both"));
+        if level == 2 && members.len() == 0 {
+            field.wrong("nothing", "title, detail, or both");
         }
-        for (name, field) in object.members() {
+        for field in members {
+            let name = field.name();
             if level == 0 {
-                self.add_language(name, field)?;
+                self.add_language(name, &field);
             }
-            if level == 2 || (level == 1 && ACTIONS.contains(name)) {
-                let most = if *name == "detail" { MAX_DETAIL_BYTES } else { MAX_TITLE_BYTES };
-                self.texts.push((field.at().to_owned(), read_text(field, most)?));
+            if level == 2 || (level == 1 && ACTIONS.contains(&name)) {
+                let most = if name == "detail" { MAX_DETAIL_BYTES } else { MAX_TITLE_BYTES };
+                self.texts.push((field.at(), read_text(&field, most)));
             } else {
-                self.read(level + 1, field)?;
+                self.read(level + 1, &field);
             }
         }
-        Ok(())
     }
 
-    fn add_language(&mut self, tag: &str, field: &Field<'_>) -> Result<(), SettingsError> {
+    fn add_language(&mut self, tag: &str, field: &Field<'_>) {
         if tag == OTHERS {
-            return Ok(());
+            return;
         }
         let plain = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let whole =
             plain && !tag.starts_with('-') && !tag.ends_with('-') && (1..=MAX_TAG_BYTES).contains(&tag.len());
         if !whole || self.tags.iter().any(|known| known.eq_ignore_ascii_case(tag)) {
-            return Err(field.wrong(
+            field.wrong(
                 "no language tag, or one that is there already",
                 "at most 35 letters, digits and '-', such as \"pt-BR\", or \"*\"",
-            ));
+            );
         }
         self.tags.push(tag.to_owned());
-        Ok(())
     }
 }
 
 /// Reads `texts`.
-pub(super) fn read(field: &Field<'_>) -> Result<Texts, SettingsError> {
+pub(super) fn read(field: &Field<'_>) -> Texts {
     let mut texts = Texts { tags: vec![OTHERS.to_owned()], texts: Vec::new() };
-    texts.read(0, field)?;
-    Ok(texts)
+    texts.read(0, field);
+    texts
 }
 
-fn read_text(field: &Field<'_>, most: usize) -> Result<String, SettingsError> {
-    let text = field.text(most)?;
-    if link::is_sound(&text, &link::IN_TEXTS, |_| true) && !text.chars().any(char::is_control) {
-        return Ok(text);
+#[inline(never)]
+fn read_text(field: &Field<'_>, most: usize) -> String {
+    let text = field.text(most);
+    if !link::is_sound(&text, &link::IN_TEXTS, |_| true) || text.chars().any(char::is_control) {
+        field.wrong_value(
+            "a text without control characters, with no braces but {account}, {plan}, {key}, {code}, {needed}, {available}, {resets_at} and {wait_seconds}",
+        );
     }
-    Err(field.wrong_value(
-        "a text without control characters, with no braces but {account}, {plan}, {key}, {code}, {needed}, {available}, {resets_at} and {wait_seconds}",
-    ))
+    text
 }
