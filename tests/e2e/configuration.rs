@@ -71,7 +71,7 @@ fn a_mistake_stops_envoy_and_is_named_with_its_place() {
 #[test]
 fn the_filter_is_small() {
     let size = std::fs::metadata(filter()).expect("the filter").len();
-    assert!(size <= 300_000, "{size} bytes");
+    assert!(size <= 280_000, "{size} bytes");
 }
 
 /// What V8 compiles in one piece costs Envoy memory by the megabyte: 5 MB for a function of 10 kB.
@@ -82,6 +82,9 @@ fn no_function_of_the_filter_is_large() {
         Ok(wasmparser::Payload::CodeSectionEntry(body)) => Some(body.range().len()),
         _ => None,
     });
-    let largest = bodies.max().expect("functions");
-    assert!(largest <= 7_500, "a function of {largest} bytes");
+    let mut sizes: Vec<usize> = bodies.collect();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    // The largest is the C library's `malloc`, which every filter has.
+    assert!(sizes[0] <= 5_000, "a function of {} bytes", sizes[0]);
+    assert!(sizes[1] <= 3_500, "a second function of {} bytes", sizes[1]);
 }

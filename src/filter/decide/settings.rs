@@ -217,8 +217,11 @@ pub struct StatusSet {
 impl StatusSet {
     /// Adds a status; one outside of 100 to 599 is no member of any set.
     pub fn insert(&mut self, status: u16) {
-        if let (100..=599, Some(word)) = (status, self.bits.get_mut(usize::from((status - 100) / 64))) {
-            *word |= 1 << ((status - 100) % 64);
+        let Some(number) = status.checked_sub(100).filter(|number| *number < 500) else {
+            return;
+        };
+        if let Some(word) = self.bits.get_mut(usize::from(number / 64)) {
+            *word |= 1 << (number % 64);
             self.any = true;
         }
     }

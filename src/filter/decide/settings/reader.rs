@@ -234,8 +234,8 @@ impl<'a> Field<'a> {
 
     /// The items of a list, each read in the same way.
     #[inline(never)]
-    pub(super) fn texts(&self, most: usize, read: fn(&Field<'_>) -> String) -> Vec<String> {
-        self.list(most).map(|item| read(&item)).collect()
+    pub(super) fn texts(&self, most: usize, read: fn(Field<'_>) -> String) -> Vec<String> {
+        self.list(most).map(read).collect()
     }
 
     #[inline(never)]
