@@ -53,11 +53,11 @@ pub struct Beat {
 struct Live {
     key: String,
     dirty: bool,
-    /// Under which fence, and how much of it was sold.
-    sold: (u32, Credits),
-    /// How much was served on credit.
-    credit: Credits,
+    /// Under which fence, and how much was sold of it and on credit.
+    used: (u32, Credits),
+    /// When that has changed, and when last by a sale.
     used_at: Moment,
+    sold_at: Moment,
     told_at: Moment,
 }
 
@@ -87,12 +87,15 @@ impl Beat {
         let Some(live) = self.live.get_mut(lease) else {
             return;
         };
-        // A fence that is over isn't a use: what a worker that died had set aside would be forgotten that much later.
-        let (sold, credit) = ((record.fence, record.sold()), record.on_credit.spent);
-        if (live.sold != sold && sold.1.is_positive()) || live.credit != credit {
+        let sold = record.sold().saturating_add(record.on_credit.spent);
+        if live.used != (record.fence, sold) {
+            // A fence that has ended is no sale: what a worker that died had set aside would be forgotten that much later.
+            if live.used.0 == record.fence || record.sold().is_positive() {
+                live.sold_at = now;
+            }
+            live.used = (record.fence, sold);
             live.used_at = now;
         }
-        (live.sold, live.credit) = (sold, credit);
         // A message that left the lease listed, such as a refill's, doesn't make up for the report: nobody
         // would put the lease on the queue again.
         live.dirty &= record.listed;
@@ -133,7 +136,8 @@ impl Beat {
     }
 
     fn note(&mut self, now: Moment, lease: &str) {
-        if let Some(live) = self.live.entry(lease, || Live { used_at: now, ..Live::default() }) {
+        if let Some(live) = self.live.entry(lease, || Live { used_at: now, sold_at: now, ..Live::default() })
+        {
             live.dirty = true;
         }
     }
@@ -270,10 +274,10 @@ impl<M: SharedMemory> Gate<M> {
 
 /// What the report must do with a lease now, if anything.
 fn due(live: &Live, now: Moment) -> Option<Report> {
-    let idle = now.millis_since(live.used_at);
-    if idle >= FORGOTTEN_MS {
+    if now.millis_since(live.sold_at) >= FORGOTTEN_MS {
         return Some(Report::Forgotten);
     }
+    let idle = now.millis_since(live.used_at);
     if idle >= IDLE_MS {
         let renew = now.millis_since(live.told_at) >= RENEW_LEASE_MS;
         return (live.dirty || renew).then_some(Report::Idle);
