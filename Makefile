@@ -147,12 +147,12 @@ sim-mutants: ## show that the simulator finds each of a list of broken variants
 
 BENCH = FAREGATE_BIN=$(TARGET)/release/faregate WRK=$(WRK) $(WRK_LIBS) $(TARGET)/release/bench
 bench: bench-build ## what charging costs, what grows with what, how much the ledger takes
-	@$(BENCH) paths 7 5
+	@$(BENCH) paths 9 3
 	@$(BENCH) growth 3 3
 	@$(BENCH) ledger 3 2
 
 bench-quick: bench-build ## what charging costs beside its alternatives, in two minutes
-	@$(BENCH) paths 3 2
+	@$(BENCH) paths 2 2
 
 bench-count: bench-build $(filter $(OWN_VALGRIND),$(VALGRIND)) ## how many instructions Envoy runs per request, counted by valgrind
 	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) instructions

@@ -1,6 +1,6 @@
 //! The bench: what charging costs, beside what people would use instead, in one run on one machine.
 //!
-//! One Envoy per variant, each with one worker, in front of one plain upstream. The variants take turns,
+//! One Envoy per variant and round, each with one worker, in front of one plain upstream. The variants take turns,
 //! several times over, so that a machine that is slow for a while is slow for all of them. What is compared is
 //! the median of each variant, as a ratio to bare Envoy. CPU comes from the process's own accounting.
 //!
@@ -62,7 +62,7 @@ fn run(words: &[&str]) -> Option<()> {
         [_] => return None,
     };
     match (*what, rest) {
-        ("paths", only) => paths::run(rounds.unwrap_or(7), seconds.unwrap_or(4), only),
+        ("paths", only) => paths::run(rounds.unwrap_or(9), seconds.unwrap_or(3), only),
         ("growth", []) => growth::run(rounds.unwrap_or(3), seconds.unwrap_or(3), ACCOUNTS),
         ("growth", [accounts]) => growth::run(rounds?, seconds?, number(accounts)?),
         ("ledger", []) => ledger::run(rounds.unwrap_or(3), seconds.unwrap_or(2), ACCOUNTS),

@@ -1,6 +1,6 @@
 //! Tables for people, files for programs.
 
-use crate::figures::{Run, median};
+use crate::figures::{Run, median, median_of};
 use crate::variant::Variant;
 use harness::project;
 use serde_json::{Value, json};
@@ -31,8 +31,8 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory_kb: &BTreeMap<Variant, u
         println!(
             "{:<18}{per_second:>10.0}{:>8.2}{cpu:>9.1}{:>8.2}{:>8.0}{:>8.0}{:>8.0}{:>10.0}{per_thousand:>11.3}{:>8}",
             variant.name(),
-            per_second / of(Variant::Bare, |run| run.per_second),
-            cpu / of(Variant::Bare, |run| run.cpu_micros),
+            ratio(runs, *variant, |run| run.per_second),
+            ratio(runs, *variant, |run| run.cpu_micros),
             of(*variant, |run| run.p50),
             of(*variant, |run| run.p99),
             of(*variant, |run| run.p999),
@@ -49,6 +49,14 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory_kb: &BTreeMap<Variant, u
         })
         .collect();
     keep("paths", &all);
+}
+
+/// The median of a figure as a ratio to bare Envoy's in the same round: what slows the machine for a while slows both.
+fn ratio(runs: &BTreeMap<Variant, Vec<Run>>, variant: Variant, figure: fn(&Run) -> f64) -> f64 {
+    let of = |variant| runs.get(&variant).map(Vec::as_slice).unwrap_or_default();
+    median_of(
+        of(variant).iter().zip(of(Variant::Bare)).map(|(run, bare)| figure(run) / figure(bare)).collect(),
+    )
 }
 
 /// Keeps what was measured.
