@@ -1,5 +1,6 @@
 //! What a request costs Envoy in instructions, counted by valgrind's callgrind instead of timed: a figure that hardly
-//! depends on how busy the machine is, or whose it is. The kernel's work isn't in it, nor is waiting.
+//! depends on how busy the machine is, or whose it is. The kernel's work isn't in it, nor is waiting, nor what happens by time:
+//! that is counted by itself, while nobody asks for anything.
 
 use crate::client::Client;
 use crate::envoy::{Behind, Envoy, Plan};
@@ -71,14 +72,25 @@ fn count(envoy: &Envoy, key: &str, variant: Variant, requests: u32, dir: &Path) 
     warm_up(&mut client, key, variant);
     tell(envoy, &["instrumentation", "on"]);
     warm_up(&mut client, key, variant);
-    let mut counted: Vec<f64> = (1..=3_u32)
-        .map(|run| {
-            tell(envoy, &["zero"]);
-            for _ in 0..requests {
-                assert_eq!(client.get(key).status, variant.status(), "{variant:?}");
-            }
-            tell(envoy, &["dump", "counted"]);
-            total(&dir.join(format!("{}.calls.{run}", variant.name()))) / f64::from(requests)
+    let mut dumps = 0;
+    let mut counted_while = |live: &mut dyn FnMut()| {
+        tell(envoy, &["zero"]);
+        live();
+        tell(envoy, &["dump", "counted"]);
+        dumps += 1;
+        total(&dir.join(format!("{}.calls.{dumps}", variant.name())))
+    };
+    let mut counted: Vec<f64> = (0..3)
+        .map(|_| {
+            let began = Instant::now();
+            let busy = counted_while(&mut || {
+                for _ in 0..requests {
+                    assert_eq!(client.get(key).status, variant.status(), "{variant:?}");
+                }
+            });
+            let so_long = began.elapsed();
+            let idle = counted_while(&mut || std::thread::sleep(so_long));
+            (busy - idle) / f64::from(requests)
         })
         .collect();
     counted.sort_by(f64::total_cmp);

@@ -17,6 +17,7 @@ mod limitador;
 mod load;
 mod paths;
 mod population;
+mod processors;
 mod report;
 mod speaker;
 mod stocked;

@@ -1,18 +1,20 @@
 //! Tables for people, files for programs.
 
 use crate::figures::{Run, median, median_of};
+use crate::paths::Memory;
 use crate::variant::Variant;
 use harness::project;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Prints the comparison, and keeps it in a file.
-pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory_kb: &BTreeMap<Variant, u64>) {
+pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory: &BTreeMap<Variant, Memory>) {
     let of = |variant: Variant, figure: fn(&Run) -> f64| {
         runs.get(&variant).map_or(f64::NAN, |runs| median(runs, figure))
     };
+    let at_most = |variant: &Variant| memory.get(variant).copied().unwrap_or_default();
     println!(
-        "{:<18}{:>10}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>10}{:>11}{:>8}",
+        "{:<18}{:>10}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>10}{:>11}{:>8}{:>8}",
         "variant",
         "req/s",
         "share",
@@ -23,13 +25,14 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory_kb: &BTreeMap<Variant, u
         "p99.9",
         "alone p50",
         "exch/1000",
-        "MB"
+        "MB",
+        "private"
     );
     for variant in runs.keys() {
         let [per_second, cpu] = [of(*variant, |run| run.per_second), of(*variant, |run| run.cpu_micros)];
         let per_thousand = of(*variant, |run| run.exchanges * 1000.0 / run.requests);
         println!(
-            "{:<18}{per_second:>10.0}{:>8.2}{cpu:>9.1}{:>8.2}{:>8.0}{:>8.0}{:>8.0}{:>10.0}{per_thousand:>11.3}{:>8}",
+            "{:<18}{per_second:>10.0}{:>8.2}{cpu:>9.1}{:>8.2}{:>8.0}{:>8.0}{:>8.0}{:>10.0}{per_thousand:>11.3}{:>8}{:>8}",
             variant.name(),
             ratio(runs, *variant, |run| run.per_second),
             ratio(runs, *variant, |run| run.cpu_micros),
@@ -37,15 +40,16 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory_kb: &BTreeMap<Variant, u
             of(*variant, |run| run.p99),
             of(*variant, |run| run.p999),
             of(*variant, |run| run.alone_p50),
-            memory_kb.get(variant).unwrap_or(&0) / 1024,
+            at_most(variant).resident / 1024,
+            at_most(variant).private / 1024,
         );
     }
     let all: Value = runs
         .iter()
         .map(|(variant, runs)| {
-            let memory = memory_kb.get(variant).unwrap_or(&0);
+            let Memory { resident, private } = at_most(variant);
             let runs: Vec<Value> = runs.iter().map(Run::json).collect();
-            (variant.name().to_owned(), json!({"memory_kb": memory, "runs": runs}))
+            (variant.name().to_owned(), json!({"memory_kb": resident, "private_kb": private, "runs": runs}))
         })
         .collect();
     keep("paths", &all);

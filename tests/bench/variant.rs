@@ -12,10 +12,11 @@ pub enum Variant {
     Bare,
     /// A wasm filter that does nothing.
     Nothing,
-    /// Faregate, and the caller pays, whatever the upstream answers.
+    /// Faregate: the caller pays, whatever the upstream answers, and nobody is told.
     Paid,
-    /// The same as it is unless configured otherwise: a charge is released when the answer is a gateway's failure.
-    PaidOrRefunded,
+    /// The same as it is unless configured otherwise: the upstream is told who paid, and a charge is released when the answer is
+    /// a gateway's failure.
+    PaidByDefault,
     /// Faregate with refunds by status, and all that it can tell the upstream and the caller.
     PaidInFull,
     /// Faregate, and the caller has no credits.
@@ -34,7 +35,7 @@ impl Variant {
         Self::Bare,
         Self::Nothing,
         Self::Paid,
-        Self::PaidOrRefunded,
+        Self::PaidByDefault,
         Self::PaidInFull,
         Self::Refused,
         Self::LocalRateLimit,
@@ -48,7 +49,7 @@ impl Variant {
             Self::Bare => "bare",
             Self::Nothing => "nothing",
             Self::Paid => "paid",
-            Self::PaidOrRefunded => "paid_or_refunded",
+            Self::PaidByDefault => "paid_by_default",
             Self::PaidInFull => "paid_in_full",
             Self::Refused => "refused",
             Self::LocalRateLimit => "local_ratelimit",
@@ -70,8 +71,8 @@ impl Variant {
         match self {
             Self::Bare => None,
             Self::Nothing => Some(wasm("nothing", nothing, &json!({}))),
-            Self::Paid => Some(gate(&json!({"refund_on": []}))),
-            Self::PaidOrRefunded | Self::Refused => Some(gate(&json!({}))),
+            Self::Paid => Some(gate(&json!({"refund_on": [], "forward": []}))),
+            Self::PaidByDefault | Self::Refused => Some(gate(&json!({}))),
             Self::PaidInFull => {
                 let more = json!({
                     "refund_on": ["5xx"], "forward": ["account", "key", "charge"],
@@ -145,9 +146,16 @@ fn wasm(name: &str, file: &Path, settings: &Value) -> Value {
     })
 }
 
-/// The do-nothing filter, built by `make bench`.
+/// The do-nothing filter, built by `make bench`. What exports no callback Envoy never enters, and it would measure nothing.
 pub fn nothing() -> PathBuf {
-    filter().with_file_name("faregate_nothing.wasm")
+    let file = filter().with_file_name("faregate_nothing.wasm");
+    let module = std::fs::read(&file).expect("`make bench` builds the filter that does nothing");
+    for callback in ["context_create", "request_headers", "response_headers", "log"] {
+        let name = format!("proxy_on_{callback}").into_bytes();
+        let is_there = module.windows(name.len()).any(|window| window == name);
+        assert!(is_there, "{} doesn't export proxy_on_{callback}", file.display());
+    }
+    file
 }
 
 /// The caller's key for a variant: one that can pay, or one that can't.

@@ -84,6 +84,18 @@ impl Gateway {
         self.host().requests.remove(&context).expect("a request that is under way")
     }
 
+    /// A request of HTTP/3 ends, answered by the upstream with this status: Envoy forgets it without logging it. Should it ever
+    /// log it later, that changes nothing.
+    pub fn forgets(&mut self, context: u32, status: u16) {
+        if let Some(request) = self.host().requests.get_mut(&context) {
+            request.status = Some(status);
+        }
+        self.enter(context, "proxy_on_response_headers", &[context, 3, 0]);
+        self.enter(context, "proxy_on_delete", &[context]);
+        self.host().requests.remove(&context);
+        self.enter(context, "proxy_on_log", &[context]);
+    }
+
     /// Tells the filter that its queues were filled, once for each item, as Envoy does.
     pub fn rings(&mut self) {
         while let Some(queue) = self.host().rung.pop_front() {

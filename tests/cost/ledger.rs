@@ -24,6 +24,8 @@ pub fn key(number: u16) -> String {
 pub struct Ledger {
     broke: Vec<String>,
     names: BTreeMap<String, String>,
+    /// How much was ever spent from the lease that was reported last.
+    pub spent: Credits,
 }
 
 impl Ledger {
@@ -64,6 +66,7 @@ impl Ledger {
                 Some(Refused { code, available: Credits::ZERO, reset: None, top_up: false, retry_ms: None });
         } else if let Some(lease) = entry.lease {
             let recall = false;
+            self.spent = lease.spent;
             answer.lease = Some(Granted {
                 fence: lease.fence,
                 granted: PLENTY,

@@ -3,6 +3,7 @@
 use crate::gateway::Gateway;
 use crate::ledger::{Ledger, key};
 use crate::price::Spent;
+use faregate_protocol::Credits;
 use serde_json::{Value, json};
 
 pub const PAID: &str = "/search?q=1";
@@ -106,6 +107,24 @@ pub fn growth_in_pages(requests: u32) -> usize {
     half(&mut gateway) - before
 }
 
+/// Two paid requests, one of which the upstream can't serve, and both of which Envoy forgets without logging them. Returns
+/// what the ledger hears was spent, and how many charges were released.
+pub fn forgotten() -> (Credits, i64) {
+    let mut ledger = Ledger::default();
+    let mut gateway = Gateway::start(&configuration(0));
+    let key = key(1);
+    let (first, _) = gateway.arrives(&head(PAID, &key));
+    gateway.rings();
+    gateway.ledger_answers(&mut ledger);
+    gateway.forgets(first, 200);
+    let (second, goes_on) = gateway.arrives(&head(PAID, &key));
+    assert!(goes_on, "it is paid at once");
+    gateway.forgets(second, 503);
+    gateway.lives(3_000, &mut ledger);
+    let refunds = gateway.host().metrics.iter().find(|(name, _)| name == "faregate.refunds");
+    (ledger.spent, refunds.map_or(0, |(_, count)| *count))
+}
+
 /// Counts what a step costs.
 fn count<R>(
     gateway: &mut Gateway,
@@ -186,6 +205,7 @@ fn not_paid(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
     });
     let ended = count(gateway, bill, "a refused request ends", |gateway| gateway.ends(request, 0));
     assert_eq!(ended.refused, Some(401));
+    assert_eq!(ended.note.as_deref(), Some("faregate{decision=invalid_key}"));
 
     let broke = key(2);
     ledger.is_out_of_credits(&broke);

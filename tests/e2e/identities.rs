@@ -47,7 +47,7 @@ async fn a_caller_is_known_by_header_bearer_query_cookie_or_attribute() {
     .await;
     let log = world.gate().access_log().join("\n");
     assert!(!log.contains(&key), "no key ever reaches a log: {log}");
-    assert!(log.contains("GET /q?a=1&b=2 200 decision=admitted account=acme"), "{log}");
+    assert!(log.contains("GET /q?a=1&b=2 200 via_upstream decision=admitted account=acme"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,17 +91,25 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
     };
     let key_id = id(&log[1]);
     let expected = [
-        "GET /healthz 200 decision=free".to_owned(),
+        "GET /healthz 200 via_upstream decision=free".to_owned(),
         format!(
-            "GET /items/7/price?x=1 200 decision=admitted account=acme key={key_id} charge=0.25 rule=item"
+            "GET /items/7/price?x=1 200 via_upstream decision=admitted account=acme key={key_id} charge=0.25 rule=item"
         ),
-        format!("GET /x 200 decision=admitted account=acme key={key_id} charge=5 rule=gold"),
-        format!("GET /x 200 decision=admitted account=acme key={key_id} charge=1 rule=otherwise"),
-        format!("GET /items/7/price 200 decision=admitted account=acme key={key_id} charge=0.25 rule=item"),
-        format!("GET /beta/new 200 decision=shadow:insufficient_funds account=acme key={key_id}"),
-        "GET /beta/new 200 decision=shadow:missing_key".to_owned(),
-        format!("GET /status/502 502 decision=released account=acme key={key_id} charge=0 rule=otherwise"),
-        "GET /y 401 decision=missing_key".to_owned(),
+        format!("GET /x 200 via_upstream decision=admitted account=acme key={key_id} charge=5 rule=gold"),
+        format!(
+            "GET /x 200 via_upstream decision=admitted account=acme key={key_id} charge=1 rule=otherwise"
+        ),
+        format!(
+            "GET /items/7/price 200 via_upstream decision=admitted account=acme key={key_id} charge=0.25 rule=item"
+        ),
+        format!(
+            "GET /beta/new 200 via_upstream decision=shadow:insufficient_funds account=acme key={key_id}"
+        ),
+        "GET /beta/new 200 via_upstream decision=shadow:missing_key".to_owned(),
+        format!(
+            "GET /status/502 502 via_upstream decision=released account=acme key={key_id} charge=0 rule=otherwise"
+        ),
+        "GET /y 401 faregate{decision=missing_key} -".to_owned(),
     ];
     assert_eq!(log, expected);
     let gate = world.gate();
@@ -123,7 +131,10 @@ async fn without_log_paid_only_the_exceptions_are_noted() {
         world.gate().access_log().len() >= 2
     })
     .await;
-    assert_eq!(world.gate().access_log(), ["GET /x 200 -", "GET /y 401 decision=missing_key"]);
+    assert_eq!(
+        world.gate().access_log(),
+        ["GET /x 200 via_upstream -", "GET /y 401 faregate{decision=missing_key} -"]
+    );
     world.bank.nothing_is_held().await;
     assert_eq!(world.bank.balance("acme", "spent").await, "1");
 }

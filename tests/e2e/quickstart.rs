@@ -46,7 +46,7 @@ fn the_quickstart_does_what_its_readme_says() {
     });
     assert_eq!(paid.count(), 3, "the access log says who paid what: {said}");
     let refused = said.lines().filter(|line| {
-        line.contains(" GET / 402 ") && line.contains(" decision=insufficient_funds account=acme key=key_")
+        line.contains(" GET / 402 faregate{decision=insufficient_funds,account=acme,key=key_")
     });
     assert_eq!(refused.count(), 1, "{said}");
     assert!(said.lines().any(|line| line.starts_with("spent") && line.contains('3')), "{said}");

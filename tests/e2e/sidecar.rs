@@ -47,10 +47,10 @@ async fn a_workload_pays_by_its_certificate_and_by_nothing_else() {
     mesh.b.process.stop();
     let log = mesh.b.process.output();
     assert!(
-        log.contains(&format!("GET /orders 402 {A} decision=insufficient_funds account=team-a ")),
+        log.contains(&format!("GET /orders 402 {A} faregate{{decision=insufficient_funds,account=team-a,")),
         "{log}"
     );
-    let paid = format!("GET /orders 200 {A} decision=admitted account=team-a ");
+    let paid = format!("GET /orders 200 {A} via_upstream decision=admitted account=team-a ");
     assert_eq!(log.matches(&paid).count(), 3);
 }
 

@@ -158,7 +158,7 @@ pub fn envoy_config(
             "no_traffic_interval": "0.2s", "http_health_check": {"path": "/healthz"}
         }]);
     }
-    let log_format = "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %FILTER_STATE(wasm.faregate:PLAIN)%\n";
+    let log_format = "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %FILTER_STATE(wasm.faregate:PLAIN)%\n";
     json!({
         "admin": {"address": at(ports.1)},
         "node": {"id": name, "cluster": "stories"},

@@ -57,8 +57,8 @@ impl<M: SharedMemory> Gate<M> {
         head: &Head<'_>,
         property: impl Fn(&[String]) -> Option<Vec<u8>>,
     ) -> Arrival {
-        let acquaintances = (&self.settlements, &self.names);
-        let credential = match identity::find(&self.settings.identities, head, property, acquaintances) {
+        let credential = match identity::find(&self.settings.identities, head, property, self.acquaintances())
+        {
             Ok(caller) => caller.credential(),
             Err(identity::NoCredential::Missing) if self.settings.publish_prices => {
                 return Arrival::Decided(self.shown(view(&self.settings, None)));
@@ -77,7 +77,8 @@ impl<M: SharedMemory> Gate<M> {
                 return Arrival::Decided(self.shown(view(&self.settings, Some(&caller))));
             }
         }
-        if let Some(refusal) = self.recent.recall(now, &lease, Credits::ZERO) {
+        let refused = self.recent.find(&self.names, &lease);
+        if let Some(refusal) = self.recent.recall(now, refused, Credits::ZERO) {
             return Arrival::Decided(self.deny(Refusal { needed: None, ..refusal }));
         }
         if now < self.down_until {

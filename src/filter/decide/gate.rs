@@ -7,7 +7,7 @@
 use super::account_view::View;
 use super::beat::Beat;
 use super::broker::Flights;
-use super::identity::{self, Credential, NoCredential};
+use super::identity::{self, Acquaintances, Credential, NoCredential};
 use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
@@ -217,20 +217,23 @@ impl<M: SharedMemory> Gate<M> {
         let Some(price) = rule.price.filter(|_| !preflight) else {
             return Arrival::Decided(Outcome::Pass(Passage::Free(number)));
         };
-        let acquaintances = (&self.settlements, &self.names);
-        let caller = match identity::find(&self.settings.identities, head, property, acquaintances) {
+        let caller = match identity::find(&self.settings.identities, head, property, self.acquaintances()) {
             Ok(caller) => caller,
             Err(why) => {
                 let refusal = no_credential(why, &self.settings.identities);
                 return Arrival::Decided(self.refuse(number, refusal));
             }
         };
-        if let Some(charge) = self.sell(caller.known, now, number, price) {
+        if let Some(charge) = self.sell(caller.slice, now, number, price) {
             return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));
+        }
+        if let Some(refusal) = self.recent.repeat(now, caller.refused, number) {
+            return Arrival::Decided(self.refuse(number, refusal));
         }
         let credential = caller.credential();
         let lease = self.names.lease(&credential);
-        if let Some(refusal) = self.recent.repeat(now, &lease, number) {
+        let refused = self.recent.find(&self.names, &lease);
+        if let Some(refusal) = self.recent.repeat(now, refused, number) {
             return Arrival::Decided(self.refuse(number, refusal));
         }
         let price = match self.pay(now, &lease, number, price) {
@@ -238,14 +241,18 @@ impl<M: SharedMemory> Gate<M> {
             Payment::Refused(refusal) => return Arrival::Decided(self.refuse(number, refusal)),
             Payment::Short(price) => price,
         };
-        if let Some(refusal) = self.recent.recall(now, &lease, price) {
-            self.recent.looked(now, &lease, number, price);
+        if let Some(refusal) = self.recent.recall(now, refused, price) {
+            self.recent.looked(now, refused, number, price);
             return Arrival::Decided(self.refuse(number, refusal));
         }
         if now < self.down_until {
             return Arrival::Decided(self.without_ledger(&lease, number, price));
         }
         self.wait(now, context, &lease, credential, number, Some(price))
+    }
+
+    pub(super) fn acquaintances(&self) -> Acquaintances<'_> {
+        Acquaintances { slices: &self.settlements, refused: &self.recent, names: &self.names }
     }
 
     /// What surrounds a request whose rule is the one of this number, where it is known.

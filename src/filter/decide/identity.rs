@@ -4,9 +4,10 @@
 //! which isn't a Faregate key at all (a bearer token meant for the service, say) is passed over, and only
 //! counts against the caller when no other place holds a key.
 //!
-//! Whoever this worker sells to from a slice is known by the very bytes of its key, so those are not checked again: the
-//! slice was cut for a key that had been.
+//! Whom this worker sells to from a slice, or refused a moment ago, is known by the very bytes of its key, so those are not
+//! checked again: slice and refusal are of a key that had been.
 
+use super::recent::Recent;
 use super::request::Head;
 use super::settings::Identity;
 use super::settlement::Settlements;
@@ -28,7 +29,9 @@ pub enum Credential {
 pub struct Caller<'a> {
     shown: Shown<'a>,
     /// Where its slice is, if it has one.
-    pub known: Place,
+    pub slice: Place,
+    /// Where its refusal is, if it has no slice, and is known to have been refused.
+    pub refused: Place,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +51,16 @@ impl Caller<'_> {
     }
 }
 
-/// Those who have a slice, and what their leases are called.
-type Acquaintances<'a> = (&'a Settlements, &'a Names);
+/// Those who are known.
+#[derive(Clone, Copy)]
+pub struct Acquaintances<'a> {
+    /// Who has a slice.
+    pub slices: &'a Settlements,
+    /// Who was refused.
+    pub refused: &'a Recent,
+    /// What their leases are called.
+    pub names: &'a Names,
+}
 
 /// Why a request has no usable credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,9 +118,11 @@ fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>, known: Acquaintances<'_>
 }
 
 /// What a value is that stands where a key belongs; `joined` if a comma in it parts two of them.
-fn key<'a>(value: &'a [u8], (settlements, names): Acquaintances<'_>, joined: bool) -> Found<'a> {
-    let known = settlements.of_key(names, value);
-    if known == Place::default() {
+fn key<'a>(value: &'a [u8], known: Acquaintances<'_>, joined: bool) -> Found<'a> {
+    let slice = known.slices.of_key(known.names, value);
+    let has_slice = slice != Place::default();
+    let refused = if has_slice { Place::default() } else { known.refused.of_key(known.names, value) };
+    if !has_slice && refused == Place::default() {
         // Envoy joins a header that is sent twice; each half would pass for a key of its own.
         if joined && value.contains(&b',') {
             return Found::Twice;
@@ -118,7 +131,7 @@ fn key<'a>(value: &'a [u8], (settlements, names): Acquaintances<'_>, joined: boo
             return Found::NoKey;
         }
     }
-    Found::Caller(Caller { shown: Shown::Key(value), known })
+    Found::Caller(Caller { shown: Shown::Key(value), slice, refused })
 }
 
 fn bearer<'a>(head: &Head<'a>, known: Acquaintances<'_>) -> Found<'a> {
@@ -158,13 +171,13 @@ fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
     }
 }
 
-fn subject<'a>(value: Option<Vec<u8>>, (settlements, names): Acquaintances<'_>) -> Found<'a> {
+fn subject<'a>(value: Option<Vec<u8>>, known: Acquaintances<'_>) -> Found<'a> {
     match value.map(String::from_utf8) {
         None => Found::Nothing,
         Some(Ok(text)) if text.is_empty() => Found::Nothing,
         Some(Ok(text)) if text.len() <= exchange::MAX_CREDENTIAL_BYTES => {
-            let known = settlements.of_subject(names, &text);
-            Found::Caller(Caller { shown: Shown::Subject(text), known })
+            let slice = known.slices.of_subject(known.names, &text);
+            Found::Caller(Caller { shown: Shown::Subject(text), slice, refused: Place::default() })
         }
         Some(_) => Found::NoKey,
     }
@@ -217,9 +230,11 @@ mod tests {
 
     /// By a worker that knows nobody.
     fn find_in(headers: &[(String, Vec<u8>)], subject: Option<&[u8]>) -> Result<Credential, NoCredential> {
-        let (settlements, names) = (Settlements::default(), Names::new("ledger", "ledger"));
+        let (slices, refused) = (Settlements::default(), Recent::default());
+        let names = Names::new("ledger", "ledger");
+        let nobody = Acquaintances { slices: &slices, refused: &refused, names: &names };
         let property = |_: &[String]| subject.map(<[u8]>::to_vec);
-        find(&places(), &Head::new(headers), property, (&settlements, &names)).map(Caller::credential)
+        find(&places(), &Head::new(headers), property, nobody).map(Caller::credential)
     }
 
     #[test]

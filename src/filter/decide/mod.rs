@@ -13,6 +13,7 @@
 //! - [`json`] and [`table`]: what answers and configurations are read into, and the one map.
 //! - [`standing`] and [`account_view`]: what callers are shown of their balance, quota and prices.
 //! - [`refusal`]: the one place that words a refusal; [`recent`] remembers refusals for a moment.
+//! - [`spots`]: how those are found at once who come again.
 
 pub mod account_view;
 pub mod answer;
@@ -34,6 +35,7 @@ pub mod settings;
 pub mod settlement;
 pub mod shared;
 pub mod slots;
+pub mod spots;
 pub mod standing;
 pub mod table;
 pub mod terms;

@@ -3,12 +3,17 @@
 //!
 //! A memory also holds when the lease was last looked at in vain: looking is dear, and who is refused a thousand times a
 //! second needn't be looked up each time. What this worker itself gives to the lease is noticed at once.
+//!
+//! Who is remembered is found by the key as it stands in a request ([`super::spots`]).
 
 use super::moment::Moment;
 use super::refusal::Refusal;
-use super::table::Table;
+use super::shared::Names;
+use super::spots::{Spots, is_named};
+use super::table::{Place, Table};
 use faregate_protocol::Credits;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// How long a refusal is remembered (ms). A top-up is noticed this much later at the latest.
 const FOR_MS: u64 = 1_000;
@@ -21,11 +26,14 @@ const MOST: usize = 4_096;
 #[derive(Debug, Default)]
 pub struct Recent {
     refusals: Table<Memory>,
-    order: VecDeque<(Moment, String)>,
+    order: VecDeque<(Moment, Rc<str>)>,
+    /// Where among the refusals those of keys are.
+    spots: Spots,
 }
 
 #[derive(Clone, Debug)]
 struct Memory {
+    lease: Rc<str>,
     refusal: Refusal,
     until: Moment,
     look: Option<Look>,
@@ -44,28 +52,26 @@ impl Recent {
     pub fn remember(&mut self, now: Moment, lease: &str, refusal: Refusal) {
         let until = now.plus_millis(FOR_MS);
         self.forget_before(now);
-        if self.refusals.insert(lease, Memory { refusal, until, look: None }).is_none()
-            && self.refusals.len() > MOST
-        {
+        let name: Rc<str> = lease.into();
+        let memory = Memory { lease: Rc::clone(&name), refusal, until, look: None };
+        if self.refusals.insert(lease, memory).is_none() && self.refusals.len() > MOST {
             self.drop_oldest();
         }
-        self.order.push_back((until, lease.to_owned()));
+        self.order.push_back((until, name));
+        self.spots.make_room(self.refusals.len());
         while self.order.len() > 2 * MOST {
             self.drop_oldest();
         }
     }
 
-    /// Why a request of this price would be refused, if that is still fresh.
-    pub fn recall(&self, now: Moment, lease: &str, price: Credits) -> Option<Refusal> {
-        let Memory { refusal, .. } = self.refusals.get(lease).filter(|memory| now < memory.until)?;
-        let refused = refusal.needed.unwrap_or(Credits::MAX);
-        let cheaper = refusal.code.is_short() && price < refused;
-        (!cheaper).then(|| Refusal { needed: Some(price), ..refusal.clone() })
+    /// Why a request of this price would be refused to the one whose memory is at this place, if that is still fresh.
+    pub fn recall(&self, now: Moment, place: Place, price: Credits) -> Option<Refusal> {
+        self.refusals.at(place)?.recall(now, price)
     }
 
-    /// Notes that the lease doesn't cover a request under this rule, which costs its payer so much.
-    pub fn looked(&mut self, now: Moment, lease: &str, rule: usize, price: Credits) {
-        if let Some(memory) = self.refusals.get_mut(lease) {
+    /// Notes that this one's lease doesn't cover a request under this rule, which costs its payer so much.
+    pub fn looked(&mut self, now: Moment, place: Place, rule: usize, price: Credits) {
+        if let Some(memory) = self.refusals.at_mut(place) {
             memory.look = Some(Look { until: now.plus_millis(LOOK_MS), rule, price });
         }
     }
@@ -77,10 +83,28 @@ impl Recent {
         }
     }
 
-    /// Why a request under this rule is refused, if the lease was looked at a moment ago.
-    pub fn repeat(&self, now: Moment, lease: &str, rule: usize) -> Option<Refusal> {
-        let look = self.refusals.get(lease)?.look.filter(|look| now < look.until && look.rule == rule)?;
-        self.recall(now, lease, look.price)
+    /// Why a request of this one's under this rule is refused, if the lease was looked at a moment ago.
+    pub fn repeat(&self, now: Moment, place: Place, rule: usize) -> Option<Refusal> {
+        let memory = self.refusals.at(place)?;
+        let look = memory.look.filter(|look| now < look.until && look.rule == rule)?;
+        memory.recall(now, look.price)
+    }
+
+    /// Where the refusal of the key of these bytes is, whatever they are; nowhere if none is known.
+    pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Place {
+        let place = self.spots.find(bytes);
+        let memory = self.refusals.at(place);
+        let known = memory.is_some_and(|memory| is_named(&memory.lease, bytes, names.behind_key()));
+        if known { place } else { Place::default() }
+    }
+
+    /// Where the refusal of a lease is, so that its credential is found at once next time.
+    pub fn find(&mut self, names: &Names, lease: &str) -> Place {
+        let place = self.refusals.find(lease);
+        if place != Place::default() {
+            self.spots.take(names.credential(lease), place);
+        }
+        place
     }
 
     /// How many are remembered.
@@ -108,10 +132,24 @@ impl Recent {
     }
 }
 
+impl Memory {
+    fn recall(&self, now: Moment, price: Credits) -> Option<Refusal> {
+        let Self { refusal, .. } = Some(self).filter(|memory| now < memory.until)?;
+        let refused = refusal.needed.unwrap_or(Credits::MAX);
+        let cheaper = refusal.code.is_short() && price < refused;
+        (!cheaper).then(|| Refusal { needed: Some(price), ..refusal.clone() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::identity::Credential;
     use faregate_protocol::RefusalCode::{InsufficientFunds, InvalidKey};
+
+    fn names() -> Names {
+        Names::new("ledger", "ledger")
+    }
 
     const ONE: Credits = Credits::from_micros(1_000_000);
     const TWO: Credits = Credits::from_micros(2_000_000);
@@ -122,10 +160,12 @@ mod tests {
         let mut recent = Recent::default();
         let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
         recent.remember(now, "a", short.clone());
-        assert_eq!(recent.recall(now, "a", TWO), Some(short));
-        assert_eq!(recent.recall(now, "a", ONE), None, "one credit may still be there");
-        assert_eq!(recent.recall(now, "b", TWO), None);
-        assert_eq!(recent.recall(now.plus_millis(FOR_MS), "a", TWO), None);
+        let a = recent.find(&names(), "a");
+        assert_eq!(recent.recall(now, a, TWO), Some(short));
+        assert_eq!(recent.recall(now, a, ONE), None, "one credit may still be there");
+        assert_eq!(recent.find(&names(), "b"), Place::default());
+        assert_eq!(recent.recall(now, Place::default(), TWO), None);
+        assert_eq!(recent.recall(now.plus_millis(FOR_MS), a, TWO), None);
     }
 
     #[test]
@@ -133,23 +173,24 @@ mod tests {
         let now = Moment::from_nanos(5);
         let mut recent = Recent::default();
         let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
-        recent.looked(now, "a", 0, TWO);
-        assert_eq!(recent.repeat(now, "a", 0), None, "nothing was refused");
+        recent.looked(now, Place::default(), 0, TWO);
+        assert_eq!(recent.repeat(now, Place::default(), 0), None, "nothing was refused");
         recent.remember(now, "a", short.clone());
-        assert_eq!(recent.repeat(now, "a", 0), None, "nobody has looked");
-        recent.looked(now, "a", 0, TWO);
-        assert_eq!(recent.repeat(now, "a", 0), Some(short.clone()));
-        assert_eq!(recent.repeat(now, "a", 1), None, "another rule has another price");
-        assert_eq!(recent.repeat(now, "b", 0), None);
-        assert_eq!(recent.repeat(now.plus_millis(LOOK_MS), "a", 0), None);
-        recent.looked(now.plus_millis(FOR_MS - 1), "a", 0, TWO);
-        assert_eq!(recent.repeat(now.plus_millis(FOR_MS), "a", 0), None, "the memory itself is over");
-        recent.looked(now, "a", 0, TWO);
+        let a = recent.find(&names(), "a");
+        assert_eq!(recent.repeat(now, a, 0), None, "nobody has looked");
+        recent.looked(now, a, 0, TWO);
+        assert_eq!(recent.repeat(now, a, 0), Some(short.clone()));
+        assert_eq!(recent.repeat(now, a, 1), None, "another rule has another price");
+        assert_eq!(recent.repeat(now, Place::default(), 0), None, "somebody else");
+        assert_eq!(recent.repeat(now.plus_millis(LOOK_MS), a, 0), None);
+        recent.looked(now.plus_millis(FOR_MS - 1), a, 0, TWO);
+        assert_eq!(recent.repeat(now.plus_millis(FOR_MS), a, 0), None, "the memory itself is over");
+        recent.looked(now, a, 0, TWO);
         recent.look_again("a");
-        assert_eq!(recent.repeat(now, "a", 0), None);
-        recent.looked(now, "a", 0, TWO);
+        assert_eq!(recent.repeat(now, a, 0), None);
+        recent.looked(now, a, 0, TWO);
         recent.remember(now, "a", short);
-        assert_eq!(recent.repeat(now, "a", 0), None, "what the ledger says is newer than the look");
+        assert_eq!(recent.repeat(now, a, 0), None, "what the ledger says is newer than the look");
     }
 
     #[test]
@@ -163,6 +204,36 @@ mod tests {
             recent.remember(Moment::from_nanos(number), "the same", Refusal::plain(InvalidKey));
             assert!(recent.order.len() <= 2 * MOST + 1);
         }
-        assert!(recent.recall(Moment::from_nanos(100_000), "the same", ONE).is_some());
+        let same = recent.find(&names(), "the same");
+        assert!(recent.recall(Moment::from_nanos(100_000), same, ONE).is_some());
+    }
+
+    #[test]
+    fn a_key_that_was_refused_is_found_by_its_bytes_and_no_other() {
+        let (mut recent, names) = (Recent::default(), names());
+        let keys: Vec<String> = (0..300).map(|number| format!("fg_live_{number}")).collect();
+        let name = |key: &String| names.lease(&Credential::Key(key.clone()));
+        for key in &keys {
+            recent.remember(Moment::ZERO, &name(key), Refusal::plain(InvalidKey));
+            assert_eq!(recent.of_key(&names, key.as_bytes()), Place::default(), "nobody has come again");
+            let place = recent.find(&names, &name(key));
+            assert_eq!(recent.of_key(&names, key.as_bytes()), place);
+        }
+        for key in &keys {
+            let place = recent.of_key(&names, key.as_bytes());
+            let named = recent.refusals.at(place).map(|memory| &*memory.lease);
+            assert!(named.is_none_or(|lease| lease == name(key)), "{key} is {named:?}");
+            assert_eq!(recent.of_key(&names, name(key).as_bytes()), Place::default(), "a name is no key");
+        }
+        let subject = names.lease(&Credential::Subject("a".into()));
+        recent.remember(Moment::ZERO, &subject, Refusal::plain(InvalidKey));
+        recent.find(&names, &subject);
+        assert_eq!(recent.of_key(&names, b"a"), Place::default(), "a subject is no key");
+        // What takes the place of one that is forgotten isn't taken for it.
+        let first = recent.find(&names, &name(&keys[0]));
+        let later = Moment::ZERO.plus_millis(FOR_MS);
+        recent.remember(later, &name(&"fg_live_new".to_owned()), Refusal::plain(InvalidKey));
+        assert_eq!(recent.repeat(later, first, 0), None);
+        assert_eq!(recent.of_key(&names, keys[0].as_bytes()), Place::default());
     }
 }

@@ -96,6 +96,17 @@ impl Refusal {
         Self { wait_s, limits, crowded: wait == Wait::Crowd, ..Self::plain(RefusalCode::RateLimited) }
     }
 
+    /// What Envoy's access log says of it, as the details of the response's code: no spaces, which Envoy has none of there.
+    pub fn details(&self) -> String {
+        let code = self.code.as_str();
+        match &self.payer {
+            Some(payer) => {
+                joined(&["faregate{decision=", code, ",account=", &payer.account, ",key=", &payer.key, "}"])
+            }
+            None => joined(&["faregate{decision=", code, "}"]),
+        }
+    }
+
     /// The quota or the limits that stand in the way, as far as they are known.
     fn policies(&self) -> impl Iterator<Item = Policy> {
         let name = match self.code {

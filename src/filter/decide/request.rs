@@ -134,12 +134,28 @@ impl<'a> Head<'a> {
         rest.find(name.as_bytes())
     }
 
+    /// Whether there are headers that are ours alone.
+    pub fn has_ours(&self) -> bool {
+        self.ours
+    }
+
     /// The names of headers that are ours alone, which no client may send.
     pub fn ours(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = if self.ours { self.headers } else { Walk::default() };
         std::iter::from_fn(move || rest.next(None))
             .map(|(name, _)| name)
             .filter(|name| name.starts_with(OURS))
+    }
+
+    /// Headers whose names begin with four bytes of these, in order. Others cost a look at their sizes and their first bytes.
+    pub fn beginning<F: Fn(&[u8; 4]) -> bool>(
+        &self,
+        these: F,
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a, F> {
+        let mut rest = self.headers;
+        std::iter::from_fn(move || {
+            rest.next_where(|walk, from, _| walk.four(from).is_some_and(|four| these(&four.to_le_bytes())))
+        })
     }
 
     /// All headers, in order.
@@ -182,13 +198,18 @@ impl<'a> Walk<'a> {
 
     /// The next header: in a map, the next whose name has this length, if one is given.
     fn next(&mut self, len: Option<usize>) -> Option<(&'a [u8], &'a [u8])> {
+        self.next_where(|_, _, name| len.is_none_or(|len| len == name))
+    }
+
+    /// The next header: in a map, the next one that is wanted, by where it begins and the length of its name.
+    fn next_where(&mut self, wanted: impl Fn(&Self, usize, usize) -> bool) -> Option<(&'a [u8], &'a [u8])> {
         let (mut sizes, mut from) = (self.sizes, self.at);
         while let Some(([name, value], rest)) = sizes.split_first() {
             let (name, value) = (u32::from_le_bytes(*name) as usize, u32::from_le_bytes(*value) as usize);
             let here = from;
             from = here.wrapping_add(name).wrapping_add(value).wrapping_add(2);
             sizes = rest;
-            if len.is_none_or(|len| len == name) {
+            if wanted(self, here, name) {
                 (self.sizes, self.at) = (rest, from);
                 return self.pair(here, name, value);
             }
@@ -250,6 +271,7 @@ mod tests {
                     prop_assert_eq!(head.values(name).collect::<Vec<_>>(), values);
                 }
                 let ours: Vec<_> = sent.iter().map(|(name, _)| name.as_slice()).filter(|name| name.starts_with(OURS)).collect();
+                prop_assert_eq!(head.has_ours(), !ours.is_empty());
                 prop_assert_eq!(head.ours().collect::<Vec<_>>(), ours);
             }
             // One that is cut off is none.

@@ -5,29 +5,23 @@
 //! set aside stays so until a few times a second everything is told, so nothing can be sold twice meanwhile; only
 //! what is *freed* is told at once.
 //!
-//! Those who have a slice are found by their credential as it stands in a request. What must hold: it is found only if,
-//! byte for byte and of the same kind, it is the one in the name of the lease, which was checked when that name was made.
+//! Those who have a slice are found by their credential as it stands in a request ([`super::spots`]).
 
-use super::bytes::{after, mixed, same};
 use super::lease::{Holder, Lease, Purse, Slice};
 use super::moment::Moment;
 use super::shared::{self, Names, SharedMemory};
+use super::spots::{Spots, is_named};
 use super::table::{Place, Table};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
-
-/// For how many credentials there is room at first, and at most, to find those who have a slice at once; always a power
-/// of two. Whoever doesn't fit is found by name.
-const FIRST_SPOTS: usize = 16;
-const MOST_SPOTS: usize = 16_384;
 
 /// What is not yet told, by lease. One for each payer that was active in the last fraction of a second, so its size
 /// follows the traffic.
 #[derive(Debug, Default)]
 pub struct Settlements {
     untold: Table<Untold>,
-    /// Where in that the one is whose credential mixes to this number, if nobody else has taken the spot.
-    spots: Vec<Place>,
+    /// Where in that those are who have a slice.
+    spots: Spots,
 }
 
 /// What one lease was not told yet.
@@ -73,37 +67,19 @@ impl Settlements {
 
     #[inline(never)]
     fn known(&self, credential: &[u8], behind: &str) -> Place {
-        let place = self.spots.get(self.spot(credential)).copied().unwrap_or_default();
-        let holder = self.untold.at(place).and_then(|untold| untold.slice.as_ref()).map(|(_, holder)| holder);
-        let rest = holder.and_then(|holder| after(holder.lease().as_bytes(), credential));
-        let same = rest.is_some_and(|rest| same(rest, behind.as_bytes()));
-        if same { place } else { Place::default() }
-    }
-
-    /// The spot of a credential; none of them where there are none.
-    fn spot(&self, credential: &[u8]) -> usize {
-        let mixed = usize::try_from(mixed(credential) >> 33).unwrap_or_default();
-        mixed & self.spots.len().wrapping_sub(1)
+        let place = self.spots.find(credential);
+        let slice = self.untold.at(place).and_then(|untold| untold.slice.as_ref());
+        let known = slice.is_some_and(|(_, holder)| is_named(holder.lease(), credential, behind));
+        if known { place } else { Place::default() }
     }
 
     /// Where the slice of a lease is, so that its credential is found at once next time.
     pub fn find(&mut self, names: &Names, lease: &str) -> Place {
         let place = self.untold.find(lease);
         if place != Place::default() {
-            self.take_spot(names.credential(lease), place);
+            self.spots.take(names.credential(lease), place);
         }
         place
-    }
-
-    fn take_spot(&mut self, credential: &str, place: Place) {
-        // So many that seldom two want the same.
-        if self.untold.len() * 4 > self.spots.len() && self.spots.len() < MOST_SPOTS {
-            self.spots = vec![Place::default(); (self.spots.len() * 2).max(FIRST_SPOTS)];
-        }
-        let spot = self.spot(credential.as_bytes());
-        if let Some(spot) = self.spots.get_mut(spot) {
-            *spot = place;
-        }
     }
 
     /// Sells a request from the slice at a place, if there is one that covers what it costs this payer.
@@ -131,7 +107,8 @@ impl Settlements {
             untold.tallied = Place::default();
         }
         holder.lies_at(place);
-        self.take_spot(names.credential(holder.lease()), place);
+        self.spots.make_room(self.untold.len());
+        self.spots.take(names.credential(holder.lease()), place);
     }
 
     /// Notes that a charge was kept. Tells where the holder's usage is counted, for whoever counts it to keep; that is

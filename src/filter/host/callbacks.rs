@@ -109,14 +109,15 @@ extern "C" fn faregate_response_headers(context: u32, _headers: usize, _ends: bo
 
 #[unsafe(no_mangle)]
 extern "C" fn faregate_log(context: u32) {
-    with_stream(context, Stream::on_log);
+    with_stream(context, Stream::end);
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn faregate_delete(context: u32) {
     FILTER.with(|filter| {
-        if filter.streams.try_borrow_mut().is_ok_and(|mut streams| streams.remove(context).is_some()) {
-            return;
+        let stream = filter.streams.try_borrow_mut().ok().and_then(|mut streams| streams.remove(context));
+        if let Some(mut stream) = stream {
+            return stream.end();
         }
         let gone = filter.roots.try_borrow_mut().ok().and_then(|mut roots| {
             let at = roots.iter().position(|(other, _)| *other == context)?;

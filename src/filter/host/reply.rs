@@ -26,16 +26,16 @@ unsafe extern "C" {
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
 }
 
-/// Answers Envoy's current request. Should Envoy not take the answer, there is nothing to be done.
-pub(super) fn send(status: u16, headers: &[u8], body: &[u8], grpc: Option<u8>) {
+/// Answers Envoy's current request; its access log gets the `details`. Should Envoy not take the answer, there is nothing to
+/// be done.
+pub(super) fn send(status: u16, details: &str, headers: &[u8], body: &[u8], grpc: Option<u8>) {
     let grpc = grpc.map_or(NO_GRPC, i32::from);
-    let nothing = std::ptr::null();
-    // SAFETY: the host only reads, during the call, what these addresses and sizes say; the details are none.
+    // SAFETY: the host only reads, during the call, what these addresses and sizes say.
     unsafe {
         proxy_send_local_response(
             status.into(),
-            nothing,
-            0,
+            details.as_ptr(),
+            details.len(),
             body.as_ptr(),
             body.len(),
             headers.as_ptr(),

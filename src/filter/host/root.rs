@@ -218,7 +218,7 @@ impl Running {
             if let Stage::Refusing(refusal) = std::mem::take(&mut ticket.stage)
                 && name.parse().is_ok_and(|context| hostcalls::set_effective_context(context).is_ok())
             {
-                self.worker.refuse(&mut ticket, refusal);
+                self.worker.refuse(&mut ticket, &refusal);
             }
         }
         let _ = hostcalls::set_effective_context(self.root);

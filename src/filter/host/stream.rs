@@ -1,4 +1,4 @@
-//! One request: judged when its head arrives, closed when Envoy logs it.
+//! One request: judged when its head arrives, closed when Envoy logs it or forgets it.
 
 use super::reply::note;
 use super::worker::{Body, Stage, Ticket, Worker};
@@ -41,8 +41,10 @@ impl Stream {
         }
         let headers = headers::of_request();
         let head = Head::read(&headers);
-        for name in head.ours().filter_map(|name| std::str::from_utf8(name).ok()) {
-            let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
+        if head.has_ours() {
+            for name in head.ours().filter_map(|name| std::str::from_utf8(name).ok()) {
+                let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
+            }
         }
         let mut gate = self.worker.gate.borrow_mut();
         if let Some(path) = identity::without_key(&gate.settings().identities, head.path_and_query()) {
@@ -77,12 +79,11 @@ impl Stream {
         match std::mem::take(&mut ticket.stage) {
             Stage::Refusing(refusal) if ticket.body != Body::Coming => {
                 self.worker.parked.borrow_mut().remove(&self.context.to_string());
-                self.worker.refuse(&mut ticket, refusal);
+                self.worker.refuse(&mut ticket, &refusal);
                 Action::Pause
             }
             stage => {
-                let held =
-                    matches!(stage, Stage::Waits | Stage::Refusing(_) | Stage::Refused(_) | Stage::Shown);
+                let held = matches!(stage, Stage::Waits | Stage::Refusing(_) | Stage::Answered);
                 ticket.stage = stage;
                 if held { Action::Pause } else { Action::Continue }
             }
@@ -119,8 +120,9 @@ impl Stream {
         }
     }
 
-    /// It is over.
-    pub(super) fn on_log(&mut self) {
+    /// It is over: Envoy logs it, and then it is gone. Of a request of HTTP/3 it only says that it is gone; so whichever comes
+    /// first ends it, and the other finds nothing left to do.
+    pub(super) fn end(&mut self) {
         let stage = std::mem::take(&mut self.ticket.borrow_mut().stage);
         match stage {
             // Whatever the ledger grants for it later goes back; see `Root::resolve`.
@@ -129,13 +131,12 @@ impl Stream {
                 note("decision=abandoned");
             }
             Stage::Free(_) if self.worker.log_paid => note("decision=free"),
-            Stage::New | Stage::Free(_) => {}
-            Stage::Refused(refusal) => note_refusal("", &refusal),
+            // What the gate answers says in its details why.
+            Stage::New | Stage::Free(_) | Stage::Answered => {}
             Stage::Refusing(refusal) => {
                 self.worker.parked.borrow_mut().remove(&self.context.to_string());
                 note_refusal("", &refusal);
             }
-            Stage::Shown => note("decision=shown"),
             Stage::Shadow(refusal) => note_refusal("shadow:", &refusal),
             Stage::Paid(charge) => self.close(&charge),
         }
@@ -145,7 +146,7 @@ impl Stream {
 impl Stream {
     fn close(&self, charge: &Charge) {
         let mut gate = self.worker.gate.borrow_mut();
-        let charged = gate.finish(charge, |by_status| self.end(by_status));
+        let charged = gate.finish(charge, |by_status| self.ending(by_status));
         let released = charged == Credits::ZERO;
         if !released && !self.worker.log_paid {
             return;
@@ -171,7 +172,7 @@ impl Stream {
             // The usual refusal is told at once, and nothing is kept of its request.
             Arrival::Decided(Outcome::Refuse(refusal)) if ticket.body == Body::Ignored => {
                 self.worker.send_refusal(&around, None, &refusal);
-                ticket.stage = Stage::Refused(refusal);
+                ticket.stage = Stage::Answered;
             }
             Arrival::Decided(outcome) => {
                 ticket.keep(&around);
@@ -195,7 +196,7 @@ impl Stream {
 
     /// How the request ended. Envoy's attributes are dear, so they are asked only where the response headers
     /// have not told.
-    fn end(&self, by_status: bool) -> End {
+    fn ending(&self, by_status: bool) -> End {
         match (self.answered.get(), self.status.get()) {
             (true, None) if !by_status => return End::Answered(200),
             (true, Some(status)) => return End::Answered(status),

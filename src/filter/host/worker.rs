@@ -42,11 +42,12 @@ pub(super) enum Stage {
     Shadow(Refusal),
     /// It is refused, and told so once its body is here.
     Refusing(Refusal),
-    /// It was refused.
-    Refused(Refusal),
-    /// Its sender was shown how it stands.
-    Shown,
+    /// It has an answer of the gate's own.
+    Answered,
 }
+
+/// What the access log says of a request whose sender was shown how it stands.
+const SHOWN: &str = "faregate{decision=shown}";
 
 /// What of a request's body matters to a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl Worker {
                 false
             }
             Outcome::Refuse(refused) => {
-                self.refuse(ticket, refused);
+                self.refuse(ticket, &refused);
                 false
             }
             Outcome::Show(View { headers: shown, body }) => {
@@ -137,23 +138,23 @@ impl Worker {
                 }
                 let origin = ticket.origin.as_deref();
                 readable_for(origin, origin.is_some(), false, &mut headers);
-                reply::send(200, &headers.written(), body.as_bytes(), None);
-                ticket.stage = Stage::Shown;
+                reply::send(200, SHOWN, &headers.written(), body.as_bytes(), None);
+                ticket.stage = Stage::Answered;
                 false
             }
         }
     }
 
     /// Answers Envoy's current request, which has waited, with a refusal.
-    pub(super) fn refuse(&self, ticket: &mut Ticket, refused: Refusal) {
+    pub(super) fn refuse(&self, ticket: &mut Ticket, refused: &Refusal) {
         let body = match ticket.body {
             Body::Here(size) => {
                 hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(MOST_BODY)).ok().flatten()
             }
             Body::Ignored | Body::Coming => None,
         };
-        self.send_refusal(&ticket.surroundings(), body.as_deref(), &refused);
-        ticket.stage = Stage::Refused(refused);
+        self.send_refusal(&ticket.surroundings(), body.as_deref(), refused);
+        ticket.stage = Stage::Answered;
     }
 
     /// Answers Envoy's current request with a refusal; of its body this is known.
@@ -164,7 +165,7 @@ impl Worker {
         };
         let around = Surroundings { dialect, rpc_id: rpc_id.as_deref(), ..*around };
         let form = self.gate.borrow_mut().answer(refused, &around);
-        reply::send(form.status, &form.headers, &form.body(&around), form.grpc);
+        reply::send(form.status, &refused.details(), &form.headers, &form.body(&around), form.grpc);
     }
 
     /// Tells the upstream who paid.

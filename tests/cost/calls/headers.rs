@@ -43,8 +43,9 @@ pub fn answer(call: &mut Call<'_>, name: &str) -> Option<Status> {
         "continue_stream" => change(call, |request| request.resumed = true),
         "send_local_response" => {
             let status = u16::try_from(call.number(0)).expect("a status");
-            let _ = (call.bytes(3), call.bytes(5));
+            let (details, ..) = (call.text(1), call.bytes(3), call.bytes(5));
             change(call, |request| {
+                request.note = Some(details);
                 request.refused = Some(status);
                 request.status = Some(status);
             })

@@ -67,7 +67,7 @@ impl<'a> Signs<'a> {
     /// Of headers that come twice the first counts.
     pub fn read(head: &Head<'a>) -> Self {
         let mut signs = Self::default();
-        for (name, value) in head.all() {
+        for (name, value) in head.beginning(Self::begin) {
             let sign = match name {
                 b"x-request-id" => Some(&mut signs.request_id),
                 b"accept" => Some(&mut signs.accept),
@@ -78,6 +78,11 @@ impl<'a> Signs<'a> {
             }
         }
         signs
+    }
+
+    /// Whether the name of one of them begins with these four bytes.
+    fn begin(four: &[u8; 4]) -> bool {
+        matches!(four, b"x-re" | b"acce" | b"orig" | b"cont" | b"mcp-" | b"anth" | b"x-go" | b"x-st")
     }
 
     /// The place of a header that few requests have.

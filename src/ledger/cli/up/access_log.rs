@@ -14,7 +14,13 @@ pub fn readable(line: &str, zone: &TimeZone) -> String {
         |time| time.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
     );
     let request = format!("{} {}", text(&entry, "method"), text(&entry, "path"));
-    let verdict = entry.get("gate").and_then(Value::as_str).map_or_else(|| text(&entry, "details"), verdict);
+    let verdict = match (entry.get("gate").and_then(Value::as_str), text(&entry, "details")) {
+        (Some(note), _) => verdict(note),
+        (None, details) => match details.strip_prefix("faregate{").and_then(|own| own.strip_suffix('}')) {
+            Some(own) => verdict(own),
+            None => details,
+        },
+    };
     format!(
         "{time}  {}  {request:<28}  {verdict}  ({} ms)",
         text(&entry, "status"),
@@ -22,10 +28,10 @@ pub fn readable(line: &str, zone: &TimeZone) -> String {
     )
 }
 
-/// The gate's own words (`decision=admitted account=demo charge=1 …`) in short.
+/// The gate's own words (`decision=admitted account=demo charge=1 …`, parted by spaces or commas) in short.
 fn verdict(logfmt: &str) -> String {
     let member = |name: &str| {
-        let pairs = logfmt.trim_matches('"').split(' ').filter_map(|pair| pair.split_once('='));
+        let pairs = logfmt.trim_matches('"').split([' ', ',']).filter_map(|pair| pair.split_once('='));
         pairs
             .into_iter()
             .find(|(key, value)| *key == name && !value.is_empty())
@@ -53,6 +59,14 @@ mod tests {
             readable(line, &TimeZone::UTC),
             "18:22:46  200  GET /hello                    admitted demo charge 0.5  (3 ms)"
         );
+    }
+
+    #[test]
+    fn of_a_refusal_it_says_why_and_to_whom() {
+        let line = r#"{"time":null,"method":"GET","path":"/","status":402,"duration_ms":0,
+            "details":"faregate{decision=insufficient_funds,account=demo,key=key_1}","gate":null}"#;
+        let shown = readable(line, &TimeZone::UTC);
+        assert!(shown.ends_with("  insufficient_funds demo  (0 ms)"), "{shown}");
     }
 
     #[test]
