@@ -13,6 +13,7 @@ mod docs;
 mod exactly_n;
 mod hang_up;
 mod hostile;
+mod http3;
 mod identities;
 mod image;
 mod ledger_away;

@@ -1,5 +1,6 @@
 //! A ledger, gateways and an upstream, started together.
 
+use crate::authority::Authority;
 use crate::bank::Bank;
 use crate::gateway::{Gateway, envoy_config, ports};
 use crate::upstream::Upstream;
@@ -21,6 +22,8 @@ pub struct Setup<'a> {
     pub manager: Value,
     /// Members of the filter's plugin configuration in Envoy that are set besides.
     pub plugin: Value,
+    /// Whether the gateways speak HTTP/3 instead, with a certificate of the authority in `authority.pem`.
+    pub http3: bool,
     /// The filter that Envoy loads, if not the one that was built.
     pub filter: Option<PathBuf>,
     /// Environment variables of the ledger and of Envoy.
@@ -36,6 +39,7 @@ impl Default for Setup<'_> {
             config: json!({}),
             manager: json!({}),
             plugin: json!({}),
+            http3: false,
             filter: None,
             environment: Vec::new(),
         }
@@ -107,6 +111,9 @@ impl World {
                 manager["http_filters"][0]["typed_config"]["config"]["vm_config"]["code"] =
                     json!({"local": {"filename": filter}});
             }
+            if setup.http3 {
+                speak_http3(dir.path(), &mut config["static_resources"]["listeners"][0]);
+            }
             gateways.push(Gateway::start(dir.path(), &name, &config, ports, &setup.environment).await);
         }
         Self { bank, replicas, gateways, upstream, dir }
@@ -121,4 +128,27 @@ impl World {
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
+}
+
+/// Has a listener speak HTTP/3.
+fn speak_http3(dir: &Path, listener: &mut Value) {
+    let authority = Authority::new();
+    authority.write(dir, "authority.pem");
+    authority.issue(dir, "gateway", "127.0.0.1");
+    let certificate = json!({
+        "certificate_chain": {"filename": dir.join("gateway.pem")}, "private_key": {"filename": dir.join("gateway.key")}
+    });
+    listener["address"]["socket_address"]["protocol"] = json!("UDP");
+    listener["udp_listener_config"] = json!({"quic_options": {}});
+    let chain = &mut listener["filter_chains"][0];
+    chain["transport_socket"] = json!({
+        "name": "quic",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport",
+            "downstream_tls_context": {"common_tls_context": {"tls_certificates": [certificate]}}
+        }
+    });
+    let manager = &mut chain["filters"][0]["typed_config"];
+    manager["codec_type"] = json!("HTTP3");
+    manager["http3_protocol_options"] = json!({});
 }

@@ -148,13 +148,13 @@ impl<'a> Head<'a> {
     }
 
     /// Headers whose names begin with four bytes of these, in order. Others cost a look at their sizes and their first bytes.
-    pub fn beginning<F: Fn(&[u8; 4]) -> bool>(
+    pub fn beginning<F: Fn([u8; 4]) -> bool>(
         &self,
         these: F,
     ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a, F> {
         let mut rest = self.headers;
         std::iter::from_fn(move || {
-            rest.next_where(|walk, from, _| walk.four(from).is_some_and(|four| these(&four.to_le_bytes())))
+            rest.next_where(|walk, from, _| walk.four(from).is_some_and(|four| these(four.to_le_bytes())))
         })
     }
 

@@ -226,7 +226,7 @@ mod tests {
             assert_eq!(lease(&settlements, place), Some(name.as_str()));
             assert_eq!(settlements.of_key(&names, key.as_bytes()), place, "at once the next time");
         }
-        assert!(settlements.spots.len() >= 4 * keys.len());
+        assert!(settlements.spots.room() >= 4 * keys.len());
         settlements.tell_all(&Memory::default());
         assert!(keys.iter().all(|key| settlements.of_key(&names, key.as_bytes()) == Place::default()));
     }

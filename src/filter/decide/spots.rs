@@ -48,7 +48,7 @@ impl Spots {
 
     /// How many spots there are.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.places.len()
     }
 }

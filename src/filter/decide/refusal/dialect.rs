@@ -81,8 +81,8 @@ impl<'a> Signs<'a> {
     }
 
     /// Whether the name of one of them begins with these four bytes.
-    fn begin(four: &[u8; 4]) -> bool {
-        matches!(four, b"x-re" | b"acce" | b"orig" | b"cont" | b"mcp-" | b"anth" | b"x-go" | b"x-st")
+    fn begin(four: [u8; 4]) -> bool {
+        matches!(&four, b"x-re" | b"acce" | b"orig" | b"cont" | b"mcp-" | b"anth" | b"x-go" | b"x-st")
     }
 
     /// The place of a header that few requests have.
