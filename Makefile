@@ -51,7 +51,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-count bench-build crash fixtures docs schemas clients fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-count bench-build profile crash fixtures docs schemas clients fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -166,6 +166,11 @@ $(OWN_VALGRIND):
 
 $(OWN_WRK):
 	@tools/debian .tools/wrk wrk || { echo "the bench needs wrk: install it, or say WRK=/path/to/wrk"; exit 1; }
+
+profile: needed ## where the instructions of a step go, by function (STEP="a paid request arrives")
+	CARGO_PROFILE_WASM_STRIP=none WASM_OPT_FLAGS=-g cargo build --locked $(FILTER) --profile wasm --target-dir $(TARGET)/named
+	@FAREGATE_WASM=$(TARGET)/named/wasm32-wasip1/wasm/faregate.wasm FAREGATE_PROFILE="$(or $(STEP),a paid request arrives)" \
+		cargo test --quiet --locked -p faregate-tests --test cost -- --test-threads=1 --nocapture no_step | grep -E '^ *[0-9]+  |instructions$$'
 
 crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under SQLite, and reckon (SEED=7 DATABASE=postgres)
 	cargo build --locked -p faregate-ledger -p faregate-tests --bin faregate --bin crash

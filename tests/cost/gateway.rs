@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::meter::{ENTRIES, INSTRUCTIONS};
 use crate::module::{self, FUEL};
 use crate::price::Spent;
+use crate::profile;
 use serde_json::Value;
 use wasmi::{Instance, Store, Val};
 
@@ -152,11 +153,22 @@ impl Gateway {
         }
     }
 
+    /// How many instructions each function ran since the last call of this, where that is counted.
+    pub fn take_profile(&mut self) -> Vec<(u64, u32)> {
+        let counts =
+            (0..).map_while(|function| Some((self.take_if_there(&profile::counter(function))?, function)));
+        counts.filter(|(count, _)| *count > 0).collect()
+    }
+
     /// Reads one of the filter's counters and sets it back.
     fn take(&mut self, counter: &str) -> u64 {
-        let counter = self.instance.get_global(&self.store, counter).expect("a counter");
+        self.take_if_there(counter).expect("a counter")
+    }
+
+    fn take_if_there(&mut self, counter: &str) -> Option<u64> {
+        let counter = self.instance.get_global(&self.store, counter)?;
         let count = counter.get(&self.store).i64().expect("a number");
         counter.set(&mut self.store, Val::I64(0)).expect("the counter can be set back");
-        count.cast_unsigned()
+        Some(count.cast_unsigned())
     }
 }

@@ -13,6 +13,7 @@ mod meter;
 mod module;
 mod natively;
 mod price;
+mod profile;
 mod steps;
 
 use faregate_protocol::Credits;

@@ -4,6 +4,7 @@
 //! The interpreter's own measure, fuel, charges a whole block when it is entered, however early it is left. What the compiler
 //! writes for `malloc` would always cost two thousand, of which a call runs a few dozen.
 
+use crate::profile;
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
     CodeSection, ConstExpr, ExportKind, ExportSection, GlobalSection, GlobalType, Instruction, Module,
@@ -17,10 +18,13 @@ pub const INSTRUCTIONS: &str = "instructions";
 pub const ENTRIES: &str = "entries";
 /// The global, an `i64`, that holds the largest function that was entered: its size above its place in 32 bits.
 pub const LARGEST: &str = "largest";
+/// How many counters of all functions there are.
+const OF_ALL: u32 = 3;
 
 /// The module with counters. `entries` is the place of the function whose entries are counted, among those of the module.
 pub fn metered(wasm: &[u8], entries: Option<i64>) -> Vec<u8> {
-    let (mut module, mut meter) = (Module::new(), Meter { counters: 0, bodies: 0, entries });
+    let functions = if profile::is_wanted() { profile::functions(wasm) } else { 0 };
+    let (mut module, mut meter) = (Module::new(), Meter { counters: 0, functions, bodies: 0, entries });
     meter.parse_core_module(&mut module, Parser::new(0), wasm).expect("the filter is WebAssembly");
     module.finish()
 }
@@ -29,6 +33,8 @@ pub fn metered(wasm: &[u8], entries: Option<i64>) -> Vec<u8> {
 struct Meter {
     /// The first counter's number: they stand behind the module's own globals, none of which is imported.
     counters: u32,
+    /// How many functions have counters of their own, behind the others.
+    functions: u32,
     /// How many functions are copied.
     bodies: i64,
     entries: Option<i64>,
@@ -44,7 +50,7 @@ impl Reencode for Meter {
     ) -> Result<(), Error> {
         self.counters = section.count();
         utils::parse_global_section(self, globals, section)?;
-        for _ in [INSTRUCTIONS, ENTRIES, LARGEST] {
+        for _ in 0..OF_ALL + self.functions {
             let kind = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
             globals.global(kind, &ConstExpr::i64_const(0));
         }
@@ -60,6 +66,10 @@ impl Reencode for Meter {
         for (name, counter) in [INSTRUCTIONS, ENTRIES, LARGEST].into_iter().zip(self.counters..) {
             exports.export(name, ExportKind::Global, counter);
         }
+        for function in 0..self.functions {
+            let counter = self.counters + OF_ALL + function;
+            exports.export(&profile::counter(function), ExportKind::Global, counter);
+        }
         Ok(())
     }
 
@@ -73,7 +83,8 @@ impl Reencode for Meter {
             let ends = ends_stretch(&operator);
             stretch.push(self.instruction(operator)?);
             if ends {
-                self.add(0, length).iter().chain(&stretch).for_each(|instruction| {
+                let own = self.add_to_function(length);
+                self.add(0, length).iter().chain(&own).chain(&stretch).for_each(|instruction| {
                     function.instruction(instruction);
                 });
                 stretch.clear();
@@ -104,6 +115,14 @@ impl Meter {
             Instruction::Select,
             Instruction::GlobalSet(largest),
         ]
+    }
+
+    /// Adds to the counter of the function that is being copied, if it has one.
+    fn add_to_function(&self, more: i64) -> Vec<Instruction<'static>> {
+        match u32::try_from(self.bodies - 1) {
+            Ok(function) if function < self.functions => self.add(OF_ALL + function, more),
+            _ => Vec::new(),
+        }
     }
 
     /// Adds to a counter.

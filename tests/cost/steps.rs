@@ -3,6 +3,7 @@
 use crate::gateway::Gateway;
 use crate::ledger::{Ledger, key};
 use crate::price::Spent;
+use crate::profile;
 use faregate_protocol::Credits;
 use serde_json::{Value, json};
 
@@ -133,7 +134,11 @@ fn count<R>(
     live: impl FnOnce(&mut Gateway) -> R,
 ) -> R {
     gateway.take_spent();
+    gateway.take_profile();
     let result = live(gateway);
+    if profile::is_wanted() {
+        profile::show(step, gateway.take_profile());
+    }
     bill.push((step, gateway.take_spent()));
     result
 }
