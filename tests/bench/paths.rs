@@ -1,8 +1,8 @@
 //! The ways of charging, one beside the other.
 
 use crate::envoy::{Behind, Envoy, Plan};
-use crate::figures::Run;
-use crate::load::Wrk;
+use crate::figures::{Run, median_of};
+use crate::load::{Load, Wrk};
 use crate::processors::Processors;
 use crate::variant::{Variant, key, nothing};
 use crate::{limitador, report, upstream};
@@ -40,8 +40,9 @@ struct Ground {
     seconds: u32,
 }
 
-/// Compares them, in so many rounds of so many seconds each. Each round has processes of its own: where a program's pages
-/// come to lie makes it faster or slower by a fifth, for as long as it runs.
+/// Compares them, in so many rounds. Each round has processes of its own: where a program's pages come to lie makes it faster
+/// or slower by a fifth, for as long as it runs. In a round they take turns, a second each, so many times over: a machine
+/// that is slow for a while is slow for all.
 pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
     let processors = Processors::share();
     let services = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -66,14 +67,9 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
         (bank, behind, contenders)
     });
     let ground = Ground { dir, wrk, processors, services, behind, seconds };
-    for round in 0..rounds {
-        eprintln!("round {} of {rounds}", round + 1);
-        // Every other round goes the other way, so that nobody always runs behind the same one.
-        if round % 2 == 0 {
-            contenders.iter_mut().for_each(|contender| measure(contender, &ground));
-        } else {
-            contenders.iter_mut().rev().for_each(|contender| measure(contender, &ground));
-        }
+    for number in 0..rounds {
+        eprintln!("round {} of {rounds}", number + 1);
+        round(&mut contenders, &ground);
     }
     let memory = contenders.iter().map(|c| (c.variant, c.memory)).collect();
     let runs: BTreeMap<Variant, Vec<Run>> = contenders.into_iter().map(|c| (c.variant, c.runs)).collect();
@@ -81,31 +77,77 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
     report::paths(&runs, &memory);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
-fn measure(contender: &mut Contender, ground: &Ground) {
-    let Contender { variant, key, runs, memory } = contender;
-    let Ground { dir, wrk, processors, services, behind, seconds } = ground;
-    let filter = variant.filter(&nothing());
-    let plan = Plan { name: variant.name().to_owned(), filter, workers: 1, under: processors.of_envoy() };
-    let envoy = services.block_on(Envoy::start(dir.path(), &plan, *behind));
-    wrk.run(envoy.port, key, CONNECTIONS, 1);
-    let exchanges = || services.block_on(envoy.stat("wasmcustom.faregate.exchanges"));
-    let (cpu, asked) = (envoy.process.cpu_nanos(), exchanges());
-    let many = wrk.run(envoy.port, key, CONNECTIONS, *seconds);
-    let (cpu, asked) = (envoy.process.cpu_nanos() - cpu, exchanges() - asked);
-    let alone = wrk.run(envoy.port, key, 1, seconds.div_ceil(2));
-    let wrong = if variant.status() == 200 { many.refused } else { many.requests - many.refused };
-    assert_eq!(wrong, 0, "{variant:?}: answers that are not {}", variant.status());
-    memory.resident = envoy.process.memory_kb().max(memory.resident);
-    memory.private = envoy.process.private_kb().max(memory.private);
-    runs.push(Run {
-        per_second: many.requests as f64 / (many.duration as f64 / 1e6),
-        cpu_micros: cpu as f64 / 1e3 / many.requests as f64,
-        p50: many.p50 as f64,
-        p99: many.p99 as f64,
-        p999: many.p999 as f64,
-        alone_p50: alone.p50 as f64,
-        exchanges: asked as f64,
-        requests: many.requests as f64,
-    });
+/// What was measured of one in a round, turn by turn.
+#[derive(Default)]
+struct Turns {
+    many: Vec<Load>,
+    alone: Vec<Load>,
+    cpu_nanos: u64,
+    exchanges: u64,
+}
+
+fn round(contenders: &mut [Contender], ground: &Ground) {
+    let envoys: Vec<Envoy> = contenders.iter().map(|contender| start(contender, ground)).collect();
+    let mut turns: Vec<Turns> = envoys.iter().map(|_| Turns::default()).collect();
+    for turn in 0..ground.seconds {
+        let mut all: Vec<_> = contenders.iter().zip(&envoys).zip(&mut turns).collect();
+        // Every other time the other way, so that nobody always runs behind the same one.
+        if turn % 2 == 1 {
+            all.reverse();
+        }
+        for ((contender, envoy), turns) in all {
+            contender.take_turn(envoy, turns, ground);
+        }
+    }
+    for ((contender, envoy), turns) in contenders.iter_mut().zip(&envoys).zip(&turns) {
+        contender.memory.resident = envoy.process.memory_kb().max(contender.memory.resident);
+        contender.memory.private = envoy.process.private_kb().max(contender.memory.private);
+        contender.runs.push(turns.run());
+    }
+}
+
+/// A fresh Envoy that has served for a second.
+fn start(contender: &Contender, ground: &Ground) -> Envoy {
+    let Contender { variant, key, .. } = contender;
+    let (filter, under) = (variant.filter(&nothing()), ground.processors.of_envoy());
+    let plan = Plan { name: variant.name().to_owned(), filter, workers: 1, under };
+    let envoy = ground.services.block_on(Envoy::start(ground.dir.path(), &plan, ground.behind));
+    ground.wrk.run(envoy.port, key, CONNECTIONS, 1);
+    envoy
+}
+
+impl Contender {
+    /// A second with many connections, and one with a single one.
+    fn take_turn(&self, envoy: &Envoy, turns: &mut Turns, ground: &Ground) {
+        let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges"));
+        let (cpu, asked) = (envoy.process.cpu_nanos(), exchanges());
+        let many = ground.wrk.run(envoy.port, &self.key, CONNECTIONS, 1);
+        turns.cpu_nanos += envoy.process.cpu_nanos() - cpu;
+        turns.exchanges += exchanges() - asked;
+        let wrong = if self.variant.status() == 200 { many.refused } else { many.requests - many.refused };
+        assert_eq!(wrong, 0, "{:?}: answers that are not {}", self.variant, self.variant.status());
+        turns.many.push(many);
+        turns.alone.push(ground.wrk.run(envoy.port, &self.key, 1, 1));
+    }
+}
+
+impl Turns {
+    #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
+    fn run(&self) -> Run {
+        let sum = |of: fn(&Load) -> u64| self.many.iter().map(of).sum::<u64>() as f64;
+        let middle = |loads: &[Load], of: fn(&Load) -> u64| {
+            median_of(loads.iter().map(|load| of(load) as f64).collect())
+        };
+        let requests = sum(|load| load.requests);
+        Run {
+            per_second: requests / (sum(|load| load.duration) / 1e6),
+            cpu_micros: self.cpu_nanos as f64 / 1e3 / requests,
+            p50: middle(&self.many, |load| load.p50),
+            p99: middle(&self.many, |load| load.p99),
+            p999: middle(&self.many, |load| load.p999),
+            alone_p50: middle(&self.alone, |load| load.p50),
+            exchanges: self.exchanges as f64,
+            requests,
+        }
+    }
 }
