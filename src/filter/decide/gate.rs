@@ -7,7 +7,7 @@
 use super::account_view::View;
 use super::beat::Beat;
 use super::broker::Flights;
-use super::identity::{self, Acquaintances, Credential, NoCredential};
+use super::identity::{self, Credential, NoCredential};
 use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
@@ -249,10 +249,6 @@ impl<M: SharedMemory> Gate<M> {
             return Arrival::Decided(self.without_ledger(&lease, number, price));
         }
         self.wait(now, context, &lease, credential, number, Some(price))
-    }
-
-    pub(super) fn acquaintances(&self) -> Acquaintances<'_> {
-        Acquaintances { slices: &self.settlements, refused: &self.recent, names: &self.names }
     }
 
     /// What surrounds a request whose rule is the one of this number, where it is known.

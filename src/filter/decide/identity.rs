@@ -7,6 +7,7 @@
 //! Whom this worker sells to from a slice, or refused a moment ago, is known by the very bytes of its key, so those are not
 //! checked again: slice and refusal are of a key that had been.
 
+use super::gate::Gate;
 use super::recent::Recent;
 use super::request::Head;
 use super::settings::Identity;
@@ -60,6 +61,13 @@ pub struct Acquaintances<'a> {
     pub refused: &'a Recent,
     /// What their leases are called.
     pub names: &'a Names,
+}
+
+impl<M> Gate<M> {
+    /// Those whom this worker knows.
+    pub(super) fn acquaintances(&self) -> Acquaintances<'_> {
+        Acquaintances { slices: &self.settlements, refused: &self.recent, names: &self.names }
+    }
 }
 
 /// Why a request has no usable credential.

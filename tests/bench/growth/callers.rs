@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
 
-const CALLERS: [u32; 3] = [1, 1_000, 100_000];
+const CALLERS: [u32; 4] = [1, 1_000, 100_000, 1_000_000];
 /// Over how many connections unknown callers come.
-const ARRIVALS: usize = 16;
+const ARRIVALS: usize = 64;
 
-const NOTE: &str = "met/s: unknown callers served per second, over 16 connections; B/caller: Envoy's memory, before and after \
+const NOTE: &str = "met/s: unknown callers served per second, over 64 connections; B/caller: Envoy's memory, before and after \
 they were met.
 Grows with callers: a record in shared memory for each that the ledger knows (never for others), about the bytes shown; and \
 exchanges, because a caller who comes more rarely than every 5 s hands its lease back in between. Then a request costs about \
