@@ -233,4 +233,14 @@ async fn a_price_list_may_be_for_everybody() {
     let view = get(world.gate(), VIEW, &[("x-api-key", &broke)]).await;
     assert_eq!((view.status, &view.body["balance"]), (200, &json!("0")), "who can't pay may look, too");
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &broke)]).await.status, 402);
+
+    eventually("the access log is written", Duration::from_secs(15), async || {
+        world.gate().access_log().len() >= 3
+    })
+    .await;
+    let log = world.gate().access_log();
+    let shown = format!("GET {VIEW} 200 faregate{{decision=shown}} -");
+    assert_eq!(log.iter().filter(|line| **line == shown).count(), 2, "{log:?}");
+    let refused = "GET / 402 faregate{decision=insufficient_funds,account=broke,key=key_";
+    assert_eq!(log.iter().filter(|line| line.starts_with(refused)).count(), 1, "{log:?}");
 }
