@@ -3,7 +3,8 @@
 use crate::ledger::{Ledger, key};
 use crate::steps::{FREE, PAID, configuration, head};
 use allocation_counter::AllocationInfo;
-use faregate::decide::gate::{Arrival, Charge, End, Gate, Outcome, Passage};
+use faregate::decide::ending::End;
+use faregate::decide::gate::{Arrival, Charge, Gate, Outcome, Passage};
 use faregate::decide::moment::Moment;
 use faregate::decide::request::Head;
 use faregate::decide::settings::Settings;
@@ -65,11 +66,11 @@ pub fn allocations() -> Vec<(&'static str, AllocationInfo)> {
     }
     ask(&mut gate, &mut ledger);
     let known = charge(arrive(&mut gate, &paid));
-    gate.finish(&known, |_| End::Answered(200));
+    gate.finish(&known, &End::answered(200));
 
     let (arrives, arrival) = measure(|| arrive(&mut gate, &paid));
     let charge = charge(arrival);
-    let (ends, charged) = measure(|| gate.finish(&charge, |_| End::Answered(200)));
+    let (ends, charged) = measure(|| gate.finish(&charge, &End::answered(200)));
     assert_eq!(charged, Credits::from_micros(1_000_000));
     let (passes, arrival) = measure(|| arrive(&mut gate, &free));
     assert!(matches!(arrival, Arrival::Decided(Outcome::Pass(Passage::Free(_)))), "{arrival:?}");

@@ -117,3 +117,47 @@ async fn a_gate_that_can_not_see_bodies_after_all_still_answers() {
     let (status, answer) = post(&world, "/mcp", &broke, "{\"id\":1}".into()).await;
     assert_eq!((status, &answer["error"]["data"]["code"]), (402, &json!("insufficient_funds")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_upload_of_a_caller_is_as_large_as_it_likes() {
+    for plugin in [reads_bodies(), json!({})] {
+        for accept in ["*/*", "application/json, text/event-stream"] {
+            let config = json!({"request_bodies": plugin != json!({})});
+            // As small as the quickstart's.
+            let listener = json!({"per_connection_buffer_limit_bytes": 32_768});
+            let world =
+                World::start(Setup { plugin: plugin.clone(), config, listener, ..Setup::default() }).await;
+            for size in [100_000, 3_000_000, 100_000_000] {
+                let key = world.bank.account(&format!("acme-{size}"), "3").await;
+                for _ in 0..2 {
+                    let request =
+                        reqwest::Client::new().post(world.gate().url("/")).header("x-api-key", &key);
+                    let answer = request
+                        .header("accept", accept)
+                        .body(vec![b' '; size])
+                        .send()
+                        .await
+                        .expect("an answer");
+                    assert_eq!(answer.status().as_u16(), 200, "{size} bytes, {plugin}, {accept}");
+                    let served: Value = answer.json().await.expect("JSON");
+                    assert_eq!(served["size"], json!(size));
+                }
+            }
+            world.bank.nothing_is_held().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_question_larger_than_envoy_s_buffers_is_still_answered_with_its_number() {
+    let config = json!({"request_bodies": true});
+    let listener = json!({"per_connection_buffer_limit_bytes": 32_768});
+    let world = World::start(Setup { plugin: reads_bodies(), config, listener, ..Setup::default() }).await;
+    let broke = world.bank.account("broke", "0").await;
+    assert_eq!(post(&world, "/mcp", &broke, "{}".into()).await.0, 402);
+    let question =
+        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"text": "x".repeat(100_000)}});
+    let (status, answer) = post(&world, "/mcp", &broke, question.to_string()).await;
+    assert_eq!((status, &answer["id"]), (402, &json!(7)), "{answer}");
+    assert_eq!(world.upstream.served(), 0);
+}

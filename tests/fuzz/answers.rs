@@ -7,7 +7,8 @@ use crate::memory::Memory;
 use crate::odd;
 use crate::play::{Budget, Report, play};
 use faregate::decide::answer;
-use faregate::decide::gate::{Arrival, Charge, End, Gate, Outcome, Passage, Resolution};
+use faregate::decide::ending::End;
+use faregate::decide::gate::{Arrival, Charge, Gate, Outcome, Passage, Resolution};
 use faregate::decide::identity::Credential;
 use faregate::decide::lease::Purse;
 use faregate::decide::moment::Moment;
@@ -206,9 +207,9 @@ impl Conversation {
                     let end = match status {
                         0 => End::Cut,
                         1 => End::NeverAsked,
-                        status => End::Answered(status),
+                        status => End::answered(status),
                     };
-                    if self.gate.finish(&charge, |_| end).is_zero()
+                    if self.gate.finish(&charge, &end).is_zero()
                         && let Purse::Lease(fence) = charge.purse
                     {
                         *self.sold.entry((charge.holder.lease().to_owned(), fence)).or_default() -=

@@ -3,6 +3,7 @@
 use crate::memory::Memory;
 use crate::odd;
 use crate::play::{Budget, Report, play};
+use faregate::decide::ending::Answer;
 use faregate::decide::gate::{Arrival, Gate, Outcome, Passage};
 use faregate::decide::identity::Credential;
 use faregate::decide::lease::{Lease, OnCredit, Throttle};
@@ -108,7 +109,7 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
         for context in 0..4 {
             match gate.arrive(NOW, context, &Head::new(&headers), |_| None) {
                 Arrival::Decided(Outcome::Pass(Passage::Paid(charge))) => {
-                    let _ = gate.show(NOW, &charge, Some(200));
+                    let _ = gate.show(NOW, &charge, Answer::default());
                     sold += i128::from(charge.price.micros())
                 }
                 Arrival::Decided(Outcome::Pass(other)) => prop_assert!(false, "{:?}", other),

@@ -34,4 +34,4 @@ pub use site::Site;
 pub use steady::Steady;
 pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};
 pub use upstream::{NUMBER, Upstream};
-pub use world::{Setup, World};
+pub use world::{Setup, World, speaks_http2};

@@ -2,6 +2,7 @@
 
 use crate::gateway::Gateway;
 use reqwest::Client;
+use reqwest::redirect::Policy;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,9 +22,13 @@ pub struct Answer {
     pub took: Duration,
 }
 
-/// One GET with these headers, on a connection of its own.
+/// One GET with these headers, on a connection of its own. Redirects aren't followed.
 pub async fn get(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
+    let client = Client::builder()
+        .timeout(Duration::from_secs(20))
+        .redirect(Policy::none())
+        .build()
+        .expect("a client");
     let mut request = client.get(gateway.url(path));
     for (name, value) in headers {
         request = request.header(*name, *value);

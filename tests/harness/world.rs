@@ -22,6 +22,12 @@ pub struct Setup<'a> {
     pub manager: Value,
     /// Members of the filter's plugin configuration in Envoy that are set besides.
     pub plugin: Value,
+    /// Members of Envoy's listener that are set besides.
+    pub listener: Value,
+    /// Members of the API's cluster that are set besides.
+    pub cluster: Value,
+    /// Further HTTP filters, behind the gate.
+    pub behind: Vec<Value>,
     /// Whether the gateways speak HTTP/3 instead, with a certificate of the authority in `authority.pem`.
     pub http3: bool,
     /// The filter that Envoy loads, if not the one that was built.
@@ -39,6 +45,9 @@ impl Default for Setup<'_> {
             config: json!({}),
             manager: json!({}),
             plugin: json!({}),
+            listener: json!({}),
+            cluster: json!({}),
+            behind: Vec::new(),
             http3: false,
             filter: None,
             environment: Vec::new(),
@@ -61,6 +70,15 @@ impl Setup<'_> {
         }
         config
     }
+}
+
+/// Members of the API's cluster with which Envoy speaks HTTP/2 to it, as gRPC and trailers want it.
+pub fn speaks_http2() -> Value {
+    let options = json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}}
+    });
+    json!({"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}})
 }
 
 /// Everything that a story needs.
@@ -107,9 +125,18 @@ impl World {
             for (name, value) in setup.plugin.as_object().expect("an object of overrides") {
                 manager["http_filters"][0]["typed_config"]["config"][name] = value.clone();
             }
+            let filters = manager["http_filters"].as_array_mut().expect("a list of filters");
+            filters.splice(1..1, setup.behind.iter().cloned());
             if let Some(filter) = &setup.filter {
                 manager["http_filters"][0]["typed_config"]["config"]["vm_config"]["code"] =
                     json!({"local": {"filename": filter}});
+            }
+            let resources = &mut config["static_resources"];
+            for (place, members) in [("/listeners/0", &setup.listener), ("/clusters/1", &setup.cluster)] {
+                let place = resources.pointer_mut(place).expect("a listener and two clusters");
+                for (name, value) in members.as_object().expect("an object of overrides") {
+                    place[name] = value.clone();
+                }
             }
             if setup.http3 {
                 speak_http3(dir.path(), &mut config["static_resources"]["listeners"][0]);

@@ -7,7 +7,8 @@ use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
 use faregate::decide::account_view;
-use faregate::decide::gate::{Arrival, Charge, End, Outcome, Passage, Resolution};
+use faregate::decide::ending::End;
+use faregate::decide::gate::{Arrival, Charge, Outcome, Passage, Resolution};
 use faregate::decide::lease::Purse;
 use faregate::decide::request::Head;
 use faregate::decide::shared;
@@ -173,15 +174,15 @@ impl World {
         };
         charge.counted &= self.mutant != Some(Mutant::EndsUntold);
         let end = match self.random.between(0, 99) {
-            0..=84 => End::Answered(200),
-            85..=92 => End::Answered(503),
+            0..=84 => End::answered(200),
+            85..=92 => End::answered(503),
             93..=95 => End::Cut,
             _ => End::NeverAsked,
         };
         let fence = self.fence_of(serial, &charge);
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         let place = (worker.gateway, Bank::key_number(charge.holder.key()));
-        let charged = worker.gate.finish(&charge, |_| end);
+        let charged = worker.gate.finish(&charge, &end);
         self.truth.moved.insert(place, self.time);
         if charged == Credits::ZERO {
             self.trace.count("charges released");

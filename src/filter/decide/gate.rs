@@ -7,10 +7,12 @@
 use super::account_view::View;
 use super::beat::Beat;
 use super::broker::Flights;
+use super::ending::End;
 use super::identity::{self, Credential, NoCredential};
 use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::recent::Recent;
+use super::refunds::Refunds;
 use super::refusal::dialect::Signs;
 use super::refusal::kept::Answers;
 use super::refusal::{MOST_REPEATED, Refusal, Surroundings, language};
@@ -88,17 +90,6 @@ pub struct Resolution {
     pub context: u32,
     /// What becomes of it.
     pub outcome: Outcome,
-}
-
-/// How an admitted request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The client got an answer of this status, the upstream's or Envoy's in its stead.
-    Answered(u16),
-    /// There was no answer, but the upstream had been asked.
-    Cut,
-    /// The client was gone before the upstream was asked.
-    NeverAsked,
 }
 
 /// What the gate counts, since these were last taken.
@@ -423,21 +414,15 @@ impl<M: SharedMemory> Gate<M> {
         self.refuse(number, Refusal::plain(RefusalCode::LedgerUnavailable))
     }
 
-    /// Whether some statuses give this charge back.
-    pub fn refunds(&self, charge: &Charge) -> bool {
-        !self.settings.rule(charge.rule).refund_on.is_empty()
+    /// Which answers release this charge.
+    pub fn refunds(&self, charge: &Charge) -> &Refunds {
+        &self.settings.rule(charge.rule).refund_on
     }
 
-    /// Closes a charge: keeps it, or releases it when the upstream failed or was never asked. `end` is told
-    /// whether the status matters. Returns what was charged in the end.
-    pub fn finish(&mut self, charge: &Charge, end: impl FnOnce(bool) -> End) -> Credits {
-        let refund_on = &self.settings.rule(charge.rule).refund_on;
-        let released = match end(!refund_on.is_empty()) {
-            End::Answered(status) => refund_on.contains(status),
-            End::Cut => false,
-            End::NeverAsked => true,
-        };
-        if released {
+    /// Closes a charge: keeps it, or releases it when the API failed or was never asked. Returns what was charged in
+    /// the end.
+    pub fn finish(&mut self, charge: &Charge, end: &End) -> Credits {
+        if end.releases(self.refunds(charge)) {
             self.release(charge);
             return Credits::ZERO;
         }

@@ -8,6 +8,8 @@
 //! - [`lease`]: how much, and how fast, a payer may still spend here; kept in [`shared`] memory of all workers.
 //! - [`gate`]: ties these together for one worker; what it can't decide alone waits in [`waiting`].
 //! - [`broker`] and [`answer`]: one exchange with the ledger for all who wait; [`beat`]: the gateway's regular report.
+//! - [`hiding`]: keys taken out of what the API sees.
+//! - [`ending`] and [`refunds`]: how a request ended, and which endings release its charge.
 //! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger; [`legacy`]: when a
 //!   worker is gone first.
 //! - [`json`] and [`table`]: what answers and configurations are read into, and the one map.
@@ -21,13 +23,16 @@ pub mod beat;
 pub mod broker;
 pub mod bytes;
 pub mod calendar;
+pub mod ending;
 pub mod gate;
+pub mod hiding;
 pub mod identity;
 pub mod json;
 pub mod lease;
 pub mod legacy;
 pub mod moment;
 pub mod recent;
+pub mod refunds;
 pub mod refusal;
 pub mod request;
 pub mod rules;

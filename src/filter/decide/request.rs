@@ -2,13 +2,15 @@
 
 use super::bytes::same;
 
-/// Headers of this prefix are ours alone: a client's are removed.
+/// Headers of this prefix are ours alone: a client's are removed, and those that an API could take for them.
 const OURS: &[u8] = b"x-faregate-";
 /// How the names begin that are looked for in every head.
 const METHOD: u32 = u32::from_le_bytes(*b":met");
 const PATH: u32 = u32::from_le_bytes(*b":pat");
 const AUTHORITY: u32 = u32::from_le_bytes(*b":aut");
-const OUR: u32 = u32::from_le_bytes(*b"x-fa");
+const OUR: u32 = u32::from_le_bytes(*b"x\0fa");
+/// All but the second byte, which may be any separator.
+const OUR_MASK: u32 = u32::from_le_bytes(*b"\xff\0\xff\xff");
 /// A size as it stands in a header map.
 type Size = [u8; 4];
 
@@ -40,7 +42,8 @@ impl<'a> Head<'a> {
             let (from, name, value) =
                 (at as usize, u32::from_le_bytes(*name) as usize, u32::from_le_bytes(*value) as usize);
             // Of all others nothing has to be known now.
-            if let Some(METHOD | PATH | AUTHORITY | OUR) = walk.four(from)
+            if let Some(four) = walk.four(from)
+                && (matches!(four, METHOD | PATH | AUTHORITY) || four & OUR_MASK == OUR)
                 && let Some((name, value)) = walk.pair(from, name, value)
             {
                 head.see(name, value);
@@ -75,7 +78,7 @@ impl<'a> Head<'a> {
             [b':', b'm', b'e', b't', b'h', b'o', b'd'] => self.method = value,
             [b':', b'p', b'a', b't', b'h'] => self.path = value,
             [b':', b'a', b'u', b't', b'h', b'o', b'r', b'i', b't', b'y'] => self.authority = value,
-            [b'x', b'-', b'f', ..] => self.ours |= name.starts_with(OURS),
+            [b'x', _, b'f', ..] => self.ours |= is_ours(name),
             _ => {}
         }
     }
@@ -142,9 +145,7 @@ impl<'a> Head<'a> {
     /// The names of headers that are ours alone, which no client may send.
     pub fn ours(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = if self.ours { self.headers } else { Walk::default() };
-        std::iter::from_fn(move || rest.next(None))
-            .map(|(name, _)| name)
-            .filter(|name| name.starts_with(OURS))
+        std::iter::from_fn(move || rest.next(None)).map(|(name, _)| name).filter(|name| is_ours(name))
     }
 
     /// Headers whose names begin with four bytes of these, in order. Others cost a look at their sizes and their first bytes.
@@ -165,10 +166,20 @@ impl<'a> Head<'a> {
     }
 }
 
+/// Whether a header is ours, or becomes one of ours for an API that knows headers as CGI does: there every character
+/// that is neither a letter nor a digit is an underscore.
+pub fn is_ours(name: &[u8]) -> bool {
+    let same = |(ours, byte): (&u8, &u8)| match ours {
+        b'-' => !byte.is_ascii_alphanumeric(),
+        letter => letter == byte,
+    };
+    name.len() >= OURS.len() && OURS.iter().zip(name).all(same)
+}
+
 /// A walk over headers, wherever they are: what of them is ahead. A header map's sizes are looked at first, so that a
 /// header of another name costs a comparison of two numbers.
 #[derive(Clone, Copy, Debug, Default)]
-struct Walk<'a> {
+pub struct Walk<'a> {
     sizes: &'a [[Size; 2]],
     /// All names and values of the map, and where those ahead begin.
     texts: &'a [u8],
@@ -177,7 +188,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn over(map: &'a [u8]) -> Option<Self> {
+    /// Over a header map as [`Head::read`] takes it.
+    pub fn over(map: &'a [u8]) -> Option<Self> {
         let (count, rest) = map.split_first_chunk()?;
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
         let (sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
@@ -194,6 +206,21 @@ impl<'a> Walk<'a> {
     /// The four bytes that begin here, as one number.
     fn four(&self, from: usize) -> Option<u32> {
         self.texts.get(from..from.wrapping_add(4))?.first_chunk().map(|four| u32::from_le_bytes(*four))
+    }
+
+    /// Shows the headers of a map whose names have a wanted length: all others cost next to nothing.
+    #[inline]
+    pub fn each(&self, wanted: impl Fn(u32) -> bool, mut see: impl FnMut(&'a [u8], &'a [u8])) {
+        let mut at = 0_usize;
+        for [name, value] in self.sizes {
+            let (name, value) = (u32::from_le_bytes(*name), u32::from_le_bytes(*value) as usize);
+            if wanted(name)
+                && let Some((name, value)) = self.pair(at, name as usize, value)
+            {
+                see(name, value);
+            }
+            at = at.wrapping_add(name as usize).wrapping_add(value).wrapping_add(2);
+        }
     }
 
     /// The next header: in a map, the next whose name has this length, if one is given.
@@ -253,7 +280,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_map_is_read_as_it_was_written(headers in proptest::collection::vec((":?[a-z-]{0,12}|:method|:path|:authority|x-faregate-?[a-z]{0,3}|x-api-key|x-a", proptest::collection::vec(any::<u8>(), 0..40)), 0..20)) {
+        fn a_map_is_read_as_it_was_written(headers in proptest::collection::vec((":?[a-z-]{0,12}|:method|:path|:authority|x[-_.]faregate[-_]?[a-z]{0,3}|x-api-key|x-a", proptest::collection::vec(any::<u8>(), 0..40)), 0..20)) {
             let map = written(&headers);
             let (read, new) = (Head::read(&map), Head::new(&headers));
             let all = |head: &Head<'_>| {
@@ -270,7 +297,7 @@ mod tests {
                     prop_assert_eq!(head.value(name), values.first().copied());
                     prop_assert_eq!(head.values(name).collect::<Vec<_>>(), values);
                 }
-                let ours: Vec<_> = sent.iter().map(|(name, _)| name.as_slice()).filter(|name| name.starts_with(OURS)).collect();
+                let ours: Vec<_> = sent.iter().map(|(name, _)| name.as_slice()).filter(|name| is_ours(name)).collect();
                 prop_assert_eq!(head.has_ours(), !ours.is_empty());
                 prop_assert_eq!(head.ours().collect::<Vec<_>>(), ours);
             }

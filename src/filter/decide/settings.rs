@@ -11,6 +11,7 @@ mod rule;
 pub mod texts;
 
 use super::json::{self, Json};
+use super::refunds::Refunds;
 use super::refusal::dialect::Dialect;
 use super::refusal::link;
 pub use deprecation::Deprecation;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Whether Envoy shows bodies of requests that are held back (`allow_on_headers_stop_iteration`).
     pub request_bodies: bool,
+    /// Whether the caller's key is taken out of headers and cookies before the API sees them.
+    pub hide_credentials: bool,
     /// Whether the access log gets a note on what went through as it should; on all else it always does.
     pub log_paid: bool,
 }
@@ -122,8 +125,8 @@ pub struct Rule {
     pub product: Option<String>,
     /// The status of those who come too fast: 429, or 402.
     pub rate_limited_status: u16,
-    /// The upstream statuses for which the charge is released.
-    pub refund_on: StatusSet,
+    /// The answers for which the charge is released.
+    pub refund_on: Refunds,
     /// What happens when the ledger can't be asked.
     pub on_ledger_error: OnLedgerError,
     /// How long a request waits for credits that are on their way from another holder, in milliseconds.
@@ -206,42 +209,7 @@ pub struct Shown {
     pub ratelimit: bool,
 }
 
-/// A set of HTTP statuses from 100 to 599.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StatusSet {
-    bits: [u64; 8],
-    /// Whether there is any: each request asks.
-    any: bool,
-}
-
-impl StatusSet {
-    /// Adds a status; one outside of 100 to 599 is no member of any set.
-    pub fn insert(&mut self, status: u16) {
-        let Some(number) = status.checked_sub(100).filter(|number| *number < 500) else {
-            return;
-        };
-        if let Some(word) = self.bits.get_mut(usize::from(number / 64)) {
-            *word |= 1 << (number % 64);
-            self.any = true;
-        }
-    }
-
-    /// Whether no status is in the set.
-    pub fn is_empty(&self) -> bool {
-        !self.any
-    }
-
-    /// Whether a status is in the set.
-    pub fn contains(&self, status: u16) -> bool {
-        status >= 100
-            && self
-                .bits
-                .get(usize::from((status - 100) / 64))
-                .is_some_and(|word| word >> ((status - 100) % 64) & 1 == 1)
-    }
-}
-
-const TOP: [&str; 22] = [
+const TOP: [&str; 23] = [
     "ledger",
     "identities",
     "rules",
@@ -259,6 +227,7 @@ const TOP: [&str; 22] = [
     "error_format",
     "log_paid",
     "request_bodies",
+    "hide_credentials",
     "refund_on",
     "on_ledger_error",
     "patience_ms",
@@ -326,6 +295,7 @@ impl Settings {
             account_view: top.flag("account_view", true),
             publish_prices: top.flag("publish_prices", false),
             request_bodies: top.flag("request_bodies", false),
+            hide_credentials: top.flag("hide_credentials", false),
             log_paid: top.flag("log_paid", false),
             wording: read_wording(top),
         }

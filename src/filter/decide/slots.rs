@@ -36,6 +36,11 @@ impl<V> Slots<V> {
         self.len == 0
     }
 
+    /// The value of a number, to be read.
+    pub fn get(&self, number: u32) -> Option<&V> {
+        Some(&self.slots.get(self.find(number)?)?.as_ref()?.1)
+    }
+
     /// The value of a number.
     pub fn get_mut(&mut self, number: u32) -> Option<&mut V> {
         let at = self.find(number)?;

@@ -6,6 +6,7 @@
 //! gateway knows, which hears from the ledger when it needs more credits, and at least once a second from those whose
 //! payers are busy.
 
+use super::ending::{Answer, End};
 use super::gate::{Charge, Gate};
 use super::lease::{Purse, Told};
 use super::moment::Moment;
@@ -130,10 +131,10 @@ impl<M: SharedMemory> Gate<M> {
             || charge.holder.wants_warnings()
     }
 
-    /// The headers of the answer of this status to a charged request. Counts who is warned for the first time.
-    pub fn show(&mut self, now: Moment, charge: &Charge, status: Option<u16>) -> Vec<Header> {
+    /// The headers of this answer to a charged request. Counts who is warned for the first time.
+    pub fn show(&mut self, now: Moment, charge: &Charge, answer: Answer) -> Vec<Header> {
         let rule = self.settings.rule(charge.rule);
-        let released = status.is_some_and(|status| rule.refund_on.contains(status));
+        let released = End::Answered(answer).releases(&rule.refund_on);
         let cost = if released { Credits::ZERO } else { charge.price };
         let mut headers = Vec::new();
         if self.settings.shown.charge {

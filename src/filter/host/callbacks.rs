@@ -9,12 +9,13 @@
 //! or for a request that isn't known, changes nothing, and lets no request by.
 #![expect(unsafe_code, reason = "a callback is found by its name, which it must keep")]
 
+use super::chain;
 use super::root::Root;
-use super::stream::Stream;
+use super::stream::{Action, Stream};
 use crate::decide::slots::Slots;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::Action;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// What a request gets that arrives before there is a configuration.
 const NOT_READY: u32 = 503;
@@ -38,8 +39,16 @@ fn with_root<T>(context: u32, act: impl FnOnce(&mut Root) -> T) -> Option<T> {
     })
 }
 
-fn with_stream<T>(context: u32, act: impl FnOnce(&mut Stream) -> T) -> Option<T> {
-    FILTER.with(|filter| filter.streams.try_borrow_mut().ok()?.get_mut(context).map(act))
+fn with_stream<T>(context: u32, act: impl FnOnce(&Stream) -> T) -> Option<T> {
+    FILTER.with(|filter| filter.streams.try_borrow().ok()?.get(context).map(act))
+}
+
+/// What the gate of another context knows of its request.
+fn gate_of(context: u32) -> Option<chain::Gate> {
+    with_stream(context, |stream| {
+        let (worker, ticket) = stream.parts();
+        (Rc::clone(worker), Rc::clone(ticket))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -90,20 +99,31 @@ extern "C" fn faregate_http_call_response(
 
 #[unsafe(no_mangle)]
 extern "C" fn faregate_request_headers(context: u32, _headers: usize, ends: bool) -> Action {
-    with_stream(context, |stream| stream.on_request_headers(ends)).unwrap_or_else(|| {
+    with_stream(context, |stream| stream.on_request_headers(ends, gate_of)).unwrap_or_else(|| {
         let _ = hostcalls::send_http_response(NOT_READY, Vec::new(), None);
-        Action::Pause
+        Action::StopAll
     })
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn faregate_request_body(context: u32, size: usize, ends: bool) -> Action {
-    with_stream(context, |stream| stream.on_request_body(size, ends)).unwrap_or(Action::Pause)
+    with_stream(context, |stream| stream.on_request_body(size, ends)).unwrap_or(Action::StopAndDrop)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_request_trailers(context: u32, _trailers: usize) -> Action {
+    with_stream(context, Stream::on_request_trailers).unwrap_or(Action::Stop)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn faregate_response_headers(context: u32, _headers: usize, _ends: bool) -> Action {
     with_stream(context, Stream::on_response_headers);
+    Action::Continue
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn faregate_response_trailers(context: u32, _trailers: usize) -> Action {
+    with_stream(context, Stream::on_response_trailers);
     Action::Continue
 }
 
@@ -116,7 +136,7 @@ extern "C" fn faregate_log(context: u32) {
 extern "C" fn faregate_delete(context: u32) {
     FILTER.with(|filter| {
         let stream = filter.streams.try_borrow_mut().ok().and_then(|mut streams| streams.remove(context));
-        if let Some(mut stream) = stream {
+        if let Some(stream) = stream {
             return stream.end();
         }
         let gone = filter.roots.try_borrow_mut().ok().and_then(|mut roots| {

@@ -10,6 +10,7 @@
 //! `Result`, and only values as bytes; and the gate is never borrowed while Envoy may call back.
 
 mod callbacks;
+mod chain;
 mod clock;
 mod headers;
 mod ledger;
@@ -20,8 +21,14 @@ mod root;
 mod stream;
 mod worker;
 
+use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
 }}
+
+/// An attribute of Envoy's.
+fn property(path: Vec<&str>) -> Option<Vec<u8>> {
+    hostcalls::get_property(path).ok().flatten()
+}

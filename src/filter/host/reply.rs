@@ -7,7 +7,7 @@
 )]
 
 /// Where the note for the access log stands: `%FILTER_STATE(wasm.faregate:PLAIN)%`.
-const NOTE: &[u8] = b"faregate";
+const NOTE: &str = "faregate";
 /// For an answer that isn't gRPC's.
 const NO_GRPC: i32 = -1;
 
@@ -47,6 +47,11 @@ pub(super) fn send(status: u16, details: &str, headers: &[u8], body: &[u8], grpc
 
 /// Leaves a note for the access log.
 pub(super) fn note(text: &str) {
+    leave(NOTE, text);
+}
+
+/// Leaves a text in Envoy's filter state for the current request, as `wasm.` and this name.
+pub(super) fn leave(name: &str, text: &str) {
     // SAFETY: the host only reads, during the call, what these addresses and sizes say.
-    unsafe { proxy_set_property(NOTE.as_ptr(), NOTE.len(), text.as_ptr(), text.len()) };
+    unsafe { proxy_set_property(name.as_ptr(), name.len(), text.as_ptr(), text.len()) };
 }

@@ -69,6 +69,7 @@ impl Drop for Root {
             return;
         };
         // No request is left by now, but nothing may panic here.
+        running.worker.settle_redirected();
         let Ok(mut gate) = running.worker.gate.try_borrow_mut() else {
             return;
         };
@@ -97,6 +98,7 @@ impl Root {
         let Some(running) = &mut self.running else {
             return;
         };
+        running.worker.settle_redirected();
         let resolutions = running.worker.gate.borrow_mut().tick(clock::now());
         running.resolve(resolutions);
         running.answer_bodiless();
@@ -185,7 +187,7 @@ impl Running {
             if self.worker.carry_out(&mut ticket.borrow_mut(), outcome) {
                 let _ = hostcalls::resume_http_request();
             } else if matches!(ticket.borrow().stage, Stage::Refusing(_)) {
-                self.worker.parked.borrow_mut().insert(&context.to_string(), ticket);
+                self.worker.park(context, &ticket);
             }
         }
         let _ = hostcalls::set_effective_context(self.root);
@@ -263,6 +265,8 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         bell,
         rung: Cell::new(false),
         log_paid,
+        redirected: Cell::default(),
+        bodies: Rc::default(),
     };
     Ok(Running {
         root,

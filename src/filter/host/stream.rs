@@ -1,56 +1,94 @@
 //! One request: judged when its head arrives, closed when Envoy logs it or forgets it.
+//!
+//! Envoy resumes a stopped request whenever a callback says Continue, or isn't exported. What must hold: until the gate
+//! has let a request pass, every callback for it says stop.
 
+use super::chain;
 use super::reply::note;
 use super::worker::{Body, Stage, Ticket, Worker};
-use super::{clock, headers};
-use crate::decide::gate::{Arrival, Charge, End, Outcome};
-use crate::decide::identity;
+use super::{clock, headers, property};
+use crate::decide::ending::{self, Answer, End, Origin};
+use crate::decide::gate::{Arrival, Charge, Outcome, Passage};
 use crate::decide::refusal::dialect::Dialect;
-use crate::decide::refusal::rpc::MOST_BODY;
 use crate::decide::refusal::{Refusal, joined};
-use crate::decide::request::Head;
+use crate::decide::request::{Head, Walk, is_ours};
+use crate::decide::settings::Settings;
 use crate::decide::standing::Header;
 use crate::decide::waiting::MAX_WAITING;
+use crate::decide::{hiding, identity};
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{Action, MapType};
+use proxy_wasm::types::{BufferType, MapType};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+
+/// What Envoy does next, by the numbers of proxy-wasm's ABI 0.2.1; the SDK names only the first two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(super) enum Action {
+    /// The request goes on.
+    Continue = 0,
+    /// At headers and trailers: stop, but show what comes next.
+    Stop = 1,
+    /// At a piece of the body: stop and keep it. Where too much is kept, Envoy reads no more from the client.
+    StopAndKeep = 2,
+    /// At a piece of the body: stop and drop it.
+    StopAndDrop = 3,
+    /// At headers: stop, and show nothing more. Where too much is kept, Envoy reads no more from the client.
+    StopAll = 4,
+}
 
 /// One request at the gate.
 pub(super) struct Stream {
     context: u32,
     worker: Rc<Worker>,
     ticket: Rc<RefCell<Ticket>>,
-    /// Whether response headers came by, the upstream's or Envoy's own.
-    answered: Cell<bool>,
-    /// Their status, where a refund depends on it.
-    status: Cell<Option<u16>>,
+    /// The answer, the API's or Envoy's own, once its headers came by.
+    answer: Cell<Option<Answer>>,
+    ended: Cell<bool>,
 }
 
 impl Stream {
     /// One that has just begun.
     pub(super) fn new(context: u32, worker: Rc<Worker>) -> Self {
-        Self { context, worker, ticket: Rc::default(), answered: Cell::default(), status: Cell::default() }
+        Self { context, worker, ticket: Rc::default(), answer: Cell::default(), ended: Cell::default() }
     }
 
-    /// Its head is here, and it has a body unless it ends.
-    pub(super) fn on_request_headers(&mut self, ends: bool) -> Action {
+    /// The worker, and the ticket of this request.
+    pub(super) fn parts(&self) -> (&Rc<Worker>, &Rc<RefCell<Ticket>>) {
+        (&self.worker, &self.ticket)
+    }
+
+    /// Its head is here, and it has a body unless it ends. `earlier` finds what another gate knows of a request.
+    pub(super) fn on_request_headers(
+        &self,
+        ends: bool,
+        earlier: impl Fn(u32) -> Option<chain::Gate>,
+    ) -> Action {
         if !matches!(self.ticket.borrow().stage, Stage::New) {
-            return Action::Continue;
+            return Action::StopAll;
         }
         let headers = headers::of_request();
         let head = Head::read(&headers);
-        if head.has_ours() {
+        let charged = head.has_ours() && chain::is_charged(self.context, &self.worker, earlier);
+        if head.has_ours() && !charged {
             for name in head.ours().filter_map(|name| std::str::from_utf8(name).ok()) {
                 let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
             }
         }
+        let redirected = if charged { None } else { self.worker.take_redirected() };
         let mut gate = self.worker.gate.borrow_mut();
-        if let Some(path) = identity::without_key(&gate.settings().identities, head.path_and_query()) {
-            let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(&path));
+        hide_keys(gate.settings(), &head);
+        if charged {
+            self.ticket.borrow_mut().stage = Stage::ChargedEarlier;
+            return Action::Continue;
         }
-        let arrival = gate.arrive(clock::now(), self.context, &head, property);
+        let arrival = match redirected {
+            Some(passage) => Arrival::Decided(Outcome::Pass(passage)),
+            None => gate.arrive(clock::now(), self.context, &head, |path| {
+                property(path.iter().map(String::as_str).collect())
+            }),
+        };
         let wake = gate.take_wake();
         drop(gate);
         let mut ticket = self.ticket.borrow_mut();
@@ -62,37 +100,68 @@ impl Stream {
             }
         };
         if matches!(ticket.stage, Stage::Refusing(_)) {
-            self.worker.parked.borrow_mut().insert(&self.context.to_string(), Rc::clone(&self.ticket));
+            self.worker.park(self.context, &self.ticket);
         }
         if wake {
             self.worker.ring();
         }
-        if goes_on { Action::Continue } else { Action::Pause }
+        match (goes_on, ticket.body) {
+            (true, _) => Action::Continue,
+            // Only the answer to a refused request needs the body, and only in some formats.
+            (false, Body::Coming) => Action::Stop,
+            (false, _) => Action::StopAll,
+        }
     }
 
-    /// Envoy may show bodies of requests that are held back, and takes it for leave to go on when a filter lets one by.
-    pub(super) fn on_request_body(&mut self, size: usize, ends: bool) -> Action {
+    /// A piece of its body is here.
+    pub(super) fn on_request_body(&self, size: usize, ends: bool) -> Action {
         let mut ticket = self.ticket.borrow_mut();
-        if ticket.body != Body::Ignored && (ends || size >= MOST_BODY) {
-            ticket.body = Body::Here(size);
+        if ticket.stage.passes() {
+            return Action::Continue;
         }
-        match std::mem::take(&mut ticket.stage) {
-            Stage::Refusing(refusal) if ticket.body != Body::Coming => {
-                self.worker.parked.borrow_mut().remove(&self.context.to_string());
-                self.worker.refuse(&mut ticket, &refusal);
-                Action::Pause
-            }
-            stage => {
-                let held = matches!(stage, Stage::Waits | Stage::Refusing(_) | Stage::Answered);
-                ticket.stage = stage;
-                if held { Action::Pause } else { Action::Continue }
+        if ticket.body == Body::Coming {
+            let read = |most: usize| hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(most));
+            self.worker.read_body(&mut ticket, |most| read(most).ok().flatten());
+            if ends {
+                ticket.body = Body::Here;
             }
         }
+        if self.refuse_now(&mut ticket) || matches!(ticket.stage, Stage::Refusing(_) | Stage::Answered) {
+            return Action::StopAndDrop;
+        }
+        Action::StopAndKeep
+    }
+
+    /// Its trailers are here, and with them all of it.
+    pub(super) fn on_request_trailers(&self) -> Action {
+        let mut ticket = self.ticket.borrow_mut();
+        if ticket.stage.passes() {
+            without_ours();
+            return Action::Continue;
+        }
+        if ticket.body == Body::Coming {
+            ticket.body = Body::Here;
+        }
+        self.refuse_now(&mut ticket);
+        Action::Stop
+    }
+
+    /// Answers a request that is refused and whose body is here. Returns whether it did.
+    fn refuse_now(&self, ticket: &mut Ticket) -> bool {
+        if ticket.body == Body::Coming || !matches!(ticket.stage, Stage::Refusing(_)) {
+            return false;
+        }
+        let Stage::Refusing(refusal) = std::mem::take(&mut ticket.stage) else {
+            return false;
+        };
+        self.worker.leave(self.context);
+        self.worker.refuse(ticket, &refusal);
+        true
     }
 
     /// The head of its answer is here, the upstream's or Envoy's own.
-    pub(super) fn on_response_headers(&mut self) {
-        self.answered.set(true);
+    pub(super) fn on_response_headers(&self) {
+        self.answer.set(Some(Answer::default()));
         // Envoy calls for our own answers, too, which say it all. Should it ever do so from within one, there is nothing to do.
         let (Ok(ticket), Ok(mut gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow_mut()) else {
             return;
@@ -104,37 +173,59 @@ impl Stream {
             _ => (None, None),
         };
         if let Some(deprecated) = rule.and_then(|rule| gate.settings().rule(rule).deprecated.as_ref()) {
-            tell(&deprecated.headers);
+            add_headers(&deprecated.headers);
         }
         let Some(charge) = charge else {
             return;
         };
-        let (refunds, shows) = (gate.refunds(charge), gate.shows(charge));
-        if refunds {
-            let status =
-                hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, ":status").ok().flatten();
-            self.status.set(status.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()));
+        let refunds = gate.refunds(charge);
+        let mut answer = Answer::default();
+        if !refunds.is_empty() {
+            answer = Answer::read(&headers::of_response(), refunds, code_details, has_reached_api);
+            self.answer.set(Some(answer));
         }
-        if shows {
-            tell(&gate.show(clock::now(), charge, self.status.get()));
+        if gate.shows(charge) {
+            add_headers(&gate.show(clock::now(), charge, answer));
+        }
+    }
+
+    /// The trailers of its answer are here: gRPC says there how a call ended.
+    pub(super) fn on_response_trailers(&self) {
+        let (Ok(ticket), Ok(gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow()) else {
+            return;
+        };
+        if let (Stage::Paid(charge), Some(answer)) = (&ticket.stage, self.answer.get())
+            && gate.refunds(charge).reads_trailers()
+        {
+            let status = hostcalls::get_map_value_bytes(MapType::HttpResponseTrailers, "grpc-status");
+            let grpc = status.ok().flatten().and_then(|digits| ending::grpc_status(&digits)).or(answer.grpc);
+            self.answer.set(Some(Answer { grpc, ..answer }));
         }
     }
 
     /// It is over: Envoy logs it, and then it is gone. Of a request of HTTP/3 it only says that it is gone; so whichever comes
     /// first ends it, and the other finds nothing left to do.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&self) {
+        if self.ended.replace(true) {
+            return;
+        }
         let stage = std::mem::take(&mut self.ticket.borrow_mut().stage);
+        // Every usual request has had an answer, so Envoy's attributes are asked for only rarely.
+        if self.answer.get().is_none() && stage.passes() && is_redirected() {
+            note("decision=redirected");
+            return self.redirect(stage);
+        }
         match stage {
             // Whatever the ledger grants for it later goes back; see `Root::resolve`.
             Stage::Waits => {
-                self.worker.parked.borrow_mut().remove(&self.context.to_string());
+                self.worker.leave(self.context);
                 note("decision=abandoned");
             }
             Stage::Free(_) if self.worker.log_paid => note("decision=free"),
             // What the gate answers says in its details why.
-            Stage::New | Stage::Free(_) | Stage::Answered => {}
+            Stage::New | Stage::Free(_) | Stage::ChargedEarlier | Stage::Answered => {}
             Stage::Refusing(refusal) => {
-                self.worker.parked.borrow_mut().remove(&self.context.to_string());
+                self.worker.leave(self.context);
                 note_refusal("", &refusal);
             }
             Stage::Shadow(refusal) => note_refusal("shadow:", &refusal),
@@ -144,9 +235,20 @@ impl Stream {
 }
 
 impl Stream {
+    /// Envoy goes on with this request in another stream.
+    fn redirect(&self, stage: Stage) {
+        match stage {
+            Stage::Free(rule) => self.worker.redirect(Passage::Free(rule)),
+            Stage::Paid(charge) => self.worker.redirect(Passage::Paid(charge)),
+            Stage::Shadow(refusal) => self.worker.redirect(Passage::Shadow(refusal)),
+            _ => {}
+        }
+    }
+
     fn close(&self, charge: &Charge) {
+        let end = self.ending();
         let mut gate = self.worker.gate.borrow_mut();
-        let charged = gate.finish(charge, |by_status| self.ending(by_status));
+        let charged = gate.finish(charge, &end);
         let released = charged == Credits::ZERO;
         if !released && !self.worker.log_paid {
             return;
@@ -181,7 +283,7 @@ impl Stream {
             Arrival::Waits => {
                 ticket.keep(&around);
                 ticket.stage = Stage::Waits;
-                self.worker.parked.borrow_mut().insert(&self.context.to_string(), Rc::clone(&self.ticket));
+                self.worker.park(self.context, &self.ticket);
             }
         }
     }
@@ -194,31 +296,71 @@ impl Stream {
             && self.worker.parked.borrow().len() < MAX_WAITING
     }
 
-    /// How the request ended. Envoy's attributes are dear, so they are asked only where the response headers
-    /// have not told.
-    fn ending(&self, by_status: bool) -> End {
-        match (self.answered.get(), self.status.get()) {
-            (true, None) if !by_status => return End::Answered(200),
-            (true, Some(status)) => return End::Answered(status),
-            _ => {}
+    /// How the request ended. Envoy's attributes are expensive, so they are asked for only where no answer came by.
+    fn ending(&self) -> End {
+        if let Some(answer) = self.answer.get() {
+            return End::Answered(answer);
         }
-        let number = |path| {
-            let bytes: [u8; 8] = hostcalls::get_property(path).ok().flatten()?.try_into().ok()?;
-            u16::try_from(i64::from_le_bytes(bytes)).ok()
-        };
-        match number(vec!["response", "code"]) {
-            Some(status) if status > 0 => End::Answered(status),
-            _ => match hostcalls::get_property(vec!["upstream", "address"]) {
-                Ok(Some(address)) if !address.is_empty() => End::Cut,
-                _ => End::NeverAsked,
-            },
+        match response_code() {
+            // Envoy answered by itself, past the filters. Below 200 is what it says before an answer.
+            Some(status) if status >= 200 => {
+                let origin = Origin::of(code_details().as_deref(), has_reached_api);
+                End::Answered(Answer { status, grpc: None, origin })
+            }
+            _ if has_reached_api() => End::Cut,
+            _ => End::NeverAsked,
         }
     }
 }
 
-/// An attribute of Envoy's.
-fn property(path: &[String]) -> Option<Vec<u8>> {
-    hostcalls::get_property(path.iter().map(String::as_str).collect()).ok().flatten()
+/// Takes the caller's key out of what the API gets to see.
+fn hide_keys(settings: &Settings, head: &Head<'_>) {
+    if let Some(path) = identity::without_key(&settings.identities, head.path_and_query()) {
+        let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(&path));
+    }
+    if !settings.hide_credentials {
+        return;
+    }
+    for (name, value) in hiding::without_keys(&settings.identities, head) {
+        let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
+        if let Some(value) = value {
+            let _ = hostcalls::add_map_value_bytes(MapType::HttpRequestHeaders, name, &value);
+        }
+    }
+}
+
+fn response_code() -> Option<u16> {
+    let bytes: [u8; 8] = property(vec!["response", "code"])?.try_into().ok()?;
+    u16::try_from(i64::from_le_bytes(bytes)).ok()
+}
+
+fn code_details() -> Option<Vec<u8>> {
+    property(vec!["response", "code_details"])
+}
+
+fn is_redirected() -> bool {
+    code_details().is_some_and(|details| ending::is_redirected(&details))
+}
+
+/// Whether a connection to the API stood. (An address of the API's is there as soon as Envoy has chosen one.)
+fn has_reached_api() -> bool {
+    property(vec!["upstream", "local_address"]).is_some_and(|address| !address.is_empty())
+}
+
+/// Takes headers that are ours alone out of a request's trailers: an API may treat both alike.
+fn without_ours() {
+    let map = headers::of_request_trailers();
+    let Some(walk) = Walk::over(&map) else {
+        return;
+    };
+    walk.each(
+        |_| true,
+        |name, _| {
+            if let (true, Ok(name)) = (is_ours(name), std::str::from_utf8(name)) {
+                let _ = hostcalls::remove_map_value(MapType::HttpRequestTrailers, name);
+            }
+        },
+    );
 }
 
 fn note_refusal(watched: &str, refusal: &Refusal) {
@@ -232,7 +374,7 @@ fn note_refusal(watched: &str, refusal: &Refusal) {
 }
 
 /// Adds headers to the upstream's answer. Lists are added to the upstream's own; of the others there is only ours.
-fn tell(headers: &[Header]) {
+fn add_headers(headers: &[Header]) {
     for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
         let list = *name == "link" || name.starts_with("ratelimit");
         let _ = if list {

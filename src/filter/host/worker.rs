@@ -1,8 +1,9 @@
 //! What the root context and the requests of one worker share.
 
 use super::memory::HostMemory;
-use super::reply;
+use super::{property, reply};
 use crate::decide::account_view::View;
+use crate::decide::ending::End;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
 use crate::decide::refusal::dialect::Dialect;
 use crate::decide::refusal::form::Headers;
@@ -10,9 +11,12 @@ use crate::decide::refusal::rpc::{self, MOST_BODY};
 use crate::decide::refusal::{MOST_REPEATED, Refusal, Surroundings, readable_for};
 use crate::decide::table::Table;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::BufferType;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+
+/// How much of the bodies of requests that are held back is kept at once (bytes). Beyond that, an answer has no number of
+/// the question.
+const MOST_BODIES: usize = 8 * 1_024 * 1_024;
 
 /// A worker's gate and the requests that wait at it.
 pub(super) struct Worker {
@@ -24,6 +28,17 @@ pub(super) struct Worker {
     pub(super) rung: Cell<bool>,
     /// Whether the access log gets a note on paid and free requests, too.
     pub(super) log_paid: bool,
+    /// A request that Envoy is about to start again in another stream.
+    pub(super) redirected: Cell<Option<Box<Redirected>>>,
+    /// How much of bodies is kept.
+    pub(super) bodies: Rc<Cell<usize>>,
+}
+
+/// A request between two streams.
+pub(super) struct Redirected {
+    passage: Passage,
+    /// Its client's connection, as Envoy numbers them.
+    connection: Option<Vec<u8>>,
 }
 
 /// Where a request stands.
@@ -40,10 +55,19 @@ pub(super) enum Stage {
     Paid(Charge),
     /// It would have been refused, did its rule not only watch.
     Shadow(Refusal),
+    /// Another gate in front of this one has charged it.
+    ChargedEarlier,
     /// It is refused, and told so once its body is here.
     Refusing(Refusal),
     /// It has an answer of the gate's own.
     Answered,
+}
+
+impl Stage {
+    /// Whether the request may go on to the API.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self, Self::Free(_) | Self::Paid(_) | Self::Shadow(_) | Self::ChargedEarlier)
+    }
 }
 
 /// What the access log says of a request whose sender was shown how it stands.
@@ -58,7 +82,20 @@ pub(super) enum Body {
     /// It is on its way.
     Coming,
     /// It is here, or as much of it as is looked at.
-    Here(usize),
+    Here,
+}
+
+/// The beginning of a body; all that are kept are counted together.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    bytes: Vec<u8>,
+    all: Rc<Cell<usize>>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.all.set(self.all.get().saturating_sub(self.bytes.len()));
+    }
 }
 
 /// One request's stage, and what a later refusal needs of its head.
@@ -73,6 +110,7 @@ pub(super) struct Ticket {
     /// The origin of a page that may read the answer.
     pub(super) origin: Option<String>,
     pub(super) body: Body,
+    kept: Option<Box<Kept>>,
 }
 
 impl Ticket {
@@ -102,6 +140,69 @@ fn kept(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Worker {
+    /// Has a request wait, where the root context finds it.
+    pub(super) fn park(&self, context: u32, ticket: &Rc<RefCell<Ticket>>) {
+        self.parked.borrow_mut().insert(&context.to_string(), Rc::clone(ticket));
+    }
+
+    /// A request waits no longer.
+    pub(super) fn leave(&self, context: u32) {
+        self.parked.borrow_mut().remove(&context.to_string());
+    }
+
+    /// Keeps a piece of a request's body; `read` reads so many bytes of it at most. The body counts as here once there is no
+    /// more room for it, or all of it that is looked at.
+    pub(super) fn read_body(&self, ticket: &mut Ticket, read: impl FnOnce(usize) -> Option<Vec<u8>>) {
+        let kept = ticket
+            .kept
+            .get_or_insert_with(|| Box::new(Kept { bytes: Vec::new(), all: Rc::clone(&self.bodies) }));
+        let room = MOST_BODY.saturating_sub(kept.bytes.len());
+        let free = MOST_BODIES.saturating_sub(self.bodies.get());
+        let piece = read(room.min(free)).unwrap_or_default();
+        self.bodies.set(self.bodies.get().saturating_add(piece.len()));
+        kept.bytes.extend(piece);
+        if kept.bytes.len() >= MOST_BODY || self.bodies.get() >= MOST_BODIES {
+            ticket.body = Body::Here;
+        }
+    }
+
+    /// Envoy starts a request that passed again in another stream, at once.
+    pub(super) fn redirect(&self, passage: Passage) {
+        self.settle_redirected();
+        let connection = property(vec!["connection", "id"]);
+        self.redirected.set(Some(Box::new(Redirected { passage, connection })));
+    }
+
+    /// How the current request passed in the stream before, if there was one: it is charged once.
+    pub(super) fn take_redirected(&self) -> Option<Passage> {
+        let Redirected { passage, connection } = *self.redirected.take()?;
+        if connection == property(vec!["connection", "id"]) {
+            return Some(passage);
+        }
+        self.settle(&passage);
+        None
+    }
+
+    /// Closes the charge of a request that didn't come again: Envoy answered it itself. The API had been asked.
+    pub(super) fn settle_redirected(&self) {
+        if let Some(redirected) = self.redirected.take() {
+            self.settle(&redirected.passage);
+        }
+    }
+
+    fn settle(&self, passage: &Passage) {
+        if let (Passage::Paid(charge), Ok(mut gate)) = (passage, self.gate.try_borrow_mut()) {
+            gate.finish(charge, &End::Cut);
+        }
+    }
+
+    /// Whether another worker's gate has the same ledger.
+    pub(super) fn has_ledger_of(&self, other: &Self) -> bool {
+        let (own, others) = (self.gate.borrow(), other.gate.borrow());
+        let [own, others] = [&own, &others].map(|gate| &gate.settings().ledger);
+        (&own.cluster, &own.authority) == (&others.cluster, &others.authority)
+    }
+
     /// Wakes the root context, which then speaks to the ledger outside of any request.
     pub(super) fn ring(&self) {
         if !self.rung.replace(true) && hostcalls::enqueue_shared_queue(self.bell, Some(b"!")).is_err() {
@@ -113,6 +214,7 @@ impl Worker {
     pub(super) fn carry_out(&self, ticket: &mut Ticket, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Pass(passage) => {
+                ticket.kept = None;
                 ticket.stage = match passage {
                     Passage::Free(rule) => Stage::Free(rule),
                     Passage::Shadow(refusal) => Stage::Shadow(refusal),
@@ -147,13 +249,8 @@ impl Worker {
 
     /// Answers Envoy's current request, which has waited, with a refusal.
     pub(super) fn refuse(&self, ticket: &mut Ticket, refused: &Refusal) {
-        let body = match ticket.body {
-            Body::Here(size) => {
-                hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(MOST_BODY)).ok().flatten()
-            }
-            Body::Ignored | Body::Coming => None,
-        };
-        self.send_refusal(&ticket.surroundings(), body.as_deref(), refused);
+        let kept = ticket.kept.take().filter(|_| ticket.body == Body::Here);
+        self.send_refusal(&ticket.surroundings(), kept.as_ref().map(|kept| kept.bytes.as_slice()), refused);
         ticket.stage = Stage::Answered;
     }
 

@@ -60,7 +60,14 @@ fn read(call: &mut Call<'_>) -> Vec<(String, Vec<u8>)> {
         REQUEST => call.host().current().map(|request| request.head.clone()).unwrap_or_default(),
         RESPONSE => {
             let status = call.host().current().and_then(|request| request.status).unwrap_or_default();
-            vec![(":status".to_owned(), status.to_string().into_bytes())]
+            let head = [
+                (":status", status.to_string()),
+                ("content-type", "application/json".to_owned()),
+                ("content-length", "1234".to_owned()),
+                ("date", "Sun, 29 Nov 2026 12:00:00 GMT".to_owned()),
+                ("x-envoy-upstream-service-time", "3".to_owned()),
+            ];
+            head.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec()
         }
         LEDGER_ANSWER => vec![
             (":status".to_owned(), b"200".to_vec()),

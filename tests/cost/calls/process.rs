@@ -44,7 +44,8 @@ pub fn answer(call: &mut Call<'_>, name: &str) -> Option<Status> {
                     Some(status) => i64::from(status).to_le_bytes().to_vec(),
                     None => return Some(Status::NotFound),
                 },
-                "upstream\0address" => b"127.0.0.1:80".to_vec(),
+                "upstream\0local_address" => b"127.0.0.1:80".to_vec(),
+                "response\0code_details" => b"via_upstream".to_vec(),
                 _ => return Some(Status::NotFound),
             };
             call.give(2, &value);

@@ -272,7 +272,7 @@ fn a_steady_caller_never_waits_once_the_lease_has_grown() {
                 Arrival::Waits => waited += 1,
                 decided @ Arrival::Decided(_) => {
                     let charge = charge(decided);
-                    gate.finish(&charge, |_| End::Answered(200));
+                    gate.finish(&charge, &End::answered(200));
                 }
             }
         }
@@ -366,8 +366,8 @@ fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
     assert_eq!(charge_2.purse, Purse::Credit);
     let Arrival::Decided(outcome) = arrive(&mut gate, 2_002, 3, "/", &key()) else { panic!() };
     assert_eq!(refused_with(&outcome), Some(RefusalCode::LedgerUnavailable));
-    gate.finish(charge_1, |_| End::Answered(200));
-    gate.finish(&charge_2, |_| End::Answered(503));
+    gate.finish(charge_1, &End::answered(200));
+    gate.finish(&charge_2, &End::answered(503));
     talk(&mut gate, &mut bank, 2_500);
     runs(&mut gate, 2_550, 4_000);
     talk(&mut gate, &mut bank, 4_000);
@@ -382,7 +382,7 @@ fn what_lies_idle_goes_back_and_a_lost_message_is_said_again() {
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
-    gate.finish(charge, |_| End::Answered(200));
+    gate.finish(charge, &End::answered(200));
     for ms in (50..5_000).step_by(50) {
         talk(&mut gate, &mut bank, ms);
     }
@@ -425,7 +425,7 @@ fn when_the_leader_is_gone_another_worker_reports_what_it_left() {
     talk(&mut first, &mut bank, 0);
     talk(&mut second, &mut bank, 10);
     let charge = charge(arrive(&mut second, 20, 1, "/", &key()));
-    second.finish(&charge, |_| End::Answered(200));
+    second.finish(&charge, &End::answered(200));
     drop(first);
     for ms in (50..12_000).step_by(50) {
         talk(&mut second, &mut bank, ms);
@@ -443,16 +443,16 @@ fn a_charge_is_released_once_when_the_upstream_fails_and_kept_otherwise() {
     let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
     let lease = |gate: &Gate<Memory>| shared::read(&gate.memory, charge.holder.lease()).unwrap();
     let before = lease(&gate).spendable(at(1));
-    assert_eq!(gate.finish(charge, |_| End::Answered(503)), Credits::ZERO);
+    assert_eq!(gate.finish(charge, &End::answered(503)), Credits::ZERO);
     assert_eq!(lease(&gate).spendable(at(1)), before.saturating_add(credits(1)));
     for (end, charged) in
-        [(End::Answered(200), 1), (End::Answered(500), 1), (End::Cut, 1), (End::NeverAsked, 0)]
+        [(End::answered(200), 1), (End::answered(500), 1), (End::Cut, 1), (End::NeverAsked, 0)]
     {
         let Arrival::Decided(Outcome::Pass(Passage::Paid(charge))) = arrive(&mut gate, 2, 1, "/", &key())
         else {
             panic!()
         };
-        assert_eq!(gate.finish(&charge, |_| end), credits(charged), "{end:?}");
+        assert_eq!(gate.finish(&charge, &end), credits(charged), "{end:?}");
     }
     assert_eq!(gate.take_counters().refunds, 2);
 }
@@ -523,7 +523,7 @@ fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all
     arrive(&mut leader, 0, 1, "/", &key());
     let resolutions = talk(&mut leader, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
-    leader.finish(paid, |_| End::Answered(200));
+    leader.finish(paid, &End::answered(200));
     leader.tick(at(19_500));
     // The lease runs out. The other worker finds that first, and nothing is left to open the next.
     bank.refuse = Some(RefusalCode::InsufficientFunds);
@@ -545,7 +545,7 @@ fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all
     let answer = bank.answer(&message.body);
     let resolutions = other.answered(at(21_106), message.id, Some(answer));
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
-    other.finish(paid, |_| End::Answered(200));
+    other.finish(paid, &End::answered(200));
     other.tick(at(21_400));
     for ms in (21_450..32_000).step_by(50) {
         talk(&mut leader, &mut bank, ms);

@@ -1,7 +1,8 @@
 //! Reading one rule of the price list, and the defaults that the top level sets for all of them.
 
 use super::reader::{Field, Object};
-use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, StatusSet, deprecation};
+use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, deprecation};
+use crate::decide::refunds::{GRPC_CODES, Refunds};
 use crate::decide::refusal::dialect::{self, Dialect};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::MAX_PRODUCT_BYTES;
@@ -14,12 +15,14 @@ pub(super) const OTHERWISE: &str = "otherwise";
 const PATIENCE_MS: u32 = 2_000;
 
 const PRICE: &str = "a decimal string such as \"1\" or \"0.5\", or \"free\"";
-const STATUS: &str = "a status from 100 to 599, or a class such as \"5xx\"";
+const REFUND: &str = "a status from 100 to 599, a class such as \"5xx\", \"grpc:\" with a code other than OK such as \"grpc:UNAVAILABLE\", or \"unserved\"";
+/// Before the name of a gRPC code.
+const GRPC: &str = "grpc:";
 
 /// What a rule takes over where it says nothing itself.
 #[derive(Clone, Copy)]
 pub(super) struct Defaults {
-    refund_on: StatusSet,
+    refund_on: Refunds,
     on_ledger_error: OnLedgerError,
     patience_ms: u32,
     shadow: bool,
@@ -29,12 +32,8 @@ pub(super) struct Defaults {
 
 impl Defaults {
     pub(super) fn read(object: &Object<'_>) -> Self {
-        let mut gateway_failures = StatusSet::default();
-        for status in [502, 503, 504] {
-            gateway_failures.insert(status);
-        }
         let mut defaults = Self {
-            refund_on: gateway_failures,
+            refund_on: Refunds::usual(),
             on_ledger_error: OnLedgerError::Refuse,
             patience_ms: PATIENCE_MS,
             shadow: false,
@@ -48,7 +47,7 @@ impl Defaults {
     #[inline(never)]
     fn override_by(&mut self, object: &Object<'_>) {
         if let Some(field) = object.optional("refund_on") {
-            self.refund_on = read_statuses(&field);
+            self.refund_on = read_refunds(&field);
         }
         if let Some(field) = object.optional("on_ledger_error") {
             self.on_ledger_error = read_on_ledger_error(&field);
@@ -199,20 +198,38 @@ fn read_price(field: &Field<'_>) -> Option<Credits> {
     None
 }
 
-fn read_statuses(field: &Field<'_>) -> StatusSet {
-    let mut statuses = StatusSet::default();
+fn read_refunds(field: &Field<'_>) -> Refunds {
+    let mut refunds = Refunds::default();
     for item in field.list(100) {
-        let (first, more) = match item.as_str().map(str::as_bytes) {
-            Some([class @ b'1'..=b'5', b'x', b'x']) => (u16::from(class - b'0') * 100, 99),
-            _ => (item.whole().and_then(|status| u16::try_from(status).ok()).unwrap_or(0), 0),
-        };
-        if (100..=599).contains(&first) {
-            (first..=first + more).for_each(|status| statuses.insert(status));
-        } else {
-            item.wrong_value(STATUS);
+        match item.as_str() {
+            Some("unserved") => refunds.add_unserved(),
+            Some(text) if text.starts_with(GRPC) => match grpc_code(text) {
+                Some(code) => refunds.add_grpc(code),
+                None => item.wrong_value(REFUND),
+            },
+            text => add_statuses(&item, text, &mut refunds),
         }
     }
-    statuses
+    refunds
+}
+
+/// The number of a gRPC code by its name. OK is no reason to release anything.
+fn grpc_code(text: &str) -> Option<u8> {
+    let name = text.strip_prefix(GRPC)?;
+    let code = GRPC_CODES.iter().skip(1).position(|code| *code == name)?;
+    u8::try_from(code + 1).ok()
+}
+
+fn add_statuses(item: &Field<'_>, text: Option<&str>, refunds: &mut Refunds) {
+    let (first, more) = match text.map(str::as_bytes) {
+        Some([class @ b'1'..=b'5', b'x', b'x']) => (u16::from(class - b'0') * 100, 99),
+        _ => (item.whole().and_then(|status| u16::try_from(status).ok()).unwrap_or(0), 0),
+    };
+    if (100..=599).contains(&first) {
+        (first..=first + more).for_each(|status| refunds.add_status(status));
+    } else {
+        item.wrong_value(REFUND);
+    }
 }
 
 fn read_on_ledger_error(field: &Field<'_>) -> OnLedgerError {

@@ -28,10 +28,14 @@ fn a_full_configuration_is_read() {
     assert_eq!(settings.identities[0], Identity::Header("x-api-key".into()));
     let rule = &settings.rules[1];
     assert_eq!((rule.name.as_str(), rule.price), ("rule-2", Some(Credits::from_micros(500_000))));
-    assert!(rule.refund_on.contains(404) && rule.refund_on.contains(599) && !rule.refund_on.contains(403));
+    assert!(
+        rule.refund_on.has_status(404) && rule.refund_on.has_status(599) && !rule.refund_on.has_status(403)
+    );
     assert_eq!(rule.on_ledger_error, OnLedgerError::AllowUpTo(Credits::from_micros(10_000_000)));
     assert_eq!((rule.patience_ms, rule.shadow), (50, true));
-    assert!(settings.otherwise.refund_on.contains(503) && !settings.otherwise.refund_on.contains(500));
+    let usual = settings.otherwise.refund_on;
+    assert!(usual.has_status(503) && !usual.has_status(500) && usual.has_unserved());
+    assert!(usual.has_grpc(14) && !usual.has_grpc(13));
     assert!(settings.forward.account && !settings.forward.charge);
 }
 

@@ -43,7 +43,7 @@ fn a_plan_has_prices_of_its_own_for_strangers_and_for_known_payers() {
     assert_eq!(charge.price, credits(10), "the first question named the rule's price");
     let known = charge_of(&mut gate, "/chat");
     assert_eq!(known.price, credits(3));
-    assert_eq!(gate.finish(&known, |_| End::Answered(200)), credits(3));
+    assert_eq!(gate.finish(&known, &End::answered(200)), credits(3));
     assert_eq!(charge_of(&mut gate, "/").price, credits(1), "a rule without a product is in every plan");
     let refusal = refused(arrive(&mut gate, 3, 4, "/video", &key()));
     assert_eq!(refusal.code, RefusalCode::PlanExcludesRoute);
@@ -141,7 +141,7 @@ fn all_workers_together_admit_no_more_than_the_rate_and_who_is_turned_away_pays_
         match arrive(gate, ms, 2, "/cheap", &key()) {
             Arrival::Decided(Outcome::Pass(Passage::Paid(charge))) => {
                 admitted += 1;
-                gate.finish(&charge, |_| End::Answered(200));
+                gate.finish(&charge, &End::answered(200));
             }
             other => assert_eq!(refused(other).code, RefusalCode::RateLimited),
         }
@@ -171,18 +171,18 @@ fn only_so_many_requests_are_under_way_whatever_becomes_of_them() {
     let second = charge(arrive(&mut gate, 1, 2, "/", &key()));
     let full = |gate: &mut Gate<Memory>| refused(arrive(gate, 2, 3, "/", &key())).code;
     assert_eq!(full(&mut gate), RefusalCode::RateLimited);
-    gate.finish(&first, |_| End::Answered(200));
+    gate.finish(&first, &End::answered(200));
     let third = charge(arrive(&mut gate, 3, 4, "/", &key()));
     assert_eq!(full(&mut gate), RefusalCode::RateLimited);
-    gate.finish(&second, |_| End::Answered(503));
+    gate.finish(&second, &End::answered(503));
     let fourth = charge(arrive(&mut gate, 4, 5, "/", &key()));
     assert_eq!(full(&mut gate), RefusalCode::RateLimited);
     gate.cancel(&third);
-    gate.finish(&fourth, |_| End::NeverAsked);
+    gate.finish(&fourth, &End::NeverAsked);
     let both = [5, 6].map(|context| charge(arrive(&mut gate, 5, context, "/", &key())));
     assert_eq!(full(&mut gate), RefusalCode::RateLimited);
     for charge in &both {
-        gate.finish(charge, |_| End::Answered(200));
+        gate.finish(charge, &End::answered(200));
     }
 }
 

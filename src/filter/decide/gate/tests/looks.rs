@@ -34,11 +34,11 @@ fn is_refused(gate: &mut Gate<Memory>, now: u64) -> bool {
 #[test]
 fn what_a_worker_gives_back_it_sells_at_once_and_another_one_a_moment_later() {
     let ([mut one, mut other], _, charge) = workers();
-    one.finish(&charge, |_| End::Answered(503));
+    one.finish(&charge, &End::answered(503));
     assert!(is_refused(&mut other, 69), "it has looked 49 ms ago");
     assert!(!is_refused(&mut one, 69));
     let ([mut one, mut other], _, charge) = workers();
-    one.finish(&charge, |_| End::Answered(503));
+    one.finish(&charge, &End::answered(503));
     assert!(!is_refused(&mut other, 70));
 }
 

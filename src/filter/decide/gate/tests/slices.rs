@@ -23,7 +23,7 @@ fn a_rich_payer_is_served_from_a_slice_and_what_is_left_of_it_comes_back() {
     let more: Vec<_> =
         (0..3).map(|context| charge(arrive(&mut gate, 11, context, "/cheap", &key()))).collect();
     for charge in more.iter().chain([&first]) {
-        assert_eq!(gate.finish(charge, |_| End::Answered(200)), CHEAP);
+        assert_eq!(gate.finish(charge, &End::answered(200)), CHEAP);
     }
     assert_eq!(memory.get(&name).unwrap(), cut, "three requests, and the lease was left alone");
     gate.tick(at(300));
@@ -67,7 +67,7 @@ fn a_worker_that_leaves_takes_nothing_with_it() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(1_000));
     let (name, charge) = rich(&mut gate, &mut bank);
-    gate.finish(&charge, |_| End::Answered(200));
+    gate.finish(&charge, &End::answered(200));
     gate.leave();
     let lease = shared::read(&memory, &name).unwrap();
     assert_eq!((lease.spent, lease.held, lease.sliced), (CHEAP, credits(1), Credits::ZERO));

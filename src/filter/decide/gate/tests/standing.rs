@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::decide::account_view::{PATH, View};
+use crate::decide::ending::Answer;
 use faregate_protocol::exchange::{Pricing, Product, Quota, Rate};
 
 fn told(warn_below: Option<Credits>) -> Standing {
@@ -66,7 +67,7 @@ fn each_answer_tells_what_was_charged_and_what_is_left() {
     for left in (80..100).rev() {
         let charge = pay(&mut gate, &mut bank, 1, "/");
         from_slices += i32::from(charge.left.is_positive());
-        let headers = gate.show(at(1_501), &charge, Some(200));
+        let headers = gate.show(at(1_501), &charge, Answer::default());
         assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "1");
         assert_eq!(header(&headers, "x-faregate-balance").unwrap(), left.to_string());
         assert_eq!(header(&headers, "ratelimit").unwrap(), format!(r#""plan";r={left};t=1799"#));
@@ -74,11 +75,11 @@ fn each_answer_tells_what_was_charged_and_what_is_left() {
             header(&headers, "ratelimit-policy").unwrap(),
             r#""plan";q=1000;w=3600;qu="credits", "rate";q=2;w=1"#
         );
-        gate.finish(&charge, |_| End::Answered(200));
+        gate.finish(&charge, &End::answered(200));
     }
     assert_eq!(from_slices, 0, "limits leave no room for slices here");
     let charge = pay(&mut gate, &mut bank, 1, "/");
-    let headers = gate.show(at(2), &charge, Some(503));
+    let headers = gate.show(at(2), &charge, Answer { status: 503, ..Answer::default() });
     assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "0", "it will be refunded");
     assert_eq!(header(&headers, "x-faregate-balance").unwrap(), "80");
 }
@@ -91,9 +92,9 @@ fn what_is_sold_from_a_slice_is_told_as_exactly() {
     for sold in 1..=400 {
         let charge = pay(&mut gate, &mut bank, sold, "/");
         from_slices += i32::from(charge.left.is_positive());
-        let headers = gate.show(at(sold), &charge, Some(200));
+        let headers = gate.show(at(sold), &charge, Answer::default());
         assert_eq!(header(&headers, "x-faregate-balance").unwrap(), (100_000 - sold).to_string());
-        gate.finish(&charge, |_| End::Answered(200));
+        gate.finish(&charge, &End::answered(200));
         talk(&mut gate, &mut bank, sold);
     }
     assert!(from_slices > 100, "{from_slices} of 400 were sold from slices");
@@ -111,8 +112,11 @@ fn who_has_little_left_is_warned_and_counted_once_until_it_has_more() {
                 for _ in 0..requests {
                     let charge = pay(gate, bank, now, "/");
                     assert!(gate.shows(&charge));
-                    warnings.push(header(&gate.show(at(now), &charge, Some(200)), "x-faregate-low-balance"));
-                    gate.finish(&charge, |_| End::Answered(200));
+                    warnings.push(header(
+                        &gate.show(at(now), &charge, Answer::default()),
+                        "x-faregate-low-balance",
+                    ));
+                    gate.finish(&charge, &End::answered(200));
                 }
                 warnings
             };
@@ -135,9 +139,9 @@ fn what_a_rule_calls_low_counts_more_than_what_the_plan_does() {
         (gate(&Memory::default(), &json!({"warn_below": "5"})), bank(20, Some(credits(17))));
     for left in (2..20).rev() {
         let charge = pay(&mut gate, &mut bank, 1, "/");
-        let warning = header(&gate.show(at(1), &charge, Some(200)), "x-faregate-low-balance");
+        let warning = header(&gate.show(at(1), &charge, Answer::default()), "x-faregate-low-balance");
         assert_eq!(warning.is_some(), left < 5, "{left} are left");
-        gate.finish(&charge, |_| End::Answered(200));
+        gate.finish(&charge, &End::answered(200));
     }
 }
 
@@ -146,7 +150,7 @@ fn nothing_is_shown_that_nobody_asked_for() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(20, None));
     let charge = pay(&mut gate, &mut bank, 1, "/");
     assert!(!gate.shows(&charge));
-    assert_eq!(gate.show(at(1), &charge, Some(200)), []);
+    assert_eq!(gate.show(at(1), &charge, Answer::default()), []);
 }
 
 #[test]
@@ -208,7 +212,7 @@ fn one_who_looks_all_the_time_costs_a_question_per_second() {
 fn what_was_paid_meanwhile_shows_at_once() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
     let charge = pay(&mut gate, &mut bank, 1, "/");
-    gate.finish(&charge, |_| End::Answered(200));
+    gate.finish(&charge, &End::answered(200));
     let view = shown(&look(&mut gate, 2, 1, &key()));
     assert_eq!(view["balance"], "49");
 }
