@@ -11,11 +11,14 @@ use faregate_protocol::exchange::{
     MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, ShadowLine, UsageLine, UsageReport,
 };
 use faregate_protocol::{Credits, RefusalCode};
+use std::collections::VecDeque;
 
 /// A report is sent by itself when it has been waiting this long (ms).
 const PATIENCE_MS: u64 = 5_000;
 /// The most lines kept while the ledger is away; what comes on top is counted as dropped.
 const MAX_LINES: usize = 20_000;
+/// The most reports taken over from workers who are gone; what comes on top is counted as dropped.
+const MAX_INHERITED: usize = 4_000;
 /// Stands for all callers without a known key; no key's identifier is empty.
 pub(super) const NOBODY: &str = "";
 
@@ -41,7 +44,9 @@ pub struct Tally {
     count: usize,
     unstored: Option<UsageReport>,
     /// What workers left who are gone.
-    inherited: Vec<UsageReport>,
+    inherited: VecDeque<UsageReport>,
+    /// Whether those go out one right after the other: as long as the ledger stores them.
+    hurries: bool,
     riding: bool,
 }
 
@@ -64,7 +69,8 @@ impl Tally {
             lines: Table::default(),
             count: 0,
             unstored: None,
-            inherited: Vec::new(),
+            inherited: VecDeque::new(),
+            hurries: false,
             riding: false,
         }
     }
@@ -122,7 +128,7 @@ impl Tally {
     pub fn is_due(&self, now: Moment) -> bool {
         let waits = !self.is_empty();
         let full = self.count >= MAX_USAGE_LINES;
-        waits && !self.riding && (full || now.millis_since(self.since) >= PATIENCE_MS)
+        waits && !self.riding && (full || self.hurries || now.millis_since(self.since) >= PATIENCE_MS)
     }
 
     /// Whether anything is left to report.
@@ -135,9 +141,9 @@ impl Tally {
         if self.riding {
             return None;
         }
-        if self.unstored.is_none() && !self.inherited.is_empty() {
+        if self.unstored.is_none() {
             // In their order: the ledger takes no number below the last.
-            self.unstored = Some(self.inherited.remove(0));
+            self.unstored = self.inherited.pop_front();
         }
         if self.unstored.is_none() && !self.lines.is_empty() {
             self.seq = self.seq.saturating_add(1);
@@ -168,9 +174,14 @@ impl Tally {
         self.unstored.clone()
     }
 
-    /// Takes over a report of one who is gone.
-    pub fn inherit(&mut self, report: UsageReport) {
-        self.inherited.push(report);
+    /// Takes over a report of one who is gone, to be sent at once. Returns false when there was no room for it.
+    pub fn inherit(&mut self, report: UsageReport) -> bool {
+        let room = self.inherited.len() < MAX_INHERITED;
+        if room {
+            self.inherited.push_back(report);
+            self.hurries = true;
+        }
+        room
     }
 
     /// Gives away all that isn't known to be stored, in reports.
@@ -192,6 +203,8 @@ impl Tally {
         if self.unstored.as_ref().is_some_and(|report| stored >= Some(report.seq)) {
             self.unstored = None;
         }
+        // A ledger that doesn't store is not asked more often than usual.
+        self.hurries = self.unstored.is_none() && !self.inherited.is_empty();
     }
 }
 
