@@ -94,7 +94,8 @@ fn connection_manager(site: &Site<'_>) -> Value {
                 "log_format": { "json_format": {
                     "time": "%START_TIME%",
                     "method": "%REQ(:METHOD)%",
-                    "path": "%REQ(:PATH)%",
+                    // Never the query, in which callers may put a key.
+                    "path": "%PATH(NQ)%",
                     "status": "%RESPONSE_CODE%",
                     "duration_ms": "%DURATION%",
                     "details": "%RESPONSE_CODE_DETAILS%",
