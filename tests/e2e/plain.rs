@@ -2,6 +2,7 @@
 
 mod compose;
 mod ecds;
+mod limits;
 mod logs;
 mod mtls;
 mod remote;
