@@ -15,10 +15,9 @@ use std::collections::VecDeque;
 
 /// A report is sent by itself when it has been waiting this long (ms).
 const PATIENCE_MS: u64 = 5_000;
-/// The most lines kept while the ledger is away; what comes on top is counted as dropped.
+/// The most lines kept while the ledger is away, and as many of workers who are gone; what comes on top is counted as
+/// dropped.
 const MAX_LINES: usize = 20_000;
-/// The most reports taken over from workers who are gone; what comes on top is counted as dropped.
-const MAX_INHERITED: usize = 4_000;
 /// Stands for all callers without a known key; no key's identifier is empty.
 pub(super) const NOBODY: &str = "";
 
@@ -45,6 +44,7 @@ pub struct Tally {
     unstored: Option<UsageReport>,
     /// What workers left who are gone.
     inherited: VecDeque<UsageReport>,
+    inherited_lines: usize,
     /// Whether those go out one right after the other: as long as the ledger stores them.
     hurries: bool,
     riding: bool,
@@ -70,6 +70,7 @@ impl Tally {
             count: 0,
             unstored: None,
             inherited: VecDeque::new(),
+            inherited_lines: 0,
             hurries: false,
             riding: false,
         }
@@ -144,6 +145,8 @@ impl Tally {
         if self.unstored.is_none() {
             // In their order: the ledger takes no number below the last.
             self.unstored = self.inherited.pop_front();
+            let lines = self.unstored.as_ref().map_or(0, |report| report.lines.len() + report.shadow.len());
+            self.inherited_lines -= lines;
         }
         if self.unstored.is_none() && !self.lines.is_empty() {
             self.seq = self.seq.saturating_add(1);
@@ -176,8 +179,10 @@ impl Tally {
 
     /// Takes over a report of one who is gone, to be sent at once. Returns false when there was no room for it.
     pub fn inherit(&mut self, report: UsageReport) -> bool {
-        let room = self.inherited.len() < MAX_INHERITED;
+        let lines = self.inherited_lines + report.lines.len() + report.shadow.len();
+        let room = lines <= MAX_LINES;
         if room {
+            self.inherited_lines = lines;
             self.inherited.push_back(report);
             self.hurries = true;
         }
@@ -230,6 +235,25 @@ mod tests {
         assert!(lines.iter().all(|line| line.credits <= most), "{lines:?}");
         let sum = lines.iter().fold(Credits::ZERO, |sum, line| sum.saturating_add(line.credits));
         assert_eq!((lines.len(), sum.micros()), (3, 2 * most.micros() + 1));
+    }
+
+    #[test]
+    fn of_workers_who_are_gone_no_more_is_taken_over_than_one_may_keep() {
+        let config = json!({
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+        });
+        let settings = Settings::from_value(&config).unwrap();
+        let (mut heir, mut gone) = (Tally::new("heir".into()), Tally::new("gone".into()));
+        for key in 0..MAX_LINES {
+            assert!(gone.count(Moment::ZERO, &format!("key_{key}"), 0, Fate::Released));
+        }
+        let reports = gone.leave(&settings);
+        assert!(reports.iter().all(|report| heir.inherit(report.clone())));
+        assert!(!heir.inherit(reports[0].clone()), "it is full");
+        let sent = heir.board(&settings).unwrap();
+        heir.alight(Moment::ZERO, Some(sent.seq));
+        assert!(heir.inherit(reports[0].clone()), "there is room for as much as was sent");
+        assert!(!heir.inherit(reports[0].clone()));
     }
 
     #[test]

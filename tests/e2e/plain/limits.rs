@@ -142,3 +142,23 @@ fn every_listener_that_ships_says_how_many_connections_there_may_be_and_how_long
         }
     }
 }
+
+#[test]
+fn what_meshes_make_of_listeners_has_these_limits_too() {
+    let policies = yaml::file("envoy/gateway-api/gateway.yaml");
+    let policy = policies.iter().find(|it| it["kind"] == "ClientTrafficPolicy").expect("a policy");
+    let spec = &policy["spec"];
+    assert_eq!(spec["connection"]["connectionLimit"]["value"], 10_000);
+    assert_eq!(seconds(&spec["timeout"]["http"]["idleTimeout"]), 75);
+    for file in ["envoy/istio/ingress-gateway-token.yaml", "envoy/istio/sidecar.yaml"] {
+        let deployment =
+            yaml::file(file).into_iter().find(|it| it["kind"] == "Deployment").expect("a deployment");
+        let set = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+            .as_array()
+            .expect("variables")
+            .clone();
+        let value = |name: &str| set.iter().find(|it| it["name"] == name).map(|it| it["value"].clone());
+        assert_eq!(value("ISTIO_META_IDLE_TIMEOUT"), Some("75s".into()), "{file}");
+        assert_eq!(value("ISTIO_META_GLOBAL_DOWNSTREAM_MAX_CONNECTIONS"), Some("10000".into()), "{file}");
+    }
+}
