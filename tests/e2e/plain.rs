@@ -2,6 +2,8 @@
 
 mod compose;
 mod ecds;
+mod limits;
+mod logs;
 mod mtls;
 mod remote;
 

@@ -162,7 +162,8 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    async fn start() -> Self {
+    /// One as the files say.
+    pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 

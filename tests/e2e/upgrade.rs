@@ -1,5 +1,7 @@
 //! Upgrades under steady paid traffic: nothing that was paid is refused, and what was served is what was charged.
 
+mod changes;
+
 use harness::{
     Bank, Gateway, Run, Setup, Steady, Tally, Upstream, World, envoy_config, eventually, filter, free_port,
 };
@@ -84,15 +86,19 @@ impl Ground {
         assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{tally:?} {others:?}");
         self.bank.run(&["recall"]);
         self.bank.nothing_is_held().await;
-        let (mut spent, mut used) = (0, 0);
+        let spent = self.spent().await;
+        assert_eq!((tally.get(&200), self.upstream.served()), (Some(&spent), spent), "charged is served");
+        eventually("usage says the same", Duration::from_secs(15), async || self.used().await >= spent).await;
+        assert_eq!(self.used().await, spent, "usage is served");
+        self.bank.audit().await;
+    }
+
+    async fn spent(&self) -> u64 {
+        let mut spent = 0;
         for account in ["a", "b"] {
             spent += self.bank.balance(account, "spent").await.parse::<u64>().expect("whole credits");
         }
-        assert_eq!((tally.get(&200), self.upstream.served()), (Some(&spent), spent), "charged is served");
-        eventually("usage says the same", Duration::from_secs(15), async || self.used().await >= spent).await;
-        used += self.used().await;
-        assert_eq!(used, spent, "usage is served");
-        self.bank.audit().await;
+        spent
     }
 
     async fn used(&self) -> u64 {

@@ -39,6 +39,7 @@ const CUSTOM = {
     "gateway.networking.k8s.io/v1/HTTPRoute",
   ],
   "envoy-gateway": [
+    "gateway.envoyproxy.io/v1alpha1/ClientTrafficPolicy",
     "gateway.envoyproxy.io/v1alpha1/EnvoyExtensionPolicy",
     "gateway.envoyproxy.io/v1alpha1/EnvoyPatchPolicy",
     "gateway.envoyproxy.io/v1alpha1/EnvoyProxy",

@@ -189,12 +189,13 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// Notes whose leases have news. The first in a while is given time to be followed by more.
+    /// Notes whose leases have news. The first in a while is given time to be followed by more; but not when the lead was
+    /// just taken over, for what is news then has waited already.
     fn read_news(&mut self, now: Moment) {
         if !self.beat.leads {
             return;
         }
-        let quiet = self.beat.live.is_empty();
+        let quiet = self.beat.live.is_empty() && self.beat.roll_at == u32::MAX;
         for _ in 0..AT_ONCE {
             let Some(lease) = self.memory.pop_news() else {
                 break;

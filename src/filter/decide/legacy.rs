@@ -21,27 +21,32 @@ impl<M: SharedMemory> Gate<M> {
     /// Leaves the usage that isn't known to be stored to whoever leads.
     pub(super) fn bequeath(&mut self) {
         let name = self.names.legacy();
-        let mut text = Vec::new();
-        for report in self.usage.leave(&self.settings) {
-            // JSON has no line ends of its own, so they part the reports.
-            text.extend(serde_json::to_vec(&report).unwrap_or_default());
-            text.push(b'\n');
-        }
-        if text.is_empty() {
+        let reports = self.usage.leave(&self.settings);
+        if reports.is_empty() {
             return;
         }
+        let mut dropped = 0;
         let left = (0..TRIES).any(|_| {
             let (mut all, stamp) = match self.memory.get(&name) {
                 Some((all, stamp)) => (all, Some(stamp)),
                 None => (Vec::new(), None),
             };
-            all.extend_from_slice(&text);
-            all.len() <= MAX_BYTES && self.memory.swap(&name, &all, stamp)
+            dropped = 0;
+            for report in &reports {
+                let text = serde_json::to_vec(report).unwrap_or_default();
+                if all.len() + text.len() < MAX_BYTES {
+                    // JSON has no line ends of its own, so they part the reports.
+                    all.extend(text);
+                    all.push(b'\n');
+                } else {
+                    dropped += 1;
+                }
+            }
+            self.memory.swap(&name, &all, stamp)
         });
+        self.counters.usage_dropped += if left { dropped } else { reports.len() as u64 };
         if left {
             self.memory.push_news(&name);
-        } else {
-            self.counters.usage_dropped += 1;
         }
     }
 
@@ -57,7 +62,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         for line in text.split(|byte| *byte == b'\n') {
             if let Some(report) = json::parse(line).ok().as_ref().and_then(report) {
-                self.usage.inherit(report);
+                self.counters.usage_dropped += u64::from(!self.usage.inherit(report));
             }
         }
     }

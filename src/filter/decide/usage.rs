@@ -11,10 +11,12 @@ use faregate_protocol::exchange::{
     MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, ShadowLine, UsageLine, UsageReport,
 };
 use faregate_protocol::{Credits, RefusalCode};
+use std::collections::VecDeque;
 
 /// A report is sent by itself when it has been waiting this long (ms).
 const PATIENCE_MS: u64 = 5_000;
-/// The most lines kept while the ledger is away; what comes on top is counted as dropped.
+/// The most lines kept while the ledger is away, and as many of workers who are gone; what comes on top is counted as
+/// dropped.
 const MAX_LINES: usize = 20_000;
 /// Stands for all callers without a known key; no key's identifier is empty.
 pub(super) const NOBODY: &str = "";
@@ -41,7 +43,10 @@ pub struct Tally {
     count: usize,
     unstored: Option<UsageReport>,
     /// What workers left who are gone.
-    inherited: Vec<UsageReport>,
+    inherited: VecDeque<UsageReport>,
+    inherited_lines: usize,
+    /// Whether those go out one right after the other: as long as the ledger stores them.
+    hurries: bool,
     riding: bool,
 }
 
@@ -64,7 +69,9 @@ impl Tally {
             lines: Table::default(),
             count: 0,
             unstored: None,
-            inherited: Vec::new(),
+            inherited: VecDeque::new(),
+            inherited_lines: 0,
+            hurries: false,
             riding: false,
         }
     }
@@ -122,7 +129,7 @@ impl Tally {
     pub fn is_due(&self, now: Moment) -> bool {
         let waits = !self.is_empty();
         let full = self.count >= MAX_USAGE_LINES;
-        waits && !self.riding && (full || now.millis_since(self.since) >= PATIENCE_MS)
+        waits && !self.riding && (full || self.hurries || now.millis_since(self.since) >= PATIENCE_MS)
     }
 
     /// Whether anything is left to report.
@@ -135,9 +142,11 @@ impl Tally {
         if self.riding {
             return None;
         }
-        if self.unstored.is_none() && !self.inherited.is_empty() {
+        if self.unstored.is_none() {
             // In their order: the ledger takes no number below the last.
-            self.unstored = Some(self.inherited.remove(0));
+            self.unstored = self.inherited.pop_front();
+            let lines = self.unstored.as_ref().map_or(0, |report| report.lines.len() + report.shadow.len());
+            self.inherited_lines -= lines;
         }
         if self.unstored.is_none() && !self.lines.is_empty() {
             self.seq = self.seq.saturating_add(1);
@@ -168,9 +177,16 @@ impl Tally {
         self.unstored.clone()
     }
 
-    /// Takes over a report of one who is gone.
-    pub fn inherit(&mut self, report: UsageReport) {
-        self.inherited.push(report);
+    /// Takes over a report of one who is gone, to be sent at once. Returns false when there was no room for it.
+    pub fn inherit(&mut self, report: UsageReport) -> bool {
+        let lines = self.inherited_lines + report.lines.len() + report.shadow.len();
+        let room = lines <= MAX_LINES;
+        if room {
+            self.inherited_lines = lines;
+            self.inherited.push_back(report);
+            self.hurries = true;
+        }
+        room
     }
 
     /// Gives away all that isn't known to be stored, in reports.
@@ -192,6 +208,8 @@ impl Tally {
         if self.unstored.as_ref().is_some_and(|report| stored >= Some(report.seq)) {
             self.unstored = None;
         }
+        // A ledger that doesn't store is not asked more often than usual.
+        self.hurries = self.unstored.is_none() && !self.inherited.is_empty();
     }
 }
 
@@ -217,6 +235,25 @@ mod tests {
         assert!(lines.iter().all(|line| line.credits <= most), "{lines:?}");
         let sum = lines.iter().fold(Credits::ZERO, |sum, line| sum.saturating_add(line.credits));
         assert_eq!((lines.len(), sum.micros()), (3, 2 * most.micros() + 1));
+    }
+
+    #[test]
+    fn of_workers_who_are_gone_no_more_is_taken_over_than_one_may_keep() {
+        let config = json!({
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+        });
+        let settings = Settings::from_value(&config).unwrap();
+        let (mut heir, mut gone) = (Tally::new("heir".into()), Tally::new("gone".into()));
+        for key in 0..MAX_LINES {
+            assert!(gone.count(Moment::ZERO, &format!("key_{key}"), 0, Fate::Released));
+        }
+        let reports = gone.leave(&settings);
+        assert!(reports.iter().all(|report| heir.inherit(report.clone())));
+        assert!(!heir.inherit(reports[0].clone()), "it is full");
+        let sent = heir.board(&settings).unwrap();
+        heir.alight(Moment::ZERO, Some(sent.seq));
+        assert!(heir.inherit(reports[0].clone()), "there is room for as much as was sent");
+        assert!(!heir.inherit(reports[0].clone()));
     }
 
     #[test]

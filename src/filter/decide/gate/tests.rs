@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 mod acquaintances;
+mod handover;
 mod limits;
 mod looks;
 mod slices;

@@ -11,6 +11,10 @@ use std::{
     path::Path,
 };
 
+/// How many connections there may be at once. A gate to try out needs few, and must not run out of file descriptors
+/// where a process may have 1024 of them.
+const MAX_CONNECTIONS: u32 = 400;
+
 /// What the configuration depends on.
 pub struct Site<'a> {
     /// Where Envoy accepts requests.
@@ -31,11 +35,26 @@ pub fn envoy_config(site: &Site<'_>) -> Value {
     json!({
         // Part of the name by which the ledger knows this gateway.
         "node": { "id": "up", "cluster": "faregate" },
-        "admin": { "address": address("127.0.0.1", 0) },
+        "admin": { "address": address("127.0.0.1", 0), "ignore_global_conn_limit": true },
+        "overload_manager": { "resource_monitors": [{
+            "name": "envoy.resource_monitors.global_downstream_max_connections",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                "max_active_downstream_connections": MAX_CONNECTIONS,
+            },
+        }] },
         "static_resources": {
             "listeners": [{
                 "name": "gate",
                 "address": address(&site.listen.ip().to_string(), site.listen.port()),
+                // A connection on which no request begins is closed after this.
+                "listener_filters_timeout": "10s",
+                "listener_filters": [{
+                    "name": "envoy.filters.listener.http_inspector",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
+                    },
+                }],
                 "filter_chains": [{ "filters": [{
                     "name": "envoy.filters.network.http_connection_manager",
                     "typed_config": connection_manager(site),
@@ -79,7 +98,11 @@ fn connection_manager(site: &Site<'_>) -> Value {
         "merge_slashes": true,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         // An API that reads `x_faregate_account` as `x-faregate-account` must not believe a client.
-        "common_http_protocol_options": { "headers_with_underscores_action": "REJECT_REQUEST" },
+        "common_http_protocol_options": {
+            "headers_with_underscores_action": "REJECT_REQUEST",
+            "idle_timeout": "75s",
+            "max_connection_duration": "3600s",
+        },
         "http2_protocol_options": {
             "max_concurrent_streams": 100,
             "initial_stream_window_size": 65_536,
@@ -94,7 +117,8 @@ fn connection_manager(site: &Site<'_>) -> Value {
                 "log_format": { "json_format": {
                     "time": "%START_TIME%",
                     "method": "%REQ(:METHOD)%",
-                    "path": "%REQ(:PATH)%",
+                    // Never the query, in which callers may put a key.
+                    "path": "%PATH(NQ)%",
                     "status": "%RESPONSE_CODE%",
                     "duration_ms": "%DURATION%",
                     "details": "%RESPONSE_CODE_DETAILS%",
@@ -209,6 +233,23 @@ mod tests {
             r#""path_with_escaped_slashes_action":"REJECT_REQUEST""#,
             r#""headers_with_underscores_action":"REJECT_REQUEST""#,
             r#""max_concurrent_streams":100"#,
+        ] {
+            assert!(config.contains(setting), "{setting} in {config}");
+        }
+    }
+
+    #[test]
+    fn idle_connections_go_soon_and_there_are_never_too_many() {
+        let config = config("http://127.0.0.1:3000");
+        assert_eq!(config["admin"]["ignore_global_conn_limit"], true, "the gate is ended through it");
+        let config = config.to_string();
+        for setting in [
+            r#""max_active_downstream_connections":400"#,
+            r#""listener_filters_timeout":"10s""#,
+            r#""name":"envoy.filters.listener.http_inspector""#,
+            r#""request_headers_timeout":"10s""#,
+            r#""idle_timeout":"75s""#,
+            r#""max_connection_duration":"3600s""#,
         ] {
             assert!(config.contains(setting), "{setting} in {config}");
         }

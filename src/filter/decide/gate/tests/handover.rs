@@ -1,0 +1,78 @@
+//! What becomes of what a gate knows when its configuration is taken down: the next takes it over at once.
+
+use super::*;
+use faregate_protocol::exchange::UsageReport;
+
+/// A gate that sells one request, asks the bank only if it must, and is taken down.
+fn passes_by(memory: &Memory, bank: &mut Bank, ms: u64) {
+    let mut gate = gate(memory, &json!({}));
+    let paid = match arrive(&mut gate, ms, 1, "/", &key()) {
+        Arrival::Waits => talk(&mut gate, bank, ms).remove(0).outcome,
+        Arrival::Decided(outcome) => outcome,
+    };
+    let Outcome::Pass(Passage::Paid(charge)) = paid else { panic!("{paid:?}") };
+    gate.finish(&charge, |_| End::Answered(200));
+    gate.leave();
+}
+
+fn usage(bank: &Bank) -> Vec<UsageReport> {
+    bank.messages.iter().filter_map(|message| message.usage.clone()).collect()
+}
+
+#[test]
+fn what_sixty_gates_sold_that_came_and_went_is_reported_by_the_next_within_one_tick() {
+    let (memory, mut bank) = (Memory::default(), Bank::with(1_000));
+    for change in 0..60 {
+        passes_by(&memory, &mut bank, change * 40);
+    }
+    let mut last = gate(&memory, &json!({}));
+    talk(&mut last, &mut bank, 2_400);
+
+    let reports = usage(&bank);
+    let mut once: Vec<_> = reports.iter().map(|report| (report.broker.clone(), report.seq)).collect();
+    once.sort();
+    once.dedup();
+    assert_eq!((once.len(), reports.len()), (60, 60), "each once, and under its own name");
+    let lines = reports.iter().flat_map(|report| &report.lines);
+    assert_eq!(lines.map(|line| line.requests).sum::<u64>(), 60);
+    assert_eq!(bank.spent.values().sum::<i64>(), credits(60).micros(), "and what was spent with it");
+}
+
+#[test]
+fn the_next_to_lead_reports_at_once_what_was_spent() {
+    let (memory, mut bank) = (Memory::default(), Bank::with(1_000));
+    passes_by(&memory, &mut bank, 0);
+    let mut next = gate(&memory, &json!({}));
+
+    talk(&mut next, &mut bank, 50);
+
+    let beat = bank.messages.last().unwrap();
+    assert!(beat.seen.is_some(), "{beat:?}");
+    assert_eq!(bank.spent.values().sum::<i64>(), credits(1).micros());
+}
+
+#[test]
+fn a_ledger_that_fails_is_not_asked_more_often_for_what_was_taken_over() {
+    let (memory, mut bank) = (Memory::default(), Bank::with(1_000));
+    for change in 0..3 {
+        passes_by(&memory, &mut bank, change * 40);
+    }
+    let (mut next, mut asked) = (gate(&memory, &json!({})), 0);
+    for ms in (200..4_200).step_by(50) {
+        next.tick(at(ms));
+        while let Some(message) = next.next_message(at(ms)) {
+            asked += 1;
+            assert!(asked <= 8, "{asked} messages until {ms} ms");
+            assert_eq!(next.answered(at(ms), message.id, None), []);
+        }
+    }
+    assert!(asked >= 2, "it goes on trying");
+    assert_eq!(usage(&bank).len(), 0);
+    for ms in (4_200..9_500).step_by(50) {
+        talk(&mut next, &mut bank, ms);
+        if !usage(&bank).is_empty() {
+            break;
+        }
+    }
+    assert_eq!(usage(&bank).len(), 3, "and then all goes at once");
+}
