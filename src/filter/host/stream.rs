@@ -1,8 +1,9 @@
 //! One request: judged when its head arrives, closed when Envoy logs it or forgets it.
 
 use super::reply::note;
-use super::worker::{Body, Stage, Ticket, Worker};
+use super::worker::{Body, Stage, Ticket, Worker, kept};
 use super::{clock, headers};
+use crate::decide::conditional;
 use crate::decide::gate::{Arrival, Charge, End, Outcome};
 use crate::decide::identity;
 use crate::decide::refusal::dialect::Dialect;
@@ -40,7 +41,8 @@ impl Stream {
             return Action::Continue;
         }
         let headers = headers::of_request();
-        let head = Head::read(&headers);
+        let mut head = Head::read(&headers);
+        head.ends = ends;
         if head.has_ours() {
             for name in head.ours().filter_map(|name| std::str::from_utf8(name).ok()) {
                 let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
@@ -52,10 +54,16 @@ impl Stream {
         }
         let arrival = gate.arrive(clock::now(), self.context, &head, property);
         let wake = gate.take_wake();
+        let pages = !gate.settings().cors_origins.is_empty();
         drop(gate);
         let mut ticket = self.ticket.borrow_mut();
         let goes_on = match arrival {
-            Arrival::Decided(outcome @ Outcome::Pass(_)) => self.worker.carry_out(&mut ticket, outcome),
+            Arrival::Decided(outcome @ Outcome::Pass(_)) => {
+                if pages {
+                    self.note_page(&mut ticket, &head);
+                }
+                self.worker.carry_out(&mut ticket, outcome)
+            }
             arrival => {
                 self.held_back(&mut ticket, arrival, &head, ends);
                 false
@@ -99,12 +107,12 @@ impl Stream {
         };
         let (charge, rule) = match &ticket.stage {
             Stage::Paid(charge) => (Some(charge), Some(charge.rule)),
-            Stage::Free(rule) => (None, Some(*rule)),
+            Stage::Free(rule) | Stage::Preflight(rule) => (None, Some(*rule)),
             Stage::Shadow(refusal) => (None, refusal.rule),
             _ => (None, None),
         };
         if let Some(deprecated) = rule.and_then(|rule| gate.settings().rule(rule).deprecated.as_ref()) {
-            tell(&deprecated.headers);
+            tell(&deprecated.headers, &ticket);
         }
         let Some(charge) = charge else {
             return;
@@ -116,7 +124,7 @@ impl Stream {
             self.status.set(status.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()));
         }
         if shows {
-            tell(&gate.show(clock::now(), charge, self.status.get()));
+            tell(&gate.show(clock::now(), charge, self.status.get()), &ticket);
         }
     }
 
@@ -131,6 +139,7 @@ impl Stream {
                 note("decision=abandoned");
             }
             Stage::Free(_) if self.worker.log_paid => note("decision=free"),
+            Stage::Preflight(_) => note("decision=preflight"),
             // What the gate answers says in its details why.
             Stage::New | Stage::Free(_) | Stage::Answered => {}
             Stage::Refusing(refusal) => {
@@ -158,15 +167,31 @@ impl Stream {
         note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
     }
 
+    /// Notes whether it comes from a page that may read what is added to its answer.
+    #[cold]
+    #[inline(never)]
+    fn note_page(&self, ticket: &mut Ticket, head: &Head<'_>) {
+        if let Some(origin) = self.worker.gate.borrow().page(head) {
+            ticket.rare().origin = Some(origin.to_owned());
+        }
+    }
+
     /// Answers a request, or keeps what its answer will need.
     fn held_back(&self, ticket: &mut Ticket, arrival: Arrival, head: &Head<'_>, ends: bool) {
         let rule = match &arrival {
             Arrival::Decided(Outcome::Refuse(refusal)) => refusal.rule,
+            // It goes by no rule, and to look for one may take long.
+            Arrival::Decided(Outcome::Show(_)) => Some(usize::MAX),
             _ => None,
         };
         let around = self.worker.gate.borrow().surroundings(head, rule);
         if self.wants_body(around.dialect, ends) {
             ticket.body = Body::Coming;
+        }
+        if !matches!(arrival, Arrival::Decided(Outcome::Refuse(_)))
+            && self.worker.gate.borrow().is_for_view(head)
+        {
+            ticket.rare().held = kept(conditional::held(head));
         }
         match arrival {
             // The usual refusal is told at once, and nothing is kept of its request.
@@ -231,8 +256,10 @@ fn note_refusal(watched: &str, refusal: &Refusal) {
     }
 }
 
-/// Adds headers to the upstream's answer. Lists are added to the upstream's own; of the others there is only ours.
-fn tell(headers: &[Header]) {
+/// Adds headers to the upstream's answer, which a page of `cors_origins` may read. Lists are added to the upstream's own; of
+/// the others there is only ours.
+fn tell(headers: &[Header], ticket: &Ticket) {
+    let mut names = String::new();
     for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
         let list = *name == "link" || name.starts_with("ratelimit");
         let _ = if list {
@@ -240,5 +267,13 @@ fn tell(headers: &[Header]) {
         } else {
             hostcalls::set_map_value(MapType::HttpResponseHeaders, name, Some(value))
         };
+        if ticket.origin().is_some() {
+            names.push_str(if names.is_empty() { "" } else { ", " });
+            names.push_str(name);
+        }
+    }
+    if !names.is_empty() {
+        let _ =
+            hostcalls::add_map_value(MapType::HttpResponseHeaders, "access-control-expose-headers", &names);
     }
 }

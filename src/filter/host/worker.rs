@@ -5,7 +5,6 @@ use super::reply;
 use crate::decide::account_view::View;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
 use crate::decide::refusal::dialect::Dialect;
-use crate::decide::refusal::form::Headers;
 use crate::decide::refusal::rpc::{self, MOST_BODY};
 use crate::decide::refusal::{MOST_REPEATED, Refusal, Surroundings, readable_for};
 use crate::decide::table::Table;
@@ -36,6 +35,8 @@ pub(super) enum Stage {
     Waits,
     /// It is free of charge, under the rule of this number.
     Free(usize),
+    /// It is a browser's preflight, which isn't charged, under the rule of this number.
+    Preflight(usize),
     /// It is paid.
     Paid(Charge),
     /// It would have been refused, did its rule not only watch.
@@ -45,9 +46,6 @@ pub(super) enum Stage {
     /// It has an answer of the gate's own.
     Answered,
 }
-
-/// What the access log says of a request whose sender was shown how it stands.
-const SHOWN: &str = "faregate{decision=shown}";
 
 /// What of a request's body matters to a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,9 +68,18 @@ pub(super) struct Ticket {
     pub(super) dialect: Dialect,
     /// Which of the operator's languages, by its number.
     pub(super) language: usize,
+    /// What few requests have.
+    pub(super) rare: Option<Box<Rare>>,
+    pub(super) body: Body,
+}
+
+/// What few requests have, and the usual one pays nothing for.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
     /// The origin of a page that may read the answer.
     pub(super) origin: Option<String>,
-    pub(super) body: Body,
+    /// Of a request for how its sender stands: what it has of that already.
+    pub(super) held: Vec<u8>,
 }
 
 impl Ticket {
@@ -82,7 +89,19 @@ impl Ticket {
         self.request_id = around.request_id.map(kept);
         self.dialect = around.dialect;
         self.language = around.language;
-        self.origin = around.origin.map(str::to_owned);
+        if let Some(origin) = around.origin {
+            self.rare().origin = Some(origin.to_owned());
+        }
+    }
+
+    /// Room for what few requests have.
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The origin of a page that may read the answer.
+    pub(super) fn origin(&self) -> Option<&str> {
+        self.rare.as_ref()?.origin.as_deref()
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
@@ -91,13 +110,14 @@ impl Ticket {
             request_id: self.request_id.as_deref(),
             dialect: self.dialect,
             language: self.language,
-            origin: self.origin.as_deref(),
+            origin: self.origin(),
             ..Surroundings::default()
         }
     }
 }
 
-fn kept(bytes: &[u8]) -> Vec<u8> {
+/// As much of it as is kept while a request waits.
+pub(super) fn kept(bytes: &[u8]) -> Vec<u8> {
     bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
 }
 
@@ -115,6 +135,7 @@ impl Worker {
             Outcome::Pass(passage) => {
                 ticket.stage = match passage {
                     Passage::Free(rule) => Stage::Free(rule),
+                    Passage::Preflight(rule) => Stage::Preflight(rule),
                     Passage::Shadow(refusal) => Stage::Shadow(refusal),
                     Passage::Paid(charge) => {
                         self.forward(&charge);
@@ -131,14 +152,17 @@ impl Worker {
                 self.refuse(ticket, &refused);
                 false
             }
-            Outcome::Show(View { headers: shown, body }) => {
-                let mut headers = Headers::default();
-                for (name, value) in &shown {
-                    headers.add(name, &[value]);
+            Outcome::Show(mut view) => {
+                let is_view = !view.tag.is_empty();
+                if is_view {
+                    view.or_unchanged(ticket.rare.as_ref().map_or(&[], |rare| &rare.held));
                 }
-                let origin = ticket.origin.as_deref();
-                readable_for(origin, origin.is_some(), false, &mut headers);
-                reply::send(200, SHOWN, &headers.written(), body.as_bytes(), None);
+                let View { status, details, mut headers, body, .. } = view;
+                if is_view {
+                    let by_origin = !self.gate.borrow().settings().cors_origins.is_empty();
+                    readable_for(ticket.origin(), by_origin, false, &mut headers);
+                }
+                reply::send(status, details, &headers.written(), body.as_bytes(), None);
                 ticket.stage = Stage::Answered;
                 false
             }
