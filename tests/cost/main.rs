@@ -13,6 +13,7 @@ mod meter;
 mod module;
 mod natively;
 mod price;
+mod price_list;
 mod profile;
 mod steps;
 
@@ -77,6 +78,10 @@ const GROWTH: &[(&str, u64, u64)] = &[
     ("a free request arrives", 2_100, 300),
 ];
 
+/// How many instructions it takes to show a thousand rules to one without a key.
+const PRICE_LIST: &[(&str, u64)] =
+    &[("a price list is shown", 7_700_000), ("a price list is shown again", 18_500)];
+
 /// What the gate's core allocates for a caller whom it knows: how often, and at most how many bytes in all.
 const ALLOCATIONS: &[(&str, u64, u64)] = &[
     ("a paid request arrives", 0, 0),
@@ -95,6 +100,18 @@ fn no_step_costs_more_than_its_price() {
     let objections = PRICES.iter().zip(&bill).flat_map(|(price, (_, spent))| price.objections(spent));
     let objections: Vec<String> = missing.into_iter().chain(objections).collect();
     let lines: Vec<String> = bill.iter().map(|(step, spent)| spent.entry(step)).collect();
+    none(&objections, &lines);
+}
+
+#[test]
+fn a_price_list_of_a_thousand_rules_is_written_once() {
+    let bill = price_list::calls();
+    let (mut objections, mut lines) = (Vec::new(), Vec::new());
+    for ((of, instructions), (step, spent)) in PRICE_LIST.iter().zip(&bill) {
+        assert_eq!(of, step, "the steps that are measured are those of the table");
+        lines.push(format!("    ({of:?}, {}),", readable(spent.instructions)));
+        objections.extend(at_most(of, "instructions", *instructions, spent.instructions));
+    }
     none(&objections, &lines);
 }
 

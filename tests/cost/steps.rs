@@ -127,7 +127,7 @@ pub fn forgotten() -> (Credits, i64) {
 }
 
 /// Counts what a step costs.
-fn count<R>(
+pub fn count<R>(
     gateway: &mut Gateway,
     bill: &mut Bill,
     step: &'static str,

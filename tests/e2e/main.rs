@@ -26,6 +26,8 @@ mod plain;
 mod plan_terms;
 mod plans;
 mod postgres;
+mod preflights;
+mod price_list;
 mod quickstart;
 mod redirects;
 mod refusals;

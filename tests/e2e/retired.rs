@@ -134,11 +134,11 @@ async fn a_retired_route_is_gone_for_everybody_and_asks_for_no_key() {
 
     let asked = [("origin", "https://app.example.com"), ("access-control-request-method", "POST")];
     let (status, _, _) = ask(world.gate(), Method::OPTIONS, "/gone", &asked).await;
-    assert_eq!((status, world.upstream.served()), (200, 1), "what a browser asks beforehand passes");
+    assert_eq!((status, world.upstream.served()), (410, 0), "not even what a browser asks beforehand passes");
 
     let gate = world.gate();
     eventually("it is counted", Duration::from_secs(5), async || {
-        gate.stat("refused.route_retired").await == 9
+        gate.stat("refused.route_retired").await == 10
     })
     .await;
     assert_eq!((gate.stat("admitted").await, gate.stat("waited").await), (0, 0));

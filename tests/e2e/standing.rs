@@ -161,7 +161,7 @@ async fn a_caller_may_ask_how_it_stands_for_nothing() {
     assert_eq!(body["prices"], json!([chat, {"rule": "otherwise", "price": "1"}]), "at its plan's prices");
     assert_eq!(body["links"], json!({"top_up": "https://example.com/topup?account=acme"}));
     assert_eq!(header(&view, "content-type"), Some("application/json"));
-    assert_eq!(header(&view, "cache-control"), Some("no-store"));
+    assert_eq!(header(&view, "cache-control"), Some("private, no-cache"));
     assert_eq!(header(&view, "access-control-allow-origin"), Some("https://app.example.com"));
     assert_eq!(items(&view, "ratelimit")[0].1["r"], 10);
     assert_eq!(world.upstream.served(), 0, "the API has not heard of it");

@@ -136,7 +136,7 @@ fn head() -> impl Strategy<Value = Headers> + Clone {
     ];
     let header = prop_oneof![
         2 => path().prop_map(|path| (":path".to_owned(), path)),
-        1 => select(&["GET", "POST", "CONNECT", "", "get"][..]).prop_map(|method| (":method".to_owned(), method.into())),
+        1 => select(&["GET", "POST", "CONNECT", "", "get", "OPTIONS"][..]).prop_map(|method| (":method".to_owned(), method.into())),
         1 => select(&["a.example", "A.EXAMPLE:80", "[::1]:80", "[", "]:", ":"][..]).prop_map(|host| (":authority".to_owned(), host.into())),
         3 => credential().prop_map(|value| ("x-api-key".to_owned(), value)),
         2 => ("(?i)(bearer|basic|b\u{e9}) ?", credential())
@@ -148,8 +148,26 @@ fn head() -> impl Strategy<Value = Headers> + Clone {
         2 => (select(names.as_slice()), odd::bytes(40)).prop_map(|(name, value)| (name.to_owned(), value)),
         1 => (odd::text(), odd::bytes(10)),
     ];
+    let preflight =
+        (origin(), prop_oneof![3 => Just(b"POST".to_vec()), 1 => odd::bytes(6)], vec(header.clone(), 0..4));
+    let preflight = preflight.prop_map(|(origin, method, more)| {
+        let own =
+            [(":method", b"OPTIONS".to_vec()), ("origin", origin), ("access-control-request-method", method)];
+        let own = own.map(|(name, value)| (name.to_owned(), value));
+        own.into_iter().chain(more).collect::<Headers>()
+    });
     let many = (1_usize..4_000, header.clone()).prop_map(|(times, header)| vec![header; times]);
-    prop_oneof![8 => vec(header, 0..12), 1 => many]
+    prop_oneof![8 => vec(header, 0..12), 2 => preflight, 1 => many]
+}
+
+/// Where a page may be from.
+fn origin() -> impl Strategy<Value = Vec<u8>> + Clone {
+    let pieces = &["https", "://", "a.example", ":", "443", "[::1]", "/", ",", " ", "null", "@"];
+    prop_oneof![
+        4 => Just(b"https://a.example".to_vec()),
+        2 => vec(select(pieces.as_slice()), 0..6).prop_map(|pieces| pieces.concat().into_bytes()),
+        1 => odd::bytes(20),
+    ]
 }
 
 /// Several requests at one gate.
@@ -186,8 +204,15 @@ pub fn requests(budget: Budget, seed: u64) -> Report {
                     prop_assert_eq!(elements(&said.body), elements(&built_in.body), "{}", said.body);
                 }
                 Arrival::Decided(Outcome::Pass(passage)) => {
-                    prop_assert!(matches!(passage, Passage::Free(_)), "nobody has a lease");
-                    prop_assert_eq!(head.path(), b"/free");
+                    if matches!(passage, Passage::Preflight(_)) {
+                        prop_assert_eq!(head.method(), b"OPTIONS");
+                        prop_assert!(!head.value("origin").unwrap_or_default().is_empty());
+                        let credentials = ["authorization", "cookie", "x-api-key"];
+                        prop_assert!(credentials.iter().all(|name| head.value(name).is_none()));
+                    } else {
+                        prop_assert!(matches!(passage, Passage::Free(_)), "nobody has a lease");
+                        prop_assert_eq!(head.path(), b"/free");
+                    }
                 }
                 Arrival::Decided(Outcome::Show(view)) => {
                     prop_assert!(false, "nobody is known: {}", view.body);

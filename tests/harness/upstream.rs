@@ -1,7 +1,8 @@
 //! An upstream that remembers what it served.
 //!
 //! A request may carry a number in the header `x-request-number`; how often each came is remembered.
-//! `/status/503` answers with that status, `/slow/250` after so many milliseconds, `/mcp` as a server of tools, `/linked` with links and dates of its own; everything else
+//! `/status/503` answers with that status, `/slow/250` after so many milliseconds, `/mcp` as a server of tools, `/linked` with links and dates of its own, `/page` with what
+//! lets any page read it; everything else
 //! gets 200. `/grpc/14` ends as such a call of gRPC, with its status in the trailers, and `/grpc-at-once/14` in the headers;
 //! `/moved/x` redirects to `/x`, and `/large-head` has more headers than Envoy takes. Of a request's trailers the last ones
 //! are remembered as `trailer name`.
@@ -110,6 +111,14 @@ async fn serve(State(seen): State<Arc<Seen>>, request: Request) -> Response {
     if path.starts_with("/linked") {
         let own = [("link", "</linked?page=2>; rel=\"next\""), ("sunset", "Fri, 01 Jan 2100 00:00:00 GMT")];
         return (own, "").into_response();
+    }
+    if path.starts_with("/page") {
+        let own = [
+            ("access-control-allow-origin", "*"),
+            ("access-control-expose-headers", "x-total"),
+            ("x-total", "7"),
+        ];
+        return (own, axum::Json(json!({"served": true}))).into_response();
     }
     if path.starts_with("/mcp") {
         if request.method() != Method::POST {

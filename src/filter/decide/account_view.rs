@@ -2,34 +2,49 @@
 //! quota and limits, and with the price list.
 //!
 //! What must hold: nothing is charged, held or counted against a limit for it; without a key it shows the price list
-//! or nothing; and a caller that asks all the time costs the ledger no more than one question per second and worker.
+//! or nothing; and a caller that asks all the time costs the ledger no more than one question per second and worker. The
+//! same address says something else to each caller, so no cache may answer without asking whether its copy still holds.
 
+use super::bytes::mixed;
+use super::conditional;
 use super::gate::{Arrival, Gate, Outcome, no_credential};
 use super::identity;
 use super::lease::{self, Lease, Told};
 use super::moment::Moment;
+use super::price_list::PriceLists;
+use super::refusal::form::Headers;
 use super::refusal::{Refusal, link, quoted};
 use super::request::Head;
-use super::rules;
 use super::settings::{HeaderMatch, PathMatch, Rule, Settings};
 use super::shared::{self, SharedMemory};
-use super::standing::{self, Header};
+use super::standing;
 use faregate_protocol::exchange::{EntryAnswer, Facts};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
 /// Where it is.
 pub const PATH: &str = "/.well-known/faregate";
+/// Room for the names of the view's last members (bytes).
+const AROUND: usize = 32;
 /// For how long what the ledger said is shown to another request (ms).
 const FRESH_MS: u64 = 1_000;
 
-/// An answer of 200 to a request for the view.
+/// What the access log says of a request whose sender was shown how it stands.
+const SHOWN: &str = "faregate{decision=shown}";
+
+/// An answer of the gate's own that is no refusal: to a request for the view, or to a browser's preflight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// Headers, in lower case.
-    pub headers: Vec<Header>,
-    /// JSON; `docs/callers.md` has its members.
+    /// The HTTP status.
+    pub status: u16,
+    /// What the access log says of it, as the details of the response's code.
+    pub details: &'static str,
+    /// The headers.
+    pub headers: Headers,
+    /// Of the view JSON; `docs/callers.md` has its members.
     pub body: String,
+    /// Of the view its entity-tag, which is another where it says something else.
+    pub tag: String,
 }
 
 /// Who asks, and what can be spent where.
@@ -41,12 +56,28 @@ struct Caller<'a> {
     now: Moment,
 }
 
+impl View {
+    /// Becomes 304 for a caller that has the same already, by what [`conditional::held`] found in its request. The whole answer
+    /// says what kind of text it is.
+    pub fn or_unchanged(&mut self, held: &[u8]) {
+        if conditional::has(held, &self.tag) {
+            self.status = 304;
+            self.body.clear();
+        } else {
+            self.headers.add("content-type", &["application/json"]);
+        }
+    }
+}
+
 impl<M: SharedMemory> Gate<M> {
     /// Whether a request is for the view, and not for the API.
-    pub(super) fn is_for_view(&self, head: &Head<'_>) -> bool {
-        head.path() == PATH.as_bytes()
-            && self.settings.account_view
-            && (head.method() == b"GET" || head.method() == b"HEAD")
+    pub fn is_for_view(&self, head: &Head<'_>) -> bool {
+        self.is_at_view(head) && (head.method() == b"GET" || head.method() == b"HEAD")
+    }
+
+    /// Whether a request is for where the view is.
+    pub(super) fn is_at_view(&self, head: &Head<'_>) -> bool {
+        head.path() == PATH.as_bytes() && self.settings.account_view
     }
 
     /// Answers a request for the view, or has it wait for the ledger.
@@ -61,7 +92,7 @@ impl<M: SharedMemory> Gate<M> {
         {
             Ok(caller) => caller.credential(),
             Err(identity::NoCredential::Missing) if self.settings.publish_prices => {
-                return Arrival::Decided(self.shown(view(&self.settings, None)));
+                return Arrival::Decided(self.shown(None));
             }
             Err(why) => {
                 let refusal = no_credential(why, &self.settings.identities);
@@ -74,7 +105,7 @@ impl<M: SharedMemory> Gate<M> {
             if let Some(told) = told.filter(|told| now.millis_since(told.told_at) < FRESH_MS) {
                 let (facts, here) = (&record.facts, record.spendable(now));
                 let caller = Caller { facts, told: Some(&told), here, now };
-                return Arrival::Decided(self.shown(view(&self.settings, Some(&caller))));
+                return Arrival::Decided(self.shown(Some(&caller)));
             }
         }
         let refused = self.recent.find(&self.names, &lease);
@@ -84,12 +115,14 @@ impl<M: SharedMemory> Gate<M> {
         if now < self.down_until {
             return Arrival::Decided(self.deny(Refusal::plain(RefusalCode::LedgerUnavailable)));
         }
-        self.wait(now, context, &lease, credential, rules::find(&self.settings, head), None)
+        // It waits for no credits, so which rule's patience counts is all the same.
+        let rule = self.settings.rules.len();
+        self.wait(now, context, &lease, credential, rule, None)
     }
 
-    fn shown(&mut self, view: View) -> Outcome {
+    fn shown(&mut self, caller: Option<&Caller<'_>>) -> Outcome {
         self.counters.views += 1;
-        Outcome::Show(view)
+        Outcome::Show(view(&self.settings, &mut self.price_lists, caller))
     }
 
     /// What becomes of those who wait for the view, now that the ledger has answered.
@@ -107,7 +140,7 @@ impl<M: SharedMemory> Gate<M> {
                 let standing = answer.standing.as_ref();
                 let told = standing.and_then(|standing| Told::decode(&Told::encode(now, standing)));
                 let here = record.map_or(Credits::ZERO, |record| record.spendable(now));
-                self.shown(view(&self.settings, Some(&Caller { facts, told: told.as_ref(), here, now })))
+                self.shown(Some(&Caller { facts, told: told.as_ref(), here, now }))
             }
             (facts, refused) => {
                 let code = refused.unwrap_or(RefusalCode::InvalidKey);
@@ -123,10 +156,12 @@ impl<M: SharedMemory> Gate<M> {
 struct Json(String);
 
 impl Json {
+    #[inline(never)]
     fn new(begin: char) -> Self {
         Self(begin.into())
     }
 
+    #[inline(never)]
     fn raw(&mut self, name: &str, value: &str) {
         if self.0.len() > 1 {
             self.0.push(',');
@@ -139,19 +174,23 @@ impl Json {
         self.0.push_str(value);
     }
 
+    #[inline(never)]
     fn text(&mut self, name: &str, value: &str) {
         self.raw(name, &quoted(value));
     }
 
+    #[inline(never)]
     fn end(mut self, end: char) -> String {
         self.0.push(end);
         self.0
     }
 }
 
-fn view(settings: &Settings, caller: Option<&Caller<'_>>) -> View {
-    let mut headers =
-        vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+fn view(settings: &Settings, lists: &mut PriceLists, caller: Option<&Caller<'_>>) -> View {
+    // What a key's owner reads belongs into no cache that others share.
+    let cache = if caller.is_some() { "private, no-cache" } else { "no-cache" };
+    let mut headers = Headers::default();
+    headers.add("cache-control", &[cache]);
     let mut body = Json::new('{');
     if let Some(caller) = caller {
         let Facts { account, key, plan, .. } = caller.facts;
@@ -164,20 +203,48 @@ fn view(settings: &Settings, caller: Option<&Caller<'_>>) -> View {
             let balance = told.balance(caller.here);
             body.text("balance", &balance.to_string());
             stand(&mut body, told, caller.now);
-            headers.extend(standing::fields(told.policies(caller.now, balance)));
+            for (name, value) in standing::fields(told.policies(caller.now, balance)) {
+                headers.add(name, &[&value]);
+            }
         }
     }
     body.text("unit", "credits");
-    let record = caller.map(|caller| Lease::new(caller.facts.clone()).encode());
-    let mut prices = Json::new('[');
-    for rule in settings.rules.iter().chain([&settings.otherwise]) {
-        prices.raw("", &line(rule, record.as_deref()));
-    }
-    body.raw("prices", &prices.end(']'));
-    if let Some(links) = links(settings, caller) {
+    // Where no rule has a product, no plan has prices of its own.
+    let terms = caller.map(|caller| caller.facts).filter(|_| has_products(settings));
+    let (list, version) =
+        lists.of(terms.map(record_of_terms).unwrap_or_default(), |terms| prices(settings, terms));
+    let links = links(settings, caller).unwrap_or_default();
+    let parts = [mixed(body.0.as_bytes()), version, mixed(links.as_bytes())].map(u64::to_le_bytes);
+    let tag = conditional::tag(mixed(parts.as_flattened()));
+    headers.add("etag", &[&tag]);
+    body.0.reserve(list.len() + links.len() + AROUND);
+    body.raw("prices", list);
+    if !links.is_empty() {
         body.raw("links", &links);
     }
-    View { headers, body: body.end('}') + "\n" }
+    View { status: 200, details: SHOWN, headers, body: body.end('}') + "\n", tag }
+}
+
+fn has_products(settings: &Settings) -> bool {
+    settings.otherwise.product.is_some() || settings.rules.iter().any(|rule| rule.product.is_some())
+}
+
+/// A record of a payer with these terms and no name; empty where there are no terms.
+fn record_of_terms(Facts { products, key_products, .. }: &Facts) -> Vec<u8> {
+    if products.is_none() && key_products.is_none() {
+        return Vec::new();
+    }
+    let (products, key_products) = (products.clone(), key_products.clone());
+    Lease::new(Facts { products, key_products, ..Facts::default() }).encode()
+}
+
+/// The price list, at the prices of the payer of this record.
+fn prices(settings: &Settings, record: &[u8]) -> String {
+    let mut prices = Json::new('[');
+    for rule in settings.rules.iter().chain([&settings.otherwise]) {
+        prices.raw("", &line(rule, record));
+    }
+    prices.end(']')
 }
 
 /// The quota, the limits and the threshold.
@@ -208,7 +275,7 @@ fn stand(body: &mut Json, told: &Told, now: Moment) {
 }
 
 /// One line of the price list; for a caller, at the caller's price.
-fn line(rule: &Rule, record: Option<&[u8]>) -> String {
+fn line(rule: &Rule, record: &[u8]) -> String {
     let mut object = Json::new('{');
     object.text("rule", &rule.name);
     let matches = &rule.matches;
@@ -236,10 +303,7 @@ fn line(rule: &Rule, record: Option<&[u8]>) -> String {
         object.raw("retired", "true");
         return object.end('}');
     }
-    match rule
-        .price
-        .map(|list| record.map_or(Ok(list), |record| lease::price(record, rule.product.as_deref(), list)))
-    {
+    match rule.price.map(|list| lease::price(record, rule.product.as_deref(), list)) {
         None => object.text("price", "free"),
         Some(Ok(price)) => object.text("price", &price.to_string()),
         Some(Err(_)) => object.raw("included", "false"),
@@ -303,14 +367,15 @@ mod tests {
                 warn_below: Some(available),
             };
             let caller = Caller { facts: &facts, told: Some(&told), here: Credits::MAX, now: Moment::from_nanos(now) };
-            let View { headers, body } = view(&settings, Some(&caller));
+            let View { headers, body, .. } = view(&settings, &mut PriceLists::default(), Some(&caller));
             let body: Value = serde_json::from_str(&body).unwrap();
             prop_assert_eq!((body["account"].as_str(), body["key"].as_str()), (Some(account.as_str()), Some(key.as_str())));
             prop_assert_eq!(body.get("plan").and_then(Value::as_str), plan.as_deref());
             prop_assert_eq!(body["prices"][0]["path"].as_str(), Some(path.as_str()));
             let link = body["links"]["top_up"].as_str().unwrap();
             prop_assert!(link.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\".contains(&byte)), "{}", link);
-            prop_assert!(headers.iter().all(|(_, value)| value.bytes().all(|byte| (b' '..=b'~').contains(&byte))));
+            let headers = headers.written();
+            prop_assert!(Head::read(&headers).all().all(|(_, value)| value.iter().all(|byte| (b' '..=b'~').contains(byte))));
         }
     }
 }

@@ -34,6 +34,34 @@ pub fn after<'a>(bytes: &'a [u8], beginning: &[u8]) -> Option<&'a [u8]> {
     same(found, beginning).then_some(rest)
 }
 
+/// Whether each of them is one of those.
+#[inline(never)]
+pub fn all_are(bytes: &[u8], those: fn(u8) -> bool) -> bool {
+    bytes.iter().all(|byte| those(*byte))
+}
+
+/// Whether HTTP has this byte in the names of methods and headers (RFC 9110, 5.6.2).
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
 /// A number made of all bytes: the same for the same bytes, and seldom for others.
 pub fn mixed(bytes: &[u8]) -> u64 {
     let mix = |mixed: u64, more: u64| (mixed ^ more).wrapping_mul(SPREAD).rotate_left(29);

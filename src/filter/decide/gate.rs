@@ -11,6 +11,7 @@ use super::ending::End;
 use super::identity::{self, Credential, NoCredential};
 use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
+use super::price_list::PriceLists;
 use super::recent::Recent;
 use super::refunds::Refunds;
 use super::refusal::dialect::Signs;
@@ -57,6 +58,8 @@ enum Payment {
 pub enum Passage {
     /// Free of charge, under the rule of this number.
     Free(usize),
+    /// A browser's preflight, which isn't charged, under the rule of this number.
+    Preflight(usize),
     /// Paid.
     Paid(Charge),
     /// Not paid, and let through because its rule only watches.
@@ -70,7 +73,7 @@ pub enum Outcome {
     Pass(Passage),
     /// It is answered by the gate.
     Refuse(Refusal),
-    /// It is answered by the gate with what the caller asked about itself.
+    /// It is answered by the gate with what was asked of it.
     Show(View),
 }
 
@@ -117,6 +120,8 @@ pub struct Counters {
     pub low_balance: u64,
     /// Callers who were shown how they stand.
     pub views: u64,
+    /// Browsers' preflights that were not charged.
+    pub preflights: u64,
 }
 
 /// One worker's gate.
@@ -127,6 +132,7 @@ pub struct Gate<M> {
     pub(super) gateway: String,
     pub(super) recent: Recent,
     pub(super) answers: Answers,
+    pub(super) price_lists: PriceLists,
     pub(super) settlements: Settlements,
     pub(super) usage: Tally,
     pub(super) waiting: Waiting,
@@ -153,6 +159,7 @@ impl<M: SharedMemory> Gate<M> {
             gateway: gateway.unwrap_or_else(|| unique.to_owned()),
             recent: Recent::default(),
             answers: Answers::new(&settings.wording),
+            price_lists: PriceLists::default(),
             settlements: Settlements::default(),
             usage: Tally::new(unique.to_owned()),
             waiting: Waiting::default(),
@@ -199,13 +206,17 @@ impl<M: SharedMemory> Gate<M> {
         if self.is_for_view(head) {
             return self.view(now, context, head, property);
         }
+        if head.method() == b"OPTIONS"
+            && let Some(outcome) = self.preflight(head, &property)
+        {
+            return Arrival::Decided(outcome);
+        }
         let number = rules::find(&self.settings, head);
         let rule = self.settings.rule(number);
-        let preflight = head.is_preflight();
-        if rule.retired && !preflight {
+        if rule.retired {
             return Arrival::Decided(self.refuse(number, Refusal::plain(RefusalCode::RouteRetired)));
         }
-        let Some(price) = rule.price.filter(|_| !preflight) else {
+        let Some(price) = rule.price else {
             return Arrival::Decided(Outcome::Pass(Passage::Free(number)));
         };
         let caller = match identity::find(&self.settings.identities, head, property, self.acquaintances()) {
@@ -262,8 +273,14 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// The origin of a page that may read a refusal.
-    fn reader<'a>(&self, origin: &'a [u8]) -> Option<&'a str> {
+    /// The origin of a page that may read what the gate adds to the answer of a request that passes.
+    pub fn page<'a>(&self, head: &Head<'a>) -> Option<&'a str> {
+        self.reader(head.value("origin")?)
+    }
+
+    /// The origin of a page that may read what the gate says.
+    #[inline(never)]
+    pub(super) fn reader<'a>(&self, origin: &'a [u8]) -> Option<&'a str> {
         let origin = std::str::from_utf8(origin).ok()?;
         let allowed = self.settings.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
         let plain = origin.len() <= MOST_REPEATED && origin.bytes().all(|byte| byte.is_ascii_graphic());

@@ -13,7 +13,9 @@
 //! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger; [`legacy`]: when a
 //!   worker is gone first.
 //! - [`json`] and [`table`]: what answers and configurations are read into, and the one map.
-//! - [`standing`] and [`account_view`]: what callers are shown of their balance, quota and prices.
+//! - [`preflight`]: what a browser asks before a page's request.
+//! - [`standing`] and [`account_view`]: what callers are shown of their balance, quota and prices; [`price_list`] and
+//!   [`conditional`]: so that it isn't written, or sent, twice.
 //! - [`refusal`]: the one place that words a refusal; [`recent`] remembers refusals for a moment.
 //! - [`spots`]: how those are found at once who come again.
 
@@ -23,6 +25,7 @@ pub mod beat;
 pub mod broker;
 pub mod bytes;
 pub mod calendar;
+pub mod conditional;
 pub mod ending;
 pub mod gate;
 pub mod hiding;
@@ -31,6 +34,8 @@ pub mod json;
 pub mod lease;
 pub mod legacy;
 pub mod moment;
+pub mod preflight;
+pub mod price_list;
 pub mod recent;
 pub mod refunds;
 pub mod refusal;

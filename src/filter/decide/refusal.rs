@@ -179,7 +179,7 @@ pub const MOST_REPEATED: usize = 1_024;
 /// How long a caller is asked to stay away when the ledger is (seconds).
 const RETRY_AFTER: u32 = 1;
 /// What a page from an allowed origin may read of a refusal's headers.
-const EXPOSED: &str = "link, retry-after, www-authenticate, x-should-retry, ratelimit, ratelimit-policy, grpc-status, grpc-message, faregate-code, deprecation, sunset";
+const EXPOSED: &str = "link, retry-after, www-authenticate, x-should-retry, ratelimit, ratelimit-policy, grpc-status, grpc-message, faregate-code, deprecation, sunset, etag";
 
 /// Words a refusal, and tells it to this reader.
 #[cfg(not(target_arch = "wasm32"))]

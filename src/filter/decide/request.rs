@@ -25,6 +25,8 @@ pub struct Head<'a> {
     authority: &'a [u8],
     /// Whether there are headers of ours.
     ours: bool,
+    /// Whether there is nothing behind the head, no body and no trailers, as it is taken for unless something else is said.
+    pub ends: bool,
 }
 
 impl<'a> Head<'a> {
@@ -69,7 +71,7 @@ impl<'a> Head<'a> {
     }
 
     fn over(headers: Walk<'a>) -> Self {
-        Self { headers, method: b"", path: b"", query_at: 0, authority: b"", ours: false }
+        Self { headers, method: b"", path: b"", query_at: 0, authority: b"", ours: false, ends: true }
     }
 
     /// Keeps what is looked for in every head. Byte by byte: the compiler compares a whole name by a call.
@@ -117,12 +119,10 @@ impl<'a> Head<'a> {
         self.authority.split(|b| *b == b':').next().unwrap_or_default()
     }
 
-    /// Whether a browser asks what a page may do, as it does before a request that could be charged: no page has a key
-    /// to send with it, so it is never charged and never refused.
-    pub fn is_preflight(&self) -> bool {
-        self.method == b"OPTIONS"
-            && self.value("origin").is_some()
-            && self.value("access-control-request-method").is_some()
+    /// The same request with another method.
+    #[must_use]
+    pub fn with_method(&self, method: &'a [u8]) -> Self {
+        Self { method, ..self.clone() }
     }
 
     /// Every value of a header, in order.

@@ -4,6 +4,7 @@
 //! names the field's path, what was found there and what is allowed. An unknown field is an error, because
 //! a misspelt `price` must not make a route free.
 
+pub mod cors;
 mod deprecation;
 mod protobuf;
 mod reader;
@@ -14,6 +15,7 @@ use super::json::{self, Json};
 use super::refunds::Refunds;
 use super::refusal::dialect::Dialect;
 use super::refusal::link;
+use cors::Preflight;
 pub use deprecation::Deprecation;
 use faregate_protocol::Credits;
 pub use reader::{Fault, SettingsError};
@@ -41,8 +43,10 @@ pub struct Settings {
     pub account_view: bool,
     /// Whether anybody may see the price list.
     pub publish_prices: bool,
-    /// Origins whose pages may read refusals; `*` stands for all.
+    /// Origins whose pages may read what the gate says; `*` stands for all.
     pub cors_origins: Vec<String>,
+    /// What becomes of browsers' preflights.
+    pub preflight: Preflight,
     /// Whether Envoy shows bodies of requests that are held back (`allow_on_headers_stop_iteration`).
     pub request_bodies: bool,
     /// Whether the caller's key is taken out of headers and cookies before the API sees them.
@@ -209,7 +213,7 @@ pub struct Shown {
     pub ratelimit: bool,
 }
 
-const TOP: [&str; 23] = [
+const TOP: [&str; 24] = [
     "ledger",
     "identities",
     "rules",
@@ -220,6 +224,7 @@ const TOP: [&str; 23] = [
     "problem_type_url",
     "texts",
     "cors_origins",
+    "preflight",
     "response_headers",
     "account_view",
     "publish_prices",
@@ -281,16 +286,15 @@ impl Settings {
         if identities.items(reader::MAX_IDENTITIES).is_empty() {
             identities.wrong("an empty list", "at least one place to look for a credential");
         }
+        let (cors_origins, preflight) = cors::read(top);
         Self {
             ledger: read_ledger(&top.required("ledger")),
             identities: read_identities(&identities),
             rules,
             otherwise: rule::read_otherwise(&top.required("otherwise"), &defaults),
             forward: read_forward(top.optional("forward")),
-            cors_origins: match top.optional("cors_origins") {
-                Some(field) => field.texts(32, |item| item.header_value()),
-                None => Vec::new(),
-            },
+            cors_origins,
+            preflight,
             shown: read_shown(top.optional("response_headers")),
             account_view: top.flag("account_view", true),
             publish_prices: top.flag("publish_prices", false),

@@ -20,6 +20,7 @@ pub(super) struct Metrics {
     usage_dropped: Option<u32>,
     low_balance: Option<u32>,
     views: Option<u32>,
+    preflights: Option<u32>,
 }
 
 impl Metrics {
@@ -39,6 +40,7 @@ impl Metrics {
             usage_dropped: counter("usage_dropped"),
             low_balance: counter("low_balance"),
             views: counter("views"),
+            preflights: counter("preflights"),
         }
     }
 
@@ -62,5 +64,6 @@ impl Metrics {
         add(self.usage_dropped, counters.usage_dropped);
         add(self.low_balance, counters.low_balance);
         add(self.views, counters.views);
+        add(self.preflights, counters.preflights);
     }
 }

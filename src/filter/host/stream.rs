@@ -5,8 +5,9 @@
 
 use super::chain;
 use super::reply::note;
-use super::worker::{Body, Stage, Ticket, Worker};
+use super::worker::{Body, Stage, Ticket, Worker, kept};
 use super::{clock, headers, property};
+use crate::decide::conditional;
 use crate::decide::ending::{self, Answer, End, Origin};
 use crate::decide::gate::{Arrival, Charge, Outcome, Passage};
 use crate::decide::refusal::dialect::Dialect;
@@ -69,7 +70,8 @@ impl Stream {
             return Action::StopAll;
         }
         let headers = headers::of_request();
-        let head = Head::read(&headers);
+        let mut head = Head::read(&headers);
+        head.ends = ends;
         let charged = head.has_ours() && chain::is_charged(self.context, &self.worker, earlier);
         if head.has_ours() && !charged {
             for name in head.ours().filter_map(|name| std::str::from_utf8(name).ok()) {
@@ -90,10 +92,16 @@ impl Stream {
             }),
         };
         let wake = gate.take_wake();
+        let pages = !gate.settings().cors_origins.is_empty();
         drop(gate);
         let mut ticket = self.ticket.borrow_mut();
         let goes_on = match arrival {
-            Arrival::Decided(outcome @ Outcome::Pass(_)) => self.worker.carry_out(&mut ticket, outcome),
+            Arrival::Decided(outcome @ Outcome::Pass(_)) => {
+                if pages {
+                    self.note_page(&mut ticket, &head);
+                }
+                self.worker.carry_out(&mut ticket, outcome)
+            }
             arrival => {
                 self.held_back(&mut ticket, arrival, &head, ends);
                 false
@@ -168,12 +176,12 @@ impl Stream {
         };
         let (charge, rule) = match &ticket.stage {
             Stage::Paid(charge) => (Some(charge), Some(charge.rule)),
-            Stage::Free(rule) => (None, Some(*rule)),
+            Stage::Free(rule) | Stage::Preflight(rule) => (None, Some(*rule)),
             Stage::Shadow(refusal) => (None, refusal.rule),
             _ => (None, None),
         };
         if let Some(deprecated) = rule.and_then(|rule| gate.settings().rule(rule).deprecated.as_ref()) {
-            add_headers(&deprecated.headers);
+            add_headers(&deprecated.headers, &ticket);
         }
         let Some(charge) = charge else {
             return;
@@ -185,7 +193,7 @@ impl Stream {
             self.answer.set(Some(answer));
         }
         if gate.shows(charge) {
-            add_headers(&gate.show(clock::now(), charge, answer));
+            add_headers(&gate.show(clock::now(), charge, answer), &ticket);
         }
     }
 
@@ -222,6 +230,7 @@ impl Stream {
                 note("decision=abandoned");
             }
             Stage::Free(_) if self.worker.log_paid => note("decision=free"),
+            Stage::Preflight(_) => note("decision=preflight"),
             // What the gate answers says in its details why.
             Stage::New | Stage::Free(_) | Stage::ChargedEarlier | Stage::Answered => {}
             Stage::Refusing(refusal) => {
@@ -239,6 +248,7 @@ impl Stream {
     fn redirect(&self, stage: Stage) {
         match stage {
             Stage::Free(rule) => self.worker.redirect(Passage::Free(rule)),
+            Stage::Preflight(rule) => self.worker.redirect(Passage::Preflight(rule)),
             Stage::Paid(charge) => self.worker.redirect(Passage::Paid(charge)),
             Stage::Shadow(refusal) => self.worker.redirect(Passage::Shadow(refusal)),
             _ => {}
@@ -260,15 +270,31 @@ impl Stream {
         note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
     }
 
+    /// Notes whether it comes from a page that may read what is added to its answer.
+    #[cold]
+    #[inline(never)]
+    fn note_page(&self, ticket: &mut Ticket, head: &Head<'_>) {
+        if let Some(origin) = self.worker.gate.borrow().page(head) {
+            ticket.rare().origin = Some(origin.to_owned());
+        }
+    }
+
     /// Answers a request, or keeps what its answer will need.
     fn held_back(&self, ticket: &mut Ticket, arrival: Arrival, head: &Head<'_>, ends: bool) {
         let rule = match &arrival {
             Arrival::Decided(Outcome::Refuse(refusal)) => refusal.rule,
+            // It goes by no rule, and to look for one may take long.
+            Arrival::Decided(Outcome::Show(_)) => Some(usize::MAX),
             _ => None,
         };
         let around = self.worker.gate.borrow().surroundings(head, rule);
         if self.wants_body(around.dialect, ends) {
             ticket.body = Body::Coming;
+        }
+        if !matches!(arrival, Arrival::Decided(Outcome::Refuse(_)))
+            && self.worker.gate.borrow().is_for_view(head)
+        {
+            ticket.rare().held = kept(conditional::held(head));
         }
         match arrival {
             // The usual refusal is told at once, and nothing is kept of its request.
@@ -373,8 +399,10 @@ fn note_refusal(watched: &str, refusal: &Refusal) {
     }
 }
 
-/// Adds headers to the upstream's answer. Lists are added to the upstream's own; of the others there is only ours.
-fn add_headers(headers: &[Header]) {
+/// Adds headers to the upstream's answer, which a page of `cors_origins` may read. Lists are added to the upstream's own; of
+/// the others there is only ours.
+fn add_headers(headers: &[Header], ticket: &Ticket) {
+    let mut names = String::new();
     for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
         let list = *name == "link" || name.starts_with("ratelimit");
         let _ = if list {
@@ -382,5 +410,13 @@ fn add_headers(headers: &[Header]) {
         } else {
             hostcalls::set_map_value(MapType::HttpResponseHeaders, name, Some(value))
         };
+        if ticket.origin().is_some() {
+            names.push_str(if names.is_empty() { "" } else { ", " });
+            names.push_str(name);
+        }
+    }
+    if !names.is_empty() {
+        let _ =
+            hostcalls::add_map_value(MapType::HttpResponseHeaders, "access-control-expose-headers", &names);
     }
 }

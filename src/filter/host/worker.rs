@@ -6,7 +6,6 @@ use crate::decide::account_view::View;
 use crate::decide::ending::End;
 use crate::decide::gate::{Charge, Gate, Outcome, Passage};
 use crate::decide::refusal::dialect::Dialect;
-use crate::decide::refusal::form::Headers;
 use crate::decide::refusal::rpc::{self, MOST_BODY};
 use crate::decide::refusal::{MOST_REPEATED, Refusal, Surroundings, readable_for};
 use crate::decide::table::Table;
@@ -51,6 +50,8 @@ pub(super) enum Stage {
     Waits,
     /// It is free of charge, under the rule of this number.
     Free(usize),
+    /// It is a browser's preflight, which isn't charged, under the rule of this number.
+    Preflight(usize),
     /// It is paid.
     Paid(Charge),
     /// It would have been refused, did its rule not only watch.
@@ -66,12 +67,12 @@ pub(super) enum Stage {
 impl Stage {
     /// Whether the request may go on to the API.
     pub(super) fn passes(&self) -> bool {
-        matches!(self, Self::Free(_) | Self::Paid(_) | Self::Shadow(_) | Self::ChargedEarlier)
+        matches!(
+            self,
+            Self::Free(_) | Self::Preflight(_) | Self::Paid(_) | Self::Shadow(_) | Self::ChargedEarlier
+        )
     }
 }
-
-/// What the access log says of a request whose sender was shown how it stands.
-const SHOWN: &str = "faregate{decision=shown}";
 
 /// What of a request's body matters to a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,12 +88,12 @@ pub(super) enum Body {
 
 /// The beginning of a body; all that are kept are counted together.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+struct Seen {
     bytes: Vec<u8>,
     all: Rc<Cell<usize>>,
 }
 
-impl Drop for Kept {
+impl Drop for Seen {
     fn drop(&mut self) {
         self.all.set(self.all.get().saturating_sub(self.bytes.len()));
     }
@@ -107,10 +108,20 @@ pub(super) struct Ticket {
     pub(super) dialect: Dialect,
     /// Which of the operator's languages, by its number.
     pub(super) language: usize,
+    /// What few requests have.
+    pub(super) rare: Option<Box<Rare>>,
+    pub(super) body: Body,
+}
+
+/// What few requests have, and the usual one pays nothing for.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
     /// The origin of a page that may read the answer.
     pub(super) origin: Option<String>,
-    pub(super) body: Body,
-    kept: Option<Box<Kept>>,
+    /// Of a request for how its sender stands: what it has of that already.
+    pub(super) held: Vec<u8>,
+    /// The beginning of its body.
+    seen: Option<Seen>,
 }
 
 impl Ticket {
@@ -120,7 +131,19 @@ impl Ticket {
         self.request_id = around.request_id.map(kept);
         self.dialect = around.dialect;
         self.language = around.language;
-        self.origin = around.origin.map(str::to_owned);
+        if let Some(origin) = around.origin {
+            self.rare().origin = Some(origin.to_owned());
+        }
+    }
+
+    /// Room for what few requests have.
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The origin of a page that may read the answer.
+    pub(super) fn origin(&self) -> Option<&str> {
+        self.rare.as_ref()?.origin.as_deref()
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
@@ -129,13 +152,14 @@ impl Ticket {
             request_id: self.request_id.as_deref(),
             dialect: self.dialect,
             language: self.language,
-            origin: self.origin.as_deref(),
+            origin: self.origin(),
             ..Surroundings::default()
         }
     }
 }
 
-fn kept(bytes: &[u8]) -> Vec<u8> {
+/// As much of it as is kept while a request waits.
+pub(super) fn kept(bytes: &[u8]) -> Vec<u8> {
     bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
 }
 
@@ -153,15 +177,14 @@ impl Worker {
     /// Keeps a piece of a request's body; `read` reads so many bytes of it at most. The body counts as here once there is no
     /// more room for it, or all of it that is looked at.
     pub(super) fn read_body(&self, ticket: &mut Ticket, read: impl FnOnce(usize) -> Option<Vec<u8>>) {
-        let kept = ticket
-            .kept
-            .get_or_insert_with(|| Box::new(Kept { bytes: Vec::new(), all: Rc::clone(&self.bodies) }));
-        let room = MOST_BODY.saturating_sub(kept.bytes.len());
+        let seen = &mut ticket.rare().seen;
+        let seen = seen.get_or_insert_with(|| Seen { bytes: Vec::new(), all: Rc::clone(&self.bodies) });
+        let room = MOST_BODY.saturating_sub(seen.bytes.len());
         let free = MOST_BODIES.saturating_sub(self.bodies.get());
         let piece = read(room.min(free)).unwrap_or_default();
         self.bodies.set(self.bodies.get().saturating_add(piece.len()));
-        kept.bytes.extend(piece);
-        if kept.bytes.len() >= MOST_BODY || self.bodies.get() >= MOST_BODIES {
+        seen.bytes.extend(piece);
+        if seen.bytes.len() >= MOST_BODY || self.bodies.get() >= MOST_BODIES {
             ticket.body = Body::Here;
         }
     }
@@ -214,9 +237,12 @@ impl Worker {
     pub(super) fn carry_out(&self, ticket: &mut Ticket, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Pass(passage) => {
-                ticket.kept = None;
+                if let Some(rare) = &mut ticket.rare {
+                    rare.seen = None;
+                }
                 ticket.stage = match passage {
                     Passage::Free(rule) => Stage::Free(rule),
+                    Passage::Preflight(rule) => Stage::Preflight(rule),
                     Passage::Shadow(refusal) => Stage::Shadow(refusal),
                     Passage::Paid(charge) => {
                         self.forward(&charge);
@@ -233,14 +259,17 @@ impl Worker {
                 self.refuse(ticket, &refused);
                 false
             }
-            Outcome::Show(View { headers: shown, body }) => {
-                let mut headers = Headers::default();
-                for (name, value) in &shown {
-                    headers.add(name, &[value]);
+            Outcome::Show(mut view) => {
+                let is_view = !view.tag.is_empty();
+                if is_view {
+                    view.or_unchanged(ticket.rare.as_ref().map_or(&[], |rare| &rare.held));
                 }
-                let origin = ticket.origin.as_deref();
-                readable_for(origin, origin.is_some(), false, &mut headers);
-                reply::send(200, SHOWN, &headers.written(), body.as_bytes(), None);
+                let View { status, details, mut headers, body, .. } = view;
+                if is_view {
+                    let by_origin = !self.gate.borrow().settings().cors_origins.is_empty();
+                    readable_for(ticket.origin(), by_origin, false, &mut headers);
+                }
+                reply::send(status, details, &headers.written(), body.as_bytes(), None);
                 ticket.stage = Stage::Answered;
                 false
             }
@@ -249,8 +278,9 @@ impl Worker {
 
     /// Answers Envoy's current request, which has waited, with a refusal.
     pub(super) fn refuse(&self, ticket: &mut Ticket, refused: &Refusal) {
-        let kept = ticket.kept.take().filter(|_| ticket.body == Body::Here);
-        self.send_refusal(&ticket.surroundings(), kept.as_ref().map(|kept| kept.bytes.as_slice()), refused);
+        let seen =
+            ticket.rare.as_mut().and_then(|rare| rare.seen.take()).filter(|_| ticket.body == Body::Here);
+        self.send_refusal(&ticket.surroundings(), seen.as_ref().map(|seen| seen.bytes.as_slice()), refused);
         ticket.stage = Stage::Answered;
     }
 

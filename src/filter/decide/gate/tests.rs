@@ -15,6 +15,7 @@ mod acquaintances;
 mod handover;
 mod limits;
 mod looks;
+mod preflights;
 mod slices;
 mod standing;
 
@@ -214,35 +215,6 @@ fn a_free_route_asks_nobody_anything() {
     let mut gate = gate(&Memory::default(), &json!({}));
     assert_eq!(arrive(&mut gate, 0, 1, "/free", ""), Arrival::Decided(Outcome::Pass(Passage::Free(0))));
     assert!(gate.next_message(at(0)).is_none());
-}
-
-#[test]
-fn what_a_browser_asks_beforehand_is_neither_charged_nor_refused() {
-    let mut gate = gate(&Memory::default(), &json!({"cors_origins": ["https://app.example.com"]}));
-    let mut headers = vec![
-        (":method".to_owned(), b"OPTIONS".to_vec()),
-        (":path".to_owned(), b"/".to_vec()),
-        ("origin".to_owned(), b"https://app.example.com".to_vec()),
-    ];
-    let plain = gate.arrive(at(0), 1, &Head::new(&headers), |_| None);
-    assert!(
-        matches!(plain, Arrival::Decided(Outcome::Refuse(_))),
-        "an OPTIONS of another kind is one like any: {plain:?}"
-    );
-    assert_eq!(gate.surroundings(&Head::new(&headers), None).origin, Some("https://app.example.com"));
-    headers.push(("access-control-request-method".to_owned(), b"POST".to_vec()));
-    let asked = gate.arrive(at(0), 2, &Head::new(&headers), |_| None);
-    assert!(matches!(asked, Arrival::Decided(Outcome::Pass(Passage::Free(_)))), "{asked:?}");
-    headers[2].1 = b"https://evil.example.com".to_vec();
-    assert_eq!(gate.surroundings(&Head::new(&headers), None).origin, None);
-    gate.settings.cors_origins = vec!["*".to_owned()];
-    assert!(gate.surroundings(&Head::new(&headers), None).origin.is_some());
-    headers[2].1 = b"https://a.example\r\nset-cookie: a=b".to_vec();
-    assert_eq!(
-        gate.surroundings(&Head::new(&headers), None).origin,
-        None,
-        "it would stand in a header of ours"
-    );
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn is_plain(text: &[u8]) -> bool {
 }
 
 /// Headers on their way to Envoy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headers {
     /// How many there are, and the sizes of each name and value.
     sizes: Vec<u8>,

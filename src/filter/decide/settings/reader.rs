@@ -4,6 +4,7 @@
 //! the first fault counts, and nothing that was read is used once there is one. So no reader has a way out on which it
 //! drops what others have read; such ways out were most of the code.
 
+use crate::decide::bytes::is_token_byte;
 use crate::decide::json::Json;
 use faregate_protocol::Credits;
 use std::cell::OnceCell;
@@ -275,8 +276,7 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn header_name(&self) -> String {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        let mut name = self.text_of(256, plain, "an HTTP header name such as \"x-api-key\"");
+        let mut name = self.text_of(256, is_token_byte, "an HTTP header name such as \"x-api-key\"");
         name.make_ascii_lowercase();
         name
     }

@@ -184,8 +184,11 @@ fn a_caller_sees_how_it_stands_and_pays_nothing_for_it() {
             "links": {"top_up": "https://x.example/pay?a=acme", "upgrade": "https://x.example/plans"},
         })
     );
-    assert_eq!(header(&view.headers, "ratelimit").unwrap(), r#""plan";r=7;t=1800"#);
-    assert_eq!(header(&view.headers, "cache-control").unwrap(), "no-store");
+    let headers = view.headers.clone().written();
+    let header = |name| Head::read(&headers).value(name);
+    assert_eq!(header("ratelimit"), Some(&br#""plan";r=7;t=1800"#[..]));
+    assert_eq!(header("cache-control"), Some(&b"private, no-cache"[..]));
+    assert_eq!(header("etag"), Some(view.tag.as_bytes()));
     let ask = bank.messages.last().unwrap().entries[0].ask.unwrap();
     assert_eq!((ask.least, ask.need, ask.want), Default::default(), "it asks for no credits");
     let counters = gate.take_counters();
@@ -285,4 +288,57 @@ fn an_unknown_key_and_a_suspended_account_are_refused_and_a_silent_ledger_is_our
     let message = gate.next_message(at(2_000)).unwrap();
     let answers = gate.answered(at(2_000), message.id, None);
     assert_eq!(refused_with(&answers[0].outcome), Some(RefusalCode::LedgerUnavailable));
+}
+
+/// The tag of what a caller is shown who is known.
+fn tag(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> String {
+    match look(gate, now, 1, &key()) {
+        Arrival::Decided(outcome) => view_of(&outcome).0.tag.clone(),
+        Arrival::Waits => view_of(&talk(gate, bank, now).remove(0).outcome).0.tag.clone(),
+    }
+}
+
+#[test]
+fn what_is_shown_has_another_tag_where_it_says_something_else_and_only_there() {
+    let rules = json!({"rules": [{"match": {"path": {"prefix": "/chat"}}, "price": "4", "product": "chat"}]});
+    let plan = |name: &str| {
+        let mut bank = bank(50, None);
+        let pricing = Pricing::Fixed(credits(3));
+        bank.facts.products = Some(vec![Product { name: name.into(), pricing }]);
+        bank
+    };
+    // Another gate says the same to the same caller.
+    let of = |bank: &mut Bank| tag(&mut gate(&Memory::default(), &rules), bank, 1);
+    let chat = of(&mut plan("chat"));
+    assert_eq!(chat, of(&mut plan("chat")));
+    let all = [of(&mut plan("video")), of(&mut bank(50, None)), of(&mut bank(49, None)), chat];
+    let different: std::collections::BTreeSet<&String> = all.iter().collect();
+    assert_eq!(different.len(), all.len(), "{all:?}");
+    // Where no rule has a product, all have the same prices, and one list is kept for all.
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), plan("chat"));
+    let first = tag(&mut gate, &mut bank, 1);
+    assert_eq!(tag(&mut gate, &mut bank, 1), first);
+    let charge = pay(&mut gate, &mut bank, 1, "/");
+    gate.finish(&charge, |_| End::Answered(200));
+    assert_ne!(tag(&mut gate, &mut bank, 1), first, "the balance is another");
+}
+
+#[test]
+fn a_caller_who_has_it_already_is_told_so() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
+    look(&mut gate, 1, 1, &key());
+    let Outcome::Show(view) = talk(&mut gate, &mut bank, 1).remove(0).outcome else { panic!("refused") };
+    for (held, status) in
+        [(view.tag.as_bytes(), 304), (b"*", 304), (b"", 200), (b"\"0123456789abcdef\"", 200)]
+    {
+        let mut told = view.clone();
+        told.or_unchanged(held);
+        let headers = told.headers.clone().written();
+        let header = |name| Head::read(&headers).value(name).is_some();
+        assert_eq!((told.status, told.body.is_empty()), (status, status == 304));
+        assert_eq!(
+            (header("etag"), header("cache-control"), header("content-type")),
+            (true, true, status == 200)
+        );
+    }
 }
