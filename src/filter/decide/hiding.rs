@@ -4,6 +4,7 @@
 //! key or not; all else stays, because it may be the API's own credential. (The key in a query always goes:
 //! [`super::identity::without_key`].)
 
+use super::identity::value_of;
 use super::request::Head;
 use super::settings::Identity;
 
@@ -41,22 +42,22 @@ fn is_bearer_of_key(value: &[u8]) -> bool {
 
 /// What is left of the cookies, if any of them holds a key: `Some(None)` where nothing is.
 fn cookies(places: &[Identity], head: &Head<'_>) -> Option<Option<Vec<u8>>> {
-    let names = || {
-        places.iter().filter_map(|place| if let Identity::Cookie(name) = place { Some(name) } else { None })
-    };
-    names().next()?;
-    let pairs =
-        || head.values("cookie").flat_map(|value| value.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    let has_key = |pair: &[u8], name: &str| value_of(pair, name).is_some_and(|value| value.starts_with(KEY));
     let hidden = |pair: &[u8]| {
-        let mut parts = pair.splitn(2, |byte| *byte == b'=');
-        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        names().any(|cookie| cookie.as_bytes() == name) && value.starts_with(KEY)
+        places.iter().any(|place| matches!(place, Identity::Cookie(name) if has_key(pair, name)))
     };
-    if !pairs().any(hidden) {
-        return None;
+    let (mut left, mut found) = (Vec::new(), false);
+    for value in head.values("cookie") {
+        for pair in value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
+            if hidden(pair) {
+                found = true;
+            } else if !pair.is_empty() {
+                left.extend_from_slice(if left.is_empty() { b"" } else { b"; " });
+                left.extend_from_slice(pair);
+            }
+        }
     }
-    let kept: Vec<&[u8]> = pairs().filter(|pair| !pair.is_empty() && !hidden(pair)).collect();
-    Some((!kept.is_empty()).then(|| kept.join(&b"; "[..])))
+    found.then(|| (!left.is_empty()).then_some(left))
 }
 
 #[cfg(test)]

@@ -167,7 +167,8 @@ fn cookies<'a, 'n>(head: &Head<'a>, name: &'n str) -> impl Iterator<Item = &'a [
     pairs.filter_map(move |pair| value_of(pair.trim_ascii(), name))
 }
 
-fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+/// The value of a pair `name=value`, if that is its name.
+pub(super) fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let (found, value) = pair.split_at_checked(name.len())?;
     if found != name.as_bytes() {
         return None;
