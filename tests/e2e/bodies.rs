@@ -154,10 +154,13 @@ async fn a_refused_question_larger_than_envoy_s_buffers_is_still_answered_with_i
     let listener = json!({"per_connection_buffer_limit_bytes": 32_768});
     let world = World::start(Setup { plugin: reads_bodies(), config, listener, ..Setup::default() }).await;
     let broke = world.bank.account("broke", "0").await;
-    assert_eq!(post(&world, "/mcp", &broke, "{}".into()).await.0, 402);
+    let text = "x".repeat(100_000);
     let question =
-        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"text": "x".repeat(100_000)}});
-    let (status, answer) = post(&world, "/mcp", &broke, question.to_string()).await;
-    assert_eq!((status, &answer["id"]), (402, &json!(7)), "{answer}");
+        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"text": text}}).to_string();
+    let (status, answer) = post(&world, "/mcp", "no key", question.clone()).await;
+    assert_eq!((status, &answer["id"]), (401, &json!(7)), "{answer}");
+    // While it waits for the ledger, Envoy reads no more of it than it may keep.
+    let (status, answer) = post(&world, "/mcp", &broke, question).await;
+    assert_eq!((status, &answer["error"]["code"]), (402, &json!(402)), "{answer}");
     assert_eq!(world.upstream.served(), 0);
 }

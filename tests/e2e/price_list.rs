@@ -87,8 +87,8 @@ async fn a_caller_who_asks_again_is_sent_only_what_is_new_and_never_what_is_anot
         assert_eq!(header(&answer, "cache-control").as_deref(), Some("private, no-cache"));
     }
     // What the ledger has to be asked for first is compared, too: what it said is shown for a second.
+    let waited = world.gate().stat("waited").await;
     eventually("it waits for the ledger", Duration::from_secs(10), async || {
-        let waited = world.gate().stat("waited").await;
         let answer = ask(&world, Method::GET, &[rich, ("if-none-match", &mine)]).await;
         assert_eq!(answer.status(), 304);
         world.gate().stat("waited").await > waited
