@@ -31,6 +31,7 @@ mod sidecar;
 mod standing;
 mod steady;
 mod storage;
+mod strangers;
 mod texts;
 mod tls;
 mod upgrade;
