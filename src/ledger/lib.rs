@@ -12,6 +12,7 @@
 //! replaying any message changes nothing.
 
 pub mod api;
+mod descriptors;
 pub mod domain;
 pub mod http;
 pub mod jobs;

@@ -1,5 +1,6 @@
 //! What the ledger counts about itself, in the Prometheus text format.
 
+use crate::http::Reason;
 use faregate_protocol::{Credits, RefusalCode};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelValueEncoder};
@@ -27,6 +28,41 @@ impl prometheus_client::encoding::EncodeLabelValue for CodeLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         encoder.write_str(self.0.as_str())
     }
+}
+
+/// The reason of a connection that was closed as soon as it came.
+const REFUSED: &str = "refused";
+
+/// One of the two listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListenerName {
+    /// The gateway API's.
+    Gateway,
+    /// The admin API's.
+    Admin,
+}
+
+impl ListenerName {
+    /// As it is written in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Whose connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabel {
+    listener: &'static str,
+}
+
+/// Whose connections, and why they were closed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabel {
+    listener: &'static str,
+    reason: &'static str,
 }
 
 /// All counters; they begin at zero with the process.
@@ -61,6 +97,8 @@ pub struct Metrics {
     pub shadow_refusals: Family<RefusalLabel, Counter>,
     /// Usage lines about keys that the ledger doesn't know; they were not booked.
     pub unknown_usage_lines: Counter,
+    connections: Family<ListenerLabel, Gauge>,
+    connections_closed: Family<ClosedLabel, Counter>,
     at_risk_credits: Amount,
     open_leases: Gauge,
 }
@@ -83,6 +121,8 @@ impl Default for Metrics {
             refusals: Family::default(),
             shadow_refusals: Family::default(),
             unknown_usage_lines: Counter::default(),
+            connections: Family::default(),
+            connections_closed: Family::default(),
             at_risk_credits: Amount::default(),
             open_leases: Gauge::default(),
         };
@@ -105,6 +145,15 @@ impl Default for Metrics {
         r.register("shadow_refusals", "Requests that only a rule in shadow let through", shadow);
         let lines = m.unknown_usage_lines.clone();
         r.register("unknown_usage_lines", "Usage lines about unknown keys, not booked", lines);
+        r.register("connections", "Open connections", m.connections.clone());
+        let closed = m.connections_closed.clone();
+        for listener in [ListenerName::Gateway, ListenerName::Admin] {
+            m.connections.get_or_create(&ListenerLabel { listener: listener.as_str() }).set(0);
+            for reason in Reason::ALL.map(Reason::as_str).into_iter().chain([REFUSED]) {
+                closed.get_or_create(&ClosedLabel { listener: listener.as_str(), reason }).inc_by(0);
+            }
+        }
+        r.register("connections_closed", "Connections that the ledger closed or refused", closed);
         r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
         r.register("open_leases", "Open leases", m.open_leases.clone());
         metrics
@@ -132,6 +181,27 @@ impl Metrics {
     pub fn at_risk(&self, leases: i64, credits: Credits) {
         self.open_leases.set(leases);
         self.at_risk_credits.set(as_credits(credits));
+    }
+
+    /// Notes how many connections a listener has now.
+    pub fn connections(&self, listener: ListenerName, open: usize) {
+        let label = ListenerLabel { listener: listener.as_str() };
+        self.connections.get_or_create(&label).set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a connection that the ledger closed against its client's will.
+    pub fn connection_closed(&self, listener: ListenerName, reason: Reason) {
+        self.closed(listener, reason.as_str());
+    }
+
+    /// Counts a connection that was closed as soon as it came.
+    pub fn connection_refused(&self, listener: ListenerName) {
+        self.closed(listener, REFUSED);
+    }
+
+    fn closed(&self, listener: ListenerName, reason: &'static str) {
+        let label = ClosedLabel { listener: listener.as_str(), reason };
+        self.connections_closed.get_or_create(&label).inc();
     }
 
     /// The text that Prometheus reads.

@@ -1,10 +1,11 @@
 //! Starts the ledger: store, listeners, jobs. Ends it in the opposite order.
 
 use crate::Secret;
+use crate::descriptors;
 use crate::domain::reclaim::Watch;
-use crate::http::{self, App, Certificates, Limited, TlsFiles};
+use crate::http::{self, App, Certificates, Connections, Listener, Looks, TlsFiles};
 use crate::jobs;
-use crate::metrics::Metrics;
+use crate::metrics::{ListenerName, Metrics};
 use crate::store::{Database, Store};
 use anyhow::Context as _;
 use std::future::Future;
@@ -66,7 +67,10 @@ pub async fn serve_and_tell(
     let mut jobs = JoinSet::new();
     let gateway_certificates = certificates("gateway", config.gateway_tls, &mut jobs, &stopping).await?;
     let admin_certificates = certificates("admin", config.admin_tls, &mut jobs, &stopping).await?;
+    let most = descriptors::connections();
     let metrics = Arc::new(Metrics::default());
+    let connections = |name| Connections::new(name, most, Arc::clone(&metrics));
+    let (at_gateway, at_admin) = (connections(ListenerName::Gateway), connections(ListenerName::Admin));
     let store = Store::open(&config.database, Arc::clone(&metrics)).await?;
     let patience = config.lease_ttl.saturating_add(config.lease_grace);
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
@@ -77,6 +81,7 @@ pub async fn serve_and_tell(
         admin_token: config.admin_token,
         ttl_ms: u64::try_from(config.lease_ttl.as_millis()).unwrap_or(u64::MAX),
         watch: Arc::clone(&watch),
+        looks: Looks::default(),
     });
     let gateway = listen("gateway", config.gateway_listen, gateway_certificates).await?;
     let admin = listen("admin", config.admin_listen, admin_certificates).await?;
@@ -91,8 +96,8 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
     jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();
-    servers.spawn(answer(gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
-    servers.spawn(answer(admin, http::admin_router(app), stopping));
+    servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
+    servers.spawn(http::serve(admin, at_admin, http::admin_router(app), stopping));
 
     let ended = tokio::select! {
         () = shutdown => Ok(()),
@@ -128,21 +133,8 @@ async fn listen(
     name: &str,
     address: SocketAddr,
     certificates: Option<Arc<Certificates>>,
-) -> anyhow::Result<Limited> {
-    Limited::bind(address, certificates).await.with_context(|| {
+) -> anyhow::Result<Listener> {
+    Listener::bind(address, certificates).await.with_context(|| {
         format!("can't listen on {address} for the {name} API; choose another address with --{name}-listen")
     })
-}
-
-/// Answers requests until told to stop, and then those that are under way.
-async fn answer(
-    listener: Limited,
-    router: axum::Router,
-    mut stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let stopped = async move {
-        // An error means that whoever could stop us is gone: stop as well.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await
 }

@@ -38,6 +38,7 @@ mod sidecar;
 mod standing;
 mod steady;
 mod storage;
+mod strangers;
 mod texts;
 mod tls;
 mod upgrade;

@@ -1,5 +1,6 @@
 //! The ledger's listeners speak TLS: to whom, with which certificates, and what it says when they are wrong.
 
+use crate::strangers::{Crowd, in_time};
 use harness::{ADMIN_TOKEN, Authority, Process, binary, eventually, free_port, out_of};
 use std::io::Read as _;
 use std::net::TcpStream;
@@ -177,6 +178,24 @@ async fn a_handshake_that_never_ends_holds_up_nobody_and_is_given_up() {
     }
     world.says("not done within 10s").await;
     assert_eq!(world.gateway(), "200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_says_half_a_greeting_keeps_nobody_out() {
+    let mut world = World::new().await;
+    // A TLS record that says more is to come, and the beginning of a ClientHello.
+    let half = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();
+    let mut crowds = Vec::new();
+    for port in [world.gateway_port, world.admin_port] {
+        crowds.push(Crowd::gather(port, 1_100, half).await);
+        crowds.push(Crowd::gather(port, 1_100, "").await);
+    }
+
+    assert_eq!(in_time("a gateway", async { world.gateway() }).await, "200");
+    assert_eq!(in_time("an operator", async { world.curl(world.admin_port, &[]) }).await, "200");
+    world.says("a connection was closed for a new one").await;
+    assert_eq!(world.process.stop(), Some(0));
+    assert!(!world.process.output().contains("took too long to finish"));
 }
 
 #[test]

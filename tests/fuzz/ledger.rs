@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use faregate_ledger::domain::reclaim::Watch;
-use faregate_ledger::http::{App, admin_router, gateway_router};
+use faregate_ledger::http::{App, Looks, admin_router, gateway_router};
 use faregate_ledger::metrics::Metrics;
 use faregate_ledger::store::Store;
 use faregate_ledger::{Database, Secret};
@@ -61,6 +61,7 @@ impl Bank {
             admin_token: Secret::new(ADMIN),
             ttl_ms: 20_000,
             watch: Arc::new(Mutex::new(Watch::new(Duration::from_secs(30)))),
+            looks: Looks::default(),
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));
         let mut bank = Self {

@@ -3,17 +3,17 @@
 //! Every answer, errors included, carries the marker header, so that a gateway can tell the ledger's
 //! answers from those that Envoy makes up when it can't reach it.
 
+use super::admission::{Door, Refused, admit};
 use super::body::{Invalid, beginning, parse};
 use super::fitting;
 use super::problem::MOST_SAID;
-use super::{App, PATIENCE, TooLong, auth, health, in_time};
+use super::{App, PATIENCE, TooLong, health, in_time};
 use crate::domain::exchange::check;
 use crate::store::StoreError;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
@@ -28,8 +28,11 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 pub(super) fn router(app: Arc<App>) -> Router {
+    let (token, cure) = (app.gateway_token.clone(), "; send fewer entries at once");
+    let door = Door::new("gateway", token, MAX_BODY_BYTES, cure);
     Router::new()
         .route(PATH, post(exchange))
+        .route_layer(middleware::from_fn_with_state(door, admit::<Failure>))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .fallback(|| async {
@@ -42,7 +45,6 @@ pub(super) fn router(app: Arc<App>) -> Router {
                 "this path takes another method",
             )
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(PATIENCE, in_time::<Failure>))
         .layer(middleware::map_response(marked))
         .with_state(app)
@@ -54,23 +56,7 @@ async fn marked(mut response: Response) -> Response {
     response
 }
 
-async fn exchange(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Failure> {
-    if !auth::shows(&headers, &app.gateway_token) {
-        let detail = "send the gateway token as `Authorization: Bearer …`";
-        return Err(Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
-    }
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail =
-                format!("the body is larger than {MAX_BODY_BYTES} bytes; send fewer entries at once");
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-        }
-        _ => Failure::new(StatusCode::BAD_REQUEST, "invalid_request", rejection.body_text()),
-    })?;
+async fn exchange(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Failure> {
     let request = read(&body)?;
     let now = Timestamp::now();
     match app.store.exchange(request, now, app.ttl_ms).await {
@@ -215,10 +201,21 @@ impl From<Invalid> for Failure {
     }
 }
 
+impl From<super::problem::Failure> for Failure {
+    fn from(failure: super::problem::Failure) -> Self {
+        Self::new(failure.status, failure.code, failure.detail)
+    }
+}
+
 impl From<TooLong> for Failure {
     fn from(why: TooLong) -> Self {
-        let failure = super::problem::Failure::from(why);
-        Self::new(failure.status, failure.code, failure.detail)
+        super::problem::Failure::from(why).into()
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(why: Refused) -> Self {
+        super::problem::Failure::from(why).into()
     }
 }
 
@@ -233,6 +230,10 @@ impl From<StoreError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
+        let mut response = (self.status, Json(self.body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }

@@ -3,10 +3,11 @@
 //! So it runs in the connection's own task, never in the one that accepts. What must hold: it ends within
 //! [`PATIENCE`], and those who fail can't fill the log.
 
+use super::log_limit::LogLimit;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,8 +17,6 @@ use tokio_rustls::{Accept, TlsAcceptor};
 
 /// How long a handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Failures are logged no more often than this; those between are counted.
-const LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// Something to read from and write to.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -58,7 +57,7 @@ impl Handshake {
 
 /// The failed handshakes of one listener.
 #[derive(Debug, Default)]
-pub struct Failures(Mutex<(Option<Instant>, u64)>);
+pub struct Failures(LogLimit);
 
 impl Failures {
     fn note(&self, peer: SocketAddr, error: &io::Error) {
@@ -67,13 +66,8 @@ impl Failures {
             tracing::debug!(%peer, "a connection was closed before its TLS handshake was done");
             return;
         }
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (logged, others) = &mut *state;
-        if logged.is_some_and(|logged| logged.elapsed() < LOG_EVERY) {
-            *others = others.saturating_add(1);
-            return;
+        if let Some(others) = self.0.permits(Instant::now()) {
+            tracing::warn!(%peer, cause = %error, others, "a client was turned away: its TLS handshake failed");
         }
-        tracing::warn!(%peer, cause = %error, others, "a client was turned away: its TLS handshake failed");
-        (*logged, *others) = (Some(Instant::now()), 0);
     }
 }

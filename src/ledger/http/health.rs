@@ -2,31 +2,45 @@
 //! nothing about accounts, and who probes and scrapes should hold no token that moves money.
 
 use super::App;
+use super::shared::Shared;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use faregate_protocol::Credits;
 use jiff::Timestamp;
 use std::sync::Arc;
+
+/// What the database last said to those who ask without a token.
+#[derive(Debug, Default)]
+pub struct Looks {
+    ready: Shared<Result<(), String>>,
+    at_risk: Shared<Option<(i64, Credits)>>,
+}
 
 /// The process answers.
 pub async fn healthz() -> &'static str {
     "alive\n"
 }
 
-/// A write to the database works.
+/// A write to the database works, or did within a second, and none has failed since.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
-    match app.store.pulse(Timestamp::now()).await {
+    let write = async { app.store.pulse(Timestamp::now()).await.map_err(|error| error.to_string()) };
+    let written = app.looks.ready.get(write).await;
+    match written.and_then(|()| app.store.recent_fault().map_err(|error| error.to_string())) {
         Ok(()) => "ready\n".into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 
 /// The counters, for Prometheus.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    match app.store.at_risk().await {
-        Ok((leases, credits)) => app.metrics.at_risk(leases, credits),
-        Err(error) => tracing::warn!(%error, "the credits at risk could not be read"),
+    let read = async {
+        let read = app.store.at_risk().await;
+        read.inspect_err(|error| tracing::warn!(%error, "the credits at risk could not be read")).ok()
+    };
+    if let Some((leases, credits)) = app.looks.at_risk.get(read).await {
+        app.metrics.at_risk(leases, credits);
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, kind)], app.metrics.text()).into_response()

@@ -1,53 +1,49 @@
-//! A listener that holds at most so many connections, with TLS or without; further ones wait in the system's queue.
+//! A listener, with TLS or without, and the stream of one of its connections.
 
 use super::certificates::Certificates;
 use super::handshake::{Duplex, Failures, Handshake};
-use axum::serve::Listener;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::{TcpListener, TcpStream};
 
-/// The most connections of one listener.
-const MAX_CONNECTIONS: usize = 1_024;
+/// After so long without a sign of its client a connection is probed,
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
+/// so often,
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// and given up when so many probes in a row are unanswered.
+const KEEPALIVE_PROBES: u32 = 3;
 
 /// The listener.
 #[derive(Debug)]
-pub struct Limited {
+pub struct Listener {
     inner: TcpListener,
-    free: Arc<Semaphore>,
     certificates: Option<Arc<Certificates>>,
     failures: Arc<Failures>,
 }
 
-impl Limited {
+impl Listener {
     /// Binds it. With certificates it speaks TLS and nothing else.
     pub async fn bind(address: SocketAddr, certificates: Option<Arc<Certificates>>) -> io::Result<Self> {
         let inner = TcpListener::bind(address).await?;
-        let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Ok(Self { inner, free, certificates, failures: Arc::default() })
+        Ok(Self { inner, certificates, failures: Arc::default() })
     }
 
     /// Where it listens.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
     }
-}
 
-impl Listener for Limited {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let place = Arc::clone(&self.free).acquire_owned().await.ok();
-        // The inner implementation waits a little when the process runs out of file descriptors.
-        let (stream, address) = Listener::accept(&mut self.inner).await;
+    /// The next connection.
+    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+        let (stream, address) = self.inner.accept().await?;
         // Answers are small and must not wait for more to come.
         let _ = stream.set_nodelay(true);
+        let _ = probe(&stream);
         let stream = match &self.certificates {
             None => Stream::Open(Box::new(stream)),
             Some(certificates) => {
@@ -55,47 +51,54 @@ impl Listener for Limited {
                 Stream::Shakes(Box::new(Handshake::new(&acceptor, stream, address, failures)))
             }
         };
-        (Connection { stream, _place: place }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.inner.local_addr()
+        Ok((stream, address))
     }
 }
 
-/// A connection, which gives its place back when it ends.
-pub struct Connection {
-    stream: Stream,
-    _place: Option<OwnedSemaphorePermit>,
+/// Has the system find out when the client's machine is gone.
+fn probe(stream: &TcpStream) -> rustix::io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(stream, KEEPALIVE_PROBES)?;
+    sockopt::set_socket_keepalive(stream, true)
 }
 
-enum Stream {
+/// What a connection is read from and written to.
+pub enum Stream {
+    /// Its TLS handshake is under way.
     Shakes(Box<Handshake>),
+    /// It is open.
     Open(Box<dyn Duplex>),
 }
 
-impl Connection {
+impl Stream {
+    /// Whether its handshake is done, if it has any.
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
     /// The stream, once its handshake is done.
     fn open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Duplex>>> {
-        if let Stream::Shakes(handshake) = &mut self.stream {
-            self.stream = Stream::Open(ready!(handshake.poll(cx))?);
+        if let Self::Shakes(handshake) = self {
+            *self = Self::Open(ready!(handshake.poll(cx))?);
         }
-        Poll::Ready(match &mut self.stream {
-            Stream::Open(stream) => Ok(Pin::new(stream.as_mut())),
-            Stream::Shakes(_) => Err(io::ErrorKind::NotConnected.into()),
+        Poll::Ready(match self {
+            Self::Open(stream) => Ok(Pin::new(stream.as_mut())),
+            Self::Shakes(_) => Err(io::ErrorKind::NotConnected.into()),
         })
     }
 
     /// The stream, if its handshake is done.
     fn opened(&mut self) -> Option<Pin<&mut dyn Duplex>> {
-        match &mut self.stream {
-            Stream::Open(stream) => Some(Pin::new(stream.as_mut())),
-            Stream::Shakes(_) => None,
+        match self {
+            Self::Open(stream) => Some(Pin::new(stream.as_mut())),
+            Self::Shakes(_) => None,
         }
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -105,7 +108,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.open(cx))?.poll_write(cx, buf)
     }

@@ -4,21 +4,32 @@
 //! key is ever logged, and whatever a client sends, it gets an answer that says what is wrong.
 
 mod admin;
+mod admission;
 mod auth;
 mod body;
 mod certificates;
+mod connection;
+mod connections;
 mod fitting;
 mod gateway;
 mod handshake;
 mod health;
 mod listener;
+mod log_limit;
 mod problem;
+mod server;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod watched;
 
 pub use certificates::{Certificates, Seen};
-pub use listener::Limited;
+pub use connection::Reason;
+pub use connections::{Connections, MAX_CONNECTIONS};
+pub use health::Looks;
+pub use listener::Listener;
+pub use server::{MAX_ENDING, serve};
 pub use tls::{TlsError, TlsFiles};
 
 use crate::Secret;
@@ -52,6 +63,8 @@ pub struct App {
     pub ttl_ms: u64,
     /// How long leases have been silent.
     pub watch: Arc<Mutex<Watch>>,
+    /// What the database last said to those who ask without a token.
+    pub looks: Looks,
 }
 
 /// The gateway API.

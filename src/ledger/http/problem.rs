@@ -1,6 +1,7 @@
 //! Errors of the admin API, as `application/problem+json` (RFC 9457).
 
 use super::TooLong;
+use super::admission::Refused;
 use super::body::{Invalid, beginning};
 use crate::api::Problem;
 use crate::domain::BookError;
@@ -55,6 +56,27 @@ impl From<TooLong> for Failure {
     fn from(_: TooLong) -> Self {
         let detail = "the request has not arrived in time; send it again, and faster";
         Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unauthorized(name) => {
+                let detail = format!("send the {name} token as `Authorization: Bearer …`");
+                Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+            }
+            Refused::TooLarge(most, cure) => {
+                let detail = format!("the body is larger than {most} bytes{cure}");
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+            }
+            Refused::TooSlow => TooLong.into(),
+            Refused::NoRoom => {
+                let detail = "the ledger is busy with the bodies of other requests; try again in a second";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+            }
+            Refused::Unreadable(why) => Self::new(StatusCode::BAD_REQUEST, "invalid_request", why),
+        }
     }
 }
 

@@ -329,6 +329,14 @@ impl Store {
         on!(self, database => database.pulse(now).await)
     }
 
+    /// The fault with which a write failed a moment ago, if it is known without asking the database.
+    pub fn recent_fault(&self) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.recent_fault(),
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Writes what a subscription would mean for an account, and lets gateways know.
     #[cfg(test)]
     pub(crate) async fn set_contract(

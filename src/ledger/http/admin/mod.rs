@@ -14,20 +14,20 @@ mod shadow;
 mod subscriptions;
 mod teams;
 
+use super::admission::{Door, admit};
 use super::problem::Failure;
-use super::{App, PATIENCE, auth, health, in_time};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use super::{App, PATIENCE, health, in_time};
+use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::middleware;
 use axum::routing::{get, post};
-use axum::{Router, http::HeaderMap};
 use std::sync::Arc;
 
 /// The largest body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 pub(super) fn router(app: Arc<App>) -> Router {
+    let door = Door::new("admin", app.admin_token.clone(), MAX_BODY_BYTES, "");
     let guarded = Router::new()
         .route("/admin/v1/accounts", get(accounts::list).post(accounts::create))
         .route("/admin/v1/accounts/{id}", get(accounts::show))
@@ -56,7 +56,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/leases", get(leases::list))
         .route("/admin/v1/recall", post(leases::recall))
         .route("/admin/v1/audit", get(leases::audit))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), guard));
+        .route_layer(middleware::from_fn_with_state(door, admit::<Failure>));
     let open = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -73,20 +73,6 @@ pub(super) fn router(app: Arc<App>) -> Router {
                 "this path takes another method",
             )
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(PATIENCE, in_time::<Failure>))
         .with_state(app)
-}
-
-async fn guard(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    request: Request,
-    next: Next,
-) -> Result<Response, Failure> {
-    if auth::shows(&headers, &app.admin_token) {
-        return Ok(next.run(request).await);
-    }
-    let detail = "send the admin token as `Authorization: Bearer …`";
-    Err(Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", detail))
 }

@@ -1,7 +1,6 @@
 //! What all writes have in common: a limited body, an idempotency key, and an answer that is the
 //! same when it is asked for again.
 
-use super::MAX_BODY_BYTES;
 use crate::api::{IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER};
 use crate::http::App;
 use crate::http::body::{self, Invalid};
@@ -44,20 +43,13 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Post<T> {
         hash.update([0]);
         hash.update(request.uri().path());
         hash.update([0]);
+        // It has been read on the way in, within its limit.
+        let unread = |error: BytesRejection| Invalid { field: None, reason: error.body_text() };
         let body = Bytes::from_request(request, app).await.map_err(unread)?;
         hash.update(&body);
         let memo = Memo { key, fingerprint: hash.finalize().into() };
         Ok(Self { body: body::parse(&body)?, memo })
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn unread(rejection: BytesRejection) -> Failure {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = format!("the body is larger than {MAX_BODY_BYTES} bytes");
-        return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail);
-    }
-    Failure::new(StatusCode::BAD_REQUEST, "invalid_request", rejection.body_text())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<String, Failure> {

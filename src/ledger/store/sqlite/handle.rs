@@ -194,6 +194,10 @@ impl Sqlite {
 
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
         self.writer.run(1, move |work| upkeep::pulse(work, now)).await?;
+        self.recent_fault()
+    }
+
+    pub fn recent_fault(&self) -> Result<(), StoreError> {
         self.fault.not_lately()
     }
 

@@ -1,0 +1,61 @@
+//! How many files and sockets the process may have open, and so how many connections its listeners may hold.
+
+use crate::http::{MAX_CONNECTIONS, MAX_ENDING};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// How many files are for all else: the database, the log, certificates, a gateway under `faregate up`.
+const OTHER_FILES: u64 = 256;
+/// How many listeners there are.
+const LISTENERS: u64 = 2;
+/// With fewer connections per listener than this a ledger is of no use, and tries all the same.
+const FEWEST: usize = 16;
+
+/// Raises the limit of open files to what is needed, as far as the system lets it, and says how many connections each
+/// listener may hold.
+pub fn connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let allowed = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    let enough = needed(MAX_CONNECTIONS);
+    let wanted = enough.min(allowed(limit.maximum));
+    let mut files = allowed(limit.current);
+    if files < wanted && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).is_ok() {
+        files = wanted;
+    }
+    let most = most(files);
+    if most < MAX_CONNECTIONS {
+        tracing::warn!(
+            open_files = files,
+            connections = most,
+            "the limit of open files is low, so each listener holds fewer connections; allow {enough} (LimitNOFILE, ulimit -n)"
+        );
+    }
+    most
+}
+
+/// How many files so many connections per listener need.
+fn needed(connections: usize) -> u64 {
+    let each = u64::try_from(connections.saturating_add(MAX_ENDING)).unwrap_or(u64::MAX);
+    each.saturating_mul(LISTENERS).saturating_add(OTHER_FILES)
+}
+
+/// How many connections per listener so many files are enough for.
+fn most(files: u64) -> usize {
+    let each = files.saturating_sub(OTHER_FILES) / LISTENERS;
+    let each = usize::try_from(each).unwrap_or(usize::MAX);
+    each.saturating_sub(MAX_ENDING).clamp(FEWEST, MAX_CONNECTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_all_else() {
+        assert_eq!(needed(MAX_CONNECTIONS), 2_432);
+        for (files, connections) in
+            [(u64::MAX, 1_024), (2_432, 1_024), (2_430, 1_023), (1_024, 320), (256, 16), (0, 16)]
+        {
+            assert_eq!(most(files), connections, "{files}");
+        }
+    }
+}

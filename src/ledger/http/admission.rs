@@ -1,0 +1,123 @@
+//! Which requests get to their handler: those that show the token, and whose body then fits into memory.
+//!
+//! What must hold: nothing of a body is read before the token is known, and all bodies together never take more
+//! than [`MAX_BODIES_BYTES`] of a listener.
+
+use super::auth;
+use super::connections::Seat;
+use crate::Secret;
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// The most bytes that all bodies of a listener may take together, from their arrival until they are answered.
+pub const MAX_BODIES_BYTES: usize = 64 << 20;
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a body waits for others to make room.
+const ROOM_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a listener's requests must show, and how much they may bring.
+#[derive(Debug)]
+pub struct Door {
+    name: &'static str,
+    token: Secret,
+    most: usize,
+    cure: &'static str,
+    room: Arc<Semaphore>,
+}
+
+/// Why a request doesn't get in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It doesn't show this token.
+    Unauthorized(&'static str),
+    /// Its body is larger than this; the cure.
+    TooLarge(usize, &'static str),
+    /// Its body doesn't arrive.
+    TooSlow,
+    /// Other bodies have filled the memory.
+    NoRoom,
+    /// Its body ends or is encoded in no way that HTTP knows.
+    Unreadable(String),
+}
+
+impl Door {
+    /// One for the listener of this name; `cure` says what to do about a body of more than `most` bytes.
+    pub fn new(name: &'static str, token: Secret, most: usize, cure: &'static str) -> Arc<Self> {
+        Arc::new(Self { name, token, most, cure, room: Arc::new(Semaphore::new(MAX_BODIES_BYTES)) })
+    }
+
+    async fn read(&self, body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refused> {
+        let too_large = || Refused::TooLarge(self.most, self.cure);
+        let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if expected > self.most {
+            return Err(too_large());
+        }
+        let reading = self.read_all(body, expected);
+        match timeout(BODY_PATIENCE, reading).await {
+            Ok(read) => read?.ok_or_else(too_large),
+            Err(_) => Err(Refused::TooSlow),
+        }
+    }
+
+    /// The whole body and its share of the room; `None` when it is too large.
+    async fn read_all(
+        &self,
+        mut body: Body,
+        expected: usize,
+    ) -> Result<Option<(Bytes, Option<OwnedSemaphorePermit>)>, Refused> {
+        let (mut bytes, mut share) = (Vec::with_capacity(expected), None::<OwnedSemaphorePermit>);
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let frame = frame.map_err(|error| Refused::Unreadable(error.to_string()))?;
+            // Trailers say nothing here.
+            let Ok(chunk) = frame.into_data() else { continue };
+            if chunk.len() > self.most.saturating_sub(bytes.len()) {
+                return Ok(None);
+            }
+            let more = self.take_room(chunk.len()).await?;
+            match &mut share {
+                Some(share) => share.merge(more),
+                None => share = Some(more),
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Some((bytes.into(), share)))
+    }
+
+    async fn take_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
+        let bytes = u32::try_from(bytes).map_err(|_| Refused::NoRoom)?;
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes);
+        timeout(ROOM_PATIENCE, room).await.ok().and_then(Result::ok).ok_or(Refused::NoRoom)
+    }
+}
+
+/// Lets a request in, or says as `F` does why not.
+pub async fn admit<F: From<Refused>>(
+    State(door): State<Arc<Door>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, F> {
+    if !auth::shows(request.headers(), &door.token) {
+        return Err(Refused::Unauthorized(door.name).into());
+    }
+    let seat = request.extensions().get::<Arc<Seat>>().cloned();
+    if let Some(seat) = &seat {
+        seat.trust();
+    }
+    let (head, body) = request.into_parts();
+    let (bytes, share) = door.read(body).await?;
+    if let Some(seat) = &seat {
+        seat.connection.body_read();
+    }
+    let answer = next.run(Request::from_parts(head, Body::from(bytes))).await;
+    drop(share);
+    Ok(answer)
+}
