@@ -104,14 +104,9 @@ impl<'a> Head<'a> {
         self.path.get(self.query_at + 1..)
     }
 
-    /// The host that is asked, without a port.
-    pub fn host(&self) -> &'a [u8] {
-        if self.authority.starts_with(b"[") {
-            let end =
-                self.authority.iter().position(|b| *b == b']').map_or(self.authority.len(), |at| at + 1);
-            return self.authority.get(..end).unwrap_or_default();
-        }
-        self.authority.split(|b| *b == b':').next().unwrap_or_default()
+    /// The host that is asked, as the client wrote it, perhaps with a port.
+    pub fn authority(&self) -> &'a [u8] {
+        self.authority
     }
 
     /// Whether a browser asks what a page may do, as it does before a request that could be charged: no page has a key
@@ -284,7 +279,7 @@ mod tests {
         fn no_bytes_make_it_panic(mut map in proptest::collection::vec(any::<u8>(), 0..200), count in any::<u32>()) {
             let look = |map: &[u8]| {
                 let head = Head::read(map);
-                let _ = (head.ours().count(), head.values("").count(), head.value("a"), head.path(), head.query(), head.host());
+                let _ = (head.ours().count(), head.values("").count(), head.value("a"), head.path(), head.query(), head.authority());
             };
             look(&map);
             map.splice(..map.len().min(4), count.to_le_bytes());
