@@ -2,7 +2,7 @@
 //! charged that was refused, the filter runs as before, Envoy has not grown, and others are served at once.
 
 mod head;
-mod wire;
+pub mod wire;
 
 use harness::{Setup, World, get};
 use serde_json::{Value, json};

@@ -46,40 +46,78 @@ impl Fit {
 /// The number of the rule that decides, as [`Settings::rule`] takes it: one past the last stands for
 /// `otherwise`.
 pub fn find(settings: &Settings, head: &Head<'_>) -> usize {
-    let path = spelling::path(head.path());
-    let (mut perhaps, hosts) = (None, OnceCell::new());
-    for (number, rule) in settings.rules.iter().enumerate() {
-        match fit(&rule.matches, &path, head, &hosts) {
-            Fit::No => {}
-            Fit::Perhaps => perhaps = Some(dearer(settings, perhaps, number)),
-            Fit::Surely => return dearer(settings, perhaps, number),
+    let mut number = 0;
+    // Most rules go by the path alone, and most paths are written in one way only.
+    if head.is_plain() {
+        number = next(&settings.rules, head.path());
+        let Some(Rule { matches: Match { host, methods, headers, .. }, .. }) = settings.rules.get(number)
+        else {
+            return number;
+        };
+        if methods.is_empty() && headers.is_empty() && host.is_none() {
+            return number;
         }
     }
-    dearer(settings, perhaps, settings.rules.len())
+    weigh(settings, head, number)
+}
+
+/// The same for any request, from the rule of this number on; those before it are for other paths.
+#[inline(never)]
+fn weigh(settings: &Settings, head: &Head<'_>, mut number: usize) -> usize {
+    let form;
+    let path = if head.is_plain() {
+        head.path()
+    } else {
+        form = spelling::canonical(head.path());
+        &form
+    };
+    let (mut perhaps, hosts) = (None, OnceCell::new());
+    // What goes through a tunnel may be for any path.
+    let tunnel = path.is_empty();
+    loop {
+        let rest = settings.rules.get(number..).unwrap_or_default();
+        number += if tunnel { 0 } else { next(rest, path) };
+        let Some(rule) = settings.rules.get(number) else {
+            break;
+        };
+        let fit = fit(&rule.matches, tunnel, head, &hosts);
+        if fit != Fit::No {
+            let dearest = perhaps.map_or(number, |first| dearer(settings, first, number));
+            if fit == Fit::Surely {
+                return dearest;
+            }
+            perhaps = Some(dearest);
+        }
+        number += 1;
+    }
+    perhaps.map_or(number, |first| dearer(settings, first, number))
+}
+
+/// How many rules are not for this path before one that is.
+fn next(rules: &[Rule], path: &[u8]) -> usize {
+    let is_for = |rule: &Rule| match &rule.matches.path {
+        Some(wanted) => path_holds(wanted, path),
+        None => true,
+    };
+    rules.iter().position(is_for).unwrap_or(rules.len())
 }
 
 /// Of two rules the one that costs more, or else is stricter; the first if they are the same.
-fn dearer(settings: &Settings, first: Option<usize>, second: usize) -> usize {
+#[inline(never)]
+fn dearer(settings: &Settings, first: usize, second: usize) -> usize {
     let weight = |number: usize| match settings.rule(number) {
         Rule { shadow: true, .. } => (1, Credits::ZERO),
         Rule { retired: true, .. } => (2, Credits::ZERO),
         Rule { price: Some(price), .. } => (3, *price),
         Rule { price: None, .. } => (0, Credits::ZERO),
     };
-    first.filter(|first| weight(*first) >= weight(second)).unwrap_or(second)
+    if weight(first) >= weight(second) { first } else { second }
 }
 
-fn fit<'a>(wanted: &Match, path: &[u8], head: &Head<'a>, hosts: &OnceCell<Hosts<'a>>) -> Fit {
-    let mut fit = Fit::Surely;
-    if let Some(wanted) = &wanted.path
-        && !path_holds(wanted, path)
-    {
-        // What goes through a tunnel may be for any path.
-        if !path.is_empty() {
-            return Fit::No;
-        }
-        fit = Fit::Perhaps;
-    }
+/// How all of a rule whose path fits does, if only because there is none.
+#[inline(never)]
+fn fit<'a>(wanted: &Match, tunnel: bool, head: &Head<'a>, hosts: &OnceCell<Hosts<'a>>) -> Fit {
+    let mut fit = if tunnel && wanted.path.is_some() { Fit::Perhaps } else { Fit::Surely };
     if !wanted.methods.is_empty() {
         fit = fit.min(method_fit(&wanted.methods, head.method()));
     }
@@ -125,6 +163,7 @@ fn header_fit(wanted: &HeaderMatch, head: &Head<'_>) -> Fit {
 }
 
 /// Whether a path is one that is wanted.
+#[inline]
 pub fn path_holds(wanted: &PathMatch, path: &[u8]) -> bool {
     match wanted {
         PathMatch::Exact(exact) => path.len() == exact.len() && same(path, exact.as_bytes()),

@@ -4,30 +4,8 @@
 //! an escape in capital letters. What must hold: two spellings that any API takes for the same path have the same form, whatever
 //! Envoy normalised before; escapes are decoded once only; and a path that has no escapes needs no work.
 
-use std::borrow::Cow;
-
 /// The longest authority that is taken apart, in bytes. No name in the DNS is as long as that.
 const MOST_AUTHORITY: usize = 1_024;
-
-/// Whether a path is in canonical form already, because it has no escapes and nothing that would have to be escaped. Eight
-/// bytes at a time.
-fn is_plain(path: &[u8]) -> bool {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let plain = |bytes: &[u8; 8]| {
-        let eight = u64::from_le_bytes(*bytes);
-        let sign = eight ^ (EACH * b'%' as u64);
-        ((sign.wrapping_sub(EACH) & !sign) | eight) & (EACH << 7) == 0
-    };
-    match path.last_chunk() {
-        Some(last) => path.as_chunks().0.iter().all(plain) && plain(last),
-        None => path.iter().all(|byte| *byte != b'%' && byte.is_ascii()),
-    }
-}
-
-/// The canonical form of a path.
-pub fn path(raw: &[u8]) -> Cow<'_, [u8]> {
-    if is_plain(raw) { Cow::Borrowed(raw) } else { Cow::Owned(canonical(raw)) }
-}
 
 /// The canonical form, of a path or of an authority. An escape that is malformed stays as it is.
 #[inline(never)]
@@ -121,7 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn form(raw: &str) -> String {
-        String::from_utf8(path(raw.as_bytes()).into_owned()).unwrap()
+        String::from_utf8(canonical(raw.as_bytes())).unwrap()
     }
 
     #[test]
@@ -183,10 +161,6 @@ mod tests {
             let once = canonical(&raw);
             prop_assert_eq!(canonical(&once), once.clone());
             prop_assert!(once.iter().all(u8::is_ascii_graphic));
-            let form = path(&raw);
-            let plain = matches!(form, Cow::Borrowed(_));
-            prop_assert_eq!(plain, raw.iter().all(|byte| *byte != b'%' && byte.is_ascii()));
-            prop_assert!(plain || form.into_owned() == once);
         }
     }
 }

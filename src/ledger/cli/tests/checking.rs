@@ -53,6 +53,34 @@ fn a_good_configuration_is_well_wherever_it_stands() {
 }
 
 #[test]
+fn a_condition_that_no_request_can_meet_is_named_with_its_cure() {
+    for (matches, message) in [
+        (
+            json!({ "path": { "exact": "/größe" } }),
+            "rules[0].match.path.exact: found string \"/größe\"; allowed is the path as clients send it: /gr%C3%B6%C3%9Fe",
+        ),
+        (
+            json!({ "host": "api.example.com:443" }),
+            "rules[0].match.host: found string \"api.example.com:443\"; allowed is a host alone",
+        ),
+        (
+            json!({ "methods": ["GTE"] }),
+            "rules[0].match.methods[0]: found string \"GTE\"; allowed is a method",
+        ),
+        (
+            json!({ "headers": [{ "name": "host" }] }),
+            "rules[0].match.headers[0].name: found string \"host\"; allowed is another header",
+        ),
+        (json!({}), "rules[1]: found a rule that no request reaches"),
+    ] {
+        let mut wrong = good();
+        wrong["rules"] = json!([{ "match": matches, "price": "1" }, { "match": { "path": { "prefix": "/v2" } }, "price": "2" }]);
+        let (well, printed) = check(&envoy(&text(&wrong), "FAIL_RELOAD").to_string());
+        assert!(!well && printed.contains(message), "{printed}\nshould hold\n{message}");
+    }
+}
+
+#[test]
 fn a_misspelt_price_is_named_with_its_place() {
     let mut wrong = good();
     wrong["rules"] = json!([{ "name": "r", "pice": "1" }]);

@@ -2,6 +2,7 @@
 
 use super::*;
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 fn fault(matches: Value) -> Option<String> {
     let mut config = good();
     config["rules"] = json!([{"match": matches, "price": "1"}]);
