@@ -142,7 +142,10 @@ fn host_fit(wanted: &[u8], asked: &Hosts<'_>) -> Fit {
     let fit = |host: &[u8]| if host.eq_ignore_ascii_case(wanted) { Fit::Surely } else { Fit::No };
     match asked {
         Hosts::One(host) => fit(host),
-        Hosts::Several(hosts) => Fit::of_all(hosts.iter().map(|host| fit(host))),
+        Hosts::Several(hosts) => {
+            let hosts = hosts.strip_suffix(b",").unwrap_or_default();
+            Fit::of_all(hosts.split(|byte| *byte == b',').map(fit))
+        }
         Hosts::Endless => Fit::Perhaps,
     }
 }
