@@ -96,7 +96,7 @@ fn weigh(settings: &Settings, head: &Head<'_>, mut number: usize) -> usize {
 /// How many rules are not for this path before one that is.
 fn next(rules: &[Rule], path: &[u8]) -> usize {
     let is_for = |rule: &Rule| match &rule.matches.path {
-        Some(wanted) => path_holds(wanted, path),
+        Some(wanted) => holds(wanted, path),
         None => true,
     };
     rules.iter().position(is_for).unwrap_or(rules.len())
@@ -166,8 +166,14 @@ fn header_fit(wanted: &HeaderMatch, head: &Head<'_>) -> Fit {
 }
 
 /// Whether a path is one that is wanted.
-#[inline]
+#[inline(never)]
 pub fn path_holds(wanted: &PathMatch, path: &[u8]) -> bool {
+    holds(wanted, path)
+}
+
+#[expect(clippy::inline_always, reason = "behind many rules a call for each costs more than the comparison")]
+#[inline(always)]
+fn holds(wanted: &PathMatch, path: &[u8]) -> bool {
     match wanted {
         PathMatch::Exact(exact) => path.len() == exact.len() && same(path, exact.as_bytes()),
         PathMatch::Prefix(prefix) => path.len() >= prefix.len() && path.starts_with(prefix.as_bytes()),
