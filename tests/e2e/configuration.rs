@@ -56,6 +56,10 @@ fn a_mistake_stops_envoy_and_is_named_with_its_place() {
             json!({"ledger": {"cluster": "ledger", "token": {"env": "NOT_SET"}}}),
             "ledger.token.env: found no environment variable \"NOT_SET\" in the VM",
         ),
+        (
+            json!({"rules": [{"match": {"path": {"exact": "/größe"}}, "price": "1"}]}),
+            "rules[0].match.path.exact: found string \"/größe\"; allowed is the path as clients send it: /gr%C3%B6%C3%9Fe",
+        ),
         (json!({"identities": [{"headr": "x"}]}), "identities[0].headr: found an unknown field"),
         (
             json!({"texts": {"de": {"invalid_key": {"detail": "{konto} ist unbekannt"}}}}),

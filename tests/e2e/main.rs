@@ -35,6 +35,7 @@ mod retired;
 mod shadow;
 mod shutdown;
 mod sidecar;
+mod spellings;
 mod standing;
 mod steady;
 mod storage;

@@ -62,6 +62,27 @@ pub fn is_token_byte(byte: u8) -> bool {
         )
 }
 
+/// The highest bit of each of eight bytes, which no ASCII character has.
+pub const HIGHEST: u64 = EACH << 7;
+/// The lowest bit of each of eight bytes.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// The highest bits of those of eight bytes that are this one. Only the first is certain: those behind it may be the next higher
+/// byte as well.
+pub fn is_byte(eight: u64, byte: u8) -> u64 {
+    let zero = eight ^ EACH.wrapping_mul(u64::from(byte));
+    zero.wrapping_sub(EACH) & !zero & HIGHEST
+}
+
+/// At most eight bytes as one number, the first as its lowest; zeros stand for those that aren't there.
+pub fn up_to_eight(bytes: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let last = u64::from(u32::from_le_bytes(*last)) << ((bytes.len() - 4) * 8);
+        return u64::from(u32::from_le_bytes(*first)) | last;
+    }
+    bytes.iter().rev().fold(0, |eight, byte| eight << 8 | u64::from(*byte))
+}
+
 /// A number made of all bytes: the same for the same bytes, and seldom for others.
 pub fn mixed(bytes: &[u8]) -> u64 {
     let mix = |mixed: u64, more: u64| (mixed ^ more).wrapping_mul(SPREAD).rotate_left(29);
@@ -95,6 +116,15 @@ mod tests {
                 prop_assert!(!same(this, &other) && mixed(this) != mixed(&other));
             }
             prop_assert_eq!(mixed(this), mixed(&[this, b""].concat()));
+        }
+
+        #[test]
+        fn the_first_of_eight_bytes_that_is_wanted_is_found(bytes in proptest::collection::vec(0x20_u8..0x28, 0..=8), wanted in 0x20_u8..0x28) {
+            let eight = up_to_eight(&bytes);
+            prop_assert!(bytes.iter().enumerate().all(|(at, byte)| (eight >> (at * 8)).to_le_bytes()[0] == *byte));
+            let first = bytes.iter().position(|byte| *byte == wanted);
+            let found = is_byte(eight, wanted);
+            prop_assert_eq!((found != 0).then(|| found.trailing_zeros() as usize / 8), first);
         }
     }
 }

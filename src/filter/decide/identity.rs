@@ -13,8 +13,9 @@ use super::request::Head;
 use super::settings::Identity;
 use super::settlement::Settlements;
 use super::shared::Names;
+use super::subject::{self, Subject};
 use super::table::Place;
-use faregate_protocol::{api_key, exchange};
+use faregate_protocol::api_key;
 
 /// A credential that may belong to somebody.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +106,7 @@ pub fn find<'a>(
             Identity::Bearer => bearer(head, known),
             Identity::Query(name) => only(parameters(head, name), known),
             Identity::Cookie(name) => only(cookies(head, name), known),
-            Identity::Property(path) => subject(property(path), known),
+            Identity::Property(path) => subject(subject::read(path, &property), known),
         };
         match found {
             Found::Caller(caller) => return Ok(caller),
@@ -180,15 +181,14 @@ pub(super) fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
     }
 }
 
-fn subject<'a>(value: Option<Vec<u8>>, known: Acquaintances<'_>) -> Found<'a> {
-    match value.map(String::from_utf8) {
-        None => Found::Nothing,
-        Some(Ok(text)) if text.is_empty() => Found::Nothing,
-        Some(Ok(text)) if text.len() <= exchange::MAX_CREDENTIAL_BYTES => {
+fn subject<'a>(subject: Subject, known: Acquaintances<'_>) -> Found<'a> {
+    match subject {
+        Subject::Absent => Found::Nothing,
+        Subject::Unfit => Found::NoKey,
+        Subject::Text(text) => {
             let slice = known.slices.of_subject(known.names, &text);
             Found::Caller(Caller { shown: Shown::Subject(text), slice, refused: Place::default() })
         }
-        Some(_) => Found::NoKey,
     }
 }
 

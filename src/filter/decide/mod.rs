@@ -3,7 +3,8 @@
 //! Rooms, in the order in which a request meets them:
 //! - [`settings`]: what the operator configured, checked when Envoy loads it.
 //! - [`calendar`]: the dates in it.
-//! - [`request`], [`identity`], [`rules`]: what is asked for, who asks, what it costs.
+//! - [`request`], [`identity`] ([`subject`] where Envoy vouches for it), [`rules`]: what is asked for, who asks, what it costs; [`spelling`]: that paths and hosts can be
+//!   written in several ways.
 //! - [`terms`]: what its plan and its key leave open to the payer, and at what price.
 //! - [`lease`]: how much, and how fast, a payer may still spend here; kept in [`shared`] memory of all workers.
 //! - [`gate`]: ties these together for one worker; what it can't decide alone waits in [`waiting`].
@@ -45,8 +46,10 @@ pub mod settings;
 pub mod settlement;
 pub mod shared;
 pub mod slots;
+pub mod spelling;
 pub mod spots;
 pub mod standing;
+pub mod subject;
 pub mod table;
 pub mod terms;
 pub mod usage;

@@ -1,6 +1,6 @@
 //! The head of a request as the gate reads it: once, as bytes, because nothing promises UTF-8.
 
-use super::bytes::same;
+use super::bytes::{HIGHEST, is_byte, same, up_to_eight};
 
 /// Headers of this prefix are ours alone: a client's are removed, and those that an API could take for them.
 const OURS: &[u8] = b"x-faregate-";
@@ -22,6 +22,8 @@ pub struct Head<'a> {
     path: &'a [u8],
     /// Where the query begins, or the path ends.
     query_at: usize,
+    /// Whether there is a path, without escapes and without anything beyond ASCII.
+    is_plain: bool,
     authority: &'a [u8],
     /// Whether there are headers of ours.
     ours: bool,
@@ -71,7 +73,16 @@ impl<'a> Head<'a> {
     }
 
     fn over(headers: Walk<'a>) -> Self {
-        Self { headers, method: b"", path: b"", query_at: 0, authority: b"", ours: false, ends: true }
+        Self {
+            headers,
+            method: b"",
+            path: b"",
+            query_at: 0,
+            is_plain: false,
+            authority: b"",
+            ours: false,
+            ends: true,
+        }
     }
 
     /// Keeps what is looked for in every head. Byte by byte: the compiler compares a whole name by a call.
@@ -86,7 +97,21 @@ impl<'a> Head<'a> {
     }
 
     fn find_query(&mut self) {
-        self.query_at = self.path.iter().position(|b| *b == b'?').unwrap_or(self.path.len());
+        let (mut at, mut odd) = (0, 0);
+        for chunk in self.path.chunks(8) {
+            let eight = up_to_eight(chunk);
+            let ends = is_byte(eight, b'?');
+            // Of eight bytes those before the query; all of them if it doesn't begin here.
+            let path = (ends & ends.wrapping_neg()).wrapping_sub(1);
+            odd |= (is_byte(eight, b'%') | (eight & HIGHEST)) & path;
+            if ends != 0 {
+                at += ends.trailing_zeros() as usize / 8;
+                break;
+            }
+            at += chunk.len();
+        }
+        self.query_at = at;
+        self.is_plain = at > 0 && odd == 0;
     }
 
     /// The method, such as `GET`.
@@ -104,19 +129,19 @@ impl<'a> Head<'a> {
         self.path.get(..self.query_at).unwrap_or_default()
     }
 
+    /// Whether there is a path, and in canonical form already: it has no escapes, and nothing that would have to be escaped.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
     /// The query behind the first `?`, without it.
     pub fn query(&self) -> Option<&'a [u8]> {
         self.path.get(self.query_at + 1..)
     }
 
-    /// The host that is asked, without a port.
-    pub fn host(&self) -> &'a [u8] {
-        if self.authority.starts_with(b"[") {
-            let end =
-                self.authority.iter().position(|b| *b == b']').map_or(self.authority.len(), |at| at + 1);
-            return self.authority.get(..end).unwrap_or_default();
-        }
-        self.authority.split(|b| *b == b':').next().unwrap_or_default()
+    /// The host that is asked, as the client wrote it, perhaps with a port.
+    pub fn authority(&self) -> &'a [u8] {
+        self.authority
     }
 
     /// The same request with another method.
@@ -308,10 +333,21 @@ mod tests {
         }
 
         #[test]
+        fn a_path_ends_where_its_query_begins_and_is_plain_without_escapes(path in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'?'), Just(b'%'), Just(0xc3), Just(b'@')], 0..30)) {
+            let headers = [(":path".to_owned(), path.clone())];
+            let head = Head::new(&headers);
+            let mut parts = path.splitn(2, |byte| *byte == b'?');
+            let before = parts.next().unwrap_or_default();
+            prop_assert_eq!((head.path(), head.query()), (before, parts.next()));
+            let plain = !before.is_empty() && before.iter().all(|byte| *byte != b'%' && byte.is_ascii());
+            prop_assert_eq!(head.is_plain(), plain);
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(mut map in proptest::collection::vec(any::<u8>(), 0..200), count in any::<u32>()) {
             let look = |map: &[u8]| {
                 let head = Head::read(map);
-                let _ = (head.ours().count(), head.values("").count(), head.value("a"), head.path(), head.query(), head.host());
+                let _ = (head.ours().count(), head.values("").count(), head.value("a"), head.path(), head.query(), head.authority());
             };
             look(&map);
             map.splice(..map.len().min(4), count.to_le_bytes());

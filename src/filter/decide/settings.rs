@@ -6,7 +6,8 @@
 
 pub mod cors;
 mod deprecation;
-mod protobuf;
+mod matching;
+pub(super) mod protobuf;
 mod reader;
 mod rule;
 pub mod texts;
@@ -150,11 +151,11 @@ pub struct Rule {
 /// Which requests a rule is for: all that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
-    /// The host without its port, in lower case.
+    /// The host alone, in lower case.
     pub host: Option<String>,
-    /// The path without its query.
+    /// The path without its query, in its canonical form.
     pub path: Option<PathMatch>,
-    /// One of these methods; empty means any.
+    /// One of these methods; empty means any. With `GET` there is `HEAD`.
     pub methods: Vec<String>,
     /// All of these headers.
     pub headers: Vec<HeaderMatch>,
@@ -321,6 +322,12 @@ fn read_rules(top: &Object<'_>, defaults: &rule::Defaults) -> Vec<Rule> {
         let rule = rule::read(&item, number, defaults);
         if rules.iter().any(|other| other.name == rule.name) || rule.name == rule::OTHERWISE {
             item.wrong(&format!("the name {:?} a second time", rule.name), "a name of its own for each rule");
+        }
+        if let Some(other) = rules.iter().find(|other| matching::covers(&other.matches, &rule.matches)) {
+            item.wrong(
+                &format!("a rule that no request reaches: all that it matches falls under {:?}", other.name),
+                "the narrower rule before the wider, or one of the two alone",
+            );
         }
         rules.push(rule);
     }

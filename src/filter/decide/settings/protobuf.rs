@@ -14,6 +14,39 @@ pub(super) fn read_struct(bytes: &[u8]) -> Option<Json> {
     structure(bytes, MAX_DEPTH)
 }
 
+/// What stands at this path in an `envoy.config.core.v3.Metadata`: a namespace, and then names of members. It begins as a Struct
+/// does, but that the values of its members are Structs themselves.
+pub(in crate::decide) fn read_metadata(bytes: &[u8], path: &[String]) -> Option<Json> {
+    let (namespace, path) = path.split_first()?;
+    let (last, path) = path.split_last()?;
+    let mut members = member(bytes, namespace)?;
+    for name in path {
+        let (5, Payload::Bytes(within)) = Fields(member(members, name)?).next()? else {
+            return None;
+        };
+        members = within;
+    }
+    value(member(members, last)?, 1)
+}
+
+/// The value of the member of this name.
+#[inline(never)]
+fn member<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut fields = Fields(bytes);
+    loop {
+        let (number, Payload::Bytes(entry)) = fields.next()? else {
+            return None;
+        };
+        let mut entry = Fields(entry);
+        if let (1, Some((1, Payload::Bytes(found)))) = (number, entry.next())
+            && found == name.as_bytes()
+            && let Some((2, Payload::Bytes(value))) = entry.next()
+        {
+            return Some(value);
+        }
+    }
+}
+
 /// One field's payload.
 enum Payload<'a> {
     Varint(u64),

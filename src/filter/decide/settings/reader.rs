@@ -252,7 +252,7 @@ impl<'a> Field<'a> {
 
     /// A text of these bytes.
     #[inline(never)]
-    fn text_of(&self, most: usize, plain: fn(u8) -> bool, allowed: &str) -> String {
+    pub(super) fn text_of(&self, most: usize, plain: fn(u8) -> bool, allowed: &str) -> String {
         let text = self.text(most);
         if !text.bytes().all(plain) {
             self.wrong_value(allowed);
@@ -289,11 +289,6 @@ impl<'a> Field<'a> {
     pub(super) fn rule_name(&self) -> String {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._/:".contains(&b);
         self.text_of(64, plain, "a name of letters, digits, '-', '.', '_', '/' and ':'")
-    }
-
-    pub(super) fn method(&self) -> String {
-        let plain = |b: u8| b.is_ascii_uppercase() || b == b'-';
-        self.text_of(32, plain, "a method in capital letters, such as \"GET\"")
     }
 
     pub(super) fn header_value(&self) -> String {

@@ -1,7 +1,7 @@
 //! Reading one rule of the price list, and the defaults that the top level sets for all of them.
 
 use super::reader::{Field, Object};
-use super::{HeaderMatch, Match, OnLedgerError, PathMatch, Rule, deprecation};
+use super::{Match, OnLedgerError, Rule, deprecation, matching};
 use crate::decide::refunds::{GRPC_CODES, Refunds};
 use crate::decide::refusal::dialect::{self, Dialect};
 use faregate_protocol::Credits;
@@ -90,7 +90,7 @@ pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Rul
         Some(field) => field.rule_name(),
         None => format!("rule-{}", number + 1),
     };
-    let matches = rule.optional("match").map(|field| read_match(&field)).unwrap_or_default();
+    let matches = rule.optional("match").map(|field| matching::read(&field)).unwrap_or_default();
     build(name, matches, Some(&rule), *defaults)
 }
 
@@ -247,67 +247,4 @@ fn read_amount(field: &Field<'_>) -> Credits {
         field.wrong_value("a decimal string such as \"10\"");
         Credits::ZERO
     })
-}
-
-#[inline(never)]
-fn read_match(field: &Field<'_>) -> Match {
-    let object = field.object(&["host", "path", "methods", "headers"]);
-    let mut matches = Match::default();
-    if let Some(field) = object.optional("host") {
-        let mut host = field.header_value();
-        host.make_ascii_lowercase();
-        matches.host = Some(host);
-    }
-    let (methods, headers) = (object.optional("methods"), object.optional("headers"));
-    // How long both lists are comes before what is in them.
-    for field in [methods, headers].iter().flatten() {
-        field.items(32);
-    }
-    matches.path = object.optional("path").and_then(|field| read_path(&field));
-    if let Some(field) = methods {
-        matches.methods = field.texts(32, |item| item.method());
-    }
-    if let Some(field) = headers {
-        matches.headers = field.list(32).map(|item| read_header(&item)).collect();
-    }
-    matches
-}
-
-#[inline(never)]
-fn read_path(field: &Field<'_>) -> Option<PathMatch> {
-    let allowed = "{\"exact\": PATH}, {\"prefix\": PATH} or {\"template\": PATH with {} for any one segment}";
-    if !field.is_object() {
-        field.wrong_value(allowed);
-        return None;
-    }
-    let object = field.object(&["exact", "prefix", "template"]);
-    let value = object.single(allowed)?;
-    let path = value.text(2_048);
-    if !path.starts_with('/') || path.contains(['?', '#']) {
-        value.wrong_value("a path that starts with / and has no query");
-    }
-    Some(match value.name() {
-        "exact" => PathMatch::Exact(path),
-        "prefix" => PathMatch::Prefix(path),
-        _ => PathMatch::Template(path.split('/').map(|text| read_segment(&value, text)).collect()),
-    })
-}
-
-fn read_segment(field: &Field<'_>, text: &str) -> Option<String> {
-    if text == "{}" {
-        return None;
-    }
-    if text.contains(['{', '}']) {
-        field.wrong_value("{} as a whole segment, such as /items/{}/price");
-    }
-    Some(text.to_owned())
-}
-
-#[inline(never)]
-fn read_header(field: &Field<'_>) -> HeaderMatch {
-    let object = field.object(&["name", "exact"]);
-    HeaderMatch {
-        name: object.required("name").header_name(),
-        exact: object.optional("exact").map(|field| field.text(2_048)),
-    }
 }

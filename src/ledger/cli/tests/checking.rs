@@ -53,6 +53,50 @@ fn a_good_configuration_is_well_wherever_it_stands() {
 }
 
 #[test]
+fn a_condition_that_no_request_can_meet_is_named_with_its_cure() {
+    for (matches, place, found, allowed) in [
+        (
+            json!({ "path": { "exact": "/größe" } }),
+            "rules[0].match.path.exact",
+            "string \"/größe\"",
+            "the path as clients send it: /gr%C3%B6%C3%9Fe",
+        ),
+        (
+            json!({ "host": "api.example.com:443" }),
+            "rules[0].match.host",
+            "string \"api.example.com:443\"",
+            "a host alone",
+        ),
+        (json!({ "methods": ["GTE"] }), "rules[0].match.methods[0]", "string \"GTE\"", "a method"),
+        (
+            json!({ "headers": [{ "name": "host" }] }),
+            "rules[0].match.headers[0].name",
+            "string \"host\"",
+            "another header",
+        ),
+        (json!({}), "rules[1]", "a rule that no request reaches", "the narrower rule before the wider"),
+    ] {
+        let mut wrong = good();
+        wrong["rules"] = json!([
+            { "match": matches, "price": "1" },
+            { "match": { "path": { "prefix": "/v2" } }, "price": "2" },
+        ]);
+        let (well, printed) = check(&envoy(&text(&wrong), "FAIL_RELOAD").to_string());
+        let lines: Vec<&str> = printed.lines().map(str::trim).collect();
+        let begins = |label: &str, text: &str| {
+            lines
+                .iter()
+                .any(|line| line.strip_prefix(label).is_some_and(|rest| rest.trim_start().starts_with(text)))
+        };
+        assert!(!well && lines.contains(&place), "{printed}\nshould name {place}");
+        assert!(
+            begins("found", found) && begins("allowed", allowed),
+            "{printed}\nshould say {found}, {allowed}"
+        );
+    }
+}
+
+#[test]
 fn a_misspelt_price_is_named_with_its_place() {
     let mut wrong = good();
     wrong["rules"] = json!([{ "name": "r", "pice": "1" }]);
