@@ -30,7 +30,7 @@ fn rules(count: u32, matches: bool) -> Vec<Value> {
         let path = if matches && number + 1 == count {
             "/v1/things".to_owned()
         } else {
-            format!("/v1/other/{number}")
+            format!("/v1/other/{number}/")
         };
         json!({"name": format!("rule-{number}"), "match": {"methods": ["GET"], "path": {"prefix": path}}, "price": PRICE})
     };
