@@ -134,8 +134,13 @@ fn a_token_never_reaches_an_error_or_a_debug_print() {
     config["ledger"]["token"] = json!({"value": "tops3cret"});
     let settings = Settings::from_value(&config).unwrap();
     assert!(!format!("{settings:?}").contains("tops3cret"));
-    config["ledger"]["token"] = json!({"value": "tops3cret\n"});
-    assert!(!Settings::from_value(&config).unwrap_err().to_string().contains("tops3cret"));
+    config["ledger"]["token"] = json!({"value": "tops3cret\r\n"});
+    assert_eq!(Settings::from_value(&config).unwrap(), settings, "a line break at the end is no part of it");
+    for wrong in ["tops3cret\n\n", " tops3cret", "tops3cret\t", "", "\n"] {
+        config["ledger"]["token"] = json!({"value": wrong});
+        let error = Settings::from_value(&config).unwrap_err().to_string();
+        assert!(error.starts_with("ledger.token.value: found string; allowed is a string of 1"), "{error}");
+    }
 }
 
 #[test]
