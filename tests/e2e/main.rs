@@ -33,6 +33,8 @@ mod steady;
 mod storage;
 mod texts;
 mod tls;
+mod tokens;
+mod unbookable;
 mod upgrade;
 mod versions;
 mod wall_clock;

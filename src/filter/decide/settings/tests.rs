@@ -95,6 +95,11 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
             json!(0),
             "ledger.timeout_ms: found number 0; allowed is a whole number from 1 to 60000",
         ),
+        (
+            "/rules/1/on_ledger_error",
+            json!({"allow_up_to": "1000000000.000001"}),
+            "rules[1].on_ledger_error.allow_up_to: found string \"1000000000.000001\"; allowed is at most \"1000000000\"",
+        ),
         ("/ledger/cluster", json!(long), "ledger.cluster: found string \"xxx"),
         ("/forward", json!(["acount"]), "forward[0]: found \"acount\"; allowed is \"account\", \"key\""),
         (
