@@ -397,7 +397,7 @@ pub struct RecallAnswer {
 /// `GET /admin/v1/audit`: every balance, recomputed from the entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// Whether all agrees.
+    /// Whether all agrees, and nothing was reported that was not charged.
     pub ok: bool,
     /// How many accounts were looked at.
     pub accounts: u64,
@@ -405,6 +405,45 @@ pub struct Audit {
     pub entries: u64,
     /// What disagrees; at most [`MAX_LIMIT`].
     pub problems: Vec<AuditProblem>,
+    /// What gateways reported in the last 90 days and was not charged, newest first; at most [`MAX_LIMIT`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unbooked: Vec<UnbookedReports>,
+}
+
+impl Audit {
+    /// Of so many accounts and entries.
+    pub fn of(
+        (accounts, entries): (u64, u64),
+        problems: Vec<AuditProblem>,
+        unbooked: Vec<UnbookedReports>,
+    ) -> Self {
+        Self { ok: problems.is_empty() && unbooked.is_empty(), accounts, entries, problems, unbooked }
+    }
+
+    /// Whether all agrees, whatever gateways have reported.
+    pub fn agrees(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// What one gateway reported for one key beyond all that is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnbookedReports {
+    /// Whose.
+    pub account: String,
+    /// By which key.
+    pub key: String,
+    /// Who said so.
+    pub gateway: String,
+    /// The last fence that it was about.
+    pub fence: u32,
+    /// How many reports there were.
+    pub reports: u64,
+    /// What was not charged.
+    #[serde(with = "decimal")]
+    pub not_charged: Credits,
+    /// When the last one came.
+    pub last_at: Timestamp,
 }
 
 /// Something that disagrees with the entries.

@@ -1,6 +1,7 @@
 //! What the ledger counts about itself, in the Prometheus text format.
 
 use crate::http::Reason;
+use crate::domain::unbooked::Unbooked;
 use faregate_protocol::{Credits, RefusalCode};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelValueEncoder};
@@ -99,6 +100,10 @@ pub struct Metrics {
     pub unknown_usage_lines: Counter,
     connections: Family<ListenerLabel, Gauge>,
     connections_closed: Family<ClosedLabel, Counter>,
+    /// Entries that were refused because what they report can't be true, or can't be booked.
+    pub unbooked_entries: Counter,
+    /// Credits that gateways said they had sold, and that were not charged.
+    pub unbooked_credits: Counter<f64, AtomicU64>,
     at_risk_credits: Amount,
     open_leases: Gauge,
 }
@@ -123,6 +128,8 @@ impl Default for Metrics {
             unknown_usage_lines: Counter::default(),
             connections: Family::default(),
             connections_closed: Family::default(),
+            unbooked_entries: Counter::default(),
+            unbooked_credits: Counter::default(),
             at_risk_credits: Amount::default(),
             open_leases: Gauge::default(),
         };
@@ -154,6 +161,10 @@ impl Default for Metrics {
             }
         }
         r.register("connections_closed", "Connections that the ledger closed or refused", closed);
+        let entries = m.unbooked_entries.clone();
+        r.register("unbooked_entries", "Entries that were beyond belief, or can't be booked", entries);
+        let credits = m.unbooked_credits.clone();
+        r.register("unbooked_credits", "Credits that gateways reported beyond belief, not charged", credits);
         r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
         r.register("open_leases", "Open leases", m.open_leases.clone());
         metrics
@@ -169,6 +180,12 @@ impl Metrics {
     /// Counts what a rule that only watches would have refused.
     pub fn would_refuse(&self, code: RefusalCode, requests: u64) {
         self.shadow_refusals.get_or_create(&RefusalLabel { code: CodeLabel(code) }).inc_by(requests);
+    }
+
+    /// Counts what was not charged.
+    pub fn unbooked(&self, what: &Unbooked) {
+        self.unbooked_entries.inc();
+        self.unbooked_credits.inc_by(as_credits(what.lost()));
     }
 
     /// Counts a grant.

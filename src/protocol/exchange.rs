@@ -34,6 +34,9 @@ pub const MAX_LINE_CREDITS: Credits = Credits::from_micros(1_000_000_000_000_000
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// The most that an amount, counter or level may be: 10^12 credits.
 pub const MAX_AMOUNT: Credits = Credits::from_micros(1_000_000_000_000_000_000);
+/// The most credits that one report may have sold beyond what its lease was granted, and the most that may go through
+/// on credit between two answers: 10^9. A gate refuses a larger `allow_up_to`, so no honest report is above it.
+pub const MAX_UNGRANTED: Credits = Credits::from_micros(1_000_000_000_000_000);
 /// The longest gateway, broker or payer name in bytes; a subject may be longer.
 pub const MAX_NAME_BYTES: usize = 128;
 /// The most products in a plan, or that one key is limited to.

@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod credits;
 pub mod exchange;
 pub mod refusal;
+pub mod token;
 
 pub use credits::Credits;
 pub use refusal::RefusalCode;

@@ -42,6 +42,8 @@ mod storage;
 mod strangers;
 mod texts;
 mod tls;
+mod tokens;
+mod unbookable;
 mod upgrade;
 mod versions;
 mod wall_clock;

@@ -9,6 +9,7 @@ mod budgets;
 mod exchange;
 pub mod plans;
 mod shortage;
+mod thief;
 mod upkeep;
 
 use crate::mutant::Mutant;
@@ -90,6 +91,9 @@ pub struct Bank {
     pub charged: BTreeMap<(GatewayNo, KeyNo), i64>,
     pub ttl_ms: u64,
     pub mutant: Option<Mutant>,
+    thief: thief::Thief,
+    /// The last message came to nothing, for the mutant in which one entry spoils the others.
+    pub spoilt: bool,
 }
 
 impl Bank {
@@ -115,6 +119,8 @@ impl Bank {
             charged: BTreeMap::new(),
             ttl_ms,
             mutant,
+            thief: thief::Thief::new(),
+            spoilt: false,
         }
     }
 

@@ -79,11 +79,15 @@ pub enum Mutant {
     EndsUntold,
     /// Gateways aren't told of products.
     ProductsIgnored,
+    /// What a gateway says it has sold is charged without a ceiling.
+    CeilingLifted,
+    /// An entry that can't be booked makes its whole message fail.
+    UnbookableSpoilsOthers,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::SpentMergedByLast,
         Self::ReturnedMergedBySum,
         Self::OnCreditBookedTwice,
@@ -118,6 +122,8 @@ impl Mutant {
         Self::LimitsIgnored,
         Self::EndsUntold,
         Self::ProductsIgnored,
+        Self::CeilingLifted,
+        Self::UnbookableSpoilsOthers,
     ];
 
     /// The one of this name.

@@ -82,15 +82,19 @@ impl World {
         }
         let now = self.wall(ledger);
         self.truth.latest_wall = self.truth.latest_wall.max(now);
-        let undo = before_commit.then(|| self.bank.clone());
+        let spoils = self.mutant == Some(Mutant::UnbookableSpoilsOthers);
+        let undo = (before_commit || spoils).then(|| self.bank.clone());
         if self.mutant == Some(Mutant::LastWritesLost) {
             self.before_last_write = Some(self.bank.clone());
         }
         let answer = self.bank.exchange(message, now).map_err(|error| error.to_string())?;
         self.say(|| format!("ledger {ledger} answers {id} of worker {serial}: {}", answer_words(&answer)));
         self.note_short();
-        if let Some(undo) = undo {
+        if let Some(undo) = undo.filter(|_| before_commit || self.bank.spoilt) {
             self.bank = undo;
+            if spoils {
+                return self.send_back(serial, id, None);
+            }
             return self.send_back(serial, id, Some(Rc::new(answer)));
         }
         for account in self.accounts_in(message) {

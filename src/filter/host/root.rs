@@ -12,6 +12,7 @@ use crate::decide::gate::{Gate, Outcome, Passage, Resolution};
 use crate::decide::settings::{Settings, Token};
 use crate::decide::shared::Names;
 use faregate_protocol::exchange::VERSION as PROTOCOL;
+use faregate_protocol::token;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::BufferType;
 use std::cell::{Cell, RefCell};
@@ -247,9 +248,7 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
     let settings = Settings::from_slice(&json).map_err(|why| why.to_string())?;
     let token = match &settings.ledger.token {
         Token::Value(token) => token.clone(),
-        Token::Env(name) => std::env::var(name).ok().filter(|token| !token.is_empty()).ok_or_else(|| {
-            format!("ledger.token.env: found no environment variable {name:?} in the VM; allowed is the name of one that vm_config.environment_variables passes on")
-        })?,
+        Token::Env(name) => token_in(name)?,
     };
     let names = Names::new(&settings.ledger.cluster, &settings.ledger.authority);
     let unique = unique_name();
@@ -279,6 +278,19 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         bodiless: Vec::new(),
         ticks: 0,
     })
+}
+
+/// The token in an environment variable of the VM.
+fn token_in(name: &str) -> Result<String, String> {
+    let text = std::env::var(name).unwrap_or_default();
+    let (found, allowed) = match token::read(&text) {
+        Some(token) => return Ok(token.to_owned()),
+        None if text.is_empty() => ("no", "the name of one that vm_config.environment_variables passes on"),
+        None => ("no token in the", token::ALLOWED),
+    };
+    Err(format!(
+        "ledger.token.env: found {found} environment variable {name:?} in the VM; allowed is {allowed}"
+    ))
 }
 
 /// A name that nobody else has: the Envoy node's, and 128 random bits.

@@ -3,6 +3,7 @@
 //! There is no default and no flag: a token on a command line would show in the process list.
 
 use super::failure::Failure;
+use faregate_protocol::token;
 use std::{ffi::OsString, path::Path};
 
 /// The variable of the gateway API's token.
@@ -29,7 +30,7 @@ pub fn from_environment(name: &str, environment: Environment<'_>) -> Result<Stri
         (Some(_), Some(_)) => Err(Failure::new("token", format!("both {name} and {file_name} are set"))
             .cure("keep one of them, so that it is clear which token counts")),
         (Some(token), None) => match token.into_string() {
-            Ok(token) => checked(token, name),
+            Ok(token) => checked(&token, name),
             Err(_) => Err(Failure::new("token", format!("{name} is not text")).cure(make_one(name))),
         },
         (None, Some(path)) => from_file(Path::new(&path), &file_name),
@@ -39,28 +40,33 @@ pub fn from_environment(name: &str, environment: Environment<'_>) -> Result<Stri
     }
 }
 
-/// The token in a file; blanks and line ends around it don't count.
+/// The token in a file.
 pub fn from_file(path: &Path, source: &str) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::new("token", format!("{source}: can't read {}: {error}", path.display()))
             .cure(make_one(source))
     })?;
-    checked(text.trim().to_owned(), &format!("{source} ({})", path.display()))
+    checked(&text, &format!("{source} ({})", path.display()))
 }
 
-fn checked(token: String, source: &str) -> Result<String, Failure> {
+/// The token in a text, without the line break at its end.
+fn checked(text: &str, source: &str) -> Result<String, Failure> {
     let wrong =
         |what: String| Err(Failure::new("token", format!("{source} holds {what}")).cure(make_one(source)));
+    let Some(token) = token::read(text) else {
+        return wrong(if text.trim().is_empty() {
+            format!("no token; it has at least {MIN_LEN} characters")
+        } else {
+            format!("blanks or characters that no HTTP header can carry; allowed are {}", token::ALLOWED)
+        });
+    };
     if token.len() < MIN_LEN {
         return wrong(format!("{} characters; a token has at least {MIN_LEN}", token.len()));
     }
     if token.len() > MAX_LEN {
         return wrong(format!("{} characters; a token has at most {MAX_LEN}", token.len()));
     }
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return wrong("blanks or characters that no HTTP header can carry".to_owned());
-    }
-    Ok(token)
+    Ok(token.to_owned())
 }
 
 fn make_one(source: &str) -> String {

@@ -3,6 +3,7 @@
 use super::{AccountId, AccountNo, BookError};
 pub use crate::api::AccountState;
 use faregate_protocol::Credits;
+use faregate_protocol::exchange::MAX_AMOUNT;
 
 /// An account with the sums of its money.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +73,22 @@ impl Turn {
     }
 }
 
+/// The most that an account can owe: 10^12 credits. What a gateway says it has sold beyond that is not charged.
+pub const MAX_OWED: Credits = MAX_AMOUNT;
+
 impl Books {
+    /// How much more the account can owe. All that its books hold together stays in range, so no movement between
+    /// them can fail.
+    pub fn room_for_debt(&self) -> Credits {
+        let room = Credits::MAX.less(self.granted).less(self.owed);
+        MAX_OWED.less(self.owed).min(room)
+    }
+
+    /// Whether every movement between the books stays in range.
+    pub fn are_in_range(&self) -> bool {
+        self.granted.checked_add(self.owed).is_some()
+    }
+
     /// Whether the sums agree with each other.
     pub fn agree(&self) -> bool {
         let sum = |parts: &[Credits]| parts.iter().map(|part| i128::from(part.micros())).sum::<i128>();

@@ -1,13 +1,17 @@
 //! One entry of an exchange: what a gateway says about one payer, and what comes of it.
 //!
 //! What must hold: counters merge by maximum, so saying something again changes nothing; whatever a
-//! gateway says it has sold is charged, however late it says so; and a payer that may not spend gets
-//! no lease, though all that it reports is still booked.
+//! gateway says it has sold is charged, however late it says so, up to a ceiling ([`super::unbooked`]); a payer that
+//! may not spend gets no lease, though all that it reports is still booked; and an entry that can't be booked changes
+//! nothing and fails alone.
 
 use super::contract::{Contract, Remainder};
 use super::key::Owner;
+use super::unbooked::{Cause, Unbooked};
 use super::{Account, BookError, Key, Kind, Lease, LeaseState, Purse, Scope, sizing};
-use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, LeaseReport, MAX_AMOUNT, Refused};
+use faregate_protocol::exchange::{
+    Ask, Ended, Entry, EntryAnswer, LeaseReport, MAX_AMOUNT, MAX_UNGRANTED, Refused,
+};
 use faregate_protocol::{Credits, RefusalCode};
 
 use jiff::Timestamp;
@@ -42,6 +46,8 @@ pub struct Verdict {
     pub short: Option<Scope>,
     /// The lease was named while open, so its time starts anew.
     pub touched: bool,
+    /// What of it was not charged.
+    pub unbooked: Option<Unbooked>,
 }
 
 /// How a report relates to the fence that the ledger has.
@@ -98,25 +104,49 @@ fn refused(code: RefusalCode) -> Refused {
 }
 
 impl Payer {
-    /// Takes in one entry. A lease that it renews may be spent from for `ttl_ms` more.
-    ///
+    /// Takes in one entry; gives the payer as it is then. A lease that the entry renews may be spent from for `ttl_ms`
+    /// more. One that can't be booked leaves the payer as it was, and its gateway will say it again.
+    pub fn exchange(&self, entry: &Entry, now: Timestamp, ttl_ms: u64) -> (Self, Verdict) {
+        let mut after = self.clone();
+        match after.take_in(entry, now, ttl_ms) {
+            Ok(verdict) => (after, verdict),
+            Err(error) => (self.clone(), self.failed(entry, error)),
+        }
+    }
+
+    /// The verdict on an entry that can't be booked: nothing is acknowledged and nothing granted, and who waits is
+    /// refused, because it is no fault of the caller's that credits would cure.
+    fn failed(&self, entry: &Entry, error: BookError) -> Verdict {
+        let answer = EntryAnswer {
+            facts: Some(self.facts()),
+            refused: Some(refused(RefusalCode::LedgerUnavailable)),
+            on_credit: self.lease.on_credit,
+            ..EntryAnswer::default()
+        };
+        let unbooked = Some(self.unbooked(entry, Cause::Failed(error)));
+        Verdict { answer, short: None, touched: false, unbooked }
+    }
+
     /// # Errors
-    /// When a sum would leave its range; then nothing of this may be kept.
-    pub fn exchange(&mut self, entry: &Entry, now: Timestamp, ttl_ms: u64) -> Result<Verdict, BookError> {
+    /// When a sum would leave its range, or the account's grants are not all there; then nothing of this may be kept.
+    fn take_in(&mut self, entry: &Entry, now: Timestamp, ttl_ms: u64) -> Result<Verdict, BookError> {
         let had_money = self.lease.has_money();
         self.purse.expire(now)?;
         self.purse.roll(now);
         let mut answer = EntryAnswer { facts: Some(self.facts()), ..EntryAnswer::default() };
-        let mut verdict = Verdict { answer: EntryAnswer::default(), short: None, touched: false };
+        let mut verdict =
+            Verdict { answer: EntryAnswer::default(), short: None, touched: false, unbooked: None };
 
-        answer.on_credit = self.charge_on_credit(entry.on_credit)?;
+        let mut beyond = self.charge_on_credit(entry.on_credit)?;
+        answer.on_credit = self.lease.on_credit;
         if let Some(word) = entry.ended {
-            self.end(word, now)?;
+            beyond = beyond.saturating_add(self.end(word, now)?);
             answer.ended = Some(word.fence);
         }
         let mut standing = Standing::Elsewhere;
         if let Some(report) = &entry.lease {
-            standing = self.merge(report, now)?;
+            let (as_is, more) = self.merge(report, now)?;
+            (standing, beyond) = (as_is, beyond.saturating_add(more));
             verdict.touched = standing == Standing::Current;
             if standing == Standing::Over {
                 answer.ended = Some(report.fence);
@@ -126,6 +156,9 @@ impl Payer {
         let owner = Owner::of(account.state, account.contract.as_ref());
         if let Some(code) = self.key.refusal(owner, now) {
             answer.refused = Some(refused(code));
+        } else if beyond.is_positive() {
+            // A gateway whose counters can't be believed gets nothing more for them.
+            answer.refused = Some(refused(RefusalCode::LedgerUnavailable));
         } else if let Some(report) = &entry.lease {
             if let (Some(ask), Standing::Current | Standing::Fresh) = (entry.ask, standing) {
                 verdict.touched = true;
@@ -142,6 +175,7 @@ impl Payer {
         }
         self.count_holders(had_money);
         answer.standing = entry.ask.and_then(|_| self.standing(now));
+        verdict.unbooked = beyond.is_positive().then(|| self.unbooked(entry, Cause::Beyond(beyond)));
         verdict.answer = answer;
         Ok(verdict)
     }
@@ -174,27 +208,29 @@ impl Payer {
         Ok(back)
     }
 
+    /// Books what is new in what went through on credit. Returns what of it was not charged.
     fn charge_on_credit(&mut self, told: Credits) -> Result<Credits, BookError> {
         let growth = told.less(self.lease.on_credit);
-        if growth.is_positive() {
-            self.purse.charge(self.lease.place(), ON_CREDIT, growth)?;
-            self.lease.on_credit = told;
+        if !growth.is_positive() {
+            return Ok(Credits::ZERO);
         }
-        Ok(self.lease.on_credit)
+        let charged = self.purse.charge(self.lease.place(), ON_CREDIT, growth.min(MAX_UNGRANTED))?;
+        self.lease.on_credit = told;
+        Ok(growth.less(charged))
     }
 
-    /// The final word on a fence.
-    fn end(&mut self, word: Ended, now: Timestamp) -> Result<(), BookError> {
+    /// The final word on a fence. Returns what of it was not charged.
+    fn end(&mut self, word: Ended, now: Timestamp) -> Result<Credits, BookError> {
         if word.fence < self.lease.fence {
-            return Ok(()); // It was said before: only then the later fence could open.
+            return Ok(Credits::ZERO); // It was said before: only then the later fence could open.
         }
         if word.fence > self.lease.fence {
             self.forget_for(word.fence, word.spent, now)?;
         }
-        self.book_spent(word.spent)?;
+        let beyond = self.book_spent(word.spent)?;
         self.purse.give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
         self.close(LeaseState::Ended);
-        Ok(())
+        Ok(beyond)
     }
 
     /// A fence that the ledger has no memory of (its row was pruned, or an older copy of the file was
@@ -214,31 +250,36 @@ impl Payer {
         self.lease.demand = 0;
     }
 
-    /// Books what is new in the fence's spent counter, from the lease as far as it goes.
-    fn book_spent(&mut self, told: Credits) -> Result<(), BookError> {
+    /// Books what is new in the fence's spent counter, from the lease as far as it goes. Returns what of it was not
+    /// charged. That counts as reported all the same, so that it is noted once, however often it is repeated.
+    fn book_spent(&mut self, told: Credits) -> Result<Credits, BookError> {
         let growth = told.less(self.lease.spent);
-        if growth.is_positive() {
-            let covered = self.purse.spend(&mut self.lease, growth)?;
-            self.purse.charge(self.lease.place(), LATE, growth.less(covered))?;
-            self.lease.spent = told;
+        if !growth.is_positive() {
+            return Ok(Credits::ZERO);
         }
-        Ok(())
+        let ceiling = self.lease.granted.saturating_add(MAX_UNGRANTED);
+        let believed = told.min(ceiling).less(self.lease.spent);
+        let covered = self.purse.spend(&mut self.lease, growth)?;
+        let late = self.purse.charge(self.lease.place(), LATE, believed.less(covered))?;
+        self.lease.spent = told;
+        Ok(growth.less(covered).less(late))
     }
 
-    fn merge(&mut self, report: &LeaseReport, now: Timestamp) -> Result<Standing, BookError> {
+    /// Takes in a report on the current fence. Also returns what of it was not charged.
+    fn merge(&mut self, report: &LeaseReport, now: Timestamp) -> Result<(Standing, Credits), BookError> {
         let open = self.lease.state == LeaseState::Open;
         if report.fence < self.lease.fence || (report.fence > self.lease.fence && open) {
-            return Ok(Standing::Elsewhere);
+            return Ok((Standing::Elsewhere, Credits::ZERO));
         }
         if report.fence > self.lease.fence {
             if !report.spent.is_positive() {
-                return Ok(Standing::Fresh);
+                return Ok((Standing::Fresh, Credits::ZERO));
             }
             self.forget_for(report.fence, report.spent, now)?;
         }
-        self.book_spent(report.spent)?;
+        let beyond = self.book_spent(report.spent)?;
         if !open {
-            return Ok(Standing::Over);
+            return Ok((Standing::Over, beyond));
         }
         let growth = report.returned.less(self.lease.returned);
         if growth.is_positive() {
@@ -249,7 +290,7 @@ impl Payer {
         self.lease.held = report.held;
         self.lease.demand = report.demand;
         self.lease.recall &= self.lease.recallable().is_positive();
-        Ok(Standing::Current)
+        Ok((Standing::Current, beyond))
     }
 
     /// Raises the lease towards what is asked, opening it if need be. Tells how much callers still wait for.

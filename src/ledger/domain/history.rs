@@ -144,8 +144,8 @@ impl Bank {
 
     fn exchange(&mut self, gate: usize, entry: &Entry) -> EntryAnswer {
         let needed = needs_grants(&self.account, &self.leases[gate], entry);
-        let mut payer = self.payer(gate, needed);
-        let verdict = payer.exchange(entry, self.now(), TTL_MS).unwrap();
+        let (payer, verdict) = self.payer(gate, needed).exchange(entry, self.now(), TTL_MS);
+        assert_eq!(verdict.unbooked, None);
         for budget in payer.purse.budgets() {
             let drew = payer.purse.postings().iter().any(|one| one.kind == Kind::Draw);
             let used = budget.spent.saturating_add(budget.held);

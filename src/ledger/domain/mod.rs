@@ -34,6 +34,7 @@ pub mod subscription;
 #[cfg(test)]
 mod subscription_history;
 pub mod terms;
+pub mod unbooked;
 
 pub use account::{Account, AccountState, Books};
 pub use budget::{Budget, Scope};

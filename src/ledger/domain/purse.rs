@@ -83,7 +83,11 @@ impl Purse {
         self.grants.sort_by(Grant::burn_order);
         self.post(Kind::Grant, Place::default(), no, amount);
         self.changed.push(no);
-        self.settle_debts()
+        self.settle_debts()?;
+        if self.account.books.are_in_range() {
+            return Ok(());
+        }
+        Err(BookError::OutOfRange { book: "the sum of the account's grants and debts" })
     }
 
     /// Takes out what remains of grants whose time is over.
@@ -191,24 +195,27 @@ impl Purse {
     }
 
     /// Charges what was sold without being covered by a lease: from the grants first, and what they
-    /// can't cover is owed. The two kinds name these two parts.
+    /// can't cover is owed, as far as the account can owe more. The two kinds name these two parts. Returns how much was
+    /// charged.
     pub fn charge(
         &mut self,
         place: Place,
         (covered, uncovered): (Kind, Kind),
         amount: Credits,
-    ) -> Result<(), BookError> {
+    ) -> Result<Credits, BookError> {
         let mut paid = Credits::ZERO;
         for (no, part) in self.take_from_grants(amount, |_| true) {
             self.post(covered, place, no, part);
             paid = paid.saturating_add(part);
         }
-        let debt = amount.less(paid);
+        let debt = amount.less(paid).min(self.account.books.room_for_debt());
+        let charged = paid.saturating_add(debt);
         self.post(uncovered, place, GrantNo(0), debt);
         take(&mut self.account.books.available, paid, "the account's available credits")?;
         add(&mut self.account.books.owed, debt, "the account's owed credits")?;
-        self.budgets.iter_mut().for_each(|budget| budget.charge(amount));
-        add(&mut self.account.books.spent, amount, "the account's spent credits")
+        self.budgets.iter_mut().for_each(|budget| budget.charge(charged));
+        add(&mut self.account.books.spent, charged, "the account's spent credits")?;
+        Ok(charged)
     }
 
     /// Pays what is owed from what is available.

@@ -222,7 +222,7 @@ impl From<Refused> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let failure = super::problem::Failure::from(error);
-        // The only refusals that an exchange meets are about amounts that overflow an account.
+        // No entry is refused in this way, but what doesn't fit must not look like a fault of the ledger.
         let code = if failure.status.is_client_error() { "invalid_request" } else { failure.code };
         Self::new(failure.status, code, failure.detail)
     }

@@ -16,7 +16,7 @@ pub async fn inspect(store: Store, mut stop: watch::Receiver<bool>) {
         }
     };
     match result {
-        Ok(Some(audit)) if audit.ok => tracing::debug!(accounts = audit.accounts, "all balances agree"),
+        Ok(Some(audit)) if audit.agrees() => tracing::debug!(accounts = audit.accounts, "all balances agree"),
         Ok(Some(audit)) => {
             let first = audit.problems.first().map(|problem| problem.what.as_str());
             tracing::error!(

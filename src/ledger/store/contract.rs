@@ -16,11 +16,13 @@ pub mod budgets;
 mod plans;
 mod shadow;
 mod standing;
+mod unbooked;
 
 use budgets::*;
 use plans::*;
 use shadow::*;
 use standing::*;
+use unbooked::*;
 
 const TTL_MS: u64 = 20_000;
 
@@ -114,6 +116,12 @@ impl World {
     pub async fn balance(&self, account: &str) -> [i64; 5] {
         let b = self.store.balance(account.into(), self.now()).await.unwrap();
         [b.available, b.held, b.spent, b.expired, b.owed].map(|amount| amount.micros() / 1_000_000)
+    }
+
+    /// The books agree, whatever gateways have reported.
+    pub async fn agrees(&self) {
+        let audit = self.store.audit().await.unwrap();
+        assert!(audit.agrees(), "{:#?}", audit.problems);
     }
 
     pub async fn is_clean(&self) {
@@ -478,6 +486,11 @@ macro_rules! stories {
             a_key_sees_no_more_than_its_budgets_leave,
             who_has_a_key_no_more_sees_nothing,
             a_quota_that_ends_with_its_subscription_says_so,
+            an_entry_that_cannot_be_booked_fails_alone,
+            a_lease_that_cannot_be_taken_back_leaves_the_others_alone,
+            what_is_beyond_belief_is_not_charged_and_an_audit_finds_it,
+            no_gateway_drives_an_account_out_of_range,
+            usage_beyond_an_integer_stays_at_its_end,
         }
     };
 }

@@ -4,6 +4,7 @@
 //! functions take and give plain data, none of them a database's own types; `contract` holds the tests
 //! that both must pass. The set of databases is closed, so the choice is an enum and not a trait.
 
+mod alarm;
 mod budgets;
 pub mod command;
 #[cfg(test)]
@@ -22,7 +23,9 @@ pub use error::{OpenError, Refusal, StoreError};
 pub use page::{Page, ShadowQuery, UsageQuery};
 
 use crate::api;
+use crate::domain::unbooked::Unbooked;
 use crate::metrics::Metrics;
+use alarm::Alarm;
 use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, UsageReport};
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
@@ -58,6 +61,8 @@ pub struct Exchanged {
     pub response: ExchangeResponse,
     /// What was booked of the usage that it told.
     pub booked: Booked,
+    /// What of its entries was not charged.
+    pub unbooked: Vec<Unbooked>,
 }
 
 /// What was booked of a usage report; nothing where that was done before.
@@ -107,6 +112,7 @@ enum Backend {
 pub struct Store {
     backend: Backend,
     metrics: Arc<Metrics>,
+    alarm: Arc<Alarm>,
 }
 
 /// Does the same on whichever database there is.
@@ -134,7 +140,7 @@ impl Store {
                 Backend::Postgres(Postgres::open(settings, Arc::clone(&metrics)).await?)
             }
         };
-        Ok(Self { backend, metrics })
+        Ok(Self { backend, metrics, alarm: Arc::default() })
     }
 
     /// Finishes what waits to be written, and closes the database.
@@ -172,7 +178,8 @@ impl Store {
         }
     }
 
-    /// Takes in a message from a gateway, all of it or nothing. Leases that it renews may be spent
+    /// Takes in a message from a gateway, all of it or nothing; only an entry that can't be booked is left out alone.
+    /// Leases that it renews may be spent
     /// from for `ttl_ms` milliseconds more.
     pub async fn exchange(
         &self,
@@ -180,6 +187,7 @@ impl Store {
         now: Timestamp,
         ttl_ms: u64,
     ) -> Result<ExchangeResponse, StoreError> {
+        let gateway = request.gateway.clone();
         let done = on!(self, database => database.exchange(request, now, ttl_ms).await)?;
         self.metrics.exchanges.inc();
         self.metrics.entries.inc_by(u64::try_from(done.response.entries.len()).unwrap_or(0));
@@ -189,6 +197,10 @@ impl Store {
         }
         for refused in done.response.entries.iter().filter_map(|entry| entry.refused.as_ref()) {
             self.metrics.refuse(refused.code);
+        }
+        for what in &done.unbooked {
+            self.metrics.unbooked(what);
+            self.alarm.raise(&gateway, what, std::time::Instant::now());
         }
         Ok(done.response)
     }
@@ -335,6 +347,10 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.recent_fault(),
             Backend::Postgres(_) => Ok(()),
         }
+    /// Writes what an account has spent, as if the books had come to that.
+    #[cfg(test)]
+    pub(crate) async fn set_spent(&self, account: &str, spent: Credits) {
+        on!(self, database => database.set_spent(account.to_owned(), spent.micros()).await);
     }
 
     /// Writes what a subscription would mean for an account, and lets gateways know.

@@ -15,5 +15,7 @@ pub const KEEP_CHANGES_MS: i64 = DAY_MS;
 pub const KEEP_ENDED_MS: i64 = 7 * DAY_MS;
 /// Leases about which something may still be told late.
 pub const KEEP_RECLAIMED_MS: i64 = 90 * DAY_MS;
+/// What gateways said they had sold and was not charged.
+pub const KEEP_UNBOOKED_MS: i64 = 90 * DAY_MS;
 /// What rules that only watch would have refused.
 pub const KEEP_SHADOW_MS: i64 = 30 * DAY_MS;

@@ -54,10 +54,15 @@ impl Postgres {
 
     /// Removes all that ledgers have made in it, and whoever is connected.
     pub fn empty(&self) {
+        self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    }
+
+    /// Runs SQL in it.
+    pub fn sql(&self, statements: &str) {
         let mut client = Command::new(self.cluster.programs.join("psql"));
         client.args(["-qX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "faregate", "-d", "postgres"]);
         client.args(["-p", &self.cluster.port.to_string()]);
-        let (done, said) = out_of(client.args(["-c", "DROP SCHEMA public CASCADE; CREATE SCHEMA public"]));
+        let (done, said) = out_of(client.args(["-c", statements]));
         assert!(done, "{said}");
     }
 

@@ -24,6 +24,10 @@ impl Bank {
         request: &ExchangeRequest,
         now: Timestamp,
     ) -> Result<ExchangeResponse, BookError> {
+        match self.thief.speaks(now, self.mutant) {
+            Ok(unbookable) => self.spoilt = unbookable && self.mutant == Some(Mutant::UnbookableSpoilsOthers),
+            Err(what) => self.accuse(what),
+        }
         let gateway = self.gateway(&request.gateway);
         let mut entries = Vec::with_capacity(request.entries.len());
         let mut brisk = false;
@@ -88,7 +92,7 @@ impl Bank {
             mutant.before_verdict(&mut payer);
         }
         let granted = (payer.lease.fence, payer.lease.granted);
-        let mut verdict = payer.exchange(&entry, now, self.ttl_ms)?;
+        let (mut payer, mut verdict) = payer.exchange(&entry, now, self.ttl_ms);
         let (fence, more) = (payer.lease.fence, payer.lease.granted);
         if more.is_positive() && (fence != granted.0 || more > granted.1) {
             let over = payer.purse.budgets().iter().find(|it| it.spent.saturating_add(it.held) > it.credits);

@@ -140,7 +140,7 @@ pub const GUIDE: [Guide; RefusalCode::ALL.len()] = [
         "the ledger didn't answer in time, or too many requests wait for it; nothing was charged",
         &[("retry", ALWAYS)],
         "the ledger's `/readyz`, Envoy's log (it says when the ledger stops and when it resumes answering), \
-         `exchange_failures` in Envoy's statistics",
+         `exchange_failures` in Envoy's statistics; where it is one account only, `faregate audit`",
     ),
 ];
 

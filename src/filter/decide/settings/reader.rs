@@ -6,7 +6,7 @@
 
 use crate::decide::bytes::is_token_byte;
 use crate::decide::json::Json;
-use faregate_protocol::Credits;
+use faregate_protocol::{Credits, token};
 use std::cell::OnceCell;
 use std::fmt;
 
@@ -260,19 +260,13 @@ impl<'a> Field<'a> {
         text
     }
 
-    /// A secret: visible ASCII, never repeated in an error.
+    /// A token, never repeated in an error.
     pub(super) fn secret(&self) -> String {
-        match self.value {
-            Json::String(text)
-                if !text.is_empty() && text.len() <= 4_096 && text.bytes().all(|b| b.is_ascii_graphic()) =>
-            {
-                text.clone()
-            }
-            _ => {
-                self.wrong(self.kind(), "a string of 1 to 4096 visible ASCII characters (not shown here)");
-                String::new()
-            }
+        let text = self.as_str().filter(|text| text.len() <= 4_096).and_then(token::read);
+        if text.is_none() {
+            self.wrong(self.kind(), "a string of 1 to 4096 visible ASCII characters (not shown here)");
         }
+        text.unwrap_or_default().to_owned()
     }
 
     pub(super) fn header_name(&self) -> String {

@@ -5,7 +5,7 @@ use super::{Match, OnLedgerError, Rule, deprecation, matching};
 use crate::decide::refunds::{GRPC_CODES, Refunds};
 use crate::decide::refusal::dialect::{self, Dialect};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::MAX_PRODUCT_BYTES;
+use faregate_protocol::exchange::{MAX_PRODUCT_BYTES, MAX_UNGRANTED};
 
 /// The name under which requests that no rule matches are reported.
 pub(super) const OTHERWISE: &str = "otherwise";
@@ -239,7 +239,14 @@ fn read_on_ledger_error(field: &Field<'_>) -> OnLedgerError {
     if !field.is_object() {
         field.wrong_value("\"refuse\", or {\"allow_up_to\": AMOUNT}");
     }
-    OnLedgerError::AllowUpTo(read_amount(&field.object(&["allow_up_to"]).required("allow_up_to")))
+    let object = field.object(&["allow_up_to"]);
+    let field = object.required("allow_up_to");
+    let amount = read_amount(&field);
+    if amount > MAX_UNGRANTED {
+        // The ledger charges no more than that at once.
+        field.wrong_value("at most \"1000000000\"");
+    }
+    OnLedgerError::AllowUpTo(amount)
 }
 
 fn read_amount(field: &Field<'_>) -> Credits {

@@ -100,6 +100,11 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
             json!(0),
             "ledger.timeout_ms: found number 0; allowed is a whole number from 1 to 60000",
         ),
+        (
+            "/rules/1/on_ledger_error",
+            json!({"allow_up_to": "1000000000.000001"}),
+            "rules[1].on_ledger_error.allow_up_to: found string \"1000000000.000001\"; allowed is at most \"1000000000\"",
+        ),
         ("/ledger/cluster", json!(long), "ledger.cluster: found string \"xxx"),
         ("/forward", json!(["acount"]), "forward[0]: found \"acount\"; allowed is \"account\", \"key\""),
         (
@@ -139,8 +144,13 @@ fn a_token_never_reaches_an_error_or_a_debug_print() {
     config["ledger"]["token"] = json!({"value": "tops3cret"});
     let settings = Settings::from_value(&config).unwrap();
     assert!(!format!("{settings:?}").contains("tops3cret"));
-    config["ledger"]["token"] = json!({"value": "tops3cret\n"});
-    assert!(!Settings::from_value(&config).unwrap_err().to_string().contains("tops3cret"));
+    config["ledger"]["token"] = json!({"value": "tops3cret\r\n"});
+    assert_eq!(Settings::from_value(&config).unwrap(), settings, "a line break at the end is no part of it");
+    for wrong in ["tops3cret\n\n", " tops3cret", "tops3cret\t", "", "\n"] {
+        config["ledger"]["token"] = json!({"value": wrong});
+        let error = Settings::from_value(&config).unwrap_err().to_string();
+        assert!(error.starts_with("ledger.token.value: found string; allowed is a string of 1"), "{error}");
+    }
 }
 
 #[test]

@@ -16,6 +16,9 @@ fn a_token_comes_from_its_variable_or_from_a_file() {
     writeln!(file, "fedcba9876543210").unwrap();
     let path = file.path().to_str().unwrap();
     assert_eq!(token(&[("FAREGATE_ADMIN_TOKEN_FILE", path)]).unwrap(), "fedcba9876543210");
+    for with_line_break in ["0123456789abcdef\n", "0123456789abcdef\r\n"] {
+        assert_eq!(token(&[(ADMIN, with_line_break)]).unwrap(), "0123456789abcdef");
+    }
 }
 
 #[test]
@@ -28,14 +31,17 @@ fn a_doubtful_token_is_refused_without_being_shown() {
     let both = [(ADMIN, "0123456789abcdef"), ("FAREGATE_ADMIN_TOKEN_FILE", "x")];
     assert!(token(&both).unwrap_err().contains("both"));
     for (wrong, why) in [
-        ("", "0 characters"),
+        ("", "no token"),
+        ("\n", "no token"),
         ("secret", "at least 16"),
+        (" 0123456789abcdef", "blanks"),
+        ("0123456789abcdef\n\n", "blanks"),
         ("0123456789 abcdef", "blanks"),
         ("0123456789abcdéf", "header"),
     ] {
         let message = token(&[(ADMIN, wrong)]).unwrap_err();
         assert!(message.contains(why), "{message}");
-        assert!(wrong.is_empty() || !message.contains(wrong), "{message}");
+        assert!(wrong.trim().is_empty() || !message.contains(wrong), "{message}");
     }
     assert!(
         token(&[("FAREGATE_ADMIN_TOKEN_FILE", "nowhere/at/all")]).unwrap_err().contains("nowhere/at/all")

@@ -87,7 +87,7 @@ fn deliver(stage: Stage, target: Target) -> Result<Holdings, CopyError> {
 
 /// Makes an error of books that don't agree.
 fn agree(audit: &Audit, place: &str) -> Result<(), CopyError> {
-    if audit.ok {
+    if audit.agrees() {
         return Ok(());
     }
     let first = audit.problems.first();

@@ -42,7 +42,7 @@ const fn table(name: &'static str, key: &'static str, columns: &'static [(&'stat
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [Table; 16] = [
+pub const TABLES: [Table; 17] = [
     table(
         "accounts",
         "no",
@@ -197,6 +197,19 @@ pub const TABLES: [Table; 16] = [
             ("touch", Number),
             ("changed_ms", Number),
             ("demand", Number),
+        ],
+    ),
+    table(
+        "unbooked",
+        "gateway, key",
+        &[
+            ("gateway", Number),
+            ("key", Number),
+            ("account", Number),
+            ("fence", Number),
+            ("reports", Number),
+            ("credits", Number),
+            ("last_ms", Number),
         ],
     ),
     table(

@@ -3,9 +3,10 @@
 //! The server does the sums and sends only what disagrees, so memory doesn't grow with the accounts.
 
 use super::trouble::Trouble;
-use crate::api::{Audit, AuditProblem, MAX_LIMIT};
+use super::{at, micros};
+use crate::api::{Audit, AuditProblem, MAX_LIMIT, UnbookedReports};
 use faregate_protocol::Credits;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 /// An audit reads every entry that was ever made, so it may take longer than any other statement.
 const LIMIT: &str = "SET LOCAL statement_timeout = '1h'";
@@ -24,6 +25,8 @@ const SUMS: &str = "WITH sums AS (
 const AGREE: &str = "SELECT id, 'available + held + spent + expired', (granted::numeric + owed)::text,
       (available::numeric + held + spent + expired)::text FROM accounts
     WHERE granted::numeric + owed <> available::numeric + held + spent + expired";
+const RANGE: &str = "SELECT id, 'beyond which nothing can be booked', '9223372036854775807',
+      (granted::numeric + owed)::text FROM accounts WHERE granted::numeric + owed > 9223372036854775807";
 const STRAY_ENTRIES: &str = "SELECT NULL::text, 'account number ' || e.account, '0', sum(e.amount)::text
     FROM entries e LEFT JOIN accounts a ON a.no = e.account WHERE a.no IS NULL GROUP BY e.account";
 const GRANTS: &str = "SELECT a.id, g.id, coalesce(e.rest, 0)::text, g.remaining::text
@@ -81,6 +84,7 @@ pub async fn compare(conn: &Client) -> Result<Audit, Trouble> {
     for (sql, what) in [
         (SUMS, "the sum of a book"),
         (AGREE, "granted + owed = available + held + spent + expired"),
+        (RANGE, "granted + owed"),
         (STRAY_ENTRIES, "entries of an account that doesn't exist"),
         (GRANTS, "what remains of a grant"),
         (LEASES, "what a lease holds"),
@@ -100,7 +104,28 @@ pub async fn compare(conn: &Client) -> Result<Audit, Trouble> {
             });
         }
     }
-    Ok(Audit { ok: problems.is_empty(), accounts, entries, problems })
+    Ok(Audit::of((accounts, entries), problems, unbooked(conn).await?))
+}
+
+/// What was reported and not charged.
+async fn unbooked(conn: &Client) -> Result<Vec<UnbookedReports>, Trouble> {
+    let sql = "SELECT a.id, k.id, g.name, u.fence, u.reports, u.credits, u.last_ms FROM unbooked u
+          JOIN accounts a ON a.no = u.account JOIN keys k ON k.no = u.key JOIN gateways g ON g.no = u.gateway
+        ORDER BY u.last_ms DESC LIMIT $1";
+    let most = i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX);
+    let rows = conn.query(sql, &[&most]).await?;
+    let report = |row: &Row| {
+        Ok::<_, Trouble>(UnbookedReports {
+            account: row.try_get(0)?,
+            key: row.try_get(1)?,
+            gateway: row.try_get(2)?,
+            fence: u32::try_from(row.try_get::<_, i64>(3)?).unwrap_or(u32::MAX),
+            reports: u64::try_from(row.try_get::<_, i64>(4)?).unwrap_or(0),
+            not_charged: micros(row, 5)?,
+            last_at: at(row.try_get(6)?),
+        })
+    };
+    rows.iter().map(report).collect()
 }
 
 /// A number for people: a count as it is, an amount in credits where it is in their range.

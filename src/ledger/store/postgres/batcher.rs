@@ -92,7 +92,7 @@ impl Work {
             return;
         }
         let outcomes = match self.commit(&messages).await {
-            Ok(outcomes) => outcomes,
+            Ok(done) => done.into_iter().map(Ok).collect(),
             Err(trouble) if trouble.is_about_data() && messages.len() > 1 => self.one_by_one(&messages).await,
             Err(trouble) => {
                 let error = StoreError::from(trouble);
@@ -111,12 +111,12 @@ impl Work {
         for message in messages {
             let outcome = self.commit(std::slice::from_ref(message)).await;
             let outcome = outcome.map_err(StoreError::from);
-            outcomes.push(outcome.and_then(|mut one| one.pop().unwrap_or(Err(StoreError::Stopped))));
+            outcomes.push(outcome.and_then(|mut one| one.pop().ok_or(StoreError::Stopped)));
         }
         outcomes
     }
 
-    async fn commit(&mut self, messages: &[Message]) -> Result<Vec<Result<Exchanged, StoreError>>, Trouble> {
+    async fn commit(&mut self, messages: &[Message]) -> Result<Vec<Exchanged>, Trouble> {
         let began = Instant::now();
         let names = messages.iter().map(|message| message.request.gateway.as_str());
         self.gateways.learn(&self.pool, names).await?;

@@ -1,5 +1,5 @@
-//! A batch of messages from gateways, in one transaction. Each is taken in wholly or not at all; one
-//! that fails leaves the others alone. The number of statements doesn't grow with the batch.
+//! A batch of messages from gateways, in one transaction. Each is taken in wholly or not at all, but for entries that
+//! can't be booked: they leave no trace, and the others alone. The number of statements doesn't grow with the batch.
 
 use super::keep::{self, Change};
 use super::load::{self, Busy};
@@ -10,8 +10,9 @@ use super::trouble::Trouble;
 use super::usage::{self, Reports};
 use super::{named, payers};
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
+use crate::domain::unbooked::Unbooked;
 use crate::domain::{AccountNo, GatewayNo, KeyNo, LeaseState};
-use crate::store::{Booked, Exchanged, RETRY_MS, StoreError};
+use crate::store::{Booked, Exchanged, RETRY_MS};
 use deadpool_postgres::Client;
 use faregate_protocol::exchange::{Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, VERSION};
 use jiff::Timestamp;
@@ -33,7 +34,7 @@ pub struct Batch<'a> {
 }
 
 impl Task for Batch<'_> {
-    type Done = Vec<Result<Exchanged, StoreError>>;
+    type Done = Vec<Exchanged>;
 
     async fn attempt(&self, conn: &Client) -> Result<Self::Done, Trouble> {
         let known = payers::find(conn, self.messages).await?;
@@ -53,7 +54,7 @@ impl Task for Batch<'_> {
         if let Some(last) = self.messages.last() {
             keep::announce(conn, &changes, last.now).await?;
         }
-        Ok(decided.into_iter().map(|decided| decided.map(Decided::finish)).collect())
+        Ok(decided.into_iter().map(Decided::finish).collect())
     }
 }
 
@@ -64,6 +65,7 @@ struct Decided {
     brisk: bool,
     usage_seq: Option<u64>,
     booked: Booked,
+    unbooked: Vec<Unbooked>,
 }
 
 impl Decided {
@@ -76,7 +78,7 @@ impl Decided {
             changes: Vec::new(),
             usage_seq: self.usage_seq,
         };
-        Exchanged { response, booked: self.booked }
+        Exchanged { response, booked: self.booked, unbooked: self.unbooked }
     }
 }
 
@@ -133,7 +135,7 @@ impl Batch<'_> {
         known: &payers::Known,
         sheet: &mut Sheet,
         reports: &mut Reports,
-    ) -> Result<Decided, StoreError> {
+    ) -> Decided {
         let gateway = self.gateway(message);
         let mut draft = sheet.draft(message.now);
         let count = message.request.entries.len();
@@ -143,10 +145,11 @@ impl Batch<'_> {
             brisk: false,
             usage_seq: None,
             booked: Booked::default(),
+            unbooked: Vec::new(),
         };
         for entry in &message.request.entries {
             let payer = known.payer(&entry.payer).map(|(key, _)| (gateway, key));
-            let answer = one(&mut draft, entry, payer, message, &mut decided)?;
+            let answer = one(&mut draft, entry, payer, message, &mut decided);
             decided.answers.push(answer);
         }
         let own = draft.finish();
@@ -156,24 +159,24 @@ impl Batch<'_> {
             decided.usage_seq = Some(seq);
             decided.booked = booked;
         }
-        Ok(decided)
+        decided
     }
 
     /// Asks other holders to hand back, where callers wait for more than was available.
     async fn recall(
         &self,
         conn: &Client,
-        decided: &mut [Result<Decided, StoreError>],
+        decided: &mut [Decided],
         changes: &mut Vec<Change>,
     ) -> Result<(), Trouble> {
-        let short = decided.iter().flatten().flat_map(|one| one.short.iter().map(|(_, short)| *short));
+        let short = decided.iter().flat_map(|one| one.short.iter().map(|(_, short)| *short));
         let short: BTreeSet<Short> = short.collect();
         if short.is_empty() {
             return Ok(());
         }
         let recalled = recall::others(conn, &short).await?;
         changes.extend(recalled.accounts.iter().map(|account| (*account, KeyNo(0), GatewayNo(0))));
-        for one in decided.iter_mut().flatten() {
+        for one in decided {
             for (n, short) in &one.short {
                 if recalled.contested.contains(short) {
                     one.brisk = true;
@@ -193,12 +196,15 @@ fn one(
     row: Option<LeaseRow>,
     message: &Message,
     decided: &mut Decided,
-) -> Result<EntryAnswer, StoreError> {
-    let Some(mut payer) = row.and_then(|(gateway, key)| draft.payer(gateway, key)) else {
-        return Ok(unknown(entry));
+) -> EntryAnswer {
+    let Some(before) = row.and_then(|(gateway, key)| draft.payer(gateway, key)) else {
+        return unknown(entry);
     };
-    let before = payer.clone();
-    let verdict = payer.exchange(entry, message.now, message.ttl_ms)?;
+    let (payer, verdict) = before.exchange(entry, message.now, message.ttl_ms);
+    if let Some(what) = verdict.unbooked {
+        draft.note_unbooked(&what);
+        decided.unbooked.push(what);
+    }
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
     draft.keep_payer(&before, &payer, touched);
     decided.brisk |= payer.purse.account.tight;
@@ -206,5 +212,5 @@ fn one(
         let short = (payer.lease.account, payer.lease.gateway, payer.lease.key, scope);
         decided.short.push((decided.answers.len(), short));
     }
-    Ok(verdict.answer)
+    verdict.answer
 }

@@ -215,6 +215,11 @@ impl Postgres {
     }
 
     #[cfg(test)]
+    pub async fn set_spent(&self, account: String, micros: i64) {
+        self.pool.transaction(&super::testing::SetSpent(account, micros)).await.unwrap();
+    }
+
+    #[cfg(test)]
     pub async fn set_contract(&self, account: String, json: Option<String>) {
         self.pool.transaction(&super::testing::SetContract(account, json)).await.unwrap();
     }

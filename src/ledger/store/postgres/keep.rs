@@ -17,6 +17,10 @@ pub async fn sheet(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
         budgets(conn, sheet),
         entries(conn, sheet)
     )?;
+    if !sheet.changed.unbooked.is_empty() {
+        // Seldom, so the room for it is made only then.
+        Box::pin(unbooked(conn, sheet)).await?;
+    }
     turned(conn, sheet).await
 }
 
@@ -171,6 +175,20 @@ async fn entries(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
         ON CONFLICT (account, minute, kind, key, gateway, fence, grant_no)
           DO UPDATE SET amount = entries.amount + excluded.amount";
     write(conn, sql, &[&account, &minute, &kind, &key, &gateway, &fence, &grant, &amount]).await
+}
+
+async fn unbooked(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
+    columns! { &sheet.changed.unbooked => ((at, of), row) =>
+        gateway: i64 = at.0, key: i64 = of.0, account: i64 = row.account.0, fence: i64 = i64::from(row.fence),
+        reports: i64 = row.reports, credits: i64 = row.credits.micros(), last_ms: i64 = row.last_ms,
+    }
+    let sql = "INSERT INTO unbooked (gateway, key, account, fence, reports, credits, last_ms)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+          $7::bigint[])
+        ON CONFLICT (gateway, key) DO UPDATE SET fence = excluded.fence,
+          reports = unbooked.reports + excluded.reports, last_ms = excluded.last_ms,
+          credits = least(unbooked.credits::numeric + excluded.credits, 9223372036854775807)::bigint";
+    write(conn, sql, &[&gateway, &key, &account, &fence, &reports, &credits, &last_ms]).await
 }
 
 /// Makes the gateways of an account's holders beat fast, or as usual.

@@ -3,6 +3,7 @@
 //! Several messages work on one sheet, one after the other, each on a [`Draft`]. A draft that is
 //! dropped leaves no trace; one that is accepted becomes part of the sheet, to be written at the end.
 
+use crate::domain::unbooked::Unbooked;
 use crate::domain::{
     Account, AccountNo, BookError, Budget, GatewayNo, Grant, GrantNo, Key, KeyNo, Lease, Payer, Posting,
     Purse, Scope,
@@ -59,6 +60,18 @@ pub struct Changed {
     pub leases: BTreeSet<LeaseRow>,
     pub budgets: BTreeSet<(AccountNo, Scope)>,
     pub entries: BTreeMap<EntryRow, i64>,
+    /// What was reported and will never be charged.
+    pub unbooked: BTreeMap<LeaseRow, UnbookedRow>,
+}
+
+/// What one lease's gateway reported and will never be charged: on top of what is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct UnbookedRow {
+    pub account: AccountNo,
+    pub fence: u32,
+    pub reports: i64,
+    pub credits: Credits,
+    pub last_ms: i64,
 }
 
 impl Sheet {
@@ -78,7 +91,7 @@ impl Sheet {
         self.money.extend(own.money);
         self.leases.extend(own.leases);
         self.budgets.extend(own.budgets);
-        let Changed { accounts, turned, grants, leases, budgets, entries } = own.changed;
+        let Changed { accounts, turned, grants, leases, budgets, entries, unbooked } = own.changed;
         self.changed.accounts.extend(accounts);
         self.changed.turned.extend(turned);
         self.changed.grants.extend(grants);
@@ -86,6 +99,9 @@ impl Sheet {
         self.changed.budgets.extend(budgets);
         for (row, amount) in entries {
             add(&mut self.changed.entries, row, amount);
+        }
+        for (row, more) in unbooked {
+            join(&mut self.changed.unbooked, row, more);
         }
     }
 }
@@ -172,6 +188,15 @@ impl Draft<'_> {
         self.keep_purse(&before.purse.account, &payer.purse);
     }
 
+    /// Notes what gateways said they had sold and will never be charged.
+    pub fn note_unbooked(&mut self, what: &Unbooked) {
+        let (account, fence, credits) = (what.account.0, what.place.fence, what.lost());
+        if credits.is_positive() {
+            let row = UnbookedRow { account, fence, reports: 1, credits, last_ms: self.now.as_millisecond() };
+            join(&mut self.own.changed.unbooked, (what.place.gateway, what.place.key), row);
+        }
+    }
+
     /// Lets expire whatever is due.
     pub fn expire(&mut self, account: AccountNo) -> Result<(), BookError> {
         if let Some(mut purse) = self.purse(account) {
@@ -192,6 +217,13 @@ fn entry_row(account: AccountNo, now: Timestamp, posting: &Posting) -> EntryRow 
     let place = posting.place;
     let kind = posting.kind.number();
     [account.0, minute(now), kind, place.key.0, place.gateway.0, i64::from(place.fence), posting.grant.0]
+}
+
+fn join(unbooked: &mut BTreeMap<LeaseRow, UnbookedRow>, row: LeaseRow, more: UnbookedRow) {
+    let known = unbooked.remove(&row);
+    let (reports, credits) = known.map_or((0, Credits::ZERO), |known| (known.reports, known.credits));
+    let (reports, credits) = (more.reports.saturating_add(reports), more.credits.saturating_add(credits));
+    unbooked.insert(row, UnbookedRow { reports, credits, ..more });
 }
 
 fn add(entries: &mut BTreeMap<EntryRow, i64>, row: EntryRow, amount: i64) {

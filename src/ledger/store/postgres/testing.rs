@@ -93,3 +93,16 @@ impl super::pool::Task for SetContract {
         super::keep::announce(conn, &all, jiff::Timestamp::UNIX_EPOCH).await
     }
 }
+
+/// Writes what an account has spent, as if the books had come to that.
+#[derive(Debug)]
+pub struct SetSpent(pub String, pub i64);
+
+impl super::pool::Task for SetSpent {
+    type Done = ();
+
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), super::trouble::Trouble> {
+        conn.execute("UPDATE accounts SET spent = $2 WHERE id = $1", &[&self.0, &self.1]).await?;
+        Ok(())
+    }
+}

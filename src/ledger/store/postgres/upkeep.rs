@@ -9,7 +9,8 @@ use super::trouble::Trouble;
 use crate::domain::{AccountNo, GatewayNo, KeyNo, LeaseState};
 use crate::store::StoreError;
 use crate::store::upkeep::{
-    KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, KEEP_SHADOW_MS, ROWS,
+    KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, KEEP_SHADOW_MS, KEEP_UNBOOKED_MS,
+    ROWS,
 };
 use deadpool_postgres::Client;
 use faregate_protocol::Credits;
@@ -49,18 +50,25 @@ impl Task for Reclaim {
                 .is_some_and(|stamped| stamped.lease.state == LeaseState::Open && stamped.touch <= self.touch)
         });
         load::grants(conn, &mut sheet, &accounts).await?;
-        let mut back = Credits::ZERO;
+        let (mut taken, mut back) = (0, Credits::ZERO);
         let mut draft = sheet.draft(self.now);
         for (gateway, key) in &silent_rows {
             let Some(mut payer) = draft.payer(*gateway, *key) else { continue };
             let before = payer.clone();
-            back = back.saturating_add(payer.reclaim(self.now)?);
+            match payer.reclaim(self.now) {
+                Ok(credits) => (taken, back) = (taken + 1, back.saturating_add(credits)),
+                Err(why) => {
+                    let account = &payer.purse.account.id;
+                    tracing::error!(%account, %why, "a lease can't be taken back; the others are");
+                    continue;
+                }
+            }
             draft.keep_payer(&before, &payer, false);
         }
         let own = draft.finish();
         sheet.accept(own);
         keep::sheet(conn, &sheet).await?;
-        Ok((silent_rows.len(), back))
+        Ok((taken, back))
     }
 }
 
@@ -85,7 +93,9 @@ impl Task for ExpireGrants {
         load::grants(conn, &mut sheet, &locked).await?;
         let mut draft = sheet.draft(self.0);
         for account in &locked {
-            draft.expire(*account)?;
+            if let Err(why) = draft.expire(*account) {
+                tracing::error!(account = account.0, %why, "an account's grants can't expire; those of others do");
+            }
         }
         let own = draft.finish();
         sheet.accept(own);
@@ -158,6 +168,11 @@ impl Task for Prune {
                 "DELETE FROM leases WHERE (gateway, key) IN (SELECT gateway, key FROM leases
                    WHERE state <> 'open' AND changed_ms < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
                 KEEP_RECLAIMED_MS,
+            ),
+            (
+                "DELETE FROM unbooked WHERE (gateway, key) IN (SELECT gateway, key FROM unbooked
+                   WHERE last_ms < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+                KEEP_UNBOOKED_MS,
             ),
         ] {
             let before_ms = self.0.as_millisecond().saturating_sub(keep_ms);

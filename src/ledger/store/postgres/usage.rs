@@ -122,6 +122,9 @@ pub async fn keep(conn: &Client, reports: &Reports) -> Result<(), Trouble> {
     shadow(conn, &reports.shadow).await
 }
 
+// A sum that would leave the range of an integer stays at its end: it would fail the whole message, and every one
+// after it.
+
 async fn lines(conn: &Client, lines: &BTreeMap<Row, [i64; 3]>) -> Result<(), Trouble> {
     if lines.is_empty() {
         return Ok(());
@@ -136,8 +139,10 @@ async fn lines(conn: &Client, lines: &BTreeMap<Row, [i64; 3]>) -> Result<(), Tro
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
           $7::bigint[]) AS u (account, minute, key, rule, requests, credits, refunds)
         ORDER BY account, minute, key, rule COLLATE \"C\"
-        ON CONFLICT (account, minute, key, rule) DO UPDATE SET requests = usage.requests + excluded.requests,
-          credits = usage.credits + excluded.credits, refunds = usage.refunds + excluded.refunds";
+        ON CONFLICT (account, minute, key, rule) DO UPDATE SET
+          requests = least(usage.requests::numeric + excluded.requests, 9223372036854775807)::bigint,
+          credits = least(usage.credits::numeric + excluded.credits, 9223372036854775807)::bigint,
+          refunds = least(usage.refunds::numeric + excluded.refunds, 9223372036854775807)::bigint";
     let statement = conn.prepare_cached(sql).await?;
     conn.execute(&statement, &[&accounts, &minutes, &keys, &rules, &requests, &credits, &refunds]).await?;
     Ok(())
@@ -157,7 +162,8 @@ async fn shadow(conn: &Client, lines: &BTreeMap<ShadowRow, i64>) -> Result<(), T
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])
           AS u (account, minute, key, rule, code, requests)
         ORDER BY account, minute, key, rule COLLATE \"C\", code COLLATE \"C\"
-        ON CONFLICT (account, minute, key, rule, code) DO UPDATE SET requests = shadow.requests + excluded.requests";
+        ON CONFLICT (account, minute, key, rule, code) DO UPDATE SET
+          requests = least(shadow.requests::numeric + excluded.requests, 9223372036854775807)::bigint";
     let statement = conn.prepare_cached(sql).await?;
     conn.execute(&statement, &[&accounts, &minutes, &keys, &rules, &codes, &requests]).await?;
     Ok(())

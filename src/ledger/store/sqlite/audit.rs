@@ -3,11 +3,12 @@
 //! It reads one snapshot, row by row: memory doesn't grow with the number of accounts.
 
 use super::accounts::by_no;
-use super::count;
-use crate::api::{Audit, AuditProblem, MAX_LIMIT};
+use super::{at, count};
+use crate::api::{Audit, AuditProblem, MAX_LIMIT, UnbookedReports};
 use crate::domain::AccountNo;
 use crate::domain::entry::Book;
 use crate::store::StoreError;
+use faregate_protocol::Credits;
 use rusqlite::{Connection, Row};
 
 /// Compares everything.
@@ -22,10 +23,35 @@ pub fn audit(conn: &Connection) -> Result<Audit, StoreError> {
     found.disagreements(BUDGETS, "what a budget holds")?;
     found.disagreements(BUDGET_COUNTS, "the number of budgets")?;
     let entries = conn.query_row("SELECT count(*) AS n FROM entries", [], |row| count(row, "n"))?;
-    Ok(Audit { ok: found.problems.is_empty(), accounts, entries, problems: found.problems })
+    Ok(Audit::of((accounts, entries), found.problems, unbooked(conn)?))
 }
 
-const ACCOUNTS: &str = "SELECT a.no, b.book, coalesce(sum(b.amount), 0) FROM accounts a LEFT JOIN (
+/// What was reported and not charged.
+fn unbooked(conn: &Connection) -> Result<Vec<UnbookedReports>, StoreError> {
+    let mut find = conn.prepare(
+        "SELECT a.id, k.id, g.name, u.fence, u.reports, u.credits, u.last_ms FROM unbooked u JOIN accounts a ON a.no = u.account
+           JOIN keys k ON k.no = u.key JOIN gateways g ON g.no = u.gateway ORDER BY u.last_ms DESC LIMIT ?1",
+    )?;
+    let report = |row: &Row<'_>| {
+        Ok(UnbookedReports {
+            account: row.get(0)?,
+            key: row.get(1)?,
+            gateway: row.get(2)?,
+            fence: row.get(3)?,
+            reports: u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
+            not_charged: row.get(5).map(Credits::from_micros)?,
+            last_at: at(row.get(6)?),
+        })
+    };
+    let most = i64::try_from(MAX_LIMIT).unwrap_or(i64::MAX);
+    Ok(find.query_map([most], report)?.collect::<Result<_, _>>()?)
+}
+
+/// A sum would leave the range of an integer on its way, where much went to and fro; so it is made of two.
+const BILLION: i64 = 1_000_000_000;
+
+const ACCOUNTS: &str = "SELECT a.no, b.book, coalesce(sum(b.amount / 1000000000), 0),
+      coalesce(sum(b.amount % 1000000000), 0) FROM accounts a LEFT JOIN (
       SELECT e.account, k.to_book AS book, e.amount FROM entries e JOIN entry_kinds k USING (kind)
       UNION ALL SELECT e.account, k.from_book, -e.amount FROM entries e JOIN entry_kinds k USING (kind)
     ) b ON b.account = a.no GROUP BY a.no, b.book ORDER BY a.no";
@@ -34,9 +60,9 @@ const ACCOUNTS: &str = "SELECT a.no, b.book, coalesce(sum(b.amount), 0) FROM acc
 const STRAY_ENTRIES: &str = "SELECT account, 'sum', 0, sum(amount) FROM entries
     WHERE account NOT IN (SELECT no FROM accounts) GROUP BY account";
 const GRANTS: &str = "SELECT g.account, g.id, coalesce(e.rest, 0), g.remaining FROM grants g LEFT JOIN (
-      SELECT grant_no, sum(CASE WHEN k.to_book = 'available' THEN amount WHEN k.from_book = 'available' THEN -amount
-        ELSE 0 END) AS rest
-      FROM entries JOIN entry_kinds k USING (kind) WHERE grant_no > 0 GROUP BY grant_no
+      SELECT grant_no, sum(sign * (amount / 1000000000)) * 1000000000 + sum(sign * (amount % 1000000000)) AS rest
+      FROM (SELECT grant_no, amount, (k.to_book = 'available') - (k.from_book = 'available') AS sign
+        FROM entries JOIN entry_kinds k USING (kind) WHERE grant_no > 0) GROUP BY grant_no
     ) e ON e.grant_no = g.no WHERE coalesce(e.rest, 0) <> g.remaining";
 const LEASES: &str = "WITH held AS (
       SELECT account, key, gateway, fence, sum(CASE WHEN k.to_book = 'held' THEN amount ELSE -amount END) AS rest
@@ -89,8 +115,9 @@ impl Findings<'_> {
                 sums.clear();
             }
             now = Some(no);
-            let amount: i64 = row.get(2)?;
-            total += i128::from(amount);
+            let (billions, rest): (i64, i64) = (row.get(2)?, row.get(3)?);
+            let amount = i128::from(billions) * i128::from(BILLION) + i128::from(rest);
+            total += amount;
             sums.push((row.get::<_, Option<String>>(1)?, amount));
         }
         if now.is_some() {
@@ -103,11 +130,11 @@ impl Findings<'_> {
         Ok(accounts)
     }
 
-    fn account(&mut self, no: Option<i64>, sums: &[(Option<String>, i64)]) -> Result<(), StoreError> {
+    fn account(&mut self, no: Option<i64>, sums: &[(Option<String>, i128)]) -> Result<(), StoreError> {
         let Some(no) = no else { return Ok(()) };
         let account = by_no(self.conn, AccountNo(no))?;
         let said = |book: Book| {
-            let of_book = |(name, _): &&(Option<String>, i64)| name.as_deref() == Some(book.as_str());
+            let of_book = |(name, _): &&(Option<String>, i128)| name.as_deref() == Some(book.as_str());
             sums.iter().find(of_book).map_or(0, |(_, amount)| *amount)
         };
         let books = account.books;
@@ -120,14 +147,20 @@ impl Findings<'_> {
             (Book::Owed, -1, books.owed),
         ] {
             let expected = said(book) * sign;
-            if expected != stored.micros() {
+            if expected != i128::from(stored.micros()) {
                 let what = format!("the account's {} credits", book.as_str());
-                self.add(Some(account.id.as_str()), what, &micros(expected), &stored.to_string());
+                let expected =
+                    i64::try_from(expected).map_or_else(|_| format!("{expected} millionths"), micros);
+                self.add(Some(account.id.as_str()), what, &expected, &stored.to_string());
             }
         }
         if !books.agree() {
             let what = "granted + owed = available + held + spent + expired".to_owned();
             self.add(Some(account.id.as_str()), what, "equal", "different");
+        }
+        if !books.are_in_range() {
+            let what = "granted + owed, beyond which nothing can be booked".to_owned();
+            self.add(Some(account.id.as_str()), what, "a 64-bit number", "more");
         }
         Ok(())
     }
@@ -156,5 +189,5 @@ impl Findings<'_> {
 }
 
 fn micros(amount: i64) -> String {
-    faregate_protocol::Credits::from_micros(amount).to_string()
+    Credits::from_micros(amount).to_string()
 }

@@ -4,7 +4,6 @@ use super::migrate::{STEPS, migrate};
 use super::open::connect;
 use super::{Work, audit, upkeep};
 use crate::api::Audit;
-use crate::domain::Payer;
 use crate::store::copy::{Content, Contents, CopyError, Kind, Row, TABLES, Table, Value};
 use crate::store::{OpenError, StoreError};
 use jiff::Timestamp;
@@ -225,6 +224,6 @@ pub fn next_touch(conn: &Connection) -> Result<i64, StoreError> {
 pub fn take_leases_back(conn: &Connection, now: Timestamp) -> Result<(), StoreError> {
     let work = Work { conn, touches: &AtomicI64::new(0) };
     conn.execute_batch("BEGIN")?;
-    while upkeep::take_back(&work, i64::MAX, now, Payer::take_back)?.0 > 0 {}
+    while upkeep::take_back(&work, i64::MAX, now, |payer, now| payer.take_back(now).map(Some))?.0 > 0 {}
     Ok(conn.execute_batch("COMMIT")?)
 }

@@ -1,8 +1,10 @@
-//! One message from a gateway: all its entries and its usage, together or not at all.
+//! One message from a gateway: all its entries and its usage, together or not at all. An entry that can't be booked
+//! is decided before anything of it is written, so it leaves no trace and the others are booked.
 
 use super::{Work, accounts, beat, budgets, leases, minute, money};
 use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
+use crate::domain::unbooked::Unbooked;
 use crate::domain::{GatewayNo, LeaseState, Payer, Purse};
 use crate::store::{Booked, Exchanged, RETRY_MS, StoreError};
 use faregate_protocol::exchange::{
@@ -21,8 +23,9 @@ pub fn exchange(
     let gateway = leases::gateway(work.conn, &request.gateway)?;
     let mut entries = Vec::with_capacity(request.entries.len());
     let mut brisk = false;
+    let mut unbooked = Vec::new();
     for entry in &request.entries {
-        let (answer, tight) = one(work, gateway, entry, now, ttl_ms)?;
+        let (answer, tight) = one(work, gateway, entry, (now, ttl_ms), &mut unbooked)?;
         brisk |= tight;
         entries.push(answer);
     }
@@ -43,15 +46,15 @@ pub fn exchange(
     }
     let beat_ms = beat_ms(brisk);
     let response = ExchangeResponse { protocol: VERSION, seen, beat_ms, entries, changes, usage_seq };
-    Ok(Exchanged { response, booked })
+    Ok(Exchanged { response, booked, unbooked })
 }
 
 fn one(
     work: &Work<'_>,
     gateway: GatewayNo,
     entry: &Entry,
-    now: Timestamp,
-    ttl_ms: u64,
+    (now, ttl_ms): (Timestamp, u64),
+    unbooked: &mut Vec<Unbooked>,
 ) -> Result<(EntryAnswer, bool), StoreError> {
     let Some((key, account)) = accounts::payer(work.conn, &entry.payer)? else {
         return Ok((unknown(entry), false));
@@ -65,9 +68,13 @@ fn one(
     let demand = if needs_demand(account.contract.as_ref()) { leases::demand(work.conn, &lease)? } else { 0 };
     let budgets = budgets::of_key(work.conn, &account, &key)?;
     let purse = Purse::new(account, grants).with_budgets(budgets);
-    let mut payer = Payer { purse, key, lease, demand };
+    let payer = Payer { purse, key, lease, demand };
     let before = money::Before::of_payer(&payer);
-    let mut verdict = payer.exchange(entry, now, ttl_ms)?;
+    let (payer, mut verdict) = payer.exchange(entry, now, ttl_ms);
+    if let Some(what) = verdict.unbooked {
+        money::note_unbooked(work.conn, &what, now)?;
+        unbooked.push(what);
+    }
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
     money::keep_payer(work, &before, &payer, touched, now)?;
     let contested = match verdict.short {
@@ -111,14 +118,19 @@ fn usage(
     Ok((report.seq, Booked::of(report, unknown)))
 }
 
+// A sum that would leave the range of an integer stays at its end: a number that SQLite can't keep would fail the
+// whole message, and every one after it.
+
 fn usage_line(work: &Work<'_>, line: &UsageLine, now: Timestamp) -> Result<bool, StoreError> {
     let booked = work
         .conn
         .prepare_cached(
             "INSERT INTO usage (account, minute, key, rule, requests, credits, refunds)
              SELECT account, ?2, no, ?3, ?4, ?5, ?6 FROM keys WHERE id = ?1
-             ON CONFLICT (account, minute, key, rule) DO UPDATE SET requests = requests + excluded.requests,
-               credits = credits + excluded.credits, refunds = refunds + excluded.refunds",
+             ON CONFLICT (account, minute, key, rule) DO UPDATE SET
+               requests = min(requests + excluded.requests, 9223372036854775807),
+               credits = min(credits + excluded.credits, 9223372036854775807),
+               refunds = min(refunds + excluded.refunds, 9223372036854775807)",
         )?
         .execute(params![
             line.payer,
@@ -139,7 +151,8 @@ fn shadow_line(work: &Work<'_>, line: &ShadowLine, now: Timestamp) -> Result<(),
     work.conn
         .prepare_cached(
             "INSERT INTO shadow (account, minute, key, rule, code, requests) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (account, minute, key, rule, code) DO UPDATE SET requests = requests + excluded.requests",
+             ON CONFLICT (account, minute, key, rule, code) DO UPDATE SET
+               requests = min(requests + excluded.requests, 9223372036854775807)",
         )?
         .execute(params![
             account,

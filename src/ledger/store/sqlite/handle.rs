@@ -202,6 +202,15 @@ impl Sqlite {
     }
 
     #[cfg(test)]
+    pub async fn set_spent(&self, account: String, micros: i64) {
+        let set = move |work: &Work<'_>| {
+            let sql = "UPDATE accounts SET spent = ?2 WHERE id = ?1";
+            Ok(work.conn.execute(sql, rusqlite::params![account, micros]).map(drop)?)
+        };
+        self.writer.run(1, set).await.unwrap();
+    }
+
+    #[cfg(test)]
     pub async fn set_contract(&self, account: String, json: Option<String>) {
         let set = move |work: &Work<'_>| {
             let owner = accounts::by_id(work.conn, &account)?;

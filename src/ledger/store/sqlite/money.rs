@@ -1,6 +1,7 @@
 //! An account's money: loads what a movement needs, and keeps what it changed.
 
 use super::{Work, accounts, budgets, leases, maybe_time, minute};
+use crate::domain::unbooked::Unbooked;
 use crate::domain::{Account, AccountNo, Budget, Grant, GrantNo, Lease, Payer, Posting, Purse};
 use crate::store::StoreError;
 use faregate_protocol::Credits;
@@ -107,6 +108,29 @@ pub fn keep_payer(
         leases::keep(work, &payer.lease, touched, now)?;
     }
     keep_purse(work.conn, before, &payer.purse, now)
+}
+
+/// Notes what gateways said they had sold and will never be charged.
+pub fn note_unbooked(conn: &Connection, what: &Unbooked, now: Timestamp) -> Result<(), StoreError> {
+    let lost = what.lost();
+    if lost.is_zero() {
+        return Ok(());
+    }
+    conn.prepare_cached(
+        "INSERT INTO unbooked (gateway, key, account, fence, reports, credits, last_ms)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)
+         ON CONFLICT DO UPDATE SET fence = ?4, reports = reports + 1,
+           credits = min(credits + ?5, 9223372036854775807), last_ms = ?6",
+    )?
+    .execute(params![
+        what.place.gateway.0,
+        what.place.key.0,
+        what.account.0.0,
+        what.place.fence,
+        lost.micros(),
+        now.as_millisecond(),
+    ])?;
+    Ok(())
 }
 
 fn post(conn: &Connection, account: AccountNo, posting: &Posting, now: Timestamp) -> Result<(), StoreError> {

@@ -5,7 +5,8 @@ use super::{Work, accounts, budgets, leases, money};
 use crate::domain::{AccountNo, BookError, GatewayNo, KeyNo, Payer, Purse};
 use crate::store::StoreError;
 use crate::store::upkeep::{
-    KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, KEEP_SHADOW_MS, ROWS,
+    KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, KEEP_SHADOW_MS, KEEP_UNBOOKED_MS,
+    ROWS,
 };
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -14,15 +15,26 @@ use rusqlite::params;
 /// Takes back open leases that were not named since the running count stood at `touch`. Tells how
 /// many, and how much money was in them.
 pub fn reclaim(work: &Work<'_>, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
-    take_back(work, touch, now, Payer::reclaim)
+    let mut failed = None;
+    let done = take_back(work, touch, now, |payer, now| match payer.reclaim(now) {
+        Ok(back) => Ok(Some(back)),
+        Err(why) => {
+            failed = Some((payer.purse.account.id.clone(), why));
+            Ok(None)
+        }
+    })?;
+    if let Some((account, why)) = failed {
+        tracing::error!(%account, %why, "a lease can't be taken back; the others are");
+    }
+    Ok(done)
 }
 
-/// The same, in the given way.
+/// The same, in the given way, which may leave a lease as it is.
 pub fn take_back(
     work: &Work<'_>,
     touch: i64,
     now: Timestamp,
-    take: impl Fn(&mut Payer, Timestamp) -> Result<Credits, BookError>,
+    mut take: impl FnMut(&mut Payer, Timestamp) -> Result<Option<Credits>, BookError>,
 ) -> Result<(usize, Credits), StoreError> {
     let mut find = work
         .conn
@@ -30,7 +42,7 @@ pub fn take_back(
     let overdue: Vec<(i64, i64)> = find
         .query_map(params![touch, rows()], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    let mut back = Credits::ZERO;
+    let (mut taken, mut back) = (0, Credits::ZERO);
     for (gateway, key) in &overdue {
         let (key, account) = accounts::key_by_no(work.conn, KeyNo(*key))?;
         let lease = leases::load(work.conn, GatewayNo(*gateway), key.no, account.no)?;
@@ -39,10 +51,11 @@ pub fn take_back(
         let purse = Purse::new(account, grants).with_budgets(budgets);
         let mut payer = Payer { purse, key, lease, demand: 0 };
         let before = money::Before::of_payer(&payer);
-        back = back.saturating_add(take(&mut payer, now)?);
+        let Some(credits) = take(&mut payer, now)? else { continue };
+        (taken, back) = (taken + 1, back.saturating_add(credits));
         money::keep_payer(work, &before, &payer, false, now)?;
     }
-    Ok((overdue.len(), back))
+    Ok((taken, back))
 }
 
 /// Takes out what remains of grants whose time is over.
@@ -53,10 +66,18 @@ pub fn expire_grants(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreErro
     )?;
     let lapsed: Vec<i64> =
         find.query_map(params![now.as_millisecond(), rows()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut expired = 0;
     for account in &lapsed {
-        money::expire(work.conn, AccountNo(*account), now)?;
+        match money::expire(work.conn, AccountNo(*account), now) {
+            Ok(()) => expired += 1,
+            // Decided before anything was written.
+            Err(StoreError::Refused(why)) => {
+                tracing::error!(account, %why, "an account's grants can't expire; those of others do");
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(lapsed.len())
+    Ok(expired)
 }
 
 /// Lets gateways know of keys whose time is over.
@@ -106,6 +127,11 @@ pub fn prune(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
             "DELETE FROM leases WHERE (gateway, key) IN (SELECT gateway, key FROM leases
                WHERE state <> 'open' AND changed_ms < ?1 LIMIT ?2)",
             KEEP_RECLAIMED_MS,
+        ),
+        (
+            "DELETE FROM unbooked WHERE (gateway, key) IN
+               (SELECT gateway, key FROM unbooked WHERE last_ms < ?1 LIMIT ?2)",
+            KEEP_UNBOOKED_MS,
         ),
     ] {
         let before_ms = now_ms.saturating_sub(keep_ms);

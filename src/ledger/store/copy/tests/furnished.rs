@@ -57,6 +57,11 @@ pub async fn furnish(store: &Store) {
     world.tell("gw-a", report("key_acme", 1, 4, 2)).await;
     world.tell("gw-a", Entry { lease: None, on_credit: credits(5), ..report("key_debtor", 0, 0, 0) }).await;
 
+    // More than can be true.
+    world.customer("robbed").await;
+    let on_credit = credits(2_000_000_000);
+    world.tell("thief", Entry { lease: None, on_credit, ..report("key_robbed", 0, 0, 0) }).await;
+
     let (payer, rule) = ("key_acme".to_owned(), "search".to_owned());
     let lines = vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1 }];
     let watched = |payer: Option<&str>, code| ShadowLine {
@@ -79,7 +84,7 @@ pub async fn furnish(store: &Store) {
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
     let (command, memo) = remembered();
     store.execute(command, memo, world.now()).await.unwrap();
-    world.is_clean().await;
+    world.agrees().await;
 }
 
 /// Plans, and who has them.

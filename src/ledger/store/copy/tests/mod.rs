@@ -103,7 +103,7 @@ async fn a_ledger_that_is_moved_there_and_back_is_the_same() {
         world.customer("newcomer").await;
         let lease = world.tell("gw-a", asking(report("key_acme", 1, 5, 2), 12, 12)).await.lease.unwrap();
         assert!(lease.granted >= credits(12));
-        world.is_clean().await;
+        world.agrees().await;
         store.close().await;
     }
 }
