@@ -1,7 +1,7 @@
 //! What the ledger counts about itself, in the Prometheus text format.
 
-use crate::http::Reason;
 use crate::domain::unbooked::Unbooked;
+use crate::http::Reason;
 use faregate_protocol::{Credits, RefusalCode};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelValueEncoder};

@@ -75,7 +75,7 @@ fn a_mistake_stops_envoy_and_is_named_with_its_place() {
 #[test]
 fn the_filter_is_small() {
     let size = std::fs::metadata(filter()).expect("the filter").len();
-    assert!(size <= 280_000, "{size} bytes");
+    assert!(size <= 300_000, "{size} bytes");
 }
 
 /// What V8 compiles in one piece costs Envoy memory by the megabyte: 5 MB for a function of 10 kB.

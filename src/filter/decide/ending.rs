@@ -96,7 +96,7 @@ impl Answer {
         answer
     }
 
-    fn releases(&self, refunds: &Refunds) -> bool {
+    fn releases(self, refunds: &Refunds) -> bool {
         match self.origin {
             Origin::Api => self.is_listed(refunds),
             Origin::Unserved => refunds.has_unserved() || self.is_listed(refunds),
@@ -105,7 +105,7 @@ impl Answer {
     }
 
     /// Whether its HTTP or its gRPC status is listed.
-    fn is_listed(&self, refunds: &Refunds) -> bool {
+    fn is_listed(self, refunds: &Refunds) -> bool {
         // The usual answer is known at a glance.
         let usual = self.grpc.is_none() && self.status < 300 && !refunds.has_success();
         !usual && (refunds.has_status(self.status) || self.grpc.is_some_and(|code| refunds.has_grpc(code)))
@@ -158,7 +158,7 @@ impl Seen {
         seen
     }
 
-    #[inline(always)]
+    #[inline]
     fn see(&mut self, name: &[u8], value: &[u8]) {
         match name {
             [b':', ..] => self.status = http_status(value),
@@ -170,7 +170,7 @@ impl Seen {
 }
 
 /// A status of three digits; 0 for anything else.
-#[inline(always)]
+#[inline]
 fn http_status(digits: &[u8]) -> u16 {
     match *digits {
         [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {

@@ -26,7 +26,7 @@ pub fn without_keys<'a>(places: &'a [Identity], head: &Head<'_>) -> Vec<Change<'
             _ => {}
         }
     }
-    changes.extend(cookies(places, head).map(|left| ("cookie", left)));
+    changes.extend(cookies(places, head));
     changes
 }
 
@@ -40,8 +40,8 @@ fn is_bearer_of_key(value: &[u8]) -> bool {
     })
 }
 
-/// What is left of the cookies, if any of them holds a key: `Some(None)` where nothing is.
-fn cookies(places: &[Identity], head: &Head<'_>) -> Option<Option<Vec<u8>>> {
+/// The other cookies, if any of them holds a key.
+fn cookies(places: &[Identity], head: &Head<'_>) -> Option<Change<'static>> {
     let has_key = |pair: &[u8], name: &str| value_of(pair, name).is_some_and(|value| value.starts_with(KEY));
     let hidden = |pair: &[u8]| {
         places.iter().any(|place| matches!(place, Identity::Cookie(name) if has_key(pair, name)))
@@ -57,7 +57,7 @@ fn cookies(places: &[Identity], head: &Head<'_>) -> Option<Option<Vec<u8>>> {
             }
         }
     }
-    found.then(|| (!left.is_empty()).then_some(left))
+    found.then(|| ("cookie", (!left.is_empty()).then_some(left)))
 }
 
 #[cfg(test)]

@@ -38,7 +38,9 @@ impl Refunds {
     /// What holds where nothing is configured: the API could not be reached, or a proxy answered in its place.
     pub fn usual() -> Self {
         let mut refunds = Self::default();
-        [502, 503, 504].into_iter().for_each(|status| refunds.add_status(status));
+        for status in [502, 503, 504] {
+            refunds.add_status(status);
+        }
         refunds.add_grpc(UNAVAILABLE);
         refunds.add_unserved();
         refunds

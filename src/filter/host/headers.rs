@@ -111,7 +111,7 @@ pub(super) fn of_response() -> Map {
     map(RESPONSE_HEADERS)
 }
 
-#[inline(always)]
+#[inline]
 fn map(which: u32) -> Map {
     let mut map = Map { data: std::ptr::null_mut(), size: 0 };
     BLOCK.with(|block| {

@@ -12,6 +12,7 @@
 mod callbacks;
 mod chain;
 mod clock;
+mod errno;
 mod headers;
 mod ledger;
 mod memory;

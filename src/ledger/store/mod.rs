@@ -347,6 +347,8 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.recent_fault(),
             Backend::Postgres(_) => Ok(()),
         }
+    }
+
     /// Writes what an account has spent, as if the books had come to that.
     #[cfg(test)]
     pub(crate) async fn set_spent(&self, account: &str, spent: Credits) {

@@ -11,7 +11,7 @@ fn passes_by(memory: &Memory, bank: &mut Bank, ms: u64) {
         Arrival::Decided(outcome) => outcome,
     };
     let Outcome::Pass(Passage::Paid(charge)) = paid else { panic!("{paid:?}") };
-    gate.finish(&charge, |_| End::Answered(200));
+    gate.finish(&charge, &End::answered(200));
     gate.leave();
 }
 

@@ -319,7 +319,7 @@ fn what_is_shown_has_another_tag_where_it_says_something_else_and_only_there() {
     let first = tag(&mut gate, &mut bank, 1);
     assert_eq!(tag(&mut gate, &mut bank, 1), first);
     let charge = pay(&mut gate, &mut bank, 1, "/");
-    gate.finish(&charge, |_| End::Answered(200));
+    gate.finish(&charge, &End::answered(200));
     assert_ne!(tag(&mut gate, &mut bank, 1), first, "the balance is another");
 }
 
