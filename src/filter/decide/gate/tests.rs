@@ -16,6 +16,7 @@ mod limits;
 mod looks;
 mod slices;
 mod standing;
+mod told;
 
 fn credits(n: i64) -> Credits {
     Credits::from_micros(n * 1_000_000)
