@@ -11,3 +11,6 @@ pub mod refusal;
 
 pub use credits::Credits;
 pub use refusal::RefusalCode;
+
+#[cfg(test)]
+mod tests;
