@@ -25,6 +25,7 @@ mod postgres;
 mod quickstart;
 mod refusals;
 mod retired;
+mod retried;
 mod shadow;
 mod shutdown;
 mod sidecar;

@@ -89,7 +89,7 @@ impl Ground {
             spent += self.bank.balance(account, "spent").await.parse::<u64>().expect("whole credits");
         }
         assert_eq!((tally.get(&200), self.upstream.served()), (Some(&spent), spent), "charged is served");
-        eventually("usage says the same", Duration::from_secs(15), async || self.used().await >= spent).await;
+        eventually("usage says the same", Duration::from_secs(30), async || self.used().await >= spent).await;
         used += self.used().await;
         assert_eq!(used, spent, "usage is served");
         self.bank.audit().await;
