@@ -41,6 +41,8 @@ SHIPS   = $(if $(DIRTY),FAREGATE_COMMIT=$(COMMIT))
 # What is built says nothing of the folders in which it was built.
 REMAP   := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=. \
 	--remap-path-prefix=$(TARGET)=/target --remap-path-prefix=$(shell rustc --print sysroot 2>/dev/null)=/rust
+# What nextest says of each test, wherever else things are built.
+RETRIED := $(CURDIR)/target/nextest/default/junit.xml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
 
@@ -133,9 +135,11 @@ run: build ## the gate in front of a sample API, or of UPSTREAM=http://… (PRIC
 demo: build ## play the whole story, check every step, print the transcript
 	@$(TARGET)/release/faregate demo
 
-test: setup wasm ## all tests: unit, property, contract, end to end
+test: setup wasm ## all tests: unit, property, contract, end to end; names those that were retried
 	cargo build --locked -p faregate-ledger -p faregate-image
-	FAREGATE_BIN=$(TARGET)/debug/faregate cargo $(if $(NEXTEST),nextest run,test) --locked --workspace
+	@rm -f $(RETRIED)
+	FAREGATE_BIN=$(TARGET)/debug/faregate cargo $(if $(NEXTEST),nextest run,test) --locked --workspace; code=$$?; \
+		$(if $(NEXTEST),tools/retried $(RETRIED),echo "without cargo-nextest no test is retried"); exit $$code
 
 sim: ## live through SEEDS=1000 simulated worlds full of faults, or through one again (SEED=7)
 	cargo build --locked --profile sim -p faregate-tests --bin sim

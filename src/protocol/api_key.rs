@@ -108,6 +108,28 @@ mod tests {
         assert!(!is_well_formed(b""));
     }
 
+    #[test]
+    fn a_key_that_was_handed_out_stays_a_key() {
+        let random = std::array::from_fn(|at| 200 + u8::try_from(at).unwrap());
+        assert_eq!(compose(&random).as_deref(), Some("fg_live_EFGHIJKLMNOPQRSTUVWXYZabcdefghij1aG4n0"));
+        assert_eq!(compose(&[248; SECRET_LEN]), None, "it would favour some characters");
+    }
+
+    #[test]
+    fn a_right_checksum_does_not_make_up_for_a_wrong_prefix_or_length() {
+        let with_checksum = |body: String| {
+            let sum = checksum(body.as_bytes());
+            body + std::str::from_utf8(&sum).unwrap()
+        };
+        let secret = "s".repeat(SECRET_LEN);
+        assert!(is_well_formed(with_checksum(format!("{PREFIX}{secret}")).as_bytes()));
+        for body in
+            [format!("fg_test_{secret}"), format!("{PREFIX}{secret}s"), format!("{PREFIX}{}", &secret[1..])]
+        {
+            assert!(!is_well_formed(with_checksum(body.clone()).as_bytes()), "{body}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_composed_key_is_well_formed(random in proptest::array::uniform32(0_u8..248)) {

@@ -233,4 +233,65 @@ mod tests {
             let _ = Credits::parse(&text);
         }
     }
+
+    #[test]
+    fn sums_and_differences_stay_within_bounds() {
+        let [one, two, three, least] = [1, 2, 3, i64::MIN].map(Credits);
+        assert_eq!((one.checked_add(two), Credits::MAX.checked_add(one)), (Some(three), None));
+        assert_eq!((one.checked_sub(three), least.checked_sub(one)), (Some(Credits(-2)), None));
+        assert_eq!((one.saturating_add(two), Credits::MAX.saturating_add(one)), (three, Credits::MAX));
+        assert_eq!((one.saturating_sub(three), least.saturating_sub(one)), (Credits(-2), least));
+        assert_eq!((three.less(one), one.less(three), two.less(two)), (two, Credits::ZERO, Credits::ZERO));
+        assert_eq!((three.times(4), Credits::MAX.times(2)), (Credits(12), Credits::MAX));
+    }
+
+    #[test]
+    fn parts_are_rounded_down_and_a_price_under_a_factor_up() {
+        assert_eq!([7, 8, 3].map(|micros| Credits(micros).split(4)), [1, 2, 0].map(Credits));
+        assert_eq!([1, 0, -5].map(|divisor| Credits(9).split(divisor)), [Credits(9); 3]);
+        for (price, factor, costs) in [
+            (2_000_000, 500_000, 1_000_000),
+            (3, 500_000, 2),
+            (1, 1, 1),
+            (0, 5_000_000, 0),
+            (7_000_001, 3_000_000, 21_000_003),
+            (1_500_000, 1_500_001, 2_250_002),
+            (i64::MAX, 2_000_000, i64::MAX),
+        ] {
+            assert_eq!(Credits(price).scaled(Credits(factor)), Credits(costs), "{price} × {factor} ÷ 10^6");
+        }
+        assert_eq!(
+            [2_999_999, 3_000_000, 999_999, -5_000_000].map(|micros| Credits(micros).whole()),
+            [2, 3, 0, 0]
+        );
+    }
+
+    #[test]
+    fn nothing_is_neither_positive_nor_printed_with_a_sign() {
+        let told =
+            |micros| (Credits(micros).is_zero(), Credits(micros).is_positive(), Credits(micros).to_string());
+        assert_eq!(told(0), (true, false, "0".to_owned()));
+        assert_eq!(told(1), (false, true, "0.000001".to_owned()));
+        assert_eq!(told(-1_500_000), (false, false, "-1.5".to_owned()));
+    }
+
+    #[test]
+    fn public_apis_take_a_decimal_string_and_say_what_is_wrong_with_another() {
+        #[derive(Debug, PartialEq, Deserialize, Serialize)]
+        struct Body(#[serde(with = "decimal")] Credits);
+        let body: Body = serde_json::from_str("\"1.5\"").unwrap();
+        assert_eq!(body, Body(Credits(1_500_000)));
+        assert_eq!(serde_json::to_string(&body).unwrap(), "\"1.5\"");
+        assert_eq!("1.5".parse(), Ok(Credits(1_500_000)));
+        for (text, why) in [
+            ("1,5", "not a decimal number such as \"12\" or \"0.5\" (digits and one point only)"),
+            ("-1", "negative; amounts are never below zero"),
+            ("0.0000001", "too precise; at most 6 digits may stand behind the point"),
+            ("1000000000001", "too large; the most is 1000000000000"),
+        ] {
+            let said = serde_json::from_str::<Body>(&format!("\"{text}\"")).unwrap_err().to_string();
+            assert!(said.starts_with(&format!("\"{text}\" is {why}")), "{said}");
+        }
+        assert!(serde_json::from_str::<Body>("1.5").is_err(), "a number may have been a float on the way");
+    }
 }

@@ -12,3 +12,6 @@ pub mod token;
 
 pub use credits::Credits;
 pub use refusal::RefusalCode;
+
+#[cfg(test)]
+mod tests;

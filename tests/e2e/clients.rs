@@ -34,7 +34,7 @@ async fn once(world: &World, clients: &Clients, script: &str, key: &str) -> Valu
 
 /// Waits until the gate has counted so many refusals; it counts when a request's end is logged.
 async fn refusals_are(world: &World, count: u64) {
-    eventually(&format!("{count} refusals"), Duration::from_secs(5), async || {
+    eventually(&format!("{count} refusals"), Duration::from_secs(30), async || {
         world.gate().stat("refused.insufficient_funds").await == count
     })
     .await;

@@ -1,6 +1,6 @@
 //! Programs are killed under load. What clients were charged is what the upstream served.
 
-use harness::{Setup, World, eventually, flood};
+use harness::{Load, Setup, World, eventually, flood};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,22 +33,13 @@ async fn when_envoy_dies_what_it_had_not_spent_comes_back() {
 async fn the_ledger_is_killed_twenty_times_under_load_and_every_charge_is_there() {
     let mut world = World::one().await;
     let key = world.bank.account("acme", "1000000").await;
-    let gateways = std::mem::take(&mut world.gateways);
-    let load = tokio::spawn(async move {
-        let mut all = harness::Tally::new();
-        let start = std::time::Instant::now();
-        while start.elapsed() < Duration::from_secs(15) {
-            for (status, count) in flood(&gateways, &key, 500, 4).await {
-                *all.entry(status).or_default() += count;
-            }
-        }
-        (gateways, all)
-    });
+    let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..20 {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        load.goes_on(&world.upstream, 200).await;
         world.bank.restart().await;
     }
-    let (gateways, tally) = load.await.expect("the load");
+    load.goes_on(&world.upstream, 200).await;
+    let (gateways, tally) = load.stop().await;
     assert_eq!(tally.get(&402), None, "a ledger that is away is no reason to ask for money: {tally:?}");
     assert_eq!(tally.get(&0), None, "nobody hangs: {tally:?}");
 
@@ -68,7 +59,7 @@ async fn when_every_gateway_dies_under_load_no_more_is_lost_than_was_shown_at_ri
     let urls: Vec<String> = world.gateways.iter().map(|gate| gate.url("/")).collect();
     let load: Vec<_> =
         urls.iter().map(|url| tokio::spawn(harness::until_refused(url.clone(), key.clone()))).collect();
-    eventually("the load is under way", Duration::from_secs(20), async || world.upstream.served() > 3_000)
+    eventually("the load is under way", Duration::from_secs(60), async || world.upstream.served() > 3_000)
         .await;
     for gate in &mut world.gateways {
         gate.process.kill();

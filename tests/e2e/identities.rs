@@ -41,7 +41,7 @@ async fn a_caller_is_known_by_header_bearer_query_cookie_or_attribute() {
     assert_eq!(world.upstream.last().get(":path").map(String::as_str), Some("/q?a=1&b=2"));
     let stranger = get(world.gate(), "/", &[("x-verified-subject", "spiffe://mesh/other")]).await;
     assert_eq!((stranger.status, &stranger.body["code"]), (401, &json!("invalid_key")));
-    eventually("the access log is written", Duration::from_secs(15), async || {
+    eventually("the access log is written", Duration::from_secs(30), async || {
         world.gate().access_log().len() >= 7
     })
     .await;
@@ -81,7 +81,7 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
 
     world.bank.nothing_is_held().await;
     assert_eq!(world.bank.balance("acme", "spent").await, "6.5");
-    eventually("the access log is written", Duration::from_secs(15), async || {
+    eventually("the access log is written", Duration::from_secs(30), async || {
         world.gate().access_log().len() >= 9
     })
     .await;
@@ -113,7 +113,7 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
     ];
     assert_eq!(log, expected);
     let gate = world.gate();
-    eventually("the statistics are told", Duration::from_secs(2), async || gate.stat("admitted").await == 5)
+    eventually("the statistics are told", Duration::from_secs(30), async || gate.stat("admitted").await == 5)
         .await;
     assert_eq!((gate.stat("shadow_refused").await, gate.stat("refused.missing_key").await), (2, 1));
 }
@@ -127,7 +127,7 @@ async fn without_log_paid_only_the_exceptions_are_noted() {
     assert_eq!(get(world.gate(), "/x", &headers).await.status, 200);
     assert_eq!(get(world.gate(), "/y", &[]).await.status, 401);
 
-    eventually("the access log is written", Duration::from_secs(15), async || {
+    eventually("the access log is written", Duration::from_secs(30), async || {
         world.gate().access_log().len() >= 2
     })
     .await;

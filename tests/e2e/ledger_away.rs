@@ -4,8 +4,9 @@ use harness::{Answer, Setup, World, eventually, flood, get};
 use serde_json::json;
 use std::time::Duration;
 
-/// The configured timeout, and what a busy machine may take on top.
-const AT_ONCE: Duration = Duration::from_millis(1_500);
+/// Ten times the configured timeout: what a busy machine may take on top is little beside a request that hangs, which
+/// its client gives up after 20 s.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 fn is_unavailable(answer: &Answer) {
     assert_eq!((answer.status, &answer.body["code"]), (503, &json!("ledger_unavailable")), "{answer:?}");
@@ -56,7 +57,7 @@ async fn leases_go_on_until_they_end(trouble: Trouble) {
     for _ in 0..3 {
         is_unavailable(&get(world.gate(), "/", &[("x-api-key", &unknown)]).await);
     }
-    eventually("the lease ends", Duration::from_secs(6), async || {
+    eventually("the lease ends", Duration::from_secs(30), async || {
         get(world.gate(), "/", &[("x-api-key", &known)]).await.status == 503
     })
     .await;
@@ -65,7 +66,7 @@ async fn leases_go_on_until_they_end(trouble: Trouble) {
 
     back(&mut world, trouble).await;
 
-    eventually("service resumes", Duration::from_secs(5), async || {
+    eventually("service resumes", Duration::from_secs(30), async || {
         get(world.gate(), "/", &[("x-api-key", &unknown)]).await.status == 200
             && get(world.gate(), "/", &[("x-api-key", &known)]).await.status == 200
     })
@@ -87,11 +88,17 @@ async fn with_allow_up_to_a_known_payer_gets_that_much_and_it_is_settled_when_th
         assert_eq!(flood(&world.gateways, &key, 3, 1).await.get(&200), Some(&2));
         world.bank.balance_becomes("acme", "spent", "2").await;
         away(&mut world, trouble).await;
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
 
-        let tally = flood(&world.gateways, &key, 40, 8).await;
+        // Each worker remembers for a second that the ledger refused this payer.
+        let passed = std::cell::Cell::new(0);
+        eventually("nothing more passes", Duration::from_secs(30), async || {
+            let tally = flood(&world.gateways, &key, 40, 8).await;
+            passed.set(passed.get() + tally.get(&200).unwrap_or(&0));
+            tally.get(&503) == Some(&40)
+        })
+        .await;
 
-        assert_eq!((tally.get(&200), tally.get(&503)), (Some(&7), Some(&33)), "{tally:?}");
+        assert_eq!(passed.get(), 7);
         is_unavailable(&get(world.gate(), "/", &[("x-api-key", &stranger)]).await);
         back(&mut world, trouble).await;
         world.bank.balance_becomes("acme", "owed", "7").await;

@@ -32,6 +32,7 @@ mod quickstart;
 mod redirects;
 mod refusals;
 mod retired;
+mod retried;
 mod shadow;
 mod shutdown;
 mod sidecar;

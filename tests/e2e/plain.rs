@@ -38,7 +38,7 @@ async fn call(gate: &Gateway, key: &str) -> (u16, String) {
 
 /// Waits until Envoy has said this.
 async fn says(gate: &Gateway, what: &str) {
-    eventually(&format!("Envoy says {what:?}"), Duration::from_secs(20), async || {
+    eventually(&format!("Envoy says {what:?}"), Duration::from_secs(60), async || {
         gate.process.output().contains(what)
     })
     .await;

@@ -46,7 +46,8 @@ async fn a_month_goes_by_and_what_is_left_is_taken_over() {
     assert_eq!(asked(&world, &key).await, 402, "no plan, no credits");
     bank.run(&["plan", "create", "pro", "--quota", "8", "--period", "month", "--rollover", "3"]);
     bank.run(&["subscribe", "acme", "pro"]);
-    eventually("the quota is there", Duration::from_secs(5), async || asked(&world, &key).await == 200).await;
+    eventually("the quota is there", Duration::from_secs(30), async || asked(&world, &key).await == 200)
+        .await;
     assert_eq!(world.upstream.last().get("x-faregate-plan").map(String::as_str), Some("pro"));
     bank.nothing_is_held().await;
     assert_eq!(bank.balance("acme", "available").await, "7");
@@ -102,10 +103,10 @@ async fn several_ledgers_renew_a_subscription_once() {
     ];
     let [one, two, three] = &ledgers;
     one.run(&["plan", "create", "hourly", "--quota", "5", "--period", "hour", "--rollover", "5"]);
-    let start = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(3_600 - 8);
     for number in 0..20 {
         let account = format!("account-{number}");
         one.post("/admin/v1/accounts", json!({ "id": account })).await;
+        let start = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(3_600 - 8);
         let path = format!("/admin/v1/accounts/{account}/subscription");
         two.post(&path, json!({ "plan": "hourly", "starts_at": start.to_string() })).await;
     }

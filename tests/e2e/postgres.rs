@@ -1,29 +1,13 @@
 //! Several ledgers share one PostgreSQL server, and any of them may answer any gateway at any time.
 //! Ledgers and server are killed under load. Where PostgreSQL isn't installed, these stories say so and pass.
 
-use harness::{Bank, Certificate, Gateway, Postgres, Setup, Tally, World, binary, flood, out_of};
+use harness::{Bank, Certificate, Load, Postgres, Setup, Tally, World, binary, eventually, flood, out_of};
 use std::process::Command;
-use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
+use std::time::Duration;
 
 async fn two_ledgers(server: &Postgres, gateways: usize, serve: &[&str]) -> World {
     let environment = server.environment();
     World::start(Setup { gateways, ledgers: 2, serve, environment, ..Setup::default() }).await
-}
-
-/// Requests without a pause for so long; gives the gateways back.
-fn load(gateways: Vec<Gateway>, key: &str, time: Duration) -> JoinHandle<(Vec<Gateway>, Tally)> {
-    let key = key.to_owned();
-    tokio::spawn(async move {
-        let mut all = Tally::new();
-        let start = Instant::now();
-        while start.elapsed() < time {
-            for (status, count) in flood(&gateways, &key, 300, 4).await {
-                *all.entry(status).or_default() += count;
-            }
-        }
-        (gateways, all)
-    })
 }
 
 async fn spent(world: &World) -> u64 {
@@ -63,13 +47,14 @@ async fn a_ledger_is_killed_again_and_again_and_nothing_is_lost_or_charged_twice
     let Some(server) = Postgres::start().await else { return };
     let mut world = two_ledgers(&server, 2, &[]).await;
     let key = world.bank.account("acme", "1000000").await;
-    let load = load(std::mem::take(&mut world.gateways), &key, Duration::from_secs(8));
+    let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..8 {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        load.goes_on(&world.upstream, 300).await;
         world.replicas[0].restart().await;
     }
+    load.goes_on(&world.upstream, 300).await;
 
-    let (gateways, tally) = load.await.expect("the load");
+    let (gateways, tally) = load.stop().await;
 
     assert!(tally.get(&200) > Some(&0), "{tally:?}");
     all_agree(&world, &tally).await;
@@ -81,15 +66,20 @@ async fn the_database_is_killed_and_restarted_and_all_is_there() {
     let Some(mut server) = Postgres::start().await else { return };
     let mut world = two_ledgers(&server, 2, &[]).await;
     let key = world.bank.account("acme", "1000000").await;
-    let load = load(std::mem::take(&mut world.gateways), &key, Duration::from_secs(12));
+    let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        load.goes_on(&world.upstream, 1_000).await;
         server.kill();
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        eventually("both ledgers notice", Duration::from_secs(30), async || {
+            let [one, two] = [world.bank.readiness().await, world.replicas[0].readiness().await];
+            [one, two].iter().flatten().all(|(status, _)| *status != 200)
+        })
+        .await;
         server.restart().await;
     }
+    load.goes_on(&world.upstream, 1_000).await;
 
-    let (gateways, tally) = load.await.expect("the load");
+    let (gateways, tally) = load.stop().await;
 
     assert!(tally.get(&200) > Some(&0), "{tally:?}");
     assert!(!world.bank.process.has_ended() && !world.replicas[0].process.has_ended(), "the ledgers stay");
@@ -108,6 +98,7 @@ async fn two_ledgers_take_a_lease_back_once() {
 
     world.bank.nothing_is_held().await;
 
+    // There is no condition to wait for: the other ledger has no part in it.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let reclaims = "faregate_reclaims_total";
     assert_eq!(world.bank.metric(reclaims).await + world.replicas[0].metric(reclaims).await, 1.0);

@@ -50,7 +50,7 @@ async fn each_cause_is_told_with_its_cure() {
     let expiring = world.bank.run(&["key", "create", "rich", "--expires", "1s", "--json"]);
     let expiring: Value = serde_json::from_str(&expiring).expect("JSON");
     let expiring = expiring["key"].as_str().expect("a key").to_owned();
-    eventually("the key expires", Duration::from_secs(5), async || {
+    eventually("the key expires", Duration::from_secs(30), async || {
         get(world.gate(), "/reports", &[("x-api-key", &expiring)]).await.body["code"] == "key_expired"
     })
     .await;

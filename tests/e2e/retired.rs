@@ -137,7 +137,7 @@ async fn a_retired_route_is_gone_for_everybody_and_asks_for_no_key() {
     assert_eq!((status, world.upstream.served()), (410, 0), "not even what a browser asks beforehand passes");
 
     let gate = world.gate();
-    eventually("it is counted", Duration::from_secs(5), async || {
+    eventually("it is counted", Duration::from_secs(30), async || {
         gate.stat("refused.route_retired").await == 10
     })
     .await;

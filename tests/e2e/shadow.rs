@@ -91,11 +91,11 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
     assert!((bank.metric("faregate_shadow_refusals_total").await - 8.0).abs() < 0.5);
 
     let gate = world.gate();
-    eventually("the statistics are told", Duration::from_secs(2), async || {
+    eventually("the statistics are told", Duration::from_secs(30), async || {
         (gate.stat("shadow_refused").await, gate.stat("admitted").await) == (WATCHED, 2)
     })
     .await;
-    eventually("the access log is written", Duration::from_secs(15), async || gate.access_log().len() >= 10)
+    eventually("the access log is written", Duration::from_secs(30), async || gate.access_log().len() >= 10)
         .await;
     let log = gate.access_log();
     let noted = |note: &str| log.iter().filter(|line| line.contains(note)).count();

@@ -298,6 +298,13 @@ async fn a_number_is_a_subject_by_its_digits_and_what_is_none_hides_no_key() {
         (vec![("x-number", "nan"), mine], Some("acme")),
         (vec![("x-text", &"x".repeat(2_000)), mine], Some("acme")),
         (vec![mine], Some("acme")),
+        // One that no account has, before and after the ledger has said so.
+        (vec![("x-number", "43"), mine], Some("acme")),
+        (vec![("x-number", "43"), mine], Some("acme")),
+        (vec![("x-number", "43"), ("x-text", "spiffe://a/b")], Some("text")),
+        (vec![("x-number", "44")], None),
+        (vec![("x-number", "44"), mine], Some("acme")),
+        (vec![("x-number", "45"), ("x-api-key", "fg_live_typo")], None),
     ] {
         let answer = get(world.gate(), "/", &headers).await;
         assert_eq!(answer.status, if account.is_some() { 200 } else { 401 }, "{headers:?}: {answer:?}");

@@ -81,7 +81,7 @@ async fn the_end_is_seen_coming_and_then_told_in_the_same_words() {
         "never earlier than t"
     );
     assert_eq!(items(&refused, "ratelimit-policy")[0].1["q"], 12);
-    eventually("the warning is counted", Duration::from_secs(5), async || {
+    eventually("the warning is counted", Duration::from_secs(30), async || {
         (1..=2).contains(&world.gate().stat("low_balance").await)
     })
     .await;
@@ -98,7 +98,7 @@ async fn limits_and_budgets_are_told_by_name() {
     let key = bank.account("acme", "0").await;
     bank.run(&["subscribe", "acme", "slow"]);
     let ask = async || get(world.gate(), "/", &[("x-api-key", &key)]).await;
-    eventually("it has subscribed", Duration::from_secs(5), async || ask().await.status == 200).await;
+    eventually("it has subscribed", Duration::from_secs(30), async || ask().await.status == 200).await;
     let refused = ask().await;
     assert_eq!(refused.status, 429, "one in two seconds is slower than this");
     assert_eq!(items(&refused, "ratelimit-policy"), [("rate".to_owned(), json!({"q": 1, "w": 2}))]);
@@ -148,7 +148,8 @@ async fn a_caller_may_ask_how_it_stands_for_nothing() {
     bank.run(&["subscribe", "acme", "pro"]);
     let key = [("x-api-key", key.as_str()), ("origin", "https://app.example.com")];
     let ask = async || get(world.gate(), VIEW, &key).await;
-    eventually("it has subscribed", Duration::from_secs(5), async || ask().await.body["plan"] == "pro").await;
+    eventually("it has subscribed", Duration::from_secs(30), async || ask().await.body["plan"] == "pro")
+        .await;
 
     let view = ask().await;
     assert_eq!(view.status, 200);
@@ -169,7 +170,7 @@ async fn a_caller_may_ask_how_it_stands_for_nothing() {
     assert_eq!(get(world.gate(), "/chat", &key).await.status, 200);
     assert_eq!(ask().await.body["balance"], "13");
     bank.run(&["grant", "acme", "100"]);
-    eventually("the top-up shows", Duration::from_secs(5), async || ask().await.body["balance"] == "113")
+    eventually("the top-up shows", Duration::from_secs(10), async || ask().await.body["balance"] == "113")
         .await;
     for _ in 0..20 {
         ask().await;
@@ -234,7 +235,7 @@ async fn a_price_list_may_be_for_everybody() {
     assert_eq!((view.status, &view.body["balance"]), (200, &json!("0")), "who can't pay may look, too");
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &broke)]).await.status, 402);
 
-    eventually("the access log is written", Duration::from_secs(15), async || {
+    eventually("the access log is written", Duration::from_secs(30), async || {
         world.gate().access_log().len() >= 3
     })
     .await;

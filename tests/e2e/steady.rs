@@ -11,11 +11,17 @@ async fn a_steady_caller_costs_at_most_one_exchange_in_a_thousand_requests_and_n
     let (exchanges, waited) =
         (world.bank.metric("faregate_exchanges_total").await, gate.stat("waited").await);
 
+    let start = std::time::Instant::now();
     let tally = flood(&world.gateways, &key, 20_000, 16).await;
+    let seconds = start.elapsed().as_secs_f64();
 
     assert_eq!(tally.get(&200), Some(&20_000), "{tally:?}");
     let exchanges = world.bank.metric("faregate_exchanges_total").await - exchanges;
-    assert!(exchanges <= 20.0, "{exchanges} exchanges for 20,000 requests");
+    // There is a beat every second, however few requests a busy machine gets through in it.
+    assert!(
+        exchanges <= f64::max(20.0, 2.0 * seconds),
+        "{exchanges} exchanges for 20,000 requests in {seconds} s"
+    );
     assert_eq!(gate.stat("waited").await, waited, "requests that waited for the ledger");
 }
 
@@ -38,10 +44,15 @@ async fn sixteen_requests_of_a_caller_who_is_new_here_share_a_few_exchanges() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_without_traffic_says_and_holds_nothing() {
-    let world = World::start(Setup::default()).await;
-    world.bank.account("acme", "1000").await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    assert_eq!(world.bank.metric("faregate_exchanges_total").await, 0.0);
+    let world = World::start(Setup { gateways: 2, ..Setup::default() }).await;
+    let key = world.bank.account("acme", "1000").await;
+    let [busy, silent] = world.gateways.as_slice() else { panic!("two gateways") };
+    // Time enough for several beats: the other one gets a lease, and hands it back when it is no longer used.
+    assert_eq!(get(busy, "/", &[("x-api-key", &key)]).await.status, 200);
+    world.bank.nothing_is_held().await;
+
+    assert!(busy.stat("exchanges").await > 0);
+    assert_eq!(silent.stat("exchanges").await, 0);
     assert_eq!(world.bank.get("/admin/v1/leases").await["at_risk"], "0");
 }
 

@@ -60,7 +60,7 @@ impl World {
     }
 
     async fn says(&self, what: &str) {
-        eventually(&format!("the ledger says {what:?}"), Duration::from_secs(10), async || {
+        eventually(&format!("the ledger says {what:?}"), Duration::from_secs(30), async || {
             self.process.output().contains(what)
         })
         .await;
@@ -89,7 +89,7 @@ async fn only_a_gateway_with_a_certificate_of_the_authority_is_heard() {
     world.says("peer sent no certificates").await;
 
     Authority::new().issue(world.dir.path(), "stranger", "gateway.internal");
-    eventually("the ledger says why", Duration::from_secs(10), async || {
+    eventually("the ledger says why", Duration::from_secs(30), async || {
         let strange = world.curl(world.gateway_port, &["--cert", "stranger.pem", "--key", "stranger.key"]);
         assert!(strange.starts_with("nothing"), "{strange}");
         // One line per second.
@@ -153,7 +153,7 @@ async fn new_certificates_are_taken_into_use_and_broken_ones_are_not() {
 
     // The authority of clients follows its file as well.
     newer.write(world.dir.path(), "authority.pem");
-    eventually("the old gateway is turned away", Duration::from_secs(10), async || world.gateway() != "200")
+    eventually("the old gateway is turned away", Duration::from_secs(30), async || world.gateway() != "200")
         .await;
     newer.issue(world.dir.path(), "gateway", "gateway.internal");
     assert_eq!(world.gateway(), "200");

@@ -88,7 +88,7 @@ impl Ground {
         self.bank.nothing_is_held().await;
         let spent = self.spent().await;
         assert_eq!((tally.get(&200), self.upstream.served()), (Some(&spent), spent), "charged is served");
-        eventually("usage says the same", Duration::from_secs(15), async || self.used().await >= spent).await;
+        eventually("usage says the same", Duration::from_secs(30), async || self.used().await >= spent).await;
         assert_eq!(self.used().await, spent, "usage is served");
         self.bank.audit().await;
     }

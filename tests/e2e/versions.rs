@@ -51,7 +51,7 @@ async fn a_mismatch(in_requests: bool, says: &str) {
         (503, Some("ledger_unavailable")),
         "{refused:?}"
     );
-    eventually("the gate says why", Duration::from_secs(5), async || gate.process.output().contains(says))
+    eventually("the gate says why", Duration::from_secs(30), async || gate.process.output().contains(says))
         .await;
     assert_eq!(world.upstream.served(), 0);
 }

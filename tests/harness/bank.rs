@@ -1,6 +1,7 @@
 //! The ledger of a story, and its admin API.
 
-use crate::process::{Process, binary, free_port, out_of};
+use crate::ports::free_port;
+use crate::process::{Process, binary, out_of};
 use crate::traffic::eventually;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ impl Bank {
         let (gateway_port, admin_port) = (free_port(), free_port());
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         let process = launch(dir, gateway_port, admin_port, &arguments, environment);
-        let client = Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
+        let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
         let environment = environment.to_vec();
         let mut bank =
             Self { process, gateway_port, admin_port, dir: dir.to_owned(), arguments, environment, client };

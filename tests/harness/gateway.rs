@@ -1,7 +1,8 @@
 //! An Envoy with the filter in it.
 
 use crate::bank::GATEWAY_TOKEN;
-use crate::process::{Process, envoy, filter, free_port};
+use crate::ports::free_port;
+use crate::process::{Process, envoy, filter};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;

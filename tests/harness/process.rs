@@ -1,7 +1,6 @@
 //! Programs that a story runs: where they are, how they start, stop and are killed.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -119,11 +118,6 @@ pub fn out_of(command: &mut Command) -> (bool, String) {
     let output = command.stdin(Stdio::null()).output().expect("a program that can be run");
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-}
-
-/// A loopback port that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 /// The project's folder.

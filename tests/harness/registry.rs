@@ -1,6 +1,7 @@
 //! A registry of a story's own, and the programs that write, push and pull images.
 
-use crate::process::{Process, binary, free_port, out_of, project};
+use crate::ports::free_port;
+use crate::process::{Process, binary, out_of, project};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;

@@ -2,7 +2,8 @@
 
 use crate::bank::GATEWAY_TOKEN;
 use crate::gateway::{Gateway, Run};
-use crate::process::{binary, envoy, filter, free_port, out_of, project};
+use crate::ports::free_port;
+use crate::process::{binary, envoy, filter, out_of, project};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -88,9 +88,8 @@ impl<M: SharedMemory> Gate<M> {
         head: &Head<'_>,
         property: impl Fn(&[String]) -> Option<Vec<u8>>,
     ) -> Arrival {
-        let credential = match identity::find(&self.settings.identities, head, property, self.acquaintances())
-        {
-            Ok(caller) => caller.credential(),
+        let chosen = match identity::find(&self.settings.identities, head, property, self.acquaintances()) {
+            Ok(caller) => self.choose(now, caller),
             Err(identity::NoCredential::Missing) if self.settings.publish_prices => {
                 return Arrival::Decided(self.shown(None));
             }
@@ -99,8 +98,7 @@ impl<M: SharedMemory> Gate<M> {
                 return Arrival::Decided(self.deny(refusal));
             }
         };
-        let lease = self.names.lease(&credential);
-        if let Some(record) = shared::read(&self.memory, &lease) {
+        if let Some(record) = shared::read(&self.memory, &chosen.lease) {
             let told = Told::decode(&record.standing);
             if let Some(told) = told.filter(|told| now.millis_since(told.told_at) < FRESH_MS) {
                 let (facts, here) = (&record.facts, record.spendable(now));
@@ -108,8 +106,7 @@ impl<M: SharedMemory> Gate<M> {
                 return Arrival::Decided(self.shown(Some(&caller)));
             }
         }
-        let refused = self.recent.find(&self.names, &lease);
-        if let Some(refusal) = self.recent.recall(now, refused, Credits::ZERO) {
+        if let Some(refusal) = self.recent.recall(now, chosen.refused, Credits::ZERO) {
             return Arrival::Decided(self.deny(Refusal { needed: None, ..refusal }));
         }
         if now < self.down_until {
@@ -117,7 +114,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         // It waits for no credits, so which rule's patience counts is all the same.
         let rule = self.settings.rules.len();
-        self.wait(now, context, &lease, credential, rule, None)
+        self.wait(now, context, chosen, rule, None)
     }
 
     fn shown(&mut self, caller: Option<&Caller<'_>>) -> Outcome {

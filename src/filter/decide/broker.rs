@@ -276,7 +276,13 @@ impl<M: SharedMemory> Gate<M> {
         };
         let vouched = matches!(queue.credential, Credential::Subject(_));
         let mut resolutions = Vec::new();
-        for waiter in views {
+        let unknown = is_unknown(answer);
+        for mut waiter in views {
+            let fallback = waiter.fallback.take().filter(|_| unknown);
+            if let Some(fallback) = fallback {
+                resolutions.extend(self.fall_back(now, fallback, waiter));
+                continue;
+            }
             let outcome = self.served_view(now, lease, answer, record.as_ref(), vouched);
             resolutions.push(Resolution { context: waiter.context, outcome });
         }
@@ -391,10 +397,14 @@ impl<M: SharedMemory> Gate<M> {
         if let Some(price) = go.iter().map(|waiter| waiter.price).min() {
             self.recent.remember(now, lease, refusal(price));
         }
+        let unknown = is_unknown(answer);
         go.into_iter()
-            .map(|waiter| {
+            .filter_map(|mut waiter| {
+                if let Some(fallback) = waiter.fallback.take().filter(|_| unknown) {
+                    return self.fall_back(now, fallback, waiter);
+                }
                 let outcome = self.refuse(waiter.rule, refusal(waiter.price));
-                Resolution { context: waiter.context, outcome }
+                Some(Resolution { context: waiter.context, outcome })
             })
             .collect()
     }
@@ -437,4 +447,8 @@ fn payer(credential: Credential) -> Payer {
         Credential::Key(key) => Payer::Key(key),
         Credential::Subject(subject) => Payer::Subject(subject),
     }
+}
+/// Whether the ledger knows nobody of this credential.
+fn is_unknown(answer: &EntryAnswer) -> bool {
+    answer.refused.as_ref().is_some_and(|refused| refused.code == RefusalCode::InvalidKey)
 }

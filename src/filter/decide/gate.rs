@@ -8,7 +8,8 @@ use super::account_view::View;
 use super::beat::Beat;
 use super::broker::Flights;
 use super::ending::End;
-use super::identity::{self, Credential, NoCredential};
+use super::fallback::Chosen;
+use super::identity::{self, NoCredential};
 use super::lease::{self, Admission, Holder, Lease, Purse};
 use super::moment::Moment;
 use super::price_list::PriceLists;
@@ -46,7 +47,7 @@ pub struct Charge {
 }
 
 /// What came of an attempt to pay.
-enum Payment {
+pub(super) enum Payment {
     Paid(Charge),
     /// Nothing here covers this price.
     Short(Credits),
@@ -232,13 +233,12 @@ impl<M: SharedMemory> Gate<M> {
         if let Some(refusal) = self.recent.repeat(now, caller.refused, number) {
             return Arrival::Decided(self.refuse(number, refusal));
         }
-        let credential = caller.credential();
-        let lease = self.names.lease(&credential);
-        let refused = self.recent.find(&self.names, &lease);
+        let chosen = self.choose(now, caller);
+        let (lease, refused) = (&chosen.lease, chosen.refused);
         if let Some(refusal) = self.recent.repeat(now, refused, number) {
             return Arrival::Decided(self.refuse(number, refusal));
         }
-        let price = match self.pay(now, &lease, number, price) {
+        let price = match self.pay(now, lease, number, price) {
             Payment::Paid(charge) => return Arrival::Decided(Outcome::Pass(Passage::Paid(charge))),
             Payment::Refused(refusal) => return Arrival::Decided(self.refuse(number, refusal)),
             Payment::Short(price) => price,
@@ -248,9 +248,9 @@ impl<M: SharedMemory> Gate<M> {
             return Arrival::Decided(self.refuse(number, refusal));
         }
         if now < self.down_until {
-            return Arrival::Decided(self.without_ledger(&lease, number, price));
+            return Arrival::Decided(self.without_ledger(lease, number, price));
         }
-        self.wait(now, context, &lease, credential, number, Some(price))
+        self.wait(now, context, chosen, number, Some(price))
     }
 
     /// What surrounds a request whose rule is the one of this number, where it is known.
@@ -287,7 +287,8 @@ impl<M: SharedMemory> Gate<M> {
         (allowed && plain).then_some(origin)
     }
 
-    fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
+    /// Charges whoever has this lease, from a slice or from the lease itself.
+    pub(super) fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
         let place = self.settlements.find(&self.names, lease);
         match self.sell(place, now, rule, list) {
             Some(charge) => Payment::Paid(charge),
@@ -357,8 +358,7 @@ impl<M: SharedMemory> Gate<M> {
         &mut self,
         now: Moment,
         context: u32,
-        lease: &str,
-        credential: Credential,
+        chosen: Chosen,
         rule: usize,
         price: Option<Credits>,
     ) -> Arrival {
@@ -370,8 +370,9 @@ impl<M: SharedMemory> Gate<M> {
             view: price.is_none(),
             patient_until: now.plus_millis(patience),
             deadline: now.plus_millis(patience.saturating_add(u64::from(self.settings.ledger.timeout_ms))),
+            fallback: chosen.fallback,
         };
-        if self.waiting.push(lease, credential, waiter) {
+        if self.waiting.push(&chosen.lease, chosen.credential, waiter) {
             self.counters.waited += 1;
             self.wake = true;
             return Arrival::Waits;

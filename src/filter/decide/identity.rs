@@ -34,6 +34,8 @@ pub struct Caller<'a> {
     pub slice: Place,
     /// Where its refusal is, if it has no slice, and is known to have been refused.
     pub refused: Place,
+    /// What a later place holds, behind a subject.
+    fallback: Option<Shown<'a>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +45,19 @@ enum Shown<'a> {
     Subject(String),
 }
 
-impl Caller<'_> {
-    /// What it shows, to be kept.
-    pub fn credential(self) -> Credential {
-        match self.shown {
-            Shown::Key(key) => Credential::Key(String::from_utf8(key.to_vec()).unwrap_or_default()),
-            Shown::Subject(subject) => Credential::Subject(subject),
+impl Shown<'_> {
+    fn kept(self) -> Credential {
+        match self {
+            Self::Key(key) => Credential::Key(String::from_utf8(key.to_vec()).unwrap_or_default()),
+            Self::Subject(subject) => Credential::Subject(subject),
         }
+    }
+}
+
+impl Caller<'_> {
+    /// What it shows, to be kept, and what is behind that.
+    pub fn credentials(self) -> (Credential, Option<Credential>) {
+        (self.shown.kept(), self.fallback.map(Shown::kept))
     }
 }
 
@@ -100,6 +108,7 @@ pub fn find<'a>(
     known: Acquaintances<'_>,
 ) -> Result<Caller<'a>, NoCredential> {
     let mut verdict = NoCredential::Missing;
+    let mut subject_found: Option<Caller<'a>> = None;
     for place in places {
         let found = match place {
             Identity::Header(name) => only(head.values(name), known),
@@ -109,13 +118,21 @@ pub fn find<'a>(
             Identity::Property(path) => subject(subject::read(path, &property), known),
         };
         match found {
-            Found::Caller(caller) => return Ok(caller),
-            Found::Twice => return Err(NoCredential::Twice),
+            Found::Caller(caller) => match (&mut subject_found, &caller.shown) {
+                // One who has a slice is known, and needs no other.
+                (None, Shown::Subject(_)) if caller.slice == Place::default() => subject_found = Some(caller),
+                (None, _) => return Ok(caller),
+                (Some(subject), _) => {
+                    subject.fallback = Some(caller.shown);
+                    break;
+                }
+            },
+            Found::Twice if subject_found.is_none() => return Err(NoCredential::Twice),
             Found::NoKey => verdict = NoCredential::Malformed,
-            Found::Nothing => {}
+            Found::Twice | Found::Nothing => {}
         }
     }
-    Err(verdict)
+    subject_found.ok_or(verdict)
 }
 
 fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>, known: Acquaintances<'_>) -> Found<'a> {
@@ -140,7 +157,7 @@ fn key<'a>(value: &'a [u8], known: Acquaintances<'_>, joined: bool) -> Found<'a>
             return Found::NoKey;
         }
     }
-    Found::Caller(Caller { shown: Shown::Key(value), slice, refused })
+    Found::Caller(Caller { shown: Shown::Key(value), slice, refused, fallback: None })
 }
 
 fn bearer<'a>(head: &Head<'a>, known: Acquaintances<'_>) -> Found<'a> {
@@ -187,7 +204,12 @@ fn subject<'a>(subject: Subject, known: Acquaintances<'_>) -> Found<'a> {
         Subject::Unfit => Found::NoKey,
         Subject::Text(text) => {
             let slice = known.slices.of_subject(known.names, &text);
-            Found::Caller(Caller { shown: Shown::Subject(text), slice, refused: Place::default() })
+            Found::Caller(Caller {
+                shown: Shown::Subject(text),
+                slice,
+                refused: Place::default(),
+                fallback: None,
+            })
         }
     }
 }
@@ -243,7 +265,7 @@ mod tests {
         let names = Names::new("ledger", "ledger");
         let nobody = Acquaintances { slices: &slices, refused: &refused, names: &names };
         let property = |_: &[String]| subject.map(<[u8]>::to_vec);
-        find(&places(), &Head::new(headers), property, nobody).map(Caller::credential)
+        find(&places(), &Head::new(headers), property, nobody).map(|caller| caller.credentials().0)
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - [`lease`]: how much, and how fast, a payer may still spend here; kept in [`shared`] memory of all workers.
 //! - [`gate`]: ties these together for one worker; what it can't decide alone waits in [`waiting`].
 //! - [`broker`] and [`answer`]: one exchange with the ledger for all who wait; [`beat`]: the gateway's regular report.
+//! - [`fallback`]: a key behind a subject that the ledger doesn't know.
 //! - [`hiding`]: keys taken out of what the API sees.
 //! - [`ending`] and [`refunds`]: how a request ended, and which endings release its charge.
 //! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger; [`legacy`]: when a
@@ -28,6 +29,7 @@ pub mod bytes;
 pub mod calendar;
 pub mod conditional;
 pub mod ending;
+pub mod fallback;
 pub mod gate;
 pub mod hiding;
 pub mod identity;

@@ -134,8 +134,12 @@ mod tests {
             statuses in proptest::collection::btree_set(0_u16..800, 0..20), codes in proptest::collection::btree_set(0_u8..40, 0..5), unserved: bool,
         ) {
             let mut refunds = Refunds::default();
-            statuses.iter().for_each(|status| refunds.add_status(*status));
-            codes.iter().for_each(|code| refunds.add_grpc(*code));
+            for status in &statuses {
+                refunds.add_status(*status);
+            }
+            for code in &codes {
+                refunds.add_grpc(*code);
+            }
             if unserved {
                 refunds.add_unserved();
             }

@@ -283,4 +283,30 @@ mod tests {
         assert_eq!((sold, seen), (10_000, 10_001));
         assert!(tally.is_empty());
     }
+
+    #[test]
+    fn a_report_is_repeated_under_its_number_until_the_ledger_says_that_it_has_it() {
+        let config = json!({
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+        });
+        let settings = Settings::from_value(&config).unwrap();
+        let mut tally = Tally::new("b".into());
+        let one = Fate::Kept(Credits::from_micros(1));
+        assert!(tally.count(Moment::ZERO, "key_1", 0, one));
+        let first = tally.board(&settings).unwrap();
+        assert_eq!(first.seq, 1);
+        assert!(tally.count(Moment::ZERO, "key_1", 0, one));
+        for stored in [None, Some(0)] {
+            assert_eq!(tally.board(&settings), None, "one is under way");
+            tally.alight(Moment::ZERO, stored);
+            assert_eq!(tally.board(&settings).as_ref(), Some(&first), "the ledger has {stored:?}");
+        }
+
+        tally.alight(Moment::ZERO, Some(1));
+
+        let second = tally.board(&settings).unwrap();
+        assert_eq!((second.seq, second.lines[0].requests), (2, 1), "what was sold since");
+        tally.alight(Moment::ZERO, Some(2));
+        assert!(tally.is_empty());
+    }
 }

@@ -24,6 +24,8 @@ pub struct Waiter {
     pub patient_until: Moment,
     /// When it is given up whatever happens.
     pub deadline: Moment,
+    /// What it is tried with if the ledger doesn't know its credential.
+    pub fallback: Option<Credential>,
 }
 
 /// All requests of one payer that wait.

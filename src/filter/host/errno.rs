@@ -2,7 +2,10 @@
 //!
 //! There is no operating system here. But the standard library could show such an error, and so the C library's table of all
 //! their texts would be linked, 3 kB of a module that every worker compiles.
-#![expect(unsafe_code, reason = "the function is found by its name, and writes to memory that its caller names")]
+#![expect(
+    unsafe_code,
+    reason = "the function is found by its name, and writes to memory that its caller names"
+)]
 
 /// POSIX' `strerror_r`: an empty text for every error.
 #[unsafe(no_mangle)]

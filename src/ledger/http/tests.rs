@@ -42,6 +42,9 @@ impl Answer {
     }
 }
 
+/// Longer than it takes a busy machine to look at a lease that was just opened.
+const LEASE_TTL_MS: u64 = 3_000;
+
 fn config(data: &Path) -> ServeConfig {
     ServeConfig {
         database: crate::Database::Directory(data.to_owned()),
@@ -51,7 +54,7 @@ fn config(data: &Path) -> ServeConfig {
         admin_tls: None,
         gateway_token: Secret::new(GATEWAY),
         admin_token: Secret::new(ADMIN),
-        lease_ttl: Duration::from_millis(300),
+        lease_ttl: Duration::from_millis(LEASE_TTL_MS),
         lease_grace: Duration::from_millis(200),
     }
 }
@@ -153,7 +156,7 @@ fn a_key_buys_a_lease_and_the_balance_shows_it() {
     let answer = world.exchange(&ask(secret, 2));
     let entry = &answer.entries[0];
     assert_eq!(entry.facts.as_ref().unwrap().account, "acme");
-    assert_eq!(entry.lease.unwrap().ttl_ms, 300);
+    assert_eq!(entry.lease.unwrap().ttl_ms, LEASE_TTL_MS);
     let balance = world.get("/admin/v1/accounts/acme/balance").json();
     assert_eq!(balance["available"], "3");
     assert_eq!(balance["held"], "2");
@@ -164,7 +167,7 @@ fn a_key_buys_a_lease_and_the_balance_shows_it() {
 
     let start = Instant::now();
     while world.get("/admin/v1/accounts/acme/balance").json()["held"] != "0" {
-        assert!(start.elapsed() < Duration::from_secs(5), "a silent gateway's lease comes back");
+        assert!(start.elapsed() < Duration::from_mins(1), "a silent gateway's lease comes back");
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(world.get("/admin/v1/audit").json()["ok"], true);

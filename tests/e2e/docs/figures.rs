@@ -55,7 +55,7 @@ async fn refusals(world: &mut World) -> BTreeMap<String, Answer> {
     let mut told = vec![get(world.gate(), "/reports", &[]).await, call(world, "no key").await];
     assert_eq!(call(world, &poor).await.status, 200);
     told.extend([call(world, &poor).await, call(world, &suspended).await]);
-    eventually("the key expires", Duration::from_secs(5), async || {
+    eventually("the key expires", Duration::from_secs(30), async || {
         call(world, expiring).await.body["code"] == "key_expired"
     })
     .await;

@@ -18,7 +18,7 @@ async fn a_price_that_changes_in_the_file_is_charged_at_once_and_no_request_is_f
     world.site.run(&world.site.blocks("ecds")[0]);
 
     let stat = "extension_config_discovery.http_filter.faregate.config_reload";
-    eventually("Envoy has taken it", Duration::from_secs(10), async || gate.envoy_stat(stat).await >= 2)
+    eventually("Envoy has taken it", Duration::from_secs(30), async || gate.envoy_stat(stat).await >= 2)
         .await;
     callers.goes_on(200).await;
     let strangers: Vec<u16> = vec![get(&gate, "/", &[]).await.status, call(&gate, "nobody").await.0];
@@ -66,7 +66,7 @@ async fn without_a_good_file_at_the_start_nobody_gets_in() {
     assert_eq!(world.upstream.served(), 0);
 
     world.site.replace(FILE, &good);
-    eventually("the gate is there", Duration::from_secs(10), async || {
+    eventually("the gate is there", Duration::from_secs(30), async || {
         get(&gate, "/", &[]).await.status == 401
     })
     .await;

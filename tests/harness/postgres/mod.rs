@@ -4,6 +4,7 @@ mod certificate;
 mod programs;
 
 use crate::bank::DATABASE_URL;
+use crate::ports::free_port;
 use crate::process::{Process, out_of};
 pub use certificate::Certificate;
 use programs::{Cluster, as_ordinary_user};
@@ -19,19 +20,19 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one; `None` where PostgreSQL is not installed.
     pub async fn start() -> Option<Self> {
-        let cluster = Cluster::make()?;
+        let cluster = Cluster::make(free_port())?;
         let process = launch(&cluster);
-        let server = Self { process, cluster };
+        let mut server = Self { process, cluster };
         server.is_ready().await;
         Some(server)
     }
 
     /// Starts one that lets nobody in without encryption, and shows this certificate.
     pub async fn start_encrypted(certificate: &Certificate) -> Option<Self> {
-        let cluster = Cluster::make()?;
+        let cluster = Cluster::make(free_port())?;
         certificate.install(&cluster);
         let process = launch(&cluster);
-        let server = Self { process, cluster };
+        let mut server = Self { process, cluster };
         server.is_ready().await;
         Some(server)
     }
@@ -74,28 +75,29 @@ impl Postgres {
     /// Starts it again on the same files and port. It refuses as long as processes of the old one live.
     pub async fn restart(&mut self) {
         self.process.kill();
-        for _ in 0..100 {
-            self.process = launch(&self.cluster);
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            if !self.process.has_ended() {
-                self.is_ready().await;
-                return;
-            }
-        }
-        panic!("PostgreSQL doesn't start again: {}", self.process.output());
+        self.process = launch(&self.cluster);
+        self.is_ready().await;
     }
 
-    async fn is_ready(&self) {
-        let ready = self.cluster.programs.join("pg_isready");
-        for _ in 0..600 {
-            let mut ask = Command::new(&ready);
-            ask.args(["-q", "-h", "127.0.0.1", "-p", &self.cluster.port.to_string()]);
-            if ask.status().is_ok_and(|status| status.success()) {
+    /// Waits until it takes connections; one that ends instead is started again.
+    async fn is_ready(&mut self) {
+        for _ in 0..1_200 {
+            let ended = self.process.has_ended();
+            if !ended && self.answers() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
+            if ended {
+                self.process = launch(&self.cluster);
+            }
         }
         panic!("PostgreSQL doesn't get ready: {}", self.process.output());
+    }
+
+    fn answers(&self) -> bool {
+        let mut ask = Command::new(self.cluster.programs.join("pg_isready"));
+        ask.args(["-q", "-h", "127.0.0.1", "-p", &self.cluster.port.to_string()]);
+        ask.status().is_ok_and(|status| status.success())
     }
 }
 

@@ -2,7 +2,6 @@
 //! which they insist on. The ledger's own tests use this file, too.
 
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,9 +18,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes one whose superuser is `faregate`, without a password. `None`, with a word about it, where
+    /// Makes one for a server on this port, whose superuser is `faregate`, without a password. `None`, with a word about it, where
     /// PostgreSQL is not installed; it is an error there when FAREGATE_NEED_POSTGRES is set.
-    pub fn make() -> Option<Self> {
+    pub fn make(port: u16) -> Option<Self> {
         let Some(programs) = programs() else {
             assert!(
                 std::env::var_os("FAREGATE_NEED_POSTGRES").is_none(),
@@ -44,8 +43,6 @@ impl Cluster {
         ]);
         let made = init.arg(dir.join("data")).output().expect("initdb");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         Some(Self { programs, dir, port })
     }
 }

@@ -27,7 +27,7 @@ pub enum Fault {
     Sync,
     /// So many writes from now, one is written half and the ledger killed in the middle of it.
     Tear(u64),
-    /// Syncs claim to have succeeded, and do nothing.
+    /// Syncs claim to have succeeded, and keep nothing safe.
     Lie,
 }
 
@@ -56,6 +56,13 @@ impl Disk {
     /// The ledger's data directory.
     pub fn data(&self) -> PathBuf {
         self.dir().join("ledger")
+    }
+
+    /// What has a ledger with its data in this directory sync nothing.
+    fn without_syncs(&self, data: &Path) -> Vec<(String, String)> {
+        [("LD_PRELOAD", self.dir().join("storage.so")), ("STORAGE_DIR", data.to_owned())]
+            .map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()))
+            .to_vec()
     }
 
     /// What puts a ledger on this disk.

@@ -30,7 +30,8 @@ pub struct PowerCuts {
 /// A ledger's working day on a disk: each of these accounts is granted credits one by one, and a gateway spends them.
 /// Then the ledger stops, starts again, goes on, and is killed.
 pub async fn a_working_day(disk: &Disk, accounts: u64, rounds: u64) -> PowerCuts {
-    let mut bank = Bank::start(disk.dir(), &[], &disk.environment()).await;
+    // However slow the machine is, no lease ends during that day.
+    let mut bank = Bank::start(disk.dir(), &["--lease-ttl", "300s"], &disk.environment()).await;
     let mut customers = Vec::new();
     for number in 0..accounts {
         let account = format!("account-{number}");
@@ -132,7 +133,7 @@ impl PowerCuts {
             let loss = Loss::EACH[number / 2 % Loss::EACH.len()];
             let dir = tempfile::TempDir::with_prefix("faregate-power-").expect("a folder");
             remains.leave(&dir.path().join("ledger"), loss, random);
-            if let Err(what) = self.check(dir.path(), point, point >= first).await {
+            if let Err(what) = self.check(disk, dir.path(), point, point >= first).await {
                 wrong.push(format!(
                     "power cut behind byte {point} of the diary, {loss:?} of {} writes lost: {what}",
                     remains.unsynced()
@@ -143,8 +144,14 @@ impl PowerCuts {
     }
 
     /// Starts a ledger on what is left and compares it with what was promised by then.
-    async fn check(&self, dir: &std::path::Path, point: u64, in_use: bool) -> Result<(), String> {
-        let mut bank = Bank::try_start(dir, &[], &[]).await?;
+    async fn check(
+        &self,
+        disk: &Disk,
+        dir: &std::path::Path,
+        point: u64,
+        in_use: bool,
+    ) -> Result<(), String> {
+        let mut bank = Bank::try_start(dir, &[], &disk.without_syncs(&dir.join("ledger"))).await?;
         let (_, audit) = bank.call(Method::GET, "/admin/v1/audit", None).await;
         if audit["ok"] != true {
             return Err(format!("the audit says {audit}"));

@@ -2,6 +2,7 @@
 //! faults between the two, are the simulator's business.
 
 use super::*;
+use crate::decide::identity::Credential;
 use crate::decide::shared::tests::Memory;
 use faregate_protocol::api_key;
 use faregate_protocol::exchange::{self, Facts};
@@ -18,6 +19,7 @@ mod looks;
 mod preflights;
 mod slices;
 mod standing;
+mod told;
 
 fn credits(n: i64) -> Credits {
     Credits::from_micros(n * 1_000_000)

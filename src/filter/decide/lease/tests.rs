@@ -2,6 +2,8 @@ use super::*;
 use faregate_protocol::exchange::{Granted, Limits, Pricing, Product, Quota, Rate, Standing};
 use proptest::prelude::*;
 
+mod sums;
+
 fn credits(n: i64) -> Credits {
     Credits::from_micros(n * 1_000_000)
 }

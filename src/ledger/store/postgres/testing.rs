@@ -2,6 +2,8 @@
 //! database for each test. It ends with the process, however that ends: a shell keeps it, and waits for
 //! the end of a pipe.
 
+#[path = "../../../../tests/harness/ports.rs"]
+mod ports;
 #[path = "../../../../tests/harness/postgres/programs.rs"]
 mod programs;
 
@@ -36,7 +38,7 @@ impl Server {
     }
 
     fn start() -> Option<Self> {
-        let Cluster { programs, dir, port } = Cluster::make()?;
+        let Cluster { programs, dir, port } = Cluster::make(ports::free_port())?;
         let mut keeper = as_ordinary_user(Path::new("/bin/sh"));
         keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(dir).arg(port.to_string());
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,0 +1,103 @@
+//! What a gateway tells the ledger: usage until the ledger has it, and what dead workers left behind.
+
+use super::*;
+
+/// A quarter of an hour: what is set aside for longer counts as served (ms).
+const FORGOTTEN_MS: u64 = 900_000;
+
+#[test]
+fn no_answer_but_one_that_names_the_report_ends_the_repetition_of_usage() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    arrive(&mut gate, 0, 0, "/", &key());
+    let resolutions = talk(&mut gate, &mut bank, 0);
+    let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
+    gate.finish(paid, &End::answered(200));
+    let mut reports = Vec::new();
+    for ms in (50..20_000).step_by(50) {
+        gate.tick(at(ms));
+        while let Some(message) = gate.next_message(at(ms)) {
+            let mut answer = bank.answer(&message.body);
+            if let Some(report) = message.body.usage {
+                assert_eq!(report.lines.iter().map(|line| line.requests).sum::<u64>(), 1);
+                // Lost; one that says nothing of usage; one that has only an earlier one; and one that has it.
+                answer.usage_seq = [None, None, Some(report.seq - 1), Some(report.seq)][reports.len()];
+                let answer = Some(answer).filter(|_| !reports.is_empty());
+                reports.push(report.seq);
+                gate.answered(at(ms), message.id, answer);
+            } else {
+                gate.answered(at(ms), message.id, Some(answer));
+            }
+        }
+    }
+    assert_eq!(reports, [1, 1, 1, 1], "said again under its number, and no more once the ledger has it");
+}
+
+#[test]
+fn an_answer_to_another_message_does_not_send_usage_a_second_time_while_it_is_under_way() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    arrive(&mut gate, 0, 0, "/", &key());
+    let resolutions = talk(&mut gate, &mut bank, 0);
+    let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
+    gate.finish(paid, &End::answered(200));
+    runs(&mut gate, 50, 6_000);
+    let report = gate.next_message(at(6_000)).unwrap();
+    assert!(report.body.usage.is_some());
+    let stranger = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
+    assert_eq!(arrive(&mut gate, 6_001, 1, "/", &stranger), Arrival::Waits);
+    let question = gate.next_message(at(6_001)).unwrap();
+    assert!(question.body.usage.is_none());
+
+    let mut answer = bank.answer(&question.body);
+    answer.usage_seq = Some(u64::MAX);
+    gate.answered(at(6_002), question.id, Some(answer));
+
+    for ms in (6_050..7_000).step_by(50) {
+        gate.tick(at(ms));
+        assert_eq!(gate.next_message(at(ms)).and_then(|message| message.body.usage), None);
+    }
+    gate.answered(at(7_000), report.id, None);
+    runs(&mut gate, 7_050, 13_000);
+    let again = std::iter::from_fn(|| gate.next_message(at(13_000))).find_map(|message| message.body.usage);
+    assert_eq!(again, report.body.usage, "it was not taken for stored");
+}
+
+#[test]
+fn the_end_of_a_fence_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() {
+    let memory = Memory::default();
+    let rule = json!({"on_ledger_error": {"allow_up_to": "2"}});
+    let (mut leader, mut doomed, mut bank) = (gate(&memory, &rule), gate(&memory, &rule), Bank::with(100));
+    leader.tick(at(0));
+    arrive(&mut doomed, 0, 0, "/", &key());
+    let resolutions = talk(&mut doomed, &mut bank, 0);
+    let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
+    doomed.finish(paid, &End::answered(200));
+    doomed.tick(at(300));
+    // From here on the ledger is away. What is told of credit, with the time.
+    let mut told = Vec::new();
+    let mut alone = |leader: &mut Gate<Memory>, mut other: Option<&mut Gate<Memory>>, from: u64, to: u64| {
+        for ms in (from..to).step_by(500) {
+            for other in &mut other {
+                assert_eq!(other.tick(at(ms)), []);
+            }
+            leader.tick(at(ms));
+            while let Some(message) = leader.next_message(at(ms)) {
+                told.extend(message.body.entries.iter().map(|entry| (ms, entry.on_credit)));
+                leader.answered(at(ms), message.id, None);
+            }
+        }
+    };
+    alone(&mut leader, Some(&mut doomed), 500, 20_500);
+    // The lease is over. A worker lets one through on credit, and dies before that is over.
+    assert_eq!(arrive(&mut doomed, 20_500, 1, "/", &key()), Arrival::Waits);
+    let message = doomed.next_message(at(20_500)).unwrap();
+    let resolutions = doomed.answered(at(20_501), message.id, None);
+    assert!(
+        matches!(&resolutions[0].outcome, Outcome::Pass(Passage::Paid(paid)) if paid.purse == Purse::Credit)
+    );
+    drop(doomed);
+
+    alone(&mut leader, None, 20_501, FORGOTTEN_MS + 30_000);
+
+    let first = told.iter().find(|(_, on_credit)| *on_credit == credits(1)).unwrap().0;
+    assert!((FORGOTTEN_MS..FORGOTTEN_MS + 5_000).contains(&first), "the last sale was before 3 s: {first}");
+}

@@ -1,0 +1,67 @@
+//! What both sides read out of the wire's types.
+
+use crate::exchange::{LeaseReport, Limits, Pricing, Product, Rate};
+use crate::{Credits, RefusalCode};
+use serde_json::json;
+
+fn credits(n: i64) -> Credits {
+    Credits::from_micros(n * 1_000_000)
+}
+
+#[test]
+fn a_product_costs_the_rule_s_price_some_times_that_or_a_price_of_its_own() {
+    for (pricing, costs) in [
+        (Pricing::List, credits(3)),
+        (Pricing::Times(Credits::from_micros(500_000)), Credits::from_micros(1_500_000)),
+        (Pricing::Times(credits(2)), credits(6)),
+        (Pricing::Fixed(credits(7)), credits(7)),
+    ] {
+        assert_eq!(pricing.of(credits(3)), costs, "{pricing:?}");
+    }
+}
+
+#[test]
+fn what_says_nothing_is_left_out_and_what_says_something_is_not() {
+    let report =
+        |demand| LeaseReport { fence: 1, spent: credits(2), returned: credits(0), held: credits(0), demand };
+    let plain = json!({"fence": 1, "spent": 2_000_000, "returned": 0, "held": 0});
+    assert_eq!(serde_json::to_value(report(0)).unwrap(), plain);
+    assert_eq!(serde_json::to_value(report(3)).unwrap()["demand"], 3);
+
+    let product = |pricing| serde_json::to_value(Product { name: "chat".into(), pricing }).unwrap();
+    assert_eq!(product(Pricing::List), json!({"name": "chat"}));
+    assert_eq!(product(Pricing::Fixed(credits(1)))["pricing"], json!({"fixed": 1_000_000}));
+}
+
+#[test]
+fn one_limit_is_a_limit() {
+    let rate = Some(Rate { milli_per_s: 1, burst: 1 });
+    assert!(Limits { rate: None, concurrent: None }.is_none());
+    assert!(!Limits { rate, concurrent: None }.is_none());
+    assert!(!Limits { rate: None, concurrent: Some(1) }.is_none());
+}
+
+#[test]
+fn each_cause_is_known_by_its_own_name_and_by_no_other() {
+    for code in RefusalCode::ALL {
+        assert_eq!(RefusalCode::named(code.as_str()), Some(code));
+        assert_eq!(code.to_string(), code.as_str());
+    }
+    assert_eq!(RefusalCode::named("insufficient_fund"), None);
+    assert_eq!(RefusalCode::named(""), None);
+}
+
+#[test]
+fn credits_are_what_is_short_of_a_quota_a_budget_or_a_balance_and_of_nothing_else() {
+    let short: Vec<_> =
+        RefusalCode::ALL.into_iter().filter(|code| code.is_short()).map(RefusalCode::as_str).collect();
+    let expected = [
+        "insufficient_funds",
+        "quota_exhausted",
+        "subscription_expired",
+        "key_budget_exhausted",
+        "team_budget_exhausted",
+        "account_budget_exhausted",
+    ];
+    assert_eq!(short, expected);
+}
