@@ -286,8 +286,8 @@ impl<M: SharedMemory> Gate<M> {
             let outcome = self.served_view(now, lease, answer, record.as_ref(), vouched);
             resolutions.push(Resolution { context: waiter.context, outcome });
         }
-        let mut left = std::collections::VecDeque::new();
-        for (number, waiter) in queue.waiters.drain(..).enumerate() {
+        let mut left = Vec::new();
+        for (number, waiter) in std::mem::take(&mut queue.waiters).into_iter().enumerate() {
             let excluded = costs.get(number).and_then(|cost| cost.err());
             let outcome = match (admitted.get(number).copied().flatten(), &record, excluded) {
                 (Some(Admission::Paid { fence, counted, .. }), Some(record), _) => {
@@ -315,7 +315,7 @@ impl<M: SharedMemory> Gate<M> {
                     self.refuse(waiter.rule, refusal)
                 }
                 _ => {
-                    left.push_back(waiter);
+                    left.push(waiter);
                     continue;
                 }
             };
@@ -381,8 +381,9 @@ impl<M: SharedMemory> Gate<M> {
         let waits =
             |waiter: &Waiter| affordable(waiter) || (on_its_way.is_some() && now < waiter.patient_until);
         let vouched = matches!(queue.credential, Credential::Subject(_));
-        let (stay, go): (Vec<Waiter>, Vec<Waiter>) = queue.waiters.drain(..).partition(waits);
-        queue.waiters = stay.into();
+        let (stay, go): (Vec<Waiter>, Vec<Waiter>) =
+            std::mem::take(&mut queue.waiters).into_iter().partition(waits);
+        queue.waiters = stay;
         self.waiting.put_back(lease, queue);
         let payer = answer.facts.clone().map(Rc::new);
         let refusal = |price: Credits| Refusal {

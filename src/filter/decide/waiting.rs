@@ -4,7 +4,7 @@ use super::identity::Credential;
 use super::moment::Moment;
 use super::table::Table;
 use faregate_protocol::Credits;
-use std::collections::VecDeque;
+use std::mem::take;
 
 /// The most requests that may wait on one worker; more are refused at once.
 pub const MAX_WAITING: usize = 10_000;
@@ -34,7 +34,7 @@ pub struct Queue {
     /// Who.
     pub credential: Credential,
     /// In order of arrival; never empty.
-    pub waiters: VecDeque<Waiter>,
+    pub waiters: Vec<Waiter>,
     /// The ledger is asked not before this.
     pub ask_at: Moment,
     /// Whether a message that asks for them is under way.
@@ -58,13 +58,13 @@ impl Waiting {
         }
         let queue = self.queues.entry(lease, || Queue {
             credential,
-            waiters: VecDeque::new(),
+            waiters: Vec::new(),
             ask_at: Moment::ZERO,
             asked: false,
             rounds: 0,
         });
         if let Some(queue) = queue {
-            queue.waiters.push_back(waiter);
+            queue.waiters.push(waiter);
             self.count += 1;
         }
         true
@@ -103,8 +103,8 @@ impl Waiting {
 
     /// Takes those out of a queue who only ask how they stand; they are not counted any more.
     pub fn take_views(queue: &mut Queue) -> Vec<Waiter> {
-        let (views, others): (Vec<_>, Vec<_>) = queue.waiters.drain(..).partition(|waiter| waiter.view);
-        queue.waiters = others.into();
+        let (views, others) = take(&mut queue.waiters).into_iter().partition(|waiter| waiter.view);
+        queue.waiters = others;
         views
     }
 
@@ -138,8 +138,8 @@ impl Waiting {
                 continue;
             };
             let (stay, go): (Vec<_>, Vec<_>) =
-                queue.waiters.drain(..).partition(|waiter| now < waiter.deadline);
-            queue.waiters = stay.into();
+                take(&mut queue.waiters).into_iter().partition(|waiter| now < waiter.deadline);
+            queue.waiters = stay;
             self.put_back(&lease, queue);
             over.extend(go.into_iter().map(|waiter| (lease.clone(), waiter)));
         }
