@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 mod acquaintances;
+mod answers;
+mod beats;
 mod limits;
 mod looks;
 mod slices;
