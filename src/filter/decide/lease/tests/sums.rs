@@ -44,6 +44,9 @@ fn a_final_word_is_said_until_the_ledger_says_that_it_has_it() {
         lease.merge(at(1_000), Some(1), &EntryAnswer { ended, ..grant(2, 5) });
         assert_eq!((lease.ended, lease.spendable(at(1_001))), (word, Credits::ZERO), "it has {ended:?}");
     }
+    // What was said of the fence before that comes late.
+    lease.merge(at(1_000), Some(0), &EntryAnswer { ended: Some(0), ..grant(2, 5) });
+    assert_eq!(lease.ended, word);
 }
 
 #[test]
@@ -71,6 +74,22 @@ fn only_a_limit_on_requests_at_the_same_time_must_hear_of_their_end() {
         }
     };
     assert_eq!([[0, 0, 0], [1_000, 1, 0], [0, 0, 2]].map(counted), [false, false, true]);
+}
+
+#[test]
+fn a_fence_that_the_ledger_closed_waits_for_its_slices_before_its_final_word() {
+    for (comes_back, spent) in [(true, 1), (false, 4)] {
+        let mut lease = rich(64);
+        let mut slice = lease.slice(at(1), credits(1)).unwrap();
+        assert!(slice.sell(at(1), credits(1)));
+        lease.merge(at(2), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
+        assert_eq!((lease.report(at(3), None, false).ended, lease.spendable(at(3))), (None, Credits::ZERO));
+        if comes_back {
+            lease.unslice(&slice);
+        }
+        let word = lease.report(at(2_001), None, false).ended;
+        assert_eq!(word, Some(Ended { fence: 1, spent: credits(spent) }), "it comes back: {comes_back}");
+    }
 }
 
 proptest! {
