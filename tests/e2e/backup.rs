@@ -43,7 +43,9 @@ impl Data {
 }
 
 async fn whole(world: &World, member: &str) -> u64 {
-    world.bank.balance("acme", member).await.parse().expect("whole credits")
+    let balance = world.bank.get("/admin/v1/accounts/acme/balance").await;
+    let whole = balance[member].as_str().and_then(|credits| credits.parse().ok());
+    whole.unwrap_or_else(|| panic!("{member} are no whole credits: {balance}"))
 }
 
 async fn a_lost_ledger_comes_back(data: Data) {
