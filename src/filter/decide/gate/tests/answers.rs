@@ -128,3 +128,26 @@ fn each_counter_counts_what_it_is_called_after() {
     assert_eq!(gate.take_counters(), counted);
     assert_eq!(gate.take_counters(), Counters::default());
 }
+
+#[test]
+fn what_is_sold_from_a_lease_or_a_slice_is_counted_and_usage_that_no_line_can_hold_is_dropped() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(1_000));
+    gate.tick(at(0));
+    waits(&mut gate, 0, 0..1);
+    talk(&mut gate, &mut bank, 0);
+    let paid: Vec<_> =
+        (1..5).map(|context| charge(arrive(&mut gate, 10, context, "/cheap", &key()))).collect();
+    assert!(paid.last().unwrap().left.is_positive(), "from a slice");
+    paid.iter().for_each(|charge| _ = gate.finish(charge, |_| End::Answered(200)));
+    let counted = gate.take_counters();
+    assert_eq!((counted.admitted, counted.usage_dropped), (5, 0));
+
+    let dear = json!({"otherwise": {"price": "2000000000"}});
+    let (mut gate, mut bank) = (self::gate(&Memory::default(), &dear), Bank::with(3_000_000_000));
+    gate.tick(at(0));
+    waits(&mut gate, 0, 0..1);
+    let resolutions = talk(&mut gate, &mut bank, 0);
+    let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
+    gate.finish(charge, |_| End::Answered(200));
+    assert_eq!(gate.take_counters().usage_dropped, 1);
+}
