@@ -138,7 +138,9 @@ fn what_is_sold_from_a_lease_or_a_slice_is_counted_and_usage_that_no_line_can_ho
     let paid: Vec<_> =
         (1..5).map(|context| charge(arrive(&mut gate, 10, context, "/cheap", &key()))).collect();
     assert!(paid.last().unwrap().left.is_positive(), "from a slice");
-    paid.iter().for_each(|charge| _ = gate.finish(charge, |_| End::Answered(200)));
+    for charge in &paid {
+        gate.finish(charge, |_| End::Answered(200));
+    }
     let counted = gate.take_counters();
     assert_eq!((counted.admitted, counted.usage_dropped), (5, 0));
 
