@@ -1,13 +1,16 @@
 //! Several ledgers share one PostgreSQL server, and any of them may answer any gateway at any time.
 //! Ledgers and server are killed under load. Where PostgreSQL isn't installed, these stories say so and pass.
 
-use harness::{Bank, Certificate, Load, Postgres, Setup, Tally, World, binary, eventually, flood, out_of};
+use harness::{
+    Bank, Certificate, Load, Postgres, Setup, Tally, World, binary, eventually, flood, out_of, patient,
+};
 use std::process::Command;
 use std::time::Duration;
 
 async fn two_ledgers(server: &Postgres, gateways: usize, serve: &[&str]) -> World {
     let environment = server.environment();
-    World::start(Setup { gateways, ledgers: 2, serve, environment, ..Setup::default() }).await
+    World::start(Setup { gateways, ledgers: 2, serve, config: patient(), environment, ..Setup::default() })
+        .await
 }
 
 async fn spent(world: &World) -> u64 {

@@ -134,6 +134,12 @@ pub(crate) fn ports() -> (u16, u16) {
     (free_port(), free_port())
 }
 
+/// Has a gate wait for the ledger for as long as a busy machine may take; who waits for longer gets a 503.
+pub fn patient() -> Value {
+    let token = json!({"env": "FAREGATE_GATEWAY_TOKEN"});
+    json!({"ledger": {"cluster": "ledger", "authority": "ledger.test", "token": token, "timeout_ms": 5_000}})
+}
+
 /// An Envoy configuration with the filter, as an operator would write it.
 pub fn envoy_config(
     dir: &Path,

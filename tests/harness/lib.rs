@@ -27,7 +27,7 @@ mod world;
 pub use authority::Authority;
 pub use bank::{ADMIN_TOKEN, Bank, GATEWAY_TOKEN};
 pub use clients::Clients;
-pub use gateway::{Gateway, Run, envoy_config};
+pub use gateway::{Gateway, Run, envoy_config, patient};
 pub use load::Load;
 pub use ports::free_port;
 pub use postgres::{Certificate, Postgres};

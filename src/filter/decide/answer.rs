@@ -273,4 +273,55 @@ mod tests {
         }
         assert_eq!(read_error(br#"{"code":"a","detail":"b"}"#), Some("a: b".into()));
     }
+
+    #[test]
+    fn a_plan_s_products_and_a_lease_s_limits_are_read_as_they_were_written() {
+        let product = |name: &str, pricing| Product { name: name.into(), pricing };
+        let facts = Facts {
+            key: "k".into(),
+            account: "acme".into(),
+            products: Some(vec![
+                product("chat", Pricing::List),
+                product("embed", Pricing::Times(Credits::from_micros(500_000))),
+                product("image", Pricing::Fixed(Credits::from_micros(7))),
+            ]),
+            key_products: Some(vec!["chat".into(), "image".into()]),
+            ..Facts::default()
+        };
+        let rate = Some(Rate { milli_per_s: 1, burst: 2 });
+        let limits = Limits { rate, concurrent: Some(3) };
+        let lease = Granted { fence: 1, granted: Credits::from_micros(5), ttl_ms: 9, recall: true, limits };
+        let entry = EntryAnswer { facts: Some(facts), lease: Some(lease), ..EntryAnswer::default() };
+        let entries = vec![entry];
+        let answer = ExchangeResponse {
+            protocol: 1,
+            seen: None,
+            beat_ms: 1,
+            entries,
+            changes: vec![],
+            usage_seq: None,
+        };
+        assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
+    }
+
+    #[test]
+    fn a_plan_with_too_many_products_or_a_rate_of_nothing_is_not_believed() {
+        let with = |facts: &str, limits: &str| {
+            let text = format!(
+                r#"{{"protocol":1,"beat_ms":1,"entries":[{{"facts":{{"key":"k","account":"a"{facts}}},
+                "lease":{{"fence":1,"granted":1,"ttl_ms":1,"limits":{{{limits}}}}}}}]}}"#
+            );
+            read(text.as_bytes()).is_some()
+        };
+        let names = |count: usize| format!(r#","key_products":{:?}"#, vec!["p"; count]);
+        assert_eq!([MAX_PRODUCTS, MAX_PRODUCTS + 1].map(|count| with(&names(count), "")), [true, false]);
+        let rate = |milli: u32| format!(r#""rate":{{"milli_per_s":{milli},"burst":1}}"#);
+        assert_eq!([1, 0].map(|milli| with("", &rate(milli))), [true, false]);
+    }
+
+    #[test]
+    fn the_version_of_an_answer_is_read_although_nothing_else_can_be() {
+        assert_eq!(version(br#"{"protocol":7,"entries":"?"}"#), Some(7));
+        assert_eq!(version(b"{}"), None);
+    }
 }

@@ -296,3 +296,68 @@ fn leader_entry(until: Moment, holder: &str) -> Vec<u8> {
     bytes.extend(holder.bytes());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lease::OnCredit;
+    use super::*;
+    use faregate_protocol::exchange::{Ended, Facts};
+
+    const ONE: Credits = Credits::from_micros(1_000_000);
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_nanos(1).plus_millis(ms)
+    }
+
+    fn leading() -> Beat {
+        let mut beat = Beat { leads: true, ..Beat::new("me") };
+        beat.note(at(0), "lease");
+        beat
+    }
+
+    fn lease() -> Lease {
+        Lease::new(Facts::default())
+    }
+
+    #[test]
+    fn a_sale_under_the_next_fence_is_one_and_the_end_of_a_fence_is_none() {
+        let mut beat = leading();
+        for (ms, fence, held, sold_at) in
+            [(1, 1, ONE, 1), (2, 2, Credits::ZERO, 1), (3, 2, ONE, 3), (4, 3, ONE, 4), (5, 3, ONE, 4)]
+        {
+            beat.reported(at(ms), "lease", &Lease { fence, held, ..lease() });
+            let live = beat.live.get("lease").unwrap();
+            assert_eq!((live.sold_at, live.told_at), (at(sold_at), at(ms)), "{ms} ms");
+        }
+    }
+
+    #[test]
+    fn what_was_reported_is_said_again_only_if_its_message_was_lost_or_it_stands_on_the_news() {
+        let mut beat = leading();
+        let due = |beat: &Beat| due(beat.live.get("lease").unwrap(), at(1));
+        assert_eq!(due(&beat), Some(Report::Active));
+        beat.reported(at(1), "lease", &lease());
+        assert_eq!(due(&beat), None);
+        beat.unreported("lease");
+        assert_eq!(due(&beat), Some(Report::Active));
+        beat.reported(at(1), "lease", &Lease { listed: true, ..lease() });
+        assert_eq!(due(&beat), Some(Report::Active));
+    }
+
+    #[test]
+    fn a_final_word_and_credit_that_is_not_booked_are_told_and_what_is_at_rest_is_left_out() {
+        let ended = Some(Ended { fence: 1, spent: ONE });
+        let on_credit = OnCredit { spent: ONE, ..OnCredit::default() };
+        for record in [Lease { ended, ..lease() }, Lease { on_credit, ..lease() }] {
+            let mut beat = leading();
+            beat.reported(at(1), "lease", &record);
+            beat.merged(at(1), "lease", &record);
+            assert_eq!(due(beat.live.get("lease").unwrap(), at(1)), Some(Report::Active));
+        }
+        let mut beat = leading();
+        beat.merged(at(1), "lease", &Lease { listed: true, ..lease() });
+        assert!(beat.live.get("lease").is_some(), "it stands on the news");
+        beat.merged(at(1), "lease", &lease());
+        assert!(beat.live.get("lease").is_none());
+    }
+}

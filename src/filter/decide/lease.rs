@@ -282,9 +282,9 @@ impl Lease {
         self.marked = Default::default();
     }
 
-    /// Seals a lease whose deadline has passed.
+    /// Seals a lease whose deadline has passed, once its slices are back or given up: what is left of one isn't spent.
     pub fn seal_if_over(&mut self, now: Moment) {
-        if self.is_open() && now >= self.deadline {
+        if self.is_open() && now >= self.deadline && self.sliced.is_zero() {
             self.seal();
         }
     }

@@ -260,3 +260,46 @@ pub(crate) mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod names_and_news {
+    use super::tests::Memory;
+    use super::*;
+    use faregate_protocol::Credits;
+
+    #[test]
+    fn no_two_entries_of_two_ledgers_have_the_same_name() {
+        let (key, subject) = (Credential::Key("a".into()), Credential::Subject("a".into()));
+        let mut all: Vec<String> = Vec::new();
+        for names in [Names::new("one", "x"), Names::new("two", "x"), Names::new("one", "y")] {
+            all.extend([names.lease(&key), names.lease(&subject), names.gateway(), names.leader()]);
+            all.extend([names.count(), names.roll(0), names.roll(1), names.legacy(), names.news()]);
+        }
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count, "{all:#?}");
+    }
+
+    #[test]
+    fn a_lease_is_put_on_the_news_once_and_only_if_its_counters_moved() {
+        let (memory, names) = (Memory::default(), Names::new("ledger", ""));
+        let name = names.lease(&Credential::Key("a".into()));
+        create(&memory, &names, &name, Facts { key: "key_1".into(), ..Facts::default() });
+        let news = || std::iter::from_fn(|| memory.pop_news()).count();
+        news();
+        let set = |spent: i64| {
+            update(&memory, &name, |lease| {
+                lease.listed = false;
+                lease.spent = Credits::from_micros(spent);
+            })
+        };
+        set(1);
+        update(&memory, &name, |lease| lease.spent = Credits::from_micros(2));
+        assert_eq!(news(), 1, "it stands there already");
+        set(2);
+        assert_eq!(news(), 0, "nothing is new");
+        set(3);
+        assert_eq!(news(), 1);
+    }
+}

@@ -159,6 +159,17 @@ mod tests {
         assert_eq!(cost("video"), Err(RefusalCode::PlanExcludesRoute), "the plan has the last word");
     }
 
+    #[test]
+    fn a_price_of_nothing_is_no_price_and_opens_no_route() {
+        for pricing in
+            [Pricing::Fixed(Credits::ZERO), Pricing::Times(Credits::ZERO), Pricing::Fixed(credits(-1))]
+        {
+            let plan = encode(&[product("chat", pricing)]);
+            assert_eq!(decode(&plan), None, "{pricing:?}");
+            assert!(price("chat", credits(7), Some(&plan), None).is_err(), "{pricing:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_as_it_was(

@@ -309,4 +309,42 @@ mod tests {
         tally.alight(Moment::ZERO, Some(2));
         assert!(tally.is_empty());
     }
+
+    #[test]
+    fn a_report_is_due_when_it_has_waited_or_is_full_and_none_is_under_way() {
+        let config = json!({
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+        });
+        let settings = Settings::from_value(&config).unwrap();
+        let (mut tally, start) = (Tally::new("b".into()), Moment::from_nanos(1));
+        let [soon, later] = [PATIENCE_MS - 1, PATIENCE_MS].map(|ms| start.plus_millis(ms));
+        let sell = |tally: &mut Tally, key: usize| {
+            assert!(tally.count(start, &format!("key_{key}"), 0, Fate::Kept(Credits::from_micros(1))));
+        };
+        assert!(!tally.is_due(later), "there is nothing to say");
+        sell(&mut tally, 0);
+        assert_eq!([soon, later].map(|now| tally.is_due(now)), [false, true]);
+        (1..MAX_USAGE_LINES).for_each(|key| sell(&mut tally, key));
+        assert!(tally.is_due(start), "it is full");
+
+        assert_eq!(tally.board(&settings).unwrap().lines.len(), MAX_USAGE_LINES);
+
+        sell(&mut tally, 0);
+        assert!(!tally.is_due(later), "one is under way");
+        tally.alight(start, Some(1));
+        assert_eq!([soon, later].map(|now| tally.is_due(now)), [false, true], "there is room again");
+    }
+
+    #[test]
+    fn a_line_counts_no_further_than_a_ledger_takes() {
+        let (mut tally, mut place) = (Tally::new("b".into()), Place::default());
+        let one = Fate::Kept(Credits::from_micros(1));
+        assert!(tally.count_at(Moment::ZERO, "key_1", &mut place, 0, one));
+        tally.lines.at_mut(place).unwrap()[0].requests = MAX_LINE_COUNT - 1;
+        for _ in 0..2 {
+            assert!(tally.count_at(Moment::ZERO, "key_1", &mut place, 0, one));
+        }
+        let requests: Vec<u64> = tally.lines.at(place).unwrap().iter().map(|line| line.requests).collect();
+        assert_eq!(requests, [MAX_LINE_COUNT, 1]);
+    }
 }

@@ -146,3 +146,36 @@ impl Waiting {
         over
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_whose_deadline_has_passed_waits_no_longer_and_the_others_go_on() {
+        let at = |ms| Moment::from_nanos(1).plus_millis(ms);
+        let mut waiting = Waiting::default();
+        for (lease, context, deadline) in [("a", 1, 10), ("a", 2, 20), ("b", 3, 10)] {
+            assert_eq!(waiting.len(), context as usize - 1);
+            let deadline = at(deadline);
+            let waiter = Waiter {
+                context,
+                rule: 0,
+                price: Credits::ZERO,
+                view: false,
+                patient_until: deadline,
+                deadline,
+                fallback: None,
+            };
+            assert!(waiting.push(lease, Credential::Key(lease.into()), waiter));
+        }
+        let mut expired = |ms| -> (Vec<u32>, usize, bool) {
+            let over = waiting.expire(at(ms)).into_iter().map(|(_, waiter)| waiter.context).collect();
+            (over, waiting.len(), waiting.is_empty())
+        };
+        assert_eq!(expired(9), (vec![], 3, false));
+        assert_eq!(expired(10), (vec![1, 3], 1, false));
+        assert_eq!(expired(19), (vec![], 1, false));
+        assert_eq!(expired(20), (vec![2], 0, true));
+    }
+}

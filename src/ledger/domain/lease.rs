@@ -162,4 +162,19 @@ mod tests {
         assert_eq!(lease.release(credits(5)), [draw(1, 1)]);
         assert!(!lease.has_money());
     }
+
+    #[test]
+    fn a_new_fence_begins_with_nothing_but_what_was_charged_on_credit() {
+        let credits = Credits::from_micros;
+        let mut lease = Lease::never(GatewayNo(1), KeyNo(2), AccountNo(3));
+        lease.restart(1, LeaseState::Open);
+        lease.push(GrantNo(1), credits(5));
+        (lease.granted, lease.spent, lease.on_credit) = (credits(5), credits(4), credits(7));
+
+        lease.restart(2, LeaseState::Open);
+
+        let never = Lease::never(GatewayNo(1), KeyNo(2), AccountNo(3));
+        let expected = Lease { fence: 2, state: LeaseState::Open, on_credit: credits(7), ..never };
+        assert_eq!(lease, expected, "or the gateway's total would be charged again");
+    }
 }

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 mod acquaintances;
+mod answers;
+mod beats;
 mod handover;
 mod limits;
 mod looks;

@@ -21,6 +21,77 @@ fn a_slice_that_was_sold_from_and_comes_back_too_late_is_counted_once() {
     assert_eq!((lease.spent, lease.held, lease.sliced), (credits(4), Credits::ZERO, Credits::ZERO));
 }
 
+#[test]
+fn what_belongs_to_a_fence_that_is_over_neither_spends_nor_frees_anything_of_the_next() {
+    let mut lease = open(3);
+    assert!(paid(&mut lease, at(1), 2));
+    lease.report(at(1_000), None, false);
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) });
+    assert!(paid(&mut lease, at(1_001), 3));
+
+    lease.settle(Purse::Lease(1), credits(1), credits(1));
+
+    assert_eq!((lease.spent, lease.held), (Credits::ZERO, credits(3)));
+}
+
+#[test]
+fn a_final_word_is_said_until_the_ledger_says_that_it_has_it() {
+    let mut lease = open(3);
+    assert!(paid(&mut lease, at(1), 2));
+    let word = Some(Ended { fence: 1, spent: credits(2) });
+    for ended in [None, Some(0)] {
+        assert_eq!(lease.report(at(1_000), None, false).ended, word);
+        lease.merge(at(1_000), Some(1), &EntryAnswer { ended, ..grant(2, 5) });
+        assert_eq!((lease.ended, lease.spendable(at(1_001))), (word, Credits::ZERO), "it has {ended:?}");
+    }
+    // What was said of the fence before that comes late.
+    lease.merge(at(1_000), Some(0), &EntryAnswer { ended: Some(0), ..grant(2, 5) });
+    assert_eq!(lease.ended, word);
+}
+
+#[test]
+fn nothing_is_asked_for_while_nobody_waits_and_nothing_will_soon_be_needed() {
+    let asks = |mut lease: Lease, refill| lease.report(at(1), None, refill).ask.is_some();
+    assert_eq!([true, false].map(|refill| asks(open(10), refill)), [true, false]);
+    assert!(!asks(Lease::new(Facts::default()), true), "it is not open");
+}
+
+#[test]
+fn at_its_very_deadline_a_lease_is_over() {
+    let lease = open(3);
+    assert_eq!([999, 1_000].map(|ms| lease.is_fresh(at(ms))), [true, false]);
+    assert_eq!([999, 1_000].map(|ms| lease.spendable(at(ms))), [credits(3), Credits::ZERO]);
+}
+
+#[test]
+fn only_a_limit_on_requests_at_the_same_time_must_hear_of_their_end() {
+    let counted = |limits: [u32; 3]| {
+        let mut lease = open(3);
+        lease.limit(self::limits(limits));
+        match lease.admit(at(1), credits(1)) {
+            Admission::Paid { counted, .. } => counted,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([[0, 0, 0], [1_000, 1, 0], [0, 0, 2]].map(counted), [false, false, true]);
+}
+
+#[test]
+fn a_fence_that_the_ledger_closed_waits_for_its_slices_before_its_final_word() {
+    for (comes_back, spent) in [(true, 1), (false, 4)] {
+        let mut lease = rich(64);
+        let mut slice = lease.slice(at(1), credits(1)).unwrap();
+        assert!(slice.sell(at(1), credits(1)));
+        lease.merge(at(2), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
+        assert_eq!((lease.report(at(3), None, false).ended, lease.spendable(at(3))), (None, Credits::ZERO));
+        if comes_back {
+            lease.unslice(&slice);
+        }
+        let word = lease.report(at(2_001), None, false).ended;
+        assert_eq!(word, Some(Ended { fence: 1, spent: credits(spent) }), "it comes back: {comes_back}");
+    }
+}
+
 proptest! {
     /// Nothing but an admission and a cut sets anything aside; whatever was sold stays counted, even from a slice
     /// that comes back too late.

@@ -1,0 +1,151 @@
+//! What a worker makes of the ledger's answers, and of none; and what it counts.
+
+use super::*;
+use faregate_protocol::exchange::{Rate, Reset};
+
+fn waits(gate: &mut Gate<Memory>, now: u64, contexts: std::ops::Range<u32>) {
+    for context in contexts {
+        assert_eq!(arrive(gate, now, context, "/", &key()), Arrival::Waits);
+    }
+}
+
+fn codes(resolutions: &[Resolution]) -> Vec<Option<RefusalCode>> {
+    resolutions.iter().map(|resolution| refused_with(&resolution.outcome)).collect()
+}
+
+#[test]
+fn an_answer_in_another_version_or_with_too_few_entries_is_none() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let spoil: [fn(&mut ExchangeResponse); 2] =
+        [|answer| answer.protocol += 1, |answer| _ = answer.entries.pop()];
+    for (number, spoil) in (0..).zip(spoil) {
+        let now = u64::from(number) * 1_000;
+        runs(&mut gate, now, now + 1);
+        waits(&mut gate, now, number..number + 1);
+        let message = gate.next_message(at(now)).unwrap();
+        let mut answer = bank.answer(&message.body);
+        spoil(&mut answer);
+        let resolutions = gate.answered(at(now), message.id, Some(answer));
+        assert_eq!(codes(&resolutions), [Some(RefusalCode::LedgerUnavailable)]);
+    }
+    assert_eq!(gate.take_counters().exchange_failures, 2);
+}
+
+#[test]
+fn a_message_that_is_never_answered_is_given_up() {
+    let mut gate = gate(
+        &Memory::default(),
+        &json!({"ledger": {"cluster": "ledger", "token": {"env": "T"}, "timeout_ms": 200}, "patience_ms": 9_000}),
+    );
+    gate.tick(at(0));
+    waits(&mut gate, 0, 0..1);
+    gate.next_message(at(0)).unwrap();
+    runs(&mut gate, 50, 1_201);
+    assert_eq!(gate.tick(at(1_200)), [], "its time, and a second on top");
+    assert_eq!(codes(&gate.tick(at(1_201))), [Some(RefusalCode::LedgerUnavailable)]);
+}
+
+#[test]
+fn one_who_waited_is_held_to_the_rate_that_the_answer_says() {
+    let mut gate = gate(&Memory::default(), &json!({}));
+    let rate = Some(Rate { milli_per_s: 1_000, burst: 1 });
+    let mut bank = Bank { limits: Limits { rate, concurrent: None }, ..Bank::with(100) };
+    gate.tick(at(0));
+    waits(&mut gate, 0, 0..3);
+    let limited = Some(RefusalCode::RateLimited);
+    let resolutions = talk(&mut gate, &mut bank, 0);
+    assert_eq!(codes(&resolutions), [None, limited, limited]);
+    let Outcome::Refuse(refusal) = &resolutions[1].outcome else { panic!() };
+    assert_eq!(refusal.payer.as_ref().map(|payer| payer.account.as_str()), Some("acme"));
+}
+
+#[test]
+fn a_refusal_says_when_more_comes_and_whether_more_can_be_bought() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(0));
+    gate.tick(at(0));
+    waits(&mut gate, 0, 0..1);
+    let message = gate.next_message(at(0)).unwrap();
+    let mut answer = bank.answer(&message.body);
+    let reset =
+        Some(Reset { at: "x".into(), in_s: 5, brings: credits(9), size: Credits::ZERO, window_s: 60 });
+    let refused = answer.entries[0].refused.as_mut().unwrap();
+    (refused.reset, refused.top_up) = (reset.clone(), true);
+    let resolutions = gate.answered(at(1), message.id, Some(answer));
+    let Outcome::Refuse(refusal) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
+    assert_eq!((&refusal.reset, refusal.top_up, refusal.vouched), (&reset, true, false));
+}
+
+#[test]
+fn the_host_is_woken_once_for_a_request_that_waits() {
+    let mut gate = gate(&Memory::default(), &json!({}));
+    assert!(!gate.take_wake());
+    waits(&mut gate, 0, 0..2);
+    assert_eq!([gate.take_wake(), gate.take_wake()], [true, false]);
+}
+
+#[test]
+fn whether_an_answer_matters_is_what_the_rule_says() {
+    for (refund_on, matters) in [(json!([503]), true), (json!([]), false)] {
+        let rule = json!({"otherwise": {"price": "1", "refund_on": refund_on}});
+        let (mut gate, mut bank) = (gate(&Memory::default(), &rule), Bank::with(100));
+        gate.tick(at(0));
+        waits(&mut gate, 0, 0..1);
+        let resolutions = talk(&mut gate, &mut bank, 0);
+        let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
+        assert_eq!(gate.refunds(charge).is_empty(), !matters);
+    }
+}
+
+#[test]
+fn each_counter_counts_what_it_is_called_after() {
+    let rule = json!({"on_ledger_error": {"allow_up_to": "2"}});
+    let (mut gate, mut bank) = (gate(&Memory::default(), &rule), Bank::with(2));
+    gate.tick(at(0));
+    waits(&mut gate, 0, 0..2);
+    talk(&mut gate, &mut bank, 0);
+    runs(&mut gate, 50, 20_050);
+    waits(&mut gate, 20_050, 2..4);
+    let message = gate.next_message(at(20_050)).unwrap();
+    let on_credit = gate.answered(at(20_051), message.id, None);
+    assert_eq!(codes(&on_credit), [None, None]);
+    let Arrival::Decided(refused) = arrive(&mut gate, 20_052, 5, "/", &key()) else { panic!() };
+    assert_eq!(refused_with(&refused), Some(RefusalCode::LedgerUnavailable));
+    let mut refusals = [0; RefusalCode::ALL.len()];
+    refusals[RefusalCode::LedgerUnavailable as usize] = 1;
+    let counted = Counters {
+        admitted: 4,
+        refused: refusals,
+        waited: 4,
+        on_credit: 2,
+        exchanges: 2,
+        exchange_failures: 1,
+        ..Counters::default()
+    };
+    assert_eq!(gate.take_counters(), counted);
+    assert_eq!(gate.take_counters(), Counters::default());
+}
+
+#[test]
+fn what_is_sold_from_a_lease_or_a_slice_is_counted_and_usage_that_no_line_can_hold_is_dropped() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(1_000));
+    gate.tick(at(0));
+    waits(&mut gate, 0, 0..1);
+    talk(&mut gate, &mut bank, 0);
+    let paid: Vec<_> =
+        (1..5).map(|context| charge(arrive(&mut gate, 10, context, "/cheap", &key()))).collect();
+    assert!(paid.last().unwrap().left.is_positive(), "from a slice");
+    for charge in &paid {
+        gate.finish(charge, &End::answered(200));
+    }
+    let counted = gate.take_counters();
+    assert_eq!((counted.admitted, counted.usage_dropped), (5, 0));
+
+    let dear = json!({"otherwise": {"price": "2000000000"}});
+    let (mut gate, mut bank) = (self::gate(&Memory::default(), &dear), Bank::with(3_000_000_000));
+    gate.tick(at(0));
+    waits(&mut gate, 0, 0..1);
+    let resolutions = talk(&mut gate, &mut bank, 0);
+    let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
+    gate.finish(charge, &End::answered(200));
+    assert_eq!(gate.take_counters().usage_dropped, 1);
+}

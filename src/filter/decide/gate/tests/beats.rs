@@ -1,0 +1,128 @@
+//! The beat: what is said for the whole gateway, how often, and by which worker.
+
+use super::*;
+
+/// The first request, which opens a lease, and the name of that lease.
+fn first(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> (Charge, String) {
+    gate.tick(at(now));
+    assert_eq!(arrive(gate, now, 0, "/", &key()), Arrival::Waits);
+    let resolutions = talk(gate, bank, now);
+    let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
+    (charge.clone(), charge.holder.lease().to_owned())
+}
+
+fn talks(gate: &mut Gate<Memory>, bank: &mut Bank, from: u64, to: u64) {
+    for ms in (from..to).step_by(50) {
+        assert_eq!(talk(gate, bank, ms), []);
+    }
+}
+
+#[test]
+fn each_beat_says_how_far_the_last_answer_went() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    first(&mut gate, &mut bank, 0);
+    talks(&mut gate, &mut bank, 50, 4_000);
+    let seen: Vec<u64> = bank.messages.iter().filter_map(|message| message.seen).collect();
+    assert_eq!(seen, [0, 1, 2]);
+}
+
+#[test]
+fn while_a_beat_is_under_way_there_is_no_other() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    first(&mut gate, &mut bank, 0);
+    runs(&mut gate, 50, 1_050);
+    assert!(gate.next_message(at(1_050)).unwrap().body.seen.is_some());
+    assert_eq!(gate.next_message(at(1_050)), None);
+}
+
+#[test]
+fn a_change_reaches_the_lease_although_the_answer_says_nothing_else_of_it() {
+    for refused in [None, Some(RefusalCode::AccountSuspended)] {
+        let memory = Memory::default();
+        let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+        let (_, name) = first(&mut gate, &mut bank, 0);
+        talks(&mut gate, &mut bank, 50, 1_500);
+        runs(&mut gate, 1_500, 2_500);
+        let beat = gate.next_message(at(2_500)).unwrap();
+        assert_eq!(beat.body.entries, [], "there is no news of it");
+        bank.changes = vec![Change { payer: "key_1".into(), refused }];
+        let answer = bank.answer(&beat.body);
+        gate.answered(at(2_501), beat.id, Some(answer));
+
+        let lease = shared::read(&memory, &name).unwrap();
+        assert_eq!((lease.stopped, lease.unspent()), (refused.is_some(), Credits::ZERO), "handed back");
+        let next = gate.next_message(at(2_502)).unwrap();
+        assert_eq!(next.body.entries[0].lease.unwrap().returned, lease.returned, "at once");
+    }
+}
+
+#[test]
+fn a_gateway_that_holds_nothing_any_more_says_nothing() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let (charge, _) = first(&mut gate, &mut bank, 0);
+    gate.finish(&charge, &End::answered(200));
+    talks(&mut gate, &mut bank, 50, 10_000);
+    assert_eq!(bank.available, 99_000_000);
+    let said = bank.messages.len();
+    talks(&mut gate, &mut bank, 10_000, 40_000);
+    assert_eq!(bank.messages.len(), said);
+}
+
+#[test]
+fn what_a_lost_beat_said_stands_in_the_next_one() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let (charge, _) = first(&mut gate, &mut bank, 0);
+    gate.finish(&charge, &End::answered(200));
+    runs(&mut gate, 50, 1_050);
+    let lost = gate.next_message(at(1_050)).unwrap();
+    assert_eq!(lost.body.entries[0].lease.unwrap().spent, credits(1));
+    gate.answered(at(1_100), lost.id, None);
+    runs(&mut gate, 1_150, 2_150);
+    let next = gate.next_message(at(2_150)).unwrap();
+    assert_eq!(next.body.entries[0].lease.unwrap().spent, credits(1));
+}
+
+#[test]
+fn on_a_machine_that_is_up_for_long_a_request_that_has_just_begun_is_not_forgotten() {
+    let memory = Memory::default();
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+    let day = 24 * 3_600 * 1_000;
+    let (charge, name) = first(&mut gate, &mut bank, day);
+    talks(&mut gate, &mut bank, day + 50, day + 3_000);
+    let lease = shared::read(&memory, &name).unwrap();
+    assert_eq!((lease.held, lease.returned), (credits(1), Credits::ZERO), "nor is its lease idle");
+    gate.finish(&charge, &End::answered(503));
+    assert_eq!(shared::read(&memory, &name).unwrap().sold(), Credits::ZERO);
+}
+
+#[test]
+fn a_leader_that_leaves_gives_up_the_lead_and_another_that_leaves_does_not() {
+    let memory = Memory::default();
+    let (mut leader, mut other) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
+    leader.tick(at(0));
+    other.tick(at(10));
+    let lead = || memory.get(&leader.names.leader()).unwrap().0;
+    let held = lead();
+    other.leave();
+    assert_eq!(lead(), held);
+    let name = leader.names.leader();
+    leader.leave();
+    let mut next = gate(&memory, &json!({}));
+    next.tick(at(20));
+    let (bytes, _) = memory.get(&name).unwrap();
+    assert!(bytes.len() > 8 && bytes[8..] != held[8..], "another leads at once");
+}
+
+#[test]
+fn a_new_leader_finds_a_lease_that_nobody_has_touched_since() {
+    let memory = Memory::default();
+    let (mut old, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+    let (charge, name) = first(&mut old, &mut bank, 0);
+    old.finish(&charge, &End::answered(200));
+    talks(&mut old, &mut bank, 50, 3_000);
+    assert!(!shared::read(&memory, &name).unwrap().listed, "all of it was told");
+    drop(old);
+    let mut new = gate(&memory, &json!({}));
+    talks(&mut new, &mut bank, 3_000, 15_000);
+    assert_eq!((bank.available, bank.spent.values().sum::<i64>()), (99_000_000, 1_000_000));
+}
