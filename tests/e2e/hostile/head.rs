@@ -95,7 +95,7 @@ async fn a_refused_head_says_what_a_refused_get_says_without_the_body() {
     let paid = [("x-api-key", rich.as_str())];
     assert_eq!((line.ask("HEAD", &paid).status, line.ask("GET", &paid).status), (200, 200));
     world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("rich", "spent").await, "3");
+    assert_eq!(world.bank.balance("rich", "spent").await, "2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,6 +120,6 @@ async fn an_options_is_a_request_like_any_unless_a_browser_asks_beforehand() {
     }
     assert_eq!(world.upstream.served(), 4);
     world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("rich", "spent").await, "2");
+    assert_eq!(world.bank.balance("rich", "spent").await, "3");
     world.bank.audit().await;
 }
