@@ -44,10 +44,9 @@ impl Reserved {
     fn reserve(&mut self) {
         let own = std::process::id() % u32::from(BLOCKS);
         let own = u16::try_from(own).unwrap_or_default();
-        let starts = (0..BLOCKS).map(|number| FIRST + (own + number) % BLOCKS * BLOCK);
+        let mut starts = (0..BLOCKS).map(|number| FIRST + (own + number) % BLOCKS * BLOCK);
         let (start, held) = starts
-            .filter_map(|start| Some((start, listen(start)?)))
-            .next()
+            .find_map(|start| Some((start, listen(start)?)))
             .unwrap_or_else(|| panic!("no block of {BLOCK} ports from {FIRST} on is free"));
         self.held.push(held);
         (self.next, self.end) = (start + 1, start + BLOCK);
