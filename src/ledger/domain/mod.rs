@@ -8,6 +8,8 @@
 //! add up to nothing; and an account's `granted + owed = available + held + spent + expired`.
 
 pub mod account;
+#[cfg(test)]
+mod after_restore;
 pub mod answer;
 pub mod budget;
 pub mod contract;

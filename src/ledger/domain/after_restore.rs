@@ -1,0 +1,80 @@
+//! What gateways say of fences that the ledger has no memory of, and what they can't say.
+
+use super::exchange::{Payer, check};
+use super::{
+    Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Key, KeyId, KeyNo, Lease, LeaseState,
+    Purse, Scope, TeamNo,
+};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{Ended, Entry, LeaseReport, Payer as Who};
+use jiff::Timestamp;
+
+const ZERO: Credits = Credits::ZERO;
+
+fn key() -> Key {
+    Key {
+        no: KeyNo(1),
+        id: KeyId::stored("key_1".to_owned()),
+        revoked: false,
+        expires_at: None,
+        team: Some(TeamNo(1)),
+        products: None,
+    }
+}
+
+/// One of whose lease the ledger remembers this, and who has no credits.
+fn payer(lease: Lease) -> Payer {
+    let account = Account {
+        no: AccountNo(1),
+        id: AccountId::parse("acme").unwrap(),
+        state: AccountState::Active,
+        books: Books::default(),
+        holders: 0,
+        tight: false,
+        plan: None,
+        contract: None,
+        budgets: 0,
+    };
+    Payer { purse: Purse::new(account, Vec::new()), key: key(), lease, demand: 0 }
+}
+
+fn report(fence: u32, spent: i64) -> LeaseReport {
+    LeaseReport { fence, spent: Credits::from_micros(spent), returned: ZERO, held: ZERO, demand: 0 }
+}
+
+fn entry(ended: Option<Ended>, lease: Option<LeaseReport>) -> Entry {
+    Entry { payer: Who::Id("key_1".to_owned()), ended, lease, ask: None, on_credit: ZERO }
+}
+
+#[test]
+fn what_was_sold_under_a_fence_that_was_forgotten_is_charged_in_full_however_it_is_told() {
+    let four = Credits::from_micros(4);
+    let word = entry(Some(Ended { fence: 3, spent: four }), None);
+    for told in [word, entry(None, Some(report(3, 4)))] {
+        let never = Lease::never(GatewayNo(1), KeyNo(1), AccountNo(1));
+        let spent = Credits::from_micros(5);
+        let mut payer = payer(Lease { fence: 1, state: LeaseState::Reclaimed, spent, ..never });
+        for _ in 0..2 {
+            payer.exchange(&told, Timestamp::UNIX_EPOCH, 20_000).unwrap();
+            let books = &payer.purse.account.books;
+            assert_eq!((books.spent, books.owed), (four, four), "once, whatever fence 1 came to: {told:?}");
+            assert_eq!((payer.lease.fence, payer.lease.spent), (3, four));
+        }
+    }
+}
+
+#[test]
+fn there_is_no_fence_of_number_zero() {
+    assert_eq!(check(&entry(Some(Ended { fence: 0, spent: ZERO }), None)), Err("ended.fence"));
+    assert_eq!(check(&entry(None, Some(report(0, 0)))), Err("lease.fence"));
+    assert_eq!(check(&entry(Some(Ended { fence: 1, spent: ZERO }), Some(report(2, 0)))), Ok(()));
+}
+
+#[test]
+fn a_budget_covers_its_own_key_and_its_own_team_and_no_other() {
+    let covers = |scope: Scope| scope.covers(&key());
+    assert!(covers(Scope::Account));
+    assert_eq!([1, 2].map(|no| covers(Scope::Team(TeamNo(no)))), [true, false]);
+    assert_eq!([1, 2].map(|no| covers(Scope::Key(KeyNo(no)))), [true, false]);
+    assert!(!Scope::Team(TeamNo(1)).covers(&Key { team: None, ..key() }));
+}
