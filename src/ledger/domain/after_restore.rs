@@ -55,7 +55,7 @@ fn what_was_sold_under_a_fence_that_was_forgotten_is_charged_in_full_however_it_
         let spent = Credits::from_micros(5);
         let mut payer = payer(Lease { fence: 1, state: LeaseState::Reclaimed, spent, ..never });
         for _ in 0..2 {
-            payer.exchange(&told, Timestamp::UNIX_EPOCH, 20_000).unwrap();
+            payer = payer.exchange(&told, Timestamp::UNIX_EPOCH, 20_000).0;
             let books = &payer.purse.account.books;
             assert_eq!((books.spent, books.owed), (four, four), "once, whatever fence 1 came to: {told:?}");
             assert_eq!((payer.lease.fence, payer.lease.spent), (3, four));
