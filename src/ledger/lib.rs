@@ -17,6 +17,8 @@ pub mod domain;
 pub mod http;
 pub mod jobs;
 pub mod metrics;
+#[cfg(test)]
+mod rooms;
 pub mod secret;
 pub mod serve;
 pub mod store;

@@ -1,0 +1,222 @@
+//! The order of the rooms, kept by a test: SQL stands only where databases are, nothing that decides waits
+//! or looks at a clock, and no files need each other in a circle. `make lint` runs it.
+
+mod tokens;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use tokens::Token;
+use tree::Tree;
+
+/// Where SQL may stand.
+const SQL_ROOMS: [&str; 3] = ["store/sqlite", "store/postgres", "store/queries"];
+/// Where nothing waits, and no clock is looked at.
+const DECISIONS: [&str; 2] = ["command", "domain"];
+/// Files outside of those rooms that have SQL in them all the same. To be emptied.
+const SQL_ELSEWHERE: &[&str] = &[];
+/// Needs that close a circle: the first file needs the second one. To be emptied.
+const CIRCLES: &[(&str, &str)] = &[
+    ("cli/demo.rs", "cli/mod.rs"),
+    ("cli/up/envoy.rs", "cli/up/mod.rs"),
+    ("cli/up/gate.rs", "cli/up/mod.rs"),
+    ("cli/up/ledger.rs", "cli/up/gate.rs"),
+    ("domain/contract.rs", "domain/plan.rs"),
+    ("domain/contract.rs", "domain/subscription.rs"),
+    ("domain/contract.rs", "domain/terms.rs"),
+    ("domain/exchange.rs", "domain/unbooked.rs"),
+    ("http/health.rs", "http/mod.rs"),
+    ("http/mod.rs", "http/admin/mod.rs"),
+    ("http/mod.rs", "http/gateway.rs"),
+    ("store/command.rs", "store/mod.rs"),
+    ("store/copy/mod.rs", "store/copy/rewind.rs"),
+    ("store/copy/mod.rs", "store/copy/stage.rs"),
+    ("store/copy/mod.rs", "store/copy/target.rs"),
+    ("store/mod.rs", "store/postgres/handle.rs"),
+    ("store/mod.rs", "store/sqlite/handle.rs"),
+    ("store/postgres/commands.rs", "store/postgres/teams.rs"),
+    ("store/postgres/payers.rs", "store/postgres/exchange.rs"),
+    ("store/postgres/steps.rs", "store/postgres/commands.rs"),
+    ("store/postgres/steps.rs", "store/postgres/subscriptions.rs"),
+    ("store/postgres/usage.rs", "store/postgres/exchange.rs"),
+    ("store/sqlite/check.rs", "store/sqlite/open.rs"),
+    ("store/sqlite/migrate.rs", "store/sqlite/open.rs"),
+    ("store/sqlite/subscriptions.rs", "store/sqlite/steps.rs"),
+];
+
+/// The crates of this folder.
+fn crates() -> Vec<Tree> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).ok();
+    ["lib.rs", "main.rs"].map(|name| Tree::read(name, &read)).into()
+}
+
+#[test]
+fn sql_stands_only_where_databases_are() {
+    let mut found = BTreeSet::new();
+    for tree in crates() {
+        let elsewhere = tree.files().filter(|(name, _)| !SQL_ROOMS.iter().any(|room| is_in(name, room)));
+        let with_sql = elsewhere.filter(|(_, tokens)| !sql(tokens).is_empty());
+        for (name, tokens) in with_sql {
+            assert!(
+                SQL_ELSEWHERE.contains(&name),
+                "src/ledger/{name} has SQL in it: {:?}; move it to one of {SQL_ROOMS:?}",
+                sql(tokens)
+            );
+            found.insert(name.to_owned());
+        }
+    }
+    let cured: Vec<_> = SQL_ELSEWHERE.iter().filter(|name| !found.contains(**name)).collect();
+    assert!(cured.is_empty(), "{cured:?} have no SQL any more: take them off SQL_ELSEWHERE");
+}
+
+#[test]
+fn nothing_that_decides_waits_or_looks_at_a_clock() {
+    for tree in crates() {
+        for (name, tokens) in tree.files().filter(|(name, _)| DECISIONS.iter().any(|room| is_in(name, room)))
+        {
+            let found = impure(tokens);
+            assert!(
+                found.is_empty(),
+                "src/ledger/{name} says {found:?}; let its caller wait, and give it the time"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_files_need_each_other_in_a_circle() {
+    let mut unknown = CIRCLES.to_vec();
+    let mut circles = Vec::new();
+    for tree in crates() {
+        let mut needs = tree.needs();
+        unknown.retain(|(from, to)| !needs.get_mut(from).is_some_and(|needed| needed.remove(to)));
+        circles.extend(circles_of(&needs));
+    }
+    assert!(circles.is_empty(), "files of src/ledger need each other in a circle:\n{}", circles.join("\n"));
+    assert!(unknown.is_empty(), "{unknown:?} are no needs any more: take them off CIRCLES");
+}
+
+fn is_in(name: &str, room: &str) -> bool {
+    name.strip_prefix(room).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+}
+
+/// The literals that are SQL.
+fn sql(tokens: &[Token]) -> Vec<&str> {
+    let texts =
+        tokens.iter().filter_map(|token| if let Token::Text(text) = token { Some(text) } else { None });
+    texts.filter(|text| is_sql(text)).map(String::as_str).collect()
+}
+
+/// SQL is written in capitals here; a query in small letters is found where it begins with one.
+fn is_sql(text: &str) -> bool {
+    const SIGNS: [(&str, &str); 7] = [
+        ("SELECT ", ""),
+        ("INSERT ", " INTO "),
+        ("INSERT INTO ", ""),
+        ("UPDATE ", " SET "),
+        ("DELETE FROM ", ""),
+        ("CREATE TABLE ", ""),
+        ("ALTER TABLE ", ""),
+    ];
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ") + " ";
+    let (said, capitals) = (line(text), line(&text.to_uppercase()));
+    let follows = |text: &str, sign: &str, then: &str| {
+        text.find(sign).is_some_and(|at| text.get(at..).is_some_and(|rest| rest.contains(then)))
+    };
+    let small =
+        [("SELECT ", " FROM "), ("INSERT INTO ", "("), ("UPDATE ", " SET "), ("DELETE FROM ", " WHERE ")];
+    SIGNS.iter().any(|(sign, then)| follows(&said, sign, then))
+        || small.iter().any(|(sign, then)| capitals.starts_with(sign) && follows(&capitals, sign, then))
+}
+
+/// Words by which something waits, or looks at a clock.
+fn impure(tokens: &[Token]) -> Vec<&str> {
+    let waits = tokens.iter().filter_map(Token::word).filter(|word| ["async", "await"].contains(word));
+    let looks =
+        tokens.windows(3).filter(|three| [":", ":", "now"].iter().zip(*three).all(|(is, t)| t.is(is)));
+    waits.chain(looks.map(|_| "::now")).collect()
+}
+
+/// A shortest circle through every file that is in one and in none of those found before.
+fn circles_of(needs: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<String> {
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+    for start in needs.keys().filter_map(|start| shortest(needs, start)) {
+        if start.iter().all(|file| !seen.contains(file)) {
+            seen.extend(start.iter().copied());
+            found.push(start.join(" -> "));
+        }
+    }
+    found
+}
+
+/// The shortest way from a file back to it.
+fn shortest<'a>(needs: &BTreeMap<&'a str, BTreeSet<&'a str>>, start: &'a str) -> Option<Vec<&'a str>> {
+    let mut ways = vec![vec![start]];
+    let mut been = BTreeSet::new();
+    while !ways.is_empty() {
+        let mut longer = Vec::new();
+        for way in ways {
+            for next in way.last().and_then(|last| needs.get(last)).into_iter().flatten() {
+                let way = [way.as_slice(), &[*next]].concat();
+                if *next == start {
+                    return Some(way);
+                }
+                if been.insert(*next) {
+                    longer.push(way);
+                }
+            }
+        }
+        ways = longer;
+    }
+    None
+}
+
+/// A crate of a few files, by name and text.
+fn crate_of(files: &[(&str, &str)]) -> Vec<String> {
+    let files: BTreeMap<&str, &str> = files.iter().copied().collect();
+    let tree = Tree::read("lib.rs", &|name| files.get(name).map(|text| (*text).to_owned()));
+    circles_of(&tree.needs())
+}
+
+#[test]
+fn a_circle_is_found_through_what_passes_a_name_on_and_a_parent_that_only_does_that_is_in_none() {
+    let lib = ("lib.rs", "mod a; mod b;");
+    let parent = ("a/mod.rs", "mod one; pub use one::{One, Two as Pair};");
+    let b = ("b.rs", "use crate::a::One; pub fn b(_: One) {}");
+    let straight = [lib, parent, ("a/one.rs", "pub struct One; pub struct Two; // crate::b::b"), b];
+    assert_eq!(crate_of(&straight), [""; 0]);
+    let tested = ("a/one.rs", "#[cfg(test)] mod tests { use crate::b::b; } pub struct One;");
+    assert_eq!(crate_of(&[lib, parent, tested, b]), [""; 0]);
+    for one in ["use crate::b::b; pub struct One;", "pub struct One; fn f() { crate::b::b(One) }"] {
+        assert_eq!(crate_of(&[lib, parent, ("a/one.rs", one), b]), ["a/one.rs -> b.rs -> a/one.rs"]);
+    }
+    let parent = ("a/mod.rs", "mod one; pub use one::One; pub struct Three(One);");
+    let one = ("a/one.rs", "use super::Three; pub struct One;");
+    assert_eq!(crate_of(&[lib, parent, one, b]), ["a/mod.rs -> a/one.rs -> a/mod.rs"]);
+    let glob = ("a/mod.rs", "mod one; pub use one::*;");
+    let one = ("a/one.rs", "pub struct One; fn f() { crate::b::b(One) }");
+    assert_eq!(crate_of(&[lib, glob, one, b]), ["a/one.rs -> b.rs -> a/one.rs"]);
+}
+
+#[test]
+fn sql_is_told_from_words_and_what_waits_from_what_does_not() {
+    for text in [
+        "SELECT 1",
+        "select a\n from b",
+        "WITH x AS (SELECT y FROM z)",
+        "UPDATE a SET b = 1",
+        "DELETE FROM a",
+    ] {
+        assert!(is_sql(text), "{text}");
+    }
+    for text in
+        ["select a plan", "an UPDATE of the plan", "the update has set a limit", "insert into the disk"]
+    {
+        assert!(!is_sql(text), "{text}");
+    }
+    let pure =
+        tokens::shipped("fn f<'a>(now: Timestamp) -> char { /* await */ let _ = r#\"\"async\"#; '\\'' }");
+    assert_eq!(impure(&pure), [""; 0]);
+    assert_eq!(impure(&tokens::shipped("async fn f() { Timestamp::now(); }")), ["async", "::now"]);
+}
