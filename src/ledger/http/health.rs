@@ -10,6 +10,10 @@ use axum::response::{IntoResponse, Response};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a look at the database may take: with [`KEPT`](super::shared::KEPT), who asks hears of a fault within 2 s.
+const LOOK: Duration = Duration::from_millis(1_500);
 
 /// What the database last said to those who ask without a token.
 #[derive(Debug, Default)]
@@ -23,9 +27,17 @@ pub async fn healthz() -> &'static str {
     "alive\n"
 }
 
-/// A write to the database works, or did within a second, and none has failed since.
+/// A write to the database works, or did within half a second, and none has failed since.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let write = async { app.store.pulse(Timestamp::now()).await.map_err(|error| error.to_string()) };
+    let write = async {
+        let written = tokio::time::timeout(LOOK, app.store.pulse(Timestamp::now())).await;
+        let late = |_| {
+            format!(
+                "a write to the database takes more than {LOOK:?}; look at its disk, and at the ledger's log"
+            )
+        };
+        written.map_err(late)?.map_err(|error| error.to_string())
+    };
     let written = app.looks.ready.get(write).await;
     match written.and_then(|()| app.store.recent_fault().map_err(|error| error.to_string())) {
         Ok(()) => "ready\n".into_response(),
@@ -36,7 +48,9 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 /// The counters, for Prometheus.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let read = async {
-        let read = app.store.at_risk().await;
+        let read = tokio::time::timeout(LOOK, app.store.at_risk()).await;
+        let read = read.map_err(|_| format!("no answer within {LOOK:?}"));
+        let read = read.and_then(|read| read.map_err(|error| error.to_string()));
         read.inspect_err(|error| tracing::warn!(%error, "the credits at risk could not be read")).ok()
     };
     if let Some((leases, credits)) = app.looks.at_risk.get(read).await {

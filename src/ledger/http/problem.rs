@@ -102,7 +102,7 @@ impl From<StoreError> for Failure {
             StoreError::Damaged(_) => {
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_damaged", detail);
             }
-            StoreError::Backend(_) => {
+            StoreError::Backend(_) | StoreError::Server { .. } => {
                 tracing::error!(%detail, "a request failed");
                 return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
             }

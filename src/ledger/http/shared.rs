@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// How old an outcome may be when it is given.
-pub const KEPT: Duration = Duration::from_secs(1);
+pub const KEPT: Duration = Duration::from_millis(500);
 
 /// The last outcome, and when it was had.
 #[derive(Debug)]

@@ -33,9 +33,17 @@ pub enum StoreError {
         "the database is damaged: {0}; keep a copy of the data directory, look at the disk's health, and put a backup in place with `faregate restore`"
     )]
     Damaged(String),
-    /// The database failed.
-    #[error("the database failed: {0}; look at the disk's free space and health")]
+    /// The database failed, and what it says is all that is known.
+    #[error("the database failed: {0}; look at the ledger's log")]
     Backend(String),
+    /// The database's server failed.
+    #[error("the database's server failed: {said}; {cure}")]
+    Server {
+        /// Its words, and its code.
+        said: String,
+        /// What to do.
+        cure: &'static str,
+    },
 }
 
 impl From<BookError> for StoreError {
@@ -209,7 +217,7 @@ pub enum OpenError {
     },
     /// The server could lose what it has committed.
     #[error(
-        "the server runs with {setting} = {found}; turn it on, for a ledger must not lose what it has committed"
+        "the server runs with {setting} = {found}; set it to on (in postgresql.conf, or for the role or the database), for a ledger must not lose what it has committed"
     )]
     UnsafeServer {
         /// The setting.

@@ -3,7 +3,7 @@
 use super::batcher::Batcher;
 use super::commands::Execute;
 use super::exchange::Message;
-use super::pool::{Pool, unsafe_setting};
+use super::pool::{PULSE, Pool, unsafe_setting};
 use super::trouble::plain;
 use super::{
     audit, budgets, lists, migrate, news, plans, renewals, settings::Settings, shadow, subscriptions, teams,
@@ -211,7 +211,7 @@ impl Postgres {
     }
 
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
-        Ok(self.pool.transaction(&upkeep::Pulse(now)).await?)
+        Ok(self.pool.transaction_within(PULSE, &upkeep::Pulse(now)).await?)
     }
 
     #[cfg(test)]

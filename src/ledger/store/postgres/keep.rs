@@ -1,7 +1,7 @@
 //! Writes what has changed on a sheet: one statement per table, however many rows.
 
 use super::sheet::Sheet;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, together};
 use crate::domain::{AccountNo, GatewayNo, KeyNo, LeaseState};
 use crate::store::draws;
 use deadpool_postgres::Client;
@@ -10,12 +10,12 @@ use tokio_postgres::types::ToSql;
 
 /// Writes all of it. The statements are sent together, without waiting in between.
 pub async fn sheet(conn: &Client, sheet: &Sheet) -> Result<(), Trouble> {
-    tokio::try_join!(
-        accounts(conn, sheet),
-        grants(conn, sheet),
-        leases(conn, sheet),
-        budgets(conn, sheet),
-        entries(conn, sheet)
+    together!(
+        accounts = accounts(conn, sheet),
+        grants = grants(conn, sheet),
+        leases = leases(conn, sheet),
+        budgets = budgets(conn, sheet),
+        entries = entries(conn, sheet)
     )?;
     if !sheet.changed.unbooked.is_empty() {
         // Seldom, so the room for it is made only then.

@@ -5,7 +5,7 @@
 
 use super::budgets;
 use super::sheet::{LeaseRow, Money, Sheet, Stamped};
-use super::trouble::Trouble;
+use super::trouble::{Trouble, together};
 use super::{at, micros};
 use crate::domain::answer::needs_demand;
 use crate::domain::{
@@ -37,7 +37,7 @@ pub async fn lock(conn: &Client, accounts: &BTreeSet<AccountNo>, busy: Busy) -> 
     let lock = conn.prepare_cached(&sql).await?;
     let epoch = conn.prepare_cached("SELECT number FROM epoch").await?;
     let given: [&(dyn ToSql + Sync); 1] = [&numbers];
-    let (locked, epoch) = tokio::try_join!(conn.query(&lock, &given), conn.query_one(&epoch, &[]))?;
+    let (locked, epoch) = together!(locked = conn.query(&lock, &given), epoch = conn.query_one(&epoch, &[]))?;
     let mut sheet = Sheet { epoch: epoch.try_get(0)?, ..Sheet::default() };
     for row in &locked {
         let account = account(row)?;
@@ -78,7 +78,7 @@ pub async fn keys_and_leases(
     let (of_keys, of_leases): ([&(dyn ToSql + Sync); 1], [&(dyn ToSql + Sync); 2]) =
         ([&numbers], [&gateways, &keys]);
     let (keys, leases) =
-        tokio::try_join!(conn.query(&find_keys, &of_keys), conn.query(&find_leases, &of_leases))?;
+        together!(keys = conn.query(&find_keys, &of_keys), leases = conn.query(&find_leases, &of_leases))?;
     for row in &keys {
         let key = Key {
             no: KeyNo(row.try_get(0)?),

@@ -41,6 +41,8 @@ mod renewals;
 mod settings;
 mod shadow;
 mod sheet;
+#[cfg(test)]
+mod standby;
 mod steps;
 mod subscriptions;
 mod teams;
@@ -52,6 +54,7 @@ mod tls;
 mod trouble;
 mod upkeep;
 mod usage;
+mod wire;
 
 pub(super) use handle::Postgres;
 pub use settings::{BadUrl, Encryption, Settings};

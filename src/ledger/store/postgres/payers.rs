@@ -4,7 +4,7 @@
 //! under the lock.
 
 use super::exchange::Message;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, together};
 use crate::domain::{AccountNo, KeyNo, key};
 use deadpool_postgres::Client;
 use faregate_protocol::exchange::Payer;
@@ -54,11 +54,12 @@ pub async fn find(conn: &Client, messages: &[Message]) -> Result<Known, Trouble>
             ids.extend(report.shadow.iter().filter_map(|line| line.payer.as_deref()));
         }
     }
-    let (ids, hashes, subjects) = tokio::try_join!(
-        by(conn, "SELECT id, no, account FROM keys WHERE id = ANY($1)", texts(ids)),
-        by(conn, "SELECT hash, no, account FROM keys WHERE hash = ANY($1)", hashes.into_iter().collect()),
+    let (ids, hashes, subjects) = together!(
+        ids = by(conn, "SELECT id, no, account FROM keys WHERE id = ANY($1)", texts(ids)),
+        hashes =
+            by(conn, "SELECT hash, no, account FROM keys WHERE hash = ANY($1)", hashes.into_iter().collect()),
         // Of a subject only the credential that is not revoked counts: it may have been given anew.
-        by(
+        subjects = by(
             conn,
             "SELECT subject, no, account FROM keys WHERE subject = ANY($1) AND NOT revoked",
             texts(subjects)

@@ -1,12 +1,15 @@
 //! Connections, and transactions on them.
 //!
 //! What must hold: every wait has an end; a connection on which anything went wrong, or whose user went
-//! away halfway, is closed and not used again; and a transaction is tried again only when it is certain
-//! that the server has dropped it (a serialization failure or a deadlock), at most [`ATTEMPTS`] times.
+//! away halfway, is closed and not used again, and what still ran on it is ended on the server, too; a
+//! transaction is tried again only when it is certain that the server has dropped it (a serialization failure
+//! or a deadlock), at most [`ATTEMPTS`] times; and none counts as committed that a failover to a synchronous
+//! standby could lose, nor does one that only read what such a one wrote.
 
 use super::settings::Settings;
 use super::tls;
 use super::trouble::{Trouble, plain};
+use super::wire::Wire;
 use crate::metrics::Metrics;
 use crate::store::{OpenError, StoreError};
 use deadpool_postgres::{
@@ -25,6 +28,15 @@ const REST: Duration = Duration::from_millis(10);
 /// After how long without a sign of life a connection counts as broken.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
+/// How long a write that only finds out whether writing works may take.
+pub const PULSE: Duration = Duration::from_secs(1);
+
+/// Commits. With a synchronous standby a transaction that wrote nothing would not wait for it, and could answer from a
+/// transaction that was cancelled in that wait, which a failover loses; so it writes a line into the log (WAL).
+const COMMIT: &str = "SELECT pg_logical_emit_message(true, 'faregate', '')
+    WHERE current_setting('synchronous_standby_names') <> '' AND pg_current_xact_id_if_assigned() IS NULL;
+    COMMIT";
+
 /// Every session of a serving ledger shares this advisory lock ("fareserv" in ASCII). Who must be alone
 /// with the database, to restore or to move it, takes it alone.
 pub const SERVING: i64 = 0x6661_7265_7365_7276;
@@ -42,6 +54,7 @@ pub trait Task: Sync {
 #[derive(Clone)]
 pub struct Pool {
     connections: Connections,
+    wire: Wire,
     readers: Arc<Semaphore>,
     patience: Duration,
     connect_timeout: Duration,
@@ -61,7 +74,8 @@ impl Pool {
         server.connect_timeout(settings.connect_timeout).tcp_user_timeout(settings.patience());
         server.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(server, tls::connector(settings)?, recycling);
+        let wire = Wire::new(server.clone(), tls::connector(settings)?);
+        let manager = Manager::from_connect(server, wire.clone(), recycling);
         let limits = limits(settings);
         let size = settings.pool_size.max(2);
         let connections = Connections::builder(manager)
@@ -82,7 +96,7 @@ impl Pool {
                     match unsafe_setting(conn).await.map_err(HookError::Backend)? {
                         None => Ok(()),
                         Some((setting, found)) => {
-                            Err(HookError::message(format!("the server runs with {setting} = {found}")))
+                            Err(HookError::message(OpenError::UnsafeServer { setting, found }.to_string()))
                         }
                     }
                 })
@@ -91,6 +105,7 @@ impl Pool {
             .map_err(|error| OpenError::Backend(error.to_string()))?;
         Ok(Self {
             connections,
+            wire,
             readers: Arc::new(Semaphore::new(size / 2)),
             patience: settings.patience(),
             connect_timeout: settings.connect_timeout,
@@ -101,13 +116,20 @@ impl Pool {
     /// A connection for whoever will give it back.
     pub async fn borrow(&self) -> Result<Borrowed, StoreError> {
         match self.connections.get().await {
-            Ok(conn) => Ok(Borrowed { conn: Some(conn), turn: None }),
+            Ok(conn) => Ok(Borrowed { conn: Some(conn), wire: self.wire.clone(), turn: None }),
             Err(PoolError::Closed) => Err(StoreError::Stopped),
             Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => Err(StoreError::Overloaded),
-            Err(PoolError::Backend(error)) if error.as_db_error().is_none() => {
+            Err(PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)))
+                if error.as_db_error().is_none() =>
+            {
                 Err(StoreError::Away(plain(&error)))
             }
-            Err(PoolError::Backend(error)) => Err(Trouble::from(error).into()),
+            Err(PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error))) => {
+                Err(Trouble::from(error).into())
+            }
+            Err(PoolError::PostCreateHook(HookError::Message(why))) => {
+                Err(StoreError::Away(why.into_owned()))
+            }
             Err(other) => Err(StoreError::Away(other.to_string())),
         }
     }
@@ -140,25 +162,51 @@ impl Pool {
         }
     }
 
+    /// The same for work that is given up sooner, with what the server waits for.
+    pub async fn transaction_within<T: Task>(&self, limit: Duration, task: &T) -> Result<T::Done, Trouble> {
+        let mut work = std::pin::pin!(self.transaction(task));
+        match tokio::time::timeout(limit, &mut work).await {
+            Ok(done) => done,
+            // The look comes first: what is given up is ended, and waits no more.
+            Err(_) => Err(StoreError::Away(self.wire.why_late(limit).await).into()),
+        }
+    }
+
     async fn try_once<T: Task>(&self, task: &T) -> Result<T::Done, Trouble> {
         let borrowed = self.borrow().await?;
         let work = async {
             let conn = borrowed.conn()?;
             conn.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
             let done = task.attempt(conn).await;
-            if done.is_ok() {
-                conn.batch_execute("COMMIT").await?;
-            } else if matches!(done, Err(Trouble::Store(_))) {
-                conn.batch_execute("ROLLBACK").await?;
+            match done {
+                Ok(_) => self.commit(conn).await?,
+                Err(Trouble::Store(_)) => conn.batch_execute("ROLLBACK").await?,
+                Err(Trouble::Database(_)) => {}
             }
             done
         };
-        let late = || StoreError::Away(format!("no answer from the server within {:?}", self.patience));
-        let done = tokio::time::timeout(self.patience, work).await.map_err(|_| late())?;
-        if !matches!(done, Err(Trouble::Database(_))) {
-            borrowed.give_back();
+        let mut work = Box::pin(work);
+        let Ok(done) = tokio::time::timeout(self.patience, &mut work).await else {
+            // The look comes first: what is given up is ended, and waits no more.
+            return Err(StoreError::Away(self.wire.why_late(self.patience).await).into());
+        };
+        drop(work);
+        match done {
+            Err(Trouble::Database(_)) => borrowed.close(),
+            _ => borrowed.give_back(),
         }
         done
+    }
+
+    async fn commit(&self, conn: &Client) -> Result<(), Trouble> {
+        let before = self.wire.warnings();
+        conn.batch_execute(COMMIT).await?;
+        // Another transaction's warning may be taken for this one's: then it is asked for again, which is safe.
+        if self.wire.warnings() != before {
+            let why = "the server stopped waiting for its synchronous standby, so a commit is not certain";
+            return Err(StoreError::Away(why.into()).into());
+        }
+        Ok(())
     }
 
     /// Closes what is not in use, and hands nothing out any more.
@@ -176,9 +224,10 @@ fn rest(tried: u32) -> Duration {
     most.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
-/// A borrowed connection. Dropped before it was given back, it is closed.
+/// A borrowed connection. Dropped before it was given back, it is closed, and what runs on it is ended.
 pub struct Borrowed {
     conn: Option<Object>,
+    wire: Wire,
     /// A reader's turn, which ends when this is dropped.
     turn: Option<OwnedSemaphorePermit>,
 }
@@ -194,10 +243,17 @@ impl Borrowed {
         drop(self.conn.take());
     }
 
+    /// Something went wrong, but nothing runs any more: it isn't used again.
+    pub fn close(mut self) {
+        drop(self.conn.take().map(Object::take));
+    }
+
     /// Ends a snapshot, and gives the connection back when all went well.
     pub async fn end<T>(self, result: Result<T, Trouble>) -> Result<T, StoreError> {
-        if !matches!(result, Err(Trouble::Database(_))) && self.conn()?.batch_execute("COMMIT").await.is_ok()
+        if matches!(result, Err(Trouble::Database(_))) || self.conn()?.batch_execute("COMMIT").await.is_err()
         {
+            self.close();
+        } else {
             self.give_back();
         }
         Ok(result?)
@@ -207,6 +263,7 @@ impl Borrowed {
 impl Drop for Borrowed {
     fn drop(&mut self) {
         if let Some(conn) = self.conn.take() {
+            self.wire.end(&conn);
             drop(Object::take(conn));
         }
         drop(self.turn.take());
@@ -235,7 +292,8 @@ pub async fn unsafe_setting(
         )
         .await?;
     let commit: String = row.try_get(0)?;
-    if !["on", "remote_apply", "remote_write", "local"].contains(&commit.as_str()) {
+    // With `remote_write` or `local` what was committed is lost with the server's machine, or its disk.
+    if !["on", "remote_apply"].contains(&commit.as_str()) {
         return Ok(Some(("synchronous_commit", commit)));
     }
     for (n, setting) in [(1, "fsync"), (2, "full_page_writes")] {

@@ -3,12 +3,12 @@
 //! the end of a pipe.
 
 #[path = "../../../../tests/harness/ports.rs"]
-mod ports;
+pub(super) mod ports;
 #[path = "../../../../tests/harness/postgres/programs.rs"]
 mod programs;
 
 use super::Settings;
-use programs::{Cluster, as_ordinary_user};
+pub(super) use programs::{Cluster, as_ordinary_user};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -26,8 +26,9 @@ const KEEPER: &str = r#""$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_add
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    port: u16,
-    programs: PathBuf,
+    pub(super) port: u16,
+    pub(super) programs: PathBuf,
+    pub(super) dir: PathBuf,
     _keeper: Child,
 }
 
@@ -37,12 +38,13 @@ impl Server {
         SERVER.get_or_init(Self::start).as_ref()
     }
 
-    fn start() -> Option<Self> {
+    /// One of a test's own, whose settings it may change.
+    pub fn start() -> Option<Self> {
         let Cluster { programs, dir, port } = Cluster::make(ports::free_port())?;
         let mut keeper = as_ordinary_user(Path::new("/bin/sh"));
-        keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(dir).arg(port.to_string());
+        keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(&dir).arg(port.to_string());
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Some(Self { port, programs, _keeper: keeper.spawn().unwrap() })
+        Some(Self { port, programs, dir, _keeper: keeper.spawn().unwrap() })
     }
 
     /// The settings for a fresh database.

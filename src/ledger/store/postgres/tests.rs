@@ -1,12 +1,16 @@
 //! What only a shared database can get wrong: ledgers that do the same thing at the same time.
 
+use super::pool::Task;
 use super::testing::Server;
+use super::trouble::{Trouble, together};
 use super::{Postgres, Settings};
 use crate::api::{Anchor, Unit};
 use crate::domain::period::{Rhythm, zone};
 use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
-use crate::store::{Answer, Command, Credential, Database, Memo, NewBudget, OpenError, Store, Whose};
+use crate::store::{
+    Answer, Command, Credential, Database, Memo, NewBudget, OpenError, Store, StoreError, Whose,
+};
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, ExchangeRequest, LeaseReport, Payer, ShadowLine, UsageLine, UsageReport, VERSION,
 };
@@ -188,9 +192,33 @@ async fn a_server_that_could_lose_money_is_refused() {
     let (conn, driver) = settings.server.connect(tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(driver);
     let name = settings.server.get_dbname().unwrap();
-    conn.batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await.unwrap();
-    let refused = Postgres::open(&settings, Arc::default()).await.unwrap_err().to_string();
-    assert!(refused.contains("synchronous_commit = off"), "{refused}");
+    let set = async |setting: &str| {
+        conn.batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = {setting}"))
+            .await
+            .unwrap();
+    };
+    for weak in ["off", "local", "remote_write"] {
+        set(weak).await;
+        let refused = Postgres::open(&settings, Arc::default()).await.unwrap_err().to_string();
+        assert!(refused.contains(&format!("synchronous_commit = {weak}; set it to on")), "{refused}");
+    }
+    set("remote_apply").await;
+    // One that is running notices with its next session.
+    let running = open(&settings).await;
+    set("local").await;
+    conn.batch_execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .await
+    .unwrap();
+    for tries in 0.. {
+        let refused = running.pulse(now()).await.unwrap_err().to_string();
+        if refused.contains("synchronous_commit = local; set it to on") {
+            break;
+        }
+        assert!(tries < 100, "{refused}");
+    }
     let nowhere = Settings::parse("postgres://me:hunter2@127.0.0.1:1/money").unwrap();
     let refused = Postgres::open(&nowhere, Arc::default()).await.unwrap_err().to_string();
     assert!(refused.contains("postgres://127.0.0.1:1/money") && !refused.contains("hunter2"), "{refused}");
@@ -237,4 +265,113 @@ async fn the_kinds_of_entries_are_the_same_in_code_and_database() {
         (kind.number(), name(kind.as_str()), name(kind.from().as_str()), name(kind.to().as_str()))
     });
     assert_eq!(stored, coded);
+}
+
+/// Locks one account after the other, the last one with another statement under way behind it, which meets the
+/// end of the transaction first.
+struct Lock {
+    accounts: [&'static str; 2],
+    /// Where those who are to meet each other wait, the first time.
+    met: Arc<tokio::sync::Barrier>,
+    tries: std::sync::atomic::AtomicU32,
+}
+
+impl Lock {
+    fn new(accounts: [&'static str; 2], met: &Arc<tokio::sync::Barrier>) -> Self {
+        Self { accounts, met: Arc::clone(met), tries: 0.into() }
+    }
+}
+
+impl Task for Lock {
+    type Done = ();
+
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), Trouble> {
+        let lock = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
+        conn.query(lock, &[&self.accounts[0]]).await?;
+        if self.tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+            self.met.wait().await;
+        }
+        let lock = conn.prepare(lock).await?;
+        let behind = async {
+            tokio::task::yield_now().await;
+            conn.batch_execute("SELECT 1").await
+        };
+        let given: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&self.accounts[1]];
+        together!(behind = behind, locked = conn.query(&lock, &given))?;
+        Ok(())
+    }
+}
+
+async fn two_accounts(settings: &Settings) -> (super::pool::Pool, Arc<Metrics>) {
+    let store = open(settings).await;
+    customer(&store, "one", 10).await;
+    customer(&store, "two", 10).await;
+    let metrics = Arc::new(Metrics::default());
+    (super::pool::Pool::new(settings, Arc::clone(&metrics)).unwrap(), metrics)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_comes_too_late_means_busy_whatever_was_under_way_behind_it() {
+    let Some(server) = Server::shared() else { return };
+    let mut settings = server.database().await;
+    settings.lock_timeout = std::time::Duration::from_millis(50);
+    let (pool, metrics) = two_accounts(&settings).await;
+    let holder = super::handle::connect(&settings).await.unwrap();
+    holder.batch_execute("BEGIN; SELECT 1 FROM accounts WHERE id = 'two' FOR UPDATE").await.unwrap();
+    let alone = Arc::new(tokio::sync::Barrier::new(1));
+    let trouble = pool.transaction(&Lock::new(["one", "two"], &alone)).await.unwrap_err();
+    assert!(matches!(StoreError::from(trouble), StoreError::Overloaded));
+    assert_eq!(metrics.transaction_retries.get(), 0, "it is no collision");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadlock_is_tried_again_whatever_was_under_way_behind_it() {
+    let Some(server) = Server::shared() else { return };
+    let mut settings = server.database().await;
+    settings.lock_timeout = std::time::Duration::from_secs(30);
+    settings.statement_timeout = std::time::Duration::from_secs(30);
+    let (pool, metrics) = two_accounts(&settings).await;
+    let both = Arc::new(tokio::sync::Barrier::new(2));
+    let (there, back) = (Lock::new(["one", "two"], &both), Lock::new(["two", "one"], &both));
+    let (there, back) = tokio::join!(pool.transaction(&there), pool.transaction(&back));
+    there.unwrap();
+    back.unwrap();
+    assert_eq!(metrics.transaction_retries.get(), 1);
+}
+
+/// Runs one statement.
+struct Say(&'static str);
+
+impl Task for Say {
+    type Done = ();
+
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), Trouble> {
+        Ok(conn.batch_execute(self.0).await?)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_the_server_is_named_and_only_one_about_a_disk_sends_to_the_disk() {
+    let Some(server) = Server::shared() else { return };
+    let settings = server.database().await;
+    let (pool, metrics) = two_accounts(&settings).await;
+    for (code, cure) in [
+        ("53100", "make space on the server's disk"),
+        ("53200", "what it lacks"),
+        ("58030", "health of the server's disk"),
+        ("XX001", "put a backup in place"),
+        ("42P01", "log, which names the statement"),
+    ] {
+        let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'out of luck' USING ERRCODE = '{code}'; END $$");
+        let trouble = pool.transaction(&Say(raise.leak())).await.unwrap_err();
+        let said = StoreError::from(trouble).to_string();
+        assert!(said.contains(&format!("out of luck (SQLSTATE {code})")) && said.contains(cure), "{said}");
+        assert_eq!(said.contains("disk"), cure.contains("disk"), "{said}");
+    }
+    for code in ["53300", "57014", "55P03"] {
+        let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'out of luck' USING ERRCODE = '{code}'; END $$");
+        let trouble = pool.transaction(&Say(raise.leak())).await.unwrap_err();
+        assert!(matches!(StoreError::from(trouble), StoreError::Overloaded), "{code}");
+    }
+    assert_eq!(metrics.transaction_retries.get(), 0);
 }

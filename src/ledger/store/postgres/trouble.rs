@@ -45,10 +45,20 @@ impl Trouble {
         }
     }
 
-    /// The server has dropped the transaction because of another one.
+    /// The server has dropped the transaction because of another one, or for a cause that is not known here.
     pub fn is_collision(&self) -> bool {
-        let again = [&SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
+        let again = [
+            &SqlState::T_R_SERIALIZATION_FAILURE,
+            &SqlState::T_R_DEADLOCK_DETECTED,
+            &SqlState::IN_FAILED_SQL_TRANSACTION,
+        ];
         self.code().is_some_and(|code| again.contains(&code))
+    }
+
+    /// Of the troubles of statements that were under way together, the one that caused the others: a
+    /// statement behind one that failed only hears that its transaction is aborted (25P02).
+    fn or_its_cause(self, other: Self) -> Self {
+        if self.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) { other } else { self }
     }
 
     /// The server doesn't accept a value: trying the same again is in vain.
@@ -70,12 +80,53 @@ impl From<Trouble> for StoreError {
                 Some(said) if said.code().code().starts_with("57P") || said.code().code() == "25006" => {
                     Self::Away(said.message().to_owned())
                 }
-                Some(said) => Self::Backend(format!("{} ({})", said.message(), said.code().code())),
+                Some(said) => Self::Server {
+                    said: format!("{} (SQLSTATE {})", said.message(), said.code().code()),
+                    cure: cure(said.code()),
+                },
                 None if is_connection(&error) => Self::Away(plain(&error)),
                 None => Self::Backend(plain(&error)),
             },
         }
     }
+}
+
+/// What cures an error of the server's.
+fn cure(code: &SqlState) -> &'static str {
+    match code.code() {
+        "53100" => "make space on the server's disk",
+        // Insufficient resources; the configured limit is one of them.
+        code if code.starts_with("53") => "give the server more of what it lacks; its log says more",
+        // The system, mostly in reading or writing files.
+        code if code.starts_with("58") => "look at the health of the server's disk, and at its log",
+        code if code.starts_with("XX00") => {
+            "look at the server's log; if its data is damaged, put a backup in place"
+        }
+        "42501" => "grant the ledger's user what it needs; the server's log names the statement",
+        _ => "look at the server's log, which names the statement",
+    }
+}
+
+/// Has statements of one transaction under way together, and gives what all of them give. When any fails, it
+/// waits for all, and gives the trouble that caused the others: `tokio::try_join!` gives whichever it meets first.
+macro_rules! together {
+    ($($name:ident = $statement:expr),+ $(,)?) => {{
+        let ($($name,)+) = tokio::join!($($statement),+);
+        match ($($name,)+) {
+            ($(Ok($name),)+) => Ok(($($name,)+)),
+            ($($name,)+) => {
+                let troubles = [$($name.err().map($crate::store::postgres::trouble::Trouble::from)),+];
+                Err($crate::store::postgres::trouble::cause(troubles))
+            }
+        }
+    }};
+}
+pub(super) use together;
+
+/// The first trouble that explains the others.
+pub fn cause<const N: usize>(troubles: [Option<Trouble>; N]) -> Trouble {
+    let cause = troubles.into_iter().flatten().reduce(|found, next| found.or_its_cause(next));
+    cause.unwrap_or(Trouble::Store(StoreError::Stopped))
 }
 
 /// The connection broke, and not what was sent over it.
