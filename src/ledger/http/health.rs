@@ -30,7 +30,8 @@ pub async fn healthz() -> &'static str {
 /// A write to the database works, or did within half a second, and none has failed since.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let write = async {
-        let written = tokio::time::timeout(LOOK, app.store.pulse(Timestamp::now())).await;
+        let pulse = Box::pin(app.store.pulse(Timestamp::now()));
+        let written = tokio::time::timeout(LOOK, pulse).await;
         let late = |_| {
             format!(
                 "a write to the database takes more than {LOOK:?}; look at its disk, and at the ledger's log"
@@ -48,7 +49,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 /// The counters, for Prometheus.
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let read = async {
-        let read = tokio::time::timeout(LOOK, app.store.at_risk()).await;
+        let read = tokio::time::timeout(LOOK, Box::pin(app.store.at_risk())).await;
         let read = read.map_err(|_| format!("no answer within {LOOK:?}"));
         let read = read.and_then(|read| read.map_err(|error| error.to_string()));
         read.inspect_err(|error| tracing::warn!(%error, "the credits at risk could not be read")).ok()

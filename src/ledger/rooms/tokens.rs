@@ -91,7 +91,7 @@ fn literal(chars: &[char], start: usize) -> Option<(String, usize)> {
         n += 1;
     }
     let raw = n > start && at(n - 1) == 'r';
-    let hashes = if raw { (n..).take_while(|n| at(*n) == '#').count() } else { 0 };
+    let hashes = if raw { (n..chars.len()).take_while(|n| at(*n) == '#').count() } else { 0 };
     n += hashes;
     let quote = at(n);
     let is_text = quote == '"';

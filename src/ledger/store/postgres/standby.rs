@@ -27,7 +27,7 @@ struct Pair {
     operator: Client,
     receiver: Pid,
     // The standby ends before the server, whose folder it shares.
-    _standby: Child,
+    standby: Child,
     _server: Server,
 }
 
@@ -54,13 +54,8 @@ impl Pair {
             row.ok()?.map(|row| row.get::<_, i32>(0))
         })
         .await;
-        let pair = Self {
-            settings,
-            operator,
-            receiver: Pid::from_raw(receiver).unwrap(),
-            _standby: standby,
-            _server: server,
-        };
+        let pair =
+            Self { settings, operator, receiver: Pid::from_raw(receiver).unwrap(), standby, _server: server };
         let synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
         loop_until(async || (pair.count(synchronous).await == 1).then_some(())).await;
         Some(pair)
@@ -88,8 +83,8 @@ impl Drop for Pair {
     fn drop(&mut self) {
         let _ = kill_process(self.receiver, Signal::CONT);
         // It ends with its standard input.
-        drop(self._standby.stdin.take());
-        let _ = self._standby.wait();
+        drop(self.standby.stdin.take());
+        let _ = self.standby.wait();
     }
 }
 

@@ -125,7 +125,7 @@ pub(super) use together;
 
 /// The first trouble that explains the others.
 pub fn cause<const N: usize>(troubles: [Option<Trouble>; N]) -> Trouble {
-    let cause = troubles.into_iter().flatten().reduce(|found, next| found.or_its_cause(next));
+    let cause = troubles.into_iter().flatten().reduce(Trouble::or_its_cause);
     cause.unwrap_or(Trouble::Store(StoreError::Stopped))
 }
 

@@ -28,7 +28,7 @@ const WAITS: &str = "SELECT current_setting('synchronous_standby_names') FROM pg
 /// The way to a server.
 #[derive(Clone)]
 pub struct Wire {
-    server: Config,
+    server: Arc<Config>,
     tls: MakeRustlsConnect,
     warnings: Arc<AtomicU64>,
 }
@@ -36,7 +36,7 @@ pub struct Wire {
 impl Wire {
     /// The way to this server.
     pub fn new(server: Config, tls: MakeRustlsConnect) -> Self {
-        Self { server, tls, warnings: Arc::default() }
+        Self { server: Arc::new(server), tls, warnings: Arc::default() }
     }
 
     /// How many warnings came so far, on any connection. Those of a statement are counted before its answer.
@@ -54,7 +54,7 @@ impl Wire {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "a statement that was given up may still run"),
                 Err(_) => {
-                    tracing::warn!("a statement that was given up may still run: no answer from the server")
+                    tracing::warn!("a statement that was given up may still run: no answer from the server");
                 }
             }
         });
