@@ -22,6 +22,8 @@ pub const PATH: &str = "/gateway/v1/exchange";
 /// The response header that only a ledger sets. Envoy answers failed callouts by itself; without this
 /// header an answer is not the ledger's.
 pub const MARKER_HEADER: &str = "x-faregate-ledger";
+/// The slowest pace that a ledger may ask for ([`ExchangeResponse::beat_ms`]), in milliseconds.
+pub const MAX_BEAT_MS: u32 = 60_000;
 /// The most entries in one message.
 pub const MAX_ENTRIES: usize = 1_000;
 /// The most usage and shadow lines in one message, together.
@@ -201,7 +203,9 @@ pub struct ExchangeResponse {
     /// In answer to a beat: the number of the newest change that `changes` takes in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
-    /// When to beat next, in milliseconds: sooner where several holders share an account's last credits.
+    /// When to beat next, in milliseconds: sooner where several holders share an account's last credits, later, up to
+    /// [`MAX_BEAT_MS`], where the ledger has much to do. Never above a third of a lease's life, or it ends unrenewed.
+    /// Callers who wait are asked for at once all the same; [`ExchangeResponse::changes`] are heard of that much later.
     pub beat_ms: u32,
     /// One per entry of the request, in the same order.
     pub entries: Vec<EntryAnswer>,

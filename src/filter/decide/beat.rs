@@ -1,4 +1,4 @@
-//! The beat: once a second one worker reports for the whole gateway what changed, hands back what lies
+//! The beat: once a second, or less often where the ledger says so, one worker reports for the whole gateway what changed, hands back what lies
 //! idle, and hears what changed at the ledger.
 //!
 //! One worker leads, by holding an entry in shared memory that runs out unless it is renewed. The others put
@@ -12,7 +12,7 @@ use super::moment::Moment;
 use super::shared::{self, SharedMemory};
 use super::table::Table;
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::ExchangeResponse;
+use faregate_protocol::exchange::{ExchangeResponse, MAX_BEAT_MS};
 
 /// How long leadership lasts without renewal (ms).
 const LEAD_MS: u64 = 3_000;
@@ -21,7 +21,7 @@ const RENEW_MS: u64 = 1_000;
 /// The beat's pace until the ledger says otherwise (ms).
 const BEAT_MS: u64 = 1_000;
 /// The quickest pace that the ledger may ask for (ms).
-const LEAST_BEAT_MS: u64 = 50;
+const LEAST_BEAT_MS: u32 = 50;
 /// After this long without use a lease's credits go back (ms).
 const IDLE_MS: u64 = 5_000;
 /// A lease that is still in use is renewed when this much of its life has passed (ms).
@@ -257,7 +257,7 @@ impl<M: SharedMemory> Gate<M> {
     pub(super) fn beat_answered(&mut self, now: Moment, sent: Moment, answer: &ExchangeResponse) {
         self.beat.under_way = false;
         self.beat.seen = answer.seen.unwrap_or(self.beat.seen);
-        self.beat.due_at = sent.plus_millis(u64::from(answer.beat_ms).clamp(LEAST_BEAT_MS, BEAT_MS));
+        self.beat.due_at = sent.plus_millis(u64::from(answer.beat_ms.clamp(LEAST_BEAT_MS, MAX_BEAT_MS)));
         for change in &answer.changes {
             let Some(lease) = self.beat.by_key.get(&change.payer).cloned() else {
                 continue;

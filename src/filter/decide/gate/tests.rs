@@ -49,6 +49,8 @@ struct Bank {
     /// How the payer stands, but for what is available.
     standing: Option<Standing>,
     changes: Vec<Change>,
+    /// The pace that it asks for; a second, unless it says otherwise.
+    beat_ms: Option<u32>,
     messages: Vec<ExchangeRequest>,
 }
 
@@ -62,7 +64,7 @@ impl Bank {
         ExchangeResponse {
             protocol: 1,
             seen: request.seen.map(|seen| seen + 1),
-            beat_ms: 1_000,
+            beat_ms: self.beat_ms.unwrap_or(1_000),
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),
             changes: if request.seen.is_some() { std::mem::take(&mut self.changes) } else { Vec::new() },
             usage_seq: request.usage.as_ref().map(|usage| usage.seq),

@@ -126,3 +126,70 @@ fn a_new_leader_finds_a_lease_that_nobody_has_touched_since() {
     talks(&mut new, &mut bank, 3_000, 15_000);
     assert_eq!((bank.available, bank.spent.values().sum::<i64>()), (99_000_000, 1_000_000));
 }
+
+/// When a beat was sent, in milliseconds, of a gate that sells once in a while over a minute and a half.
+fn beats_of(beat_ms: u32) -> Vec<u64> {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(1_000));
+    bank.beat_ms = Some(beat_ms);
+    let (charge, _) = first(&mut gate, &mut bank, 0);
+    gate.finish(&charge, &End::answered(200));
+    let mut sent = Vec::new();
+    for ms in (50..=90_000).step_by(50) {
+        let said = bank.messages.len();
+        if ms % 500 == 0 {
+            sell(&mut gate, ms);
+        }
+        talk(&mut gate, &mut bank, ms);
+        sent.extend(bank.messages[said..].iter().filter(|message| message.seen.is_some()).map(|_| ms));
+    }
+    sent
+}
+
+/// A request that the lease covers, from its arrival to its end.
+fn sell(gate: &mut Gate<Memory>, ms: u64) {
+    if let Arrival::Decided(Outcome::Pass(Passage::Paid(charge))) = arrive(gate, ms, 0, "/", &key()) {
+        gate.finish(&charge, &End::answered(200));
+    }
+}
+
+#[test]
+fn a_gateway_beats_as_seldom_as_the_ledger_asks_but_once_a_minute() {
+    for (asked, heard) in
+        [(0, 50), (1_000, 1_000), (5_000, 5_000), (6_600, 6_600), (60_000, 60_000), (u32::MAX, 60_000)]
+    {
+        let sent = beats_of(asked);
+        let pauses: Vec<u64> = sent.windows(2).map(|two| two[1] - two[0]).collect();
+        let least = pauses.iter().min().unwrap();
+        assert_eq!(*least, heard.max(50), "{asked} ms: {pauses:?}");
+    }
+}
+
+#[test]
+fn a_gateway_that_beats_seldom_asks_at_once_for_a_caller_who_waits_and_keeps_its_leases() {
+    let memory = Memory::default();
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(3));
+    bank.beat_ms = Some(5_000);
+    let (charge, name) = first(&mut gate, &mut bank, 0);
+    talks(&mut gate, &mut bank, 50, 2_000);
+    let first_beat = bank.messages.len();
+    assert!(bank.messages.last().unwrap().seen.is_some());
+    gate.finish(&charge, &End::answered(200));
+    talks(&mut gate, &mut bank, 2_000, 3_000);
+    assert_eq!(bank.messages.len(), first_beat, "what was sold is reported with the next beat");
+
+    let other = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
+    assert_eq!(arrive(&mut gate, 3_000, 1, "/", &other), Arrival::Waits);
+    talk(&mut gate, &mut bank, 3_000);
+    let asked = &bank.messages[first_beat..];
+    assert!(asked.len() == 1 && asked[0].seen.is_none(), "{asked:?}");
+
+    // Idle or not, a lease is named often enough to live on.
+    for ms in (3_050..60_000).step_by(50) {
+        if ms % 10_000 == 0 {
+            sell(&mut gate, ms);
+        }
+        talk(&mut gate, &mut bank, ms);
+        let lease = shared::read(&memory, &name).unwrap();
+        assert!(lease.is_at_rest() || at(ms) < lease.deadline, "{ms}");
+    }
+}
