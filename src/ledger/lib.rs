@@ -12,6 +12,7 @@
 //! replaying any message changes nothing.
 
 pub mod api;
+pub mod command;
 mod descriptors;
 pub mod domain;
 pub mod http;

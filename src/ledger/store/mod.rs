@@ -10,11 +10,17 @@ pub mod command;
 #[cfg(test)]
 mod contract;
 pub mod copy;
+pub mod draft;
 mod draws;
+pub mod engine;
 pub mod error;
+pub mod memory;
+pub mod operation;
 mod page;
 pub mod plans;
 pub mod postgres;
+pub mod record;
+pub mod rows;
 mod sqlite;
 mod upkeep;
 

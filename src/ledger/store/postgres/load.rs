@@ -164,6 +164,7 @@ fn account(row: &Row) -> Result<Account, Error> {
         plan: row.try_get(11)?,
         contract: crate::store::plans::contract(row.try_get(12)?),
         budgets: row.try_get(13)?,
+        due: None,
     })
 }
 
@@ -191,7 +192,7 @@ fn lease(row: &Row) -> Result<Stamped, Trouble> {
         spent: micros(row, 6)?,
         returned: micros(row, 7)?,
         held: micros(row, 8)?,
-        draws: draws::read(row.try_get(9)?)?,
+        draws: draws::read(row.try_get(9)?).map_err(crate::store::StoreError::Backend)?,
         on_credit: micros(row, 10)?,
         recall: row.try_get(11)?,
         brisk: row.try_get(12)?,

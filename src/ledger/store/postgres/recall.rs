@@ -73,7 +73,7 @@ pub async fn drawn(conn: &Client, account: AccountNo) -> Result<Vec<Draw>, Troub
     let find = conn.prepare_cached("SELECT draws FROM leases WHERE account = $1 AND escrow > 0").await?;
     let mut drawn = Vec::new();
     for row in conn.query(&find, &[&account.0]).await? {
-        drawn.extend(draws::read(row.try_get(0)?)?);
+        drawn.extend(draws::read(row.try_get(0)?).map_err(crate::store::StoreError::Backend)?);
     }
     Ok(drawn)
 }

@@ -30,6 +30,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         plan: row.get(11)?,
         contract: contract(row.get::<_, Option<String>>(12)?),
         budgets: row.get(13)?,
+        due: None,
     })
 }
 

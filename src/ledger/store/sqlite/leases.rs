@@ -32,7 +32,9 @@ pub fn load(
         .query_row(params![gateway.0, key.0], |row| read(row, gateway, key, account))
         .optional()?;
     match found {
-        Some((lease, draws)) => Ok(Lease { draws: draws::read(&draws)?, ..lease }),
+        Some((lease, draws)) => {
+            Ok(Lease { draws: draws::read(&draws).map_err(StoreError::Backend)?, ..lease })
+        }
         None => Ok(Lease::never(gateway, key, account)),
     }
 }
@@ -157,7 +159,7 @@ pub fn drawn(conn: &Connection, account: AccountNo) -> Result<Vec<Draw>, StoreEr
     let texts = find.query_map([account.0], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
     let mut drawn = Vec::new();
     for text in texts {
-        drawn.extend(draws::read(&text)?);
+        drawn.extend(draws::read(&text).map_err(StoreError::Backend)?);
     }
     Ok(drawn)
 }
