@@ -16,11 +16,13 @@ pub mod engine;
 pub mod error;
 pub mod memory;
 pub mod operation;
+mod pace;
 mod page;
 pub mod plans;
 pub mod postgres;
 pub mod record;
 pub mod rows;
+pub mod queue;
 mod sqlite;
 mod upkeep;
 

@@ -416,3 +416,9 @@ macro_rules! record {
     (@add Fixed $to:expr, $more:expr) => {};
     (@add $role:ident $to:expr, $more:expr) => { $to.clone_from(&$more) };
 }
+
+/// A text from outside as it is stored: no text in PostgreSQL can hold a zero byte, so both databases have another
+/// character for it.
+pub fn stored_text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}

@@ -131,7 +131,7 @@ macro_rules! tables {
 
             $($(
                 /// The rows under a key, in the order of their own keys.
-                pub(super) fn $index(
+                pub fn $index(
                     &mut self,
                     key: &$key,
                 ) -> Result<impl Iterator<Item = &$row>, Stop> {
@@ -243,7 +243,7 @@ tables! {
 
 impl Draft {
     /// A row by its key, read under its account's lock if it has one; none when there is none such.
-    pub(super) fn get<R: Kept>(&mut self, key: &R::Key) -> Result<Option<&R>, Stop> {
+    pub fn get<R: Kept>(&mut self, key: &R::Key) -> Result<Option<&R>, Stop> {
         let serial = self.serial;
         let Wanted { rows, wanted } = R::rows(self);
         let is_there = serial && rows.known(key).is_some();
