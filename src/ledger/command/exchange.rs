@@ -11,9 +11,7 @@ use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::key::hash;
 use crate::domain::unbooked::Unbooked;
-use crate::domain::{
-    AccountNo, Budget, GatewayNo, Grant, KeyNo, Lease, LeaseState, Payer, Purse, Scope,
-};
+use crate::domain::{AccountNo, Budget, GatewayNo, Grant, KeyNo, Lease, LeaseState, Payer, Purse, Scope};
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use crate::store::record::stored_text;
@@ -82,8 +80,10 @@ impl Operation for Exchange {
             let answer = one(draft, gateway, entry, (now, *ttl_ms), &mut said)?;
             said.entries.push(answer);
         }
-        let booked = request.usage.as_ref().map(|report| usage::take(draft, gateway, report, now)).transpose()?;
-        let (usage_seq, booked) = booked.map_or((None, Booked::default()), |(seq, booked)| (Some(seq), booked));
+        let booked =
+            request.usage.as_ref().map(|report| usage::take(draft, gateway, report, now)).transpose()?;
+        let (usage_seq, booked) =
+            booked.map_or((None, Booked::default()), |(seq, booked)| (Some(seq), booked));
         let response = ExchangeResponse {
             protocol: VERSION,
             seen: None,
@@ -151,12 +151,7 @@ fn lease_of(row: Option<&LeaseRow>, gateway: GatewayNo, key: &KeyRow) -> Lease {
 }
 
 /// Finds what an entry is about; none when there is no such key.
-fn look(
-    draft: &mut Draft,
-    gateway: GatewayNo,
-    entry: &Entry,
-    now: Timestamp,
-) -> Result<Option<Found>, Stop> {
+fn look(draft: &mut Draft, gateway: GatewayNo, entry: &Entry, now: Timestamp) -> Result<Option<Found>, Stop> {
     let Some((key, account)) = resolve(draft, &entry.payer)? else { return Ok(None) };
     // All three are asked for, so that they are loaded together.
     let (account, key, lease) = (draft.account(account), draft.key(key), draft.lease((gateway, key)));

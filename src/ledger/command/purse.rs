@@ -4,7 +4,7 @@
 //! posting; and all holders of a tight account have fast heartbeats, those of others none.
 
 use crate::domain::time::minute;
-use crate::domain::{AccountNo, Draw, Grant, GrantNo, Lease, LeaseState, Posting, Purse};
+use crate::domain::{AccountNo, Draw, Grant, GrantNo, Lease, LeaseState, Posting, Purse, Scope};
 use crate::store::draft::{Draft, Stop};
 use crate::store::rows::{AccountRow, BudgetRow, EntryRow, GrantRow, LeaseRow};
 use jiff::Timestamp;
@@ -108,4 +108,27 @@ pub fn cut(
     let cut = purse.cut(from, amount)?;
     keep(draft, row, &purse, now)?;
     Ok(cut)
+}
+
+/// Those of an account's leases that count in a scope.
+pub fn in_scope(draft: &mut Draft, leases: Vec<LeaseRow>, scope: Scope) -> Result<Vec<LeaseRow>, Stop> {
+    let mut missing = false;
+    let mut covered = Vec::with_capacity(leases.len());
+    for row in leases {
+        let is_in = match scope {
+            Scope::Account => true,
+            Scope::Key(key) => row.lease.key == key,
+            Scope::Team(team) => match draft.key(row.lease.key) {
+                Ok(key) => key.is_some_and(|key| key.key.team == Some(team)),
+                Err(_) => {
+                    missing = true;
+                    continue;
+                }
+            },
+        };
+        if is_in {
+            covered.push(row);
+        }
+    }
+    if missing { Err(Stop::Missing) } else { Ok(covered) }
 }

@@ -20,9 +20,9 @@ mod pace;
 mod page;
 pub mod plans;
 pub mod postgres;
+pub mod queue;
 pub mod record;
 pub mod rows;
-pub mod queue;
 mod sqlite;
 mod upkeep;
 

@@ -73,7 +73,11 @@ impl Pace {
     /// The time between heartbeats that is asked for (ms); none when the usual one will do.
     pub fn beat_ms(&self) -> Option<u32> {
         // A clamped number fits.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 1,000 and 60,000")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is between 1,000 and 60,000"
+        )]
         let beat_ms = self.beat_ms as u32;
         (self.beat_ms > USUAL_BEAT_MS * 1.05).then_some(beat_ms)
     }

@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 /// The most that wait, however light they are.
 const MOST: usize = 8_192;
@@ -80,7 +81,7 @@ impl Job {
     }
 
     fn is_too_late(&self, now: Instant) -> bool {
-        let waited = now.saturating_duration_since(self.since);
+        let waited = now.duration_since(self.since);
         self.urgency != Urgency::Own && waited > Duration::from_millis(WAIT_MS.saturating_mul(2))
     }
 }
@@ -106,7 +107,8 @@ impl Inner {
         let (mut batch, mut late, mut heavy) = (Vec::new(), Vec::new(), 0_usize);
         let most = self.pace.batch();
         let for_reports = if self.reports.is_empty() { 0 } else { most / REPORTS_SHARE };
-        for (lane, most) in [(&mut self.urgent, most.saturating_sub(for_reports)), (&mut self.reports, most)] {
+        for (lane, most) in [(&mut self.urgent, most.saturating_sub(for_reports)), (&mut self.reports, most)]
+        {
             while heavy < most
                 && let Some(job) = lane.pop_front()
             {
@@ -313,7 +315,7 @@ impl Queue {
     fn learn(&self, weight: usize, took: Duration) {
         let (now, mut inner) = (Instant::now(), self.inner());
         inner.pace.learn(weight, took);
-        let passed = inner.adjusted.map_or(took, |before| now.saturating_duration_since(before));
+        let passed = inner.adjusted.map_or(took, |before| now.duration_since(before));
         let half = inner.pace.room(self.lanes) / 2;
         let too_much = std::mem::take(&mut inner.turned_away) || inner.weight > half;
         inner.pace.adjust(too_much, passed);
@@ -368,3 +370,6 @@ fn rest(tried: u32) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
     most.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;
