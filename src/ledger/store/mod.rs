@@ -21,6 +21,7 @@ pub mod plans;
 pub mod postgres;
 pub mod record;
 pub mod rows;
+pub mod statements;
 mod sqlite;
 mod upkeep;
 
