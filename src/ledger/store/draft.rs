@@ -15,6 +15,8 @@ mod tables;
 pub use index::Index;
 pub use rows::Rows;
 pub use tables::Draft;
+#[cfg(test)]
+pub use tables::LOOKUPS;
 
 use super::{Refusal, StoreError};
 use crate::domain::BookError;

@@ -160,3 +160,6 @@ impl From<super::record::BadRow> for TxError {
         Self::Failed(StoreError::Backend(format!("a row is not known here: {error}")))
     }
 }
+
+#[cfg(test)]
+mod tests;

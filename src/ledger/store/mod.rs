@@ -23,6 +23,7 @@ pub mod postgres;
 pub mod queue;
 pub mod record;
 pub mod rows;
+pub mod statements;
 mod sqlite;
 mod upkeep;
 

@@ -33,7 +33,7 @@ pub enum Kind {
 }
 
 /// When a column is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Only with a new row.
     Fixed,

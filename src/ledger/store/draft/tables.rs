@@ -162,6 +162,11 @@ macro_rules! tables {
             }
         }
 
+        /// Every way to find rows.
+        #[cfg(test)]
+        pub const LOOKUPS: &[&Lookup] =
+            &[$(<$row as Kept>::BY_KEY, $(const { &$lookup },)*)+];
+
         $(impl Kept for $row {
             const BY_KEY: &'static Lookup = &$by;
 
@@ -198,7 +203,7 @@ tables! {
         budgets_of: (AccountNo,) = lookup(BudgetRow::TABLE, "account", ""), |row| Some((row.account,));
     }
     grants: GrantRow by lookup(GrantRow::TABLE, "no", ""), {
-        live_grants: (AccountNo,) = lookup(GrantRow::TABLE, "account", "remaining > 0"),
+        live_grants: (AccountNo,) = lookup(GrantRow::TABLE, "account", "live"),
             |row| Some((row.account,)).filter(|_| row.grant.remaining.is_positive());
         // Of the running period and later; before a period ends, that is the one which ends next.
         given: (i64,) = lookup(

@@ -10,6 +10,7 @@ mod budgets;
 mod check;
 mod commands;
 pub(super) mod copy;
+pub(super) mod engine;
 mod exchange;
 mod fault;
 mod handle;
