@@ -36,6 +36,7 @@ pub mod subscription;
 #[cfg(test)]
 mod subscription_history;
 pub mod terms;
+pub mod time;
 pub mod unbooked;
 
 pub use account::{Account, AccountState, Books};

@@ -29,6 +29,7 @@ pub use error::{OpenError, Refusal, StoreError};
 pub use page::{Page, ShadowQuery, UsageQuery};
 
 use crate::api;
+use crate::domain::time::{at, minute};
 use crate::domain::unbooked::Unbooked;
 use crate::metrics::Metrics;
 use alarm::Alarm;
@@ -92,16 +93,6 @@ impl Booked {
 fn weight(request: &ExchangeRequest) -> usize {
     let lines = |usage: &UsageReport| usage.lines.len().saturating_add(usage.shadow.len());
     request.entries.len().saturating_add(request.usage.as_ref().map_or(0, lines))
-}
-
-/// A time from its milliseconds; what a timestamp can't hold is held at its end.
-fn at(ms: i64) -> Timestamp {
-    let end = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_millisecond(ms).unwrap_or(end)
-}
-
-fn minute(now: Timestamp) -> i64 {
-    now.as_second().div_euclid(60)
 }
 
 /// After how many milliseconds a gateway should ask again while others hand back.

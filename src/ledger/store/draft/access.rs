@@ -75,6 +75,11 @@ impl Draft {
         if missing { Err(Stop::Missing) } else { Ok(grants) }
     }
 
+    /// A grant that was loaded with others of its account, or made.
+    pub fn loaded_grant(&mut self, no: GrantNo) -> Option<GrantRow> {
+        self.known::<GrantRow>(&(no,)).cloned()
+    }
+
     /// A budget of an account that is locked.
     pub fn budget(&mut self, place: BudgetKey) -> Result<Option<BudgetRow>, Stop> {
         self.get::<BudgetRow>(&place).map(|row| row.cloned())
