@@ -3,4 +3,18 @@
 //!
 //! What must hold: no SQL, no await, no clock. An operation that ends without a result leaves no trace.
 
+pub mod accounts;
+pub mod admin;
+pub mod budgets;
+pub mod expiry;
+pub mod grants;
+pub mod keys;
+pub mod plans;
 pub mod purse;
+pub mod recall;
+pub mod reclaim;
+pub mod renew;
+pub mod steps;
+pub mod subscriptions;
+pub mod teams;
+pub mod times;

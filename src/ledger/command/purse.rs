@@ -4,9 +4,12 @@
 //! posting; and all holders of a tight account have fast heartbeats, those of others none.
 
 use crate::domain::time::minute;
-use crate::domain::{AccountNo, Draw, Grant, GrantNo, Lease, LeaseState, Posting, Purse};
+use crate::domain::{
+    Account, AccountNo, Budget, Draw, Grant, GrantNo, Key, Lease, LeaseState, Posting, Purse, Scope,
+};
 use crate::store::draft::{Draft, Stop};
 use crate::store::rows::{AccountRow, BudgetRow, EntryRow, GrantRow, LeaseRow};
+use faregate_protocol::Credits;
 use jiff::Timestamp;
 
 /// An account, locked, with its live grants and those that `draws` are from. None when another transaction has it.
@@ -24,6 +27,19 @@ pub fn load(
 pub fn of(draft: &mut Draft, row: &AccountRow, draws: &[Draw]) -> Result<Purse, Stop> {
     let grants = draft.grants_of(row.account.no, draws.iter().map(|draw| draw.grant))?;
     Ok(Purse::new(row.account.clone(), grants.iter().map(GrantRow::grant).collect()))
+}
+
+/// The budgets of a key, its team and its account, which is locked. Accounts without any pay nothing.
+pub fn budgets(draft: &mut Draft, account: &Account, key: &Key) -> Result<Vec<Budget>, Stop> {
+    if account.budgets == 0 {
+        return Ok(Vec::new());
+    }
+    let scopes = [Some(Scope::Account), key.team.map(Scope::Team), Some(Scope::Key(key.no))];
+    let scopes = scopes.into_iter().flatten();
+    // All are asked for before the first that is missing ends this.
+    let rows: Vec<_> = scopes.map(|scope| draft.budget(BudgetRow::place(account.no, scope))).collect();
+    let rows = rows.into_iter().collect::<Result<Vec<_>, Stop>>()?;
+    Ok(rows.iter().flatten().map(BudgetRow::budget).collect())
 }
 
 /// Keeps what has changed of an account's money. A lease that has changed with it must be kept before.
@@ -101,9 +117,9 @@ pub fn expire(draft: &mut Draft, account: AccountNo, now: Timestamp) -> Result<(
 pub fn cut(
     draft: &mut Draft,
     row: &AccountRow,
-    (from, amount): (&[GrantNo], faregate_protocol::Credits),
+    (from, amount): (&[GrantNo], Credits),
     now: Timestamp,
-) -> Result<faregate_protocol::Credits, Stop> {
+) -> Result<Credits, Stop> {
     let mut purse = of(draft, row, &[])?;
     let cut = purse.cut(from, amount)?;
     keep(draft, row, &purse, now)?;
