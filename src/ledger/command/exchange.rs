@@ -4,9 +4,9 @@
 //! What must hold: nothing is decided before all is there that the message is about; a payer whose period has begun is
 //! served from the new period.
 
-use super::purse;
-use super::renew::advance_if_due;
+use super::renew::{RenewalOutcome, advance_if_due};
 use super::usage::{self, Booked};
+use super::{budgets, purse};
 use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::key::hash;
@@ -15,7 +15,7 @@ use crate::domain::{AccountNo, Budget, GatewayNo, Grant, KeyNo, Lease, LeaseStat
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use crate::store::record::stored_text;
-use crate::store::rows::{AccountRow, BudgetRow, KeyRow, LeaseRow, UnbookedRow};
+use crate::store::rows::{AccountRow, GrantRow, KeyRow, LeaseRow, UnbookedRow};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Credential, UsageReport, VERSION,
@@ -43,6 +43,8 @@ pub struct Exchanged {
     pub booked: Booked,
     /// What of its entries was not charged.
     pub unbooked: Vec<Unbooked>,
+    /// What came of subscriptions that had to renew first.
+    pub renewals: Vec<RenewalOutcome>,
 }
 
 impl Exchange {
@@ -66,8 +68,9 @@ impl Operation for Exchange {
         let gateway = draft.gateway(&stored_text(&request.gateway));
         let mut missing = gateway.is_err();
         let gateway = gateway.unwrap_or_default();
+        let mut said = Said::default();
         for entry in &request.entries {
-            missing |= is_missing(look(draft, gateway, entry, now))?;
+            missing |= is_missing(look(draft, gateway, entry, now, &mut said))?;
         }
         if let Some(report) = &request.usage {
             missing |= is_missing(usage::look(draft, gateway, report))?;
@@ -75,7 +78,6 @@ impl Operation for Exchange {
         if missing {
             return Err(Stop::Missing);
         }
-        let mut said = Said::default();
         for entry in &request.entries {
             let answer = one(draft, gateway, entry, (now, *ttl_ms), &mut said)?;
             said.entries.push(answer);
@@ -92,7 +94,7 @@ impl Operation for Exchange {
             changes: Vec::new(),
             usage_seq,
         };
-        Ok(Exchanged { response, booked, unbooked: said.unbooked })
+        Ok(Exchanged { response, booked, unbooked: said.unbooked, renewals: said.renewals })
     }
 }
 
@@ -101,6 +103,7 @@ impl Operation for Exchange {
 struct Said {
     entries: Vec<EntryAnswer>,
     unbooked: Vec<Unbooked>,
+    renewals: Vec<RenewalOutcome>,
     brisk: bool,
 }
 
@@ -151,13 +154,19 @@ fn lease_of(row: Option<&LeaseRow>, gateway: GatewayNo, key: &KeyRow) -> Lease {
 }
 
 /// Finds what an entry is about; none when there is no such key.
-fn look(draft: &mut Draft, gateway: GatewayNo, entry: &Entry, now: Timestamp) -> Result<Option<Found>, Stop> {
+fn look(
+    draft: &mut Draft,
+    gateway: GatewayNo,
+    entry: &Entry,
+    now: Timestamp,
+    said: &mut Said,
+) -> Result<Option<Found>, Stop> {
     let Some((key, account)) = resolve(draft, &entry.payer)? else { return Ok(None) };
     // All three are asked for, so that they are loaded together.
     let (account, key, lease) = (draft.account(account), draft.key(key), draft.lease((gateway, key)));
     let (Some(mut account), Some(key), lease) = (account?, key?, lease?) else { return Ok(None) };
-    if account.account.due.is_some_and(|due| due <= now) {
-        advance_if_due(draft, &account, now)?;
+    if let Some(outcome) = advance_if_due(draft, &account, now)? {
+        said.renewals.push(outcome);
         account = draft.account(account.account.no)?.unwrap_or(account);
     }
     let no = account.account.no;
@@ -169,33 +178,16 @@ fn look(draft: &mut Draft, gateway: GatewayNo, entry: &Entry, now: Timestamp) ->
         Ok(Vec::new())
     };
     let demand = if needs_demand(account.account.contract.as_ref()) { draft.demand(no) } else { Ok(0) };
-    let budgets = budgets(draft, &account, &key);
+    let budgets = purse::budgets(draft, &account.account, &key.key);
     let available = account.account.books.available;
     let may_be_short = entry.ask.is_some_and(|ask| ask.need.less(known.granted) > available);
     if may_be_short {
         draft.holders_of(no)?;
     }
-    let grants = grants?.iter().map(crate::store::rows::GrantRow::grant).collect();
+    let grants = grants?.iter().map(GrantRow::grant).collect();
     let own = if known.has_money() { u64::from(known.demand) } else { 0 };
     let demand = demand?.saturating_sub(own);
     Ok(Some(Found { account, key, lease, grants, budgets: budgets?, demand }))
-}
-
-/// The budgets of a key, its team and its account. Accounts without any pay nothing.
-fn budgets(draft: &mut Draft, account: &AccountRow, key: &KeyRow) -> Result<Vec<Budget>, Stop> {
-    let mut budgets = Vec::new();
-    if account.account.budgets == 0 {
-        return Ok(budgets);
-    }
-    let mut missing = false;
-    let scopes = [Some(Scope::Account), key.key.team.map(Scope::Team), Some(Scope::Key(key.key.no))];
-    for scope in scopes.into_iter().flatten() {
-        match draft.budget(BudgetRow::place(account.account.no, scope)) {
-            Ok(row) => budgets.extend(row.map(|row| row.budget())),
-            Err(_) => missing = true,
-        }
-    }
-    if missing { Err(Stop::Missing) } else { Ok(budgets) }
 }
 
 fn one(
@@ -205,7 +197,7 @@ fn one(
     (now, ttl_ms): (Timestamp, u64),
     said: &mut Said,
 ) -> Result<EntryAnswer, Stop> {
-    let Some(found) = look(draft, gateway, entry, now)? else { return Ok(unknown(entry)) };
+    let Some(found) = look(draft, gateway, entry, now, said)? else { return Ok(unknown(entry)) };
     let (payer, verdict) = found.payer(gateway).exchange(entry, now, ttl_ms);
     let mut answer = verdict.answer;
     if let Some(what) = verdict.unbooked {
@@ -244,12 +236,11 @@ fn note_unbooked(draft: &mut Draft, what: &Unbooked, now: Timestamp) {
 
 /// Asks an account's other holders in a scope to hand back what they don't need. Whether any could.
 fn recall_others(draft: &mut Draft, asking: &Lease, scope: Scope, now: Timestamp) -> Result<bool, Stop> {
-    let mut others = draft.holders_of(asking.account)?;
+    let mut others = budgets::holders_in(draft, asking.account, scope)?;
     others.retain(|row| {
         let lease = &row.lease;
         (lease.gateway, lease.key) != (asking.gateway, asking.key) && lease.recallable() > Credits::ZERO
     });
-    let others = purse::in_scope(draft, others, scope)?;
     let (any, mut asked) = (!others.is_empty(), false);
     for mut row in others {
         asked |= !row.lease.recall;

@@ -3,7 +3,20 @@
 //!
 //! What must hold: no SQL, no await, no clock. An operation that ends without a result leaves no trace.
 
+pub mod accounts;
+pub mod admin;
+pub mod budgets;
 pub mod exchange;
+pub mod expiry;
+pub mod grants;
+pub mod keys;
+pub mod plans;
 pub mod purse;
+pub mod recall;
+pub mod reclaim;
 pub mod renew;
+pub mod steps;
+pub mod subscriptions;
+pub mod teams;
+pub mod times;
 pub mod usage;

@@ -4,9 +4,12 @@
 //! posting; and all holders of a tight account have fast heartbeats, those of others none.
 
 use crate::domain::time::minute;
-use crate::domain::{AccountNo, Draw, Grant, GrantNo, Lease, LeaseState, Posting, Purse, Scope};
+use crate::domain::{
+    Account, AccountNo, Budget, Draw, Grant, GrantNo, Key, Lease, LeaseState, Posting, Purse, Scope,
+};
 use crate::store::draft::{Draft, Stop};
 use crate::store::rows::{AccountRow, BudgetRow, EntryRow, GrantRow, LeaseRow};
+use faregate_protocol::Credits;
 use jiff::Timestamp;
 
 /// An account, locked, with its live grants and those that `draws` are from. None when another transaction has it.
@@ -24,6 +27,19 @@ pub fn load(
 pub fn of(draft: &mut Draft, row: &AccountRow, draws: &[Draw]) -> Result<Purse, Stop> {
     let grants = draft.grants_of(row.account.no, draws.iter().map(|draw| draw.grant))?;
     Ok(Purse::new(row.account.clone(), grants.iter().map(GrantRow::grant).collect()))
+}
+
+/// The budgets of a key, its team and its account, which is locked. Accounts without any pay nothing.
+pub fn budgets(draft: &mut Draft, account: &Account, key: &Key) -> Result<Vec<Budget>, Stop> {
+    if account.budgets == 0 {
+        return Ok(Vec::new());
+    }
+    let scopes = [Some(Scope::Account), key.team.map(Scope::Team), Some(Scope::Key(key.no))];
+    let scopes = scopes.into_iter().flatten();
+    // All are asked for before the first that is missing ends this.
+    let rows: Vec<_> = scopes.map(|scope| draft.budget(BudgetRow::place(account.no, scope))).collect();
+    let rows = rows.into_iter().collect::<Result<Vec<_>, Stop>>()?;
+    Ok(rows.iter().flatten().map(BudgetRow::budget).collect())
 }
 
 /// Keeps what has changed of an account's money. A lease that has changed with it must be kept before.
@@ -101,34 +117,11 @@ pub fn expire(draft: &mut Draft, account: AccountNo, now: Timestamp) -> Result<(
 pub fn cut(
     draft: &mut Draft,
     row: &AccountRow,
-    (from, amount): (&[GrantNo], faregate_protocol::Credits),
+    (from, amount): (&[GrantNo], Credits),
     now: Timestamp,
-) -> Result<faregate_protocol::Credits, Stop> {
+) -> Result<Credits, Stop> {
     let mut purse = of(draft, row, &[])?;
     let cut = purse.cut(from, amount)?;
     keep(draft, row, &purse, now)?;
     Ok(cut)
-}
-
-/// Those of an account's leases that count in a scope.
-pub fn in_scope(draft: &mut Draft, leases: Vec<LeaseRow>, scope: Scope) -> Result<Vec<LeaseRow>, Stop> {
-    let mut missing = false;
-    let mut covered = Vec::with_capacity(leases.len());
-    for row in leases {
-        let is_in = match scope {
-            Scope::Account => true,
-            Scope::Key(key) => row.lease.key == key,
-            Scope::Team(team) => match draft.key(row.lease.key) {
-                Ok(key) => key.is_some_and(|key| key.key.team == Some(team)),
-                Err(_) => {
-                    missing = true;
-                    continue;
-                }
-            },
-        };
-        if is_in {
-            covered.push(row);
-        }
-    }
-    if missing { Err(Stop::Missing) } else { Ok(covered) }
 }

@@ -8,18 +8,20 @@
 //! rows as they are in the draft, whatever they are in the database.
 
 mod access;
+mod find;
 mod index;
 mod rows;
 mod tables;
 
 pub use index::Index;
 pub use rows::Rows;
-pub use tables::Draft;
 #[cfg(test)]
 pub use tables::LOOKUPS;
+pub use tables::{Draft, Savepoint};
 
 use super::{Refusal, StoreError};
-use crate::domain::BookError;
+use crate::domain::plan::Unfit;
+use crate::domain::{BookError, subscription};
 
 /// Why an operation ends without a result.
 #[derive(Clone, Debug)]
@@ -41,5 +43,17 @@ impl From<Refusal> for Stop {
 impl From<BookError> for Stop {
     fn from(error: BookError) -> Self {
         Self::Refused(Refusal::Book(error))
+    }
+}
+
+impl From<Unfit> for Stop {
+    fn from(unfit: Unfit) -> Self {
+        Self::Refused(unfit.into())
+    }
+}
+
+impl From<subscription::Wrong> for Stop {
+    fn from(wrong: subscription::Wrong) -> Self {
+        Self::Refused(wrong.into())
     }
 }

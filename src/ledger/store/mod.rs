@@ -23,8 +23,8 @@ pub mod postgres;
 pub mod queue;
 pub mod record;
 pub mod rows;
-pub mod statements;
 mod sqlite;
+pub mod statements;
 mod upkeep;
 
 pub use command::{Answer, Command, Credential, Done, Memo, NewBudget, NewKey, Whose};

@@ -1,24 +1,23 @@
 //! What both databases have in common about plans and subscriptions: rows as plain data, and which grants
 //! come of a step.
 
-use super::{Refusal, StoreError, at};
+use super::{StoreError, at};
 use crate::api;
+pub use crate::command::steps::{AGAIN_MS, STEPS, TAKE_BACK_MS};
+pub use crate::command::times::ahead;
 use crate::domain::contract::{Beyond, Contract, Remainder};
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
-use crate::domain::plan::{OVERDRAFT_PRIORITY, PRIORITY, Terms, Unfit, usual_burst};
-use crate::domain::subscription::{Alteration, State, Step, Subscription, Turn, Wrong};
-use crate::domain::{AccountNo, Draw, Grant, GrantId, GrantNo, plan_words};
+use crate::domain::plan::{Terms, usual_burst};
+use crate::domain::plan_words;
+pub use crate::domain::subscribed::{
+    Initiator as By, Overdraft, StepOutcome as Taken, Subscribed as Stored, without_leases,
+};
+use crate::domain::subscription::State;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Rate};
-use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
-/// How long a renewal rests that was refused, for instance because the account has too many grants.
-pub const AGAIN_MS: i64 = 60_000;
-/// The most steps that one subscription takes at once: end, renew and alter never follow each other more often.
-pub const STEPS: usize = 4;
-/// How soon to look again for what is to be taken back while leases were recalled for it.
-pub const TAKE_BACK_MS: i64 = 500;
+/// The most grants that are looked at for what was overdrawn.
+pub const OVERDRAFTS: i64 = 20;
 
 /// What renewing a batch has done.
 #[derive(Clone, Debug, Default)]
@@ -27,32 +26,6 @@ pub struct Renewed {
     pub subscriptions: usize,
     /// What was given.
     pub grants: Vec<Credits>,
-}
-
-/// Who has a step taken, when it isn't time alone.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct By<'a> {
-    /// The name of the plan that it is about.
-    pub plan: Option<&'a str>,
-    /// What tells it apart from other changes.
-    pub change: &'a str,
-}
-
-/// What came of steps.
-#[derive(Clone, Debug, Default)]
-pub struct Taken {
-    /// What was given.
-    pub given: Vec<Credits>,
-    /// Whether leases must come back, because something was taken away.
-    pub recall: bool,
-}
-
-impl Taken {
-    /// Adds what came of another.
-    pub fn join(&mut self, other: Self) {
-        self.given.extend(other.given);
-        self.recall |= other.recall;
-    }
 }
 
 /// A version as it is stored.
@@ -179,183 +152,7 @@ pub fn number(version: i64) -> u32 {
     u32::try_from(version).unwrap_or(u32::MAX)
 }
 
-/// A subscription with its place.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// Its row.
-    pub no: i64,
-    /// Its identifier.
-    pub id: String,
-    /// Whose.
-    pub account: AccountNo,
-    /// The same, by name.
-    pub account_id: String,
-    /// The plan's name.
-    pub plan_name: String,
-    /// The name of the plan that it changes to with the next period.
-    pub next_name: Option<String>,
-    /// The rest.
-    pub subscription: Subscription,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-impl Stored {
-    /// What the admin API shows.
-    pub fn shown(&self, overdrafts: &[Overdraft]) -> api::Subscription {
-        let subscription = &self.subscription;
-        let of = |wanted: fn(Timestamp, Timestamp) -> bool| {
-            let start = subscription.period_start?;
-            let ends_at = overdrafts.iter().map(|it| it.ends_at).filter(|end| wanted(*end, start)).max()?;
-            let used = overdrafts.iter().filter(|it| it.ends_at == ends_at).map(|it| it.used);
-            Some(used.fold(Credits::ZERO, Credits::saturating_add))
-        };
-        api::Subscription {
-            id: self.id.clone(),
-            account: self.account_id.clone(),
-            plan: self.plan_name.clone(),
-            version: subscription.version,
-            next_plan: self.next_name.clone(),
-            state: subscription.state,
-            standing: subscription.standing(),
-            starts_at: subscription.starts_at,
-            period_started_at: subscription.period_start,
-            period_ends_at: subscription.period_start.map(|_| subscription.granted_until),
-            renews_at: subscription.renews_at(),
-            grace_until: subscription.grace_until(),
-            ends_at: subscription.ends_at(),
-            overdraft_used: of(|end, start| end > start),
-            overdraft_used_before: of(|end, start| end <= start),
-            created_at: self.created_at,
-        }
-    }
-
-    /// Does what an operator asks.
-    pub fn turn(&mut self, turn: Turn, coming: &Terms, now: Timestamp) -> Result<(), Wrong> {
-        self.subscription.turn(turn, coming, now)?;
-        if self.subscription.next_plan.is_none() {
-            self.next_name = None;
-        }
-        Ok(())
-    }
-
-    /// Notes that a step was done. `name` is that of the plan which it is about.
-    pub fn apply(&mut self, step: &Step, name: Option<&str>) {
-        let before = self.subscription.plan;
-        self.subscription.apply(step);
-        if self.subscription.plan != before {
-            let name = name.map(str::to_owned).or_else(|| self.next_name.take());
-            self.plan_name = name.unwrap_or_default();
-        }
-        match step {
-            Step::Next(Some(_)) => self.next_name = name.map(str::to_owned),
-            _ if self.subscription.next_plan.is_none() => self.next_name = None,
-            _ => {}
-        }
-    }
-
-    /// The grants that come of a step, once it is noted, each with where it comes from. Their identifiers follow
-    /// from what they are for, so that none could be kept twice. What was taken over is older than the new quota,
-    /// and so spent before it. `overdraft` is what may be overdrawn already; `change` tells an operator's changes apart.
-    pub fn gifts(&self, step: &Step, lapsed: Credits, overdraft: Credits, change: &str) -> Vec<Gift> {
-        let (plan, end) = (&self.plan_name, self.subscription.granted_until);
-        let gift = |what: &str, start: Timestamp, priority: u16, amount: Credits| {
-            let id = named(&format!("{} {} {what}", self.id, start.as_millisecond()));
-            let expires_at = Some(at(end.as_millisecond()));
-            let kind = if priority == OVERDRAFT_PRIORITY { "overdraft" } else { "plan" };
-            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount, of_plan: true };
-            Gift { id, grant, source: format!("{kind}:{plan}") }
-        };
-        let mut gifts = match step {
-            Step::Renew(renewal) | Step::Restart(renewal) => {
-                let start = renewal.start;
-                vec![
-                    gift(&format!("rollover{change}"), start, PRIORITY, renewal.rollover(lapsed)),
-                    gift(&format!("quota{change}"), start, PRIORITY, renewal.quota),
-                    gift(&format!("overdraft{change}"), start, OVERDRAFT_PRIORITY, renewal.overdraft),
-                ]
-            }
-            Step::Alter(Alteration { version, more, overdraft: most, .. }) => {
-                let start = self.subscription.period_start.unwrap_or(end);
-                let what = format!("version {version} of {plan}{change}");
-                let beyond = most.less(overdraft);
-                vec![
-                    gift(&what, start, PRIORITY, *more),
-                    gift(&format!("overdraft, {what}"), start, OVERDRAFT_PRIORITY, beyond),
-                ]
-            }
-            Step::Rest | Step::Stop | Step::End(_) | Step::Next(_) => Vec::new(),
-        };
-        gifts.retain(|gift| gift.grant.remaining.is_positive());
-        gifts
-    }
-}
-
-/// A grant to be given.
-#[derive(Clone, Debug)]
-pub struct Gift {
-    /// Its identifier.
-    pub id: GrantId,
-    /// How much, until when.
-    pub grant: Grant,
-    /// Where it comes from.
-    pub source: String,
-}
-
-/// The most grants that are looked at for what was overdrawn.
-pub const OVERDRAFTS: i64 = 20;
-
-/// What has become of a grant that may be overdrawn.
-#[derive(Clone, Copy, Debug)]
-pub struct Overdraft {
-    /// Its row.
-    pub grant: GrantNo,
-    /// When its period ends.
-    pub ends_at: Timestamp,
-    /// What was used of it, or is in leases.
-    pub used: Credits,
-}
-
-/// What was really used, without what is in leases.
-pub fn without_leases(mut overdrafts: Vec<Overdraft>, draws: &[Draw]) -> Vec<Overdraft> {
-    for overdraft in &mut overdrafts {
-        let held = draws.iter().filter(|draw| draw.grant == overdraft.grant);
-        overdraft.used = held.fold(overdraft.used, |used, draw| used.less(draw.left));
-    }
-    overdrafts
-}
-
-fn named(what: &str) -> GrantId {
-    let mut bytes = [0; 16];
-    for (byte, hashed) in bytes.iter_mut().zip(Sha256::digest(what)) {
-        *byte = hashed;
-    }
-    GrantId::generated(uuid::Uuid::from_bytes(bytes))
-}
-
 /// A state by its name; the column's CHECK allows no other than these.
 pub fn state_of(name: &str) -> State {
     State::ALL.into_iter().find(|state| state.as_str() == name).unwrap_or(State::Expired)
-}
-
-/// A time that must lie ahead, in milliseconds.
-pub fn ahead(field: &'static str, time: Timestamp, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let time = at(time.as_millisecond());
-    if time > now {
-        return Ok(time);
-    }
-    let why = format!("{time} is past; choose a time in the future");
-    Err(Refusal::Field { field, why })
-}
-
-impl From<Unfit> for StoreError {
-    fn from(Unfit { field, why }: Unfit) -> Self {
-        Self::Refused(Refusal::Field { field, why })
-    }
-}
-
-impl From<Wrong> for StoreError {
-    fn from(wrong: Wrong) -> Self {
-        Self::Refused(Refusal::Subscription(wrong))
-    }
 }

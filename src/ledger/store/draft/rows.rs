@@ -125,9 +125,16 @@ impl<R: Record> Rows<R> {
         self.undo.clear();
     }
 
-    /// Undoes what changed since the last time.
-    pub(super) fn undo(&mut self) {
-        while let Some(Before { key, row, change }) = self.undo.pop() {
+    /// How much could be undone.
+    pub(super) fn mark(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Undoes what changed since a mark; since the last time when it is zero.
+    pub(super) fn undo_to(&mut self, mark: usize) {
+        while self.undo.len() > mark
+            && let Some(Before { key, row, change }) = self.undo.pop()
+        {
             match row {
                 Some(row) => drop(self.known.insert(key.clone(), row)),
                 None => drop(self.known.remove(&key)),

@@ -82,6 +82,14 @@ struct Numbers {
     wanted: usize,
 }
 
+/// How far an operation had come.
+#[derive(Debug)]
+pub struct Savepoint {
+    rows: Vec<usize>,
+    changes: usize,
+    recalls: usize,
+}
+
 /// How many numbers are asked for at once: a subscription that renews gives up to three grants.
 const NUMBERS: usize = 4;
 
@@ -102,6 +110,7 @@ macro_rules! tables {
             recallable: Reckoned<GatewayNo, u64>,
             counts: Reckoned<&'static str, i64>,
             numbers: HashMap<&'static str, (&'static Table, Numbers)>,
+            taken: Vec<(&'static str, i64)>,
             changes: Vec<ChangeRow>,
             recalls: Vec<GatewayNo>,
             kept: (usize, usize),
@@ -123,6 +132,7 @@ macro_rules! tables {
                     recallable: Reckoned::default(),
                     counts: Reckoned::default(),
                     numbers: HashMap::new(),
+                    taken: Vec::new(),
                     changes: Vec::new(),
                     recalls: Vec::new(),
                     kept: (0, 0),
@@ -142,14 +152,30 @@ macro_rules! tables {
             /// Keeps what changed since the last time.
             pub fn accept(&mut self) {
                 $(self.$table.rows.accept();)+
+                self.taken.clear();
                 self.kept = (self.changes.len(), self.recalls.len());
             }
 
             /// Undoes what changed since the last time.
             pub fn undo(&mut self) {
-                $(self.$table.rows.undo();)+
+                $(self.$table.rows.undo_to(0);)+
+                self.give_numbers_back();
                 self.changes.truncate(self.kept.0);
                 self.recalls.truncate(self.kept.1);
+            }
+
+            /// Where an operation stands, so that it can try something and come back.
+            pub fn savepoint(&self) -> Savepoint {
+                let rows = vec![$(self.$table.rows.mark()),+];
+                Savepoint { rows, changes: self.changes.len(), recalls: self.recalls.len() }
+            }
+
+            /// Undoes what the operation has changed since then.
+            pub fn rollback_to(&mut self, savepoint: &Savepoint) {
+                let mut marks = savepoint.rows.iter().copied();
+                $(self.$table.rows.undo_to(marks.next().unwrap_or_default());)+
+                self.changes.truncate(savepoint.changes);
+                self.recalls.truncate(savepoint.recalls);
             }
 
             /// Writes what changed.
@@ -283,10 +309,21 @@ impl Draft {
     /// A number for a new row, larger than all before.
     pub fn number(&mut self, table: &'static Table) -> Result<i64, Stop> {
         let (_, numbers) = self.numbers.entry(table.name).or_insert((table, Numbers::default()));
-        numbers.free.pop_front().ok_or_else(|| {
+        let Some(number) = numbers.free.pop_front() else {
             numbers.wanted = numbers.wanted.saturating_add(NUMBERS);
-            Stop::Missing
-        })
+            return Err(Stop::Missing);
+        };
+        self.taken.push((table.name, number));
+        Ok(number)
+    }
+
+    /// What is undone leaves its numbers to what is decided next.
+    fn give_numbers_back(&mut self) {
+        while let Some((table, number)) = self.taken.pop() {
+            if let Some((_, numbers)) = self.numbers.get_mut(table) {
+                numbers.free.push_front(number);
+            }
+        }
     }
 
     /// The requests per second that an account's open leases with money told of together when they were loaded.

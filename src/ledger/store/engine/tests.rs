@@ -63,8 +63,10 @@ const LIVE: &Lookup = &Lookup { table: GrantRow::TABLE, columns: "account", filt
 const BROKERS: &Lookup =
     &Lookup { table: BrokerRow::TABLE, columns: "gateway, broker", filter: "", lock: true };
 const BY_ID: &Lookup = &Lookup { table: AccountRow::TABLE, columns: "id", filter: "", lock: false };
-const ENTRIES: &Lookup = &Lookup { table: EntryRow::TABLE, columns: EntryRow::TABLE.key, filter: "", lock: false };
-const USAGE: &Lookup = &Lookup { table: UsageRow::TABLE, columns: UsageRow::TABLE.key, filter: "", lock: false };
+const ENTRIES: &Lookup =
+    &Lookup { table: EntryRow::TABLE, columns: EntryRow::TABLE.key, filter: "", lock: false };
+const USAGE: &Lookup =
+    &Lookup { table: UsageRow::TABLE, columns: UsageRow::TABLE.key, filter: "", lock: false };
 const BUDGETS: &Lookup =
     &Lookup { table: BudgetRow::TABLE, columns: BudgetRow::TABLE.key, filter: "", lock: false };
 const CHANGES: &Lookup = &Lookup { table: ChangeRow::TABLE, columns: "seq", filter: "", lock: false };
@@ -188,7 +190,10 @@ async fn what_is_deleted_is_gone<E: Engine>(engine: E) {
     let of: fn(&GrantRow) -> Option<(AccountNo,)> =
         |row| Some((row.account,)).filter(|_| row.grant.remaining.is_positive());
     assert_eq!(tx.find(LIVE, of, &accounts).await.unwrap(), [grant(1, 1, 10)]);
-    let spent = GrantRow { grant: crate::domain::Grant { remaining: Credits::ZERO, ..grant(1, 1, 10).grant }, ..grant(1, 1, 10) };
+    let spent = GrantRow {
+        grant: crate::domain::Grant { remaining: Credits::ZERO, ..grant(1, 1, 10).grant },
+        ..grant(1, 1, 10)
+    };
     tx.update(&[&spent], &[Role::Hot]).await.unwrap();
     assert_eq!(tx.find(LIVE, of, &accounts).await.unwrap(), []);
     tx.commit().await.unwrap();
@@ -207,7 +212,8 @@ async fn changes_are_numbered_one_after_the_other<E: Engine>(engine: E) {
     }
     let mut tx = begin(&engine).await;
     let found = by_key(&mut tx, CHANGES, &[(1,), (2,), (3,), (4,), (5,)]).await;
-    let numbered = [(1, 5), (2, 4), (3, 3), (4, 2)].map(|(seq, account)| ChangeRow { seq, ..change(account) });
+    let numbered =
+        [(1, 5), (2, 4), (3, 3), (4, 2)].map(|(seq, account)| ChangeRow { seq, ..change(account) });
     assert_eq!(found, numbered);
     tx.commit().await.unwrap();
 }
@@ -373,7 +379,8 @@ stories! {
 async fn what_another_ledger_has_locked_is_left_out_or_waited_for() {
     let Some(engine) = postgres().await else { return };
     furnish(&engine).await;
-    let broker = |name: &str| BrokerRow { gateway: GatewayNo(1), broker: name.into(), ..BrokerRow::default() };
+    let broker =
+        |name: &str| BrokerRow { gateway: GatewayNo(1), broker: name.into(), ..BrokerRow::default() };
     let (upper, lower) = (broker("B"), broker("a"));
     let mut first = begin(&engine).await;
     first.insert(&[&upper, &lower]).await.unwrap();
@@ -451,7 +458,8 @@ fn statements() -> Vec<What> {
     let writes = TABLES.into_iter().flat_map(|table| {
         let hot: &'static [Role] = &[Role::Hot];
         let roles = [hot, &[Role::Hot, Role::Cold]];
-        let updates = roles.into_iter().filter(|roles| crate::store::statements::updated(table, roles).is_some());
+        let updates =
+            roles.into_iter().filter(|roles| crate::store::statements::updated(table, roles).is_some());
         let updates = updates.map(|roles| What::Update(table, roles));
         updates.chain([What::Insert(table), What::Add(table), What::Delete(table)]).collect::<Vec<_>>()
     });
@@ -469,7 +477,8 @@ fn sqlite_takes_every_statement_and_finds_rows_by_an_index() {
             continue;
         }
         let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
+        let steps =
+            plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
         assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{sql}: {steps:?}");
     }
 }
@@ -479,7 +488,9 @@ async fn postgres_takes_every_statement_and_finds_rows_by_an_index() {
     let Some(engine) = postgres().await else { return };
     let snapshot = engine.snapshot().await.unwrap();
     let conn = snapshot.conn().unwrap();
-    conn.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan").await.unwrap();
+    conn.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan")
+        .await
+        .unwrap();
     for (n, what) in statements().into_iter().enumerate() {
         let sql = text(Dialect::Postgres, what);
         let prepared = conn.prepare(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

@@ -93,7 +93,7 @@ async fn levels(
     let scope = named(scope);
     let found = rows(conn, &sql, &[&account, &scope, target, &most], read).await?;
     let level = |(stored, target, team, created_ms): (StoredBudget, _, _, _)| {
-        Ok(Level { budget: stored.read()?, target, team, created_ms })
+        Ok(Level { budget: stored.read()?, target, team, created_at: crate::store::at(created_ms) })
     };
     Ok(found.into_iter().map(level).collect::<Result<_, StoreError>>()?)
 }
@@ -162,20 +162,20 @@ pub async fn set(
     let (scope, team) = find(conn, &owner, &asked.whose).await?;
     let all = levels(conn, owner.no.0, &(String::new(), 0), MAX_BUDGETS).await?;
     let old = all.iter().find(|level| level.budget.scope == scope);
-    let (mut budget, created_ms) = match old {
-        Some(level) => (level.budget.clone(), level.created_ms),
+    let (mut budget, created_at) = match old {
+        Some(level) => (level.budget.clone(), level.created_at),
         None if owner.budgets >= MAX_BUDGETS => {
             return Err(Refusal::TooMany { what: "budgets of this account", limit: MAX_BUDGETS }.into());
         }
         None => {
             let held = held(conn, owner.no, scope).await?;
             let fresh = Budget::fresh(scope, asked.credits, asked.rhythm.clone(), held, now);
-            (fresh, now.as_millisecond())
+            (fresh, now)
         }
     };
     budget.change(asked.credits, asked.rhythm.clone(), now);
     let target = asked.whose.target().map(str::to_owned);
-    let level = Level { budget, target, team, created_ms };
+    let level = Level { budget, target, team, created_at };
     goes_with(&level, &all)?;
     write(conn, owner.no, &level).await?;
     if old.is_none() {
@@ -214,7 +214,7 @@ async fn write(conn: &Client, account: AccountNo, level: &Level) -> Result<(), T
         &budget.until.as_millisecond(),
         &budget.spent.micros(),
         &budget.held.micros(),
-        &level.created_ms,
+        &level.created_at.as_millisecond(),
     ];
     conn.execute(sql, &columns).await?;
     Ok(())

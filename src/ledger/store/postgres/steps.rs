@@ -77,7 +77,7 @@ pub async fn take(
         Step::Rest | Step::Stop | Step::Next(_) => {}
     }
     stored.apply(step, by.plan);
-    for gift in stored.gifts(step, lapsed_before, overdraft(conn, stored).await?, by.change) {
+    for gift in stored.planned_grants(step, lapsed_before, overdraft(conn, stored).await?, by.change) {
         taken.given.push(gift.grant.remaining);
         give(conn, &stored.account_id, &gift.id, gift.grant, [None, Some(&gift.source)], now).await?;
         let mark = conn.prepare_cached("UPDATE grants SET subscription = $2 WHERE id = $1").await?;

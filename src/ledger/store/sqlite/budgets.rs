@@ -92,7 +92,7 @@ fn levels(
     };
     let found = lists::rows(conn, &sql, params![account.0, scope, target, most], read)?;
     let level = |(stored, target, team, created_ms): (StoredBudget, _, _, _)| {
-        Ok(Level { budget: stored.read()?, target, team, created_ms })
+        Ok(Level { budget: stored.read()?, target, team, created_at: crate::store::at(created_ms) })
     };
     found.into_iter().map(level).collect()
 }
@@ -149,20 +149,20 @@ pub fn set(conn: &Connection, asked: &NewBudget, now: Timestamp) -> Result<api::
     let (scope, team) = find(conn, &owner, &asked.whose)?;
     let all = levels(conn, owner.no, &(String::new(), 0), MAX_BUDGETS)?;
     let old = all.iter().find(|level| level.budget.scope == scope);
-    let (mut budget, created_ms) = match old {
-        Some(level) => (level.budget.clone(), level.created_ms),
+    let (mut budget, created_at) = match old {
+        Some(level) => (level.budget.clone(), level.created_at),
         None if owner.budgets >= MAX_BUDGETS => {
             return Err(Refusal::TooMany { what: "budgets of this account", limit: MAX_BUDGETS }.into());
         }
         None => {
             let held = held(conn, owner.no, scope)?;
             let fresh = Budget::fresh(scope, asked.credits, asked.rhythm.clone(), held, now);
-            (fresh, now.as_millisecond())
+            (fresh, now)
         }
     };
     budget.change(asked.credits, asked.rhythm.clone(), now);
     let target = asked.whose.target().map(str::to_owned);
-    let level = Level { budget, target, team, created_ms };
+    let level = Level { budget, target, team, created_at };
     goes_with(&level, &all)?;
     write(conn, owner.no, &level)?;
     if old.is_none() {
@@ -201,7 +201,7 @@ fn write(conn: &Connection, account: AccountNo, level: &Level) -> Result<(), Sto
         budget.until.as_millisecond(),
         budget.spent.micros(),
         budget.held.micros(),
-        level.created_ms,
+        level.created_at.as_millisecond(),
     ])?;
     Ok(())
 }

@@ -126,8 +126,7 @@ impl Transaction for SqliteTransaction<'_> {
         let sql = "SELECT count(*) FROM leases WHERE escrow > 0 AND state = 'open' AND escrow > held
             AND (?1 = 0 OR gateway = ?1)";
         let conn = self.engine.conn();
-        let count: i64 =
-            prepare(&conn, sql)?.query_row([gateway.0], |row| row.get(0)).map_err(failed)?;
+        let count: i64 = prepare(&conn, sql)?.query_row([gateway.0], |row| row.get(0)).map_err(failed)?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -268,7 +267,8 @@ fn lapsed(conn: &Connection, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing,
 }
 
 fn demand(conn: &Connection, accounts: &BTreeSet<AccountNo>) -> Result<Vec<(AccountNo, u64)>, TxError> {
-    let sql = "SELECT coalesce(sum(demand), 0) FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open'";
+    let sql =
+        "SELECT coalesce(sum(demand), 0) FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open'";
     let mut statement = prepare(conn, sql)?;
     let sums = accounts.iter().map(|account| {
         let sum = statement.query_row([account.0], |row| row.get::<_, i64>(0));

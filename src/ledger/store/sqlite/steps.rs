@@ -59,7 +59,7 @@ pub fn take(
         Step::Rest | Step::Stop | Step::Next(_) => {}
     }
     stored.apply(step, by.plan);
-    for gift in stored.gifts(step, lapsed_before, overdraft(conn, stored)?, by.change) {
+    for gift in stored.planned_grants(step, lapsed_before, overdraft(conn, stored)?, by.change) {
         taken.given.push(gift.grant.remaining);
         let texts = [None, Some(gift.source)];
         commands::give(conn, &stored.account_id, &gift.id, &gift.grant, texts, now)?;
