@@ -2,3 +2,5 @@
 //! a draft for rows, and decides on that draft.
 //!
 //! What must hold: no SQL, no await, no clock. An operation that ends without a result leaves no trace.
+
+pub mod news;

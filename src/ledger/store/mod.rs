@@ -10,25 +10,29 @@ pub mod command;
 #[cfg(test)]
 mod contract;
 pub mod copy;
+pub mod dialect;
 pub mod draft;
 mod draws;
 pub mod engine;
 pub mod error;
+pub mod maintenance;
 pub mod memory;
 pub mod operation;
 mod page;
 pub mod plans;
 pub mod postgres;
+pub mod queries;
 pub mod record;
 pub mod rows;
 mod sqlite;
-mod upkeep;
+pub mod value;
 
 pub use command::{Answer, Command, Credential, Done, Memo, NewBudget, NewKey, Whose};
 pub use error::{OpenError, Refusal, StoreError};
 pub use page::{Page, ShadowQuery, UsageQuery};
 
 use crate::api;
+use crate::domain::exchange::beat_ms;
 use crate::domain::unbooked::Unbooked;
 use crate::metrics::Metrics;
 use alarm::Alarm;
@@ -69,6 +73,15 @@ pub struct Exchanged {
     pub booked: Booked,
     /// What of its entries was not charged.
     pub unbooked: Vec<Unbooked>,
+}
+
+impl Exchanged {
+    /// Adds what a heartbeat brings back.
+    fn hear(&mut self, heard: queries::news::Heard) {
+        self.response.seen = Some(heard.news.seen);
+        self.response.changes = heard.news.changes;
+        self.response.beat_ms = self.response.beat_ms.min(beat_ms(heard.brisk));
+    }
 }
 
 /// What was booked of a usage report; nothing where that was done before.
@@ -131,12 +144,27 @@ macro_rules! on {
     };
 }
 
+/// Reads from one snapshot of whichever database there is.
+macro_rules! read {
+    ($store:expr, $reader:ident => $query:expr) => {
+        match &$store.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(move |$reader| sqlite::done($query)).await,
+            Backend::Postgres(postgres) => {
+                let snapshot = postgres.snapshot().await?;
+                let $reader = snapshot.conn()?;
+                let found = $query.await;
+                snapshot.end(found).await
+            }
+        }
+    };
+}
+
 impl Store {
     /// The most rows that one of the upkeep functions deals with in one call.
-    pub const STEP: usize = upkeep::ROWS;
+    pub const STEP: usize = maintenance::ROWS;
 
     /// The most subscriptions that are renewed in one call.
-    pub const RENEWALS: usize = upkeep::RENEWALS;
+    pub const RENEWALS: usize = maintenance::RENEWALS;
 
     /// Opens the database, and brings it to the present version.
     pub async fn open(database: &Database, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
@@ -222,22 +250,22 @@ impl Store {
 
     /// An account.
     pub async fn account(&self, id: String) -> Result<api::Account, StoreError> {
-        on!(self, database => database.account(id).await)
+        read!(self, reader => queries::accounts::one(reader, &id))
     }
 
     /// A page of the accounts, by identifier.
     pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        on!(self, database => database.accounts(page).await)
+        read!(self, reader => queries::accounts::page(reader, &page))
     }
 
     /// A page of an account's keys, oldest first.
     pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
-        on!(self, database => database.keys(account, page, now).await)
+        read!(self, reader => queries::keys::page(reader, &account, &page, now))
     }
 
     /// A page of an account's teams, by identifier.
     pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
-        on!(self, database => database.teams(account, page).await)
+        read!(self, reader => queries::teams::page(reader, &account, &page))
     }
 
     /// A page of the budgets of an account, its teams and its keys.
@@ -247,7 +275,7 @@ impl Store {
         page: Page,
         now: Timestamp,
     ) -> Result<api::Budgets, StoreError> {
-        on!(self, database => database.budgets(account, page, now).await)
+        read!(self, reader => queries::budgets::list(reader, &account, &page, now))
     }
 
     /// A page of an account's grants, oldest first.
@@ -257,37 +285,37 @@ impl Store {
         page: Page,
         now: Timestamp,
     ) -> Result<api::Grants, StoreError> {
-        on!(self, database => database.grants(account, page, now).await)
+        read!(self, reader => queries::grants::page(reader, &account, &page, now))
     }
 
     /// An account's balance.
     pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
-        on!(self, database => database.balance(account, now).await)
+        read!(self, reader => queries::balance::of(reader, &account, now))
     }
 
     /// An account's usage.
     pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
-        on!(self, database => database.usage(account, query).await)
+        read!(self, reader => queries::usage::list(reader, &account, &query))
     }
 
     /// What rules that only watch would have refused, to whom and why.
     pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
-        on!(self, database => database.shadow(query).await)
+        read!(self, reader => queries::shadow::list(reader, &query))
     }
 
     /// A plan's newest version.
     pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
-        on!(self, database => database.plan(name).await)
+        read!(self, reader => queries::plans::one(reader, &name))
     }
 
     /// A page of the plans, by name.
     pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
-        on!(self, database => database.plans(page).await)
+        read!(self, reader => queries::plans::page(reader, &page))
     }
 
     /// An account's newest subscription.
     pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
-        on!(self, database => database.subscription(account).await)
+        read!(self, reader => queries::subscriptions::newest(reader, &account))
     }
 
     /// What an account's newest subscription means for exchanges.
@@ -296,7 +324,7 @@ impl Store {
         &self,
         account: String,
     ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
-        on!(self, database => database.contract_of(account).await)
+        read!(self, reader => queries::accounts::contract(reader, &account))
     }
 
     /// The open leases with the most money, each with its touch, and what all hold together.
@@ -304,12 +332,12 @@ impl Store {
         &self,
         gateway: Option<String>,
     ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-        on!(self, database => database.leases(gateway).await)
+        read!(self, reader => queries::leases::list(reader, gateway.as_deref()))
     }
 
     /// How many leases are open, and what they hold together.
     pub async fn at_risk(&self) -> Result<(i64, Credits), StoreError> {
-        on!(self, database => database.at_risk().await)
+        read!(self, reader => queries::leases::at_risk(reader))
     }
 
     /// Recomputes every balance from the entries.

@@ -7,7 +7,7 @@ use crate::domain::contract::{Beyond, Contract, Remainder};
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{OVERDRAFT_PRIORITY, PRIORITY, Terms, Unfit, usual_burst};
 use crate::domain::subscription::{Alteration, State, Step, Subscription, Turn, Wrong};
-use crate::domain::{AccountNo, Draw, Grant, GrantId, GrantNo, plan_words};
+use crate::domain::{AccountNo, Draw, Grant, GrantId, GrantNo};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Rate};
 use jiff::Timestamp;
@@ -146,11 +146,6 @@ impl StoredTerms {
             warn_below: self.warn_below.map(Credits::from_micros),
         })
     }
-}
-
-/// A version of a plan, as the admin API shows it.
-pub fn shown(name: String, version: i64, terms: &Terms, made_ms: i64) -> api::Plan {
-    plan_words::shown(name, number(version), terms, at(made_ms))
 }
 
 /// A contract for storing it.

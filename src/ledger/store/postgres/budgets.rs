@@ -2,7 +2,6 @@
 //! account before.
 
 use super::keep::Change;
-use super::lists::{number, rows};
 use super::load;
 use super::sheet::Sheet;
 use super::trouble::Trouble;
@@ -10,11 +9,9 @@ use super::{micros, named};
 use crate::api;
 use crate::domain::budget::MAX_BUDGETS;
 use crate::domain::{Account, AccountNo, AccountState, Budget, GatewayNo, KeyNo, Scope, TeamNo};
-use crate::store::budgets::{
-    COLUMNS, Level, StoredBudget, behind, goes_with, is_tighter, no_budget, no_target, page,
-};
+use crate::store::budgets::{COLUMNS, Level, StoredBudget, goes_with, is_tighter, no_budget, no_target};
 use crate::store::command::{NewBudget, Whose};
-use crate::store::{Page, Refusal, StoreError};
+use crate::store::{Refusal, StoreError};
 use deadpool_postgres::Client;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -85,29 +82,19 @@ async fn levels(
            LEFT JOIN keys k ON b.scope = 'key' AND k.no = b.target
          WHERE b.account = $1 AND (b.scope COLLATE \"C\", b.target) > ($2, $3)
          ORDER BY b.scope COLLATE \"C\", b.target LIMIT $4",
-    ];
+    ]
+    .concat();
     let read = |row: &Row| {
         let team = row.try_get::<_, Option<i64>>(11)?.map(TeamNo);
-        Ok((stored(row)?, row.try_get(10)?, team, row.try_get(12)?))
+        Ok::<_, Error>((stored(row)?, row.try_get(10)?, team, row.try_get(12)?))
     };
-    let scope = named(scope);
-    let found = rows(conn, &sql, &[&account, &scope, target, &most], read).await?;
+    let find = conn.prepare_cached(&sql).await?;
+    let found = conn.query(&find, &[&account, scope, target, &most]).await?;
+    let found = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let level = |(stored, target, team, created_ms): (StoredBudget, _, _, _)| {
         Ok(Level { budget: stored.read()?, target, team, created_ms })
     };
     Ok(found.into_iter().map(level).collect::<Result<_, StoreError>>()?)
-}
-
-/// A page of an account's budgets.
-pub async fn list(
-    conn: &Client,
-    account: &str,
-    wanted: &Page,
-    now: Timestamp,
-) -> Result<api::Budgets, Trouble> {
-    let owner = number(conn, account).await?;
-    let found = levels(conn, owner, &behind(wanted.after.as_deref())?, wanted.rows()).await?;
-    Ok(page(account, found, wanted, now))
 }
 
 /// Locks an account.

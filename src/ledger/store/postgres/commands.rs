@@ -7,7 +7,7 @@ use super::keep::{self, Change};
 use super::load::{self, Busy};
 use super::pool::Task;
 use super::trouble::Trouble;
-use super::{budgets, lists, named, plans, subscriptions, teams};
+use super::{budgets, named, plans, subscriptions, teams};
 use crate::api;
 use crate::domain::account::Turn;
 use crate::domain::grant::MAX_LIVE_GRANTS;
@@ -15,6 +15,7 @@ use crate::domain::{AccountId, AccountNo, AccountState, GatewayNo, Grant, GrantI
 use crate::store::budgets::no_target;
 use crate::store::command::{Answer, Command, Credential, Done, Memo, NewKey, future};
 use crate::store::plans::stored_products;
+use crate::store::queries;
 use crate::store::{Refusal, StoreError, at};
 use deadpool_postgres::Client;
 use jiff::Timestamp;
@@ -134,7 +135,7 @@ impl Execute {
         if made == 0 {
             return Err(Refusal::AccountExists(id.to_string()).into());
         }
-        lists::account(conn, id.as_str()).await
+        Ok(queries::accounts::one(conn, id.as_str()).await?)
     }
 
     async fn turn_account(
@@ -153,7 +154,7 @@ impl Execute {
         if state == AccountState::Closed {
             subscriptions::account_closed(conn, no, self.now, changes).await?;
         }
-        lists::account(conn, id).await
+        Ok(queries::accounts::one(conn, id).await?)
     }
 
     async fn create_key(&self, conn: &Client, key: &NewKey) -> Result<api::Key, Trouble> {
@@ -199,7 +200,7 @@ impl Execute {
         if made == 0 {
             return Err(Refusal::SubjectTaken(subject.unwrap_or_default().into_owned()).into());
         }
-        lists::key(conn, id.as_str(), self.now).await
+        Ok(queries::keys::one(conn, id.as_str(), self.now).await?)
     }
 
     async fn revoke_key(
@@ -208,7 +209,7 @@ impl Execute {
         id: &str,
         changes: &mut Vec<Change>,
     ) -> Result<api::Key, Trouble> {
-        let key = lists::key(conn, id, self.now).await?;
+        let key = queries::keys::one(conn, id, self.now).await?;
         let (account, _) = locked(conn, &key.account).await?;
         let revoke = "UPDATE keys SET revoked = true WHERE id = $1 AND NOT revoked RETURNING no";
         if let Some(row) = conn.query_opt(revoke, &[&id]).await? {
@@ -271,7 +272,7 @@ pub async fn give(
     let own = draft.finish();
     sheet.accept(own);
     keep::sheet(conn, &sheet).await?;
-    lists::grant(conn, id.as_str()).await
+    Ok(queries::grants::one(conn, id.as_str()).await?)
 }
 
 /// Locks an account; tells its row and its state.

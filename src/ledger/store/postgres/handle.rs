@@ -3,17 +3,14 @@
 use super::batcher::Batcher;
 use super::commands::Execute;
 use super::exchange::Message;
-use super::pool::{Pool, unsafe_setting};
-use super::trouble::plain;
-use super::{
-    audit, budgets, lists, migrate, news, plans, renewals, settings::Settings, shadow, subscriptions, teams,
-    upkeep,
-};
+use super::pool::{Borrowed, Pool, unsafe_setting};
+use super::trouble::{Trouble, plain};
+use super::{migrate, renewals, settings::Settings, upkeep};
 use crate::api;
-use crate::domain::exchange::beat_ms;
 use crate::metrics::Metrics;
 use crate::store::plans::Renewed;
-use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, ShadowQuery, StoreError, UsageQuery};
+use crate::store::queries::{audit, news};
+use crate::store::{Answer, Command, Exchanged, Memo, OpenError, StoreError};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::ExchangeRequest;
 use jiff::Timestamp;
@@ -22,6 +19,8 @@ use tokio_postgres::Client;
 
 /// The oldest server that is known to do.
 const OLDEST: i32 = 140_000;
+/// An audit reads every entry that was ever made, so it may take longer than any other statement.
+const AUDIT: &str = "SET LOCAL statement_timeout = '1h'";
 
 /// A PostgreSQL database. Cloning it gives another handle to the same. Its functions are those of
 /// [`Store`](crate::store::Store), which says what they do.
@@ -62,15 +61,12 @@ impl Postgres {
         now: Timestamp,
         ttl_ms: u64,
     ) -> Result<Exchanged, StoreError> {
-        let beat = request.seen.map(|seen| (request.gateway.clone(), seen));
+        let heartbeat = request.seen.map(|seen| (request.gateway.clone(), seen));
         let mut done = self.batcher.take(Message { request, now, ttl_ms }).await?;
-        if let Some((gateway, since)) = beat {
+        if let Some((gateway, since)) = heartbeat {
             let snapshot = self.pool.snapshot().await?;
-            let news = news::news(snapshot.conn()?, &gateway, since, now).await;
-            let news = snapshot.end(news).await?;
-            done.response.seen = Some(news.seen);
-            done.response.changes = news.changes;
-            done.response.beat_ms = done.response.beat_ms.min(beat_ms(news.brisk));
+            let heard = news::since(snapshot.conn()?, &gateway, since, now).await;
+            done.hear(snapshot.end(heard).await?);
         }
         Ok(done)
     }
@@ -79,116 +75,16 @@ impl Postgres {
         Ok(self.pool.transaction(&Execute::new(command, memo, now)).await?)
     }
 
-    pub async fn account(&self, id: String) -> Result<api::Account, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let account = lists::account(snapshot.conn()?, &id).await;
-        snapshot.end(account).await
-    }
-
-    pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let accounts = lists::accounts_page(snapshot.conn()?, &page).await;
-        snapshot.end(accounts).await
-    }
-
-    pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let keys = lists::keys_page(snapshot.conn()?, &account, &page, now).await;
-        snapshot.end(keys).await
-    }
-
-    pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let teams = teams::page(snapshot.conn()?, &account, &page).await;
-        snapshot.end(teams).await
-    }
-
-    pub async fn budgets(
-        &self,
-        account: String,
-        page: Page,
-        now: Timestamp,
-    ) -> Result<api::Budgets, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let budgets = budgets::list(snapshot.conn()?, &account, &page, now).await;
-        snapshot.end(budgets).await
-    }
-
-    pub async fn grants(
-        &self,
-        account: String,
-        page: Page,
-        now: Timestamp,
-    ) -> Result<api::Grants, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let grants = lists::grants_page(snapshot.conn()?, &account, &page, now).await;
-        snapshot.end(grants).await
-    }
-
-    pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let balance = lists::balance(snapshot.conn()?, &account, now).await;
-        snapshot.end(balance).await
-    }
-
-    pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let usage = lists::usage(snapshot.conn()?, &account, &query).await;
-        snapshot.end(usage).await
-    }
-
-    pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let shadow = shadow::list(snapshot.conn()?, &query).await;
-        snapshot.end(shadow).await
-    }
-
-    #[cfg(test)]
-    pub async fn contract_of(
-        &self,
-        account: String,
-    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let contract = subscriptions::contract(snapshot.conn()?, &account).await;
-        snapshot.end(contract).await
-    }
-
-    pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let plan = plans::plan(snapshot.conn()?, &name).await;
-        snapshot.end(plan).await
-    }
-
-    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let plans = plans::page(snapshot.conn()?, &page).await;
-        snapshot.end(plans).await
-    }
-
-    pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let subscription = subscriptions::show(snapshot.conn()?, &account).await;
-        snapshot.end(subscription).await
-    }
-
-    pub async fn leases(
-        &self,
-        gateway: Option<String>,
-    ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let leases = lists::leases(snapshot.conn()?, gateway.as_deref()).await;
-        snapshot.end(leases).await
-    }
-
-    pub async fn at_risk(&self) -> Result<(i64, Credits), StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let at_risk = lists::at_risk(snapshot.conn()?).await;
-        snapshot.end(at_risk).await
+    /// A connection on which everything that is read comes from one snapshot.
+    pub async fn snapshot(&self) -> Result<Borrowed, StoreError> {
+        self.pool.snapshot().await
     }
 
     pub async fn audit(&self) -> Result<api::Audit, StoreError> {
         let snapshot = self.pool.snapshot().await?;
-        let audit = audit::audit(snapshot.conn()?).await;
+        let conn = snapshot.conn()?;
+        conn.batch_execute(AUDIT).await.map_err(Trouble::from)?;
+        let audit = audit::audit(conn).await;
         snapshot.end(audit).await
     }
 

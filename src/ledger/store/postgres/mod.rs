@@ -20,7 +20,6 @@
 //! # What isn't here
 //! No row for the operator's side of the books: it would be locked by everybody. Its sums are computed.
 
-mod audit;
 mod batcher;
 mod budgets;
 mod commands;
@@ -29,17 +28,15 @@ mod exchange;
 mod gateways;
 mod handle;
 mod keep;
-mod lists;
 mod load;
 pub(super) mod migrate;
-mod news;
 mod payers;
 mod plans;
 mod pool;
+mod reader;
 mod recall;
 mod renewals;
 mod settings;
-mod shadow;
 mod sheet;
 mod steps;
 mod subscriptions;

@@ -6,17 +6,12 @@ use crate::api;
 use crate::domain::PlanNo;
 use crate::domain::plan::{Changes, MAX_PLANS, MAX_VERSIONS, PlanName, Terms, Version, Versions};
 use crate::domain::subscription::Subscription;
-use crate::store::plans::{StoredTerms, number, shown};
-use crate::store::{Page, Refusal, StoreError};
+use crate::store::plans::{StoredTerms, number};
+use crate::store::{Refusal, StoreError, queries};
 use deadpool_postgres::Client;
 use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
-
-const PLAN: &str =
-    "SELECT v.quota, v.unit, v.every, v.anchor, v.zone, v.rollover, v.beyond, v.overdraft, v.rate_milli, v.burst,
-      v.concurrent, v.products, v.remainder, v.warn_below, p.name, v.version, v.made_ms
-    FROM plans p JOIN plan_versions v ON v.plan = p.no AND v.version = p.version ";
 
 fn terms(row: &Row) -> Result<StoredTerms, Error> {
     Ok(StoredTerms {
@@ -37,27 +32,6 @@ fn terms(row: &Row) -> Result<StoredTerms, Error> {
     })
 }
 
-fn show(row: &Row) -> Result<api::Plan, Trouble> {
-    Ok(shown(row.try_get(14)?, row.try_get(15)?, &terms(row)?.read()?, row.try_get(16)?))
-}
-
-/// A plan's newest version.
-pub async fn plan(conn: &Client, name: &str) -> Result<api::Plan, Trouble> {
-    let find = conn.prepare_cached(&[PLAN, "WHERE p.name = $1"].concat()).await?;
-    show(&conn.query_opt(&find, &[&named(name)]).await?.ok_or_else(|| missing(name))?)
-}
-
-/// A page of the plans, by name.
-pub async fn page(conn: &Client, page: &Page) -> Result<api::Plans, Trouble> {
-    let after = named(page.after.as_deref().unwrap_or(""));
-    let find = conn.prepare_cached(&[PLAN, "WHERE p.name > $1 ORDER BY p.name LIMIT $2"].concat()).await?;
-    let given: [&(dyn ToSql + Sync); 2] = [&after, &page.rows()];
-    let found = conn.query(&find, &given).await?;
-    let mut plans = found.iter().map(show).collect::<Result<Vec<_>, _>>()?;
-    let next = page.cut(&mut plans).map(|last| last.name.clone());
-    Ok(api::Plans { plans, next })
-}
-
 /// Makes a plan.
 pub async fn create(
     conn: &Client,
@@ -74,7 +48,7 @@ pub async fn create(
     let made = conn.query_opt(make, &[&name.as_str(), &now.as_millisecond()]).await?;
     let made = made.ok_or_else(|| Refusal::PlanExists(name.to_string()))?;
     add(conn, PlanNo(made.try_get(0)?), 1, terms, now).await?;
-    plan(conn, name.as_str()).await
+    Ok(queries::plans::one(conn, name.as_str()).await?)
 }
 
 /// Makes another version of a plan.
@@ -97,7 +71,7 @@ pub async fn change(
     let point =
         "UPDATE plans SET version = $2, at_once = CASE WHEN $3 THEN $2 ELSE at_once END WHERE no = $1";
     conn.execute(point, &[&no.0, &i64::from(version), &at_once]).await?;
-    plan(conn, name).await
+    Ok(queries::plans::one(conn, name).await?)
 }
 
 async fn add(conn: &Client, no: PlanNo, version: u32, terms: &Terms, now: Timestamp) -> Result<(), Trouble> {

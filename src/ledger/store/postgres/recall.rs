@@ -2,8 +2,7 @@
 //! they have was taken back.
 
 use super::trouble::Trouble;
-use crate::domain::{AccountNo, Draw, GatewayNo, KeyNo, Scope};
-use crate::store::draws;
+use crate::domain::{AccountNo, GatewayNo, KeyNo, Scope};
 use deadpool_postgres::Client;
 use std::collections::BTreeSet;
 
@@ -66,14 +65,4 @@ pub async fn all(conn: &Client, account: AccountNo) -> Result<(), Trouble> {
 pub async fn is_under_way(conn: &Client, account: AccountNo) -> Result<bool, Trouble> {
     let find = "SELECT EXISTS (SELECT 1 FROM leases WHERE account = $1 AND escrow > 0 AND state = 'open' AND recall)";
     Ok(conn.query_one(&conn.prepare_cached(find).await?, &[&account.0]).await?.try_get(0)?)
-}
-
-/// What an account's leases have drawn, and neither spent nor given back.
-pub async fn drawn(conn: &Client, account: AccountNo) -> Result<Vec<Draw>, Trouble> {
-    let find = conn.prepare_cached("SELECT draws FROM leases WHERE account = $1 AND escrow > 0").await?;
-    let mut drawn = Vec::new();
-    for row in conn.query(&find, &[&account.0]).await? {
-        drawn.extend(draws::read(row.try_get(0)?).map_err(crate::store::StoreError::Backend)?);
-    }
-    Ok(drawn)
 }

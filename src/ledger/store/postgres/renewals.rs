@@ -6,18 +6,13 @@ use super::load::{self, Busy};
 use super::pool::Task;
 use super::trouble::Trouble;
 use super::{steps, subscriptions};
-use crate::domain::AccountNo;
 use crate::store::StoreError;
+use crate::store::maintenance::RENEWALS;
 use crate::store::plans::{AGAIN_MS, Renewed};
-use crate::store::upkeep::RENEWALS;
+use crate::store::queries::jobs;
 use deadpool_postgres::Client;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
-
-const DUE: &str = "SELECT no, account FROM (SELECT no, account FROM subscriptions WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2) d
-    UNION SELECT no, account FROM (SELECT s.no, s.account FROM plans p JOIN subscriptions s ON s.plan = p.no
-      WHERE p.at_once > 1 AND s.version < p.at_once AND s.due_ms IS NOT NULL AND s.period_ms IS NOT NULL
-        AND s.state <> 'paused' AND NOT (s.state = 'past_due' AND s.until_ms IS NULL) LIMIT $2) v";
 
 /// Renews what is due. One that is refused leaves the others alone, and rests for a while.
 #[derive(Debug)]
@@ -27,22 +22,16 @@ impl Task for Renew {
     type Done = Renewed;
 
     async fn attempt(&self, conn: &Client) -> Result<Renewed, Trouble> {
-        let rows = i64::try_from(RENEWALS).unwrap_or(i64::MAX);
-        let find = conn.prepare_cached(DUE).await?;
-        let found = conn.query(&find, &[&self.0.as_millisecond(), &rows]).await?;
-        let mut due = Vec::with_capacity(found.len());
-        for row in &found {
-            due.push((AccountNo(row.try_get(1)?), row.try_get::<_, i64>(0)?));
-        }
+        let mut due = jobs::due_subscriptions(conn, self.0, RENEWALS).await?;
         if due.is_empty() {
             return Ok(Renewed::default());
         }
-        let accounts = due.iter().map(|(account, _)| *account).collect();
+        let accounts = due.iter().map(|(_, account)| *account).collect();
         let locked = load::lock(conn, &accounts, Busy::Skip).await?;
-        due.retain(|(account, _)| locked.money.contains_key(account));
+        due.retain(|(_, account)| locked.money.contains_key(account));
         let mut renewed = Renewed { subscriptions: due.len(), grants: Vec::new() };
         let mut changes = Vec::new();
-        for (_, no) in due {
+        for (no, _) in due {
             renewed.grants.extend(self.one(conn, no, &mut changes).await?);
         }
         keep::announce(conn, &changes, self.0).await?;

@@ -6,13 +6,12 @@
 use super::keep::Change;
 use super::load;
 use super::trouble::Trouble;
-use super::{at, micros, named, plans, recall, steps};
+use super::{at, micros, named, plans, steps};
 use crate::api;
-use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::subscription::{Subscription, Turn};
-use crate::domain::{AccountNo, AccountState, GrantNo, PlanNo};
-use crate::store::plans::{By, OVERDRAFTS, Overdraft, Stored, ahead, number, state_of, without_leases};
-use crate::store::{Refusal, StoreError};
+use crate::domain::{AccountNo, AccountState, PlanNo};
+use crate::store::plans::{By, Stored, ahead, number, state_of};
+use crate::store::{Refusal, StoreError, queries};
 use deadpool_postgres::Client;
 use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
@@ -72,21 +71,6 @@ async fn find(conn: &Client, account: i64) -> Result<Option<Stored>, Trouble> {
     Ok(found.as_ref().map(read).transpose()?)
 }
 
-/// An account's newest subscription, as the admin API shows it.
-pub async fn show(conn: &Client, account: &str) -> Result<api::Subscription, Trouble> {
-    shown(conn, &newest(conn, account).await?).await
-}
-
-/// What an account's newest subscription means for exchanges.
-#[cfg(test)]
-pub async fn contract(
-    conn: &Client,
-    account: &str,
-) -> Result<Option<crate::domain::contract::Contract>, Trouble> {
-    let found = conn.query_one("SELECT contract FROM accounts WHERE id = $1", &[&account]).await?;
-    Ok(crate::store::plans::contract(found.try_get(0)?))
-}
-
 /// Subscribes an account to a plan; the present period's quota is there at once.
 pub async fn subscribe(
     conn: &Client,
@@ -125,7 +109,7 @@ pub async fn subscribe(
     let mut stored = newest(conn, account).await?;
     stored.subscription = subscription;
     steps::advance(conn, &mut stored, now, changes).await?;
-    shown(conn, &stored).await
+    Ok(queries::subscriptions::newest(conn, account).await?)
 }
 
 /// Does what an operator asks, and what is due then.
@@ -145,7 +129,7 @@ pub async fn turn(
     let versions = plans::versions(conn, &stored.subscription).await?;
     stored.turn(turn, &versions.coming().terms, now).map_err(StoreError::from)?;
     steps::advance(conn, &mut stored, now, changes).await?;
-    shown(conn, &stored).await
+    Ok(queries::subscriptions::newest(conn, account).await?)
 }
 
 /// Changes it to another plan, now or with the next period.
@@ -167,7 +151,7 @@ pub async fn change(
     let by = By { plan: Some(&asked.plan), change: id };
     let taken = steps::take(conn, &mut stored, &step, &by, now).await?;
     steps::settle(conn, &mut stored, taken.recall, now, changes).await?;
-    shown(conn, &stored).await
+    Ok(queries::subscriptions::newest(conn, account).await?)
 }
 
 /// Does what is due because the account was closed. It is locked.
@@ -183,22 +167,6 @@ pub async fn account_closed(
         }
         _ => Ok(()),
     }
-}
-
-async fn shown(conn: &Client, stored: &Stored) -> Result<api::Subscription, Trouble> {
-    let sql =
-        "SELECT g.no, g.expires_ms, (g.amount - g.remaining - coalesce((SELECT sum(e.amount) FROM entries e
-          WHERE e.account = g.account AND e.minute >= g.expires_ms / 60000 AND e.kind IN (6, 7)
-            AND e.grant_no = g.no), 0))::bigint
-        FROM grants g WHERE g.subscription = $1 AND g.priority = $2 ORDER BY g.expires_ms DESC LIMIT $3";
-    let find = conn.prepare_cached(sql).await?;
-    let mut overdrafts = Vec::new();
-    for row in conn.query(&find, &[&stored.no, &i64::from(OVERDRAFT_PRIORITY), &OVERDRAFTS]).await? {
-        let (grant, ends_at) = (GrantNo(row.try_get(0)?), at(row.try_get(1)?));
-        overdrafts.push(Overdraft { grant, ends_at, used: micros(&row, 2)? });
-    }
-    let drawn = if overdrafts.is_empty() { Vec::new() } else { recall::drawn(conn, stored.account).await? };
-    Ok(stored.shown(&without_leases(overdrafts, &drawn)))
 }
 
 /// Keeps what may change of it, and when it is to be looked at again.

@@ -1,16 +1,14 @@
-//! Teams: made and listed.
+//! Teams: made.
 
 use super::commands::locked;
-use super::lists::{number, rows};
+use super::named;
 use super::trouble::Trouble;
-use super::{at, named};
 use crate::api;
 use crate::domain::budget::MAX_TEAMS;
 use crate::domain::{AccountState, TeamId};
-use crate::store::{Page, Refusal};
+use crate::store::Refusal;
 use deadpool_postgres::Client;
 use jiff::Timestamp;
-use tokio_postgres::Row;
 
 /// Makes a team.
 pub async fn create(
@@ -37,18 +35,4 @@ pub async fn create(
         return Err(Refusal::TeamExists { account, team }.into());
     }
     Ok(api::Team { id: team, account, name: name.map(Into::into), created_at: now })
-}
-
-/// A page of an account's teams, by identifier.
-pub async fn page(conn: &Client, account: &str, page: &Page) -> Result<api::Teams, Trouble> {
-    let owner = number(conn, account).await?;
-    let after = named(page.after.as_deref().unwrap_or(""));
-    let sql = "SELECT id, name, created_ms FROM teams WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3";
-    let read = |row: &Row| {
-        let (id, name, created_at) = (row.try_get(0)?, row.try_get(1)?, at(row.try_get(2)?));
-        Ok(api::Team { id, account: account.to_owned(), name, created_at })
-    };
-    let mut teams = rows(conn, &[sql], &[&owner, &after, &page.rows()], read).await?;
-    let next = page.cut(&mut teams).map(|last| last.id.clone());
-    Ok(api::Teams { teams, next })
 }

@@ -8,10 +8,9 @@ use super::sheet::LeaseRow;
 use super::trouble::Trouble;
 use crate::domain::{AccountNo, GatewayNo, KeyNo, LeaseState};
 use crate::store::StoreError;
-use crate::store::upkeep::{
-    KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, KEEP_SHADOW_MS, KEEP_UNBOOKED_MS,
-    ROWS,
-};
+use crate::store::dialect::Dialect;
+use crate::store::maintenance::{KEPT, ROWS};
+use crate::store::queries::jobs;
 use deadpool_postgres::Client;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -80,11 +79,7 @@ impl Task for ExpireGrants {
     type Done = usize;
 
     async fn attempt(&self, conn: &Client) -> Result<usize, Trouble> {
-        let sql = "SELECT DISTINCT account FROM (SELECT account FROM grants
-            WHERE expires_ms IS NOT NULL AND remaining > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2) g";
-        let due = conn.query(&conn.prepare_cached(sql).await?, &[&self.0.as_millisecond(), &rows()]).await?;
-        let due =
-            due.iter().map(|row| Ok(AccountNo(row.try_get(0)?))).collect::<Result<BTreeSet<_>, Trouble>>()?;
+        let due = jobs::due_grants(conn, self.0, ROWS).await?;
         if due.is_empty() {
             return Ok(0);
         }
@@ -136,47 +131,10 @@ impl Task for Prune {
 
     async fn attempt(&self, conn: &Client) -> Result<usize, Trouble> {
         let mut gone = 0;
-        for (statement, keep_ms) in [
-            (
-                "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE made_ms < $1 LIMIT $2
-                   FOR UPDATE SKIP LOCKED)",
-                KEEP_ANSWERS_MS,
-            ),
-            (
-                "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made_ms < $1 LIMIT $2
-                   FOR UPDATE SKIP LOCKED)",
-                KEEP_CHANGES_MS,
-            ),
-            (
-                "DELETE FROM shadow WHERE (account, minute, key, rule, code) IN
-                   (SELECT account, minute, key, rule, code FROM shadow WHERE minute < $1::bigint / 60000 LIMIT $2
-                   FOR UPDATE SKIP LOCKED)",
-                KEEP_SHADOW_MS,
-            ),
-            (
-                "DELETE FROM brokers WHERE (gateway, broker) IN (SELECT gateway, broker FROM brokers
-                   WHERE heard_ms < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-                KEEP_ENDED_MS,
-            ),
-            (
-                "DELETE FROM leases WHERE (gateway, key) IN (SELECT gateway, key FROM leases
-                   WHERE state <> 'open' AND changed_ms < $1 AND state = 'ended' AND on_credit = 0 LIMIT $2
-                   FOR UPDATE SKIP LOCKED)",
-                KEEP_ENDED_MS,
-            ),
-            (
-                "DELETE FROM leases WHERE (gateway, key) IN (SELECT gateway, key FROM leases
-                   WHERE state <> 'open' AND changed_ms < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-                KEEP_RECLAIMED_MS,
-            ),
-            (
-                "DELETE FROM unbooked WHERE (gateway, key) IN (SELECT gateway, key FROM unbooked
-                   WHERE last_ms < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-                KEEP_UNBOOKED_MS,
-            ),
-        ] {
-            let before_ms = self.0.as_millisecond().saturating_sub(keep_ms);
-            let deleted = conn.execute(&conn.prepare_cached(statement).await?, &[&before_ms, &rows()]).await?;
+        for kept in &KEPT {
+            let before_ms = self.0.as_millisecond().saturating_sub(kept.keep_ms);
+            let delete = conn.prepare_cached(&kept.delete(Dialect::Postgres)).await?;
+            let deleted = conn.execute(&delete, &[&before_ms, &rows()]).await?;
             gone = gone.max(usize::try_from(deleted).unwrap_or(usize::MAX));
         }
         Ok(gone)

@@ -1,6 +1,6 @@
 //! Accounts, and who pays by which credential.
 
-use super::{credits, maybe_time};
+use super::maybe_time;
 use crate::domain::{Account, AccountId, AccountNo, AccountState, Books, Key, KeyId, KeyNo, TeamNo};
 use crate::store::plans::{contract, products};
 use crate::store::{Refusal, StoreError};
@@ -121,29 +121,6 @@ pub fn keep_sums(conn: &Connection, account: &Account) -> Result<(), StoreError>
         account.tight,
     ])?;
     Ok(())
-}
-
-/// An account's balance; grants that have expired but were not taken out yet count as expired.
-pub fn balance(conn: &Connection, id: &str, now: jiff::Timestamp) -> Result<crate::api::Balance, StoreError> {
-    let account = by_id(conn, id)?;
-    let lapsed = conn.query_row(
-        "SELECT coalesce(sum(remaining), 0) AS lapsed FROM grants
-         WHERE account = ?1 AND remaining > 0 AND expires_ms <= ?2",
-        params![account.no.0, now.as_millisecond()],
-        |row| credits(row, "lapsed"),
-    )?;
-    let Books { available, held, spent, expired, owed, granted } = account.books;
-    Ok(crate::api::Balance {
-        account: account.id.to_string(),
-        state: account.state,
-        available: available.less(lapsed),
-        held,
-        spent,
-        expired: expired.saturating_add(lapsed),
-        owed,
-        granted,
-        unit: crate::api::UNIT.to_owned(),
-    })
 }
 
 fn sql(parts: &[&str]) -> String {

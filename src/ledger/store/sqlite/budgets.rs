@@ -1,14 +1,12 @@
 //! Budgets: loaded for a key, kept when they moved, set and taken away by operators.
 
-use super::{accounts, leases, lists};
+use super::{accounts, leases};
 use crate::api;
 use crate::domain::budget::MAX_BUDGETS;
 use crate::domain::{Account, AccountNo, AccountState, Budget, GatewayNo, Key, KeyNo, Scope, TeamNo};
-use crate::store::budgets::{
-    COLUMNS, Level, StoredBudget, behind, goes_with, is_tighter, no_budget, no_target, page,
-};
+use crate::store::budgets::{COLUMNS, Level, StoredBudget, goes_with, is_tighter, no_budget, no_target};
 use crate::store::command::{NewBudget, Whose};
-use crate::store::{Page, Refusal, StoreError};
+use crate::store::{Refusal, StoreError};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -41,7 +39,8 @@ pub fn of_key(conn: &Connection, account: &Account, key: &Key) -> Result<Vec<Bud
     ]
     .concat();
     let given = params![account.no.0, key.team.map_or(0, |team| team.0), key.no.0];
-    let found = lists::rows(conn, &sql, given, stored)?;
+    let mut find = conn.prepare_cached(&sql)?;
+    let found = find.query_map(given, stored)?.collect::<Result<Vec<_>, _>>()?;
     found.iter().map(StoredBudget::read).collect()
 }
 
@@ -90,23 +89,13 @@ fn levels(
         let team = row.get::<_, Option<i64>>(11)?.map(TeamNo);
         Ok((stored(row)?, row.get(10)?, team, row.get(12)?))
     };
-    let found = lists::rows(conn, &sql, params![account.0, scope, target, most], read)?;
+    let mut find = conn.prepare_cached(&sql)?;
+    let found =
+        find.query_map(params![account.0, scope, target, most], read)?.collect::<Result<Vec<_>, _>>()?;
     let level = |(stored, target, team, created_ms): (StoredBudget, _, _, _)| {
         Ok(Level { budget: stored.read()?, target, team, created_ms })
     };
     found.into_iter().map(level).collect()
-}
-
-/// A page of an account's budgets.
-pub fn list(
-    conn: &Connection,
-    account: &str,
-    wanted: &Page,
-    now: Timestamp,
-) -> Result<api::Budgets, StoreError> {
-    let owner = accounts::by_id(conn, account)?;
-    let found = levels(conn, owner.no, &behind(wanted.after.as_deref())?, wanted.rows())?;
-    Ok(page(account, found, wanted, now))
 }
 
 /// What a name means in an account, and the team of a key.

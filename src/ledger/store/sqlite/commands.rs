@@ -1,6 +1,6 @@
 //! The admin API's writes, each with the memory of its first answer.
 
-use super::{Work, accounts, at, budgets, leases, lists, money, plans, subscriptions, teams};
+use super::{Work, accounts, at, budgets, done, leases, money, plans, subscriptions, teams};
 use crate::api;
 use crate::domain::account::Turn;
 use crate::domain::grant::MAX_LIVE_GRANTS;
@@ -8,7 +8,7 @@ use crate::domain::{AccountId, AccountState, GatewayNo, Grant, GrantId, GrantNo,
 use crate::store::budgets::no_target;
 use crate::store::command::{Answer, Command, Credential, Done, Memo, NewKey, future};
 use crate::store::plans::stored_products;
-use crate::store::{Refusal, StoreError};
+use crate::store::{Refusal, StoreError, queries};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -127,7 +127,7 @@ fn turn_account(conn: &Connection, id: &str, turn: Turn, now: Timestamp) -> Resu
     if state == AccountState::Closed {
         subscriptions::account_closed(conn, account.no, now)?;
     }
-    lists::account(conn, id)
+    done(queries::accounts::one(conn, id))
 }
 
 fn create_key(conn: &Connection, key: NewKey, now: Timestamp) -> Result<api::Key, StoreError> {
@@ -184,7 +184,7 @@ fn create_key(conn: &Connection, key: NewKey, now: Timestamp) -> Result<api::Key
 }
 
 fn revoke_key(conn: &Connection, id: &str, now: Timestamp) -> Result<api::Key, StoreError> {
-    let key = lists::key(conn, id, now)?;
+    let key = done(queries::keys::one(conn, id, now))?;
     let revoked = conn
         .prepare_cached("UPDATE keys SET revoked = 1 WHERE id = ?1 AND revoked = 0 RETURNING no, account")?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -236,7 +236,7 @@ pub fn give(
     purse.issue(Grant { no, ..grant.clone() })?;
     purse.account.tight = false;
     money::keep_purse(conn, &before, &purse, now)?;
-    lists::grant(conn, id.as_str())
+    done(queries::grants::one(conn, id.as_str()))
 }
 
 fn recall(conn: &Connection, gateway: Option<&str>, now: Timestamp) -> Result<api::RecallAnswer, StoreError> {

@@ -2,12 +2,17 @@
 
 use super::migrate::{STEPS, migrate};
 use super::open::connect;
-use super::{Work, audit, upkeep};
+use super::{Work, done, upkeep};
 use crate::api::Audit;
-use crate::store::copy::{Content, Contents, CopyError, Kind, Row, TABLES, Table, Value};
+use crate::store::copy::{Content, Contents, CopyError, Row};
+use crate::store::dialect::Dialect;
+use crate::store::queries;
+use crate::store::record::{Kind, Table};
+use crate::store::rows::TABLES;
+use crate::store::value::Value;
 use crate::store::{OpenError, StoreError};
 use jiff::Timestamp;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 use std::path::Path;
 use std::sync::atomic::AtomicI64;
@@ -100,7 +105,7 @@ fn schema(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 
 /// Recomputes every balance.
 pub fn audit(conn: &Connection) -> Result<Audit, StoreError> {
-    audit::audit(conn)
+    done(queries::audit::audit(conn))
 }
 
 /// How many rows a table has.
@@ -123,8 +128,8 @@ pub fn each(
     let (mut chunk, mut bytes) = (Vec::new(), 0_usize);
     while let Some(row) = rows.next()? {
         let mut values = Row::with_capacity(table.columns.len());
-        for (n, (_, kind)) in table.columns.iter().enumerate() {
-            let value = value(row.get_ref(n)?, *kind)?;
+        for (n, column) in table.columns.iter().enumerate() {
+            let value = value(row.get_ref(n)?, column.kind)?;
             bytes = bytes.saturating_add(value.bytes());
             values.push(value);
         }
@@ -153,7 +158,7 @@ fn value(found: ValueRef<'_>, kind: Kind) -> Result<Value, StoreError> {
 /// What all tables hold.
 pub fn contents(conn: &Connection) -> Result<Contents, CopyError> {
     let mut contents = Contents::new();
-    for table in &TABLES {
+    for table in TABLES {
         let mut content = Content::default();
         each(conn, table, crate::store::copy::CHUNK, |rows| {
             content.add_all(&rows);
@@ -180,19 +185,9 @@ pub fn write(conn: &Connection, table: &Table, rows: &[Row]) -> Result<(), Store
     let sql = format!("INSERT INTO {} ({}) VALUES ({places})", table.name, table.names());
     let mut statement = conn.prepare_cached(&sql)?;
     for row in rows {
-        statement.execute(params_from_iter(row.iter().map(bound)))?;
+        statement.execute(params_from_iter(row))?;
     }
     Ok(())
-}
-
-fn bound(value: &Value) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(match value {
-        Value::Nothing => ValueRef::Null,
-        Value::Number(number) => ValueRef::Integer(*number),
-        Value::Flag(flag) => ValueRef::Integer(i64::from(*flag)),
-        Value::Text(text) => ValueRef::Text(text.as_bytes()),
-        Value::Bytes(bytes) => ValueRef::Blob(bytes),
-    })
 }
 
 /// Ends writing.
@@ -202,8 +197,7 @@ pub fn finish(conn: &Connection) -> Result<(), StoreError> {
 
 /// The number of the newest change.
 pub fn newest(conn: &Connection) -> Result<i64, StoreError> {
-    let sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'";
-    Ok(conn.query_row(sql, [], |row| row.get(0))?)
+    Ok(conn.query_row(Dialect::Sqlite.newest_change(), [], |row| row.get(0))?)
 }
 
 /// Sets the number of the newest change.

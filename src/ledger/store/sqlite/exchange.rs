@@ -1,7 +1,7 @@
 //! One message from a gateway: all its entries and its usage, together or not at all. An entry that can't be booked
 //! is decided before anything of it is written, so it leaves no trace and the others are booked.
 
-use super::{Work, accounts, beat, budgets, leases, minute, money};
+use super::{Work, accounts, budgets, leases, minute, money};
 use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::unbooked::Unbooked;
@@ -36,16 +36,9 @@ pub fn exchange(
         usage_seq = Some(seq);
         booked = new;
     }
-    let mut seen = None;
-    let mut changes = Vec::new();
-    if let Some(since) = request.seen {
-        brisk |= beat::is_brisk(work.conn, gateway)?;
-        let news = beat::news(work.conn, gateway, since, now)?;
-        seen = Some(news.seen);
-        changes = news.changes;
-    }
     let beat_ms = beat_ms(brisk);
-    let response = ExchangeResponse { protocol: VERSION, seen, beat_ms, entries, changes, usage_seq };
+    let response =
+        ExchangeResponse { protocol: VERSION, seen: None, beat_ms, entries, changes: Vec::new(), usage_seq };
     Ok(Exchanged { response, booked, unbooked })
 }
 

@@ -5,18 +5,17 @@ use super::fault::Fault;
 use super::open::{Premises, unopened};
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{
-    Work, accounts, audit, budgets, commands, exchange, lists, plans, renewals, shadow, subscriptions, teams,
-    upkeep,
-};
+use super::{Work, commands, done, exchange, renewals, upkeep};
 use crate::api;
 use crate::metrics::Metrics;
+use crate::store::maintenance::ROWS;
 use crate::store::plans::Renewed;
-use crate::store::upkeep::ROWS;
-use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, ShadowQuery, StoreError, UsageQuery};
+use crate::store::queries::{audit, news};
+use crate::store::{Answer, Command, Exchanged, Memo, OpenError, StoreError};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::ExchangeRequest;
 use jiff::Timestamp;
+use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -86,92 +85,30 @@ impl Sqlite {
         ttl_ms: u64,
     ) -> Result<Exchanged, StoreError> {
         let weight = crate::store::weight(&request);
-        self.writer.run(weight, move |work| exchange::exchange(work, &request, now, ttl_ms)).await
+        let heartbeat = request.seen.map(|seen| (request.gateway.clone(), seen));
+        let exchange = move |work: &Work<'_>| exchange::exchange(work, &request, now, ttl_ms);
+        let mut exchanged = self.writer.run(weight, exchange).await?;
+        if let Some((gateway, since)) = heartbeat {
+            let heard = self.read(move |conn| done(news::since(conn, &gateway, since, now))).await?;
+            exchanged.hear(heard);
+        }
+        Ok(exchanged)
     }
 
     pub async fn execute(&self, command: Command, memo: Memo, now: Timestamp) -> Result<Answer, StoreError> {
         self.writer.run(1, move |work| commands::execute(work, command, &memo, now)).await
     }
 
-    pub async fn account(&self, id: String) -> Result<api::Account, StoreError> {
-        self.readers.run(move |conn| lists::account(conn, &id)).await
-    }
-
-    pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        self.readers.run(move |conn| lists::accounts_page(conn, &page)).await
-    }
-
-    pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
-        self.readers.run(move |conn| lists::keys_page(conn, &account, &page, now)).await
-    }
-
-    pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
-        self.readers.run(move |conn| teams::page(conn, &account, &page)).await
-    }
-
-    pub async fn budgets(
+    /// Reads something from one snapshot.
+    pub async fn read<T: Send + 'static>(
         &self,
-        account: String,
-        page: Page,
-        now: Timestamp,
-    ) -> Result<api::Budgets, StoreError> {
-        self.readers.run(move |conn| budgets::list(conn, &account, &page, now)).await
-    }
-
-    pub async fn grants(
-        &self,
-        account: String,
-        page: Page,
-        now: Timestamp,
-    ) -> Result<api::Grants, StoreError> {
-        self.readers.run(move |conn| lists::grants_page(conn, &account, &page, now)).await
-    }
-
-    pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
-        self.readers.run(move |conn| accounts::balance(conn, &account, now)).await
-    }
-
-    pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
-        self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
-    }
-
-    pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
-        self.readers.run(move |conn| shadow::list(conn, &query)).await
-    }
-
-    #[cfg(test)]
-    pub async fn contract_of(
-        &self,
-        account: String,
-    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
-        self.readers.run(move |conn| Ok(accounts::by_id(conn, &account)?.contract)).await
-    }
-
-    pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
-        self.readers.run(move |conn| plans::plan(conn, &name)).await
-    }
-
-    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
-        self.readers.run(move |conn| plans::page(conn, &page)).await
-    }
-
-    pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
-        self.readers.run(move |conn| subscriptions::show(conn, &account)).await
-    }
-
-    pub async fn leases(
-        &self,
-        gateway: Option<String>,
-    ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-        self.readers.run(move |conn| lists::leases(conn, gateway.as_deref())).await
-    }
-
-    pub async fn at_risk(&self) -> Result<(i64, Credits), StoreError> {
-        self.readers.run(lists::at_risk).await
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.run(read).await
     }
 
     pub async fn audit(&self) -> Result<api::Audit, StoreError> {
-        self.readers.run(audit::audit).await
+        self.read(|conn| done(audit::audit(conn))).await
     }
 
     pub async fn reclaim(&self, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
@@ -213,7 +150,7 @@ impl Sqlite {
     #[cfg(test)]
     pub async fn set_contract(&self, account: String, json: Option<String>) {
         let set = move |work: &Work<'_>| {
-            let owner = accounts::by_id(work.conn, &account)?;
+            let owner = super::accounts::by_id(work.conn, &account)?;
             let sql = "UPDATE accounts SET contract = ?2 WHERE no = ?1";
             work.conn.execute(sql, rusqlite::params![owner.no.0, json])?;
             let all = (crate::domain::KeyNo(0), crate::domain::GatewayNo(0));

@@ -1,7 +1,7 @@
 //! Leases, one row per key and gateway.
 
 use super::{Work, count};
-use crate::domain::{AccountNo, Draw, GatewayNo, KeyNo, Lease, LeaseState, Scope};
+use crate::domain::{AccountNo, GatewayNo, KeyNo, Lease, LeaseState, Scope};
 use crate::store::{StoreError, draws};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -151,17 +151,6 @@ pub fn recall(conn: &Connection, account: AccountNo) -> Result<(), StoreError> {
 pub fn is_recalled(conn: &Connection, account: AccountNo) -> Result<bool, StoreError> {
     let find = "SELECT EXISTS (SELECT 1 FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open' AND recall = 1)";
     Ok(conn.prepare_cached(find)?.query_row([account.0], |row| row.get(0))?)
-}
-
-/// What an account's leases have drawn, and neither spent nor given back.
-pub fn drawn(conn: &Connection, account: AccountNo) -> Result<Vec<Draw>, StoreError> {
-    let mut find = conn.prepare_cached("SELECT draws FROM leases WHERE account = ?1 AND escrow > 0")?;
-    let texts = find.query_map([account.0], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-    let mut drawn = Vec::new();
-    for text in texts {
-        drawn.extend(draws::read(&text).map_err(StoreError::Backend)?);
-    }
-    Ok(drawn)
 }
 
 /// Which other holders could hand something back.

@@ -4,8 +4,6 @@
 //! committed survives a crash; both are read back at the start. After a fault nothing is written.
 
 mod accounts;
-mod audit;
-mod beat;
 mod budgets;
 mod check;
 mod commands;
@@ -14,14 +12,13 @@ mod exchange;
 mod fault;
 mod handle;
 mod leases;
-mod lists;
 pub(super) mod migrate;
 mod money;
 pub(super) mod open;
 mod plans;
+mod reader;
 mod readers;
 mod renewals;
-mod shadow;
 mod steps;
 mod subscriptions;
 mod teams;
@@ -29,6 +26,7 @@ mod upkeep;
 mod writer;
 
 pub(super) use handle::Sqlite;
+pub(super) use reader::done;
 
 use super::{at, minute};
 use faregate_protocol::Credits;

@@ -1,23 +1,14 @@
 //! Plans and their versions.
 
-use super::{count, lists};
+use super::{count, done};
 use crate::api;
 use crate::domain::PlanNo;
 use crate::domain::plan::{Changes, MAX_PLANS, MAX_VERSIONS, PlanName, Terms, Version, Versions};
 use crate::domain::subscription::Subscription;
-use crate::store::plans::{StoredTerms, number, shown};
-use crate::store::{Page, Refusal, StoreError};
+use crate::store::plans::{StoredTerms, number};
+use crate::store::{Refusal, StoreError, queries};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
-const PLAN: &str =
-    "SELECT p.name, v.* FROM plans p JOIN plan_versions v ON v.plan = p.no AND v.version = p.version ";
-
-type Found = (String, i64, i64, StoredTerms);
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
-    Ok((row.get("name")?, row.get("version")?, row.get("made_ms")?, terms(row)?))
-}
 
 fn terms(row: &Row<'_>) -> rusqlite::Result<StoredTerms> {
     Ok(StoredTerms {
@@ -36,27 +27,6 @@ fn terms(row: &Row<'_>) -> rusqlite::Result<StoredTerms> {
         remainder: row.get("remainder")?,
         warn_below: row.get("warn_below")?,
     })
-}
-
-fn show((name, version, made_ms, terms): Found) -> Result<api::Plan, StoreError> {
-    Ok(shown(name, version, &terms.read()?, made_ms))
-}
-
-/// A plan's newest version.
-pub fn plan(conn: &Connection, name: &str) -> Result<api::Plan, StoreError> {
-    let sql = [PLAN, "WHERE p.name = ?1"].concat();
-    let found = conn.prepare_cached(&sql)?.query_row([name], read).optional()?;
-    show(found.ok_or_else(|| missing(name))?)
-}
-
-/// A page of the plans, by name.
-pub fn page(conn: &Connection, page: &Page) -> Result<api::Plans, StoreError> {
-    let sql = [PLAN, "WHERE p.name > ?1 ORDER BY p.name LIMIT ?2"].concat();
-    let after = page.after.as_deref().unwrap_or("");
-    let found = lists::rows(conn, &sql, params![after, page.rows()], read)?;
-    let mut plans = found.into_iter().map(show).collect::<Result<Vec<_>, _>>()?;
-    let next = page.cut(&mut plans).map(|last| last.name.clone());
-    Ok(api::Plans { plans, next })
 }
 
 /// Makes a plan.
@@ -79,7 +49,7 @@ pub fn create(
         return Err(Refusal::PlanExists(name.to_string()).into());
     }
     add(conn, PlanNo(conn.last_insert_rowid()), 1, terms, now)?;
-    plan(conn, name.as_str())
+    done(queries::plans::one(conn, name.as_str()))
 }
 
 /// Makes another version of a plan.
@@ -100,7 +70,7 @@ pub fn change(
         "UPDATE plans SET version = ?2, at_once = CASE WHEN ?3 THEN ?2 ELSE at_once END WHERE no = ?1",
     )?
     .execute(params![no.0, version, at_once])?;
-    plan(conn, name)
+    done(queries::plans::one(conn, name))
 }
 
 fn add(conn: &Connection, no: PlanNo, version: u32, terms: &Terms, now: Timestamp) -> Result<(), StoreError> {

@@ -1,12 +1,11 @@
 //! Subscriptions: made, turned and changed by operators.
 
-use super::{accounts, at, leases, maybe_time, plans, steps, time};
+use super::{accounts, at, done, maybe_time, plans, steps, time};
 use crate::api;
-use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::subscription::{Subscription, Turn};
-use crate::domain::{AccountNo, AccountState, GrantNo, PlanNo};
-use crate::store::plans::{By, OVERDRAFTS, Overdraft, Stored, ahead, number, state_of, without_leases};
-use crate::store::{Refusal, StoreError};
+use crate::domain::{AccountNo, AccountState, PlanNo};
+use crate::store::plans::{By, Stored, ahead, number, state_of};
+use crate::store::{Refusal, StoreError, queries};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -58,11 +57,6 @@ pub fn by_no(conn: &Connection, no: i64) -> Result<Stored, StoreError> {
     Ok(conn.prepare_cached(&sql)?.query_row([no], read)?)
 }
 
-/// An account's newest subscription, as the admin API shows it.
-pub fn show(conn: &Connection, account: &str) -> Result<api::Subscription, StoreError> {
-    shown(conn, &newest(conn, account)?)
-}
-
 /// Subscribes an account to a plan; the present period's quota is there at once.
 pub fn subscribe(
     conn: &Connection,
@@ -99,7 +93,7 @@ pub fn subscribe(
     let mut stored = newest(conn, account)?;
     stored.subscription = subscription;
     steps::advance(conn, &mut stored, now)?;
-    shown(conn, &stored)
+    done(queries::subscriptions::newest(conn, account))
 }
 
 /// Does what an operator asks, and what is due then.
@@ -117,7 +111,7 @@ pub fn turn(
     let versions = plans::versions(conn, &stored.subscription)?;
     stored.turn(turn, &versions.coming().terms, now)?;
     steps::advance(conn, &mut stored, now)?;
-    shown(conn, &stored)
+    done(queries::subscriptions::newest(conn, account))
 }
 
 /// Changes it to another plan, now or with the next period.
@@ -136,7 +130,7 @@ pub fn change(
     let by = By { plan: Some(&asked.plan), change: id };
     let taken = steps::take(conn, &mut stored, &step, &by, now)?;
     steps::settle(conn, &mut stored, taken.recall, now)?;
-    shown(conn, &stored)
+    done(queries::subscriptions::newest(conn, account))
 }
 
 /// Does what is due because the account was closed.
@@ -147,26 +141,6 @@ pub fn account_closed(conn: &Connection, account: AccountNo, now: Timestamp) -> 
         }
         _ => Ok(()),
     }
-}
-
-fn shown(conn: &Connection, stored: &Stored) -> Result<api::Subscription, StoreError> {
-    let overdrafts: Vec<Overdraft> = conn
-        .prepare_cached(
-            "SELECT g.no, g.expires_ms, g.amount - g.remaining - coalesce((SELECT sum(e.amount) FROM entries e
-               WHERE e.account = g.account AND e.minute >= g.expires_ms / 60000 AND e.kind IN (6, 7)
-                 AND e.grant_no = g.no), 0) AS used
-             FROM grants g WHERE g.subscription = ?1 AND g.priority = ?2 ORDER BY g.expires_ms DESC LIMIT ?3",
-        )?
-        .query_map(params![stored.no, OVERDRAFT_PRIORITY, OVERDRAFTS], |row| {
-            Ok(Overdraft {
-                grant: GrantNo(row.get("no")?),
-                ends_at: time(row, "expires_ms")?,
-                used: super::credits(row, "used")?,
-            })
-        })?
-        .collect::<Result<_, _>>()?;
-    let drawn = if overdrafts.is_empty() { Vec::new() } else { leases::drawn(conn, stored.account)? };
-    Ok(stored.shown(&without_leases(overdrafts, &drawn)))
 }
 
 /// Keeps what may change of it, and when it is to be looked at again.

@@ -1,12 +1,12 @@
-//! Teams: made and listed.
+//! Teams: made.
 
-use super::{accounts, lists, time};
+use super::accounts;
 use crate::api;
 use crate::domain::budget::MAX_TEAMS;
 use crate::domain::{AccountState, TeamId};
-use crate::store::{Page, Refusal, StoreError};
+use crate::store::{Refusal, StoreError};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 /// Makes a team.
 pub fn create(
@@ -36,18 +36,4 @@ pub fn create(
         return Err(Refusal::TeamExists { account, team }.into());
     }
     Ok(api::Team { id: team, account, name, created_at: now })
-}
-
-/// A page of an account's teams, by identifier.
-pub fn page(conn: &Connection, account: &str, page: &Page) -> Result<api::Teams, StoreError> {
-    let owner = accounts::by_id(conn, account)?;
-    let sql = "SELECT id, name, created_ms FROM teams WHERE account = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-    let given = params![owner.no.0, page.after.as_deref().unwrap_or(""), page.rows()];
-    let read = |row: &Row<'_>| {
-        let (id, name) = (row.get(0)?, row.get(1)?);
-        Ok(api::Team { id, account: account.to_owned(), name, created_at: time(row, "created_ms")? })
-    };
-    let mut teams = lists::rows(conn, sql, given, read)?;
-    let next = page.cut(&mut teams).map(|last| last.id.clone());
-    Ok(api::Teams { teams, next })
 }

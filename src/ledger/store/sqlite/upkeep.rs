@@ -1,13 +1,12 @@
 //! What the ledger does without being asked. Each call does a bounded amount of work and tells how
 //! much that was, so that the caller can come again.
 
-use super::{Work, accounts, budgets, leases, money};
-use crate::domain::{AccountNo, BookError, GatewayNo, KeyNo, Payer, Purse};
+use super::{Work, accounts, budgets, done, leases, money};
+use crate::domain::{BookError, GatewayNo, KeyNo, Payer, Purse};
 use crate::store::StoreError;
-use crate::store::upkeep::{
-    KEEP_ANSWERS_MS, KEEP_CHANGES_MS, KEEP_ENDED_MS, KEEP_RECLAIMED_MS, KEEP_SHADOW_MS, KEEP_UNBOOKED_MS,
-    ROWS,
-};
+use crate::store::dialect::Dialect;
+use crate::store::maintenance::{KEPT, ROWS};
+use crate::store::queries::jobs;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use rusqlite::params;
@@ -60,19 +59,14 @@ pub fn take_back(
 
 /// Takes out what remains of grants whose time is over.
 pub fn expire_grants(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
-    let mut find = work.conn.prepare_cached(
-        "SELECT DISTINCT account FROM (SELECT account FROM grants
-           WHERE expires_ms IS NOT NULL AND remaining > 0 AND expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2)",
-    )?;
-    let lapsed: Vec<i64> =
-        find.query_map(params![now.as_millisecond(), rows()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let lapsed = done(jobs::due_grants(work.conn, now, ROWS))?;
     let mut expired = 0;
     for account in &lapsed {
-        match money::expire(work.conn, AccountNo(*account), now) {
+        match money::expire(work.conn, *account, now) {
             Ok(()) => expired += 1,
             // Decided before anything was written.
             Err(StoreError::Refused(why)) => {
-                tracing::error!(account, %why, "an account's grants can't expire; those of others do");
+                tracing::error!(account = account.0, %why, "an account's grants can't expire; those of others do");
             }
             Err(error) => return Err(error),
         }
@@ -82,61 +76,21 @@ pub fn expire_grants(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreErro
 
 /// Lets gateways know of keys whose time is over.
 pub fn expire_keys(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
-    let mut find = work.conn.prepare_cached(
-        "SELECT no, account FROM keys WHERE expires_ms IS NOT NULL AND expiry_told = 0 AND expires_ms <= ?1 LIMIT ?2",
-    )?;
-    let lapsed: Vec<(i64, i64)> = find
-        .query_map(params![now.as_millisecond(), rows()], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
+    let lapsed = done(jobs::due_keys(work.conn, now, ROWS))?;
     for (key, account) in &lapsed {
-        work.conn.prepare_cached("UPDATE keys SET expiry_told = 1 WHERE no = ?1")?.execute([key])?;
-        leases::announce(work.conn, AccountNo(*account), KeyNo(*key), GatewayNo(0), now)?;
+        work.conn.prepare_cached("UPDATE keys SET expiry_told = 1 WHERE no = ?1")?.execute([key.0])?;
+        leases::announce(work.conn, *account, *key, GatewayNo(0), now)?;
     }
     Ok(lapsed.len())
 }
 
 /// Deletes what has served its time.
 pub fn prune(work: &Work<'_>, now: Timestamp) -> Result<usize, StoreError> {
-    let now_ms = now.as_millisecond();
     let mut gone = 0;
-    for (statement, keep_ms) in [
-        (
-            "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE made_ms < ?1 LIMIT ?2)",
-            KEEP_ANSWERS_MS,
-        ),
-        (
-            "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made_ms < ?1 LIMIT ?2)",
-            KEEP_CHANGES_MS,
-        ),
-        (
-            "DELETE FROM shadow WHERE (account, minute, key, rule, code) IN
-               (SELECT account, minute, key, rule, code FROM shadow WHERE minute < ?1 / 60000 LIMIT ?2)",
-            KEEP_SHADOW_MS,
-        ),
-        (
-            "DELETE FROM brokers WHERE (gateway, broker) IN
-               (SELECT gateway, broker FROM brokers WHERE heard_ms < ?1 LIMIT ?2)",
-            KEEP_ENDED_MS,
-        ),
-        (
-            "DELETE FROM leases WHERE (gateway, key) IN (SELECT gateway, key FROM leases
-               WHERE state <> 'open' AND changed_ms < ?1 AND state = 'ended' AND on_credit = 0 LIMIT ?2)",
-            KEEP_ENDED_MS,
-        ),
-        (
-            "DELETE FROM leases WHERE (gateway, key) IN (SELECT gateway, key FROM leases
-               WHERE state <> 'open' AND changed_ms < ?1 LIMIT ?2)",
-            KEEP_RECLAIMED_MS,
-        ),
-        (
-            "DELETE FROM unbooked WHERE (gateway, key) IN
-               (SELECT gateway, key FROM unbooked WHERE last_ms < ?1 LIMIT ?2)",
-            KEEP_UNBOOKED_MS,
-        ),
-    ] {
-        let before_ms = now_ms.saturating_sub(keep_ms);
-        let deleted = work.conn.prepare_cached(statement)?.execute(params![before_ms, rows()])?;
-        gone = gone.max(deleted);
+    for kept in &KEPT {
+        let before_ms = now.as_millisecond().saturating_sub(kept.keep_ms);
+        let mut delete = work.conn.prepare_cached(&kept.delete(Dialect::Sqlite))?;
+        gone = gone.max(delete.execute(params![before_ms, rows()])?);
     }
     Ok(gone)
 }

@@ -9,6 +9,7 @@ use crate::domain::AccountId;
 use crate::store::contract::budgets::keeps_the_rest;
 use crate::store::contract::{World, asking, credits, memo, report};
 use crate::store::postgres::testing::Server;
+use crate::store::rows::TABLES;
 use crate::store::sqlite::copy as sqlite;
 use crate::store::{Command, Store, Whose};
 use faregate_protocol::RefusalCode;
