@@ -17,6 +17,7 @@ mod descriptors;
 pub mod domain;
 pub mod http;
 pub mod jobs;
+mod log_limit;
 pub mod metrics;
 pub mod secret;
 pub mod serve;

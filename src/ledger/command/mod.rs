@@ -6,10 +6,12 @@
 pub mod accounts;
 pub mod admin;
 pub mod budgets;
+pub mod chores;
 pub mod exchange;
 pub mod expiry;
 pub mod grants;
 pub mod keys;
+pub mod news;
 pub mod plans;
 pub mod purse;
 pub mod recall;

@@ -4,6 +4,7 @@
 //! written is there at once, and for good, when it has committed, or not at all.
 
 use super::StoreError;
+use super::maintenance::Kept;
 use super::record::{Parts, Record, Role, Table};
 use super::rows::ChangeRow;
 use crate::domain::{AccountNo, GatewayNo, GrantNo};
@@ -102,8 +103,20 @@ pub trait Transaction: Finder {
     /// order of their numbers.
     fn announce(&mut self, changes: &[ChangeRow]) -> impl Future<Output = Result<(), TxError>> + Send;
 
+    /// Does what no operation decides on.
+    fn tend(&mut self, chore: Chore) -> impl Future<Output = Result<(), TxError>> + Send;
+
     /// Makes all of it last.
     fn commit(self) -> impl Future<Output = Result<(), TxError>> + Send;
+}
+
+/// What a ledger does for its database.
+#[derive(Clone, Copy, Debug)]
+pub enum Chore {
+    /// Deletes up to [`ROWS`](super::maintenance::ROWS) rows that have served since before this time (ms).
+    Prune(&'static Kept, i64),
+    /// Writes this time (ms), to find out whether writing works.
+    Probe(i64),
 }
 
 /// Begins transactions.

@@ -4,7 +4,7 @@
 //! engine may find them as well; drafts sort them out.
 
 use super::StoreError;
-use super::engine::{Busy, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use super::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
@@ -234,6 +234,10 @@ impl Transaction for Access<'_> {
             let seq = newest.saturating_add(1);
             tables.changes.insert((seq,), ChangeRow { seq, ..change.clone() });
         }
+        Ok(())
+    }
+
+    async fn tend(&mut self, _: Chore) -> Result<(), TxError> {
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 
 use super::StoreError;
 use super::draft::{Draft, Stop};
-use super::engine::{Busy, Engine, TxError};
+use super::engine::{Busy, Engine, Finder, TxError};
+use crate::domain::time::at;
 use jiff::Timestamp;
 use std::future::Future;
 use std::pin::pin;
@@ -43,7 +44,7 @@ impl<O: Operation> Task<O> {
     /// One that isn't decided yet. Times are kept in milliseconds, so that what is answered first is what a later read
     /// says.
     pub fn new(operation: O, now: Timestamp) -> Self {
-        Self { operation, now: super::at(now.as_millisecond()), outcome: None }
+        Self { operation, now: at(now.as_millisecond()), outcome: None }
     }
 
     /// What came of it.
@@ -96,6 +97,23 @@ pub async fn attempt<E: Engine>(engine: &E, busy: Busy, works: &mut [&mut dyn Wo
     }
     draft.write(&mut tx).await?;
     tx.commit().await
+}
+
+/// Shows something of one snapshot, in which nothing changes.
+pub async fn look<T>(
+    finder: &mut impl Finder,
+    show: impl Fn(&mut Draft) -> Result<T, Stop>,
+) -> Result<T, StoreError> {
+    let mut draft = Draft::new(true);
+    for _ in 0..ROUNDS {
+        match show(&mut draft) {
+            Ok(shown) => return Ok(shown),
+            Err(Stop::Missing) => drop(draft.load(finder).await.map_err(TxError::into_inner)?),
+            Err(Stop::Refused(refusal)) => return Err(refusal.into()),
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    Err(StoreError::Backend("a look has asked for too much".into()))
 }
 
 /// Does one operation in a transaction of its own.

@@ -323,12 +323,15 @@ impl Queue {
     }
 
     async fn commit<E: Engine>(&self, engine: &E, batch: &mut [Job]) -> Result<(), TxError> {
-        let outcome = self.tries(engine, batch).await;
+        let mut works: Vec<&mut dyn Work> = batch.iter_mut().flat_map(|job| job.group.works()).collect();
+        let outcome = persist(engine, Busy::Wait, &mut works, &self.metrics).await;
         let error = match outcome {
             Ok(()) => return Ok(()),
             Err(TxError::Value(_)) if batch.len() > 1 => {
                 for job in batch {
-                    if let Err(error) = self.tries(engine, std::slice::from_mut(job)).await {
+                    if let Err(error) =
+                        persist(engine, Busy::Wait, &mut job.group.works(), &self.metrics).await
+                    {
                         fail(std::slice::from_mut(job), &error);
                     }
                 }
@@ -340,19 +343,24 @@ impl Queue {
         // One that asked for what can't be written is at fault itself.
         if let TxError::Value(_) = error { Ok(()) } else { Err(error) }
     }
+}
 
-    async fn tries<E: Engine>(&self, engine: &E, batch: &mut [Job]) -> Result<(), TxError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let mut works: Vec<&mut dyn Work> = batch.iter_mut().flat_map(|job| job.group.works()).collect();
-            match attempt(engine, Busy::Wait, &mut works).await {
-                Err(TxError::Again(_)) if tried < ATTEMPTS => {
-                    self.metrics.transaction_retries.inc();
-                    tokio::time::sleep(rest(tried)).await;
-                }
-                outcome => return outcome,
+/// Decides works in one transaction and commits it; tries again when others were in the way.
+pub async fn persist<E: Engine>(
+    engine: &E,
+    busy: Busy,
+    works: &mut [&mut dyn Work],
+    metrics: &Metrics,
+) -> Result<(), TxError> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        match attempt(engine, busy, works).await {
+            Err(TxError::Again(_)) if tried < ATTEMPTS => {
+                metrics.transaction_retries.inc();
+                tokio::time::sleep(rest(tried)).await;
             }
+            outcome => return outcome,
         }
     }
 }

@@ -3,11 +3,12 @@
 //! A table is described once, by [`record!`](crate::record): backups, both databases' statements and the engine in memory
 //! go by that description. What must hold: a record that is written and read again is the same record.
 
+use super::draws;
 use super::rows::ScopeName;
-use super::{at, draws};
 use crate::domain::contract::{Beyond, Contract, Remainder};
 use crate::domain::period::{self, Anchor, Unit};
 use crate::domain::subscription::State;
+use crate::domain::time::at;
 use crate::domain::{
     AccountId, AccountNo, AccountState, Draw, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, LeaseState, PlanNo,
     TeamNo,

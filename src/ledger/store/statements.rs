@@ -3,19 +3,11 @@
 //! PostgreSQL takes a column of all rows as one array, so that one statement is enough for any number of rows, and writes
 //! them in the order in which they are given. SQLite takes one row at a time.
 
+use super::dialect::Dialect;
 use super::engine::Lookup;
 use super::record::{Column, Kind, Role, Table};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
-
-/// Which database a text is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// SQLite.
-    Sqlite,
-    /// PostgreSQL.
-    Postgres,
-}
 
 /// What a statement does.
 #[derive(Clone, Copy, Debug)]

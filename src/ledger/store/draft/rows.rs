@@ -162,11 +162,6 @@ impl<R: Record> Rows<R> {
         if !gone.is_empty() {
             tx.delete::<R>(&gone).await?;
         }
-        let mut new = self.those(Change::New);
-        new.extend(self.those(Change::Remade));
-        if !new.is_empty() {
-            tx.insert(&new).await?;
-        }
         let hot = self.those(Change::Hot);
         if !hot.is_empty() {
             tx.update(&hot, &[Role::Hot]).await?;
@@ -174,6 +169,12 @@ impl<R: Record> Rows<R> {
         let cold = self.those(Change::Cold);
         if !cold.is_empty() {
             tx.update(&cold, &[Role::Hot, Role::Cold]).await?;
+        }
+        // What is unique of a row may have been another's until that was changed.
+        let mut new = self.those(Change::New);
+        new.extend(self.those(Change::Remade));
+        if !new.is_empty() {
+            tx.insert(&new).await?;
         }
         let added = self.those(Change::Added);
         if !added.is_empty() {

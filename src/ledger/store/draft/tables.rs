@@ -6,7 +6,7 @@
 use super::{Index, Rows, Stop};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::{AccountNo, GatewayNo, GrantNo, PlanNo};
-use crate::store::engine::{Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::engine::{Chore, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
@@ -113,6 +113,7 @@ macro_rules! tables {
             taken: Vec<(&'static str, i64)>,
             changes: Vec<ChangeRow>,
             recalls: Vec<GatewayNo>,
+            chores: Vec<Chore>,
             kept: (usize, usize),
         }
 
@@ -135,6 +136,7 @@ macro_rules! tables {
                     taken: Vec::new(),
                     changes: Vec::new(),
                     recalls: Vec::new(),
+                    chores: Vec::new(),
                     kept: (0, 0),
                 }
             }
@@ -181,6 +183,9 @@ macro_rules! tables {
             /// Writes what changed.
             pub async fn write(&self, tx: &mut impl Transaction) -> Result<(), TxError> {
                 $(self.$table.rows.write(tx).await?;)+
+                for chore in &self.chores {
+                    tx.tend(*chore).await?;
+                }
                 for gateway in &self.recalls {
                     tx.recall(*gateway).await?;
                 }
@@ -362,6 +367,11 @@ impl Draft {
             self.recalls.push(gateway);
         }
         Ok(leases)
+    }
+
+    /// Has something done that no operation decides on. It can't be undone.
+    pub fn tend(&mut self, chore: Chore) {
+        self.chores.push(chore);
     }
 
     /// Lets gateways hear of a change (see [`ChangeRow`]).

@@ -4,6 +4,7 @@
 use super::*;
 use crate::domain::{AccountId, Key, KeyId, KeyNo, LeaseState};
 use crate::metrics::Metrics;
+use crate::store::dialect::Dialect;
 use crate::store::draft::LOOKUPS;
 use crate::store::memory::Memory;
 use crate::store::postgres::engine::PostgresEngine;
@@ -13,9 +14,9 @@ use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow,
     ScopeName, TABLES, UsageRow,
 };
-use crate::store::sqlite::engine::{SqliteEngine, SqliteSnapshot, raise_stamps};
+use crate::store::sqlite::engine::{SqliteEngine, raise_stamps};
 use crate::store::sqlite::open::Premises;
-use crate::store::statements::{Dialect, Lock, What, text};
+use crate::store::statements::{Lock, What, text};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -105,18 +106,18 @@ async fn rows_are_found_as_they_were_written<E: Engine>(engine: E) {
     other.account.tight = true;
     tx.insert(&[&other]).await.unwrap();
     let keys = [(AccountNo(3),), (AccountNo(1),), (AccountNo(9),)];
-    assert_eq!(by_key(&mut tx, ACCOUNTS, &keys).await, [account(1, "acme"), other.clone()]);
+    assert_eq!(by_key::<AccountRow>(&mut tx, ACCOUNTS, &keys).await, [account(1, "acme"), other.clone()]);
     let ids = BTreeSet::from([("Ünïcode".to_owned(),), ("bolt".to_owned(),)]);
     let by_id: fn(&AccountRow) -> Option<(String,)> = |row| Some((row.account.id.as_str().to_owned(),));
     let mut found = tx.find(BY_ID, by_id, &ids).await.unwrap();
     found.sort_by_key(Record::key);
     assert_eq!(found, [account(2, "bolt"), other]);
     let places = [(GatewayNo(1), KeyNo(2)), (GatewayNo(2), KeyNo(1))];
-    assert_eq!(by_key(&mut tx, LEASES, &places).await, [lease(1, 2, 2)]);
-    assert_eq!(by_key(&mut tx, KEYS, &[(KeyNo(2),)]).await, [key(2, 2)]);
+    assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, [lease(1, 2, 2)]);
+    assert_eq!(by_key::<KeyRow>(&mut tx, KEYS, &[(KeyNo(2),)]).await, [key(2, 2)]);
     let kept = IdempotencyRow { key: "k".into(), fingerprint: vec![0, 255], ..IdempotencyRow::default() };
     tx.insert(&[&kept]).await.unwrap();
-    assert_eq!(by_key(&mut tx, KEPT, &[("k".into(),)]).await, [kept]);
+    assert_eq!(by_key::<IdempotencyRow>(&mut tx, KEPT, &[("k".into(),)]).await, [kept]);
     let scopes = [ScopeName::Account, ScopeName::Key, ScopeName::Team];
     let budget = |scope: &ScopeName| BudgetRow {
         account: AccountNo(1),
@@ -127,7 +128,7 @@ async fn rows_are_found_as_they_were_written<E: Engine>(engine: E) {
     let budgets = scopes.each_ref().map(budget);
     tx.insert(&budgets.each_ref()).await.unwrap();
     let places = budgets.each_ref().map(|row| (row.account, row.scope, 0));
-    assert_eq!(by_key(&mut tx, BUDGETS, &places).await, budgets);
+    assert_eq!(by_key::<BudgetRow>(&mut tx, BUDGETS, &places).await, budgets);
     tx.commit().await.unwrap();
 }
 
@@ -143,13 +144,13 @@ async fn an_update_writes_the_columns_of_its_roles<E: Engine>(engine: E) {
     tx.commit().await.unwrap();
     let mut tx = begin(&engine).await;
     let places = [(GatewayNo(1), KeyNo(1)), (GatewayNo(1), KeyNo(2))];
-    assert_eq!(by_key(&mut tx, LEASES, &places).await, hot);
+    assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, hot);
     let mut cold = hot[0].clone();
     cold.lease.fence = 9;
     cold.lease.state = LeaseState::Ended;
     cold.lease.spent = Credits::from_micros(11);
     tx.update(&[&cold], &[Role::Hot, Role::Cold]).await.unwrap();
-    assert_eq!(by_key(&mut tx, LEASES, &places).await, [cold, hot[1].clone()]);
+    assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, [cold, hot[1].clone()]);
     // A table without such columns has nothing to write.
     tx.update(&[&gateway(1, "gw")], &[Role::Hot]).await.unwrap();
     tx.commit().await.unwrap();
@@ -172,10 +173,13 @@ async fn sums_grow_up_to_the_largest_number<E: Engine>(engine: E) {
         tx.commit().await.unwrap();
     }
     let mut tx = begin(&engine).await;
-    assert_eq!(by_key(&mut tx, ENTRIES, &[place(1), place(2)]).await, [entry(1, 15), entry(2, i64::MAX)]);
+    assert_eq!(
+        by_key::<EntryRow>(&mut tx, ENTRIES, &[place(1), place(2)]).await,
+        [entry(1, 15), entry(2, i64::MAX)]
+    );
     let mut sum = line(i64::MAX);
     sum.credits = Credits::from_micros(3);
-    assert_eq!(by_key(&mut tx, USAGE, &[sum.place.clone()]).await, [sum]);
+    assert_eq!(by_key::<UsageRow>(&mut tx, USAGE, &[sum.place.clone()]).await, [sum]);
     tx.commit().await.unwrap();
 }
 
@@ -185,7 +189,7 @@ async fn what_is_deleted_is_gone<E: Engine>(engine: E) {
     tx.delete::<LeaseRow>(&[&(GatewayNo(1), KeyNo(1)), &(GatewayNo(7), KeyNo(2))]).await.unwrap();
     tx.delete::<GrantRow>(&[&(GrantNo(2),)]).await.unwrap();
     let places = [(GatewayNo(1), KeyNo(1)), (GatewayNo(1), KeyNo(2))];
-    assert_eq!(by_key(&mut tx, LEASES, &places).await, [lease(1, 2, 2)]);
+    assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, [lease(1, 2, 2)]);
     let accounts = BTreeSet::from([(AccountNo(1),), (AccountNo(2),)]);
     let of: fn(&GrantRow) -> Option<(AccountNo,)> =
         |row| Some((row.account,)).filter(|_| row.grant.remaining.is_positive());
@@ -211,7 +215,7 @@ async fn changes_are_numbered_one_after_the_other<E: Engine>(engine: E) {
         tx.commit().await.unwrap();
     }
     let mut tx = begin(&engine).await;
-    let found = by_key(&mut tx, CHANGES, &[(1,), (2,), (3,), (4,), (5,)]).await;
+    let found = by_key::<ChangeRow>(&mut tx, CHANGES, &[(1,), (2,), (3,), (4,), (5,)]).await;
     let numbered =
         [(1, 5), (2, 4), (3, 3), (4, 2)].map(|(seq, account)| ChangeRow { seq, ..change(account) });
     assert_eq!(found, numbered);
@@ -426,23 +430,6 @@ async fn a_transaction_that_failed_is_never_committed() {
     let mut tx = begin(&engine).await;
     assert_eq!(by_key::<AccountRow>(&mut tx, ACCOUNTS, &[(AccountNo(3),)]).await, []);
     tx.commit().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_reader_sees_what_was_there_when_it_began() {
-    let Sqlite { engine, _premises, _dir } = sqlite();
-    furnish(&engine).await;
-    let mut conn = _premises.reader().unwrap();
-    let mut snapshot = SqliteSnapshot::begin(&mut conn).unwrap();
-    let all = [(AccountNo(1),), (AccountNo(3),)];
-    assert_eq!(by_key::<AccountRow>(&mut snapshot, ACCOUNTS, &all).await.len(), 1);
-    let mut tx = begin(&engine).await;
-    tx.insert(&[&account(3, "carl")]).await.unwrap();
-    tx.commit().await.unwrap();
-    assert_eq!(by_key::<AccountRow>(&mut snapshot, ACCOUNTS, &all).await.len(), 1);
-    drop(snapshot);
-    let mut snapshot = SqliteSnapshot::begin(&mut conn).unwrap();
-    assert_eq!(by_key::<AccountRow>(&mut snapshot, ACCOUNTS, &all).await.len(), 2);
 }
 
 #[test]

@@ -8,17 +8,19 @@ use super::settings::Settings;
 use super::trouble::Trouble;
 use crate::domain::{AccountNo, GatewayNo, GrantNo};
 use crate::store::StoreError;
-use crate::store::engine::{Busy, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
-use crate::store::record::{BadRow, Columns, Kind, Parts, Record, Role, Sink, Table};
+use crate::store::dialect::Dialect;
+use crate::store::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::maintenance::ROWS;
+use crate::store::record::{Kind, Parts, Record, Role, Sink, Table, stored_text};
 use crate::store::rows::{AccountRow, ChangeRow};
-use crate::store::statements::{self, Dialect, Lock, What, text};
+use crate::store::statements::{self, Lock, What, text};
 use faregate_protocol::Credits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{FromSql, ToSql};
+use tokio_postgres::types::ToSql;
 
 /// What a failure means for a transaction. That a row is there already means that another ledger was quicker: what is
 /// looked up again is found.
@@ -317,6 +319,16 @@ impl Transaction for PostgresTransaction {
         self.link.execute(sql, &[&accounts, &keys, &gateways, &times]).await
     }
 
+    async fn tend(&mut self, chore: Chore) -> Result<(), TxError> {
+        match chore {
+            Chore::Prune(kept, before_ms) => {
+                let most = i64::try_from(ROWS).unwrap_or(i64::MAX);
+                self.link.execute(&kept.delete(Dialect::Postgres), &[&before_ms, &most]).await
+            }
+            Chore::Probe(at_ms) => self.link.execute("UPDATE pulse SET at_ms = $1", &[&at_ms]).await,
+        }
+    }
+
     async fn commit(self) -> Result<(), TxError> {
         self.link.commit().await
     }
@@ -327,11 +339,6 @@ impl Transaction for PostgresTransaction {
 pub struct PostgresSnapshot(Link);
 
 impl PostgresSnapshot {
-    /// The connection, for queries of other kinds.
-    pub fn conn(&self) -> Result<&deadpool_postgres::Client, StoreError> {
-        self.0.borrowed.conn()
-    }
-
     /// Ends it, so that another may use the connection.
     pub async fn end(self) -> Result<(), StoreError> {
         self.0.commit().await.map_err(TxError::into_inner)
@@ -426,7 +433,7 @@ impl Sink for Arrays {
 
     fn text(&mut self, value: Option<&str>) {
         if let Some(Array::Texts(column)) = self.next() {
-            column.push(value.map(|text| super::named(text).into_owned()));
+            column.push(value.map(|text| stored_text(text).into_owned()));
         }
     }
 
@@ -434,27 +441,5 @@ impl Sink for Arrays {
         if let Some(Array::Bytes(column)) = self.next() {
             column.push(value.map(<[u8]>::to_vec));
         }
-    }
-}
-
-fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<Option<T>, BadRow> {
-    row.try_get(column).map_err(|error| BadRow::new(column, super::trouble::plain(&error)))
-}
-
-impl Columns for Row {
-    fn number(&self, column: usize) -> Result<Option<i64>, BadRow> {
-        get(self, column)
-    }
-
-    fn flag(&self, column: usize) -> Result<Option<bool>, BadRow> {
-        get(self, column)
-    }
-
-    fn text(&self, column: usize) -> Result<Option<&str>, BadRow> {
-        get(self, column)
-    }
-
-    fn bytes(&self, column: usize) -> Result<Option<&[u8]>, BadRow> {
-        get(self, column)
     }
 }

@@ -194,13 +194,12 @@ impl Borrowed {
         drop(self.conn.take());
     }
 
-    /// Ends a snapshot, and gives the connection back when all went well.
-    pub async fn end<T>(self, result: Result<T, Trouble>) -> Result<T, StoreError> {
-        if !matches!(result, Err(Trouble::Database(_))) && self.conn()?.batch_execute("COMMIT").await.is_ok()
-        {
+    /// Ends a snapshot, and gives the connection back when it still answers.
+    pub async fn end<T>(self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if !matches!(result, Err(StoreError::Away(_))) && self.conn()?.batch_execute("COMMIT").await.is_ok() {
             self.give_back();
         }
-        Ok(result?)
+        result
     }
 }
 

@@ -3,10 +3,13 @@
 use super::testing::Server;
 use super::{Postgres, Settings};
 use crate::api::{Anchor, Unit};
+use crate::command::admin::{Answer, Command, IdempotencyRecord};
+use crate::command::budgets::{NewBudget, Whose};
+use crate::command::keys::Credential;
 use crate::domain::period::{Rhythm, zone};
 use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
-use crate::store::{Answer, Command, Credential, Database, Memo, NewBudget, OpenError, Store, Whose};
+use crate::store::{Database, OpenError, Store};
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, ExchangeRequest, LeaseReport, Payer, ShadowLine, UsageLine, UsageReport, VERSION,
 };
@@ -23,8 +26,8 @@ fn credits(whole: i64) -> Credits {
     Credits::from_micros(whole * 1_000_000)
 }
 
-fn memo(key: &str) -> Memo {
-    Memo { key: key.to_owned(), fingerprint: [0; 32] }
+fn memo(key: &str) -> IdempotencyRecord {
+    IdempotencyRecord { key: key.to_owned(), fingerprint: [0; 32] }
 }
 
 async fn open(settings: &Settings) -> Store {
@@ -37,7 +40,7 @@ async fn customer(store: &Store, id: &str, whole: i64) {
     let create = Command::CreateAccount { id: account, name: None };
     store.execute(create, memo(&format!("a {id}")), now()).await.unwrap();
     let (key, credential) = (KeyId::stored(format!("key_{id}")), Credential::Subject(id.to_owned()));
-    let create = Command::CreateKey(crate::store::NewKey::plain(id, key, credential));
+    let create = Command::CreateKey(crate::command::keys::NewKey::plain(id, key, credential));
     store.execute(create, memo(&format!("k {id}")), now()).await.unwrap();
     let grant = Command::Grant {
         account: id.to_owned(),

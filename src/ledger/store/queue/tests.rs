@@ -4,10 +4,10 @@ use super::*;
 use crate::domain::{AccountNo, GatewayNo};
 use crate::store::Refusal;
 use crate::store::draft::{Draft, Stop};
-use crate::store::engine::{Finder, Lapsed, Lapsing, Lookup, Transaction};
+use crate::store::engine::{Chore, Finder, Lapsed, Lapsing, Lookup, Transaction};
 use crate::store::memory::Memory;
 use crate::store::record::{Parts, Record, Role, Table};
-use crate::store::rows::{AccountRow, ChangeRow, GatewayRow};
+use crate::store::rows::{ChangeRow, GatewayRow};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -97,6 +97,10 @@ impl Transaction for SlowTransaction<'_> {
 
     async fn announce(&mut self, changes: &[ChangeRow]) -> Result<(), TxError> {
         self.inner.announce(changes).await
+    }
+
+    async fn tend(&mut self, chore: Chore) -> Result<(), TxError> {
+        self.inner.tend(chore).await
     }
 
     async fn commit(self) -> Result<(), TxError> {

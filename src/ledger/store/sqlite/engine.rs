@@ -4,10 +4,12 @@
 
 use crate::domain::{AccountNo, GatewayNo};
 use crate::store::StoreError;
-use crate::store::engine::{Busy, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::dialect::Dialect;
+use crate::store::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::maintenance::ROWS;
 use crate::store::record::{BadRow, Columns, Parts, Record, Role, Sink, Table};
 use crate::store::rows::ChangeRow;
-use crate::store::statements::{self, Dialect, Lock, What, text};
+use crate::store::statements::{self, Lock, What, text};
 use faregate_protocol::Credits;
 use rusqlite::types::{ToSql, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Row, params};
@@ -169,37 +171,29 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(())
     }
 
+    async fn tend(&mut self, chore: Chore) -> Result<(), TxError> {
+        let conn = self.engine.conn();
+        let most = i64::try_from(ROWS).unwrap_or(i64::MAX);
+        match chore {
+            Chore::Prune(kept, before_ms) => {
+                prepare(&conn, &kept.delete(Dialect::Sqlite))?.execute([before_ms, most])
+            }
+            Chore::Probe(at_ms) => prepare(&conn, "UPDATE pulse SET at_ms = ?1")?.execute([at_ms]),
+        }
+        .map(drop)
+        .map_err(failed)
+    }
+
     async fn commit(self) -> Result<(), TxError> {
         run(&self.engine.conn(), "COMMIT")
     }
 }
 
-/// What one reader sees at one time. It ends when this is dropped.
+/// Finds rows on a connection that only reads.
 #[derive(Debug)]
-pub struct SqliteSnapshot<'a>(&'a mut Connection);
+pub struct Look<'a>(pub &'a mut Connection);
 
-impl<'a> SqliteSnapshot<'a> {
-    /// Begins it.
-    pub fn begin(conn: &'a mut Connection) -> Result<Self, StoreError> {
-        run(conn, "BEGIN DEFERRED").map_err(TxError::into_inner)?;
-        Ok(Self(conn))
-    }
-
-    /// The connection, for queries of other kinds.
-    pub const fn conn(&self) -> &Connection {
-        self.0
-    }
-}
-
-impl Drop for SqliteSnapshot<'_> {
-    fn drop(&mut self) {
-        if !self.0.is_autocommit() {
-            let _ = run(self.0, "ROLLBACK");
-        }
-    }
-}
-
-impl Finder for SqliteSnapshot<'_> {
+impl Finder for Look<'_> {
     async fn find<R: Record, K: Parts>(
         &mut self,
         lookup: &'static Lookup,
