@@ -17,4 +17,6 @@ pub mod renew;
 pub mod steps;
 pub mod subscriptions;
 pub mod teams;
+#[cfg(test)]
+mod tests;
 pub mod times;
