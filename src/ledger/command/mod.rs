@@ -20,5 +20,7 @@ pub mod renew;
 pub mod steps;
 pub mod subscriptions;
 pub mod teams;
+#[cfg(test)]
+mod tests;
 pub mod times;
 pub mod usage;
