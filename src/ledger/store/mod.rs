@@ -21,8 +21,8 @@ pub mod plans;
 pub mod postgres;
 pub mod record;
 pub mod rows;
-pub mod statements;
 mod sqlite;
+pub mod statements;
 mod upkeep;
 
 pub use command::{Answer, Command, Credential, Done, Memo, NewBudget, NewKey, Whose};

@@ -71,9 +71,8 @@ pub fn text(dialect: Dialect, what: What) -> Arc<str> {
 
 fn key(dialect: Dialect, what: What) -> Key {
     let of = |verb, table: &'static Table| (dialect, verb, table.name, "", "", false, &[][..]);
-    let by = |verb, by: &'static Lookup| {
-        (dialect, verb, by.table.name, by.columns, by.filter, by.lock, &[][..])
-    };
+    let by =
+        |verb, by: &'static Lookup| (dialect, verb, by.table.name, by.columns, by.filter, by.lock, &[][..]);
     match what {
         What::Find(lookup, Lock::Never) => by(0, lookup),
         What::Find(lookup, Lock::Wait) => by(1, lookup),
@@ -166,7 +165,8 @@ mod sqlite {
     }
 
     pub fn find(Lookup { table, columns, filter, .. }: &Lookup) -> String {
-        let mut text = format!("SELECT {} FROM {} WHERE {}", table.names(), table.name, equal(columns.split(", ")));
+        let mut text =
+            format!("SELECT {} FROM {} WHERE {}", table.names(), table.name, equal(columns.split(", ")));
         if !filter.is_empty() {
             let _ = write!(text, " AND ({filter})");
         }
@@ -180,7 +180,8 @@ mod sqlite {
 
     pub fn update(table: &'static Table, roles: &[Role]) -> String {
         let after = table.key_names().count() + 1;
-        let set = joined(columns_of(table, roles), ", ", |n, column| format!("{} = ?{}", column.name, after + n));
+        let set =
+            joined(columns_of(table, roles), ", ", |n, column| format!("{} = ?{}", column.name, after + n));
         format!("UPDATE {} SET {set} WHERE {}", table.name, equal(table.key_names()))
     }
 
@@ -222,13 +223,22 @@ mod postgres {
         let by = named(table, columns.split(", "));
         let all = joined(table.columns, ", ", |_, column| format!("{}.{}", table.name, column.name));
         let mut text = match by.as_slice() {
-            [one] => format!("SELECT {all} FROM {0} WHERE {0}.{1} = ANY($1::{2})", table.name, one.name, array(one.kind)),
+            [one] => format!(
+                "SELECT {all} FROM {0} WHERE {0}.{1} = ANY($1::{2})",
+                table.name,
+                one.name,
+                array(one.kind)
+            ),
             several => {
                 // What is wanted has other names than the table's columns, which the filter names.
                 let wanted = joined(several, ", ", |n, _| format!("w{n}"));
-                let equal = joined(several, " AND ", |n, column| format!("{}.{} = w.w{n}", table.name, column.name));
+                let equal =
+                    joined(several, " AND ", |n, column| format!("{}.{} = w.w{n}", table.name, column.name));
                 let arrays = unnest(several);
-                format!("SELECT {all} FROM {arrays} AS w ({wanted}) JOIN {} ON {equal} WHERE true", table.name)
+                format!(
+                    "SELECT {all} FROM {arrays} AS w ({wanted}) JOIN {} ON {equal} WHERE true",
+                    table.name
+                )
             }
         };
         if !filter.is_empty() {
@@ -253,7 +263,8 @@ mod postgres {
     pub fn update(table: &'static Table, roles: &'static [Role]) -> String {
         let all = updated(table, roles).unwrap_or_default();
         let key = named(table, table.key_names());
-        let set = joined(all.iter().skip(key.len()), ", ", |_, Column { name, .. }| format!("{name} = n.{name}"));
+        let set =
+            joined(all.iter().skip(key.len()), ", ", |_, Column { name, .. }| format!("{name} = n.{name}"));
         let (arrays, names, equal) = (unnest(&all), names(&all), equal(table.name, "n", &key));
         format!("UPDATE {} SET {set} FROM {arrays} AS n ({names}) WHERE {equal}", table.name)
     }

@@ -63,6 +63,7 @@ pub const TABLES: [Table; 17] = [
             ("plan", Text),
             ("contract", Text),
             ("budgets", Number),
+            ("due_ms", Number),
         ],
     ),
     table(

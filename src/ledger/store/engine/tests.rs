@@ -2,7 +2,7 @@
 //! them on each kind.
 
 use super::*;
-use crate::domain::{AccountId, Key, KeyId, KeyNo, LeaseState};
+use crate::domain::{AccountId, Draw, GrantId, Key, KeyId, KeyNo, LeaseState};
 use crate::metrics::Metrics;
 use crate::store::draft::LOOKUPS;
 use crate::store::memory::Memory;
@@ -55,16 +55,16 @@ fn grant(no: i64, of: i64, amount: i64) -> GrantRow {
     row
 }
 
-use crate::domain::GrantId;
-
 const ACCOUNTS: &Lookup = &Lookup { table: AccountRow::TABLE, columns: "no", filter: "", lock: true };
 const LEASES: &Lookup = &Lookup { table: LeaseRow::TABLE, columns: "gateway, key", filter: "", lock: false };
 const LIVE: &Lookup = &Lookup { table: GrantRow::TABLE, columns: "account", filter: "live", lock: false };
 const BROKERS: &Lookup =
     &Lookup { table: BrokerRow::TABLE, columns: "gateway, broker", filter: "", lock: true };
 const BY_ID: &Lookup = &Lookup { table: AccountRow::TABLE, columns: "id", filter: "", lock: false };
-const ENTRIES: &Lookup = &Lookup { table: EntryRow::TABLE, columns: EntryRow::TABLE.key, filter: "", lock: false };
-const USAGE: &Lookup = &Lookup { table: UsageRow::TABLE, columns: UsageRow::TABLE.key, filter: "", lock: false };
+const ENTRIES: &Lookup =
+    &Lookup { table: EntryRow::TABLE, columns: EntryRow::TABLE.key, filter: "", lock: false };
+const USAGE: &Lookup =
+    &Lookup { table: UsageRow::TABLE, columns: UsageRow::TABLE.key, filter: "", lock: false };
 const BUDGETS: &Lookup =
     &Lookup { table: BudgetRow::TABLE, columns: BudgetRow::TABLE.key, filter: "", lock: false };
 const CHANGES: &Lookup = &Lookup { table: ChangeRow::TABLE, columns: "seq", filter: "", lock: false };
@@ -103,18 +103,18 @@ async fn rows_are_found_as_they_were_written<E: Engine>(engine: E) {
     other.account.tight = true;
     tx.insert(&[&other]).await.unwrap();
     let keys = [(AccountNo(3),), (AccountNo(1),), (AccountNo(9),)];
-    assert_eq!(by_key(&mut tx, ACCOUNTS, &keys).await, [account(1, "acme"), other.clone()]);
+    assert_eq!(by_key::<AccountRow>(&mut tx, ACCOUNTS, &keys).await, [account(1, "acme"), other.clone()]);
     let ids = BTreeSet::from([("Ünïcode".to_owned(),), ("bolt".to_owned(),)]);
     let by_id: fn(&AccountRow) -> Option<(String,)> = |row| Some((row.account.id.as_str().to_owned(),));
     let mut found = tx.find(BY_ID, by_id, &ids).await.unwrap();
     found.sort_by_key(Record::key);
     assert_eq!(found, [account(2, "bolt"), other]);
     let places = [(GatewayNo(1), KeyNo(2)), (GatewayNo(2), KeyNo(1))];
-    assert_eq!(by_key(&mut tx, LEASES, &places).await, [lease(1, 2, 2)]);
-    assert_eq!(by_key(&mut tx, KEYS, &[(KeyNo(2),)]).await, [key(2, 2)]);
+    assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, [lease(1, 2, 2)]);
+    assert_eq!(by_key::<KeyRow>(&mut tx, KEYS, &[(KeyNo(2),)]).await, [key(2, 2)]);
     let kept = IdempotencyRow { key: "k".into(), fingerprint: vec![0, 255], ..IdempotencyRow::default() };
     tx.insert(&[&kept]).await.unwrap();
-    assert_eq!(by_key(&mut tx, KEPT, &[("k".into(),)]).await, [kept]);
+    assert_eq!(by_key::<IdempotencyRow>(&mut tx, KEPT, &[("k".into(),)]).await, [kept]);
     let scopes = [ScopeName::Account, ScopeName::Key, ScopeName::Team];
     let budget = |scope: &ScopeName| BudgetRow {
         account: AccountNo(1),
@@ -125,7 +125,7 @@ async fn rows_are_found_as_they_were_written<E: Engine>(engine: E) {
     let budgets = scopes.each_ref().map(budget);
     tx.insert(&budgets.each_ref()).await.unwrap();
     let places = budgets.each_ref().map(|row| (row.account, row.scope, 0));
-    assert_eq!(by_key(&mut tx, BUDGETS, &places).await, budgets);
+    assert_eq!(by_key::<BudgetRow>(&mut tx, BUDGETS, &places).await, budgets);
     tx.commit().await.unwrap();
 }
 
@@ -141,13 +141,13 @@ async fn an_update_writes_the_columns_of_its_roles<E: Engine>(engine: E) {
     tx.commit().await.unwrap();
     let mut tx = begin(&engine).await;
     let places = [(GatewayNo(1), KeyNo(1)), (GatewayNo(1), KeyNo(2))];
-    assert_eq!(by_key(&mut tx, LEASES, &places).await, hot);
+    assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, hot);
     let mut cold = hot[0].clone();
     cold.lease.fence = 9;
     cold.lease.state = LeaseState::Ended;
     cold.lease.spent = Credits::from_micros(11);
     tx.update(&[&cold], &[Role::Hot, Role::Cold]).await.unwrap();
-    assert_eq!(by_key(&mut tx, LEASES, &places).await, [cold, hot[1].clone()]);
+    assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, [cold, hot[1].clone()]);
     // A table without such columns has nothing to write.
     tx.update(&[&gateway(1, "gw")], &[Role::Hot]).await.unwrap();
     tx.commit().await.unwrap();
@@ -170,10 +170,13 @@ async fn sums_grow_up_to_the_largest_number<E: Engine>(engine: E) {
         tx.commit().await.unwrap();
     }
     let mut tx = begin(&engine).await;
-    assert_eq!(by_key(&mut tx, ENTRIES, &[place(1), place(2)]).await, [entry(1, 15), entry(2, i64::MAX)]);
+    assert_eq!(
+        by_key::<EntryRow>(&mut tx, ENTRIES, &[place(1), place(2)]).await,
+        [entry(1, 15), entry(2, i64::MAX)]
+    );
     let mut sum = line(i64::MAX);
     sum.credits = Credits::from_micros(3);
-    assert_eq!(by_key(&mut tx, USAGE, &[sum.place.clone()]).await, [sum]);
+    assert_eq!(by_key::<UsageRow>(&mut tx, USAGE, &[sum.place.clone()]).await, [sum]);
     tx.commit().await.unwrap();
 }
 
@@ -183,12 +186,15 @@ async fn what_is_deleted_is_gone<E: Engine>(engine: E) {
     tx.delete::<LeaseRow>(&[&(GatewayNo(1), KeyNo(1)), &(GatewayNo(7), KeyNo(2))]).await.unwrap();
     tx.delete::<GrantRow>(&[&(GrantNo(2),)]).await.unwrap();
     let places = [(GatewayNo(1), KeyNo(1)), (GatewayNo(1), KeyNo(2))];
-    assert_eq!(by_key(&mut tx, LEASES, &places).await, [lease(1, 2, 2)]);
+    assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, [lease(1, 2, 2)]);
     let accounts = BTreeSet::from([(AccountNo(1),), (AccountNo(2),)]);
     let of: fn(&GrantRow) -> Option<(AccountNo,)> =
         |row| Some((row.account,)).filter(|_| row.grant.remaining.is_positive());
     assert_eq!(tx.find(LIVE, of, &accounts).await.unwrap(), [grant(1, 1, 10)]);
-    let spent = GrantRow { grant: crate::domain::Grant { remaining: Credits::ZERO, ..grant(1, 1, 10).grant }, ..grant(1, 1, 10) };
+    let spent = GrantRow {
+        grant: crate::domain::Grant { remaining: Credits::ZERO, ..grant(1, 1, 10).grant },
+        ..grant(1, 1, 10)
+    };
     tx.update(&[&spent], &[Role::Hot]).await.unwrap();
     assert_eq!(tx.find(LIVE, of, &accounts).await.unwrap(), []);
     tx.commit().await.unwrap();
@@ -206,8 +212,9 @@ async fn changes_are_numbered_one_after_the_other<E: Engine>(engine: E) {
         tx.commit().await.unwrap();
     }
     let mut tx = begin(&engine).await;
-    let found = by_key(&mut tx, CHANGES, &[(1,), (2,), (3,), (4,), (5,)]).await;
-    let numbered = [(1, 5), (2, 4), (3, 3), (4, 2)].map(|(seq, account)| ChangeRow { seq, ..change(account) });
+    let found = by_key::<ChangeRow>(&mut tx, CHANGES, &[(1,), (2,), (3,), (4,), (5,)]).await;
+    let numbered =
+        [(1, 5), (2, 4), (3, 3), (4, 2)].map(|(seq, account)| ChangeRow { seq, ..change(account) });
     assert_eq!(found, numbered);
     tx.commit().await.unwrap();
 }
@@ -252,7 +259,7 @@ async fn what_lapsed_and_what_is_asked_for_is_added_up<E: Engine>(engine: E) {
     let mut told = lease(1, 1, 1);
     told.lease.demand = 12;
     told.escrow = Credits::from_micros(1);
-    told.lease.draws = vec![crate::domain::Draw { grant: GrantNo(1), amount: told.escrow }];
+    told.lease.draws = vec![Draw { grant: GrantNo(1), left: told.escrow }];
     tx.update(&[&told], &[Role::Hot]).await.unwrap();
     let demand = tx.demand(&[AccountNo(1)].into()).await.unwrap();
     assert_eq!(demand, [(AccountNo(1), 12)]);
@@ -265,7 +272,7 @@ async fn leases_that_can_hand_back_are_recalled<E: Engine>(engine: E) {
     let mut tx = begin(&engine).await;
     let mut full = lease(1, 1, 1);
     full.escrow = Credits::from_micros(5);
-    full.lease.draws = vec![crate::domain::Draw { grant: GrantNo(1), amount: full.escrow }];
+    full.lease.draws = vec![Draw { grant: GrantNo(1), left: full.escrow }];
     tx.update(&[&full], &[Role::Hot]).await.unwrap();
     assert_eq!(tx.recallable(GatewayNo(2)).await.unwrap(), 0);
     assert_eq!(tx.recallable(GatewayNo(1)).await.unwrap(), 1);
@@ -373,7 +380,8 @@ stories! {
 async fn what_another_ledger_has_locked_is_left_out_or_waited_for() {
     let Some(engine) = postgres().await else { return };
     furnish(&engine).await;
-    let broker = |name: &str| BrokerRow { gateway: GatewayNo(1), broker: name.into(), ..BrokerRow::default() };
+    let broker =
+        |name: &str| BrokerRow { gateway: GatewayNo(1), broker: name.into(), ..BrokerRow::default() };
     let (upper, lower) = (broker("B"), broker("a"));
     let mut first = begin(&engine).await;
     first.insert(&[&upper, &lower]).await.unwrap();
@@ -451,7 +459,8 @@ fn statements() -> Vec<What> {
     let writes = TABLES.into_iter().flat_map(|table| {
         let hot: &'static [Role] = &[Role::Hot];
         let roles = [hot, &[Role::Hot, Role::Cold]];
-        let updates = roles.into_iter().filter(|roles| crate::store::statements::updated(table, roles).is_some());
+        let updates =
+            roles.into_iter().filter(|roles| crate::store::statements::updated(table, roles).is_some());
         let updates = updates.map(|roles| What::Update(table, roles));
         updates.chain([What::Insert(table), What::Add(table), What::Delete(table)]).collect::<Vec<_>>()
     });
@@ -469,7 +478,8 @@ fn sqlite_takes_every_statement_and_finds_rows_by_an_index() {
             continue;
         }
         let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
+        let steps =
+            plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
         assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{sql}: {steps:?}");
     }
 }
@@ -479,7 +489,9 @@ async fn postgres_takes_every_statement_and_finds_rows_by_an_index() {
     let Some(engine) = postgres().await else { return };
     let snapshot = engine.snapshot().await.unwrap();
     let conn = snapshot.conn().unwrap();
-    conn.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan").await.unwrap();
+    conn.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan")
+        .await
+        .unwrap();
     for (n, what) in statements().into_iter().enumerate() {
         let sql = text(Dialect::Postgres, what);
         let prepared = conn.prepare(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

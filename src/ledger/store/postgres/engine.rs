@@ -90,7 +90,10 @@ struct Link {
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("lock", &self.lock).field("is_sound", &self.is_sound).finish_non_exhaustive()
+        f.debug_struct("Link")
+            .field("lock", &self.lock)
+            .field("is_sound", &self.is_sound)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,7 +106,9 @@ impl Link {
     ) -> Result<T, TxError> {
         // The server takes a COMMIT after a failure as well, and rolls back.
         if !std::mem::replace(is_sound, false) {
-            return Err(StoreError::Backend("a statement of this transaction has failed before".into()).into());
+            return Err(
+                StoreError::Backend("a statement of this transaction has failed before".into()).into()
+            );
         }
         let late = || StoreError::Away(format!("no answer from the server within {patience:?}"));
         let done = tokio::time::timeout(patience, work).await.map_err(|_| late())?.map_err(failed)?;
@@ -163,7 +168,8 @@ impl Link {
                 AND e.grant_no = w.grant_no
             GROUP BY w.account, w.grant_no, w.minute";
         let column = |of: fn(&Lapsing) -> i64| grants.iter().map(of).collect::<Vec<i64>>();
-        let (accounts, numbers, minutes) = (column(|row| row.0.0), column(|row| row.1.0), column(|row| row.2));
+        let (accounts, numbers, minutes) =
+            (column(|row| row.0.0), column(|row| row.1.0), column(|row| row.2));
         let rows = self.query(sql, &[&accounts, &numbers, &minutes]).await?;
         let read = |row: &Row| {
             let sum = |column| row.try_get(column).map(Credits::from_micros);
@@ -211,7 +217,8 @@ pub struct PostgresTransaction {
 }
 
 /// The leases that could hand something back.
-const RECALLABLE: &str = "escrow > 0 AND state = 'open' AND escrow > held AND ($1::bigint = 0 OR gateway = $1)";
+const RECALLABLE: &str =
+    "escrow > 0 AND state = 'open' AND escrow > held AND ($1::bigint = 0 OR gateway = $1)";
 
 impl Finder for PostgresTransaction {
     async fn find<R: Record, K: Parts>(
@@ -254,7 +261,8 @@ impl Transaction for PostgresTransaction {
         let accounts = accounts.map_err(unread)?;
         // The rows themselves aren't wanted: only their locks, in the order in which all transactions take them.
         let lock = const { &Lookup { table: AccountRow::TABLE, columns: "no", filter: "", lock: true } };
-        let locked = self.link.query(&text(Dialect::Postgres, What::Find(lock, self.link.lock)), &[&accounts]).await?;
+        let locked =
+            self.link.query(&text(Dialect::Postgres, What::Find(lock, self.link.lock)), &[&accounts]).await?;
         let accounts = locked.iter().map(|row| row.try_get("no")).collect::<Result<Vec<i64>, _>>();
         let accounts = accounts.map_err(unread)?;
         let count = ["SELECT count(*) FROM leases WHERE ", RECALLABLE, " AND account = ANY($2)"].concat();

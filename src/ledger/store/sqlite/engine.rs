@@ -18,9 +18,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How far the count of stamps is raised when a ledger opens: further than any can count in its life.
 const STAMPS: i64 = 1 << 32;
 
-/// Raises the count of stamps beyond all that were given before, and tells it.
+/// Raises the count of stamps beyond all that were given before, and tells it. Leases that were restored from elsewhere may
+/// have stamps that were never counted here.
 pub fn raise_stamps(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.query_row("UPDATE epoch SET number = number + ?1 RETURNING number", [STAMPS], |row| row.get(0))
+    let sql = "UPDATE epoch SET number = max(number, (SELECT coalesce(max(touch), 0) FROM leases)) + ?1
+        RETURNING number";
+    conn.query_row(sql, [STAMPS], |row| row.get(0))
 }
 
 /// A constraint was broken by what was written: of what was tried together, something can't be. All else is about the
@@ -126,8 +129,7 @@ impl Transaction for SqliteTransaction<'_> {
         let sql = "SELECT count(*) FROM leases WHERE escrow > 0 AND state = 'open' AND escrow > held
             AND (?1 = 0 OR gateway = ?1)";
         let conn = self.engine.conn();
-        let count: i64 =
-            prepare(&conn, sql)?.query_row([gateway.0], |row| row.get(0)).map_err(failed)?;
+        let count: i64 = prepare(&conn, sql)?.query_row([gateway.0], |row| row.get(0)).map_err(failed)?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -268,7 +270,8 @@ fn lapsed(conn: &Connection, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing,
 }
 
 fn demand(conn: &Connection, accounts: &BTreeSet<AccountNo>) -> Result<Vec<(AccountNo, u64)>, TxError> {
-    let sql = "SELECT coalesce(sum(demand), 0) FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open'";
+    let sql =
+        "SELECT coalesce(sum(demand), 0) FROM leases WHERE account = ?1 AND escrow > 0 AND state = 'open'";
     let mut statement = prepare(conn, sql)?;
     let sums = accounts.iter().map(|account| {
         let sum = statement.query_row([account.0], |row| row.get::<_, i64>(0));
