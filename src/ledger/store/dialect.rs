@@ -10,16 +10,6 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// That a column of true and false is one of them, as partial indexes have it: SQLite uses such an index only for
-    /// the same words.
-    pub fn is(self, column: &str, flag: bool) -> String {
-        match (self, flag) {
-            (Self::Sqlite, flag) => format!("{column} = {}", u8::from(flag)),
-            (Self::Postgres, true) => column.to_owned(),
-            (Self::Postgres, false) => format!("NOT {column}"),
-        }
-    }
-
     /// The number of the newest change.
     pub const fn newest_change(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 //! them on each kind.
 
 use super::*;
-use crate::domain::{AccountId, Key, KeyId, KeyNo, LeaseState};
+use crate::domain::{AccountId, Draw, GrantId, Key, KeyId, KeyNo, LeaseState};
 use crate::metrics::Metrics;
 use crate::store::dialect::Dialect;
 use crate::store::draft::LOOKUPS;
@@ -55,8 +55,6 @@ fn grant(no: i64, of: i64, amount: i64) -> GrantRow {
     row.grant.remaining = row.amount;
     row
 }
-
-use crate::domain::GrantId;
 
 const ACCOUNTS: &Lookup = &Lookup { table: AccountRow::TABLE, columns: "no", filter: "", lock: true };
 const LEASES: &Lookup = &Lookup { table: LeaseRow::TABLE, columns: "gateway, key", filter: "", lock: false };
@@ -262,7 +260,7 @@ async fn what_lapsed_and_what_is_asked_for_is_added_up<E: Engine>(engine: E) {
     let mut told = lease(1, 1, 1);
     told.lease.demand = 12;
     told.escrow = Credits::from_micros(1);
-    told.lease.draws = vec![crate::domain::Draw { grant: GrantNo(1), amount: told.escrow }];
+    told.lease.draws = vec![Draw { grant: GrantNo(1), left: told.escrow }];
     tx.update(&[&told], &[Role::Hot]).await.unwrap();
     let demand = tx.demand(&[AccountNo(1)].into()).await.unwrap();
     assert_eq!(demand, [(AccountNo(1), 12)]);
@@ -275,7 +273,7 @@ async fn leases_that_can_hand_back_are_recalled<E: Engine>(engine: E) {
     let mut tx = begin(&engine).await;
     let mut full = lease(1, 1, 1);
     full.escrow = Credits::from_micros(5);
-    full.lease.draws = vec![crate::domain::Draw { grant: GrantNo(1), amount: full.escrow }];
+    full.lease.draws = vec![Draw { grant: GrantNo(1), left: full.escrow }];
     tx.update(&[&full], &[Role::Hot]).await.unwrap();
     assert_eq!(tx.recallable(GatewayNo(2)).await.unwrap(), 0);
     assert_eq!(tx.recallable(GatewayNo(1)).await.unwrap(), 1);

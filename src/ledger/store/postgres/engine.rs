@@ -339,6 +339,12 @@ impl Transaction for PostgresTransaction {
 pub struct PostgresSnapshot(Link);
 
 impl PostgresSnapshot {
+    /// The connection, for what only tests ask.
+    #[cfg(test)]
+    pub fn conn(&self) -> Result<&deadpool_postgres::Client, StoreError> {
+        self.0.borrowed.conn()
+    }
+
     /// Ends it, so that another may use the connection.
     pub async fn end(self) -> Result<(), StoreError> {
         self.0.commit().await.map_err(TxError::into_inner)

@@ -1,7 +1,7 @@
 //! What only a shared database can get wrong: ledgers that do the same thing at the same time.
 
+use super::Settings;
 use super::testing::Server;
-use super::{Postgres, Settings};
 use crate::api::{Anchor, Unit};
 use crate::command::admin::{Answer, Command, IdempotencyRecord};
 use crate::command::budgets::{NewBudget, Whose};
@@ -180,7 +180,7 @@ async fn ledgers_that_start_together_make_the_tables_once_and_a_newer_one_is_lef
     let (conn, driver) = settings.server.connect(tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(driver);
     conn.batch_execute("INSERT INTO schema_version (version) VALUES (99)").await.unwrap();
-    let refused = Postgres::open(&settings, Arc::default()).await;
+    let refused = Store::open(&Database::Server(Box::new(settings.clone())), Arc::default()).await;
     assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })), "{refused:?}");
 }
 
@@ -192,10 +192,16 @@ async fn a_server_that_could_lose_money_is_refused() {
     tokio::spawn(driver);
     let name = settings.server.get_dbname().unwrap();
     conn.batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await.unwrap();
-    let refused = Postgres::open(&settings, Arc::default()).await.unwrap_err().to_string();
+    let refused = Store::open(&Database::Server(Box::new(settings.clone())), Arc::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("synchronous_commit = off"), "{refused}");
     let nowhere = Settings::parse("postgres://me:hunter2@127.0.0.1:1/money").unwrap();
-    let refused = Postgres::open(&nowhere, Arc::default()).await.unwrap_err().to_string();
+    let refused = Store::open(&Database::Server(Box::new(nowhere.clone())), Arc::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("postgres://127.0.0.1:1/money") && !refused.contains("hunter2"), "{refused}");
 }
 

@@ -14,24 +14,21 @@ pub async fn due_grants(
     now: Timestamp,
     limit: usize,
 ) -> Result<BTreeSet<AccountNo>, StoreError> {
-    let sql = "SELECT account FROM grants WHERE expires_ms IS NOT NULL AND remaining > 0 AND expires_ms <= ?1
+    let sql = "SELECT account FROM grants WHERE expires_ms IS NOT NULL AND live AND expires_ms <= ?1
         ORDER BY expires_ms LIMIT ?2";
     let found = reader.rows(sql, &[now.as_millisecond().into(), most(limit)], |row| get(row, 0)).await?;
     Ok(found.into_iter().collect())
 }
 
 /// Keys whose time is over and of which gateways haven't heard, with their accounts.
-pub async fn due_keys<R: Reader>(
-    reader: &R,
+pub async fn due_keys(
+    reader: &impl Reader,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<(KeyNo, AccountNo)>, StoreError> {
-    let sql = format!(
-        "SELECT no, account FROM keys WHERE expires_ms IS NOT NULL AND {} AND expires_ms <= ?1 LIMIT ?2",
-        R::DIALECT.is("expiry_told", false)
-    );
+    let sql = "SELECT no, account FROM keys WHERE expires_ms IS NOT NULL AND NOT expiry_told AND expires_ms <= ?1 LIMIT ?2";
     let given = [now.as_millisecond().into(), most(limit)];
-    reader.rows(&sql, &given, |row| Ok((get(row, 0)?, get(row, 1)?))).await
+    reader.rows(sql, &given, |row| Ok((get(row, 0)?, get(row, 1)?))).await
 }
 
 /// Subscriptions whose time has come, and those for which a version of their plan counts at once: at most so many of each,

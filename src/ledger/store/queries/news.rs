@@ -48,11 +48,9 @@ pub async fn since<R: Reader>(
     now: Timestamp,
 ) -> Result<Heard, StoreError> {
     let newest = first(reader, R::DIALECT.newest_change(), &[], |row| get(row, 0)).await?.unwrap_or(0);
-    let sql = format!(
-        "SELECT g.no, EXISTS (SELECT 1 FROM leases WHERE gateway = g.no AND {}) FROM gateways g WHERE g.name = ?1",
-        R::DIALECT.is("brisk", true)
-    );
-    let found = first(reader, &sql, &[gateway.into()], |row| Ok((get::<i64>(row, 0)?, get(row, 1)?))).await?;
+    let sql = "SELECT g.no, EXISTS (SELECT 1 FROM leases WHERE gateway = g.no AND brisk) FROM gateways g
+        WHERE g.name = ?1";
+    let found = first(reader, sql, &[gateway.into()], |row| Ok((get::<i64>(row, 0)?, get(row, 1)?))).await?;
     let (no, brisk) = found.map_or((None, false), |(no, brisk)| (Some(no), brisk));
     let leases = match (no, news::scope(newest, since)) {
         (None, _) | (_, Scope::Nothing) => Vec::new(),
@@ -61,8 +59,8 @@ pub async fn since<R: Reader>(
     Ok(Heard { news: news::decide(newest, since, &leases, now), brisk })
 }
 
-async fn candidates<R: Reader>(
-    reader: &R,
+async fn candidates(
+    reader: &impl Reader,
     gateway: i64,
     scope: Scope,
     now: Timestamp,
@@ -79,10 +77,9 @@ async fn candidates<R: Reader>(
            UNION SELECT l.key FROM news n JOIN keys k ON k.account = n.account
                JOIN leases l ON l.gateway = ?1 AND l.key = k.no AND l.account = n.account
              WHERE n.key = 0 AND n.account <> 0
-           UNION SELECT l.key FROM leases l WHERE l.gateway = ?1 AND {}
+           UNION SELECT l.key FROM leases l WHERE l.gateway = ?1 AND l.recall
              AND EXISTS (SELECT 1 FROM news n WHERE n.account = 0 AND n.gateway IN (0, ?1)))
-         {LEASES} AND l.key IN (SELECT key FROM named) LIMIT ?3",
-        R::DIALECT.is("l.recall", true)
+         {LEASES} AND l.key IN (SELECT key FROM named) LIMIT ?3"
     );
     reader.rows(&sql, &[all.as_slice(), &[since.into()]].concat(), candidate).await
 }

@@ -20,9 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How far the count of stamps is raised when a ledger opens: further than any can count in its life.
 const STAMPS: i64 = 1 << 32;
 
-/// Raises the count of stamps beyond all that were given before, and tells it.
+/// Raises the count of stamps beyond all that were given before, and tells it. Leases that were restored from elsewhere may
+/// have stamps that were never counted here.
 pub fn raise_stamps(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.query_row("UPDATE epoch SET number = number + ?1 RETURNING number", [STAMPS], |row| row.get(0))
+    let sql = "UPDATE epoch SET number = max(number, (SELECT coalesce(max(touch), 0) FROM leases)) + ?1
+        RETURNING number";
+    conn.query_row(sql, [STAMPS], |row| row.get(0))
 }
 
 /// A constraint was broken by what was written: of what was tried together, something can't be. All else is about the
