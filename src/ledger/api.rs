@@ -31,10 +31,11 @@ pub const DEFAULT_LIMIT: usize = 100;
 pub const MAX_LIMIT: usize = 1_000;
 
 /// Whether an account may spend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
     /// It may.
+    #[default]
     Active,
     /// Not until it is resumed.
     Suspended,
@@ -43,6 +44,9 @@ pub enum AccountState {
 }
 
 impl AccountState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Suspended, Self::Closed];
+
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -12,10 +12,12 @@
 //! replaying any message changes nothing.
 
 pub mod api;
+pub mod command;
 mod descriptors;
 pub mod domain;
 pub mod http;
 pub mod jobs;
+mod log_limit;
 pub mod metrics;
 #[cfg(test)]
 mod rooms;

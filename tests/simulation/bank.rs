@@ -137,6 +137,7 @@ impl Bank {
             plan: None,
             contract: None,
             budgets: 0,
+            due: None,
         });
     }
 

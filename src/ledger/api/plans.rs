@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub const MAX_EVERY: u16 = 100;
 
 /// What periods are counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Sixty minutes, whatever the clocks on the wall do.
@@ -21,6 +21,7 @@ pub enum Unit {
     /// Seven such days.
     Week,
     /// From a day to the same day of the next month, or its last day where it has none such.
+    #[default]
     Month,
     /// Twelve months.
     Year,

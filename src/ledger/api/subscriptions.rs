@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What has become of a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {
     /// On trial: it ends with the trial unless it is activated.
     Trialing,
     /// It renews.
+    #[default]
     Active,
     /// A payment is missing: it can't be used after the grace period unless it is activated.
     PastDue,

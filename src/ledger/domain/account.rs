@@ -6,7 +6,7 @@ use faregate_protocol::Credits;
 use faregate_protocol::exchange::MAX_AMOUNT;
 
 /// An account with the sums of its money.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Its row.
     pub no: AccountNo,
@@ -26,6 +26,8 @@ pub struct Account {
     pub contract: Option<super::contract::Contract>,
     /// How many budgets there are of it, its teams and its keys.
     pub budgets: i64,
+    /// When something is due about its subscription the next time.
+    pub due: Option<jiff::Timestamp>,
 }
 
 /// The sums of an account's money. `granted + owed = available + held + spent + expired`.

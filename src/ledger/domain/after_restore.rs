@@ -34,6 +34,7 @@ fn payer(lease: Lease) -> Payer {
         plan: None,
         contract: None,
         budgets: 0,
+        due: None,
     };
     Payer { purse: Purse::new(account, Vec::new()), key: key(), lease, demand: 0 }
 }

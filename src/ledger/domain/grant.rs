@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 pub const MAX_LIVE_GRANTS: usize = 1_000;
 
 /// A grant, as far as the money is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     /// Its row.
     pub no: GrantNo,

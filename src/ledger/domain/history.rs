@@ -69,6 +69,7 @@ impl Bank {
             plan: None,
             contract: None,
             budgets: 0,
+            due: None,
         };
         let leases = (1..=gates).map(|n| Lease::never(GatewayNo(n), KeyNo(n), AccountNo(1))).collect();
         let (grants, books, budgets) = (BTreeMap::new(), BTreeMap::new(), Vec::new());

@@ -8,14 +8,29 @@ use super::{AccountNo, GatewayNo, GrantNo, KeyNo, Place};
 use faregate_protocol::Credits;
 
 /// How a fence stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeaseState {
     /// It may be spent from.
     Open,
     /// The gateway has said its final word (or there was no fence yet).
+    #[default]
     Ended,
     /// The ledger took it back; the gateway's final word may still come.
     Reclaimed,
+}
+
+impl LeaseState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Ended, Self::Reclaimed];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Ended => "ended",
+            Self::Reclaimed => "reclaimed",
+        }
+    }
 }
 
 /// What a lease still has from one grant.
@@ -28,7 +43,7 @@ pub struct Draw {
 }
 
 /// The current fence of one key on one gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
     /// Who holds it.
     pub gateway: GatewayNo,

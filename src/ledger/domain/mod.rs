@@ -12,6 +12,7 @@ pub mod account;
 mod after_restore;
 pub mod answer;
 pub mod budget;
+pub mod budget_level;
 pub mod contract;
 pub mod entry;
 pub mod exchange;
@@ -32,10 +33,12 @@ pub mod reclaim;
 pub mod shortage;
 pub mod sizing;
 mod standing;
+pub mod subscribed;
 pub mod subscription;
 #[cfg(test)]
 mod subscription_history;
 pub mod terms;
+pub mod time;
 pub mod unbooked;
 
 pub use account::{Account, AccountState, Books};

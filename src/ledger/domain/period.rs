@@ -34,6 +34,13 @@ pub struct Rhythm {
     pub zone: TimeZone,
 }
 
+/// A month in UTC.
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone: TimeZone::UTC }
+    }
+}
+
 /// One period: from `start` on, and before `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {

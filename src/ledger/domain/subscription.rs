@@ -16,7 +16,7 @@ use faregate_protocol::Credits;
 use jiff::Timestamp;
 
 /// How an account stands with a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     /// What has become of it.
     pub state: State,

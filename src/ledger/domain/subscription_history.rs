@@ -119,6 +119,7 @@ impl Bank {
             plan: None,
             contract: None,
             budgets: 0,
+            due: None,
         };
         Self {
             now: start,

@@ -5,7 +5,7 @@
 //! go first: of the address that has the most of them the oldest.
 
 use super::connection::{Connection, Peer, Phase, Reason};
-use super::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 use crate::metrics::{ListenerName, Metrics};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

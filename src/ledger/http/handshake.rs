@@ -3,7 +3,7 @@
 //! So it runs in the connection's own task, never in the one that accepts. What must hold: it ends within
 //! [`PATIENCE`], and those who fail can't fill the log.
 
-use super::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -15,7 +15,6 @@ mod gateway;
 mod handshake;
 mod health;
 mod listener;
-mod log_limit;
 mod problem;
 mod server;
 mod shared;

@@ -46,19 +46,11 @@ fn look(silence: &Mutex<Watch>, touch: i64) -> Option<i64> {
 }
 
 async fn take_back(store: &Store, touch: i64) {
-    loop {
-        match store.reclaim(touch, Timestamp::now()).await {
-            Ok((0, _)) => return,
-            Ok((leases, credits)) => {
-                tracing::warn!(leases, %credits, "took leases back from gateways that fell silent");
-                if leases < Store::STEP {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "could not take overdue leases back; will try again");
-                return;
-            }
+    match store.reclaim(touch, Timestamp::now()).await {
+        Ok((0, _)) => {}
+        Ok((leases, credits)) => {
+            tracing::warn!(leases, %credits, "took leases back from gateways that fell silent");
         }
+        Err(error) => tracing::error!(%error, "could not take overdue leases back; will try again"),
     }
 }

@@ -3,6 +3,9 @@
 
 use super::*;
 use crate::api::{AccountState, KeyState};
+use crate::command::admin::IdempotencyRecord;
+use crate::command::budgets::Whose;
+use crate::command::keys::{Credential, NewKey};
 use crate::domain::account::Turn;
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{PlanName, Terms};
@@ -24,6 +27,24 @@ use shadow::*;
 use standing::*;
 use unbooked::*;
 
+/// Changes an account's row, as if it had come to that, and lets gateways know.
+pub struct SetAccount {
+    pub account: String,
+    pub set: Box<dyn Fn(&mut crate::domain::Account) + Send + Sync>,
+}
+
+impl Operation for SetAccount {
+    type Output = ();
+
+    fn decide(&self, draft: &mut draft::Draft, now: Timestamp) -> Result<(), draft::Stop> {
+        let mut row = draft.account_named(&self.account)?;
+        (self.set)(&mut row.account);
+        draft.announce_account(row.account.no, crate::domain::KeyNo(0), now);
+        draft.put(row);
+        Ok(())
+    }
+}
+
 const TTL_MS: u64 = 20_000;
 
 /// A store with what a story needs around it.
@@ -41,8 +62,8 @@ fn fresh(kind: &str) -> String {
     format!("{kind}_{}", uuid::Uuid::now_v7().simple())
 }
 
-pub fn memo() -> Memo {
-    Memo { key: fresh("memo"), fingerprint: [0; 32] }
+pub fn memo() -> IdempotencyRecord {
+    IdempotencyRecord { key: fresh("memo"), fingerprint: [0; 32] }
 }
 
 impl World {
@@ -335,12 +356,12 @@ pub async fn grants_run_out_of_time(world: World) {
 pub async fn an_operator_may_ask_twice(world: World) {
     let id = AccountId::parse("acme").unwrap();
     let command = Command::CreateAccount { id: id.clone(), name: Some("Acme".into()) };
-    let memo = Memo { key: "once".into(), fingerprint: [1; 32] };
+    let memo = IdempotencyRecord { key: "once".into(), fingerprint: [1; 32] };
     let first = world.store.execute(command.clone(), memo.clone(), world.now()).await.unwrap();
     let Answer::First(done) = first else { panic!("{first:?}") };
     let again = world.store.execute(command.clone(), memo.clone(), world.now()).await.unwrap();
     assert_eq!(again, Answer::Replayed(serde_json::to_string(&done).unwrap()));
-    let other = Memo { fingerprint: [2; 32], ..memo };
+    let other = IdempotencyRecord { fingerprint: [2; 32], ..memo };
     let reused = world.store.execute(command.clone(), other, world.now()).await;
     assert!(matches!(reused, Err(StoreError::Refused(Refusal::KeyReused))), "{reused:?}");
     let exists = world.run(command).await;

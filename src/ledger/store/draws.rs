@@ -1,6 +1,5 @@
 //! How a lease's draws are stored, in either database: `[[grant, amount], …]` in the order of spending.
 
-use super::StoreError;
 use crate::domain::{Draw, GrantNo};
 use faregate_protocol::Credits;
 
@@ -18,12 +17,12 @@ pub fn text(draws: &[Draw]) -> String {
 }
 
 /// What was stored.
-pub fn read(text: &str) -> Result<Vec<Draw>, StoreError> {
+pub fn read(text: &str) -> Result<Vec<Draw>, String> {
     if text == "[]" {
         return Ok(Vec::new());
     }
-    let pairs: Vec<(i64, i64)> = serde_json::from_str(text)
-        .map_err(|error| StoreError::Backend(format!("leases.draws holds {text:?}: {error}")))?;
+    let pairs: Vec<(i64, i64)> =
+        serde_json::from_str(text).map_err(|error| format!("{text:?} are no draws: {error}"))?;
     let draw = |(grant, left)| Draw { grant: GrantNo(grant), left: Credits::from_micros(left) };
     Ok(pairs.into_iter().map(draw).collect())
 }

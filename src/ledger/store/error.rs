@@ -1,5 +1,6 @@
 //! What can go wrong in the store, free of any database's own types.
 
+use crate::domain::plan::Unfit;
 use crate::domain::{BookError, subscription};
 use std::path::PathBuf;
 
@@ -49,6 +50,30 @@ pub enum StoreError {
 impl From<BookError> for StoreError {
     fn from(error: BookError) -> Self {
         Self::Refused(Refusal::Book(error))
+    }
+}
+
+impl From<Unfit> for StoreError {
+    fn from(unfit: Unfit) -> Self {
+        Self::Refused(unfit.into())
+    }
+}
+
+impl From<subscription::Wrong> for StoreError {
+    fn from(wrong: subscription::Wrong) -> Self {
+        Self::Refused(wrong.into())
+    }
+}
+
+impl From<Unfit> for Refusal {
+    fn from(Unfit { field, why }: Unfit) -> Self {
+        Self::Field { field, why }
+    }
+}
+
+impl From<subscription::Wrong> for Refusal {
+    fn from(wrong: subscription::Wrong) -> Self {
+        Self::Subscription(wrong)
     }
 }
 

@@ -5,35 +5,55 @@
 //! that both must pass. The set of databases is closed, so the choice is an enum and not a trait.
 
 mod alarm;
-mod budgets;
-pub mod command;
 #[cfg(test)]
 mod contract;
 pub mod copy;
+pub mod dialect;
+pub mod draft;
 mod draws;
+pub mod engine;
 pub mod error;
+pub mod maintenance;
+pub mod memory;
+pub mod operation;
+mod pace;
 mod page;
-pub mod plans;
 pub mod postgres;
+pub mod queries;
+pub mod queue;
+pub mod record;
+pub mod rows;
 mod sqlite;
-mod upkeep;
+mod statements;
+pub mod value;
 
-pub use command::{Answer, Command, Credential, Done, Memo, NewBudget, NewKey, Whose};
 pub use error::{OpenError, Refusal, StoreError};
 pub use page::{Page, ShadowQuery, UsageQuery};
 
 use crate::api;
-use crate::domain::unbooked::Unbooked;
+use crate::command::admin::{Answer, Command, Done, IdempotencyRecord, Once};
+use crate::command::chores::Tend;
+use crate::command::exchange::{Exchange, Exchanged};
+use crate::command::expiry::{ExpireGrants, ExpireKey};
+use crate::command::reclaim::Reclaim;
+use crate::command::renew::{Renew, RenewalOutcome};
+use crate::command::subscriptions;
+use crate::domain::exchange::beat_ms;
 use crate::metrics::Metrics;
 use alarm::Alarm;
-use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, UsageReport};
-use faregate_protocol::{Credits, RefusalCode};
+use engine::{Busy, Chore, TxError};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
 use jiff::Timestamp;
+use operation::{Operation, Task, Work, look};
 use postgres::Postgres;
+use queue::{Queue, Urgency, persist};
+use rows::LeaseKey;
+use rusqlite::Connection;
 use sqlite::Sqlite;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the ledger's data is.
 #[derive(Clone, Debug)]
@@ -54,52 +74,8 @@ impl fmt::Display for Database {
     }
 }
 
-/// What a database did with a message from a gateway.
-#[derive(Clone, Debug)]
-pub struct Exchanged {
-    /// The answer.
-    pub response: ExchangeResponse,
-    /// What was booked of the usage that it told.
-    pub booked: Booked,
-    /// What of its entries was not charged.
-    pub unbooked: Vec<Unbooked>,
-}
-
-/// What was booked of a usage report; nothing where that was done before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Booked {
-    /// Usage lines that named no known key.
-    pub unknown_lines: u64,
-    /// What rules that only watch would have refused.
-    pub shadow: Vec<(RefusalCode, u64)>,
-}
-
-impl Booked {
-    /// Of a report that is new.
-    fn of(report: &UsageReport, unknown_lines: u64) -> Self {
-        let shadow = report.shadow.iter().map(|line| (line.code, line.requests)).collect();
-        Self { unknown_lines, shadow }
-    }
-}
-
-/// About how many rows a message is about.
-fn weight(request: &ExchangeRequest) -> usize {
-    let lines = |usage: &UsageReport| usage.lines.len().saturating_add(usage.shadow.len());
-    request.entries.len().saturating_add(request.usage.as_ref().map_or(0, lines))
-}
-
-/// A time from its milliseconds; what a timestamp can't hold is held at its end.
-fn at(ms: i64) -> Timestamp {
-    let end = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_millisecond(ms).unwrap_or(end)
-}
-
-fn minute(now: Timestamp) -> i64 {
-    now.as_second().div_euclid(60)
-}
-
-/// After how many milliseconds a gateway should ask again while others hand back.
-const RETRY_MS: u32 = 100;
+/// About how many rows a command is about.
+const COMMAND_WEIGHT: usize = 8;
 
 #[derive(Clone, Debug)]
 enum Backend {
@@ -111,8 +87,11 @@ enum Backend {
 #[derive(Clone, Debug)]
 pub struct Store {
     backend: Backend,
+    queue: Arc<Queue>,
     metrics: Arc<Metrics>,
     alarm: Arc<Alarm>,
+    /// Where the look for silent leases goes on.
+    walk: Arc<Mutex<LeaseKey>>,
 }
 
 /// Does the same on whichever database there is.
@@ -125,22 +104,50 @@ macro_rules! on {
     };
 }
 
+/// Reads from one snapshot of whichever database there is.
+macro_rules! read {
+    ($store:expr, $reader:ident => $query:expr) => {
+        match &$store.backend {
+            Backend::Sqlite(sqlite) => {
+                sqlite
+                    .read(move |$reader: &mut Connection| {
+                        let $reader = &*$reader;
+                        sqlite::done($query)
+                    })
+                    .await
+            }
+            Backend::Postgres(postgres) => {
+                let snapshot = postgres.snapshot().await?;
+                let $reader = snapshot.conn()?;
+                let found = $query.await;
+                snapshot.end(found).await
+            }
+        }
+    };
+}
+
 impl Store {
     /// The most rows that one of the upkeep functions deals with in one call.
-    pub const STEP: usize = upkeep::ROWS;
+    pub const STEP: usize = maintenance::ROWS;
 
     /// The most subscriptions that are renewed in one call.
-    pub const RENEWALS: usize = upkeep::RENEWALS;
+    pub const RENEWALS: usize = maintenance::RENEWALS;
 
     /// Opens the database, and brings it to the present version.
     pub async fn open(database: &Database, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        let lanes = match database {
+            Database::Directory(_) => Sqlite::LANES,
+            Database::Server(_) => Postgres::LANES,
+        };
+        let queue = Arc::new(Queue::new(lanes, Arc::clone(&metrics)));
         let backend = match database {
-            Database::Directory(dir) => Backend::Sqlite(Sqlite::open(dir, Arc::clone(&metrics))?),
+            Database::Directory(dir) => Backend::Sqlite(Sqlite::open(dir, Arc::clone(&queue))?),
             Database::Server(settings) => {
-                Backend::Postgres(Postgres::open(settings, Arc::clone(&metrics)).await?)
+                let opened = Postgres::open(settings, Arc::clone(&queue), Arc::clone(&metrics)).await?;
+                Backend::Postgres(opened)
             }
         };
-        Ok(Self { backend, metrics, alarm: Arc::default() })
+        Ok(Self { backend, queue, metrics, alarm: Arc::default(), walk: Arc::default() })
     }
 
     /// Finishes what waits to be written, and closes the database.
@@ -173,41 +180,61 @@ impl Store {
     /// (see [`crate::domain::reclaim`]).
     pub async fn touches(&self) -> Result<i64, StoreError> {
         match &self.backend {
-            Backend::Sqlite(sqlite) => Ok(sqlite.touches()),
-            Backend::Postgres(postgres) => postgres.touches().await,
+            Backend::Sqlite(sqlite) => Ok(sqlite.stamp()),
+            Backend::Postgres(postgres) => postgres.next_epoch().await,
         }
     }
 
     /// Takes in a message from a gateway, all of it or nothing; only an entry that can't be booked is left out alone.
-    /// Leases that it renews may be spent
-    /// from for `ttl_ms` milliseconds more.
+    /// Leases that it renews may be spent from for `ttl_ms` milliseconds more.
     pub async fn exchange(
         &self,
         request: ExchangeRequest,
         now: Timestamp,
         ttl_ms: u64,
     ) -> Result<ExchangeResponse, StoreError> {
-        let gateway = request.gateway.clone();
-        let done = on!(self, database => database.exchange(request, now, ttl_ms).await)?;
+        let (gateway, seen) = (request.gateway.clone(), request.seen);
+        let exchange = Exchange { request, ttl_ms };
+        let urgency = if exchange.is_urgent() { Urgency::Urgent } else { Urgency::Report };
+        let weight = exchange.weight();
+        let Exchanged { mut response, booked, unbooked, renewals } =
+            self.queue.run(exchange, now, weight, urgency).await?;
         self.metrics.exchanges.inc();
-        self.metrics.entries.inc_by(u64::try_from(done.response.entries.len()).unwrap_or(0));
-        self.metrics.unknown_usage_lines.inc_by(done.booked.unknown_lines);
-        for (code, requests) in &done.booked.shadow {
+        self.metrics.entries.inc_by(u64::try_from(response.entries.len()).unwrap_or(0));
+        self.metrics.unknown_usage_lines.inc_by(booked.unknown_lines);
+        for (code, requests) in &booked.shadow {
             self.metrics.would_refuse(*code, *requests);
         }
-        for refused in done.response.entries.iter().filter_map(|entry| entry.refused.as_ref()) {
+        for refused in response.entries.iter().filter_map(|entry| entry.refused.as_ref()) {
             self.metrics.refuse(refused.code);
         }
-        for what in &done.unbooked {
+        for what in &unbooked {
             self.metrics.unbooked(what);
             self.alarm.raise(&gateway, what, std::time::Instant::now());
         }
-        Ok(done.response)
+        self.count_renewals(renewals);
+        if let Some(since) = seen {
+            let heard = read!(self, reader => queries::news::since(reader, &gateway, since, now))?;
+            (response.seen, response.changes) = (Some(heard.news.seen), heard.news.changes);
+            response.beat_ms = response.beat_ms.min(beat_ms(heard.brisk));
+        }
+        // Under pressure gateways should come less often, but before their leases are over.
+        if let Some(slower) = self.queue.beat_ms() {
+            let most = u32::try_from(ttl_ms / 3).unwrap_or(u32::MAX);
+            response.beat_ms = response.beat_ms.max(slower.min(most));
+        }
+        Ok(response)
     }
 
     /// Does what an operator asks, or finds what was answered when it was asked before.
-    pub async fn execute(&self, command: Command, memo: Memo, now: Timestamp) -> Result<Answer, StoreError> {
-        let answer = on!(self, database => database.execute(command, memo, now).await)?;
+    pub async fn execute(
+        &self,
+        command: Command,
+        record: IdempotencyRecord,
+        now: Timestamp,
+    ) -> Result<Answer, StoreError> {
+        let once = Once { command, record };
+        let answer = self.queue.run(once, now, COMMAND_WEIGHT, Urgency::Urgent).await?;
         if let Answer::First(Done::Grant(grant)) = &answer {
             self.metrics.grant(grant.amount);
         }
@@ -216,22 +243,22 @@ impl Store {
 
     /// An account.
     pub async fn account(&self, id: String) -> Result<api::Account, StoreError> {
-        on!(self, database => database.account(id).await)
+        read!(self, reader => queries::accounts::one(reader, &id))
     }
 
     /// A page of the accounts, by identifier.
     pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        on!(self, database => database.accounts(page).await)
+        read!(self, reader => queries::accounts::page(reader, &page))
     }
 
     /// A page of an account's keys, oldest first.
     pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
-        on!(self, database => database.keys(account, page, now).await)
+        read!(self, reader => queries::keys::page(reader, &account, &page, now))
     }
 
     /// A page of an account's teams, by identifier.
     pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
-        on!(self, database => database.teams(account, page).await)
+        read!(self, reader => queries::teams::page(reader, &account, &page))
     }
 
     /// A page of the budgets of an account, its teams and its keys.
@@ -241,7 +268,7 @@ impl Store {
         page: Page,
         now: Timestamp,
     ) -> Result<api::Budgets, StoreError> {
-        on!(self, database => database.budgets(account, page, now).await)
+        read!(self, reader => queries::budgets::list(reader, &account, &page, now))
     }
 
     /// A page of an account's grants, oldest first.
@@ -251,37 +278,51 @@ impl Store {
         page: Page,
         now: Timestamp,
     ) -> Result<api::Grants, StoreError> {
-        on!(self, database => database.grants(account, page, now).await)
+        read!(self, reader => queries::grants::page(reader, &account, &page, now))
     }
 
     /// An account's balance.
     pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
-        on!(self, database => database.balance(account, now).await)
+        read!(self, reader => queries::balance::of(reader, &account, now))
     }
 
     /// An account's usage.
     pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
-        on!(self, database => database.usage(account, query).await)
+        read!(self, reader => queries::usage::list(reader, &account, &query))
     }
 
     /// What rules that only watch would have refused, to whom and why.
     pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
-        on!(self, database => database.shadow(query).await)
+        read!(self, reader => queries::shadow::list(reader, &query))
     }
 
     /// A plan's newest version.
     pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
-        on!(self, database => database.plan(name).await)
+        read!(self, reader => queries::plans::one(reader, &name))
     }
 
     /// A page of the plans, by name.
     pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
-        on!(self, database => database.plans(page).await)
+        read!(self, reader => queries::plans::page(reader, &page))
     }
 
     /// An account's newest subscription.
     pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
-        on!(self, database => database.subscription(account).await)
+        match &self.backend {
+            Backend::Sqlite(sqlite) => {
+                let show = move |conn: &mut Connection| {
+                    let mut finder = sqlite::engine::Look(conn);
+                    sqlite::done(look(&mut finder, |draft| subscriptions::show(draft, &account)))
+                };
+                sqlite.read(show).await
+            }
+            Backend::Postgres(postgres) => {
+                let mut snapshot = postgres.engine().snapshot().await?;
+                let shown = look(&mut snapshot, |draft| subscriptions::show(draft, &account)).await;
+                snapshot.end().await?;
+                shown
+            }
+        }
     }
 
     /// What an account's newest subscription means for exchanges.
@@ -290,7 +331,7 @@ impl Store {
         &self,
         account: String,
     ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
-        on!(self, database => database.contract_of(account).await)
+        read!(self, reader => queries::accounts::contract(reader, &account))
     }
 
     /// The open leases with the most money, each with its touch, and what all hold together.
@@ -298,12 +339,12 @@ impl Store {
         &self,
         gateway: Option<String>,
     ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-        on!(self, database => database.leases(gateway).await)
+        read!(self, reader => queries::leases::list(reader, gateway.as_deref()))
     }
 
     /// How many leases are open, and what they hold together.
     pub async fn at_risk(&self) -> Result<(i64, Credits), StoreError> {
-        on!(self, database => database.at_risk().await)
+        read!(self, reader => queries::leases::at_risk(reader))
     }
 
     /// Recomputes every balance from the entries.
@@ -311,9 +352,29 @@ impl Store {
         on!(self, database => database.audit().await)
     }
 
-    /// Takes back up to [`Self::STEP`] leases that were not named since the line at `touch` was drawn.
+    /// Takes back leases that were not named since the line at `touch` was drawn, on the next part of a walk over all
+    /// leases. How many, and what was in them.
     pub async fn reclaim(&self, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
-        let (leases, credits) = on!(self, database => database.reclaim(touch, now).await)?;
+        let after = *self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent =
+            read!(self, reader => queries::jobs::silent(reader, after, queries::jobs::WINDOW, touch))?;
+        let all = silent.leases.iter();
+        let all: Vec<Reclaim> =
+            all.map(|&(gateway, key, account)| Reclaim { place: (gateway, key), account, touch }).collect();
+        let (mut leases, mut credits) = (0, Credits::ZERO);
+        for some in all.chunks(Self::STEP) {
+            for outcome in self.tend(some.to_vec(), now).await? {
+                match outcome? {
+                    Ok(Some(back)) => (leases, credits) = (leases + 1, credits.saturating_add(back)),
+                    Ok(None) => {}
+                    Err(unreclaimed) => {
+                        let (account, why) = (unreclaimed.account, unreclaimed.why);
+                        tracing::error!(%account, %why, "a lease can't be taken back; the others are");
+                    }
+                }
+            }
+        }
+        *self.walk.lock().unwrap_or_else(PoisonError::into_inner) = silent.next.unwrap_or_default();
         self.metrics.reclaims.inc_by(u64::try_from(leases).unwrap_or(0));
         Ok((leases, credits))
     }
@@ -321,24 +382,94 @@ impl Store {
     /// Takes out what remains of grants whose time is over, and lets gateways know of keys whose
     /// time is over; up to [`Self::STEP`] of each. Tells the larger number.
     pub async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
-        on!(self, database => database.expire(now).await)
+        let accounts = read!(self, reader => queries::jobs::due_grants(reader, now, Self::STEP))?;
+        let grants = accounts.into_iter().map(|account| ExpireGrants { account }).collect::<Vec<_>>();
+        let keys = read!(self, reader => queries::jobs::due_keys(reader, now, Self::STEP))?;
+        let keys = keys.into_iter().map(|(key, account)| ExpireKey { key, account }).collect::<Vec<_>>();
+        let (some_grants, some_keys) = (grants.len(), keys.len());
+        for outcome in self.tend(grants, now).await? {
+            if let Err(why) = outcome {
+                tracing::error!(%why, "an account's grants can't expire; those of others do");
+            }
+        }
+        for outcome in self.tend(keys, now).await? {
+            outcome?;
+        }
+        Ok(some_grants.max(some_keys))
     }
 
     /// Does what is due about subscriptions, up to [`Self::RENEWALS`] of them; tells how many there were.
     pub async fn renew(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let renewed = on!(self, database => database.renew(now).await)?;
-        self.metrics.renewals.inc_by(u64::try_from(renewed.grants.len()).unwrap_or(0));
-        Ok(renewed.subscriptions)
+        let due = read!(self, reader => queries::jobs::due_subscriptions(reader, now, Self::RENEWALS))?;
+        let due = due.into_iter().map(|(subscription, account)| Renew { subscription, account });
+        let due: Vec<Renew> = due.collect();
+        let count = due.len();
+        let outcomes = self.tend(due, now).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+        self.count_renewals(outcomes);
+        Ok(count)
+    }
+
+    fn count_renewals(&self, outcomes: Vec<RenewalOutcome>) {
+        for outcome in outcomes {
+            match outcome {
+                RenewalOutcome::Done(given) => {
+                    self.metrics.renewals.inc_by(u64::try_from(given.len()).unwrap_or(0));
+                }
+                RenewalOutcome::Rests { why, account } => {
+                    tracing::warn!(%account, %why, "a subscription could not renew");
+                }
+            }
+        }
     }
 
     /// Deletes up to [`Self::STEP`] rows of each kind that has served its time. Tells the largest number.
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {
-        on!(self, database => database.prune(now).await)
+        let mut most = 0;
+        let mut chores = Vec::new();
+        for kept in &maintenance::KEPT {
+            let before_ms = now.as_millisecond().saturating_sub(kept.keep_ms);
+            let rows = read!(self, reader => queries::jobs::served(reader, kept, before_ms, Self::STEP))?;
+            if rows > 0 {
+                chores.push(Chore::Prune(kept, before_ms));
+            }
+            most = most.max(rows);
+        }
+        if !chores.is_empty() {
+            self.tend(vec![Tend(chores)], now).await?.into_iter().collect::<Result<Vec<()>, _>>()?;
+        }
+        Ok(most)
     }
 
     /// Finds out whether writing works.
     pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
-        on!(self, database => database.pulse(now).await)
+        if let Backend::Postgres(postgres) = &self.backend {
+            return postgres.probe(now.as_millisecond()).await;
+        }
+        let probe = Tend(vec![Chore::Probe(now.as_millisecond())]);
+        self.queue.run(probe, now, 1, Urgency::Own).await?;
+        self.recent_fault()
+    }
+
+    /// Does operations that the ledger has come upon. What another ledger is about to do is left to it.
+    async fn tend<O: Operation>(
+        &self,
+        operations: Vec<O>,
+        now: Timestamp,
+    ) -> Result<Vec<Result<O::Output, StoreError>>, StoreError> {
+        if operations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tasks: Vec<Task<O>> =
+            operations.into_iter().map(|operation| Task::new(operation, now)).collect();
+        let Backend::Postgres(postgres) = &self.backend else {
+            let weight = tasks.len();
+            return self.queue.run_all(tasks, weight, Urgency::Own).await;
+        };
+        let mut works: Vec<&mut dyn Work> = tasks.iter_mut().map(|task| task as &mut dyn Work).collect();
+        persist(postgres.engine(), Busy::Skip, &mut works, &self.metrics)
+            .await
+            .map_err(TxError::into_inner)?;
+        Ok(tasks.into_iter().map(Task::into_outcome).collect())
     }
 
     /// The fault with which a write failed a moment ago, if it is known without asking the database.
@@ -349,10 +480,21 @@ impl Store {
         }
     }
 
+    /// Changes an account's row, as if it had come to that, and lets gateways know.
+    #[cfg(test)]
+    async fn set_account(
+        &self,
+        account: &str,
+        set: impl Fn(&mut crate::domain::Account) + Send + Sync + 'static,
+    ) {
+        let set = contract::SetAccount { account: account.to_owned(), set: Box::new(set) };
+        self.queue.run(set, Timestamp::UNIX_EPOCH, 1, Urgency::Urgent).await.unwrap();
+    }
+
     /// Writes what an account has spent, as if the books had come to that.
     #[cfg(test)]
     pub(crate) async fn set_spent(&self, account: &str, spent: Credits) {
-        on!(self, database => database.set_spent(account.to_owned(), spent.micros()).await);
+        self.set_account(account, move |account| account.books.spent = spent).await;
     }
 
     /// Writes what a subscription would mean for an account, and lets gateways know.
@@ -362,7 +504,7 @@ impl Store {
         account: &str,
         contract: Option<&crate::domain::contract::Contract>,
     ) {
-        let json = contract.map(|contract| serde_json::to_string(contract).unwrap());
-        on!(self, database => database.set_contract(account.to_owned(), json).await);
+        let contract = contract.cloned();
+        self.set_account(account, move |account| account.contract.clone_from(&contract)).await;
     }
 }

@@ -221,7 +221,7 @@ impl Bank {
         let before = self.subscriptions[at].stored.subscription.granted_until;
         self.subscriptions[at].stored.apply(step, plan);
         let stored = &self.subscriptions[at].stored;
-        let (no, gifts) = (stored.no, stored.gifts(step, lapsed_before, self.overdraft(at), change));
+        let (no, gifts) = (stored.no, stored.planned_grants(step, lapsed_before, self.overdraft(at), change));
         for gift in gifts {
             taken.given.push(gift.grant.remaining);
             let mut grant = gift.grant;

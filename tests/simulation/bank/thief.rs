@@ -37,6 +37,7 @@ fn victim(no: i64, books: Books) -> Payer {
         plan: None,
         contract: None,
         budgets: 0,
+        due: None,
     };
     let key = Key {
         no: KeyNo(no),

@@ -3,12 +3,12 @@
 use super::post::{Id, Nothing, Post, execute, short};
 use super::query::{Asked, List, Times};
 use crate::api::{Account, Accounts, Balance, NewAccount, Usage};
+use crate::command::admin::Command;
 use crate::domain::AccountId;
 use crate::domain::account::Turn;
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::Command;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -3,12 +3,13 @@
 use super::post::{Id, Post, execute};
 use super::query::{Asked, List};
 use crate::api::{self, Anchor, BudgetScope, Budgets, ClearBudget};
+use crate::command::admin::Command;
+use crate::command::budgets::{NewBudget, Whose};
 use crate::domain::period::Rhythm;
 use crate::domain::plan_words::{every, zone};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::{Command, NewBudget, Whose};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -3,11 +3,11 @@
 use super::post::{Id, Post, execute, short};
 use super::query::{Asked, List};
 use crate::api::{Grants, MAX_PRIORITY, NewGrant};
+use crate::command::admin::Command;
 use crate::domain::GrantId;
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::Command;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -3,12 +3,13 @@
 use super::post::{Id, Nothing, Post, execute, short};
 use super::query::{Asked, List};
 use crate::api::{self, Keys};
+use crate::command::admin::{Command, Done};
+use crate::command::keys::{Credential, NewKey};
 use crate::domain::key::FreshKey;
 use crate::domain::{AccountId, KeyId};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::{Command, Credential, Done, NewKey};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

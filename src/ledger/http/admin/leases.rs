@@ -3,9 +3,9 @@
 use super::post::{Post, execute};
 use super::query::{Asked, OfGateway};
 use crate::api::{Audit, Leases, RecallRequest};
+use crate::command::admin::Command;
 use crate::http::App;
 use crate::http::problem::Failure;
-use crate::store::Command;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

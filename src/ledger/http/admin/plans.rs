@@ -3,12 +3,12 @@
 use super::post::{Id, Post, execute};
 use super::query::{Asked, List};
 use crate::api::{NewPlan, Plan, PlanChange, Plans};
+use crate::command::admin::Command;
 use crate::domain::plan::Changes;
 use crate::domain::plan_words;
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::Command;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

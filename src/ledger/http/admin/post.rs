@@ -2,10 +2,10 @@
 //! same when it is asked for again.
 
 use crate::api::{IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER};
+use crate::command::admin::{Answer, Command, Done, IdempotencyRecord};
 use crate::http::App;
 use crate::http::body::{self, Invalid};
 use crate::http::problem::Failure;
-use crate::store::{Answer, Command, Done, Memo};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -25,7 +25,7 @@ pub struct Post<T> {
     /// The body.
     pub body: T,
     /// How to recognize it.
-    pub memo: Memo,
+    pub memo: IdempotencyRecord,
 }
 
 /// The body of a write that needs none.
@@ -47,7 +47,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Post<T> {
         let unread = |error: BytesRejection| Invalid { field: None, reason: error.body_text() };
         let body = Bytes::from_request(request, app).await.map_err(unread)?;
         hash.update(&body);
-        let memo = Memo { key, fingerprint: hash.finalize().into() };
+        let memo = IdempotencyRecord { key, fingerprint: hash.finalize().into() };
         Ok(Self { body: body::parse(&body)?, memo })
     }
 }
@@ -91,7 +91,7 @@ impl FromRequestParts<Arc<App>> for Id {
 pub async fn execute(
     app: &App,
     command: Command,
-    memo: Memo,
+    memo: IdempotencyRecord,
     status: StatusCode,
     complete: impl FnOnce(Done) -> Done,
 ) -> Result<Response, Failure> {

@@ -2,10 +2,10 @@
 
 use super::post::{Id, Nothing, Post, execute};
 use crate::api::{Cancel, NewSubscription, PastDue, Subscription, SubscriptionChange};
+use crate::command::admin::{Command, IdempotencyRecord};
 use crate::domain::subscription::Turn;
 use crate::http::App;
 use crate::http::problem::Failure;
-use crate::store::{Command, Memo};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -69,7 +69,7 @@ pub async fn change(
 async fn turn(
     State(app): State<Arc<App>>,
     Id(account): Id,
-    memo: Memo,
+    memo: IdempotencyRecord,
     turn: Turn,
 ) -> Result<Response, Failure> {
     execute(&app, Command::TurnSubscription { account, turn }, memo, StatusCode::OK, identity).await

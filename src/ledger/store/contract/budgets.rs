@@ -2,10 +2,13 @@
 
 use super::{World, asking, credits, ending, report};
 use crate::api::{self, Anchor, Unit};
+use crate::command::admin::{Command, Done};
+use crate::command::budgets::{NewBudget, Whose};
+use crate::command::keys::{Credential, NewKey};
 use crate::domain::contract::{Beyond, Contract, Remainder, Standing};
 use crate::domain::period::{Rhythm, zone};
 use crate::domain::{KeyId, TeamId};
-use crate::store::{Command, Credential, Done, NewBudget, NewKey, Page, Refusal, StoreError, Whose};
+use crate::store::{Page, Refusal, StoreError};
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{Entry, Limits, Pricing, Product, Rate, Refused};
 

@@ -2,13 +2,14 @@
 
 use super::{World, asking, credits, fresh, memo, report};
 use crate::api::{self, SubscriptionState};
+use crate::command::admin::{Command, Done};
 use crate::domain::AccountId;
 use crate::domain::account::Turn as AccountTurn;
 use crate::domain::contract::{Beyond, Contract, Remainder, Running, Standing};
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{Changes, Edit, Terms};
 use crate::domain::subscription::{Turn, Wrong};
-use crate::store::{Command, Done, Page, Refusal, StoreError};
+use crate::store::{Page, Refusal, StoreError};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Pricing, Product, Rate};
 use jiff::Timestamp;

@@ -16,7 +16,7 @@ mod target;
 mod tests;
 
 pub use error::CopyError;
-pub use table::{Content, Kind, Row, TABLES, Table, Value};
+pub use table::{Content, Row};
 
 use super::Database;
 use crate::api::Audit;

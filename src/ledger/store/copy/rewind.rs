@@ -15,8 +15,8 @@ const LEAP: i64 = 1 << 40;
 
 /// Makes a copy ready to be gone on from.
 pub fn prepare(stage: &Stage, now: Timestamp) -> Result<(), CopyError> {
+    sqlite::take_leases_back(stage.open()?, now)?;
     let conn = stage.open()?;
-    sqlite::take_leases_back(&conn, now)?;
     sqlite::set_newest(&conn, leap(sqlite::newest(&conn)?, now))?;
     agree(&sqlite::audit(&conn)?, "the copy")
 }

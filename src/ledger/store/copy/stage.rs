@@ -1,8 +1,9 @@
 //! The stage: a directory of its own for one SQLite file, in which a copy is made, checked and audited before
 //! it gets its name. It goes when this is dropped; what a killed program left goes with the next.
 
-use super::{CHUNK, Contents, CopyError, Holdings, TABLES, agree, same};
+use super::{CHUNK, Contents, CopyError, Holdings, agree, same};
 use crate::store::postgres::{self, copy::Link};
+use crate::store::rows::TABLES;
 use crate::store::sqlite::{copy as sqlite, open};
 use rusqlite::Connection;
 use std::fs::{DirBuilder, File};
@@ -135,7 +136,7 @@ impl Stage {
         sqlite::prepare(&mut conn)?;
         agree(&link.audit()?, &settings.to_string())?;
         let mut original = Contents::new();
-        for table in &TABLES {
+        for table in TABLES {
             let content = original.entry(table.name.to_owned()).or_default();
             link.each(table, CHUNK.0, |rows| {
                 content.add_all(&rows);

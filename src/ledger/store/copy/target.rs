@@ -2,9 +2,10 @@
 //! so that no ledger begins there meanwhile, and left as it was when anything fails.
 
 use super::stage::{self, PREFIX, Stage, io, make_dir};
-use super::{CHUNK, CopyError, TABLES, agree, same};
+use super::{CHUNK, CopyError, agree, same};
 use crate::store::Database;
 use crate::store::postgres::copy::Link;
+use crate::store::rows::TABLES;
 use crate::store::sqlite::{copy as sqlite, open};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,7 @@ impl Target {
 
 fn fill(link: Link, stage: &Stage) -> Result<(), CopyError> {
     let conn = stage.open()?;
-    for table in &TABLES {
+    for table in TABLES {
         sqlite::each(&conn, table, CHUNK, |rows| link.write(table, &rows))?;
     }
     link.finish(sqlite::newest(&conn)?, sqlite::next_touch(&conn)?)?;

@@ -1,14 +1,19 @@
 //! A PostgreSQL database as one side of a copy (see `store/copy`). Everything happens on one connection and
 //! in one transaction: what is read is one moment, and what is written is there at once or not at all.
 
-use super::audit;
 pub use super::handle::connect;
 use super::migrate::{STEPS, migrate};
 use super::pool::SERVING;
+use super::reader::bound;
 use super::settings::Settings;
 use super::trouble::Trouble;
 use crate::api::Audit;
-use crate::store::copy::{Content, Contents, CopyError, Kind, Row, TABLES, Table, Value};
+use crate::store::copy::{Content, Contents, CopyError, Row};
+use crate::store::dialect::Dialect;
+use crate::store::queries;
+use crate::store::record::{Column, Kind, Table};
+use crate::store::rows::TABLES;
+use crate::store::value::Value;
 use crate::store::{OpenError, StoreError};
 use std::future::Future;
 use std::pin::pin;
@@ -27,8 +32,6 @@ const STEP: Duration = Duration::from_hours(1);
 /// The same for the server, which must not give up a copier that is busy elsewhere.
 const LIMITS: &str = "SET LOCAL statement_timeout = '1h'; SET LOCAL lock_timeout = '10s';
     SET LOCAL idle_in_transaction_session_timeout = '1h'";
-/// Tables whose numbers the server counts.
-const NUMBERED: [&str; 6] = ["accounts", "keys", "grants", "gateways", "plans", "subscriptions"];
 
 /// The one connection, and what drives it.
 pub struct Link {
@@ -83,7 +86,7 @@ impl Link {
         link.run(link.conn.batch_execute(&["BEGIN; ", LIMITS].concat()))?;
         link.alone("SELECT pg_try_advisory_xact_lock($1)")?;
         link.run(migrate(&link.conn))??;
-        for table in &TABLES {
+        for table in TABLES {
             let rows =
                 link.number(&format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1) r", table.name))?;
             if rows > 0 {
@@ -122,15 +125,16 @@ impl Link {
 
     /// Recomputes every balance.
     pub fn audit(&self) -> Result<Audit, CopyError> {
-        let done =
-            self.runtime.block_on(async { tokio::time::timeout(STEP, audit::compare(&self.conn)).await });
+        let done = self
+            .runtime
+            .block_on(async { tokio::time::timeout(STEP, queries::audit::audit(&self.conn)).await });
         let late = |_| StoreError::Away(format!("no answer from the server within {STEP:?}"));
-        Ok(done.map_err(late)?.map_err(StoreError::from)?)
+        Ok(done.map_err(late)??)
     }
 
     /// The number of the newest change.
     pub fn newest(&self) -> Result<i64, StoreError> {
-        self.number("SELECT seq FROM newest_change")
+        self.number(Dialect::Postgres.newest_change())
     }
 
     /// Gives all rows of a table, at most so many at a time.
@@ -160,7 +164,7 @@ impl Link {
     /// What all tables hold.
     pub fn contents(&self, most: usize) -> Result<Contents, CopyError> {
         let mut contents = Contents::new();
-        for table in &TABLES {
+        for table in TABLES {
             let mut content = Content::default();
             self.each(table, most, |rows| {
                 content.add_all(&rows);
@@ -176,13 +180,13 @@ impl Link {
 
     /// Writes rows.
     pub fn write(&self, table: &Table, rows: &[Row]) -> Result<(), CopyError> {
-        let types: Vec<Type> = table.columns.iter().map(|(_, kind)| column_type(*kind)).collect();
+        let types: Vec<Type> = table.columns.iter().map(|column| column_type(column.kind)).collect();
         let copy = format!("COPY {} ({}) FROM STDIN BINARY", table.name, table.names());
         self.run(async {
             let mut writer = pin!(BinaryCopyInWriter::new(self.conn.copy_in(&copy).await?, &types));
             for row in rows {
                 let values: Vec<&(dyn ToSql + Sync)> =
-                    row.iter().zip(table.columns).map(|(value, (_, kind))| bound(value, *kind)).collect();
+                    row.iter().zip(&types).map(|(value, kind)| bound(value, kind)).collect();
                 writer.as_mut().write(&values).await?;
             }
             writer.as_mut().finish().await
@@ -194,7 +198,8 @@ impl Link {
     pub fn finish(&self, newest: i64, epoch: i64) -> Result<(), StoreError> {
         self.run(self.conn.execute("UPDATE newest_change SET seq = $1", &[&newest]))?;
         self.run(self.conn.execute("UPDATE epoch SET number = greatest(number, $1)", &[&epoch]))?;
-        for table in NUMBERED {
+        // Rows that are found by their number alone are numbered by the server.
+        for Table { name: table, .. } in TABLES.into_iter().filter(|table| table.key == "no") {
             let next = format!(
                 "SELECT setval(pg_get_serial_sequence('{table}', 'no'), max(no)) FROM {table} HAVING max(no) > 0"
             );
@@ -219,22 +224,9 @@ const fn column_type(kind: Kind) -> Type {
     }
 }
 
-fn bound(value: &Value, kind: Kind) -> &(dyn ToSql + Sync) {
-    match (value, kind) {
-        (Value::Number(number), _) => number,
-        (Value::Flag(flag), _) => flag,
-        (Value::Text(text), _) => text,
-        (Value::Bytes(bytes), _) => bytes,
-        (Value::Nothing, Kind::Number) => &None::<i64>,
-        (Value::Nothing, Kind::Flag) => &None::<bool>,
-        (Value::Nothing, Kind::Text) => &None::<String>,
-        (Value::Nothing, Kind::Bytes) => &None::<Vec<u8>>,
-    }
-}
-
 fn read(row: &tokio_postgres::Row, table: &Table) -> Result<Row, Error> {
-    let value = |(n, (_, kind)): (usize, &(&str, Kind))| {
-        let value = match kind {
+    let value = |(n, column): (usize, &Column)| {
+        let value = match column.kind {
             Kind::Number => row.try_get::<_, Option<i64>>(n)?.map(Value::Number),
             Kind::Flag => row.try_get::<_, Option<bool>>(n)?.map(Value::Flag),
             Kind::Text => row.try_get::<_, Option<String>>(n)?.map(Value::Text),

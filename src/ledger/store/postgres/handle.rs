@@ -1,227 +1,121 @@
-//! The handle of the PostgreSQL store: messages go to the batcher, all else to a connection of the pool.
+//! The handle of the PostgreSQL store: a few tasks serve the queue, and readers have snapshots.
 
-use super::batcher::Batcher;
-use super::commands::Execute;
-use super::exchange::Message;
-use super::pool::{PULSE, Pool, unsafe_setting};
-use super::trouble::plain;
-use super::{
-    audit, budgets, lists, migrate, news, plans, renewals, settings::Settings, shadow, subscriptions, teams,
-    upkeep,
-};
+use super::engine::PostgresEngine;
+use super::pool::{Borrowed, PULSE, Pool, Task, unsafe_setting};
+use super::trouble::{Trouble, plain};
+use super::{migrate, settings::Settings};
 use crate::api;
-use crate::domain::exchange::beat_ms;
 use crate::metrics::Metrics;
-use crate::store::plans::Renewed;
-use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, ShadowQuery, StoreError, UsageQuery};
-use faregate_protocol::Credits;
-use faregate_protocol::exchange::ExchangeRequest;
-use jiff::Timestamp;
-use std::sync::Arc;
+use crate::store::queries::audit;
+use crate::store::queue::Queue;
+use crate::store::{OpenError, StoreError};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 /// The oldest server that is known to do.
 const OLDEST: i32 = 140_000;
+/// An audit reads every entry that was ever made, so it may take longer than any other statement.
+const AUDIT: &str = "SET LOCAL statement_timeout = '1h'";
 
-/// A PostgreSQL database. Cloning it gives another handle to the same. Its functions are those of
-/// [`Store`](crate::store::Store), which says what they do.
+/// A PostgreSQL database. Cloning it gives another handle to the same.
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pool: Pool,
-    batcher: Arc<Batcher>,
+    engine: PostgresEngine,
+    queue: Arc<Queue>,
+    lanes: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Postgres {
-    /// Connects, finds out whether the server can be relied upon, and migrates.
-    pub async fn open(settings: &Settings, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+    /// How many transactions are under way at once: while one waits for its commit, the next is decided.
+    pub const LANES: usize = 2;
+
+    /// Connects, finds out whether the server can be relied upon, migrates, and serves the queue.
+    pub async fn open(
+        settings: &Settings,
+        queue: Arc<Queue>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
         inspect(settings).await?;
-        let pool = Pool::new(settings, Arc::clone(&metrics))?;
+        let pool = Pool::new(settings, metrics)?;
         let migrated = pool.transaction(&migrate::Migrate).await;
         migrated.map_err(|trouble| OpenError::Backend(StoreError::from(trouble).to_string()))??;
-        let batcher = Arc::new(Batcher::start(pool.clone(), metrics));
-        Ok(Self { pool, batcher })
+        let engine = PostgresEngine::new(pool.clone(), settings);
+        let mut lanes = JoinSet::new();
+        for _ in 0..Self::LANES {
+            let (queue, engine) = (Arc::clone(&queue), engine.clone());
+            lanes.spawn(async move { queue.serve(&engine, |_| ControlFlow::Continue(())).await });
+        }
+        Ok(Self { pool, engine, queue, lanes: Arc::new(Mutex::new(lanes)) })
     }
 
+    /// Finishes what waits to be written, and closes the database.
     pub async fn close(&self) {
-        self.batcher.stop().await;
+        self.queue.close();
+        let mut lanes = std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner));
+        while lanes.join_next().await.is_some() {}
         self.pool.close();
     }
 
+    /// Ready when nothing can ever be written any more; tells why.
     pub async fn gone(&self) -> String {
-        self.batcher.gone().await;
+        self.queue.ended().await;
         "whatever writes to the database has ended".to_owned()
     }
 
-    pub async fn touches(&self) -> Result<i64, StoreError> {
-        Ok(self.pool.transaction(&upkeep::Turn).await?)
+    /// What transactions are made with.
+    pub const fn engine(&self) -> &PostgresEngine {
+        &self.engine
     }
 
-    pub async fn exchange(
-        &self,
-        request: ExchangeRequest,
-        now: Timestamp,
-        ttl_ms: u64,
-    ) -> Result<Exchanged, StoreError> {
-        let beat = request.seen.map(|seen| (request.gateway.clone(), seen));
-        let mut done = self.batcher.take(Message { request, now, ttl_ms }).await?;
-        if let Some((gateway, since)) = beat {
-            let snapshot = self.pool.snapshot().await?;
-            let news = news::news(snapshot.conn()?, &gateway, since, now).await;
-            let news = snapshot.end(news).await?;
-            done.response.seen = Some(news.seen);
-            done.response.changes = news.changes;
-            done.response.beat_ms = done.response.beat_ms.min(beat_ms(news.brisk));
-        }
-        Ok(done)
+    /// Begins a new epoch: whatever is read from now on is above the number that this gives.
+    pub async fn next_epoch(&self) -> Result<i64, StoreError> {
+        Ok(self.pool.transaction(&NextEpoch).await?)
     }
 
-    pub async fn execute(&self, command: Command, memo: Memo, now: Timestamp) -> Result<Answer, StoreError> {
-        Ok(self.pool.transaction(&Execute::new(command, memo, now)).await?)
+    /// Writes this time (ms), to find out whether writing works. It waits for no queue.
+    pub async fn probe(&self, at_ms: i64) -> Result<(), StoreError> {
+        Ok(self.pool.transaction_within(PULSE, &Probe(at_ms)).await?)
     }
 
-    pub async fn account(&self, id: String) -> Result<api::Account, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let account = lists::account(snapshot.conn()?, &id).await;
-        snapshot.end(account).await
+    /// A connection on which everything that is read comes from one snapshot.
+    pub async fn snapshot(&self) -> Result<Borrowed, StoreError> {
+        self.pool.snapshot().await
     }
 
-    pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let accounts = lists::accounts_page(snapshot.conn()?, &page).await;
-        snapshot.end(accounts).await
-    }
-
-    pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let keys = lists::keys_page(snapshot.conn()?, &account, &page, now).await;
-        snapshot.end(keys).await
-    }
-
-    pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let teams = teams::page(snapshot.conn()?, &account, &page).await;
-        snapshot.end(teams).await
-    }
-
-    pub async fn budgets(
-        &self,
-        account: String,
-        page: Page,
-        now: Timestamp,
-    ) -> Result<api::Budgets, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let budgets = budgets::list(snapshot.conn()?, &account, &page, now).await;
-        snapshot.end(budgets).await
-    }
-
-    pub async fn grants(
-        &self,
-        account: String,
-        page: Page,
-        now: Timestamp,
-    ) -> Result<api::Grants, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let grants = lists::grants_page(snapshot.conn()?, &account, &page, now).await;
-        snapshot.end(grants).await
-    }
-
-    pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let balance = lists::balance(snapshot.conn()?, &account, now).await;
-        snapshot.end(balance).await
-    }
-
-    pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let usage = lists::usage(snapshot.conn()?, &account, &query).await;
-        snapshot.end(usage).await
-    }
-
-    pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let shadow = shadow::list(snapshot.conn()?, &query).await;
-        snapshot.end(shadow).await
-    }
-
-    #[cfg(test)]
-    pub async fn contract_of(
-        &self,
-        account: String,
-    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let contract = subscriptions::contract(snapshot.conn()?, &account).await;
-        snapshot.end(contract).await
-    }
-
-    pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let plan = plans::plan(snapshot.conn()?, &name).await;
-        snapshot.end(plan).await
-    }
-
-    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let plans = plans::page(snapshot.conn()?, &page).await;
-        snapshot.end(plans).await
-    }
-
-    pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let subscription = subscriptions::show(snapshot.conn()?, &account).await;
-        snapshot.end(subscription).await
-    }
-
-    pub async fn leases(
-        &self,
-        gateway: Option<String>,
-    ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let leases = lists::leases(snapshot.conn()?, gateway.as_deref()).await;
-        snapshot.end(leases).await
-    }
-
-    pub async fn at_risk(&self) -> Result<(i64, Credits), StoreError> {
-        let snapshot = self.pool.snapshot().await?;
-        let at_risk = lists::at_risk(snapshot.conn()?).await;
-        snapshot.end(at_risk).await
-    }
-
+    /// Recomputes every balance from the entries.
     pub async fn audit(&self) -> Result<api::Audit, StoreError> {
         let snapshot = self.pool.snapshot().await?;
-        let audit = audit::audit(snapshot.conn()?).await;
+        let conn = snapshot.conn()?;
+        conn.batch_execute(AUDIT).await.map_err(Trouble::from)?;
+        let audit = audit::audit(conn).await;
         snapshot.end(audit).await
     }
+}
 
-    pub async fn reclaim(&self, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
-        Ok(self.pool.transaction(&upkeep::Reclaim { touch, now }).await?)
+struct Probe(i64);
+
+impl Task for Probe {
+    type Done = ();
+
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), Trouble> {
+        let probe = conn.prepare_cached("UPDATE pulse SET at_ms = $1").await?;
+        conn.execute(&probe, &[&self.0]).await?;
+        Ok(())
     }
+}
 
-    pub async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let grants = self.pool.transaction(&upkeep::ExpireGrants(now)).await?;
-        let keys = self.pool.transaction(&upkeep::ExpireKeys(now)).await?;
-        Ok(grants.max(keys))
-    }
+struct NextEpoch;
 
-    pub async fn renew(&self, now: Timestamp) -> Result<Renewed, StoreError> {
-        Ok(self.pool.transaction(&renewals::Renew(now)).await?)
-    }
+impl Task for NextEpoch {
+    type Done = i64;
 
-    pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.pool.transaction(&upkeep::Prune(now)).await?)
-    }
-
-    pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
-        Ok(self.pool.transaction_within(PULSE, &upkeep::Pulse(now)).await?)
-    }
-
-    #[cfg(test)]
-    pub async fn set_spent(&self, account: String, micros: i64) {
-        self.pool.transaction(&super::testing::SetSpent(account, micros)).await.unwrap();
-    }
-
-    #[cfg(test)]
-    pub async fn set_contract(&self, account: String, json: Option<String>) {
-        self.pool.transaction(&super::testing::SetContract(account, json)).await.unwrap();
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<i64, Trouble> {
+        let next = conn.prepare_cached("UPDATE epoch SET number = number + 1 RETURNING number").await?;
+        let number: i64 = conn.query_one(&next, &[]).await?.try_get(0)?;
+        number.checked_sub(1).ok_or_else(|| StoreError::Backend("the epoch is out of range".into()).into())
     }
 }
 

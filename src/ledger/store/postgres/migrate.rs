@@ -6,12 +6,13 @@ use crate::store::OpenError;
 use tokio_postgres::Client;
 
 /// One step each; a step that was released never changes.
-pub const STEPS: [&str; 5] = [
+pub const STEPS: [&str; 6] = [
     include_str!("0001_start.sql"),
     include_str!("0002_plans.sql"),
     include_str!("0003_teams.sql"),
     include_str!("0004_standing.sql"),
     include_str!("0005_unbooked.sql"),
+    include_str!("0006_hot.sql"),
 ];
 /// What ledgers that migrate lock: a number that nobody else is likely to use ("faregate" in ASCII).
 const TURN: i64 = 0x6661_7265_6761_7465;

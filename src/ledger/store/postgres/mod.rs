@@ -1,5 +1,5 @@
 //! The store on a PostgreSQL server, which several ledgers may share: they are interchangeable in the
-//! middle of a lease. All of its SQL is in here.
+//! middle of a lease.
 //!
 //! # Why nothing is sold twice
 //! Transactions are READ COMMITTED, and serialized by hand: the row of an account in `accounts` guards all
@@ -7,7 +7,7 @@
 //! accounts that it is about, all in one statement and in the order of their numbers, and reads the rest
 //! only then, in later statements, each of which sees all that was committed before it began. So what it
 //! decides on can't be stale, and nobody who waits for an account's lock is waited for. What is locked
-//! after that (brokers, then usage, then refusals in shadow, then the number of the newest change) is locked in an order, too.
+//! after that (brokers, then the sums of usage and of shadow refusals, then the number of the newest change) is locked in an order, too.
 //! SERIALIZABLE would need no such order, but retries just where it is busiest: many gateways share an
 //! account. Deadlocks that happen all the same are found by the server, and the transaction is tried again.
 //!
@@ -20,56 +20,22 @@
 //! # What isn't here
 //! No row for the operator's side of the books: it would be locked by everybody. Its sums are computed.
 
-mod audit;
-mod batcher;
-mod budgets;
-mod commands;
 pub(super) mod copy;
-mod exchange;
-mod gateways;
+pub(super) mod engine;
 mod handle;
-mod keep;
-mod lists;
-mod load;
 pub(super) mod migrate;
-mod news;
-mod payers;
-mod plans;
-mod pool;
-mod recall;
-mod renewals;
+pub(super) mod pool;
+mod reader;
 mod settings;
-mod shadow;
-mod sheet;
 #[cfg(test)]
 mod standby;
-mod steps;
-mod subscriptions;
-mod teams;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod trouble;
-mod upkeep;
-mod usage;
 mod wire;
 
 pub(super) use handle::Postgres;
 pub use settings::{BadUrl, Encryption, Settings};
-
-use faregate_protocol::Credits;
-use std::borrow::Cow;
-use tokio_postgres::{Error, Row};
-
-use super::at;
-
-/// A name from outside as it is stored: no text in the database can hold a zero byte.
-fn named(name: &str) -> Cow<'_, str> {
-    if name.contains('\0') { Cow::Owned(name.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(name) }
-}
-
-fn micros(row: &Row, column: usize) -> Result<Credits, Error> {
-    row.try_get(column).map(Credits::from_micros)
-}

@@ -173,13 +173,13 @@ impl Pool {
     }
 
     async fn try_once<T: Task>(&self, task: &T) -> Result<T::Done, Trouble> {
-        let borrowed = self.borrow().await?;
+        let mut borrowed = self.borrow().await?;
         let work = async {
             let conn = borrowed.conn()?;
             conn.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
             let done = task.attempt(conn).await;
             match done {
-                Ok(_) => self.commit(conn).await?,
+                Ok(_) => borrowed.commit().await?,
                 Err(Trouble::Store(_)) => conn.batch_execute("ROLLBACK").await?,
                 Err(Trouble::Database(_)) => {}
             }
@@ -196,17 +196,6 @@ impl Pool {
             _ => borrowed.give_back(),
         }
         done
-    }
-
-    async fn commit(&self, conn: &Client) -> Result<(), Trouble> {
-        let before = self.wire.warnings();
-        conn.batch_execute(COMMIT).await?;
-        // Another transaction's warning may be taken for this one's: then it is asked for again, which is safe.
-        if self.wire.warnings() != before {
-            let why = "the server stopped waiting for its synchronous standby, so a commit is not certain";
-            return Err(StoreError::Away(why.into()).into());
-        }
-        Ok(())
     }
 
     /// Closes what is not in use, and hands nothing out any more.
@@ -239,24 +228,40 @@ impl Borrowed {
     }
 
     /// Nothing went wrong: somebody else may use it.
-    pub fn give_back(mut self) {
+    pub fn give_back(&mut self) {
         drop(self.conn.take());
     }
 
     /// Something went wrong, but nothing runs any more: it isn't used again.
-    pub fn close(mut self) {
+    pub fn close(&mut self) {
         drop(self.conn.take().map(Object::take));
     }
 
-    /// Ends a snapshot, and gives the connection back when all went well.
-    pub async fn end<T>(self, result: Result<T, Trouble>) -> Result<T, StoreError> {
-        if matches!(result, Err(Trouble::Database(_))) || self.conn()?.batch_execute("COMMIT").await.is_err()
-        {
+    /// Commits what was done on it.
+    pub async fn commit(&self) -> Result<(), Trouble> {
+        let before = self.wire.warnings();
+        self.conn()?.batch_execute(COMMIT).await?;
+        // Another transaction's warning may be taken for this one's: then it is asked for again, which is safe.
+        if self.wire.warnings() != before {
+            let why = "the server stopped waiting for its synchronous standby, so a commit is not certain";
+            return Err(StoreError::Away(why.into()).into());
+        }
+        Ok(())
+    }
+
+    /// What a server waits for that has not answered within this time.
+    pub async fn why_late(&self, waited: Duration) -> String {
+        self.wire.why_late(waited).await
+    }
+
+    /// Ends a snapshot, and gives the connection back when it still answers.
+    pub async fn end<T>(mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if matches!(result, Err(StoreError::Away(_))) || self.conn()?.batch_execute("COMMIT").await.is_err() {
             self.close();
         } else {
             self.give_back();
         }
-        Ok(result?)
+        result
     }
 }
 

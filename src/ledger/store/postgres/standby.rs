@@ -3,8 +3,9 @@
 
 use super::Settings;
 use super::testing::{Server, as_ordinary_user, ports};
+use crate::command::admin::{Answer, Command, IdempotencyRecord};
 use crate::domain::AccountId;
-use crate::store::{Answer, Command, Database, Memo, Store, StoreError};
+use crate::store::{Database, Store, StoreError};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
@@ -110,7 +111,7 @@ fn now() -> Timestamp {
 
 async fn create(store: &Store, id: &str) -> Result<Answer, StoreError> {
     let command = Command::CreateAccount { id: AccountId::parse(id).unwrap(), name: None };
-    store.execute(command, Memo { key: id.to_owned(), fingerprint: [0; 32] }, now()).await
+    store.execute(command, IdempotencyRecord { key: id.to_owned(), fingerprint: [0; 32] }, now()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

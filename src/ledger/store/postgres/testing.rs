@@ -82,31 +82,3 @@ impl Server {
         Settings::parse(&format!("postgres://faregate@127.0.0.1:{port}/{database}?sslmode=disable")).unwrap()
     }
 }
-
-/// Writes what a subscription would mean for an account, and lets gateways know.
-#[derive(Debug)]
-pub struct SetContract(pub String, pub Option<String>);
-
-impl super::pool::Task for SetContract {
-    type Done = ();
-
-    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), super::trouble::Trouble> {
-        let set = "UPDATE accounts SET contract = $2 WHERE id = $1 RETURNING no";
-        let no = crate::domain::AccountNo(conn.query_one(set, &[&self.0, &self.1]).await?.try_get(0)?);
-        let all = [(no, crate::domain::KeyNo(0), crate::domain::GatewayNo(0))];
-        super::keep::announce(conn, &all, jiff::Timestamp::UNIX_EPOCH).await
-    }
-}
-
-/// Writes what an account has spent, as if the books had come to that.
-#[derive(Debug)]
-pub struct SetSpent(pub String, pub i64);
-
-impl super::pool::Task for SetSpent {
-    type Done = ();
-
-    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), super::trouble::Trouble> {
-        conn.execute("UPDATE accounts SET spent = $2 WHERE id = $1", &[&self.0, &self.1]).await?;
-        Ok(())
-    }
-}

@@ -1,16 +1,17 @@
 //! What only a shared database can get wrong: ledgers that do the same thing at the same time.
 
+use super::Settings;
 use super::pool::Task;
 use super::testing::Server;
-use super::trouble::{Trouble, together};
-use super::{Postgres, Settings};
+use super::trouble::Trouble;
 use crate::api::{Anchor, Unit};
+use crate::command::admin::{Answer, Command, IdempotencyRecord};
+use crate::command::budgets::{NewBudget, Whose};
+use crate::command::keys::Credential;
 use crate::domain::period::{Rhythm, zone};
 use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
-use crate::store::{
-    Answer, Command, Credential, Database, Memo, NewBudget, OpenError, Store, StoreError, Whose,
-};
+use crate::store::{Database, OpenError, Store, StoreError};
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, ExchangeRequest, LeaseReport, Payer, ShadowLine, UsageLine, UsageReport, VERSION,
 };
@@ -27,8 +28,8 @@ fn credits(whole: i64) -> Credits {
     Credits::from_micros(whole * 1_000_000)
 }
 
-fn memo(key: &str) -> Memo {
-    Memo { key: key.to_owned(), fingerprint: [0; 32] }
+fn memo(key: &str) -> IdempotencyRecord {
+    IdempotencyRecord { key: key.to_owned(), fingerprint: [0; 32] }
 }
 
 async fn open(settings: &Settings) -> Store {
@@ -41,7 +42,7 @@ async fn customer(store: &Store, id: &str, whole: i64) {
     let create = Command::CreateAccount { id: account, name: None };
     store.execute(create, memo(&format!("a {id}")), now()).await.unwrap();
     let (key, credential) = (KeyId::stored(format!("key_{id}")), Credential::Subject(id.to_owned()));
-    let create = Command::CreateKey(crate::store::NewKey::plain(id, key, credential));
+    let create = Command::CreateKey(crate::command::keys::NewKey::plain(id, key, credential));
     store.execute(create, memo(&format!("k {id}")), now()).await.unwrap();
     let grant = Command::Grant {
         account: id.to_owned(),
@@ -181,7 +182,7 @@ async fn ledgers_that_start_together_make_the_tables_once_and_a_newer_one_is_lef
     let (conn, driver) = settings.server.connect(tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(driver);
     conn.batch_execute("INSERT INTO schema_version (version) VALUES (99)").await.unwrap();
-    let refused = Postgres::open(&settings, Arc::default()).await;
+    let refused = Store::open(&Database::Server(Box::new(settings.clone())), Arc::default()).await;
     assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })), "{refused:?}");
 }
 
@@ -199,7 +200,10 @@ async fn a_server_that_could_lose_money_is_refused() {
     };
     for weak in ["off", "local", "remote_write"] {
         set(weak).await;
-        let refused = Postgres::open(&settings, Arc::default()).await.unwrap_err().to_string();
+        let refused = Store::open(&Database::Server(Box::new(settings.clone())), Arc::default())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains(&format!("synchronous_commit = {weak}; set it to on")), "{refused}");
     }
     set("remote_apply").await;
@@ -220,7 +224,10 @@ async fn a_server_that_could_lose_money_is_refused() {
         assert!(tries < 100, "{refused}");
     }
     let nowhere = Settings::parse("postgres://me:hunter2@127.0.0.1:1/money").unwrap();
-    let refused = Postgres::open(&nowhere, Arc::default()).await.unwrap_err().to_string();
+    let refused = Store::open(&Database::Server(Box::new(nowhere.clone())), Arc::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("postgres://127.0.0.1:1/money") && !refused.contains("hunter2"), "{refused}");
 }
 
@@ -291,13 +298,7 @@ impl Task for Lock {
         if self.tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
             self.met.wait().await;
         }
-        let lock = conn.prepare(lock).await?;
-        let behind = async {
-            tokio::task::yield_now().await;
-            conn.batch_execute("SELECT 1").await
-        };
-        let given: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&self.accounts[1]];
-        together!(behind = behind, locked = conn.query(&lock, &given))?;
+        conn.query(lock, &[&self.accounts[1]]).await?;
         Ok(())
     }
 }
@@ -311,7 +312,7 @@ async fn two_accounts(settings: &Settings) -> (super::pool::Pool, Arc<Metrics>) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_that_comes_too_late_means_busy_whatever_was_under_way_behind_it() {
+async fn a_lock_that_comes_too_late_means_busy() {
     let Some(server) = Server::shared() else { return };
     let mut settings = server.database().await;
     settings.lock_timeout = std::time::Duration::from_millis(50);

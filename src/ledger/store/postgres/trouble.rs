@@ -55,12 +55,6 @@ impl Trouble {
         self.code().is_some_and(|code| again.contains(&code))
     }
 
-    /// Of the troubles of statements that were under way together, the one that caused the others: a
-    /// statement behind one that failed only hears that its transaction is aborted (25P02).
-    fn or_its_cause(self, other: Self) -> Self {
-        if self.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) { other } else { self }
-    }
-
     /// The server doesn't accept a value: trying the same again is in vain.
     pub fn is_about_data(&self) -> bool {
         self.code().is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
@@ -105,28 +99,6 @@ fn cure(code: &SqlState) -> &'static str {
         "42501" => "grant the ledger's user what it needs; the server's log names the statement",
         _ => "look at the server's log, which names the statement",
     }
-}
-
-/// Has statements of one transaction under way together, and gives what all of them give. When any fails, it
-/// waits for all, and gives the trouble that caused the others: `tokio::try_join!` gives whichever it meets first.
-macro_rules! together {
-    ($($name:ident = $statement:expr),+ $(,)?) => {{
-        let ($($name,)+) = tokio::join!($($statement),+);
-        match ($($name,)+) {
-            ($(Ok($name),)+) => Ok(($($name,)+)),
-            ($($name,)+) => {
-                let troubles = [$($name.err().map($crate::store::postgres::trouble::Trouble::from)),+];
-                Err($crate::store::postgres::trouble::cause(troubles))
-            }
-        }
-    }};
-}
-pub(super) use together;
-
-/// The first trouble that explains the others.
-pub fn cause<const N: usize>(troubles: [Option<Trouble>; N]) -> Trouble {
-    let cause = troubles.into_iter().flatten().reduce(Trouble::or_its_cause);
-    cause.unwrap_or(Trouble::Store(StoreError::Stopped))
 }
 
 /// The connection broke, and not what was sent over it.

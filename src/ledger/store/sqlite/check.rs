@@ -6,10 +6,10 @@
 //! and the audit recomputes every balance. What must hold: nothing is written to a file that isn't ours
 //! or that is known to be damaged.
 
-use super::audit::audit;
+use super::done;
 use super::open::unopened;
 use crate::api::Audit;
-use crate::store::{OpenError, StoreError};
+use crate::store::{OpenError, StoreError, queries};
 use rusqlite::{Connection, InterruptHandle};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -106,7 +106,7 @@ impl Check {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(StoreError::Stopped);
         }
-        audit(&*conn.transaction()?)
+        done(queries::audit::audit(&*conn.transaction()?))
     }
 
     /// Ends it.

@@ -1,16 +1,28 @@
 //! A SQLite file as one side of a copy (see `store/copy`): reads and writes whole tables, row by row.
 
+use super::done;
+use super::engine::SqliteEngine;
 use super::migrate::{STEPS, migrate};
 use super::open::connect;
-use super::{Work, audit, upkeep};
 use crate::api::Audit;
-use crate::store::copy::{Content, Contents, CopyError, Kind, Row, TABLES, Table, Value};
+use crate::command::reclaim::{Reclaim, TakeBack};
+use crate::store::copy::{Content, Contents, CopyError, Row};
+use crate::store::dialect::Dialect;
+use crate::store::engine::{Busy, TxError};
+use crate::store::maintenance::ROWS;
+use crate::store::operation::{Task, Work, attempt};
+use crate::store::queries;
+use crate::store::queries::jobs;
+use crate::store::record::{Kind, Table};
+use crate::store::rows::LeaseKey;
+use crate::store::rows::TABLES;
+use crate::store::value::Value;
 use crate::store::{OpenError, StoreError};
 use jiff::Timestamp;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 use std::path::Path;
-use std::sync::atomic::AtomicI64;
+use std::sync::Arc;
 
 /// Opens a copy that has no name yet. It lasts only once the whole file is synced; whatever fails on it, it
 /// is thrown away, so nothing in it is ever rolled back.
@@ -100,7 +112,7 @@ fn schema(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 
 /// Recomputes every balance.
 pub fn audit(conn: &Connection) -> Result<Audit, StoreError> {
-    audit::audit(conn)
+    done(queries::audit::audit(conn))
 }
 
 /// How many rows a table has.
@@ -123,8 +135,8 @@ pub fn each(
     let (mut chunk, mut bytes) = (Vec::new(), 0_usize);
     while let Some(row) = rows.next()? {
         let mut values = Row::with_capacity(table.columns.len());
-        for (n, (_, kind)) in table.columns.iter().enumerate() {
-            let value = value(row.get_ref(n)?, *kind)?;
+        for (n, column) in table.columns.iter().enumerate() {
+            let value = value(row.get_ref(n)?, column.kind)?;
             bytes = bytes.saturating_add(value.bytes());
             values.push(value);
         }
@@ -153,7 +165,7 @@ fn value(found: ValueRef<'_>, kind: Kind) -> Result<Value, StoreError> {
 /// What all tables hold.
 pub fn contents(conn: &Connection) -> Result<Contents, CopyError> {
     let mut contents = Contents::new();
-    for table in &TABLES {
+    for table in TABLES {
         let mut content = Content::default();
         each(conn, table, crate::store::copy::CHUNK, |rows| {
             content.add_all(&rows);
@@ -180,19 +192,9 @@ pub fn write(conn: &Connection, table: &Table, rows: &[Row]) -> Result<(), Store
     let sql = format!("INSERT INTO {} ({}) VALUES ({places})", table.name, table.names());
     let mut statement = conn.prepare_cached(&sql)?;
     for row in rows {
-        statement.execute(params_from_iter(row.iter().map(bound)))?;
+        statement.execute(params_from_iter(row))?;
     }
     Ok(())
-}
-
-fn bound(value: &Value) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(match value {
-        Value::Nothing => ValueRef::Null,
-        Value::Number(number) => ValueRef::Integer(*number),
-        Value::Flag(flag) => ValueRef::Integer(i64::from(*flag)),
-        Value::Text(text) => ValueRef::Text(text.as_bytes()),
-        Value::Bytes(bytes) => ValueRef::Blob(bytes),
-    })
 }
 
 /// Ends writing.
@@ -202,8 +204,7 @@ pub fn finish(conn: &Connection) -> Result<(), StoreError> {
 
 /// The number of the newest change.
 pub fn newest(conn: &Connection) -> Result<i64, StoreError> {
-    let sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'";
-    Ok(conn.query_row(sql, [], |row| row.get(0))?)
+    Ok(conn.query_row(Dialect::Sqlite.newest_change(), [], |row| row.get(0))?)
 }
 
 /// Sets the number of the newest change.
@@ -221,9 +222,23 @@ pub fn next_touch(conn: &Connection) -> Result<i64, StoreError> {
 }
 
 /// Takes every open lease back.
-pub fn take_leases_back(conn: &Connection, now: Timestamp) -> Result<(), StoreError> {
-    let work = Work { conn, touches: &AtomicI64::new(0) };
-    conn.execute_batch("BEGIN")?;
-    while upkeep::take_back(&work, i64::MAX, now, |payer, now| payer.take_back(now).map(Some))?.0 > 0 {}
-    Ok(conn.execute_batch("COMMIT")?)
+pub fn take_leases_back(conn: Connection, now: Timestamp) -> Result<(), StoreError> {
+    let engine = SqliteEngine::new(conn, Arc::default());
+    let mut after = LeaseKey::default();
+    loop {
+        let silent =
+            done(jobs::silent(&*engine.conn(), after, i64::try_from(ROWS).unwrap_or(i64::MAX), i64::MAX))?;
+        let open = silent.leases.into_iter();
+        let open =
+            open.map(|(gateway, key, account)| Reclaim { place: (gateway, key), account, touch: i64::MAX });
+        let mut tasks: Vec<Task<TakeBack>> = open.map(|lease| Task::new(TakeBack(lease), now)).collect();
+        let mut works: Vec<&mut dyn Work> = tasks.iter_mut().map(|task| task as &mut dyn Work).collect();
+        let taken = async { attempt(&engine, Busy::Wait, &mut works).await.map_err(TxError::into_inner) };
+        done(taken)?;
+        for task in tasks {
+            task.into_outcome()?.map_err(|unreclaimed| StoreError::from(unreclaimed.why))?;
+        }
+        let Some(next) = silent.next else { return Ok(()) };
+        after = next;
+    }
 }

@@ -1,68 +1,64 @@
-//! The handle of the SQLite store: writes go to the writer's queue, reads to one of the readers.
+//! The handle of the SQLite store: the thread that writes serves the queue, and readers read.
 
 use super::check::Check;
+use super::done;
+use super::engine::{SqliteEngine, raise_stamps};
 use super::fault::Fault;
 use super::open::{Premises, unopened};
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{
-    Work, accounts, audit, budgets, commands, exchange, lists, plans, renewals, shadow, subscriptions, teams,
-    upkeep,
-};
 use crate::api;
-use crate::metrics::Metrics;
-use crate::store::plans::Renewed;
-use crate::store::upkeep::ROWS;
-use crate::store::{Answer, Command, Exchanged, Memo, OpenError, Page, ShadowQuery, StoreError, UsageQuery};
-use faregate_protocol::Credits;
-use faregate_protocol::exchange::ExchangeRequest;
-use jiff::Timestamp;
+use crate::store::queries::audit;
+use crate::store::queue::Queue;
+use crate::store::{OpenError, StoreError};
+use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// One SQLite file. Cloning it gives another handle to the same. Its functions are those of
-/// [`Store`](crate::store::Store), which says what they do.
+/// One SQLite file. Cloning it gives another handle to the same.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     writer: Arc<Writer>,
+    queue: Arc<Queue>,
     readers: Readers,
-    touches: Arc<AtomicI64>,
+    stamps: Arc<AtomicI64>,
     fault: Arc<Fault>,
     check: Arc<Check>,
 }
 
 impl Sqlite {
-    /// Opens the database in a directory, which is made when it doesn't exist.
-    pub fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+    /// How many transactions are under way at once: there is one writer.
+    pub const LANES: usize = 1;
+
+    /// Opens the database in a directory, which is made when it doesn't exist, and serves the queue.
+    pub fn open(dir: &Path, queue: Arc<Queue>) -> Result<Self, OpenError> {
         let premises = Arc::new(Premises::enter(dir)?);
         let conn = premises.writer()?;
-        let last = conn
-            .query_row("SELECT coalesce(max(touch), 0) FROM leases", [], |row| row.get(0))
-            .map_err(|error| unopened(premises.database(), error))?;
-        let (touches, fault) = (Arc::new(AtomicI64::new(last)), Arc::new(Fault::default()));
+        let stamp = raise_stamps(&conn).map_err(|error| unopened(premises.database(), error))?;
+        let (stamps, fault) = (Arc::new(AtomicI64::new(stamp)), Arc::new(Fault::default()));
         let readers = Readers::open(&premises, Arc::clone(&fault))?;
         let check = Arc::new(Check::new(premises.reader()?));
-        let writer = Writer::start(conn, Arc::clone(&touches), metrics, premises, Arc::clone(&fault))
+        let engine = SqliteEngine::new(conn, Arc::clone(&stamps));
+        let writer = Writer::start(engine, Arc::clone(&queue), premises, Arc::clone(&fault))
             .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
-        Ok(Self { writer: Arc::new(writer), readers, touches, fault, check })
+        Ok(Self { writer: Arc::new(writer), queue, readers, stamps, fault, check })
     }
 
-    pub fn stop_inspecting(&self) {
-        self.check.stop();
-    }
-
+    /// Finishes what waits to be written, and closes the database.
     pub async fn close(&self) {
         self.check.stop();
-        self.writer.stop().await;
+        self.queue.close();
+        self.writer.join().await;
         self.readers.close();
     }
 
+    /// Ready when nothing can ever be written any more; tells why.
     pub async fn gone(&self) -> String {
         tokio::select! {
             biased;
             fault = self.fault.comes() => fault.to_string(),
-            () = self.writer.gone() => "whatever writes to the database has ended".to_owned(),
+            () = self.queue.ended() => "whatever writes to the database has ended".to_owned(),
         }
     }
 
@@ -75,150 +71,31 @@ impl Sqlite {
         result
     }
 
-    pub fn touches(&self) -> i64 {
-        self.touches.load(Ordering::Relaxed)
+    /// Ends [`Self::inspect`].
+    pub fn stop_inspecting(&self) {
+        self.check.stop();
     }
 
-    pub async fn exchange(
+    /// The stamp of the newest transaction.
+    pub fn stamp(&self) -> i64 {
+        self.stamps.load(Ordering::Relaxed)
+    }
+
+    /// Reads something from one snapshot.
+    pub async fn read<T: Send + 'static>(
         &self,
-        request: ExchangeRequest,
-        now: Timestamp,
-        ttl_ms: u64,
-    ) -> Result<Exchanged, StoreError> {
-        let weight = crate::store::weight(&request);
-        self.writer.run(weight, move |work| exchange::exchange(work, &request, now, ttl_ms)).await
+        read: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.run(read).await
     }
 
-    pub async fn execute(&self, command: Command, memo: Memo, now: Timestamp) -> Result<Answer, StoreError> {
-        self.writer.run(1, move |work| commands::execute(work, command, &memo, now)).await
-    }
-
-    pub async fn account(&self, id: String) -> Result<api::Account, StoreError> {
-        self.readers.run(move |conn| lists::account(conn, &id)).await
-    }
-
-    pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        self.readers.run(move |conn| lists::accounts_page(conn, &page)).await
-    }
-
-    pub async fn keys(&self, account: String, page: Page, now: Timestamp) -> Result<api::Keys, StoreError> {
-        self.readers.run(move |conn| lists::keys_page(conn, &account, &page, now)).await
-    }
-
-    pub async fn teams(&self, account: String, page: Page) -> Result<api::Teams, StoreError> {
-        self.readers.run(move |conn| teams::page(conn, &account, &page)).await
-    }
-
-    pub async fn budgets(
-        &self,
-        account: String,
-        page: Page,
-        now: Timestamp,
-    ) -> Result<api::Budgets, StoreError> {
-        self.readers.run(move |conn| budgets::list(conn, &account, &page, now)).await
-    }
-
-    pub async fn grants(
-        &self,
-        account: String,
-        page: Page,
-        now: Timestamp,
-    ) -> Result<api::Grants, StoreError> {
-        self.readers.run(move |conn| lists::grants_page(conn, &account, &page, now)).await
-    }
-
-    pub async fn balance(&self, account: String, now: Timestamp) -> Result<api::Balance, StoreError> {
-        self.readers.run(move |conn| accounts::balance(conn, &account, now)).await
-    }
-
-    pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
-        self.readers.run(move |conn| lists::usage(conn, &account, &query)).await
-    }
-
-    pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
-        self.readers.run(move |conn| shadow::list(conn, &query)).await
-    }
-
-    #[cfg(test)]
-    pub async fn contract_of(
-        &self,
-        account: String,
-    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
-        self.readers.run(move |conn| Ok(accounts::by_id(conn, &account)?.contract)).await
-    }
-
-    pub async fn plan(&self, name: String) -> Result<api::Plan, StoreError> {
-        self.readers.run(move |conn| plans::plan(conn, &name)).await
-    }
-
-    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
-        self.readers.run(move |conn| plans::page(conn, &page)).await
-    }
-
-    pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
-        self.readers.run(move |conn| subscriptions::show(conn, &account)).await
-    }
-
-    pub async fn leases(
-        &self,
-        gateway: Option<String>,
-    ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-        self.readers.run(move |conn| lists::leases(conn, gateway.as_deref())).await
-    }
-
-    pub async fn at_risk(&self) -> Result<(i64, Credits), StoreError> {
-        self.readers.run(lists::at_risk).await
-    }
-
+    /// Recomputes every balance from the entries.
     pub async fn audit(&self) -> Result<api::Audit, StoreError> {
-        self.readers.run(audit::audit).await
+        self.read(|conn| done(audit::audit(conn))).await
     }
 
-    pub async fn reclaim(&self, touch: i64, now: Timestamp) -> Result<(usize, Credits), StoreError> {
-        self.writer.run(ROWS, move |work| upkeep::reclaim(work, touch, now)).await
-    }
-
-    pub async fn expire(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let work =
-            move |work: &Work<'_>| Ok(upkeep::expire_grants(work, now)?.max(upkeep::expire_keys(work, now)?));
-        self.writer.run(ROWS, work).await
-    }
-
-    pub async fn renew(&self, now: Timestamp) -> Result<Renewed, StoreError> {
-        self.writer.run(ROWS, move |work| renewals::renew(work, now)).await
-    }
-
-    pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.writer.run(ROWS, move |work| upkeep::prune(work, now)).await
-    }
-
-    pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.run(1, move |work| upkeep::pulse(work, now)).await?;
-        self.recent_fault()
-    }
-
+    /// The fault with which a write failed a moment ago.
     pub fn recent_fault(&self) -> Result<(), StoreError> {
         self.fault.not_lately()
-    }
-
-    #[cfg(test)]
-    pub async fn set_spent(&self, account: String, micros: i64) {
-        let set = move |work: &Work<'_>| {
-            let sql = "UPDATE accounts SET spent = ?2 WHERE id = ?1";
-            Ok(work.conn.execute(sql, rusqlite::params![account, micros]).map(drop)?)
-        };
-        self.writer.run(1, set).await.unwrap();
-    }
-
-    #[cfg(test)]
-    pub async fn set_contract(&self, account: String, json: Option<String>) {
-        let set = move |work: &Work<'_>| {
-            let owner = accounts::by_id(work.conn, &account)?;
-            let sql = "UPDATE accounts SET contract = ?2 WHERE no = ?1";
-            work.conn.execute(sql, rusqlite::params![owner.no.0, json])?;
-            let all = (crate::domain::KeyNo(0), crate::domain::GatewayNo(0));
-            super::leases::announce(work.conn, owner.no, all.0, all.1, Timestamp::UNIX_EPOCH)
-        };
-        self.writer.run(1, set).await.unwrap();
     }
 }

@@ -6,12 +6,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::PathBuf;
 
 /// One step each; a step that was released never changes.
-pub const STEPS: [&str; 5] = [
+pub const STEPS: [&str; 6] = [
     include_str!("0001_start.sql"),
     include_str!("0002_plans.sql"),
     include_str!("0003_teams.sql"),
     include_str!("0004_standing.sql"),
     include_str!("0005_unbooked.sql"),
+    include_str!("0006_hot.sql"),
 ];
 
 /// Runs the steps that are missing, each in a transaction of its own.

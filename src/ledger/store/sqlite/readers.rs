@@ -40,7 +40,7 @@ impl Readers {
     /// Reads something from one snapshot, on a thread that may block.
     pub async fn run<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| StoreError::Overloaded)?.map_err(|_| StoreError::Stopped)?;
@@ -68,10 +68,15 @@ impl Readers {
 
 fn snapshot<T>(
     conn: &mut Connection,
-    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    read: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let transaction = conn.transaction()?;
-    read(&transaction)
+    conn.execute_batch("BEGIN DEFERRED")?;
+    let result = read(conn);
+    if !conn.is_autocommit() {
+        // There is nothing to undo; if even this fails, the next snapshot can't begin, and says so.
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    result
 }
 
 #[cfg(test)]
@@ -90,7 +95,7 @@ mod tests {
         let reading = tokio::spawn({
             let readers = readers.clone();
             async move {
-                let endless = move |conn: &Connection| {
+                let endless = move |conn: &mut Connection| {
                     let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n
                         UNION ALL SELECT 0";
                     let _ = started.send(());

@@ -2,21 +2,24 @@
 
 use crate::api;
 use crate::api::Unit;
+use crate::command::admin::{Command, IdempotencyRecord};
+use crate::command::budgets::Whose;
+use crate::command::keys::{Credential, NewKey};
 use crate::domain::account::Turn;
 use crate::domain::contract::{Beyond, Remainder};
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::{AccountId, KeyId, key, subscription};
+use crate::store::Store;
 use crate::store::contract::{World, asking, credits, ending, report};
-use crate::store::{Command, Credential, Memo, NewKey, Store, Whose};
 use faregate_protocol::exchange::{
     Entry, ExchangeRequest, Limits, Pricing, Product, Rate, ShadowLine, UsageLine, UsageReport, VERSION,
 };
 use faregate_protocol::{Credits, RefusalCode};
 
 /// A command that was carried out once, under an idempotency key of its own.
-pub fn remembered() -> (Command, Memo) {
+pub fn remembered() -> (Command, IdempotencyRecord) {
     let id = AccountId::parse("remembered").unwrap();
-    let memo = Memo { key: "a key that is remembered".into(), fingerprint: [7; 32] };
+    let memo = IdempotencyRecord { key: "a key that is remembered".into(), fingerprint: [7; 32] };
     (Command::CreateAccount { id, name: Some("Remembered Inc.".into()) }, memo)
 }
 

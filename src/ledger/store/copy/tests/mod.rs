@@ -5,12 +5,15 @@ mod upgrades;
 
 use super::*;
 use crate::api::Unit;
+use crate::command::admin::Command;
+use crate::command::budgets::Whose;
 use crate::domain::AccountId;
+use crate::store::Store;
 use crate::store::contract::budgets::keeps_the_rest;
 use crate::store::contract::{World, asking, credits, memo, report};
 use crate::store::postgres::testing::Server;
+use crate::store::rows::TABLES;
 use crate::store::sqlite::copy as sqlite;
-use crate::store::{Command, Store, Whose};
 use faregate_protocol::RefusalCode;
 use furnished::furnish;
 use std::path::PathBuf;

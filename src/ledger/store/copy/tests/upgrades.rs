@@ -3,9 +3,10 @@
 
 use super::furnished::{furnish, remembered};
 use super::open;
+use crate::command::admin::Answer;
 use crate::store::contract::{World, asking, credits, report};
 use crate::store::postgres::testing::Server;
-use crate::store::{Answer, Database, postgres, sqlite};
+use crate::store::{Database, postgres, sqlite};
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;

@@ -1,0 +1,269 @@
+//! The admin API's writes, each with the memory of its first answer.
+//!
+//! What must hold: a request that comes again with the same idempotency key changes nothing, and gets the answer that
+//! was given first. A refusal changes nothing and isn't remembered: the same request may succeed later.
+
+use super::budgets::{self, NewBudget, Whose};
+use super::grants::{self, NewGrant};
+use super::keys::{self, Credential, NewKey};
+use super::times::future;
+use super::{accounts, plans, recall, subscriptions, teams};
+use crate::api;
+use crate::domain::account::Turn;
+use crate::domain::plan::{Changes, PlanName, Terms};
+use crate::domain::{AccountId, Grant, GrantId, GrantNo, TeamId, subscription};
+use crate::store::draft::{Draft, Stop};
+use crate::store::error::{Refusal, StoreError};
+use crate::store::operation::Operation;
+use crate::store::rows::IdempotencyRow;
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A write of the admin API. Identifiers and hashes come from outside, so that carrying it out draws
+/// on no randomness.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A new account.
+    CreateAccount {
+        /// Its identifier.
+        id: AccountId,
+        /// What people call it.
+        name: Option<String>,
+    },
+    /// Suspends, resumes or closes.
+    TurnAccount {
+        /// Whose.
+        account: String,
+        /// Which of the three.
+        turn: Turn,
+    },
+    /// A new credential.
+    CreateKey(NewKey),
+    /// A new team.
+    CreateTeam {
+        /// Whose.
+        account: String,
+        /// Its identifier.
+        id: TeamId,
+        /// What people call it.
+        name: Option<String>,
+    },
+    /// Sets a budget, or changes it.
+    SetBudget(NewBudget),
+    /// Takes a budget away.
+    ClearBudget {
+        /// In which account.
+        account: String,
+        /// Of what.
+        whose: Whose,
+    },
+    /// Takes a credential back.
+    RevokeKey {
+        /// Its identifier.
+        id: String,
+    },
+    /// Gives credits.
+    Grant {
+        /// Whose.
+        account: String,
+        /// Its identifier.
+        id: GrantId,
+        /// How much; above zero.
+        amount: Credits,
+        /// The smaller is spent first.
+        priority: u16,
+        /// When the rest is lost.
+        expires_at: Option<Timestamp>,
+        /// What it is for.
+        note: Option<String>,
+        /// Where it comes from.
+        source: Option<String>,
+    },
+    /// A new plan.
+    CreatePlan {
+        /// Its name.
+        name: PlanName,
+        /// What its first version says.
+        terms: Terms,
+    },
+    /// Another version of a plan.
+    ChangePlan {
+        /// Which.
+        name: String,
+        /// What it says differently.
+        changes: Changes,
+        /// Whether it counts for running periods, too.
+        at_once: bool,
+    },
+    /// Subscribes an account to a plan.
+    Subscribe {
+        /// Whose.
+        account: String,
+        /// The subscription's identifier.
+        id: String,
+        /// To what, and when.
+        asked: api::NewSubscription,
+    },
+    /// Activates, pauses, cancels and so on.
+    TurnSubscription {
+        /// Whose.
+        account: String,
+        /// Which of these.
+        turn: subscription::Turn,
+    },
+    /// Changes a subscription to another plan.
+    ChangeSubscription {
+        /// Whose.
+        account: String,
+        /// What tells this change apart from others.
+        id: String,
+        /// To what, and when.
+        asked: api::SubscriptionChange,
+    },
+    /// Asks gateways to hand back what is unused.
+    Recall {
+        /// Only this one.
+        gateway: Option<String>,
+    },
+}
+
+/// What came of a [`Command`]; serialized, it is the answer's body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Done {
+    /// The account as it now is.
+    Account(api::Account),
+    /// The key as it now is (without the secret, which the store never sees).
+    Key(api::Key),
+    /// The grant.
+    Grant(api::Grant),
+    /// The team.
+    Team(api::Team),
+    /// The budget as it now is, or as it was when it was taken away.
+    Budget(api::Budget),
+    /// The plan's newest version.
+    Plan(api::Plan),
+    /// The subscription as it now is.
+    Subscription(api::Subscription),
+    /// How many leases were recalled.
+    Recall(api::RecallAnswer),
+}
+
+/// By what a request is recognized when it comes again.
+#[derive(Clone, Debug)]
+pub struct IdempotencyRecord {
+    /// The client's idempotency key.
+    pub key: String,
+    /// A hash over method, path and body.
+    pub fingerprint: [u8; 32],
+}
+
+/// An answer, given now or before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is soon gone")]
+pub enum Answer {
+    /// Done now.
+    First(Done),
+    /// Done before: the body that was sent then.
+    Replayed(String),
+}
+
+/// A command that is carried out once, however often it comes.
+#[derive(Clone, Debug)]
+pub struct Once {
+    /// What is asked.
+    pub command: Command,
+    /// By what it is recognized.
+    pub record: IdempotencyRecord,
+}
+
+impl Operation for Once {
+    type Output = Answer;
+
+    fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<Answer, Stop> {
+        match draft.first_answer(&self.record.key) {
+            Ok(None) => {}
+            Ok(Some(row)) => return Ok(Answer::Replayed(self.replay(row)?)),
+            Err(stop) => {
+                // What the command needs first is asked for at the same time; what it does is undone.
+                let _ = self.command.carry_out(draft, now);
+                return Err(stop);
+            }
+        }
+        let done = self.command.carry_out(draft, now)?;
+        let body = serde_json::to_string(&done);
+        let body = body.map_err(|error| Stop::Failed(StoreError::Backend(error.to_string())))?;
+        let shown_key = self.command.shown_key();
+        draft.put(IdempotencyRow {
+            key: self.record.key.clone(),
+            fingerprint: self.record.fingerprint.to_vec(),
+            body: Some(body).filter(|_| shown_key.is_none()),
+            shown_key,
+            made_at: now,
+        });
+        Ok(Answer::First(done))
+    }
+}
+
+impl Once {
+    fn replay(&self, row: IdempotencyRow) -> Result<String, Refusal> {
+        if row.fingerprint != self.record.fingerprint {
+            return Err(Refusal::KeyReused);
+        }
+        // A key is shown once: to replay the answer it would have to be stored, or be derived from something that is.
+        // Whoever lost the answer revokes the key and makes another.
+        row.body.ok_or_else(|| Refusal::KeyAlreadyShown(row.shown_key.unwrap_or_default()))
+    }
+}
+
+impl Command {
+    /// The identifier of the key that the answer shows.
+    fn shown_key(&self) -> Option<String> {
+        match self {
+            Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. }) => Some(id.to_string()),
+            _ => None,
+        }
+    }
+
+    fn carry_out(&self, draft: &mut Draft, now: Timestamp) -> Result<Done, Stop> {
+        Ok(match self {
+            Self::CreateAccount { id, name } => {
+                Done::Account(accounts::create(draft, id, name.clone(), now)?)
+            }
+            Self::TurnAccount { account, turn } => Done::Account(accounts::turn(draft, account, *turn, now)?),
+            Self::CreateKey(asked) => Done::Key(keys::create(draft, asked, now)?),
+            Self::RevokeKey { id } => Done::Key(keys::revoke(draft, id, now)?),
+            Self::CreateTeam { account, id, name } => {
+                Done::Team(teams::create(draft, account, id, name.clone(), now)?)
+            }
+            Self::SetBudget(asked) => Done::Budget(budgets::set(draft, asked, now)?),
+            Self::ClearBudget { account, whose } => Done::Budget(budgets::clear(draft, account, whose, now)?),
+            Self::Grant { account, id, amount, priority, expires_at, note, source } => {
+                let (priority, expires_at) = (*priority, future(*expires_at, now)?);
+                let new = NewGrant {
+                    id: id.clone(),
+                    grant: Grant { no: GrantNo(0), priority, expires_at, remaining: *amount, of_plan: false },
+                    note: note.clone(),
+                    source: source.clone(),
+                    subscription: None,
+                };
+                Done::Grant(grants::grant(draft, account, new, now)?)
+            }
+            Self::Recall { gateway } => Done::Recall(recall::gateways(draft, gateway.as_deref(), now)?),
+            Self::CreatePlan { name, terms } => Done::Plan(plans::create(draft, name, terms, now)?),
+            Self::ChangePlan { name, changes, at_once } => {
+                Done::Plan(plans::change(draft, name, changes, *at_once, now)?)
+            }
+            Self::Subscribe { account, id, asked } => {
+                Done::Subscription(subscriptions::subscribe(draft, account, id, asked, now)?)
+            }
+            Self::ChangeSubscription { account, id, asked } => {
+                Done::Subscription(subscriptions::change(draft, account, id, asked, now)?)
+            }
+            Self::TurnSubscription { account, turn } => {
+                Done::Subscription(subscriptions::turn(draft, account, *turn, now)?)
+            }
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! What the ledger does for its database: nothing about money is decided here.
+
+use crate::store::draft::{Draft, Stop};
+use crate::store::engine::Chore;
+use crate::store::operation::Operation;
+use jiff::Timestamp;
+
+/// Does some chores.
+#[derive(Clone, Debug)]
+pub struct Tend(pub Vec<Chore>);
+
+impl Operation for Tend {
+    type Output = ();
+
+    fn decide(&self, draft: &mut Draft, _: Timestamp) -> Result<(), Stop> {
+        self.0.iter().for_each(|chore| draft.tend(*chore));
+        Ok(())
+    }
+}

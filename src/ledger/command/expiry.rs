@@ -1,0 +1,50 @@
+//! What is done when the time of grants and keys is over.
+
+use super::purse;
+use crate::domain::{AccountNo, KeyNo};
+use crate::store::draft::{Draft, Stop};
+use crate::store::operation::Operation;
+use jiff::Timestamp;
+
+/// Takes out what remains of an account's grants whose time is over. Tells whether the account was there.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpireGrants {
+    /// Whose.
+    pub account: AccountNo,
+}
+
+impl Operation for ExpireGrants {
+    type Output = bool;
+
+    fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<bool, Stop> {
+        let Some((row, mut money)) = purse::load(draft, self.account, &[])? else { return Ok(false) };
+        money.expire(now)?;
+        purse::keep(draft, &row, &money, now)?;
+        Ok(true)
+    }
+}
+
+/// Lets gateways hear of a key whose time is over. Tells whether they hadn't heard.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpireKey {
+    /// Which.
+    pub key: KeyNo,
+    /// Whose.
+    pub account: AccountNo,
+}
+
+impl Operation for ExpireKey {
+    type Output = bool;
+
+    fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<bool, Stop> {
+        let Some(account) = draft.account(self.account)? else { return Ok(false) };
+        let Some(mut row) = draft.key(self.key)? else { return Ok(false) };
+        if row.expiry_told || row.key.expires_at.is_none_or(|at| at > now) {
+            return Ok(false);
+        }
+        row.expiry_told = true;
+        draft.put(row);
+        draft.announce_account(account.account.no, self.key, now);
+        Ok(true)
+    }
+}

@@ -1,0 +1,82 @@
+//! Grants: credits given to an account, by operators and by the steps of subscriptions.
+
+use super::{accounts, purse};
+use crate::api;
+use crate::domain::grant::MAX_LIVE_GRANTS;
+use crate::domain::{AccountState, Grant, GrantId, GrantNo};
+use crate::store::draft::{Draft, Stop};
+use crate::store::error::Refusal;
+use crate::store::record::Record as _;
+use crate::store::rows::{AccountRow, GrantRow};
+use jiff::Timestamp;
+
+/// A grant to be given.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// Its identifier.
+    pub id: GrantId,
+    /// How much, until when. It gets its number when it is given.
+    pub grant: Grant,
+    /// What it is for.
+    pub note: Option<String>,
+    /// Where it comes from.
+    pub source: Option<String>,
+    /// Which subscription gives it.
+    pub subscription: Option<i64>,
+}
+
+/// Gives what an operator gives.
+pub fn grant(draft: &mut Draft, account: &str, new: NewGrant, now: Timestamp) -> Result<api::Grant, Stop> {
+    let owner = accounts::not_closed(draft, account)?;
+    give(draft, &owner, new, now)
+}
+
+/// Gives a grant, and pays debts from it.
+pub fn give(
+    draft: &mut Draft,
+    owner: &AccountRow,
+    new: NewGrant,
+    now: Timestamp,
+) -> Result<api::Grant, Stop> {
+    let account = owner.account.id.to_string();
+    if owner.account.state == AccountState::Closed {
+        return Err(Refusal::AccountClosed(account).into());
+    }
+    let mut money = purse::of(draft, owner, &[])?;
+    money.expire(now)?;
+    if money.grants().iter().filter(|grant| grant.remaining.is_positive()).count() >= MAX_LIVE_GRANTS {
+        return Err(Refusal::TooManyGrants { account, limit: MAX_LIVE_GRANTS }.into());
+    }
+    let no = GrantNo(draft.number(GrantRow::TABLE)?);
+    let NewGrant { id, grant, note, source, subscription } = new;
+    let grant = Grant { no, of_plan: subscription.is_some(), ..grant };
+    let row = GrantRow {
+        grant: grant.clone(),
+        id,
+        account: owner.account.no,
+        amount: grant.remaining,
+        note,
+        source,
+        created_at: now,
+        subscription,
+    };
+    draft.put(row.clone());
+    money.issue(grant)?;
+    money.account.tight = false;
+    purse::keep(draft, owner, &money, now)?;
+    Ok(shown(&draft.loaded_grant(no).unwrap_or(row), account))
+}
+
+fn shown(row: &GrantRow, account: String) -> api::Grant {
+    api::Grant {
+        id: row.id.to_string(),
+        account,
+        amount: row.amount,
+        remaining: row.grant.remaining,
+        priority: row.grant.priority,
+        expires_at: row.grant.expires_at,
+        note: row.note.clone(),
+        source: row.source.clone(),
+        created_at: row.created_at,
+    }
+}

@@ -1,0 +1,26 @@
+//! What the ledger does, each operation once, for every database and for the simulator: it says what it needs by asking
+//! a draft for rows, and decides on that draft.
+//!
+//! What must hold: no SQL, no await, no clock. An operation that ends without a result leaves no trace.
+
+pub mod accounts;
+pub mod admin;
+pub mod budgets;
+pub mod chores;
+pub mod exchange;
+pub mod expiry;
+pub mod grants;
+pub mod keys;
+pub mod news;
+pub mod plans;
+pub mod purse;
+pub mod recall;
+pub mod reclaim;
+pub mod renew;
+pub mod steps;
+pub mod subscriptions;
+pub mod teams;
+#[cfg(test)]
+mod tests;
+pub mod times;
+pub mod usage;

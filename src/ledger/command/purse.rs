@@ -1,0 +1,127 @@
+//! An account's money on a draft: loaded before something moves, and kept afterwards.
+//!
+//! What must hold: whatever an operation moves in a [`Purse`] reaches the draft by [`keep`], with an entry for every
+//! posting; and all holders of a tight account have fast heartbeats, those of others none.
+
+use crate::domain::time::minute;
+use crate::domain::{
+    Account, AccountNo, Budget, Draw, Grant, GrantNo, Key, Lease, LeaseState, Posting, Purse, Scope,
+};
+use crate::store::draft::{Draft, Stop};
+use crate::store::rows::{AccountRow, BudgetRow, EntryRow, GrantRow, LeaseRow};
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+
+/// An account, locked, with its live grants and those that `draws` are from. None when another transaction has it.
+pub fn load(
+    draft: &mut Draft,
+    account: AccountNo,
+    draws: &[Draw],
+) -> Result<Option<(AccountRow, Purse)>, Stop> {
+    let Some(row) = draft.account(account)? else { return Ok(None) };
+    let purse = of(draft, &row, draws)?;
+    Ok(Some((row, purse)))
+}
+
+/// The money of an account that is locked.
+pub fn of(draft: &mut Draft, row: &AccountRow, draws: &[Draw]) -> Result<Purse, Stop> {
+    let grants = draft.grants_of(row.account.no, draws.iter().map(|draw| draw.grant))?;
+    Ok(Purse::new(row.account.clone(), grants.iter().map(GrantRow::grant).collect()))
+}
+
+/// The budgets of a key, its team and its account, which is locked. Accounts without any pay nothing.
+pub fn budgets(draft: &mut Draft, account: &Account, key: &Key) -> Result<Vec<Budget>, Stop> {
+    if account.budgets == 0 {
+        return Ok(Vec::new());
+    }
+    let scopes = [Some(Scope::Account), key.team.map(Scope::Team), Some(Scope::Key(key.no))];
+    let scopes = scopes.into_iter().flatten();
+    // All are asked for before the first that is missing ends this.
+    let rows: Vec<_> = scopes.map(|scope| draft.budget(BudgetRow::place(account.no, scope))).collect();
+    let rows = rows.into_iter().collect::<Result<Vec<_>, Stop>>()?;
+    Ok(rows.iter().flatten().map(BudgetRow::budget).collect())
+}
+
+/// Keeps what has changed of an account's money. A lease that has changed with it must be kept before.
+pub fn keep(draft: &mut Draft, before: &AccountRow, purse: &Purse, now: Timestamp) -> Result<(), Stop> {
+    let account = &purse.account;
+    // What may still be missing comes first.
+    let holders = match before.account.tight == account.tight {
+        true => Vec::new(),
+        false => draft.holders_of(account.no)?,
+    };
+    for budget in purse.budgets() {
+        if let Some(row) = draft.budget(BudgetRow::place(account.no, budget.scope))? {
+            draft.put(BudgetRow::of(account.no, budget, row.created_at));
+        }
+    }
+    for mut row in holders {
+        row.lease.brisk = account.tight;
+        draft.put(row);
+    }
+    for grant in purse.changed_grants() {
+        keep_grant(draft, grant);
+    }
+    for posting in purse.postings() {
+        draft.add(entry(account.no, posting, now));
+    }
+    draft.put(AccountRow { account: account.clone(), ..before.clone() });
+    Ok(())
+}
+
+fn keep_grant(draft: &mut Draft, grant: &Grant) {
+    if let Some(mut row) = draft.loaded_grant(grant.no) {
+        row.grant.remaining = grant.remaining;
+        draft.put(row);
+    }
+}
+
+fn entry(account: AccountNo, posting: &Posting, now: Timestamp) -> EntryRow {
+    let Posting { kind, place, grant, amount } = *posting;
+    let place = (account, minute(now), kind.number(), place.key, place.gateway, place.fence, grant);
+    EntryRow { place, amount }
+}
+
+/// Keeps what has changed of a lease. One whose gateway has just named it is stamped, even when nothing else about it
+/// is new. What never was a lease, and let nothing through on credit, has no row.
+pub fn keep_lease(
+    draft: &mut Draft,
+    before: Option<&LeaseRow>,
+    lease: &Lease,
+    touched: bool,
+    now: Timestamp,
+) {
+    let has_row = lease.fence > 0 || lease.on_credit.is_positive();
+    let is_new = before.is_none_or(|before| before.lease != *lease);
+    if !has_row || !(is_new || touched) {
+        return;
+    }
+    // An open lease changes with every report: then only when it was opened is kept, so that its row stays cheap to
+    // write.
+    let stays = |row: &&LeaseRow| {
+        lease.state == LeaseState::Open && (row.lease.fence, row.lease.state) == (lease.fence, lease.state)
+    };
+    let changed_at = before.filter(stays).map_or(now, |row| row.changed_at);
+    let touch = if touched { draft.stamp } else { before.map_or(0, |row| row.touch) };
+    draft.put(LeaseRow { lease: lease.clone(), escrow: lease.escrow(), touch, changed_at });
+}
+
+/// Takes out what remains of an account's grants whose time is over.
+pub fn expire(draft: &mut Draft, account: AccountNo, now: Timestamp) -> Result<(), Stop> {
+    let Some((row, mut purse)) = load(draft, account, &[])? else { return Ok(()) };
+    purse.expire(now)?;
+    keep(draft, &row, &purse, now)
+}
+
+/// Takes back up to an amount of what remains of these grants, in their order; how much that was.
+pub fn cut(
+    draft: &mut Draft,
+    row: &AccountRow,
+    (from, amount): (&[GrantNo], Credits),
+    now: Timestamp,
+) -> Result<Credits, Stop> {
+    let mut purse = of(draft, row, &[])?;
+    let cut = purse.cut(from, amount)?;
+    keep(draft, row, &purse, now)?;
+    Ok(cut)
+}

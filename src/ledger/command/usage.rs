@@ -1,0 +1,85 @@
+//! Brokers' usage reports: each is booked once, whichever ledger it reaches, however often.
+
+use crate::domain::{AccountNo, GatewayNo, KeyNo};
+use crate::store::draft::{Draft, Stop};
+use crate::store::record::stored_text;
+use crate::store::rows::{BrokerRow, ShadowRow, UsageRow};
+use faregate_protocol::RefusalCode;
+use faregate_protocol::exchange::UsageReport;
+use jiff::Timestamp;
+
+/// What was booked of a usage report; nothing where that was done before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
+    /// Usage lines that named no known key.
+    pub unknown_lines: u64,
+    /// What rules in shadow mode would have refused.
+    pub shadow: Vec<(RefusalCode, u64)>,
+}
+
+/// The key with this identifier, and its account.
+pub(super) fn key_by_id(draft: &mut Draft, id: &str) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
+    let found = draft.keys_by_id(&(stored_text(id).into_owned(),))?.next();
+    Ok(found.map(|row| (row.key.no, row.account)))
+}
+
+/// Finds what a report is about.
+pub(super) fn look(draft: &mut Draft, gateway: GatewayNo, report: &UsageReport) -> Result<(), Stop> {
+    let mut missing = last(draft, gateway, report).is_err();
+    for id in report.lines.iter().map(|line| line.payer.as_str()) {
+        missing |= key_by_id(draft, id).is_err();
+    }
+    for id in report.shadow.iter().filter_map(|line| line.payer.as_deref()) {
+        missing |= key_by_id(draft, id).is_err();
+    }
+    if missing { Err(Stop::Missing) } else { Ok(()) }
+}
+
+/// The number of the broker's last report.
+fn last(draft: &mut Draft, gateway: GatewayNo, report: &UsageReport) -> Result<u64, Stop> {
+    let place = (gateway, stored_text(&report.broker).into_owned());
+    Ok(draft.get::<BrokerRow>(&place)?.map_or(0, |row| row.seq))
+}
+
+/// Books a report, unless that was done before. Gives the number of the broker's last report that is booked, and what
+/// was booked.
+pub(super) fn take(
+    draft: &mut Draft,
+    gateway: GatewayNo,
+    report: &UsageReport,
+    now: Timestamp,
+) -> Result<(u64, Booked), Stop> {
+    let last = last(draft, gateway, report)?;
+    if report.seq <= last {
+        return Ok((last, Booked::default()));
+    }
+    let minute = now.as_second().div_euclid(60);
+    let mut unknown_lines = 0;
+    for line in &report.lines {
+        let Some((key, account)) = key_by_id(draft, &line.payer)? else {
+            unknown_lines += 1;
+            continue;
+        };
+        draft.add(UsageRow {
+            place: (account, minute, key, stored_text(&line.rule).into_owned()),
+            requests: count(line.requests),
+            credits: line.credits,
+            refunds: count(line.refunds),
+        });
+    }
+    for line in &report.shadow {
+        // A key that isn't known counts with the callers who have none.
+        let payer = line.payer.as_deref().map(|id| key_by_id(draft, id)).transpose()?.flatten();
+        let (key, account) = payer.unwrap_or_default();
+        let (rule, code) = (stored_text(&line.rule).into_owned(), line.code.as_str().to_owned());
+        draft.add(ShadowRow { place: (account, minute, key, rule, code), requests: count(line.requests) });
+    }
+    let broker = stored_text(&report.broker).into_owned();
+    draft.put(BrokerRow { gateway, broker, seq: report.seq, heard_at: now });
+    let shadow = report.shadow.iter().map(|line| (line.code, line.requests)).collect();
+    Ok((report.seq, Booked { unknown_lines, shadow }))
+}
+
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,59 @@
+//! What a transaction has loaded, and what changes: plain data, no SQL.
+//!
+//! Operations ask a draft for rows. A row that isn't loaded yet is noted as wanted, and the operation is decided again
+//! once it is there ([`Stop::Missing`]). What an operation has changed is kept with [`Draft::accept`], or undone without a
+//! trace with [`Draft::undo`]. At the end all that changed is written, one statement per table and kind of change.
+//!
+//! What must hold: a row that was changed here is never replaced by an older version from the database; a lookup finds
+//! rows as they are in the draft, whatever they are in the database.
+
+mod access;
+mod find;
+mod index;
+mod rows;
+mod tables;
+
+pub use index::Index;
+pub use rows::Rows;
+#[cfg(test)]
+pub use tables::LOOKUPS;
+pub use tables::{Draft, Savepoint};
+
+use super::{Refusal, StoreError};
+use crate::domain::plan::Unfit;
+use crate::domain::{BookError, subscription};
+
+/// Why an operation ends without a result.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// Rows are missing, which were noted as wanted.
+    Missing,
+    /// It can't be done.
+    Refused(Refusal),
+    /// The ledger is at fault.
+    Failed(StoreError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<BookError> for Stop {
+    fn from(error: BookError) -> Self {
+        Self::Refused(Refusal::Book(error))
+    }
+}
+
+impl From<Unfit> for Stop {
+    fn from(unfit: Unfit) -> Self {
+        Self::Refused(unfit.into())
+    }
+}
+
+impl From<subscription::Wrong> for Stop {
+    fn from(wrong: subscription::Wrong) -> Self {
+        Self::Refused(wrong.into())
+    }
+}

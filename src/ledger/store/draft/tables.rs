@@ -1,0 +1,476 @@
+//! A draft's tables, and every way in which operations find rows in them.
+//!
+//! What must hold: a table's rows are loaded after those that guard them. Rows that only say which account something is
+//! about come first; then accounts, whose locks guard all that belongs to them; then the rest.
+
+use super::{Index, Rows, Stop};
+use crate::domain::plan::OVERDRAFT_PRIORITY;
+use crate::domain::{AccountNo, GatewayNo, GrantNo, PlanNo};
+use crate::store::engine::{Chore, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::record::{Record, Table};
+use crate::store::rows::{
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
+    LeaseRow, PlanRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageRow, VersionRow,
+};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
+    Lookup { table, columns, filter, lock: false }
+}
+
+const fn locked(table: &'static Table, columns: &'static str) -> Lookup {
+    Lookup { table, columns, filter: "", lock: true }
+}
+
+/// A kind of row that a draft keeps.
+pub trait Kept: Record {
+    /// How one is found by its key.
+    const BY_KEY: &'static Lookup;
+
+    /// Where the draft keeps it.
+    fn rows(draft: &mut Draft) -> &mut Wanted<Self>;
+
+    /// Notes where a row is found.
+    fn note(draft: &mut Draft, row: &Self);
+}
+
+/// Rows, and the keys under which more are wanted.
+#[derive(Debug)]
+pub struct Wanted<R: Record> {
+    pub(super) rows: Rows<R>,
+    wanted: BTreeSet<R::Key>,
+}
+
+impl<R: Record> Default for Wanted<R> {
+    fn default() -> Self {
+        Self { rows: Rows::default(), wanted: BTreeSet::new() }
+    }
+}
+
+/// Something that the database reckons, by what it is about.
+#[derive(Debug)]
+struct Reckoned<K, V> {
+    known: HashMap<K, V>,
+    wanted: BTreeSet<K>,
+}
+
+impl<K, V> Default for Reckoned<K, V> {
+    fn default() -> Self {
+        Self { known: HashMap::new(), wanted: BTreeSet::new() }
+    }
+}
+
+impl<K: Copy + Ord + std::hash::Hash, V: Copy + Default> Reckoned<K, V> {
+    fn get(&mut self, key: K) -> Result<V, Stop> {
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        self.wanted.insert(key);
+        Err(Stop::Missing)
+    }
+
+    fn take_in(&mut self, wanted: BTreeSet<K>, found: impl IntoIterator<Item = (K, V)>) {
+        self.known.extend(wanted.into_iter().map(|key| (key, V::default())));
+        self.known.extend(found);
+    }
+}
+
+/// Numbers for new rows of a table.
+#[derive(Debug, Default)]
+struct Numbers {
+    free: VecDeque<i64>,
+    wanted: usize,
+}
+
+/// How far an operation had come.
+#[derive(Debug)]
+pub struct Savepoint {
+    rows: Vec<usize>,
+    changes: usize,
+    recalls: usize,
+}
+
+/// How many numbers are asked for at once: a subscription that renews gives up to three grants.
+const NUMBERS: usize = 4;
+
+/// The tables in the order in which they are written, each with its other ways to find rows.
+macro_rules! tables {
+    ($($table:ident: $row:ident by $by:expr, {
+        $($index:ident: $key:ty = $lookup:expr, $keyof:expr;)*
+    })+) => {
+        /// What a transaction has loaded, and what changes.
+        #[derive(Debug)]
+        pub struct Draft {
+            serial: bool,
+            /// The stamp of leases that are named.
+            pub stamp: i64,
+            $($table: Wanted<$row>, $($index: Index<$row, $key>,)*)+
+            demand: Reckoned<AccountNo, u64>,
+            lapsed: Reckoned<Lapsing, Lapsed>,
+            recallable: Reckoned<GatewayNo, u64>,
+            counts: Reckoned<&'static str, i64>,
+            numbers: HashMap<&'static str, (&'static Table, Numbers)>,
+            taken: Vec<(&'static str, i64)>,
+            changes: Vec<ChangeRow>,
+            recalls: Vec<GatewayNo>,
+            chores: Vec<Chore>,
+            kept: (usize, usize),
+        }
+
+        impl Draft {
+            /// An empty one. In a `serial` engine nothing changes while a transaction is under way, so that nothing
+            /// need be read again once it is locked.
+            pub fn new(serial: bool) -> Self {
+                Self {
+                    serial,
+                    stamp: 0,
+                    $($table: Wanted::default(), $($index: Index::new(
+                        const { &$lookup },
+                        $keyof,
+                    ),)*)+
+                    demand: Reckoned::default(),
+                    lapsed: Reckoned::default(),
+                    recallable: Reckoned::default(),
+                    counts: Reckoned::default(),
+                    numbers: HashMap::new(),
+                    taken: Vec::new(),
+                    changes: Vec::new(),
+                    recalls: Vec::new(),
+                    chores: Vec::new(),
+                    kept: (0, 0),
+                }
+            }
+
+            $($(
+                /// The rows under a key, in the order of their own keys.
+                pub fn $index(
+                    &mut self,
+                    key: &$key,
+                ) -> Result<impl Iterator<Item = &$row>, Stop> {
+                    self.$index.find(&self.$table.rows, key)
+                }
+            )*)+
+
+            /// Keeps what changed since the last time.
+            pub fn accept(&mut self) {
+                $(self.$table.rows.accept();)+
+                self.taken.clear();
+                self.kept = (self.changes.len(), self.recalls.len());
+            }
+
+            /// Undoes what changed since the last time.
+            pub fn undo(&mut self) {
+                $(self.$table.rows.undo_to(0);)+
+                self.give_numbers_back();
+                self.changes.truncate(self.kept.0);
+                self.recalls.truncate(self.kept.1);
+            }
+
+            /// Where an operation stands, so that it can try something and come back.
+            pub fn savepoint(&self) -> Savepoint {
+                let rows = vec![$(self.$table.rows.mark()),+];
+                Savepoint { rows, changes: self.changes.len(), recalls: self.recalls.len() }
+            }
+
+            /// Undoes what the operation has changed since then.
+            pub fn rollback_to(&mut self, savepoint: &Savepoint) {
+                let mut marks = savepoint.rows.iter().copied();
+                $(self.$table.rows.undo_to(marks.next().unwrap_or_default());)+
+                self.changes.truncate(savepoint.changes);
+                self.recalls.truncate(savepoint.recalls);
+            }
+
+            /// Writes what changed.
+            pub async fn write(&self, tx: &mut impl Transaction) -> Result<(), TxError> {
+                $(self.$table.rows.write(tx).await?;)+
+                for chore in &self.chores {
+                    tx.tend(*chore).await?;
+                }
+                for gateway in &self.recalls {
+                    tx.recall(*gateway).await?;
+                }
+                if self.changes.is_empty() { Ok(()) } else { tx.announce(&self.changes).await }
+            }
+        }
+
+        /// Every way to find rows.
+        #[cfg(test)]
+        pub const LOOKUPS: &[&Lookup] =
+            &[$(<$row as Kept>::BY_KEY, $(const { &$lookup },)*)+];
+
+        $(impl Kept for $row {
+            const BY_KEY: &'static Lookup = &$by;
+
+            fn rows(draft: &mut Draft) -> &mut Wanted<Self> {
+                &mut draft.$table
+            }
+
+            fn note(draft: &mut Draft, row: &Self) {
+                let _ = (&draft, row);
+                $(draft.$index.note(row);)*
+            }
+        })+
+    };
+}
+
+tables! {
+    accounts: AccountRow by locked(AccountRow::TABLE, "no"), {
+        accounts_by_id: (String,) = lookup(AccountRow::TABLE, "id", ""),
+            |row| Some((row.account.id.as_str().to_owned(),));
+    }
+    teams: TeamRow by lookup(TeamRow::TABLE, "no", ""), {
+        teams_by_id: (AccountNo, String) = lookup(TeamRow::TABLE, "account, id", ""),
+            |row| Some((row.account, row.id.clone()));
+        teams_of: (AccountNo,) = lookup(TeamRow::TABLE, "account", ""), |row| Some((row.account,));
+    }
+    keys: KeyRow by lookup(KeyRow::TABLE, "no", ""), {
+        keys_by_id: (String,) = lookup(KeyRow::TABLE, "id", ""), |row| Some((row.key.id.as_str().to_owned(),));
+        keys_by_hash: (Vec<u8>,) = lookup(KeyRow::TABLE, "hash", ""), |row| Some((row.hash.clone()?,));
+        // Of a subject only the credential that is not revoked counts: it may have been given again.
+        keys_by_subject: (String,) = lookup(KeyRow::TABLE, "subject", "NOT revoked"),
+            |row| Some((row.subject.clone().filter(|_| !row.key.revoked)?,));
+    }
+    budgets: BudgetRow by lookup(BudgetRow::TABLE, "account, scope, target", ""), {
+        budgets_of: (AccountNo,) = lookup(BudgetRow::TABLE, "account", ""), |row| Some((row.account,));
+    }
+    grants: GrantRow by lookup(GrantRow::TABLE, "no", ""), {
+        live_grants: (AccountNo,) = lookup(GrantRow::TABLE, "account", "live"),
+            |row| Some((row.account,)).filter(|_| row.grant.remaining.is_positive());
+        // Of the running period and later; before a period ends, that is the one which ends next.
+        given: (i64,) = lookup(
+            GrantRow::TABLE,
+            "subscription",
+            "expires_ms >= (SELECT s.granted_ms FROM subscriptions s WHERE s.no = subscription)",
+        ), |row| Some((row.subscription?,));
+        overdrafts: (i64,) = lookup(
+            GrantRow::TABLE,
+            "subscription",
+            "priority = 65535 AND expires_ms >= coalesce((SELECT o.expires_ms FROM grants o
+               WHERE o.subscription = grants.subscription AND o.priority = 65535
+               ORDER BY o.expires_ms DESC LIMIT 1 OFFSET 19), 0)",
+        ), |row| Some((row.subscription.filter(|_| row.grant.priority == OVERDRAFT_PRIORITY)?,));
+    }
+    gateways: GatewayRow by lookup(GatewayRow::TABLE, "no", ""), {
+        gateways_by_name: (String,) = lookup(GatewayRow::TABLE, "name", ""), |row| Some((row.name.clone(),));
+    }
+    plans: PlanRow by lookup(PlanRow::TABLE, "no", ""), {
+        plans_by_name: (String,) = lookup(PlanRow::TABLE, "name", ""), |row| Some((row.name.clone(),));
+        plans_locked: (PlanNo,) = locked(PlanRow::TABLE, "no"), |row| Some((row.no,));
+    }
+    versions: VersionRow by lookup(VersionRow::TABLE, "plan, version", ""), {}
+    subscriptions: SubscriptionRow by lookup(SubscriptionRow::TABLE, "no", ""), {
+        subscriptions_of: (AccountNo,) = lookup(
+            SubscriptionRow::TABLE,
+            "account",
+            "no = (SELECT max(n.no) FROM subscriptions n WHERE n.account = subscriptions.account)",
+        ), |row| Some((row.account,));
+    }
+    leases: LeaseRow by lookup(LeaseRow::TABLE, "gateway, key", ""), {
+        holders: (AccountNo,) = lookup(LeaseRow::TABLE, "account", "escrow > 0 AND state = 'open'"),
+            |row| Some((row.lease.account,)).filter(|_| row.lease.has_money());
+    }
+    unbooked: UnbookedRow by lookup(UnbookedRow::TABLE, "gateway, key", ""), {}
+    entries: EntryRow by lookup(EntryRow::TABLE, "account, minute, kind, key, gateway, fence, grant_no", ""), {}
+    brokers: BrokerRow by locked(BrokerRow::TABLE, "gateway, broker"), {}
+    usage: UsageRow by lookup(UsageRow::TABLE, "account, minute, key, rule", ""), {}
+    shadow: ShadowRow by lookup(ShadowRow::TABLE, "account, minute, key, rule, code", ""), {}
+    idempotency: IdempotencyRow by lookup(IdempotencyRow::TABLE, "key", ""), {}
+}
+
+impl Draft {
+    /// A row by its key, read under its account's lock if it has one; none when there is none such.
+    pub fn get<R: Kept>(&mut self, key: &R::Key) -> Result<Option<&R>, Stop> {
+        let serial = self.serial;
+        let Wanted { rows, wanted } = R::rows(self);
+        let is_there = serial && rows.known(key).is_some();
+        if !is_there && !rows.was_looked_up(key) {
+            wanted.insert(key.clone());
+            return Err(Stop::Missing);
+        }
+        Ok(rows.known(key))
+    }
+
+    /// A row that is known already.
+    pub(super) fn known<R: Kept>(&mut self, key: &R::Key) -> Option<&R> {
+        R::rows(self).rows.known(key)
+    }
+
+    /// Keeps a row.
+    pub fn put<R: Kept>(&mut self, row: R) {
+        R::note(self, &row);
+        R::rows(self).rows.put(row);
+    }
+
+    /// Adds to a row, whatever the database has of it.
+    pub fn add<R: Kept>(&mut self, more: R) {
+        R::rows(self).rows.add(more);
+    }
+
+    /// Takes a row away.
+    pub fn remove<R: Kept>(&mut self, key: &R::Key) {
+        R::rows(self).rows.remove(key);
+    }
+
+    /// A number for a new row, larger than all before.
+    pub fn number(&mut self, table: &'static Table) -> Result<i64, Stop> {
+        let (_, numbers) = self.numbers.entry(table.name).or_insert((table, Numbers::default()));
+        let Some(number) = numbers.free.pop_front() else {
+            numbers.wanted = numbers.wanted.saturating_add(NUMBERS);
+            return Err(Stop::Missing);
+        };
+        self.taken.push((table.name, number));
+        Ok(number)
+    }
+
+    /// What is undone leaves its numbers to what is decided next.
+    fn give_numbers_back(&mut self) {
+        while let Some((table, number)) = self.taken.pop() {
+            if let Some((_, numbers)) = self.numbers.get_mut(table) {
+                numbers.free.push_front(number);
+            }
+        }
+    }
+
+    /// The requests per second that an account's open leases with money told of together when they were loaded.
+    pub fn demand(&mut self, account: AccountNo) -> Result<u64, Stop> {
+        self.demand.get(account)
+    }
+
+    /// What was taken out of a grant unused, from a minute on.
+    pub fn lapsed(&mut self, account: AccountNo, grant: GrantNo, minute: i64) -> Result<Lapsed, Stop> {
+        let mut lapsed = self.lapsed.get((account, grant, minute))?;
+        // What moved in this transaction isn't in the database yet.
+        for row in self.entries.rows.changed() {
+            let (of, at, kind, .., no) = row.place;
+            if (of, no) == (account, grant) && at >= minute {
+                let sum = match kind {
+                    6 => &mut lapsed.breakage,
+                    7 => &mut lapsed.expired,
+                    _ => continue,
+                };
+                *sum = sum.saturating_add(row.amount);
+            }
+        }
+        Ok(lapsed)
+    }
+
+    /// How many plans there are.
+    pub fn count_plans(&mut self) -> Result<i64, Stop> {
+        let made = i64::try_from(self.plans.rows.made()).unwrap_or(i64::MAX);
+        self.counts.get(PlanRow::TABLE.name).map(|count| count.saturating_add(made))
+    }
+
+    /// Has all gateways (zero), or one, hand back what is unused; from how many leases.
+    pub fn recall(&mut self, gateway: GatewayNo) -> Result<u64, Stop> {
+        let leases = self.recallable.get(gateway)?;
+        if leases > 0 {
+            self.recalls.push(gateway);
+        }
+        Ok(leases)
+    }
+
+    /// Has something done that no operation decides on. It can't be undone.
+    pub fn tend(&mut self, chore: Chore) {
+        self.chores.push(chore);
+    }
+
+    /// Lets gateways hear of a change (see [`ChangeRow`]).
+    pub fn announce(&mut self, change: ChangeRow) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// Loads what is wanted. Says whether that was anything.
+    pub async fn load(&mut self, from: &mut impl Finder) -> Result<bool, TxError> {
+        let mut any = false;
+        macro_rules! by {
+            ($table:ident: $($index:ident),+) => {
+                $(if !self.$index.wanted.is_empty() {
+                    let wanted = std::mem::take(&mut self.$index.wanted);
+                    let found = from.find(self.$index.lookup, self.$index.key, &wanted).await?;
+                    self.$index.take_in(wanted, found, &mut self.$table.rows);
+                    any = true;
+                })+
+            };
+        }
+        by!(keys: keys_by_id, keys_by_hash, keys_by_subject);
+        by!(gateways: gateways_by_name);
+        by!(accounts: accounts_by_id);
+        by!(plans: plans_by_name, plans_locked);
+        any |= self.load_by_key::<IdempotencyRow>(from).await?;
+        any |= self.load_by_key::<AccountRow>(from).await?;
+        any |= self.load_by_key::<BrokerRow>(from).await?;
+        any |= self.load_by_key::<KeyRow>(from).await?;
+        any |= self.load_by_key::<TeamRow>(from).await?;
+        by!(teams: teams_by_id, teams_of);
+        any |= self.load_by_key::<LeaseRow>(from).await?;
+        by!(leases: holders);
+        any |= self.load_by_key::<BudgetRow>(from).await?;
+        by!(budgets: budgets_of);
+        by!(subscriptions: subscriptions_of);
+        any |= self.load_by_key::<SubscriptionRow>(from).await?;
+        any |= self.load_by_key::<GrantRow>(from).await?;
+        by!(grants: live_grants, given, overdrafts);
+        any |= self.load_by_key::<PlanRow>(from).await?;
+        any |= self.load_by_key::<VersionRow>(from).await?;
+        any |= self.load_by_key::<GatewayRow>(from).await?;
+        any |= self.reckon(from).await?;
+        Ok(any)
+    }
+
+    async fn load_by_key<R: Kept>(&mut self, from: &mut impl Finder) -> Result<bool, TxError> {
+        let wanted = std::mem::take(&mut R::rows(self).wanted);
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        for row in from.find::<R, R::Key>(R::BY_KEY, |row| Some(row.key()), &wanted).await? {
+            R::note(self, &row);
+            R::rows(self).rows.take_in(row);
+        }
+        for key in wanted {
+            R::rows(self).rows.looked_up(key);
+        }
+        Ok(true)
+    }
+
+    async fn reckon(&mut self, from: &mut impl Finder) -> Result<bool, TxError> {
+        let mut any = false;
+        if !self.demand.wanted.is_empty() {
+            let wanted = std::mem::take(&mut self.demand.wanted);
+            let found = from.demand(&wanted).await?;
+            self.demand.take_in(wanted, found);
+            any = true;
+        }
+        if !self.lapsed.wanted.is_empty() {
+            let wanted = std::mem::take(&mut self.lapsed.wanted);
+            let found = from.lapsed(&wanted).await?;
+            self.lapsed.take_in(wanted, found);
+            any = true;
+        }
+        if !self.counts.wanted.is_empty() {
+            self.counts.wanted.clear();
+            let count = from.count(PlanRow::TABLE).await?;
+            self.counts.known.insert(PlanRow::TABLE.name, count);
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Loads what only a transaction can give: numbers for new rows, and leases that are locked to be recalled.
+    pub async fn load_to_write(&mut self, from: &mut impl Transaction) -> Result<bool, TxError> {
+        let mut any = self.load(from).await?;
+        for gateway in std::mem::take(&mut self.recallable.wanted) {
+            let leases = from.recallable(gateway).await?;
+            self.recallable.known.insert(gateway, leases);
+            any = true;
+        }
+        for (table, numbers) in self.numbers.values_mut() {
+            if numbers.wanted > 0 {
+                numbers.free.extend(from.numbers(table, std::mem::take(&mut numbers.wanted)).await?);
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+}

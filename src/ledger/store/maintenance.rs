@@ -1,0 +1,73 @@
+//! How much the ledger does at once when nobody asks, and how long it keeps what has served its time.
+
+use super::dialect::Dialect;
+use super::record::{Record, Table};
+use super::rows::{BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, ShadowRow, UnbookedRow};
+
+/// The most rows that one call deals with.
+pub const ROWS: usize = 500;
+
+/// The most subscriptions that are renewed at once: all keep their locks until all are written.
+pub const RENEWALS: usize = 250;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// First answers to the admin API's writes.
+const KEEP_ANSWERS_MS: i64 = DAY_MS;
+/// Changes that gateways must hear; one that was away longer has its leases read instead.
+const KEEP_CHANGES_MS: i64 = DAY_MS;
+/// Leases whose gateway has said its final word, and brokers that fell silent.
+const KEEP_ENDED_MS: i64 = 7 * DAY_MS;
+/// Leases about which something may still be told late.
+const KEEP_RECLAIMED_MS: i64 = 90 * DAY_MS;
+/// What gateways said they had sold and was not charged.
+const KEEP_UNBOOKED_MS: i64 = 90 * DAY_MS;
+/// What rules that only watch would have refused.
+const KEEP_SHADOW_MS: i64 = 30 * DAY_MS;
+
+/// Rows that are kept for a time.
+#[derive(Debug)]
+pub struct Kept {
+    table: &'static Table,
+    /// What is true of those that may go; `?1` is the time before which they must have served.
+    condition: &'static str,
+    /// For how many milliseconds.
+    pub keep_ms: i64,
+}
+
+/// All that is deleted when it has served its time.
+pub const KEPT: [Kept; 7] = [
+    Kept { table: IdempotencyRow::TABLE, condition: "made_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
+    Kept { table: ChangeRow::TABLE, condition: "made_ms < ?1", keep_ms: KEEP_CHANGES_MS },
+    Kept {
+        table: ShadowRow::TABLE,
+        condition: "minute < CAST(?1 AS bigint) / 60000",
+        keep_ms: KEEP_SHADOW_MS,
+    },
+    Kept { table: BrokerRow::TABLE, condition: "heard_ms < ?1", keep_ms: KEEP_ENDED_MS },
+    Kept {
+        table: LeaseRow::TABLE,
+        condition: "state <> 'open' AND changed_ms < ?1 AND state = 'ended' AND on_credit = 0",
+        keep_ms: KEEP_ENDED_MS,
+    },
+    Kept {
+        table: LeaseRow::TABLE,
+        condition: "state <> 'open' AND changed_ms < ?1",
+        keep_ms: KEEP_RECLAIMED_MS,
+    },
+    Kept { table: UnbookedRow::TABLE, condition: "last_ms < ?1", keep_ms: KEEP_UNBOOKED_MS },
+];
+
+impl Kept {
+    /// Whether there are such rows: up to `?2` are counted.
+    pub fn count(&self) -> String {
+        let (name, condition) = (self.table.name, self.condition);
+        format!("SELECT count(*) FROM (SELECT 1 FROM {name} WHERE {condition} LIMIT ?2) d")
+    }
+
+    /// The statement that deletes up to `?2` of those that have served before the time `?1`, in milliseconds.
+    pub fn delete(&self, dialect: Dialect) -> String {
+        let (Table { name, key, .. }, condition, skip) = (self.table, self.condition, dialect.skip_locked());
+        let rows = format!("SELECT {key} FROM {name} WHERE {condition} LIMIT ?2{skip}");
+        dialect.text(&format!("DELETE FROM {name} WHERE ({key}) IN ({rows})"))
+    }
+}

@@ -1,0 +1,61 @@
+//! Keys.
+
+use super::{Reader, accounts, first, get, missing};
+use crate::api;
+use crate::store::record::{BadRow, Columns};
+use crate::store::{Page, StoreError};
+use jiff::Timestamp;
+
+const KEY: &str =
+    "SELECT k.id, a.id, k.prefix, k.subject, t.id, k.products, k.revoked, k.expires_ms, k.note, k.created_ms
+    FROM keys k JOIN accounts a ON a.no = k.account LEFT JOIN teams t ON t.no = k.team ";
+
+fn read(row: &dyn Columns, now: Timestamp) -> Result<api::Key, BadRow> {
+    let expires_at: Option<Timestamp> = get(row, 7)?;
+    let state = if get(row, 6)? {
+        api::KeyState::Revoked
+    } else if expires_at.is_some_and(|at| at <= now) {
+        api::KeyState::Expired
+    } else {
+        api::KeyState::Active
+    };
+    Ok(api::Key {
+        id: get(row, 0)?,
+        account: get(row, 1)?,
+        key: None,
+        prefix: get(row, 2)?,
+        subject: get(row, 3)?,
+        team: get(row, 4)?,
+        products: get(row, 5)?,
+        state,
+        expires_at,
+        note: get(row, 8)?,
+        created_at: get(row, 9)?,
+    })
+}
+
+/// A key by its identifier.
+pub async fn one(reader: &impl Reader, id: &str, now: Timestamp) -> Result<api::Key, StoreError> {
+    let sql = [KEY, "WHERE k.id = ?1"].concat();
+    let found = first(reader, &sql, &[id.into()], move |row| read(row, now)).await?;
+    found.ok_or_else(|| missing("key", id))
+}
+
+/// A page of an account's keys, oldest first.
+pub async fn page(
+    reader: &impl Reader,
+    account: &str,
+    page: &Page,
+    now: Timestamp,
+) -> Result<api::Keys, StoreError> {
+    let owner = accounts::number(reader, account).await?;
+    let sql = [
+        KEY,
+        "WHERE k.account = ?1 AND k.no > coalesce((SELECT no FROM keys WHERE id = ?2), 0) ORDER BY k.no LIMIT ?3",
+    ]
+    .concat();
+    let given = [owner.0.into(), page.after.as_deref().into(), page.rows().into()];
+    let mut keys = reader.rows(&sql, &given, move |row| read(row, now)).await?;
+    let next = page.cut(&mut keys).map(|last| last.id.clone());
+    Ok(api::Keys { keys, next })
+}

@@ -1,0 +1,52 @@
+//! Open leases.
+
+use super::{Reader, credits, first, get, most, sum};
+use crate::api;
+use crate::store::StoreError;
+use crate::store::record::{BadRow, Columns};
+use crate::store::value::Value;
+use faregate_protocol::Credits;
+
+/// The open leases with the largest escrow, each with its touch; and what all hold together.
+pub async fn list(
+    reader: &impl Reader,
+    gateway: Option<&str>,
+) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
+    let gateway = Value::from(gateway);
+    let sql = "SELECT g.name, a.id, k.id, l.fence, l.granted, l.spent, l.returned, l.held, l.escrow, l.touch
+         FROM leases l JOIN gateways g ON g.no = l.gateway JOIN accounts a ON a.no = l.account
+           JOIN keys k ON k.no = l.key
+         WHERE l.state = 'open' AND (CAST(?1 AS text) IS NULL OR g.name = ?1)
+         ORDER BY l.escrow DESC, g.name, k.no LIMIT ?2";
+    let given = [gateway.clone(), most(api::MAX_LIMIT)];
+    let leases = reader.rows(sql, &given, |row| Ok((lease(row)?, get(row, 9)?))).await?;
+    let sql = format!(
+        "SELECT {} FROM leases l JOIN gateways g ON g.no = l.gateway
+         WHERE l.state = 'open' AND (CAST(?1 AS text) IS NULL OR g.name = ?1)",
+        sum("l.escrow")
+    );
+    let at_risk = first(reader, &sql, &[gateway], |row| credits(row, 0)).await?;
+    Ok((leases, at_risk.unwrap_or_default()))
+}
+
+fn lease(row: &dyn Columns) -> Result<api::Lease, BadRow> {
+    Ok(api::Lease {
+        gateway: get(row, 0)?,
+        account: get(row, 1)?,
+        key: get(row, 2)?,
+        fence: get(row, 3)?,
+        granted: get(row, 4)?,
+        spent: get(row, 5)?,
+        returned: get(row, 6)?,
+        held: get(row, 7)?,
+        at_risk: get(row, 8)?,
+        heard_ms_ago: 0,
+    })
+}
+
+/// How many leases are open, and what they hold together.
+pub async fn at_risk(reader: &impl Reader) -> Result<(i64, Credits), StoreError> {
+    let sql = format!("SELECT count(*), {} FROM leases WHERE state = 'open'", sum("escrow"));
+    let found = first(reader, &sql, &[], |row| Ok((get(row, 0)?, credits(row, 1)?))).await?;
+    Ok(found.unwrap_or_default())
+}

@@ -1,0 +1,425 @@
+//! Rows as plain data: which columns a table has, and how a value goes in and out of one.
+//!
+//! A table is described once, by [`record!`](crate::record): backups, both databases' statements and the engine in memory
+//! go by that description. What must hold: a record that is written and read again is the same record.
+
+use super::draws;
+use super::rows::ScopeName;
+use crate::domain::contract::{Beyond, Contract, Remainder};
+use crate::domain::period::{self, Anchor, Unit};
+use crate::domain::subscription::State;
+use crate::domain::time::at;
+use crate::domain::{
+    AccountId, AccountNo, AccountState, Draw, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, LeaseState, PlanNo,
+    TeamNo,
+};
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::Product;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::borrow::Cow;
+use std::hash::Hash;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An integer of 64 bits.
+    Number,
+    /// True or false.
+    Flag,
+    /// Text, without a zero byte: PostgreSQL can't hold one.
+    Text,
+    /// Bytes.
+    Bytes,
+}
+
+/// When a column is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Only with a new row.
+    Fixed,
+    /// When an operator or a period changes something.
+    Cold,
+    /// With most exchanges.
+    Hot,
+    /// By adding to what is there, up to the largest number.
+    Sum,
+}
+
+/// A column.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// When it is written.
+    pub role: Role,
+}
+
+/// A table and its columns.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// All columns.
+    pub columns: &'static [Column],
+    /// The columns of its primary key, with commas between.
+    pub key: &'static str,
+}
+
+impl Table {
+    /// The names of all columns, with commas between.
+    pub fn names(&self) -> String {
+        self.columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The names of the key's columns.
+    pub fn key_names(&self) -> impl Iterator<Item = &'static str> {
+        self.key.split(", ")
+    }
+}
+
+/// A stored value doesn't mean anything to this program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column {column}: {why}")]
+pub struct BadRow {
+    /// The column's position, from zero.
+    pub column: usize,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl BadRow {
+    /// Names the column.
+    pub fn new(column: usize, why: impl Into<String>) -> Self {
+        Self { column, why: why.into() }
+    }
+}
+
+/// One row of an answer, whatever database it comes from. Columns are counted from zero.
+pub trait Columns {
+    /// An integer.
+    fn number(&self, column: usize) -> Result<Option<i64>, BadRow>;
+    /// True or false.
+    fn flag(&self, column: usize) -> Result<Option<bool>, BadRow>;
+    /// Text.
+    fn text(&self, column: usize) -> Result<Option<&str>, BadRow>;
+    /// Bytes.
+    fn bytes(&self, column: usize) -> Result<Option<&[u8]>, BadRow>;
+}
+
+/// Takes a record's values, one column after the other.
+pub trait Sink {
+    /// An integer.
+    fn number(&mut self, value: Option<i64>);
+    /// True or false.
+    fn flag(&mut self, value: Option<bool>);
+    /// Text.
+    fn text(&mut self, value: Option<&str>);
+    /// Bytes.
+    fn bytes(&mut self, value: Option<&[u8]>);
+}
+
+/// A value of one column.
+pub trait Field: Sized {
+    /// What such a column holds.
+    const KIND: Kind;
+
+    /// Reads it; none when the column is empty.
+    fn read(row: &(impl Columns + ?Sized), column: usize) -> Result<Option<Self>, BadRow>;
+
+    /// Writes it.
+    fn write(&self, sink: &mut impl Sink);
+
+    /// Leaves the column empty.
+    fn leave_empty(sink: &mut impl Sink) {
+        match Self::KIND {
+            Kind::Number => sink.number(None),
+            Kind::Flag => sink.flag(None),
+            Kind::Text => sink.text(None),
+            Kind::Bytes => sink.bytes(None),
+        }
+    }
+
+    /// Reads a column that is never empty.
+    fn get(row: &(impl Columns + ?Sized), column: usize) -> Result<Self, BadRow> {
+        Self::read(row, column)?.ok_or_else(|| BadRow::new(column, "is empty"))
+    }
+}
+
+impl<T: Field> Field for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn read(row: &(impl Columns + ?Sized), column: usize) -> Result<Option<Self>, BadRow> {
+        T::read(row, column).map(Some)
+    }
+
+    fn write(&self, sink: &mut impl Sink) {
+        match self {
+            Some(value) => value.write(sink),
+            None => T::leave_empty(sink),
+        }
+    }
+}
+
+/// Fields that are integers: how such a value is read, and how it is written.
+macro_rules! numbers {
+    ($($kind:ty: $read:expr, $write:expr;)+) => {
+        $(impl Field for $kind {
+            const KIND: Kind = Kind::Number;
+
+            fn read(row: &(impl Columns + ?Sized), column: usize) -> Result<Option<Self>, BadRow> {
+                Ok(row.number(column)?.map($read))
+            }
+
+            fn write(&self, sink: &mut impl Sink) {
+                let write: fn(&Self) -> i64 = $write;
+                sink.number(Some(write(self)));
+            }
+        })+
+    };
+}
+
+// What is out of range is held at its end: no column ever holds such a number.
+numbers! {
+    i64: |n| n, |n| *n;
+    u64: |n| u64::try_from(n).unwrap_or(0), |n| i64::try_from(*n).unwrap_or(i64::MAX);
+    u32: |n| u32::try_from(n).unwrap_or(u32::MAX), |n| i64::from(*n);
+    u16: |n| u16::try_from(n).unwrap_or(u16::MAX), |n| i64::from(*n);
+    Credits: Credits::from_micros, |credits| credits.micros();
+    Timestamp: at, |time| time.as_millisecond();
+    AccountNo: Self, |no| no.0;
+    GatewayNo: Self, |no| no.0;
+    GrantNo: Self, |no| no.0;
+    KeyNo: Self, |no| no.0;
+    PlanNo: Self, |no| no.0;
+    TeamNo: Self, |no| no.0;
+}
+
+impl Field for bool {
+    const KIND: Kind = Kind::Flag;
+
+    fn read(row: &(impl Columns + ?Sized), column: usize) -> Result<Option<Self>, BadRow> {
+        row.flag(column)
+    }
+
+    fn write(&self, sink: &mut impl Sink) {
+        sink.flag(Some(*self));
+    }
+}
+
+impl Field for Vec<u8> {
+    const KIND: Kind = Kind::Bytes;
+
+    fn read(row: &(impl Columns + ?Sized), column: usize) -> Result<Option<Self>, BadRow> {
+        Ok(row.bytes(column)?.map(<[u8]>::to_vec))
+    }
+
+    fn write(&self, sink: &mut impl Sink) {
+        sink.bytes(Some(self));
+    }
+}
+
+/// Fields that are texts: how one is read, given its column for errors, and how it is written.
+macro_rules! texts {
+    ($($kind:ty: $read:expr, $write:expr;)+) => {
+        $(impl Field for $kind {
+            const KIND: Kind = Kind::Text;
+
+            fn read(row: &(impl Columns + ?Sized), column: usize) -> Result<Option<Self>, BadRow> {
+                let read: fn(&str) -> Result<Self, String> = $read;
+                row.text(column)?.map(read).transpose().map_err(|why| BadRow::new(column, why))
+            }
+
+            fn write(&self, sink: &mut impl Sink) {
+                let write: fn(&Self) -> Cow<'_, str> = $write;
+                sink.text(Some(&write(self)));
+            }
+        })+
+    };
+}
+
+fn named<T: Copy, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+    found: &str,
+) -> Result<T, String> {
+    let known = all.into_iter().find(|one| name(*one) == found);
+    known.ok_or_else(|| format!("{found:?} is not known to this version"))
+}
+
+texts! {
+    String: |text| Ok(text.to_owned()), |text| text.into();
+    AccountId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    KeyId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    GrantId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    AccountState: |text| named(AccountState::ALL, |state| state.as_str(), text), |state| state.as_str().into();
+    LeaseState: |text| named(LeaseState::ALL, LeaseState::as_str, text), |state| state.as_str().into();
+    State: |text| named(State::ALL, |state| state.as_str(), text), |state| state.as_str().into();
+    Unit: |text| named(Unit::ALL, |unit| unit.as_str(), text), |unit| unit.as_str().into();
+    Anchor: |text| named([Anchor::Start, Anchor::Calendar], |anchor| anchor.as_str(), text),
+        |anchor| anchor.as_str().into();
+    Beyond: |text| named(Beyond::ALL, |beyond| beyond.as_str(), text), |beyond| beyond.as_str().into();
+    Remainder: |text| named(Remainder::ALL, |whose| whose.as_str(), text), |whose| whose.as_str().into();
+    TimeZone: |text| period::zone(text).ok_or_else(|| format!("the time zone {text:?} is not known to this version")),
+        |zone| zone.iana_name().unwrap_or("UTC").into();
+    ScopeName: |text| named(ScopeName::ALL, ScopeName::as_str, text), |scope| scope.as_str().into();
+    Vec<Draw>: draws::read, |draws| draws::text(draws).into();
+    Vec<Product>: |text| serde_json::from_str(text).map_err(|error| format!("is no list of products: {error}")),
+        |products| serde_json::to_string(products).unwrap_or_default().into();
+    // What can't be read allows no product.
+    Vec<String>: |text| Ok(serde_json::from_str(text).unwrap_or_default()),
+        |names| serde_json::Value::from(names.as_slice()).to_string().into();
+}
+
+impl Field for Contract {
+    const KIND: Kind = Kind::Text;
+
+    // One that can't be read is none.
+    fn read(row: &(impl Columns + ?Sized), column: usize) -> Result<Option<Self>, BadRow> {
+        Ok(row.text(column)?.and_then(|json| serde_json::from_str(json).ok()))
+    }
+
+    fn write(&self, sink: &mut impl Sink) {
+        sink.text(serde_json::to_string(self).ok().as_deref());
+    }
+}
+
+/// A row of a table.
+pub trait Record: Clone + Default + PartialEq + Send + Sync + 'static {
+    /// The table.
+    const TABLE: &'static Table;
+    /// By what it is found.
+    type Key: Parts;
+
+    /// By what this one is found.
+    fn key(&self) -> Self::Key;
+    /// Reads the table's columns, in their order.
+    fn read(row: &(impl Columns + ?Sized)) -> Result<Self, BadRow>;
+    /// Writes the columns of these roles.
+    fn write(&self, roles: &[Role], sink: &mut impl Sink);
+    /// The columns of which roles differ from an earlier version of the row: none, the hot ones alone, or more.
+    fn difference(&self, before: &Self) -> Option<Role>;
+    /// Adds another's sums to this one.
+    fn add(&mut self, more: &Self);
+}
+
+/// What some columns must equal.
+pub trait Parts: Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync + 'static {
+    /// What these columns hold.
+    const KINDS: &'static [Kind];
+
+    /// Writes the values.
+    fn write(&self, sink: &mut impl Sink);
+}
+
+macro_rules! parts {
+    ($($name:ident $n:tt),+) => {
+        impl<$($name: Field + Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync + 'static),+> Parts for ($($name,)+) {
+            const KINDS: &'static [Kind] = &[$($name::KIND),+];
+
+            fn write(&self, sink: &mut impl Sink) {
+                $(self.$n.write(sink);)+
+            }
+        }
+    };
+}
+
+parts!(A 0);
+parts!(A 0, B 1);
+parts!(A 0, B 1, C 2);
+parts!(A 0, B 1, C 2, D 3);
+parts!(A 0, B 1, C 2, D 3, E 4);
+parts!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+
+/// What a field's column holds.
+pub const fn kind_of<R, T: Field>(_: fn(&R) -> &T) -> Kind {
+    T::KIND
+}
+
+/// A number that sums can be kept in.
+pub trait Summed {
+    /// Adds, up to the largest.
+    fn add_up(&mut self, more: &Self);
+}
+
+impl Summed for i64 {
+    fn add_up(&mut self, more: &Self) {
+        *self = self.saturating_add(*more);
+    }
+}
+
+impl Summed for Credits {
+    fn add_up(&mut self, more: &Self) {
+        *self = self.saturating_add(*more);
+    }
+}
+
+/// Describes a table by a record: each column with its role and the field that holds it.
+#[macro_export]
+macro_rules! record {
+    ($record:ident in $table:literal by $key:literal: $keytype:ty = $keyof:expr;
+        $($column:ident: $role:ident $first:ident $(. $rest:tt)*,)+) => {
+        impl $crate::store::record::Record for $record {
+            const TABLE: &'static $crate::store::record::Table = &$crate::store::record::Table {
+                name: $table,
+                key: $key,
+                columns: &[$($crate::store::record::Column {
+                    name: stringify!($column),
+                    kind: $crate::store::record::kind_of(|row: &$record| &row.$first$(.$rest)*),
+                    role: $crate::store::record::Role::$role,
+                }),+],
+            };
+            type Key = $keytype;
+
+            fn key(&self) -> Self::Key {
+                let key: fn(&Self) -> Self::Key = $keyof;
+                key(self)
+            }
+
+            fn read(
+                row: &(impl $crate::store::record::Columns + ?Sized),
+            ) -> Result<Self, $crate::store::record::BadRow> {
+                let mut read = Self::default();
+                let mut column = 0..;
+                $(read.$first$(.$rest)* =
+                    $crate::store::record::Field::get(row, column.next().unwrap_or_default())?;)+
+                Ok(read)
+            }
+
+            fn write(
+                &self,
+                roles: &[$crate::store::record::Role],
+                sink: &mut impl $crate::store::record::Sink,
+            ) {
+                $(if roles.contains(&$crate::store::record::Role::$role) {
+                    $crate::store::record::Field::write(&self.$first$(.$rest)*, sink);
+                })+
+            }
+
+            fn difference(&self, before: &Self) -> Option<$crate::store::record::Role> {
+                use $crate::store::record::Role;
+                let mut differs = None;
+                $(if differs != Some(Role::Cold) && self.$first$(.$rest)* != before.$first$(.$rest)* {
+                    differs = Some(if Role::$role == Role::Hot { Role::Hot } else { Role::Cold });
+                })+
+                differs
+            }
+
+            #[allow(unused_variables, reason = "a table without sums adds nothing")]
+            fn add(&mut self, more: &Self) {
+                $($crate::record!(@add $role self.$first$(.$rest)*, more.$first$(.$rest)*);)+
+            }
+        }
+    };
+    (@add Sum $to:expr, $more:expr) => { $crate::store::record::Summed::add_up(&mut $to, &$more) };
+    (@add Fixed $to:expr, $more:expr) => {};
+    (@add $role:ident $to:expr, $more:expr) => { $to.clone_from(&$more) };
+}
+
+/// A text from outside as it is stored: no text in PostgreSQL can hold a zero byte, so both databases have another
+/// character for it.
+pub fn stored_text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}

@@ -1,0 +1,653 @@
+//! The rows of all tables, each described once. Money and rules are in `domain`; this says where they are kept.
+//!
+//! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
+
+use super::record::{Record, Table};
+use crate::domain::period::{Anchor, Rhythm, Unit};
+use crate::domain::plan::{Terms, Version, usual_burst};
+use crate::domain::subscription::Subscription;
+use crate::domain::{
+    Account, AccountNo, Budget, GatewayNo, Grant, GrantId, GrantNo, Key, KeyNo, Lease, PlanNo, Scope, TeamNo,
+};
+use crate::record;
+use faregate_protocol::Credits;
+use faregate_protocol::exchange::Rate;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// An account.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccountRow {
+    /// Its money, and what an exchange must know of it.
+    pub account: Account,
+    /// What people call it.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+record! { AccountRow in "accounts" by "no": (AccountNo,) = |row| (row.account.no,);
+    no: Fixed account.no,
+    id: Fixed account.id,
+    name: Fixed name,
+    state: Cold account.state,
+    available: Hot account.books.available,
+    held: Hot account.books.held,
+    spent: Hot account.books.spent,
+    expired: Hot account.books.expired,
+    owed: Hot account.books.owed,
+    granted: Hot account.books.granted,
+    holders: Hot account.holders,
+    tight: Hot account.tight,
+    created_ms: Fixed created_at,
+    plan: Cold account.plan,
+    contract: Cold account.contract,
+    budgets: Cold account.budgets,
+    due_ms: Cold account.due,
+}
+
+/// A team.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TeamRow {
+    /// Its number.
+    pub no: TeamNo,
+    /// In which account.
+    pub account: AccountNo,
+    /// Its identifier.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+record! { TeamRow in "teams" by "no": (TeamNo,) = |row| (row.no,);
+    no: Fixed no,
+    account: Fixed account,
+    id: Fixed id,
+    name: Fixed name,
+    created_ms: Fixed created_at,
+}
+
+/// A credential: a key, of which only the hash is kept, or a subject that gateways vouch for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyRow {
+    /// What an exchange must know of it.
+    pub key: Key,
+    /// Whose.
+    pub account: AccountNo,
+    /// The key's SHA-256.
+    pub hash: Option<Vec<u8>>,
+    /// How the key begins.
+    pub prefix: Option<String>,
+    /// The subject.
+    pub subject: Option<String>,
+    /// Gateways have heard that its time is over.
+    pub expiry_told: bool,
+    /// What it is for.
+    pub note: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
+    no: Fixed key.no,
+    id: Fixed key.id,
+    account: Fixed account,
+    hash: Fixed hash,
+    prefix: Fixed prefix,
+    subject: Fixed subject,
+    revoked: Cold key.revoked,
+    expires_ms: Fixed key.expires_at,
+    expiry_told: Cold expiry_told,
+    note: Fixed note,
+    created_ms: Fixed created_at,
+    team: Fixed key.team,
+    products: Fixed key.products,
+}
+
+/// Which kind of thing a budget is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScopeName {
+    /// An account.
+    #[default]
+    Account,
+    /// A key.
+    Key,
+    /// A team.
+    Team,
+}
+
+impl ScopeName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Account, Self::Key, Self::Team];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Key => "key",
+            Self::Team => "team",
+        }
+    }
+
+    const fn of(scope: Scope) -> Self {
+        match scope {
+            Scope::Account => Self::Account,
+            Scope::Key(_) => Self::Key,
+            Scope::Team(_) => Self::Team,
+        }
+    }
+}
+
+/// A budget of an account, a team or a key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BudgetRow {
+    /// In which account.
+    pub account: AccountNo,
+    /// Of which kind of thing.
+    pub scope: ScopeName,
+    /// The number of that team or key; zero for the account.
+    pub target: i64,
+    /// Credits per period.
+    pub credits: Credits,
+    /// What periods are counted in.
+    pub unit: Unit,
+    /// So many of these.
+    pub every: u16,
+    /// In which time zone.
+    pub zone: TimeZone,
+    /// When the period that is counted began.
+    pub start: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+    /// Spent in it.
+    pub spent: Credits,
+    /// In leases.
+    pub held: Credits,
+    /// When it was first set.
+    pub created_at: Timestamp,
+}
+
+impl Default for BudgetRow {
+    fn default() -> Self {
+        Self {
+            account: AccountNo::default(),
+            scope: ScopeName::default(),
+            target: 0,
+            credits: Credits::ZERO,
+            unit: Unit::default(),
+            every: 1,
+            zone: TimeZone::UTC,
+            start: Timestamp::default(),
+            until: Timestamp::default(),
+            spent: Credits::ZERO,
+            held: Credits::ZERO,
+            created_at: Timestamp::default(),
+        }
+    }
+}
+
+/// By what a budget is found.
+pub type BudgetKey = (AccountNo, ScopeName, i64);
+
+record! { BudgetRow in "budgets" by "account, scope, target": BudgetKey =
+    |row| (row.account, row.scope, row.target);
+    account: Fixed account,
+    scope: Fixed scope,
+    target: Fixed target,
+    credits: Cold credits,
+    unit: Cold unit,
+    every: Cold every,
+    zone: Cold zone,
+    period_ms: Hot start,
+    until_ms: Hot until,
+    spent: Hot spent,
+    held: Hot held,
+    created_ms: Fixed created_at,
+}
+
+impl BudgetRow {
+    /// By what a scope's budget is found.
+    pub const fn place(account: AccountNo, scope: Scope) -> BudgetKey {
+        (account, ScopeName::of(scope), scope.target())
+    }
+
+    /// Of what it is.
+    pub fn whose(&self) -> Scope {
+        Scope::stored(self.scope.as_str(), self.target)
+    }
+
+    /// The budget.
+    pub fn budget(&self) -> Budget {
+        Budget {
+            scope: self.whose(),
+            credits: self.credits,
+            rhythm: Rhythm {
+                unit: self.unit,
+                every: self.every,
+                anchor: Anchor::Calendar,
+                zone: self.zone.clone(),
+            },
+            start: self.start,
+            until: self.until,
+            spent: self.spent,
+            held: self.held,
+        }
+    }
+
+    /// The row of a budget.
+    pub fn of(account: AccountNo, budget: &Budget, created_at: Timestamp) -> Self {
+        let (account, scope, target) = Self::place(account, budget.scope);
+        let Rhythm { unit, every, zone, .. } = budget.rhythm.clone();
+        let Budget { credits, start, until, spent, held, .. } = *budget;
+        Self { account, scope, target, credits, unit, every, zone, start, until, spent, held, created_at }
+    }
+}
+
+/// A grant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GrantRow {
+    /// Its money. Whether it came with a plan is known by `subscription`; see [`GrantRow::grant`].
+    pub grant: Grant,
+    /// Its identifier.
+    pub id: GrantId,
+    /// Whose.
+    pub account: AccountNo,
+    /// How much was given.
+    pub amount: Credits,
+    /// What it is for.
+    pub note: Option<String>,
+    /// Where it comes from.
+    pub source: Option<String>,
+    /// When it was given.
+    pub created_at: Timestamp,
+    /// Which subscription gave it.
+    pub subscription: Option<i64>,
+}
+
+record! { GrantRow in "grants" by "no": (GrantNo,) = |row| (row.grant.no,);
+    no: Fixed grant.no,
+    id: Fixed id,
+    account: Fixed account,
+    amount: Fixed amount,
+    remaining: Hot grant.remaining,
+    priority: Fixed grant.priority,
+    expires_ms: Cold grant.expires_at,
+    note: Fixed note,
+    source: Fixed source,
+    created_ms: Fixed created_at,
+    subscription: Fixed subscription,
+}
+
+impl GrantRow {
+    /// Its money.
+    pub fn grant(&self) -> Grant {
+        Grant { of_plan: self.subscription.is_some(), ..self.grant.clone() }
+    }
+}
+
+/// A gateway, by the name that it gives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GatewayRow {
+    /// Its number.
+    pub no: GatewayNo,
+    /// Its name.
+    pub name: String,
+}
+
+record! { GatewayRow in "gateways" by "no": (GatewayNo,) = |row| (row.no,);
+    no: Fixed no,
+    name: Fixed name,
+}
+
+/// A plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanRow {
+    /// Its number.
+    pub no: PlanNo,
+    /// Its name.
+    pub name: String,
+    /// Its newest version.
+    pub version: u32,
+    /// The newest version that counts for running periods as well; zero when none does.
+    pub at_once: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+record! { PlanRow in "plans" by "no": (PlanNo,) = |row| (row.no,);
+    no: Fixed no,
+    name: Fixed name,
+    version: Cold version,
+    at_once: Cold at_once,
+    created_ms: Fixed created_at,
+}
+
+/// A version of a plan, which never changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionRow {
+    /// Of which plan.
+    pub plan: PlanNo,
+    /// Its number; the first is 1.
+    pub version: u32,
+    /// What it says, but for the rate; see [`VersionRow::read_as`].
+    pub terms: Terms,
+    /// Thousandths of a request per second.
+    pub rate_milli: Option<u32>,
+    /// How many requests at once after a pause.
+    pub burst: Option<u32>,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl Default for VersionRow {
+    fn default() -> Self {
+        let terms = Terms::plain(Credits::ZERO, Rhythm::default());
+        let (plan, made_at) = (PlanNo::default(), Timestamp::default());
+        Self { plan, version: 0, terms, rate_milli: None, burst: None, made_at }
+    }
+}
+
+record! { VersionRow in "plan_versions" by "plan, version": (PlanNo, u32) = |row| (row.plan, row.version);
+    plan: Fixed plan,
+    version: Fixed version,
+    quota: Fixed terms.quota,
+    unit: Fixed terms.rhythm.unit,
+    every: Fixed terms.rhythm.every,
+    anchor: Fixed terms.rhythm.anchor,
+    zone: Fixed terms.rhythm.zone,
+    rollover: Fixed terms.rollover,
+    made_ms: Fixed made_at,
+    beyond: Fixed terms.beyond,
+    overdraft: Fixed terms.overdraft,
+    rate_milli: Fixed rate_milli,
+    burst: Fixed burst,
+    concurrent: Fixed terms.limits.concurrent,
+    products: Fixed terms.products,
+    remainder: Fixed terms.remainder,
+    warn_below: Fixed terms.warn_below,
+}
+
+impl VersionRow {
+    /// The row of a version.
+    pub fn of(plan: PlanNo, version: u32, terms: Terms, made_at: Timestamp) -> Self {
+        let rate = terms.limits.rate;
+        let (rate_milli, burst) = (rate.map(|rate| rate.milli_per_s), rate.map(|rate| rate.burst));
+        Self { plan, version, terms, rate_milli, burst, made_at }
+    }
+
+    /// The version.
+    pub fn read_as(&self) -> Version {
+        let mut terms = self.terms.clone();
+        terms.limits.rate = self.rate_milli.map(|milli_per_s| {
+            let burst = self.burst.unwrap_or_else(|| usual_burst(milli_per_s));
+            Rate { milli_per_s, burst }
+        });
+        Version { number: self.version, terms }
+    }
+}
+
+/// A subscription.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubscriptionRow {
+    /// Its number.
+    pub no: i64,
+    /// Its identifier.
+    pub id: String,
+    /// Whose.
+    pub account: AccountNo,
+    /// How the account stands with the plan.
+    pub subscription: Subscription,
+    /// When something is due the next time.
+    pub due: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+record! { SubscriptionRow in "subscriptions" by "no": (i64,) = |row| (row.no,);
+    no: Fixed no,
+    id: Fixed id,
+    account: Fixed account,
+    plan: Cold subscription.plan,
+    version: Cold subscription.version,
+    state: Cold subscription.state,
+    starts_ms: Fixed subscription.starts_at,
+    anchor_ms: Cold subscription.anchor,
+    until_ms: Cold subscription.until,
+    cancels_ms: Cold subscription.cancels_at,
+    period_ms: Cold subscription.period_start,
+    granted_ms: Cold subscription.granted_until,
+    given: Cold subscription.given,
+    due_ms: Cold due,
+    created_ms: Fixed created_at,
+    next_plan: Cold subscription.next_plan,
+    excess: Cold subscription.excess,
+}
+
+/// By what a lease is found.
+pub type LeaseKey = (GatewayNo, KeyNo);
+
+/// A lease.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LeaseRow {
+    /// The lease.
+    pub lease: Lease,
+    /// The sum of its draws.
+    pub escrow: Credits,
+    /// The stamp of the transaction that last named it while it was open.
+    pub touch: i64,
+    /// When it was last changed; of one that is open, when it was opened.
+    pub changed_at: Timestamp,
+}
+
+record! { LeaseRow in "leases" by "gateway, key": LeaseKey = |row| (row.lease.gateway, row.lease.key);
+    gateway: Fixed lease.gateway,
+    key: Fixed lease.key,
+    account: Fixed lease.account,
+    fence: Cold lease.fence,
+    state: Cold lease.state,
+    granted: Hot lease.granted,
+    spent: Hot lease.spent,
+    returned: Hot lease.returned,
+    held: Hot lease.held,
+    draws: Hot lease.draws,
+    escrow: Hot escrow,
+    on_credit: Hot lease.on_credit,
+    recall: Cold lease.recall,
+    brisk: Cold lease.brisk,
+    touch: Hot touch,
+    changed_ms: Cold changed_at,
+    demand: Hot lease.demand,
+}
+
+/// What a lease's gateway reported and will never be charged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnbookedRow {
+    /// Which gateway.
+    pub gateway: GatewayNo,
+    /// By which key.
+    pub key: KeyNo,
+    /// Whose.
+    pub account: AccountNo,
+    /// The last fence that it was about.
+    pub fence: u32,
+    /// How often.
+    pub reports: i64,
+    /// How much.
+    pub credits: Credits,
+    /// When it last did.
+    pub last_at: Timestamp,
+}
+
+record! { UnbookedRow in "unbooked" by "gateway, key": LeaseKey = |row| (row.gateway, row.key);
+    gateway: Fixed gateway,
+    key: Fixed key,
+    account: Fixed account,
+    fence: Hot fence,
+    reports: Sum reports,
+    credits: Sum credits,
+    last_ms: Hot last_at,
+}
+
+/// By what an entry is found: account, minute, kind, key, gateway, fence, grant.
+pub type EntryKey = (AccountNo, i64, i64, KeyNo, GatewayNo, u32, GrantNo);
+
+/// What moved for the same reason within a minute.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EntryRow {
+    /// By what it is found.
+    pub place: EntryKey,
+    /// How much.
+    pub amount: Credits,
+}
+
+record! { EntryRow in "entries" by "account, minute, kind, key, gateway, fence, grant_no": EntryKey =
+    |row| row.place;
+    account: Fixed place.0,
+    minute: Fixed place.1,
+    kind: Fixed place.2,
+    key: Fixed place.3,
+    gateway: Fixed place.4,
+    fence: Fixed place.5,
+    grant_no: Fixed place.6,
+    amount: Sum amount,
+}
+
+/// What gateways must hear: about an account (key 0), about one key of it, or, with account 0, that a gateway (or all,
+/// when that is 0 too) should hand back what is unused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// Its number.
+    pub seq: i64,
+    /// About which account.
+    pub account: AccountNo,
+    /// About which key.
+    pub key: KeyNo,
+    /// For which gateway.
+    pub gateway: GatewayNo,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+record! { ChangeRow in "changes" by "seq": (i64,) = |row| (row.seq,);
+    seq: Fixed seq,
+    account: Fixed account,
+    key: Fixed key,
+    gateway: Fixed gateway,
+    made_ms: Fixed made_at,
+}
+
+/// By what usage is found: account, minute, key, rule.
+pub type UsageKey = (AccountNo, i64, KeyNo, String);
+
+/// What was sold within a minute.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsageRow {
+    /// By what it is found.
+    pub place: UsageKey,
+    /// How many requests.
+    pub requests: i64,
+    /// What they cost.
+    pub credits: Credits,
+    /// How many charges were released.
+    pub refunds: i64,
+}
+
+record! { UsageRow in "usage" by "account, minute, key, rule": UsageKey = |row| row.place.clone();
+    account: Fixed place.0,
+    minute: Fixed place.1,
+    key: Fixed place.2,
+    rule: Fixed place.3,
+    requests: Sum requests,
+    credits: Sum credits,
+    refunds: Sum refunds,
+}
+
+/// By what shadow refusals are found: account, minute, key, rule, code. Account and key are zero for callers without a
+/// known key.
+pub type ShadowKey = (AccountNo, i64, KeyNo, String, String);
+
+/// What rules in shadow mode would have refused within a minute.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShadowRow {
+    /// By what it is found.
+    pub place: ShadowKey,
+    /// How many requests.
+    pub requests: i64,
+}
+
+record! { ShadowRow in "shadow" by "account, minute, key, rule, code": ShadowKey = |row| row.place.clone();
+    account: Fixed place.0,
+    minute: Fixed place.1,
+    key: Fixed place.2,
+    rule: Fixed place.3,
+    code: Fixed place.4,
+    requests: Sum requests,
+}
+
+/// The last usage report of a broker of a gateway.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BrokerRow {
+    /// Which gateway.
+    pub gateway: GatewayNo,
+    /// The broker's name.
+    pub broker: String,
+    /// The report's number.
+    pub seq: u64,
+    /// When it came.
+    pub heard_at: Timestamp,
+}
+
+record! { BrokerRow in "brokers" by "gateway, broker": (GatewayNo, String) =
+    |row| (row.gateway, row.broker.clone());
+    gateway: Fixed gateway,
+    broker: Fixed broker,
+    seq: Hot seq,
+    heard_ms: Hot heard_at,
+}
+
+/// The first answer to a write of the admin API. Where it showed a new key there is no body, only the key's
+/// identifier: a key is never stored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IdempotencyRow {
+    /// The client's idempotency key.
+    pub key: String,
+    /// A hash over method, path and body.
+    pub fingerprint: Vec<u8>,
+    /// The answer.
+    pub body: Option<String>,
+    /// The key that it showed.
+    pub shown_key: Option<String>,
+    /// When it was given.
+    pub made_at: Timestamp,
+}
+
+record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.clone(),);
+    key: Fixed key,
+    fingerprint: Fixed fingerprint,
+    body: Fixed body,
+    shown_key: Fixed shown_key,
+    made_ms: Fixed made_at,
+}
+
+/// All tables, those that others refer to before these.
+pub const TABLES: [&Table; 17] = [
+    AccountRow::TABLE,
+    TeamRow::TABLE,
+    KeyRow::TABLE,
+    BudgetRow::TABLE,
+    GrantRow::TABLE,
+    GatewayRow::TABLE,
+    PlanRow::TABLE,
+    VersionRow::TABLE,
+    SubscriptionRow::TABLE,
+    LeaseRow::TABLE,
+    UnbookedRow::TABLE,
+    EntryRow::TABLE,
+    ChangeRow::TABLE,
+    UsageRow::TABLE,
+    ShadowRow::TABLE,
+    BrokerRow::TABLE,
+    IdempotencyRow::TABLE,
+];

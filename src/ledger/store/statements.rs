@@ -1,0 +1,268 @@
+//! The SQL of both engines, made from the descriptions of tables. Each text is made once and kept.
+//!
+//! PostgreSQL takes a column of all rows as one array, so that one statement is enough for any number of rows, and writes
+//! them in the order in which they are given. SQLite takes one row at a time.
+
+use super::dialect::Dialect;
+use super::engine::Lookup;
+use super::record::{Column, Kind, Role, Table};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+/// What a statement does.
+#[derive(Clone, Copy, Debug)]
+pub enum What {
+    /// Finds all columns of rows.
+    Find(&'static Lookup, Lock),
+    /// Adds rows that aren't there.
+    Insert(&'static Table),
+    /// Writes the columns of these roles: first come the key's values, then those.
+    Update(&'static Table, &'static [Role]),
+    /// Adds to rows, or adds rows.
+    Add(&'static Table),
+    /// Takes rows away.
+    Delete(&'static Table),
+    /// How many rows there are.
+    Count(&'static Table),
+    /// The largest number of a row (SQLite).
+    Largest(&'static Table),
+    /// Numbers for new rows (PostgreSQL).
+    Numbers(&'static Table),
+}
+
+/// How rows are locked of which a lookup says so. SQLite locks all of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Not at all: whoever asks only reads.
+    Never,
+    /// After waiting for another transaction that has locked them.
+    Wait,
+    /// Unless another transaction has locked them; those are left out.
+    Skip,
+}
+
+/// All columns.
+pub const ALL: &[Role] = &[Role::Fixed, Role::Cold, Role::Hot, Role::Sum];
+
+/// By what a text is kept: the verb, the table or the lookup, and roles.
+type Key = (Dialect, u8, &'static str, &'static str, &'static str, bool, &'static [Role]);
+
+static TEXTS: LazyLock<RwLock<HashMap<Key, Arc<str>>>> = LazyLock::new(RwLock::default);
+
+/// The text of a statement. There are as many as there are tables, lookups and verbs.
+pub fn text(dialect: Dialect, what: What) -> Arc<str> {
+    let key = key(dialect, what);
+    if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return Arc::clone(text);
+    }
+    let text: Arc<str> = make(dialect, what).into();
+    TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&text));
+    text
+}
+
+fn key(dialect: Dialect, what: What) -> Key {
+    let of = |verb, table: &'static Table| (dialect, verb, table.name, "", "", false, &[][..]);
+    let by =
+        |verb, by: &'static Lookup| (dialect, verb, by.table.name, by.columns, by.filter, by.lock, &[][..]);
+    match what {
+        What::Find(lookup, Lock::Never) => by(0, lookup),
+        What::Find(lookup, Lock::Wait) => by(1, lookup),
+        What::Find(lookup, Lock::Skip) => by(9, lookup),
+        What::Insert(table) => of(2, table),
+        What::Update(table, roles) => (dialect, 3, table.name, "", "", false, roles),
+        What::Add(table) => of(4, table),
+        What::Delete(table) => of(5, table),
+        What::Count(table) => of(6, table),
+        What::Largest(table) => of(7, table),
+        What::Numbers(table) => of(8, table),
+    }
+}
+
+fn make(dialect: Dialect, what: What) -> String {
+    match (dialect, what) {
+        (Dialect::Sqlite, What::Find(lookup, _)) => sqlite::find(lookup),
+        (Dialect::Postgres, What::Find(lookup, lock)) => postgres::find(lookup, lock),
+        (Dialect::Sqlite, What::Insert(table)) => sqlite::insert(table),
+        (Dialect::Postgres, What::Insert(table)) => postgres::insert(table),
+        (Dialect::Sqlite, What::Update(table, roles)) => sqlite::update(table, roles),
+        (Dialect::Postgres, What::Update(table, roles)) => postgres::update(table, roles),
+        (Dialect::Sqlite, What::Add(table)) => sqlite::insert(table) + &on_conflict(dialect, table),
+        (Dialect::Postgres, What::Add(table)) => postgres::insert(table) + &on_conflict(dialect, table),
+        (Dialect::Sqlite, What::Delete(table)) => sqlite::delete(table),
+        (Dialect::Postgres, What::Delete(table)) => postgres::delete(table),
+        (_, What::Count(table)) => format!("SELECT count(*) FROM {}", table.name),
+        (_, What::Largest(table)) => format!("SELECT coalesce(max(no), 0) FROM {}", table.name),
+        // The sequence is looked for once, and not for each number.
+        (_, What::Numbers(table)) => format!(
+            "SELECT nextval(s.name) FROM (SELECT pg_get_serial_sequence('{}', 'no')::regclass AS name OFFSET 0) AS s,
+             generate_series(1, $1::bigint)",
+            table.name
+        ),
+    }
+}
+
+/// The columns of these roles, in their order.
+fn columns_of(table: &'static Table, roles: &[Role]) -> impl Iterator<Item = &'static Column> {
+    table.columns.iter().filter(move |column| roles.contains(&column.role))
+}
+
+/// What an update takes: the columns of the key, then those of these roles. None when there is nothing to write.
+pub fn updated(table: &'static Table, roles: &'static [Role]) -> Option<Vec<&'static Column>> {
+    columns_of(table, roles).next()?;
+    let key = named(table, table.key_names());
+    Some(key.into_iter().chain(columns_of(table, roles)).collect())
+}
+
+/// Columns by their names.
+pub fn named(table: &'static Table, names: impl Iterator<Item = &'static str>) -> Vec<&'static Column> {
+    names.filter_map(|name| table.columns.iter().find(|column| column.name == name)).collect()
+}
+
+/// What each item becomes, with something between.
+fn joined<T>(items: impl IntoIterator<Item = T>, between: &str, each: impl Fn(usize, T) -> String) -> String {
+    let each = items.into_iter().enumerate().map(|(n, item)| each(n, item));
+    each.collect::<Vec<_>>().join(between)
+}
+
+/// Adds up to the largest integer, and replaces what may change. A sum beyond that would fail the whole transaction, and
+/// every later one that tries the same.
+fn on_conflict(dialect: Dialect, table: &'static Table) -> String {
+    let changed = joined(columns_of(table, &[Role::Cold, Role::Hot, Role::Sum]), ", ", |_, column| {
+        let (table, name) = (table.name, column.name);
+        match (column.role, dialect) {
+            // A sum that is too large becomes a real number here, which is larger than the integer.
+            (Role::Sum, Dialect::Sqlite) => {
+                format!("{name} = min({table}.{name} + excluded.{name}, {})", i64::MAX)
+            }
+            (Role::Sum, Dialect::Postgres) => {
+                format!("{name} = least({table}.{name}::numeric + excluded.{name}, {})::bigint", i64::MAX)
+            }
+            _ => format!("{name} = excluded.{name}"),
+        }
+    });
+    if changed.is_empty() {
+        return format!(" ON CONFLICT ({}) DO NOTHING", table.key);
+    }
+    format!(" ON CONFLICT ({}) DO UPDATE SET {changed}", table.key)
+}
+
+mod sqlite {
+    use super::{Lookup, Role, Table, columns_of, joined};
+    use std::fmt::Write as _;
+
+    /// `a = ?1 AND b = ?2`.
+    fn equal(names: impl Iterator<Item = &'static str>) -> String {
+        joined(names, " AND ", |n, name| format!("{name} = ?{}", n + 1))
+    }
+
+    pub fn find(Lookup { table, columns, filter, .. }: &Lookup) -> String {
+        let mut text =
+            format!("SELECT {} FROM {} WHERE {}", table.names(), table.name, equal(columns.split(", ")));
+        if !filter.is_empty() {
+            let _ = write!(text, " AND ({filter})");
+        }
+        text
+    }
+
+    pub fn insert(table: &'static Table) -> String {
+        let values = joined(table.columns, ", ", |n, _| format!("?{}", n + 1));
+        format!("INSERT INTO {} ({}) VALUES ({values})", table.name, table.names())
+    }
+
+    pub fn update(table: &'static Table, roles: &[Role]) -> String {
+        let after = table.key_names().count() + 1;
+        let set =
+            joined(columns_of(table, roles), ", ", |n, column| format!("{} = ?{}", column.name, after + n));
+        format!("UPDATE {} SET {set} WHERE {}", table.name, equal(table.key_names()))
+    }
+
+    pub fn delete(table: &'static Table) -> String {
+        format!("DELETE FROM {} WHERE {}", table.name, equal(table.key_names()))
+    }
+}
+
+mod postgres {
+    use super::{Column, Kind, Lock, Lookup, Role, Table, joined, named, updated};
+    use std::fmt::Write as _;
+
+    const fn array(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Number => "bigint[]",
+            Kind::Flag => "boolean[]",
+            Kind::Text => "text[]",
+            Kind::Bytes => "bytea[]",
+        }
+    }
+
+    /// `unnest($1::bigint[], $2::text[])`.
+    fn unnest(columns: &[&Column]) -> String {
+        let arrays = joined(columns, ", ", |n, column| format!("${}::{}", n + 1, array(column.kind)));
+        format!("unnest({arrays})")
+    }
+
+    /// `t.a = w.a AND t.b = w.b`.
+    fn equal(table: &str, other: &str, columns: &[&Column]) -> String {
+        joined(columns, " AND ", |_, Column { name, .. }| format!("{table}.{name} = {other}.{name}"))
+    }
+
+    fn names(columns: &[&Column]) -> String {
+        joined(columns, ", ", |_, column| column.name.to_owned())
+    }
+
+    pub fn find(lookup: &'static Lookup, how: Lock) -> String {
+        let Lookup { table, columns, filter, lock } = lookup;
+        let by = named(table, columns.split(", "));
+        let all = joined(table.columns, ", ", |_, column| format!("{}.{}", table.name, column.name));
+        let mut text = match by.as_slice() {
+            [one] => format!(
+                "SELECT {all} FROM {0} WHERE {0}.{1} = ANY($1::{2})",
+                table.name,
+                one.name,
+                array(one.kind)
+            ),
+            several => {
+                // What is wanted has other names than the table's columns, which the filter names.
+                let wanted = joined(several, ", ", |n, _| format!("w{n}"));
+                let equal =
+                    joined(several, " AND ", |n, column| format!("{}.{} = w.w{n}", table.name, column.name));
+                let arrays = unnest(several);
+                format!(
+                    "SELECT {all} FROM {arrays} AS w ({wanted}) JOIN {} ON {equal} WHERE true",
+                    table.name
+                )
+            }
+        };
+        if !filter.is_empty() {
+            let _ = write!(text, " AND ({filter})");
+        }
+        if *lock && how != Lock::Never {
+            let order = joined(&by, ", ", |_, column| {
+                let collate = if column.kind == Kind::Text { " COLLATE \"C\"" } else { "" };
+                format!("{}.{}{collate}", table.name, column.name)
+            });
+            let skip = if how == Lock::Skip { " SKIP LOCKED" } else { "" };
+            let _ = write!(text, " ORDER BY {order} FOR NO KEY UPDATE OF {}{skip}", table.name);
+        }
+        text
+    }
+
+    pub fn insert(table: &'static Table) -> String {
+        let all: Vec<&Column> = table.columns.iter().collect();
+        format!("INSERT INTO {} ({}) SELECT * FROM {}", table.name, table.names(), unnest(&all))
+    }
+
+    pub fn update(table: &'static Table, roles: &'static [Role]) -> String {
+        let all = updated(table, roles).unwrap_or_default();
+        let key = named(table, table.key_names());
+        let set =
+            joined(all.iter().skip(key.len()), ", ", |_, Column { name, .. }| format!("{name} = n.{name}"));
+        let (arrays, names, equal) = (unnest(&all), names(&all), equal(table.name, "n", &key));
+        format!("UPDATE {} SET {set} FROM {arrays} AS n ({names}) WHERE {equal}", table.name)
+    }
+
+    pub fn delete(table: &'static Table) -> String {
+        let key = named(table, table.key_names());
+        let (arrays, names, equal) = (unnest(&key), names(&key), equal(table.name, "n", &key));
+        format!("DELETE FROM {} USING {arrays} AS n ({names}) WHERE {equal}", table.name)
+    }
+}
