@@ -6,6 +6,8 @@ OWN     := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 ENVOY   ?= $(or $(shell command -v envoy 2>/dev/null),$(OWN))
 WASM    := $(TARGET)/wasm32-wasip1/wasm/faregate.wasm
 FILTER  := -p faregate-filter --target wasm32-wasip1
+# Always both, so that what they share is built once, with the features that both need, whichever program is built.
+PROGRAMS := -p faregate-ledger -p faregate-tests
 NOTHING := -p faregate-nothing --target wasm32-wasip1
 # The load generator: one that is there already, or Debian's, unpacked into this folder.
 WRK_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/wrk/usr/lib/x86_64-linux-gnu
@@ -91,7 +93,7 @@ wasm: needed
 	cargo build --locked $(FILTER) --profile wasm
 
 build: wasm ## build the faregate binary and the wasm filter
-	cargo build --locked --release -p faregate-ledger
+	cargo build --locked --release $(PROGRAMS) --bin faregate
 
 static: $(OWN_MUSL)
 	@test "$$(uname -sm)" = "Linux x86_64" || { echo "the static ledger is built on Linux x86_64 only; this is $$(uname -sm)"; exit 1; }
@@ -150,10 +152,13 @@ sim-mutants: ## show that the simulator finds each of a list of broken variants
 	@$(TARGET)/sim/sim mutants
 
 BENCH = FAREGATE_BIN=$(TARGET)/release/faregate WRK=$(WRK) $(WRK_LIBS) $(TARGET)/release/bench
-bench: bench-build ## what charging costs, what grows with what, how much the ledger takes
+bench: bench-build ## what charging costs, what grows with what, how much the ledger takes (FAREGATE_BEFORE=/path/to/an/older/faregate)
 	@$(BENCH) paths 9 3
 	@$(BENCH) growth 3 3
 	@$(BENCH) ledger 3 2
+	@$(BENCH) overload 1 5
+	@$(BENCH) renewals 20000
+	@$(BENCH) admin 3
 
 bench-quick: bench-build ## what charging costs beside its alternatives, in two minutes
 	@$(BENCH) paths 2 2
@@ -161,9 +166,9 @@ bench-quick: bench-build ## what charging costs beside its alternatives, in two 
 bench-count: bench-build $(filter $(OWN_VALGRIND),$(VALGRIND)) ## how many instructions Envoy runs per request, counted by valgrind
 	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) instructions
 
-bench-build: build $(filter $(OWN_WRK),$(WRK))
+bench-build: wasm $(filter $(OWN_WRK),$(WRK))
 	cargo build --locked $(NOTHING) --profile wasm
-	cargo build --locked --release -p faregate-tests --bin bench
+	cargo build --locked --release $(PROGRAMS) --bin faregate --bin bench
 
 $(OWN_VALGRIND):
 	@tools/debian .tools/valgrind valgrind || { echo "the count needs valgrind: install it, or say VALGRIND=/path/to/valgrind"; exit 1; }

@@ -4,8 +4,9 @@
 use crate::figures::percentile_ms;
 use crate::report::keep;
 use crate::speaker::Speaker;
-use crate::stocked::Stocked;
-use crate::table::{Case, Figures, table};
+use crate::stocked::{Database, Stocked};
+use crate::table::{Case, Figures};
+use crate::versions::{Measured, compare, turns, versions};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -21,71 +22,96 @@ const PAYERS: u32 = 16;
 const NOTE: &str = "operations are entries, each committed before its answer. More at once share commits; what bounds \
 it is the one writer's time per entry (SQLite), or a handful of statements per transaction (PostgreSQL).";
 
+/// Accounts of a quick run, and its cases: messages at once, and entries in each.
+const QUICK_ACCOUNTS: u32 = 33_000;
+const QUICK: [(u32, u32); 2] = [(8, 100), (64, 500)];
+
 /// Measures both stores, in so many rounds of so many seconds per case, on so many accounts.
-pub fn run(rounds: u32, seconds: u32, accounts: u32) {
+pub fn run(rounds: u32, seconds: u32, accounts: u32, on: &[Database]) {
+    let cases: Vec<(u32, u32)> =
+        MESSAGES.iter().flat_map(|messages| BATCHES.map(|batch| (*messages, batch))).collect();
+    measure_all((rounds, seconds), accounts, &cases, on);
+}
+
+/// As [`run`], in a minute: two cases, and few accounts.
+pub fn quick(rounds: u32, seconds: u32, on: &[Database]) {
+    measure_all((rounds, seconds), QUICK_ACCOUNTS, &QUICK, on);
+}
+
+fn measure_all(length: (u32, u32), accounts: u32, cases: &[(u32, u32)], on: &[Database]) {
     let services = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let services = services.expect("a runtime");
     let dir = TempDir::with_prefix("faregate-bench-").expect("a temporary folder");
-    let mut opened = Vec::new();
-    let mut measured = Vec::new();
-    for name in ["SQLite", "PostgreSQL"] {
-        let place = dir.path().join(name);
-        let Some(mut ledger) = services.block_on(async {
-            if name == "SQLite" {
-                Some(Stocked::sqlite(&place).await)
-            } else {
-                Stocked::postgres(&place).await
-            }
-        }) else {
-            continue;
-        };
-        let start = services.block_on(ledger.grow(accounts));
-        let at_first = ledger.memory_mb();
-        let cases = store(&services, &ledger, rounds, seconds);
-        opened.push(Case::once(
-            name.to_owned(),
-            vec![
-                ("accounts", f64::from(ledger.accounts())),
-                ("start s", start.as_secs_f64()),
-                ("MB", at_first),
-                ("MB after", ledger.memory_mb()),
-                ("audit s", ledger.audit().as_secs_f64()),
-            ],
-        ));
-        measured.push(table(&format!("Exchanges on {name}"), NOTE, &cases));
+    let versions = versions();
+    let mut opened: Vec<Measured> = vec![Vec::new(); versions.len()];
+    let mut tables = Vec::new();
+    for database in on {
+        let ledgers = services.block_on(Stocked::each(&versions, *database, dir.path(), accounts));
+        let Some(ledgers) = ledgers else { continue };
+        let at_first: Vec<f64> = ledgers.iter().map(|(ledger, _)| ledger.memory_mb()).collect();
+        let measured = store(&services, &ledgers, length, cases);
+        for (opened, ((ledger, start), at_first)) in opened.iter_mut().zip(ledgers.iter().zip(at_first)) {
+            opened.push(Case::once(
+                database.name().to_owned(),
+                vec![
+                    ("accounts", f64::from(ledger.accounts())),
+                    ("start s", start.as_secs_f64()),
+                    ("MB", at_first),
+                    ("MB after", ledger.memory_mb()),
+                    ("audit s", ledger.audit().as_secs_f64()),
+                ],
+            ));
+        }
+        tables.push(compare(&format!("Exchanges on {}", database.name()), NOTE, &measured));
     }
     let note = "the start reads no account; memory is bounded by the caches of the database's connections.";
-    measured.insert(0, table("Start and memory", note, &opened));
-    keep("ledger", &json!(measured));
+    tables.insert(0, compare("Start and memory", note, &opened));
+    keep("ledger", &json!(tables));
 }
 
-/// All cases on one store: they take turns, each with gateways and payers of its own.
-fn store(services: &Runtime, ledger: &Stocked, rounds: u32, seconds: u32) -> Vec<Case> {
-    let mut payers = 0..ledger.accounts();
-    let mut cases = Vec::new();
-    for messages in MESSAGES {
-        for batch in BATCHES {
-            let each = batch.max(PAYERS) as usize;
-            let mut speakers: Vec<Speaker> = (0..messages)
-                .map(|number| {
-                    let gateway = format!("bench-{messages}-{batch}-{number}");
-                    let own: Vec<u32> = payers.by_ref().take(each).collect();
-                    assert_eq!(own.len(), each, "{} accounts are too few", ledger.accounts());
-                    Speaker::new(ledger.bank.gateway_port, gateway, own.into_iter(), batch as usize)
-                })
-                .collect();
-            speakers.iter_mut().for_each(Speaker::meet_all);
-            let name = format!("{messages:>2} at once, {batch:>3} entries");
-            cases.push((Case { name, runs: Vec::new() }, speakers, batch));
-        }
-    }
+/// All cases on one store: they take turns, and in each the versions, each with gateways and payers of its own.
+fn store(
+    services: &Runtime,
+    ledgers: &[(Stocked, Duration)],
+    (rounds, seconds): (u32, u32),
+    cases: &[(u32, u32)],
+) -> Vec<Measured> {
+    let mut speakers: Vec<Vec<Vec<Speaker>>> =
+        ledgers.iter().map(|(ledger, _)| speakers(ledger, cases)).collect();
+    let case = |(messages, batch): &(u32, u32)| Case {
+        name: format!("{messages:>2} at once, {batch:>3} entries"),
+        runs: Vec::new(),
+    };
+    let mut measured: Vec<Measured> = vec![cases.iter().map(case).collect(); ledgers.len()];
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        for (case, speakers, batch) in &mut cases {
-            case.runs.push(measure(services, ledger, speakers, *batch, seconds));
+        for (row, (_, batch)) in cases.iter().enumerate() {
+            for at in turns(ledgers.len(), round) {
+                let figures = measure(services, &ledgers[at].0, &mut speakers[at][row], *batch, seconds);
+                measured[at][row].runs.push(figures);
+            }
         }
     }
-    cases.into_iter().map(|(case, ..)| case).collect()
+    measured
+}
+
+/// The gateways of each case.
+fn speakers(ledger: &Stocked, cases: &[(u32, u32)]) -> Vec<Vec<Speaker>> {
+    let mut payers = 0..ledger.accounts();
+    let case = |(messages, batch): &(u32, u32)| {
+        let each = (*batch).max(PAYERS) as usize;
+        let speaker = |number| {
+            let gateway = format!("bench-{messages}-{batch}-{number}");
+            let own: Vec<u32> = payers.by_ref().take(each).collect();
+            assert_eq!(own.len(), each, "{} accounts are too few", ledger.accounts());
+            let mut speaker =
+                Speaker::new(ledger.bank.gateway_port, gateway, own.into_iter(), *batch as usize);
+            speaker.meet_all();
+            speaker
+        };
+        (0..*messages).map(speaker).collect()
+    };
+    cases.iter().map(case).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]

@@ -4,9 +4,11 @@
 //! several times over, so that a machine that is slow for a while is slow for all of them. What is compared is
 //! the median of each variant, as a ratio to bare Envoy. CPU comes from the process's own accounting.
 //!
-//! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench growth` shows what grows with what, and `bench ledger`
-//! how much the ledger takes. All that is measured stands in `target/bench/<name>.json`.
+//! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench growth` shows what grows with what, and
+//! the others what the ledger takes: `bench ledger` exchanges, `bench overload` more of them than it can take, `bench renewals` many
+//! subscriptions that are due at once, `bench admin` operators' commands. With FAREGATE_BEFORE these four compare two ledgers. All that is measured stands in `target/bench/<name>.json`.
 
+mod admin;
 mod client;
 mod envoy;
 mod figures;
@@ -15,25 +17,36 @@ mod instructions;
 mod ledger;
 mod limitador;
 mod load;
+mod overload;
 mod paths;
 mod population;
 mod processors;
+mod renewals;
 mod report;
 mod speaker;
 mod stocked;
 mod table;
 mod upstream;
 mod variant;
+mod versions;
+mod wire;
 
 use std::process::ExitCode;
+use stocked::Database;
 
 const USAGE: &str = "usage: bench paths [ROUNDS SECONDS [VARIANT …]]
        bench instructions [REQUESTS [VARIANT …]]
        bench growth [ROUNDS SECONDS [ACCOUNTS]]
-       bench ledger [ROUNDS SECONDS [ACCOUNTS]]";
+       bench ledger [ROUNDS SECONDS [ACCOUNTS|quick]]
+       bench overload [ROUNDS SECONDS]
+       bench renewals [SUBSCRIPTIONS]
+       bench admin [SECONDS]
+       the last four: … on sqlite, … on postgres";
 
 /// How many accounts there are at most, unless it is said otherwise.
 const ACCOUNTS: u32 = 1_000_000;
+/// How many subscriptions are due at once, unless it is said otherwise.
+const SUBSCRIPTIONS: u32 = 100_000;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -50,6 +63,12 @@ fn main() -> ExitCode {
 /// Runs what these words say; `None` when they say nothing that makes sense.
 fn run(words: &[&str]) -> Option<()> {
     let (what, rest) = words.split_first()?;
+    if let [rest @ .., "on", database] = rest {
+        return ledger_part(what, rest, &[Database::named(database)?]);
+    }
+    if let Some(()) = ledger_part(what, rest, &Database::ALL) {
+        return Some(());
+    }
     if *what == "instructions" {
         match rest {
             [] => instructions::run(2_000, rest),
@@ -66,8 +85,26 @@ fn run(words: &[&str]) -> Option<()> {
         ("paths", only) => paths::run(rounds.unwrap_or(9), seconds.unwrap_or(3), only),
         ("growth", []) => growth::run(rounds.unwrap_or(3), seconds.unwrap_or(3), ACCOUNTS),
         ("growth", [accounts]) => growth::run(rounds?, seconds?, number(accounts)?),
-        ("ledger", []) => ledger::run(rounds.unwrap_or(3), seconds.unwrap_or(2), ACCOUNTS),
-        ("ledger", [accounts]) => ledger::run(rounds?, seconds?, number(accounts)?),
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Runs a part that measures the ledger, on these databases.
+fn ledger_part(what: &str, rest: &[&str], on: &[Database]) -> Option<()> {
+    match (what, rest) {
+        ("ledger", []) => ledger::run(3, 2, ACCOUNTS, on),
+        ("ledger", [rounds, seconds]) => ledger::run(number(rounds)?, number(seconds)?, ACCOUNTS, on),
+        ("ledger", [rounds, seconds, "quick"]) => ledger::quick(number(rounds)?, number(seconds)?, on),
+        ("ledger", [rounds, seconds, accounts]) => {
+            ledger::run(number(rounds)?, number(seconds)?, number(accounts)?, on);
+        }
+        ("overload", []) => overload::run(1, 5, on),
+        ("overload", [rounds, seconds]) => overload::run(number(rounds)?, number(seconds)?, on),
+        ("renewals", []) => renewals::run(SUBSCRIPTIONS, on),
+        ("renewals", [subscriptions]) => renewals::run(number(subscriptions)?, on),
+        ("admin", []) => admin::run(3, on),
+        ("admin", [seconds]) => admin::run(number(seconds)?, on),
         _ => return None,
     }
     Some(())

@@ -8,7 +8,7 @@ use faregate_protocol::{Credits, api_key};
 use rusqlite::{Connection, params};
 use std::ops::Range;
 use std::path::Path;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
 /// What every account is given: 10^6 credits.
 const BALANCE: Credits = Credits::from_micros(1_000_000_000_000);
@@ -92,8 +92,7 @@ const POSTGRES: [&str; 3] = [
 const POSTGRES_KEYS: &str = "INSERT INTO keys (no, id, account, hash, prefix, created_ms)
     SELECT no, id, no, hash, prefix, 0 FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[]) k (no, id, hash, prefix)";
 
-/// Writes these accounts into a ledger's tables on PostgreSQL. Numbers that the server hands out are left
-/// as they are, so this ledger can't open further accounts.
+/// Writes these accounts into a ledger's tables on PostgreSQL.
 pub async fn fill_postgres(url: &str, range: &Range<u32>) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");
     let connection = tokio::spawn(connection);
@@ -111,9 +110,23 @@ pub async fn fill_postgres(url: &str, range: &Range<u32>) {
         client.execute(grants, &given).await.expect("grants");
         client.execute(entries, &given).await.expect("entries");
     }
+    tidy(&client).await;
+    drop(client);
+    connection.await.expect("no panic").expect("an orderly end");
+}
+
+/// Leaves a database as if the ledger had written the rows: numbers go on behind those that are taken.
+pub async fn tidy(client: &Client) {
+    let numbered = "SELECT table_name::text, column_name::text FROM information_schema.columns
+        WHERE table_schema = current_schema() AND is_identity = 'YES'";
+    for row in client.query(numbered, &[]).await.expect("columns") {
+        let (table, column): (String, String) = (row.get(0), row.get(1));
+        let next = format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), coalesce(max({column}), 0) + 1, false) FROM {table}"
+        );
+        client.batch_execute(&next).await.expect("the next number");
+    }
     for tidy in ["VACUUM ANALYZE", "CHECKPOINT"] {
         client.batch_execute(tidy).await.expect("a tidy database");
     }
-    drop(client);
-    connection.await.expect("no panic").expect("an orderly end");
 }

@@ -1,13 +1,41 @@
 //! A real ledger with as many accounts as one likes.
 
 use crate::population;
-use harness::{Bank, Postgres};
+use crate::versions::Version;
+use harness::{Bank, Postgres, binary};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Leases outlast the bench, so that none is taken back in the middle of it.
 const SERVE: [&str; 4] = ["--lease-ttl", "1h", "--lease-grace", "10s"];
+
+/// Where a ledger keeps its tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+impl Database {
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "sqlite" => Some(Self::Sqlite),
+            "postgres" => Some(Self::Postgres),
+            _ => None,
+        }
+    }
+}
 
 /// The ledger, and where its tables are.
 pub struct Stocked {
@@ -18,21 +46,39 @@ pub struct Stocked {
 }
 
 impl Stocked {
-    /// On SQLite, without accounts.
+    /// The ledger that was built, on SQLite, without accounts.
     pub async fn sqlite(dir: &Path) -> Self {
-        Self::start(dir, None).await
+        Self::start(&binary(), dir, None).await
     }
 
-    /// On a PostgreSQL server of its own, with `fsync` on; `None` where PostgreSQL is not installed.
-    pub async fn postgres(dir: &Path) -> Option<Self> {
-        let server = Postgres::start().await?;
-        Some(Self::start(dir, Some(server)).await)
+    /// One for each of these versions, each with a database of its own below `dir` and with so many accounts; a
+    /// PostgreSQL server has `fsync` on. `None` where PostgreSQL is not installed. With how long each took to start until it could write.
+    pub async fn each(
+        versions: &[Version],
+        database: Database,
+        dir: &Path,
+        accounts: u32,
+    ) -> Option<Vec<(Self, Duration)>> {
+        let mut all = Vec::new();
+        for version in versions {
+            let place = dir.join(format!("{}-{}", database.name(), version.name));
+            let server = match database {
+                Database::Sqlite => None,
+                Database::Postgres => Some(Postgres::start().await?),
+            };
+            eprintln!("{}: {accounts} accounts for the ledger {}", database.name(), version.name);
+            let mut ledger = Self::start(&version.program, &place, server).await;
+            let start = ledger.grow(accounts).await;
+            all.push((ledger, start));
+        }
+        Some(all)
     }
 
-    async fn start(dir: &Path, server: Option<Postgres>) -> Self {
+    async fn start(program: &Path, dir: &Path, server: Option<Postgres>) -> Self {
         std::fs::create_dir_all(dir).expect("a folder");
         let environment = server.as_ref().map(Postgres::environment).unwrap_or_default();
-        let bank = Bank::start(dir, &SERVE, &environment).await;
+        let bank = Bank::try_start_program(program, dir, &SERVE, &environment).await;
+        let bank = bank.unwrap_or_else(|why| panic!("{why}"));
         Self { bank, server, dir: dir.to_owned(), accounts: 0 }
     }
 
@@ -41,14 +87,30 @@ impl Stocked {
     pub async fn grow(&mut self, accounts: u32) -> Duration {
         self.bank.process.stop();
         let missing: Range<u32> = self.accounts..accounts;
-        match self.server.as_ref().map(Postgres::environment) {
-            None => population::fill_sqlite(&self.dir.join("ledger/ledger.db"), &missing),
-            Some(environment) => population::fill_postgres(&environment[0].1, &missing).await,
+        match self.url() {
+            None => population::fill_sqlite(&self.file(), &missing),
+            Some(url) => population::fill_postgres(&url, &missing).await,
         }
         self.accounts = accounts;
+        self.start_again().await
+    }
+
+    /// Starts the stopped ledger; how long that took until it could write.
+    pub async fn start_again(&mut self) -> Duration {
         let began = Instant::now();
         self.bank.restart().await;
         began.elapsed()
+    }
+
+    /// Where its PostgreSQL is, if it is on one.
+    pub fn url(&self) -> Option<String> {
+        let environment = self.server.as_ref().map(Postgres::environment)?;
+        environment.into_iter().next().map(|(_, url)| url)
+    }
+
+    /// Its SQLite file, if it is on one.
+    pub fn file(&self) -> PathBuf {
+        self.dir.join("ledger/ledger.db")
     }
 
     /// How many accounts there are.

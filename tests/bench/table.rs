@@ -24,14 +24,15 @@ impl Case {
 pub fn table(title: &str, note: &str, cases: &[Case]) -> Value {
     let columns = cases.iter().find_map(|case| case.runs.first()).cloned().unwrap_or_default();
     let width = |name: &str| name.chars().count().max(8) + 2;
+    let first = cases.iter().map(|case| case.name.chars().count()).max().unwrap_or(0).max(24) + 2;
     println!("\n{title}");
-    print!("{:<26}", "");
+    print!("{:<first$}", "");
     for (name, _) in &columns {
         print!("{name:>width$}", width = width(name));
     }
     println!();
     for case in cases {
-        print!("{:<26}", case.name);
+        print!("{:<first$}", case.name);
         for (column, (name, _)) in columns.iter().enumerate() {
             let values = case.runs.iter().filter_map(|run| Some(run.get(column)?.1)).collect();
             print!("{:>width$}", shown(median_of(values)), width = width(name));

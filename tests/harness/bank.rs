@@ -25,6 +25,7 @@ pub struct Bank {
     pub gateway_port: u16,
     /// The port of the admin API.
     pub admin_port: u16,
+    program: PathBuf,
     dir: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -43,13 +44,23 @@ impl Bank {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Result<Self, String> {
+        Self::try_start_program(&binary(), dir, arguments, environment).await
+    }
+
+    /// As [`Bank::try_start`], with this program instead of the one that was built.
+    pub async fn try_start_program(
+        program: &Path,
+        dir: &Path,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Result<Self, String> {
         let (gateway_port, admin_port) = (free_port(), free_port());
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
-        let process = launch(dir, gateway_port, admin_port, &arguments, environment);
+        let process = launch(program, dir, (gateway_port, admin_port), &arguments, environment);
         let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
-        let environment = environment.to_vec();
+        let (program, dir, environment) = (program.to_owned(), dir.to_owned(), environment.to_vec());
         let mut bank =
-            Self { process, gateway_port, admin_port, dir: dir.to_owned(), arguments, environment, client };
+            Self { process, gateway_port, admin_port, program, dir, arguments, environment, client };
         bank.is_ready().await?;
         Ok(bank)
     }
@@ -57,8 +68,8 @@ impl Bank {
     /// Starts it again on the same files and ports.
     pub async fn restart(&mut self) {
         self.process.kill();
-        self.process =
-            launch(&self.dir, self.gateway_port, self.admin_port, &self.arguments, &self.environment);
+        let ports = (self.gateway_port, self.admin_port);
+        self.process = launch(&self.program, &self.dir, ports, &self.arguments, &self.environment);
         self.is_ready().await.unwrap_or_else(|why| panic!("{why}"));
     }
 
@@ -201,7 +212,7 @@ impl Bank {
     pub fn try_run(&self, arguments: &[&str]) -> (bool, String) {
         let url = format!("http://127.0.0.1:{}", self.admin_port);
         let environment = [("FAREGATE_ADMIN_URL", url.as_str()), ("FAREGATE_ADMIN_TOKEN", ADMIN_TOKEN)];
-        out_of(Command::new(binary()).args(arguments).envs(environment))
+        out_of(Command::new(&self.program).args(arguments).envs(environment))
     }
 
     /// A figure of `/metrics`, summed over its labels; 0 when there is none.
@@ -217,13 +228,13 @@ impl Bank {
 }
 
 fn launch(
+    program: &Path,
     dir: &Path,
-    gateway_port: u16,
-    admin_port: u16,
+    (gateway_port, admin_port): (u16, u16),
     arguments: &[String],
     environment: &[(String, String)],
 ) -> Process {
-    let mut command = Command::new(binary());
+    let mut command = Command::new(program);
     command.arg("serve");
     if environment.iter().all(|(name, _)| name != DATABASE_URL) {
         command.arg("--data").arg(dir.join("ledger"));
