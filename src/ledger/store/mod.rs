@@ -462,7 +462,7 @@ impl Store {
         let mut tasks: Vec<Task<O>> =
             operations.into_iter().map(|operation| Task::new(operation, now)).collect();
         let Backend::Postgres(postgres) = &self.backend else {
-            let weight = tasks.len();
+            let weight = tasks.len().saturating_mul(COMMAND_WEIGHT);
             return self.queue.run_all(tasks, weight, Urgency::Own).await;
         };
         let mut works: Vec<&mut dyn Work> = tasks.iter_mut().map(|task| task as &mut dyn Work).collect();

@@ -8,6 +8,7 @@ use super::StoreError;
 use super::engine::{Busy, Engine, TxError};
 use super::operation::{Operation, Task, Work, attempt};
 use super::pace::{Pace, WAIT_MS};
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -135,6 +136,7 @@ pub struct Queue {
     ended: Notify,
     lanes: usize,
     metrics: Arc<Metrics>,
+    log: LogLimit,
 }
 
 impl std::fmt::Debug for Queue {
@@ -147,7 +149,7 @@ impl Queue {
     /// An empty one, from which so many transactions at once are served.
     pub fn new(lanes: usize, metrics: Arc<Metrics>) -> Self {
         let (arrived, ended) = (Notify::new(), Notify::new());
-        Self { inner: Mutex::default(), arrived, ended, lanes, metrics }
+        Self { inner: Mutex::default(), arrived, ended, lanes, metrics, log: LogLimit::default() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -188,6 +190,7 @@ impl Queue {
         let mut shed = None;
         if job.urgency != Urgency::Own && self.is_full(&inner, &job) {
             inner.turned_away = true;
+            self.complain(&inner);
             // A report gives way to somebody who waits; its gateway says it again.
             let gives_way = |other: &Job| other.urgency == Urgency::Report && job.urgency == Urgency::Urgent;
             let newest = inner.reports.iter().rposition(gives_way);
@@ -208,6 +211,17 @@ impl Queue {
             report.fail(&StoreError::Overloaded);
         }
         Ok(())
+    }
+
+    /// Says in the log that there is too much.
+    fn complain(&self, inner: &Inner) {
+        if let Some(left_out) = self.log.permits(std::time::Instant::now()) {
+            let (waiting, rows) = (inner.len(), inner.weight);
+            tracing::warn!(
+                waiting, rows, left_out,
+                "more is asked of the database than it commits; some of it is turned away, and gateways are asked to come less often"
+            );
+        }
     }
 
     fn is_full(&self, inner: &Inner, job: &Job) -> bool {
@@ -274,7 +288,10 @@ impl Queue {
             let (batch, late, closed) = {
                 let mut inner = self.inner();
                 let (batch, late) = inner.take(Instant::now());
-                inner.turned_away |= !late.is_empty();
+                if !late.is_empty() {
+                    inner.turned_away = true;
+                    self.complain(&inner);
+                }
                 if inner.len() > 0 {
                     self.arrived.notify_one();
                 }

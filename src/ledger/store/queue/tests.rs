@@ -211,11 +211,11 @@ async fn reports_give_way_to_callers_who_wait() {
     first.await.unwrap().unwrap();
 }
 
-/// Offers so many rows per millisecond for a while, in messages of a hundred rows from gateways that hang up after half a
+/// Offers so many rows per millisecond for a while, in messages of ten rows from gateways that hang up after half a
 /// second. How many rows were acknowledged per millisecond.
 async fn acknowledged(rows_per_ms: u64, offered: u64) -> u64 {
     const SECONDS: u64 = 10;
-    const EACH: usize = 100;
+    const EACH: usize = 10;
     let (queue, slow) = (queue(), Arc::new(Slow { rows_per_ms, ..Slow::default() }));
     let _served = serve(&queue, &slow);
     let done = Arc::new(AtomicUsize::new(0));
