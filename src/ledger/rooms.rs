@@ -28,20 +28,11 @@ const CIRCLES: &[(&str, &str)] = &[
     ("http/health.rs", "http/mod.rs"),
     ("http/mod.rs", "http/admin/mod.rs"),
     ("http/mod.rs", "http/gateway.rs"),
-    ("store/command.rs", "store/mod.rs"),
     ("store/copy/mod.rs", "store/copy/rewind.rs"),
     ("store/copy/mod.rs", "store/copy/stage.rs"),
     ("store/copy/mod.rs", "store/copy/target.rs"),
-    ("store/mod.rs", "store/postgres/handle.rs"),
-    ("store/mod.rs", "store/sqlite/handle.rs"),
-    ("store/postgres/commands.rs", "store/postgres/teams.rs"),
-    ("store/postgres/payers.rs", "store/postgres/exchange.rs"),
-    ("store/postgres/steps.rs", "store/postgres/commands.rs"),
-    ("store/postgres/steps.rs", "store/postgres/subscriptions.rs"),
-    ("store/postgres/usage.rs", "store/postgres/exchange.rs"),
     ("store/sqlite/check.rs", "store/sqlite/open.rs"),
     ("store/sqlite/migrate.rs", "store/sqlite/open.rs"),
-    ("store/sqlite/subscriptions.rs", "store/sqlite/steps.rs"),
 ];
 
 /// The crates of this folder.

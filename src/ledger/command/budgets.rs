@@ -1,7 +1,7 @@
 //! Budgets: set and taken away by operators.
 
+use super::recall;
 use super::teams::no_target;
-use super::{accounts, recall};
 use crate::api;
 use crate::domain::budget::MAX_BUDGETS;
 use crate::domain::budget_level::{Level, goes_with, is_tighter};
@@ -49,7 +49,7 @@ pub struct NewBudget {
 
 /// Sets a budget, or changes it. Where less may go through than before, leases are recalled.
 pub fn set(draft: &mut Draft, asked: &NewBudget, now: Timestamp) -> Result<api::Budget, Stop> {
-    let owner = accounts::not_closed(draft, &asked.account)?;
+    let owner = draft.account_not_closed(&asked.account)?;
     let no = owner.account.no;
     let (scope, team) = find(draft, &owner, &asked.whose)?;
     let all = levels(draft, no)?;

@@ -1,12 +1,12 @@
 //! Grants: credits given to an account, by operators and by the steps of subscriptions.
 
-use super::{accounts, purse};
+use super::purse;
 use crate::api;
 use crate::domain::grant::MAX_LIVE_GRANTS;
 use crate::domain::{AccountState, Grant, GrantId, GrantNo};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::Refusal;
-use crate::store::record::Record as _;
+use crate::store::record::{Record as _, stored_note};
 use crate::store::rows::{AccountRow, GrantRow};
 use jiff::Timestamp;
 
@@ -27,7 +27,7 @@ pub struct NewGrant {
 
 /// Gives what an operator gives.
 pub fn grant(draft: &mut Draft, account: &str, new: NewGrant, now: Timestamp) -> Result<api::Grant, Stop> {
-    let owner = accounts::not_closed(draft, account)?;
+    let owner = draft.account_not_closed(account)?;
     give(draft, &owner, new, now)
 }
 
@@ -55,8 +55,8 @@ pub fn give(
         id,
         account: owner.account.no,
         amount: grant.remaining,
-        note,
-        source,
+        note: stored_note(note),
+        source: stored_note(source),
         created_at: now,
         subscription,
     };

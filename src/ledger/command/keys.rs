@@ -1,13 +1,12 @@
 //! Credentials: keys, of which only the hash is kept, and subjects that gateways vouch for.
 
-use super::accounts;
 use super::teams::no_target;
 use super::times::future;
 use crate::api;
 use crate::domain::{Key, KeyId, KeyNo};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::Refusal;
-use crate::store::record::Record as _;
+use crate::store::record::{Record as _, stored_note, stored_text};
 use crate::store::rows::KeyRow;
 use jiff::Timestamp;
 
@@ -57,10 +56,10 @@ pub enum Credential {
 pub fn create(draft: &mut Draft, asked: &NewKey, now: Timestamp) -> Result<api::Key, Stop> {
     let NewKey { account, id, credential, expires_at, note, team, products } = asked.clone();
     let expires_at = future(expires_at, now)?;
-    let owner = accounts::not_closed(draft, &account)?.account.no;
+    let owner = draft.account_not_closed(&account)?.account.no;
     let (hash, prefix, subject) = match credential {
         Credential::Key { hash, prefix } => (Some(hash.to_vec()), Some(prefix), None),
-        Credential::Subject(subject) => (None, None, Some(subject)),
+        Credential::Subject(subject) => (None, None, Some(stored_text(&subject).into_owned())),
     };
     let team_no = match &team {
         None => None,
@@ -82,7 +81,7 @@ pub fn create(draft: &mut Draft, asked: &NewKey, now: Timestamp) -> Result<api::
         prefix,
         subject,
         expiry_told: false,
-        note,
+        note: stored_note(note),
         created_at: now,
     };
     draft.put(row.clone());

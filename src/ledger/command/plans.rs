@@ -52,14 +52,6 @@ pub fn change(
     Ok(shown)
 }
 
-/// A plan's newest version, as the admin API shows it.
-pub fn show(draft: &mut Draft, name: &str) -> Result<api::Plan, Stop> {
-    let no = draft.plan_named(name)?;
-    let plan = row(draft, no)?;
-    let newest = draft.version(no, plan.version)?.ok_or_else(|| gone("version of a plan"))?;
-    Ok(plan_words::shown(plan.name, plan.version, &newest.read_as().terms, newest.made_at))
-}
-
 /// A plan, and its newest version.
 pub fn newest(draft: &mut Draft, name: &str) -> Result<(PlanRow, Version), Stop> {
     let no = draft.plan_named(name)?;

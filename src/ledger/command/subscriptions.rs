@@ -4,7 +4,7 @@
 //! to renew it one does, and the others find it done.
 
 use super::times::ahead;
-use super::{accounts, plans, steps};
+use super::{plans, steps};
 use crate::api;
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::subscribed::{Initiator, OVERDRAFTS, Overdraft, Subscribed, without_leases};
@@ -25,7 +25,7 @@ pub fn subscribe(
     asked: &api::NewSubscription,
     now: Timestamp,
 ) -> Result<api::Subscription, Stop> {
-    let owner = accounts::not_closed(draft, account)?.account;
+    let owner = draft.account_not_closed(account)?.account;
     if let Some(plan) = owner.plan {
         return Err(Refusal::Subscribed { account: account.to_owned(), plan }.into());
     }

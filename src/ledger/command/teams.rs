@@ -1,12 +1,11 @@
 //! Teams: some of an account's keys, for budgets of their own.
 
-use super::accounts;
 use crate::api;
 use crate::domain::budget::MAX_TEAMS;
 use crate::domain::{TeamId, TeamNo};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::Refusal;
-use crate::store::record::Record as _;
+use crate::store::record::{Record as _, stored_note};
 use crate::store::rows::TeamRow;
 use jiff::Timestamp;
 
@@ -18,7 +17,7 @@ pub fn create(
     name: Option<String>,
     now: Timestamp,
 ) -> Result<api::Team, Stop> {
-    let owner = accounts::not_closed(draft, account)?.account.no;
+    let owner = draft.account_not_closed(account)?.account.no;
     let (count, known) = (draft.count_teams(owner), draft.team_named(owner, id.as_str()));
     let (count, known) = (count?, known?);
     if i64::try_from(count).unwrap_or(i64::MAX) >= MAX_TEAMS {
@@ -29,6 +28,7 @@ pub fn create(
         return Err(Refusal::TeamExists { account, team }.into());
     }
     let no = TeamNo(draft.number(TeamRow::TABLE)?);
+    let name = stored_note(name);
     draft.put(TeamRow { no, account: owner, id: team.clone(), name: name.clone(), created_at: now });
     Ok(api::Team { id: team, account, name, created_at: now })
 }

@@ -67,6 +67,41 @@ impl Scope {
     }
 }
 
+/// Which kind of thing a budget is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScopeName {
+    /// An account.
+    #[default]
+    Account,
+    /// A key.
+    Key,
+    /// A team.
+    Team,
+}
+
+impl ScopeName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Account, Self::Key, Self::Team];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Key => "key",
+            Self::Team => "team",
+        }
+    }
+
+    /// Which one a scope is.
+    pub const fn of(scope: Scope) -> Self {
+        match scope {
+            Scope::Account => Self::Account,
+            Scope::Key(_) => Self::Key,
+            Scope::Team(_) => Self::Team,
+        }
+    }
+}
+
 /// A budget, and what is used of it in the period that is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {

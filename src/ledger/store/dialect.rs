@@ -10,11 +10,11 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The number of the newest change.
-    pub const fn newest_change(self) -> &'static str {
+    /// That a flag is set, as the partial indexes of leases have it: SQLite uses one of these only for the same words.
+    pub fn is_set(self, column: &str) -> String {
         match self {
-            Self::Sqlite => "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'",
-            Self::Postgres => "SELECT seq FROM newest_change",
+            Self::Sqlite => format!("{column} = 1"),
+            Self::Postgres => column.to_owned(),
         }
     }
 

@@ -218,7 +218,9 @@ impl Queue {
         if let Some(left_out) = self.log.permits(std::time::Instant::now()) {
             let (waiting, rows) = (inner.len(), inner.weight);
             tracing::warn!(
-                waiting, rows, left_out,
+                waiting,
+                rows,
+                left_out,
                 "more is asked of the database than it commits; some of it is turned away, and gateways are asked to come less often"
             );
         }

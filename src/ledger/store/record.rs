@@ -4,7 +4,7 @@
 //! go by that description. What must hold: a record that is written and read again is the same record.
 
 use super::draws;
-use super::rows::ScopeName;
+use crate::domain::budget::ScopeName;
 use crate::domain::contract::{Beyond, Contract, Remainder};
 use crate::domain::period::{self, Anchor, Unit};
 use crate::domain::subscription::State;
@@ -422,4 +422,9 @@ macro_rules! record {
 /// character for it.
 pub fn stored_text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+/// The same for a text that may be missing.
+pub fn stored_note(note: Option<String>) -> Option<String> {
+    note.map(|note| if note.contains('\0') { stored_text(&note).into_owned() } else { note })
 }

@@ -3,6 +3,7 @@
 //! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
 
 use super::record::{Record, Table};
+use crate::domain::budget::ScopeName;
 use crate::domain::period::{Anchor, Rhythm, Unit};
 use crate::domain::plan::{Terms, Version, usual_burst};
 use crate::domain::subscription::Subscription;
@@ -104,40 +105,6 @@ record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
     created_ms: Fixed created_at,
     team: Fixed key.team,
     products: Fixed key.products,
-}
-
-/// Which kind of thing a budget is of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ScopeName {
-    /// An account.
-    #[default]
-    Account,
-    /// A key.
-    Key,
-    /// A team.
-    Team,
-}
-
-impl ScopeName {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Account, Self::Key, Self::Team];
-
-    /// The name in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Key => "key",
-            Self::Team => "team",
-        }
-    }
-
-    const fn of(scope: Scope) -> Self {
-        match scope {
-            Scope::Account => Self::Account,
-            Scope::Key(_) => Self::Key,
-            Scope::Team(_) => Self::Team,
-        }
-    }
 }
 
 /// A budget of an account, a team or a key.

@@ -1,15 +1,25 @@
 //! How operators' commands find what they are about.
 
 use super::{Draft, Stop};
-use crate::domain::{AccountNo, GatewayNo, PlanNo, TeamNo};
+use crate::domain::{AccountNo, AccountState, GatewayNo, PlanNo, TeamNo};
+use crate::store::error::Refusal;
 use crate::store::rows::{
-    BudgetRow, GrantRow, IdempotencyRow, KeyRow, PlanRow, SubscriptionRow, TeamRow, VersionRow,
+    AccountRow, BudgetRow, GrantRow, IdempotencyRow, KeyRow, PlanRow, SubscriptionRow, TeamRow, VersionRow,
 };
 
 impl Draft {
     /// The first answer to a request with this idempotency key.
     pub fn first_answer(&mut self, key: &str) -> Result<Option<IdempotencyRow>, Stop> {
         self.get::<IdempotencyRow>(&(key.to_owned(),)).map(|row| row.cloned())
+    }
+
+    /// The account with this identifier, which is not closed, locked.
+    pub fn account_not_closed(&mut self, id: &str) -> Result<AccountRow, Stop> {
+        let row = self.account_named(id)?;
+        if row.account.state == AccountState::Closed {
+            return Err(Refusal::AccountClosed(id.to_owned()).into());
+        }
+        Ok(row)
     }
 
     /// The credential with this identifier. Its account isn't locked yet: only whose it is can be relied upon.

@@ -2,6 +2,7 @@
 //! them on each kind.
 
 use super::*;
+use crate::domain::budget::ScopeName;
 use crate::domain::{AccountId, Draw, GrantId, Key, KeyId, KeyNo, LeaseState};
 use crate::metrics::Metrics;
 use crate::store::dialect::Dialect;
@@ -12,7 +13,7 @@ use crate::store::postgres::pool::Pool;
 use crate::store::postgres::testing::Server;
 use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow,
-    ScopeName, TABLES, UsageRow,
+    TABLES, UsageRow,
 };
 use crate::store::sqlite::engine::{SqliteEngine, raise_stamps};
 use crate::store::sqlite::open::Premises;

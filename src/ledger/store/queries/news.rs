@@ -7,6 +7,7 @@ use crate::domain::Key;
 use crate::domain::contract::Contract;
 use crate::domain::key::Owner;
 use crate::store::StoreError;
+use crate::store::dialect::Dialect;
 use crate::store::record::{BadRow, Columns};
 use crate::store::value::Value;
 use jiff::Timestamp;
@@ -26,6 +27,14 @@ const LEASES: &str = "SELECT l.key, k.id, k.revoked, k.expires_ms, l.account, a.
     JOIN keys k ON k.no = l.key JOIN accounts a ON a.no = l.account
     WHERE l.gateway = ?1 AND (l.state = 'open' AND l.escrow > 0 OR l.state = 'reclaimed')
       AND (l.recall OR k.revoked OR k.expires_ms <= ?2 OR a.state <> 'active' OR a.contract LIKE '%\"unpaid\"%')";
+
+/// The number of the newest change.
+const fn newest_change(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'",
+        Dialect::Postgres => "SELECT seq FROM newest_change",
+    }
+}
 
 fn candidate(row: &dyn Columns) -> Result<Candidate, BadRow> {
     let key = Key {
@@ -47,10 +56,12 @@ pub async fn since<R: Reader>(
     since: u64,
     now: Timestamp,
 ) -> Result<Heard, StoreError> {
-    let newest = first(reader, R::DIALECT.newest_change(), &[], |row| get(row, 0)).await?.unwrap_or(0);
-    let sql = "SELECT g.no, EXISTS (SELECT 1 FROM leases WHERE gateway = g.no AND brisk) FROM gateways g
-        WHERE g.name = ?1";
-    let found = first(reader, sql, &[gateway.into()], |row| Ok((get::<i64>(row, 0)?, get(row, 1)?))).await?;
+    let newest = first(reader, newest_change(R::DIALECT), &[], |row| get(row, 0)).await?.unwrap_or(0);
+    let sql = format!(
+        "SELECT g.no, EXISTS (SELECT 1 FROM leases WHERE gateway = g.no AND {}) FROM gateways g WHERE g.name = ?1",
+        R::DIALECT.is_set("brisk")
+    );
+    let found = first(reader, &sql, &[gateway.into()], |row| Ok((get::<i64>(row, 0)?, get(row, 1)?))).await?;
     let (no, brisk) = found.map_or((None, false), |(no, brisk)| (Some(no), brisk));
     let leases = match (no, news::scope(newest, since)) {
         (None, _) | (_, Scope::Nothing) => Vec::new(),
@@ -59,8 +70,8 @@ pub async fn since<R: Reader>(
     Ok(Heard { news: news::decide(newest, since, &leases, now), brisk })
 }
 
-async fn candidates(
-    reader: &impl Reader,
+async fn candidates<R: Reader>(
+    reader: &R,
     gateway: i64,
     scope: Scope,
     now: Timestamp,
@@ -77,9 +88,10 @@ async fn candidates(
            UNION SELECT l.key FROM news n JOIN keys k ON k.account = n.account
                JOIN leases l ON l.gateway = ?1 AND l.key = k.no AND l.account = n.account
              WHERE n.key = 0 AND n.account <> 0
-           UNION SELECT l.key FROM leases l WHERE l.gateway = ?1 AND l.recall
+           UNION SELECT l.key FROM leases l WHERE l.gateway = ?1 AND {}
              AND EXISTS (SELECT 1 FROM news n WHERE n.account = 0 AND n.gateway IN (0, ?1)))
-         {LEASES} AND l.key IN (SELECT key FROM named) LIMIT ?3"
+         {LEASES} AND l.key IN (SELECT key FROM named) LIMIT ?3",
+        R::DIALECT.is_set("l.recall")
     );
     reader.rows(&sql, &[all.as_slice(), &[since.into()]].concat(), candidate).await
 }

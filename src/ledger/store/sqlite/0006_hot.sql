@@ -27,7 +27,3 @@ DROP INDEX keys_subject;
 DROP INDEX keys_expiry;
 CREATE UNIQUE INDEX keys_subject ON keys (subject) WHERE subject IS NOT NULL AND NOT revoked;
 CREATE INDEX keys_expiry ON keys (expires_ms) WHERE expires_ms IS NOT NULL AND NOT expiry_told;
-DROP INDEX leases_recall;
-DROP INDEX leases_brisk;
-CREATE INDEX leases_recall ON leases (gateway) WHERE recall;
-CREATE INDEX leases_brisk ON leases (gateway) WHERE brisk;

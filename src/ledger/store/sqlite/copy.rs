@@ -204,7 +204,11 @@ pub fn finish(conn: &Connection) -> Result<(), StoreError> {
 
 /// The number of the newest change.
 pub fn newest(conn: &Connection) -> Result<i64, StoreError> {
-    Ok(conn.query_row(Dialect::Sqlite.newest_change(), [], |row| row.get(0))?)
+    Ok(conn.query_row(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'",
+        [],
+        |row| row.get(0),
+    )?)
 }
 
 /// Sets the number of the newest change.

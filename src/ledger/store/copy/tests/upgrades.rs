@@ -19,7 +19,7 @@ const RELEASED: [(&str, &str); 12] = [
     ("sqlite 3", "3b464b0b7a920cd811d82880005cd3a75cb9e6947b472d2f6a800d39f1ac1598"),
     ("sqlite 4", "1918e12126aa4def07ab0626c88b7c39ef5e80c42f24550ef52a4dbeae328d63"),
     ("sqlite 5", "ac72f74e06c7d29af3dfb2abc3f2fcbdedb677cc088c4ba07f8a521359a7df60"),
-    ("sqlite 6", "a520fcac5e3b756392db3a15c474c4ff285718913eb46d2c71f68c855e75e80c"),
+    ("sqlite 6", "369248651579c4266a7dfdd2d3eb5f2f5804e93dde47796409b4ff80e9874525"),
     ("postgres 1", "63872c4067166df475d2e3f0af68911abfbd0477e7444bb582df628c421c9280"),
     ("postgres 2", "a0b8fb052828b05bdb928374afd30eebc1e9816a1c0034ae1cfe3f5349394748"),
     ("postgres 3", "17aa7658ed8cf8ebf78bed39103a8c26b4fb1f6f6021d22c68a51a1bf848e903"),
