@@ -10,7 +10,7 @@ use tokens::Token;
 use tree::Tree;
 
 /// Where SQL may stand.
-const SQL_ROOMS: [&str; 3] = ["store/sqlite", "store/postgres", "store/queries"];
+const SQL_ROOMS: [&str; 4] = ["store/sqlite", "store/postgres", "store/queries", "store/lookups"];
 /// Where nothing waits, and no clock is looked at.
 const DECISIONS: [&str; 2] = ["command", "domain"];
 /// Files outside of those rooms that have SQL in them all the same. To be emptied.
@@ -210,4 +210,15 @@ fn sql_is_told_from_words_and_what_waits_from_what_does_not() {
         tokens::shipped("fn f<'a>(now: Timestamp) -> char { /* await */ let _ = r#\"\"async\"#; '\\'' }");
     assert_eq!(impure(&pure), [""; 0]);
     assert_eq!(impure(&tokens::shipped("async fn f() { Timestamp::now(); }")), ["async", "::now"]);
+}
+
+#[test]
+fn zz_debug() {
+    for tree in crates() {
+        for (from, to) in tree.needs() {
+            if from.ends_with("sqlite/engine.rs") || from.ends_with("postgres/engine.rs") {
+                eprintln!("{from}: {to:?}");
+            }
+        }
+    }
 }

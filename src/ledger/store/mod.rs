@@ -13,6 +13,7 @@ pub mod draft;
 mod draws;
 pub mod engine;
 pub mod error;
+mod lookups;
 pub mod maintenance;
 pub mod memory;
 pub mod operation;

@@ -7,20 +7,13 @@ use super::{Index, Rows, Stop};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::{AccountNo, GatewayNo, GrantNo, PlanNo};
 use crate::store::engine::{Chore, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
     LeaseRow, PlanRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageRow, VersionRow,
 };
 use std::collections::{BTreeSet, HashMap, VecDeque};
-
-const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
-    Lookup { table, columns, filter, lock: false }
-}
-
-const fn locked(table: &'static Table, columns: &'static str) -> Lookup {
-    Lookup { table, columns, filter: "", lock: true }
-}
 
 /// A kind of row that a draft keeps.
 pub trait Kept: Record {
@@ -214,67 +207,53 @@ macro_rules! tables {
 }
 
 tables! {
-    accounts: AccountRow by locked(AccountRow::TABLE, "no"), {
-        accounts_by_id: (String,) = lookup(AccountRow::TABLE, "id", ""),
+    accounts: AccountRow by lookups::ACCOUNTS, {
+        accounts_by_id: (String,) = lookups::ACCOUNTS_BY_ID,
             |row| Some((row.account.id.as_str().to_owned(),));
     }
-    teams: TeamRow by lookup(TeamRow::TABLE, "no", ""), {
-        teams_by_id: (AccountNo, String) = lookup(TeamRow::TABLE, "account, id", ""),
+    teams: TeamRow by lookups::TEAMS, {
+        teams_by_id: (AccountNo, String) = lookups::TEAMS_BY_ID,
             |row| Some((row.account, row.id.clone()));
-        teams_of: (AccountNo,) = lookup(TeamRow::TABLE, "account", ""), |row| Some((row.account,));
+        teams_of: (AccountNo,) = lookups::TEAMS_OF, |row| Some((row.account,));
     }
-    keys: KeyRow by lookup(KeyRow::TABLE, "no", ""), {
-        keys_by_id: (String,) = lookup(KeyRow::TABLE, "id", ""), |row| Some((row.key.id.as_str().to_owned(),));
-        keys_by_hash: (Vec<u8>,) = lookup(KeyRow::TABLE, "hash", ""), |row| Some((row.hash.clone()?,));
+    keys: KeyRow by lookups::KEYS, {
+        keys_by_id: (String,) = lookups::KEYS_BY_ID, |row| Some((row.key.id.as_str().to_owned(),));
+        keys_by_hash: (Vec<u8>,) = lookups::KEYS_BY_HASH, |row| Some((row.hash.clone()?,));
         // Of a subject only the credential that is not revoked counts: it may have been given again.
-        keys_by_subject: (String,) = lookup(KeyRow::TABLE, "subject", "NOT revoked"),
+        keys_by_subject: (String,) = lookups::KEYS_BY_SUBJECT,
             |row| Some((row.subject.clone().filter(|_| !row.key.revoked)?,));
     }
-    budgets: BudgetRow by lookup(BudgetRow::TABLE, "account, scope, target", ""), {
-        budgets_of: (AccountNo,) = lookup(BudgetRow::TABLE, "account", ""), |row| Some((row.account,));
+    budgets: BudgetRow by lookups::BUDGETS, {
+        budgets_of: (AccountNo,) = lookups::BUDGETS_OF, |row| Some((row.account,));
     }
-    grants: GrantRow by lookup(GrantRow::TABLE, "no", ""), {
-        live_grants: (AccountNo,) = lookup(GrantRow::TABLE, "account", "live"),
+    grants: GrantRow by lookups::GRANTS, {
+        live_grants: (AccountNo,) = lookups::LIVE_GRANTS,
             |row| Some((row.account,)).filter(|_| row.grant.remaining.is_positive());
         // Of the running period and later; before a period ends, that is the one which ends next.
-        given: (i64,) = lookup(
-            GrantRow::TABLE,
-            "subscription",
-            "expires_ms >= (SELECT s.granted_ms FROM subscriptions s WHERE s.no = subscription)",
-        ), |row| Some((row.subscription?,));
-        overdrafts: (i64,) = lookup(
-            GrantRow::TABLE,
-            "subscription",
-            "priority = 65535 AND expires_ms >= coalesce((SELECT o.expires_ms FROM grants o
-               WHERE o.subscription = grants.subscription AND o.priority = 65535
-               ORDER BY o.expires_ms DESC LIMIT 1 OFFSET 19), 0)",
-        ), |row| Some((row.subscription.filter(|_| row.grant.priority == OVERDRAFT_PRIORITY)?,));
+        given: (i64,) = lookups::GIVEN, |row| Some((row.subscription?,));
+        overdrafts: (i64,) = lookups::OVERDRAFTS, |row| Some((row.subscription.filter(|_| row.grant.priority == OVERDRAFT_PRIORITY)?,));
     }
-    gateways: GatewayRow by lookup(GatewayRow::TABLE, "no", ""), {
-        gateways_by_name: (String,) = lookup(GatewayRow::TABLE, "name", ""), |row| Some((row.name.clone(),));
+    gateways: GatewayRow by lookups::GATEWAYS, {
+        gateways_by_name: (String,) = lookups::GATEWAYS_BY_NAME, |row| Some((row.name.clone(),));
     }
-    plans: PlanRow by lookup(PlanRow::TABLE, "no", ""), {
-        plans_by_name: (String,) = lookup(PlanRow::TABLE, "name", ""), |row| Some((row.name.clone(),));
-        plans_locked: (PlanNo,) = locked(PlanRow::TABLE, "no"), |row| Some((row.no,));
+    plans: PlanRow by lookups::PLANS, {
+        plans_by_name: (String,) = lookups::PLANS_BY_NAME, |row| Some((row.name.clone(),));
+        plans_locked: (PlanNo,) = lookups::PLANS_LOCKED, |row| Some((row.no,));
     }
-    versions: VersionRow by lookup(VersionRow::TABLE, "plan, version", ""), {}
-    subscriptions: SubscriptionRow by lookup(SubscriptionRow::TABLE, "no", ""), {
-        subscriptions_of: (AccountNo,) = lookup(
-            SubscriptionRow::TABLE,
-            "account",
-            "no = (SELECT max(n.no) FROM subscriptions n WHERE n.account = subscriptions.account)",
-        ), |row| Some((row.account,));
+    versions: VersionRow by lookups::VERSIONS, {}
+    subscriptions: SubscriptionRow by lookups::SUBSCRIPTIONS, {
+        subscriptions_of: (AccountNo,) = lookups::SUBSCRIPTIONS_OF, |row| Some((row.account,));
     }
-    leases: LeaseRow by lookup(LeaseRow::TABLE, "gateway, key", ""), {
-        holders: (AccountNo,) = lookup(LeaseRow::TABLE, "account", "escrow > 0 AND state = 'open'"),
+    leases: LeaseRow by lookups::LEASES, {
+        holders: (AccountNo,) = lookups::HOLDERS,
             |row| Some((row.lease.account,)).filter(|_| row.lease.has_money());
     }
-    unbooked: UnbookedRow by lookup(UnbookedRow::TABLE, "gateway, key", ""), {}
-    entries: EntryRow by lookup(EntryRow::TABLE, "account, minute, kind, key, gateway, fence, grant_no", ""), {}
-    brokers: BrokerRow by locked(BrokerRow::TABLE, "gateway, broker"), {}
-    usage: UsageRow by lookup(UsageRow::TABLE, "account, minute, key, rule", ""), {}
-    shadow: ShadowRow by lookup(ShadowRow::TABLE, "account, minute, key, rule, code", ""), {}
-    idempotency: IdempotencyRow by lookup(IdempotencyRow::TABLE, "key", ""), {}
+    unbooked: UnbookedRow by lookups::UNBOOKED, {}
+    entries: EntryRow by lookups::ENTRIES, {}
+    brokers: BrokerRow by lookups::BROKERS, {}
+    usage: UsageRow by lookups::USAGE, {}
+    shadow: ShadowRow by lookups::SHADOW, {}
+    idempotency: IdempotencyRow by lookups::IDEMPOTENCY, {}
 }
 
 impl Draft {

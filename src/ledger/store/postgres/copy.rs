@@ -9,7 +9,6 @@ use super::settings::Settings;
 use super::trouble::Trouble;
 use crate::api::Audit;
 use crate::store::copy::{Content, Contents, CopyError, Row};
-use crate::store::dialect::Dialect;
 use crate::store::queries;
 use crate::store::record::{Column, Kind, Table};
 use crate::store::rows::TABLES;

@@ -7,7 +7,6 @@ use super::open::connect;
 use crate::api::Audit;
 use crate::command::reclaim::{Reclaim, TakeBack};
 use crate::store::copy::{Content, Contents, CopyError, Row};
-use crate::store::dialect::Dialect;
 use crate::store::engine::{Busy, TxError};
 use crate::store::maintenance::ROWS;
 use crate::store::operation::{Task, Work, attempt};

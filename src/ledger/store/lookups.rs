@@ -1,0 +1,94 @@
+//! How rows are found: which columns must equal something, and what must be true besides.
+//!
+//! What must hold: the words of a condition are those of an index in both databases.
+
+use super::engine::Lookup;
+use super::record::{Record as _, Table};
+use super::rows::{
+    AccountRow, BrokerRow, BudgetRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow,
+    PlanRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageRow, VersionRow,
+};
+
+const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
+    Lookup { table, columns, filter, lock: false }
+}
+
+const fn locked(table: &'static Table, columns: &'static str) -> Lookup {
+    Lookup { table, columns, filter: "", lock: true }
+}
+
+/// An account, locked.
+pub const ACCOUNTS: Lookup = locked(AccountRow::TABLE, "no");
+/// A team.
+pub const TEAMS: Lookup = lookup(TeamRow::TABLE, "no", "");
+/// A credential.
+pub const KEYS: Lookup = lookup(KeyRow::TABLE, "no", "");
+/// A budget.
+pub const BUDGETS: Lookup = lookup(BudgetRow::TABLE, "account, scope, target", "");
+/// A grant.
+pub const GRANTS: Lookup = lookup(GrantRow::TABLE, "no", "");
+/// A gateway.
+pub const GATEWAYS: Lookup = lookup(GatewayRow::TABLE, "no", "");
+/// A plan.
+pub const PLANS: Lookup = lookup(PlanRow::TABLE, "no", "");
+/// A version of a plan.
+pub const VERSIONS: Lookup = lookup(VersionRow::TABLE, "plan, version", "");
+/// A subscription.
+pub const SUBSCRIPTIONS: Lookup = lookup(SubscriptionRow::TABLE, "no", "");
+/// A lease.
+pub const LEASES: Lookup = lookup(LeaseRow::TABLE, "gateway, key", "");
+/// What a lease reported and is not charged.
+pub const UNBOOKED: Lookup = lookup(UnbookedRow::TABLE, "gateway, key", "");
+/// An entry.
+pub const ENTRIES: Lookup =
+    lookup(EntryRow::TABLE, "account, minute, kind, key, gateway, fence, grant_no", "");
+/// A broker's last report, locked.
+pub const BROKERS: Lookup = locked(BrokerRow::TABLE, "gateway, broker");
+/// What was sold within a minute.
+pub const USAGE: Lookup = lookup(UsageRow::TABLE, "account, minute, key, rule", "");
+/// What was refused in shadow mode within a minute.
+pub const SHADOW: Lookup = lookup(ShadowRow::TABLE, "account, minute, key, rule, code", "");
+/// The first answer to a request.
+pub const IDEMPOTENCY: Lookup = lookup(IdempotencyRow::TABLE, "key", "");
+/// The account with an identifier.
+pub const ACCOUNTS_BY_ID: Lookup = lookup(AccountRow::TABLE, "id", "");
+/// The team of an account with an identifier.
+pub const TEAMS_BY_ID: Lookup = lookup(TeamRow::TABLE, "account, id", "");
+/// All teams of an account.
+pub const TEAMS_OF: Lookup = lookup(TeamRow::TABLE, "account", "");
+/// The credential with an identifier.
+pub const KEYS_BY_ID: Lookup = lookup(KeyRow::TABLE, "id", "");
+/// The key with a hash.
+pub const KEYS_BY_HASH: Lookup = lookup(KeyRow::TABLE, "hash", "");
+/// The credential of a subject that is not revoked.
+pub const KEYS_BY_SUBJECT: Lookup = lookup(KeyRow::TABLE, "subject", "NOT revoked");
+/// All budgets of an account.
+pub const BUDGETS_OF: Lookup = lookup(BudgetRow::TABLE, "account", "");
+/// The grants of an account with something left.
+pub const LIVE_GRANTS: Lookup = lookup(GrantRow::TABLE, "account", "live");
+/// What a subscription gave for the running period, and later.
+pub const GIVEN: Lookup = lookup(
+    GrantRow::TABLE,
+    "subscription",
+    "expires_ms >= (SELECT s.granted_ms FROM subscriptions s WHERE s.no = subscription)",
+);
+/// The last overdrafts of a subscription.
+pub const OVERDRAFTS: Lookup = lookup(
+    GrantRow::TABLE,
+    "subscription",
+    "priority = 65535 AND expires_ms >= coalesce((SELECT o.expires_ms FROM grants o WHERE o.subscription = grants.subscription AND o.priority = 65535 ORDER BY o.expires_ms DESC LIMIT 1 OFFSET 19), 0)",
+);
+/// The gateway with a name.
+pub const GATEWAYS_BY_NAME: Lookup = lookup(GatewayRow::TABLE, "name", "");
+/// The plan with a name.
+pub const PLANS_BY_NAME: Lookup = lookup(PlanRow::TABLE, "name", "");
+/// A plan, locked.
+pub const PLANS_LOCKED: Lookup = locked(PlanRow::TABLE, "no");
+/// The newest subscription of an account.
+pub const SUBSCRIPTIONS_OF: Lookup = lookup(
+    SubscriptionRow::TABLE,
+    "account",
+    "no = (SELECT max(n.no) FROM subscriptions n WHERE n.account = subscriptions.account)",
+);
+/// The open leases of an account with money in them.
+pub const HOLDERS: Lookup = lookup(LeaseRow::TABLE, "account", "escrow > 0 AND state = 'open'");
