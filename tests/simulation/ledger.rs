@@ -4,7 +4,7 @@ use crate::clock::{Clock, MS};
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
-use faregate_ledger::domain::contract::Remainder;
+use faregate_ledger::domain::entitlement::Remainder;
 use faregate_ledger::domain::reclaim::Watch;
 use faregate_ledger::domain::{GatewayNo, KeyNo};
 use jiff::Timestamp;

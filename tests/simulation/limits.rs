@@ -7,7 +7,8 @@ use crate::world::World;
 use faregate::decide::gate::Charge;
 use faregate::decide::lease::Throttle;
 use faregate::decide::moment::Moment;
-use faregate_ledger::domain::contract::{Contract, Standing};
+use faregate_ledger::domain::contract::Contract;
+use faregate_ledger::domain::entitlement::Standing;
 use faregate_protocol::Credits;
 use std::collections::VecDeque;
 

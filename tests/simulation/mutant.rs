@@ -3,7 +3,7 @@
 //! None of them is in the product: each bends what goes into the real code or comes out of it, at the seams
 //! where the simulator stands in for the host, the store or the clock.
 
-use faregate_ledger::domain::contract::Beyond;
+use faregate_ledger::domain::entitlement::Beyond;
 use faregate_ledger::domain::{Key, Lease, LeaseState, Payer};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::Entry;

@@ -4,7 +4,7 @@ use crate::bank::Plan;
 use crate::bank::plans::Refused;
 use crate::conditions::PRODUCTS;
 use crate::world::World;
-use faregate_ledger::domain::contract::{Beyond, Remainder};
+use faregate_ledger::domain::entitlement::{Beyond, Remainder};
 use faregate_ledger::domain::period::{Anchor, Rhythm, Unit, zone};
 use faregate_ledger::domain::plan::Terms;
 use faregate_ledger::domain::subscription::{State, Turn};

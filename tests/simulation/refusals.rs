@@ -3,7 +3,8 @@
 use crate::clock::MS;
 use crate::world::World;
 use faregate::decide::refusal::Refusal;
-use faregate_ledger::domain::contract::{Contract, Standing};
+use faregate_ledger::domain::contract::Contract;
+use faregate_ledger::domain::entitlement::Standing;
 use faregate_ledger::domain::{Key, Scope};
 use faregate_protocol::RefusalCode;
 

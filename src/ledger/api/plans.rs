@@ -1,7 +1,7 @@
 //! Plans, as the admin API takes and gives them.
 
 use super::maybe_decimal;
-use crate::domain::contract::{Beyond, Remainder};
+use crate::domain::entitlement::{Beyond, Remainder};
 use faregate_protocol::exchange::{Pricing, Product};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! Subscriptions, as the admin API takes and gives them.
 
 use super::maybe_decimal;
-use crate::domain::contract::Standing;
+use crate::domain::entitlement::Standing;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

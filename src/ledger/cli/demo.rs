@@ -2,16 +2,16 @@
 //! a file, a sample API, HTTP between them. Every step is checked; what is printed is what happened.
 
 use super::{
-    Cli,
     failure::Failure,
     screen::Screen,
     serve::{STOP_OR_HANGUP, log_to_stderr, runtime, stop_signal},
     up::{
         DEMO_ACCOUNT, Parts,
-        gate::{Gate, Plan, blocking, is_free, loopback},
+        address::{is_free, loopback},
+        gate::{Gate, Plan, blocking},
     },
 };
-use clap::{Args, Parser};
+use clap::Args;
 use faregate_protocol::Credits;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -36,8 +36,11 @@ pub struct Demo {
     parts: Parts,
 }
 
+/// Runs one of this program's own commands, and gives what it prints.
+pub type Faregate = fn(&[&str]) -> Result<String, Failure>;
+
 impl Demo {
-    pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    pub fn run(self, faregate: Faregate, screen: &mut Screen<'_>) -> Result<(), Failure> {
         log_to_stderr(false, "error")?;
         let runtime = runtime()?;
         let folder = tempfile::Builder::new().prefix("faregate-demo-").tempdir();
@@ -61,7 +64,7 @@ impl Demo {
                 gate = Gate::start(plan, |_| {}) => gate?,
                 () = &mut stop => return Err(interrupted()),
             };
-            let mut story = Story::of(&gate);
+            let mut story = Story::of(&gate, faregate);
             let told = tokio::select! {
                 told = blocking(move || { let told = story.tell(); Ok((story.lines, told)) }) => told,
                 failure = gate.broken() => Err(failure),
@@ -87,6 +90,7 @@ struct Story {
     url: String,
     key: String,
     data: String,
+    faregate: Faregate,
     agent: ureq::Agent,
     lines: Vec<String>,
 }
@@ -98,12 +102,13 @@ struct Answer {
 }
 
 impl Story {
-    fn of(gate: &Gate) -> Self {
+    fn of(gate: &Gate, faregate: Faregate) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None);
         Self {
             url: format!("http://{}/hello", gate.listen),
             key: gate.key.clone(),
             data: gate.home.path.display().to_string(),
+            faregate,
             agent: config.timeout_global(Some(REQUEST_TIMEOUT)).build().into(),
             lines: Vec::new(),
         }
@@ -185,12 +190,9 @@ impl Story {
     }
 
     fn run(&self, arguments: &[&str], json: bool) -> Result<String, Failure> {
-        let own = ["faregate", "--data", &self.data];
-        let words = own.iter().take(1).chain(arguments).chain(own.iter().skip(1));
-        let cli = Cli::try_parse_from(words.chain(json.then_some(&"--json")));
-        let mut printed = Vec::new();
-        super::run(cli.map_err(Failure::usage)?, &mut printed)?;
-        Ok(String::from_utf8_lossy(&printed).into_owned())
+        let own = ["--data", self.data.as_str()];
+        let words = arguments.iter().chain(&own).chain(json.then_some(&"--json"));
+        (self.faregate)(&words.copied().collect::<Vec<_>>())
     }
 
     /// The paid request after a top-up. Until a gate has learnt of it (two seconds at most), it remembers

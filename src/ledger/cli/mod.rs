@@ -134,7 +134,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(command) => command.run(cli.json),
         Command::Up(command) => command.run(cli.json),
-        Command::Demo(command) => command.run(&mut screen),
+        Command::Demo(command) => command.run(printed, &mut screen),
         Command::Account(command) => command.run(&mut screen),
         Command::Key(command) => command.run(&mut screen),
         Command::Team(command) => command.run(&mut screen),
@@ -158,6 +158,14 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Explain(command) => command.run(&mut screen),
         Command::Version => version::run(&mut screen),
     }
+}
+
+/// Runs one of this program's commands, and gives what it prints.
+fn printed(arguments: &[&str]) -> Result<String, Failure> {
+    let cli = Cli::try_parse_from(["faregate"].iter().chain(arguments));
+    let mut printed = Vec::new();
+    run(cli.map_err(Failure::usage)?, &mut printed)?;
+    Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
 /// Help and version are answers; everything else that clap reports is wrong usage.

@@ -5,7 +5,8 @@
 //! may not spend gets no lease, though all that it reports is still booked; and an entry that can't be booked changes
 //! nothing and fails alone.
 
-use super::contract::{Contract, Remainder};
+use super::contract::Contract;
+use super::entitlement::Remainder;
 use super::key::Owner;
 use super::unbooked::{Cause, Unbooked};
 use super::{Account, BookError, Key, Kind, Lease, LeaseState, Purse, Scope, sizing};
@@ -125,6 +126,21 @@ impl Payer {
         };
         let unbooked = Some(self.unbooked(entry, Cause::Failed(error)));
         Verdict { answer, short: None, touched: false, unbooked }
+    }
+
+    /// What of an entry is not charged, for the note that an audit finds.
+    fn unbooked(&self, entry: &Entry, cause: Cause) -> Unbooked {
+        let spent = [entry.ended.map(|word| word.spent), entry.lease.map(|lease| lease.spent)];
+        let account = &self.purse.account;
+        Unbooked {
+            account: (account.no, account.id.clone()),
+            key: self.key.id.clone(),
+            place: self.lease.place(),
+            granted: self.lease.granted,
+            spent: spent.into_iter().flatten().max().unwrap_or_default(),
+            on_credit: entry.on_credit,
+            cause,
+        }
     }
 
     /// # Errors

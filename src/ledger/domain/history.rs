@@ -2,7 +2,8 @@
 //! gateways that come back late. After every step the books must balance; at the end every credit
 //! that a gateway sold must be charged exactly once.
 
-use super::contract::{Beyond, Contract, Remainder, Standing};
+use super::contract::Contract;
+use super::entitlement::{Beyond, Remainder, Standing};
 use super::entry::Book;
 use super::exchange::needs_grants;
 use super::period::{Anchor, Rhythm, Unit};

@@ -1,6 +1,7 @@
 //! A key: the credential of an account. Of the key itself only its SHA-256 is kept.
 
-use super::contract::{Contract, Standing};
+use super::contract::Contract;
+use super::entitlement::Standing;
 use super::{AccountState, KeyId, KeyNo, TeamNo};
 use faregate_protocol::{RefusalCode, api_key};
 use jiff::Timestamp;

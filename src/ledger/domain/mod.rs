@@ -14,6 +14,7 @@ pub mod answer;
 pub mod budget;
 pub mod budget_level;
 pub mod contract;
+pub mod entitlement;
 pub mod entry;
 pub mod exchange;
 pub mod grant;

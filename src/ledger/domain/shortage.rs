@@ -4,7 +4,8 @@
 //! above it helps as long as it does; waiting is offered only with what it brings, and bought credits only where
 //! they would be spent.
 
-use super::contract::{Beyond, Contract, Running, Standing};
+use super::contract::{Contract, Running};
+use super::entitlement::{Beyond, Standing};
 use super::standing::until;
 use super::{Budget, Grant, Scope};
 use faregate_protocol::exchange::{MAX_AMOUNT, Refused, Reset};
@@ -126,7 +127,7 @@ mod tests {
             quota: credits(100),
             limits: Limits::default(),
             products: None,
-            remainder: super::super::contract::Remainder::Customer,
+            remainder: super::super::entitlement::Remainder::Customer,
             running: Some(Running {
                 quota: credits(90),
                 start: "2026-11-01T00:00:00Z".parse().unwrap(),

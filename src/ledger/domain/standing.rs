@@ -4,7 +4,7 @@
 //! already, and nothing is decided by it.
 
 use super::contract::{Contract, Running};
-use super::{Payer, contract};
+use super::{Payer, entitlement};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{MAX_AMOUNT, Quota, Standing};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ impl Payer {
 
 /// The quota that is running. Between a period's end and its renewal, and while a payment is missing, there is none.
 fn quota(contract: &Contract, now: Timestamp) -> Option<Quota> {
-    let good = contract.standing == contract::Standing::Good;
+    let good = contract.standing == entitlement::Standing::Good;
     let running = contract.running.as_ref().filter(|running| good && now < running.end)?;
     let Running { quota, end, .. } = running;
     let (resets_at, resets_in_s) = until(*end, now);

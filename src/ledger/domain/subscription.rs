@@ -9,7 +9,7 @@
 //! they count for the rollover alone. How it changes to another plan is in [`super::plan_change`].
 
 use super::PlanNo;
-use super::contract::{Beyond, Standing};
+use super::entitlement::{Beyond, Standing};
 use super::plan::{Terms, Version, Versions};
 pub use crate::api::SubscriptionState as State;
 use faregate_protocol::Credits;

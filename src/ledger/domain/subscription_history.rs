@@ -2,7 +2,7 @@
 //! cancel, change to another plan. A simple model goes along: it knows which moments were paid for, and what may have been given.
 //! No moment is paid for twice, no quota is given that no version says, and the books always balance.
 
-use super::contract::Beyond;
+use super::entitlement::Beyond;
 use super::period::{self, Anchor, Rhythm, Unit};
 use super::plan::{OVERDRAFT_PRIORITY, PRIORITY, Terms, Version, Versions};
 use super::subscription::{Renewal, State, Step, Subscription, Turn};

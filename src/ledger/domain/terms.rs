@@ -3,7 +3,7 @@
 //! What must hold: terms that contradict themselves never become a version ([`Terms::checked`]).
 
 use super::AccountId;
-use super::contract::{Beyond, Remainder};
+use super::entitlement::{Beyond, Remainder};
 use super::period::{Anchor, Rhythm, Unit};
 pub use crate::api::Edit;
 use faregate_protocol::Credits;

@@ -6,9 +6,8 @@
 //! the account; the rest is a mistake, or a lie of somebody who has stolen the gateway token. It is noted, so that an
 //! audit finds it, and the entry is refused.
 
-use super::{AccountId, AccountNo, BookError, KeyId, Payer, Place};
+use super::{AccountId, AccountNo, BookError, KeyId, Place};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::Entry;
 
 /// What of an entry was not charged, and what it said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,22 +43,6 @@ impl Unbooked {
         match self.cause {
             Cause::Beyond(credits) => credits,
             Cause::Failed(_) => Credits::ZERO,
-        }
-    }
-}
-
-impl Payer {
-    pub(super) fn unbooked(&self, entry: &Entry, cause: Cause) -> Unbooked {
-        let spent = [entry.ended.map(|word| word.spent), entry.lease.map(|lease| lease.spent)];
-        let account = &self.purse.account;
-        Unbooked {
-            account: (account.no, account.id.clone()),
-            key: self.key.id.clone(),
-            place: self.lease.place(),
-            granted: self.lease.granted,
-            spent: spent.into_iter().flatten().max().unwrap_or_default(),
-            on_credit: entry.on_credit,
-            cause,
         }
     }
 }

@@ -4,10 +4,10 @@
 //! answers from those that Envoy makes up when it can't reach it.
 
 use super::admission::{Door, Refused, admit};
+use super::app::{App, PATIENCE, TooLong, in_time};
 use super::body::{Invalid, beginning, parse};
-use super::fitting;
 use super::problem::MOST_SAID;
-use super::{App, PATIENCE, TooLong, health, in_time};
+use super::{fitting, health};
 use crate::domain::exchange::check;
 use crate::store::StoreError;
 use axum::body::Bytes;
@@ -27,7 +27,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use std::sync::Arc;
 
-pub(super) fn router(app: Arc<App>) -> Router {
+/// The gateway API.
+pub fn router(app: Arc<App>) -> Router {
     let (token, cure) = (app.gateway_token.clone(), "; send fewer entries at once");
     let door = Door::new("gateway", token, MAX_BODY_BYTES, cure);
     Router::new()
@@ -76,7 +77,9 @@ fn answer(response: ExchangeResponse, now: Timestamp) -> Result<Response, Failur
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-pub(super) fn readable(body: &[u8]) -> Result<(), String> {
+/// Whether the gateway API takes these bytes for an exchange; else what it would say. For tools that test a
+/// gateway without a ledger.
+pub fn readable(body: &[u8]) -> Result<(), String> {
     read(body).map(|_| ()).map_err(|failure| failure.body.detail)
 }
 

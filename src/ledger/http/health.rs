@@ -1,26 +1,17 @@
 //! Whether the ledger is alive, ready, and what it counts. None of these need a token: they tell
 //! nothing about accounts, and who probes and scrapes should hold no token that moves money.
 
-use super::App;
-use super::shared::Shared;
+use super::app::App;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use faregate_protocol::Credits;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a look at the database may take: with [`KEPT`](super::shared::KEPT), who asks hears of a fault within 2 s.
 const LOOK: Duration = Duration::from_millis(1_500);
-
-/// What the database last said to those who ask without a token.
-#[derive(Debug, Default)]
-pub struct Looks {
-    ready: Shared<Result<(), String>>,
-    at_risk: Shared<Option<(i64, Credits)>>,
-}
 
 /// The process answers.
 pub async fn healthz() -> &'static str {

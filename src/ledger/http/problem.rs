@@ -1,7 +1,7 @@
 //! Errors of the admin API, as `application/problem+json` (RFC 9457).
 
-use super::TooLong;
 use super::admission::Refused;
+use super::app::TooLong;
 use super::body::{Invalid, beginning};
 use crate::api::Problem;
 use crate::domain::BookError;

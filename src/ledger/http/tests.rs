@@ -368,8 +368,8 @@ fn strange_requests_get_clear_answers() {
 
 #[test]
 fn a_body_that_never_ends_is_given_up_with_a_reason() {
+    use super::app::{PATIENCE, in_time};
     use super::problem::Failure;
-    use super::{PATIENCE, in_time};
     use axum::{Router, body::Bytes, middleware::from_fn_with_state, routing::post};
     use std::io::{Read as _, Write as _};
 

@@ -5,7 +5,8 @@
 
 use super::draws;
 use crate::domain::budget::ScopeName;
-use crate::domain::contract::{Beyond, Contract, Remainder};
+use crate::domain::contract::Contract;
+use crate::domain::entitlement::{Beyond, Remainder};
 use crate::domain::period::{self, Anchor, Unit};
 use crate::domain::subscription::State;
 use crate::domain::time::at;

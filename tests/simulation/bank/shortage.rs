@@ -1,7 +1,8 @@
 //! What is left at each level, counted from the rows themselves, to hold against what the ledger says of it.
 
 use super::{Bank, KeyRow, Level};
-use faregate_ledger::domain::contract::{Contract, Standing};
+use faregate_ledger::domain::contract::Contract;
+use faregate_ledger::domain::entitlement::Standing;
 use faregate_ledger::domain::{Grant, Key, Scope};
 use faregate_protocol::Credits;
 use faregate_protocol::RefusalCode;

@@ -6,7 +6,7 @@ use super::file::{self, File, State, Written};
 use faregate_ledger::api::{
     self, AccountState, Accounts, Anchor, BudgetScope, Budgets, NewPlan, Plan, Plans, Teams,
 };
-use faregate_ledger::domain::contract::{Beyond, Remainder};
+use faregate_ledger::domain::entitlement::{Beyond, Remainder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 //!
 //! What must hold: the child never outlives this value (it is killed on drop), and no wait is unbounded.
 
-use super::super::failure::Failure;
+use super::{super::failure::Failure, lines::say_aside};
 use std::{
     collections::VecDeque,
     ffi::OsStr,
@@ -193,7 +193,7 @@ impl Log {
     fn keep(&self, line: &str) {
         // Warnings about defaults would hide the requests; errors are worth the interruption.
         if ["[error]", "[critical]"].iter().any(|level| line.contains(level)) {
-            super::say_aside(line);
+            say_aside(line);
         }
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT_LINES {

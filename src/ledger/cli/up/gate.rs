@@ -9,17 +9,19 @@ use super::{
         failure::Failure,
         screen::{list, text},
     },
+    address::{loopback, require_free},
     envoy::{Envoy, Launch, find_program},
     envoy_config::{Site, envoy_config},
     home::Home,
     ledger::Ledger,
+    lines::say_aside,
     sample::sample_api,
     upstream::Upstream,
 };
 use faregate_protocol::Credits;
 use serde_json::{Value, json};
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -164,7 +166,7 @@ impl Gate {
             Ok(())
         };
         if let Err(failure) = blocking(recall).await {
-            super::say_aside(&format!("the credits in leases were not handed back: {failure}"));
+            say_aside(&format!("the credits in leases were not handed back: {failure}"));
         }
     }
 }
@@ -183,7 +185,7 @@ async fn start_sample() -> Result<(Upstream, Option<JoinHandle<()>>), Failure> {
     let address = listener.local_addr().map_err(failed)?;
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, sample_api()).await {
-            super::say_aside(&format!("the sample API ended: {error}"));
+            say_aside(&format!("the sample API ended: {error}"));
         }
     });
     Ok((Upstream { host: address.ip().to_string(), port: address.port(), tls: false }, Some(task)))
@@ -210,23 +212,6 @@ fn find_filter(named: Option<&Path>) -> Result<PathBuf, Failure> {
                 "the filter faregate.wasm is neither beside this program nor where cargo puts it".to_owned(),
             )
         })
-}
-
-fn require_free(address: SocketAddr) -> Result<(), Failure> {
-    TcpListener::bind(address).map(drop).map_err(|error| {
-        Failure::new("listen", format!("can't listen on {address}: {error}"))
-            .cure("is another gate running? Stop it, or choose another address: --listen 127.0.0.1:8081 (make run LISTEN=…)")
-    })
-}
-
-/// Whether nobody listens there.
-pub fn is_free(address: SocketAddr) -> bool {
-    TcpListener::bind(address).is_ok()
-}
-
-/// An address of this machine that no other can reach.
-pub fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// Runs what blocks beside the runtime.

@@ -2,7 +2,7 @@
 
 use super::{
     super::failure::Failure,
-    gate::{is_free, loopback},
+    address::{is_free, loopback},
     home::Home,
 };
 use faregate_ledger::{Bound, Database, Secret, ServeConfig};

@@ -4,11 +4,13 @@
 //! production is `faregate serve` and an Envoy with the filter, each supervised by the system.
 
 mod access_log;
+pub mod address;
 mod envoy;
 mod envoy_config;
 pub mod gate;
 mod home;
 mod ledger;
+mod lines;
 mod sample;
 mod upstream;
 
@@ -19,8 +21,9 @@ use super::{
 use clap::Args;
 use faregate_protocol::Credits;
 use gate::{Gate, Plan};
+use lines::say;
 use serde_json::json;
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 use upstream::Upstream;
 
 pub use home::DEMO_ACCOUNT;
@@ -156,15 +159,4 @@ fn program_as_typed() -> String {
     let program = PathBuf::from(std::env::args_os().next().unwrap_or_else(|| "faregate".into()));
     let here = std::env::current_dir().unwrap_or_default();
     program.strip_prefix(&here).unwrap_or(&program).display().to_string()
-}
-
-/// A line on stdout. When nobody reads it any more, the gate goes on.
-fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-/// A line on stderr, for what is not an answer.
-fn say_aside(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

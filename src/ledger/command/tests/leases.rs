@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::expiry::{ExpireGrants, ExpireKey};
 use crate::command::reclaim::{Reclaim, TakeBack};
-use crate::domain::contract::Remainder;
+use crate::domain::entitlement::Remainder;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::renew::{Renew, RenewalOutcome, advance_if_due};
 use crate::command::{steps::AGAIN_MS, subscriptions};
-use crate::domain::contract::Beyond;
+use crate::domain::entitlement::Beyond;
 use crate::domain::grant::MAX_LIVE_GRANTS;
 use crate::domain::plan::Changes;
 use crate::domain::subscription;

@@ -15,8 +15,9 @@ mod subscriptions;
 mod teams;
 
 use super::admission::{Door, admit};
+use super::app::{App, PATIENCE, in_time};
+use super::health;
 use super::problem::Failure;
-use super::{App, PATIENCE, health, in_time};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware;
@@ -26,7 +27,8 @@ use std::sync::Arc;
 /// The largest body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-pub(super) fn router(app: Arc<App>) -> Router {
+/// The admin API.
+pub fn router(app: Arc<App>) -> Router {
     let door = Door::new("admin", app.admin_token.clone(), MAX_BODY_BYTES, "");
     let guarded = Router::new()
         .route("/admin/v1/accounts", get(accounts::list).post(accounts::create))

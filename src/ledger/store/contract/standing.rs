@@ -1,7 +1,7 @@
 //! Stories about what a payer's callers may see of how it stands.
 
 use super::*;
-use crate::domain::contract::Beyond;
+use crate::domain::entitlement::Beyond;
 use crate::domain::period::{Anchor, Rhythm, Unit, zone};
 use crate::domain::plan::{Changes, Edit};
 use faregate_protocol::exchange::{Limits, Quota, Rate, Reset, Standing};

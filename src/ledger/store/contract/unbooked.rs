@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::account::MAX_OWED;
-use crate::domain::contract::Remainder;
+use crate::domain::entitlement::Remainder;
 use faregate_protocol::exchange::{MAX_AMOUNT, MAX_LINE_CREDITS, MAX_UNGRANTED};
 
 const ALL: i64 = MAX_AMOUNT.micros() / 1_000_000;

@@ -1,5 +1,7 @@
 //! Why a ledger was not copied. Nothing half-done is left behind, whatever the reason.
 
+use super::table::Contents;
+use crate::api::Audit;
 use crate::store::{OpenError, StoreError};
 use std::path::PathBuf;
 
@@ -102,4 +104,27 @@ impl From<rusqlite::Error> for CopyError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Store(error.into())
     }
+}
+
+/// Makes an error of books that don't agree.
+pub fn agree(audit: &Audit, place: &str) -> Result<(), CopyError> {
+    if audit.agrees() {
+        return Ok(());
+    }
+    let first = audit.problems.first();
+    let first = first.map(|p| format!("{}: expected {}, found {}", p.what, p.expected, p.found));
+    let (place, first) = (place.to_owned(), first.unwrap_or_default());
+    Err(CopyError::Unbalanced { place, problems: audit.problems.len(), first })
+}
+
+/// Makes an error of a copy that is not what it was made from.
+pub fn same(original: &Contents, copy: &Contents) -> Result<(), CopyError> {
+    for (table, content) in original {
+        let found = copy.get(table).cloned().unwrap_or_default();
+        if found != *content {
+            let (expected, found) = (content.rows, found.rows);
+            return Err(CopyError::Differs { table: table.clone(), expected, found });
+        }
+    }
+    Ok(())
 }

@@ -16,38 +16,13 @@ mod target;
 mod tests;
 
 pub use error::CopyError;
-pub use table::{Content, Row};
+pub use stage::Holdings;
+pub use table::{CHUNK, Content, Contents, Row};
 
 use super::Database;
-use crate::api::Audit;
-use serde::Serialize;
 use stage::Stage;
-use std::collections::BTreeMap;
 use std::path::Path;
 use target::Target;
-
-/// What the tables of a ledger hold, to compare it with another one.
-pub type Contents = BTreeMap<String, Content>;
-
-/// How many rows go from one place to the other at once, and about how many bytes.
-pub const CHUNK: (usize, usize) = (2_000, 1 << 20);
-
-/// What a copy holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Holdings {
-    /// How many accounts.
-    pub accounts: u64,
-    /// How many keys and subjects.
-    pub keys: u64,
-    /// How many grants.
-    pub grants: u64,
-    /// How many leases, those that are over as well.
-    pub leases: u64,
-    /// How many entries.
-    pub entries: u64,
-    /// How large the copy is as a file.
-    pub bytes: u64,
-}
 
 /// Writes what a ledger holds at one moment into a new file. The ledger goes on meanwhile.
 pub fn backup(from: &Database, file: &Path) -> Result<Holdings, CopyError> {
@@ -83,27 +58,4 @@ fn deliver(stage: Stage, target: Target) -> Result<Holdings, CopyError> {
     let holdings = stage.holdings()?;
     target.take(stage)?;
     Ok(holdings)
-}
-
-/// Makes an error of books that don't agree.
-fn agree(audit: &Audit, place: &str) -> Result<(), CopyError> {
-    if audit.agrees() {
-        return Ok(());
-    }
-    let first = audit.problems.first();
-    let first = first.map(|p| format!("{}: expected {}, found {}", p.what, p.expected, p.found));
-    let (place, first) = (place.to_owned(), first.unwrap_or_default());
-    Err(CopyError::Unbalanced { place, problems: audit.problems.len(), first })
-}
-
-/// Makes an error of a copy that is not what it was made from.
-fn same(original: &Contents, copy: &Contents) -> Result<(), CopyError> {
-    for (table, content) in original {
-        let found = copy.get(table).cloned().unwrap_or_default();
-        if found != *content {
-            let (expected, found) = (content.rows, found.rows);
-            return Err(CopyError::Differs { table: table.clone(), expected, found });
-        }
-    }
-    Ok(())
 }

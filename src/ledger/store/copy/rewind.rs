@@ -6,7 +6,8 @@
 //! - The number of the newest change leaps ahead of all that any gateway can have seen, so that each has its
 //!   leases read at its next beat, and misses nothing of what changes from then on.
 
-use super::{CopyError, agree, stage::Stage};
+use super::error::{CopyError, agree};
+use super::stage::Stage;
 use crate::store::sqlite::copy as sqlite;
 use jiff::Timestamp;
 

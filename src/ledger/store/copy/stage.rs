@@ -1,11 +1,13 @@
 //! The stage: a directory of its own for one SQLite file, in which a copy is made, checked and audited before
 //! it gets its name. It goes when this is dropped; what a killed program left goes with the next.
 
-use super::{CHUNK, Contents, CopyError, Holdings, agree, same};
+use super::error::{CopyError, agree, same};
+use super::table::{CHUNK, Contents};
 use crate::store::postgres::{self, copy::Link};
 use crate::store::rows::TABLES;
 use crate::store::sqlite::{copy as sqlite, open};
 use rusqlite::Connection;
+use serde::Serialize;
 use std::fs::{DirBuilder, File};
 use std::path::{Path, PathBuf};
 use tempfile::{TempDir, TempPath};
@@ -23,6 +25,23 @@ pub struct Stage {
     path: PathBuf,
     /// Keeps ledgers off the source until the copy is where it belongs.
     source: Source,
+}
+
+/// What a copy holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holdings {
+    /// How many accounts.
+    pub accounts: u64,
+    /// How many keys and subjects.
+    pub keys: u64,
+    /// How many grants.
+    pub grants: u64,
+    /// How many leases, those that are over as well.
+    pub leases: u64,
+    /// How many entries.
+    pub entries: u64,
+    /// How large the copy is as a file.
+    pub bytes: u64,
 }
 
 /// What is locked of a source.

@@ -2,6 +2,10 @@
 
 use crate::store::value::Value;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+
+/// How many rows go from one place to the other at once, and about how many bytes.
+pub const CHUNK: (usize, usize) = (2_000, 1 << 20);
 
 /// One row, in the order of the table's columns.
 pub type Row = Vec<Value>;
@@ -14,6 +18,9 @@ pub struct Content {
     /// The sum.
     prints: u128,
 }
+
+/// What the tables of a ledger hold, to compare it with another one.
+pub type Contents = BTreeMap<String, Content>;
 
 impl Content {
     /// Counts rows.

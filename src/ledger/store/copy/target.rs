@@ -1,8 +1,9 @@
 //! Where a copy goes: an empty directory, or a server's database without content. It is taken at once,
 //! so that no ledger begins there meanwhile, and left as it was when anything fails.
 
+use super::error::{CopyError, agree, same};
 use super::stage::{self, PREFIX, Stage, io, make_dir};
-use super::{CHUNK, CopyError, agree, same};
+use super::table::CHUNK;
 use crate::store::Database;
 use crate::store::postgres::copy::Link;
 use crate::store::rows::TABLES;

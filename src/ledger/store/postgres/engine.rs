@@ -13,7 +13,7 @@ use crate::store::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup,
 use crate::store::maintenance::ROWS;
 use crate::store::record::{Kind, Parts, Record, Role, Sink, Table, stored_text};
 use crate::store::rows::{AccountRow, ChangeRow};
-use crate::store::statements::{self, Lock, What, text};
+use crate::store::statements::{ALL, Lock, What, text, updated};
 use faregate_protocol::Credits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -305,12 +305,12 @@ impl Transaction for PostgresTransaction {
 
     async fn insert<R: Record>(&mut self, rows: &[&R]) -> Result<(), TxError> {
         let kinds = R::TABLE.columns.iter().map(|column| column.kind);
-        let write = |row: &R, to: &mut Arrays| row.write(statements::ALL, to);
+        let write = |row: &R, to: &mut Arrays| row.write(ALL, to);
         self.link.write(What::Insert(R::TABLE), kinds, rows, write).await
     }
 
     async fn update<R: Record>(&mut self, rows: &[&R], roles: &'static [Role]) -> Result<(), TxError> {
-        let Some(columns) = statements::updated(R::TABLE, roles) else { return Ok(()) };
+        let Some(columns) = updated(R::TABLE, roles) else { return Ok(()) };
         let kinds = columns.iter().map(|column| column.kind);
         let write = |row: &R, to: &mut Arrays| {
             row.key().write(to);
@@ -321,7 +321,7 @@ impl Transaction for PostgresTransaction {
 
     async fn add<R: Record>(&mut self, rows: &[&R]) -> Result<(), TxError> {
         let kinds = R::TABLE.columns.iter().map(|column| column.kind);
-        let write = |row: &R, to: &mut Arrays| row.write(statements::ALL, to);
+        let write = |row: &R, to: &mut Arrays| row.write(ALL, to);
         self.link.write(What::Add(R::TABLE), kinds, rows, write).await
     }
 

@@ -7,7 +7,7 @@
 //! or that is known to be damaged.
 
 use super::done;
-use super::open::unopened;
+use super::fault::unopened;
 use crate::api::Audit;
 use crate::store::{OpenError, StoreError, queries};
 use rusqlite::{Connection, InterruptHandle};

@@ -9,7 +9,7 @@ use crate::store::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup,
 use crate::store::maintenance::ROWS;
 use crate::store::record::{BadRow, Columns, Parts, Record, Role, Sink, Table};
 use crate::store::rows::ChangeRow;
-use crate::store::statements::{self, Lock, What, text};
+use crate::store::statements::{ALL, Lock, What, text, updated};
 use faregate_protocol::Credits;
 use rusqlite::types::{ToSql, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Row, params};
@@ -142,11 +142,11 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     async fn insert<R: Record>(&mut self, rows: &[&R]) -> Result<(), TxError> {
-        write(&self.engine.conn(), What::Insert(R::TABLE), rows, |row, bind| row.write(statements::ALL, bind))
+        write(&self.engine.conn(), What::Insert(R::TABLE), rows, |row, bind| row.write(ALL, bind))
     }
 
     async fn update<R: Record>(&mut self, rows: &[&R], roles: &'static [Role]) -> Result<(), TxError> {
-        if statements::updated(R::TABLE, roles).is_none() {
+        if updated(R::TABLE, roles).is_none() {
             return Ok(());
         }
         write(&self.engine.conn(), What::Update(R::TABLE, roles), rows, |row, bind| {
@@ -156,7 +156,7 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     async fn add<R: Record>(&mut self, rows: &[&R]) -> Result<(), TxError> {
-        write(&self.engine.conn(), What::Add(R::TABLE), rows, |row, bind| row.write(statements::ALL, bind))
+        write(&self.engine.conn(), What::Add(R::TABLE), rows, |row, bind| row.write(ALL, bind))
     }
 
     async fn delete<R: Record>(&mut self, keys: &[&R::Key]) -> Result<(), TxError> {

@@ -7,8 +7,9 @@
 //! again at any moment. It is remembered for a moment, so that a probe whose one page still fits doesn't
 //! call a ledger ready that can write nothing else.
 
-use crate::store::StoreError;
+use crate::store::{OpenError, StoreError};
 use rusqlite::{ErrorCode, ffi};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -31,6 +32,15 @@ impl From<rusqlite::Error> for StoreError {
             }
             _ => Self::Backend(said),
         }
+    }
+}
+
+/// Why the database in this file can't be opened.
+pub fn unopened(path: &Path, error: rusqlite::Error) -> OpenError {
+    match StoreError::from(error) {
+        StoreError::Damaged(found) => OpenError::Damaged { path: path.to_owned(), found },
+        StoreError::Backend(why) => OpenError::Backend(why),
+        other => OpenError::Backend(other.to_string()),
     }
 }
 

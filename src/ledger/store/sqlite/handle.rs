@@ -3,8 +3,8 @@
 use super::check::Check;
 use super::done;
 use super::engine::{SqliteEngine, raise_stamps};
-use super::fault::Fault;
-use super::open::{Premises, unopened};
+use super::fault::{Fault, unopened};
+use super::open::Premises;
 use super::readers::Readers;
 use super::writer::Writer;
 use crate::api;

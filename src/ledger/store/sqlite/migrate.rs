@@ -1,6 +1,6 @@
 //! Brings a database to the present version, forward only.
 
-use super::open::unopened;
+use super::fault::unopened;
 use crate::store::error::OpenError;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::PathBuf;

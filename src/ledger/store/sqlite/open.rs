@@ -1,8 +1,8 @@
 //! Opens the data directory: its lock, its file, and the settings that must be relied upon.
 
 use super::check;
+use super::fault::unopened;
 use super::migrate::migrate;
-use crate::store::StoreError;
 use crate::store::error::OpenError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -153,15 +153,6 @@ fn require(conn: &Connection, pragma: &'static str, wanted: &'static str) -> Res
         other => format!("{other:?}"),
     };
     if found == wanted { Ok(()) } else { Err(OpenError::Unsafe { pragma, found, wanted }) }
-}
-
-/// Why the database in this file can't be opened.
-pub(super) fn unopened(path: &Path, error: rusqlite::Error) -> OpenError {
-    match StoreError::from(error) {
-        StoreError::Damaged(found) => OpenError::Damaged { path: path.to_owned(), found },
-        StoreError::Backend(why) => OpenError::Backend(why),
-        other => OpenError::Backend(other.to_string()),
-    }
 }
 
 #[cfg(test)]

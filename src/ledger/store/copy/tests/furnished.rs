@@ -6,7 +6,7 @@ use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
 use crate::domain::account::Turn;
-use crate::domain::contract::{Beyond, Remainder};
+use crate::domain::entitlement::{Beyond, Remainder};
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::Store;

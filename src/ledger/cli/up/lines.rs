@@ -1,0 +1,14 @@
+//! Lines for whoever watches a gate. When nobody reads them any more, the gate goes on.
+
+use std::io::Write as _;
+
+/// A line on stdout.
+pub fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// A line on stderr, for what is not an answer.
+pub fn say_aside(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

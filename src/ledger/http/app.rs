@@ -1,0 +1,58 @@
+//! What the handlers of both listeners have in common: what they work on, and how long they may take.
+
+use super::shared::Shared;
+use crate::Secret;
+use crate::domain::reclaim::Watch;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use faregate_protocol::Credits;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long a request may take, its body included.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an audit may take, which reads every entry that was ever made.
+const AUDIT_PATIENCE: Duration = Duration::from_hours(1);
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// What gateways must show.
+    pub gateway_token: Secret,
+    /// What operators must show.
+    pub admin_token: Secret,
+    /// How long a lease may be spent from, in milliseconds.
+    pub ttl_ms: u64,
+    /// How long leases have been silent.
+    pub watch: Arc<Mutex<Watch>>,
+    /// What the database last said to those who ask without a token.
+    pub looks: Looks,
+}
+
+/// What the database last said to those who ask without a token.
+#[derive(Debug, Default)]
+pub struct Looks {
+    pub(super) ready: Shared<Result<(), String>>,
+    pub(super) at_risk: Shared<Option<(i64, Credits)>>,
+}
+
+/// A request that was given up.
+pub struct TooLong;
+
+/// Gives up on requests that take too long, such as bodies that never end, and says so as `F` does.
+pub async fn in_time<F: From<TooLong>>(
+    State(patience): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Result<Response, F> {
+    let is_audit = request.uri().path() == "/admin/v1/audit";
+    let patience = if is_audit { patience.max(AUDIT_PATIENCE) } else { patience };
+    tokio::time::timeout(patience, next.run(request)).await.map_err(|_| TooLong.into())
+}
