@@ -16,6 +16,7 @@ pub mod error;
 mod lookups;
 pub mod maintenance;
 pub mod memory;
+mod migrations;
 pub mod operation;
 mod pace;
 mod page;

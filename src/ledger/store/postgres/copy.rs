@@ -2,13 +2,14 @@
 //! in one transaction: what is read is one moment, and what is written is there at once or not at all.
 
 pub use super::handle::connect;
-use super::migrate::{STEPS, migrate};
+use super::migrate::migrate;
 use super::pool::SERVING;
 use super::reader::bound;
 use super::settings::Settings;
 use super::trouble::Trouble;
 use crate::api::Audit;
 use crate::store::copy::{Content, Contents, CopyError, Row};
+use crate::store::migrations::POSTGRES;
 use crate::store::queries;
 use crate::store::record::{Column, Kind, Table};
 use crate::store::rows::TABLES;
@@ -69,7 +70,7 @@ impl Link {
             return Err(CopyError::NotALedger { place: link.place, why });
         }
         let found = link.number("SELECT coalesce(max(version), 0) FROM schema_version")?;
-        let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+        let known = i64::try_from(POSTGRES.len()).unwrap_or(i64::MAX);
         if found > known {
             return Err(OpenError::Newer { found, known }.into());
         }

@@ -3,17 +3,9 @@
 use super::pool::Task;
 use super::trouble::Trouble;
 use crate::store::OpenError;
+use crate::store::migrations::POSTGRES;
 use tokio_postgres::Client;
 
-/// One step each; a step that was released never changes.
-pub const STEPS: [&str; 6] = [
-    include_str!("0001_start.sql"),
-    include_str!("0002_plans.sql"),
-    include_str!("0003_teams.sql"),
-    include_str!("0004_standing.sql"),
-    include_str!("0005_unbooked.sql"),
-    include_str!("0006_hot.sql"),
-];
 /// What ledgers that migrate lock: a number that nobody else is likely to use ("faregate" in ASCII).
 const TURN: i64 = 0x6661_7265_6761_7465;
 
@@ -36,11 +28,11 @@ pub async fn migrate(conn: &Client) -> Result<Result<(), OpenError>, tokio_postg
     conn.batch_execute("CREATE TABLE IF NOT EXISTS schema_version (version bigint NOT NULL)").await?;
     let row = conn.query_one("SELECT coalesce(max(version), 0) FROM schema_version", &[]).await?;
     let found: i64 = row.try_get(0)?;
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(POSTGRES.len()).unwrap_or(i64::MAX);
     if found > known {
         return Ok(Err(OpenError::Newer { found, known }));
     }
-    for (version, step) in (1_i64..).zip(STEPS) {
+    for (version, step) in (1_i64..).zip(POSTGRES) {
         if version > found {
             conn.batch_execute(step).await?;
             conn.execute("INSERT INTO schema_version (version) VALUES ($1)", &[&version]).await?;

@@ -2,13 +2,14 @@
 
 use super::done;
 use super::engine::SqliteEngine;
-use super::migrate::{STEPS, migrate};
+use super::migrate::migrate;
 use super::open::connect;
 use crate::api::Audit;
 use crate::command::reclaim::{Reclaim, TakeBack};
 use crate::store::copy::{Content, Contents, CopyError, Row};
 use crate::store::engine::{Busy, TxError};
 use crate::store::maintenance::ROWS;
+use crate::store::migrations::SQLITE;
 use crate::store::operation::{Task, Work, attempt};
 use crate::store::queries;
 use crate::store::queries::jobs;
@@ -73,7 +74,7 @@ pub fn check(conn: &mut Connection, place: &str) -> Result<(), CopyError> {
         }
         Err(_) => return Err(no_ledger("it has no table schema_version".into())),
     };
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(SQLITE.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(OpenError::Newer { found, known }.into());
     }

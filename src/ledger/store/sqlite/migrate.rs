@@ -2,18 +2,9 @@
 
 use super::fault::unopened;
 use crate::store::error::OpenError;
+use crate::store::migrations::SQLITE;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::PathBuf;
-
-/// One step each; a step that was released never changes.
-pub const STEPS: [&str; 6] = [
-    include_str!("0001_start.sql"),
-    include_str!("0002_plans.sql"),
-    include_str!("0003_teams.sql"),
-    include_str!("0004_standing.sql"),
-    include_str!("0005_unbooked.sql"),
-    include_str!("0006_hot.sql"),
-];
 
 /// Runs the steps that are missing, each in a transaction of its own.
 pub fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
@@ -24,11 +15,11 @@ pub fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
     let found: i64 = conn
         .query_row("SELECT coalesce(max(version), 0) FROM schema_version", [], |row| row.get(0))
         .map_err(backend)?;
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(SQLITE.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
-    for (version, step) in (1_i64..).zip(STEPS) {
+    for (version, step) in (1_i64..).zip(SQLITE) {
         if version <= found {
             continue;
         }

@@ -6,7 +6,7 @@ use super::open;
 use crate::command::admin::Answer;
 use crate::store::contract::{World, asking, credits, report};
 use crate::store::postgres::testing::Server;
-use crate::store::{Database, postgres, sqlite};
+use crate::store::{Database, migrations, postgres};
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -50,8 +50,8 @@ fn a_step_that_was_released_never_changes() {
         };
         steps.iter().enumerate().map(|(n, step)| (format!("{kind} {}", n + 1), hash(step))).collect()
     };
-    let mut found = of("sqlite", &sqlite::migrate::STEPS);
-    found.extend(of("postgres", &postgres::migrate::STEPS));
+    let mut found = of("sqlite", &migrations::SQLITE);
+    found.extend(of("postgres", &migrations::POSTGRES));
     let released = RELEASED.map(|(step, hash)| (step.to_owned(), hash.to_owned()));
     assert_eq!(found, released);
 }
@@ -86,7 +86,7 @@ async fn goes_on(database: &Database) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_databases_of_every_version_are_gone_on_from() {
-    for version in 1..=sqlite::migrate::STEPS.len() {
+    for version in 1..=migrations::SQLITE.len() {
         let dir = tempfile::tempdir().unwrap();
         let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
         // The dump goes table by table, whoever refers to whom.
@@ -99,7 +99,7 @@ async fn sqlite_databases_of_every_version_are_gone_on_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_databases_of_every_version_are_gone_on_from() {
-    for version in 1..=postgres::migrate::STEPS.len() {
+    for version in 1..=migrations::POSTGRES.len() {
         let sql = read("postgres", version);
         let Some(server) = Server::shared() else { return };
         let settings = server.database().await;
@@ -116,7 +116,7 @@ async fn fixtures_are_written_on_request() {
     if std::env::var_os("FAREGATE_WRITE_FIXTURES").is_none() {
         return;
     }
-    let path = fixture("sqlite", sqlite::migrate::STEPS.len());
+    let path = fixture("sqlite", migrations::SQLITE.len());
     if !path.exists() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&Database::Directory(dir.path().to_owned())).await;
@@ -125,7 +125,7 @@ async fn fixtures_are_written_on_request() {
         let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
         std::fs::write(path, dump(&conn)).unwrap();
     }
-    let path = fixture("postgres", postgres::migrate::STEPS.len());
+    let path = fixture("postgres", migrations::POSTGRES.len());
     if !path.exists() {
         let server = Server::shared().expect("PostgreSQL is installed");
         let settings = server.database().await;
