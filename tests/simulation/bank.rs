@@ -51,6 +51,8 @@ pub struct Bank {
     pub spoilt: bool,
     messages: u64,
     commands: u64,
+    /// An operator's command is under way, and not a job or a message.
+    by_operator: bool,
 }
 
 impl Bank {
@@ -69,6 +71,7 @@ impl Bank {
             spoilt: false,
             messages: 0,
             commands: 0,
+            by_operator: false,
         }
     }
 
@@ -100,7 +103,9 @@ impl Bank {
         self.commands += 1;
         let record = IdempotencyRecord { key: format!("command {}", self.commands), fingerprint: [0; 32] };
         let (once, before) = (Once { command, record }, self.db.clone());
+        self.by_operator = true;
         let done = self.run(once.clone(), now);
+        self.by_operator = false;
         if let Err(error) = done {
             if self.mutant == Some(Mutant::RefusalNotUndone) {
                 self.renew(now)?;

@@ -133,7 +133,9 @@ impl Bank {
             };
             let periods = self.seen.periods.entry(no).or_default();
             if let Some((_, end)) = periods.last_mut() {
-                if start == now {
+                // By a clock that is behind, the other begins when the first did.
+                let restarted = now.max(old.and_then(|old| old.period_start).unwrap_or(now));
+                if self.by_operator && start == restarted {
                     *end = (*end).min(start);
                 }
                 if start < *end {
