@@ -66,10 +66,15 @@ impl Bank {
 
     fn say(&mut self, mut part: ExchangeRequest, now: Timestamp) -> Result<ExchangeResponse, StoreError> {
         part.entries.iter().for_each(|entry| assert_eq!(check(entry), Ok(())));
-        let (asked, before) = (part.clone(), super::witness::rows(&self.db));
+        let (asked, before) = (part.clone(), super::witness::rows(&self.db, self.mutant.is_some()));
         let payers: Vec<Option<usize>> = asked.entries.iter().map(|entry| self.payer(&entry.payer)).collect();
+        let gateway = self.gateway(&part.gateway).unwrap_or_default();
+        let lease = |key: usize| Some(&self.db.leases.get(&(gateway, self.keys[key].no))?.lease);
+        let had = |key: &Option<usize>| {
+            (*key).and_then(lease).map_or((0, Credits::ZERO), |lease| (lease.fence, lease.granted))
+        };
+        let had: Vec<(u32, Credits)> = payers.iter().map(had).collect();
         if let Some(mutant) = self.mutant {
-            let gateway = self.gateway(&part.gateway).unwrap_or_default();
             let key = payers.first().copied().flatten().map(|key| self.keys[key].no);
             mutant.before_message(&mut part, &mut self.db, (gateway, key.unwrap_or_default()));
         }
@@ -93,8 +98,7 @@ impl Bank {
             let account = self.keys[key].account;
             let mut later = payers.iter().skip(number + 1).flatten();
             let last = later.all(|later| self.keys[*later].account != account);
-            let known = before.leases.get(&(gateway, self.keys[key].no));
-            let had = known.map_or((0, Credits::ZERO), |row| (row.lease.fence, row.lease.granted));
+            let had = had[number];
             self.check_answer((key, last), entry, (had, answer), now);
         }
         Ok(response)

@@ -35,24 +35,31 @@ pub struct Seen {
     pub ended: BTreeMap<i64, Timestamp>,
 }
 
-/// The rows that are compared with what becomes of them; of changes and grants only the newest.
-pub fn rows(db: &Tables) -> Tables {
+/// The rows that are compared with what becomes of them: of changes only the newest, of grants, too, unless `all` are
+/// asked for. What else moves money leaves its trace there.
+pub fn rows(db: &Tables, all: bool) -> Tables {
     let mut rows = Tables::default();
     rows.accounts.clone_from(&db.accounts);
-    rows.keys.clone_from(&db.keys);
     rows.budgets.clone_from(&db.budgets);
     rows.subscriptions.clone_from(&db.subscriptions);
-    rows.leases.clone_from(&db.leases);
     rows.changes.extend(db.changes.last_key_value().map(|(key, row)| (*key, row.clone())));
-    rows.grants.extend(db.grants.last_key_value().map(|(key, row)| (*key, row.clone())));
+    if all {
+        rows.keys.clone_from(&db.keys);
+        rows.leases.clone_from(&db.leases);
+        rows.grants.clone_from(&db.grants);
+        rows.plans.clone_from(&db.plans);
+    } else {
+        rows.grants.extend(db.grants.last_key_value().map(|(key, row)| (*key, row.clone())));
+    }
     rows
 }
 
-/// Whether nothing differs that a gateway, an operator or an invoice could notice.
-pub fn same(a: &Tables, b: &Tables) -> bool {
-    let of_money = a.accounts == b.accounts && a.grants == b.grants && a.entries == b.entries;
+/// Whether nothing differs from all these rows that a gateway, an operator or an invoice could notice.
+pub fn is_same(before: &Tables, db: &Tables) -> bool {
+    let (a, b) = (before, db);
+    let of_money = a.accounts == b.accounts && a.grants == b.grants && a.leases == b.leases;
     let of_plans = a.plans == b.plans && a.subscriptions == b.subscriptions && a.budgets == b.budgets;
-    of_money && of_plans && a.leases == b.leases && a.keys == b.keys && a.changes == b.changes
+    of_money && of_plans && a.keys == b.keys && a.changes.last_key_value() == b.changes.last_key_value()
 }
 
 impl Bank {
@@ -76,19 +83,26 @@ impl Bank {
             let plan_only = row.account.contract.as_ref().is_some_and(Contract::refuses_beyond);
             let (key, gateway, grant) = (KeyNo(i64::MIN), GatewayNo(i64::MIN), GrantNo(i64::MIN));
             let from = |minute: i64| (no.0, minute, i64::MIN, key, gateway, 0, grant);
-            for (place, entry) in db.entries.range(from(minute(now))..from(minute(now) + 1)) {
-                let amount = entry.amount.micros();
-                let more = amount - seen.entries.insert(*place, amount).unwrap_or(0);
+            let minutes = from(minute(now))..from(minute(now) + 1);
+            let (mut known, mut news) = (seen.entries.range(minutes.clone()).peekable(), Vec::new());
+            for (place, entry) in db.entries.range(minutes) {
+                let old = known.next_if(|(known, _)| *known == place).map_or(0, |(_, amount)| *amount);
+                if entry.amount.micros() != old {
+                    news.push((entry, entry.amount.micros() - old));
+                }
+            }
+            for (entry, more) in news {
+                let place = &entry.place;
+                seen.entries.insert(*place, entry.amount.micros());
                 let (.., number, key, gateway, _, grant) = *place;
                 let kind = Kind::ALL.into_iter().find(|kind| kind.number() == number);
                 let kind = kind.expect("entries are of a known kind");
                 *seen.moved.entry((no.0, kind)).or_default() += more;
-                if more != 0 && kind.to() == Book::Revenue {
+                if kind.to() == Book::Revenue {
                     *seen.charged.entry((gateway, key)).or_default() += more;
                     charged.push((key, more));
                 }
-                if more != 0 && kind == Kind::Draw && plan_only && db.grants[&(grant,)].subscription.is_none()
-                {
+                if kind == Kind::Draw && plan_only && db.grants[&(grant,)].subscription.is_none() {
                     wrong = Some(format!("{entry:?} is not of the plan, which refuses beyond"));
                 }
             }
