@@ -1,158 +1,160 @@
-//! The ledger's durable state, as the database keeps it, with the ledger's own rules (`domain`) run on it.
+//! The ledger's durable state: the tables of its engine in memory, with the shipped operations run on them.
 //!
-//! What the SQL store does around those rules is done here the same way: load, run, keep, tell others. Every
-//! function is one transaction. What must hold after each: [`audit`] finds nothing.
+//! Beside the tables the simulator counts for itself what they are held against. What must hold after each operation:
+//! [`audit`] finds nothing.
 
 pub mod audit;
-mod beat;
 mod budgets;
 mod exchange;
-pub mod plans;
+mod news;
 mod shortage;
 mod thief;
 mod upkeep;
+mod witness;
 
 use crate::mutant::Mutant;
-use faregate_ledger::domain::entry::Book;
-use faregate_ledger::domain::{
-    Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Kind,
-    Lease, Payer, Purse, Scope, TeamNo,
-};
+use faregate_ledger::command::admin::{Answer, Command, IdempotencyRecord, Once};
+use faregate_ledger::domain::time::at;
+use faregate_ledger::domain::{Account, AccountNo, GatewayNo, Key, KeyNo};
+use faregate_ledger::store::memory::{Memory, Tables};
+use faregate_ledger::store::operation::{Operation, alone, at_once};
+use faregate_ledger::store::rows::SubscriptionRow;
+use faregate_ledger::store::{Refusal, StoreError};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 
-pub use budgets::Level;
-pub use plans::{Plan, Subscribed};
+pub use faregate_ledger::store::rows::LeaseRow;
 pub use shortage::Found;
 
-/// A credential, and what the gateways are shown of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KeyRow {
-    pub key: Key,
+/// A credential, as its owner knows it.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    pub no: KeyNo,
+    pub account: usize,
     pub secret: String,
-    pub account: usize,
-    expiry_told: bool,
-}
-
-/// A lease, and the number of the last exchange that named it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LeaseRow {
-    pub lease: Lease,
-    pub touch: i64,
-}
-
-/// A grant, and what must be known of it besides.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GrantRow {
-    pub account: usize,
-    pub grant: Grant,
-    pub amount: i64,
-    /// Which subscription gave it.
-    pub subscription: Option<i64>,
-    /// What was taken out of it unused, by the minute.
-    pub lapsed: BTreeMap<i64, i64>,
-}
-
-/// What was sold, as gateways reported it for invoices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    pub requests: u64,
-    pub micros: i64,
-    pub refunds: u64,
 }
 
 /// Everything that survives a crash.
 #[derive(Clone, Debug)]
 pub struct Bank {
-    pub accounts: Vec<Account>,
-    pub keys: Vec<KeyRow>,
-    pub grants: Vec<GrantRow>,
-    pub plans: Vec<Plan>,
-    /// The newest of an account comes last.
-    pub subscriptions: Vec<Subscribed>,
-    pub budgets: BTreeMap<(usize, Scope), Level>,
-    /// How often a contract may have changed.
-    pub settled: u64,
-    /// The first thing that a change of plans or budgets did wrong.
+    pub db: Tables,
+    pub accounts: Vec<AccountNo>,
+    pub keys: Vec<Credential>,
+    pub seen: witness::Seen,
+    /// The first thing that an operation did wrong.
     pub wrong: Option<String>,
     /// Where too little was left since this was last taken.
     pub short: Vec<Found>,
-    pub gateways: BTreeMap<String, GatewayNo>,
-    pub leases: BTreeMap<(GatewayNo, KeyNo), LeaseRow>,
-    /// Account, key and gateway of each change; zeros as in the store's table.
-    changes: Vec<(i64, i64, i64)>,
-    pub touch: i64,
-    brokers: BTreeMap<(GatewayNo, String), u64>,
-    /// By gateway and key.
-    pub usage: BTreeMap<(GatewayNo, KeyNo), Usage>,
-    /// By account: what each kind of entry has moved.
-    entries: BTreeMap<(usize, Kind), i64>,
-    /// All that was charged, for whatever reason, by gateway and key.
-    pub charged: BTreeMap<(GatewayNo, KeyNo), i64>,
     pub ttl_ms: u64,
     pub mutant: Option<Mutant>,
     thief: thief::Thief,
     /// The last message came to nothing, for the mutant in which one entry spoils the others.
     pub spoilt: bool,
+    messages: u64,
+    commands: u64,
+    /// An operator's command is under way, and not a job or a message.
+    by_operator: bool,
 }
 
 impl Bank {
     /// A bank whose leases live for `ttl_ms`.
     pub fn new(ttl_ms: u64, mutant: Option<Mutant>) -> Self {
         Self {
+            db: Tables::default(),
             accounts: Vec::new(),
             keys: Vec::new(),
-            grants: Vec::new(),
-            plans: Vec::new(),
-            subscriptions: Vec::new(),
-            budgets: BTreeMap::new(),
-            settled: 0,
+            seen: witness::Seen::default(),
             wrong: None,
             short: Vec::new(),
-            gateways: BTreeMap::new(),
-            leases: BTreeMap::new(),
-            changes: Vec::new(),
-            touch: 0,
-            brokers: BTreeMap::new(),
-            usage: BTreeMap::new(),
-            entries: BTreeMap::new(),
-            charged: BTreeMap::new(),
             ttl_ms,
             mutant,
             thief: thief::Thief::new(),
             spoilt: false,
+            messages: 0,
+            commands: 0,
+            by_operator: false,
         }
     }
 
-    /// Opens an account.
-    pub fn open_account(&mut self) {
-        let number = self.accounts.len();
-        self.accounts.push(Account {
-            no: AccountNo(number as i64 + 1),
-            id: AccountId::stored(format!("account_{number}")),
-            state: AccountState::Active,
-            books: Books::default(),
-            holders: 0,
-            tight: false,
-            plan: None,
-            contract: None,
-            budgets: 0,
-            due: None,
-        });
+    /// Runs an operation in a transaction of its own, as a ledger does, and looks at what it has changed.
+    fn run<O: Operation>(&mut self, operation: O, now: Timestamp) -> Result<O::Output, StoreError> {
+        let before = witness::rows(&self.db, self.mutant.is_some());
+        self.run_after(&before, operation, now)
     }
 
-    /// Gives an account a key, of a team if it says so, and for some products only.
-    pub fn open_key(
+    fn run_after<O: Operation>(
         &mut self,
-        account: usize,
-        secret: String,
-        expires_at: Option<Timestamp>,
-        (team, products): (Option<TeamNo>, Option<Vec<String>>),
-    ) {
-        let number = self.keys.len();
-        let id = KeyId::stored(format!("key_{number}"));
-        let key = Key { no: KeyNo(number as i64 + 1), id, revoked: false, expires_at, team, products };
-        self.keys.push(KeyRow { key, secret, account, expiry_told: false });
+        before: &Tables,
+        operation: O,
+        now: Timestamp,
+    ) -> Result<O::Output, StoreError> {
+        let memory = Memory::new(std::mem::take(&mut self.db));
+        let done = at_once(alone(&memory, operation, now)).expect("memory never waits");
+        self.db = std::mem::take(&mut *memory.tables());
+        if let Some(mutant) = self.mutant {
+            mutant.after_operation(&mut self.db, before);
+        }
+        self.witness(before, at(now.as_millisecond()));
+        done
+    }
+
+    /// Does what an operator asks, and asks again: a command that comes again changes nothing, nor does one that is
+    /// refused.
+    pub fn command(&mut self, command: Command, now: Timestamp) -> Result<(), StoreError> {
+        self.commands += 1;
+        let record = IdempotencyRecord { key: format!("command {}", self.commands), fingerprint: [0; 32] };
+        let (once, before) = (Once { command, record }, witness::rows(&self.db, true));
+        self.by_operator = true;
+        let done = self.run(once.clone(), now);
+        self.by_operator = false;
+        if let Err(error) = done {
+            if self.mutant == Some(Mutant::RefusalNotUndone) {
+                self.renew(now)?;
+            }
+            if !witness::is_same(&before, &self.db) {
+                self.accuse(format!("refused ({error}), it changed something: {once:?}"));
+            }
+            return Err(error);
+        }
+        if self.mutant == Some(Mutant::RepeatedCommandDone) {
+            self.db.idempotency.clear();
+        }
+        let after = witness::rows(&self.db, true);
+        let again = self.run(once.clone(), now);
+        let replayed =
+            matches!(again, Ok(Answer::Replayed(_)) | Err(StoreError::Refused(Refusal::KeyAlreadyShown(_))));
+        if !replayed || !witness::is_same(&after, &self.db) {
+            self.accuse(format!("asked again, it changed something: {once:?}: {again:?}"));
+        }
+        Ok(())
+    }
+
+    fn accuse(&mut self, what: String) {
+        self.wrong.get_or_insert(what);
+    }
+
+    /// An account.
+    pub fn account(&self, number: usize) -> &Account {
+        &self.db.accounts[&(self.accounts[number],)].account
+    }
+
+    /// Which account this is.
+    pub fn account_at(&self, no: AccountNo) -> usize {
+        self.accounts.iter().position(|known| *known == no).expect("it was opened")
+    }
+
+    /// An account's newest subscription.
+    pub fn subscribed(&self, account: usize) -> Option<&SubscriptionRow> {
+        self.db.subscriptions.values().rfind(|row| row.account == self.accounts[account])
+    }
+
+    /// A key.
+    pub fn key(&self, number: usize) -> &Key {
+        &self.db.keys[&(self.keys[number].no,)].key
+    }
+
+    /// Which key this is.
+    pub fn key_at(&self, no: KeyNo) -> usize {
+        self.keys.iter().position(|known| known.no == no).expect("it was opened")
     }
 
     /// The number of a key by its identifier.
@@ -160,77 +162,13 @@ impl Bank {
         id.strip_prefix("key_").and_then(|number| number.parse().ok()).expect("keys are named by number")
     }
 
-    /// What a kind of entry has moved for an account, in micro-credits.
-    pub fn moved(&self, account: usize, kind: Kind) -> i64 {
-        self.entries.get(&(account, kind)).copied().unwrap_or(0)
+    /// The number of a gateway by its name.
+    pub fn gateway(&self, name: &str) -> Option<GatewayNo> {
+        self.db.gateways.values().find(|row| row.name == name).map(|row| row.no)
     }
 
     /// The lease of a key on a gateway.
     pub fn lease(&self, gateway: &str, key: usize) -> Option<&LeaseRow> {
-        self.leases.get(&(*self.gateways.get(gateway)?, self.keys[key].key.no))
-    }
-
-    fn purse(&self, account: usize, lease: Option<&Lease>) -> Purse {
-        let drawn = |no: GrantNo| lease.is_some_and(|lease| lease.draws.iter().any(|draw| draw.grant == no));
-        let of_account = self.grants.iter().filter(|row| row.account == account);
-        let live = of_account.filter(|row| row.grant.remaining.is_positive() || drawn(row.grant.no));
-        Purse::new(self.accounts[account].clone(), live.map(|row| row.grant.clone()).collect())
-    }
-
-    fn keep_payer(&mut self, account: usize, payer: Payer, touched: bool, now: Timestamp) {
-        let lease = payer.lease;
-        let place = (lease.gateway, lease.key);
-        if lease.fence > 0 || lease.on_credit.is_positive() {
-            if touched {
-                self.touch += 1;
-            }
-            let touch = self.touch;
-            match self.leases.get_mut(&place) {
-                Some(row) => *row = LeaseRow { lease, touch: if touched { touch } else { row.touch } },
-                None => {
-                    self.leases.insert(place, LeaseRow { lease, touch: if touched { touch } else { 0 } });
-                }
-            }
-        }
-        self.keep_budgets(account, &payer.key, payer.purse.budgets());
-        self.keep_purse(account, &payer.purse, now);
-        self.meter(account, &payer.key, payer.purse.postings());
-    }
-
-    fn keep_purse(&mut self, account: usize, purse: &Purse, now: Timestamp) {
-        for grant in purse.changed_grants() {
-            self.grants[grant.no.0 as usize - 1].grant.remaining = grant.remaining;
-        }
-        let plan_only = self.accounts[account].contract.as_ref().is_some_and(|it| it.refuses_beyond());
-        for posting in purse.postings() {
-            let amount = posting.amount.micros();
-            if posting.kind == Kind::Expire {
-                let minute = now.as_second().div_euclid(60);
-                *self.grants[posting.grant.0 as usize - 1].lapsed.entry(minute).or_default() += amount;
-            }
-            let bought = || self.grants[posting.grant.0 as usize - 1].subscription.is_none();
-            if plan_only && posting.kind == Kind::Draw && bought() {
-                self.accuse(format!("{posting:?} is not of the plan, which refuses beyond"));
-            }
-            *self.entries.entry((account, posting.kind)).or_default() += amount;
-            if posting.kind.to() == Book::Revenue {
-                *self.charged.entry((posting.place.gateway, posting.place.key)).or_default() += amount;
-            }
-        }
-        let was_tight = std::mem::replace(&mut self.accounts[account], purse.account.clone()).tight;
-        if was_tight != purse.account.tight {
-            let of_account = self.leases.values_mut().filter(|row| row.lease.account == purse.account.no);
-            for row in of_account.filter(|row| row.lease.escrow().is_positive()) {
-                row.lease.brisk = purse.account.tight;
-            }
-        }
-    }
-
-    fn accuse(&mut self, what: String) {
-        self.wrong.get_or_insert(what);
-    }
-
-    fn announce(&mut self, account: i64, key: i64, gateway: i64) {
-        self.changes.push((account, key, gateway));
+        self.db.leases.get(&(self.gateway(gateway)?, self.keys[key].no))
     }
 }

@@ -88,12 +88,13 @@ impl World {
 
     /// Nothing is stranded: no lease holds money, and nobody has anything left to say.
     fn check_rest(&self) -> Result<(), String> {
-        for row in self.bank.leases.values() {
+        for row in self.bank.db.leases.values() {
             if row.lease.escrow().is_positive() {
                 return Err(format!("money is stranded in a lease: {:?}", row.lease));
             }
         }
-        for account in &self.bank.accounts {
+        for row in self.bank.db.accounts.values() {
+            let account = &row.account;
             if account.books.held.is_positive() || account.holders != 0 {
                 return Err(format!("money is stranded: {account:?}"));
             }
@@ -116,8 +117,9 @@ impl World {
         let mut lost = vec![0_i64; self.bank.accounts.len()];
         for (number, gateway) in self.gateways.iter().enumerate() {
             for key in 0..self.bank.keys.len() {
-                let place = self.bank.gateways.get(&gateway.name).map(|no| (*no, self.bank.keys[key].key.no));
-                let charged = place.and_then(|place| self.bank.charged.get(&place)).copied().unwrap_or(0);
+                let place = self.bank.gateway(&gateway.name).map(|no| (no, self.bank.keys[key].no));
+                let charged =
+                    place.and_then(|place| self.bank.seen.charged.get(&place)).copied().unwrap_or(0);
                 let sold = self.truth.total(number, key);
                 let slices = self.truth.lost_slices.get(&(number, key)).copied().unwrap_or(0);
                 let forfeited = self.truth.forfeited.get(&(number, key)).copied().unwrap_or(0);
@@ -127,7 +129,7 @@ impl World {
                 // What was forfeited is charged though perhaps not sold; it makes up for nobody else's loss.
                 let least = if forfeited > 0 { 0 } else { i64::MIN };
                 lost[self.bank.keys[key].account] += (sold - charged).max(least);
-                let booked = place.and_then(|place| self.bank.usage.get(&place)).map_or(0, |u| u.micros);
+                let booked = place.and_then(|place| self.bank.seen.usage.get(&place)).map_or(0, |u| u.micros);
                 let kept = self.truth.kept.get(&(number, key)).copied().unwrap_or(0);
                 let whole = gateway.alive && !gateway.maimed;
                 if booked > kept || (whole && booked != kept) {
@@ -160,6 +162,7 @@ impl World {
     fn say_again(&mut self) -> Result<(), String> {
         let now = self.wall(0);
         self.bank.expire(now).map_err(|error| error.to_string())?;
+        self.bank.renew(now).map_err(|error| error.to_string())?;
         let before = self.bank.clone();
         let mut letters = std::mem::take(&mut self.letters);
         for at in (1..letters.len()).rev() {
@@ -171,11 +174,13 @@ impl World {
             self.bank.exchange(letter, now).map_err(|error| error.to_string())?;
             same_money(&before, &self.bank, letter)?;
         }
-        for place in self.bank.overdue(i64::MAX) {
-            self.bank.take_back(place, now).map_err(|error| error.to_string())?;
+        for overdue in self.bank.overdue(i64::MAX) {
+            self.bank.take_back(overdue, now)?;
         }
         audit::all(&self.bank)?;
-        let books = |bank: &crate::bank::Bank| bank.accounts.iter().map(|a| a.books).collect::<Vec<_>>();
+        let books = |bank: &crate::bank::Bank| {
+            bank.db.accounts.values().map(|row| row.account.books).collect::<Vec<_>>()
+        };
         if books(&before) == books(&self.bank) {
             return Ok(());
         }

@@ -4,9 +4,9 @@ use crate::clock::{Clock, MS};
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
+use faregate_ledger::command::reclaim::Reclaim;
 use faregate_ledger::domain::entitlement::Remainder;
 use faregate_ledger::domain::reclaim::Watch;
-use faregate_ledger::domain::{GatewayNo, KeyNo};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub struct Ledger {
     pub start: u64,
     watch: Watch,
     /// Found overdue, for the mutant that doesn't look again.
-    found: Vec<(GatewayNo, KeyNo)>,
+    found: Vec<Reclaim>,
 }
 
 impl Ledger {
@@ -53,7 +53,7 @@ impl World {
     /// Starts a ledger on the durable state.
     pub fn start_ledger(&mut self, number: usize) {
         let (patience, now) = (self.patience(), self.instant(number));
-        let touch = self.bank.touch;
+        let touch = self.bank.db.stamp();
         let ledger = &mut self.ledgers[number];
         ledger.up = true;
         ledger.start += 1;
@@ -70,7 +70,7 @@ impl World {
 
     /// Looks after silent leases.
     pub fn watch(&mut self, number: usize, start: u64) -> Result<(), String> {
-        let (patience, now, touch) = (self.patience(), self.instant(number), self.bank.touch);
+        let (patience, now, touch) = (self.patience(), self.instant(number), self.bank.db.stamp());
         let ledger = &mut self.ledgers[number];
         if !ledger.up || ledger.start != start {
             return Ok(());
@@ -80,9 +80,10 @@ impl World {
         let mut found = overdue.map(|touch| self.bank.overdue(touch)).unwrap_or_default();
         if self.mutant == Some(Mutant::ReclaimUnchecked) {
             std::mem::swap(&mut found, &mut self.ledgers[number].found);
+            found.iter_mut().for_each(|overdue| overdue.touch = i64::MAX);
         }
-        for place in found {
-            self.reclaim(number, place)?;
+        for overdue in found {
+            self.reclaim(number, overdue)?;
         }
         let tick = (patience / 16).clamp(Duration::from_millis(10), Duration::from_millis(500));
         let tick = self.ledgers[number].clock.really(tick.as_nanos() as u64);
@@ -90,17 +91,16 @@ impl World {
         Ok(())
     }
 
-    fn reclaim(&mut self, number: usize, place: (GatewayNo, KeyNo)) -> Result<(), String> {
-        let Some(row) = self.bank.leases.get(&place).cloned() else {
+    fn reclaim(&mut self, number: usize, overdue: Reclaim) -> Result<(), String> {
+        let (row, now) = (self.bank.db.leases[&overdue.place].clone(), self.wall(number));
+        let Some(back) = self.bank.reclaim(overdue, now)? else {
             return Ok(());
         };
-        let now = self.wall(number);
-        let back = self.bank.reclaim(place, now).map_err(|error| error.to_string())?;
-        let name = self.bank.gateways.iter().find(|(_, no)| **no == place.0).map(|(name, _)| name);
-        let gateway = self.gateways.iter().position(|gateway| Some(&gateway.name) == name);
+        let name = &self.bank.db.gateways[&(row.lease.gateway,)].name;
+        let gateway = self.gateways.iter().position(|gateway| gateway.name == *name);
         let gateway = gateway.expect("only gateways open leases");
-        let (account, key) = (row.lease.account.0 as usize - 1, place.1.0 as usize - 1);
-        let contract = self.bank.accounts[account].contract.as_ref();
+        let (account, key) = (self.bank.account_at(row.lease.account), self.bank.key_at(row.lease.key));
+        let contract = self.bank.account(account).contract.as_ref();
         if contract.is_some_and(|contract| contract.remainder == Remainder::Operator) {
             *self.truth.forfeited.entry((gateway, key)).or_default() += back.micros();
             self.trace.count("leases forfeited");
@@ -128,13 +128,11 @@ impl World {
             self.say(|| format!("ledger {number} lets {lapsed} accounts' grants or keys expire"));
             crate::bank::audit::all(&self.bank)?;
         }
-        if !self.bank.subscriptions.is_empty() {
-            let renewed = self.bank.renew(now).map_err(|error| error.to_string())?;
-            if renewed > 0 {
-                self.trace.count("renewals");
-                self.say(|| format!("ledger {number} renews {renewed} subscriptions"));
-                crate::bank::audit::all(&self.bank)?;
-            }
+        let renewed = self.bank.renew(now).map_err(|error| error.to_string())?;
+        if renewed > 0 {
+            self.trace.count("renewals");
+            self.say(|| format!("ledger {number} renews {renewed} subscriptions"));
+            crate::bank::audit::all(&self.bank)?;
         }
         let again = self.ledgers[number].clock.really(EXPIRY_MS.max(self.tick_ms) * MS);
         self.later(again, Event::Expiry { ledger: number, start });

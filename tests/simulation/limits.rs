@@ -71,7 +71,7 @@ impl World {
     /// How many counted requests of a key are under way at a gateway.
     fn under_way(&self, gateway: usize, key: usize) -> u32 {
         let workers = self.gateways[gateway].workers.iter().filter_map(|serial| self.workers.get(serial));
-        let id = self.bank.keys[key].key.id.as_str();
+        let id = self.bank.key(key).id.as_str();
         let open = workers.flat_map(|worker| worker.open.values());
         open.filter(|charge| charge.counted && charge.holder.key() == id).count() as u32
     }
@@ -147,7 +147,13 @@ impl World {
             return Ok(());
         };
         let row = &self.bank.keys[key];
-        if row.key.products.as_ref().is_some_and(|products| !products.iter().any(|name| name == product)) {
+        if self
+            .bank
+            .key(key)
+            .products
+            .as_ref()
+            .is_some_and(|products| !products.iter().any(|name| name == product))
+        {
             return Err(format!("key {key} is sold {product}, which it is excluded from"));
         }
         let since = self.time.saturating_sub(self.within_ms() * MS);
@@ -175,10 +181,11 @@ impl World {
             if since.is_none_or(|since| (self.time - since) / MS <= self.within_ms()) {
                 continue;
             }
-            let wrong =
-                row.lease.draws.iter().filter(|draw| {
-                    self.bank.grants[draw.grant.0 as usize - 1].subscription.is_some() == of_plan
-                });
+            let wrong = row
+                .lease
+                .draws
+                .iter()
+                .filter(|draw| self.bank.db.grants[&(draw.grant,)].subscription.is_some() == of_plan);
             let wrong: i64 = wrong.map(|draw| draw.left.micros()).sum();
             let fence = self.truth.fences.get(&(gateway, key, row.lease.fence));
             let sold = fence.map_or(0, |fence| fence.sold) - row.lease.spent.micros();

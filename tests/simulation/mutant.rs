@@ -1,12 +1,9 @@
 //! Deliberately broken variants, to show that the simulator has teeth.
 //!
 //! None of them is in the product: each bends what goes into the real code or comes out of it, at the seams
-//! where the simulator stands in for the host, the store or the clock.
+//! where the simulator plays the host, the database or the clock. [`rows`] is the database's.
 
-use faregate_ledger::domain::entitlement::Beyond;
-use faregate_ledger::domain::{Key, Lease, LeaseState, Payer};
-use faregate_protocol::Credits;
-use faregate_protocol::exchange::Entry;
+mod rows;
 
 /// What is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +80,23 @@ pub enum Mutant {
     CeilingLifted,
     /// An entry that can't be booked makes its whole message fail.
     UnbookableSpoilsOthers,
+    /// Leases that a message names keep their old stamp.
+    TouchForgotten,
+    /// A caller whose period has begun waits for the job that renews.
+    RenewalOnDemandForgotten,
+    /// An account isn't told when its subscription is due.
+    DueForgotten,
+    /// Holders who share the last of an account's money keep their usual heartbeat.
+    BriskForgotten,
+    /// What a refused command had done before it was refused stays.
+    RefusalNotUndone,
+    /// A command that comes again is done again.
+    RepeatedCommandDone,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 42] = [
         Self::SpentMergedByLast,
         Self::ReturnedMergedBySum,
         Self::OnCreditBookedTwice,
@@ -124,53 +133,16 @@ impl Mutant {
         Self::ProductsIgnored,
         Self::CeilingLifted,
         Self::UnbookableSpoilsOthers,
+        Self::TouchForgotten,
+        Self::RenewalOnDemandForgotten,
+        Self::DueForgotten,
+        Self::BriskForgotten,
+        Self::RefusalNotUndone,
+        Self::RepeatedCommandDone,
     ];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name)
-    }
-
-    /// Bends what the ledger is about to take in, or what it remembers.
-    pub fn before_entry(self, entry: &mut Entry, lease: &mut Lease, key: &mut Key) {
-        match self {
-            Self::SpentMergedByLast => {
-                if let Some(report) = entry.lease.filter(|report| report.fence == lease.fence) {
-                    lease.spent = lease.spent.min(report.spent);
-                }
-            }
-            Self::ReturnedMergedBySum => {
-                if let Some(report) = &mut entry.lease
-                    && report.fence == lease.fence
-                {
-                    report.returned = report.returned.saturating_add(lease.returned);
-                }
-            }
-            Self::OnCreditBookedTwice => lease.on_credit = Credits::ZERO,
-            Self::FinalWordAcknowledgedUnbooked => {
-                if let Some(word) = &mut entry.ended {
-                    word.spent = lease.spent;
-                }
-            }
-            Self::ClosedFenceReopened => {
-                let names_it = entry.lease.is_some_and(|report| report.fence == lease.fence);
-                if lease.state != LeaseState::Open && names_it && entry.ask.is_some() {
-                    lease.fence -= 1;
-                    lease.state = LeaseState::Ended;
-                }
-            }
-            Self::RevokedKeyRenewed => key.revoked = false,
-            _ => {}
-        }
-    }
-
-    /// Bends what the ledger goes by.
-    pub fn before_verdict(self, payer: &mut Payer) {
-        let contract = &mut payer.purse.account.contract;
-        match (self, contract) {
-            (Self::ContractIgnored, contract) => *contract = None,
-            (Self::BeyondIgnored, Some(contract)) => contract.beyond = Beyond::Bought,
-            _ => {}
-        }
     }
 }

@@ -219,16 +219,18 @@ impl World {
 /// Says what changed.
 pub fn same_money(before: &Bank, after: &Bank, message: &ExchangeRequest) -> Result<(), String> {
     let asks = message.entries.iter().any(|entry| entry.ask.is_some());
-    let same = before.charged == after.charged && before.usage == after.usage;
-    let books = before.accounts.iter().zip(&after.accounts).all(|(a, b)| {
-        let (a, b) = (a.books, b.books);
+    let same = before.seen.charged == after.seen.charged && before.seen.usage == after.seen.usage;
+    let books = before.db.accounts.values().zip(after.db.accounts.values()).all(|(a, b)| {
+        let (a, b) = (a.account.books, b.account.books);
         (a.spent, a.expired, a.owed, a.granted) == (b.spent, b.expired, b.owed, b.granted)
             && (asks || (a.available, a.held) == (b.available, b.held))
     });
-    let budgets = before.budgets.iter().zip(&after.budgets).all(|((_, a), (_, b))| {
-        a.budget.start != b.budget.start
-            || a.budget.spent == b.budget.spent && (asks || a.budget.held == b.budget.held)
-    });
+    let budgets = before
+        .db
+        .budgets
+        .values()
+        .zip(after.db.budgets.values())
+        .all(|(a, b)| a.start != b.start || a.spent == b.spent && (asks || a.held == b.held));
     if same && books && budgets {
         Ok(())
     } else {

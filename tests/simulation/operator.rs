@@ -1,14 +1,21 @@
 //! What the operator does about plans, subscriptions and budgets, in worlds that have them.
 
-use crate::bank::Plan;
-use crate::bank::plans::Refused;
+use crate::bank::Credential;
 use crate::conditions::PRODUCTS;
 use crate::world::World;
+use faregate_ledger::api::{Edit, NewSubscription, SubscriptionChange};
+use faregate_ledger::command::admin::Command;
+use faregate_ledger::command::budgets::{NewBudget, Whose};
+use faregate_ledger::command::keys::{self, NewKey};
+use faregate_ledger::domain::account::Turn as AccountTurn;
 use faregate_ledger::domain::entitlement::{Beyond, Remainder};
+use faregate_ledger::domain::key::hash;
 use faregate_ledger::domain::period::{Anchor, Rhythm, Unit, zone};
-use faregate_ledger::domain::plan::Terms;
+use faregate_ledger::domain::plan::{Changes, PlanName, Terms};
 use faregate_ledger::domain::subscription::{State, Turn};
-use faregate_ledger::domain::{PlanNo, Scope, TeamNo};
+use faregate_ledger::domain::{AccountId, AccountState, GrantId, KeyId, Scope, TeamId};
+use faregate_ledger::store::rows::BudgetRow;
+use faregate_ledger::store::{Refusal, StoreError};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Pricing, Product, Rate};
 use jiff::{SignedDuration, Timestamp};
@@ -18,16 +25,99 @@ fn credits(amount: u64) -> Credits {
     Credits::from_micros(amount as i64 * 1_000_000)
 }
 
+/// The name of every account's team.
+const TEAM: &str = "team";
+
+/// A whole plan, as a change of another.
+fn changes(terms: Terms) -> Changes {
+    let edit = |number: Option<u32>| number.map_or(Edit::Remove, Edit::Set);
+    let Terms { limits, rhythm, .. } = terms;
+    Changes {
+        quota: Some(terms.quota),
+        unit: Some(rhythm.unit),
+        every: Some(rhythm.every),
+        anchor: Some(rhythm.anchor),
+        zone: Some(rhythm.zone),
+        rollover: Some(terms.rollover),
+        beyond: Some(terms.beyond),
+        overdraft: Some(terms.overdraft),
+        rate: edit(limits.rate.map(|rate| rate.milli_per_s)),
+        burst: limits.rate.map_or(Edit::Keep, |rate| Edit::Set(rate.burst)),
+        concurrent: edit(limits.concurrent),
+        products: terms.products.map_or(Edit::Remove, Edit::Set),
+        remainder: Some(terms.remainder),
+        warn_below: Edit::Remove,
+    }
+}
+
 impl World {
-    /// The team of a new key, and the products that it is limited to.
-    pub fn membership(&mut self, account: usize) -> (Option<TeamNo>, Option<Vec<String>>) {
-        let Some(planned) = &self.conditions.planned else {
-            return (None, None);
+    fn id(&self, account: usize) -> String {
+        self.bank.account(account).id.to_string()
+    }
+
+    /// Opens an account, with a team.
+    pub fn open_account(&mut self, number: usize) {
+        let now = self.wall_at(0, 0);
+        let id = AccountId::stored(format!("account_{number}"));
+        let account = id.to_string();
+        let team = TeamId::parse(TEAM).expect("it is a name");
+        for command in
+            [Command::CreateAccount { id, name: None }, Command::CreateTeam { account, id: team, name: None }]
+        {
+            self.bank.command(command, now).expect("it is not there yet");
+        }
+        let newest = self.bank.db.accounts.last_key_value().map(|(no, _)| no.0);
+        self.bank.accounts.extend(newest);
+    }
+
+    /// Gives an account a key, perhaps of its team, and perhaps for some products only.
+    pub fn open_key(&mut self, account: usize, secret: String, expires_at: Option<Timestamp>) {
+        let (mut team, mut products) = (None, None);
+        if let Some(planned) = &self.conditions.planned {
+            let limited = planned.products && self.of_plans.chance(300);
+            team = self.of_plans.chance(600).then(|| TEAM.to_owned());
+            let only = self.of_plans.pick(&PRODUCTS);
+            products = limited.then(|| vec![only.to_owned()]);
+        }
+        let key = NewKey {
+            account: self.id(account),
+            id: KeyId::stored(format!("key_{}", self.bank.keys.len())),
+            credential: keys::Credential::Key { hash: hash(&secret), prefix: String::new() },
+            expires_at,
+            note: None,
+            team,
+            products,
         };
-        let limited = planned.products && self.of_plans.chance(300);
-        let team = self.of_plans.chance(600).then_some(TeamNo(account as i64 + 1));
-        let only = self.of_plans.pick(&PRODUCTS);
-        (team, limited.then(|| vec![only.to_owned()]))
+        let now = self.wall_at(0, 0);
+        self.bank.command(Command::CreateKey(key), now).expect("it is not there yet");
+        let (no,) = *self.bank.db.keys.last_key_value().expect("it was made").0;
+        self.bank.keys.push(Credential { no, account, secret });
+    }
+
+    /// Gives an account credits.
+    pub fn grant(
+        &mut self,
+        account: usize,
+        micros: i64,
+        priority: u16,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let amount = Credits::from_micros(micros);
+        let id = GrantId::stored(format!("grant_{}", self.bank.db.grants.len()));
+        let (account, note, source) = (self.id(account), None, None);
+        let grant = Command::Grant { account, id, amount, priority, expires_at, note, source };
+        self.bank.command(grant, now)
+    }
+
+    /// Suspends or resumes an account. Returns whether that changed anything.
+    pub fn turn_account(&mut self, account: usize, turn: AccountTurn) -> Result<bool, String> {
+        let state = |world: &Self| -> AccountState { world.bank.account(account).state };
+        let before = state(self);
+        let now = self.wall_at(self.time, 0);
+        let turned = self.bank.command(Command::TurnAccount { account: self.id(account), turn }, now);
+        turned.map_err(|error| error.to_string())?;
+        Ok(state(self) != before)
     }
 
     /// Makes the plans of a world, and what its accounts begin with.
@@ -35,26 +125,40 @@ impl World {
         let Some(planned) = self.conditions.planned.clone() else {
             return;
         };
+        let now = self.wall_at(0, 0);
         for _ in 0..planned.plans {
             let terms = self.some_terms();
             self.say(|| format!("a plan: {terms:?}"));
-            self.bank.plans.push(Plan { versions: vec![terms], at_once: 0 });
+            let name = format!("plan_{}", self.bank.db.plans.len());
+            let name = PlanName::parse(&name).expect("it is a name");
+            self.bank.command(Command::CreatePlan { name, terms }, now).expect("it is not there yet");
         }
-        let now = self.wall_at(0, 0);
         for account in 0..self.bank.accounts.len() {
             if self.of_plans.chance(600) {
                 let plan = self.some_plan();
-                self.bank.subscribe(account, plan, None, now).expect("a small quota fits");
+                self.subscribe(account, plan, None, now).expect("a small quota fits");
             }
         }
         for _ in 0..if planned.budgets { 3 } else { 0 } {
-            self.set_budget(now);
+            self.set_budget(now).expect("a small budget fits");
         }
         self.note_contracts();
     }
 
-    fn some_plan(&mut self) -> PlanNo {
-        PlanNo(self.of_plans.below(self.bank.plans.len()) as i64 + 1)
+    fn subscribe(
+        &mut self,
+        account: usize,
+        plan: String,
+        trial_ends_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = format!("sub_{}", self.bank.db.subscriptions.len());
+        let asked = NewSubscription { plan, starts_at: None, trial_ends_at };
+        self.bank.command(Command::Subscribe { account: self.id(account), id, asked }, now)
+    }
+
+    fn some_plan(&mut self) -> String {
+        format!("plan_{}", self.of_plans.below(self.bank.db.plans.len()))
     }
 
     fn some_rhythm(&mut self, anchor: Anchor) -> Rhythm {
@@ -104,26 +208,28 @@ impl World {
         let ahead = SignedDuration::from_secs(self.of_plans.between(60, 20_000) as i64);
         let later: Timestamp = now.checked_add(ahead).map_err(|error| error.to_string())?;
         let plan = self.some_plan();
-        let state = self.bank.subscribed(account).map(|it| it.stored.subscription.state);
+        let state = self.bank.subscribed(account).map(|row| row.subscription.state);
         let done = match state {
             None | Some(State::Cancelled | State::Expired) => {
                 let trial = self.of_plans.chance(200).then_some(later);
                 self.trace.count("subscriptions");
-                self.bank.subscribe(account, plan, trial, now).map_err(Refused::Books)
+                self.subscribe(account, plan, trial, now)
             }
             Some(state) => match self.of_plans.between(0, 9) {
                 0..=2 => {
                     let (terms, at_once) = (self.some_terms(), self.of_plans.chance(500));
-                    self.say(|| format!("plan {plan:?} becomes {terms:?}, at once: {at_once}"));
+                    self.say(|| format!("{plan} becomes {terms:?}, at once: {at_once}"));
                     self.trace.count("versions of plans");
-                    self.bank.change_plan(plan, terms, at_once);
-                    Ok(())
+                    let changes = changes(terms);
+                    self.bank.command(Command::ChangePlan { name: plan, changes, at_once }, now)
                 }
                 3..=5 => {
                     let at_once = self.of_plans.pick(&[None, Some(true), Some(false)]);
                     self.trace.count("changes to another plan");
-                    self.say(|| format!("account {account} changes to {plan:?}, at once: {at_once:?}"));
-                    self.bank.change_subscription(account, plan, at_once, now)
+                    self.say(|| format!("account {account} changes to {plan}, at once: {at_once:?}"));
+                    let (id, asked) = (format!("{}", self.time), SubscriptionChange { plan, at_once });
+                    let account = self.id(account);
+                    self.bank.command(Command::ChangeSubscription { account, id, asked }, now)
                 }
                 _ => {
                     let cancel = Turn::Cancel { at_once: self.of_plans.chance(500) };
@@ -142,57 +248,77 @@ impl World {
                     };
                     self.trace.count("turns of subscriptions");
                     self.say(|| format!("account {account}, {state:?}: {turn:?}"));
-                    self.bank.turn_subscription(account, turn, now)
+                    self.bank.command(Command::TurnSubscription { account: self.id(account), turn }, now)
                 }
             },
         };
-        match done {
-            Ok(()) => {}
-            Err(Refused::Wrong) => self.trace.count("changes that could not be"),
-            Err(Refused::Books(error)) => return Err(error.to_string()),
-        }
+        self.allow_refusal(done)?;
         self.check_account(account)
     }
 
     /// Some budget comes, changes or goes.
     pub fn change_budgets(&mut self) -> Result<(), String> {
         let now = self.wall_at(self.time, 0);
-        let all: Vec<(usize, Scope)> = self.bank.budgets.keys().copied().collect();
+        let all: Vec<_> = self.bank.db.budgets.keys().copied().collect();
         if !all.is_empty() && self.of_plans.chance(250) {
-            let (account, scope) = self.of_plans.pick(&all);
+            let row = &self.bank.db.budgets[&self.of_plans.pick(&all)];
+            let account = self.id(self.bank.account_at(row.account));
+            let whose = self.whose(row);
             self.trace.count("budgets taken away");
-            self.bank.clear_budget(account, scope);
+            let done = self.bank.command(Command::ClearBudget { account, whose }, now);
+            done.map_err(|error| error.to_string())?;
         } else {
-            self.set_budget(now);
+            self.set_budget(now)?;
         }
         crate::bank::audit::all(&self.bank)
     }
 
-    fn set_budget(&mut self, now: Timestamp) {
+    /// What can't be is refused; what can be must be done.
+    fn allow_refusal(&mut self, done: Result<(), StoreError>) -> Result<(), String> {
+        match done {
+            Err(StoreError::Refused(Refusal::Book(error))) => Err(error.to_string()),
+            Err(StoreError::Refused(_)) => {
+                self.trace.count("changes that could not be");
+                Ok(())
+            }
+            other => other.map_err(|error| error.to_string()),
+        }
+    }
+
+    fn whose(&self, row: &BudgetRow) -> Whose {
+        match row.whose() {
+            Scope::Account => Whose::Account,
+            Scope::Team(_) => Whose::Team(TEAM.to_owned()),
+            Scope::Key(no) => Whose::Key(self.bank.key(self.bank.key_at(no)).id.to_string()),
+        }
+    }
+
+    fn set_budget(&mut self, now: Timestamp) -> Result<(), String> {
         let key = self.of_plans.below(self.bank.keys.len());
         let account = self.bank.keys[key].account;
-        let no = self.bank.keys[key].key.no;
-        let team = self.bank.keys[key].key.team;
-        let scope = match (self.of_plans.between(0, 2), team) {
-            (0, _) => Scope::Account,
-            (1, Some(team)) => Scope::Team(team),
-            _ => Scope::Key(no),
+        let whose = match (self.of_plans.between(0, 2), self.bank.key(key).team) {
+            (0, _) => Whose::Account,
+            (1, Some(_)) => Whose::Team(TEAM.to_owned()),
+            _ => Whose::Key(self.bank.key(key).id.to_string()),
         };
         let (rhythm, amount) = (self.some_rhythm(Anchor::Calendar), self.of_plans.pick(&[1, 10, 100, 1_000]));
         self.trace.count("budgets set");
-        self.say(|| format!("account {account}: {scope:?} may use {amount} per {rhythm:?}"));
-        self.bank.set_budget(account, scope, credits(amount), rhythm, now);
+        self.say(|| format!("account {account}: {whose:?} may use {amount} per {rhythm:?}"));
+        let asked = NewBudget { account: self.id(account), whose, credits: credits(amount), rhythm };
+        let done = self.bank.command(Command::SetBudget(asked), now);
+        self.allow_refusal(done)
     }
 
     /// Writes down what accounts' contracts have become.
     pub fn note_contracts(&mut self) {
-        if self.truth.settled == self.bank.settled {
+        if self.truth.settled == self.bank.db.stamp() {
             return;
         }
-        self.truth.settled = self.bank.settled;
-        for (row, history) in self.bank.accounts.iter().zip(&mut self.truth.contracts) {
-            if history.last().is_none_or(|(_, last)| *last != row.contract) {
-                history.push((self.time, row.contract.clone()));
+        self.truth.settled = self.bank.db.stamp();
+        for (number, history) in self.truth.contracts.iter_mut().enumerate() {
+            let contract = &self.bank.account(number).contract;
+            if history.last().is_none_or(|(_, last)| last != contract) {
+                history.push((self.time, contract.clone()));
             }
         }
     }

@@ -34,7 +34,7 @@ impl World {
         let since = self.time.saturating_sub(self.refusal_window());
         let price = refusal.needed.map_or(0, |price| price.micros());
         self.say(|| format!("worker {serial} refuses {price} micro-credits to key {key}: {}", refusal.code));
-        let row = &self.bank.keys[key];
+        let (row, known) = (&self.bank.keys[key], self.bank.key(key));
         let is_true = match refusal.code {
             code if code.is_short() => {
                 self.trace.count(counted(code));
@@ -53,8 +53,8 @@ impl World {
                 self.trace.count("refused: payment past due");
                 self.truth.was(row.account, since, |it| it.is_some_and(|it| it.standing == Standing::Unpaid))
             }
-            RefusalCode::InvalidKey => row.key.revoked,
-            RefusalCode::KeyExpired => row.key.expires_at.is_some_and(|at| at <= self.truth.latest_wall),
+            RefusalCode::InvalidKey => known.revoked,
+            RefusalCode::KeyExpired => known.expires_at.is_some_and(|at| at <= self.truth.latest_wall),
             RefusalCode::AccountSuspended => self.truth.was_suspended(row.account, since),
             RefusalCode::PlanExcludesRoute => {
                 self.trace.count("refused: plan excludes route");
@@ -67,7 +67,7 @@ impl World {
             RefusalCode::KeyExcludesRoute => {
                 self.trace.count("refused: key excludes route");
                 let product = path.trim_start_matches('/');
-                row.key.products.as_ref().is_some_and(|products| !products.iter().any(|name| name == product))
+                known.products.as_ref().is_some_and(|products| !products.iter().any(|name| name == product))
             }
             RefusalCode::RateLimited => {
                 self.trace.count("refused: rate limited");
@@ -87,7 +87,7 @@ impl World {
 
     /// A lease, if there is one, that lay unused all the time that a caller of the same account waited.
     fn idle(&self, gateway: usize, key: usize, price: i64, code: RefusalCode) -> Option<(usize, usize)> {
-        let Key { no, team, .. } = self.bank.keys[key].key;
+        let Key { no, team, .. } = *self.bank.key(key);
         let account = self.bank.keys[key].account;
         let scope = match (code, team) {
             (RefusalCode::KeyBudgetExhausted, _) => Scope::Key(no),
@@ -97,7 +97,7 @@ impl World {
         let wait = self.conditions.patience_ms + REMEMBERED_MS + 200;
         let before = self.time.saturating_sub(wait * MS);
         let keys = (0..self.bank.keys.len()).filter(|other| self.bank.keys[*other].account == account);
-        let keys = keys.filter(|other| scope.covers(&self.bank.keys[*other].key));
+        let keys = keys.filter(|other| scope.covers(self.bank.key(*other)));
         keys.flat_map(|other| (0..self.gateways.len()).map(move |at| (at, other)))
             .filter(|place| *place != (gateway, key))
             .filter(|place| self.truth.moved.get(place).is_some_and(|moved| *moved < before))

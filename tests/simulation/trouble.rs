@@ -5,6 +5,7 @@ use crate::conditions::Trouble;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
+use faregate_ledger::command::admin::Command;
 use faregate_ledger::domain::account::Turn;
 
 impl World {
@@ -25,20 +26,20 @@ impl World {
                 // Seldom, or nobody would be left.
                 if self.random.chance(200) {
                     let key = self.random.below(self.bank.keys.len());
-                    self.bank.revoke(key);
+                    let (id, now) = (self.bank.key(key).id.to_string(), self.wall_at(self.time, 0));
+                    let revoked = self.bank.command(Command::RevokeKey { id }, now);
+                    revoked.map_err(|error| error.to_string())?;
                     self.truth.revoked.entry(key).or_insert(self.time);
                     self.trace.count("keys revoked");
                 }
                 Ok(())
             }
-            Trouble::AccountSuspended => {
-                self.suspend();
-                Ok(())
-            }
+            Trouble::AccountSuspended => self.suspend(),
             Trouble::RecalledByOperator => {
-                self.bank.recall_all();
+                let now = self.wall_at(self.time, 0);
                 self.trace.count("recalls by the operator");
-                Ok(())
+                let recalled = self.bank.command(Command::Recall { gateway: None }, now);
+                recalled.map_err(|error| error.to_string())
             }
             Trouble::PlanChanges => self.change_plans(),
             Trouble::BudgetChanges => self.change_budgets(),
@@ -136,25 +137,27 @@ impl World {
         let expires_at = expires.then(|| self.wall_at(self.time + lasts, 0));
         let priority = self.random.pick(&[10, 100]);
         self.trace.count(if expires { "grants that expire" } else { "top-ups" });
-        self.bank.grant(account, micros, priority, expires_at, now).map_err(|error| error.to_string())?;
+        self.grant(account, micros, priority, expires_at, now).map_err(|error| error.to_string())?;
         self.check_account(account)
     }
 
-    fn suspend(&mut self) {
+    fn suspend(&mut self) -> Result<(), String> {
         let account = self.random.below(self.bank.accounts.len());
-        if self.bank.turn(account, Turn::Suspend) {
+        if self.turn_account(account, Turn::Suspend)? {
             self.truth.suspended[account].0 = Some(self.time);
             self.trace.count("accounts suspended");
             let until = self.random.between(200, 12_000) * MS;
             self.later(until, Event::AccountResumed { account });
         }
+        Ok(())
     }
 
     /// The operator lets an account spend again.
-    pub fn resume(&mut self, account: usize) {
-        if self.bank.turn(account, Turn::Resume) {
+    pub fn resume(&mut self, account: usize) -> Result<(), String> {
+        if self.turn_account(account, Turn::Resume)? {
             self.truth.suspended[account] = (None, Some(self.time));
             self.say(|| format!("account {account} is resumed"));
         }
+        Ok(())
     }
 }

@@ -51,8 +51,8 @@ pub struct Truth {
     pub contracts: Vec<Vec<(u64, Option<Contract>)>>,
     /// By gateway and key, where plans limit how fast requests may come.
     pub paces: BTreeMap<(usize, usize), Pace>,
-    /// How often the bank's contracts may have changed, as last seen.
-    pub settled: u64,
+    /// The stamp of the transaction after which the accounts' contracts were last looked at.
+    pub settled: i64,
     /// By key: when it was revoked.
     pub revoked: BTreeMap<usize, u64>,
 }

@@ -111,14 +111,14 @@ impl World {
 
     fn open(&mut self) {
         for account in 0..self.conditions.accounts {
-            self.bank.open_account();
+            self.open_account(account);
             self.truth.at_large.push(0);
             self.truth.suspended.push((None, None));
             self.truth.contracts.push(vec![(0, None)]);
             let micros = self.random.between(0, self.conditions.wealth) as i64 * 1_000_000;
             if micros > 0 {
                 let now = self.wall_at(0, 0);
-                self.bank.grant(account, micros, 100, None, now).expect("a small grant fits");
+                self.grant(account, micros, 100, None, now).expect("a small grant fits");
             }
         }
         for key in 0..self.conditions.keys {
@@ -127,8 +127,7 @@ impl World {
             let secret = [key as u8 + 1; api_key::SECRET_LEN];
             let secret = api_key::compose(&secret).expect("small bytes make a key");
             let account = key % self.conditions.accounts;
-            let membership = self.membership(account);
-            self.bank.open_key(account, secret, expires_at, membership);
+            self.open_key(account, secret, expires_at);
             self.agenda.put(self.random.between(0, 500) * MS, Event::Arrive { key });
         }
         self.open_plans();
@@ -225,10 +224,7 @@ impl World {
                 self.start_ledger(ledger);
                 Ok(())
             }
-            Event::AccountResumed { account } => {
-                self.resume(account);
-                Ok(())
-            }
+            Event::AccountResumed { account } => self.resume(account),
             Event::Healed => {
                 self.heal();
                 Ok(())

@@ -10,7 +10,7 @@ use super::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
     LeaseRow, PlanRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageRow, VersionRow,
 };
-use crate::domain::{AccountNo, GatewayNo, LeaseState};
+use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -119,22 +119,30 @@ fn unknown(table: &Table) -> TxError {
 impl Finder for Access<'_> {
     async fn find<R: Record, K: Parts>(
         &mut self,
-        _: &'static Lookup,
+        lookup: &'static Lookup,
         key: fn(&R) -> Option<K>,
         keys: &BTreeSet<K>,
     ) -> Result<Vec<R>, TxError> {
         let tables = self.0.tables();
-        let rows = tables.of::<R>().ok_or_else(|| unknown(R::TABLE))?.values();
+        let table = tables.of::<R>().ok_or_else(|| unknown(R::TABLE))?;
+        let own = (keys as &dyn Any).downcast_ref::<BTreeSet<R::Key>>();
+        if let Some(keys) = own.filter(|_| lookup.columns == R::TABLE.key) {
+            return Ok(keys.iter().filter_map(|key| table.get(key)).cloned().collect());
+        }
+        let rows = table.values();
         Ok(rows.filter(|row| key(row).is_some_and(|key| keys.contains(&key))).cloned().collect())
     }
 
     async fn lapsed(&mut self, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
         let mut found: BTreeMap<Lapsing, Lapsed> = BTreeMap::new();
-        for row in self.0.tables().entries.values() {
-            let (account, minute, kind, .., grant) = row.place;
-            for lapsing in grants.range((account, grant, i64::MIN)..=(account, grant, minute)) {
+        let tables = self.0.tables();
+        for lapsing @ (account, grant, from) in grants {
+            let from =
+                (*account, *from, i64::MIN, KeyNo(i64::MIN), GatewayNo(i64::MIN), 0, GrantNo(i64::MIN));
+            let later = tables.entries.range(from..).map(|(_, row)| row);
+            for row in later.take_while(|row| row.place.0 == *account).filter(|row| row.place.6 == *grant) {
                 let lapsed = found.entry(*lapsing).or_default();
-                match kind {
+                match row.place.2 {
                     6 => lapsed.breakage = lapsed.breakage.saturating_add(row.amount),
                     7 => lapsed.expired = lapsed.expired.saturating_add(row.amount),
                     _ => {}

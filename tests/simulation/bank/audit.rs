@@ -2,7 +2,11 @@
 
 use super::Bank;
 use faregate_ledger::domain::Kind;
+use faregate_ledger::domain::contract::Contract;
 use faregate_ledger::domain::entry::Book;
+use faregate_ledger::domain::plan::{Version, Versions};
+use faregate_ledger::domain::{PlanNo, period::Period};
+use faregate_ledger::store::rows::SubscriptionRow;
 use faregate_protocol::Credits;
 
 /// The first thing that is wrong with an account's money.
@@ -10,7 +14,7 @@ use faregate_protocol::Credits;
 /// # Errors
 /// Says what.
 pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
-    let account = &bank.accounts[number];
+    let account = bank.account(number);
     let books = account.books;
     let wrong = |what: &str| Err(format!("{}: {what}: {books:?}", account.id));
     if !books.agree() {
@@ -37,19 +41,26 @@ pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
     if let Some((book, _)) = said.iter().find(|(book, sum)| moved[*book as usize] != *sum) {
         return wrong(&format!("the entries of book {} don't add up to its sum", book.as_str()));
     }
-    let in_grants = bank.grants.iter().filter(|row| row.account == number);
+    let in_grants = bank.db.grants.values().filter(|row| row.account == account.no);
     if in_grants.map(|row| row.grant.remaining.micros()).sum::<i64>() != books.available.micros() {
         return wrong("available is not what remains in the grants");
     }
     if books.owed.is_positive() && books.available.is_positive() {
         return wrong("something is owed while something is available");
     }
-    let leases = || bank.leases.values().map(|row| &row.lease).filter(|lease| lease.account == account.no);
+    let rows = || bank.db.leases.values().filter(|row| row.lease.account == account.no);
+    let leases = || rows().map(|row| &row.lease);
     if leases().map(|lease| lease.escrow().micros()).sum::<i64>() != books.held.micros() {
         return wrong("held is not what the leases hold");
     }
     if leases().filter(|lease| lease.has_money()).count() as i64 != account.holders {
         return wrong(&format!("{} holders are counted", account.holders));
+    }
+    if let Some(row) = rows().find(|row| row.escrow != row.lease.escrow()) {
+        return wrong(&format!("a lease's row says something else of what it holds: {row:?}"));
+    }
+    if let Some(lease) = leases().find(|lease| lease.brisk != (account.tight && lease.has_money())) {
+        return wrong(&format!("a holder's heartbeat doesn't go by {:?}: {lease:?}", account.tight));
     }
     if let Some(what) = &bank.wrong {
         return wrong(what);
@@ -60,34 +71,55 @@ pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
 
 /// Budgets hold what the leases in their scope hold, and count what was charged in their period.
 fn budgets(bank: &Bank, number: usize) -> Result<(), String> {
-    let of_account = || bank.budgets.iter().filter(|((owner, _), _)| *owner == number);
-    if of_account().count() as i64 != bank.accounts[number].budgets {
-        return Err(format!("account {number}: {} budgets are counted", bank.accounts[number].budgets));
+    let account = bank.account(number);
+    let of_account = || bank.db.budgets.values().filter(|row| row.account == account.no);
+    if of_account().count() as i64 != account.budgets {
+        return Err(format!("account {number}: {} budgets are counted", account.budgets));
     }
-    for ((_, scope), level) in of_account() {
-        let budget = &level.budget;
-        let wrong = |what: &str| Err(format!("account {number}: {what}: {level:?}"));
-        if budget.held.micros() != bank.held_in(number, *scope) {
+    for row in of_account() {
+        let budget = row.budget();
+        let wrong = |what: &str| Err(format!("account {number}: {what}: {row:?}"));
+        if budget.held.micros() != bank.held_in(account.no, budget.scope) {
             return wrong("a budget doesn't hold what the leases in its scope do");
         }
-        if budget.spent.micros() != level.metered() {
+        if budget.spent.micros() != bank.metered(row) {
             return wrong("a budget hasn't spent what was charged in its scope and period");
         }
-        let period = budget.rhythm.period(budget.start, budget.start);
-        if (period.start, period.end) != (budget.start, budget.until) {
+        let Period { start, end, .. } = budget.rhythm.period(budget.start, budget.start);
+        if (start, end) != (budget.start, budget.until) {
             return wrong("a budget's period is none of its rhythm");
         }
     }
     Ok(())
 }
 
-/// An account's contract is what its newest subscription means.
+/// What a subscription means for exchanges.
+fn contract_of(bank: &Bank, row: &SubscriptionRow) -> Option<Contract> {
+    let subscription = &row.subscription;
+    let plan = |no: PlanNo| &bank.db.plans[&(no,)];
+    let version = |no: PlanNo, number: u32| bank.db.plan_versions[&(no, number)].read_as();
+    let newest = |no: PlanNo| -> Version { version(no, plan(no).version) };
+    let no = subscription.plan;
+    let at_once = Some(plan(no).at_once).filter(|number| *number > 0);
+    let versions = Versions {
+        used: version(no, subscription.version),
+        at_once: at_once.map(|number| version(no, number)),
+        newest: newest(no),
+        next: subscription.next_plan.map(newest),
+    };
+    Contract::of(&plan(no).name, subscription, &versions)
+}
+
+/// An account's contract is what its newest subscription means, and it is looked at when that is due.
 fn contract(bank: &Bank, number: usize) -> Result<(), String> {
-    let account = &bank.accounts[number];
+    let account = bank.account(number);
     let Some(subscribed) = bank.subscribed(number) else {
         return Ok(());
     };
-    let due = bank.contract_of(subscribed);
+    if account.due != subscribed.due {
+        return Err(format!("account {number} is due at {:?}, and not {subscribed:?}", account.due));
+    }
+    let due = contract_of(bank, subscribed);
     // Another version may have come since; its quota is told with the next step.
     let same = match (&due, &account.contract) {
         (Some(due), Some(kept)) => (due.standing, due.beyond) == (kept.standing, kept.beyond),
@@ -97,9 +129,9 @@ fn contract(bank: &Bank, number: usize) -> Result<(), String> {
         return Err(format!("account {number}: its contract is {:?}, not {due:?}", account.contract));
     }
     // By a clock that is behind the one that ended it, a little may come back from leases for a while.
-    let Some(ended_at) = subscribed.ended_at else { return Ok(()) };
-    let mut given = bank.grants.iter().filter(|row| row.subscription == Some(subscribed.stored.no));
-    match given.find(|row| row.grant.expires_at.is_none_or(|end| end > ended_at)) {
+    let Some(ended_at) = bank.seen.ended.get(&subscribed.no) else { return Ok(()) };
+    let mut given = bank.db.grants.values().filter(|row| row.subscription == Some(subscribed.no));
+    match given.find(|row| row.grant.expires_at.is_none_or(|end| end > *ended_at)) {
         None => Ok(()),
         Some(row) => {
             Err(format!("account {number}: its subscription was over at {ended_at}, and not {row:?}"))
@@ -112,5 +144,6 @@ fn contract(bank: &Bank, number: usize) -> Result<(), String> {
 /// # Errors
 /// Says what.
 pub fn all(bank: &Bank) -> Result<(), String> {
+    bank.recount()?;
     (0..bank.accounts.len()).try_for_each(|number| account(bank, number))
 }

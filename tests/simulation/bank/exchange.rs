@@ -1,179 +1,184 @@
-//! One message from a gateway, as the store takes it in: all its entries and its usage in one transaction.
+//! One message from a gateway, taken in by the shipped operation, and what is checked of the answer.
+//!
+//! Most messages are said entry by entry, so that each answer can be held against the rows as they are right after it.
+//! Every third is said at once, as gateways do; then what later entries of the same account move blurs that.
 
-use super::{Bank, Level};
+use super::Bank;
+use super::witness::Usage;
 use crate::mutant::Mutant;
-use faregate_ledger::domain::answer::needs_demand;
-use faregate_ledger::domain::exchange::{ask_again, beat_ms, check, needs_grants, unknown};
-use faregate_ledger::domain::{BookError, GatewayNo, Lease, LeaseState, Payer, Purse, Scope};
+use faregate_ledger::command::exchange::Exchange;
+use faregate_ledger::domain::GatewayNo;
+use faregate_ledger::domain::exchange::{beat_ms, check};
+use faregate_ledger::domain::time::{at, minute};
+use faregate_ledger::store::StoreError;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Who, UsageReport, VERSION,
 };
 use jiff::Timestamp;
 
-/// After how many milliseconds a gateway should ask again while others hand back; as in the store.
-const RETRY_MS: u32 = 100;
-
 impl Bank {
     /// Takes in a message.
     ///
     /// # Errors
-    /// When a sum would leave its range, which no run of the simulation comes near.
+    /// When it can't be, which no run of the simulation comes near.
     pub fn exchange(
         &mut self,
         request: &ExchangeRequest,
         now: Timestamp,
-    ) -> Result<ExchangeResponse, BookError> {
+    ) -> Result<ExchangeResponse, StoreError> {
         match self.thief.speaks(now, self.mutant) {
             Ok(unbookable) => self.spoilt = unbookable && self.mutant == Some(Mutant::UnbookableSpoilsOthers),
             Err(what) => self.accuse(what),
         }
-        let gateway = self.gateway(&request.gateway);
-        let mut entries = Vec::with_capacity(request.entries.len());
-        let mut brisk = false;
-        for entry in &request.entries {
-            assert_eq!(check(entry), Ok(()));
-            let (answer, tight) = self.entry(gateway, entry, now)?;
-            brisk |= tight;
-            entries.push(answer);
+        self.messages += 1;
+        let now = at(now.as_millisecond());
+        let mut response = ExchangeResponse {
+            protocol: VERSION,
+            seen: None,
+            beat_ms: beat_ms(false),
+            entries: Vec::new(),
+            changes: Vec::new(),
+            usage_seq: None,
+        };
+        for part in parts(request, self.mutant.is_none() && self.messages % 3 == 0) {
+            let said = self.say(part, now)?;
+            response.beat_ms = response.beat_ms.min(said.beat_ms);
+            response.usage_seq = said.usage_seq.or(response.usage_seq);
+            response.entries.extend(said.entries);
         }
-        let usage_seq = request.usage.as_ref().map(|report| self.take_usage(gateway, report));
-        let (mut seen, mut changes) = (None, Vec::new());
-        if let Some(since) = request.seen {
-            brisk |= self.is_brisk(gateway);
-            let (newest, news) = self.news(gateway, since, now);
-            (seen, changes) = (Some(newest), news);
+        if let (Some(since), Some(gateway)) = (request.seen, self.gateway(&request.gateway)) {
+            let (news, brisk) = self.news(gateway, since, now);
+            (response.seen, response.changes) = (Some(news.seen), news.changes);
+            response.beat_ms = response.beat_ms.min(beat_ms(brisk));
         }
-        Ok(ExchangeResponse { protocol: VERSION, seen, beat_ms: beat_ms(brisk), entries, changes, usage_seq })
-    }
-
-    fn gateway(&mut self, name: &str) -> GatewayNo {
-        let next = GatewayNo(self.gateways.len() as i64 + 1);
-        *self.gateways.entry(name.to_owned()).or_insert(next)
+        Ok(response)
     }
 
     /// The key that an entry names.
     pub fn payer(&self, who: &Who) -> Option<usize> {
-        self.keys.iter().position(|row| match who {
-            Who::Key(secret) => *secret == row.secret,
-            Who::Id(id) => id == row.key.id.as_str(),
-            Who::Subject(_) => false,
+        match who {
+            Who::Key(secret) => self.keys.iter().position(|key| *secret == key.secret),
+            Who::Id(id) => Some(Self::key_number(id)),
+            Who::Subject(_) => None,
+        }
+    }
+
+    fn say(&mut self, mut part: ExchangeRequest, now: Timestamp) -> Result<ExchangeResponse, StoreError> {
+        part.entries.iter().for_each(|entry| assert_eq!(check(entry), Ok(())));
+        let (asked, before) = (part.clone(), super::witness::rows(&self.db, self.mutant.is_some()));
+        let payers: Vec<Option<usize>> = asked.entries.iter().map(|entry| self.payer(&entry.payer)).collect();
+        let gateway = self.gateway(&part.gateway).unwrap_or_default();
+        let lease = |key: usize| Some(&self.db.leases.get(&(gateway, self.keys[key].no))?.lease);
+        let had = |key: &Option<usize>| {
+            (*key).and_then(lease).map_or((0, Credits::ZERO), |lease| (lease.fence, lease.granted))
+        };
+        let had: Vec<(u32, Credits)> = payers.iter().map(had).collect();
+        if let Some(mutant) = self.mutant {
+            let key = payers.first().copied().flatten().map(|key| self.keys[key].no);
+            mutant.before_message(&mut part, &mut self.db, (gateway, key.unwrap_or_default()));
+        }
+        let (usage, is_new) = (self.usage_of(now), self.is_new(&part));
+        let done = self.run_after(&before, Exchange { request: part, ttl_ms: self.ttl_ms }, now)?;
+        let gateway = self.gateway(&asked.gateway).unwrap_or_default();
+        done.renewals.iter().for_each(|outcome| self.check_renewal(outcome));
+        if !done.unbooked.is_empty() {
+            self.accuse(format!("an honest gateway was not charged: {:?}", done.unbooked));
+        }
+        let booked = asked.usage.as_ref().filter(|_| is_new).map_or(0, |report| self.count(gateway, report));
+        if self.usage_of(now) - usage != booked {
+            self.accuse(format!("{booked} micro-credits of usage were to be booked: {:?}", asked.usage));
+        }
+        let mut response = done.response;
+        for (number, (entry, answer)) in asked.entries.iter().zip(&mut response.entries).enumerate() {
+            let Some(key) = payers[number] else { continue };
+            if self.mutant == Some(Mutant::FinalWordAcknowledgedUnbooked) {
+                answer.ended = answer.ended.max(entry.ended.map(|word| word.fence));
+            }
+            let account = self.keys[key].account;
+            let mut later = payers.iter().skip(number + 1).flatten();
+            let last = later.all(|later| self.keys[*later].account != account);
+            let had = had[number];
+            self.check_answer((key, last), entry, (had, answer), now);
+        }
+        Ok(response)
+    }
+
+    /// What the answer to an entry says is so. It is judged by the rows as they are now, if the entry was the `last` of
+    /// its account.
+    fn check_answer(
+        &mut self,
+        (key, last): (usize, bool),
+        entry: &Entry,
+        ((fence, had), answer): ((u32, Credits), &EntryAnswer),
+        now: Timestamp,
+    ) {
+        let begun = self.subscribed(self.keys[key].account);
+        let begun = begun.filter(|row| row.subscription.next_due().is_some_and(|due| due <= now));
+        let over = self.budgets_of(key).find(|row| now >= row.until);
+        let granted = answer.lease.filter(|lease| lease.fence != fence || lease.granted > had);
+        let drew = granted.filter(|lease| last && lease.granted.is_positive());
+        let beyond = drew
+            .and_then(|_| self.budgets_of(key).find(|row| row.spent.saturating_add(row.held) > row.credits));
+        let wrong = [
+            begun.map(|row| format!("at {now} key {key} was served before what was due: {row:?}")),
+            over.map(|row| format!("at {now} a budget's period was over: {row:?}")),
+            beyond.map(|row| format!("a lease drew beyond a budget: {row:?}")),
+        ];
+        wrong.into_iter().flatten().for_each(|what| self.accuse(what));
+        if let Some(refused) = answer.refused.as_ref().filter(|refused| refused.code.is_short()) {
+            let least = entry.ask.map_or(Credits::ZERO, |ask| ask.least);
+            let granted = answer.lease.map_or(Credits::ZERO, |lease| lease.granted);
+            self.note_short((key, last), refused, least.less(granted), now);
+        }
+        if let Some(standing) = answer.standing.as_ref().filter(|_| last) {
+            self.check_standing(key, standing, entry.ask.is_some(), now);
+        }
+    }
+
+    /// Whether a message's usage has not been booked yet.
+    fn is_new(&self, request: &ExchangeRequest) -> bool {
+        request.usage.as_ref().is_some_and(|report| {
+            let gateway = self.gateway(&request.gateway).unwrap_or_default();
+            let last = self.db.brokers.get(&(gateway, report.broker.clone()));
+            last.is_none_or(|last| last.seq < report.seq)
         })
     }
 
-    fn entry(
-        &mut self,
-        gateway: GatewayNo,
-        entry: &Entry,
-        now: Timestamp,
-    ) -> Result<(EntryAnswer, bool), BookError> {
-        let Some(number) = self.payer(&entry.payer) else {
-            return Ok((unknown(entry), false));
+    /// What invoices say of a minute.
+    fn usage_of(&self, now: Timestamp) -> i64 {
+        let of_account = |no: &faregate_ledger::domain::AccountNo| {
+            let from = |minute: i64| (*no, minute, Default::default(), String::new());
+            let rows = self.db.usage.range(from(minute(now))..from(minute(now) + 1));
+            rows.map(|(_, row)| row.credits.micros()).sum::<i64>()
         };
-        let (mut key, account) = (self.keys[number].key.clone(), self.keys[number].account);
-        let stored = self.leases.get(&(gateway, key.no)).map(|row| row.lease.clone());
-        let mut lease = stored.unwrap_or_else(|| Lease::never(gateway, key.no, self.accounts[account].no));
-        let mut entry = entry.clone();
-        let acknowledged = entry.ended;
-        if let Some(mutant) = self.mutant {
-            mutant.before_entry(&mut entry, &mut lease, &mut key);
-        }
-        let exact = needs_grants(&self.accounts[account], &lease, &entry);
-        let purse = if exact {
-            self.purse(account, Some(&lease))
-        } else {
-            Purse::new(self.accounts[account].clone(), Vec::new())
-        };
-        let needs_demand = needs_demand(self.accounts[account].contract.as_ref());
-        let demand = if needs_demand { self.demand_besides(&lease) } else { 0 };
-        let purse = purse.with_budgets(self.budgets_of(account, &key));
-        let mut payer = Payer { purse, key, lease, demand };
-        if let Some(mutant) = self.mutant {
-            mutant.before_verdict(&mut payer);
-        }
-        let granted = (payer.lease.fence, payer.lease.granted);
-        let (mut payer, mut verdict) = payer.exchange(&entry, now, self.ttl_ms);
-        let (fence, more) = (payer.lease.fence, payer.lease.granted);
-        if more.is_positive() && (fence != granted.0 || more > granted.1) {
-            let over = payer.purse.budgets().iter().find(|it| it.spent.saturating_add(it.held) > it.credits);
-            if let Some(budget) = over {
-                self.accuse(format!("a lease drew beyond a budget: {budget:?}"));
-            }
-        }
-        // What mutants bent of the contract stays as it was.
-        payer.purse.account.contract.clone_from(&self.accounts[account].contract);
-        if self.mutant == Some(Mutant::FinalWordAcknowledgedUnbooked) {
-            verdict.answer.ended = verdict.answer.ended.max(acknowledged.map(|word| word.fence));
-        }
-        let touched = verdict.touched && payer.lease.state == LeaseState::Open;
-        let tight = payer.purse.account.tight;
-        let of_key = payer.key.clone();
-        self.keep_payer(account, payer, touched, now);
-        let mut levels = self.budgets.iter().filter(|((owner, _), _)| *owner == account);
-        let over =
-            |(owner, level): &(&(usize, Scope), &Level)| owner.1.covers(&of_key) && now >= level.budget.until;
-        if let Some((_, level)) = levels.find(over) {
-            self.accuse(format!("at {now} a budget's period was over: {level:?}"));
-        }
-        if let Some(refused) = verdict.answer.refused.as_ref().filter(|refused| refused.code.is_short()) {
-            let least = entry.ask.map_or(Credits::ZERO, |ask| ask.least);
-            let granted = verdict.answer.lease.map_or(Credits::ZERO, |lease| lease.granted);
-            self.note_short(number, refused, least.less(granted), now);
-        }
-        if let Some(standing) = &verdict.answer.standing {
-            self.check_standing(number, standing, exact, now);
-        }
-        let contested =
-            verdict.short.is_some_and(|scope| self.recall_others(account, gateway, number, scope));
-        if contested {
-            ask_again(&mut verdict.answer, RETRY_MS);
-        }
-        Ok((verdict.answer, contested || tight))
+        self.accounts.iter().map(of_account).sum()
     }
 
-    fn take_usage(&mut self, gateway: GatewayNo, report: &UsageReport) -> u64 {
-        let last = self.brokers.entry((gateway, report.broker.clone())).or_default();
-        if report.seq <= *last && self.mutant != Some(Mutant::UsageBookedTwice) {
-            return *last;
-        }
-        *last = report.seq;
+    /// Counts a report, and what it adds up to.
+    fn count(&mut self, gateway: GatewayNo, report: &UsageReport) -> i64 {
         for line in &report.lines {
-            let Some(number) = self.payer(&Who::Id(line.payer.clone())) else {
-                continue;
-            };
-            let usage = self.usage.entry((gateway, self.keys[number].key.no)).or_default();
-            usage.requests += line.requests;
-            usage.micros += line.credits.micros();
-            usage.refunds += line.refunds;
+            let key = self.keys[Self::key_number(&line.payer)].no;
+            let Usage { requests, micros, refunds } = self.seen.usage.entry((gateway, key)).or_default();
+            *requests += line.requests;
+            *micros += line.credits.micros();
+            *refunds += line.refunds;
         }
-        report.seq
+        report.lines.iter().map(|line| line.credits.micros()).sum()
     }
+}
 
-    /// What the account's other leases with money tell of together, in requests per second.
-    fn demand_besides(&self, lease: &Lease) -> u64 {
-        let others = self.leases.values().map(|row| &row.lease).filter(|other| {
-            other.account == lease.account && (other.gateway, other.key) != (lease.gateway, lease.key)
-        });
-        others.filter(|other| other.has_money()).map(|other| u64::from(other.demand)).sum()
+/// A message as it is said: at once, or each entry for itself and then the usage.
+fn parts(request: &ExchangeRequest, at_once: bool) -> Vec<ExchangeRequest> {
+    let whole = ExchangeRequest { seen: None, ..request.clone() };
+    if at_once || whole.entries.is_empty() {
+        return vec![whole];
     }
-
-    /// Asks an account's other holders in a scope to hand back what they don't need. Tells whether any could.
-    fn recall_others(&mut self, account: usize, gateway: GatewayNo, key: usize, scope: Scope) -> bool {
-        let (account, key) = (self.accounts[account].no, self.keys[key].key.no);
-        let (mut any, mut asked) = (false, false);
-        for row in self.leases.values_mut() {
-            let lease = &mut row.lease;
-            let other = lease.account == account && (lease.gateway, lease.key) != (gateway, key);
-            let covered = scope.covers(&self.keys[lease.key.0 as usize - 1].key);
-            if other && covered && lease.recallable() > Credits::ZERO {
-                any = true;
-                asked |= !lease.recall;
-                lease.recall = self.mutant != Some(Mutant::RecallForgotten);
-            }
-        }
-        if asked {
-            self.announce(account.0, 0, 0);
-        }
-        any
+    let alone =
+        |entry: &Entry| ExchangeRequest { entries: vec![entry.clone()], usage: None, ..whole.clone() };
+    let mut parts: Vec<ExchangeRequest> = whole.entries.iter().map(alone).collect();
+    if whole.usage.is_some() {
+        parts.push(ExchangeRequest { entries: Vec::new(), ..whole.clone() });
     }
+    parts
 }

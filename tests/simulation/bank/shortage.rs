@@ -1,9 +1,10 @@
 //! What is left at each level, counted from the rows themselves, to hold against what the ledger says of it.
 
-use super::{Bank, KeyRow, Level};
+use super::Bank;
 use faregate_ledger::domain::contract::Contract;
 use faregate_ledger::domain::entitlement::Standing;
 use faregate_ledger::domain::{Grant, Key, Scope};
+use faregate_ledger::store::rows::{BudgetRow, GrantRow};
 use faregate_protocol::Credits;
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{Refused, Reset, Standing as Stands};
@@ -32,10 +33,20 @@ impl Found {
 }
 
 impl Bank {
-    /// Notes what is left for a key that is told of a shortage, and whether that is so.
-    pub(super) fn note_short(&mut self, key: usize, refused: &Refused, least: Credits, now: Timestamp) {
-        let checked = refused.reset.as_ref().map_or(Ok(()), |reset| self.check_reset(key, reset, now));
-        match (self.left_of(key, refused.code, now), checked) {
+    /// Notes what is left for a key that is told of a shortage, and whether that is so: by the rows as they are, if its
+    /// entry was the `last` of its account.
+    pub(super) fn note_short(
+        &mut self,
+        (key, last): (usize, bool),
+        refused: &Refused,
+        least: Credits,
+        now: Timestamp,
+    ) {
+        let reset = refused.reset.as_ref().filter(|_| last);
+        let checked = reset.map_or(Ok(()), |reset| self.check_reset(key, reset, now));
+        let left = self.left_of(key, refused.code, now);
+        let said = Some(refused.available.micros()).filter(|_| !last && left.is_some());
+        match (said.or(left), checked) {
             (Some(left), Ok(())) => {
                 let (available, least) = (refused.available.micros(), least.micros());
                 self.short.push(Found { key, code: refused.code, left, available, least });
@@ -45,14 +56,16 @@ impl Bank {
         }
     }
 
-    /// What callers may see is so. Where the grants were not at hand (`exact`), those that have just expired still count.
-    pub(super) fn check_standing(&mut self, key: usize, standing: &Stands, exact: bool, now: Timestamp) {
+    /// What callers may see is so. Where the grants were not at hand, those that have just expired still count.
+    pub(super) fn check_standing(&mut self, key: usize, standing: &Stands, asked: bool, now: Timestamp) {
         let account = self.keys[key].account;
-        let money =
-            if exact { self.drawable(account, now) } else { self.accounts[account].books.available.micros() };
-        let left = self.levels_of(key).map(|(scope, level)| level.left(self.held_in(account, *scope)));
-        let available = left.fold(money, i64::min);
-        let contract = self.accounts[account].contract.as_ref().filter(|contract| contract.is_in_force());
+        let left = self.budgets_of(key).map(|row| self.left_in(row)).min().unwrap_or(i64::MAX);
+        let of_grants = self.drawable(account, now).min(left);
+        let books = self.account(account).books.available.micros().min(left);
+        let only_grants = asked && self.is_plan_only(account);
+        let available =
+            if only_grants || standing.available.micros() == of_grants { of_grants } else { books };
+        let contract = self.account(account).contract.as_ref().filter(|contract| contract.is_in_force());
         let limits = contract.map(|contract| contract.limits).unwrap_or_default();
         let over = standing
             .quota
@@ -65,19 +78,15 @@ impl Bank {
         }
     }
 
-    /// The budgets that a key's requests count in.
-    fn levels_of(&self, key: usize) -> impl Iterator<Item = (&Scope, &Level)> {
-        let KeyRow { account, key, .. } = &self.keys[key];
-        let all = self.budgets.iter();
-        all.filter(move |((owner, scope), _)| owner == account && scope.covers(key))
-            .map(|((_, scope), level)| (scope, level))
+    fn is_plan_only(&self, account: usize) -> bool {
+        self.account(account).contract.as_ref().is_some_and(Contract::refuses_beyond)
     }
 
     /// What is left at the level that a cause names; `None` when it can't be the cause.
     fn left_of(&self, key: usize, code: RefusalCode, now: Timestamp) -> Option<i64> {
-        let Key { no, team, .. } = self.keys[key].key;
+        let Key { no, team, .. } = *self.key(key);
         let account = self.keys[key].account;
-        let standing = self.accounts[account].contract.as_ref().map(|contract| contract.standing);
+        let standing = self.account(account).contract.as_ref().map(|contract| contract.standing);
         let money = |is_so: bool| is_so.then(|| self.drawable(account, now));
         match code {
             RefusalCode::InsufficientFunds => money(standing.is_none()),
@@ -91,16 +100,16 @@ impl Bank {
     }
 
     fn left(&self, account: usize, scope: Scope) -> Option<i64> {
-        let level = self.budgets.get(&(account, scope))?;
-        Some(level.left(self.held_in(account, scope)))
+        let row = self.db.budgets.get(&BudgetRow::place(self.accounts[account], scope))?;
+        Some(self.left_in(row))
     }
 
     /// What an account's grants have at some time that may be drawn, if nothing happens until then.
     fn drawable(&self, account: usize, at: Timestamp) -> i64 {
-        let plan_only = self.accounts[account].contract.as_ref().is_some_and(Contract::refuses_beyond);
+        let plan_only = self.is_plan_only(account);
         let counts = |grant: &Grant| !grant.is_expired(at) && (grant.of_plan || !plan_only);
-        let of_account = self.grants.iter().filter(|row| row.account == account);
-        of_account.filter(|row| counts(&row.grant)).map(|row| row.grant.remaining.micros()).sum()
+        let of_account = self.db.grants.values().filter(|row| row.account == self.accounts[account]);
+        of_account.map(GrantRow::grant).filter(counts).map(|grant| grant.remaining.micros()).sum()
     }
 
     /// Waiting brings what is promised, if nothing is spent meanwhile.
@@ -110,16 +119,15 @@ impl Bank {
     fn check_reset(&self, key: usize, reset: &Reset, now: Timestamp) -> Result<(), String> {
         let account = self.keys[key].account;
         let at: Timestamp = reset.at.parse().map_err(|error| format!("{error}"))?;
-        let contract = self.accounts[account].contract.as_ref();
+        let contract = self.account(account).contract.as_ref();
         let renews = contract
             .filter(|it| it.standing == Standing::Good && it.renews_at.is_some_and(|renews| renews <= at));
-        let owed = self.accounts[account].books.owed.micros();
+        let owed = self.account(account).books.owed.micros();
         let money =
             self.drawable(account, at) + renews.map_or(0, |contract| (contract.quota.micros() - owed).max(0));
-        let left = self.levels_of(key).map(|(scope, level)| {
-            let held = self.held_in(account, *scope);
-            if at >= level.budget.until { level.budget.credits.micros() } else { level.left(held) }
-        });
+        let left = self
+            .budgets_of(key)
+            .map(|row| if at >= row.until { row.credits.micros() } else { self.left_in(row) });
         let most = left.fold(money, i64::min);
         if reset.brings.micros() > most {
             return Err(format!("at {at} there are {most} micro-credits, and not what is promised"));

@@ -8,8 +8,7 @@ use crate::mutant::Mutant;
 use faregate_ledger::domain::account::MAX_OWED;
 use faregate_ledger::domain::unbooked::Cause;
 use faregate_ledger::domain::{
-    Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
-    Payer, Purse,
+    Account, AccountId, AccountNo, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease, Payer, Purse,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Ask, Ended, Entry, LeaseReport, MAX_AMOUNT, MAX_UNGRANTED, Payer as Who};
@@ -30,23 +29,10 @@ fn victim(no: i64, books: Books) -> Payer {
     let account = Account {
         no: AccountNo(no),
         id: AccountId::stored(format!("victim_{no}")),
-        state: AccountState::Active,
         books,
-        holders: 0,
-        tight: false,
-        plan: None,
-        contract: None,
-        budgets: 0,
-        due: None,
+        ..Account::default()
     };
-    let key = Key {
-        no: KeyNo(no),
-        id: KeyId::stored(format!("stolen_{no}")),
-        revoked: false,
-        expires_at: None,
-        team: None,
-        products: None,
-    };
+    let key = Key { no: KeyNo(no), id: KeyId::stored(format!("stolen_{no}")), ..Key::default() };
     let lease = Lease::never(GatewayNo(1), key.no, account.no);
     Payer { purse: Purse::new(account, Vec::new()), key, lease, demand: 0 }
 }
