@@ -3,6 +3,9 @@
 //! PostgreSQL takes a column of all rows as one array, so that one statement is enough for any number of rows, and writes
 //! them in the order in which they are given. SQLite takes one row at a time.
 
+mod postgres;
+mod sqlite;
+
 use super::dialect::Dialect;
 use super::engine::Lookup;
 use super::record::{Column, Kind, Role, Table};
@@ -144,125 +147,4 @@ fn on_conflict(dialect: Dialect, table: &'static Table) -> String {
         return format!(" ON CONFLICT ({}) DO NOTHING", table.key);
     }
     format!(" ON CONFLICT ({}) DO UPDATE SET {changed}", table.key)
-}
-
-mod sqlite {
-    use super::{Lookup, Role, Table, columns_of, joined};
-    use std::fmt::Write as _;
-
-    /// `a = ?1 AND b = ?2`.
-    fn equal(names: impl Iterator<Item = &'static str>) -> String {
-        joined(names, " AND ", |n, name| format!("{name} = ?{}", n + 1))
-    }
-
-    pub fn find(Lookup { table, columns, filter, .. }: &Lookup) -> String {
-        let mut text =
-            format!("SELECT {} FROM {} WHERE {}", table.names(), table.name, equal(columns.split(", ")));
-        if !filter.is_empty() {
-            let _ = write!(text, " AND ({filter})");
-        }
-        text
-    }
-
-    pub fn insert(table: &'static Table) -> String {
-        let values = joined(table.columns, ", ", |n, _| format!("?{}", n + 1));
-        format!("INSERT INTO {} ({}) VALUES ({values})", table.name, table.names())
-    }
-
-    pub fn update(table: &'static Table, roles: &[Role]) -> String {
-        let after = table.key_names().count() + 1;
-        let set =
-            joined(columns_of(table, roles), ", ", |n, column| format!("{} = ?{}", column.name, after + n));
-        format!("UPDATE {} SET {set} WHERE {}", table.name, equal(table.key_names()))
-    }
-
-    pub fn delete(table: &'static Table) -> String {
-        format!("DELETE FROM {} WHERE {}", table.name, equal(table.key_names()))
-    }
-}
-
-mod postgres {
-    use super::{Column, Kind, Lock, Lookup, Role, Table, joined, named, updated};
-    use std::fmt::Write as _;
-
-    const fn array(kind: Kind) -> &'static str {
-        match kind {
-            Kind::Number => "bigint[]",
-            Kind::Flag => "boolean[]",
-            Kind::Text => "text[]",
-            Kind::Bytes => "bytea[]",
-        }
-    }
-
-    /// `unnest($1::bigint[], $2::text[])`.
-    fn unnest(columns: &[&Column]) -> String {
-        let arrays = joined(columns, ", ", |n, column| format!("${}::{}", n + 1, array(column.kind)));
-        format!("unnest({arrays})")
-    }
-
-    /// `t.a = w.a AND t.b = w.b`.
-    fn equal(table: &str, other: &str, columns: &[&Column]) -> String {
-        joined(columns, " AND ", |_, Column { name, .. }| format!("{table}.{name} = {other}.{name}"))
-    }
-
-    fn names(columns: &[&Column]) -> String {
-        joined(columns, ", ", |_, column| column.name.to_owned())
-    }
-
-    pub fn find(lookup: &'static Lookup, how: Lock) -> String {
-        let Lookup { table, columns, filter, lock } = lookup;
-        let by = named(table, columns.split(", "));
-        let all = joined(table.columns, ", ", |_, column| format!("{}.{}", table.name, column.name));
-        let mut text = match by.as_slice() {
-            [one] => format!(
-                "SELECT {all} FROM {0} WHERE {0}.{1} = ANY($1::{2})",
-                table.name,
-                one.name,
-                array(one.kind)
-            ),
-            several => {
-                // What is wanted has other names than the table's columns, which the filter names.
-                let wanted = joined(several, ", ", |n, _| format!("w{n}"));
-                let equal =
-                    joined(several, " AND ", |n, column| format!("{}.{} = w.w{n}", table.name, column.name));
-                let arrays = unnest(several);
-                format!(
-                    "SELECT {all} FROM {arrays} AS w ({wanted}) JOIN {} ON {equal} WHERE true",
-                    table.name
-                )
-            }
-        };
-        if !filter.is_empty() {
-            let _ = write!(text, " AND ({filter})");
-        }
-        if *lock && how != Lock::Never {
-            let order = joined(&by, ", ", |_, column| {
-                let collate = if column.kind == Kind::Text { " COLLATE \"C\"" } else { "" };
-                format!("{}.{}{collate}", table.name, column.name)
-            });
-            let skip = if how == Lock::Skip { " SKIP LOCKED" } else { "" };
-            let _ = write!(text, " ORDER BY {order} FOR NO KEY UPDATE OF {}{skip}", table.name);
-        }
-        text
-    }
-
-    pub fn insert(table: &'static Table) -> String {
-        let all: Vec<&Column> = table.columns.iter().collect();
-        format!("INSERT INTO {} ({}) SELECT * FROM {}", table.name, table.names(), unnest(&all))
-    }
-
-    pub fn update(table: &'static Table, roles: &'static [Role]) -> String {
-        let all = updated(table, roles).unwrap_or_default();
-        let key = named(table, table.key_names());
-        let set =
-            joined(all.iter().skip(key.len()), ", ", |_, Column { name, .. }| format!("{name} = n.{name}"));
-        let (arrays, names, equal) = (unnest(&all), names(&all), equal(table.name, "n", &key));
-        format!("UPDATE {} SET {set} FROM {arrays} AS n ({names}) WHERE {equal}", table.name)
-    }
-
-    pub fn delete(table: &'static Table) -> String {
-        let key = named(table, table.key_names());
-        let (arrays, names, equal) = (unnest(&key), names(&key), equal(table.name, "n", &key));
-        format!("DELETE FROM {} USING {arrays} AS n ({names}) WHERE {equal}", table.name)
-    }
 }
