@@ -3,12 +3,16 @@
 //! PostgreSQL takes a column of all rows as one array, so that one statement is enough for any number of rows, and writes
 //! them in the order in which they are given. SQLite takes one row at a time.
 
+mod parts;
 mod postgres;
 mod sqlite;
 
+pub use parts::{Lock, updated};
+
 use super::dialect::Dialect;
 use super::engine::Lookup;
-use super::record::{Column, Kind, Role, Table};
+use super::record::{Role, Table};
+use parts::{columns_of, joined};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
@@ -31,17 +35,6 @@ pub enum What {
     Largest(&'static Table),
     /// Numbers for new rows (PostgreSQL).
     Numbers(&'static Table),
-}
-
-/// How rows are locked of which a lookup says so. SQLite locks all of the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lock {
-    /// Not at all: whoever asks only reads.
-    Never,
-    /// After waiting for another transaction that has locked them.
-    Wait,
-    /// Unless another transaction has locked them; those are left out.
-    Skip,
 }
 
 /// All columns.
@@ -102,29 +95,6 @@ fn make(dialect: Dialect, what: What) -> String {
             table.name
         ),
     }
-}
-
-/// The columns of these roles, in their order.
-fn columns_of(table: &'static Table, roles: &[Role]) -> impl Iterator<Item = &'static Column> {
-    table.columns.iter().filter(move |column| roles.contains(&column.role))
-}
-
-/// What an update takes: the columns of the key, then those of these roles. None when there is nothing to write.
-pub fn updated(table: &'static Table, roles: &'static [Role]) -> Option<Vec<&'static Column>> {
-    columns_of(table, roles).next()?;
-    let key = named(table, table.key_names());
-    Some(key.into_iter().chain(columns_of(table, roles)).collect())
-}
-
-/// Columns by their names.
-pub fn named(table: &'static Table, names: impl Iterator<Item = &'static str>) -> Vec<&'static Column> {
-    names.filter_map(|name| table.columns.iter().find(|column| column.name == name)).collect()
-}
-
-/// What each item becomes, with something between.
-fn joined<T>(items: impl IntoIterator<Item = T>, between: &str, each: impl Fn(usize, T) -> String) -> String {
-    let each = items.into_iter().enumerate().map(|(n, item)| each(n, item));
-    each.collect::<Vec<_>>().join(between)
 }
 
 /// Adds up to the largest integer, and replaces what may change. A sum beyond that would fail the whole transaction, and

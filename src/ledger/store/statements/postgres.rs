@@ -1,6 +1,8 @@
 //! The texts that PostgreSQL takes: a column of all rows as one array.
 
-use super::{Column, Kind, Lock, Lookup, Role, Table, joined, named, updated};
+use super::parts::{Lock, joined, named, updated};
+use crate::store::engine::Lookup;
+use crate::store::record::{Column, Kind, Role, Table};
 use std::fmt::Write as _;
 
 const fn array(kind: Kind) -> &'static str {

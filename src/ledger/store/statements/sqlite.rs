@@ -1,6 +1,8 @@
 //! The texts that SQLite takes: one row at a time.
 
-use super::{Lookup, Role, Table, columns_of, joined};
+use super::parts::{columns_of, joined};
+use crate::store::engine::Lookup;
+use crate::store::record::{Role, Table};
 use std::fmt::Write as _;
 
 /// `a = ?1 AND b = ?2`.
