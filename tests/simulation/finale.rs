@@ -51,6 +51,7 @@ impl World {
         self.count_rarities();
         self.check_rest()?;
         audit::all(&self.bank)?;
+        self.bank.recount()?;
         self.check_sums()?;
         self.say_again()
     }

@@ -115,7 +115,7 @@ impl Bank {
     ///
     /// # Errors
     /// Says what is there besides.
-    pub(super) fn recount(&self) -> Result<(), String> {
+    pub fn recount(&self) -> Result<(), String> {
         let sums = |entries: &mut dyn Iterator<Item = (EntryKey, i64)>| {
             entries.filter(|(_, amount)| *amount != 0).collect::<Vec<_>>()
         };
