@@ -467,10 +467,20 @@ impl Store {
             let weight = tasks.len().saturating_mul(COMMAND_WEIGHT);
             return self.queue.run_all(tasks, weight, Urgency::Own).await;
         };
+        let engine = postgres.engine();
         let mut works: Vec<&mut dyn Work> = tasks.iter_mut().map(|task| task as &mut dyn Work).collect();
-        persist(postgres.engine(), Busy::Skip, &mut works, &self.metrics)
-            .await
-            .map_err(TxError::into_inner)?;
+        match persist(engine, Busy::Skip, &mut works, &self.metrics).await {
+            Ok(()) => {}
+            Err(TxError::Failed(error)) => return Err(error),
+            // One of them may be at fault for all; so each is tried alone.
+            Err(TxError::Value(_) | TxError::Again(_)) => {
+                for work in &mut works {
+                    if let Err(error) = persist(engine, Busy::Skip, &mut [&mut **work], &self.metrics).await {
+                        work.fail(error.into_inner());
+                    }
+                }
+            }
+        }
         Ok(tasks.into_iter().map(Task::into_outcome).collect())
     }
 

@@ -346,7 +346,8 @@ impl Queue {
         let outcome = persist(engine, Busy::Wait, &mut works, &self.metrics).await;
         let error = match outcome {
             Ok(()) => return Ok(()),
-            Err(TxError::Value(_)) if batch.len() > 1 => {
+            // One of them may be at fault for all; so each is tried alone.
+            Err(TxError::Value(_) | TxError::Again(_)) if batch.len() > 1 => {
                 for job in batch {
                     if let Err(error) =
                         persist(engine, Busy::Wait, &mut job.group.works(), &self.metrics).await
@@ -360,7 +361,7 @@ impl Queue {
         };
         fail(batch, &error);
         // One that asked for what can't be written is at fault itself.
-        if let TxError::Value(_) = error { Ok(()) } else { Err(error) }
+        if let TxError::Failed(_) = error { Err(error) } else { Ok(()) }
     }
 }
 
