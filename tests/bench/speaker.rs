@@ -16,6 +16,10 @@ const LOW: i64 = 10;
 /// How much more, credits.
 const REFILL: i64 = 100;
 
+/// How long a message is repeated that the ledger is too busy for, and the rest before each time.
+const PATIENCE: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_millis(20);
+
 /// One gateway, with one connection to the ledger and payers of its own.
 pub struct Speaker {
     client: Client,
@@ -58,9 +62,17 @@ impl Speaker {
             usage: None,
         };
         let body = serde_json::to_vec(&request).expect("JSON");
-        let answer = self.client.post(PATH, GATEWAY_TOKEN, &body);
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(answer.body));
-        let took = answer.took;
+        let began = Instant::now();
+        let answer = loop {
+            let answer = self.client.post(PATH, GATEWAY_TOKEN, &body);
+            match answer.status {
+                200 => break answer,
+                // The ledger has more to do than it can: a gateway says it again.
+                503 if began.elapsed() < PATIENCE => std::thread::sleep(REST),
+                status => panic!("{status}: {}", String::from_utf8_lossy(answer.body)),
+            }
+        };
+        let took = began.elapsed();
         let response: ExchangeResponse = serde_json::from_slice(answer.body).expect("the ledger's answer");
         for (payer, answer) in chosen.into_iter().zip(response.entries) {
             let lease = answer.lease.unwrap_or_else(|| panic!("a lease in {answer:?}"));

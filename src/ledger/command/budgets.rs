@@ -57,13 +57,12 @@ pub fn set(draft: &mut Draft, asked: &NewBudget, now: Timestamp) -> Result<api::
     if old.is_none() && owner.account.budgets >= MAX_BUDGETS {
         return Err(Refusal::TooMany { what: "budgets of this account", limit: MAX_BUDGETS }.into());
     }
-    let (mut budget, created_at) = match old {
-        Some(level) => (level.budget.clone(), level.created_at),
-        None => {
-            let holders = holders_in(draft, no, scope)?;
-            let held = holders.iter().fold(Credits::ZERO, |sum, row| sum.saturating_add(row.escrow));
-            (Budget::fresh(scope, asked.credits, asked.rhythm.clone(), held, now), now)
-        }
+    let (mut budget, created_at) = if let Some(level) = old {
+        (level.budget.clone(), level.created_at)
+    } else {
+        let holders = holders_in(draft, no, scope)?;
+        let held = holders.iter().fold(Credits::ZERO, |sum, row| sum.saturating_add(row.escrow));
+        (Budget::fresh(scope, asked.credits, asked.rhythm.clone(), held, now), now)
     };
     budget.change(asked.credits, asked.rhythm.clone(), now);
     let target = asked.whose.target().map(str::to_owned);

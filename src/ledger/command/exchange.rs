@@ -11,16 +11,17 @@ use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
 use crate::domain::key::hash;
 use crate::domain::unbooked::Unbooked;
-use crate::domain::{AccountNo, Budget, GatewayNo, Grant, KeyNo, Lease, LeaseState, Payer, Purse, Scope};
+use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, Lease, LeaseState, Payer, Purse, Scope};
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use crate::store::record::stored_text;
-use crate::store::rows::{AccountRow, GrantRow, KeyRow, LeaseRow, UnbookedRow};
+use crate::store::rows::{AccountRow, BudgetKey, BudgetRow, GrantRow, KeyRow, LeaseRow, UnbookedRow};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Credential, UsageReport, VERSION,
 };
 use jiff::Timestamp;
+use std::borrow::Cow;
 
 /// After how many milliseconds a gateway should ask again while others hand back.
 const RETRY_MS: u32 = 100;
@@ -69,8 +70,13 @@ impl Operation for Exchange {
         let mut missing = gateway.is_err();
         let gateway = gateway.unwrap_or_default();
         let mut said = Said::default();
+        let mut about = Vec::with_capacity(request.entries.len());
         for entry in &request.entries {
-            missing |= is_missing(look(draft, gateway, entry, now, &mut said))?;
+            match prepare(draft, gateway, entry, now, &mut said) {
+                Ok(whom) => about.push(whom),
+                Err(Stop::Missing) => missing = true,
+                Err(other) => return Err(other),
+            }
         }
         if let Some(report) = &request.usage {
             missing |= is_missing(usage::look(draft, gateway, report))?;
@@ -78,8 +84,11 @@ impl Operation for Exchange {
         if missing {
             return Err(Stop::Missing);
         }
-        for entry in &request.entries {
-            let answer = one(draft, gateway, entry, (now, *ttl_ms), &mut said)?;
+        for (entry, whom) in request.entries.iter().zip(about) {
+            let answer = match whom {
+                Some(whom) => one(draft, (gateway, whom), entry, (now, *ttl_ms), &mut said)?,
+                None => unknown(entry),
+            };
             said.entries.push(answer);
         }
         let booked =
@@ -127,86 +136,119 @@ fn resolve(draft: &mut Draft, payer: &Credential) -> Result<Option<(KeyNo, Accou
     }
 }
 
-/// All that an entry can touch.
-struct Found {
-    account: AccountRow,
-    key: KeyRow,
-    lease: Option<LeaseRow>,
-    grants: Vec<Grant>,
-    budgets: Vec<Budget>,
-    demand: u64,
-}
-
-impl Found {
-    fn payer(&self, gateway: GatewayNo) -> Payer {
-        let purse = Purse::new(self.account.account.clone(), self.grants.clone());
-        Payer {
-            purse: purse.with_budgets(self.budgets.clone()),
-            key: self.key.key.clone(),
-            lease: lease_of(self.lease.as_ref(), gateway, &self.key),
-            demand: self.demand,
-        }
+/// Asks for all that an entry can touch, whose period has begun. Says which key it is about, and whose that is; none
+/// when there is no such key.
+fn prepare(
+    draft: &mut Draft,
+    gateway: GatewayNo,
+    entry: &Entry,
+    now: Timestamp,
+    said: &mut Said,
+) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
+    let Some((key, account)) = resolve(draft, &entry.payer)? else { return Ok(None) };
+    let missing = [
+        draft.get::<AccountRow>(&(account,)).is_err(),
+        draft.get::<KeyRow>(&(key,)).is_err(),
+        draft.get::<LeaseRow>(&(gateway, key)).is_err(),
+    ];
+    if missing.contains(&true) {
+        return Err(Stop::Missing);
     }
+    let Some(due) = draft.known::<AccountRow>(&(account,)).map(|row| row.account.due) else {
+        return Ok(None);
+    };
+    if due.is_some_and(|due| due <= now)
+        && let Some(row) = draft.account(account)?
+    {
+        said.renewals.extend(advance_if_due(draft, &row, now)?);
+    }
+    let Some(needs) = Needs::of(draft, (gateway, key, account), entry) else { return Ok(None) };
+    needs.are_met(draft)?;
+    Ok(Some((key, account)))
 }
 
 fn lease_of(row: Option<&LeaseRow>, gateway: GatewayNo, key: &KeyRow) -> Lease {
     row.map_or_else(|| Lease::never(gateway, key.key.no, key.account), |row| row.lease.clone())
 }
 
-/// Finds what an entry is about; none when there is no such key.
-fn look(
-    draft: &mut Draft,
-    gateway: GatewayNo,
-    entry: &Entry,
-    now: Timestamp,
-    said: &mut Said,
-) -> Result<Option<Found>, Stop> {
-    let Some((key, account)) = resolve(draft, &entry.payer)? else { return Ok(None) };
-    // All three are asked for, so that they are loaded together.
-    let (account, key, lease) = (draft.account(account), draft.key(key), draft.lease((gateway, key)));
-    let (Some(mut account), Some(key), lease) = (account?, key?, lease?) else { return Ok(None) };
-    if let Some(outcome) = advance_if_due(draft, &account, now)? {
-        said.renewals.push(outcome);
-        account = draft.account(account.account.no)?.unwrap_or(account);
-    }
-    let no = account.account.no;
-    let known = lease_of(lease.as_ref(), gateway, &key);
-    let drawn = known.draws.iter().map(|draw| draw.grant);
-    let grants = if needs_grants(&account.account, &known, entry) {
-        draft.grants_of(no, drawn)
-    } else {
-        Ok(Vec::new())
-    };
-    let demand = if needs_demand(account.account.contract.as_ref()) { draft.demand(no) } else { Ok(0) };
-    let budgets = purse::budgets(draft, &account.account, &key.key);
-    let available = account.account.books.available;
-    let may_be_short = entry.ask.is_some_and(|ask| ask.need.less(known.granted) > available);
-    if may_be_short {
-        draft.holders_of(no)?;
-    }
-    let grants = grants?.iter().map(GrantRow::grant).collect();
-    let own = if known.has_money() { u64::from(known.demand) } else { 0 };
-    let demand = demand?.saturating_sub(own);
-    Ok(Some(Found { account, key, lease, grants, budgets: budgets?, demand }))
+/// What an entry needs besides the account, the key and the lease.
+struct Needs {
+    account: AccountNo,
+    /// Those with something left, and these.
+    grants: Option<Vec<GrantNo>>,
+    demand: bool,
+    holders: bool,
+    budgets: Vec<BudgetKey>,
 }
 
+impl Needs {
+    /// None when its key or account is gone.
+    fn of(draft: &Draft, (gateway, key, no): (GatewayNo, KeyNo, AccountNo), entry: &Entry) -> Option<Self> {
+        let account = &draft.known::<AccountRow>(&(no,))?.account;
+        let key = draft.known::<KeyRow>(&(key,))?;
+        let lease = match draft.known::<LeaseRow>(&(gateway, key.key.no)) {
+            Some(row) => Cow::Borrowed(&row.lease),
+            None => Cow::Owned(lease_of(None, gateway, key)),
+        };
+        let drawn = || lease.draws.iter().map(|draw| draw.grant).collect();
+        Some(Self {
+            account: no,
+            grants: needs_grants(account, &lease, entry).then(drawn),
+            demand: needs_demand(account.contract.as_ref()),
+            holders: entry.ask.is_some_and(|ask| ask.need.less(lease.granted) > account.books.available),
+            budgets: purse::budget_keys(account, &key.key).collect(),
+        })
+    }
+
+    fn are_met(&self, draft: &mut Draft) -> Result<(), Stop> {
+        let mut missing = false;
+        if let Some(drawn) = &self.grants {
+            missing |= draft.live_grants(&(self.account,)).is_err();
+            for no in drawn {
+                missing |=
+                    draft.known::<GrantRow>(&(*no,)).is_none() && draft.get::<GrantRow>(&(*no,)).is_err();
+            }
+        }
+        missing |= self.demand && draft.demand(self.account).is_err();
+        missing |= self.holders && draft.holders(&(self.account,)).is_err();
+        for place in &self.budgets {
+            missing |= draft.get::<BudgetRow>(place).is_err();
+        }
+        if missing { Err(Stop::Missing) } else { Ok(()) }
+    }
+}
+
+/// Decides an entry. All that it touches was asked for; more only where an entry before it has changed the same account.
 fn one(
     draft: &mut Draft,
-    gateway: GatewayNo,
+    (gateway, (key, no)): (GatewayNo, (KeyNo, AccountNo)),
     entry: &Entry,
     (now, ttl_ms): (Timestamp, u64),
     said: &mut Said,
 ) -> Result<EntryAnswer, Stop> {
-    let Some(found) = look(draft, gateway, entry, now, said)? else { return Ok(unknown(entry)) };
-    let (payer, verdict) = found.payer(gateway).exchange(entry, now, ttl_ms);
+    let (Some(account), Some(key), Some(needs)) =
+        (draft.account(no)?, draft.key(key)?, Needs::of(draft, (gateway, key, no), entry))
+    else {
+        return Ok(unknown(entry));
+    };
+    let held = draft.lease((gateway, key.key.no))?;
+    let lease = lease_of(held.as_ref(), gateway, &key);
+    let grants = needs.grants.map(|drawn| draft.grants_of(no, drawn)).transpose()?.unwrap_or_default();
+    let demand = if needs.demand { draft.demand(no)? } else { 0 };
+    let own = if lease.has_money() { u64::from(lease.demand) } else { 0 };
+    let budgets = purse::budgets(draft, &account.account, &key.key)?;
+    let grants = grants.iter().map(GrantRow::grant).collect();
+    let purse = Purse::new(account.account.clone(), grants).with_budgets(budgets);
+    let payer = Payer { purse, key: key.key, lease, demand: demand.saturating_sub(own) };
+    let (payer, verdict) = payer.exchange(entry, now, ttl_ms);
     let mut answer = verdict.answer;
     if let Some(what) = verdict.unbooked {
         note_unbooked(draft, &what, now);
         said.unbooked.push(what);
     }
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
-    purse::keep_lease(draft, found.lease.as_ref(), &payer.lease, touched, now);
-    purse::keep(draft, &found.account, &payer.purse, now)?;
+    purse::keep_lease(draft, held.as_ref(), &payer.lease, touched, now);
+    purse::keep(draft, &account, &payer.purse, now)?;
     said.brisk |= payer.purse.account.tight;
     if let Some(scope) = verdict.short
         && recall_others(draft, &payer.lease, scope, now)?

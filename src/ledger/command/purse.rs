@@ -8,7 +8,7 @@ use crate::domain::{
     Account, AccountNo, Budget, Draw, Grant, GrantNo, Key, Lease, LeaseState, Posting, Purse, Scope,
 };
 use crate::store::draft::{Draft, Stop};
-use crate::store::rows::{AccountRow, BudgetRow, EntryRow, GrantRow, LeaseRow};
+use crate::store::rows::{AccountRow, BudgetKey, BudgetRow, EntryRow, GrantRow, LeaseRow};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 
@@ -29,15 +29,17 @@ pub fn of(draft: &mut Draft, row: &AccountRow, draws: &[Draw]) -> Result<Purse, 
     Ok(Purse::new(row.account.clone(), grants.iter().map(GrantRow::grant).collect()))
 }
 
-/// The budgets of a key, its team and its account, which is locked. Accounts without any pay nothing.
-pub fn budgets(draft: &mut Draft, account: &Account, key: &Key) -> Result<Vec<Budget>, Stop> {
-    if account.budgets == 0 {
-        return Ok(Vec::new());
-    }
+/// Where the budgets of a key, its team and its account are. Accounts without any pay nothing.
+pub fn budget_keys(account: &Account, key: &Key) -> impl Iterator<Item = BudgetKey> {
     let scopes = [Some(Scope::Account), key.team.map(Scope::Team), Some(Scope::Key(key.no))];
-    let scopes = scopes.into_iter().flatten();
+    let (no, has_any) = (account.no, account.budgets > 0);
+    scopes.into_iter().flatten().filter(move |_| has_any).map(move |scope| BudgetRow::place(no, scope))
+}
+
+/// The budgets of a key, its team and its account, which is locked.
+pub fn budgets(draft: &mut Draft, account: &Account, key: &Key) -> Result<Vec<Budget>, Stop> {
     // All are asked for before the first that is missing ends this.
-    let rows: Vec<_> = scopes.map(|scope| draft.budget(BudgetRow::place(account.no, scope))).collect();
+    let rows: Vec<_> = budget_keys(account, key).map(|place| draft.budget(place)).collect();
     let rows = rows.into_iter().collect::<Result<Vec<_>, Stop>>()?;
     Ok(rows.iter().flatten().map(BudgetRow::budget).collect())
 }
@@ -46,10 +48,8 @@ pub fn budgets(draft: &mut Draft, account: &Account, key: &Key) -> Result<Vec<Bu
 pub fn keep(draft: &mut Draft, before: &AccountRow, purse: &Purse, now: Timestamp) -> Result<(), Stop> {
     let account = &purse.account;
     // What may still be missing comes first.
-    let holders = match before.account.tight == account.tight {
-        true => Vec::new(),
-        false => draft.holders_of(account.no)?,
-    };
+    let changes = before.account.tight != account.tight;
+    let holders = if changes { draft.holders_of(account.no)? } else { Vec::new() };
     for budget in purse.budgets() {
         if let Some(row) = draft.budget(BudgetRow::place(account.no, budget.scope))? {
             draft.put(BudgetRow::of(account.no, budget, row.created_at));

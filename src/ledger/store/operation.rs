@@ -85,7 +85,7 @@ pub async fn attempt<E: Engine>(engine: &E, busy: Busy, works: &mut [&mut dyn Wo
     let mut tx = engine.begin(busy).await?;
     let mut draft = Draft::new(E::SERIAL);
     draft.stamp = tx.stamp().await?;
-    let mut open: Vec<&mut &mut dyn Work> = works.iter_mut().collect();
+    let mut open: Vec<&mut dyn Work> = works.iter_mut().map(|work| &mut **work as &mut dyn Work).collect();
     for _ in 0..ROUNDS {
         open.retain_mut(|work| !work.decide(&mut draft));
         if open.is_empty() || !draft.load_to_write(&mut tx).await? {

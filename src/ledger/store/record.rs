@@ -255,14 +255,14 @@ texts! {
     AccountId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
     KeyId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
     GrantId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
-    AccountState: |text| named(AccountState::ALL, |state| state.as_str(), text), |state| state.as_str().into();
+    AccountState: |text| named(AccountState::ALL, AccountState::as_str, text), |state| state.as_str().into();
     LeaseState: |text| named(LeaseState::ALL, LeaseState::as_str, text), |state| state.as_str().into();
-    State: |text| named(State::ALL, |state| state.as_str(), text), |state| state.as_str().into();
-    Unit: |text| named(Unit::ALL, |unit| unit.as_str(), text), |unit| unit.as_str().into();
-    Anchor: |text| named([Anchor::Start, Anchor::Calendar], |anchor| anchor.as_str(), text),
+    State: |text| named(State::ALL, State::as_str, text), |state| state.as_str().into();
+    Unit: |text| named(Unit::ALL, Unit::as_str, text), |unit| unit.as_str().into();
+    Anchor: |text| named([Anchor::Start, Anchor::Calendar], Anchor::as_str, text),
         |anchor| anchor.as_str().into();
-    Beyond: |text| named(Beyond::ALL, |beyond| beyond.as_str(), text), |beyond| beyond.as_str().into();
-    Remainder: |text| named(Remainder::ALL, |whose| whose.as_str(), text), |whose| whose.as_str().into();
+    Beyond: |text| named(Beyond::ALL, Beyond::as_str, text), |beyond| beyond.as_str().into();
+    Remainder: |text| named(Remainder::ALL, Remainder::as_str, text), |whose| whose.as_str().into();
     TimeZone: |text| period::zone(text).ok_or_else(|| format!("the time zone {text:?} is not known to this version")),
         |zone| zone.iana_name().unwrap_or("UTC").into();
     ScopeName: |text| named(ScopeName::ALL, ScopeName::as_str, text), |scope| scope.as_str().into();

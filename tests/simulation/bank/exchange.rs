@@ -41,7 +41,7 @@ impl Bank {
             changes: Vec::new(),
             usage_seq: None,
         };
-        for part in parts(request, self.mutant.is_none() && self.messages % 3 == 0) {
+        for part in parts(request, self.mutant.is_none() && self.messages.is_multiple_of(3)) {
             let said = self.say(part, now)?;
             response.beat_ms = response.beat_ms.min(said.beat_ms);
             response.usage_seq = said.usage_seq.or(response.usage_seq);

@@ -68,7 +68,9 @@ fn all_holders_of_a_tight_account_get_slow_heartbeats_again_with_new_credits() {
     {
         let mut tables = ledger.engine.tables();
         tables.accounts.get_mut(&(AccountNo(1),)).unwrap().account.tight = true;
-        places.iter().for_each(|place| tables.leases.get_mut(place).unwrap().lease.brisk = true);
+        for place in &places {
+            tables.leases.get_mut(place).unwrap().lease.brisk = true;
+        }
     }
     ledger.grant("grant_2", credits(10)).unwrap();
     assert!(!ledger.account().account.tight);
@@ -91,7 +93,7 @@ fn grants_expire_and_gateways_hear_once_of_a_key_that_does() {
     let key = ExpireKey { key: KeyNo(1), account: AccountNo(1) };
     assert!(!ledger.run(key).unwrap(), "it isn't over yet");
     ledger.pass(DAY);
-    assert_eq!(ledger.run(ExpireGrants { account: AccountNo(1) }).unwrap(), true);
+    assert!(ledger.run(ExpireGrants { account: AccountNo(1) }).unwrap());
     assert_eq!((ledger.available(), ledger.account().account.books.expired), (credits(0), credits(5)));
     assert_eq!([ledger.run(key).unwrap(), ledger.run(key).unwrap()], [true, false]);
     assert_eq!(ledger.tables().changes.len(), 1);

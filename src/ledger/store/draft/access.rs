@@ -13,7 +13,7 @@ use jiff::Timestamp;
 impl Draft {
     /// An account, locked; none when another transaction has it and this one doesn't wait.
     pub fn account(&mut self, no: AccountNo) -> Result<Option<AccountRow>, Stop> {
-        self.get::<AccountRow>(&(no,)).map(|row| row.cloned())
+        self.get::<AccountRow>(&(no,)).map(Option::<&_>::cloned)
     }
 
     /// The account with this identifier, locked.
@@ -30,7 +30,7 @@ impl Draft {
 
     /// A key of an account that is locked.
     pub fn key(&mut self, no: KeyNo) -> Result<Option<KeyRow>, Stop> {
-        self.get::<KeyRow>(&(no,)).map(|row| row.cloned())
+        self.get::<KeyRow>(&(no,)).map(Option::<&_>::cloned)
     }
 
     /// The number of the gateway with this name, which is made on first contact.
@@ -46,7 +46,7 @@ impl Draft {
 
     /// The lease of a key on a gateway; its account is locked.
     pub fn lease(&mut self, place: LeaseKey) -> Result<Option<LeaseRow>, Stop> {
-        self.get::<LeaseRow>(&place).map(|row| row.cloned())
+        self.get::<LeaseRow>(&place).map(Option::<&_>::cloned)
     }
 
     /// The open leases with money of an account that is locked.
@@ -82,7 +82,7 @@ impl Draft {
 
     /// A budget of an account that is locked.
     pub fn budget(&mut self, place: BudgetKey) -> Result<Option<BudgetRow>, Stop> {
-        self.get::<BudgetRow>(&place).map(|row| row.cloned())
+        self.get::<BudgetRow>(&place).map(Option::<&_>::cloned)
     }
 
     /// Lets gateways hear of an account, or of one key of it (zero: of all).

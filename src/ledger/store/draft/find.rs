@@ -10,7 +10,7 @@ use crate::store::rows::{
 impl Draft {
     /// The first answer to a request with this idempotency key.
     pub fn first_answer(&mut self, key: &str) -> Result<Option<IdempotencyRow>, Stop> {
-        self.get::<IdempotencyRow>(&(key.to_owned(),)).map(|row| row.cloned())
+        self.get::<IdempotencyRow>(&(key.to_owned(),)).map(Option::<&_>::cloned)
     }
 
     /// The account with this identifier, which is not closed, locked.
@@ -44,7 +44,7 @@ impl Draft {
 
     /// A team of an account that is locked.
     pub fn team(&mut self, no: TeamNo) -> Result<Option<TeamRow>, Stop> {
-        self.get::<TeamRow>(&(no,)).map(|row| row.cloned())
+        self.get::<TeamRow>(&(no,)).map(Option::<&_>::cloned)
     }
 
     /// How many teams an account has. It is locked.
@@ -59,7 +59,7 @@ impl Draft {
 
     /// A plan.
     pub fn plan(&mut self, no: PlanNo) -> Result<Option<PlanRow>, Stop> {
-        self.get::<PlanRow>(&(no,)).map(|row| row.cloned())
+        self.get::<PlanRow>(&(no,)).map(Option::<&_>::cloned)
     }
 
     /// A plan, locked: none other makes a version of it.
@@ -74,7 +74,7 @@ impl Draft {
 
     /// A version of a plan.
     pub fn version(&mut self, plan: PlanNo, version: u32) -> Result<Option<VersionRow>, Stop> {
-        self.get::<VersionRow>(&(plan, version)).map(|row| row.cloned())
+        self.get::<VersionRow>(&(plan, version)).map(Option::<&_>::cloned)
     }
 
     /// The newest subscription of an account that is locked.
@@ -84,7 +84,7 @@ impl Draft {
 
     /// A subscription of an account that is locked.
     pub fn subscription(&mut self, no: i64) -> Result<Option<SubscriptionRow>, Stop> {
-        self.get::<SubscriptionRow>(&(no,)).map(|row| row.cloned())
+        self.get::<SubscriptionRow>(&(no,)).map(Option::<&_>::cloned)
     }
 
     /// What a subscription gave for its running period, and perhaps more. Its account is locked.

@@ -23,6 +23,9 @@ pub trait Kept: Record {
     /// Where the draft keeps it.
     fn rows(draft: &mut Draft) -> &mut Wanted<Self>;
 
+    /// Those that are known already.
+    fn known(draft: &Draft) -> &Rows<Self>;
+
     /// Notes where a row is found.
     fn note(draft: &mut Draft, row: &Self);
 }
@@ -198,6 +201,10 @@ macro_rules! tables {
                 &mut draft.$table
             }
 
+            fn known(draft: &Draft) -> &Rows<Self> {
+                &draft.$table.rows
+            }
+
             fn note(draft: &mut Draft, row: &Self) {
                 let _ = (&draft, row);
                 $(draft.$index.note(row);)*
@@ -270,8 +277,8 @@ impl Draft {
     }
 
     /// A row that is known already.
-    pub(super) fn known<R: Kept>(&mut self, key: &R::Key) -> Option<&R> {
-        R::rows(self).rows.known(key)
+    pub fn known<R: Kept>(&self, key: &R::Key) -> Option<&R> {
+        R::known(self).known(key)
     }
 
     /// Keeps a row.

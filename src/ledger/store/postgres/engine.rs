@@ -179,7 +179,9 @@ impl Link {
         keys: &BTreeSet<K>,
     ) -> Result<Vec<R>, TxError> {
         let mut arrays = Arrays::new(K::KINDS.iter().copied(), keys.len());
-        keys.iter().for_each(|key| key.write(&mut arrays));
+        for key in keys {
+            key.write(&mut arrays);
+        }
         let sql = text(Dialect::Postgres, What::Find(lookup, self.lock));
         let rows = self.query(&sql, &arrays.values()).await?;
         Ok(rows.iter().map(R::read).collect::<Result<_, _>>()?)
@@ -229,7 +231,9 @@ impl Link {
         values: impl Fn(&T, &mut Arrays) + Send,
     ) -> Result<(), TxError> {
         let mut arrays = Arrays::new(kinds, all.len());
-        all.iter().for_each(|one| values(one, &mut arrays));
+        for one in all {
+            values(one, &mut arrays);
+        }
         self.execute(&text(Dialect::Postgres, what), &arrays.values()).await
     }
 }

@@ -50,7 +50,10 @@ async fn found<T>(
     let texts: Vec<Option<Cow<'_, str>>> = given.iter().map(text).collect();
     let given = given.iter().zip(&texts).zip(statement.params());
     let given: Vec<&(dyn ToSql + Sync)> = given
-        .map(|((value, text), place)| text.as_ref().map_or_else(|| bound(value, place), |text| text))
+        .map(|((value, text), place)| match text {
+            Some(text) => text,
+            None => bound(value, place),
+        })
         .collect();
     let rows = conn.query(statement, &given).await.map_err(Trouble::from)?;
     let rows = rows.iter().map(|row| read(row));
