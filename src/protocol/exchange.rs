@@ -428,4 +428,7 @@ pub struct ExchangeError {
     pub code: String,
     /// What is wrong and what cures it.
     pub detail: String,
+    /// When to come again (ms), where time cures it: with a 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u32>,
 }

@@ -66,9 +66,10 @@ impl Operation for Exchange {
 
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<Exchanged, Stop> {
         let Self { request, ttl_ms } = self;
-        let gateway = draft.gateway(&stored_text(&request.gateway));
+        let name = stored_text(&request.gateway);
+        let gateway = draft.gateway(&name);
         let mut missing = gateway.is_err();
-        let gateway = gateway.unwrap_or_default();
+        let gateway = gateway.ok().or_else(|| draft.guess_gateway(&name)).unwrap_or_default();
         let mut said = Said::default();
         let mut about = Vec::with_capacity(request.entries.len());
         for entry in &request.entries {
@@ -126,12 +127,12 @@ fn is_missing<T>(looked: Result<T, Stop>) -> Result<bool, Stop> {
 
 /// The key that a gateway names, and its account.
 fn resolve(draft: &mut Draft, payer: &Credential) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
-    let of = |row: &KeyRow| (row.key.no, row.account);
     match payer {
-        Credential::Id(id) => usage::key_by_id(draft, id),
-        Credential::Key(key) => Ok(draft.keys_by_hash(&(hash(key).to_vec(),))?.next().map(of)),
+        Credential::Id(id) => draft.key_by_id(&stored_text(id)),
+        Credential::Key(key) => draft.key_by_hash(&hash(key)),
         Credential::Subject(subject) => {
-            Ok(draft.keys_by_subject(&(stored_text(subject).into_owned(),))?.next().map(of))
+            let found = draft.keys_by_subject(&(stored_text(subject).into_owned(),))?.next();
+            Ok(found.map(|row| (row.key.no, row.account)))
         }
     }
 }

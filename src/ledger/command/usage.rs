@@ -3,7 +3,7 @@
 use crate::domain::{AccountNo, GatewayNo, KeyNo};
 use crate::store::draft::{Draft, Stop};
 use crate::store::record::stored_text;
-use crate::store::rows::{BrokerRow, ShadowRow, UsageRow};
+use crate::store::rows::{BrokerRow, KeyRow, ShadowRow, UsageRow};
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::UsageReport;
 use jiff::Timestamp;
@@ -18,9 +18,11 @@ pub struct Booked {
 }
 
 /// The key with this identifier, and its account.
-pub(super) fn key_by_id(draft: &mut Draft, id: &str) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
-    let found = draft.keys_by_id(&(stored_text(id).into_owned(),))?.next();
-    Ok(found.map(|row| (row.key.no, row.account)))
+fn key_by_id(draft: &mut Draft, id: &str) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
+    let Some((key, account)) = draft.key_by_id(&stored_text(id))? else { return Ok(None) };
+    // Its row says whether the guess was right.
+    draft.get::<KeyRow>(&(key,))?;
+    Ok(Some((key, account)))
 }
 
 /// Finds what a report is about.

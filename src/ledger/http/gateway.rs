@@ -24,8 +24,16 @@ use faregate_protocol::exchange::{
     PATH, Payer, UsageReport, VERSION,
 };
 use jiff::Timestamp;
+use memchr::memmem;
 use serde::Deserialize;
 use std::sync::Arc;
+
+/// About how many bytes an entry takes.
+const ENTRY_BYTES: usize = 100;
+/// What a message contains whose callers wait.
+const ASK: &[u8] = br#""ask""#;
+/// When a message should come again that the ledger can't take now (ms), unless the heartbeat says more.
+const RETRY_MS: u32 = 1_000;
 
 /// The gateway API.
 pub fn router(app: Arc<App>) -> Router {
@@ -58,17 +66,26 @@ async fn marked(mut response: Response) -> Response {
 }
 
 async fn exchange(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Failure> {
+    let is_report = memmem::find(&body, ASK).is_none();
+    if is_report && app.store.refuses_report(body.len() / ENTRY_BYTES) {
+        return Err(overloaded(&app, is_report));
+    }
     let request = read(&body)?;
     let now = Timestamp::now();
     match app.store.exchange(request, now, app.ttl_ms).await {
         Ok(response) => answer(response, now),
-        Err(error) => {
-            if matches!(error, StoreError::Overloaded) {
-                app.metrics.overloads.inc();
-            }
-            Err(error.into())
-        }
+        Err(StoreError::Overloaded) => Err(overloaded(&app, is_report)),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Too much is asked of the database. A report should come with the next heartbeat; callers wait for anything else.
+fn overloaded(app: &App, is_report: bool) -> Failure {
+    app.metrics.overloads.inc();
+    let heartbeat_ms = is_report.then(|| app.store.heartbeat_ms(app.ttl_ms)).flatten();
+    let mut failure = Failure::from(StoreError::Overloaded);
+    failure.body.retry_after_ms = Some(heartbeat_ms.unwrap_or(RETRY_MS));
+    failure
 }
 
 fn answer(response: ExchangeResponse, now: Timestamp) -> Result<Response, Failure> {
@@ -194,7 +211,8 @@ struct Failure {
 impl Failure {
     fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         let detail = beginning(detail.into(), MOST_SAID);
-        Self { status, body: ExchangeError { code: code.into(), detail } }
+        let retry_after_ms = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_MS);
+        Self { status, body: ExchangeError { code: code.into(), detail, retry_after_ms } }
     }
 }
 
@@ -233,9 +251,10 @@ impl From<StoreError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let retry_s = self.body.retry_after_ms.map(|ms| ms.div_ceil(1_000));
         let mut response = (self.status, Json(self.body)).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

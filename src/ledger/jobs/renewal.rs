@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// While there is more to renew than fits into a step: at the beginning of a month that may take a while.
-const MEANWHILE: Duration = Duration::from_millis(10);
+const MEANWHILE: Duration = Duration::from_millis(5);
 
 /// Renews as long as the ledger runs.
 pub async fn renew(store: Store, mut stop: watch::Receiver<bool>) {

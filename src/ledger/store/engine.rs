@@ -4,6 +4,7 @@
 //! written is there at once, and for good, when it has committed, or not at all.
 
 use super::StoreError;
+use super::directory::Directory;
 use super::maintenance::Kept;
 use super::record::{Parts, Record, Role, Table};
 use super::rows::ChangeRow;
@@ -11,6 +12,7 @@ use crate::domain::{AccountNo, GatewayNo, GrantNo};
 use faregate_protocol::Credits;
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 
 /// How rows are found: by what some columns equal.
 #[derive(Debug)]
@@ -129,6 +131,9 @@ pub trait Engine: Send + Sync {
     /// Whether one transaction ends before the next begins, so that nothing changes while one is under way.
     const SERIAL: bool;
 
+    /// What was seen of keys and gateways.
+    fn directory(&self) -> Arc<Directory>;
+
     /// Begins one. Accounts that another has locked are waited for, or left out.
     fn begin(&self, busy: Busy) -> impl Future<Output = Result<Self::Transaction<'_>, TxError>> + Send;
 }
@@ -175,4 +180,4 @@ impl From<super::record::BadRow> for TxError {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -8,7 +8,7 @@ use super::rows::{BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, ShadowRow, Unb
 pub const ROWS: usize = 500;
 
 /// The most subscriptions that are renewed at once: all keep their locks until all are written.
-pub const RENEWALS: usize = 250;
+pub const RENEWALS: usize = 500;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// First answers to the admin API's writes.

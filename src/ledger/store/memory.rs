@@ -4,6 +4,7 @@
 //! engine may find them as well; drafts sort them out.
 
 use super::StoreError;
+use super::directory::Directory;
 use super::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
@@ -13,7 +14,7 @@ use super::rows::{
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 macro_rules! memory {
     ($($table:ident: $row:ident,)+) => {
@@ -78,12 +79,13 @@ impl Tables {
 #[derive(Debug, Default)]
 pub struct Memory {
     tables: Mutex<Tables>,
+    directory: Arc<Directory>,
 }
 
 impl Memory {
     /// One with these tables.
     pub fn new(tables: Tables) -> Self {
-        Self { tables: Mutex::new(tables) }
+        Self { tables: Mutex::new(tables), directory: Arc::default() }
     }
 
     /// Its tables; no transaction goes on before this is dropped.
@@ -105,6 +107,10 @@ pub struct Access<'a>(&'a Memory);
 impl Engine for Memory {
     type Transaction<'a> = Access<'a>;
     const SERIAL: bool = true;
+
+    fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory)
+    }
 
     async fn begin(&self, _: Busy) -> Result<Access<'_>, TxError> {
         self.tables().stamp += 1;

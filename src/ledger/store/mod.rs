@@ -9,6 +9,7 @@ mod alarm;
 mod contract;
 pub mod copy;
 pub mod dialect;
+pub mod directory;
 pub mod draft;
 mod draws;
 pub mod engine;
@@ -220,12 +221,23 @@ impl Store {
             (response.seen, response.changes) = (Some(heard.news.seen), heard.news.changes);
             response.beat_ms = response.beat_ms.min(beat_ms(heard.brisk));
         }
-        // Under pressure gateways should come less often, but before their leases are over.
-        if let Some(slower) = self.queue.beat_ms() {
-            let most = u32::try_from(ttl_ms / 3).unwrap_or(u32::MAX);
-            response.beat_ms = response.beat_ms.max(slower.min(most));
+        if let Some(slower) = self.heartbeat_ms(ttl_ms) {
+            response.beat_ms = response.beat_ms.max(slower);
         }
         Ok(response)
+    }
+
+    /// The time between heartbeats that gateways are asked for under pressure (ms): before leases are over, that live
+    /// for `ttl_ms`.
+    pub fn heartbeat_ms(&self, ttl_ms: u64) -> Option<u32> {
+        let most = u32::try_from(ttl_ms / 3).unwrap_or(u32::MAX);
+        self.queue.heartbeat_ms().map(|slower| slower.min(most))
+    }
+
+    /// Whether a report of about so many entries would be turned away now: asked before it is read, because reading is
+    /// a good part of the work.
+    pub fn refuses_report(&self, entries: usize) -> bool {
+        self.queue.refuses(entries)
     }
 
     /// Does what an operator asks, or finds what was answered when it was asked before.

@@ -7,6 +7,7 @@ use crate::domain::time::at;
 use jiff::Timestamp;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// How often a transaction may load what operations want until all of them are decided. Each finds what it needs by what
@@ -83,7 +84,7 @@ impl<O: Operation> Work for Task<O> {
 pub async fn attempt<E: Engine>(engine: &E, busy: Busy, works: &mut [&mut dyn Work]) -> Result<(), TxError> {
     use super::engine::Transaction as _;
     let mut tx = engine.begin(busy).await?;
-    let mut draft = Draft::new(E::SERIAL);
+    let mut draft = Draft::new(E::SERIAL, engine.directory());
     draft.stamp = tx.stamp().await?;
     let mut open: Vec<&mut dyn Work> = works.iter_mut().map(|work| &mut **work as &mut dyn Work).collect();
     for _ in 0..ROUNDS {
@@ -104,7 +105,7 @@ pub async fn look<T>(
     finder: &mut impl Finder,
     show: impl Fn(&mut Draft) -> Result<T, Stop>,
 ) -> Result<T, StoreError> {
-    let mut draft = Draft::new(true);
+    let mut draft = Draft::new(true, Arc::default());
     for _ in 0..ROUNDS {
         match show(&mut draft) {
             Ok(shown) => return Ok(shown),

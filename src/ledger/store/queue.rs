@@ -26,6 +26,8 @@ const ATTEMPTS: u32 = 6;
 const REST: Duration = Duration::from_millis(10);
 /// What part of a batch reports get at least, when others wait that come before them.
 const REPORTS_SHARE: usize = 4;
+/// How often the heartbeat is reckoned anew, at most.
+const STEP: Duration = Duration::from_millis(250);
 
 /// How urgent something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,10 +93,15 @@ impl Job {
 struct Inner {
     urgent: VecDeque<Job>,
     reports: VecDeque<Job>,
+    /// Of those that wait.
     weight: usize,
+    /// Of those that are being written.
+    under_way: usize,
     pace: Pace,
+    /// What has come since the heartbeat was last reckoned.
+    offered: usize,
     turned_away: bool,
-    adjusted: Option<Instant>,
+    reckoned: Option<Instant>,
     closed: bool,
 }
 
@@ -103,9 +110,30 @@ impl Inner {
         self.urgent.len().saturating_add(self.reports.len())
     }
 
+    /// Counts what is offered, and reckons how often gateways should come.
+    fn offer(&mut self, weight: usize, lanes: usize, now: Instant) {
+        self.offered = self.offered.saturating_add(weight);
+        let passed = now.duration_since(*self.reckoned.get_or_insert(now));
+        if passed >= STEP {
+            let turned_away = std::mem::take(&mut self.turned_away);
+            let pressure = turned_away || self.weight > self.pace.room(lanes) / 2;
+            self.pace.adjust(std::mem::take(&mut self.offered), passed, lanes, pressure);
+            self.reckoned = Some(now);
+        }
+    }
+
+    /// Whether it is better to wait for more: another transaction is under way, and a second one beside it costs more
+    /// than it brings unless it has enough to do. Callers aren't made to wait.
+    fn is_too_little(&self) -> bool {
+        self.urgent.is_empty() && !self.closed && self.weight.saturating_mul(2) < self.under_way
+    }
+
     /// Takes jobs for a transaction; and those that have waited for too long.
     fn take(&mut self, now: Instant) -> (Vec<Job>, Vec<Job>) {
         let (mut batch, mut late, mut heavy) = (Vec::new(), Vec::new(), 0_usize);
+        if self.is_too_little() {
+            return (batch, late);
+        }
         let most = self.pace.batch();
         let for_reports = if self.reports.is_empty() { 0 } else { most / REPORTS_SHARE };
         for (lane, most) in [(&mut self.urgent, most.saturating_sub(for_reports)), (&mut self.reports, most)]
@@ -125,6 +153,7 @@ impl Inner {
                 batch.push(job);
             }
         }
+        self.under_way = self.under_way.saturating_add(heavy);
         (batch, late)
     }
 }
@@ -187,8 +216,9 @@ impl Queue {
         if inner.closed {
             return Err(StoreError::Stopped);
         }
+        inner.offer(job.weight, self.lanes, job.since);
         let mut shed = None;
-        if job.urgency != Urgency::Own && self.is_full(&inner, &job) {
+        if job.urgency != Urgency::Own && self.is_full(&inner, job.weight) {
             inner.turned_away = true;
             self.complain(&inner);
             // A report gives way to somebody who waits; its gateway says it again.
@@ -226,19 +256,31 @@ impl Queue {
         }
     }
 
-    fn is_full(&self, inner: &Inner, job: &Job) -> bool {
+    fn is_full(&self, inner: &Inner, weight: usize) -> bool {
         if inner.len() >= MOST {
             return true;
         }
         let oldest = inner.urgent.front().into_iter().chain(inner.reports.front()).map(|job| job.since).min();
         let stuck = oldest.is_some_and(|oldest| oldest.elapsed() > Duration::from_millis(WAIT_MS));
-        let weight = inner.weight.saturating_add(job.weight);
+        let weight = inner.weight.saturating_add(weight);
         stuck || (inner.weight > 0 && weight > inner.pace.room(self.lanes))
     }
 
     /// The time between heartbeats that gateways are asked for because there is too much (ms).
-    pub fn beat_ms(&self) -> Option<u32> {
-        self.inner().pace.beat_ms()
+    pub fn heartbeat_ms(&self) -> Option<u32> {
+        self.inner().pace.heartbeat_ms()
+    }
+
+    /// Whether a report of about this weight would be turned away now. If so, it is counted as turned away.
+    pub fn refuses(&self, weight: usize) -> bool {
+        let (now, mut inner) = (Instant::now(), self.inner());
+        let refused = !inner.closed && self.is_full(&inner, weight);
+        if refused {
+            inner.offer(weight, self.lanes, now);
+            inner.turned_away = true;
+            self.complain(&inner);
+        }
+        refused
     }
 
     /// Takes in nothing more; what waits is done.
@@ -294,7 +336,8 @@ impl Queue {
                     inner.turned_away = true;
                     self.complain(&inner);
                 }
-                if inner.len() > 0 {
+                // What is too little for a second transaction is taken when the first has ended.
+                if !batch.is_empty() && inner.len() > 0 {
                     self.arrived.notify_one();
                 }
                 (batch, late, inner.closed)
@@ -332,13 +375,12 @@ impl Queue {
     }
 
     fn learn(&self, weight: usize, took: Duration) {
-        let (now, mut inner) = (Instant::now(), self.inner());
+        let mut inner = self.inner();
         inner.pace.learn(weight, took);
-        let passed = inner.adjusted.map_or(took, |before| now.duration_since(before));
-        let half = inner.pace.room(self.lanes) / 2;
-        let too_much = std::mem::take(&mut inner.turned_away) || inner.weight > half;
-        inner.pace.adjust(too_much, passed);
-        inner.adjusted = Some(now);
+        inner.under_way = inner.under_way.saturating_sub(weight);
+        if inner.len() > 0 {
+            self.arrived.notify_one();
+        }
     }
 
     async fn commit<E: Engine>(&self, engine: &E, batch: &mut [Job]) -> Result<(), TxError> {

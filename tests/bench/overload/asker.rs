@@ -1,5 +1,6 @@
 //! A gateway beside the loaded ones, whose callers wait for credits: how long they wait, and how many in vain.
 
+use super::gateway::number;
 use super::tally::Tally;
 use crate::population::key_id;
 use crate::wire::{Connection, Silence, post};
@@ -17,8 +18,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// An answer that comes so soon, several times over, is that of an idle ledger.
 const IDLE: Duration = Duration::from_millis(50);
 const IN_A_ROW: u32 = 5;
+/// The usual time between heartbeats.
+const HEARTBEAT_MS: u64 = 1_000;
 /// The longest that a ledger may take to become idle.
-const MOST: Duration = Duration::from_secs(120);
+const MOST: Duration = Duration::from_secs(180);
 /// What a request costs, micro-credits.
 const PRICE: u64 = 1_000_000;
 
@@ -51,7 +54,7 @@ impl Asker {
         tally
     }
 
-    /// Waits until what was offered is worked off.
+    /// Waits until what was offered is worked off, and the ledger asks for the usual heartbeat again.
     pub async fn wait_for_idle(&mut self) {
         let began = Instant::now();
         let mut row = 0;
@@ -59,7 +62,8 @@ impl Asker {
             assert!(began.elapsed() < MOST, "the ledger is still busy {MOST:?} after the load has ended");
             let mut turn = Tally::default();
             self.ask(&mut turn).await;
-            let at_once = turn.committed_entries == 1 && turn.answer_ms(50) < IDLE.as_secs_f64() * 1e3;
+            let at_once = turn.committed_entries == 1 && turn.answer_ms(50) < IDLE.as_secs_f64() * 1e3
+                && turn.beat_ms <= HEARTBEAT_MS;
             row = if at_once { row + 1 } else { 0 };
             tokio::time::sleep(EVERY).await;
         }
@@ -74,7 +78,9 @@ impl Asker {
         );
         let message = format!("{}{}\r\n\r\n{body}", post(PATH, GATEWAY_TOKEN, ""), body.len());
         match self.connection.send(message.as_bytes(), PATIENCE).await {
-            Ok(reply) if reply.status == 200 => tally.committed(1, reply.took, 0),
+            Ok(reply) if reply.status == 200 => {
+                tally.committed(1, reply.took, number(reply.body, "\"beat_ms\":").unwrap_or(0));
+            }
             Ok(reply) => {
                 assert_eq!(reply.status, 503, "{}", String::from_utf8_lossy(reply.body));
                 tally.overloaded(1);

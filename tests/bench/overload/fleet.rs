@@ -14,8 +14,9 @@ const GATEWAYS: u32 = 200;
 pub const ACCOUNTS: u32 = GATEWAYS * PAYERS + asker::PAYERS;
 /// Messages under way at once, and the entries in each, among which the peak is looked for.
 pub const CLOSED: [(usize, usize); 4] = [(8, 100), (8, 500), (32, 100), (32, 500)];
-/// So long it runs before it is measured.
+/// So long it runs before it is measured; and so long when gateways do what they are told, until they have heard it.
 const WARM_UP: Duration = Duration::from_secs(2);
+const HEEDING: Duration = Duration::from_secs(12);
 
 /// A ledger and its gateways.
 pub struct Fleet {
@@ -98,40 +99,46 @@ impl Fleet {
     /// Offers so many times the peak.
     pub async fn offer(&mut self, load: f64, heeds: bool, length: Duration) -> Figures {
         let begin = Instant::now();
-        let (measure, end) = (begin + WARM_UP, begin + WARM_UP + length);
+        let measure = begin + if heeds { HEEDING } else { WARM_UP };
+        let end = measure + length;
         let pace = Pace { per_s: self.peak * load / f64::from(GATEWAYS), heeds, begin, measure, end };
         let all = self.gateways.len();
         let measured = self.measure(all, (measure, end), |place| Task::Open { pace, place }).await;
         self.figures(measured, length)
     }
 
-    /// Sends some of the gateways off, and the one that asks; waits until the ledger is idle again.
+    /// Sends the gateways off in so many groups, and the one that asks; waits until the ledger is idle again.
     async fn measure(
         &mut self,
-        messages: usize,
+        groups: usize,
         (measure, end): (Instant, Instant),
         task: impl Fn(u32) -> Task,
     ) -> Measured {
         let before = self.overloads().await;
-        let idle = self.gateways.split_off(messages);
+        let size = self.gateways.len().div_ceil(groups);
         let mut under_way = JoinSet::new();
-        for (place, mut gateway) in (0..).zip(self.gateways.drain(..)) {
+        for place in 0.. {
+            let mut group: Vec<Gateway> = self.gateways.drain(..size.min(self.gateways.len())).collect();
+            if group.is_empty() {
+                break;
+            }
             let task = task(place);
             under_way.spawn(async move {
                 let tally = match task {
-                    Task::Closed { entries, measure, end } => gateway.run_closed(entries, measure, end).await,
-                    Task::Open { pace, place } => gateway.run(pace, place, GATEWAYS).await,
+                    Task::Closed { entries, measure, end } => {
+                        Gateway::run_closed(&mut group, entries, measure, end).await
+                    }
+                    Task::Open { pace, place } => group[0].run(pace, place, GATEWAYS).await,
                 };
-                (gateway, tally)
+                (group, tally)
             });
         }
         let asks = self.asker.run(measure, end).await;
         let mut reports = Tally::default();
-        for (gateway, tally) in under_way.join_all().await {
-            self.gateways.push(gateway);
+        for (group, tally) in under_way.join_all().await {
+            self.gateways.extend(group);
             reports.add(tally);
         }
-        self.gateways.extend(idle);
         self.asker.wait_for_idle().await;
         Measured { reports, asks, overloads: self.overloads().await - before }
     }

@@ -10,6 +10,10 @@ use crate::store::rows::{
 };
 use jiff::Timestamp;
 
+fn whose(row: &KeyRow) -> (KeyNo, AccountNo) {
+    (row.key.no, row.account)
+}
+
 impl Draft {
     /// An account, locked; none when another transaction has it and this one doesn't wait.
     pub fn account(&mut self, no: AccountNo) -> Result<Option<AccountRow>, Stop> {
@@ -35,13 +39,70 @@ impl Draft {
 
     /// The number of the gateway with this name, which is made on first contact.
     pub fn gateway(&mut self, name: &str) -> Result<GatewayNo, Stop> {
+        if let Some(no) = self.guess_gateway(name)
+            && self.get::<GatewayRow>(&(no,))?.is_some_and(|row| row.name == name)
+        {
+            return Ok(no);
+        }
         let found = self.gateways_by_name(&(name.to_owned(),))?.next().map(|row| row.no);
         if let Some(no) = found {
+            self.directory.note_gateway(name, no);
             return Ok(no);
         }
         let no = GatewayNo(self.number(GatewayRow::TABLE)?);
         self.put(GatewayRow { no, name: name.to_owned() });
         Ok(no)
+    }
+
+    /// The number that the gateway with this name probably has.
+    pub fn guess_gateway(&self, name: &str) -> Option<GatewayNo> {
+        self.directory.gateway(name)
+    }
+
+    /// The number of the key with this identifier, and its account. It is a guess as long as the key's row isn't
+    /// loaded.
+    pub fn key_by_id(&mut self, id: &str) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
+        let is = |row: &KeyRow| row.key.id.as_str() == id;
+        match self.guess_key(id.as_bytes(), is) {
+            Some(guess) => Ok(Some(guess)),
+            None => {
+                let found = self.keys_by_id(&(id.to_owned(),))?.next().map(whose);
+                self.note_key(id.as_bytes(), found)
+            }
+        }
+    }
+
+    /// The number of the key with this hash, and its account. It is a guess as long as the key's row isn't loaded.
+    pub fn key_by_hash(&mut self, hash: &[u8]) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
+        let is = |row: &KeyRow| row.hash.as_deref() == Some(hash);
+        match self.guess_key(hash, is) {
+            Some(guess) => Ok(Some(guess)),
+            None => {
+                let found = self.keys_by_hash(&(hash.to_vec(),))?.next().map(whose);
+                self.note_key(hash, found)
+            }
+        }
+    }
+
+    /// What the directory says, unless the row says otherwise, which is wanted.
+    fn guess_key(&mut self, name: &[u8], is: impl Fn(&KeyRow) -> bool) -> Option<(KeyNo, AccountNo)> {
+        let (no, account) = self.directory.key(name)?;
+        let right = match self.get::<KeyRow>(&(no,)) {
+            Ok(row) => row.is_some_and(|row| row.account == account && is(row)),
+            Err(_) => true,
+        };
+        right.then_some((no, account))
+    }
+
+    fn note_key(
+        &self,
+        name: &[u8],
+        found: Option<(KeyNo, AccountNo)>,
+    ) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
+        if let Some(found) = found {
+            self.directory.note_key(name, found);
+        }
+        Ok(found)
     }
 
     /// The lease of a key on a gateway; its account is locked.

@@ -3,7 +3,8 @@
 use super::{Rows, Stop};
 use crate::store::engine::Lookup;
 use crate::store::record::{Parts, Record};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
+use std::collections::BTreeSet;
 
 /// Which rows are found under which key, as far as that was looked up.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Index<R: Record, K: Parts> {
 impl<R: Record, K: Parts> Index<R, K> {
     /// One in which nothing was looked up yet.
     pub(super) fn new(lookup: &'static Lookup, key: fn(&R) -> Option<K>) -> Self {
-        Self { lookup, key, looked: HashSet::new(), found: HashMap::new(), wanted: BTreeSet::new() }
+        Self { lookup, key, looked: HashSet::default(), found: HashMap::default(), wanted: BTreeSet::new() }
     }
 
     /// The rows under a key, in the order of their own keys.

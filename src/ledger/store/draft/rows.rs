@@ -2,7 +2,8 @@
 
 use crate::store::engine::{Transaction, TxError};
 use crate::store::record::{Record, Role};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// How a row differs from what the database has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct Rows<R: Record> {
 
 impl<R: Record> Default for Rows<R> {
     fn default() -> Self {
-        Self { known: HashMap::new(), looked: HashSet::new(), changed: BTreeMap::new(), undo: Vec::new() }
+        Self { known: HashMap::default(), looked: HashSet::default(), changed: BTreeMap::new(), undo: Vec::new() }
     }
 }
 

@@ -6,6 +6,7 @@
 use super::{Index, Rows, Stop};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::{AccountNo, GatewayNo, GrantNo, PlanNo};
+use crate::store::directory::Directory;
 use crate::store::engine::{Chore, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
 use crate::store::lookups;
 use crate::store::record::{Record, Table};
@@ -13,7 +14,9 @@ use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
     LeaseRow, PlanRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageRow, VersionRow,
 };
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// A kind of row that a draft keeps.
 pub trait Kept: Record {
@@ -52,7 +55,7 @@ struct Reckoned<K, V> {
 
 impl<K, V> Default for Reckoned<K, V> {
     fn default() -> Self {
-        Self { known: HashMap::new(), wanted: BTreeSet::new() }
+        Self { known: HashMap::default(), wanted: BTreeSet::new() }
     }
 }
 
@@ -98,6 +101,7 @@ macro_rules! tables {
         #[derive(Debug)]
         pub struct Draft {
             serial: bool,
+            pub(super) directory: Arc<Directory>,
             /// The stamp of leases that are named.
             pub stamp: i64,
             $($table: Wanted<$row>, $($index: Index<$row, $key>,)*)+
@@ -116,9 +120,10 @@ macro_rules! tables {
         impl Draft {
             /// An empty one. In a `serial` engine nothing changes while a transaction is under way, so that nothing
             /// need be read again once it is locked.
-            pub fn new(serial: bool) -> Self {
+            pub fn new(serial: bool, directory: Arc<Directory>) -> Self {
                 Self {
                     serial,
+                    directory,
                     stamp: 0,
                     $($table: Wanted::default(), $($index: Index::new(
                         const { &$lookup },
@@ -128,7 +133,7 @@ macro_rules! tables {
                     lapsed: Reckoned::default(),
                     recallable: Reckoned::default(),
                     counts: Reckoned::default(),
-                    numbers: HashMap::new(),
+                    numbers: HashMap::default(),
                     taken: Vec::new(),
                     changes: Vec::new(),
                     recalls: Vec::new(),

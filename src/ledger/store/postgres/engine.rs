@@ -9,6 +9,7 @@ use super::trouble::Trouble;
 use crate::domain::{AccountNo, GatewayNo, GrantNo};
 use crate::store::StoreError;
 use crate::store::dialect::Dialect;
+use crate::store::directory::Directory;
 use crate::store::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
 use crate::store::maintenance::ROWS;
 use crate::store::record::{Kind, Parts, Record, Role, Sink, Table, stored_text};
@@ -16,6 +17,7 @@ use crate::store::rows::{AccountRow, ChangeRow};
 use crate::store::statements::{ALL, Lock, What, text, updated};
 use faregate_protocol::Credits;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -47,12 +49,13 @@ fn unread(error: tokio_postgres::Error) -> TxError {
 pub struct PostgresEngine {
     pool: Pool,
     patience: Duration,
+    directory: Arc<Directory>,
 }
 
 impl PostgresEngine {
     /// One that borrows connections of this pool, and waits as long as these settings say.
     pub fn new(pool: Pool, settings: &Settings) -> Self {
-        Self { pool, patience: settings.patience() }
+        Self { pool, patience: settings.patience(), directory: Arc::default() }
     }
 
     /// Begins a snapshot, in which nothing is written.
@@ -65,6 +68,10 @@ impl PostgresEngine {
 impl Engine for PostgresEngine {
     type Transaction<'a> = PostgresTransaction;
     const SERIAL: bool = false;
+
+    fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory)
+    }
 
     async fn begin(&self, busy: Busy) -> Result<PostgresTransaction, TxError> {
         let lock = match busy {

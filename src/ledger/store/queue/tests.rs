@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::{AccountNo, GatewayNo};
 use crate::store::Refusal;
+use crate::store::directory::Directory;
 use crate::store::draft::{Draft, Stop};
 use crate::store::engine::{Chore, Finder, Lapsed, Lapsing, Lookup, Transaction};
 use crate::store::memory::Memory;
@@ -32,6 +33,10 @@ struct SlowTransaction<'a> {
 impl Engine for Slow {
     type Transaction<'a> = SlowTransaction<'a>;
     const SERIAL: bool = true;
+
+    fn directory(&self) -> Arc<Directory> {
+        self.memory.directory()
+    }
 
     async fn begin(&self, busy: Busy) -> Result<SlowTransaction<'_>, TxError> {
         Ok(SlowTransaction { inner: self.memory.begin(busy).await?, slow: self, rows: 0 })

@@ -5,6 +5,7 @@
 use crate::domain::{AccountNo, GatewayNo};
 use crate::store::StoreError;
 use crate::store::dialect::Dialect;
+use crate::store::directory::Directory;
 use crate::store::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
 use crate::store::maintenance::ROWS;
 use crate::store::record::{BadRow, Columns, Parts, Record, Role, Sink, Table};
@@ -43,12 +44,13 @@ fn failed(error: rusqlite::Error) -> TxError {
 pub struct SqliteEngine {
     conn: Mutex<Connection>,
     stamps: Arc<AtomicI64>,
+    directory: Arc<Directory>,
 }
 
 impl SqliteEngine {
     /// One that counts stamps on from where these are (see [`raise_stamps`]).
-    pub const fn new(conn: Connection, stamps: Arc<AtomicI64>) -> Self {
-        Self { conn: Mutex::new(conn), stamps }
+    pub fn new(conn: Connection, stamps: Arc<AtomicI64>) -> Self {
+        Self { conn: Mutex::new(conn), stamps, directory: Arc::default() }
     }
 
     /// The connection, for what isn't done in transactions of the engine.
@@ -60,6 +62,10 @@ impl SqliteEngine {
 impl Engine for SqliteEngine {
     type Transaction<'a> = SqliteTransaction<'a>;
     const SERIAL: bool = true;
+
+    fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory)
+    }
 
     async fn begin(&self, _: Busy) -> Result<SqliteTransaction<'_>, TxError> {
         run(&self.conn(), "BEGIN IMMEDIATE")?;

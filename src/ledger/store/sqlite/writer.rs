@@ -6,6 +6,7 @@ use super::engine::{SqliteEngine, SqliteTransaction};
 use super::fault::Fault;
 use super::open::{CHECKPOINT_PAGES, Premises};
 use crate::store::StoreError;
+use crate::store::directory::Directory;
 use crate::store::engine::{Busy, Engine, TxError};
 use crate::store::queue::Queue;
 use std::ops::ControlFlow;
@@ -66,6 +67,10 @@ struct Careful {
 impl Engine for Careful {
     type Transaction<'a> = SqliteTransaction<'a>;
     const SERIAL: bool = true;
+
+    fn directory(&self) -> Arc<Directory> {
+        self.engine.directory()
+    }
 
     async fn begin(&self, busy: Busy) -> Result<SqliteTransaction<'_>, TxError> {
         self.fault.none()?;

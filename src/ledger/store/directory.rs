@@ -1,0 +1,137 @@
+//! Which numbers keys and gateways have, as far as they were seen: it saves a look at the database for each entry of a
+//! message.
+//!
+//! What must hold: it is only a guess. Whoever takes a number from here reads the row of that number and sees whether it
+//! is the one that was named; if not, it is found by its name.
+
+use crate::domain::{AccountNo, GatewayNo, KeyNo};
+use foldhash::fast::RandomState;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash};
+use std::sync::{Mutex, PoisonError};
+
+/// The most keys that are remembered, 24 bytes each; and the most gateways. When there are more, all are forgotten.
+const MOST_KEYS: usize = 1 << 18;
+const MOST_GATEWAYS: usize = 1 << 12;
+
+/// Numbers by the hash of a name.
+#[derive(Debug)]
+struct Guesses<T> {
+    numbers: Mutex<HashMap<u64, T, RandomState>>,
+    hasher: RandomState,
+    most: usize,
+}
+
+impl<T: Copy> Guesses<T> {
+    fn new(most: usize) -> Self {
+        Self { numbers: Mutex::default(), hasher: RandomState::default(), most }
+    }
+
+    fn get(&self, name: impl Hash) -> Option<T> {
+        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.get(&self.hasher.hash_one(name)).copied()
+    }
+
+    fn note(&self, name: impl Hash, number: T) {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        if numbers.len() >= self.most {
+            numbers.clear();
+        }
+        numbers.insert(self.hasher.hash_one(name), number);
+    }
+}
+
+/// What was seen of keys and gateways.
+#[derive(Debug)]
+pub struct Directory {
+    keys: Guesses<(KeyNo, AccountNo)>,
+    gateways: Guesses<GatewayNo>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self { keys: Guesses::new(MOST_KEYS), gateways: Guesses::new(MOST_GATEWAYS) }
+    }
+}
+
+impl Directory {
+    /// The key that was found under this name, an identifier or a hash, and its account.
+    pub fn key(&self, name: &[u8]) -> Option<(KeyNo, AccountNo)> {
+        self.keys.get(name)
+    }
+
+    /// Notes what was found under a name.
+    pub fn note_key(&self, name: &[u8], found: (KeyNo, AccountNo)) {
+        self.keys.note(name, found);
+    }
+
+    /// The gateway that was found under this name.
+    pub fn gateway(&self, name: &str) -> Option<GatewayNo> {
+        self.gateways.get(name)
+    }
+
+    /// Notes what was found under a name.
+    pub fn note_gateway(&self, name: &str, found: GatewayNo) {
+        self.gateways.note(name, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::draft::{Draft, Stop};
+    use crate::store::engine::tests::{account, key};
+    use crate::store::engine::{Busy, Engine as _, Transaction as _};
+    use crate::store::memory::Memory;
+    use crate::store::operation::{Operation, alone};
+    use crate::store::rows::{AccountRow, KeyRow};
+    use jiff::Timestamp;
+
+    /// Which key has this identifier, and what gateway this name.
+    struct Find;
+
+    impl Operation for Find {
+        type Output = (Option<(KeyNo, AccountNo)>, GatewayNo);
+
+        fn decide(&self, draft: &mut Draft, _: Timestamp) -> Result<Self::Output, Stop> {
+            let gateway = draft.gateway("gw")?;
+            let found = draft.key_by_id("key_1")?;
+            if let Some((no, account)) = found {
+                draft.get::<AccountRow>(&(account,))?;
+                draft.get::<KeyRow>(&(no,))?;
+            }
+            Ok((found, gateway))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_guess_is_found_out() {
+        let memory = Memory::default();
+        let mut tx = memory.begin(Busy::Wait).await.unwrap();
+        tx.insert(&[&account(1, "acme"), &account(2, "bolt")]).await.unwrap();
+        tx.insert(&[&key(1, 1), &key(2, 2)]).await.unwrap();
+        tx.commit().await.unwrap();
+        let find = || alone(&memory, Find, Timestamp::UNIX_EPOCH);
+        let (found, gateway) = find().await.unwrap();
+        assert_eq!(found, Some((KeyNo(1), AccountNo(1))));
+        assert_eq!(find().await.unwrap(), (found, gateway), "by what was noted");
+        // The database was restored from a backup in which these numbers belong to others.
+        for (guess, at) in [((KeyNo(2), AccountNo(2)), 7), ((KeyNo(1), AccountNo(2)), 8), ((KeyNo(9), AccountNo(1)), 9)] {
+            memory.directory().note_key(b"key_1", guess);
+            memory.directory().note_gateway("gw", GatewayNo(at));
+            assert_eq!(find().await.unwrap(), (found, gateway), "{guess:?}");
+            assert_eq!(memory.directory().key(b"key_1"), found, "it is put right");
+            assert_eq!(memory.directory().gateway("gw"), Some(gateway));
+        }
+    }
+
+    #[test]
+    fn it_never_grows_beyond_its_limit() {
+        let guesses = Guesses::new(10);
+        for n in 0..1_000 {
+            guesses.note(n, n);
+            assert_eq!(guesses.get(n), Some(n));
+        }
+        assert!(guesses.numbers.lock().unwrap().len() <= 10);
+    }
+}
