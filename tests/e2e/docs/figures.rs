@@ -31,7 +31,7 @@ async fn the_pages_name_every_figure_and_every_refusal() {
     let stats = world.gate().admin("/stats?filter=^wasmcustom").await.expect("statistics");
     let counted: BTreeSet<String> =
         stats.lines().filter_map(|line| line.split(": ").next()).map(str::to_owned).collect();
-    assert_eq!(first_cells(&page("docs/statistics.md")), counted);
+    assert_eq!(first_cells(section(&page("docs/monitoring.md"), "The gate's counters")), counted);
     assert!(
         world
             .gate()
@@ -80,7 +80,7 @@ async fn metrics_are_named(world: &World) {
         .filter_map(|line| line.split_once(' '))
         .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
         .collect();
-    let named = rows(section(&page("docs/ledger.md"), "Metrics"));
+    let named = rows(section(&page("docs/monitoring.md"), "The ledger's metrics"));
     let kind = |cell: &str| cell.split(',').next().unwrap_or_default().to_owned();
     let named: BTreeMap<String, String> =
         named.iter().map(|row| (row[0].trim_matches('`').to_owned(), kind(&row[1]))).collect();

@@ -85,7 +85,7 @@ fn pods() -> Vec<Value> {
 #[tokio::test]
 async fn the_pods_flags_variables_and_probes_are_the_products() {
     let help = out_of(Command::new(binary()).args(["serve", "--help"])).1;
-    let reference = std::fs::read_to_string(project().join("docs/ledger.md")).expect("the reference");
+    let reference = std::fs::read_to_string(project().join("docs/production.md")).expect("the reference");
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;
     for pod in pods() {
