@@ -1,4 +1,4 @@
-//! The order of the rooms, kept by a test: SQL stands only where databases are, nothing that decides waits
+//! The order of the rooms, kept by a test: SQL is only where databases are, nothing that decides waits
 //! or looks at a clock, and no files need each other in a circle. `make lint` runs it.
 
 mod tokens;

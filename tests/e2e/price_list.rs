@@ -94,7 +94,7 @@ async fn a_caller_who_asks_again_is_sent_only_what_is_new_and_never_what_is_anot
         world.gate().stat("waited").await > waited
     })
     .await;
-    // Nobody is told that a refusal is the same still.
+    // A refusal is never answered with 304.
     let refused = ask(&world, Method::GET, &[("x-api-key", "fg_live_typo"), ("if-none-match", "*")]).await;
     assert_eq!(refused.status(), 401);
 

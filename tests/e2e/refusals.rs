@@ -83,6 +83,6 @@ async fn each_cause_is_told_with_its_cure() {
     assert_eq!(
         (header(&answer, "link"), header(&answer, "x-should-retry")),
         (None, None),
-        "nobody is told to pay"
+        "no caller is asked to pay"
     );
 }

@@ -106,7 +106,7 @@ async fn of_several_names_in_a_certificate_the_first_uri_pays_and_no_name_is_too
     for (name, names, pays) in [
         ("both", vec!["a.shop.internal", A, RICH], Ok("team-a")),
         ("reversed", vec![RICH, "a.shop.internal", A], Ok("rich")),
-        // The check of the trust domain is content with any name; the gate takes the first, which nobody subscribed.
+        // The check of the trust domain passes with any name; the gate takes the first, which no account has.
         ("mixed", vec![foreign, RICH], Err("invalid_key")),
         ("long", vec![long.as_str()], Err("invalid_key")),
     ] {

@@ -187,8 +187,8 @@ async fn a_caller_may_ask_how_it_stands_for_nothing() {
     );
     assert_eq!(head.bytes().await.expect("the end").len(), 0, "a HEAD has no body");
 
-    let nobody = get(world.gate(), VIEW, &[]).await;
-    assert_eq!((nobody.status, &nobody.body["code"]), (401, &json!("missing_key")));
+    let keyless = get(world.gate(), VIEW, &[]).await;
+    assert_eq!((keyless.status, &keyless.body["code"]), (401, &json!("missing_key")));
     let unknown = get(world.gate(), VIEW, &[("x-api-key", "fg_live_typo")]).await;
     assert_eq!((unknown.status, &unknown.body["code"]), (401, &json!("invalid_key")));
 }

@@ -1,4 +1,4 @@
-//! A gateway and a ledger of different releases: each says so, and the gate stays closed. Between the two stands a
+//! A gateway and a ledger of different releases: each says so, and the gate stays closed. Between the two is a
 //! relay that makes the real messages of one side look like another version's.
 
 use axum::Router;

@@ -61,7 +61,7 @@ impl Process {
             return true;
         };
         let stat = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("stat"));
-        // The state is what follows the name, which stands in brackets.
+        // The state is what follows the name, which is in brackets.
         tasks.flatten().filter_map(|task| stat(task).ok()).all(|stat| {
             stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T') || rest.starts_with('Z'))
         })

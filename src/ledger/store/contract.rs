@@ -1,4 +1,4 @@
-//! What every store must do, whatever database stands behind it: each story is a function over a
+//! What every store must do, whatever its database: each scenario is a function over a
 //! freshly made [`Store`], and the macro at the end runs all of them on one kind of store.
 
 use super::*;
@@ -225,7 +225,11 @@ pub async fn nobody_unknown_gets_anything(world: World) {
         assert_eq!(answer.refused.unwrap().code, RefusalCode::InvalidKey);
         assert_eq!((answer.facts, answer.lease), (None, None));
     }
-    assert_eq!(world.tell("gw", ending("key_x", 3, 1)).await.ended, Some(3), "or it would be told for ever");
+    assert_eq!(
+        world.tell("gw", ending("key_x", 3, 1)).await.ended,
+        Some(3),
+        "or it would be repeated forever"
+    );
 }
 
 pub async fn a_key_is_found_by_its_hash_alone(world: World) {
@@ -319,11 +323,11 @@ pub async fn suspension_is_news_and_what_is_reported_still_counts(world: World) 
     world.run(Command::RevokeKey { id: other.clone() }).await.unwrap();
     world.run(Command::TurnAccount { account: account.clone(), turn: Turn::Suspend }).await.unwrap();
     let news = world.send("gw", seen, vec![]).await;
-    let told: Vec<_> = news.changes.iter().map(|change| (change.payer.as_str(), change.refused)).collect();
-    assert_eq!(told.len(), 2);
-    assert!(told.contains(&(key.as_str(), Some(RefusalCode::AccountSuspended))), "{told:?}");
-    assert!(told.contains(&(other.as_str(), Some(RefusalCode::InvalidKey))), "{told:?}");
-    assert!(world.send("gw", news.seen, vec![]).await.changes.is_empty(), "told once");
+    let heard: Vec<_> = news.changes.iter().map(|change| (change.payer.as_str(), change.refused)).collect();
+    assert_eq!(heard.len(), 2);
+    assert!(heard.contains(&(key.as_str(), Some(RefusalCode::AccountSuspended))), "{heard:?}");
+    assert!(heard.contains(&(other.as_str(), Some(RefusalCode::InvalidKey))), "{heard:?}");
+    assert!(world.send("gw", news.seen, vec![]).await.changes.is_empty(), "each change once");
     assert!(world.send("elsewhere", Some(0), vec![]).await.changes.is_empty(), "only whom it concerns");
 
     let answer = world.tell("gw", asking(ending(&key, 1, 1), 1, 1)).await;

@@ -48,7 +48,7 @@ async fn every_route_and_every_curl_works() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;
     for (method, path) in routes() {
-        let (status, answer) = bank.call(method, &path.replace("{id}", "nobody"), None).await;
+        let (status, answer) = bank.call(method, &path.replace("{id}", "missing"), None).await;
         let known = status != StatusCode::METHOD_NOT_ALLOWED
             && answer["detail"].as_str() != Some("there is nothing at this path");
         assert!(known && status != StatusCode::UNAUTHORIZED, "{path}: {status} {answer}");

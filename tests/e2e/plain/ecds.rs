@@ -21,7 +21,7 @@ async fn a_price_that_changes_in_the_file_is_charged_at_once_and_no_request_is_f
     eventually("Envoy has taken it", Duration::from_secs(30), async || gate.envoy_stat(stat).await >= 2)
         .await;
     callers.goes_on(200).await;
-    let strangers: Vec<u16> = vec![get(&gate, "/", &[]).await.status, call(&gate, "nobody").await.0];
+    let strangers: Vec<u16> = vec![get(&gate, "/", &[]).await.status, call(&gate, "no key").await.0];
     let (tally, others) = callers.stop().await;
     assert_eq!(strangers, [401, 401]);
     assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{others:?}");

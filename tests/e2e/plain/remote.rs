@@ -14,7 +14,7 @@ async fn web(port: u16) {
     tokio::spawn(async move { axum::serve(listener, router).await });
 }
 
-/// Nobody gets in, for Envoy doesn't even listen.
+/// No request passes, because Envoy doesn't even listen.
 async fn is_closed(gate: &Gateway) {
     assert_eq!(get(gate, "/health", &[]).await.status, 0);
     assert!(gate.admin("/ready").await.is_some_and(|text| text.contains("INITIALIZING")));

@@ -92,7 +92,7 @@ fn a_renewal_that_is_refused_rests_and_leaves_no_other_trace() {
     let row = after.subscriptions.values().next().unwrap();
     assert_eq!((row.due, row.subscription.version), (Some(again), 2), "the version's gift is given up");
     assert_eq!(ledger.account().account.due, Some(again));
-    assert_eq!(ledger.run(Serve).unwrap().0, None, "exchanges go on meanwhile");
+    assert_eq!(ledger.run(Serve).unwrap().0, None, "exchanges go on");
     assert_eq!(renew(&ledger), RenewalOutcome::Done(vec![]));
     ledger.assert_balanced();
 }

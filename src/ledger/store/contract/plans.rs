@@ -262,7 +262,7 @@ pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
     world.run(change(&other, true)).await.unwrap();
     let before = world.newest_change().await;
     let world = world.later(0).await;
-    assert!(world.newest_change().await > before, "gateways are told");
+    assert!(world.newest_change().await > before, "gateways will hear of it");
     let limits = Limits { concurrent: None, ..limits };
     let good = Contract { limits, beyond: Beyond::Refuse, ..good };
     assert_eq!(world.contract("acme").await, Some(good.clone()));
