@@ -128,7 +128,7 @@ impl Story {
         self.faregate(&["grant", DEMO_ACCOUNT, "5"])?;
         self.curl_until_open()?;
 
-        self.say("\n# A while later the gateway has handed back what it didn't need.");
+        self.say("\n# A moment later the gateway has returned what it didn't need.");
         self.await_rest()?;
         self.faregate(&["balance", DEMO_ACCOUNT])?;
         self.faregate(&["audit"])
