@@ -63,7 +63,8 @@ impl Push {
         if !said.status.success() {
             bail!("{}", reason(&String::from_utf8_lossy(&said.stderr)));
         }
-        let stored = fs::read_to_string(&digest_file).context("skopeo didn't say what the registry has stored")?;
+        let stored =
+            fs::read_to_string(&digest_file).context("skopeo didn't say what the registry has stored")?;
         ensure!(stored.trim() == digest.to_string(), "the registry stored {}, not {digest}", stored.trim());
         Ok(())
     }

@@ -73,8 +73,8 @@ async fn metrics_are_named(world: &World) {
     // A figure with labels is there once it has counted something.
     let shadow = json!([{"rule": "beta", "code": "missing_key", "requests": 1}]);
     let usage = json!({"broker": "b", "seq": 1, "lines": [], "shadow": shadow});
-    let refused = world.bank.exchange(&json!({"protocol": 1, "gateway": "another", "usage": usage})).await;
-    assert!(refused.is_some_and(|(status, _)| status == 200));
+    let answered = world.bank.exchange(&json!({"protocol": 1, "gateway": "another", "usage": usage})).await;
+    assert!(answered.is_some_and(|(status, _)| status == 200));
     let text = world.bank.get("/metrics").await;
     let found = text.as_str().expect("text").lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let found: BTreeMap<String, String> = found

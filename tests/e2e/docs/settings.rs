@@ -31,8 +31,8 @@ fn the_readmes_example_is_a_configuration() {
 #[test]
 fn every_example_of_the_reference_is_a_configuration() {
     let mut examples = reference()
-        .iter()
-        .flat_map(|page| blocks(page, "json"))
+        .into_iter()
+        .flat_map(|page| blocks(&page, "json"))
         .map(|text| serde_json::from_str::<Value>(&text).unwrap_or_else(|why| panic!("{why}: {text}")));
     let whole = examples.next().expect("a whole example");
     let (good, said) = check(&whole.to_string());
