@@ -32,7 +32,7 @@ fn many_rules() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_the_price_list_is_told_that_it_is_the_same_still() {
+async fn a_caller_with_the_current_price_list_gets_304() {
     let config =
         json!({"publish_prices": true, "rules": many_rules(), "cors_origins": ["https://app.example.com"]});
     let world = World::start(Setup { config, ..Setup::default() }).await;

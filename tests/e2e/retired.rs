@@ -162,7 +162,7 @@ async fn who_still_calls_a_route_is_watched_before_it_is_retired() {
 }
 
 #[test]
-fn a_date_that_is_none_is_told_before_envoy_sees_it() {
+fn an_invalid_date_is_reported_before_envoy_sees_it() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("configuration.json");
     let config = json!({"rules": [{"price": "1", "deprecated": {"since": "2026-02-29"}}]});

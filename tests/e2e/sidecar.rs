@@ -55,7 +55,7 @@ async fn a_workload_pays_by_its_certificate_and_by_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_shows_no_certificate_or_a_foreign_one_never_gets_in_and_a_stranger_is_told_whom_to_ask() {
+async fn without_a_certificate_of_the_mesh_none_gets_in_and_an_unknown_identity_is_sent_to_the_operator() {
     let mesh = Mesh::start().await;
     mesh.bank.run(&["account", "create", "team-a"]);
     mesh.bank.run(&["grant", "team-a", "10"]);

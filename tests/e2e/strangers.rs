@@ -53,7 +53,7 @@ async fn everybody_is_served(world: &World, account: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_that_is_silent_or_says_half_a_request_keeps_nobody_out() {
+async fn a_crowd_that_is_silent_or_sends_half_a_request_keeps_no_gateway_out() {
     let mut world = World::start(Setup::default()).await;
     everybody_is_served(&world, "before").await;
     let before_kb = world.bank.process.private_kb();

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leases_come_back_when_what_gateways_were_told_is_no_longer_so() {
+    fn leases_are_recalled_when_what_gateways_know_is_out_of_date() {
         let contract = |standing, beyond| Contract {
             plan: "pro".into(),
             standing,

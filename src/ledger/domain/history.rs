@@ -413,7 +413,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_told_late_is_charged_all_the_same(steps in steps(true)) {
+    fn a_late_report_is_charged_all_the_same(steps in steps(true)) {
         let (mut bank, mut gates) = live(steps);
         settle(&mut bank, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();

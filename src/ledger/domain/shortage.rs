@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_says_when_it_begins_anew_and_what_that_brings() {
+    fn a_budget_says_when_it_resets_and_what_that_brings() {
         let (refused, _) = refusal(50, &[budget(KEY, Unit::Hour, 10, 10)], None);
         let reset = refused.reset.unwrap();
         assert_eq!(
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_told_what_stands_in_the_way_of_each() {
+    fn a_crowd_hears_which_limit_each_has_hit() {
         let budgets = [budget(KEY, Unit::Hour, 10, 3)];
         let code = |least, money| {
             let crowd = Shortage { least: credits(least), ..short(money, &budgets, None) };
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lapses_meanwhile_is_not_promised() {
+    fn what_lapses_before_then_is_not_promised() {
         let lapsing = Grant {
             no: super::super::GrantNo(1),
             priority: 50,

@@ -256,7 +256,7 @@ fn asking_again_gives_the_first_answer_again() {
 }
 
 #[test]
-fn whoever_shows_no_token_is_turned_away() {
+fn a_request_without_the_token_is_refused() {
     let world = World::new();
     for token in ["", "wrong", GATEWAY] {
         let url = format!("http://{}/admin/v1/accounts", world.bound.admin);

@@ -55,7 +55,7 @@ async fn a_mistake_in_the_file_is_named_and_the_gate_stays_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_good_file_at_the_start_nobody_gets_in() {
+async fn without_a_good_file_at_the_start_no_request_passes() {
     let world = World::of("ecds").await;
     let good = world.site.text(FILE);
     world.site.replace(FILE, &good.replace("{price: \"1\"}", "{price: 1}"));

@@ -21,7 +21,7 @@ async fn is_closed(gate: &Gateway) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_the_filter_can_be_fetched_nobody_gets_in_and_then_the_gate_is_there() {
+async fn before_the_filter_can_be_fetched_no_request_passes_and_then_the_gate_is_there() {
     let world = World::of("remote").await;
     let key = world.bank.account("acme", "2").await;
     world.site.run(&world.site.blocks("remote")[1]);

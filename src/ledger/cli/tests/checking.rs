@@ -40,7 +40,7 @@ fn check(text: &str) -> (bool, String) {
 }
 
 #[test]
-fn a_good_configuration_is_well_wherever_it_stands() {
+fn a_good_configuration_passes_wherever_it_is() {
     let as_string = text(&good());
     let istio = json!({ "kind": "WasmPlugin", "spec": { "url": "oci://x", "pluginConfig": good() } });
     for file in [good(), envoy(&as_string, "FAIL_RELOAD"), istio] {

@@ -130,7 +130,7 @@ fn a_smaller_plan_takes_back_what_leases_hold_once_they_come_back() {
 }
 
 #[test]
-fn what_was_overdrawn_is_told_without_what_lapsed_or_is_in_leases() {
+fn an_overdraft_is_reported_without_what_lapsed_or_is_in_leases() {
     let mut ledger = Ledger::new();
     let mut terms = monthly(10);
     (terms.beyond, terms.overdraft) = (Beyond::Overdraft, credits(5));

@@ -116,7 +116,7 @@ pub async fn a_keys_budget_is_used_up_and_the_others_go_on(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_team_shares_its_budget_and_nobody_else_hands_back_for_it(world: World) {
+pub async fn a_team_shares_its_budget_and_no_other_lease_is_recalled(world: World) {
     let outside = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.team("acme", "research").await.unwrap();
@@ -148,7 +148,7 @@ pub async fn a_team_shares_its_budget_and_nobody_else_hands_back_for_it(world: W
     world.is_clean().await;
 }
 
-pub async fn what_is_told_late_or_let_through_on_credit_counts(world: World) {
+pub async fn late_reports_and_credit_sales_count(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.tell("gw", asking(report(&payer, 1, 0, 0), 4, 4)).await;
@@ -276,7 +276,7 @@ pub async fn a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought(world: 
     world.is_clean().await;
 }
 
-pub async fn who_has_not_paid_is_told_to_stop(world: World) {
+pub async fn gateways_stop_an_account_that_has_not_paid(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.tell("gw", asking(report(&payer, 1, 0, 0), 10, 10)).await;

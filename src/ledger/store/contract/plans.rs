@@ -182,7 +182,7 @@ pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     world.is_clean().await;
 }
 
-pub async fn one_that_is_not_paid_in_time_stands_still_until_it_is(world: World) {
+pub async fn one_that_is_not_paid_in_time_is_blocked_until_it_is(world: World) {
     world.plan("pro", 30, 0).await;
     for account in ["cured", "left"] {
         world.customer(account).await;
