@@ -31,7 +31,7 @@ STATIC  := $(TARGET)/$(MUSL)/release/faregate
 OWN_MUSL := $(CURDIR)/.tools/musl/usr/include/x86_64-linux-musl/stdio.h
 SBOM    := $(CURDIR)/.tools/cyclonedx/bin/cargo-cyclonedx
 SBOM_VERSION := 0.5.9
-# Which commit ships, and when it was made. Cargo is told only where git by itself says something else (tools/commit.rs).
+# Which commit ships, and when it was made. It is passed to cargo only if git by itself says something else (tools/commit.rs).
 GIT     = $(shell test "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$(CURDIR)" && echo git)
 DIRTY   = $(if $(GIT),$(shell git status --porcelain | head -1))
 COMMIT  = $(or $(FAREGATE_COMMIT),$(if $(GIT),$(shell git rev-parse HEAD)$(if $(DIRTY),-dirty)),unknown)
@@ -188,10 +188,10 @@ crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under
 fixtures: ## write the databases of this version that later versions are tested with, where they are missing
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
 
-docs: ## write anew the part of docs/refusals.md that `faregate explain` knows
+docs: ## rewrite the part of docs/refusals.md that `faregate explain` knows
 	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-ledger --bin faregate the_page_says_what_the_command_says
 
-schemas: ## write the schemas that manifests are compared with anew (needs npm and pip)
+schemas: ## rebuild the schemas that manifests are compared with (needs npm and pip)
 	rm -rf .tools/schemas && mkdir -p .tools/schemas/wheels && cp tools/schemas/*.json .tools/schemas/
 	cd .tools/schemas && npm ci --silent --no-audit --no-fund
 	python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes -r tools/schemas/wheels.txt -d .tools/schemas

@@ -1,8 +1,8 @@
 //! The build script of the filter and of the ledger: it says which commit they are built from.
 //!
-//! `FAREGATE_COMMIT` has the first word: whoever builds from an archive can say it there. Without it, git is asked;
+//! `FAREGATE_COMMIT` comes first: a build from an archive can set it. Without it, git is asked;
 //! where there is no git, the commit is `unknown`. Only what ships asks git, which is what carries no debug
-//! information: all else would be built anew with each commit, tests included.
+//! information: all else would be rebuilt with each commit, tests included.
 
 use std::env::var;
 use std::path::Path;
@@ -14,15 +14,15 @@ const LONGEST: usize = 80;
 fn main() {
     println!("cargo::rerun-if-changed=../../tools/commit.rs");
     println!("cargo::rerun-if-env-changed=FAREGATE_COMMIT");
-    let told = var("FAREGATE_COMMIT").ok().filter(|commit| !commit.is_empty());
-    if let Some(told) = &told
-        && !is_plain(told)
+    let given = var("FAREGATE_COMMIT").ok().filter(|commit| !commit.is_empty());
+    if let Some(given) = &given
+        && !is_plain(given)
     {
         println!(
-            "cargo::error=FAREGATE_COMMIT: found {told:?}; allowed are letters, digits, '-' and '.', at most {LONGEST}"
+            "cargo::error=FAREGATE_COMMIT: found {given:?}; allowed are letters, digits, '-' and '.', at most {LONGEST}"
         );
     }
-    let commit = told.or_else(|| ships().then(ask_git).flatten()).unwrap_or_else(|| "unknown".to_owned());
+    let commit = given.or_else(|| ships().then(ask_git).flatten()).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=FAREGATE_COMMIT={commit}");
 }
 

@@ -136,7 +136,7 @@ pub struct NewKey {
     pub products: Option<Vec<String>>,
 }
 
-/// A key, or a subject that stands for one.
+/// A key, or a subject in its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     /// Its identifier, which is no secret.
@@ -371,7 +371,7 @@ pub struct Lease {
     /// Handed back so far.
     #[serde(with = "decimal")]
     pub returned: Credits,
-    /// Set aside for requests under way, as last told.
+    /// Held for requests in flight, as last reported.
     #[serde(with = "decimal")]
     pub held: Credits,
     /// What the gateway could spend without telling: what is lost to sight if it dies.

@@ -1,4 +1,4 @@
-//! The order of the rooms, kept by a test: SQL stands only where databases are, nothing that decides waits
+//! The order of the rooms, kept by a test: SQL is only where databases are, nothing that decides waits
 //! or looks at a clock, and no files need each other in a circle. `make lint` runs it.
 
 mod tokens;
@@ -34,7 +34,7 @@ fn crates() -> Vec<Tree> {
 }
 
 #[test]
-fn sql_stands_only_where_databases_are() {
+fn sql_is_only_where_databases_are() {
     let mut found = BTreeSet::new();
     for tree in crates() {
         let elsewhere = tree.files().filter(|(name, _)| !SQL_ROOMS.iter().any(|room| is_in(name, room)));
@@ -182,7 +182,7 @@ fn a_circle_is_found_through_what_passes_a_name_on_and_a_parent_that_only_does_t
 }
 
 #[test]
-fn sql_is_told_from_words_and_what_waits_from_what_does_not() {
+fn sql_differs_from_words_and_what_waits_from_what_does_not() {
     for text in [
         "SELECT 1",
         "select a\n from b",

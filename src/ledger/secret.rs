@@ -13,7 +13,7 @@ impl Secret {
         Self(token.into())
     }
 
-    /// The token itself, for whoever must send it.
+    /// The token itself, for code that must send it.
     pub fn expose(&self) -> &str {
         &self.0
     }

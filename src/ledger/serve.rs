@@ -87,7 +87,7 @@ pub async fn serve_and_tell(
     let admin = listen("admin", config.admin_listen, admin_certificates).await?;
     let addresses = Bound { gateway: gateway.address()?, admin: admin.address()? };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
-    // Nobody may be waiting for the addresses.
+    // There may be no receiver for the addresses.
     let _ = bound.send(addresses);
 
     jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping.clone()));

@@ -268,11 +268,11 @@ mod tests {
 
     #[test]
     fn nothing_is_neither_positive_nor_printed_with_a_sign() {
-        let told =
+        let shown =
             |micros| (Credits(micros).is_zero(), Credits(micros).is_positive(), Credits(micros).to_string());
-        assert_eq!(told(0), (true, false, "0".to_owned()));
-        assert_eq!(told(1), (false, true, "0.000001".to_owned()));
-        assert_eq!(told(-1_500_000), (false, false, "-1.5".to_owned()));
+        assert_eq!(shown(0), (true, false, "0".to_owned()));
+        assert_eq!(shown(1), (false, true, "0.000001".to_owned()));
+        assert_eq!(shown(-1_500_000), (false, false, "-1.5".to_owned()));
     }
 
     #[test]

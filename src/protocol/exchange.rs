@@ -229,19 +229,19 @@ pub struct EntryAnswer {
     /// Why the callers who wait can't all go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
-    /// The fence whose final word is stored, so it needn't be told again.
+    /// The fence whose final word is stored, so it needn't be repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<u32>,
     /// How much of what went through on credit is booked.
     #[serde(default, skip_serializing_if = "Credits::is_zero")]
     pub on_credit: Credits,
-    /// How the payer stands, in answer to an `ask`, also to one that asks for nothing new, and whether it is
+    /// The payer's balance and limits, in answer to an `ask`, also to one that asks for nothing new, and whether it is
     /// refused or not. Absent for credentials that don't count any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
 }
 
-/// How a payer stands, for callers to see: nothing is decided by it.
+/// A payer's balance and limits, for callers to see: no decision uses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// What this payer could still draw beyond what its leases hold: what is free in the account, bounded by the
@@ -385,7 +385,7 @@ pub struct Refused {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<Reset>,
     /// Whether credits that are bought now would pay. False where the plan refuses beyond its quota, and
-    /// where a budget is what stands in the way.
+    /// where a budget is the limit that was hit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub top_up: bool,
     /// Credits are on their way back from another holder: ask again after this many milliseconds
@@ -403,7 +403,7 @@ pub struct Reset {
     pub in_s: u64,
     /// About what can be paid then: waiting doesn't cure a price above it.
     pub brings: Credits,
-    /// The quota or the budget that comes anew, in full; zero where that isn't known.
+    /// The full size of the next quota or budget; zero where that isn't known.
     #[serde(default, skip_serializing_if = "Credits::is_zero")]
     pub size: Credits,
     /// How long its period is that is running, in seconds; zero where that isn't known.

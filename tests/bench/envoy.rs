@@ -14,7 +14,7 @@ pub struct Envoy {
     admin: u16,
 }
 
-/// What stands behind it: ports; 0 where there is nothing.
+/// What is behind it: ports; 0 where there is nothing.
 #[derive(Clone, Copy, Default)]
 pub struct Behind {
     pub upstream: u16,
@@ -84,7 +84,7 @@ fn config(plan: &Plan, behind: Behind, port: u16, admin: u16) -> Value {
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}
     });
     let filters: Vec<Value> = plan.filter.iter().cloned().chain([router]).collect();
-    // Who calls, for a service of limits; without one, nobody reads it.
+    // Who calls, for a service of limits; otherwise unused.
     let caller = json!({"request_headers": {"header_name": "x-api-key", "descriptor_key": "api_key"}});
     let mut limits = cluster("limits", behind.limits);
     limits["typed_extension_protocol_options"] = json!({

@@ -1,6 +1,6 @@
 //! What a request costs Envoy in instructions, counted by valgrind's callgrind instead of timed: a figure that hardly
 //! depends on how busy the machine is, or whose it is. The kernel's work isn't in it, nor is waiting, nor what happens by time:
-//! that is counted by itself, while nobody asks for anything.
+//! that is counted by itself, without any request.
 
 use crate::client::Client;
 use crate::envoy::{Behind, Envoy, Plan};

@@ -6,7 +6,7 @@
 //!
 //! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench growth` shows what grows with what, and
 //! the others what the ledger takes: `bench ledger` exchanges, `bench overload` more of them than it can take, `bench renewals` many
-//! subscriptions that are due at once, `bench admin` operators' commands. With FAREGATE_BEFORE these four compare two ledgers. All that is measured stands in `target/bench/<name>.json`.
+//! subscriptions that are due at once, `bench admin` operators' commands. With FAREGATE_BEFORE these four compare two ledgers. All that is measured is in `target/bench/<name>.json`.
 
 mod admin;
 mod client;

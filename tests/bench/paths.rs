@@ -91,7 +91,7 @@ fn round(contenders: &mut [Contender], ground: &Ground) {
     let mut turns: Vec<Turns> = envoys.iter().map(|_| Turns::default()).collect();
     for turn in 0..ground.seconds {
         let mut all: Vec<_> = contenders.iter().zip(&envoys).zip(&mut turns).collect();
-        // Every other time the other way, so that nobody always runs behind the same one.
+        // Every other time the other way, so that none always runs behind the same one.
         if turn % 2 == 1 {
             all.reverse();
         }

@@ -1,7 +1,7 @@
 //! Accounts by the hundred thousand, each with a key and credits. They are written into the ledger's tables
 //! while no ledger runs on them, because the admin API makes one at a time, as it should.
 //!
-//! What must hold: `faregate audit` agrees with what stands there, and the keys are real ones.
+//! What must hold: `faregate audit` agrees with what is there, and the keys are real ones.
 
 use faregate_ledger::domain::key::FreshKey;
 use faregate_protocol::{Credits, api_key};

@@ -1,5 +1,5 @@
 //! Which processors run what: where there are several, the last one is Envoy's alone, and all else (the load, the API, the
-//! ledger, this program) shares the others. So nobody drives anybody else's code and data out of a processor's caches, and
+//! ledger, this program) shares the others. So none evicts the others' code and data from a processor's caches, and
 //! no Envoy waits for its turn.
 
 use std::ffi::OsString;

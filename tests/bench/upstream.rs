@@ -1,5 +1,5 @@
 //! A plain HTTP/1.1 service on loopback that is as quick as can be: it reads a head and writes one answer.
-//! It stands behind Envoy as the API, and beside it as the service that ext_authz asks.
+//! It is the API behind Envoy, and the service that ext_authz asks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -12,9 +12,9 @@ pub enum Variant {
     Bare,
     /// A wasm filter that does nothing.
     Nothing,
-    /// Faregate: the caller pays, whatever the upstream answers, and nobody is told.
+    /// Faregate: the caller pays, whatever the upstream answers, and no header is added.
     Paid,
-    /// The same as it is unless configured otherwise: the upstream is told who paid, and a charge is released when the answer is
+    /// The same as it is unless configured otherwise: the upstream gets the account, and a charge is released when the answer is
     /// a gateway's failure.
     PaidByDefault,
     /// Faregate with refunds by status, and all that it can tell the upstream and the caller.

@@ -123,7 +123,7 @@ impl Gateway {
         self.enter(ROOT, "proxy_on_tick", &[ROOT]);
     }
 
-    /// Time passes, with all that Envoy and the ledger do meanwhile.
+    /// Time passes, with all that Envoy and the ledger do.
     pub fn lives(&mut self, ms: u64, ledger: &mut Ledger) {
         for _ in 0..ms.div_ceil(TICK_MS) {
             self.ticks();

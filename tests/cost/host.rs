@@ -23,7 +23,7 @@ pub struct Host {
     pub stamp: u32,
     /// Shared queues by name; a queue's number is its place here plus one.
     pub queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
-    /// Queues that were filled and whose owner hasn't been told.
+    /// Queues that were filled and whose owner hasn't been notified.
     pub rung: VecDeque<u32>,
     /// Messages to the ledger, by the number of the call.
     pub messages: VecDeque<(u32, Vec<u8>)>,

@@ -60,7 +60,7 @@ pub fn all() -> Bill {
 }
 
 /// The steps that busy gateways take most, behind so many other rules and among so many other callers, all of whom
-/// have paid and whose charges are not yet told to anybody.
+/// have paid and whose charges are not yet settled.
 pub fn usual(rules: usize, callers: u16) -> Bill {
     let mut ledger = Ledger::default();
     let mut gateway = Gateway::start(&configuration(rules));
@@ -179,7 +179,7 @@ fn paid(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
         let released = ended.note.is_some_and(|note| note.starts_with("decision=released"));
         assert_eq!(released, status == 503);
     }
-    assert_eq!(gateway.ledger_answers(ledger), 0, "nobody was asked");
+    assert_eq!(gateway.ledger_answers(ledger), 0, "no call was made");
 }
 
 fn reported(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
@@ -220,7 +220,7 @@ fn not_paid(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
     assert_eq!(gateway.ends(request, 0).refused, Some(402));
     let step = "a caller without credits is refused from memory";
     let (request, _) = count(gateway, bill, step, |gateway| gateway.arrives(&head(PAID, &broke)));
-    assert!(gateway.host().rung.is_empty(), "nobody was asked");
+    assert!(gateway.host().rung.is_empty(), "no call was made");
     assert_eq!(gateway.ends(request, 0).refused, Some(402));
     let step = "a caller without credits is refused once more";
     let (request, _) = count(gateway, bill, step, |gateway| gateway.arrives(&head(PAID, &broke)));

@@ -17,14 +17,14 @@ pub struct Records<'a> {
     pub served: &'a BTreeMap<u64, u64>,
     /// The ledger's balance of each account, by number.
     pub balances: &'a [Value],
-    /// What was done meanwhile.
+    /// What was done at the same time.
     pub log: &'a Log,
 }
 
 /// What it comes to.
 #[derive(Debug, Default)]
 pub struct Sums {
-    /// How often each status came; 0 stands for no answer.
+    /// How often each status came; 0 means no answer.
     pub statuses: BTreeMap<u16, u64>,
     /// Requests that the upstream served.
     pub served: u64,
@@ -71,7 +71,7 @@ pub fn reckon(records: &Records<'_>) -> (Sums, Vec<String>) {
         }
     }
     for number in served.keys().filter(|number| !known.contains(number)) {
-        wrong.push(format!("request {number} was served, and nobody sent it"));
+        wrong.push(format!("request {number} was served, and no client sent it"));
     }
     let mut missing = 0;
     for (number, balance) in balances.iter().enumerate() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// take back what a frozen gateway has spent.
 const LONGEST_FREEZE_MS: u64 = 1_500;
 
-/// What was done, and what was found meanwhile.
+/// What was done, and what was found during that time.
 #[derive(Debug, Default)]
 pub struct Log {
     /// How often each kind of trouble was made.
@@ -145,7 +145,7 @@ impl<'a> Trouble<'a> {
     }
 
     /// Kills any gateway but the first, after a look at what the ledger says is at risk. It is frozen
-    /// for that look: what it would draw meanwhile would be at risk, too.
+    /// for that look: what it would draw until then would be at risk, too.
     async fn kill_gateway(&mut self) {
         let number = self.random.between(1, self.world.gateways.len() as u64 - 1) as usize;
         self.world.gateways[number].process.signal("STOP");

@@ -66,7 +66,7 @@ async fn a_lost_ledger_comes_back(data: Data) {
     };
     let (tally, (done, said)) = tokio::join!(flood(&world.gateways, &key, 500, 4), backup);
     assert!(done, "{said}");
-    assert_eq!(tally.get(&200), Some(&500), "nobody notices: {tally:?}");
+    assert_eq!(tally.get(&200), Some(&500), "no caller notices: {tally:?}");
     let holdings: Value = serde_json::from_str(said.trim()).expect("JSON");
     assert_eq!((&holdings["accounts"], &holdings["keys"]), (&json!(1), &json!(2)));
     let (again, said) = data.run("backup", &file, &dir);
@@ -112,8 +112,8 @@ async fn a_lost_ledger_comes_back(data: Data) {
         .await;
     }
 
-    // Leases of the time before are over for the ledger, and still have to be told of.
-    eventually("the gateways have told what they sold", Duration::from_secs(60), async || {
+    // Leases of the time before are over for the ledger, and still have to be reported.
+    eventually("the gateways have reported what they sold", Duration::from_secs(60), async || {
         whole(&world, "spent").await >= before + 200
     })
     .await;

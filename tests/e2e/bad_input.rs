@@ -25,7 +25,7 @@ async fn is_sound(world: &World, key: &str) {
     assert!(!output.contains("panicked") && !output.contains("Wasm VM failed"), "{output}");
 }
 
-/// How many wasm VMs Envoy has made so far; a filter that panics is loaded anew.
+/// How many wasm VMs Envoy has made so far; a filter that panics is reloaded.
 async fn vms_made(world: &World) -> u64 {
     world.gate().envoy_stat("wasm.envoy.wasm.runtime.v8.created").await
 }
@@ -137,8 +137,10 @@ async fn the_admin_api_names_the_field_that_is_wrong_and_books_nothing() {
     }
     let huge = json!({"amount": "1", "note": "n".repeat(200_000)});
     assert_eq!(world.bank.call(Method::POST, grants, Some(huge)).await.0.as_u16(), 413);
-    let (status, _) =
-        world.bank.call(Method::POST, "/admin/v1/accounts/nobody/grants", Some(json!({"amount": "1"}))).await;
+    let (status, _) = world
+        .bank
+        .call(Method::POST, "/admin/v1/accounts/missing/grants", Some(json!({"amount": "1"})))
+        .await;
     assert_eq!(status.as_u16(), 404);
     let (status, problem) =
         world.bank.call(Method::POST, "/admin/v1/accounts", Some(json!({"id": "No Spaces"}))).await;

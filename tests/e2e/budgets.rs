@@ -121,7 +121,7 @@ async fn bad_teams_and_budgets_are_refused_by_the_name_of_the_field() {
     };
     for (field, value) in [
         ("scope", json!("planet")),
-        ("target", json!("nobody")),
+        ("target", json!("missing")),
         ("target", Value::Null),
         ("credits", json!("0")),
         ("credits", json!("-1")),
@@ -149,9 +149,9 @@ async fn bad_teams_and_budgets_are_refused_by_the_name_of_the_field() {
         "target",
     )
     .await;
-    refused("budgets/clear", json!({ "scope": "team", "target": "nobody" }), "target").await;
+    refused("budgets/clear", json!({ "scope": "team", "target": "missing" }), "target").await;
     refused("teams", json!({ "id": "No Team" }), "id").await;
-    refused("keys", json!({ "team": "nobody" }), "team").await;
+    refused("keys", json!({ "team": "missing" }), "team").await;
     for products in [json!([]), json!(["No Product"]), json!(["a", "a"]), json!(vec!["a"; 33])] {
         refused("keys", json!({ "products": products }), "products").await;
     }

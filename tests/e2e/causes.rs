@@ -186,7 +186,7 @@ async fn a_plan_sells_its_products_at_its_prices_and_a_key_only_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_too_fast_is_told_when_to_come_back_and_pays_nothing_for_it() {
+async fn a_caller_that_is_too_fast_learns_when_to_retry_and_pays_nothing() {
     let world = world(1).await;
     let bank = &world.bank;
     plan(bank, "slow", &["--quota", "1000", "--period", "month", "--rate", "0.25", "--burst", "3"]);

@@ -41,7 +41,7 @@ async fn the_ledger_is_killed_twenty_times_under_load_and_every_charge_is_there(
     load.goes_on(&world.upstream, 200).await;
     let (gateways, tally) = load.stop().await;
     assert_eq!(tally.get(&402), None, "a ledger that is away is no reason to ask for money: {tally:?}");
-    assert_eq!(tally.get(&0), None, "nobody hangs: {tally:?}");
+    assert_eq!(tally.get(&0), None, "no request hangs: {tally:?}");
 
     world.bank.nothing_is_held().await;
 
@@ -76,7 +76,7 @@ async fn when_every_gateway_dies_under_load_no_more_is_lost_than_was_shown_at_ri
     let at_risk = whole(leases["at_risk"].as_str().expect("credits"));
     let spent = whole(&world.bank.balance("acme", "spent").await);
     let lost = f64::from(u32::try_from(world.upstream.served()).expect("not that many")) - spent;
-    assert!(lost >= 0.0, "nobody is charged for what was not served");
+    assert!(lost >= 0.0, "no charge for what was not served");
     assert!(lost <= at_risk, "{lost} lost, {at_risk} at risk");
     assert!((metric - at_risk).abs() < f64::EPSILON, "/metrics says {metric}, `leases` {at_risk}");
     world.bank.audit().await;

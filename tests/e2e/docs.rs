@@ -5,6 +5,7 @@ mod architecture;
 mod figures;
 mod settings;
 mod transcript;
+mod words;
 
 use harness::project;
 use std::collections::BTreeSet;
@@ -39,12 +40,12 @@ fn rows(text: &str) -> Vec<Vec<String>> {
     (0..lines.len()).filter(body).map(cells).collect()
 }
 
-/// What stands between backticks.
+/// What is between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// What stands between backticks in the first cells of a text's tables.
+/// What is between backticks in the first cells of a text's tables.
 fn first_cells(text: &str) -> BTreeSet<String> {
     rows(text).iter().flat_map(|row| quoted(&row[0]).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
@@ -53,13 +54,20 @@ fn first_cells(text: &str) -> BTreeSet<String> {
 fn all_pages() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let examples = listed("envoy").into_iter().filter(|path| project().join(path).is_dir());
-    for folder in [String::new(), "docs".to_owned()].into_iter().chain(examples) {
+    let written = ["", "docs", "docs/decisions"].map(str::to_owned);
+    for folder in written.into_iter().chain(examples) {
         let entries = std::fs::read_dir(project().join(&folder)).expect("a folder");
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         found.extend(paths.filter(|path| path.extension().is_some_and(|kind| kind == "md")));
     }
     assert!(found.len() > 8, "{found:?}");
     found
+}
+
+/// A heading as the anchor that Git hosts make of it.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    text.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
 }
 
 #[test]
@@ -72,13 +80,32 @@ fn every_link_leads_somewhere() {
             let target =
                 if file.is_empty() { path.clone() } else { path.parent().expect("a folder").join(file) };
             assert!(target.exists(), "{}: {link}", path.display());
-            let has = |line: &str| {
-                line.starts_with('#')
-                    && line.to_lowercase().replace(',', "").replace(' ', "-").ends_with(&format!("-{anchor}"))
-            };
+            let has = |line: &str| line.starts_with('#') && slug(line) == anchor;
             let target = std::fs::read_to_string(&target).unwrap_or_default();
             assert!(anchor.is_empty() || target.lines().any(has), "{}: {link}", path.display());
         }
+    }
+}
+
+/// The pages of the project that a page links to.
+fn linked(path: &Path) -> BTreeSet<PathBuf> {
+    let text = std::fs::read_to_string(path).expect("a page");
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let folder = path.parent().expect("a folder");
+    let pages = links.filter(|link| link.ends_with(".md") && !link.starts_with("https://"));
+    pages.map(|link| folder.join(link).canonicalize().expect("a page")).collect()
+}
+
+#[test]
+fn every_page_is_two_clicks_from_the_start_page() {
+    let start = project().join("docs/README.md").canonicalize().expect("the start page");
+    let mut reached = BTreeSet::from([start]);
+    for _ in 0..2 {
+        let next: Vec<PathBuf> = reached.iter().flat_map(|page| linked(page)).collect();
+        reached.extend(next);
+    }
+    for path in all_pages() {
+        assert!(reached.contains(&path.canonicalize().expect("a page")), "{}", path.display());
     }
 }
 
@@ -93,7 +120,7 @@ fn no_page_names_a_place_on_somebodys_machine() {
 }
 
 #[test]
-fn what_make_is_told_to_do_it_can() {
+fn every_make_target_exists() {
     let makefile = page("Makefile");
     for path in all_pages() {
         let text = std::fs::read_to_string(&path).expect("a page");

@@ -290,7 +290,7 @@ async fn no_trick_of_http_2_gets_anything_for_free() {
     assert_eq!(siege.world.upstream.served(), served + 1);
     siege.is_withstood("headers without end").await;
 
-    // Windows and settings that make no sense, data for nobody, trailers with a key in them.
+    // Windows and settings that make no sense, data for no stream, trailers with a key in them.
     for (what, frames) in [
         ("a window of nothing", wire::frame(WINDOW_UPDATE, 0, 0, &[0; 4])),
         ("a window beyond its limit", wire::frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff]).repeat(2)),
@@ -366,8 +366,8 @@ async fn clients_who_only_take_up_room_are_borne() {
     assert_eq!(wire::statuses(first, SOON), [408], "headers that never end are given up");
     drop(idle);
 
-    // Thousands wait in the filter at once for a ledger that doesn't answer, each with a long path, of keys that
-    // nobody knows; some bodies never end meanwhile.
+    // Thousands wait in the filter at once for a ledger that doesn't answer, each with a long path, of unknown
+    // keys; some bodies never end.
     siege.world.bank.process.signal("STOP");
     let long = format!("/{}", "p".repeat(14_000));
     let mut clients: Vec<H2> = (0..30).map(|_| H2::connect(port)).collect();

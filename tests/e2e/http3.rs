@@ -19,7 +19,7 @@ async fn over_http_3_a_request_is_charged_or_released_or_refused_as_over_any_oth
     assert_eq!(world.bank.balance("acme", "spent").await, "2");
     assert_eq!(world.upstream.served(), 3);
     let gate = world.gate();
-    eventually("the statistics are told", Duration::from_secs(2), async || {
+    eventually("the statistics are flushed", Duration::from_secs(2), async || {
         (gate.stat("admitted").await, gate.stat("refunds").await) == (3, 1)
     })
     .await;

@@ -1,4 +1,4 @@
-//! Who asks, what it costs, and what the upstream and the log are told.
+//! Who asks, what it costs, and what the upstream and the log get.
 
 use harness::{Setup, World, eventually, get};
 use serde_json::json;
@@ -113,8 +113,10 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
     ];
     assert_eq!(log, expected);
     let gate = world.gate();
-    eventually("the statistics are told", Duration::from_secs(30), async || gate.stat("admitted").await == 5)
-        .await;
+    eventually("the statistics are flushed", Duration::from_secs(30), async || {
+        gate.stat("admitted").await == 5
+    })
+    .await;
     assert_eq!((gate.stat("shadow_refused").await, gate.stat("refused.missing_key").await), (2, 1));
 }
 

@@ -58,7 +58,7 @@ async fn a_mesh_pulls_the_filter_and_charges_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_digest_that_nobody_pushed_is_not_pulled() {
+async fn a_digest_that_was_never_pushed_is_not_pulled() {
     let Some(registry) = Registry::start().await else { return };
     let dir = folder();
     let layout = dir.path().join("faregate-filter");

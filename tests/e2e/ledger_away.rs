@@ -1,4 +1,4 @@
-//! The ledger is down, or frozen: nobody hangs, nobody is told to pay, and it ends by itself.
+//! The ledger is down, or frozen: no request hangs or gets 402, and everything recovers by itself.
 
 use harness::{Answer, Setup, World, eventually, flood, get};
 use serde_json::json;

@@ -40,7 +40,7 @@ fn every_manifest_is_what_its_publisher_takes() {
 }
 
 #[test]
-fn a_field_that_nobody_knows_is_found_wherever_it_stands() {
+fn an_unknown_field_is_found_wherever_it_is() {
     let schemas = Schemas::load();
     let mut places = 0;
     let compose = yaml::file("envoy/compose/compose.yaml").into_iter().map(|it| ("compose".to_owned(), it));
@@ -63,7 +63,7 @@ fn a_field_that_nobody_knows_is_found_wherever_it_stands() {
 }
 
 #[test]
-fn what_the_plugins_are_told_is_a_configuration_of_the_filter() {
+fn the_plugins_have_a_configuration_of_the_filter() {
     let said =
         |path: &str| out_of(Command::new(binary()).args(["check", "--json"]).arg(project().join(path)));
     for path in [

@@ -222,7 +222,7 @@ async fn what_a_plan_can_not_say_is_refused_by_the_name_of_the_field() {
         ("products", json!({ "products": [{ "name": "a" }, { "name": "a" }] })),
         ("products", json!({ "products": [{ "name": "a", "times": "0" }] })),
         ("products", json!({ "products": [{ "name": "a", "times": "1", "price": "1" }] })),
-        ("remainder", json!({ "remainder": "nobody" })),
+        ("remainder", json!({ "remainder": "neither" })),
         ("warn_below", json!({ "warn_below": "0" })),
         ("warn_below", json!({ "warn_below": "1e3" })),
     ] {

@@ -60,7 +60,7 @@ async fn a_month_goes_by_and_what_is_left_is_taken_over() {
     bank.run(&["plan", "change", "pro", "--quota", "10", "--at-once"]);
     opens_for_exactly(&world, &key, 2).await;
 
-    // After three months in which nobody asked, the present one is given once.
+    // After three months without requests, the present one is given once.
     step(32 * DAY + 4 * 31 * DAY);
     bank.balance_becomes("acme", "available", "13").await;
     step(33 * DAY);

@@ -22,8 +22,8 @@ async fn all_agree(world: &World, tally: &Tally) {
     world.bank.nothing_is_held().await;
     let spent = spent(world).await;
     assert_eq!((Some(&spent), spent), (tally.get(&200), world.upstream.served()), "{tally:?}");
-    assert_eq!(tally.get(&402), None, "nobody is told to pay for our troubles: {tally:?}");
-    assert_eq!(tally.get(&0), None, "nobody hangs: {tally:?}");
+    assert_eq!(tally.get(&402), None, "no 402 for our troubles: {tally:?}");
+    assert_eq!(tally.get(&0), None, "no request hangs: {tally:?}");
     world.bank.audit().await;
 }
 

@@ -32,7 +32,7 @@ fn many_rules() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_the_price_list_is_told_that_it_is_the_same_still() {
+async fn a_caller_with_the_current_price_list_gets_304() {
     let config =
         json!({"publish_prices": true, "rules": many_rules(), "cors_origins": ["https://app.example.com"]});
     let world = World::start(Setup { config, ..Setup::default() }).await;
@@ -94,7 +94,7 @@ async fn a_caller_who_asks_again_is_sent_only_what_is_new_and_never_what_is_anot
         world.gate().stat("waited").await > waited
     })
     .await;
-    // Nobody is told that a refusal is the same still.
+    // A refusal is never answered with 304.
     let refused = ask(&world, Method::GET, &[("x-api-key", "fg_live_typo"), ("if-none-match", "*")]).await;
     assert_eq!(refused.status(), 401);
 

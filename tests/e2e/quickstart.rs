@@ -70,7 +70,7 @@ fn lay_out(dir: &Path) {
     std::fs::create_dir_all(dir.join("envoy/quickstart")).expect("a folder");
 }
 
-/// Every block of shell in the README, and at the end the one line that stands in its prose.
+/// Every block of shell in the README, and at the end the one line from its prose.
 fn script(readme: &str) -> String {
     let mut script = String::from("set -euo pipefail; trap 'kill $(jobs -p); wait' EXIT\n");
     let blocks = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());

@@ -32,7 +32,7 @@ fn reads(answer: &Answer, status: u16, rest: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_cause_is_told_with_its_cure() {
+async fn each_refusal_names_its_remedy() {
     let config = json!({"top_up_url": "https://example.com/topup", "otherwise": {"price": "2.5"}});
     let mut world = World::start(Setup { config, ..Setup::default() }).await;
     let key = world.bank.account("acme", "4").await;
@@ -83,6 +83,6 @@ async fn each_cause_is_told_with_its_cure() {
     assert_eq!(
         (header(&answer, "link"), header(&answer, "x-should-retry")),
         (None, None),
-        "nobody is told to pay"
+        "no caller is asked to pay"
     );
 }

@@ -1,4 +1,4 @@
-//! Routes on their way out: callers are told in every answer, and at the end that there is nothing left to pay for.
+//! Deprecated and retired routes: every answer announces the end, and then requests are refused without a charge.
 
 use harness::{Gateway, Setup, World, binary, eventually, out_of};
 use reqwest::Method;
@@ -151,8 +151,8 @@ async fn who_still_calls_a_route_is_watched_before_it_is_retired() {
     let (status, headers, _) = ask(world.gate(), Method::GET, "/watched", &[("x-api-key", &rich)]).await;
     assert_eq!((status, all(&headers, "deprecation"), all(&headers, "link")), (200, vec![SINCE], vec![LINK]));
     eventually("the ledger knows", Duration::from_secs(20), async || {
-        let told = world.bank.get("/admin/v1/shadow").await;
-        let line = &told["lines"][0];
+        let report = world.bank.get("/admin/v1/shadow").await;
+        let line = &report["lines"][0];
         (&line["rule"], &line["code"], &line["requests"])
             == (&json!("watched"), &json!("route_retired"), &json!(1))
     })
@@ -162,7 +162,7 @@ async fn who_still_calls_a_route_is_watched_before_it_is_retired() {
 }
 
 #[test]
-fn a_date_that_is_none_is_told_before_envoy_sees_it() {
+fn an_invalid_date_is_reported_before_envoy_sees_it() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("configuration.json");
     let config = json!({"rules": [{"price": "1", "deprecated": {"since": "2026-02-29"}}]});

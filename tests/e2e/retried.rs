@@ -9,7 +9,7 @@ const REPORT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
     <testsuite name="faregate-tests::e2e" tests="3" skipped="0" errors="0" failures="1">
         <testcase name="crash::slow" classname="faregate-tests::e2e" time="0.014">
             <flakyFailure time="0.486" message="not within 2s" type="test failure with exit code 101">not within 2s
-                <system-err>retried: by nobody &lt;rerunFailure&gt;</system-err>
+                <system-err>retried: never &lt;rerunFailure&gt;</system-err>
             </flakyFailure>
         </testcase>
         <testcase name="crash::good" classname="faregate-tests::e2e" time="0.012"/>

@@ -8,9 +8,9 @@ use std::time::Duration;
 const WATCHED: u64 = 8;
 
 /// Who would have been refused, as the ledger tells it: account, key, rule, code, requests.
-fn lines(told: &str) -> Vec<(Value, Value, Value, Value, Value)> {
-    let told: Value = serde_json::from_str(told).expect("JSON");
-    let lines = told["lines"].as_array().expect("lines");
+fn lines(report: &str) -> Vec<(Value, Value, Value, Value, Value)> {
+    let report: Value = serde_json::from_str(report).expect("JSON");
+    let lines = report["lines"].as_array().expect("lines");
     let member = |line: &Value, name: &str| line[name].clone();
     let mut lines: Vec<_> = lines
         .iter()
@@ -60,8 +60,8 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
     assert_eq!(world.upstream.served(), 10, "all of them reached the API");
 
     eventually("the ledger knows", Duration::from_secs(20), async || {
-        let told = bank.get("/admin/v1/shadow").await;
-        told["total"] == json!({"lines": 4, "requests": WATCHED})
+        let report = bank.get("/admin/v1/shadow").await;
+        report["total"] == json!({"lines": 4, "requests": WATCHED})
     })
     .await;
     let line = |account: Value, key: Value, rule: &str, code: &str, requests: u64| {
@@ -91,7 +91,7 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
     assert!((bank.metric("faregate_shadow_refusals_total").await - 8.0).abs() < 0.5);
 
     let gate = world.gate();
-    eventually("the statistics are told", Duration::from_secs(30), async || {
+    eventually("the statistics are flushed", Duration::from_secs(30), async || {
         (gate.stat("shadow_refused").await, gate.stat("admitted").await) == (WATCHED, 2)
     })
     .await;
@@ -121,7 +121,7 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
         assert_eq!(get(world.gate(), path, &headers).await.status, status, "{path} with {key:?}");
     }
     world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.get("/admin/v1/shadow").await["total"]["requests"], WATCHED, "nobody else");
+    assert_eq!(world.bank.get("/admin/v1/shadow").await["total"]["requests"], WATCHED, "no other");
     assert_eq!(world.upstream.served(), 11, "only the one who pays reached the API");
     world.bank.audit().await;
 }

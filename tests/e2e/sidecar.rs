@@ -55,7 +55,7 @@ async fn a_workload_pays_by_its_certificate_and_by_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_shows_no_certificate_or_a_foreign_one_never_gets_in_and_a_stranger_is_told_whom_to_ask() {
+async fn without_a_certificate_of_the_mesh_none_gets_in_and_an_unknown_identity_is_sent_to_the_operator() {
     let mesh = Mesh::start().await;
     mesh.bank.run(&["account", "create", "team-a"]);
     mesh.bank.run(&["grant", "team-a", "10"]);
@@ -106,7 +106,7 @@ async fn of_several_names_in_a_certificate_the_first_uri_pays_and_no_name_is_too
     for (name, names, pays) in [
         ("both", vec!["a.shop.internal", A, RICH], Ok("team-a")),
         ("reversed", vec![RICH, "a.shop.internal", A], Ok("rich")),
-        // The check of the trust domain is content with any name; the gate takes the first, which nobody subscribed.
+        // The check of the trust domain passes with any name; the gate takes the first, which no account has.
         ("mixed", vec![foreign, RICH], Err("invalid_key")),
         ("long", vec![long.as_str()], Err("invalid_key")),
     ] {

@@ -31,7 +31,7 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_is_seen_coming_and_then_told_in_the_same_words() {
+async fn the_end_is_announced_and_then_refused_in_the_same_words() {
     let config = json!({"response_headers": ["charge", "balance", "ratelimit"]});
     let world = World::start(Setup { config, ..Setup::default() }).await;
     let bank = &world.bank;
@@ -89,7 +89,7 @@ async fn the_end_is_seen_coming_and_then_told_in_the_same_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_and_budgets_are_told_by_name() {
+async fn limits_and_budgets_are_named() {
     let world = World::one().await;
     let bank = &world.bank;
     bank.run(&[
@@ -122,7 +122,7 @@ async fn limits_and_budgets_are_told_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_may_ask_how_it_stands_for_nothing() {
+async fn a_caller_may_ask_for_its_balance_for_free() {
     let config = json!({
         "top_up_url": "https://example.com/topup?account={account}", "cors_origins": ["https://app.example.com"],
         "rules": [{"name": "chat", "match": {"path": {"prefix": "/chat"}}, "price": "4", "product": "chat"}]
@@ -187,8 +187,8 @@ async fn a_caller_may_ask_how_it_stands_for_nothing() {
     );
     assert_eq!(head.bytes().await.expect("the end").len(), 0, "a HEAD has no body");
 
-    let nobody = get(world.gate(), VIEW, &[]).await;
-    assert_eq!((nobody.status, &nobody.body["code"]), (401, &json!("missing_key")));
+    let keyless = get(world.gate(), VIEW, &[]).await;
+    assert_eq!((keyless.status, &keyless.body["code"]), (401, &json!("missing_key")));
     let unknown = get(world.gate(), VIEW, &[("x-api-key", "fg_live_typo")]).await;
     assert_eq!((unknown.status, &unknown.body["code"]), (401, &json!("invalid_key")));
 }

@@ -30,14 +30,14 @@ async fn ask(request: reqwest::RequestBuilder) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.expect("a body"))
 }
 
-/// What a gateway asks that comes anew.
+/// What a new gateway asks.
 fn exchange(bank: &Bank) -> reqwest::RequestBuilder {
     let url = format!("http://127.0.0.1:{}/gateway/v1/exchange", bank.gateway_port);
     let message = json!({"protocol": 1, "gateway": "another", "entries": []});
     reqwest::Client::new().post(url).bearer_auth(GATEWAY_TOKEN).json(&message)
 }
 
-/// What an operator and a probe ask who come anew.
+/// What a new operator and a new probe ask.
 fn admin(bank: &Bank, path: &str) -> reqwest::RequestBuilder {
     reqwest::Client::new().get(format!("http://127.0.0.1:{}{path}", bank.admin_port)).bearer_auth(ADMIN_TOKEN)
 }
@@ -53,7 +53,7 @@ async fn everybody_is_served(world: &World, account: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_that_is_silent_or_says_half_a_request_keeps_nobody_out() {
+async fn a_crowd_that_is_silent_or_sends_half_a_request_keeps_no_gateway_out() {
     let mut world = World::start(Setup::default()).await;
     everybody_is_served(&world, "before").await;
     let before_kb = world.bank.process.private_kb();

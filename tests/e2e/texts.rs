@@ -81,9 +81,9 @@ async fn every_caller_reads_its_own_language() {
         "{page}"
     );
     let (_, text) = fetch(world.gate(), &[&german[..], &[("accept", "text/plain")]].concat()).await;
-    let told = "- Guthaben für acme aufladen: https://example.com/topup?for=acme\n";
+    let remedy = "- Guthaben für acme aufladen: https://example.com/topup?for=acme\n";
     assert!(
-        text.starts_with(&format!("402 Guthaben reicht nicht\n\n{GERMAN}\n")) && text.contains(told),
+        text.starts_with(&format!("402 Guthaben reicht nicht\n\n{GERMAN}\n")) && text.contains(remedy),
         "{text}"
     );
 }

@@ -161,7 +161,7 @@ async fn new_certificates_are_taken_into_use_and_broken_ones_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_that_never_ends_holds_up_nobody_and_is_given_up() {
+async fn a_handshake_that_never_ends_blocks_no_other_and_is_given_up() {
     let world = World::new().await;
     let start = Instant::now();
     let idle: Vec<TcpStream> = (0..200)
@@ -181,7 +181,7 @@ async fn a_handshake_that_never_ends_holds_up_nobody_and_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_that_says_half_a_greeting_keeps_nobody_out() {
+async fn a_crowd_that_sends_half_a_handshake_keeps_no_gateway_out() {
     let mut world = World::new().await;
     // A TLS record that says more is to come, and the beginning of a ClientHello.
     let half = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();

@@ -215,7 +215,7 @@ async fn a_new_envoy_takes_over_by_hot_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_ledger_takes_over_and_nobody_notices() {
+async fn a_new_ledger_takes_over_unnoticed() {
     let mut world = World::one().await;
     let keys = [world.bank.account("a", "1000000").await, world.bank.account("b", "1000000").await];
     let callers = Steady::start(&world.gate().url("/"), &[&keys[0], &keys[0], &keys[0], &keys[1], &keys[1]]);

@@ -1,4 +1,4 @@
-//! A gateway and a ledger of different releases: each says so, and the gate stays closed. Between the two stands a
+//! A gateway and a ledger of different releases: each says so, and the gate stays closed. Between the two is a
 //! relay that makes the real messages of one side look like another version's.
 
 use axum::Router;
@@ -70,7 +70,7 @@ async fn a_gate_that_is_answered_in_another_version_names_both() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_with_other_fields_is_told_about_the_version_and_not_about_the_fields() {
+async fn a_version_with_other_fields_is_refused_for_its_version_and_not_for_its_fields() {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
     let message = json!({"protocol": 2, "gateway": "g", "manifest": []});
     let (status, answer) = world.bank.exchange(&message).await.expect("an answer");

@@ -44,7 +44,7 @@ time_t time(time_t *to) {
 }
 "#;
 
-/// A library that moves the wall clock of whoever loads it first, by as many seconds as stand in a file.
+/// A library that moves the wall clock of the program that loads it, by the number of seconds in a file.
 pub fn build_shim(dir: &Path) -> String {
     let (source, library) = (dir.join("clock.c"), dir.join("clock.so"));
     std::fs::write(&source, SHIM).expect("a source file");

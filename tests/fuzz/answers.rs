@@ -163,7 +163,7 @@ pub fn conversations(budget: Budget, seed: u64) -> Report {
             talk.step(step)?;
             talk.listen()?;
         }
-        // In the end nobody waits for longer than patience and timeout.
+        // In the end no request waits longer than patience and timeout.
         for _ in 0..4 {
             talk.step(Step::Wait(3_000))?;
         }

@@ -210,12 +210,12 @@ pub fn requests(budget: Budget, seed: u64) -> Report {
                         let credentials = ["authorization", "cookie", "x-api-key"];
                         prop_assert!(credentials.iter().all(|name| head.value(name).is_none()));
                     } else {
-                        prop_assert!(matches!(passage, Passage::Free(_)), "nobody has a lease");
+                        prop_assert!(matches!(passage, Passage::Free(_)), "no caller has a lease");
                         prop_assert_eq!(head.path(), b"/free");
                     }
                 }
                 Arrival::Decided(Outcome::Show(view)) => {
-                    prop_assert!(false, "nobody is known: {}", view.body);
+                    prop_assert!(false, "no caller is known: {}", view.body);
                 }
                 Arrival::Waits => {}
             }

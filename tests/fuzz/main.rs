@@ -1,4 +1,4 @@
-//! The fuzzer: throws what nobody should ever send at every reader of the product, and checks what must hold.
+//! The fuzzer: throws what no client should send at every reader of the product, and checks what must hold.
 //!
 //! Each target makes its inputs with proptest: documents that are nearly right, their bytes bent, and bytes
 //! that were never right. A finding is made as small as possible before it is shown, and comes again under

@@ -1,4 +1,4 @@
-//! What nobody should send: odd texts and numbers, documents that are nearly right, and bent bytes.
+//! What no client should send: odd texts and numbers, documents that are nearly right, and bent bytes.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

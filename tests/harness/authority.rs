@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-/// An authority that nobody else knows.
+/// An authority of its own.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its certificate (PEM).

@@ -86,14 +86,14 @@ impl Bank {
         Err(format!("the ledger doesn't get ready: {}", self.process.output()))
     }
 
-    /// What `/readyz` says; `None` when nobody answers.
+    /// What `/readyz` says; `None` without an answer.
     pub async fn readiness(&self) -> Option<(StatusCode, String)> {
         let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
         let answer = self.client.get(&url).send().await.ok()?;
         Some((answer.status(), answer.text().await.ok()?))
     }
 
-    /// A message to the gateway API: the status and the body; `None` when nobody answers.
+    /// A message to the gateway API: the status and the body; `None` without an answer.
     pub async fn exchange(&self, message: &Value) -> Option<(StatusCode, Value)> {
         let url = format!("http://127.0.0.1:{}/gateway/v1/exchange", self.gateway_port);
         let answer = self.client.post(url).bearer_auth(GATEWAY_TOKEN).json(message).send().await.ok()?;

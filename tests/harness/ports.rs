@@ -24,7 +24,7 @@ struct Reserved {
 
 static RESERVED: Mutex<Reserved> = Mutex::new(Reserved { held: Vec::new(), next: 0, end: 0 });
 
-/// A loopback port that nobody listens on, and that no other test is given.
+/// A free loopback port that no other test gets.
 pub fn free_port() -> u16 {
     let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
     loop {

@@ -47,7 +47,7 @@ impl Process {
         assert!(done.is_ok_and(|status| status.success()), "kill -{name} {}", self.name);
         // Threads that wait for a processor go on until one of them gets it: on a busy machine that is a while.
         for _ in 0..2_000 {
-            if name != "STOP" || self.stands_still() {
+            if name != "STOP" || self.is_stopped() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -56,12 +56,12 @@ impl Process {
     }
 
     /// Whether every thread is stopped; true where that can't be seen.
-    fn stands_still(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.id())) else {
             return true;
         };
         let stat = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("stat"));
-        // The state is what follows the name, which stands in brackets.
+        // The state is what follows the name, which is in brackets.
         tasks.flatten().filter_map(|task| stat(task).ok()).all(|stat| {
             stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T') || rest.starts_with('Z'))
         })

@@ -44,7 +44,7 @@ impl Site {
         site
     }
 
-    /// The port that stands for this one.
+    /// The port in place of this one.
     pub fn port(&self, usual: u16) -> u16 {
         self.ports[&usual]
     }
@@ -112,7 +112,7 @@ impl Site {
     /// Puts a text in the place of a file, in one instant.
     pub fn replace(&self, file: &str, text: &str) {
         let path = self.dir.join(file);
-        // Beside the folder, so that nobody sees half of it.
+        // Beside the folder, so that no reader sees half of it.
         let fresh = self.dir.join("fresh");
         fs::write(&fresh, text).expect("a file");
         fs::rename(fresh, path).expect("the file");

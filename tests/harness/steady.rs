@@ -1,4 +1,4 @@
-//! Callers who go on calling until they are told to stop.
+//! Callers that keep calling until they are stopped.
 
 use crate::traffic::Tally;
 use reqwest::Client;

@@ -49,7 +49,7 @@ pub async fn get(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> Ans
     }
 }
 
-/// How often each status came; 0 stands for no answer.
+/// How often each status came; 0 means no answer.
 pub type Tally = BTreeMap<u16, u64>;
 
 /// Sends `total` GETs of `/` with this key, spread over the gateways, over so many kept-alive connections.

@@ -47,7 +47,7 @@ const EVERYDAY: [Trouble; 5] = [
 /// The world of one seed.
 #[derive(Clone, Debug)]
 pub struct Conditions {
-    /// Nothing is lost, killed, frozen or slow: then nobody may be refused without a reason.
+    /// Nothing is lost, killed, frozen or slow: then no request may be refused without a reason.
     pub calm: bool,
     pub gateways: usize,
     pub workers: usize,

@@ -31,7 +31,7 @@ impl World {
         }
         self.tick_ms = 250;
         let life = (self.conditions.ttl_ms + self.conditions.grace_ms) * 11 / 10;
-        // What is still on its way may open a lease that nobody knows of; that one is reclaimed, too.
+        // What is still on its way may open an unknown lease; that one is reclaimed, too.
         let settles = SETTLES_MS.max(self.conditions.slow_ms);
         self.later((settles + life) * MS, Event::End);
         self.say(|| "all is well again".to_owned());
@@ -87,7 +87,7 @@ impl World {
         alive.flat_map(|gateway| (0..self.bank.keys.len()).map(move |key| (gateway, key)))
     }
 
-    /// Nothing is stranded: no lease holds money, and nobody has anything left to say.
+    /// Nothing is stranded: no lease holds money, and no gateway has anything left to report.
     fn check_rest(&self) -> Result<(), String> {
         for row in self.bank.db.leases.values() {
             if row.lease.escrow().is_positive() {
@@ -127,7 +127,7 @@ impl World {
                 if charged > sold + slices + forfeited || (gateway.alive && charged < sold) {
                     return Err(format!("gateway {number} sold {sold} to key {key}, charged {charged}"));
                 }
-                // What was forfeited is charged though perhaps not sold; it makes up for nobody else's loss.
+                // What was forfeited is charged though perhaps not sold; it makes up for no other loss.
                 let least = if forfeited > 0 { 0 } else { i64::MIN };
                 lost[self.bank.keys[key].account] += (sold - charged).max(least);
                 let booked = place.and_then(|place| self.bank.seen.usage.get(&place)).map_or(0, |u| u.micros);

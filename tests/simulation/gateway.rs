@@ -17,14 +17,14 @@ pub struct Gateway {
     pub clock: Clock,
     pub workers: Vec<u64>,
     pub alive: bool,
-    /// It doesn't run, though its clock does; what comes meanwhile waits.
+    /// It doesn't run, though its clock does; what arrives waits.
     pub frozen: bool,
     pub asleep: Vec<Event>,
     /// Nothing gets through between it and the ledgers.
     pub cut_off: bool,
     /// When it last ran on after it had been frozen.
     pub thawed_at: Option<u64>,
-    /// A worker was lost with what it had not told.
+    /// A worker was lost with what it had not reported.
     pub maimed: bool,
 }
 
@@ -127,7 +127,7 @@ impl World {
         Ok(())
     }
 
-    /// Lets a frozen gateway run on: it does all that has come meanwhile, in order.
+    /// Lets a frozen gateway run on: it does all that has arrived, in order.
     pub fn thaw(&mut self, number: usize) {
         let gateway = &mut self.gateways[number];
         gateway.frozen = false;

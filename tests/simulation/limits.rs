@@ -46,7 +46,7 @@ impl World {
         self.conditions.planned.as_ref().is_some_and(|planned| planned.limits)
     }
 
-    /// Notes how a key stands with its limits at a gateway.
+    /// Notes how much of its limits a key has used at a gateway.
     pub fn note_throttle(&mut self, gateway: usize, key: usize) {
         if !self.is_limited() {
             return;

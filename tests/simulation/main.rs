@@ -1,8 +1,8 @@
 //! The simulator: several gateways and ledgers in one thread, on a virtual clock, with everything that can go
 //! wrong going wrong.
 //!
-//! It runs the filter's real `decide` code and the ledger's real operations, over its engine in memory. What stands
-//! around that code in the product (the filter's host, the network, the databases, the clocks) is played here, and misbehaves as a seed says: messages are
+//! It runs the filter's real `decide` code and the ledger's real operations, over its engine in memory. The rest
+//! of the product (the filter's host, the network, the databases, the clocks) is simulated, and misbehaves as a seed says: messages are
 //! lost, repeated, delayed and overtaken; gateways, workers and ledgers are killed, frozen, cut off and
 //! started again; clocks run wrong and jump; commits fail with an unknown outcome; operators top up, suspend,
 //! revoke and recall. After every step and at the end the invariants of the design are checked.
@@ -41,7 +41,7 @@ mod world;
 use mutant::Mutant;
 use std::process::ExitCode;
 
-/// Seeds that `sim` lives through when it isn't told how many.
+/// Seeds that `sim` runs by default.
 const SEEDS: u64 = 1_000;
 
 const USAGE: &str = "usage: sim [seeds COUNT | seed NUMBER | mutants | mutant NAME NUMBER]";

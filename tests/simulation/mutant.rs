@@ -22,9 +22,9 @@ pub enum Mutant {
     UsageBookedTwice,
     /// The ledger renews leases of keys that are revoked.
     RevokedKeyRenewed,
-    /// The ledger says that credits are on their way back, and asks nobody for them.
+    /// The ledger says that credits are on their way back, and recalls none.
     RecallForgotten,
-    /// Suspensions and revocations are not told to gateways that beat.
+    /// Heartbeats bring no suspensions and revocations.
     ChangesUntold,
     /// The ledger answers before it commits, and the commit fails.
     AnsweredBeforeCommit,
@@ -56,7 +56,7 @@ pub enum Mutant {
     BudgetNotGivenBack,
     /// A budget's period never ends.
     BudgetPeriodNotRolled,
-    /// Budgets are counted and stop nobody.
+    /// Budgets are counted but not enforced.
     BudgetsIgnored,
     /// A quota is given for the same period again.
     RenewedTwice,
@@ -68,13 +68,13 @@ pub enum Mutant {
     BeyondIgnored,
     /// What was forfeited is charged again when the gateway tells of it.
     ForfeitedChargedTwice,
-    /// Gateways aren't told when a subscription changes.
+    /// Gateways don't hear of changed subscriptions.
     PlanChangesUntold,
-    /// Gateways aren't told of limits.
+    /// Gateways don't get limits.
     LimitsIgnored,
     /// A gateway doesn't notice that requests are over.
     EndsUntold,
-    /// Gateways aren't told of products.
+    /// Gateways don't get products.
     ProductsIgnored,
     /// What a gateway says it has sold is charged without a ceiling.
     CeilingLifted,
@@ -84,7 +84,7 @@ pub enum Mutant {
     TouchForgotten,
     /// A caller whose period has begun waits for the job that renews.
     RenewalOnDemandForgotten,
-    /// An account isn't told when its subscription is due.
+    /// An account's row doesn't say when its subscription is due.
     DueForgotten,
     /// Holders who share the last of an account's money keep their usual heartbeat.
     BriskForgotten,

@@ -68,7 +68,7 @@ impl World {
     pub fn take_in(&mut self, serial: u64, id: u64, message: &Rc<ExchangeRequest>) -> Result<(), String> {
         let ledger = self.random.below(self.ledgers.len());
         if !self.ledgers[ledger].up {
-            return self.send_back(serial, id, None); // Nobody listens there.
+            return self.send_back(serial, id, None); // The port is closed.
         }
         let (mut commits, mut answers) = (true, true);
         if self.random.chance(self.conditions.failed_commits) {
@@ -159,8 +159,8 @@ impl World {
                     if now.millis_since(sent) > LONG_MS {
                         worker.failed_at = Some(self.time);
                     }
-                    for (key, told) in about.iter().zip(&answer.entries) {
-                        let (Some(key), Some(granted)) = (*key, told.lease) else { continue };
+                    for (key, said) in about.iter().zip(&answer.entries) {
+                        let (Some(key), Some(granted)) = (*key, said.lease) else { continue };
                         let fence = self.truth.fences.entry((gateway, key, granted.fence)).or_default();
                         if granted.granted.micros() > fence.granted {
                             self.truth.moved.insert((gateway, key), self.time);
@@ -187,11 +187,11 @@ impl World {
 
     /// What mutants do to an answer.
     fn bend(&self, gateway: usize, took_ms: u64, about: &[Option<usize>], answer: &mut ExchangeResponse) {
-        for (key, told) in about.iter().zip(&mut answer.entries) {
-            if let (Some(Mutant::ProductsIgnored), Some(facts)) = (self.mutant, &mut told.facts) {
+        for (key, said) in about.iter().zip(&mut answer.entries) {
+            if let (Some(Mutant::ProductsIgnored), Some(facts)) = (self.mutant, &mut said.facts) {
                 (facts.products, facts.key_products) = (None, None);
             }
-            let (Some(key), Some(granted)) = (*key, &mut told.lease) else { continue };
+            let (Some(key), Some(granted)) = (*key, &mut said.lease) else { continue };
             match self.mutant {
                 Some(Mutant::DeadlineFromReceipt) => granted.ttl_ms += took_ms,
                 Some(Mutant::LimitsIgnored) => granted.limits = Limits::default(),
@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    /// A key's lease as it stands in a gateway's memory.
+    /// A key's lease as it is in a gateway's memory.
     pub fn record(&self, gateway: usize, key: usize) -> Option<faregate::decide::lease::Lease> {
         let names = Names::new(&self.settings.ledger.cluster, &self.settings.ledger.authority);
         let name = names.lease(&Credential::Key(self.bank.keys[key].secret.clone()));

@@ -1,4 +1,4 @@
-//! What goes wrong, and what the operator does meanwhile.
+//! What goes wrong, and what the operator does at the same time.
 
 use crate::clock::MS;
 use crate::conditions::Trouble;
@@ -23,7 +23,7 @@ impl World {
             Trouble::TopUp => self.give(false),
             Trouble::ExpiringGrant => self.give(true),
             Trouble::KeyRevoked => {
-                // Seldom, or nobody would be left.
+                // Seldom, or none would be left.
                 if self.random.chance(200) {
                     let key = self.random.below(self.bank.keys.len());
                     let (id, now) = (self.bank.key(key).id.to_string(), self.wall_at(self.time, 0));

@@ -19,9 +19,9 @@ use crate::conditions::ON_CREDIT_LIMIT_MICROS;
 pub struct Fence {
     /// Sold and not released.
     pub sold: i64,
-    /// The most that the gateway was told was granted.
+    /// The largest grant in an answer to the gateway.
     pub granted: i64,
-    /// By the gateway's clock: the latest end that it was told, counted from when it had asked.
+    /// By the gateway's clock: the latest end in an answer, counted from when it had asked.
     pub deadline: Moment,
 }
 
@@ -117,7 +117,7 @@ impl Truth {
         true
     }
 
-    /// The ledger takes a fence back that stands at `row`, of which `back` goes to the customer.
+    /// The ledger reclaims a fence whose row is `row`, of which `back` goes to the customer.
     pub fn reclaimed(&mut self, account: usize, place: (usize, usize), row: &LeaseRow, back: i64) {
         let sold = self.fences.get(&(place.0, place.1, row.lease.fence)).map_or(0, |fence| fence.sold);
         self.at_large[account] += (sold - row.lease.spent.micros()).clamp(0, back);

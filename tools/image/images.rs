@@ -1,4 +1,4 @@
-//! What is in each image, and what is told about it.
+//! What is in each image, and its annotations.
 
 use crate::About;
 use crate::layer::{self, Item, Items};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Where the sources are.
 const SOURCE: &str = env!("CARGO_PKG_REPOSITORY");
-/// The user and group that run the ledger: nobody's on any machine, and by custom that of images without a root.
+/// The user and group that run the ledger: by custom those of images without a root, and of no user on any machine.
 const LEDGER_USER: u64 = 65532;
 /// How a program for the Linux of x86_64 begins: 64 bits, little-endian; and the machine's number at byte 18.
 const ELF: &[u8] = b"\x7fELF\x02\x01";
@@ -42,7 +42,7 @@ pub fn ledger(binary: Vec<u8>, about: &About) -> Result<Image> {
         exposed_ports: set(&["7401/tcp", "7402/tcp"]),
         env: words(&["PATH=/usr/bin"]),
         entrypoint: words(&["faregate"]),
-        // From within a container nobody else can be reached on loopback.
+        // From within a container only the container itself can be reached on loopback.
         cmd: words(&[
             "serve",
             "--data",
@@ -85,7 +85,7 @@ fn image(
     Ok(Image { layer: layer::pack(items)?, config, annotations, tag: about.version.clone() })
 }
 
-/// What Mozilla trusts, as it stands in the release that `Cargo.lock` names.
+/// What Mozilla trusts, as of the release that `Cargo.lock` names.
 fn public_authorities() -> String {
     let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
     let pem: Vec<pem::Pem> =

@@ -57,7 +57,7 @@ enum Command {
     Push(push::Push),
 }
 
-/// What is told about an image.
+/// The annotations of an image.
 #[derive(Args)]
 struct About {
     /// The folder that is written; what was there goes

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What `push` is told.
+/// The arguments of `push`.
 #[derive(Args)]
 pub struct Push {
     /// The registry, and a path in it: HOST[:PORT][/PATH]. Plain HTTP is spoken on loopback only
@@ -49,10 +49,10 @@ impl Push {
 
     fn push(&self, layout: &Path, digest: &Digest, name: &str) -> Result<()> {
         let dir = tempfile::tempdir()?;
-        let told = dir.path().join("digest");
+        let digest_file = dir.path().join("digest");
         let mut skopeo = Command::new(&self.skopeo);
         // The policy is about signatures of images that come in; this one was made here.
-        skopeo.args(["copy", "--insecure-policy", "--preserve-digests", "--digestfile"]).arg(&told);
+        skopeo.args(["copy", "--insecure-policy", "--preserve-digests", "--digestfile"]).arg(&digest_file);
         if is_loopback(&self.registry) {
             skopeo.arg("--dest-tls-verify=false");
         }
@@ -63,7 +63,8 @@ impl Push {
         if !said.status.success() {
             bail!("{}", reason(&String::from_utf8_lossy(&said.stderr)));
         }
-        let stored = fs::read_to_string(&told).context("skopeo didn't say what the registry has stored")?;
+        let stored =
+            fs::read_to_string(&digest_file).context("skopeo didn't say what the registry has stored")?;
         ensure!(stored.trim() == digest.to_string(), "the registry stored {}, not {digest}", stored.trim());
         Ok(())
     }

@@ -59,7 +59,7 @@ function lean(schema, close = true) {
     } else kept[name] = lean(value, close);
   }
   const fields = Object.keys(kept.properties ?? {}).length;
-  // `{}` in a type stands for an object whose fields are not the publisher's business.
+  // `{}` in a type means an object whose fields are not the publisher's business.
   if (kept.additionalProperties === false && fields === 0 && !kept.patternProperties) delete kept.additionalProperties;
   if (close && fields > 0 && kept.additionalProperties === undefined) kept.additionalProperties = false;
   return kept;

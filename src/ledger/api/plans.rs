@@ -128,7 +128,7 @@ pub struct PlanProduct {
 }
 
 impl PlanProduct {
-    /// What gateways are told; `None` when it names both kinds of price.
+    /// What gateways receive; `None` when it names both kinds of price.
     pub fn read(self) -> Option<Product> {
         let pricing = match (self.times, self.price) {
             (None, None) => Pricing::List,
@@ -247,7 +247,7 @@ pub struct PlanChange {
     /// As in [`NewPlan`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remainder: Option<Remainder>,
-    /// As in [`NewPlan`]; `null` has nobody warned.
+    /// As in [`NewPlan`]; `null` turns warnings off.
     #[serde(default, skip_serializing_if = "Edit::is_keep")]
     pub warn_below: Edit<String>,
     /// Whether it counts for running periods, too.

@@ -101,7 +101,7 @@ pub struct Budget {
     pub every: u16,
     /// In which time zone.
     pub time_zone: String,
-    /// Spent in the running period, as far as gateways have told.
+    /// Spent in the running period, as far as gateways have reported.
     #[serde(with = "decimal")]
     pub spent: Credits,
     /// In leases now.

@@ -17,7 +17,7 @@ use std::{
 };
 use ureq::tls::TlsConfig;
 
-/// Where the ledger's admin API listens unless told otherwise.
+/// Where the ledger's admin API listens by default.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:7402";
 /// The variable that names another one.
 const SERVER_VARIABLE: &str = "FAREGATE_ADMIN_URL";

@@ -38,7 +38,7 @@ impl Check {
 /// What was found in one place.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Where the filter's configuration stands; empty when it is the whole file.
+    /// Where the filter's configuration is in the file; empty when it is the whole file.
     place: String,
     problems: Vec<SettingsError>,
 }

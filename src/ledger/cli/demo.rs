@@ -16,7 +16,7 @@ use faregate_protocol::Credits;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Where the gate listens when nobody else does; else on a free port.
+/// Where the gate listens if the port is free; else on another free port.
 const USUAL_PORT: u16 = 8080;
 /// The longest that one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ impl Demo {
             filter: self.parts.filter(),
             usual_ports: false,
         };
-        let told = runtime.block_on(async move {
+        let outcome = runtime.block_on(async move {
             let stop = stop_signal(&STOP_OR_HANGUP)?;
             tokio::pin!(stop);
             let interrupted = || Failure::new("interrupted", "the demo was interrupted");
@@ -65,23 +65,23 @@ impl Demo {
                 () = &mut stop => return Err(interrupted()),
             };
             let mut story = Story::of(&gate, faregate);
-            let told = tokio::select! {
-                told = blocking(move || { let told = story.tell(); Ok((story.lines, told)) }) => told,
+            let outcome = tokio::select! {
+                outcome = blocking(move || { let outcome = story.tell(); Ok((story.lines, outcome)) }) => outcome,
                 failure = gate.broken() => Err(failure),
                 () = &mut stop => Err(interrupted()),
             };
-            match &told {
+            match &outcome {
                 Ok((_, Ok(()))) => gate.stop().await?,
                 // The first trouble is what counts; those of ending are left out.
                 _ => gate.abandon().await.unwrap_or_default(),
             }
-            told
+            outcome
         });
-        let (lines, told) = told?;
-        screen.show(&json!({ "ok": told.is_ok(), "transcript": lines }), |screen, _| {
+        let (lines, outcome) = outcome?;
+        screen.show(&json!({ "ok": outcome.is_ok(), "transcript": lines }), |screen, _| {
             lines.iter().try_for_each(|line| screen.line(line))
         })?;
-        told
+        outcome
     }
 }
 
@@ -128,7 +128,7 @@ impl Story {
         self.faregate(&["grant", DEMO_ACCOUNT, "5"])?;
         self.curl_until_open()?;
 
-        self.say("\n# A while later the gateway has handed back what it didn't need.");
+        self.say("\n# A moment later the gateway has returned what it didn't need.");
         self.await_rest()?;
         self.faregate(&["balance", DEMO_ACCOUNT])?;
         self.faregate(&["audit"])

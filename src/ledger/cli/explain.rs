@@ -84,7 +84,7 @@ fn all(screen: &mut Screen<'_>) -> Result<(), Failure> {
     })
 }
 
-/// Without Markdown's backticks, which nobody needs in a terminal.
+/// Without Markdown's backticks, which a terminal doesn't need.
 fn plain(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace('`', "")),

@@ -124,7 +124,7 @@ struct More {
     /// Whose is what a gateway that died had not reported: customer or operator [default: customer]
     #[arg(long, value_name = "WHOSE")]
     remainder: Option<String>,
-    /// Warn callers who have less than that left [default: nobody is warned]
+    /// Warn callers who have less than that left [default: no warning]
     #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
     warn_below: Option<String>,
 }
@@ -141,7 +141,7 @@ struct Without {
     /// All products are included
     #[arg(long, conflicts_with = "product")]
     all_products: bool,
-    /// Nobody is warned any more
+    /// Turn warnings off
     #[arg(long, conflicts_with = "warn_below")]
     no_warn_below: bool,
 }

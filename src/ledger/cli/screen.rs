@@ -75,7 +75,7 @@ impl<'a> Screen<'a> {
 }
 
 /// A member as text: strings bare, what is absent or null as a dash. Control characters, which a note
-/// or a name may carry, are escaped, so that nobody else's text moves the terminal's cursor.
+/// or a name may carry, are escaped, so that text from outside can't move the terminal's cursor.
 pub fn text(object: &Value, name: &str) -> String {
     match object.get(name) {
         None | Some(Value::Null) => "-".to_owned(),

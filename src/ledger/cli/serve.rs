@@ -1,4 +1,4 @@
-//! `faregate serve`: runs the ledger until it is told to stop.
+//! `faregate serve`: runs the ledger until a signal stops it.
 
 use super::{
     certificates::Tls,

@@ -212,7 +212,7 @@ impl Once {
             return Err(Refusal::KeyReused);
         }
         // A key is shown once: to replay the answer it would have to be stored, or be derived from something that is.
-        // Whoever lost the answer revokes the key and makes another.
+        // A client that lost the answer revokes the key and creates another.
         row.body.ok_or_else(|| Refusal::KeyAlreadyShown(row.shown_key.unwrap_or_default()))
     }
 }

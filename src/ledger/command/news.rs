@@ -46,7 +46,7 @@ pub struct Candidate {
     pub key: Key,
     /// Whose.
     pub account: AccountNo,
-    /// How the account stands.
+    /// The state of the account.
     pub owner: Owner,
     /// Whether the gateway should hand back what is unused.
     pub recall: bool,
@@ -77,7 +77,7 @@ pub struct News {
 }
 
 /// What a gateway hears that has seen changes up to `since`, of the leases that its [`scope`] names. There may be more
-/// of these than are told.
+/// of these than one answer has.
 pub fn decide(newest: i64, since: u64, leases: &[Candidate], now: Timestamp) -> News {
     let mut news = News { seen: u64::try_from(newest).unwrap_or(0), changes: Vec::new() };
     let mut keys = BTreeSet::new();
@@ -123,9 +123,9 @@ mod tests {
         let leases =
             [lease(1, false, false), lease(2, true, false), lease(3, false, true), lease(2, true, false)];
         let news = decide(9, 8, &leases, Timestamp::UNIX_EPOCH);
-        let told: Vec<_> =
+        let heard: Vec<_> =
             news.changes.iter().map(|change| (change.payer.as_str(), change.refused)).collect();
-        assert_eq!(told, [("key_2", None), ("key_3", Some(RefusalCode::InvalidKey))]);
+        assert_eq!(heard, [("key_2", None), ("key_3", Some(RefusalCode::InvalidKey))]);
         assert_eq!(news.seen, 9);
     }
 

@@ -1,7 +1,7 @@
 //! The steps of a subscription: what each does to the account's money, and what the account's contract is then.
 //!
-//! What must hold: whoever changes a subscription, or what it goes by, ends with [`settle`], which writes the contract
-//! and when something is due the next time, on the subscription and on its account.
+//! What must hold: every change to a subscription, or to what it depends on, ends with [`settle`], which writes the
+//! contract and when something is due next, on the subscription and on its account.
 
 use super::grants::{self, NewGrant};
 use super::{plans, purse, recall};

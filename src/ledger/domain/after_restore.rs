@@ -48,17 +48,21 @@ fn entry(ended: Option<Ended>, lease: Option<LeaseReport>) -> Entry {
 }
 
 #[test]
-fn what_was_sold_under_a_fence_that_was_forgotten_is_charged_in_full_however_it_is_told() {
+fn what_was_sold_under_a_fence_that_was_forgotten_is_charged_in_full_however_it_is_reported() {
     let four = Credits::from_micros(4);
     let word = entry(Some(Ended { fence: 3, spent: four }), None);
-    for told in [word, entry(None, Some(report(3, 4)))] {
+    for message in [word, entry(None, Some(report(3, 4)))] {
         let never = Lease::never(GatewayNo(1), KeyNo(1), AccountNo(1));
         let spent = Credits::from_micros(5);
         let mut payer = payer(Lease { fence: 1, state: LeaseState::Reclaimed, spent, ..never });
         for _ in 0..2 {
-            payer = payer.exchange(&told, Timestamp::UNIX_EPOCH, 20_000).0;
+            payer = payer.exchange(&message, Timestamp::UNIX_EPOCH, 20_000).0;
             let books = &payer.purse.account.books;
-            assert_eq!((books.spent, books.owed), (four, four), "once, whatever fence 1 came to: {told:?}");
+            assert_eq!(
+                (books.spent, books.owed),
+                (four, four),
+                "once, whatever fence 1 came to: {message:?}"
+            );
             assert_eq!((payer.lease.fence, payer.lease.spent), (3, four));
         }
     }

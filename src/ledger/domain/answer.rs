@@ -1,4 +1,4 @@
-//! What a payer's gateway is told: who it is, its lease, its part of the limits.
+//! What the answer says to a payer's gateway: who it is, its lease, its part of the limits.
 //!
 //! What must hold: nothing here changes anything.
 

@@ -5,7 +5,7 @@
 //!
 //! What must hold: what a budget holds is what the open leases in its scope have in them; it counts as spent
 //! only what was really spent; and no draw makes `spent + held` larger than its credits. What was let through on
-//! credit or told late counts as well, so it may be overspent, and so may one that was lowered.
+//! credit or reported late counts as well, so it may be overspent, and so may one that was lowered.
 
 use super::contract::seconds;
 use super::period::{Period, Rhythm, Unit};

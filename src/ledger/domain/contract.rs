@@ -1,7 +1,7 @@
 //! What an account's newest subscription means for exchanges: kept with the account, so that an exchange reads
 //! neither plans nor subscriptions.
 //!
-//! What must hold: whoever changes a subscription, or what it goes by, writes this anew in the same transaction.
+//! What must hold: every change to a subscription, or to what it depends on, rewrites this in the same transaction.
 
 use super::entitlement::{Beyond, Remainder, Standing};
 use super::plan::{Terms, Versions};
@@ -11,7 +11,7 @@ use faregate_protocol::exchange::{Limits, Product};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How an account stands with its plan.
+/// What an account's plan means for exchanges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contract {
     /// The plan's name.
@@ -116,7 +116,7 @@ impl Contract {
     }
 
     /// The same as far as something is decided by it, at gateways or about leases.
-    fn told(&self) -> Self {
+    fn for_gateways(&self) -> Self {
         Self { renews_at: None, quota: Credits::ZERO, running: None, warn_below: None, ..self.clone() }
     }
 }
@@ -126,14 +126,18 @@ impl Contract {
 pub enum Effect {
     /// Nothing that anybody must hear now.
     None,
-    /// Gateways must hand back what they have, and so ask anew.
+    /// Gateways must return what they have, and so ask again.
     Recall,
 }
 
 impl Effect {
     /// What follows when `old` becomes `new`.
     pub fn of(old: Option<&Contract>, new: Option<&Contract>) -> Self {
-        if old.map(Contract::told) == new.map(Contract::told) { Self::None } else { Self::Recall }
+        if old.map(Contract::for_gateways) == new.map(Contract::for_gateways) {
+            Self::None
+        } else {
+            Self::Recall
+        }
     }
 }
 
@@ -142,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leases_come_back_when_what_gateways_were_told_is_no_longer_so() {
+    fn leases_are_recalled_when_what_gateways_know_is_out_of_date() {
         let contract = |standing, beyond| Contract {
             plan: "pro".into(),
             standing,

@@ -51,7 +51,7 @@ pub enum Kind {
     Return = 4,
     /// The ledger took back what a silent gateway left.
     Reclaimed = 5,
-    /// Handed back, but the grant has expired meanwhile.
+    /// Handed back after the grant had expired.
     Breakage = 6,
     /// A grant's time was over.
     Expire = 7,
@@ -138,7 +138,7 @@ impl Kind {
     }
 }
 
-/// On whose behalf money moved; all zero when nobody's but the account's.
+/// On whose behalf money moved; all zero when on the account's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Which gateway.

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 const LATE: (Kind, Kind) = (Kind::LateSpend, Kind::LateSpendOwed);
 /// Among how many leases what is left of a key's or a team's budget is divided at most: it has fewer than its
-/// account, and nobody counts them.
+/// account, and they aren't counted.
 const NARROW_HOLDERS: i64 = 4;
 const ON_CREDIT: (Kind, Kind) = (Kind::OnCredit, Kind::OnCreditOwed);
 
@@ -40,12 +40,12 @@ pub struct Payer {
 /// What comes of an entry.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// What the gateway is told.
+    /// The answer to the gateway.
     pub answer: EntryAnswer,
     /// Callers wait for more than was available: other holders in this scope should hand back what they don't
     /// need.
     pub short: Option<Scope>,
-    /// The lease was named while open, so its time starts anew.
+    /// The lease was named while open, so its time starts again.
     pub touched: bool,
     /// What of it was not charged.
     pub unbooked: Option<Unbooked>,
@@ -93,7 +93,7 @@ pub fn unknown(entry: &Entry) -> EntryAnswer {
     }
 }
 
-/// What the gateway is told when other holders were asked to hand back: try again soon.
+/// The answer when other holders were asked to return credits: try again soon.
 pub fn ask_again(answer: &mut EntryAnswer, after_ms: u32) {
     if let Some(refused) = &mut answer.refused {
         refused.retry_ms = Some(after_ms);
@@ -196,7 +196,7 @@ impl Payer {
         Ok(verdict)
     }
 
-    /// Takes back a lease that nobody has spoken of for too long. Where what is left of it counts as spent, all
+    /// Reclaims a lease whose gateway has been silent for too long. Where what is left of it counts as spent, all
     /// that its gateway may say later is paid already.
     pub fn reclaim(&mut self, now: Timestamp) -> Result<Credits, BookError> {
         let contract = self.purse.account.contract.as_ref();
@@ -225,13 +225,13 @@ impl Payer {
     }
 
     /// Books what is new in what went through on credit. Returns what of it was not charged.
-    fn charge_on_credit(&mut self, told: Credits) -> Result<Credits, BookError> {
-        let growth = told.less(self.lease.on_credit);
+    fn charge_on_credit(&mut self, reported: Credits) -> Result<Credits, BookError> {
+        let growth = reported.less(self.lease.on_credit);
         if !growth.is_positive() {
             return Ok(Credits::ZERO);
         }
         let charged = self.purse.charge(self.lease.place(), ON_CREDIT, growth.min(MAX_UNGRANTED))?;
-        self.lease.on_credit = told;
+        self.lease.on_credit = reported;
         Ok(growth.less(charged))
     }
 
@@ -268,16 +268,16 @@ impl Payer {
 
     /// Books what is new in the fence's spent counter, from the lease as far as it goes. Returns what of it was not
     /// charged. That counts as reported all the same, so that it is noted once, however often it is repeated.
-    fn book_spent(&mut self, told: Credits) -> Result<Credits, BookError> {
-        let growth = told.less(self.lease.spent);
+    fn book_spent(&mut self, reported: Credits) -> Result<Credits, BookError> {
+        let growth = reported.less(self.lease.spent);
         if !growth.is_positive() {
             return Ok(Credits::ZERO);
         }
         let ceiling = self.lease.granted.saturating_add(MAX_UNGRANTED);
-        let believed = told.min(ceiling).less(self.lease.spent);
+        let believed = reported.min(ceiling).less(self.lease.spent);
         let covered = self.purse.spend(&mut self.lease, growth)?;
         let late = self.purse.charge(self.lease.place(), LATE, believed.less(covered))?;
-        self.lease.spent = told;
+        self.lease.spent = reported;
         Ok(growth.less(covered).less(late))
     }
 

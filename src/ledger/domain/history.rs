@@ -300,7 +300,7 @@ enum Step {
         scope: Scope,
         amount: i64,
     },
-    /// Time goes on until budgets begin anew.
+    /// Time goes on until budgets reset.
     NextPeriod,
 }
 
@@ -406,14 +406,14 @@ proptest! {
         settle(&mut bank, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();
         prop_assert_eq!(bank.account.books.spent.micros(), sold, "each sale is charged once");
-        prop_assert!(bank.account.books.owed.is_zero(), "nobody sold what wasn't there");
+        prop_assert!(bank.account.books.owed.is_zero(), "no gateway sold what wasn't there");
         prop_assert!(bank.account.books.held.is_zero(), "nothing is stranded");
         prop_assert!(sold <= bank.account.books.granted.micros());
         bank.check_leases();
     }
 
     #[test]
-    fn what_is_told_late_is_charged_all_the_same(steps in steps(true)) {
+    fn a_late_report_is_charged_all_the_same(steps in steps(true)) {
         let (mut bank, mut gates) = live(steps);
         settle(&mut bank, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();

@@ -7,7 +7,7 @@ use faregate_protocol::{RefusalCode, api_key};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-/// A key (or a subject that stands for one), as far as the exchange must know it.
+/// A key (or a subject in its place), as far as the exchange must know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Key {
     /// Its row.
@@ -47,7 +47,7 @@ impl Key {
         !self.revoked && self.expires_at.is_none_or(|at| at > now)
     }
 
-    /// Why this key doesn't open the gate for an account that stands like this; `None` when it does.
+    /// Why this key doesn't open the gate, given its account's state; `None` when it does.
     pub fn refusal(&self, owner: Owner, now: Timestamp) -> Option<RefusalCode> {
         if self.revoked {
             Some(RefusalCode::InvalidKey)

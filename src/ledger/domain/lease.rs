@@ -1,13 +1,13 @@
 //! A lease: what one gateway may spend for one key without asking.
 //!
 //! The counters `granted`, `spent` and `returned` only grow within a fence. What is really set aside
-//! for the lease is the sum of its [`Draw`]s; the counters say what gateway and ledger have told each
+//! for the lease is the sum of its [`Draw`]s; the counters are what gateway and ledger have reported to each
 //! other. The two agree as long as the gateway never overspends.
 
 use super::{AccountNo, GatewayNo, GrantNo, KeyNo, Place};
 use faregate_protocol::Credits;
 
-/// How a fence stands.
+/// The state of a fence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeaseState {
     /// It may be spent from.
@@ -53,15 +53,15 @@ pub struct Lease {
     pub account: AccountNo,
     /// The fence's number; zero before the first.
     pub fence: u32,
-    /// How it stands.
+    /// Its state.
     pub state: LeaseState,
     /// Granted so far.
     pub granted: Credits,
-    /// Spent so far, as the gateway told.
+    /// Spent so far, as the gateway reported.
     pub spent: Credits,
     /// Handed back so far.
     pub returned: Credits,
-    /// Set aside for requests under way, as last told.
+    /// Held for requests in flight, as last reported.
     pub held: Credits,
     /// From which grants its money is, in the order in which it is spent.
     pub draws: Vec<Draw>,
@@ -71,7 +71,7 @@ pub struct Lease {
     pub recall: bool,
     /// The gateway is asked to beat fast.
     pub brisk: bool,
-    /// How many requests came per second, as last told where the plan limits them.
+    /// How many requests came per second, as last reported where the plan limits them.
     pub demand: u32,
 }
 

@@ -143,7 +143,7 @@ impl Purse {
         self.sell(lease, Kind::Spend, amount)
     }
 
-    /// Takes all that a lease has as spent, because nobody will say any more what of it was; tells how much
+    /// Counts all that a lease has as spent, because no report will say what really was; returns how much
     /// that was.
     pub fn forfeit(&mut self, lease: &mut Lease) -> Result<Credits, BookError> {
         self.sell(lease, Kind::Forfeited, Credits::MAX)
@@ -162,8 +162,8 @@ impl Purse {
         Ok(spent)
     }
 
-    /// Gives up to `amount` of a lease back to the grants it came from; tells how much that was. What
-    /// belongs to a grant that has expired meanwhile is lost.
+    /// Gives up to `amount` of a lease back to the grants it came from; returns how much that was. What
+    /// belongs to a grant that has expired since is lost.
     pub fn give_back(
         &mut self,
         lease: &mut Lease,

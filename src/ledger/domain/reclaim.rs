@@ -1,9 +1,9 @@
-//! When a lease that nobody speaks of is taken back, without ever comparing clocks.
+//! When the lease of a silent gateway is reclaimed, without ever comparing clocks.
 //!
 //! Every exchange that names a lease stamps its row with the next number of one running count (its
 //! *touch*). This watch notes now and then how far the count has come. A lease whose touch is not
 //! above what the count was `patience` ago has been silent that long. A ledger that restarts has
-//! noted nothing, so it counts every lease's time anew. Only the monotonic clock is used, and memory
+//! noted nothing, so it counts every lease's time from zero. Only the monotonic clock is used, and memory
 //! is one note per tick, however many leases there are.
 
 use std::{
@@ -34,7 +34,7 @@ impl Watch {
         Self { patience, notes: VecDeque::new() }
     }
 
-    /// Notes that the count stands at `touch`.
+    /// Notes that the count is at `touch`.
     pub fn note(&mut self, now: Instant, touch: i64) {
         let apart = self.patience / (MAX_NOTES / 2);
         if self.notes.back().is_some_and(|last| now.saturating_duration_since(last.at) < apart) {
@@ -47,7 +47,7 @@ impl Watch {
         }
     }
 
-    /// Forgets what was noted, so that every lease's time counts anew: gateways could not be heard.
+    /// Forgets what was noted, so that every lease's time starts at zero: gateways could not be heard.
     pub fn forget(&mut self) {
         self.notes.clear();
     }
@@ -81,7 +81,7 @@ mod tests {
         let mut watch = Watch::new(PATIENCE);
         for second in 0..=29 {
             watch.note(at(second), i64::try_from(second).unwrap() * 10);
-            assert_eq!(watch.overdue(at(second)), None, "a restart counts anew");
+            assert_eq!(watch.overdue(at(second)), None, "a restart counts from zero");
         }
         watch.note(at(30), 300);
         assert_eq!(watch.overdue(at(30)), Some(0));

@@ -1,7 +1,7 @@
 //! Why a payer is short of credits, and what would cure it.
 //!
-//! What must hold: what is said is true. The narrowest level that stands in the way gives the code, since nothing
-//! above it helps as long as it does; waiting is offered only with what it brings, and bought credits only where
+//! What must hold: the answer is true. The narrowest level that is short gives the code, since nothing above it
+//! helps as long as it is; waiting is offered only with what it brings, and bought credits only where
 //! they would be spent.
 
 use super::contract::{Contract, Running};
@@ -42,8 +42,8 @@ impl Shortage<'_> {
         levels.fold(money, Ord::min).1.0
     }
 
-    /// What the gateway is told. Who is refused for it needs more than is available, and no less than the
-    /// cheapest; so a level that covers that much stands in nobody's way, however many wait.
+    /// The refusal for the gateway. A request that is refused for it needs more than is available, and no less than the
+    /// cheapest; so a level that covers that much blocks no request, however many wait.
     pub fn refused(&self, now: Timestamp) -> Refused {
         let price = self.least.max(self.available().saturating_add(Credits::from_micros(1)));
         let mut binding: Vec<&Budget> = self.budgets.iter().filter(|budget| budget.left() < price).collect();
@@ -84,7 +84,7 @@ impl Shortage<'_> {
         let quota = renewed.map_or(Credits::ZERO, |contract| contract.quota.less(self.owed));
         let money = self.money.less(lapsed).saturating_add(quota);
         let brings = self.budgets.iter().map(|budget| budget.left_at(at)).fold(money, Credits::min);
-        // Beyond what the protocol takes nobody needs to know.
+        // The protocol has no larger amounts.
         Reset { at: text, in_s, brings: brings.min(MAX_AMOUNT), size: Credits::ZERO, window_s: 0 }
     }
 }
@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    fn told(money: i64, budgets: &[Budget], contract: Option<&Contract>) -> (Refused, Scope) {
+    fn refusal(money: i64, budgets: &[Budget], contract: Option<&Contract>) -> (Refused, Scope) {
         let shortage = short(money, budgets, contract);
         (shortage.refused(now()), shortage.scope())
     }
@@ -160,7 +160,7 @@ mod tests {
             ]
         };
         let code = |account, team, key, money| {
-            let (refused, scope) = told(money, &levels(account, team, key), None);
+            let (refused, scope) = refusal(money, &levels(account, team, key), None);
             (refused.code.as_str(), refused.available.micros(), scope)
         };
         assert_eq!(code(30, 20, 10, 0), ("key_budget_exhausted", 0, KEY));
@@ -171,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_says_when_it_begins_anew_and_what_that_brings() {
-        let (refused, _) = told(50, &[budget(KEY, Unit::Hour, 10, 10)], None);
+    fn a_budget_says_when_it_resets_and_what_that_brings() {
+        let (refused, _) = refusal(50, &[budget(KEY, Unit::Hour, 10, 10)], None);
         let reset = refused.reset.unwrap();
         assert_eq!(
             (reset.at.as_str(), reset.in_s, reset.brings),
@@ -181,16 +181,16 @@ mod tests {
         assert_eq!((reset.size, reset.window_s), (credits(10), 3_600));
         assert!(!refused.top_up, "bought credits don't help");
         let both = [budget(KEY, Unit::Hour, 10, 10), budget(TEAM, Unit::Day, 20, 18)];
-        assert_eq!(told(50, &both, None).0.reset.unwrap().brings, credits(2), "the team's comes later");
-        let no_money = told(1, &[budget(KEY, Unit::Hour, 10, 10)], None).0;
+        assert_eq!(refusal(50, &both, None).0.reset.unwrap().brings, credits(2), "the team's comes later");
+        let no_money = refusal(1, &[budget(KEY, Unit::Hour, 10, 10)], None).0;
         assert_eq!(no_money.reset.unwrap().brings, credits(1));
         let renewed = contract(Standing::Good, Beyond::Bought);
-        let monthly = told(1, &[budget(KEY, Unit::Month, 10, 10)], Some(&renewed)).0;
+        let monthly = refusal(1, &[budget(KEY, Unit::Month, 10, 10)], Some(&renewed)).0;
         assert_eq!(monthly.reset.unwrap().brings, credits(10), "with the new quota");
     }
 
     #[test]
-    fn a_crowd_is_told_what_stands_in_the_way_of_each() {
+    fn a_crowd_hears_which_limit_each_has_hit() {
         let budgets = [budget(KEY, Unit::Hour, 10, 3)];
         let code = |least, money| {
             let crowd = Shortage { least: credits(least), ..short(money, &budgets, None) };
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lapses_meanwhile_is_not_promised() {
+    fn what_lapses_before_then_is_not_promised() {
         let lapsing = Grant {
             no: super::super::GrantNo(1),
             priority: 50,
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_plan_says_when_it_renews_and_whether_bought_credits_help() {
         let good = contract(Standing::Good, Beyond::Bought);
-        let (refused, _) = told(0, &[], Some(&good));
+        let (refused, _) = refusal(0, &[], Some(&good));
         assert_eq!((refused.code, refused.top_up), (RefusalCode::QuotaExhausted, true));
         let reset = refused.reset.unwrap();
         assert_eq!(
@@ -241,12 +241,12 @@ mod tests {
         );
         assert_eq!((reset.size, reset.window_s), (credits(100), 30 * 86_400), "the next quota");
         let refuse = contract(Standing::Good, Beyond::Refuse);
-        assert!(!told(0, &[], Some(&refuse)).0.top_up);
+        assert!(!refusal(0, &[], Some(&refuse)).0.top_up);
         let over = contract(Standing::Over, Beyond::Refuse);
-        let (refused, _) = told(0, &[], Some(&over));
+        let (refused, _) = refusal(0, &[], Some(&over));
         assert_eq!((refused.code, refused.top_up), (RefusalCode::SubscriptionExpired, true));
         assert_eq!(refused.reset, None, "nothing comes by itself");
         let ends = Contract { renews_at: None, ..good };
-        assert_eq!(told(0, &[], Some(&ends)).0.reset, None);
+        assert_eq!(refusal(0, &[], Some(&ends)).0.reset, None);
     }
 }

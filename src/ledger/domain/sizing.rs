@@ -3,7 +3,7 @@
 
 use faregate_protocol::{Credits, exchange::Ask};
 
-/// By how much to raise a lease that stands at `granted`. `holders` counts the account's leases with
+/// By how much to raise a lease whose level is `granted`. `holders` counts the account's leases with
 /// money in them, this one included.
 ///
 /// What waits may take all that is available. What is only wished for takes at most half of the rest,
@@ -51,7 +51,7 @@ mod tests {
     fn the_last_credit_can_be_sold() {
         assert_eq!(raise(credits(9), ask(10, 10, 50), credits(1), 9), credits(1));
         assert_eq!(raise(credits(9), ask(10, 12, 50), credits(2), 1), credits(2), "some go on");
-        assert_eq!(raise(credits(9), ask(11, 12, 50), credits(1), 1), credits(0), "nobody could");
+        assert_eq!(raise(credits(9), ask(11, 12, 50), credits(1), 1), credits(0), "no request could pay");
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! How a payer stands, for its callers to see: what is left, the quota, the limits, when to warn.
+//! What callers may see of a payer: what is left, the quota, the limits, when to warn.
 //!
 //! What must hold: it says no more than the credential's holder may know, comes of what the exchange has loaded
 //! already, and nothing is decided by it.
@@ -10,7 +10,7 @@ use faregate_protocol::exchange::{MAX_AMOUNT, Quota, Standing};
 use jiff::Timestamp;
 
 impl Payer {
-    /// How it stands now; nothing is said to who has a credential that doesn't count any more.
+    /// Its status now; `None` for a credential that isn't valid any more.
     pub(super) fn standing(&self, now: Timestamp) -> Option<Standing> {
         if !self.key.counts(now) {
             return None;

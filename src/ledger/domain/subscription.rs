@@ -5,7 +5,7 @@
 //! `granted_until`: a period is due when it is reached, and it only shrinks when an operator has a period end
 //! now for another to begin ([`Step::Restart`]).
 //!
-//! Periods that nobody was there to begin are not given later. Their quota would have lapsed with them, so
+//! Periods in which no ledger ran are not given later. Their quota would have lapsed with them, so
 //! they count for the rollover alone. How it changes to another plan is in [`super::plan_change`].
 
 use super::PlanNo;
@@ -15,7 +15,7 @@ pub use crate::api::SubscriptionState as State;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 
-/// How an account stands with a plan.
+/// An account's subscription to a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     /// What has become of it.

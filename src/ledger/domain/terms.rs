@@ -195,7 +195,7 @@ impl Terms {
     }
 }
 
-/// How many may come at once after a pause when nobody says: what a second brings.
+/// The default burst, in requests: what a second brings.
 pub fn usual_burst(milli_per_s: u32) -> u32 {
     milli_per_s.div_ceil(1_000).max(1)
 }

@@ -1,4 +1,4 @@
-//! Who may speak: whoever shows the listener's token, compared in constant time.
+//! Authentication: a request needs the listener's token, which is compared in constant time.
 
 use crate::Secret;
 use axum::http::HeaderMap;

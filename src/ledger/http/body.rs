@@ -52,7 +52,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {
 }
 
 /// For a field that is unknown, missing or there twice, the path ends at the object around it, and the field's
-/// name stands in the reason.
+/// name is in the reason.
 fn whole_path(path: Option<String>, reason: &str) -> Option<String> {
     let known = ["unknown field `", "missing field `", "duplicate field `"];
     let named = known.iter().find_map(|start| reason.strip_prefix(start));

@@ -2,7 +2,7 @@
 //!
 //! A message may name a thousand payers, and each may have a plan with many products. What must hold: no answer is
 //! larger than [`MAX_BODY_BYTES`], whatever there is to say; what is left out is as if its answer had been lost, so
-//! the next message says and asks it again; and nobody is left out each time.
+//! the next message says and asks it again; and no payer is left out each time.
 
 use faregate_protocol::exchange::{EntryAnswer, ExchangeResponse, MAX_BODY_BYTES};
 use serde::Serialize;
@@ -127,10 +127,10 @@ mod tests {
     #[test]
     fn how_payers_stand_is_left_out_first_and_no_more_of_it_than_must_be() {
         let fitted = fitted(response(MAX_ENTRIES, 1), 990);
-        let stands: Vec<bool> = fitted.entries.iter().map(|entry| entry.standing.is_some()).collect();
-        let left_out = stands.iter().filter(|stands| !**stands).count();
+        let kept: Vec<bool> = fitted.entries.iter().map(|entry| entry.standing.is_some()).collect();
+        let left_out = kept.iter().filter(|kept| !**kept).count();
         assert!(left_out > 10 && left_out < MAX_ENTRIES, "{left_out} are left out");
-        assert!(!stands[990] && !stands[999] && !stands[0] && stands[989], "from the turn on");
+        assert!(!kept[990] && !kept[999] && !kept[0] && kept[989], "from the turn on");
         for entry in fitted.entries {
             assert_eq!(
                 EntryAnswer { standing: largest(1).standing, ..entry },

@@ -202,7 +202,7 @@ fn length(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// An error that a gateway is told.
+/// An error as a gateway sees it.
 struct Failure {
     status: StatusCode,
     body: ExchangeError,

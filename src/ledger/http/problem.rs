@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 /// How much is said about an error, and how much of a field's path is repeated, in bytes.
 pub const MOST_SAID: usize = 500;
 
-/// An error that a client is told.
+/// An error as a client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The HTTP status.

@@ -30,7 +30,7 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 /// How long nothing is accepted when the system has no room for a connection and none could be closed.
 const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers requests until told to stop, and then those that are under way.
+/// Answers requests until `stop` says so, then finishes those in flight.
 pub async fn serve(
     listener: Listener,
     connections: Arc<Connections>,
@@ -44,7 +44,7 @@ pub async fn serve(
     let stopping = stop.clone();
     loop {
         tokio::select! {
-            // An error means that whoever could stop us is gone: stop as well.
+            // An error means that the sender is gone and can't stop us any more: stop as well.
             _ = stop.wait_for(|stop| *stop) => break,
             _ = sweep.tick() => connections.sweep(Instant::now()),
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}

@@ -1,4 +1,4 @@
-//! Stories told to a real ledger on real sockets.
+//! Scenarios on a real ledger on real sockets.
 
 use crate::{Bound, Secret, ServeConfig, api, serve_and_tell};
 use faregate_protocol::exchange::{ExchangeResponse, MARKER_HEADER};
@@ -64,12 +64,12 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (tell, told) = oneshot::channel();
+        let (tell, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = runtime.spawn(serve_and_tell(config(dir.path()), tell, async {
             let _ = stopped.await;
         }));
-        let bound = runtime.block_on(told).unwrap();
+        let bound = runtime.block_on(started).unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(20)))
@@ -256,7 +256,7 @@ fn asking_again_gives_the_first_answer_again() {
 }
 
 #[test]
-fn whoever_shows_no_token_is_turned_away() {
+fn a_request_without_the_token_is_refused() {
     let world = World::new();
     for token in ["", "wrong", GATEWAY] {
         let url = format!("http://{}/admin/v1/accounts", world.bound.admin);
@@ -421,14 +421,14 @@ fn what_was_kept_is_there_after_a_restart() {
     drop(world.stop.take());
     world.runtime.block_on(world.serving.take().unwrap()).unwrap().unwrap();
 
-    let (tell, told) = oneshot::channel();
+    let (tell, started) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let data = config(world.dir.path());
     world.serving = Some(world.runtime.spawn(serve_and_tell(data, tell, async {
         let _ = stopped.await;
     })));
     world.stop = Some(stop);
-    world.bound = world.runtime.block_on(told).unwrap();
+    world.bound = world.runtime.block_on(started).unwrap();
     let balance = world.get("/admin/v1/accounts/acme/balance").json();
     assert_eq!((&balance["granted"], &balance["spent"]), (&json!("5"), &json!("0")));
     assert_eq!(world.get("/admin/v1/audit").json()["ok"], true);

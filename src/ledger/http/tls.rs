@@ -45,7 +45,7 @@ impl TlsError {
         Self { file: file.display().to_string(), why: why.into(), cure }
     }
 
-    /// Whoever read the files didn't come back.
+    /// The task that read the files didn't come back.
     pub fn lost(why: &impl std::fmt::Display) -> Self {
         Self::new(Path::new("the certificates' files"), why.to_string(), "restart the ledger")
     }
@@ -107,7 +107,7 @@ impl TlsFiles {
             Error::InconsistentKeys(_) => TlsError::new(
                 &self.key,
                 format!("holds another key than that of the certificate in {}", self.certificate.display()),
-                "give the two that were made together; the ledger's own certificate stands first in its file",
+                "give the two that were made together; the ledger's own certificate comes first in its file",
             ),
             other => TlsError::new(
                 &self.key,

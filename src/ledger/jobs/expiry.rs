@@ -1,5 +1,5 @@
-//! Lets grants and keys expire whose time is over. What is touched meanwhile looks at the time by
-//! itself; this is for what nobody touches.
+//! Lets grants and keys expire whose time is over. An exchange or a command checks
+//! expiry by itself; this job is for what they don't touch.
 
 use super::rest;
 use crate::store::Store;

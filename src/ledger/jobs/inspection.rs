@@ -1,5 +1,5 @@
 //! Looks once after the start for damage that opening the database has not seen. A damaged file ends the
-//! ledger, by way of the store; balances that disagree with their entries are told to the operator.
+//! ledger, by way of the store; balances that disagree with their entries are reported to the operator.
 
 use crate::store::Store;
 use tokio::sync::watch;

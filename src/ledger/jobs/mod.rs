@@ -25,7 +25,7 @@ use tokio::sync::watch;
 async fn rest(stop: &mut watch::Receiver<bool>, time: Duration) -> bool {
     tokio::select! {
         () = tokio::time::sleep(time) => true,
-        // An error means that whoever could stop us is gone: stop as well.
+        // An error means that the sender is gone and can't stop us any more: stop as well.
         _ = stop.wait_for(|stop| *stop) => false,
     }
 }

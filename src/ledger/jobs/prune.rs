@@ -8,14 +8,14 @@ use tokio::sync::watch;
 
 const EVERY: Duration = Duration::from_mins(1);
 /// While there is more to delete than fits into a step.
-const MEANWHILE: Duration = Duration::from_millis(200);
+const BETWEEN_STEPS: Duration = Duration::from_millis(200);
 
 /// Prunes as long as the ledger runs.
 pub async fn prune(store: Store, mut stop: watch::Receiver<bool>) {
     let mut pause = EVERY;
     while rest(&mut stop, pause).await {
         pause = match store.prune(Timestamp::now()).await {
-            Ok(Store::STEP..) => MEANWHILE,
+            Ok(Store::STEP..) => BETWEEN_STEPS,
             Ok(_) => EVERY,
             Err(error) => {
                 tracing::error!(%error, "could not prune; will try again");

@@ -1,4 +1,4 @@
-//! Rust's text in as much detail as the rooms need: words, marks, and what stands in quotes. Comments are
+//! Rust's text in as much detail as the rooms need: words, marks, and quoted text. Comments are
 //! left out, and so is all that is built for tests only.
 
 /// A piece of a file.

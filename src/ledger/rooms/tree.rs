@@ -133,7 +133,7 @@ impl Tree {
     }
 }
 
-/// Whether an item of this name stands in a file.
+/// Whether a file defines an item of this name.
 fn defines(tokens: &[Token], name: &str) -> bool {
     const ITEMS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "static", "union"];
     tokens.windows(2).any(|pair| ITEMS.iter().any(|item| pair[0].is(item)) && pair[1].is(name))
@@ -172,7 +172,7 @@ fn scan(tokens: Vec<Token>) -> File {
     File { name: String::new(), module: Vec::new(), children, imports, tokens, paths }
 }
 
-/// The branches of what stands behind `use`.
+/// The branches of what follows `use`.
 fn branches(tokens: &[Token], prefix: &[String], passed_on: bool, imports: &mut Vec<Import>) {
     let mut path = prefix.to_vec();
     let mut n = 0;

@@ -1,4 +1,4 @@
-//! What every store must do, whatever database stands behind it: each story is a function over a
+//! What every store must do, whatever its database: each scenario is a function over a
 //! freshly made [`Store`], and the macro at the end runs all of them on one kind of store.
 
 use super::*;
@@ -218,14 +218,18 @@ pub async fn who_has_nothing_is_refused_and_a_top_up_helps(world: World) {
     world.is_clean().await;
 }
 
-pub async fn nobody_unknown_gets_anything(world: World) {
+pub async fn an_unknown_caller_gets_nothing(world: World) {
     for payer in [Payer::Id("key_x".into()), Payer::Key("fg_live_x".into()), Payer::Subject("x".into())] {
         let entry = Entry { payer, ..asking(report("", 1, 0, 0), 1, 1) };
         let answer = world.tell("gw", entry).await;
         assert_eq!(answer.refused.unwrap().code, RefusalCode::InvalidKey);
         assert_eq!((answer.facts, answer.lease), (None, None));
     }
-    assert_eq!(world.tell("gw", ending("key_x", 3, 1)).await.ended, Some(3), "or it would be told for ever");
+    assert_eq!(
+        world.tell("gw", ending("key_x", 3, 1)).await.ended,
+        Some(3),
+        "or it would be repeated forever"
+    );
 }
 
 pub async fn a_key_is_found_by_its_hash_alone(world: World) {
@@ -319,11 +323,11 @@ pub async fn suspension_is_news_and_what_is_reported_still_counts(world: World) 
     world.run(Command::RevokeKey { id: other.clone() }).await.unwrap();
     world.run(Command::TurnAccount { account: account.clone(), turn: Turn::Suspend }).await.unwrap();
     let news = world.send("gw", seen, vec![]).await;
-    let told: Vec<_> = news.changes.iter().map(|change| (change.payer.as_str(), change.refused)).collect();
-    assert_eq!(told.len(), 2);
-    assert!(told.contains(&(key.as_str(), Some(RefusalCode::AccountSuspended))), "{told:?}");
-    assert!(told.contains(&(other.as_str(), Some(RefusalCode::InvalidKey))), "{told:?}");
-    assert!(world.send("gw", news.seen, vec![]).await.changes.is_empty(), "told once");
+    let heard: Vec<_> = news.changes.iter().map(|change| (change.payer.as_str(), change.refused)).collect();
+    assert_eq!(heard.len(), 2);
+    assert!(heard.contains(&(key.as_str(), Some(RefusalCode::AccountSuspended))), "{heard:?}");
+    assert!(heard.contains(&(other.as_str(), Some(RefusalCode::InvalidKey))), "{heard:?}");
+    assert!(world.send("gw", news.seen, vec![]).await.changes.is_empty(), "each change once");
     assert!(world.send("elsewhere", Some(0), vec![]).await.changes.is_empty(), "only whom it concerns");
 
     let answer = world.tell("gw", asking(ending(&key, 1, 1), 1, 1)).await;
@@ -466,7 +470,7 @@ macro_rules! stories {
         stories! { $make;
             a_lease_is_opened_spent_and_handed_back,
             who_has_nothing_is_refused_and_a_top_up_helps,
-            nobody_unknown_gets_anything,
+            an_unknown_caller_gets_nothing,
             a_key_is_found_by_its_hash_alone,
             a_starving_gateway_gets_what_another_leaves_unused,
             a_silent_gateway_loses_its_lease_and_is_heard_late,
@@ -477,7 +481,7 @@ macro_rules! stories {
             no_account_collects_grants_without_end,
             the_books_refuse_to_overflow,
             usage_is_booked_once_per_report,
-            what_would_have_been_refused_is_told_by_who_and_why,
+            shadow_refusals_are_listed_by_caller_and_cause,
             what_would_have_been_refused_is_forgotten_after_a_month,
             all_gateways_can_be_asked_to_hand_back,
             lists_come_in_pages,
@@ -486,19 +490,19 @@ macro_rules! stories {
             after_three_missed_periods_the_present_one_is_given_once,
             a_plan_that_changes_counts_from_the_next_period_or_at_once,
             a_subscription_that_ends_takes_its_quota_back,
-            one_that_is_not_paid_in_time_stands_still_until_it_is,
+            one_that_is_not_paid_in_time_is_blocked_until_it_is,
             a_contract_says_what_the_newest_subscription_means,
             an_overdraft_pays_when_all_else_is_used_up,
             more_comes_at_once_and_less_with_the_next_period,
             a_downgrade_now_takes_back_what_is_left_in_leases_too,
             another_rhythm_begins_now_with_its_first_period,
             a_keys_budget_is_used_up_and_the_others_go_on,
-            a_team_shares_its_budget_and_nobody_else_hands_back_for_it,
-            what_is_told_late_or_let_through_on_credit_counts,
+            a_team_shares_its_budget_and_no_other_lease_is_recalled,
+            late_reports_and_credit_sales_count,
             a_budget_that_is_lowered_recalls_what_lies_idle,
             a_part_has_no_larger_budget_than_the_whole,
             a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought,
-            who_has_not_paid_is_told_to_stop,
+            gateways_stop_an_account_that_has_not_paid,
             limits_are_divided_among_the_holders,
             what_a_dead_gateway_left_may_be_the_operators_and_is_not_charged_again,
             who_has_no_plan_sees_what_is_left,

@@ -22,7 +22,7 @@ pub struct Lookup {
     /// The columns, with commas between.
     pub columns: &'static str,
     /// What must be true of a row besides, in the SQL of both databases; empty when nothing must. It may leave rows
-    /// in that don't count: whoever looks rows up sorts them out.
+    /// in that don't count: the caller filters them.
     pub filter: &'static str,
     /// Whether the rows are locked until the transaction ends, in the order of these columns.
     pub lock: bool,
@@ -159,7 +159,7 @@ pub enum TxError {
 }
 
 impl TxError {
-    /// What it means for whoever asked.
+    /// What it means for the caller.
     pub fn into_inner(self) -> StoreError {
         match self {
             Self::Again(error) | Self::Value(error) | Self::Failed(error) => error,

@@ -13,8 +13,8 @@ pub enum StoreError {
     /// The ledger is shutting down.
     #[error("the ledger is shutting down; try again when it is back")]
     Stopped,
-    /// The database can't be reached, or went away meanwhile. What was under way may have been kept
-    /// all the same; to ask again is safe.
+    /// The database can't be reached, or failed during the operation. What was in flight may be committed
+    /// all the same; a repetition is safe.
     #[error("the database can't be reached: {0}; try again shortly")]
     Away(String),
     /// What was asked for doesn't go with what is there.
@@ -206,7 +206,7 @@ pub enum OpenError {
     },
     /// There was data here.
     #[error(
-        "{path} is empty or gone, but a ledger has kept its data here; put a backup in place with `faregate restore`, or begin anew in another data directory", path = path.display()
+        "{path} is empty or gone, but a ledger has kept its data here; put a backup in place with `faregate restore`, or start with an empty ledger in another data directory", path = path.display()
     )]
     Gone {
         /// The file.

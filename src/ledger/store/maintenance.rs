@@ -1,4 +1,4 @@
-//! How much the ledger does at once when nobody asks, and how long it keeps what has served its time.
+//! How much a background job does at once, and how long old rows are kept.
 
 use super::dialect::Dialect;
 use super::record::{Record, Table};
@@ -17,7 +17,7 @@ const KEEP_ANSWERS_MS: i64 = DAY_MS;
 const KEEP_CHANGES_MS: i64 = DAY_MS;
 /// Leases whose gateway has said its final word, and brokers that fell silent.
 const KEEP_ENDED_MS: i64 = 7 * DAY_MS;
-/// Leases about which something may still be told late.
+/// Leases about which a late report may still come.
 const KEEP_RECLAIMED_MS: i64 = 90 * DAY_MS;
 /// What gateways said they had sold and was not charged.
 const KEEP_UNBOOKED_MS: i64 = 90 * DAY_MS;

@@ -364,7 +364,7 @@ pub struct SubscriptionRow {
     pub id: String,
     /// Whose.
     pub account: AccountNo,
-    /// How the account stands with the plan.
+    /// Its subscription to a plan.
     pub subscription: Subscription,
     /// When something is due the next time.
     pub due: Option<Timestamp>,

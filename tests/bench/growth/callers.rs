@@ -75,11 +75,11 @@ fn load(ground: &Ground, crowd: &mut Crowd) -> Figures {
     let envoy = &crowd.envoy;
     let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges"));
     let entries = || ground.counted("faregate_exchange_entries_total");
-    let (cpu, asked, told) = (envoy.process.cpu_nanos(), exchanges(), entries());
+    let (cpu, asked, sent) = (envoy.process.cpu_nanos(), exchanges(), entries());
     let start = crowd.sent % u64::from(crowd.size);
     let load = ground.wrk.run_in_turn(envoy.port, &crowd.keys, start, CONNECTIONS, ground.seconds);
     crowd.sent += load.requests;
-    let (cpu, asked, told) = (envoy.process.cpu_nanos() - cpu, exchanges() - asked, entries() - told);
+    let (cpu, asked, sent) = (envoy.process.cpu_nanos() - cpu, exchanges() - asked, entries() - sent);
     let requests = load.requests as f64;
     vec![
         ("req/s", requests / (load.duration as f64 / 1e6)),
@@ -88,7 +88,7 @@ fn load(ground: &Ground, crowd: &mut Crowd) -> Figures {
         ("p99 µs", load.p99 as f64),
         ("refused", load.refused as f64),
         ("exch/1000", asked as f64 * 1e3 / requests),
-        ("entries/1000", told * 1e3 / requests),
+        ("entries/1000", sent * 1e3 / requests),
         ("met/s", crowd.met_per_second),
         ("Envoy MB", crowd.after_mb),
         ("B/caller", (crowd.after_mb - crowd.before_mb) * f64::from(1 << 20) / f64::from(crowd.size)),

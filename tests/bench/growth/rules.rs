@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const COUNTS: [u32; 3] = [1, 8, 64];
 const PRICE: &str = "0.000001";
 
-const NOTE: &str = "Grows with rules: each that stands before the one that matches is compared, in order. Their number is \
+const NOTE: &str = "Grows with rules: each one before the match is compared, in order. Their number is \
 bounded by the configuration.";
 
 pub fn measure(ground: &Ground) -> Value {

@@ -18,7 +18,7 @@ pub enum Status {
     CasMismatch = 8,
 }
 
-/// Defines every function that the module wants. One that nobody here knows ends the test when it is called.
+/// Defines every function that the module wants. An unknown one ends the test when it is called.
 pub fn define(linker: &mut Linker<Host>, module: &Module) {
     for import in module.imports() {
         let ExternType::Func(kind) = import.ty().clone() else {

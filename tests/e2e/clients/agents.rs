@@ -22,7 +22,7 @@ fn tools() -> Setup<'static> {
     setup
 }
 
-/// A call of a tool by the client in Rust, told as the scripts tell theirs.
+/// A call of a tool by the client in Rust, reported as the scripts report theirs.
 async fn in_rust(world: &World, key: &str, endpoint: &str) -> Value {
     let header = (HeaderName::from_static("x-api-key"), HeaderValue::from_str(key).expect("a header"));
     let config = StreamableHttpClientTransportConfig::with_uri(world.gate().url(endpoint))

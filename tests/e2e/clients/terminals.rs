@@ -34,7 +34,7 @@ async fn curl_gets_what_it_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_the_wire_grpc_is_told_in_trailers_alone() {
+async fn on_the_wire_grpc_gets_trailers_alone() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
     let suspended = world.bank.account("suspended", "4").await;

@@ -1,4 +1,4 @@
-//! The ledger's page: flags, routes, curl examples, backup and restore.
+//! The ledger's pages: flags, routes, curl examples, plans, backup and restore.
 
 use super::{blocks, page, quoted, rows, section};
 use harness::{Bank, binary, out_of, project};
@@ -8,9 +8,7 @@ use std::process::Command;
 
 #[test]
 fn the_flags_of_serve_are_those_that_it_has() {
-    let page = page("docs/ledger.md");
-    let before_sections = page.split("\n## ").next().expect("a beginning");
-    let documented: BTreeMap<String, String> = rows(before_sections)
+    let documented: BTreeMap<String, String> = rows(section(&page("docs/production.md"), "Flags"))
         .iter()
         .map(|row| {
             let text = |cell: &str| quoted(cell).next().unwrap_or_default().to_owned();
@@ -50,13 +48,13 @@ async fn every_route_and_every_curl_works() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;
     for (method, path) in routes() {
-        let (status, answer) = bank.call(method, &path.replace("{id}", "nobody"), None).await;
+        let (status, answer) = bank.call(method, &path.replace("{id}", "missing"), None).await;
         let known = status != StatusCode::METHOD_NOT_ALLOWED
             && answer["detail"].as_str() != Some("there is nothing at this path");
         assert!(known && status != StatusCode::UNAUTHORIZED, "{path}: {status} {answer}");
     }
 
-    let examples = blocks(&page("docs/ledger.md"), "sh");
+    let examples = blocks(&page("docs/admin-api.md"), "sh");
     assert_eq!(examples.len(), 1);
     let script = format!("set -euo pipefail\n{}", examples[0]);
     let mut command = Command::new("bash");
@@ -74,16 +72,15 @@ async fn the_commands_that_copy_do_what_the_page_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut bank = Bank::start(dir.path(), &[], &[]).await;
     bank.account("acme", "12").await;
-    let examples = blocks(section(&page("docs/ledger.md"), "Backup, restore, move"), "shell");
-    assert_eq!(examples.len(), 2);
-    let run = |example: &str| {
+    let examples = blocks(&page("docs/backup.md"), "shell");
+    assert_eq!(examples.len(), 3);
+    let run = |example: &String| {
         let script = example.replace("faregate ", &format!("{} ", binary().display()));
         let mut shell = Command::new("bash");
         let (done, said) = out_of(shell.args(["-euc", &script]).current_dir(dir.path()));
         assert!(done, "{said}");
     };
-    run(&examples[0]);
-    run(&examples[1]);
+    examples.iter().for_each(run);
     bank.process.stop();
     std::fs::create_dir(dir.path().join("second")).expect("a folder");
     std::fs::rename(dir.path().join("moved"), dir.path().join("second/ledger")).expect("the copy");
@@ -99,7 +96,7 @@ async fn the_commands_about_plans_do_what_the_page_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;
     bank.account("acme", "12").await;
-    let examples = blocks(section(&page("docs/ledger.md"), "Plans"), "bash");
+    let examples = blocks(section(&page("docs/plans.md"), "Plans"), "bash");
     assert_eq!(examples.len(), 1);
     let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
     let mut shell = Command::new("bash");
@@ -119,7 +116,7 @@ async fn the_commands_about_shadow_work() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;
     bank.account("acme", "12").await;
-    let examples = blocks(section(&page("docs/ledger.md"), "Trying a price list out"), "bash");
+    let examples = blocks(section(&page("docs/pricing.md"), "Try prices out"), "bash");
     assert_eq!(examples.len(), 1);
     let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
     let mut shell = Command::new("bash");
@@ -135,7 +132,7 @@ async fn the_commands_about_teams_and_budgets_do_what_the_page_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;
     bank.account("acme", "12").await;
-    let examples = blocks(section(&page("docs/ledger.md"), "Teams, budgets, limited keys"), "bash");
+    let examples = blocks(section(&page("docs/plans.md"), "Teams, budgets, limited keys"), "bash");
     assert_eq!(examples.len(), 1);
     let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
     let mut shell = Command::new("bash");
@@ -155,7 +152,7 @@ async fn the_commands_about_teams_and_budgets_do_what_the_page_says() {
 async fn the_file_of_the_page_is_applied() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;
-    let examples = blocks(section(&page("docs/ledger.md"), "Configuration as a file"), "toml");
+    let examples = blocks(section(&page("docs/plans.md"), "Configuration as a file"), "toml");
     assert_eq!(examples.len(), 1);
     let file = dir.path().join("file.toml");
     std::fs::write(&file, &examples[0]).expect("a file");
@@ -168,7 +165,7 @@ async fn the_file_of_the_page_is_applied() {
 
 #[test]
 fn every_variable_is_one_that_the_program_reads() {
-    let page = page("docs/ledger.md");
+    let page = page("docs/production.md");
     for name in rows(section(&page, "Environment")).iter().flat_map(|row| quoted(&row[0])) {
         let (plain, _) = name.split_once("_FILE").unwrap_or((name, ""));
         let read = ["tokens.rs", "admin.rs", "serve.rs", "place.rs", "certificates.rs"].iter().any(|file| {
@@ -180,8 +177,8 @@ fn every_variable_is_one_that_the_program_reads() {
 }
 
 fn routes() -> Vec<(Method, String)> {
-    let page = page("docs/ledger.md");
-    let rows = rows(section(&page, "Admin API"));
+    let page = page("docs/admin-api.md");
+    let rows = rows(section(&page, "Routes"));
     let text = |cell: &String| quoted(cell).next().unwrap_or_default().to_owned();
     rows.iter().map(|row| (text(&row[0]).parse().expect("a method"), text(&row[1]))).collect()
 }

@@ -11,10 +11,10 @@ async fn the_pages_name_every_figure_and_every_refusal() {
     let config = json!({"top_up_url": "https://example.com/topup", "otherwise": {"price": "2.5"}});
     let mut world = World::start(Setup { config, ..Setup::default() }).await;
 
-    let told = refusals(&mut world).await;
+    let refused = refusals(&mut world).await;
     // The page is written by the program, which knows all causes; those of plans and budgets have stories of their own.
     let refusals = page("docs/refusals.md");
-    for (code, answer) in &told {
+    for (code, answer) in &refused {
         let part = section(&refusals, code);
         assert!(part.contains(&format!("\n- Status: {}\n", answer.status)), "{code}: {part}");
         for remedy in answer.body["remedies"].as_array().expect("a list") {
@@ -24,14 +24,14 @@ async fn the_pages_name_every_figure_and_every_refusal() {
     }
 
     let example: Value = serde_json::from_str(&blocks(&page("docs/refusals.md"), "json")[0]).expect("JSON");
-    let mut body = told["insufficient_funds"].body.clone();
+    let mut body = refused["insufficient_funds"].body.clone();
     body["request_id"] = example["request_id"].clone();
     assert_eq!(body, example);
 
     let stats = world.gate().admin("/stats?filter=^wasmcustom").await.expect("statistics");
     let counted: BTreeSet<String> =
         stats.lines().filter_map(|line| line.split(": ").next()).map(str::to_owned).collect();
-    assert_eq!(first_cells(&page("docs/statistics.md")), counted);
+    assert_eq!(first_cells(section(&page("docs/monitoring.md"), "The gate's counters")), counted);
     assert!(
         world
             .gate()
@@ -52,18 +52,19 @@ async fn refusals(world: &mut World) -> BTreeMap<String, Answer> {
     let other = world.bank.account("other", "4").await;
 
     let call = async |world: &World, key: &str| get(world.gate(), "/reports", &[("x-api-key", key)]).await;
-    let mut told = vec![get(world.gate(), "/reports", &[]).await, call(world, "no key").await];
+    let mut refused = vec![get(world.gate(), "/reports", &[]).await, call(world, "no key").await];
     assert_eq!(call(world, &poor).await.status, 200);
-    told.extend([call(world, &poor).await, call(world, &suspended).await]);
+    refused.extend([call(world, &poor).await, call(world, &suspended).await]);
     eventually("the key expires", Duration::from_secs(30), async || {
         call(world, expiring).await.body["code"] == "key_expired"
     })
     .await;
-    told.push(call(world, expiring).await);
+    refused.push(call(world, expiring).await);
     metrics_are_named(world).await;
     world.bank.process.kill();
-    told.push(call(world, &other).await);
-    told.into_iter()
+    refused.push(call(world, &other).await);
+    refused
+        .into_iter()
         .map(|answer| (answer.body["code"].as_str().expect("a code").to_owned(), answer))
         .collect()
 }
@@ -72,15 +73,15 @@ async fn metrics_are_named(world: &World) {
     // A figure with labels is there once it has counted something.
     let shadow = json!([{"rule": "beta", "code": "missing_key", "requests": 1}]);
     let usage = json!({"broker": "b", "seq": 1, "lines": [], "shadow": shadow});
-    let told = world.bank.exchange(&json!({"protocol": 1, "gateway": "another", "usage": usage})).await;
-    assert!(told.is_some_and(|(status, _)| status == 200));
+    let answered = world.bank.exchange(&json!({"protocol": 1, "gateway": "another", "usage": usage})).await;
+    assert!(answered.is_some_and(|(status, _)| status == 200));
     let text = world.bank.get("/metrics").await;
     let found = text.as_str().expect("text").lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let found: BTreeMap<String, String> = found
         .filter_map(|line| line.split_once(' '))
         .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
         .collect();
-    let named = rows(section(&page("docs/ledger.md"), "Metrics"));
+    let named = rows(section(&page("docs/monitoring.md"), "The ledger's metrics"));
     let kind = |cell: &str| cell.split(',').next().unwrap_or_default().to_owned();
     let named: BTreeMap<String, String> =
         named.iter().map(|row| (row[0].trim_matches('`').to_owned(), kind(&row[1]))).collect();

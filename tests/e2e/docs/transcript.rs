@@ -18,7 +18,7 @@ fn the_readme_shows_what_the_demo_prints() {
 }
 
 /// Without what differs from run to run: the port, the grant's identifier, and the number of entries,
-/// which is one larger when a minute ends meanwhile.
+/// which is one larger when a minute ends during the demo.
 fn plain(transcript: &str) -> String {
     let lines = transcript.trim().lines().map(|line| {
         if let Some((before, rest)) = line.split_once("http://127.0.0.1:") {

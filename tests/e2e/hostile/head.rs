@@ -14,7 +14,7 @@ struct Line {
     unread: Vec<u8>,
 }
 
-struct Told {
+struct Reply {
     status: u16,
     headers: BTreeMap<String, String>,
     body: String,
@@ -26,7 +26,7 @@ impl Line {
     }
 
     /// Sends a request, and takes exactly one answer off the line.
-    fn ask(&mut self, method: &str, headers: &[(&str, &str)]) -> Told {
+    fn ask(&mut self, method: &str, headers: &[(&str, &str)]) -> Reply {
         assert!(self.unread.is_empty(), "left over: {:?}", String::from_utf8_lossy(&self.unread));
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let request = format!("{method} /paid HTTP/1.1\r\nhost: a\r\n{headers}\r\n");
@@ -44,7 +44,7 @@ impl Line {
         } else {
             self.until(|bytes| (bytes.len() >= size).then_some(size))
         };
-        Told { status: status.unwrap_or_else(|| panic!("no answer begins here: {head}")), headers, body }
+        Reply { status: status.unwrap_or_else(|| panic!("no answer begins here: {head}")), headers, body }
     }
 
     /// Reads until there is enough, and takes so much.

@@ -85,7 +85,7 @@ fn pods() -> Vec<Value> {
 #[tokio::test]
 async fn the_pods_flags_variables_and_probes_are_the_products() {
     let help = out_of(Command::new(binary()).args(["serve", "--help"])).1;
-    let reference = std::fs::read_to_string(project().join("docs/ledger.md")).expect("the reference");
+    let reference = std::fs::read_to_string(project().join("docs/production.md")).expect("the reference");
     let dir = tempfile::tempdir().expect("a temporary folder");
     let bank = Bank::start(dir.path(), &[], &[]).await;
     for pod in pods() {
@@ -143,7 +143,7 @@ fn the_pods_ask_for_no_more_than_they_need() {
         let ingress = policy["spec"]["ingress"].as_array().expect("rules");
         let ports: Vec<&Value> =
             ingress.iter().flat_map(|rule| rule["ports"].as_array().expect("ports")).collect();
-        assert_eq!(ports, [&json!({"protocol": "TCP", "port": "gateway"})], "nobody reaches the admin port");
+        assert_eq!(ports, [&json!({"protocol": "TCP", "port": "gateway"})], "no pod reaches the admin port");
         assert!(ingress.iter().all(|rule| rule["from"].is_array()), "not for everybody");
     }
     assert_eq!(policies.len(), 2);

@@ -66,7 +66,7 @@ pub fn objects_in(value: &Value) -> Vec<String> {
     found
 }
 
-/// Whether an object's fields are the author's own: labels, amounts, what a plugin is told.
+/// Whether an object's fields are the author's own: labels, amounts, a plugin's configuration.
 pub fn is_free(object: &Value, place: &str) -> bool {
     const FREE: [&str; 9] = [
         "labels",

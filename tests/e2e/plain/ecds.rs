@@ -21,7 +21,7 @@ async fn a_price_that_changes_in_the_file_is_charged_at_once_and_no_request_is_f
     eventually("Envoy has taken it", Duration::from_secs(30), async || gate.envoy_stat(stat).await >= 2)
         .await;
     callers.goes_on(200).await;
-    let strangers: Vec<u16> = vec![get(&gate, "/", &[]).await.status, call(&gate, "nobody").await.0];
+    let strangers: Vec<u16> = vec![get(&gate, "/", &[]).await.status, call(&gate, "no key").await.0];
     let (tally, others) = callers.stop().await;
     assert_eq!(strangers, [401, 401]);
     assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{others:?}");
@@ -55,7 +55,7 @@ async fn a_mistake_in_the_file_is_named_and_the_gate_stays_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_good_file_at_the_start_nobody_gets_in() {
+async fn without_a_good_file_at_the_start_no_request_passes() {
     let world = World::of("ecds").await;
     let good = world.site.text(FILE);
     world.site.replace(FILE, &good.replace("{price: \"1\"}", "{price: 1}"));

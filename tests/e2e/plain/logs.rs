@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const FILE: &str = "envoy/quickstart/envoy.yaml";
-/// Ways in which an access log may be told to print a query.
+/// Formats with which an access log prints a query.
 const TELLING: [&str; 9] = [
     "%REQ(:PATH",
     "?:PATH",

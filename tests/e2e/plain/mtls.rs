@@ -71,7 +71,7 @@ fn shown(world: &World, port: u16) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_are_renewed_on_both_sides_under_traffic_and_nobody_is_refused() {
+async fn certificates_are_renewed_on_both_sides_under_traffic_without_a_refusal() {
     let world = World::new().await;
     let bank = &world.banks[0];
     // Small leases that are renewed all the time, so that a ledger who couldn't be asked would be missed.

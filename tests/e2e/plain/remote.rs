@@ -14,14 +14,14 @@ async fn web(port: u16) {
     tokio::spawn(async move { axum::serve(listener, router).await });
 }
 
-/// Nobody gets in, for Envoy doesn't even listen.
+/// No request passes, because Envoy doesn't even listen.
 async fn is_closed(gate: &Gateway) {
     assert_eq!(get(gate, "/health", &[]).await.status, 0);
     assert!(gate.admin("/ready").await.is_some_and(|text| text.contains("INITIALIZING")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_the_filter_can_be_fetched_nobody_gets_in_and_then_the_gate_is_there() {
+async fn before_the_filter_can_be_fetched_no_request_passes_and_then_the_gate_is_there() {
     let world = World::of("remote").await;
     let key = world.bank.account("acme", "2").await;
     world.site.run(&world.site.blocks("remote")[1]);

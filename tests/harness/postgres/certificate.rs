@@ -1,4 +1,4 @@
-//! Certificates for a private PostgreSQL server, each from a new authority that nobody else knows.
+//! Certificates for a private PostgreSQL server, each from a new authority of its own.
 
 use super::programs::{Cluster, give};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -27,7 +27,7 @@ impl Certificate {
         Self { root, server, key: key.serialize_pem() }
     }
 
-    /// Makes a cluster show it, and refuse whoever doesn't encrypt.
+    /// Makes a cluster use it, and refuse clients that don't encrypt.
     pub(super) fn install(&self, cluster: &Cluster) {
         let data = cluster.dir.join("data");
         for (name, text) in [("server.crt", &self.server), ("server.key", &self.key)] {

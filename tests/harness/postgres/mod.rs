@@ -27,7 +27,7 @@ impl Postgres {
         Some(server)
     }
 
-    /// Starts one that lets nobody in without encryption, and shows this certificate.
+    /// Starts one that accepts encrypted connections only, with this certificate.
     pub async fn start_encrypted(certificate: &Certificate) -> Option<Self> {
         let cluster = Cluster::make(free_port())?;
         certificate.install(&cluster);
@@ -53,7 +53,7 @@ impl Postgres {
         vec![(DATABASE_URL.to_owned(), url)]
     }
 
-    /// Removes all that ledgers have made in it, and whoever is connected.
+    /// Removes all that ledgers have made in it, and closes all connections.
     pub fn empty(&self) {
         self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     }

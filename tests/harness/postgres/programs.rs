@@ -11,7 +11,7 @@ use std::process::Command;
 pub struct Cluster {
     /// Where the programs are.
     pub programs: PathBuf,
-    /// A folder that belongs to whoever runs the server; the cluster is in `data` below it.
+    /// A folder that belongs to the user that runs the server; the cluster is in `data` below it.
     pub dir: PathBuf,
     /// A free port.
     pub port: u16,

@@ -1,4 +1,4 @@
-//! A disk under a ledger that keeps a diary of what is written and synced, and that fails when told to; and what a
+//! A disk under a ledger that records what is written and synced, and that fails on request; and what a
 //! power failure at any point of that diary could have left behind.
 //!
 //! [`Disk`] loads `storage.c` into the ledger, [`Diary`] reads what it noted, and [`Remains`] rebuilds the
@@ -100,7 +100,7 @@ impl Disk {
         std::fs::rename(new, self.dir().join("fault")).expect("a file that can be renamed");
     }
 
-    /// How long the diary is by now: whatever was acknowledged before stands in this much of it.
+    /// How long the diary is by now: all that was acknowledged before is in this much of it.
     pub fn now(&self) -> u64 {
         std::fs::metadata(self.dir().join("diary")).map_or(0, |file| file.len())
     }

@@ -1,4 +1,4 @@
-/* A disk that keeps a diary, and that can be told to fail. Loaded before the C library (LD_PRELOAD), it sees what a
+/* A disk that keeps a diary, and that can fail on request. Loaded before the C library (LD_PRELOAD), it sees what a
  * program writes to the files of one directory.
  *
  * STORAGE_DIR      the directory
@@ -74,7 +74,7 @@ static void note(char kind, const char *name, uint64_t at, const void *data, uin
 }
 
 /* Whether the control file says this word. */
-static int told(const char *wanted) {
+static int asked_to(const char *wanted) {
     if (!control) return 0;
     char now[32] = "";
     int fd = syscall(SYS_openat, AT_FDCWD, control, O_RDONLY | O_CLOEXEC, 0);
@@ -90,8 +90,8 @@ static ssize_t put(int fd, const void *data, size_t size, off_t at) {
     const char *name = ours(fd);
     pthread_mutex_lock(&lock);
     ssize_t done = -1;
-    if (told("write")) { errno = EIO; goto out; }
-    if (told("space=")) {
+    if (asked_to("write")) { errno = EIO; goto out; }
+    if (asked_to("space=")) {
         struct stat file;
         long grows = fstat(fd, &file) == 0 ? (long)(at + size) - file.st_size : 0;
         if (grows > left) {
@@ -101,7 +101,7 @@ static ssize_t put(int fd, const void *data, size_t size, off_t at) {
         }
         if (grows > 0) left -= grows;
     }
-    if (told("tear=") && !is_index(name) && --left == 0) {
+    if (asked_to("tear=") && !is_index(name) && --left == 0) {
         size_t half = (size / 2) & ~(size_t)511;
         if (half && real_pwrite(fd, data, half, at) > 0) note('w', name, at, data, half);
         kill(getpid(), SIGKILL);
@@ -133,9 +133,9 @@ static int sync_with(int fd, long number) {
     if (!name) return syscall(number, fd);
     pthread_mutex_lock(&lock);
     int done = 0, why = errno;
-    if (told("sync")) { done = -1; why = EIO; }
+    if (asked_to("sync")) { done = -1; why = EIO; }
     /* What a sync keeps safe, the diary says. The machine's own disk, which others keep busy, has no part in it. */
-    else if (!told("lie")) note(strcmp(name, ".") ? 's' : 'd', name, 0, NULL, 0);
+    else if (!asked_to("lie")) note(strcmp(name, ".") ? 's' : 'd', name, 0, NULL, 0);
     pthread_mutex_unlock(&lock);
     errno = why;
     return done;
@@ -147,7 +147,7 @@ EXPORT int ftruncate64(int fd, off64_t size) {
     if (!ours(fd)) return syscall(SYS_ftruncate, fd, size);
     pthread_mutex_lock(&lock);
     int done = -1;
-    if (told("write")) errno = EIO;
+    if (asked_to("write")) errno = EIO;
     else done = syscall(SYS_ftruncate, fd, size);
     if (done == 0) note('t', ours(fd), size, NULL, 0);
     int why = errno;

@@ -120,7 +120,7 @@ fn contract(bank: &Bank, number: usize) -> Result<(), String> {
         return Err(format!("account {number} is due at {:?}, and not {subscribed:?}", account.due));
     }
     let due = contract_of(bank, subscribed);
-    // Another version may have come since; its quota is told with the next step.
+    // Another version may have come since; its quota comes with the next step.
     let same = match (&due, &account.contract) {
         (Some(due), Some(kept)) => (due.standing, due.beyond) == (kept.standing, kept.beyond),
         (due, kept) => due.is_none() == kept.is_none(),

@@ -7,7 +7,7 @@ use faregate_ledger::domain::{Grant, Key, Scope};
 use faregate_ledger::store::rows::{BudgetRow, GrantRow};
 use faregate_protocol::Credits;
 use faregate_protocol::RefusalCode;
-use faregate_protocol::exchange::{Refused, Reset, Standing as Stands};
+use faregate_protocol::exchange::{Refused, Reset, Standing as Shown};
 use jiff::Timestamp;
 
 /// Too little was left for a key.
@@ -33,7 +33,7 @@ impl Found {
 }
 
 impl Bank {
-    /// Notes what is left for a key that is told of a shortage, and whether that is so: by the rows as they are, if its
+    /// Notes what is left for a key that gets a shortage, and whether that is so: by the rows as they are, if its
     /// entry was the `last` of its account.
     pub(super) fn note_short(
         &mut self,
@@ -51,13 +51,13 @@ impl Bank {
                 let (available, least) = (refused.available.micros(), least.micros());
                 self.short.push(Found { key, code: refused.code, left, available, least });
             }
-            (None, _) => self.accuse(format!("key {key} is told {refused:?}, which is not so")),
-            (_, Err(why)) => self.accuse(format!("key {key} is told {refused:?}: {why}")),
+            (None, _) => self.accuse(format!("key {key} is refused with {refused:?}, which is not so")),
+            (_, Err(why)) => self.accuse(format!("key {key} is refused with {refused:?}: {why}")),
         }
     }
 
     /// What callers may see is so. Where the grants were not at hand, those that have just expired still count.
-    pub(super) fn check_standing(&mut self, key: usize, standing: &Stands, asked: bool, now: Timestamp) {
+    pub(super) fn check_standing(&mut self, key: usize, standing: &Shown, asked: bool, now: Timestamp) {
         let account = self.keys[key].account;
         let left = self.budgets_of(key).map(|row| self.left_in(row)).min().unwrap_or(i64::MAX);
         let of_grants = self.drawable(account, now).min(left);
@@ -72,9 +72,7 @@ impl Bank {
             .as_ref()
             .is_some_and(|quota| quota.resets_at.parse().is_ok_and(|at: Timestamp| at <= now));
         if standing.available.micros() != available || standing.limits != limits || over {
-            self.accuse(format!(
-                "key {key} is told {standing:?}, and {available} micro-credits are available"
-            ));
+            self.accuse(format!("key {key} gets {standing:?}, and {available} micro-credits are available"));
         }
     }
 
@@ -112,7 +110,7 @@ impl Bank {
         of_account.map(GrantRow::grant).filter(counts).map(|grant| grant.remaining.micros()).sum()
     }
 
-    /// Waiting brings what is promised, if nothing is spent meanwhile.
+    /// Waiting brings what is promised, if nothing is spent until then.
     ///
     /// # Errors
     /// Says what it brings.

@@ -405,8 +405,8 @@ period = "day"
         assert!(twice.starts_with("plans.toml:3:1: account \"a\" is there twice"), "{twice}");
         let nowhere = refused("[[subscriptions]]\naccount = \"acme\"\nplan = \"none\"\n");
         assert!(nowhere.contains("there is no plan \"none\""), "{nowhere}");
-        let nobody = refused("[[teams]]\naccount = \"nobody\"\nid = \"a\"\n");
-        assert!(nobody.contains("there is no account \"nobody\""), "{nobody}");
+        let missing = refused("[[teams]]\naccount = \"missing\"\nid = \"a\"\n");
+        assert!(missing.contains("there is no account \"missing\""), "{missing}");
         let renamed = refused("[[accounts]]\nid = \"acme\"\nname = \"Other\"\n");
         assert!(renamed.contains("its name can't be changed"), "{renamed}");
     }

@@ -1,4 +1,4 @@
-//! The file: what may stand in it, and where something wrong stands.
+//! The file: what it may contain, and where an error is.
 
 use super::super::failure::Failure;
 use faregate_ledger::api::{BudgetScope, NewPlan, Unit};

@@ -54,7 +54,7 @@ impl Apply {
                 screen.line("(a dry run: nothing was done)")
             });
         }
-        // Whoever repeats an interrupted apply with its key repeats each write with the same key as before.
+        // An interrupted apply that is repeated with its key repeats each write under the same key as before.
         let run = self.remote.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         for change in &plan.changes {
             carry_out::one(&admin, change, &run)?;

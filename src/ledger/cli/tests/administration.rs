@@ -33,12 +33,12 @@ impl Ledger {
             lease_ttl: Duration::from_secs(20),
             lease_grace: Duration::from_secs(10),
         };
-        let (tell, told) = oneshot::channel();
+        let (tell, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = runtime.spawn(serve_and_tell(config, tell, async move {
             let _ = stopped.await;
         }));
-        let bound = runtime.block_on(told).expect("the ledger starts");
+        let bound = runtime.block_on(started).expect("the ledger starts");
         std::fs::write(folder.path().join("admin-url"), format!("http://{}\n", bound.admin)).unwrap();
         std::fs::write(folder.path().join("admin-token"), TOKEN).unwrap();
         Self { folder, runtime, task: Some(task), stop: Some(stop) }
@@ -144,9 +144,9 @@ fn what_the_ledger_refuses_names_the_field_and_what_to_do() {
             "{amount}: {refused}"
         );
     }
-    let nobody = ledger.refused("balance nobody");
-    assert_eq!(nobody.status, Some(404));
-    assert!(nobody.cure.unwrap().contains("account list"));
+    let missing = ledger.refused("balance missing");
+    assert_eq!(missing.status, Some(404));
+    assert!(missing.cure.unwrap().contains("account list"));
     assert!(ledger.refused("key create a --expires tomorrow").detail.contains("--expires"));
 
     std::fs::write(ledger.folder.path().join("admin-token"), "another-token-than-that").unwrap();

@@ -40,7 +40,7 @@ fn check(text: &str) -> (bool, String) {
 }
 
 #[test]
-fn a_good_configuration_is_well_wherever_it_stands() {
+fn a_good_configuration_passes_wherever_it_is() {
     let as_string = text(&good());
     let istio = json!({ "kind": "WasmPlugin", "spec": { "url": "oci://x", "pluginConfig": good() } });
     for file in [good(), envoy(&as_string, "FAIL_RELOAD"), istio] {
@@ -135,8 +135,8 @@ fn a_file_that_is_none_of_ours_is_no_success() {
     assert!(check("").1.contains("no configuration"));
     let unwrapped = envoy(&good(), "FAIL_RELOAD").to_string();
     assert!(check(&unwrapped).1.contains("StringValue"), "{}", check(&unwrapped).1);
-    let nobody = faregate(&["check", "nowhere.yaml"]).unwrap_err();
-    assert!(nobody.detail.contains("nowhere.yaml"));
+    let missing = faregate(&["check", "nowhere.yaml"]).unwrap_err();
+    assert!(missing.detail.contains("nowhere.yaml"));
 }
 
 #[test]

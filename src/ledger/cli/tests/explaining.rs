@@ -22,7 +22,7 @@ fn the_page_says_what_the_command_says() {
 
 #[test]
 fn a_code_is_explained_to_a_person() {
-    let told = faregate(&["explain", "insufficient_funds"]).unwrap();
+    let printed = faregate(&["explain", "insufficient_funds"]).unwrap();
     for part in [
         "insufficient_funds: Not enough credits\n",
         "status   402\n",
@@ -30,30 +30,30 @@ fn a_code_is_explained_to_a_person() {
         "reduce_cost, where something is left: ask for something that costs at most max\n",
         "faregate balance ACCOUNT",
     ] {
-        assert!(told.contains(part), "{part} is missing in {told}");
+        assert!(printed.contains(part), "{part} is missing in {printed}");
     }
-    assert_eq!(faregate(&["explain", "Insufficient-Funds"]).unwrap(), told);
+    assert_eq!(faregate(&["explain", "Insufficient-Funds"]).unwrap(), printed);
     let limited = faregate(&["explain", "rate_limited"]).unwrap();
     assert!(limited.contains("429, or 402 where the rule's rate_limited_status says so"), "{limited}");
 }
 
 #[test]
 fn without_a_code_all_are_listed_in_a_line_each() {
-    let told = faregate(&["explain"]).unwrap();
+    let printed = faregate(&["explain"]).unwrap();
     for code in RefusalCode::ALL {
-        let lines = told.lines().filter(|line| line.split_whitespace().next() == Some(code.as_str()));
-        assert_eq!(lines.count(), 1, "{code} in {told}");
+        let lines = printed.lines().filter(|line| line.split_whitespace().next() == Some(code.as_str()));
+        assert_eq!(lines.count(), 1, "{code} in {printed}");
     }
 }
 
 #[test]
 fn programs_get_the_same_as_json() {
-    let told: Value =
+    let printed: Value =
         serde_json::from_str(&faregate(&["explain", "--json", "route_retired"]).unwrap()).unwrap();
-    assert_eq!((&told["code"], &told["status"]), (&"route_retired".into(), &410.into()));
-    assert_eq!(told["remedies"][0]["action"], "use_successor");
-    let told: Value = serde_json::from_str(&faregate(&["explain", "--json"]).unwrap()).unwrap();
-    assert_eq!(told["codes"].as_array().unwrap().len(), RefusalCode::ALL.len());
+    assert_eq!((&printed["code"], &printed["status"]), (&"route_retired".into(), &410.into()));
+    assert_eq!(printed["remedies"][0]["action"], "use_successor");
+    let printed: Value = serde_json::from_str(&faregate(&["explain", "--json"]).unwrap()).unwrap();
+    assert_eq!(printed["codes"].as_array().unwrap().len(), RefusalCode::ALL.len());
 }
 
 #[test]

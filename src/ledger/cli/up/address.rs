@@ -11,7 +11,7 @@ pub fn require_free(address: SocketAddr) -> Result<(), Failure> {
     })
 }
 
-/// Whether nobody listens there.
+/// Whether the address is free.
 pub fn is_free(address: SocketAddr) -> bool {
     TcpListener::bind(address).is_ok()
 }

@@ -1,6 +1,6 @@
 //! The Envoy configuration that `up` writes. Pure: addresses in, JSON out.
 //!
-//! What must hold: no secret stands in it (the VM takes the token from Envoy's environment), and a
+//! What must hold: it contains no secret (the VM takes the token from Envoy's environment), and a
 //! broken filter refuses instead of letting requests pass (`FAIL_RELOAD`).
 
 use super::upstream::Upstream;

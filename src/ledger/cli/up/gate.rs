@@ -125,7 +125,7 @@ impl Gate {
         Ok(Self { home, admin, key, available, listen, envoy, ledger, sample })
     }
 
-    /// Ready when a part ends that nobody asked to; says which, and with what words.
+    /// Ready when a part ends unasked; says which, and its last output.
     pub async fn broken(&mut self) -> Failure {
         tokio::select! {
             failure = self.envoy.died() => failure,

@@ -41,13 +41,13 @@ impl Ledger {
             lease_ttl: LEASE_TTL,
             lease_grace: LEASE_GRACE,
         };
-        let (tell, told) = oneshot::channel();
+        let (tell, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = tokio::spawn(faregate_ledger::serve_and_tell(config, tell, async {
             // A sender that is gone means the same as its message.
             let _ = stopped.await;
         }));
-        match told.await {
+        match started.await {
             Ok(bound) => Ok(Self { bound, task: Some(task), stop }),
             Err(_) => Err(ended(&mut task).await),
         }

@@ -1,4 +1,4 @@
-//! Lines for whoever watches a gate. When nobody reads them any more, the gate goes on.
+//! Lines for people who watch a gate. When no one reads them any more, the gate goes on.
 
 use std::io::Write as _;
 

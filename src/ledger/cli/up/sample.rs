@@ -1,5 +1,5 @@
 //! The sample API behind the gate when the user brings none of their own. It knows nothing of money:
-//! who pays, it is told by the gate.
+//! the gate's headers say who pays.
 
 use axum::{
     Json, Router,

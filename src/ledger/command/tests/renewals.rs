@@ -92,7 +92,7 @@ fn a_renewal_that_is_refused_rests_and_leaves_no_other_trace() {
     let row = after.subscriptions.values().next().unwrap();
     assert_eq!((row.due, row.subscription.version), (Some(again), 2), "the version's gift is given up");
     assert_eq!(ledger.account().account.due, Some(again));
-    assert_eq!(ledger.run(Serve).unwrap().0, None, "exchanges go on meanwhile");
+    assert_eq!(ledger.run(Serve).unwrap().0, None, "exchanges go on");
     assert_eq!(renew(&ledger), RenewalOutcome::Done(vec![]));
     ledger.assert_balanced();
 }
@@ -130,7 +130,7 @@ fn a_smaller_plan_takes_back_what_leases_hold_once_they_come_back() {
 }
 
 #[test]
-fn what_was_overdrawn_is_told_without_what_lapsed_or_is_in_leases() {
+fn an_overdraft_is_reported_without_what_lapsed_or_is_in_leases() {
     let mut ledger = Ledger::new();
     let mut terms = monthly(10);
     (terms.beyond, terms.overdraft) = (Beyond::Overdraft, credits(5));

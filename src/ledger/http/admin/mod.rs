@@ -1,6 +1,6 @@
 //! The admin API: accounts, teams, keys, budgets, grants, plans, subscriptions, leases, audit.
 //!
-//! Every POST needs an `Idempotency-Key`; whoever sends it again gets the first answer again.
+//! Every POST needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
 mod accounts;
 mod budgets;

@@ -116,7 +116,7 @@ pub async fn a_keys_budget_is_used_up_and_the_others_go_on(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_team_shares_its_budget_and_nobody_else_hands_back_for_it(world: World) {
+pub async fn a_team_shares_its_budget_and_no_other_lease_is_recalled(world: World) {
     let outside = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.team("acme", "research").await.unwrap();
@@ -148,7 +148,7 @@ pub async fn a_team_shares_its_budget_and_nobody_else_hands_back_for_it(world: W
     world.is_clean().await;
 }
 
-pub async fn what_is_told_late_or_let_through_on_credit_counts(world: World) {
+pub async fn late_reports_and_credit_sales_count(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.tell("gw", asking(report(&payer, 1, 0, 0), 4, 4)).await;
@@ -226,9 +226,12 @@ pub async fn a_part_has_no_larger_budget_than_the_whole(world: World) {
     refused(Whose::Account, 49, Unit::Month, "the budget of team").await;
     world.budget(Whose::Account, 50, Unit::Month).await.unwrap();
 
-    let nobody = world.budget(Whose::Team("nobody".into()), 1, Unit::Day).await;
-    assert!(matches!(nobody, Err(StoreError::Refused(Refusal::Field { field: "target", .. }))), "{nobody:?}");
-    let stranger = world.member("acme", "nobody", "stranger").await;
+    let missing = world.budget(Whose::Team("missing".into()), 1, Unit::Day).await;
+    assert!(
+        matches!(missing, Err(StoreError::Refused(Refusal::Field { field: "target", .. }))),
+        "{missing:?}"
+    );
+    let stranger = world.member("acme", "missing", "stranger").await;
     assert!(
         matches!(stranger, Err(StoreError::Refused(Refusal::Field { field: "team", .. }))),
         "{stranger:?}"
@@ -273,7 +276,7 @@ pub async fn a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought(world: 
     world.is_clean().await;
 }
 
-pub async fn who_has_not_paid_is_told_to_stop(world: World) {
+pub async fn gateways_stop_an_account_that_has_not_paid(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.tell("gw", asking(report(&payer, 1, 0, 0), 10, 10)).await;
@@ -281,8 +284,8 @@ pub async fn who_has_not_paid_is_told_to_stop(world: World) {
     world.store.set_contract("acme", Some(&contract(Standing::Unpaid))).await;
     let news = world.send("gw", seen, vec![]).await;
     assert_eq!(news.changes[0].refused, Some(RefusalCode::PaymentPastDue));
-    let anew = world.send("gw", Some(0), vec![]).await;
-    assert_eq!(anew.changes[0].refused, Some(RefusalCode::PaymentPastDue));
+    let restarted = world.send("gw", Some(0), vec![]).await;
+    assert_eq!(restarted.changes[0].refused, Some(RefusalCode::PaymentPastDue));
     let refused = world.refused("gw", asking(ending(&payer, 1, 4), 1, 1)).await;
     assert_eq!((refused.code, refused.reset, refused.top_up), (RefusalCode::PaymentPastDue, None, false));
     assert_eq!(world.balance("acme").await, [96, 0, 4, 0, 0], "what is reported still counts");

@@ -182,7 +182,7 @@ pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     world.is_clean().await;
 }
 
-pub async fn one_that_is_not_paid_in_time_stands_still_until_it_is(world: World) {
+pub async fn one_that_is_not_paid_in_time_is_blocked_until_it_is(world: World) {
     world.plan("pro", 30, 0).await;
     for account in ["cured", "left"] {
         world.customer(account).await;
@@ -262,7 +262,7 @@ pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
     world.run(change(&other, true)).await.unwrap();
     let before = world.newest_change().await;
     let world = world.later(0).await;
-    assert!(world.newest_change().await > before, "gateways are told");
+    assert!(world.newest_change().await > before, "gateways will hear of it");
     let limits = Limits { concurrent: None, ..limits };
     let good = Contract { limits, beyond: Beyond::Refuse, ..good };
     assert_eq!(world.contract("acme").await, Some(good.clone()));

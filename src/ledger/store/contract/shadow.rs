@@ -28,7 +28,7 @@ fn short(line: &api::ShadowLine) -> (Option<&str>, Option<&str>, &str, u64) {
     (line.account.as_deref(), line.key.as_deref(), &line.code, line.requests)
 }
 
-pub async fn what_would_have_been_refused_is_told_by_who_and_why(mut world: World) {
+pub async fn shadow_refusals_are_listed_by_caller_and_cause(mut world: World) {
     use RefusalCode::{InsufficientFunds, InvalidKey, MissingKey, RateLimited};
     let (acme, other) = (world.customer("acme").await, world.customer("other").await);
     let start = world.now();

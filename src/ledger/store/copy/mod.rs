@@ -24,7 +24,7 @@ use stage::Stage;
 use std::path::Path;
 use target::Target;
 
-/// Writes what a ledger holds at one moment into a new file. The ledger goes on meanwhile.
+/// Writes what a ledger holds at one moment into a new file, while the ledger runs.
 pub fn backup(from: &Database, file: &Path) -> Result<Holdings, CopyError> {
     stage::is_free(file)?;
     let stage = match from {

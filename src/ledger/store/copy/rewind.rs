@@ -1,8 +1,8 @@
-//! What is done to a backup before a ledger goes on from it. Gateways live on meanwhile: they know of later
+//! What is done to a backup before a ledger continues from it. Gateways keep running: they know of later
 //! leases, larger counters and newer changes than the ledger that comes back.
 //!
 //! - Leases are taken back. Their gateways report absolute counters, so whatever they have sold since is
-//!   booked as soon as it is told; and they may open the next lease at once, whatever its number.
+//!   booked as soon as they report it; and they may open the next lease at once, whatever its number.
 //! - The number of the newest change leaps ahead of all that any gateway can have seen, so that each has its
 //!   leases read at its next beat, and misses nothing of what changes from then on.
 
@@ -22,8 +22,8 @@ pub fn prepare(stage: &Stage, now: Timestamp) -> Result<(), CopyError> {
     agree(&sqlite::audit(&conn)?, "the copy")
 }
 
-/// A number beyond every one that was ever told. The same backup may be restored twice, each time to be
-/// gone on from, so the number comes from the time: nobody makes a million changes per second.
+/// A number beyond every one that a gateway can have seen. The same backup may be restored twice, and used each
+/// time, so the number comes from the time: no ledger makes a million changes per second.
 fn leap(newest: i64, now: Timestamp) -> i64 {
     newest.saturating_add(LEAP).max(now.as_microsecond())
 }
@@ -38,6 +38,6 @@ mod tests {
         let second = leap(7, Timestamp::from_second(1_800_000_001).unwrap());
         assert!(first > 7 + 1_000_000_000 && second > first + 100_000, "{first} {second}");
         assert!(second < 1 << 53, "a number that JSON can hold everywhere");
-        assert!(leap(first, Timestamp::UNIX_EPOCH) > first, "a clock that stands still");
+        assert!(leap(first, Timestamp::UNIX_EPOCH) > first, "a clock that has stopped");
     }
 }

@@ -85,7 +85,7 @@ fn sweep(room: &Path) {
     for entry in std::fs::read_dir(room).into_iter().flatten().flatten() {
         let left = entry.file_name().to_string_lossy().starts_with(PREFIX)
             && File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        // What can't be removed is in nobody's way.
+        // What can't be removed does no harm.
         let _ = if left {
             std::fs::remove_dir_all(entry.path())
         } else if entry.file_name().to_string_lossy().starts_with(PREFIX) {

@@ -1,5 +1,5 @@
 //! Where a copy goes: an empty directory, or a server's database without content. It is taken at once,
-//! so that no ledger begins there meanwhile, and left as it was when anything fails.
+//! so that no ledger starts there during the copy, and left as it was if anything fails.
 
 use super::error::{CopyError, agree, same};
 use super::stage::{self, PREFIX, Stage, io, make_dir};

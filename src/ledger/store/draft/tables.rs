@@ -167,7 +167,7 @@ macro_rules! tables {
                 self.recalls.truncate(self.kept.1);
             }
 
-            /// Where an operation stands, so that it can try something and come back.
+            /// The state of an operation, so that it can try something and roll back.
             pub fn savepoint(&self) -> Savepoint {
                 let rows = vec![$(self.$table.rows.mark()),+];
                 Savepoint { rows, changes: self.changes.len(), recalls: self.recalls.len() }
@@ -322,7 +322,7 @@ impl Draft {
         }
     }
 
-    /// The requests per second that an account's open leases with money told of together when they were loaded.
+    /// The requests per second that an account's open leases with money reported, in sum, when they were loaded.
     pub fn demand(&mut self, account: AccountNo) -> Result<u64, Stop> {
         self.demand.get(account)
     }

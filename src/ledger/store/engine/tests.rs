@@ -258,11 +258,11 @@ async fn what_lapsed_and_what_is_asked_for_is_added_up<E: Engine>(engine: E) {
     });
     assert_eq!(lapsed, [(lapsings[0], sums[0]), (lapsings[1], sums[1])]);
 
-    let mut told = lease(1, 1, 1);
-    told.lease.demand = 12;
-    told.escrow = Credits::from_micros(1);
-    told.lease.draws = vec![Draw { grant: GrantNo(1), left: told.escrow }];
-    tx.update(&[&told], &[Role::Hot]).await.unwrap();
+    let mut reported = lease(1, 1, 1);
+    reported.lease.demand = 12;
+    reported.escrow = Credits::from_micros(1);
+    reported.lease.draws = vec![Draw { grant: GrantNo(1), left: reported.escrow }];
+    tx.update(&[&reported], &[Role::Hot]).await.unwrap();
     let demand = tx.demand(&[AccountNo(1)].into()).await.unwrap();
     assert_eq!(demand, [(AccountNo(1), 12)]);
     assert_eq!(tx.count(crate::store::rows::PlanRow::TABLE).await.unwrap(), 0);
@@ -397,7 +397,7 @@ async fn what_another_ledger_has_locked_is_left_out_or_waited_for() {
     assert_eq!(by_key::<AccountRow>(&mut second, ACCOUNTS, &both).await, [account(2, "bolt")]);
     assert_eq!(by_key::<BrokerRow>(&mut second, BROKERS, &[lower.key(), upper.key()]).await, [upper]);
     second.commit().await.unwrap();
-    // Whoever only reads waits for nobody.
+    // A transaction that only reads waits for no other.
     let mut snapshot = engine.snapshot().await.unwrap();
     assert_eq!(by_key::<AccountRow>(&mut snapshot, ACCOUNTS, &both).await.len(), 2);
     snapshot.end().await.unwrap();

@@ -134,7 +134,7 @@ pub async fn connect(settings: &Settings) -> Result<Client, OpenError> {
     let connected = tokio::time::timeout(settings.connect_timeout, connect).await;
     let late = |_| unreachable(format!("no answer within {:?}", settings.connect_timeout));
     let (conn, driver) = connected.map_err(late)?.map_err(|error| unreachable(plain(&error)))?;
-    // Whoever waits on the connection is told of its end.
+    // When the connection ends, what waits on it gets an error.
     drop(tokio::spawn(driver));
     let look = async {
         let version = conn.query_one("SELECT current_setting('server_version_num')::int", &[]).await?;

@@ -6,7 +6,7 @@ use crate::store::OpenError;
 use crate::store::migrations::POSTGRES;
 use tokio_postgres::Client;
 
-/// What ledgers that migrate lock: a number that nobody else is likely to use ("faregate" in ASCII).
+/// What ledgers that migrate lock: a number that no other program is likely to use ("faregate" in ASCII).
 const TURN: i64 = 0x6661_7265_6761_7465;
 
 /// Runs the steps that are missing, all of them or none.

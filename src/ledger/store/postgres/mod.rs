@@ -6,13 +6,13 @@
 //! that belongs to the account (its sums, keys, grants, leases, entries). A transaction first locks the
 //! accounts that it is about, all in one statement and in the order of their numbers, and reads the rest
 //! only then, in later statements, each of which sees all that was committed before it began. So what it
-//! decides on can't be stale, and nobody who waits for an account's lock is waited for. What is locked
+//! decides on can't be stale, and a transaction that waits for an account's lock holds none that others wait for. What is locked
 //! after that (brokers, then the sums of usage and of shadow refusals, then the number of the newest change) is locked in an order, too.
 //! SERIALIZABLE would need no such order, but retries just where it is busiest: many gateways share an
 //! account. Deadlocks that happen all the same are found by the server, and the transaction is tried again.
 //!
 //! # Time
-//! A lease is stamped with the number of the epoch in which it was last named. Whoever watches for silent
+//! A lease is stamped with the number of the epoch in which it was last named. The watch for silent
 //! leases ([`crate::domain::reclaim`]) begins a new epoch at every look. So a stamp up to the old number
 //! was read, and its message received, before that look, whichever ledger received it; and an epoch is
 //! committed before it is used, so a server that crashes never counts one twice.

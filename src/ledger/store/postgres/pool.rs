@@ -113,7 +113,7 @@ impl Pool {
         })
     }
 
-    /// A connection for whoever will give it back.
+    /// A connection for a caller that will give it back.
     pub async fn borrow(&self) -> Result<Borrowed, StoreError> {
         match self.connections.get().await {
             Ok(conn) => Ok(Borrowed { conn: Some(conn), wire: self.wire.clone(), turn: None }),

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_says_where_the_database_is_and_nobody_sees_the_password() {
+    fn a_url_says_where_the_database_is_and_hides_the_password() {
         let settings =
             Settings::parse("postgres://me:hunter2@db.test:5433/money?sslmode=verify-full&connect_timeout=3")
                 .unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong on the way to the database, and what it means for whoever asked.
+//! What goes wrong on the way to the database, and what it means for the caller.
 
 use crate::domain::BookError;
 use crate::store::{Refusal, StoreError};

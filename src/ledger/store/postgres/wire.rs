@@ -76,7 +76,7 @@ impl Wire {
     async fn standby(&self) -> Result<Option<String>, Error> {
         let (conn, driver) = self.server.connect(self.tls.clone()).await?;
         let look = async { conn.query_opt(WAITS, &[]).await?.map(|row| row.try_get(0)).transpose() };
-        // The connection ends with the look, whoever gives it up.
+        // The connection ends with the look, also when the caller drops it.
         tokio::select! { found = look => found, _ = driver => Ok(None) }
     }
 }

@@ -76,7 +76,7 @@ async fn candidates<R: Reader>(
     scope: Scope,
     now: Timestamp,
 ) -> Result<Vec<Candidate>, StoreError> {
-    // One row more than may be told says that there are more.
+    // One row more than fits says that there are more.
     let all: [Value; 3] = [gateway.into(), now.as_millisecond().into(), most(MAX_CHANGES.saturating_add(1))];
     let Scope::Since(since) = scope else {
         return reader.rows(&[LEASES, " LIMIT ?3"].concat(), &all, candidate).await;

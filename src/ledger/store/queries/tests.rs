@@ -60,7 +60,7 @@ async fn a_page_that_is_just_full_says_that_nothing_follows() {
         assert_eq!(page(2, Some("k2")).await, ("k3".into(), None));
         assert_eq!(page(2, Some("k3")).await, (String::new(), None));
         assert_eq!(page(2, Some("gone")).await, ("k1 k2".into(), Some("k2".into())), "from the beginning");
-        let missing = keys::page(reader, "nobody\0", &Page { limit: 1, after: None }, now()).await.unwrap_err();
+        let missing = keys::page(reader, "missing\0", &Page { limit: 1, after: None }, now()).await.unwrap_err();
         assert!(missing.to_string().contains("there is no account"), "{missing}");
     });
 }

@@ -1,9 +1,9 @@
 //! What ends the use of the database for good: damage, or a disk that failed to sync.
 //!
 //! What must hold: after a fault nothing is written and nothing acknowledged. After a failed sync
-//! nobody knows which pages reached the disk, and a second sync would claim that all of them did; on
-//! a damaged file every further write may destroy more. The fault that came first is kept, and wakes whoever
-//! waits for it: `serve` then ends the ledger. A disk that is full or refuses a write is no fault: it may be well
+//! it is unknown which pages reached the disk, and a second sync would claim that all of them did; on
+//! a damaged file every further write may destroy more. The fault that came first is kept, and wakes the
+//! task that waits for it: `serve` then ends the ledger. A disk that is full or refuses a write is no fault: it may be well
 //! again at any moment. It is remembered for a moment, so that a probe whose one page still fits doesn't
 //! call a ledger ready that can write nothing else.
 

@@ -136,7 +136,7 @@ pub fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(backend)?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(backend)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Plans may not depend on the values that are bound: SQLite would parse and plan a kept statement anew,
+    // Plans may not depend on the values that are bound: SQLite would parse and plan a cached statement again
     // each time that it is used.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(backend)?;
     Ok(conn)

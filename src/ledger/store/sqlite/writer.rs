@@ -52,10 +52,10 @@ impl Writer {
     }
 }
 
-/// Whether the log has been told that the write-ahead log can't be brought home.
+/// Whether the log says already that the write-ahead log can't be checkpointed.
 #[derive(Debug, Default)]
 struct Log {
-    told: bool,
+    logged: bool,
 }
 
 /// The engine, which begins nothing after a fault.
@@ -99,10 +99,10 @@ impl Careful {
         });
         self.fault.look(&tidied);
         let failed = tidied.is_err();
-        if let (Err(error), false) = (tidied, log.told) {
+        if let (Err(error), false) = (tidied, log.logged) {
             tracing::error!(%error, "the database's log could not be brought home; will try again");
         }
-        log.told = failed;
+        log.logged = failed;
     }
 
     /// Brings the write-ahead log home, so that after an orderly stop the database is one file.

@@ -5,7 +5,7 @@ use crate::store::record::{Column, Role, Table};
 /// How rows are locked of which a lookup says so. SQLite locks all of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {
-    /// Not at all: whoever asks only reads.
+    /// Not at all: the caller only reads.
     Never,
     /// After waiting for another transaction that has locked them.
     Wait,

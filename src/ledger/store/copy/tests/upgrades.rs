@@ -89,7 +89,7 @@ async fn sqlite_databases_of_every_version_are_gone_on_from() {
     for version in 1..=migrations::SQLITE.len() {
         let dir = tempfile::tempdir().unwrap();
         let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
-        // The dump goes table by table, whoever refers to whom.
+        // The dump goes table by table, whatever refers to what.
         conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         conn.execute_batch(&read("sqlite", version)).unwrap();
         drop(conn);
