@@ -6,12 +6,11 @@ use crate::conditions::PATHS;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
-use faregate::decide::account_view;
-use faregate::decide::ending::End;
-use faregate::decide::gate::{Arrival, Charge, Outcome, Passage, Resolution};
-use faregate::decide::lease::Purse;
-use faregate::decide::request::Head;
-use faregate::decide::shared;
+use faregate::decide::base::head::Head;
+use faregate::decide::lease::{Purse, shared};
+use faregate::decide::outcome::{Arrival, Charge, Outcome, Passage, Resolution};
+use faregate::decide::request::ending::End;
+use faregate::decide::request::view;
 use faregate_protocol::Credits;
 
 impl World {
