@@ -41,7 +41,8 @@ pub async fn start_authz() -> u16 {
 pub async fn start_grpc_authz() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
-    let agree = async || ([("content-type", "application/grpc")], Body::new(Agreed::Message));
+    // The question is read to its end: else its stream would be reset, and Envoy ends a connection with too many resets.
+    let agree = async |_: Bytes| ([("content-type", "application/grpc")], Body::new(Agreed::Message));
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(agree)).await });
     port
 }
