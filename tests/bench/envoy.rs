@@ -20,6 +20,7 @@ pub struct Behind {
     pub upstream: u16,
     pub ledger: u16,
     pub authz: u16,
+    pub grpc_authz: u16,
     pub limits: u16,
 }
 
@@ -86,19 +87,23 @@ fn config(plan: &Plan, behind: Behind, port: u16, admin: u16) -> Value {
     let filters: Vec<Value> = plan.filter.iter().cloned().chain([router]).collect();
     // Who calls, for a service of limits; otherwise unused.
     let caller = json!({"request_headers": {"header_name": "x-api-key", "descriptor_key": "api_key"}});
-    let mut limits = cluster("limits", behind.limits);
-    limits["typed_extension_protocol_options"] = json!({
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}}
-        }
-    });
+    let http2 = |name: &str, port: u16| {
+        let mut cluster = cluster(name, port);
+        cluster["typed_extension_protocol_options"] = json!({
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}}
+            }
+        });
+        cluster
+    };
     json!({
         "admin": {"address": at(admin)},
         "node": {"id": plan.name, "cluster": "bench"},
         "static_resources": {
             "clusters": [
-                cluster("upstream", behind.upstream), cluster("ledger", behind.ledger), cluster("authz", behind.authz), limits
+                cluster("upstream", behind.upstream), cluster("ledger", behind.ledger), cluster("authz", behind.authz),
+                http2("grpc_authz", behind.grpc_authz), http2("limits", behind.limits)
             ],
             "listeners": [{"name": "gate", "address": at(port), "filter_chains": [{"filters": [{
                 "name": "hcm",

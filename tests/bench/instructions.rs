@@ -4,9 +4,8 @@
 
 use crate::client::Client;
 use crate::envoy::{Behind, Envoy, Plan};
-use crate::report;
-use crate::upstream;
 use crate::variant::{Variant, key, nothing};
+use crate::{limitador, report, upstream};
 use harness::{Bank, out_of};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -25,16 +24,23 @@ pub fn run(requests: u32, only: &[&str]) {
     let services = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let services = services.expect("a runtime");
     let dir = TempDir::with_prefix("faregate-bench-").expect("a temporary folder");
+    let limitador = services.block_on(limitador::Limitador::start(dir.path()));
+    let limits = limitador.as_ref().map_or(0, |limitador| limitador.port);
     let (bank, behind) = services.block_on(async {
         let bank = Bank::start(dir.path(), &[], &[]).await;
         let (upstream, authz) = (upstream::start().await, upstream::start_authz().await);
-        let ledger = bank.gateway_port;
-        (bank, Behind { upstream, ledger, authz, limits: 0 })
+        let (ledger, grpc_authz) = (bank.gateway_port, upstream::start_grpc_authz().await);
+        (bank, Behind { upstream, ledger, authz, grpc_authz, limits })
     });
     println!("{:<18}{:>14}{:>8}{:>10}", "variant", "instructions", "÷ bare", "± (3 runs)");
     let (mut bare, mut all) = (f64::NAN, serde_json::Map::new());
-    let chosen = |variant: &Variant| only.is_empty() || only.contains(&variant.name());
-    for variant in Variant::ALL.into_iter().filter(|variant| *variant != Variant::RateLimit).filter(chosen) {
+    // What is counted needs no second look at bare Envoy.
+    let chosen = |variant: &Variant| match variant {
+        Variant::BareAgain => false,
+        Variant::RateLimit if limitador.is_none() => false,
+        _ => only.is_empty() || only.contains(&variant.name()),
+    };
+    for variant in Variant::ALL.into_iter().filter(chosen) {
         let (envoy, key) = services.block_on(async {
             let plan = Plan {
                 name: variant.name().to_owned(),

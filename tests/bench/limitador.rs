@@ -1,4 +1,5 @@
-//! Limitador, the service behind Envoy's ratelimit filter, where it is installed.
+//! The service behind Envoy's ratelimit filter: one that runs already, which RATELIMIT_PORT names (Envoy's own ratelimit with Redis, say,
+//! with a limit per `api_key` in the domain `bench`), or else Limitador, where it is installed.
 
 use harness::{Process, free_port};
 use std::path::Path;
@@ -15,15 +16,19 @@ const LIMITS: &str = "- namespace: bench
   variables: ['descriptors[0].api_key']
 ";
 
-/// A running one, with its counters in memory.
+/// A running one. A Limitador of ours has its counters in memory.
 pub struct Limitador {
     pub port: u16,
-    _process: Process,
+    _process: Option<Process>,
 }
 
 impl Limitador {
-    /// Starts it and waits until it serves; `None` where `limitador-server` is not on PATH.
+    /// Starts it and waits until it serves; `None` where none runs and `limitador-server` is not on PATH.
     pub async fn start(dir: &Path) -> Option<Self> {
+        let running = std::env::var("RATELIMIT_PORT").ok().and_then(|port| port.parse().ok());
+        if let Some(port) = running {
+            return Some(Self { port, _process: None });
+        }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let program = std::env::split_paths(&path)
             .map(|dir| dir.join("limitador-server"))
@@ -39,7 +44,7 @@ impl Limitador {
         for _ in 0..1_000 {
             assert!(!process.has_ended(), "Limitador has ended: {}", process.output());
             if reqwest::get(&status).await.is_ok_and(|answer| answer.status() == 200) {
-                return Some(Self { port, _process: process });
+                return Some(Self { port, _process: Some(process) });
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -1,8 +1,8 @@
 //! The bench: what charging costs, beside what people would use instead, in one run on one machine.
 //!
-//! One Envoy per variant and round, each with one worker, in front of one plain upstream. The variants take turns,
-//! several times over, so that a machine that is slow for a while is slow for all of them. What is compared is
-//! the median of each variant, as a ratio to bare Envoy. CPU comes from the process's own accounting.
+//! One Envoy per variant and round, each with one worker, one after the other, in front of one plain upstream (nginx where it is
+//! installed). Each round begins with another variant. What is compared is the median of each variant, as a ratio to bare Envoy in
+//! the same round. CPU comes from the process's own accounting.
 //!
 //! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench growth` shows what grows with what, and
 //! the others what the ledger takes: `bench ledger` exchanges, `bench overload` more of them than it can take, `bench renewals` many
@@ -17,6 +17,7 @@ mod instructions;
 mod ledger;
 mod limitador;
 mod load;
+mod nginx;
 mod overload;
 mod paths;
 mod population;

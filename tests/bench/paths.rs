@@ -1,11 +1,11 @@
 //! The ways of charging, one beside the other.
 
 use crate::envoy::{Behind, Envoy, Plan};
-use crate::figures::{Run, median_of};
-use crate::load::{Load, Wrk};
+use crate::figures::Run;
+use crate::load::Wrk;
 use crate::processors::Processors;
 use crate::variant::{Variant, key, nothing};
-use crate::{limitador, report, upstream};
+use crate::{limitador, nginx, report, upstream};
 use harness::Bank;
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -40,9 +40,9 @@ struct Ground {
     seconds: u32,
 }
 
-/// Compares them, in so many rounds. Each round has processes of its own: where a program's pages come to lie makes it faster
-/// or slower by a fifth, for as long as it runs. In a round they take turns, a second each, so many times over: a machine
-/// that is slow for a while is slow for all.
+/// Compares them, in so many rounds, one after the other: nobody has to share the machine with the others' processes. Each turn has
+/// a process of its own: where a program's pages come to lie makes it faster or slower by a fifth, for as long as it
+/// runs. Each round begins with another one, so that none is always measured when the machine is fast or slow.
 pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
     let processors = Processors::share();
     let services = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -51,11 +51,26 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
     let wrk = Wrk::new(dir.path());
     // Compared where it is installed, and absent where not.
     let limitador = services.block_on(limitador::Limitador::start(dir.path()));
+    if limitador.is_none() {
+        println!(
+            "{} is not compared: there is no limitador-server, and no RATELIMIT_PORT",
+            Variant::RateLimit.name()
+        );
+    }
+    let nginx = services.block_on(nginx::Nginx::start(dir.path()));
+    println!(
+        "the API is {}",
+        if nginx.is_some() { "nginx" } else { "the bench's own, since NGINX names none" }
+    );
     let (bank, behind, mut contenders) = services.block_on(async {
         let bank = Bank::start(dir.path(), &[], &[]).await;
-        let (upstream, authz) = (upstream::start().await, upstream::start_authz().await);
+        let upstream = match &nginx {
+            Some(nginx) => nginx.port,
+            None => upstream::start().await,
+        };
+        let (authz, grpc_authz) = (upstream::start_authz().await, upstream::start_grpc_authz().await);
         let limits = limitador.as_ref().map_or(0, |limitador| limitador.port);
-        let behind = Behind { upstream, ledger: bank.gateway_port, authz, limits };
+        let behind = Behind { upstream, ledger: bank.gateway_port, authz, grpc_authz, limits };
         let mut contenders = Vec::new();
         for variant in Variant::ALL {
             let is_there = variant != Variant::RateLimit || limitador.is_some();
@@ -67,9 +82,12 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
         (bank, behind, contenders)
     });
     let ground = Ground { dir, wrk, processors, services, behind, seconds };
-    for number in 0..rounds {
-        eprintln!("round {} of {rounds}", number + 1);
-        round(&mut contenders, &ground);
+    for number in 1..=rounds {
+        eprintln!("round {number} of {rounds}");
+        for contender in &mut contenders {
+            contender.take_turn(&ground);
+        }
+        contenders.rotate_left(1);
     }
     let memory = contenders.iter().map(|c| (c.variant, c.memory)).collect();
     let runs: BTreeMap<Variant, Vec<Run>> = contenders.into_iter().map(|c| (c.variant, c.runs)).collect();
@@ -77,77 +95,38 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
     report::paths(&runs, &memory);
 }
 
-/// What was measured of one in a round, turn by turn.
-#[derive(Default)]
-struct Turns {
-    many: Vec<Load>,
-    alone: Vec<Load>,
-    cpu_nanos: u64,
-    exchanges: u64,
-}
-
-fn round(contenders: &mut [Contender], ground: &Ground) {
-    let envoys: Vec<Envoy> = contenders.iter().map(|contender| start(contender, ground)).collect();
-    let mut turns: Vec<Turns> = envoys.iter().map(|_| Turns::default()).collect();
-    for turn in 0..ground.seconds {
-        let mut all: Vec<_> = contenders.iter().zip(&envoys).zip(&mut turns).collect();
-        // Every other time the other way, so that none always runs behind the same one.
-        if turn % 2 == 1 {
-            all.reverse();
-        }
-        for ((contender, envoy), turns) in all {
-            contender.take_turn(envoy, turns, ground);
-        }
-    }
-    for ((contender, envoy), turns) in contenders.iter_mut().zip(&envoys).zip(&turns) {
-        contender.memory.resident = envoy.process.memory_kb().max(contender.memory.resident);
-        contender.memory.private = envoy.process.private_kb().max(contender.memory.private);
-        contender.runs.push(turns.run());
-    }
-}
-
-/// A fresh Envoy that has served for a second.
-fn start(contender: &Contender, ground: &Ground) -> Envoy {
-    let Contender { variant, key, .. } = contender;
-    let (filter, under) = (variant.filter(&nothing()), ground.processors.of_envoy());
-    let plan = Plan { name: variant.name().to_owned(), filter, workers: 1, under };
-    let envoy = ground.services.block_on(Envoy::start(ground.dir.path(), &plan, ground.behind));
-    ground.wrk.run(envoy.port, key, CONNECTIONS, 1);
-    envoy
-}
-
 impl Contender {
-    /// A second with many connections, and one with a single one.
-    fn take_turn(&self, envoy: &Envoy, turns: &mut Turns, ground: &Ground) {
+    /// A fresh Envoy that warms up for a second, serves many connections for so many, and a single one for another.
+    #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
+    fn take_turn(&mut self, ground: &Ground) {
+        let envoy = self.start(ground);
         let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges"));
         let (cpu, asked) = (envoy.process.cpu_nanos(), exchanges());
-        let many = ground.wrk.run(envoy.port, &self.key, CONNECTIONS, 1);
-        turns.cpu_nanos += envoy.process.cpu_nanos() - cpu;
-        turns.exchanges += exchanges() - asked;
+        let many = ground.wrk.run(envoy.port, &self.key, CONNECTIONS, ground.seconds);
+        let (cpu, asked) = (envoy.process.cpu_nanos() - cpu, exchanges() - asked);
         let wrong = if self.variant.status() == 200 { many.refused } else { many.requests - many.refused };
         assert_eq!(wrong, 0, "{:?}: answers that are not {}", self.variant, self.variant.status());
-        turns.many.push(many);
-        turns.alone.push(ground.wrk.run(envoy.port, &self.key, 1, 1));
-    }
-}
-
-impl Turns {
-    #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
-    fn run(&self) -> Run {
-        let sum = |of: fn(&Load) -> u64| self.many.iter().map(of).sum::<u64>() as f64;
-        let middle = |loads: &[Load], of: fn(&Load) -> u64| {
-            median_of(loads.iter().map(|load| of(load) as f64).collect())
-        };
-        let requests = sum(|load| load.requests);
-        Run {
-            per_second: requests / (sum(|load| load.duration) / 1e6),
-            cpu_micros: self.cpu_nanos as f64 / 1e3 / requests,
-            p50: middle(&self.many, |load| load.p50),
-            p99: middle(&self.many, |load| load.p99),
-            p999: middle(&self.many, |load| load.p999),
-            alone_p50: middle(&self.alone, |load| load.p50),
-            exchanges: self.exchanges as f64,
+        let alone = ground.wrk.run(envoy.port, &self.key, 1, 1);
+        self.memory.resident = envoy.process.memory_kb().max(self.memory.resident);
+        self.memory.private = envoy.process.private_kb().max(self.memory.private);
+        let requests = many.requests as f64;
+        self.runs.push(Run {
+            per_second: requests / (many.duration as f64 / 1e6),
+            cpu_micros: cpu as f64 / 1e3 / requests,
+            p50: many.p50 as f64,
+            p99: many.p99 as f64,
+            p999: many.p999 as f64,
+            alone_p50: alone.p50 as f64,
+            exchanges: asked as f64,
             requests,
-        }
+        });
+    }
+
+    fn start(&self, ground: &Ground) -> Envoy {
+        let (filter, under) = (self.variant.filter(&nothing()), ground.processors.of_envoy());
+        let plan = Plan { name: self.variant.name().to_owned(), filter, workers: 1, under };
+        let envoy = ground.services.block_on(Envoy::start(ground.dir.path(), &plan, ground.behind));
+        ground.wrk.run(envoy.port, &self.key, CONNECTIONS, 1);
+        envoy
     }
 }

@@ -14,10 +14,11 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory: &BTreeMap<Variant, Memo
     };
     let at_most = |variant: &Variant| memory.get(variant).copied().unwrap_or_default();
     println!(
-        "{:<18}{:>10}{:>8}{:>9}{:>8}{:>8}{:>8}{:>8}{:>10}{:>11}{:>8}{:>8}",
+        "{:<18}{:>10}{:>8}{:>12}{:>9}{:>8}{:>8}{:>8}{:>8}{:>10}{:>11}{:>8}{:>8}",
         "variant",
         "req/s",
         "share",
+        "in rounds",
         "CPU µs",
         "÷ bare",
         "p50",
@@ -30,12 +31,14 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory: &BTreeMap<Variant, Memo
     );
     for variant in runs.keys() {
         let [per_second, cpu] = [of(*variant, |run| run.per_second), of(*variant, |run| run.cpu_micros)];
+        let shares = ratios(runs, *variant, |run| run.per_second);
         let per_thousand = of(*variant, |run| run.exchanges * 1000.0 / run.requests);
         println!(
-            "{:<18}{per_second:>10.0}{:>8.2}{cpu:>9.1}{:>8.2}{:>8.0}{:>8.0}{:>8.0}{:>10.0}{per_thousand:>11.3}{:>8}{:>8}",
+            "{:<18}{per_second:>10.0}{:>8.2}{:>12}{cpu:>9.1}{:>8.2}{:>8.0}{:>8.0}{:>8.0}{:>10.0}{per_thousand:>11.3}{:>8}{:>8}",
             variant.name(),
-            ratio(runs, *variant, |run| run.per_second),
-            ratio(runs, *variant, |run| run.cpu_micros),
+            median_of(shares.clone()),
+            range(&shares),
+            median_of(ratios(runs, *variant, |run| run.cpu_micros)),
             of(*variant, |run| run.p50),
             of(*variant, |run| run.p99),
             of(*variant, |run| run.p999),
@@ -55,12 +58,17 @@ pub fn paths(runs: &BTreeMap<Variant, Vec<Run>>, memory: &BTreeMap<Variant, Memo
     keep("paths", &all);
 }
 
-/// The median of a figure as a ratio to bare Envoy's in the same round: what slows the machine for a while slows both.
-fn ratio(runs: &BTreeMap<Variant, Vec<Run>>, variant: Variant, figure: fn(&Run) -> f64) -> f64 {
+/// A figure as a ratio to bare Envoy's in the same round: what slows the machine for a while slows both.
+fn ratios(runs: &BTreeMap<Variant, Vec<Run>>, variant: Variant, figure: fn(&Run) -> f64) -> Vec<f64> {
     let of = |variant| runs.get(&variant).map(Vec::as_slice).unwrap_or_default();
-    median_of(
-        of(variant).iter().zip(of(Variant::Bare)).map(|(run, bare)| figure(run) / figure(bare)).collect(),
-    )
+    of(variant).iter().zip(of(Variant::Bare)).map(|(run, bare)| figure(run) / figure(bare)).collect()
+}
+
+/// The least and the most.
+fn range(values: &[f64]) -> String {
+    let least = values.iter().copied().fold(f64::NAN, f64::min);
+    let most = values.iter().copied().fold(f64::NAN, f64::max);
+    format!("{least:.2}-{most:.2}")
 }
 
 /// Keeps what was measured.

@@ -1,8 +1,15 @@
 //! A plain HTTP/1.1 service on loopback that is as quick as can be: it reads a head and writes one answer.
-//! It is the API behind Envoy, and the service that ext_authz asks.
+//! It is the API behind Envoy where nginx isn't installed, and the service that ext_authz asks, which speaks gRPC too.
 
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Frame;
 use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -28,6 +35,44 @@ pub async fn start_authz() -> u16 {
         }
     })
     .await
+}
+
+/// Starts a service over gRPC that agrees to every request and does nothing else.
+pub async fn start_grpc_authz() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    // The question is read to its end: else its stream would be reset, and Envoy ends a connection with too many resets.
+    let agree = async |_: Bytes| ([("content-type", "application/grpc")], Body::new(Agreed::Message));
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(agree)).await });
+    port
+}
+
+/// What is left of an answer over gRPC: an empty message, which agrees, and the status behind it.
+enum Agreed {
+    Message,
+    Status,
+    Nothing,
+}
+
+impl HttpBody for Agreed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let (frame, rest) = match *self {
+            Self::Message => (Frame::data(Bytes::from_static(&[0; 5])), Self::Status),
+            Self::Status => {
+                let status = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
+                (Frame::trailers(HeaderMap::from_iter([status])), Self::Nothing)
+            }
+            Self::Nothing => return Poll::Ready(None),
+        };
+        *self = rest;
+        Poll::Ready(Some(Ok(frame)))
+    }
 }
 
 async fn serve(each: impl Fn(&[u8]) + Clone + Send + Sync + 'static) -> u16 {

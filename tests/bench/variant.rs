@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub enum Variant {
     /// Envoy without any filter.
     Bare,
+    /// The same once more: how far two of the same differ is noise.
+    BareAgain,
     /// A wasm filter that does nothing.
     Nothing,
     /// Faregate: the caller pays, whatever the upstream answers, and no header is added.
@@ -23,16 +25,19 @@ pub enum Variant {
     Refused,
     /// Envoy's own limit in the process, which knows no callers.
     LocalRateLimit,
-    /// One call per request to a service that always agrees.
+    /// One call per request to a service that always agrees, over HTTP/1.1.
     ExtAuthz,
+    /// The same over gRPC.
+    ExtAuthzGrpc,
     /// One call per request to Limitador, through Envoy's ratelimit filter.
     RateLimit,
 }
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Bare,
+        Self::BareAgain,
         Self::Nothing,
         Self::Paid,
         Self::PaidByDefault,
@@ -40,6 +45,7 @@ impl Variant {
         Self::Refused,
         Self::LocalRateLimit,
         Self::ExtAuthz,
+        Self::ExtAuthzGrpc,
         Self::RateLimit,
     ];
 
@@ -47,6 +53,7 @@ impl Variant {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
+            Self::BareAgain => "bare_again",
             Self::Nothing => "nothing",
             Self::Paid => "paid",
             Self::PaidByDefault => "paid_by_default",
@@ -54,6 +61,7 @@ impl Variant {
             Self::Refused => "refused",
             Self::LocalRateLimit => "local_ratelimit",
             Self::ExtAuthz => "ext_authz",
+            Self::ExtAuthzGrpc => "ext_authz_grpc",
             Self::RateLimit => "ratelimit",
         }
     }
@@ -69,7 +77,7 @@ impl Variant {
     /// Its HTTP filter, if it has one.
     pub fn filter(self, nothing: &Path) -> Option<Value> {
         match self {
-            Self::Bare => None,
+            Self::Bare | Self::BareAgain => None,
             Self::Nothing => Some(wasm("nothing", nothing, &json!({}))),
             Self::Paid => Some(gate(&json!({"refund_on": [], "forward": []}))),
             Self::PaidByDefault | Self::Refused => Some(gate(&json!({}))),
@@ -90,16 +98,16 @@ impl Variant {
                     "filter_enforced": {"default_value": {"numerator": 100}}
                 }
             })),
-            Self::ExtAuthz => Some(json!({
-                "name": "ask",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
-                    "http_service": {
-                        "server_uri": {"uri": "http://authz", "cluster": "authz", "timeout": "1s"},
-                        "authorization_request": {"allowed_headers": {"patterns": [{"exact": "x-api-key"}]}}
-                    }
+            Self::ExtAuthz => Some(ext_authz(&json!({
+                "http_service": {
+                    "server_uri": {"uri": "http://authz", "cluster": "authz", "timeout": "1s"},
+                    "authorization_request": {"allowed_headers": {"patterns": [{"exact": "x-api-key"}]}}
                 }
-            })),
+            }))),
+            Self::ExtAuthzGrpc => Some(ext_authz(&json!({
+                "grpc_service": {"envoy_grpc": {"cluster_name": "grpc_authz"}, "timeout": "1s"},
+                "transport_api_version": "V3"
+            }))),
             Self::RateLimit => Some(json!({
                 "name": "limits",
                 "typed_config": {
@@ -112,6 +120,13 @@ impl Variant {
             })),
         }
     }
+}
+
+/// A call to a service, as these members say; without them the filter would ask nobody.
+fn ext_authz(members: &Value) -> Value {
+    let mut config = members.clone();
+    config["@type"] = json!("type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz");
+    json!({"name": "ask", "typed_config": config})
 }
 
 /// Faregate, with these members of its configuration; a request costs the smallest amount there is.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A page of the documentation.
-fn page(name: &str) -> String {
+pub fn page(name: &str) -> String {
     std::fs::read_to_string(project().join(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
 }
 

@@ -12,6 +12,7 @@ mod control;
 mod crash;
 mod docs;
 mod endings;
+mod envoys;
 mod exactly_n;
 mod hang_up;
 mod hiding;

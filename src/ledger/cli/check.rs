@@ -1,11 +1,16 @@
 //! `faregate check FILE`: would the filter take this configuration?
 //!
 //! It runs the filter's own reader of settings, so it says exactly what Envoy would log. What is a
-//! filter's configuration inside a larger file is found in `find`.
+//! filter's configuration inside a larger file is found in `find`. Where there is an Envoy, it is examined as well.
 
 mod find;
 
-use super::{failure::Failure, screen::Screen};
+use super::{
+    envoy::{self, Fit},
+    failure::Failure,
+    screen::Screen,
+    serve::runtime,
+};
 use clap::Args;
 use faregate::decide::settings::{Fault, Settings, SettingsError};
 use find::Found;
@@ -19,6 +24,9 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 pub struct Check {
     /// A filter configuration (JSON or YAML), or an Envoy, Istio or Envoy Gateway configuration with one inside
     file: PathBuf,
+    /// The Envoy that is to run it [env: ENVOY] [default: envoy on PATH, or what `make setup` fetched, if there is one]
+    #[arg(long, value_name = "FILE")]
+    envoy: Option<PathBuf>,
 }
 
 impl Check {
@@ -31,7 +39,41 @@ impl Check {
         if u64::try_from(size).is_ok_and(|size| size > MAX_FILE_BYTES) {
             return Err(Failure::new("file", format!("{name} is larger than {MAX_FILE_BYTES} bytes")));
         }
-        report(&name, &check(&name, &text)?, screen)
+        let findings = check(&name, &text)?;
+        let named = envoy::named(self.envoy.as_ref());
+        let examined = envoy::find(named.as_deref())?.map(|program| Examined::new(program, named.is_some()));
+        report(&name, &findings, examined.transpose()?.as_ref(), screen)
+    }
+}
+
+/// What was found of an Envoy.
+struct Examined {
+    program: PathBuf,
+    /// Whether it was named. One that merely lies here may not be the one that runs the configuration.
+    named: bool,
+    found: Result<Fit, Failure>,
+}
+
+impl Examined {
+    fn new(program: PathBuf, named: bool) -> Result<Self, Failure> {
+        let found = runtime()?.block_on(envoy::examine(&program));
+        Ok(Self { program, named, found })
+    }
+
+    fn json(&self) -> Value {
+        let (version, note) = match &self.found {
+            Ok(fit) => (Some(&fit.version), fit.note.as_ref()),
+            Err(failure) => (None, Some(&failure.detail)),
+        };
+        json!({ "program": self.program, "ok": self.found.is_ok(), "version": version, "note": note })
+    }
+
+    fn text(&self) -> String {
+        match &self.found {
+            Ok(Fit { note: Some(note), .. }) => format!("{}: ok; {note}", self.program.display()),
+            Ok(Fit { version, .. }) => format!("{}: ok, Envoy {version}", self.program.display()),
+            Err(failure) => failure.detail.clone(),
+        }
     }
 }
 
@@ -63,8 +105,13 @@ fn judge(found: Found) -> Finding {
     Finding { place, problems: problem.into_iter().chain(flaws).collect() }
 }
 
-/// Shows the findings; problems are a failure.
-fn report(name: &str, findings: &[Finding], screen: &mut Screen<'_>) -> Result<(), Failure> {
+/// Shows the findings; problems are a failure, and so is an unfit Envoy that was named.
+fn report(
+    name: &str,
+    findings: &[Finding],
+    examined: Option<&Examined>,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
     let count: usize = findings.iter().map(|finding| finding.problems.len()).sum();
     let problem = |problem: &SettingsError| {
         let Fault { path, found, allowed } = problem.fault();
@@ -74,7 +121,11 @@ fn report(name: &str, findings: &[Finding], screen: &mut Screen<'_>) -> Result<(
         .iter()
         .map(|finding| json!({ "place": finding.place, "problems": finding.problems.iter().map(problem).collect::<Vec<_>>() }))
         .collect();
-    screen.show(&json!({ "file": name, "ok": count == 0, "filters": filters }), |screen, _| {
+    let unfit = examined.filter(|examined| examined.named).and_then(|examined| examined.found.as_ref().err());
+    let answer = json!({
+        "file": name, "ok": count == 0 && unfit.is_none(), "filters": filters, "envoy": examined.map(Examined::json),
+    });
+    screen.show(&answer, |screen, _| {
         for finding in findings {
             let place =
                 if finding.place.is_empty() { name.to_owned() } else { format!("{name}: {}", finding.place) };
@@ -90,10 +141,13 @@ fn report(name: &str, findings: &[Finding], screen: &mut Screen<'_>) -> Result<(
                 ))?;
             }
         }
-        Ok(())
+        examined.map_or(Ok(()), |examined| screen.line(examined.text()))
     })?;
-    match count {
-        0 => Ok(()),
+    match (count, unfit) {
+        (0, None) => Ok(()),
+        (0, Some(unfit)) => {
+            Err(Failure { detail: "the filter can't run in this Envoy".to_owned(), ..unfit.clone() })
+        }
         _ => {
             Err(Failure::new("invalid_configuration", format!("{name}: Envoy would refuse this, or should")))
         }

@@ -18,6 +18,7 @@ mod budget;
 mod certificates;
 mod check;
 mod demo;
+mod envoy;
 mod explain;
 mod failure;
 mod grant;
@@ -107,7 +108,7 @@ enum Command {
     Check(check::Check),
     /// What a refusal means, what cures it, and what an operator checks
     Explain(explain::Explain),
-    /// Print the version, the commit that it was built from, and the protocol that it speaks
+    /// Print the version, the commit that it was built from, the protocol that it speaks, and the Envoys that it supports
     Version,
 }
 

@@ -1,6 +1,6 @@
 //! `faregate version`: which build this is.
 
-use super::{failure::Failure, screen::Screen};
+use super::{envoy::SUPPORTED, failure::Failure, screen::Screen};
 use faregate_protocol::exchange::VERSION as PROTOCOL;
 use serde_json::json;
 use std::sync::LazyLock;
@@ -12,13 +12,17 @@ const COMMIT: &str = env!("FAREGATE_COMMIT");
 
 /// What `--version` says behind the name.
 pub fn text() -> &'static str {
-    static TEXT: LazyLock<String> =
-        LazyLock::new(|| format!("{VERSION} (commit {COMMIT}, protocol {PROTOCOL})"));
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let [oldest, newest] = SUPPORTED;
+        format!("{VERSION} (commit {COMMIT}, protocol {PROTOCOL}, Envoy {oldest} to {newest})")
+    });
     &TEXT
 }
 
 /// Prints it.
 pub fn run(screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let build = json!({"version": VERSION, "commit": COMMIT, "protocol": PROTOCOL});
+    let [oldest, newest] = SUPPORTED.map(|release| release.to_string());
+    let envoy = json!({"oldest": oldest, "newest": newest});
+    let build = json!({"version": VERSION, "commit": COMMIT, "protocol": PROTOCOL, "envoy": envoy});
     screen.show(&build, |screen, _| screen.line(format_args!("faregate {}", text())))
 }

@@ -1,6 +1,6 @@
-use super::faregate;
+use super::{Failure, faregate};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::{fs::Permissions, io::Write, os::unix::fs::PermissionsExt};
 
 fn good() -> Value {
     json!({
@@ -147,4 +147,23 @@ fn programs_get_the_findings_as_json() {
     let answer: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(answer["ok"], json!(true));
     assert_eq!(answer["filters"][0]["problems"], json!([]));
+}
+
+/// What `faregate check` says of a good file and of a program in Envoy's place.
+fn check_with_envoy(script: &str) -> Result<String, Failure> {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, program] = ["gate.json", "envoy"].map(|name| dir.path().join(name));
+    std::fs::write(&file, good().to_string()).unwrap();
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    faregate(&["check", file.to_str().unwrap(), "--envoy", program.to_str().unwrap()])
+}
+
+#[test]
+fn an_envoy_that_is_named_must_be_fit() {
+    let printed = check_with_envoy("[ $1 = --version ] && echo version: 1/1.37.2/ || true").unwrap();
+    assert!(printed.contains("envoy: ok, Envoy 1.37.2"), "{printed}");
+    let failure = check_with_envoy("echo version: 1/1.30.2/").unwrap_err();
+    assert_eq!(failure.detail, "the filter can't run in this Envoy");
+    assert!(failure.cure.unwrap().contains("--envoy"));
 }

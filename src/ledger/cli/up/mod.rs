@@ -15,6 +15,7 @@ mod sample;
 mod upstream;
 
 use super::{
+    envoy::named,
     failure::Failure,
     serve::{STOP_OR_HANGUP, log_to_stderr, runtime, stop_signal},
 };
@@ -59,7 +60,7 @@ pub struct Parts {
 
 impl Parts {
     pub fn envoy(&self) -> Option<PathBuf> {
-        self.envoy.clone().or_else(envoy::named_by_environment)
+        named(self.envoy.as_ref())
     }
 
     pub fn filter(&self) -> Option<PathBuf> {
