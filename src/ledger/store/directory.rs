@@ -116,7 +116,9 @@ mod tests {
         assert_eq!(found, Some((KeyNo(1), AccountNo(1))));
         assert_eq!(find().await.unwrap(), (found, gateway), "by what was noted");
         // The database was restored from a backup in which these numbers belong to others.
-        for (guess, at) in [((KeyNo(2), AccountNo(2)), 7), ((KeyNo(1), AccountNo(2)), 8), ((KeyNo(9), AccountNo(1)), 9)] {
+        for (guess, at) in
+            [((KeyNo(2), AccountNo(2)), 7), ((KeyNo(1), AccountNo(2)), 8), ((KeyNo(9), AccountNo(1)), 9)]
+        {
             memory.directory().note_key(b"key_1", guess);
             memory.directory().note_gateway("gw", GatewayNo(at));
             assert_eq!(find().await.unwrap(), (found, gateway), "{guess:?}");

@@ -76,8 +76,7 @@ impl Pace {
         let seconds = passed.as_secs_f64().max(0.001);
         let commits = as_f64(self.batch) * as_f64(lanes.max(1)) / TARGET.as_secs_f64();
         let load = as_f64(offered) / seconds / commits / GOAL;
-        let factor =
-            if pressure { load.clamp(GROWS, CHANGES) } else { load.clamp(1.0 / CHANGES, SHRINKS) };
+        let factor = if pressure { load.clamp(GROWS, CHANGES) } else { load.clamp(1.0 / CHANGES, SHRINKS) };
         // Gateways hear of a change with the answer to their next report, so a step takes half the heartbeat.
         let step_s = (self.heartbeat_ms / 2_000.0).max(1.0);
         let heartbeat_ms = self.heartbeat_ms * (factor.ln() * seconds / step_s).exp();

@@ -62,7 +62,8 @@ impl Asker {
             assert!(began.elapsed() < MOST, "the ledger is still busy {MOST:?} after the load has ended");
             let mut turn = Tally::default();
             self.ask(&mut turn).await;
-            let at_once = turn.committed_entries == 1 && turn.answer_ms(50) < IDLE.as_secs_f64() * 1e3
+            let at_once = turn.committed_entries == 1
+                && turn.answer_ms(50) < IDLE.as_secs_f64() * 1e3
                 && turn.beat_ms <= HEARTBEAT_MS;
             row = if at_once { row + 1 } else { 0 };
             tokio::time::sleep(EVERY).await;

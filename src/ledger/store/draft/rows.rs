@@ -36,7 +36,12 @@ pub struct Rows<R: Record> {
 
 impl<R: Record> Default for Rows<R> {
     fn default() -> Self {
-        Self { known: HashMap::default(), looked: HashSet::default(), changed: BTreeMap::new(), undo: Vec::new() }
+        Self {
+            known: HashMap::default(),
+            looked: HashSet::default(),
+            changed: BTreeMap::new(),
+            undo: Vec::new(),
+        }
     }
 }
 
