@@ -11,7 +11,7 @@ ENVOY   ?= $(or $(shell command -v envoy 2>/dev/null),$(OWN))
 WASM    := $(TARGET)/wasm32-wasip1/wasm/faregate.wasm
 FILTER  := -p faregate-filter --target wasm32-wasip1
 # Always both, so that what they share is built once, with the features that both need, whichever program is built.
-PROGRAMS := -p faregate-ledger -p faregate-tests
+PROGRAMS := -p faregate-cli -p faregate-tests
 NOTHING := -p faregate-nothing --target wasm32-wasip1
 # The load generator and the API of the bench: those that are there already, or Debian's, unpacked into this folder.
 OWN_WRK := $(CURDIR)/.tools/wrk/usr/bin/wrk
@@ -111,7 +111,7 @@ build: wasm ## build the faregate binary and the wasm filter
 static: $(OWN_MUSL)
 	@test "$$(uname -sm)" = "Linux x86_64" || { echo "the static ledger is built on Linux x86_64 only; this is $$(uname -sm)"; exit 1; }
 	@rustup target list --installed | grep -qx $(MUSL) || rustup target add $(MUSL)
-	$(SHIPS) cargo build --locked --release --target $(MUSL) -p faregate-ledger -p faregate-image
+	$(SHIPS) cargo build --locked --release --target $(MUSL) -p faregate-cli -p faregate-image
 	@! readelf -lW $(STATIC) | grep -q INTERP || { echo "$(STATIC) is not static"; exit 1; }
 
 $(OWN_MUSL):
@@ -151,7 +151,7 @@ demo: build ## play the whole story, check every step, print the transcript
 	@$(TARGET)/release/faregate demo
 
 test: setup wasm ## all tests: unit, property, contract, end to end; names those that were retried
-	cargo build --locked -p faregate-ledger -p faregate-image
+	cargo build --locked -p faregate-cli -p faregate-image
 	@rm -f $(RETRIED)
 	FAREGATE_BIN=$(TARGET)/debug/faregate cargo $(if $(NEXTEST),nextest run,test) --locked --workspace; code=$$?; \
 		$(if $(NEXTEST),tools/retried $(RETRIED),echo "without cargo-nextest no test is retried"); exit $$code
@@ -203,14 +203,15 @@ profile: needed ## where the instructions of a step go, by function (STEP="a pai
 		cargo test --quiet --locked -p faregate-tests --test cost -- --test-threads=1 --nocapture no_step | grep -E '^ *[0-9]+  |instructions$$'
 
 crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under SQLite, and reckon (SEED=7 DATABASE=postgres)
-	cargo build --locked -p faregate-ledger -p faregate-tests --bin faregate --bin crash
+	cargo build --locked -p faregate-cli -p faregate-tests --bin faregate --bin crash
 	@FAREGATE_BIN=$(TARGET)/debug/faregate SECONDS=$(or $(SECONDS),60) SEED=$(SEED) DATABASE=$(DATABASE) $(TARGET)/debug/crash
 
 fixtures: ## write the databases of this version that later versions are tested with, where they are missing
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
 
-docs: ## rewrite the part of docs/refusals.md that `faregate explain` knows
-	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-ledger --bin faregate the_page_says_what_the_command_says
+docs: ## bring up to date what is generated: docs/openapi.json, and what `faregate explain` knows in docs/refusals.md
+	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed_description
+	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-cli the_page_says_what_the_command_says
 
 schemas: ## rebuild the schemas that manifests are compared with (needs npm and pip)
 	rm -rf .tools/schemas && mkdir -p .tools/schemas/wheels && cp tools/schemas/*.json .tools/schemas/

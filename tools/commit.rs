@@ -1,4 +1,4 @@
-//! The build script of the filter and of the ledger: it says which commit they are built from.
+//! The build script of the filter and of the command: it says which commit they are built from.
 //!
 //! `FAREGATE_COMMIT` comes first: a build from an archive can set it. Without it, git is asked;
 //! where there is no git, the commit is `unknown`. Only what ships asks git, which is what carries no debug
@@ -29,7 +29,7 @@ fn main() {
 /// Whether what is built is what people run. The filter runs as wasm only.
 fn ships() -> bool {
     let is = |name: &str, value: &str| var(name).is_ok_and(|found| found == value);
-    is("DEBUG", "false") && (is("CARGO_CFG_TARGET_ARCH", "wasm32") || is("CARGO_PKG_NAME", "faregate-ledger"))
+    is("DEBUG", "false") && (is("CARGO_CFG_TARGET_ARCH", "wasm32") || is("CARGO_PKG_NAME", "faregate-cli"))
 }
 
 /// The commit of this project's own repository; `None` where there is none.

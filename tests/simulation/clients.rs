@@ -25,7 +25,7 @@ impl World {
                 let worker = self.random.pick(&all);
                 let path = self.random.pick(&PATHS);
                 let path = self.conditions.steady.filter(|_| key > 0).unwrap_or(path);
-                let path = if self.random.chance(3) { account_view::PATH } else { path };
+                let path = if self.random.chance(3) { view::PATH } else { path };
                 let moment = self.random.between(0, 3 * MS);
                 self.later(moment, Event::ArriveAt { worker, key, path });
             }
@@ -131,7 +131,7 @@ impl World {
             Outcome::Show(view) => {
                 self.trace.count("callers shown how they stand");
                 let names_it = view.body.contains(&format!("\"key\":\"key_{key}\""));
-                if path == account_view::PATH && names_it {
+                if path == view::PATH && names_it {
                     return Ok(());
                 }
                 Err(format!("key {key} asked for {path} and is shown {}", view.body))

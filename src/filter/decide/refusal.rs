@@ -4,15 +4,14 @@
 //! does; every dialect says the same. Nothing of the caller's or the operator's is repeated except where the format at
 //! hand escapes it.
 //!
-//! - [`cause`]: the table of causes; [`words`]: what a person reads, and what cures it; `guide`: what `faregate explain`
-//!   says, which is not in the filter.
+//! - [`RefusalCode`]: the table of causes; [`words`]: what a person reads, and what cures it; `guide`: what `faregate explain`
+//!   says beyond that, which is not in the filter.
 //! - [`language`]: which of the operator's languages; [`own`]: the operator's own words instead.
 //! - [`signs`] and [`rpc`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: blanks filled in; [`rate_limit`]: quotas
 //!   and limits in headers.
 //! - [`rendering`]: all of it put together; [`form`]: an answer as it is sent, with gaps for what is the request's own; [`kept`]:
 //!   those of a moment ago.
 
-pub mod cause;
 pub mod form;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod guide;

@@ -130,7 +130,7 @@ fn texts(folder: &Path, found: &mut Vec<(String, String)>) {
 #[test]
 fn no_log_format_that_ships_or_is_recommended_has_the_query() {
     let mut found = Vec::new();
-    for folder in ["envoy", "docs", "src/ledger/cli"] {
+    for folder in ["envoy", "docs", "src/demo"] {
         texts(&project().join(folder), &mut found);
     }
     let formats = found.iter().filter(|(_, text)| text.contains("%PATH(NQ)%")).count();

@@ -3,7 +3,7 @@
 use super::form::{Form, Gap, Headers, Text};
 use super::rate_limit::fields;
 use super::words::{self, Words};
-use super::{Refusal, Surroundings, cause, link, shapes};
+use super::{Refusal, Surroundings, link, shapes};
 use crate::decide::base::text::joined;
 use crate::decide::settings::Wording;
 use crate::decide::settings::dialect::Dialect;
@@ -43,7 +43,7 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -
 /// Words a refusal for such a reader.
 #[inline(never)]
 pub(super) fn write(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Form {
-    let status = refusal.status.unwrap_or(cause::of(refusal.code).status);
+    let status = refusal.status.unwrap_or(refusal.code.status());
     let retryable = refusal.is_retryable();
     let words = words::of(refusal, around, wording);
     let mut headers = Headers::default();

@@ -21,6 +21,7 @@ use crate::store::statements::{Lock, What, text};
 use jiff::Timestamp;
 use std::sync::Arc;
 
+/// An account with this number and identifier.
 pub fn account(no: i64, id: &str) -> AccountRow {
     let mut row = AccountRow { created_at: Timestamp::UNIX_EPOCH, ..AccountRow::default() };
     row.account.no = AccountNo(no);
@@ -28,6 +29,7 @@ pub fn account(no: i64, id: &str) -> AccountRow {
     row
 }
 
+/// A key of an account.
 pub fn key(no: i64, of: i64) -> KeyRow {
     let id = KeyId::stored(format!("key_{no}"));
     let key = Key { no: KeyNo(no), id, ..Key::default() };
@@ -35,6 +37,7 @@ pub fn key(no: i64, of: i64) -> KeyRow {
     KeyRow { key, account: AccountNo(of), hash, ..KeyRow::default() }
 }
 
+/// An open lease without credits.
 pub fn lease(gateway: i64, key: i64, account: i64) -> LeaseRow {
     let mut row = LeaseRow::default();
     row.lease.gateway = GatewayNo(gateway);

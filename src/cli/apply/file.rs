@@ -1,0 +1,213 @@
+//! The file: what it may contain, and where an error is.
+
+use faregate_client::Failure;
+use faregate_ledger::api::{BudgetScope, NewPlan, Unit};
+use faregate_protocol::{Credits, credits::decimal};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use toml::Spanned;
+
+/// The configuration, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Plans, each with all that it says.
+    #[serde(default)]
+    pub plans: Vec<Spanned<NewPlan>>,
+    /// Accounts.
+    #[serde(default)]
+    pub accounts: Vec<Spanned<Account>>,
+    /// Teams of accounts.
+    #[serde(default)]
+    pub teams: Vec<Spanned<Team>>,
+    /// Who has which plan.
+    #[serde(default)]
+    pub subscriptions: Vec<Spanned<Subscription>>,
+    /// Budgets of accounts, teams and keys.
+    #[serde(default)]
+    pub budgets: Vec<Spanned<Budget>>,
+    /// The file itself, for places in it.
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Its identifier.
+    pub id: String,
+    /// What people call it; stays when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Stays when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+}
+
+/// Whether an account may spend. One is closed by hand only, for that is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It may.
+    Active,
+    /// Not until it is resumed.
+    Suspended,
+}
+
+/// A team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Team {
+    /// Whose.
+    pub account: String,
+    /// Its identifier.
+    pub id: String,
+    /// What people call it; stays when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Who has which plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscription {
+    /// Whose.
+    pub account: String,
+    /// The plan's name.
+    pub plan: String,
+}
+
+/// How much an account, one of its teams or one of its keys may use per period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Whose.
+    pub account: String,
+    /// Of this team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Of the key with this identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// How much per period.
+    #[serde(with = "decimal")]
+    pub credits: Credits,
+    /// What a period is.
+    pub period: Unit,
+    /// So many of these; one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<u16>,
+    /// An IANA time zone; `UTC` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+impl Budget {
+    /// Of what it is, and of which of these.
+    pub fn target(&self) -> (BudgetScope, Option<&str>) {
+        match (&self.key, &self.team) {
+            (Some(key), _) => (BudgetScope::Key, Some(key)),
+            (None, Some(team)) => (BudgetScope::Team, Some(team)),
+            (None, None) => (BudgetScope::Account, None),
+        }
+    }
+}
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// Where in the file, in bytes.
+    pub span: Range<usize>,
+    /// What, and what to do.
+    pub why: String,
+}
+
+/// Reads a file.
+pub fn read(name: &str, text: &str) -> Result<File, Failure> {
+    let found: Result<File, toml::de::Error> = toml::from_str(text);
+    let file = found.map_err(|error| {
+        let why = match suggestion(error.message()) {
+            Some(meant) => format!("{}; did you mean `{meant}`?", error.message()),
+            None => error.message().to_owned(),
+        };
+        failure(name, text, &Wrong { span: error.span().unwrap_or(0..0), why })
+    })?;
+    Ok(File { text: text.to_owned(), ..file })
+}
+
+/// What is wrong, with its line and column.
+pub fn failure(name: &str, text: &str, wrong: &Wrong) -> Failure {
+    let before = text.get(..wrong.span.start).unwrap_or(text);
+    let line = before.matches('\n').count().saturating_add(1);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count().saturating_add(1);
+    Failure::new("invalid_file", format!("{name}:{line}:{column}: {}", wrong.why))
+        .cure("nothing was changed; `faregate export` shows what such a file looks like")
+}
+
+/// The known name that is most like the unknown one which a message is about.
+fn suggestion(message: &str) -> Option<String> {
+    let mut names = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let found = names.next()?;
+    let by_distance = names.map(|name| (strsim::osa_distance(found, name), name));
+    by_distance.filter(|(distance, _)| *distance <= 2).min().map(|(_, name)| name.to_owned())
+}
+
+/// What is there, as a file.
+pub fn write(all: &Written) -> Result<String, Failure> {
+    let head = "# Written by `faregate export`. `faregate apply` leaves alone what is not named here.\n\n";
+    let text = toml::to_string(all);
+    text.map(|text| format!("{head}{text}")).map_err(|error| Failure::new("internal", error))
+}
+
+/// The configuration, to be written.
+#[derive(Debug, Default, Serialize)]
+pub struct Written {
+    /// Plans.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<NewPlan>,
+    /// Accounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Account>,
+    /// Teams.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<Team>,
+    /// Subscriptions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions: Vec<Subscription>,
+    /// Budgets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let detail = |text: &str| read("plans.toml", text).unwrap_err().detail;
+        let typo = detail("[[plans]]\nname = \"pro\"\n  qouta = \"5\"\nperiod = \"month\"\n");
+        assert!(typo.starts_with("plans.toml:3:3: unknown field `qouta`"), "{typo}");
+        assert!(typo.ends_with("did you mean `quota`?"), "{typo}");
+        let table = detail("[[acounts]]\nid = \"a\"\n");
+        assert!(table.starts_with("plans.toml:1:3: unknown field `acounts`"), "{table}");
+        assert!(detail("[[plans]]\nquota = \"-5\"\n").starts_with("plans.toml:2:9: "));
+        let broken = detail("[[plans]\n");
+        assert!(broken.starts_with("plans.toml:1:"), "{broken}");
+        let far = detail("[[plans]]\nsomething = 1\n");
+        assert!(!far.contains("did you mean"), "{far}");
+    }
+
+    #[test]
+    fn two_slips_are_still_understood_and_three_are_not() {
+        let known =
+            |found: &str| suggestion(&format!("unknown field `{found}`, expected `quota` or `price`"));
+        for (found, meant) in
+            [("qouta", "quota"), ("quot", "quota"), ("qoat", "quota"), ("prce", "price"), ("pirec", "price")]
+        {
+            assert_eq!(known(found).as_deref(), Some(meant), "{found}");
+        }
+        assert_eq!((known("abc"), known("qu"), suggestion("something else")), (None, None, None));
+    }
+}

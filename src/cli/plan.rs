@@ -1,0 +1,239 @@
+//! `faregate plan …`: so many credits per period, and what may be done with them.
+
+use clap::{Args, Subcommand};
+use faregate_client::{
+    Failure, Screen,
+    admin::{Remote, body, encoded},
+    screen::{list, text},
+};
+use serde_json::{Value, json};
+
+/// What a plan shows, in this order.
+const MEMBERS: [&str; 16] = [
+    "name",
+    "version",
+    "quota",
+    "period",
+    "every",
+    "anchor",
+    "time_zone",
+    "rollover",
+    "beyond",
+    "overdraft",
+    "rate_per_second",
+    "burst",
+    "concurrent",
+    "products",
+    "remainder",
+    "warn_below",
+];
+
+/// What a list shows of each.
+const COLUMNS: [&str; 6] = ["name", "version", "quota", "period", "every", "beyond"];
+
+#[derive(Args)]
+pub struct Plan {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a plan
+    Create {
+        /// Its name: a-z, 0-9, `_`, `.`, `-`, at most 64 characters
+        name: String,
+        /// Credits per period: a decimal such as 1000 or 0.25
+        #[arg(long, allow_hyphen_values = true)]
+        quota: String,
+        /// What a period is: hour, day, week, month or year
+        #[arg(long)]
+        period: String,
+        #[command(flatten)]
+        more: More,
+    },
+    /// List plans, in the order of their names
+    List {
+        /// The most to list
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// List those behind this one
+        #[arg(long, value_name = "NAME")]
+        after: Option<String>,
+    },
+    /// Show a plan's newest version
+    Show {
+        /// The plan's name
+        name: String,
+    },
+    /// Make a new version of a plan, for periods that begin from now on
+    Change {
+        /// The plan's name
+        name: String,
+        /// Credits per period
+        #[arg(long, allow_hyphen_values = true)]
+        quota: Option<String>,
+        /// What a period is: hour, day, week, month or year
+        #[arg(long)]
+        period: Option<String>,
+        #[command(flatten)]
+        more: More,
+        #[command(flatten)]
+        without: Without,
+        /// Have it count for running periods, too; these get what a larger quota is more
+        #[arg(long)]
+        at_once: bool,
+    },
+}
+
+#[derive(Args)]
+struct More {
+    /// A period is so many of these, 1 to 100 [default: 1]
+    #[arg(long)]
+    every: Option<u16>,
+    /// Where periods begin: start (of the subscription) or calendar [default: start]
+    #[arg(long)]
+    anchor: Option<String>,
+    /// An IANA time zone [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// The most that is taken over into the next period [default: 0]
+    #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
+    rollover: Option<String>,
+    /// What pays when the quota is used up: bought, refuse or overdraft [default: bought]
+    #[arg(long, value_name = "WHAT")]
+    beyond: Option<String>,
+    /// The most that may be overdrawn per period, with --beyond overdraft
+    #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
+    overdraft: Option<String>,
+    /// At most so many requests per second, such as 10 or 0.5 [default: no limit]
+    #[arg(long, value_name = "PER_SECOND", allow_hyphen_values = true)]
+    rate: Option<String>,
+    /// So many requests at once after a pause [default: what a second brings]
+    #[arg(long, value_name = "REQUESTS")]
+    burst: Option<u32>,
+    /// At most so many requests at the same time [default: no limit]
+    #[arg(long, value_name = "REQUESTS")]
+    concurrent: Option<u32>,
+    /// A product that is included: chat, at so many times the rule's price (embed=x0.5), or at a price of its own
+    /// (img=4); again for each [default: all]
+    #[arg(long, value_name = "PRODUCT")]
+    product: Vec<String>,
+    /// Whose is what a gateway that died had not reported: customer or operator [default: customer]
+    #[arg(long, value_name = "WHOSE")]
+    remainder: Option<String>,
+    /// Warn callers who have less than that left [default: no warning]
+    #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
+    warn_below: Option<String>,
+}
+
+/// What to take away.
+#[derive(Args)]
+struct Without {
+    /// No limit on requests per second any more
+    #[arg(long, conflicts_with_all = ["rate", "burst"])]
+    no_rate: bool,
+    /// No limit on requests at the same time any more
+    #[arg(long, conflicts_with = "concurrent")]
+    no_concurrent: bool,
+    /// All products are included
+    #[arg(long, conflicts_with = "product")]
+    all_products: bool,
+    /// Turn warnings off
+    #[arg(long, conflicts_with = "warn_below")]
+    no_warn_below: bool,
+}
+
+impl Plan {
+    pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        let admin = self.remote.connect()?;
+        let one = |name: &str| format!("/admin/v1/plans/{}", encoded(name));
+        let answer = match self.command {
+            Command::List { limit, after } => {
+                let query = [("limit", Some(limit.to_string())), ("after", after)];
+                let page = admin.get("/admin/v1/plans", &query)?;
+                return screen.show(&page, |screen, page| {
+                    screen.table(page.get("plans").unwrap_or(&json!([])), &COLUMNS)?;
+                    screen.next_page(page)
+                });
+            }
+            Command::Create { name, quota, period, more } => {
+                let terms = terms(Some(quota), Some(period), more, [("name", Some(name.into()))]);
+                admin.post("/admin/v1/plans", &terms)?
+            }
+            Command::Show { name } => admin.get(&one(&name), &[])?,
+            Command::Change { name, quota, period, more, without, at_once } => {
+                let mut terms = terms(quota, period, more, [("at_once", Some(at_once.into()))]);
+                let Without { no_rate, no_concurrent, all_products, no_warn_below } = without;
+                let gone = [
+                    ("rate_per_second", no_rate),
+                    ("concurrent", no_concurrent),
+                    ("products", all_products),
+                    ("warn_below", no_warn_below),
+                ];
+                if let Some(terms) = terms.as_object_mut() {
+                    let gone = gone.into_iter().filter(|(_, gone)| *gone);
+                    terms.extend(gone.map(|(name, _)| (name.to_owned(), Value::Null)));
+                }
+                admin.post(&format!("{}/change", one(&name)), &terms)?
+            }
+        };
+        screen.show(&answer, |screen, plan| screen.members(&readable(plan), &MEMBERS))
+    }
+}
+
+/// The same with its products in words.
+fn readable(plan: &Value) -> Value {
+    let mut plan = plan.clone();
+    let product = |product: &Value| {
+        let name = text(product, "name");
+        match (product.get("times").and_then(Value::as_str), product.get("price").and_then(Value::as_str)) {
+            (Some(times), _) => format!("{name}=x{times}"),
+            (_, Some(price)) => format!("{name}={price}"),
+            _ => name,
+        }
+    };
+    if let Some(products) = plan.get_mut("products").filter(|products| products.is_array()) {
+        *products = list(products).iter().map(product).collect::<Vec<_>>().join(", ").into();
+    }
+    plan
+}
+
+fn terms(
+    quota: Option<String>,
+    period: Option<String>,
+    more: More,
+    [first]: [(&str, Option<Value>); 1],
+) -> Value {
+    body([
+        first,
+        ("quota", quota.map(Into::into)),
+        ("period", period.map(Into::into)),
+        ("every", more.every.map(Into::into)),
+        ("anchor", more.anchor.map(Into::into)),
+        ("time_zone", more.time_zone.map(Into::into)),
+        ("rollover", more.rollover.map(Into::into)),
+        ("beyond", more.beyond.map(Into::into)),
+        ("overdraft", more.overdraft.map(Into::into)),
+        ("rate_per_second", more.rate.map(Into::into)),
+        ("burst", more.burst.map(Into::into)),
+        ("concurrent", more.concurrent.map(Into::into)),
+        ("products", products(&more.product)),
+        ("remainder", more.remainder.map(Into::into)),
+        ("warn_below", more.warn_below.map(Into::into)),
+    ])
+}
+
+/// `chat`, `embed=x0.5` and `img=4`, as the admin API takes them.
+fn products(given: &[String]) -> Option<Value> {
+    let product = |text: &String| match text.split_once('=') {
+        None => json!({ "name": text }),
+        Some((name, price)) => match price.strip_prefix('x') {
+            Some(times) => json!({ "name": name, "times": times }),
+            None => json!({ "name": name, "price": price }),
+        },
+    };
+    if given.is_empty() { None } else { Some(given.iter().map(product).collect()) }
+}

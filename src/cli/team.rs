@@ -1,0 +1,66 @@
+//! `faregate team …`: some of an account's keys, which may have a budget together.
+
+use clap::{Args, Subcommand};
+use faregate_client::{
+    Failure, Screen,
+    admin::{Remote, body, encoded},
+};
+use serde_json::json;
+
+/// What a team shows, in this order.
+const MEMBERS: [&str; 4] = ["id", "account", "name", "created_at"];
+
+#[derive(Args)]
+pub struct Team {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a team; `key create --team` makes keys of it
+    Create {
+        /// The account's identifier
+        account: String,
+        /// The team's identifier: a-z, 0-9, `_`, `.`, `-`, at most 64 characters
+        team: String,
+        /// A name for people
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List an account's teams, in the order of their identifiers
+    List {
+        /// The account's identifier
+        account: String,
+        /// The most to list
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// List those behind this one
+        #[arg(long, value_name = "TEAM")]
+        after: Option<String>,
+    },
+}
+
+impl Team {
+    pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        let admin = self.remote.connect()?;
+        let teams = |account: &str| format!("/admin/v1/accounts/{}/teams", encoded(account));
+        match self.command {
+            Command::Create { account, team, name } => {
+                let asked = body([("id", Some(team.into())), ("name", name.map(Into::into))]);
+                let answer = admin.post(&teams(&account), &asked)?;
+                screen.show(&answer, |screen, team| screen.members(team, &MEMBERS))
+            }
+            Command::List { account, limit, after } => {
+                let query = [("limit", Some(limit.to_string())), ("after", after)];
+                let page = admin.get(&teams(&account), &query)?;
+                screen.show(&page, |screen, page| {
+                    screen.table(page.get("teams").unwrap_or(&json!([])), &["id", "name", "created_at"])?;
+                    screen.next_page(page)
+                })
+            }
+        }
+    }
+}

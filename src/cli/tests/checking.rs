@@ -1,0 +1,169 @@
+use super::{Failure, faregate};
+use serde_json::{Value, json};
+use std::{fs::Permissions, io::Write, os::unix::fs::PermissionsExt};
+
+fn good() -> Value {
+    json!({
+        "ledger": { "cluster": "faregate_ledger", "token": { "env": "FAREGATE_GATEWAY_TOKEN" } },
+        "identities": [{ "header": "x-api-key" }],
+        "otherwise": { "price": "1" },
+    })
+}
+
+fn envoy(configuration: &Value, failure_policy: &str) -> Value {
+    json!({ "static_resources": { "listeners": [{ "filter_chains": [{ "filters": [{ "typed_config": { "http_filters": [{
+        "name": "envoy.filters.http.wasm",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": { "name": "faregate", "failure_policy": failure_policy, "configuration": configuration },
+        },
+    }] } }] }] }] } })
+}
+
+/// A configuration as Envoy wants it: text in an any-type.
+fn text(configuration: &Value) -> Value {
+    json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration.to_string() })
+}
+
+/// What `faregate check` says about a file with this text: (it is well, what was printed).
+fn check(text: &str) -> (bool, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let mut printed = Vec::new();
+    let words = ["faregate", "check", file.path().to_str().unwrap()];
+    let done = crate::run(clap::Parser::try_parse_from(words).unwrap(), &mut printed);
+    let printed = String::from_utf8(printed).unwrap();
+    match done {
+        Ok(()) => (true, printed),
+        Err(failure) => (false, printed + &failure.to_string()),
+    }
+}
+
+#[test]
+fn a_good_configuration_passes_wherever_it_is() {
+    let as_string = text(&good());
+    let istio = json!({ "kind": "WasmPlugin", "spec": { "url": "oci://x", "pluginConfig": good() } });
+    for file in [good(), envoy(&as_string, "FAIL_RELOAD"), istio] {
+        let (well, printed) = check(&file.to_string());
+        assert!(well && printed.contains("ok"), "{printed}");
+    }
+    let yaml = "ledger: {cluster: l, token: {env: T}}\nidentities:\n  - bearer: true\notherwise: free\n";
+    assert!(check(yaml).0, "{}", check(yaml).1);
+    assert!(check(&format!("kind: Other\n---\n{yaml}")).0);
+}
+
+#[test]
+fn a_condition_that_no_request_can_meet_is_named_with_its_cure() {
+    for (matches, place, found, allowed) in [
+        (
+            json!({ "path": { "exact": "/größe" } }),
+            "rules[0].match.path.exact",
+            "string \"/größe\"",
+            "the path as clients send it: /gr%C3%B6%C3%9Fe",
+        ),
+        (
+            json!({ "host": "api.example.com:443" }),
+            "rules[0].match.host",
+            "string \"api.example.com:443\"",
+            "a host alone",
+        ),
+        (json!({ "methods": ["GTE"] }), "rules[0].match.methods[0]", "string \"GTE\"", "a method"),
+        (
+            json!({ "headers": [{ "name": "host" }] }),
+            "rules[0].match.headers[0].name",
+            "string \"host\"",
+            "another header",
+        ),
+        (json!({}), "rules[1]", "a rule that no request reaches", "the narrower rule before the wider"),
+    ] {
+        let mut wrong = good();
+        wrong["rules"] = json!([
+            { "match": matches, "price": "1" },
+            { "match": { "path": { "prefix": "/v2" } }, "price": "2" },
+        ]);
+        let (well, printed) = check(&envoy(&text(&wrong), "FAIL_RELOAD").to_string());
+        let lines: Vec<&str> = printed.lines().map(str::trim).collect();
+        let begins = |label: &str, text: &str| {
+            lines
+                .iter()
+                .any(|line| line.strip_prefix(label).is_some_and(|rest| rest.trim_start().starts_with(text)))
+        };
+        assert!(!well && lines.contains(&place), "{printed}\nshould name {place}");
+        assert!(
+            begins("found", found) && begins("allowed", allowed),
+            "{printed}\nshould say {found}, {allowed}"
+        );
+    }
+}
+
+#[test]
+fn a_misspelt_price_is_named_with_its_place() {
+    let mut wrong = good();
+    wrong["rules"] = json!([{ "name": "r", "pice": "1" }]);
+    let (well, printed) = check(&envoy(&text(&wrong), "FAIL_RELOAD").to_string());
+    assert!(!well);
+    for part in [
+        "static_resources.listeners[0]",
+        "http_filters[0]",
+        "config.configuration",
+        "rules[0]",
+        "pice",
+        "found",
+        "allowed",
+    ] {
+        assert!(printed.contains(part), "{part} is missing in {printed}");
+    }
+}
+
+#[test]
+fn a_gate_that_fails_open_is_none() {
+    let (well, printed) = check(&envoy(&text(&good()), "FAIL_OPEN").to_string());
+    assert!(!well && printed.contains("FAIL_RELOAD"), "{printed}");
+}
+
+#[test]
+fn a_configuration_may_be_a_struct() {
+    let wrapped = json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": good() });
+    let (well, printed) = check(&envoy(&wrapped, "FAIL_RELOAD").to_string());
+    assert!(well, "{printed}");
+}
+
+#[test]
+fn a_file_that_is_none_of_ours_is_no_success() {
+    assert!(check("static_resources: {}").1.contains("no configuration of the Faregate filter"));
+    assert!(check("a: [").1.contains("neither JSON nor YAML"));
+    assert!(check("").1.contains("no configuration"));
+    let unwrapped = envoy(&good(), "FAIL_RELOAD").to_string();
+    assert!(check(&unwrapped).1.contains("StringValue"), "{}", check(&unwrapped).1);
+    let missing = faregate(&["check", "nowhere.yaml"]).unwrap_err();
+    assert!(missing.detail.contains("nowhere.yaml"));
+}
+
+#[test]
+fn programs_get_the_findings_as_json() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(good().to_string().as_bytes()).unwrap();
+    let printed = faregate(&["--json", "check", file.path().to_str().unwrap()]).unwrap();
+    let answer: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(answer["ok"], json!(true));
+    assert_eq!(answer["filters"][0]["problems"], json!([]));
+}
+
+/// What `faregate check` says of a good file and of a program in Envoy's place.
+fn check_with_envoy(script: &str) -> Result<String, Failure> {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, program] = ["gate.json", "envoy"].map(|name| dir.path().join(name));
+    std::fs::write(&file, good().to_string()).unwrap();
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    faregate(&["check", file.to_str().unwrap(), "--envoy", program.to_str().unwrap()])
+}
+
+#[test]
+fn an_envoy_that_is_named_must_be_fit() {
+    let printed = check_with_envoy("[ $1 = --version ] && echo version: 1/1.37.2/ || true").unwrap();
+    assert!(printed.contains("envoy: ok, Envoy 1.37.2"), "{printed}");
+    let failure = check_with_envoy("echo version: 1/1.30.2/").unwrap_err();
+    assert_eq!(failure.detail, "the filter can't run in this Envoy");
+    assert!(failure.cure.unwrap().contains("--envoy"));
+}

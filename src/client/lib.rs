@@ -1,0 +1,18 @@
+//! What every program that speaks with a ledger's operators' side needs: the client of the admin API, and how a command fails and
+//! prints.
+//!
+//! - [`admin`]: the client; [`authorities`]: whose certificates it trusts; [`tokens`]: where its token comes from.
+//! - [`Failure`]: a stable code, a sentence, what to do next. [`Screen`]: JSON for programs, text for people.
+//! - [`process`]: runtime, signals and log of a program that serves.
+//!
+//! It knows nothing of how a ledger works.
+
+pub mod admin;
+mod authorities;
+mod failure;
+pub mod process;
+pub mod screen;
+pub mod tokens;
+
+pub use failure::Failure;
+pub use screen::Screen;

@@ -1,0 +1,78 @@
+//! Where the two tokens come from: `FAREGATE_…_TOKEN`, or a file that `FAREGATE_…_TOKEN_FILE` names.
+//!
+//! There is no default and no flag: a token on a command line would show in the process list.
+
+#[cfg(test)]
+mod tests;
+
+use crate::Failure;
+use faregate_protocol::token;
+use std::{ffi::OsString, path::Path};
+
+/// The variable of the gateway API's token.
+pub const GATEWAY: &str = "FAREGATE_GATEWAY_TOKEN";
+/// The variable of the admin API's token.
+pub const ADMIN: &str = "FAREGATE_ADMIN_TOKEN";
+/// Shorter tokens are refused: they could be guessed.
+pub const MIN_LEN: usize = 16;
+/// Longer ones are refused: somebody named the wrong file.
+const MAX_LEN: usize = 1_024;
+
+/// How variables are looked up; the process's own environment, or a test's.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// The process's environment.
+pub fn process_environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The token that `name` or `name_FILE` gives.
+pub fn from_environment(name: &str, environment: Environment<'_>) -> Result<String, Failure> {
+    let file_name = format!("{name}_FILE");
+    match (environment(name), environment(&file_name)) {
+        (Some(_), Some(_)) => Err(Failure::new("token", format!("both {name} and {file_name} are set"))
+            .cure("keep one of them, so that it is clear which token counts")),
+        (Some(token), None) => match token.into_string() {
+            Ok(token) => checked(&token, name),
+            Err(_) => Err(Failure::new("token", format!("{name} is not text")).cure(make_one(name))),
+        },
+        (None, Some(path)) => from_file(Path::new(&path), &file_name),
+        (None, None) => {
+            Err(Failure::new("token", format!("neither {name} nor {file_name} is set")).cure(make_one(name)))
+        }
+    }
+}
+
+/// The token in a file.
+pub fn from_file(path: &Path, source: &str) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new("token", format!("{source}: can't read {}: {error}", path.display()))
+            .cure(make_one(source))
+    })?;
+    checked(&text, &format!("{source} ({})", path.display()))
+}
+
+/// The token in a text, without the line break at its end.
+fn checked(text: &str, source: &str) -> Result<String, Failure> {
+    let wrong =
+        |what: String| Err(Failure::new("token", format!("{source} holds {what}")).cure(make_one(source)));
+    let Some(token) = token::read(text) else {
+        return wrong(if text.trim().is_empty() {
+            format!("no token; it has at least {MIN_LEN} characters")
+        } else {
+            format!("blanks or characters that no HTTP header can carry; allowed are {}", token::ALLOWED)
+        });
+    };
+    if token.len() < MIN_LEN {
+        return wrong(format!("{} characters; a token has at least {MIN_LEN}", token.len()));
+    }
+    if token.len() > MAX_LEN {
+        return wrong(format!("{} characters; a token has at most {MAX_LEN}", token.len()));
+    }
+    Ok(token.to_owned())
+}
+
+fn make_one(source: &str) -> String {
+    let name = source.split([' ', '(']).next().unwrap_or(source).trim_end_matches("_FILE");
+    format!("make one with `openssl rand -hex 32`, and set {name}, or {name}_FILE to a file that holds it")
+}
