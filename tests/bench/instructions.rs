@@ -5,7 +5,7 @@
 use crate::client::Client;
 use crate::envoy::{Behind, Envoy, Plan};
 use crate::variant::{Variant, key, nothing};
-use crate::{limitador, report, upstream};
+use crate::{limitador, nginx, report, upstream};
 use harness::{Bank, out_of};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -26,9 +26,14 @@ pub fn run(requests: u32, only: &[&str]) {
     let dir = TempDir::with_prefix("faregate-bench-").expect("a temporary folder");
     let limitador = services.block_on(limitador::Limitador::start(dir.path()));
     let limits = limitador.as_ref().map_or(0, |limitador| limitador.port);
+    let nginx = services.block_on(nginx::Nginx::start(dir.path()));
     let (bank, behind) = services.block_on(async {
         let bank = Bank::start(dir.path(), &[], &[]).await;
-        let (upstream, authz) = (upstream::start().await, upstream::start_authz().await);
+        let upstream = match &nginx {
+            Some(nginx) => nginx.port,
+            None => upstream::start().await,
+        };
+        let authz = upstream::start_authz().await;
         let (ledger, grpc_authz) = (bank.gateway_port, upstream::start_grpc_authz().await);
         (bank, Behind { upstream, ledger, authz, grpc_authz, limits })
     });
