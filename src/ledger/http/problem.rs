@@ -93,13 +93,13 @@ impl From<StoreError> for Failure {
                 tracing::error!(%detail, "a request failed");
                 Code::Internal
             }
-            StoreError::Refused(refusal) => return refused(refusal, detail),
+            StoreError::Refused(refusal) => return refused(&refusal, detail),
         };
         Self::new(code, detail)
     }
 }
 
-fn refused(refusal: Refusal, detail: String) -> Failure {
+fn refused(refusal: &Refusal, detail: String) -> Failure {
     let code = match refusal {
         Refusal::NotFound { .. } => Code::NotFound,
         Refusal::AccountExists(_) => Code::AccountExists,

@@ -89,7 +89,7 @@ fn complete_operation(operation: &mut Operation, path: &str, writes: bool) {
 }
 
 fn complete_answer(answer: &mut Response, writes: bool) {
-    answer.description = if writes { "Done" } else { "The answer" }.to_owned();
+    answer.description = String::from(if writes { "Done" } else { "The answer" });
     if writes {
         let replayed = HeaderBuilder::new()
             .description(Some("`true` when this is the first answer again, to a repeated request."))
