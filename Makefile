@@ -188,7 +188,8 @@ crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under
 fixtures: ## write the databases of this version that later versions are tested with, where they are missing
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
 
-docs: ## write anew the part of docs/refusals.md that `faregate explain` knows
+docs: ## bring up to date what is generated: docs/openapi.json, and what `faregate explain` knows in docs/refusals.md
+	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed_description
 	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-cli the_page_says_what_the_command_says
 
 schemas: ## write the schemas that manifests are compared with anew (needs npm and pip)

@@ -1,7 +1,10 @@
 //! The admin API's requests and answers (JSON), as the server and the command line both use them.
 //!
-//! Amounts are decimal strings ([`faregate_protocol::credits::decimal`]), times are RFC 3339 in UTC.
+//! Amounts are decimal strings ([`Amount`]), times are RFC 3339 in UTC.
 //! Requests refuse unknown fields; answers may grow new ones, so clients must ignore what they don't know.
+//!
+//! The comments of these types and of their fields are the descriptions in `docs/openapi.json`, so they are written for callers of
+//! the API: they give units and limits, and name no Rust item.
 
 mod plans;
 mod subscriptions;
@@ -14,6 +17,7 @@ pub use teams::*;
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The request header that every POST needs: the same key gives the first answer again.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
@@ -30,8 +34,13 @@ pub const DEFAULT_LIMIT: usize = 100;
 /// The most rows that a list gives at once.
 pub const MAX_LIMIT: usize = 1_000;
 
-/// Whether an account may spend.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// An amount of credits: a decimal with at most six digits behind the point. The largest amount in a request is 10^12 credits.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9]+(\\.[0-9]{1,6})?$", examples("12", "0.5"))]
+pub struct Amount(pub String);
+
+/// Whether an account may spend: `active`, `suspended` until it is resumed, or `closed` for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
     /// It may.
@@ -57,42 +66,44 @@ impl AccountState {
     }
 }
 
-/// `POST /admin/v1/accounts`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The account to open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
-    /// `[a-z0-9][a-z0-9_.-]{0,63}`; made by the ledger when absent.
+    /// Its identifier. The ledger makes one when this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[a-z0-9][a-z0-9_.-]{0,63}$", examples("acme"))]
     pub id: Option<String>,
-    /// What people call it; at most 200 bytes.
+    /// A name for people; at most 200 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub name: Option<String>,
 }
 
-/// An account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An account: it pays for the requests of its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     /// Its identifier.
     pub id: String,
-    /// What people call it.
+    /// A name for people.
     pub name: Option<String>,
     /// Whether it may spend.
     pub state: AccountState,
-    /// When it was made.
+    /// When it was opened.
     pub created_at: Timestamp,
 }
 
-/// `GET /admin/v1/accounts`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A page of accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Accounts {
     /// In the order of their identifiers.
     pub accounts: Vec<Account>,
-    /// What to pass as `after` for the rest; absent at the end.
+    /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
 }
 
-/// Whether a key opens the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a key is accepted: `active`, `revoked` for good, or `expired`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// It does.
@@ -114,85 +125,92 @@ impl KeyState {
     }
 }
 
-/// `POST /admin/v1/accounts/{id}/keys`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The key to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
-    /// What it is for; at most 200 bytes.
+    /// A note for people; at most 200 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub note: Option<String>,
-    /// When it stops to open the gate; in the future.
+    /// When it expires; in the future. Never, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// A subject that gateways vouch for (a JWT claim, a certificate's SAN): then no key is made, the
-    /// subject is the credential. At most 1,024 bytes.
+    /// A trusted identity that gateways verify, such as a JWT claim or a certificate's SAN; at most 1024 bytes. No secret is made
+    /// then: the subject is the credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 1024)]
     pub subject: Option<String>,
-    /// The identifier of the account's team that it belongs to, for good; none, when absent.
+    /// The team of the account that it belongs to, by its identifier. It can't be changed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
-    /// The products that it is limited to, at most 32; all, when absent.
+    /// The products that it is limited to. All, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1, max_items = 32)]
     pub products: Option<Vec<String>>,
 }
 
 /// A key, or a subject that stands for one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Key {
-    /// Its identifier, which is no secret.
+    /// Its identifier, which is not secret.
     pub id: String,
     /// The account that pays.
     pub account: String,
-    /// The key itself: only in the answer that creates it.
+    /// The secret key itself: only in the first answer to the request that makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// How the key begins; absent for a subject.
+    /// The first characters of the key; null for a subject.
     pub prefix: Option<String>,
-    /// The subject, when it is one.
+    /// The subject, when the credential is one.
     pub subject: Option<String>,
-    /// The team that it belongs to.
+    /// The identifier of the team that it belongs to.
     #[serde(default)]
     pub team: Option<String>,
-    /// The products that it is limited to.
+    /// The products that it is limited to; null for all.
     #[serde(default)]
     pub products: Option<Vec<String>>,
-    /// Whether it opens the gate.
+    /// Whether it is accepted.
     pub state: KeyState,
-    /// When it stops to.
+    /// When it expires; null for never.
     pub expires_at: Option<Timestamp>,
-    /// What it is for.
+    /// A note for people.
     pub note: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
-/// `GET /admin/v1/accounts/{id}/keys`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A page of keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Keys {
     /// Oldest first.
     pub keys: Vec<Key>,
-    /// What to pass as `after` for the rest; absent at the end.
+    /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
 }
 
-/// `POST /admin/v1/accounts/{id}/grants`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The grant to give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
-    /// How much; above zero.
+    /// How many credits; above zero.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub amount: Credits,
-    /// 0 to [`MAX_PRIORITY`]; the smaller is spent first.
+    /// Grants with a smaller priority are spent first.
     #[serde(default = "default_priority")]
+    #[schema(maximum = 1000, default = 100)]
     pub priority: u16,
-    /// When the rest of it is lost; in the future. Never, when absent.
+    /// When what remains of it expires; in the future. Never, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// What it is for; at most 200 bytes.
+    /// A note for people; at most 200 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub note: Option<String>,
     /// Where it comes from, such as `purchase` or `trial`; at most 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
     pub source: Option<String>,
 }
 
@@ -200,24 +218,27 @@ fn default_priority() -> u16 {
     DEFAULT_PRIORITY
 }
 
-/// A grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A grant: credits that an account was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Grant {
     /// Its identifier.
     pub id: String,
-    /// Whose it is.
+    /// The account's identifier.
     pub account: String,
-    /// How much was given.
+    /// How many credits were given.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub amount: Credits,
-    /// How much of it is neither spent, nor in a lease, nor expired.
+    /// Credits of it that are neither spent, nor in a lease, nor expired.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub remaining: Credits,
-    /// The smaller is spent first.
+    /// Grants with a smaller priority are spent first.
+    #[schema(maximum = 1000)]
     pub priority: u16,
-    /// When the rest of it is lost.
+    /// When what remains of it expires; null for never.
     pub expires_at: Option<Timestamp>,
-    /// What it is for.
+    /// A note for people.
     pub note: Option<String>,
     /// Where it comes from.
     pub source: Option<String>,
@@ -225,191 +246,205 @@ pub struct Grant {
     pub created_at: Timestamp,
 }
 
-/// `GET /admin/v1/accounts/{id}/grants`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A page of grants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Grants {
     /// Oldest first.
     pub grants: Vec<Grant>,
-    /// What to pass as `after` for the rest; absent at the end.
+    /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
 }
 
-/// `GET /admin/v1/accounts/{id}/balance`. `granted + owed = available + held + spent + expired`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An account's balance, in credits. `granted + owed = available + held + spent + expired` always holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Balance {
-    /// Whose.
+    /// The account's identifier.
     pub account: String,
     /// Whether it may spend.
     pub state: AccountState,
-    /// Free to be spent.
+    /// Credits that are free to be spent.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub available: Credits,
-    /// In leases: may be spent by gateways without asking.
+    /// Credits in leases: gateways may spend them without asking.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub held: Credits,
-    /// Spent so far.
+    /// Credits spent so far.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub spent: Credits,
-    /// Lost by expiry so far.
+    /// Credits expired so far.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub expired: Credits,
-    /// Spent beyond what was there; the next grant pays it first.
+    /// Credits spent beyond what the account had; the next grant pays them first.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub owed: Credits,
-    /// All that was ever given.
+    /// All credits that were ever given.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub granted: Credits,
-    /// [`UNIT`].
+    /// Always `credits`.
     pub unit: String,
 }
 
-/// `GET /admin/v1/accounts/{id}/usage`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A page of an account's usage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Oldest first.
     pub lines: Vec<UsageLine>,
-    /// Over the whole time asked for, not only these lines.
+    /// Sums over the whole time that was asked for, not only over this page.
     pub total: UsageTotal,
-    /// What to pass as `after` for the rest; absent at the end.
+    /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
 }
 
-/// What one key used under one rule in one minute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Usage of one key under one rule in one minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UsageLine {
-    /// When the minute in which it was reported began.
+    /// The start of the minute in which the usage was reported.
     pub minute: Timestamp,
     /// The key's identifier.
     pub key: String,
     /// The rule's name.
     pub rule: String,
-    /// Requests that were charged and kept.
+    /// How many requests were charged.
     pub requests: u64,
-    /// What they cost together.
+    /// Credits that these requests cost.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub credits: Credits,
-    /// Requests whose charge was released.
+    /// How many requests were not charged in the end.
     pub refunds: u64,
 }
 
-/// Sums over usage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Sums of usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UsageTotal {
-    /// Requests that were charged and kept.
+    /// How many requests were charged.
     pub requests: u64,
-    /// What they cost together.
+    /// Credits that these requests cost.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub credits: Credits,
-    /// Requests whose charge was released.
+    /// How many requests were not charged in the end.
     pub refunds: u64,
 }
 
-/// `GET /admin/v1/shadow`: what rules that only watch would have refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Requests that rules with `shadow` would have refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shadow {
-    /// Those of the most requests first, at most as many as asked for.
+    /// Those with the most requests first, at most `limit`.
     pub lines: Vec<ShadowLine>,
-    /// Over all that was asked for, not only these lines.
+    /// Sums over all that was asked for, not only over these lines.
     pub total: ShadowTotal,
 }
 
-/// What one key, or all callers without a known key together, would have been refused under one rule for one cause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Requests that one key, or all callers without a known key together, would have been refused under one rule for one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ShadowLine {
-    /// Whose; absent for callers without a known key.
+    /// The account's identifier; null for callers without a known key.
     pub account: Option<String>,
-    /// The key's identifier.
+    /// The key's identifier; null for callers without a known key.
     pub key: Option<String>,
     /// The rule's name.
     pub rule: String,
-    /// Why: the code of the refusal.
+    /// The code of the refusal.
     pub code: String,
     /// How many requests.
     pub requests: u64,
-    /// When the minute began in which the first of these was reported.
+    /// The start of the minute in which the first of them was reported.
     pub first_seen: Timestamp,
-    /// When the minute began in which the last of these was reported.
+    /// The start of the minute in which the last of them was reported.
     pub last_seen: Timestamp,
 }
 
-/// Sums over refusals in shadow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Sums of refusals in shadow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ShadowTotal {
-    /// How many lines there are, also those not listed.
+    /// How many lines there are, including those that are not listed.
     pub lines: u64,
     /// How many requests.
     pub requests: u64,
 }
 
-/// `GET /admin/v1/leases`: the open ones, the largest at risk first, at most [`MAX_LIMIT`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Open leases, those with the most at risk first; at most 1000.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Leases {
     /// The leases.
     pub leases: Vec<Lease>,
-    /// What all open leases (also those not listed) hold together.
+    /// Credits at risk in all open leases, including those that are not listed.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub at_risk: Credits,
 }
 
-/// An open lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An open lease: credits that a gateway may spend for a key without asking. Amounts are in credits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Lease {
-    /// Who holds it.
+    /// The name of the gateway that holds it.
     pub gateway: String,
-    /// Who pays.
+    /// The identifier of the account that pays.
     pub account: String,
     /// The key's identifier.
     pub key: String,
-    /// Its number for this gateway and key.
+    /// Its epoch: the number of this lease among those of the gateway for the key.
     pub fence: u32,
-    /// Granted so far.
+    /// Credits granted so far.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub granted: Credits,
-    /// Reported as spent so far.
+    /// Credits reported as spent so far.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub spent: Credits,
-    /// Handed back so far.
+    /// Credits returned so far.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub returned: Credits,
-    /// Set aside for requests under way, as last told.
+    /// Credits held for requests that are in flight, as last reported.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub held: Credits,
-    /// What the gateway could spend without telling: what is lost to sight if it dies.
+    /// Credits that the gateway could have spent without having reported it.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub at_risk: Credits,
-    /// Milliseconds since the gateway last named this lease, give or take half a second; counted
-    /// from the ledger's start when that is later.
+    /// Milliseconds since the gateway last named this lease, to half a second; counted from the ledger's start when that is
+    /// later.
     pub heard_ms_ago: u64,
 }
 
-/// `POST /admin/v1/recall`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Which leases to recall.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecallRequest {
-    /// Only from this one; from all, when absent.
+    /// Only those of the gateway of this name. All, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
 }
 
-/// The answer to [`RecallRequest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was recalled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecallAnswer {
-    /// How many leases were asked to hand back what is unused.
+    /// How many leases were asked to return unused credits.
     pub leases: u64,
 }
 
-/// `GET /admin/v1/audit`: every balance, recomputed from the entries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Every balance, recomputed from the entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
-    /// Whether all agrees, and nothing was reported that was not charged.
+    /// Whether every balance agrees, and no report was left uncharged.
     pub ok: bool,
-    /// How many accounts were looked at.
+    /// How many accounts were checked.
     pub accounts: u64,
     /// How many entries were added up.
     pub entries: u64,
-    /// What disagrees; at most [`MAX_LIMIT`].
+    /// What disagrees; at most 1000.
     pub problems: Vec<AuditProblem>,
-    /// What gateways reported in the last 90 days and was not charged, newest first; at most [`MAX_LIMIT`].
+    /// What gateways reported in the last 90 days and was not charged, newest first; at most 1000. Absent when there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unbooked: Vec<UnbookedReports>,
 }
@@ -430,55 +465,56 @@ impl Audit {
     }
 }
 
-/// What one gateway reported for one key beyond all that is believed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What one gateway reported for one key beyond what is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnbookedReports {
-    /// Whose.
+    /// The account's identifier.
     pub account: String,
-    /// By which key.
+    /// The key's identifier.
     pub key: String,
-    /// Who said so.
+    /// The name of the gateway that reported it.
     pub gateway: String,
-    /// The last fence that it was about.
+    /// The epoch of the last lease that was reported.
     pub fence: u32,
     /// How many reports there were.
     pub reports: u64,
-    /// What was not charged.
+    /// Credits that were not charged.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub not_charged: Credits,
     /// When the last one came.
     pub last_at: Timestamp,
 }
 
-/// Something that disagrees with the entries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A stored value that disagrees with the entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditProblem {
-    /// What, in words.
+    /// Which value, in words.
     pub what: String,
-    /// Whose.
+    /// The account's identifier, where it belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// What the entries say.
+    /// The value by the entries.
     pub expected: String,
-    /// What is stored.
+    /// The value that is stored.
     pub found: String,
 }
 
-/// The body of every error: `application/problem+json` (RFC 9457).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The body of every error, as `application/problem+json` (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// Always `about:blank`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The status in words.
+    /// The HTTP status in words.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// A short, stable name.
+    /// A short, stable name of the error. The descriptions of the answers list them; later versions may add others.
     pub code: String,
-    /// What is wrong and what cures it.
+    /// What is wrong and what to do about it.
     pub detail: String,
-    /// The path of the field that is wrong, where it is one.
+    /// The path of the field or query parameter that is wrong, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
 }

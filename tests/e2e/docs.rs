@@ -3,6 +3,7 @@
 mod admin_api;
 mod architecture;
 mod figures;
+mod openapi;
 mod settings;
 mod transcript;
 

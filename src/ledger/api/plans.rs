@@ -1,17 +1,18 @@
 //! Plans, as the admin API takes and gives them.
 
-use super::maybe_decimal;
+use super::{Amount, maybe_decimal};
 use crate::domain::entitlement::{Beyond, Remainder};
 use faregate_protocol::exchange::{Pricing, Product};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// The longest period, in units.
 pub const MAX_EVERY: u16 = 100;
 
-/// What periods are counted in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The unit of a period. A month goes to the same day of the next month, or to its last day where there is no such day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Sixty minutes, whatever the clocks on the wall do.
@@ -43,8 +44,8 @@ impl Unit {
     }
 }
 
-/// Where periods begin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Where periods begin: at the `start` of the subscription, or by the `calendar` (midnight, Monday, the first of the month or the year).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Anchor {
     /// When the subscription began.
@@ -64,66 +65,77 @@ impl Anchor {
     }
 }
 
-/// `POST /admin/v1/plans`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The plan to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPlan {
-    /// `[a-z0-9][a-z0-9_.-]{0,63}`.
+    /// Its name, which identifies it.
+    #[schema(pattern = "^[a-z0-9][a-z0-9_.-]{0,63}$", examples("pro"))]
     pub name: String,
     /// Credits per period; above zero.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub quota: Credits,
-    /// What a period is.
+    /// The unit of a period.
     pub period: Unit,
-    /// So many of these, 1 to [`MAX_EVERY`].
+    /// How many units a period has; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
     pub every: Option<u16>,
-    /// Where periods begin.
+    /// Where periods begin; `start` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<Anchor>,
-    /// An IANA time zone; `UTC` when absent.
+    /// The IANA time zone of the periods; `UTC` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
-    /// The most that is taken over into the next period; nothing when absent.
+    /// The most credits that are carried over into the next period; none when absent.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
     pub rollover: Option<Credits>,
-    /// What pays when the quota is used up; what was bought, when absent.
+    /// What pays when the quota is used up; `bought` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beyond: Option<Beyond>,
-    /// The most that may be overdrawn per period, where that is what pays.
+    /// The most credits that may be overdrawn per period; goes with `overdraft` as what pays beyond the quota.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
     pub overdraft: Option<Credits>,
-    /// Requests per second, a decimal up to thousandths; without limit when absent.
+    /// Requests per second, a decimal with at most three digits behind the point. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[0-9]+(\\.[0-9]{1,3})?$", examples("10", "0.5"))]
     pub rate_per_second: Option<String>,
-    /// How many requests at once after a pause; what a second brings, when absent.
+    /// Requests that may come at once after a pause. Follows the rate when absent: the requests of one second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
-    /// How many requests at the same time; without limit when absent.
+    /// Requests in flight at the same time. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u32>,
-    /// Which products are included; all when absent.
+    /// The products that are included; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 32)]
     pub products: Option<Vec<PlanProduct>>,
-    /// Whose is what a gateway that died had not reported; the customer's, when absent.
+    /// Who gets the credits that a gateway which died had not reported; `customer` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remainder: Option<Remainder>,
-    /// Below how much callers are to be warned; never, when absent.
+    /// Callers with fewer credits than this are warned. Never, when absent.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
     pub warn_below: Option<Credits>,
 }
 
-/// A product that a plan includes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A product that a plan includes, at the rule's price unless `times` or `price` says otherwise. Not both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanProduct {
-    /// The label that rules of this product carry; `[a-z0-9][a-z0-9_.-]{0,63}`.
+    /// The `product` that rules carry.
+    #[schema(pattern = "^[a-z0-9][a-z0-9_.-]{0,63}$", examples("chat"))]
     pub name: String,
-    /// So many times the rule's price.
+    /// A factor on the rule's price.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
     pub times: Option<Credits>,
-    /// This, whatever the rule says.
+    /// Credits per request, instead of the rule's price.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
     pub price: Option<Credits>,
 }
 
@@ -204,59 +216,68 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Edit<T> {
     }
 }
 
-/// `POST /admin/v1/plans/{id}/change`: what is absent stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What changes in a plan. A field that is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanChange {
-    /// As in [`NewPlan`].
+    /// Credits per period; above zero.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
     pub quota: Option<Credits>,
-    /// As in [`NewPlan`].
+    /// The unit of a period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Unit>,
-    /// As in [`NewPlan`].
+    /// How many units a period has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
     pub every: Option<u16>,
-    /// As in [`NewPlan`].
+    /// Where periods begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<Anchor>,
-    /// As in [`NewPlan`].
+    /// The IANA time zone of the periods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
-    /// As in [`NewPlan`].
+    /// The most credits that are carried over into the next period.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
     pub rollover: Option<Credits>,
-    /// As in [`NewPlan`].
+    /// What pays when the quota is used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beyond: Option<Beyond>,
-    /// As in [`NewPlan`].
+    /// The most credits that may be overdrawn per period.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
     pub overdraft: Option<Credits>,
-    /// As in [`NewPlan`]; `null` takes the limit away.
+    /// Requests per second, a decimal with at most three digits behind the point; null removes the limit.
     #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(\\.[0-9]{1,3})?$")]
     pub rate_per_second: Edit<String>,
-    /// As in [`NewPlan`]; `null` has it follow the rate.
+    /// Requests that may come at once after a pause; null lets it follow the rate.
     #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<u32>)]
     pub burst: Edit<u32>,
-    /// As in [`NewPlan`]; `null` takes the limit away.
+    /// Requests in flight at the same time; null removes the limit.
     #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<u32>)]
     pub concurrent: Edit<u32>,
-    /// As in [`NewPlan`]; `null` includes all.
+    /// The products that are included; null includes all.
     #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<Vec<PlanProduct>>)]
     pub products: Edit<Vec<PlanProduct>>,
-    /// As in [`NewPlan`].
+    /// Who gets the credits that a gateway which died had not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remainder: Option<Remainder>,
-    /// As in [`NewPlan`]; `null` has nobody warned.
+    /// Callers with fewer credits than this are warned; null turns the warning off.
     #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<Amount>)]
     pub warn_below: Edit<String>,
-    /// Whether it counts for running periods, too.
+    /// Whether it also applies to current periods, instead of only to those that begin later.
     #[serde(default)]
     pub at_once: bool,
 }
 
 /// A plan's newest version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// Its name.
     pub name: String,
@@ -264,45 +285,49 @@ pub struct Plan {
     pub version: u32,
     /// Credits per period.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub quota: Credits,
-    /// What a period is.
+    /// The unit of a period.
     pub period: Unit,
-    /// So many of these.
+    /// How many units a period has.
     pub every: u16,
     /// Where periods begin.
     pub anchor: Anchor,
-    /// In which time zone.
+    /// The IANA time zone of the periods.
     pub time_zone: String,
-    /// The most that is taken over into the next period.
+    /// The most credits that are carried over into the next period.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub rollover: Credits,
     /// What pays when the quota is used up.
     pub beyond: Beyond,
-    /// The most that may be overdrawn per period.
+    /// The most credits that may be overdrawn per period; null where nothing may.
     #[serde(with = "maybe_decimal")]
+    #[schema(value_type = Option<Amount>)]
     pub overdraft: Option<Credits>,
-    /// Requests per second; without limit when absent.
+    /// Requests per second; null for no limit.
     pub rate_per_second: Option<String>,
-    /// How many requests at once after a pause.
+    /// Requests that may come at once after a pause.
     pub burst: Option<u32>,
-    /// How many requests at the same time; without limit when absent.
+    /// Requests in flight at the same time; null for no limit.
     pub concurrent: Option<u32>,
-    /// Which products are included; all when absent.
+    /// The products that are included; null for all.
     pub products: Option<Vec<PlanProduct>>,
-    /// Whose is what a gateway that died had not reported.
+    /// Who gets the credits that a gateway which died had not reported.
     pub remainder: Remainder,
-    /// Below how much callers are to be warned.
+    /// Callers with fewer credits than this are warned; null for never.
     #[serde(default, with = "maybe_decimal")]
+    #[schema(value_type = Option<Amount>)]
     pub warn_below: Option<Credits>,
     /// When this version was made.
     pub created_at: Timestamp,
 }
 
-/// `GET /admin/v1/plans`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A page of plans.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plans {
     /// In the order of their names.
     pub plans: Vec<Plan>,
-    /// What to pass as `after` for the rest; absent at the end.
+    /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
 }

@@ -1,13 +1,15 @@
 //! Subscriptions, as the admin API takes and gives them.
 
-use super::maybe_decimal;
+use super::{Amount, maybe_decimal};
 use crate::domain::entitlement::Standing;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// What has become of a subscription.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a subscription: `trialing` ends with the trial unless it is activated; `active` renews; `past_due` can't be used after
+/// the grace period unless it is activated; `paused` doesn't renew until it is resumed; `cancelled` and `expired` are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {
     /// On trial: it ends with the trial unless it is activated.
@@ -48,83 +50,85 @@ impl SubscriptionState {
     }
 }
 
-/// `POST /admin/v1/accounts/{id}/subscription`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The subscription to begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSubscription {
     /// The plan's name.
     pub plan: String,
-    /// When it begins, or began; now, when absent.
+    /// When it begins or began. Now, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<Timestamp>,
-    /// It is on trial until then, and over if it isn't activated before; in the future.
+    /// When its trial ends; in the future. It expires then unless it was activated. No trial, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial_ends_at: Option<Timestamp>,
 }
 
-/// `POST /admin/v1/accounts/{id}/subscription/past-due`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How long a missing payment is tolerated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PastDue {
-    /// Nothing may be spent from then on until it is activated; in the future.
+    /// When the grace period ends; in the future. Nothing may be spent from then on, until it is activated.
     pub grace_until: Timestamp,
 }
 
-/// `POST /admin/v1/accounts/{id}/subscription/cancel`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// When to cancel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cancel {
-    /// Now, and not at the end of the running period.
+    /// Now, instead of at the end of the current period.
     #[serde(default)]
     pub at_once: bool,
 }
 
-/// `POST /admin/v1/accounts/{id}/subscription/change`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The change to another plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionChange {
     /// The other plan's name.
     pub plan: String,
-    /// Now, or else with the next period. When absent: now if it gives more per period of the same kind, and
-    /// else with the next period.
+    /// Now (true) or with the next period (false). When absent: now if the plan gives more per period of the same length,
+    /// otherwise with the next period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_once: Option<bool>,
 }
 
-/// A subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An account's subscription to a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Subscription {
     /// Its identifier.
     pub id: String,
-    /// Who has subscribed.
+    /// The account's identifier.
     pub account: String,
-    /// To which plan.
+    /// The plan's name.
     pub plan: String,
-    /// The version of it that the running period goes by.
+    /// The version of the plan that the current period uses.
     pub version: u32,
-    /// The plan that it changes to with the next period.
+    /// The plan that it changes to with the next period; null when it stays.
     pub next_plan: Option<String>,
-    /// What has become of it.
+    /// Its state.
     pub state: SubscriptionState,
     /// Whether it may be used.
     pub standing: Standing,
-    /// When it began, or begins.
+    /// When it began or begins.
     pub starts_at: Timestamp,
-    /// When the period began for which a quota was given last.
+    /// When the last period began for which a quota was given.
     pub period_started_at: Option<Timestamp>,
     /// When that period ends.
     pub period_ends_at: Option<Timestamp>,
-    /// When the next period begins, if there is to be one.
+    /// When the next period begins; null when there is none.
     pub renews_at: Option<Timestamp>,
-    /// When the time ends in which a missing payment is tolerated.
+    /// When the grace period for a missing payment ends.
     pub grace_until: Option<Timestamp>,
-    /// When it is over, if that is known: trial, cancellation.
+    /// When it ends, if that is known, because of a trial or a cancellation.
     pub ends_at: Option<Timestamp>,
-    /// What was overdrawn in the running period, or in the last one, where the plan allows it.
+    /// Credits overdrawn in the current or last period, where the plan allows an overdraft.
     #[serde(with = "maybe_decimal")]
+    #[schema(value_type = Option<Amount>)]
     pub overdraft_used: Option<Credits>,
-    /// What was overdrawn in the period before.
+    /// Credits overdrawn in the period before.
     #[serde(with = "maybe_decimal")]
+    #[schema(value_type = Option<Amount>)]
     pub overdraft_used_before: Option<Credits>,
     /// When it was made.
     pub created_at: Timestamp,

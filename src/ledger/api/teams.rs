@@ -1,45 +1,48 @@
 //! Teams and budgets, as the admin API takes and gives them.
 
-use super::Unit;
+use super::{Amount, Unit};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// `POST /admin/v1/accounts/{id}/teams`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The team to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTeam {
-    /// `[a-z0-9][a-z0-9_.-]{0,63}`; the account's other teams have others.
+    /// Its identifier, unique in the account.
+    #[schema(pattern = "^[a-z0-9][a-z0-9_.-]{0,63}$", examples("research"))]
     pub id: String,
-    /// What people call it; at most 200 bytes.
+    /// A name for people; at most 200 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub name: Option<String>,
 }
 
 /// A team of an account: some of its keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Team {
     /// Its identifier.
     pub id: String,
-    /// Whose it is.
+    /// The account's identifier.
     pub account: String,
-    /// What people call it.
+    /// A name for people.
     pub name: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
-/// `GET /admin/v1/accounts/{id}/teams`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A page of teams.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Teams {
     /// In the order of their identifiers.
     pub teams: Vec<Team>,
-    /// What to pass as `after` for the rest; absent at the end.
+    /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
 }
 
-/// Of what a budget is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a budget limits: the whole `account`, one `team` or one `key` of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetScope {
     /// The whole account.
@@ -50,79 +53,85 @@ pub enum BudgetScope {
     Key,
 }
 
-/// `POST /admin/v1/accounts/{id}/budgets`: sets a budget, or changes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The budget to set or to change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBudget {
-    /// Of what.
+    /// What it limits.
     pub scope: BudgetScope,
-    /// The team's or the key's identifier; none for the account.
+    /// The identifier of the team or the key; absent for the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// How much per period; above zero.
+    /// Credits per period; above zero.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub credits: Credits,
-    /// What a period is; it goes by the calendar.
+    /// The unit of a period. Periods begin by the calendar: at full hours, midnights, on Mondays, on the first of a month or a year.
     pub period: Unit,
-    /// So many of these, 1 to [`super::MAX_EVERY`].
+    /// How many units a period has; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
     pub every: Option<u16>,
-    /// An IANA time zone; `UTC` when absent.
+    /// The IANA time zone of the calendar; `UTC` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }
 
-/// `POST /admin/v1/accounts/{id}/budgets/clear`: takes a budget away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The budget to clear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClearBudget {
-    /// Of what.
+    /// What it limits.
     pub scope: BudgetScope,
-    /// The team's or the key's identifier; none for the account.
+    /// The identifier of the team or the key; absent for the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
 
 /// A budget, and what is used of it in the running period.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Budget {
-    /// Whose account it belongs to.
+    /// The account's identifier.
     pub account: String,
-    /// Of what it is.
+    /// What it limits.
     pub scope: BudgetScope,
-    /// The team's or the key's identifier.
+    /// The identifier of the team or the key; null for the account.
     pub target: Option<String>,
-    /// How much per period.
+    /// Credits per period.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub credits: Credits,
-    /// What a period is.
+    /// The unit of a period.
     pub period: Unit,
-    /// So many of these.
+    /// How many units a period has.
     pub every: u16,
-    /// In which time zone.
+    /// The IANA time zone of the calendar.
     pub time_zone: String,
-    /// Spent in the running period, as far as gateways have told.
+    /// Credits spent in the current period, as far as gateways have reported.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub spent: Credits,
-    /// In leases now.
+    /// Credits in leases now.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub held: Credits,
-    /// What may still be put into leases in this period.
+    /// Credits that may still be put into leases in this period.
     #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
     pub left: Credits,
-    /// When the running period began.
+    /// When the current period began.
     pub period_started_at: Timestamp,
-    /// When the next begins.
+    /// When the next period begins.
     pub resets_at: Timestamp,
     /// When the budget was first set.
     pub created_at: Timestamp,
 }
 
-/// `GET /admin/v1/accounts/{id}/budgets`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A page of budgets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Budgets {
     /// The account's, then those of its keys, then those of its teams, oldest first.
     pub budgets: Vec<Budget>,
-    /// What to pass as `after` for the rest; absent at the end.
+    /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
 }

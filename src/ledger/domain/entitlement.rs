@@ -1,9 +1,10 @@
 //! What a plan entitles to, in the few words that terms, subscriptions, contracts and the admin API have in common.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// Whether a plan may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a subscription may be used: `good`, `unpaid` (nothing may be spent), or `over` (what was bought may still be spent).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// It may.
@@ -14,8 +15,9 @@ pub enum Standing {
     Over,
 }
 
-/// What pays when the quota is used up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What pays when the quota is used up: what was `bought`; nothing until the next period (`refuse`); or what was bought and then an
+/// `overdraft` up to a cap, which is for the operator to invoice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Beyond {
     /// What was bought.
@@ -28,8 +30,8 @@ pub enum Beyond {
     Overdraft,
 }
 
-/// Whose is what a gateway that died had not reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Who gets the credits that a gateway which died had not reported: the `customer` gets them back, or they count as spent (`operator`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Remainder {
     /// It goes back to the customer.

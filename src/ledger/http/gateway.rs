@@ -6,6 +6,7 @@
 use super::admission::{Door, Refused, admit};
 use super::app::{App, PATIENCE, TooLong, in_time};
 use super::body::{Invalid, beginning, parse};
+use super::codes::Code;
 use super::problem::MOST_SAID;
 use super::{fitting, health};
 use crate::domain::exchange::check;
@@ -200,13 +201,13 @@ impl Failure {
 
 impl From<Invalid> for Failure {
     fn from(invalid: Invalid) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", invalid.sentence())
+        super::problem::Failure::from(invalid).into()
     }
 }
 
 impl From<super::problem::Failure> for Failure {
     fn from(failure: super::problem::Failure) -> Self {
-        Self::new(failure.status, failure.code, failure.detail)
+        Self::new(failure.code.status(), failure.code.name(), failure.detail)
     }
 }
 
@@ -225,9 +226,10 @@ impl From<Refused> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let failure = super::problem::Failure::from(error);
+        let status = failure.code.status();
         // No entry is refused in this way, but what doesn't fit must not look like a fault of the ledger.
-        let code = if failure.status.is_client_error() { "invalid_request" } else { failure.code };
-        Self::new(failure.status, code, failure.detail)
+        let code = if status.is_client_error() { Code::InvalidRequest } else { failure.code };
+        Self::new(status, code.name(), failure.detail)
     }
 }
 

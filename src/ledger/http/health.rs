@@ -14,11 +14,16 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(1_500);
 
 /// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "ledger", operation_id = "healthz",
+    responses((status = 200, description = "It does", content_type = "text/plain", body = String)))]
 pub async fn healthz() -> &'static str {
     "alive\n"
 }
 
 /// A write to the database works, or did within half a second, and none has failed since.
+#[utoipa::path(get, path = "/readyz", tag = "ledger", operation_id = "readyz",
+    responses((status = 200, description = "It does", content_type = "text/plain", body = String),
+        (status = 503, description = "It doesn't; the text says why", content_type = "text/plain", body = String)))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let write = async {
         let pulse = Box::pin(app.store.pulse(Timestamp::now()));
@@ -38,6 +43,8 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 }
 
 /// The counters, for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "ledger", operation_id = "metrics",
+    responses((status = 200, description = "In the OpenMetrics text format", content_type = "application/openmetrics-text", body = String)))]
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let read = async {
         let read = tokio::time::timeout(LOOK, Box::pin(app.store.at_risk())).await;

@@ -9,6 +9,7 @@ mod app;
 mod auth;
 mod body;
 mod certificates;
+mod codes;
 mod connection;
 mod connections;
 mod fitting;

@@ -18,6 +18,9 @@ use std::convert::identity;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// Open an account
+#[utoipa::path(post, path = "/admin/v1/accounts", tag = "accounts", operation_id = "open_account",
+    request_body = NewAccount, responses((status = 201, body = Account)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Post { body, memo }: Post<NewAccount>,
@@ -31,22 +34,43 @@ pub async fn create(
     execute(&app, command, memo, StatusCode::CREATED, identity).await
 }
 
+/// List accounts
+///
+/// In the order of their identifiers.
+#[utoipa::path(get, path = "/admin/v1/accounts", tag = "accounts", operation_id = "list_accounts",
+    params(List), responses((status = 200, body = Accounts)))]
 pub async fn list(State(app): State<Arc<App>>, Asked(list): Asked<List>) -> Result<Json<Accounts>, Failure> {
     Ok(Json(app.store.accounts(list.page()?).await?))
 }
 
+/// Show an account
+#[utoipa::path(get, path = "/admin/v1/accounts/{id}", tag = "accounts", operation_id = "show_account",
+    responses((status = 200, body = Account)))]
 pub async fn show(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<Account>, Failure> {
     Ok(Json(app.store.account(id).await?))
 }
 
+/// Suspend an account
+///
+/// All of its requests are refused until it is resumed.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/suspend", tag = "accounts", operation_id = "suspend_account",
+    responses((status = 200, body = Account)))]
 pub async fn suspend(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
     turn(app, id, post, Turn::Suspend).await
 }
 
+/// Resume a suspended account
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/resume", tag = "accounts", operation_id = "resume_account",
+    responses((status = 200, body = Account)))]
 pub async fn resume(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
     turn(app, id, post, Turn::Resume).await
 }
 
+/// Close an account
+///
+/// All of its requests are refused for good.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/close", tag = "accounts", operation_id = "close_account",
+    responses((status = 200, body = Account)))]
 pub async fn close(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
     turn(app, id, post, Turn::Close).await
 }
@@ -60,10 +84,18 @@ async fn turn(
     execute(&app, Command::TurnAccount { account, turn }, memo, StatusCode::OK, identity).await
 }
 
+/// Show the balance of an account
+#[utoipa::path(get, path = "/admin/v1/accounts/{id}/balance", tag = "accounts", operation_id = "show_balance",
+    responses((status = 200, body = Balance)))]
 pub async fn balance(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<Balance>, Failure> {
     Ok(Json(app.store.balance(id, Timestamp::now()).await?))
 }
 
+/// List the usage of an account
+///
+/// Per minute, key and rule; oldest first.
+#[utoipa::path(get, path = "/admin/v1/accounts/{id}/usage", tag = "accounts", operation_id = "list_usage",
+    params(Times), responses((status = 200, body = Usage)))]
 pub async fn usage(
     State(app): State<Arc<App>>,
     Id(id): Id,

@@ -20,6 +20,11 @@ use jiff::tz::TimeZone;
 use std::convert::identity;
 use std::sync::Arc;
 
+/// Set or change a budget
+///
+/// Another amount keeps what was spent in the current period; other periods begin with nothing spent.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/budgets", tag = "budgets", operation_id = "set_budget",
+    request_body = api::NewBudget, responses((status = 200, body = api::Budget)))]
 pub async fn set(
     State(app): State<Arc<App>>,
     Id(account): Id,
@@ -41,6 +46,9 @@ pub async fn set(
     execute(&app, command, memo, StatusCode::OK, identity).await
 }
 
+/// Clear a budget
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/budgets/clear", tag = "budgets", operation_id = "clear_budget",
+    request_body = ClearBudget, responses((status = 200, body = api::Budget)))]
 pub async fn clear(
     State(app): State<Arc<App>>,
     Id(account): Id,
@@ -50,6 +58,11 @@ pub async fn clear(
     execute(&app, Command::ClearBudget { account, whose }, memo, StatusCode::OK, identity).await
 }
 
+/// List the budgets of an account
+///
+/// The account's, then those of its keys, then those of its teams; oldest first.
+#[utoipa::path(get, path = "/admin/v1/accounts/{id}/budgets", tag = "budgets", operation_id = "list_budgets",
+    params(List), responses((status = 200, body = Budgets)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Id(account): Id,

@@ -2,7 +2,7 @@
 
 use super::post::{Id, Post, execute, short};
 use super::query::{Asked, List};
-use crate::api::{Grants, MAX_PRIORITY, NewGrant};
+use crate::api::{Grant, Grants, MAX_PRIORITY, NewGrant};
 use crate::command::admin::Command;
 use crate::domain::GrantId;
 use crate::http::App;
@@ -17,6 +17,11 @@ use std::convert::identity;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// Give credits to an account
+///
+/// An account has at most 1000 grants with something left. They are spent in the order of priority, then of expiry, then of age.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/grants", tag = "grants", operation_id = "give_grant",
+    request_body = NewGrant, responses((status = 201, body = Grant)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Id(account): Id,
@@ -38,6 +43,11 @@ pub async fn create(
     execute(&app, command, memo, StatusCode::CREATED, identity).await
 }
 
+/// List the grants of an account
+///
+/// With what remains of each; oldest first.
+#[utoipa::path(get, path = "/admin/v1/accounts/{id}/grants", tag = "grants", operation_id = "list_grants",
+    params(List), responses((status = 200, body = Grants)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Id(account): Id,

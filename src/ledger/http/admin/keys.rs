@@ -9,6 +9,7 @@ use crate::domain::key::FreshKey;
 use crate::domain::{AccountId, KeyId};
 use crate::http::App;
 use crate::http::body::Invalid;
+use crate::http::codes::Code;
 use crate::http::problem::Failure;
 use axum::Json;
 use axum::extract::State;
@@ -20,6 +21,11 @@ use std::convert::identity;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// Make a key
+///
+/// The secret is only in the first answer: a repeated request gets 409 `key_already_shown`.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/keys", tag = "keys", operation_id = "make_key",
+    request_body = api::NewKey, responses((status = 201, body = api::Key)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Id(account): Id,
@@ -79,7 +85,7 @@ fn products(given: Vec<String>) -> Result<Vec<String>, Invalid> {
 
 /// Draws random bytes until enough of them pick a character evenly.
 fn fresh_key() -> Result<FreshKey, Failure> {
-    let broken = |why: String| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why);
+    let broken = |why: String| Failure::new(Code::Internal, why);
     // 64 bytes hold 32 even ones in all but one of 10^30 draws; a few rounds are plenty.
     for _ in 0..8 {
         let mut drawn = [0_u8; 64];
@@ -93,6 +99,11 @@ fn fresh_key() -> Result<FreshKey, Failure> {
     Err(broken("the system's random numbers are not random".into()))
 }
 
+/// List the keys of an account
+///
+/// Without their secrets; oldest first.
+#[utoipa::path(get, path = "/admin/v1/accounts/{id}/keys", tag = "keys", operation_id = "list_keys",
+    params(List), responses((status = 200, body = Keys)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Id(account): Id,
@@ -101,6 +112,11 @@ pub async fn list(
     Ok(Json(app.store.keys(account, list.page()?, Timestamp::now()).await?))
 }
 
+/// Revoke a key
+///
+/// It is refused for good.
+#[utoipa::path(post, path = "/admin/v1/keys/{id}/revoke", tag = "keys", operation_id = "revoke_key",
+    responses((status = 200, body = api::Key)))]
 pub async fn revoke(
     State(app): State<Arc<App>>,
     Id(id): Id,

@@ -2,7 +2,7 @@
 
 use super::post::{Post, execute};
 use super::query::{Asked, OfGateway};
-use crate::api::{Audit, Leases, RecallRequest};
+use crate::api::{Audit, Leases, RecallAnswer, RecallRequest};
 use crate::command::admin::Command;
 use crate::http::App;
 use crate::http::problem::Failure;
@@ -14,6 +14,9 @@ use std::convert::identity;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+/// List open leases
+#[utoipa::path(get, path = "/admin/v1/leases", tag = "leases", operation_id = "list_leases",
+    params(OfGateway), responses((status = 200, body = Leases)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Asked(asked): Asked<OfGateway>,
@@ -28,6 +31,11 @@ pub async fn list(
     Ok(Json(Leases { leases: leases.collect(), at_risk }))
 }
 
+/// Recall leases
+///
+/// Gateways are asked to return unused credits.
+#[utoipa::path(post, path = "/admin/v1/recall", tag = "leases", operation_id = "recall_leases",
+    request_body = RecallRequest, responses((status = 200, body = RecallAnswer)))]
 pub async fn recall(
     State(app): State<Arc<App>>,
     Post { body, memo }: Post<RecallRequest>,
@@ -35,6 +43,11 @@ pub async fn recall(
     execute(&app, Command::Recall { gateway: body.gateway }, memo, StatusCode::OK, identity).await
 }
 
+/// Audit the books
+///
+/// Recomputes every balance from the entries. May take up to an hour.
+#[utoipa::path(get, path = "/admin/v1/audit", tag = "leases", operation_id = "audit",
+    responses((status = 200, body = Audit)))]
 pub async fn audit(State(app): State<Arc<App>>) -> Result<Json<Audit>, Failure> {
     Ok(Json(app.store.audit().await?))
 }

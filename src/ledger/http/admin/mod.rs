@@ -7,6 +7,7 @@ mod budgets;
 mod grants;
 mod keys;
 mod leases;
+mod openapi;
 mod plans;
 mod post;
 mod query;
@@ -16,65 +17,101 @@ mod teams;
 
 use super::admission::{Door, admit};
 use super::app::{App, PATIENCE, in_time};
+use super::codes::Code;
 use super::health;
 use super::problem::Failure;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
-use axum::routing::{get, post};
-use std::sync::Arc;
+use axum::response::IntoResponse;
+use std::sync::{Arc, LazyLock};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The largest body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
+/// The routes that need the token: each with its handler, and what that says of it.
+fn guarded() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::show))
+        .routes(routes!(accounts::suspend))
+        .routes(routes!(accounts::resume))
+        .routes(routes!(accounts::close))
+        .routes(routes!(accounts::balance))
+        .routes(routes!(accounts::usage))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(teams::list, teams::create))
+        .routes(routes!(budgets::list, budgets::set))
+        .routes(routes!(budgets::clear))
+        .routes(routes!(grants::list, grants::create))
+        .routes(routes!(plans::list, plans::create))
+        .routes(routes!(plans::show))
+        .routes(routes!(plans::change))
+        .routes(routes!(subscriptions::show, subscriptions::create))
+        .routes(routes!(subscriptions::activate))
+        .routes(routes!(subscriptions::past_due))
+        .routes(routes!(subscriptions::pause))
+        .routes(routes!(subscriptions::resume))
+        .routes(routes!(subscriptions::cancel))
+        .routes(routes!(subscriptions::change))
+        .routes(routes!(shadow::show))
+        .routes(routes!(leases::list))
+        .routes(routes!(leases::recall))
+        .routes(routes!(leases::audit))
+}
+
+/// The routes that everybody may ask.
+fn open() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(description))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+}
+
+/// The description of this API, as `docs/openapi.json` has it.
+static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
+    let mut api = openapi::complete(guarded().into_openapi());
+    api.merge(open().into_openapi());
+    let text = api.to_pretty_json();
+    // A description holds nothing but text and numbers, which always become JSON.
+    text.map(|text| text + "\n").unwrap_or_default()
+});
+
+/// Show this document
+///
+/// It needs no token.
+#[utoipa::path(get, path = "/admin/v1/openapi.json", tag = "ledger", operation_id = "show_openapi",
+    responses((status = 200, description = "The description of the admin API", body = Object)))]
+async fn description() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], DESCRIPTION.as_str())
+}
+
 /// The admin API.
 pub fn router(app: Arc<App>) -> Router {
     let door = Door::new("admin", app.admin_token.clone(), MAX_BODY_BYTES, "");
-    let guarded = Router::new()
-        .route("/admin/v1/accounts", get(accounts::list).post(accounts::create))
-        .route("/admin/v1/accounts/{id}", get(accounts::show))
-        .route("/admin/v1/accounts/{id}/suspend", post(accounts::suspend))
-        .route("/admin/v1/accounts/{id}/resume", post(accounts::resume))
-        .route("/admin/v1/accounts/{id}/close", post(accounts::close))
-        .route("/admin/v1/accounts/{id}/balance", get(accounts::balance))
-        .route("/admin/v1/accounts/{id}/usage", get(accounts::usage))
-        .route("/admin/v1/accounts/{id}/keys", get(keys::list).post(keys::create))
-        .route("/admin/v1/keys/{id}/revoke", post(keys::revoke))
-        .route("/admin/v1/accounts/{id}/teams", get(teams::list).post(teams::create))
-        .route("/admin/v1/accounts/{id}/budgets", get(budgets::list).post(budgets::set))
-        .route("/admin/v1/accounts/{id}/budgets/clear", post(budgets::clear))
-        .route("/admin/v1/accounts/{id}/grants", get(grants::list).post(grants::create))
-        .route("/admin/v1/plans", get(plans::list).post(plans::create))
-        .route("/admin/v1/plans/{id}", get(plans::show))
-        .route("/admin/v1/plans/{id}/change", post(plans::change))
-        .route("/admin/v1/accounts/{id}/subscription", get(subscriptions::show).post(subscriptions::create))
-        .route("/admin/v1/accounts/{id}/subscription/activate", post(subscriptions::activate))
-        .route("/admin/v1/accounts/{id}/subscription/past-due", post(subscriptions::past_due))
-        .route("/admin/v1/accounts/{id}/subscription/pause", post(subscriptions::pause))
-        .route("/admin/v1/accounts/{id}/subscription/resume", post(subscriptions::resume))
-        .route("/admin/v1/accounts/{id}/subscription/cancel", post(subscriptions::cancel))
-        .route("/admin/v1/accounts/{id}/subscription/change", post(subscriptions::change))
-        .route("/admin/v1/shadow", get(shadow::show))
-        .route("/admin/v1/leases", get(leases::list))
-        .route("/admin/v1/recall", post(leases::recall))
-        .route("/admin/v1/audit", get(leases::audit))
-        .route_layer(middleware::from_fn_with_state(door, admit::<Failure>));
-    let open = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics));
+    let guarded = Router::from(guarded()).route_layer(middleware::from_fn_with_state(door, admit::<Failure>));
     guarded
-        .merge(open)
-        .fallback(|| async {
-            Failure::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
-        })
+        .merge(open())
+        .fallback(|| async { Failure::new(Code::NotFound, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
-            Failure::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "this path takes another method",
-            )
+            Failure::new(Code::MethodNotAllowed, "this path takes another method")
         })
         .layer(middleware::from_fn_with_state(PATIENCE, in_time::<Failure>))
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect_file;
+
+    /// `make docs` brings it up to date.
+    #[test]
+    fn the_committed_description_is_that_of_the_routes() {
+        expect_file!["../../../../docs/openapi.json"].assert_eq(&DESCRIPTION);
+    }
 }

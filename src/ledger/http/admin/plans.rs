@@ -16,6 +16,9 @@ use axum::response::Response;
 use std::convert::identity;
 use std::sync::Arc;
 
+/// Make a plan
+#[utoipa::path(post, path = "/admin/v1/plans", tag = "plans", operation_id = "make_plan",
+    request_body = NewPlan, responses((status = 201, body = Plan)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Post { body, memo }: Post<NewPlan>,
@@ -24,6 +27,11 @@ pub async fn create(
     execute(&app, Command::CreatePlan { name, terms }, memo, StatusCode::CREATED, identity).await
 }
 
+/// Make a new version of a plan
+///
+/// It applies to periods that begin later, or with `at_once` to current periods, too.
+#[utoipa::path(post, path = "/admin/v1/plans/{id}/change", tag = "plans", operation_id = "change_plan",
+    request_body = PlanChange, responses((status = 200, body = Plan)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Id(name): Id,
@@ -40,10 +48,18 @@ pub async fn change(
     execute(&app, command, memo, StatusCode::OK, identity).await
 }
 
+/// List plans
+///
+/// Each in its newest version, in the order of their names.
+#[utoipa::path(get, path = "/admin/v1/plans", tag = "plans", operation_id = "list_plans",
+    params(List), responses((status = 200, body = Plans)))]
 pub async fn list(State(app): State<Arc<App>>, Asked(list): Asked<List>) -> Result<Json<Plans>, Failure> {
     Ok(Json(app.store.plans(list.page()?).await?))
 }
 
+/// Show a plan in its newest version
+#[utoipa::path(get, path = "/admin/v1/plans/{id}", tag = "plans", operation_id = "show_plan",
+    responses((status = 200, body = Plan)))]
 pub async fn show(State(app): State<Arc<App>>, Id(name): Id) -> Result<Json<Plan>, Failure> {
     Ok(Json(app.store.plan(name).await?))
 }

@@ -1,10 +1,12 @@
 //! What all writes have in common: a limited body, an idempotency key, and an answer that is the
 //! same when it is asked for again.
 
+use super::openapi::MAX_KEY_BYTES;
 use crate::api::{IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER};
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord};
 use crate::http::App;
 use crate::http::body::{self, Invalid};
+use crate::http::codes::Code;
 use crate::http::problem::Failure;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -16,9 +18,6 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-
-/// The longest idempotency key.
-const MAX_KEY_BYTES: usize = 255;
 
 /// A write: what the body says, and by what it is recognized when it comes again.
 pub struct Post<T> {
@@ -64,7 +63,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Failure> {
             "send one Idempotency-Key header of 1 to {MAX_KEY_BYTES} visible ASCII characters, fresh for every \
              new request and the same when you repeat it"
         );
-        return Err(Failure::new(StatusCode::BAD_REQUEST, "missing_idempotency_key", detail));
+        return Err(Failure::new(Code::MissingIdempotencyKey, detail));
     }
     Ok(key.to_owned())
 }
@@ -99,9 +98,8 @@ pub async fn execute(
     match app.store.execute(command, memo, Timestamp::now()).await? {
         Answer::First(done) => {
             let done = complete(done);
-            let body = serde_json::to_string(&done).map_err(|error| {
-                Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
-            })?;
+            let body = serde_json::to_string(&done)
+                .map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
             Ok(json(body).into_response())
         }
         Answer::Replayed(body) => Ok(([(REPLAYED_HEADER, "true")], json(body)).into_response()),

@@ -12,12 +12,17 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use utoipa::IntoParams;
 
 /// `?limit=&after=`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
     after: Option<String>,
 }
 
@@ -29,12 +34,18 @@ impl List {
 }
 
 /// `?since=&until=&limit=&after=`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Times {
+    /// Only what was reported in the minute of this time or later.
     since: Option<Timestamp>,
+    /// Only what was reported before the minute of this time.
     until: Option<Timestamp>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
     after: Option<String>,
 }
 
@@ -52,11 +63,16 @@ impl Times {
 }
 
 /// `?account=&since=&limit=`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Watched {
+    /// Only the account of this identifier.
     account: Option<String>,
+    /// Only what was reported in the minute of this time or later.
     since: Option<Timestamp>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
 }
 
@@ -82,10 +98,11 @@ fn limit(given: Option<usize>) -> Result<usize, Invalid> {
 }
 
 /// `?gateway=`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct OfGateway {
-    /// Only this one.
+    /// Only the leases of the gateway of this name.
     pub gateway: Option<String>,
 }
 

@@ -8,6 +8,11 @@ use axum::Json;
 use axum::extract::State;
 use std::sync::Arc;
 
+/// Show what rules with `shadow` would have refused
+///
+/// Of the last 30 days.
+#[utoipa::path(get, path = "/admin/v1/shadow", tag = "shadow", operation_id = "show_shadow",
+    params(Watched), responses((status = 200, body = Shadow)))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Asked(asked): Asked<Watched>,

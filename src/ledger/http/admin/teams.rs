@@ -2,7 +2,7 @@
 
 use super::post::{Id, Post, execute, short};
 use super::query::{Asked, List};
-use crate::api::{NewTeam, Teams};
+use crate::api::{NewTeam, Team, Teams};
 use crate::command::admin::Command;
 use crate::domain::TeamId;
 use crate::http::App;
@@ -15,6 +15,9 @@ use axum::response::Response;
 use std::convert::identity;
 use std::sync::Arc;
 
+/// Make a team
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/teams", tag = "teams", operation_id = "make_team",
+    request_body = NewTeam, responses((status = 201, body = Team)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Id(account): Id,
@@ -26,6 +29,11 @@ pub async fn create(
     execute(&app, command, memo, StatusCode::CREATED, identity).await
 }
 
+/// List the teams of an account
+///
+/// In the order of their identifiers.
+#[utoipa::path(get, path = "/admin/v1/accounts/{id}/teams", tag = "teams", operation_id = "list_teams",
+    params(List), responses((status = 200, body = Teams)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Id(account): Id,

@@ -1,0 +1,80 @@
+//! The errors of the admin API: name, status and meaning of each, in one table. The API's description lists them from here.
+
+use axum::http::StatusCode;
+
+/// Makes the enum, and what each of its variants is.
+macro_rules! codes {
+    ($($status:ident { $($code:ident $name:literal $meaning:literal)* })*) => {
+        /// What went wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[doc = $meaning] $code,)*)*
+        }
+
+        impl Code {
+            /// All of them, by status.
+            pub const ALL: &[Self] = &[$($(Self::$code,)*)*];
+
+            /// The name that programs read.
+            pub const fn name(self) -> &'static str {
+                match self { $($(Self::$code => $name,)*)* }
+            }
+
+            /// The HTTP status.
+            pub const fn status(self) -> StatusCode {
+                match self { $($(Self::$code)|* => StatusCode::$status,)* }
+            }
+
+            /// When it is given.
+            pub const fn meaning(self) -> &'static str {
+                match self { $($(Self::$code => $meaning,)*)* }
+            }
+        }
+    };
+}
+
+codes! {
+    BAD_REQUEST {
+        InvalidRequest "invalid_request" "a field or a query parameter is missing, unknown or out of range; `field` names it"
+        MissingIdempotencyKey "missing_idempotency_key" "the `Idempotency-Key` header is missing or can't be read"
+    }
+    UNAUTHORIZED {
+        Unauthorized "unauthorized" "the admin token is missing or wrong"
+    }
+    NOT_FOUND {
+        NotFound "not_found" "there is no such object"
+    }
+    METHOD_NOT_ALLOWED {
+        MethodNotAllowed "method_not_allowed" "the path takes another method"
+    }
+    REQUEST_TIMEOUT {
+        TooSlow "too_slow" "the request has not arrived in time, or took too long"
+    }
+    CONFLICT {
+        AccountExists "account_exists" "there is an account with this identifier"
+        SubjectTaken "subject_taken" "the subject belongs to another key"
+        AccountClosed "account_closed" "the account is closed"
+        TeamExists "team_exists" "the account has a team with this identifier"
+        PlanExists "plan_exists" "there is a plan of this name"
+        SubscriptionExists "subscription_exists" "the account has a subscription that isn't over"
+        WrongState "wrong_state" "the subscription's state doesn't allow it"
+        TooManyGrants "too_many_grants" "the account has the most grants with something left that an account may have"
+        TooMany "too_many" "there are as many objects of this kind as there may be"
+        IdempotencyKeyReused "idempotency_key_reused" "the idempotency key came with another request before"
+        KeyAlreadyShown "key_already_shown" "the key was made by an earlier request, and its secret is shown only once"
+    }
+    PAYLOAD_TOO_LARGE {
+        TooLarge "too_large" "the body has more than 64 KiB"
+    }
+    INTERNAL_SERVER_ERROR {
+        Internal "internal" "the ledger is at fault; its log says more"
+    }
+    SERVICE_UNAVAILABLE {
+        Overloaded "overloaded" "the ledger is busy"
+        ShuttingDown "shutting_down" "the ledger is stopping"
+        DatabaseUnavailable "database_unavailable" "the database can't be reached"
+        DiskFull "disk_full" "the disk is full"
+        DiskFailed "disk_failed" "the disk failed"
+        DatabaseDamaged "database_damaged" "the database is damaged"
+    }
+}

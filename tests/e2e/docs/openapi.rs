@@ -1,0 +1,210 @@
+//! The description of the admin API, `docs/openapi.json`, is true: each operation is carried out, and what is sent and answered fits
+//! what it says.
+
+use super::page;
+use harness::Bank;
+use jsonschema::Draft;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The description.
+pub fn described() -> Value {
+    serde_json::from_str(&page("docs/openapi.json")).expect("JSON")
+}
+
+/// Every operation below `/admin/`, by method and path.
+pub fn operations() -> BTreeSet<(String, String)> {
+    let described = described();
+    let mut found = BTreeSet::new();
+    for (path, methods) in described["paths"].as_object().expect("paths") {
+        let methods = methods.as_object().expect("methods").keys().filter(|_| path.starts_with("/admin/"));
+        found.extend(methods.map(|method| (method.to_uppercase(), path.clone())));
+    }
+    found
+}
+
+/// Every operation in an order in which it can be carried out, with what is sent and the status that comes of it.
+fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
+    let get = |path: &str, status| (Method::GET, format!("/admin/v1/{path}"), None, status);
+    let post = |path: &str, body, status| (Method::POST, format!("/admin/v1/{path}"), Some(body), status);
+    let plan = json!({"name": "pro", "quota": "100", "period": "month", "every": 1, "anchor": "calendar", "time_zone": "Europe/Berlin",
+        "rollover": "5", "beyond": "overdraft", "overdraft": "0.5", "rate_per_second": "2.5", "burst": 5, "concurrent": 2,
+        "products": [{"name": "chat"}, {"name": "img", "price": "4"}], "remainder": "operator", "warn_below": "1"});
+    vec![
+        post("accounts", json!({"id": "two", "name": "Two"}), 201),
+        post("accounts", json!({"id": "two"}), 409),
+        post("accounts", json!({"nmae": "Two"}), 400),
+        get("accounts?limit=1", 200),
+        get("accounts?limit=0", 400),
+        get("accounts/two", 200),
+        get("accounts/nobody", 404),
+        post("accounts/two/suspend", json!({}), 200),
+        post("accounts/two/resume", json!({}), 200),
+        post("accounts/acme/teams", json!({"id": "lab", "name": "Lab"}), 201),
+        get("accounts/acme/teams", 200),
+        post(
+            "accounts/acme/keys",
+            json!({"team": "lab", "products": ["chat"], "note": "n", "expires_at": "2099-01-01T00:00:00Z"}),
+            201,
+        ),
+        post("accounts/acme/keys", json!({"subject": "spiffe://a"}), 201),
+        get("accounts/acme/keys", 200),
+        post(&format!("keys/{idle}/revoke"), json!({}), 200),
+        post(
+            "accounts/acme/budgets",
+            json!({"scope": "key", "target": key, "credits": "9", "period": "day"}),
+            200,
+        ),
+        get("accounts/acme/budgets", 200),
+        post("accounts/acme/budgets/clear", json!({"scope": "key", "target": key}), 200),
+        post(
+            "accounts/acme/grants",
+            json!({"amount": "1.5", "priority": 1, "note": "n", "source": "s", "expires_at": "2099-01-01T00:00:00Z"}),
+            201,
+        ),
+        post("accounts/acme/grants", json!({"amount": 1.5}), 400),
+        get("accounts/acme/grants", 200),
+        post("plans", plan, 201),
+        post("plans", json!({"name": "free", "quota": "1", "period": "hour"}), 201),
+        post(
+            "plans/pro/change",
+            json!({"quota": "200", "burst": null, "warn_below": null, "products": null, "at_once": true}),
+            200,
+        ),
+        get("plans", 200),
+        get("plans/pro", 200),
+        post(
+            "accounts/two/subscription",
+            json!({"plan": "free", "trial_ends_at": "2099-01-01T00:00:00Z"}),
+            201,
+        ),
+        post("accounts/two/subscription/activate", json!({}), 200),
+        post("accounts/two/subscription/past-due", json!({"grace_until": "2099-01-01T00:00:00Z"}), 200),
+        post("accounts/two/subscription/activate", json!({}), 200),
+        post("accounts/two/subscription/change", json!({"plan": "pro", "at_once": false}), 200),
+        post("accounts/two/subscription/pause", json!({}), 200),
+        post("accounts/two/subscription/resume", json!({}), 200),
+        get("accounts/two/subscription", 200),
+        post("accounts/two/subscription/cancel", json!({"at_once": true}), 200),
+        get("accounts/acme/balance", 200),
+        get("accounts/acme/usage?since=2026-01-01T00:00:00Z&limit=5", 200),
+        get("shadow?account=acme", 200),
+        get("shadow?account=nobody", 404),
+        get("leases", 200),
+        post("recall", json!({"gateway": "gate"}), 200),
+        post("recall", json!({"gateway": "nowhere"}), 404),
+        get("audit", 200),
+        post("accounts/two/close", json!({}), 200),
+        get("openapi.json", 200),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_operation_takes_and_answers_what_its_description_says() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let secret = bank.account("acme", "12").await;
+    let key =
+        bank.get("/admin/v1/accounts/acme/keys").await["keys"][0]["id"].as_str().expect("a key").to_owned();
+    let (idle, _) = bank.key("acme").await;
+    let line = json!({"payer": key, "rule": "r", "requests": 1, "credits": 1_000_000, "refunds": 0});
+    let shadow = json!({"payer": key, "rule": "r", "code": "rate_limited", "requests": 1});
+    let exchange = json!({"protocol": 1, "gateway": "gate", "seen": 0,
+        "entries": [{"payer": {"key": secret}, "lease": {"fence": 1, "spent": 0, "returned": 0, "held": 0},
+            "ask": {"least": 1_000_000, "need": 1_000_000, "want": 1_000_000}}],
+        "usage": {"broker": "b", "seq": 1, "lines": [line], "shadow": [shadow]}});
+    let (status, answer) = bank.exchange(&exchange).await.expect("an answer");
+    assert_eq!(status, 200, "{answer}");
+
+    let described = described();
+    let mut carried_out = BTreeSet::new();
+    for (method, path, body, expected) in life(&key, &idle) {
+        let (status, answer) = bank.call(method.clone(), &path, body.clone()).await;
+        assert_eq!(status, expected, "{method} {path}: {answer}");
+        let template = template(&described, &path);
+        let operation = &described["paths"][&template][method.as_str().to_lowercase()];
+        let response = resolved(&described, &operation["responses"][status.as_str()]);
+        let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
+        fits(
+            &described,
+            &response["content"][kind]["schema"],
+            &answer,
+            &format!("the answer of {method} {path}"),
+        );
+        let takes = &operation["requestBody"]["content"]["application/json"]["schema"];
+        if let Some(body) = body.filter(|_| expected != 400 && !takes.is_null()) {
+            fits(&described, takes, &body, &format!("what is sent to {method} {path}"));
+        }
+        if status.is_success() {
+            carried_out.insert((method.to_string(), template));
+        }
+    }
+    assert_eq!(carried_out, operations());
+}
+
+/// The path as the description has it.
+fn template(described: &Value, path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    let fits = |template: &str| {
+        let mut pairs = template.split('/').zip(path.split('/'));
+        template.split('/').count() == path.split('/').count()
+            && pairs.all(|(known, found)| known == found || known == "{id}")
+    };
+    let mut known = described["paths"].as_object().expect("paths").keys();
+    known.find(|known| fits(known)).unwrap_or_else(|| panic!("{path} is not described")).clone()
+}
+
+/// What a reference leads to.
+fn resolved<'a>(described: &'a Value, value: &'a Value) -> &'a Value {
+    let reference = value["$ref"].as_str().and_then(|to| to.strip_prefix('#'));
+    reference.map_or(value, |to| described.pointer(to).unwrap_or_else(|| panic!("{to} is nowhere")))
+}
+
+fn fits(described: &Value, schema: &Value, value: &Value, what: &str) {
+    assert!(schema.is_object(), "{what} is not described");
+    let whole = json!({"allOf": [schema], "components": described["components"]});
+    let validator = jsonschema::options().with_draft(Draft::Draft202012).build(&whole).expect("a schema");
+    let wrong: Vec<String> =
+        validator.iter_errors(value).map(|why| format!("{}: {why}", why.instance_path())).collect();
+    assert!(wrong.is_empty(), "{what}: {wrong:?} in {value}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anybody_may_read_the_description_and_it_is_the_committed_one() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let url = format!("http://127.0.0.1:{}/admin/v1/openapi.json", bank.admin_port);
+    let answer = reqwest::get(&url).await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    assert_eq!(answer.text().await.expect("a text"), page("docs/openapi.json"));
+}
+
+#[test]
+fn everything_in_the_description_is_explained() {
+    let described = described();
+    for (path, methods) in described["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            assert!(operation["summary"].is_string(), "{method} {path}");
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            for parameter in parameters {
+                assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");
+            }
+            let guarded = path.starts_with("/admin/") && !path.ends_with("openapi.json");
+            assert_eq!(operation["security"].is_array(), guarded, "{method} {path}");
+            assert_eq!(operation["responses"]["401"].is_object(), guarded, "{method} {path}");
+        }
+    }
+    for (name, schema) in described["components"]["schemas"].as_object().expect("schemas") {
+        assert!(schema["description"].is_string(), "{name}");
+        for (field, about) in schema["properties"].as_object().into_iter().flatten() {
+            // Of what may be null, it is the first of two possibilities that is explained.
+            let text = [&about["description"], &about["oneOf"][0]["description"]]
+                .into_iter()
+                .find_map(Value::as_str);
+            let text = text.unwrap_or_else(|| panic!("{name}.{field}"));
+            assert!(!text.contains("[`"), "{name}.{field} names a Rust item: {text}");
+        }
+    }
+}
