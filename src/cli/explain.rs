@@ -6,6 +6,10 @@ use faregate::decide::refusal::guide::{self, ACTIONS, GUIDE, Guide};
 use faregate_client::{Failure, Screen};
 use faregate_protocol::RefusalCode;
 use serde_json::{Value, json};
+use strsim::levenshtein;
+
+/// How much of a name that isn't known is compared with those that are, in characters.
+const MAX_COMPARED: usize = 64;
 
 #[derive(Args)]
 pub struct Explain {
@@ -29,12 +33,13 @@ impl Explain {
 /// The code of this name, in any case and with blanks or dashes.
 fn named(name: &str) -> Result<RefusalCode, Failure> {
     let plain = name.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+    let beginning: String = plain.chars().take(MAX_COMPARED).collect();
     RefusalCode::named(&plain).ok_or_else(|| {
         let failure = Failure::new("unknown_code", format!("there is no refusal {name:?}"));
         // As a whole, or one of its words.
         let away = |code: &RefusalCode| {
-            let words = code.as_str().split('_').map(|word| distance(&plain, word) + 1);
-            words.chain([distance(&plain, code.as_str())]).min().unwrap_or(usize::MAX)
+            let words = code.as_str().split('_').map(|word| levenshtein(&beginning, word) + 1);
+            words.chain([levenshtein(&beginning, code.as_str())]).min().unwrap_or(usize::MAX)
         };
         let nearest = RefusalCode::ALL.into_iter().min_by_key(away);
         match nearest.filter(|code| away(code) <= plain.len().min(code.as_str().len()) / 2) {
@@ -42,22 +47,6 @@ fn named(name: &str) -> Result<RefusalCode, Failure> {
             None => failure.cure("`faregate explain` lists all"),
         }
     })
-}
-
-/// How many letters must be put in, left out or changed to make one of the other (Levenshtein). Longer ones than any
-/// code are cut.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (number, letter) in one.chars().take(64).enumerate() {
-        let mut next = vec![number + 1];
-        for ((expected, pair), left) in other.chars().zip(row.windows(2)).zip(0..) {
-            let &[corner, above] = pair else { continue };
-            let before = next.get(left).copied().unwrap_or_default();
-            next.push((corner + usize::from(letter != expected)).min(above + 1).min(before + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 fn entry(guide: &Guide) -> Value {

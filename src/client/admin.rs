@@ -8,6 +8,7 @@ use crate::{
     tokens::{self, Environment},
 };
 use clap::Args;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::{
     fmt::Write as _,
@@ -267,16 +268,12 @@ fn untrusted(server: &str, error: &ureq::Error) -> Failure {
     ))
 }
 
+/// What stands in a URL as it is; all else could mean something there.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A path segment or query value with everything escaped that could mean something else.
 pub fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
+    utf8_percent_encode(text, PLAIN).to_string()
 }
 
 /// A JSON object of the members that are there.

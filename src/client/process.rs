@@ -1,7 +1,7 @@
 //! A program that serves: its runtime, its log, and the signals that ask it to end.
 
 use crate::Failure;
-use std::task::Poll;
+use futures_util::future::select_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -27,10 +27,9 @@ pub fn stop_signal(kinds: &[SignalKind]) -> Result<impl Future<Output = ()> + Se
     let caught: Result<Vec<Signal>, _> = kinds.iter().map(|kind| signal(*kind)).collect();
     let mut caught =
         caught.map_err(|error| Failure::new("signal", format!("can't catch signals: {error}")))?;
-    Ok(std::future::poll_fn(move |context| {
-        let arrived = caught.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-        if arrived { Poll::Ready(()) } else { Poll::Pending }
-    }))
+    Ok(async move {
+        select_all(caught.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
+    })
 }
 
 /// Structured logs on stderr, as text or JSON, at the level of `FAREGATE_LOG`.

@@ -1,5 +1,6 @@
 //! The usual path: no call to the ledger, no waiting.
 
+use futures_util::future::join_all;
 use harness::{Setup, World, flood, get};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,7 +34,7 @@ async fn sixteen_requests_of_a_caller_who_is_new_here_share_a_few_exchanges() {
 
     let headers = [("x-api-key", key.as_str())];
     let calls = (0..16).map(|_| get(gate, "/", &headers));
-    for answer in futures_join(calls).await {
+    for answer in join_all(calls).await {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
@@ -54,23 +55,4 @@ async fn a_gateway_without_traffic_says_and_holds_nothing() {
     assert!(busy.stat("exchanges").await > 0);
     assert_eq!(silent.stat("exchanges").await, 0);
     assert_eq!(world.bank.get("/admin/v1/leases").await["at_risk"], "0");
-}
-
-async fn futures_join<T>(calls: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut calls: Vec<_> = calls.map(Box::pin).collect();
-    let mut answers: Vec<Option<T>> = calls.iter().map(|_| None).collect();
-    std::future::poll_fn(move |context| {
-        for (call, answer) in calls.iter_mut().zip(&mut answers) {
-            if answer.is_none()
-                && let std::task::Poll::Ready(got) = call.as_mut().poll(context)
-            {
-                *answer = Some(got);
-            }
-        }
-        if answers.iter().all(Option::is_some) {
-            return std::task::Poll::Ready(answers.iter_mut().filter_map(Option::take).collect());
-        }
-        std::task::Poll::Pending
-    })
-    .await
 }

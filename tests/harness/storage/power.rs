@@ -3,6 +3,7 @@
 use super::{Disk, Loss, Remains};
 use crate::bank::Bank;
 use crate::random::Random;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -55,16 +56,6 @@ pub async fn a_working_day(disk: &Disk, accounts: u64, rounds: u64) -> PowerCuts
     }
     cuts.promises.sort_by_key(|promise| promise.by);
     cuts
-}
-
-/// Lets all of them go on at the same time, so that they share commits.
-async fn join_all(work: impl Iterator<Item = impl Future<Output = ()>>) {
-    let mut work: Vec<_> = work.map(Box::pin).collect();
-    std::future::poll_fn(|context| {
-        work.retain_mut(|work| work.as_mut().poll(context).is_pending());
-        if work.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
 }
 
 struct Customer<'a> {
