@@ -2,7 +2,7 @@
 //! `docs/refusals.md`, so that the page and the command say the same.
 
 use clap::Args;
-use faregate::decide::refusal::guide::{self, ACTIONS, GUIDE, Guide};
+use faregate::decide::refusal::guide::{ACTIONS, status};
 use faregate_client::{Failure, Screen};
 use faregate_protocol::RefusalCode;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ impl Explain {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         match self.code {
             _ if self.markdown => screen.line(markdown().trim_end()),
-            Some(name) => one(guide::of(named(&name)?), screen),
+            Some(name) => one(named(&name)?, screen),
             None => all(screen),
         }
     }
@@ -49,9 +49,9 @@ fn named(name: &str) -> Result<RefusalCode, Failure> {
     })
 }
 
-fn entry(guide: &Guide) -> Value {
-    let remedies: Vec<Value> = guide
-        .remedies
+fn entry(code: RefusalCode) -> Value {
+    let remedies: Vec<Value> = code
+        .remedies()
         .iter()
         .map(|(action, when)| match *when {
             "" => json!({"action": action}),
@@ -59,13 +59,13 @@ fn entry(guide: &Guide) -> Value {
         })
         .collect();
     json!({
-        "code": guide.code, "status": guide.cause().status, "title": guide.cause().title, "meaning": guide.meaning,
-        "remedies": remedies, "check": guide.check
+        "code": code, "status": code.status(), "title": code.title(), "meaning": code.meaning(), "remedies": remedies,
+        "check": code.check()
     })
 }
 
 fn all(screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let rows: Vec<Value> = GUIDE.iter().map(entry).collect();
+    let rows: Vec<Value> = RefusalCode::ALL.into_iter().map(entry).collect();
     screen.show(&json!({ "codes": rows }), |screen, all| {
         let rows = all.get("codes").cloned().unwrap_or_default();
         screen.table(&plain(&rows), &["code", "status", "meaning"])?;
@@ -87,13 +87,12 @@ fn plain(value: &Value) -> Value {
     }
 }
 
-fn one(guide: &Guide, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    screen.show(&entry(guide), |screen, _| {
-        let cause = guide.cause();
-        screen.line(format_args!("{}: {}", guide.code, cause.title))?;
-        screen.line(format_args!("  status   {}", guide.status().replace('`', "")))?;
-        screen.line(format_args!("  meaning  {}", guide.meaning.replace('`', "")))?;
-        for (number, (action, when)) in guide.remedies.iter().enumerate() {
+fn one(code: RefusalCode, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    screen.show(&entry(code), |screen, _| {
+        screen.line(format_args!("{code}: {}", code.title()))?;
+        screen.line(format_args!("  status   {}", status(code).replace('`', "")))?;
+        screen.line(format_args!("  meaning  {}", code.meaning().replace('`', "")))?;
+        for (number, (action, when)) in code.remedies().iter().enumerate() {
             let label = if number == 0 { "cure" } else { "" };
             let comma = if when.is_empty() { "" } else { ", " };
             screen.line(format_args!(
@@ -101,7 +100,7 @@ fn one(guide: &Guide, screen: &mut Screen<'_>) -> Result<(), Failure> {
                 asks(action).replace('`', "")
             ))?;
         }
-        screen.line(format_args!("  check    {}", guide.check.replace('`', "")))
+        screen.line(format_args!("  check    {}", code.check().replace('`', "")))
     })
 }
 
@@ -112,26 +111,24 @@ fn asks(action: &str) -> &'static str {
 
 /// The page's part.
 pub fn markdown() -> String {
-    let codes = GUIDE.iter().map(|Guide { code, meaning, .. }| {
-        format!("| [`{code}`](#{code}) | {} | {meaning} |\n", guide::of(*code).cause().status)
-    });
+    let codes = RefusalCode::ALL
+        .map(|code| format!("| [`{code}`](#{code}) | {} | {} |\n", code.status(), code.meaning()));
     let actions = ACTIONS.iter().map(|(action, asks)| format!("| `{action}` | {asks} |\n"));
     std::iter::once("## Codes\n\n| code | status | meaning |\n|---|---|---|\n".to_owned())
         .chain(codes)
         .chain(std::iter::once("\n| action | asks the caller to |\n|---|---|\n".to_owned()))
         .chain(actions)
-        .chain(GUIDE.iter().map(section))
+        .chain(RefusalCode::ALL.map(section))
         .collect()
 }
 
 /// What the page says of one code, under a heading to which a link can lead.
-fn section(guide: &Guide) -> String {
-    let remedies = guide.remedies.iter().map(|(action, when)| match *when {
+fn section(code: RefusalCode) -> String {
+    let remedies = code.remedies().iter().map(|(action, when)| match *when {
         "" => format!("`{action}`"),
         when => format!("`{action}`, {when}"),
     });
-    let Guide { code, check, .. } = guide;
-    let (meaning, status) = (sentence(guide.meaning), guide.status());
+    let (meaning, status, check) = (sentence(code.meaning()), status(code), code.check());
     let remedies = remedies.collect::<Vec<_>>().join("; ");
     format!(
         "\n## {code}\n\n{meaning}.\n\n- Status: {status}\n- Remedies: {remedies}\n- An operator checks: {check}\n"

@@ -50,18 +50,3 @@ fn each_cause_is_known_by_its_own_name_and_by_no_other() {
     assert_eq!(RefusalCode::named("insufficient_fund"), None);
     assert_eq!(RefusalCode::named(""), None);
 }
-
-#[test]
-fn credits_are_what_is_short_of_a_quota_a_budget_or_a_balance_and_of_nothing_else() {
-    let short: Vec<_> =
-        RefusalCode::ALL.into_iter().filter(|code| code.is_short()).map(RefusalCode::as_str).collect();
-    let expected = [
-        "insufficient_funds",
-        "quota_exhausted",
-        "subscription_expired",
-        "key_budget_exhausted",
-        "team_budget_exhausted",
-        "account_budget_exhausted",
-    ];
-    assert_eq!(short, expected);
-}

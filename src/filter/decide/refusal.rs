@@ -4,14 +4,13 @@
 //! does; every dialect says the same. Nothing of the caller's or the operator's is repeated except where the format at
 //! hand escapes it.
 //!
-//! - [`cause`]: the table of causes; [`words`]: what a person reads, and what cures it; `guide`: what `faregate explain`
-//!   says, which is not in the filter.
+//! - [`RefusalCode`]: the table of causes; [`words`]: what a person reads, and what cures it; `guide`: what `faregate explain`
+//!   says beyond that, which is not in the filter.
 //! - [`language`]: which of the operator's languages; [`own`]: the operator's own words instead.
 //! - [`dialect`] and [`rpc`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: addresses and texts with blanks
 //!   to fill in.
 //! - [`form`]: an answer as it is sent, with gaps for what is the request's own; [`kept`]: those of a moment ago.
 
-pub mod cause;
 pub mod dialect;
 pub mod form;
 #[cfg(not(target_arch = "wasm32"))]
@@ -198,7 +197,7 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -
 /// Words a refusal for such a reader.
 #[inline(never)]
 fn write(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Form {
-    let status = refusal.status.unwrap_or(cause::of(refusal.code).status);
+    let status = refusal.status.unwrap_or(refusal.code.status());
     let retryable = refusal.is_retryable();
     let words = words::of(refusal, around, wording);
     let mut headers = Headers::default();

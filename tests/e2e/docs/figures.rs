@@ -1,6 +1,7 @@
 //! What is counted, and what a refusal says.
 
 use super::{blocks, first_cells, page, rows, section};
+use faregate_protocol::RefusalCode;
 use harness::{Answer, Setup, World, eventually, get};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,9 @@ async fn the_pages_name_every_figure_and_every_refusal() {
     let stats = world.gate().admin("/stats?filter=^wasmcustom").await.expect("statistics");
     let counted: BTreeSet<String> =
         stats.lines().filter_map(|line| line.split(": ").next()).map(str::to_owned).collect();
-    assert_eq!(first_cells(&page("docs/statistics.md")), counted);
+    let documented = first_cells(&page("docs/statistics.md"));
+    let named = |name: &String| RefusalCode::ALL.map(|code| name.replace("CODE", code.as_str()));
+    assert_eq!(documented.iter().flat_map(named).collect::<BTreeSet<_>>(), counted);
     assert!(
         world
             .gate()

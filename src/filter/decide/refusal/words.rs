@@ -4,7 +4,7 @@ use super::form::Text;
 use super::language::BUILT_IN;
 use super::link::fill;
 use super::own::Own;
-use super::{Refusal, Surroundings, cause, joined};
+use super::{Refusal, Surroundings, joined};
 use crate::decide::calendar::plainly;
 use crate::decide::settings::texts::{DETAIL, LABEL, TITLE};
 use crate::decide::settings::{Deprecation, Wording};
@@ -131,8 +131,7 @@ type BuiltIn<'a> = (&'static str, String, Vec<Remedy<'a>>);
 
 #[inline(never)]
 fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wording) -> BuiltIn<'a> {
-    let cause = cause::of(refusal.code);
-    let mut detail = refusal.hint.unwrap_or(cause.detail).to_owned();
+    let mut detail = refusal.hint.unwrap_or(refusal.code.detail()).to_owned();
     let mut remedies = Vec::new();
     let mut renews = None;
     if let Some(reset) = refusal.cured_at() {
@@ -187,7 +186,7 @@ fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wordi
             remedies.push(Remedy { action: REDUCE_COST, more: More::Max(left) });
         }
     }
-    (cause.title, detail, remedies)
+    (refusal.code.title(), detail, remedies)
 }
 
 /// Of one whom Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
