@@ -189,7 +189,7 @@ mod tests {
     fn a_long_silence_counts_in_full() {
         let mut pace = Pace::default();
         live(&mut pace, 60, 4.0, false);
-        pace.adjust(1, Duration::from_secs(120), 1, false);
+        pace.adjust(1, Duration::from_mins(2), 1, false);
         assert_eq!(pace.heartbeat_ms(), None);
     }
 }

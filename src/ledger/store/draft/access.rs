@@ -63,25 +63,23 @@ impl Draft {
     /// loaded.
     pub fn key_by_id(&mut self, id: &str) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
         let is = |row: &KeyRow| row.key.id.as_str() == id;
-        match self.guess_key(id.as_bytes(), is) {
-            Some(guess) => Ok(Some(guess)),
-            None => {
-                let found = self.keys_by_id(&(id.to_owned(),))?.next().map(whose);
-                self.note_key(id.as_bytes(), found)
-            }
+        if let Some(guess) = self.guess_key(id.as_bytes(), is) {
+            return Ok(Some(guess));
         }
+        let found = self.keys_by_id(&(id.to_owned(),))?.next().map(whose);
+        self.note_key(id.as_bytes(), found);
+        Ok(found)
     }
 
     /// The number of the key with this hash, and its account. It is a guess as long as the key's row isn't loaded.
     pub fn key_by_hash(&mut self, hash: &[u8]) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
         let is = |row: &KeyRow| row.hash.as_deref() == Some(hash);
-        match self.guess_key(hash, is) {
-            Some(guess) => Ok(Some(guess)),
-            None => {
-                let found = self.keys_by_hash(&(hash.to_vec(),))?.next().map(whose);
-                self.note_key(hash, found)
-            }
+        if let Some(guess) = self.guess_key(hash, is) {
+            return Ok(Some(guess));
         }
+        let found = self.keys_by_hash(&(hash.to_vec(),))?.next().map(whose);
+        self.note_key(hash, found);
+        Ok(found)
     }
 
     /// What the directory says, unless the row says otherwise, which is wanted.
@@ -94,15 +92,10 @@ impl Draft {
         right.then_some((no, account))
     }
 
-    fn note_key(
-        &self,
-        name: &[u8],
-        found: Option<(KeyNo, AccountNo)>,
-    ) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
+    fn note_key(&self, name: &[u8], found: Option<(KeyNo, AccountNo)>) {
         if let Some(found) = found {
             self.directory.note_key(name, found);
         }
-        Ok(found)
     }
 
     /// The lease of a key on a gateway; its account is locked.
