@@ -206,12 +206,13 @@ fuzz: ## throw odd input at every reader for SECONDS=10 each, or CASES=100000 (O
 fmt: ## format the sources
 	cargo fmt --all
 
-lint: setup ## formatting, clippy, the order of the rooms, licences and duplicates
+lint: setup ## formatting, clippy, the order of files, licences and duplicates
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked $(FILTER) -- -D warnings
 	cargo clippy --locked $(NOTHING) -- -D warnings
 	cargo test --quiet --locked -p faregate-ledger --lib rooms::
+	cargo test --quiet --locked -p faregate-filter --lib layers::
 	$(if $(DENY),cargo deny check licenses bans sources,@echo "cargo-deny is not installed: licences and duplicates are not checked")
 
 check: lint test ## what CI runs

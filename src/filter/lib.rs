@@ -8,3 +8,5 @@
 pub mod decide;
 #[cfg(target_arch = "wasm32")]
 mod host;
+#[cfg(test)]
+mod layers;

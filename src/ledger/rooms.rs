@@ -1,13 +1,9 @@
 //! The order of the rooms, kept by a test: SQL stands only where databases are, nothing that decides waits
 //! or looks at a clock, and no files need each other in a circle. `make lint` runs it.
 
-mod tokens;
-mod tree;
-
-use std::collections::{BTreeMap, BTreeSet};
+use faregate_imports::{Token, Tree, circles, is_in, shipped};
+use std::collections::BTreeSet;
 use std::path::Path;
-use tokens::Token;
-use tree::Tree;
 
 /// Where SQL may stand.
 const SQL_ROOMS: [&str; 6] = [
@@ -73,14 +69,10 @@ fn no_files_need_each_other_in_a_circle() {
     for tree in crates() {
         let mut needs = tree.needs();
         unknown.retain(|(from, to)| !needs.get_mut(from).is_some_and(|needed| needed.remove(to)));
-        circles.extend(circles_of(&needs));
+        circles.extend(circles(&needs));
     }
     assert!(circles.is_empty(), "files of src/ledger need each other in a circle:\n{}", circles.join("\n"));
     assert!(unknown.is_empty(), "{unknown:?} are no needs any more: take them off CIRCLES");
-}
-
-fn is_in(name: &str, room: &str) -> bool {
-    name.strip_prefix(room).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
 }
 
 /// The literals that are SQL.
@@ -120,67 +112,6 @@ fn impure(tokens: &[Token]) -> Vec<&str> {
     waits.chain(looks.map(|_| "::now")).collect()
 }
 
-/// A shortest circle through every file that is in one and in none of those found before.
-fn circles_of(needs: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<String> {
-    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    for start in needs.keys().filter_map(|start| shortest(needs, start)) {
-        if start.iter().all(|file| !seen.contains(file)) {
-            seen.extend(start.iter().copied());
-            found.push(start.join(" -> "));
-        }
-    }
-    found
-}
-
-/// The shortest way from a file back to it.
-fn shortest<'a>(needs: &BTreeMap<&'a str, BTreeSet<&'a str>>, start: &'a str) -> Option<Vec<&'a str>> {
-    let mut ways = vec![vec![start]];
-    let mut been = BTreeSet::new();
-    while !ways.is_empty() {
-        let mut longer = Vec::new();
-        for way in ways {
-            for next in way.last().and_then(|last| needs.get(last)).into_iter().flatten() {
-                let way = [way.as_slice(), &[*next]].concat();
-                if *next == start {
-                    return Some(way);
-                }
-                if been.insert(*next) {
-                    longer.push(way);
-                }
-            }
-        }
-        ways = longer;
-    }
-    None
-}
-
-/// A crate of a few files, by name and text.
-fn crate_of(files: &[(&str, &str)]) -> Vec<String> {
-    let files: BTreeMap<&str, &str> = files.iter().copied().collect();
-    let tree = Tree::read("lib.rs", &|name| files.get(name).map(|text| (*text).to_owned()));
-    circles_of(&tree.needs())
-}
-
-#[test]
-fn a_circle_is_found_through_what_passes_a_name_on_and_a_parent_that_only_does_that_is_in_none() {
-    let lib = ("lib.rs", "mod a; mod b;");
-    let parent = ("a/mod.rs", "mod one; pub use one::{One, Two as Pair};");
-    let b = ("b.rs", "use crate::a::One; pub fn b(_: One) {}");
-    let straight = [lib, parent, ("a/one.rs", "pub struct One; pub struct Two; // crate::b::b"), b];
-    assert_eq!(crate_of(&straight), [""; 0]);
-    let tested = ("a/one.rs", "#[cfg(test)] mod tests { use crate::b::b; } pub struct One;");
-    assert_eq!(crate_of(&[lib, parent, tested, b]), [""; 0]);
-    for one in ["use crate::b::b; pub struct One;", "pub struct One; fn f() { crate::b::b(One) }"] {
-        assert_eq!(crate_of(&[lib, parent, ("a/one.rs", one), b]), ["a/one.rs -> b.rs -> a/one.rs"]);
-    }
-    let parent = ("a/mod.rs", "mod one; pub use one::One; pub struct Three(One);");
-    let one = ("a/one.rs", "use super::Three; pub struct One;");
-    assert_eq!(crate_of(&[lib, parent, one, b]), ["a/mod.rs -> a/one.rs -> a/mod.rs"]);
-    let glob = ("a/mod.rs", "mod one; pub use one::*;");
-    let one = ("a/one.rs", "pub struct One; fn f() { crate::b::b(One) }");
-    assert_eq!(crate_of(&[lib, glob, one, b]), ["a/one.rs -> b.rs -> a/one.rs"]);
-}
-
 #[test]
 fn sql_is_told_from_words_and_what_waits_from_what_does_not() {
     for text in [
@@ -197,8 +128,7 @@ fn sql_is_told_from_words_and_what_waits_from_what_does_not() {
     {
         assert!(!is_sql(text), "{text}");
     }
-    let pure =
-        tokens::shipped("fn f<'a>(now: Timestamp) -> char { /* await */ let _ = r#\"\"async\"#; '\\'' }");
+    let pure = shipped("fn f<'a>(now: Timestamp) -> char { /* await */ let _ = r#\"\"async\"#; '\\'' }");
     assert_eq!(impure(&pure), [""; 0]);
-    assert_eq!(impure(&tokens::shipped("async fn f() { Timestamp::now(); }")), ["async", "::now"]);
+    assert_eq!(impure(&shipped("async fn f() { Timestamp::now(); }")), ["async", "::now"]);
 }

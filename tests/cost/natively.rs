@@ -3,12 +3,13 @@
 use crate::ledger::{Ledger, key};
 use crate::steps::{FREE, PAID, configuration, head};
 use allocation_counter::AllocationInfo;
-use faregate::decide::ending::End;
-use faregate::decide::gate::{Arrival, Charge, Gate, Outcome, Passage};
-use faregate::decide::moment::Moment;
-use faregate::decide::request::Head;
+use faregate::decide::base::head::Head;
+use faregate::decide::base::moment::Moment;
+use faregate::decide::gate::Gate;
+use faregate::decide::lease::shared::SharedMemory;
+use faregate::decide::outcome::{Arrival, Charge, Outcome, Passage};
+use faregate::decide::request::ending::End;
 use faregate::decide::settings::Settings;
-use faregate::decide::shared::SharedMemory;
 use faregate_protocol::Credits;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};

@@ -4,11 +4,12 @@
 use crate::memory::Memory;
 use crate::odd;
 use crate::play::{Budget, Report, play};
-use faregate::decide::gate::{Arrival, Gate, Outcome, Passage};
-use faregate::decide::identity::without_key;
-use faregate::decide::moment::Moment;
+use faregate::decide::base::head::Head;
+use faregate::decide::base::moment::Moment;
+use faregate::decide::gate::Gate;
+use faregate::decide::outcome::{Arrival, Outcome, Passage};
 use faregate::decide::refusal::answer;
-use faregate::decide::request::Head;
+use faregate::decide::request::identity::without_key;
 use faregate::decide::settings::{Settings, Wording};
 use faregate_protocol::api_key;
 use proptest::collection::vec;

@@ -1,6 +1,6 @@
 //! Shared memory for one gate, which tells how much is in it.
 
-use faregate::decide::shared::SharedMemory;
+use faregate::decide::lease::shared::SharedMemory;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

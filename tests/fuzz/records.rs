@@ -3,14 +3,15 @@
 use crate::memory::Memory;
 use crate::odd;
 use crate::play::{Budget, Report, play};
-use faregate::decide::ending::Answer;
-use faregate::decide::gate::{Arrival, Gate, Outcome, Passage};
-use faregate::decide::identity::Credential;
+use faregate::decide::base::head::Head;
+use faregate::decide::base::moment::Moment;
+use faregate::decide::gate::Gate;
+use faregate::decide::lease::credential::Credential;
+use faregate::decide::lease::shared::{Names, SharedMemory};
 use faregate::decide::lease::{Lease, OnCredit, Throttle};
-use faregate::decide::moment::Moment;
-use faregate::decide::request::Head;
+use faregate::decide::outcome::{Arrival, Outcome, Passage};
+use faregate::decide::request::ending::Answer;
 use faregate::decide::settings::Settings;
-use faregate::decide::shared::{Names, SharedMemory};
 use faregate_protocol::exchange::{
     Ended, EntryAnswer, Facts, Limits, Pricing, Product, Quota, Rate, Standing,
 };

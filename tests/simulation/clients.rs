@@ -6,12 +6,11 @@ use crate::conditions::PATHS;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
-use faregate::decide::account_view;
-use faregate::decide::ending::End;
-use faregate::decide::gate::{Arrival, Charge, Outcome, Passage, Resolution};
-use faregate::decide::lease::Purse;
-use faregate::decide::request::Head;
-use faregate::decide::shared;
+use faregate::decide::base::head::Head;
+use faregate::decide::lease::{Purse, shared};
+use faregate::decide::outcome::{Arrival, Charge, Outcome, Passage, Resolution};
+use faregate::decide::request::ending::End;
+use faregate::decide::request::view;
 use faregate_protocol::Credits;
 
 impl World {
@@ -26,7 +25,7 @@ impl World {
                 let worker = self.random.pick(&all);
                 let path = self.random.pick(&PATHS);
                 let path = self.conditions.steady.filter(|_| key > 0).unwrap_or(path);
-                let path = if self.random.chance(3) { account_view::PATH } else { path };
+                let path = if self.random.chance(3) { view::PATH } else { path };
                 let moment = self.random.between(0, 3 * MS);
                 self.later(moment, Event::ArriveAt { worker, key, path });
             }
@@ -132,7 +131,7 @@ impl World {
             Outcome::Show(view) => {
                 self.trace.count("callers shown how they stand");
                 let names_it = view.body.contains(&format!("\"key\":\"key_{key}\""));
-                if path == account_view::PATH && names_it {
+                if path == view::PATH && names_it {
                     return Ok(());
                 }
                 Err(format!("key {key} asked for {path} and is shown {}", view.body))

@@ -1,7 +1,7 @@
 //! Clocks that disagree: each machine's runs at its own rate from its own start, and each ledger's wall
 //! clock jumps. What really passes is counted in nanoseconds of the simulation.
 
-use faregate::decide::moment::Moment;
+use faregate::decide::base::moment::Moment;
 use jiff::Timestamp;
 
 /// Nanoseconds in a millisecond.

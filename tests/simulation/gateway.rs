@@ -6,8 +6,9 @@ use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::random::Random;
 use crate::world::World;
-use faregate::decide::gate::{Charge, Gate};
-use faregate::decide::moment::Moment;
+use faregate::decide::base::moment::Moment;
+use faregate::decide::gate::Gate;
+use faregate::decide::outcome::Charge;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A process that was started once. One that is killed and started again is another.

@@ -4,9 +4,9 @@
 use crate::clock::MS;
 use crate::refusals::includes;
 use crate::world::World;
-use faregate::decide::gate::Charge;
+use faregate::decide::base::moment::Moment;
 use faregate::decide::lease::Throttle;
-use faregate::decide::moment::Moment;
+use faregate::decide::outcome::Charge;
 use faregate_ledger::domain::contract::Contract;
 use faregate_ledger::domain::entitlement::Standing;
 use faregate_protocol::Credits;

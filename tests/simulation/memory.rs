@@ -2,7 +2,7 @@
 //! been quicker.
 
 use crate::random::Random;
-use faregate::decide::shared::SharedMemory;
+use faregate::decide::lease::shared::SharedMemory;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

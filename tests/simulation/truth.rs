@@ -3,9 +3,9 @@
 //! Gateways are known here by their number, keys by theirs; amounts are micro-credits.
 
 use crate::limits::Pace;
-use faregate::decide::gate::Charge;
+use faregate::decide::base::moment::Moment;
 use faregate::decide::lease::Purse;
-use faregate::decide::moment::Moment;
+use faregate::decide::outcome::Charge;
 use faregate_ledger::domain::LeaseState;
 use faregate_ledger::domain::contract::Contract;
 use faregate_protocol::RefusalCode;

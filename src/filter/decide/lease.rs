@@ -9,14 +9,17 @@
 //! - What goes through on credit, while the ledger is away, is counted apart and never above the rule's limit.
 
 mod codec;
+pub mod credential;
+pub mod shared;
+pub mod terms;
 mod throttle;
 mod told;
 
-pub use codec::{Holder, price};
+pub use codec::{Holder, record_price};
 pub use throttle::{Throttle, Wait};
 pub use told::{Told, ToldQuota};
 
-use super::moment::Moment;
+use crate::decide::base::moment::Moment;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, Facts, LeaseReport, Limits, MAX_AMOUNT, Payer,

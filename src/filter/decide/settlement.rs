@@ -5,13 +5,13 @@
 //! set aside stays so until a few times a second everything is told, so nothing can be sold twice meanwhile; only
 //! what is *freed* is told at once.
 //!
-//! Those who have a slice are found by their credential as it stands in a request ([`super::spots`]).
+//! Those who have a slice are found by their credential as it stands in a request ([`crate::decide::base::spots`]).
 
-use super::lease::{Holder, Lease, Purse, Slice};
-use super::moment::Moment;
-use super::shared::{self, Names, SharedMemory};
-use super::spots::{Spots, is_named};
-use super::table::{Place, Table};
+use crate::decide::base::moment::Moment;
+use crate::decide::base::spots::{Spots, is_named};
+use crate::decide::base::table::{Place, Table};
+use crate::decide::lease::shared::{self, Names, SharedMemory};
+use crate::decide::lease::{Holder, Lease, Purse, Slice};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
@@ -185,8 +185,8 @@ impl Untold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::identity::Credential;
-    use crate::decide::shared::tests::Memory;
+    use crate::decide::lease::credential::Credential;
+    use crate::decide::lease::shared::tests::Memory;
     use faregate_protocol::exchange::Facts;
     use proptest::prelude::*;
 

@@ -4,9 +4,9 @@
 //! Money doesn't depend on these lines (the lease's counters carry it); they say what it was for. A report
 //! is sent again under its number until the ledger has stored it, so nothing is counted twice.
 
-use super::moment::Moment;
-use super::settings::Settings;
-use super::table::{Place, Table};
+use crate::decide::base::moment::Moment;
+use crate::decide::base::table::{Place, Table};
+use crate::decide::settings::Settings;
 use faregate_protocol::exchange::{
     MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, ShadowLine, UsageLine, UsageReport,
 };

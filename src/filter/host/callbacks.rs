@@ -12,7 +12,7 @@
 use super::chain;
 use super::root::Root;
 use super::stream::{Action, Stream};
-use crate::decide::slots::Slots;
+use crate::decide::base::slots::Slots;
 use proxy_wasm::hostcalls;
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -7,7 +7,7 @@
     reason = "std offers no comparable monotonic time; the import is WASI's documented one"
 )]
 
-use crate::decide::moment::Moment;
+use crate::decide::base::moment::Moment;
 
 /// `CLOCKID_MONOTONIC` of WASI preview 1.
 const MONOTONIC: u32 = 1;

@@ -4,7 +4,7 @@
     reason = "the SDK notes each call in its dispatcher, which isn't used here; the import is proxy-wasm's documented one"
 )]
 
-use crate::decide::answer;
+use crate::decide::gate::answer;
 use crate::decide::settings::Ledger;
 use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, VERSION};
 use proxy_wasm::hostcalls;

@@ -1,6 +1,6 @@
 //! Envoy's shared data and shared queue as the core's [`SharedMemory`].
 
-use crate::decide::shared::{Names, SharedMemory};
+use crate::decide::lease::shared::{Names, SharedMemory};
 use proxy_wasm::hostcalls;
 
 /// A stamp that no entry ever has: a swap with it succeeds only where there is no entry yet.

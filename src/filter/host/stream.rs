@@ -3,20 +3,19 @@
 //! Envoy resumes a stopped request whenever a callback says Continue, or isn't exported. What must hold: until the gate
 //! has let a request pass, every callback for it says stop.
 
-use super::chain;
 use super::reply::note;
 use super::worker::{Body, Stage, Ticket, Worker, kept};
-use super::{clock, headers, property};
-use crate::decide::conditional;
-use crate::decide::ending::{self, Answer, End, Origin};
-use crate::decide::gate::{Arrival, Charge, Outcome, Passage};
-use crate::decide::refusal::dialect::Dialect;
-use crate::decide::refusal::{Refusal, joined};
-use crate::decide::request::{Head, Walk, is_ours};
+use super::{chain, clock, headers, property};
+use crate::decide::base::head::{Head, Walk, is_ours};
+use crate::decide::base::text::joined;
+use crate::decide::gate::waiting::MAX_WAITING;
+use crate::decide::outcome::{Arrival, Charge, Outcome, Passage};
+use crate::decide::refusal::Refusal;
+use crate::decide::refusal::rate_limit::Header;
+use crate::decide::request::ending::{self, Answer, End, Origin};
+use crate::decide::request::{conditional, hiding, identity};
 use crate::decide::settings::Settings;
-use crate::decide::standing::Header;
-use crate::decide::waiting::MAX_WAITING;
-use crate::decide::{hiding, identity};
+use crate::decide::settings::dialect::Dialect;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};

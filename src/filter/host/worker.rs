@@ -2,13 +2,14 @@
 
 use super::memory::HostMemory;
 use super::{property, reply};
-use crate::decide::account_view::View;
-use crate::decide::ending::End;
-use crate::decide::gate::{Charge, Gate, Outcome, Passage};
-use crate::decide::refusal::dialect::Dialect;
+use crate::decide::base::table::Table;
+use crate::decide::gate::Gate;
+use crate::decide::outcome::{Charge, Outcome, Passage};
 use crate::decide::refusal::rpc::{self, MOST_BODY};
 use crate::decide::refusal::{MOST_REPEATED, Refusal, Surroundings, readable_for};
-use crate::decide::table::Table;
+use crate::decide::request::ending::End;
+use crate::decide::request::view::View;
+use crate::decide::settings::dialect::Dialect;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -1,7 +1,8 @@
 //! `faregate explain`: what a refusal means, what cures it, and what an operator checks. Also writes that part of
 //! `docs/refusals.md`, so that the page and the command say the same.
 
-use super::{failure::Failure, screen::Screen};
+use super::failure::Failure;
+use super::screen::Screen;
 use clap::Args;
 use faregate::decide::refusal::guide::{self, ACTIONS, GUIDE, Guide};
 use faregate_protocol::RefusalCode;

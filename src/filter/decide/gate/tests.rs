@@ -2,12 +2,17 @@
 //! faults between the two, are the simulator's business.
 
 use super::*;
-use crate::decide::identity::Credential;
-use crate::decide::shared::tests::Memory;
+use crate::decide::base::head::Head;
+use crate::decide::lease::credential::Credential;
+use crate::decide::lease::shared::tests::Memory;
+use crate::decide::lease::{Purse, shared};
+use crate::decide::outcome::{Arrival, Charge, Outcome, Passage, Resolution};
+use crate::decide::refusal::Refusal;
+use crate::decide::request::ending::End;
 use faregate_protocol::api_key;
-use faregate_protocol::exchange::{self, Facts};
 use faregate_protocol::exchange::{
-    Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Granted, Limits, Payer, Refused, Standing,
+    self, Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Limits, Payer, Refused,
+    Standing,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

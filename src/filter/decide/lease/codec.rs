@@ -4,10 +4,9 @@
 //! Charging changes the first two alone. So a charge reads and writes only them, in place, and keeps the
 //! bytes to look the rest up where it is wanted.
 
-use super::{Lease, OnCredit, Throttle, Told};
-use crate::decide::moment::Moment;
-use crate::decide::table::Place;
-use crate::decide::terms;
+use super::{Lease, OnCredit, Throttle, Told, terms};
+use crate::decide::base::moment::Moment;
+use crate::decide::base::table::Place;
 use faregate_protocol::exchange::{Ended, Facts, Limits, Rate};
 use faregate_protocol::{Credits, RefusalCode};
 use std::cell::Cell;
@@ -218,12 +217,12 @@ impl Holder {
         self.place.set(place);
     }
 
-    /// What a request of this product costs, or why it is refused; see [`price`].
+    /// What a request of this product costs, or why it is refused; see [`record_price`].
     ///
     /// # Errors
     /// The cause of the refusal.
     pub fn price(&self, product: Option<&str>, list: Credits) -> Result<Credits, RefusalCode> {
-        price(&self.record, product, list)
+        record_price(&self.record, product, list)
     }
 
     /// How it stands, as it was told last before the record was read.
@@ -264,7 +263,7 @@ impl Holder {
 ///
 /// # Errors
 /// The cause of the refusal.
-pub fn price(record: &[u8], product: Option<&str>, list: Credits) -> Result<Credits, RefusalCode> {
+pub fn record_price(record: &[u8], product: Option<&str>, list: Credits) -> Result<Credits, RefusalCode> {
     let Some(product) = product else {
         return Ok(list);
     };

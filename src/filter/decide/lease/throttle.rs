@@ -4,7 +4,7 @@
 //! used up its rate, and a request may come when that lies no further ahead than its burst. What must hold: who is
 //! turned away has used up nothing.
 
-use crate::decide::moment::Moment;
+use crate::decide::base::moment::Moment;
 use faregate_protocol::exchange::Limits;
 
 /// One who is turned away for too many requests at the same time may try again after this (ms).

@@ -2,7 +2,7 @@
 //!
 //! What must hold: nothing is decided by it. In a record it comes last, so that a charge doesn't look at it.
 
-use crate::decide::moment::Moment;
+use crate::decide::base::moment::Moment;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Rate, Standing};
 
@@ -65,6 +65,11 @@ impl Told {
         }
         out.extend_from_slice(text.as_bytes());
         out
+    }
+
+    /// What can be spent in all by one who has `here` in hand.
+    pub fn balance(&self, here: Credits) -> Credits {
+        self.available.saturating_add(here)
     }
 
     /// Whether these bytes have a threshold below which to warn.

@@ -3,8 +3,8 @@
 //! What must hold: of a request nothing but its path, its id and its number as JSON-RPC stands in an answer's body, and
 //! nothing of it in its headers; whatever they are, the body stays what its format wants.
 
-use super::shapes::quoted;
 use super::{MOST_REPEATED, Surroundings};
+use crate::decide::base::text::quoted;
 use std::borrow::Cow;
 
 /// An answer in which gaps are left.
@@ -194,7 +194,7 @@ impl Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::request::Head;
+    use crate::decide::base::head::Head;
     use proptest::collection::vec;
     use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
 //! A refusal as a page: readable in both colour schemes and by a screen reader, without a script.
 
-use super::joined;
 use super::words::Words;
+use crate::decide::base::text::joined;
 use crate::decide::settings::texts::OTHERS;
 use faregate_protocol::RefusalCode;
 
@@ -64,8 +64,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::refusal::Surroundings;
-    use crate::decide::refusal::{Refusal, words};
+    use crate::decide::refusal::{Refusal, Surroundings, words};
     use crate::decide::settings::Wording;
 
     #[test]

@@ -5,11 +5,11 @@
 //! together with all that it was written from, which is compared in full; nothing else takes part in writing it, and
 //! what is the request's own is filled in each time. There are few, and none is large: a new one takes the place of another.
 
-use super::dialect::Dialect;
 use super::form::Form;
-use super::link;
-use super::{Refusal, Surroundings, write};
-use crate::decide::gate::Gate;
+use super::rendering::write;
+use super::{Refusal, Surroundings};
+use crate::decide::settings::dialect::Dialect;
+use crate::decide::settings::template::names_payer;
 use crate::decide::settings::{Settings, Wording};
 use faregate_protocol::Credits;
 use std::rc::Rc;
@@ -37,20 +37,12 @@ struct Kept {
     form: Rc<Form>,
 }
 
-impl<M> Gate<M> {
-    /// The answer to a refused request, with gaps for what is its own. Whoever has it needs the gate no more: Envoy may call
-    /// back while it is sent.
-    pub fn answer(&mut self, refusal: &Refusal, around: &Surroundings<'_>) -> Rc<Form> {
-        self.answers.of(refusal, around, &self.settings)
-    }
-}
-
 impl Answers {
     /// None yet, under this wording.
     pub fn new(wording: &Wording) -> Self {
         let addresses = [&wording.top_up_url, &wording.upgrade_url, &wording.type_url];
         let mut texts = addresses.into_iter().flatten().map(String::as_str).chain(wording.texts.all());
-        Self { places: Vec::new(), names_payer: texts.any(link::names_payer) }
+        Self { places: Vec::new(), names_payer: texts.any(names_payer) }
     }
 
     /// The answer to this refusal, for such a reader. The settings are always those whose wording was given before.

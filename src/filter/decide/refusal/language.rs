@@ -5,7 +5,7 @@
 //! [RFC 9110]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4
 //! [RFC 4647]: https://www.rfc-editor.org/rfc/rfc4647#section-3.4
 
-use super::link::cut;
+use crate::decide::base::text::cut;
 use crate::decide::settings::texts::Texts;
 use faregate_protocol::Credits;
 

@@ -1,60 +1,11 @@
-//! Addresses and texts with blanks: `https://example.com/topup?account={account}`.
+//! Blanks in addresses and texts, filled in: `https://example.com/topup?account={account}`.
 
 use super::Refusal;
+use crate::decide::base::text::encoded;
+use crate::decide::settings::template::each_part;
 
-/// What may be filled into an address.
-pub const IN_ADDRESSES: [&str; 4] = ["account", "plan", "key", "code"];
-/// What may be filled into a text.
-pub const IN_TEXTS: [&str; 8] =
-    ["account", "plan", "key", "code", "needed", "available", "resets_at", "wait_seconds"];
 /// How long a text may become, in bytes.
 pub const MOST_FILLED: usize = 4_000;
-
-/// Whether every brace of a template belongs to one of these blanks, and the rest is plain.
-pub fn is_sound(template: &str, blanks: &[&str], plain: fn(u8) -> bool) -> bool {
-    let mut sound = true;
-    each_part(template, &mut |part, is_blank| {
-        sound &= if is_blank {
-            blanks.contains(&part)
-        } else {
-            part.bytes().all(|b| !b"{}".contains(&b) && plain(b))
-        };
-    });
-    sound
-}
-
-/// Whether a blank stands for who pays.
-pub(super) fn names_payer(template: &str) -> bool {
-    let mut names = false;
-    each_part(template, &mut |part, is_blank| {
-        names |= is_blank && ["account", "plan", "key"].contains(&part);
-    });
-    names
-}
-
-/// Hands over the parts of a template, and whether each is a blank.
-#[inline(never)]
-fn each_part(template: &str, to: &mut dyn FnMut(&str, bool)) {
-    let mut rest = Some(template);
-    while let Some(text) = rest {
-        let (plain, opened) = cut(text, b'{');
-        to(plain, false);
-        let Some(opened) = opened else { return };
-        let (blank, closed) = cut(opened, b'}');
-        // A brace that nobody closes is a text, and a wrong one.
-        to(if closed.is_some() { blank } else { "{" }, closed.is_some());
-        rest = closed;
-    }
-}
-
-/// What stands before the first of these ASCII marks, and what behind it.
-#[inline(never)]
-pub(super) fn cut(text: &str, mark: u8) -> (&str, Option<&str>) {
-    match text.bytes().position(|byte| byte == mark) {
-        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
-        None => (text, None),
-    }
-}
 
 /// Fills in who is refused and why, each percent-encoded; what isn't known is left empty.
 pub fn fill(template: &str, refusal: &Refusal) -> String {
@@ -103,22 +54,6 @@ fn value(blank: &str, refusal: &Refusal) -> Option<String> {
         _ => return Some(refusal.code.as_str().to_owned()),
     };
     Some(text.clone())
-}
-
-/// Percent-encodes all but RFC 3986's unreserved characters.
-pub(super) fn encoded(text: &str) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or('0');
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.extend(['%', digit(byte >> 4), digit(byte)]);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

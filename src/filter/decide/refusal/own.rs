@@ -1,7 +1,8 @@
 //! The operator's own words for one refusal, in the language that was chosen for its caller.
 
+use super::Refusal;
 use super::link::fill_text;
-use super::{Refusal, joined};
+use crate::decide::base::text::joined;
 use crate::decide::settings::texts::Texts;
 
 /// What an operator has to say about a refusal.

@@ -3,9 +3,9 @@
 //! What must hold: only a tool that was called gets a result. Whoever asked for something else, or can't be heard, gets
 //! an error, which every client takes for one.
 
-use super::dialect::Dialect;
-use super::shapes::quoted;
-use crate::decide::json::{self, Json};
+use crate::decide::base::json::{self, Json};
+use crate::decide::base::text::quoted;
+use crate::decide::settings::dialect::Dialect;
 
 /// The largest body that is looked at, in bytes.
 pub const MOST_BODY: usize = 128 * 1_024;

@@ -1,10 +1,10 @@
 //! The same refusal in the formats of those who read it.
 
-use super::dialect::Dialect;
 use super::form::{Form, Gap, Headers, Text};
-use super::link::{cut, encoded};
+use super::html;
 use super::words::Words;
-use super::{html, joined};
+use crate::decide::base::text::{cut, encoded, joined};
+use crate::decide::settings::dialect::Dialect;
 use faregate_protocol::RefusalCode;
 
 // Bodies with blanks: `%c` is the code, `%r` the code in capitals, `%d` the detail as a JSON string, `%i` the number of the
@@ -90,12 +90,6 @@ fn fill(out: &mut Text, body: &str, error: &str, parts: &Parts<'_>) {
         }
         out.push(plain);
     }
-}
-
-/// As a JSON string.
-#[inline(never)]
-pub(in crate::decide) fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
 }
 
 #[inline(never)]

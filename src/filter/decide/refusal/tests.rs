@@ -4,9 +4,9 @@ mod language;
 mod texts;
 
 use super::*;
-use crate::decide::moment::Moment;
-use crate::decide::settings::Settings;
+use crate::decide::base::moment::Moment;
 use crate::decide::settings::texts::Texts;
+use crate::decide::settings::{Settings, Wording, dialect};
 use serde_json::{Value, json};
 
 fn wording() -> Wording {

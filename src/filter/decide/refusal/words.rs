@@ -4,8 +4,13 @@ use super::form::Text;
 use super::language::BUILT_IN;
 use super::link::fill;
 use super::own::Own;
-use super::{Refusal, Surroundings, cause, joined};
-use crate::decide::calendar::plainly;
+use super::{Refusal, Surroundings, cause};
+use crate::decide::base::calendar::plainly;
+use crate::decide::base::text::joined;
+use crate::decide::settings::actions::{
+    Action, CONTACT_OPERATOR, PAY_INVOICE, RAISE_BUDGET, REDUCE_COST, RETRY, SEND_KEY, TOP_UP, UPGRADE_PLAN,
+    USE_SUCCESSOR, WAIT,
+};
 use crate::decide::settings::texts::{DETAIL, LABEL, TITLE};
 use crate::decide::settings::{Deprecation, Wording};
 use faregate_protocol::{Credits, RefusalCode};
@@ -23,35 +28,6 @@ pub(super) struct Words<'a> {
     pub(super) remedies: Vec<Remedy<'a>>,
     pub(super) own: Own<'a>,
 }
-
-/// What may cure a refusal: its name, and what a person would do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Action(&'static str, &'static str);
-
-const SEND_KEY: Action = Action("send_key", "Send a valid API key");
-const TOP_UP: Action = Action("top_up", "Add credits");
-const UPGRADE_PLAN: Action = Action("upgrade_plan", "Choose a bigger plan");
-const PAY_INVOICE: Action = Action("pay_invoice", "Pay what is due");
-const WAIT: Action = Action("wait", "Wait until ");
-const RAISE_BUDGET: Action = Action("raise_budget", "Have the budget raised");
-const REDUCE_COST: Action = Action("reduce_cost", "Ask for something that costs at most ");
-const RETRY: Action = Action("retry", "Try again in ");
-const CONTACT_OPERATOR: Action = Action("contact_operator", "Ask the operator of this API");
-const USE_SUCCESSOR: Action = Action("use_successor", "Use what replaces it");
-
-/// The names of all that may cure a refusal.
-pub const ACTIONS: [&str; 10] = [
-    SEND_KEY.0,
-    TOP_UP.0,
-    UPGRADE_PLAN.0,
-    PAY_INVOICE.0,
-    WAIT.0,
-    RAISE_BUDGET.0,
-    REDUCE_COST.0,
-    RETRY.0,
-    CONTACT_OPERATOR.0,
-    USE_SUCCESSOR.0,
-];
 
 /// What cures it.
 pub(super) struct Remedy<'a> {

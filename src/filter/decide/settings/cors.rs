@@ -1,7 +1,7 @@
 //! Which pages may read what the gate says, and what becomes of what their browsers ask beforehand.
 
 use super::reader::{Field, Object};
-use crate::decide::bytes::all_are;
+use crate::decide::base::bytes::all_are;
 
 /// How many origins there may be.
 const MAX_ORIGINS: usize = 32;

@@ -2,10 +2,9 @@
 //!
 //! What must hold: the headers are made once, when the configuration is read; a request only copies them.
 
-use super::read_url;
 use super::reader::Field;
-use crate::decide::calendar::{self, Date};
-use crate::decide::refusal::joined;
+use crate::decide::base::calendar::{self, Date};
+use crate::decide::base::text::joined;
 
 const DATE: &str = "a date such as \"2026-12-01\" or \"2026-12-01T12:00:00Z\"";
 
@@ -58,7 +57,7 @@ fn read_date<'a>(field: &Field<'a>) -> Option<Date<'a>> {
 
 /// It is the same for everybody, so it has no blanks.
 fn read_link(field: &Field<'_>) -> String {
-    let url = read_url(field);
+    let url = field.url();
     if url.contains('{') {
         field.wrong_value("a URL without blanks such as {account}");
     }

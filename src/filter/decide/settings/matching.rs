@@ -5,8 +5,7 @@
 
 use super::reader::Field;
 use super::{HeaderMatch, Match, PathMatch};
-use crate::decide::rules::path_holds;
-use crate::decide::spelling;
+use crate::decide::base::spelling;
 
 /// IANA's registry of methods, and those that Envoy takes over HTTP/1.1 besides.
 const METHODS: &str = "GET HEAD POST PUT PATCH DELETE OPTIONS CONNECT TRACE QUERY ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY \
@@ -219,7 +218,7 @@ pub(super) fn covers(before: &Match, rule: &Match) -> bool {
 
 fn covers_path(before: &PathMatch, path: &PathMatch) -> bool {
     match (before, path) {
-        (_, PathMatch::Exact(exact)) => path_holds(before, exact.as_bytes()),
+        (_, PathMatch::Exact(exact)) => before.holds(exact.as_bytes()),
         (PathMatch::Prefix(before), PathMatch::Prefix(prefix)) => prefix.starts_with(before.as_str()),
         (PathMatch::Prefix(before), PathMatch::Template(segments)) => {
             let mut beginning = String::new();

@@ -4,8 +4,9 @@
 //! the first fault counts, and nothing that was read is used once there is one. So no reader has a way out on which it
 //! drops what others have read; such ways out were most of the code.
 
-use crate::decide::bytes::is_token_byte;
-use crate::decide::json::Json;
+use super::template::{IN_ADDRESSES, is_sound};
+use crate::decide::base::bytes::is_token_byte;
+use crate::decide::base::json::Json;
 use faregate_protocol::{Credits, token};
 use std::cell::OnceCell;
 use std::fmt;
@@ -287,6 +288,17 @@ impl<'a> Field<'a> {
 
     pub(super) fn header_value(&self) -> String {
         self.text_of(2_048, |b| b.is_ascii_graphic(), "visible ASCII characters without blanks")
+    }
+
+    /// An address with blanks.
+    #[inline(never)]
+    pub(super) fn url(&self) -> String {
+        let url = self.header_value();
+        let plain = is_sound(&url, &IN_ADDRESSES, |b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+        if !plain || !(url.starts_with("https://") || url.starts_with("http://")) {
+            self.wrong_text(&url, "an absolute URL such as \"https://example.com/topup\"");
+        }
+        url
     }
 
     pub(super) fn boolean(&self) -> bool {

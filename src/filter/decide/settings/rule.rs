@@ -1,9 +1,9 @@
 //! Reading one rule of the price list, and the defaults that the top level sets for all of them.
 
+use super::dialect::{self, Dialect};
 use super::reader::{Field, Object};
+use super::refunds::{GRPC_CODES, Refunds};
 use super::{Match, OnLedgerError, Rule, deprecation, matching};
-use crate::decide::refunds::{GRPC_CODES, Refunds};
-use crate::decide::refusal::dialect::{self, Dialect};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{MAX_PRODUCT_BYTES, MAX_UNGRANTED};
 

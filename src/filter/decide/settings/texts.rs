@@ -3,8 +3,9 @@
 //! What must hold: a text has no control characters and no blank that can't be filled in. What it has besides is any text; each
 //! format escapes it for itself.
 
+use super::actions::ACTIONS;
 use super::reader::Field;
-use crate::decide::refusal::{ACTIONS, link};
+use super::template::{IN_TEXTS, is_sound};
 use faregate_protocol::RefusalCode;
 
 /// The most languages, `*` included.
@@ -122,7 +123,7 @@ pub(super) fn read(field: &Field<'_>) -> Texts {
 #[inline(never)]
 fn read_text(field: &Field<'_>, most: usize) -> String {
     let text = field.text(most);
-    if !link::is_sound(&text, &link::IN_TEXTS, |_| true) || text.chars().any(char::is_control) {
+    if !is_sound(&text, &IN_TEXTS, |_| true) || text.chars().any(char::is_control) {
         field.wrong_value(
             "a text without control characters, with no braces but {account}, {plan}, {key}, {code}, {needed}, {available}, {resets_at} and {wait_seconds}",
         );

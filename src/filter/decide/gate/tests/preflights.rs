@@ -1,7 +1,7 @@
 //! What a browser asks before a page's request: told from all else, and what becomes of it.
 
 use super::*;
-use crate::decide::account_view::PATH;
+use crate::decide::request::view::PATH;
 
 const PAGE: &str = "https://app.example.com";
 const OTHER: &str = "https://evil.example.com";

@@ -1,8 +1,8 @@
 //! What callers are shown of how they stand.
 
 use super::*;
-use crate::decide::account_view::{PATH, View};
-use crate::decide::ending::Answer;
+use crate::decide::request::ending::Answer;
+use crate::decide::request::view::{PATH, View};
 use faregate_protocol::exchange::{Pricing, Product, Quota, Rate};
 
 fn told(warn_below: Option<Credits>) -> Standing {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decide::lease::Wait;
-use crate::decide::refusal::dialect;
+use crate::decide::settings::dialect;
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{Facts, Limits, Rate, Reset};
 use proptest::collection::vec;

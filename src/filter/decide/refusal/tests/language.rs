@@ -1,7 +1,7 @@
 //! Which language a caller gets.
 
-use super::super::language::{MOST_BYTES, MOST_RANGES, choose};
 use super::*;
+use crate::decide::refusal::language::{MOST_BYTES, MOST_RANGES, choose};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};

@@ -1,6 +1,7 @@
 //! Refusals in the operator's own words.
 
 use super::*;
+use crate::decide::settings::actions::ACTIONS;
 use proptest::prelude::*;
 use proptest::sample::select;
 

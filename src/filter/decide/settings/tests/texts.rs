@@ -15,7 +15,7 @@ fn texts_of_every_code_and_every_action_are_read() {
         german[code.as_str()] =
             json!({"title": format!("Titel {code}"), "detail": "{needed} und {wait_seconds}"});
     }
-    for action in crate::decide::refusal::ACTIONS {
+    for action in actions::ACTIONS {
         german[action] = json!(format!("Aktion {action}"));
     }
     let texts = read(&json!({"de": german, "*": {"top_up": "Pay"}})).unwrap();

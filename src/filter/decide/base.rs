@@ -1,0 +1,18 @@
+//! What everything else is made from. Nothing is decided here.
+//!
+//! - [`text`], [`bytes`], [`json`], [`protobuf`]: what comes in and goes out.
+//! - [`head`] and [`spelling`]: the headers of a request, and the ways in which paths and hosts can be written.
+//! - [`table`], [`slots`], [`spots`]: maps by name, by number, and by the bytes of a credential.
+//! - [`moment`] and [`calendar`]: monotonic time, and dates.
+
+pub mod bytes;
+pub mod calendar;
+pub mod head;
+pub mod json;
+pub mod moment;
+pub mod protobuf;
+pub mod slots;
+pub mod spelling;
+pub mod spots;
+pub mod table;
+pub mod text;

@@ -1,0 +1,327 @@
+//! Reading the ledger's answer from JSON.
+//!
+//! The protocol's types could derive this, but the filter parses untyped JSON for its configuration anyway,
+//! and a derived reader besides would make it a fifth larger. What must hold, and is tested: whatever the
+//! ledger writes is read back as it was, and no amount or name that is outside of the protocol's limits is
+//! believed, because the gate's next message would repeat it.
+
+use crate::decide::base::json::{self, Json};
+use faregate_protocol::exchange::{
+    Change, EntryAnswer, ExchangeResponse, Facts, Granted, Limits, MAX_AMOUNT, MAX_NAME_BYTES, MAX_PRODUCTS,
+    Pricing, Product, Quota, Rate, Refused, Reset, Standing,
+};
+use faregate_protocol::{Credits, RefusalCode};
+
+/// The answer in these bytes, or `None` when they hold none.
+pub fn read(text: &[u8]) -> Option<ExchangeResponse> {
+    let value = json::parse(text).ok()?;
+    Some(ExchangeResponse {
+        protocol: small(value.get("protocol")?)?,
+        seen: value.get("seen").and_then(Json::as_u64),
+        beat_ms: small(value.get("beat_ms")?)?,
+        entries: value.get("entries")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
+        changes: match value.get("changes") {
+            Some(changes) => changes.as_array()?.iter().map(change).collect::<Option<_>>()?,
+            None => Vec::new(),
+        },
+        usage_seq: value.get("usage_seq").and_then(Json::as_u64),
+    })
+}
+
+/// Which version of the protocol an answer is in, even if nothing else of it can be read.
+pub fn version(text: &[u8]) -> Option<u32> {
+    let value = json::parse(text).ok()?;
+    small(value.get("protocol")?)
+}
+
+/// The code and the words of an error answer, as far as there are any.
+pub fn read_error(text: &[u8]) -> Option<String> {
+    let value = json::parse(text).ok()?;
+    let text = |name| value.get(name).and_then(Json::as_str);
+    Some(format!("{}: {}", text("code")?, text("detail")?))
+}
+
+fn entry(value: &Json) -> Option<EntryAnswer> {
+    Some(EntryAnswer {
+        facts: optional(value, "facts", facts)?,
+        lease: optional(value, "lease", granted)?,
+        refused: optional(value, "refused", refused)?,
+        ended: optional(value, "ended", small)?,
+        on_credit: optional(value, "on_credit", credits)?.unwrap_or_default(),
+        standing: value.get("standing").and_then(standing),
+    })
+}
+
+fn facts(value: &Json) -> Option<Facts> {
+    Some(Facts {
+        key: text(value.get("key")?)?,
+        account: text(value.get("account")?)?,
+        plan: optional(value, "plan", text)?,
+        products: optional(value, "products", |list| many(list, product))?,
+        key_products: optional(value, "key_products", |list| many(list, text))?,
+    })
+}
+
+fn many<T>(value: &Json, read: impl Fn(&Json) -> Option<T>) -> Option<Vec<T>> {
+    value.as_array().filter(|list| list.len() <= MAX_PRODUCTS)?.iter().map(read).collect()
+}
+
+fn product(value: &Json) -> Option<Product> {
+    let pricing = |value: &Json| {
+        Some(match (value.get("times"), value.get("fixed")) {
+            (Some(factor), _) => Pricing::Times(credits(factor)?),
+            (_, Some(price)) => Pricing::Fixed(credits(price)?),
+            _ => Pricing::List,
+        })
+    };
+    Some(Product {
+        name: text(value.get("name")?)?,
+        pricing: optional(value, "pricing", pricing)?.unwrap_or_default(),
+    })
+}
+
+fn limits(value: &Json) -> Option<Limits> {
+    let rate = |value: &Json| {
+        let milli_per_s = small(value.get("milli_per_s")?).filter(|rate| *rate > 0)?;
+        Some(Rate { milli_per_s, burst: small(value.get("burst")?)?.max(1) })
+    };
+    Some(Limits { rate: optional(value, "rate", rate)?, concurrent: optional(value, "concurrent", small)? })
+}
+
+/// Nothing is decided by it: what can't be read of it is left out, and costs nobody the answer.
+fn standing(value: &Json) -> Option<Standing> {
+    Some(Standing {
+        available: credits(value.get("available")?)?,
+        quota: value.get("quota").and_then(quota),
+        limits: value.get("limits").and_then(limits).unwrap_or_default(),
+        warn_below: value.get("warn_below").and_then(credits),
+    })
+}
+
+fn quota(value: &Json) -> Option<Quota> {
+    Some(Quota {
+        size: credits(value.get("size")?)?,
+        window_s: value.get("window_s")?.as_u64()?,
+        resets_at: text(value.get("resets_at")?)?,
+        resets_in_s: value.get("resets_in_s")?.as_u64()?,
+    })
+}
+
+fn reset(value: &Json) -> Option<Reset> {
+    Some(Reset {
+        at: text(value.get("at")?)?,
+        in_s: value.get("in_s")?.as_u64()?,
+        brings: credits(value.get("brings")?)?,
+        size: optional(value, "size", credits)?.unwrap_or_default(),
+        window_s: value.get("window_s").and_then(Json::as_u64).unwrap_or_default(),
+    })
+}
+
+fn granted(value: &Json) -> Option<Granted> {
+    Some(Granted {
+        fence: small(value.get("fence")?)?,
+        granted: credits(value.get("granted")?)?,
+        ttl_ms: value.get("ttl_ms")?.as_u64()?,
+        recall: optional(value, "recall", Json::as_bool)?.unwrap_or_default(),
+        limits: optional(value, "limits", limits)?.unwrap_or_default(),
+    })
+}
+
+fn refused(value: &Json) -> Option<Refused> {
+    Some(Refused {
+        code: code(value.get("code")?)?,
+        available: optional(value, "available", credits)?.unwrap_or_default(),
+        reset: optional(value, "reset", reset)?,
+        top_up: optional(value, "top_up", Json::as_bool)?.unwrap_or_default(),
+        retry_ms: optional(value, "retry_ms", small)?,
+    })
+}
+
+fn change(value: &Json) -> Option<Change> {
+    Some(Change { payer: text(value.get("payer")?)?, refused: optional(value, "refused", code)? })
+}
+
+/// A member that may be absent or null; `None` when it is there and can't be read.
+#[expect(clippy::option_option, reason = "the outer one is for `?`, as everywhere in this file")]
+fn optional<T>(value: &Json, name: &str, read: impl Fn(&Json) -> Option<T>) -> Option<Option<T>> {
+    match value.get(name) {
+        None | Some(Json::Null) => Some(None),
+        Some(member) => read(member).map(Some),
+    }
+}
+
+fn small(value: &Json) -> Option<u32> {
+    value.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+fn credits(value: &Json) -> Option<Credits> {
+    let amount = value.as_i64().map(Credits::from_micros)?;
+    (Credits::ZERO..=MAX_AMOUNT).contains(&amount).then_some(amount)
+}
+
+fn text(value: &Json) -> Option<String> {
+    value.as_str().filter(|text| (1..=MAX_NAME_BYTES).contains(&text.len())).map(str::to_owned)
+}
+
+/// A cause that this gate doesn't know is one of a later ledger's: somebody must pay for something.
+fn code(value: &Json) -> Option<RefusalCode> {
+    Some(RefusalCode::named(value.as_str()?).unwrap_or(RefusalCode::InsufficientFunds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MOST: i64 = MAX_AMOUNT.micros();
+
+    fn any_reset((brings, size, window_s): (i64, i64, u64)) -> Reset {
+        let [brings, size] = [brings, size].map(Credits::from_micros);
+        Reset { at: "2026-12-01T00:00:00Z".into(), in_s: window_s, brings, size, window_s }
+    }
+
+    prop_compose! {
+        fn any_standing()(
+            available in 0..=MOST, warn_below in proptest::option::of(0..=MOST),
+            quota in proptest::option::of((0..=MOST, any::<[u64; 2]>(), ".{1,9}")), limits in any::<[Option<u32>; 2]>(),
+        ) -> Standing {
+            let [rate, concurrent] = limits;
+            let rate = rate.map(|rate| Rate { milli_per_s: rate.max(1), burst: rate.max(1) });
+            let quota = quota.map(|(size, [window_s, resets_in_s], resets_at)| {
+                Quota { size: Credits::from_micros(size), window_s, resets_at, resets_in_s }
+            });
+            let [available, warn_below] = [Some(available), warn_below].map(|amount| amount.map(Credits::from_micros));
+            Standing { available: available.unwrap_or_default(), quota, limits: Limits { rate, concurrent }, warn_below }
+        }
+    }
+
+    prop_compose! {
+        fn any_entry()(
+            facts in proptest::option::of(("k[0-9]{0,3}", ".{1,5}", proptest::option::of("[a-z]{1,5}"))),
+            lease in proptest::option::of((any::<u32>(), 0..=MOST, any::<u64>(), any::<bool>())),
+            refused in proptest::option::of((0..RefusalCode::ALL.len(), 0..=MOST, any::<Option<u32>>())),
+            ended in any::<Option<u32>>(), on_credit in 0..=MOST, standing in proptest::option::of(any_standing()),
+            reset in proptest::option::of((0..=MOST, 0..=MOST, any::<u64>())),
+        ) -> EntryAnswer {
+            EntryAnswer {
+                facts: facts.map(|(key, account, plan)| Facts { key, account, plan, ..Facts::default() }),
+                lease: lease.map(|(fence, granted, ttl_ms, recall)| {
+                    Granted { fence, granted: Credits::from_micros(granted), ttl_ms, recall, limits: Limits::default() }
+                }),
+                refused: refused.map(|(at, available, retry_ms)| {
+                    Refused { code: RefusalCode::ALL[at], available: Credits::from_micros(available), reset: reset.map(any_reset), top_up: false, retry_ms }
+                }),
+                ended,
+                on_credit: Credits::from_micros(on_credit),
+                standing,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_ledger_writes_is_read_as_it_was(
+            numbers in any::<(u32, Option<u64>, u32, Option<u64>)>(),
+            entries in proptest::collection::vec(any_entry(), 0..4),
+            changes in proptest::collection::vec((".{1,5}", proptest::option::of(0..RefusalCode::ALL.len())), 0..3),
+        ) {
+            let (protocol, seen, beat_ms, usage_seq) = numbers;
+            let change = |(payer, at): (String, Option<usize>)| Change { payer, refused: at.map(|at| RefusalCode::ALL[at]) };
+            let changes = changes.into_iter().map(change).collect();
+            let answer = ExchangeResponse { protocol, seen, beat_ms, entries, changes, usage_seq };
+            prop_assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (read(&bytes), read_error(&bytes));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_a_standing_is_left_out_and_the_answer_is_not() {
+        let only = |micros| Some(Standing { available: Credits::from_micros(micros), ..Standing::default() });
+        for (standing, read_as) in [
+            ("7", None),
+            ("{}", None),
+            (r#"{"available":-1}"#, None),
+            (r#"{"available":1000000000000000001}"#, None),
+            (r#"{"available":1,"quota":{"size":1}}"#, only(1)),
+            (r#"{"available":2,"quota":{"size":1,"window_s":1,"resets_at":"","resets_in_s":1}}"#, only(2)),
+            (r#"{"available":3,"warn_below":1.5,"limits":{"rate":{}}}"#, only(3)),
+        ] {
+            let text =
+                format!(r#"{{"protocol":1,"beat_ms":1,"entries":[{{"ended":3,"standing":{standing}}}]}}"#);
+            let entry = read(text.as_bytes()).unwrap().entries.pop().unwrap();
+            assert_eq!((entry.ended, entry.standing), (Some(3), read_as), "{standing}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_none() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"protocol":1,"beat_ms":1}"#,
+            r#"{"protocol":1,"beat_ms":1,"entries":[{"lease":{}}]}"#,
+            r#"{"protocol":1,"beat_ms":1,"entries":[{"on_credit":-1}]}"#,
+            r#"{"protocol":1,"beat_ms":1,"entries":[{"on_credit":1000000000000000001}]}"#,
+            r#"{"protocol":1,"beat_ms":1,"entries":[{"facts":{"key":"","account":"acme"}}]}"#,
+        ] {
+            assert_eq!(read(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(read_error(br#"{"code":"a","detail":"b"}"#), Some("a: b".into()));
+    }
+
+    #[test]
+    fn a_plan_s_products_and_a_lease_s_limits_are_read_as_they_were_written() {
+        let product = |name: &str, pricing| Product { name: name.into(), pricing };
+        let facts = Facts {
+            key: "k".into(),
+            account: "acme".into(),
+            products: Some(vec![
+                product("chat", Pricing::List),
+                product("embed", Pricing::Times(Credits::from_micros(500_000))),
+                product("image", Pricing::Fixed(Credits::from_micros(7))),
+            ]),
+            key_products: Some(vec!["chat".into(), "image".into()]),
+            ..Facts::default()
+        };
+        let rate = Some(Rate { milli_per_s: 1, burst: 2 });
+        let limits = Limits { rate, concurrent: Some(3) };
+        let lease = Granted { fence: 1, granted: Credits::from_micros(5), ttl_ms: 9, recall: true, limits };
+        let entry = EntryAnswer { facts: Some(facts), lease: Some(lease), ..EntryAnswer::default() };
+        let entries = vec![entry];
+        let answer = ExchangeResponse {
+            protocol: 1,
+            seen: None,
+            beat_ms: 1,
+            entries,
+            changes: vec![],
+            usage_seq: None,
+        };
+        assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
+    }
+
+    #[test]
+    fn a_plan_with_too_many_products_or_a_rate_of_nothing_is_not_believed() {
+        let with = |facts: &str, limits: &str| {
+            let text = format!(
+                r#"{{"protocol":1,"beat_ms":1,"entries":[{{"facts":{{"key":"k","account":"a"{facts}}},
+                "lease":{{"fence":1,"granted":1,"ttl_ms":1,"limits":{{{limits}}}}}}}]}}"#
+            );
+            read(text.as_bytes()).is_some()
+        };
+        let names = |count: usize| format!(r#","key_products":{:?}"#, vec!["p"; count]);
+        assert_eq!([MAX_PRODUCTS, MAX_PRODUCTS + 1].map(|count| with(&names(count), "")), [true, false]);
+        let rate = |milli: u32| format!(r#""rate":{{"milli_per_s":{milli},"burst":1}}"#);
+        assert_eq!([1, 0].map(|milli| with("", &rate(milli))), [true, false]);
+    }
+
+    #[test]
+    fn the_version_of_an_answer_is_read_although_nothing_else_can_be() {
+        assert_eq!(version(br#"{"protocol":7,"entries":"?"}"#), Some(7));
+        assert_eq!(version(b"{}"), None);
+    }
+}

@@ -1,0 +1,204 @@
+//! What the worker that reports for its gateway remembers: which leases have something untold, and what was said of them last.
+//!
+//! What must hold: every lease with something untold is on the queue of news, or in the leader's [`Live`] list.
+
+use super::flights::Report;
+use crate::decide::base::moment::Moment;
+use crate::decide::base::table::Table;
+use crate::decide::lease::Lease;
+use faregate_protocol::Credits;
+
+/// The beat's pace until the ledger says otherwise (ms).
+pub(super) const BEAT_MS: u64 = 1_000;
+/// After this long without use a lease's credits go back (ms).
+const IDLE_MS: u64 = 5_000;
+/// A lease that is still in use is renewed when this much of its life has passed (ms).
+const RENEW_LEASE_MS: u64 = 5_000;
+/// A request that has not come to an end after this long counts as served (ms).
+const FORGOTTEN_MS: u64 = 15 * 60 * 1_000;
+
+/// What the beat remembers.
+#[derive(Debug)]
+pub struct Beat {
+    pub(super) me: String,
+    pub(super) leads: bool,
+    pub(super) renew_at: Moment,
+    pub(super) due_at: Moment,
+    pub(super) under_way: bool,
+    pub(super) seen: u64,
+    pub(super) roll_at: u32,
+    pub(super) live: Table<Live>,
+    /// The name of the lease by the key's identifier, for the ledger's changes.
+    pub(super) by_key: Table<String>,
+    pub(super) cursor: String,
+    pub(super) more: bool,
+}
+
+/// A lease that has something out or untold.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    key: String,
+    dirty: bool,
+    /// Under which fence, and how much was sold of it and on credit.
+    used: (u32, Credits),
+    /// When that has changed, and when last by a sale.
+    used_at: Moment,
+    sold_at: Moment,
+    told_at: Moment,
+}
+
+impl Beat {
+    pub(super) fn new(unique: &str) -> Self {
+        Self {
+            me: unique.to_owned(),
+            leads: false,
+            renew_at: Moment::ZERO,
+            due_at: Moment::ZERO,
+            under_way: false,
+            seen: 0,
+            roll_at: u32::MAX,
+            live: Table::default(),
+            by_key: Table::default(),
+            cursor: String::new(),
+            more: false,
+        }
+    }
+
+    /// A lease has just been put into a message.
+    pub(super) fn reported(&mut self, now: Moment, lease: &str, record: &Lease) {
+        let Some(live) = self.live.get_mut(lease) else {
+            return;
+        };
+        let sold = record.sold().saturating_add(record.on_credit.spent);
+        if live.used != (record.fence, sold) {
+            // A fence that has ended is no sale: what a worker that died had set aside would be forgotten that much later.
+            if live.used.0 == record.fence || record.sold().is_positive() {
+                live.sold_at = now;
+            }
+            live.used = (record.fence, sold);
+            live.used_at = now;
+        }
+        // A message that left the lease listed, such as a refill's, doesn't make up for the report: nobody
+        // would put the lease on the queue again.
+        live.dirty &= record.listed;
+        live.told_at = now;
+        if live.key != record.facts.key {
+            live.key.clone_from(&record.facts.key);
+            self.by_key.insert(&record.facts.key, lease.to_owned());
+        }
+    }
+
+    /// An answer about a lease has just been merged.
+    pub(super) fn merged(&mut self, now: Moment, lease: &str, record: &Lease) {
+        if !self.leads {
+            return;
+        }
+        // One that stands on the queue of news is kept until it was reported: what happens to it meanwhile is
+        // not put on the queue again.
+        if record.is_at_rest() && !record.listed {
+            if let Some(live) = self.live.remove(lease) {
+                self.by_key.remove(&live.key);
+            }
+        } else if record.ended.is_some() || record.on_credit.spent != record.on_credit.booked {
+            self.note(now, lease);
+        }
+    }
+
+    /// A message about a lease was lost.
+    pub(super) fn unreported(&mut self, lease: &str) {
+        if let Some(live) = self.live.get_mut(lease) {
+            live.dirty = true;
+        }
+    }
+
+    /// The beat itself was lost.
+    pub(super) fn failed(&mut self, now: Moment) {
+        self.under_way = false;
+        self.due_at = now.plus_millis(BEAT_MS);
+    }
+
+    pub(super) fn note(&mut self, now: Moment, lease: &str) {
+        if let Some(live) = self.live.entry(lease, || Live { used_at: now, sold_at: now, ..Live::default() })
+        {
+            live.dirty = true;
+        }
+    }
+}
+
+/// What the report must do with a lease now, if anything.
+pub(super) fn due(live: &Live, now: Moment) -> Option<Report> {
+    if now.millis_since(live.sold_at) >= FORGOTTEN_MS {
+        return Some(Report::Forgotten);
+    }
+    let idle = now.millis_since(live.used_at);
+    if idle >= IDLE_MS {
+        let renew = now.millis_since(live.told_at) >= RENEW_LEASE_MS;
+        return (live.dirty || renew).then_some(Report::Idle);
+    }
+    live.dirty.then_some(Report::Active)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::lease::OnCredit;
+    use faregate_protocol::exchange::{Ended, Facts};
+
+    const ONE: Credits = Credits::from_micros(1_000_000);
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_nanos(1).plus_millis(ms)
+    }
+
+    fn leading() -> Beat {
+        let mut beat = Beat { leads: true, ..Beat::new("me") };
+        beat.note(at(0), "lease");
+        beat
+    }
+
+    fn lease() -> Lease {
+        Lease::new(Facts::default())
+    }
+
+    #[test]
+    fn a_sale_under_the_next_fence_is_one_and_the_end_of_a_fence_is_none() {
+        let mut beat = leading();
+        for (ms, fence, held, sold_at) in
+            [(1, 1, ONE, 1), (2, 2, Credits::ZERO, 1), (3, 2, ONE, 3), (4, 3, ONE, 4), (5, 3, ONE, 4)]
+        {
+            beat.reported(at(ms), "lease", &Lease { fence, held, ..lease() });
+            let live = beat.live.get("lease").unwrap();
+            assert_eq!((live.sold_at, live.told_at), (at(sold_at), at(ms)), "{ms} ms");
+        }
+    }
+
+    #[test]
+    fn what_was_reported_is_said_again_only_if_its_message_was_lost_or_it_stands_on_the_news() {
+        let mut beat = leading();
+        let due = |beat: &Beat| due(beat.live.get("lease").unwrap(), at(1));
+        assert_eq!(due(&beat), Some(Report::Active));
+        beat.reported(at(1), "lease", &lease());
+        assert_eq!(due(&beat), None);
+        beat.unreported("lease");
+        assert_eq!(due(&beat), Some(Report::Active));
+        beat.reported(at(1), "lease", &Lease { listed: true, ..lease() });
+        assert_eq!(due(&beat), Some(Report::Active));
+    }
+
+    #[test]
+    fn a_final_word_and_credit_that_is_not_booked_are_told_and_what_is_at_rest_is_left_out() {
+        let ended = Some(Ended { fence: 1, spent: ONE });
+        let on_credit = OnCredit { spent: ONE, ..OnCredit::default() };
+        for record in [Lease { ended, ..lease() }, Lease { on_credit, ..lease() }] {
+            let mut beat = leading();
+            beat.reported(at(1), "lease", &record);
+            beat.merged(at(1), "lease", &record);
+            assert_eq!(due(beat.live.get("lease").unwrap(), at(1)), Some(Report::Active));
+        }
+        let mut beat = leading();
+        beat.merged(at(1), "lease", &Lease { listed: true, ..lease() });
+        assert!(beat.live.get("lease").is_some(), "it stands on the news");
+        beat.merged(at(1), "lease", &lease());
+        assert!(beat.live.get("lease").is_none());
+    }
+}

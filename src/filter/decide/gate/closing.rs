@@ -1,0 +1,63 @@
+//! Closing a charge: it is kept, or released because the API failed or was never asked.
+
+use super::Gate;
+use crate::decide::base::table::Place;
+use crate::decide::lease::shared::SharedMemory;
+use crate::decide::outcome::Charge;
+use crate::decide::request::ending::End;
+use crate::decide::settings::refunds::Refunds;
+use crate::decide::usage::Fate;
+use faregate_protocol::Credits;
+
+impl<M: SharedMemory> Gate<M> {
+    /// Which answers release this charge.
+    pub fn refunds(&self, charge: &Charge) -> &Refunds {
+        &self.settings.rule(charge.rule).refund_on
+    }
+
+    /// Closes a charge: keeps it, or releases it when the API failed or was never asked. Returns what was charged in
+    /// the end.
+    pub fn finish(&mut self, charge: &Charge, end: &End) -> Credits {
+        if end.releases(self.refunds(charge)) {
+            self.release(charge);
+            return Credits::ZERO;
+        }
+        let (key, mut nowhere) = (charge.holder.key(), Place::default());
+        let kept = self.settlements.keep(&charge.holder, charge.purse, charge.price);
+        let place = kept.unwrap_or(&mut nowhere);
+        let counted = self.usage.count_at(self.told_at, key, place, charge.rule, Fate::Kept(charge.price));
+        self.counters.usage_dropped += u64::from(!counted);
+        if charge.counted {
+            self.settlements.leave(charge.holder.lease());
+            self.settlements.tell(&self.memory, charge.holder.lease());
+        }
+        charge.price
+    }
+
+    fn release(&mut self, charge: &Charge) {
+        self.give_back(charge);
+        self.counters.refunds += 1;
+        self.tally(charge.holder.key(), charge.rule, Fate::Released);
+    }
+
+    fn give_back(&mut self, charge: &Charge) {
+        self.settlements.release(&charge.holder, charge.purse, charge.price);
+        if charge.counted {
+            self.settlements.leave(charge.holder.lease());
+        }
+        self.settlements.tell(&self.memory, charge.holder.lease());
+        self.recent.look_again(charge.holder.lease());
+    }
+
+    pub(super) fn tally(&mut self, key: &str, rule: usize, fate: Fate) {
+        if !self.usage.count(self.told_at, key, rule, fate) {
+            self.counters.usage_dropped += 1;
+        }
+    }
+
+    /// Takes an admission back whose request is gone: its client hung up while it waited.
+    pub fn cancel(&mut self, charge: &Charge) {
+        self.give_back(charge);
+        self.counters.admitted = self.counters.admitted.saturating_sub(1);
+    }
+}

@@ -1,0 +1,218 @@
+//! Gathers everything that one worker has to say to the ledger into as few messages as possible, and takes the answers
+//! ([`super::serving`]).
+//!
+//! The host calls [`Gate::next_message`] until it gives none, sends each, and brings every answer or
+//! failure to [`Gate::answered`]. What must hold: a payer stands in at most one message under way that
+//! asks for it; a message that fails loses nothing, because the next one says the same again.
+
+use super::Gate;
+use super::flights::{Flight, Message, Report, Wish};
+use super::waiting::Waiter;
+use crate::decide::base::moment::Moment;
+use crate::decide::base::table::Table;
+use crate::decide::lease::credential::Credential;
+use crate::decide::lease::first_contact;
+use crate::decide::lease::shared::{self, SharedMemory};
+use crate::decide::outcome::{Outcome, Resolution};
+use crate::decide::refusal::Refusal;
+use faregate_protocol::RefusalCode;
+use faregate_protocol::exchange::{self, Entry, ExchangeRequest, ExchangeResponse, Payer};
+
+/// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
+const MAX_FLIGHTS: usize = 16;
+/// The most payers in one message: keeps it well below the ledger's limits.
+const MAX_ENTRIES: usize = exchange::MAX_ENTRIES / 2;
+/// After a failure nobody waits for the ledger for this long (ms); then one request tries again.
+const DOWN_MS: u64 = 500;
+/// Charges that are over, and what is left of slices, are told to shared memory this often (ms).
+const TELL_MS: u64 = 250;
+/// A worker that has not run for this long (ms) was frozen, and probably the whole gateway with it.
+const FROZEN_MS: u64 = 1_500;
+/// After that, it sends nothing for this long (ms): until every worker has told its leases what became of slices.
+const THAW_MS: u64 = 300;
+
+impl<M: SharedMemory> Gate<M> {
+    /// Whether a request has given cause for a message since the last call. The host then calls
+    /// [`Gate::next_message`] soon, outside of that request.
+    pub fn take_wake(&mut self) -> bool {
+        std::mem::take(&mut self.wake)
+    }
+
+    /// The next message, if one is due.
+    pub fn next_message(&mut self, now: Moment) -> Option<Message> {
+        self.run(now);
+        if self.flights.under_way.len() >= MAX_FLIGHTS || now < self.quiet_until {
+            return None;
+        }
+        let mut wishes: Table<Wish> = Table::default();
+        for (lease, credential, least, sum) in self.waiting.ask(now, MAX_ENTRIES) {
+            let (credential, asking) = (Some(credential), Some((least, sum)));
+            wishes.insert(&lease, Wish { credential, asking, ..Wish::default() });
+        }
+        if now >= self.down_until {
+            while wishes.len() < MAX_ENTRIES
+                && let Some((lease, price)) = self.refills.pop_first()
+            {
+                if let Some(wish) = wishes.entry(&lease, Wish::default) {
+                    wish.refill = Some(price);
+                }
+            }
+        }
+        let beat = self.beat_into(now, &mut wishes, MAX_ENTRIES * 2);
+        let usage = if beat || self.usage.is_due(now) { self.usage.board(&self.settings) } else { None };
+        if wishes.is_empty() && !beat && usage.is_none() {
+            return None;
+        }
+        Some(self.send(now, wishes, beat.then_some(self.beat.seen), usage))
+    }
+
+    fn send(
+        &mut self,
+        now: Moment,
+        mut wishes: Table<Wish>,
+        seen: Option<u64>,
+        usage: Option<exchange::UsageReport>,
+    ) -> Message {
+        let (mut leases, mut entries) = (Vec::new(), Vec::new());
+        while let Some((lease, wish)) = wishes.pop_first() {
+            if let Some(entry) = self.entry(now, &lease, wish) {
+                leases.push((lease, entry.ended.map(|ended| ended.fence)));
+                entries.push(entry);
+            }
+        }
+        self.flights.next += 1;
+        let id = self.flights.next;
+        let flight = Flight { id, sent: now, leases, beat: seen.is_some(), usage: usage.is_some() };
+        self.flights.under_way.push(flight);
+        self.counters.exchanges += 1;
+        let gateway = self.gateway.clone();
+        Message { id, body: ExchangeRequest { protocol: exchange::VERSION, gateway, seen, entries, usage } }
+    }
+
+    fn entry(&mut self, now: Moment, lease: &str, wish: Wish) -> Option<Entry> {
+        self.settlements.tell(&self.memory, lease);
+        let known = shared::update(&self.memory, lease, |lease| {
+            if let Some(report) = wish.report {
+                lease.listed = false;
+                match report {
+                    Report::Active => {}
+                    Report::Idle => lease.rest(),
+                    Report::Forgotten => {
+                        lease.settle_forgotten();
+                        lease.rest();
+                    }
+                }
+            }
+            if let Some(price) = wish.refill {
+                lease.grow(price);
+            }
+            let ahead = wish.refill.is_some() || wish.report == Some(Report::Active);
+            (lease.report(now, wish.asking, ahead), lease.clone())
+        });
+        match (known, wish.asking, wish.credential) {
+            (Some((entry, record)), ..) => {
+                self.beat.reported(now, lease, &record);
+                Some(entry)
+            }
+            (None, Some((least, sum)), Some(who)) => Some(first_contact(payer(who), least, sum)),
+            _ => None,
+        }
+    }
+
+    /// Takes the answer to a message, or `None` when there was none or none to be believed. Returns what
+    /// becomes of requests that waited.
+    pub fn answered(&mut self, now: Moment, id: u64, answer: Option<ExchangeResponse>) -> Vec<Resolution> {
+        let Some(at) = self.flights.under_way.iter().position(|flight| flight.id == id) else {
+            return Vec::new();
+        };
+        let flight = self.flights.under_way.swap_remove(at);
+        let usable = |answer: &ExchangeResponse| {
+            answer.protocol == exchange::VERSION && answer.entries.len() == flight.leases.len()
+        };
+        let Some(answer) = answer.filter(usable) else {
+            return self.failed(now, &flight);
+        };
+        self.down_until = Moment::ZERO;
+        if flight.usage {
+            self.usage.alight(now, answer.usage_seq);
+        }
+        let mut resolutions = Vec::new();
+        for ((lease, word), entry) in flight.leases.iter().zip(&answer.entries) {
+            resolutions.extend(self.serve(now, (flight.sent, *word), lease, entry));
+        }
+        if flight.beat {
+            self.beat_answered(now, flight.sent, &answer);
+        }
+        resolutions
+    }
+
+    fn failed(&mut self, now: Moment, flight: &Flight) -> Vec<Resolution> {
+        self.counters.exchange_failures += 1;
+        self.down_until = now.plus_millis(DOWN_MS);
+        if flight.usage {
+            self.usage.alight(now, None);
+        }
+        let mut resolutions = Vec::new();
+        for (lease, _) in &flight.leases {
+            self.beat.unreported(lease);
+            let Some(queue) = self.waiting.take(lease) else {
+                continue;
+            };
+            for waiter in queue.waiters {
+                let outcome = self.give_up(lease, &waiter);
+                resolutions.push(Resolution { context: waiter.context, outcome });
+            }
+        }
+        if flight.beat {
+            self.beat.failed(now);
+        }
+        resolutions
+    }
+
+    /// What becomes of one who waited in vain.
+    fn give_up(&mut self, lease: &str, waiter: &Waiter) -> Outcome {
+        if waiter.view {
+            return self.deny(Refusal::plain(RefusalCode::LedgerUnavailable));
+        }
+        self.without_ledger(lease, waiter.rule, waiter.price)
+    }
+
+    /// Notices that the gateway was frozen. One that is always late still speaks every other time.
+    fn run(&mut self, now: Moment) {
+        let ran = self.ran_at != Moment::ZERO && self.ran_at >= self.quiet_until;
+        if ran && now.millis_since(self.ran_at) >= FROZEN_MS {
+            self.quiet_until = now.plus_millis(THAW_MS);
+        }
+        self.ran_at = now;
+    }
+
+    /// What is due by the clock: call it every 50 ms or so, then [`Gate::next_message`].
+    pub fn tick(&mut self, now: Moment) -> Vec<Resolution> {
+        self.run(now);
+        if now.millis_since(self.told_at) >= TELL_MS {
+            self.told_at = now;
+            self.settlements.tell_all(&self.memory);
+        }
+        self.lead(now);
+        let mut resolutions = Vec::new();
+        let timeout = u64::from(self.settings.ledger.timeout_ms).saturating_add(1_000);
+        let overdue = |flight: &&Flight| now.millis_since(flight.sent) > timeout;
+        let lost = self.flights.under_way.iter().find(overdue).map(|flight| flight.id);
+        if let Some(id) = lost {
+            // Envoy answers every call, if only with a timeout; this is for the day when it doesn't.
+            resolutions.extend(self.answered(now, id, None));
+        }
+        for (lease, waiter) in self.waiting.expire(now) {
+            let outcome = self.give_up(&lease, &waiter);
+            resolutions.push(Resolution { context: waiter.context, outcome });
+        }
+        resolutions
+    }
+}
+
+fn payer(credential: Credential) -> Payer {
+    match credential {
+        Credential::Key(key) => Payer::Key(key),
+        Credential::Subject(subject) => Payer::Subject(subject),
+    }
+}

@@ -1,0 +1,170 @@
+//! What a worker leaves behind when its configuration is taken down: usage that the ledger doesn't have yet.
+//!
+//! It lies in shared memory until the worker that leads takes it over, and goes out under the name and the
+//! numbers of the one who left. What must hold: a report that was under way may be sent again, for the
+//! ledger stores each number once; and there is never more of it than one worker may keep.
+
+use super::Gate;
+use crate::decide::base::json::{self, Json};
+use crate::decide::lease::shared::SharedMemory;
+use faregate_protocol::exchange::{ShadowLine, UsageLine, UsageReport};
+use faregate_protocol::{Credits, RefusalCode};
+
+/// How often a swap is tried before giving up.
+const TRIES: usize = 100;
+/// The most that lies in shared memory (bytes); what comes on top is counted as dropped.
+const MAX_BYTES: usize = 4 << 20;
+/// What stands there when all is taken over. Envoy can't tell an entry of no bytes from none.
+const TAKEN: &[u8] = b"\n";
+
+impl<M: SharedMemory> Gate<M> {
+    /// Leaves the usage that isn't known to be stored to whoever leads.
+    pub(super) fn bequeath(&mut self) {
+        let name = self.names.legacy();
+        let reports = self.usage.leave(&self.settings);
+        if reports.is_empty() {
+            return;
+        }
+        let mut dropped = 0;
+        let left = (0..TRIES).any(|_| {
+            let (mut all, stamp) = match self.memory.get(&name) {
+                Some((all, stamp)) => (all, Some(stamp)),
+                None => (Vec::new(), None),
+            };
+            dropped = 0;
+            for report in &reports {
+                let text = serde_json::to_vec(report).unwrap_or_default();
+                if all.len() + text.len() < MAX_BYTES {
+                    // JSON has no line ends of its own, so they part the reports.
+                    all.extend(text);
+                    all.push(b'\n');
+                } else {
+                    dropped += 1;
+                }
+            }
+            self.memory.swap(&name, &all, stamp)
+        });
+        self.counters.usage_dropped += if left { dropped } else { reports.len() as u64 };
+        if left {
+            self.memory.push_news(&name);
+        }
+    }
+
+    /// Takes over what was left.
+    pub(super) fn inherit(&mut self) {
+        let name = self.names.legacy();
+        let Some((text, stamp)) = self.memory.get(&name) else {
+            return;
+        };
+        if !self.memory.swap(&name, TAKEN, Some(stamp)) {
+            // Somebody is just leaving, and will say so.
+            return;
+        }
+        for line in text.split(|byte| *byte == b'\n') {
+            if let Some(report) = json::parse(line).ok().as_ref().and_then(report) {
+                self.counters.usage_dropped += u64::from(!self.usage.inherit(report));
+            }
+        }
+    }
+}
+
+fn report(value: &Json) -> Option<UsageReport> {
+    let mut shadow = Vec::new();
+    // Absent where nothing was watched.
+    if let Some(lines) = value.get("shadow").and_then(Json::as_array) {
+        for line in lines {
+            shadow.push(watched(line)?);
+        }
+    }
+    Some(UsageReport {
+        broker: text(value, "broker")?,
+        seq: number(value, "seq")?,
+        lines: value.get("lines")?.as_array()?.iter().map(line).collect::<Option<_>>()?,
+        shadow,
+    })
+}
+
+fn line(value: &Json) -> Option<UsageLine> {
+    Some(UsageLine {
+        payer: text(value, "payer")?,
+        rule: text(value, "rule")?,
+        requests: number(value, "requests")?,
+        credits: value.get("credits")?.as_i64().map(Credits::from_micros)?,
+        refunds: number(value, "refunds")?,
+    })
+}
+
+fn watched(value: &Json) -> Option<ShadowLine> {
+    Some(ShadowLine {
+        payer: text(value, "payer"),
+        rule: text(value, "rule")?,
+        code: RefusalCode::named(value.get("code")?.as_str()?)?,
+        requests: number(value, "requests")?,
+    })
+}
+
+fn text(value: &Json, name: &str) -> Option<String> {
+    value.get(name)?.as_str().map(str::to_owned)
+}
+
+fn number(value: &Json, name: &str) -> Option<u64> {
+    value.get(name)?.as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::base::moment::Moment;
+    use crate::decide::gate::Gate;
+    use crate::decide::lease::shared::tests::Memory;
+    use crate::decide::settings::Settings;
+    use crate::decide::usage::{Fate, NOBODY};
+    use serde_json::json;
+
+    fn gate(memory: &Memory, name: &str) -> Gate<Memory> {
+        let config = json!({
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
+            "rules": [{"name": "reports:v1", "price": "1"}], "otherwise": {"price": "1"}
+        });
+        Gate::new(Settings::from_value(&config).unwrap(), memory.clone(), name)
+    }
+
+    #[test]
+    fn what_two_leave_goes_out_under_their_own_names_and_numbers() {
+        let memory = Memory::default();
+        let one = Fate::Kept(Credits::from_micros(1_000_000));
+        let (mut first, mut second, mut heir) = (gate(&memory, "a"), gate(&memory, "b"), gate(&memory, "c"));
+        first.usage.count(Moment::ZERO, "key_1", 0, one);
+        let under_way = first.usage.board(&first.settings).unwrap();
+        first.usage.count(Moment::ZERO, "key_1", 0, one);
+        second.usage.count(Moment::ZERO, "key_2", 0, Fate::Released);
+        second.usage.count(Moment::ZERO, "key_2", 0, Fate::Shadow(RefusalCode::RateLimited));
+        second.usage.count(Moment::ZERO, NOBODY, 0, Fate::Shadow(RefusalCode::MissingKey));
+        first.leave();
+        second.leave();
+
+        heir.tick(Moment::from_nanos(1));
+        let mut told = Vec::new();
+        while let Some(report) = heir.usage.board(&heir.settings) {
+            heir.usage.alight(Moment::ZERO, Some(report.seq));
+            told.push(report);
+        }
+
+        assert_eq!(told[0], under_way, "the ledger stores it once");
+        let who: Vec<(&str, u64)> = told.iter().map(|report| (report.broker.as_str(), report.seq)).collect();
+        assert_eq!(who, [("a", 1), ("a", 2), ("b", 1)]);
+        assert_eq!((told[1].lines[0].rule.as_str(), told[1].lines[0].requests), ("reports:v1", 1));
+        assert_eq!((told[2].lines[0].payer.as_str(), told[2].lines[0].refunds), ("key_2", 1));
+        let watched = |payer: Option<&str>, code| ShadowLine {
+            payer: payer.map(str::to_owned),
+            rule: "reports:v1".into(),
+            code,
+            requests: 1,
+        };
+        let limited = watched(Some("key_2"), RefusalCode::RateLimited);
+        assert_eq!(told[2].shadow, [watched(None, RefusalCode::MissingKey), limited]);
+        assert!(first.usage.is_empty() && second.usage.is_empty());
+        gate(&memory, "d").tick(Moment::from_nanos(2));
+        assert_eq!(memory.get(&heir.names.legacy()).unwrap().0, TAKEN, "taken over once");
+    }
+}

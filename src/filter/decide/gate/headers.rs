@@ -1,0 +1,67 @@
+//! What callers are shown of how they stand, in headers: what is left of their quota, what a request cost, and that
+//! the end is near.
+//!
+//! What must hold: nothing is decided by them; they are as exact as this gateway knows, which hears from the ledger when it
+//! needs more credits, and at least once a second of those payers who are busy.
+
+use super::Gate;
+use crate::decide::base::moment::Moment;
+use crate::decide::lease::Purse;
+use crate::decide::lease::shared::SharedMemory;
+use crate::decide::outcome::Charge;
+use crate::decide::refusal::rate_limit::{Header, fields};
+use crate::decide::request::ending::{Answer, End};
+use crate::decide::settings::Shown;
+use faregate_protocol::Credits;
+
+/// How many payers are remembered as having been warned, per worker.
+const MOST_WARNED: usize = 4_096;
+
+impl<M: SharedMemory> Gate<M> {
+    /// Whether the answer to a charged request gets headers, beyond what [`Gate::refunds`] needs to know.
+    pub fn shows(&self, charge: &Charge) -> bool {
+        self.settings.shown != Shown::default()
+            || self.settings.rule(charge.rule).warn_below.is_some()
+            || charge.holder.wants_warnings()
+    }
+
+    /// The headers of this answer to a charged request. Counts who is warned for the first time.
+    pub fn show(&mut self, now: Moment, charge: &Charge, answer: Answer) -> Vec<Header> {
+        let rule = self.settings.rule(charge.rule);
+        let released = End::Answered(answer).releases(&rule.refund_on);
+        let cost = if released { Credits::ZERO } else { charge.price };
+        let mut headers = Vec::new();
+        if self.settings.shown.charge {
+            headers.push(("x-faregate-charge", cost.to_string()));
+        }
+        let (Some(told), Purse::Lease(_)) = (charge.holder.standing(), charge.purse) else {
+            return headers;
+        };
+        let here = charge.holder.unspent().saturating_add(charge.left);
+        let balance = told.balance(here).saturating_add(charge.price.less(cost));
+        if self.settings.shown.balance {
+            headers.push(("x-faregate-balance", balance.to_string()));
+        }
+        if self.settings.shown.ratelimit {
+            headers.extend(fields(told.policies(now, balance)));
+        }
+        let low = rule.warn_below.or(told.warn_below).is_some_and(|threshold| balance < threshold);
+        if low {
+            headers.push(("x-faregate-low-balance", balance.to_string()));
+        }
+        self.note_low(charge.holder.lease(), low);
+        headers
+    }
+
+    /// Counts a payer whose balance has become low, once until it is higher again.
+    fn note_low(&mut self, lease: &str, low: bool) {
+        if !low {
+            self.warned.remove(lease);
+        } else if self.warned.insert(lease, ()).is_none() {
+            self.counters.low_balance += 1;
+            if self.warned.len() > MOST_WARNED {
+                self.warned.pop_first();
+            }
+        }
+    }
+}

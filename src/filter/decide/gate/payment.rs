@@ -1,0 +1,104 @@
+//! Charging a request: from a slice, from the lease, or on credit while the ledger is away.
+
+use super::Gate;
+use crate::decide::base::moment::Moment;
+use crate::decide::base::table::Place;
+use crate::decide::lease::shared::{self, SharedMemory};
+use crate::decide::lease::{self, Admission, Holder, Lease, Purse};
+use crate::decide::outcome::{Charge, Outcome, Passage, Payment};
+use crate::decide::refusal::Refusal;
+use crate::decide::settings::{OnLedgerError, Rule};
+use crate::decide::settlement::Sold;
+use faregate_protocol::{Credits, RefusalCode};
+use std::rc::Rc;
+
+impl<M: SharedMemory> Gate<M> {
+    /// Charges whoever has this lease, from a slice or from the lease itself.
+    pub(super) fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
+        let place = self.settlements.find(&self.names, lease);
+        match self.sell(place, now, rule, list) {
+            Some(charge) => Payment::Paid(charge),
+            None => self.pay_from_lease(now, lease, rule, list),
+        }
+    }
+
+    /// Charges the slice at this place.
+    pub(super) fn sell(&mut self, place: Place, now: Moment, rule: usize, list: Credits) -> Option<Charge> {
+        let product = self.settings.rule(rule).product.as_deref();
+        let sold = self.settlements.sell(place, now, |holder| holder.price(product, list));
+        let Sold { holder, fence, price, left } = sold?;
+        self.counters.admitted += 1;
+        Some(Charge { holder, rule, price, purse: Purse::Lease(fence), counted: false, left })
+    }
+
+    /// Charges the lease itself. While it is rich, a slice is cut for the requests to come.
+    fn pay_from_lease(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
+        let product = self.settings.rule(rule).product.as_deref();
+        let untold = self.settlements.take(lease);
+        let admit = |lease: &mut Lease, record: &[u8]| {
+            untold.tell(lease);
+            lease.note();
+            let price = match lease::record_price(record, product, list) {
+                // What the plan says of a lease that is over may be long ago.
+                Err(RefusalCode::PlanExcludesRoute) if !lease.is_fresh(now) => {
+                    return Ok((list, Admission::Short, None));
+                }
+                price => price?,
+            };
+            let admission = lease.admit(now, price);
+            let paid = matches!(admission, Admission::Paid { .. });
+            Ok((price, admission, if paid { lease.slice(now, price) } else { None }))
+        };
+        let Some((admitted, record)) = shared::update_counters(&self.memory, lease, admit) else {
+            return Payment::Short(list);
+        };
+        let holder = || Holder::of(lease, record);
+        let (refusal, holder) = match admitted {
+            Ok((price, Admission::Paid { fence, refill, counted }, slice)) => {
+                if refill {
+                    self.refills.insert(lease, price);
+                    self.wake = true;
+                }
+                let holder = Rc::new(holder());
+                let left = slice.map_or(Credits::ZERO, |slice| slice.left);
+                if let Some(slice) = slice {
+                    self.settlements.cut(&self.names, slice, &holder);
+                }
+                self.counters.admitted += 1;
+                let purse = Purse::Lease(fence);
+                return Payment::Paid(Charge { holder, rule, price, purse, counted, left });
+            }
+            Ok((price, Admission::Short, _)) => return Payment::Short(price),
+            Ok((_, Admission::Throttled(wait), _)) => {
+                let holder = holder();
+                (Refusal::throttled(wait, holder.standing()), holder)
+            }
+            Err(code) => (Refusal::plain(code), holder()),
+        };
+        Payment::Refused(Refusal { payer: Some(Rc::new(holder.names())), ..refusal })
+    }
+
+    /// Decides without the ledger, as the rule says.
+    pub(super) fn without_ledger(&mut self, lease: &str, number: usize, price: Credits) -> Outcome {
+        let Rule { on_ledger_error, product, price: list, .. } = self.settings.rule(number);
+        if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {
+            let admit = |lease: &mut Lease, record: &[u8]| {
+                let included = lease::record_price(record, product.as_deref(), list.unwrap_or(price)).is_ok();
+                included && lease.admit_on_credit(price, limit)
+            };
+            if let Some((true, record)) = shared::update_counters(&self.memory, lease, admit) {
+                self.counters.admitted += 1;
+                self.counters.on_credit += 1;
+                return Outcome::Pass(Passage::Paid(Charge {
+                    holder: Rc::new(Holder::of(lease, record)),
+                    rule: number,
+                    price,
+                    purse: Purse::Credit,
+                    counted: false,
+                    left: Credits::ZERO,
+                }));
+            }
+        }
+        self.refuse(number, Refusal::plain(RefusalCode::LedgerUnavailable))
+    }
+}

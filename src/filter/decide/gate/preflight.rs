@@ -1,0 +1,162 @@
+//! What a browser asks before a page's request (CORS): an `OPTIONS` that shows no key, because no page can give it one.
+//!
+//! What must hold: only what a browser sends is taken for a preflight: no body, no credential, nothing that makes another
+//! method of it, one origin and one method. All else is a request like any other. Where something is sold, a preflight
+//! reaches the API only as the operator's `preflight` says; where nothing is sold any more, never.
+
+use super::Gate;
+use crate::decide::base::bytes::{all_are, is_token_byte};
+use crate::decide::base::head::Head;
+use crate::decide::lease::shared::SharedMemory;
+use crate::decide::outcome::{Outcome, Passage};
+use crate::decide::refusal::form::Headers;
+use crate::decide::refusal::{MOST_REPEATED, Refusal};
+use crate::decide::request::view::View;
+use crate::decide::request::{identity, rules};
+use crate::decide::settings::cors::{Preflight, is_origin};
+use crate::decide::settings::{Identity, Settings};
+use faregate_protocol::RefusalCode;
+
+/// For how long a browser may go by an answer (seconds).
+const MAX_AGE_S: &str = "600";
+/// What the access log says of a preflight that the gate answered, or refused.
+const ANSWERED: &str = "faregate{decision=preflight}";
+const REFUSED: &str = "faregate{decision=preflight_refused}";
+/// What a person reads who looks why.
+const NOT_ALLOWED: &str = "This origin's pages may not call this API.\n";
+/// What no browser sends with a preflight: credentials, a body, and what makes APIs take it for another method.
+const NEVER_SENT: [&str; 8] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "content-length",
+    "transfer-encoding",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+
+/// A preflight.
+struct Asked<'a> {
+    origin: &'a [u8],
+    method: &'a str,
+}
+
+/// What becomes of it.
+enum Fate {
+    /// The gate says that its page may go on, or, if that is none of `cors_origins`, that it may not.
+    Answer,
+    /// The gate says that its page may not go on.
+    Refuse,
+    /// It goes to the API, and what it asks for would be charged.
+    Pass,
+    /// It goes to the API, and what it asks for is free.
+    Free,
+    /// There is nothing any more.
+    Gone,
+}
+
+impl<M: SharedMemory> Gate<M> {
+    /// What becomes of an `OPTIONS` if it is a preflight; `None`: it is a request like any other.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn preflight(
+        &mut self,
+        head: &Head<'_>,
+        property: impl Fn(&[String]) -> Option<Vec<u8>>,
+    ) -> Option<Outcome> {
+        let asked = Asked::read(head, &self.settings.identities)?;
+        let page = self.reader(asked.origin);
+        // What counts is the request that the page wants to send.
+        let number = rules::find(&self.settings, &head.with_method(asked.method.as_bytes()));
+        let at_view = self.is_at_view(head);
+        let fate = if at_view { Fate::Answer } else { fate(&self.settings, number, page.is_some())? };
+        let outcome = match fate {
+            Fate::Answer => {
+                Outcome::Show(answer(head, page, if at_view { "GET, HEAD" } else { asked.method }))
+            }
+            Fate::Refuse => Outcome::Show(answer(head, None, "")),
+            Fate::Pass if shows_credential(head, &self.settings.identities, property) => return None,
+            Fate::Pass => Outcome::Pass(Passage::Preflight(number)),
+            Fate::Free => return Some(Outcome::Pass(Passage::Free(number))),
+            Fate::Gone => return Some(self.refuse(number, Refusal::plain(RefusalCode::RouteRetired))),
+        };
+        self.counters.preflights += 1;
+        Some(outcome)
+    }
+}
+
+/// What becomes of a preflight that is for the API; `None`: it is a request like any other.
+fn fate(settings: &Settings, number: usize, for_page: bool) -> Option<Fate> {
+    let rule = settings.rule(number);
+    match settings.preflight {
+        Preflight::Charge => None,
+        // It only watches.
+        _ if rule.shadow => Some(Fate::Pass),
+        Preflight::Answer if for_page => Some(Fate::Answer),
+        // So that the page can read that there is nothing any more.
+        Preflight::Pass if for_page && rule.retired => Some(Fate::Answer),
+        _ if rule.retired => Some(Fate::Gone),
+        _ if rule.price.is_none() => Some(Fate::Free),
+        Preflight::Pass => Some(Fate::Pass),
+        Preflight::Answer | Preflight::Refuse => Some(Fate::Refuse),
+    }
+}
+
+impl<'a> Asked<'a> {
+    fn read(head: &Head<'a>, places: &[Identity]) -> Option<Self> {
+        let origin = only(head, "origin").filter(|origin| is_origin(origin))?;
+        let method = std::str::from_utf8(only(head, "access-control-request-method")?).ok()?;
+        let is_method = !method.is_empty() && all_are(method.as_bytes(), is_token_byte);
+        let is_sent = |(name, _): (&[u8], &[u8])| {
+            let of_key = |place: &Identity| matches!(place, Identity::Header(own) if is_like(name, own));
+            !NEVER_SENT.iter().any(|never| is_like(name, never)) && !places.iter().any(of_key)
+        };
+        (head.ends && is_method && head.all().all(is_sent)).then_some(Self { origin, method })
+    }
+}
+
+/// The value of a header that is there once.
+fn only<'a>(head: &Head<'a>, name: &str) -> Option<&'a [u8]> {
+    let mut values = head.values(name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether CGI-like APIs take both names for the same.
+#[inline(never)]
+fn is_like(name: &[u8], own: &str) -> bool {
+    let same = |(one, two): (&u8, u8)| *one == two || (*one == b'_' && two == b'-');
+    name.len() == own.len() && name.iter().zip(own.bytes()).all(same)
+}
+
+/// Whether it shows a credential where a browser may show one with a preflight, too: in its address, or as a certificate. An
+/// API that is asked should be paid for it.
+fn shows_credential(
+    head: &Head<'_>,
+    places: &[Identity],
+    property: impl Fn(&[String]) -> Option<Vec<u8>>,
+) -> bool {
+    let of_connection = |place: &Identity| matches!(place, Identity::Property(path) if property(path).is_some_and(|value| !value.is_empty()));
+    identity::without_key(places, head.path_and_query()).is_some() || places.iter().any(of_connection)
+}
+
+/// Lets a page of this origin go on, or none.
+fn answer(head: &Head<'_>, page: Option<&str>, methods: &str) -> View {
+    let mut headers = Headers::default();
+    if let Some(origin) = page {
+        headers.add("access-control-allow-origin", &[origin]);
+        headers.add("access-control-allow-methods", &[methods]);
+        let wanted = head.value("access-control-request-headers").unwrap_or_default();
+        if let Ok(wanted) = std::str::from_utf8(wanted)
+            && (1..=MOST_REPEATED).contains(&wanted.len())
+            && all_are(wanted.as_bytes(), |byte| (b' '..=b'~').contains(&byte))
+        {
+            headers.add("access-control-allow-headers", &[wanted]);
+        }
+        headers.add("access-control-max-age", &[MAX_AGE_S]);
+    }
+    headers.add("vary", &["origin"]);
+    let (status, details, body) =
+        if page.is_some() { (204, ANSWERED, "") } else { (403, REFUSED, NOT_ALLOWED) };
+    View { status, details, headers, body: body.to_owned(), tag: String::new() }
+}

@@ -1,0 +1,80 @@
+//! Refusing a request, or letting it through where its rule only watches; and what surrounds it, for the answer.
+
+use super::Gate;
+use crate::decide::base::head::Head;
+use crate::decide::lease::shared::SharedMemory;
+use crate::decide::outcome::{Outcome, Passage};
+use crate::decide::refusal::form::Form;
+use crate::decide::refusal::signs::Signs;
+use crate::decide::refusal::{MOST_REPEATED, Refusal, Surroundings, language};
+use crate::decide::request::rules;
+use crate::decide::settings::Rule;
+use crate::decide::usage::{Fate, NOBODY};
+use faregate_protocol::RefusalCode;
+use std::rc::Rc;
+
+impl<M: SharedMemory> Gate<M> {
+    /// The answer to a refused request, with gaps for what is its own. Whoever has it needs the gate no more: Envoy may call
+    /// back while it is sent.
+    pub fn answer(&mut self, refusal: &Refusal, around: &Surroundings<'_>) -> Rc<Form> {
+        self.answers.of(refusal, around, &self.settings)
+    }
+
+    /// What surrounds a request whose rule is the one of this number, where it is known.
+    pub fn surroundings<'a>(&self, head: &Head<'a>, rule: Option<usize>) -> Surroundings<'a> {
+        let signs = Signs::read(head);
+        let rule = self.settings.rule(rule.unwrap_or_else(|| rules::find(&self.settings, head)));
+        let path = head.path();
+        let texts = &self.settings.wording.texts;
+        Surroundings {
+            path,
+            request_id: signs.request_id,
+            dialect: rule.error_format.unwrap_or_else(|| signs.dialect(path)),
+            language: if texts.is_empty() {
+                0
+            } else {
+                language::choose(head.values("accept-language"), texts)
+            },
+            origin: signs.origin.and_then(|origin| self.reader(origin)),
+            ..Surroundings::default()
+        }
+    }
+
+    /// The origin of a page that may read what the gate adds to the answer of a request that passes.
+    pub fn page<'a>(&self, head: &Head<'a>) -> Option<&'a str> {
+        self.reader(head.value("origin")?)
+    }
+
+    /// The origin of a page that may read what the gate says.
+    #[inline(never)]
+    pub(super) fn reader<'a>(&self, origin: &'a [u8]) -> Option<&'a str> {
+        let origin = std::str::from_utf8(origin).ok()?;
+        let allowed = self.settings.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
+        let plain = origin.len() <= MOST_REPEATED && origin.bytes().all(|byte| byte.is_ascii_graphic());
+        (allowed && plain).then_some(origin)
+    }
+
+    /// Refuses, or lets through if the rule only watches.
+    pub(super) fn refuse(&mut self, rule: usize, mut refusal: Refusal) -> Outcome {
+        let Rule { shadow, rate_limited_status, .. } = *self.settings.rule(rule);
+        refusal.rule = Some(rule);
+        if refusal.code == RefusalCode::RateLimited {
+            refusal.status = Some(rate_limited_status);
+        }
+        if shadow {
+            self.counters.shadow += 1;
+            let key = refusal.payer.as_ref().map_or(NOBODY, |payer| payer.key.as_str());
+            self.tally(key, rule, Fate::Shadow(refusal.code));
+            return Outcome::Pass(Passage::Shadow(refusal));
+        }
+        self.deny(refusal)
+    }
+
+    /// Refuses.
+    pub(super) fn deny(&mut self, refusal: Refusal) -> Outcome {
+        if let Some(count) = self.counters.refused.get_mut(refusal.code as usize) {
+            *count += 1;
+        }
+        Outcome::Refuse(refusal)
+    }
+}

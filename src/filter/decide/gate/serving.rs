@@ -1,0 +1,233 @@
+//! Serving those who wait from the ledger's answer about their payer.
+//!
+//! What must hold: every one of them goes on, is refused, or waits again.
+
+use super::Gate;
+use super::waiting::{AGAIN_MS, Queue, Waiter, Waiting};
+use crate::decide::base::moment::Moment;
+use crate::decide::lease::credential::Credential;
+use crate::decide::lease::shared::{self, SharedMemory};
+use crate::decide::lease::{self, Admission, Holder, Lease, Purse, Told};
+use crate::decide::outcome::{Charge, Outcome, Passage, Resolution};
+use crate::decide::refusal::Refusal;
+use faregate_protocol::exchange::EntryAnswer;
+use faregate_protocol::{Credits, RefusalCode};
+use std::rc::Rc;
+
+/// An answer about one payer that was merged into its lease.
+struct Merged<'a> {
+    lease: &'a str,
+    answer: &'a EntryAnswer,
+    /// The lease as it is now, if there is one.
+    record: Option<Lease>,
+    /// The ledger says that the payer may not spend.
+    stopped: bool,
+}
+
+impl<M: SharedMemory> Gate<M> {
+    /// Merges the answer about one payer and lets those go on whom the lease now covers. Of the message it takes when it was
+    /// sent, and of which fence it carried the final word.
+    pub(super) fn serve(
+        &mut self,
+        now: Moment,
+        message: (Moment, Option<u32>),
+        lease: &str,
+        answer: &EntryAnswer,
+    ) -> Vec<Resolution> {
+        let mut queue = self.waiting.take(lease);
+        let views = queue.as_mut().map(Waiting::take_views).unwrap_or_default();
+        self.make_known(lease, answer, !views.is_empty());
+        let costs = self.reprice(queue.as_mut(), answer);
+        let (admitted, merged) = self.merge(now, message, lease, answer, &costs);
+        let Some(mut queue) = queue else {
+            return Vec::new();
+        };
+        let mut resolutions = self.serve_views(now, &merged, views, &queue.credential);
+        let mut left = Vec::new();
+        for (number, waiter) in std::mem::take(&mut queue.waiters).into_iter().enumerate() {
+            let admission = admitted.get(number).copied().flatten();
+            let excluded = costs.get(number).and_then(|cost| cost.err());
+            match self.served(&merged, &waiter, admission, excluded) {
+                Some(outcome) => resolutions.push(Resolution { context: waiter.context, outcome }),
+                None => left.push(waiter),
+            }
+        }
+        queue.waiters = left;
+        resolutions.extend(self.not_served(now, &merged, queue));
+        resolutions
+    }
+
+    /// Makes the lease of a payer who has one at the ledger. One who is shown how it stands is remembered, too, so that it may
+    /// ask as often as it likes.
+    fn make_known(&mut self, lease: &str, answer: &EntryAnswer, shown: bool) {
+        // A lease that is over concerns us, too: it was opened by a message whose answer was lost.
+        let has_lease = answer.lease.is_some() || answer.ended.is_some();
+        if let (Some(facts), true) = (&answer.facts, has_lease || shown) {
+            shared::create(&self.memory, &self.names, lease, facts.clone());
+        }
+    }
+
+    /// Merges an answer, and admits those who wait, as far as the lease covers what they cost.
+    fn merge<'a>(
+        &mut self,
+        now: Moment,
+        (sent, word): (Moment, Option<u32>),
+        lease: &'a str,
+        answer: &'a EntryAnswer,
+        costs: &[Result<Credits, RefusalCode>],
+    ) -> (Vec<Option<Admission>>, Merged<'a>) {
+        let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
+        self.recent.look_again(lease);
+        let done = shared::update(&self.memory, lease, |record| {
+            record.merge(sent, word, answer);
+            record.tell(now, answer);
+            if stopped {
+                record.stop();
+            }
+            let admit = |cost: &Result<Credits, RefusalCode>| {
+                record.note();
+                cost.as_ref().ok().map(|price| record.admit(now, *price))
+            };
+            (costs.iter().map(admit).collect::<Vec<_>>(), record.clone())
+        });
+        let (admitted, record) =
+            done.map_or((Vec::new(), None), |(admitted, record)| (admitted, Some(record)));
+        if let Some(record) = &record {
+            self.beat.merged(now, lease, record);
+        }
+        (admitted, Merged { lease, answer, record, stopped })
+    }
+
+    /// Shows those how they stand who asked for that; or tries their other credential.
+    fn serve_views(
+        &mut self,
+        now: Moment,
+        merged: &Merged<'_>,
+        views: Vec<Waiter>,
+        credential: &Credential,
+    ) -> Vec<Resolution> {
+        let vouched = matches!(credential, Credential::Subject(_));
+        let unknown = is_unknown(merged.answer);
+        let mut resolutions = Vec::new();
+        for mut waiter in views {
+            if let Some(fallback) = waiter.fallback.take().filter(|_| unknown) {
+                resolutions.extend(self.fall_back(now, fallback, waiter));
+                continue;
+            }
+            let Merged { lease, answer, record, .. } = merged;
+            let outcome = self.served_view(now, lease, answer, record.as_ref(), vouched);
+            resolutions.push(Resolution { context: waiter.context, outcome });
+        }
+        resolutions
+    }
+
+    /// What becomes of one who waited; `None` if the lease doesn't cover it.
+    fn served(
+        &mut self,
+        merged: &Merged<'_>,
+        waiter: &Waiter,
+        admission: Option<Admission>,
+        excluded: Option<RefusalCode>,
+    ) -> Option<Outcome> {
+        let refusal = match (admission, &merged.record, excluded) {
+            (Some(Admission::Paid { fence, counted, .. }), Some(record), _) => {
+                self.counters.admitted += 1;
+                return Some(Outcome::Pass(Passage::Paid(Charge {
+                    holder: Rc::new(Holder::of(merged.lease, record.encode())),
+                    rule: waiter.rule,
+                    price: waiter.price,
+                    purse: Purse::Lease(fence),
+                    counted,
+                    left: Credits::ZERO,
+                })));
+            }
+            (Some(Admission::Throttled(wait)), record, _) => {
+                let told = record.as_ref().and_then(|record| Told::decode(&record.standing));
+                Refusal::throttled(wait, told)
+            }
+            (.., Some(code)) if !merged.stopped => Refusal::plain(code),
+            _ => return None,
+        };
+        let payer = merged.answer.facts.clone().map(Rc::new);
+        Some(self.refuse(waiter.rule, Refusal { payer, ..refusal }))
+    }
+
+    /// What those who wait have to pay, now that the ledger has said who they are.
+    fn reprice(&self, queue: Option<&mut Queue>, answer: &EntryAnswer) -> Vec<Result<Credits, RefusalCode>> {
+        let Some(queue) = queue else {
+            return Vec::new();
+        };
+        let matters = queue.waiters.iter().any(|waiter| self.settings.rule(waiter.rule).product.is_some());
+        let facts = answer.facts.as_ref().filter(|_| matters);
+        let record = facts.map(|facts| Lease::new(facts.clone()).encode());
+        let reprice = |waiter: &mut Waiter| {
+            let rule = self.settings.rule(waiter.rule);
+            if let (Some(record), Some(list)) = (&record, rule.price) {
+                waiter.price = lease::record_price(record, rule.product.as_deref(), list)?;
+            }
+            Ok(waiter.price)
+        };
+        queue.waiters.iter_mut().map(reprice).collect()
+    }
+
+    /// Those whom the lease didn't cover ask again, or are refused when the ledger says that there is no more.
+    fn not_served(&mut self, now: Moment, merged: &Merged<'_>, mut queue: Queue) -> Vec<Resolution> {
+        let Merged { lease, answer, record, .. } = merged;
+        queue.asked = false;
+        let Some(refused) = &answer.refused else {
+            // Another worker's requests took what was granted for these. Patience bounds the rounds.
+            queue.ask_again(now);
+            self.waiting.put_back(lease, queue);
+            return Vec::new();
+        };
+        let spendable = record.as_ref().map_or(Credits::ZERO, |record| record.spendable(now));
+        let sliced = record.as_ref().is_some_and(|record| record.sliced.is_positive());
+        let available = refused.available.saturating_add(spendable);
+        let funds = refused.code.is_short();
+        // What the ledger has asked back from others, and what this gateway's workers may not have sold.
+        let slices = (funds && sliced).then_some(AGAIN_MS);
+        let on_its_way = refused.retry_ms.map(u64::from).or(slices);
+        // One who came after the question was asked may be cheap enough for what is left.
+        let affordable = |waiter: &Waiter| funds && waiter.price <= available;
+        if queue.waiters.iter().any(affordable) {
+            queue.ask_again(now);
+        } else if let Some(after) = on_its_way {
+            queue.ask_at = now.plus_millis(after);
+        }
+        let waits =
+            |waiter: &Waiter| affordable(waiter) || (on_its_way.is_some() && now < waiter.patient_until);
+        let vouched = matches!(queue.credential, Credential::Subject(_));
+        let (stay, go): (Vec<Waiter>, Vec<Waiter>) =
+            std::mem::take(&mut queue.waiters).into_iter().partition(waits);
+        queue.waiters = stay;
+        self.waiting.put_back(lease, queue);
+        let payer = answer.facts.clone().map(Rc::new);
+        let refusal = |price: Credits| Refusal {
+            needed: Some(price),
+            available: Some(available),
+            reset: refused.reset.clone(),
+            top_up: refused.top_up,
+            payer: payer.clone(),
+            vouched,
+            ..Refusal::plain(refused.code)
+        };
+        if let Some(price) = go.iter().map(|waiter| waiter.price).min() {
+            self.recent.remember(now, lease, refusal(price));
+        }
+        let unknown = is_unknown(answer);
+        go.into_iter()
+            .filter_map(|mut waiter| {
+                if let Some(fallback) = waiter.fallback.take().filter(|_| unknown) {
+                    return self.fall_back(now, fallback, waiter);
+                }
+                let outcome = self.refuse(waiter.rule, refusal(waiter.price));
+                Some(Resolution { context: waiter.context, outcome })
+            })
+            .collect()
+    }
+}
+
+/// Whether the ledger knows nobody of this credential.
+fn is_unknown(answer: &EntryAnswer) -> bool {
+    answer.refused.as_ref().is_some_and(|refused| refused.code == RefusalCode::InvalidKey)
+}

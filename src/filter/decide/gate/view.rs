@@ -1,0 +1,100 @@
+//! Answering those who ask how they stand ([`crate::decide::request::view`]).
+//!
+//! What must hold: nothing is charged, held or counted against a limit for it; and a caller that asks all the time costs the
+//! ledger no more than one question per second and worker.
+
+use super::Gate;
+use crate::decide::base::head::Head;
+use crate::decide::base::moment::Moment;
+use crate::decide::lease::shared::{self, SharedMemory};
+use crate::decide::lease::{Lease, Told};
+use crate::decide::outcome::{Arrival, Outcome};
+use crate::decide::refusal::Refusal;
+use crate::decide::request::identity::{self, no_credential};
+use crate::decide::request::view::{Caller, PATH, view};
+use faregate_protocol::exchange::EntryAnswer;
+use faregate_protocol::{Credits, RefusalCode};
+use std::rc::Rc;
+
+/// For how long what the ledger said is shown to another request (ms).
+const FRESH_MS: u64 = 1_000;
+
+impl<M: SharedMemory> Gate<M> {
+    /// Whether a request is for the view, and not for the API.
+    pub fn is_for_view(&self, head: &Head<'_>) -> bool {
+        self.is_at_view(head) && (head.method() == b"GET" || head.method() == b"HEAD")
+    }
+
+    /// Whether a request is for where the view is.
+    pub(super) fn is_at_view(&self, head: &Head<'_>) -> bool {
+        head.path() == PATH.as_bytes() && self.settings.account_view
+    }
+
+    /// Answers a request for the view, or has it wait for the ledger.
+    pub(super) fn view(
+        &mut self,
+        now: Moment,
+        context: u32,
+        head: &Head<'_>,
+        property: impl Fn(&[String]) -> Option<Vec<u8>>,
+    ) -> Arrival {
+        let chosen = match identity::find(&self.settings.identities, head, property, self.acquaintances()) {
+            Ok(caller) => self.choose(now, caller),
+            Err(identity::NoCredential::Missing) if self.settings.publish_prices => {
+                return Arrival::Decided(self.shown(None));
+            }
+            Err(why) => {
+                let refusal = no_credential(why, &self.settings.identities);
+                return Arrival::Decided(self.deny(refusal));
+            }
+        };
+        if let Some(record) = shared::read(&self.memory, &chosen.lease) {
+            let told = Told::decode(&record.standing);
+            if let Some(told) = told.filter(|told| now.millis_since(told.told_at) < FRESH_MS) {
+                let (facts, here) = (&record.facts, record.spendable(now));
+                let caller = Caller { facts, told: Some(&told), here, now };
+                return Arrival::Decided(self.shown(Some(&caller)));
+            }
+        }
+        if let Some(refusal) = self.recent.recall(now, chosen.refused, Credits::ZERO) {
+            return Arrival::Decided(self.deny(Refusal { needed: None, ..refusal }));
+        }
+        if now < self.down_until {
+            return Arrival::Decided(self.deny(Refusal::plain(RefusalCode::LedgerUnavailable)));
+        }
+        // It waits for no credits, so which rule's patience counts is all the same.
+        let rule = self.settings.rules.len();
+        self.wait(now, context, chosen, rule, None)
+    }
+
+    fn shown(&mut self, caller: Option<&Caller<'_>>) -> Outcome {
+        self.counters.views += 1;
+        Outcome::Show(view(&self.settings, &mut self.price_lists, caller))
+    }
+
+    /// What becomes of those who wait for the view, now that the ledger has answered.
+    pub(super) fn served_view(
+        &mut self,
+        now: Moment,
+        lease: &str,
+        answer: &EntryAnswer,
+        record: Option<&Lease>,
+        vouched: bool,
+    ) -> Outcome {
+        let refused = answer.refused.as_ref().map(|refused| refused.code).filter(|code| !code.is_short());
+        match (&answer.facts, refused) {
+            (Some(facts), None) => {
+                let standing = answer.standing.as_ref();
+                let told = standing.and_then(|standing| Told::decode(&Told::encode(now, standing)));
+                let here = record.map_or(Credits::ZERO, |record| record.spendable(now));
+                self.shown(Some(&Caller { facts, told: told.as_ref(), here, now }))
+            }
+            (facts, refused) => {
+                let code = refused.unwrap_or(RefusalCode::InvalidKey);
+                let refusal = Refusal { payer: facts.clone().map(Rc::new), vouched, ..Refusal::plain(code) };
+                self.recent.remember(now, lease, refusal.clone());
+                self.deny(refusal)
+            }
+        }
+    }
+}

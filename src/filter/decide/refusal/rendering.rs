@@ -1,0 +1,142 @@
+//! A refusal written for its reader: status, headers and body.
+
+use super::form::{Form, Gap, Headers, Text};
+use super::rate_limit::fields;
+use super::words::{self, Words};
+use super::{Refusal, Surroundings, cause, link, shapes};
+use crate::decide::base::text::joined;
+use crate::decide::settings::Wording;
+use crate::decide::settings::dialect::Dialect;
+use crate::decide::settings::texts::OTHERS;
+
+/// A refusal as its reader gets it.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers, in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body; of a gRPC answer, its message.
+    pub body: String,
+    /// The status of a gRPC answer, which has its own way out.
+    pub grpc: Option<u8>,
+}
+
+/// What a page from an allowed origin may read of a refusal's headers.
+const EXPOSED: &str = "link, retry-after, www-authenticate, x-should-retry, ratelimit, ratelimit-policy, grpc-status, grpc-message, faregate-code, deprecation, sunset, etag";
+
+/// Words a refusal, and tells it to this reader.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Answer {
+    let form = write(refusal, around, wording);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let read = crate::decide::base::head::Head::read(&form.headers);
+    Answer {
+        status: form.status,
+        headers: read.all().map(|(name, value)| (text(name), text(value))).collect(),
+        body: text(&form.body(around)),
+        grpc: form.grpc,
+    }
+}
+
+/// Words a refusal for such a reader.
+#[inline(never)]
+pub(super) fn write(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Form {
+    let status = refusal.status.unwrap_or(cause::of(refusal.code).status);
+    let retryable = refusal.is_retryable();
+    let words = words::of(refusal, around, wording);
+    let mut headers = Headers::default();
+    headers.add("cache-control", &["no-store"]);
+    if status == 401 {
+        headers.add("www-authenticate", &["Bearer realm=\"faregate\""]);
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        headers.add("retry-after", &[&seconds.to_string()]);
+    }
+    if !retryable {
+        headers.add("x-should-retry", &["false"]);
+    }
+    if let Some(url) = words.payment() {
+        headers.add("link", &["<", url, ">; rel=\"payment\""]);
+    }
+    for (name, value) in around.deprecated.map_or(&[][..], |deprecated| &deprecated.headers) {
+        if !value.is_empty() {
+            headers.add(name, &[value]);
+        }
+    }
+    for (name, value) in fields(refusal.policies()) {
+        headers.add(name, &[&value]);
+    }
+    let by_language = !wording.texts.is_empty();
+    if by_language && words.language != OTHERS {
+        headers.add("content-language", &[words.language]);
+    }
+    // No page reads gRPC itself.
+    let exposed = around.origin.filter(|_| around.dialect != Dialect::Grpc);
+    readable_for(exposed, around.origin.is_some(), by_language, &mut headers);
+    let problem = |to: &mut Text| problem(to, refusal, wording, &words, (status, retryable));
+    shapes::form(around.dialect, refusal.code, status, &words, &problem, headers)
+}
+
+/// Lets a page of this origin read an answer. Others may get it in another language, or get another one.
+#[inline(never)]
+pub fn readable_for(origin: Option<&str>, by_origin: bool, by_language: bool, headers: &mut Headers) {
+    if let Some(origin) = origin {
+        headers.add("access-control-allow-origin", &[origin]);
+        headers.add("access-control-expose-headers", &[EXPOSED]);
+    }
+    let vary = match (by_language, by_origin) {
+        (true, true) => "accept-language, origin",
+        (true, false) => "accept-language",
+        (false, true) => "origin",
+        (false, false) => return,
+    };
+    headers.add("vary", &[vary]);
+}
+
+/// Writes the members of the body, but for the brace in front; see `docs/refusals.md`.
+#[inline(never)]
+fn problem(
+    to: &mut Text,
+    refusal: &Refusal,
+    wording: &Wording,
+    words: &Words<'_>,
+    (status, retryable): (u16, bool),
+) {
+    let code = refusal.code.as_str();
+    let kind = match &wording.type_url {
+        Some(template) => link::fill(template, refusal),
+        None => joined(&["urn:faregate:refusal:", code]),
+    };
+    to.member("\"type\":", &kind);
+    to.member(",\"title\":", &words.title);
+    to.push(",\"status\":");
+    to.push(&status.to_string());
+    to.member(",\"detail\":", &words.detail);
+    to.push(",\"instance\":");
+    to.gap(Gap::Path);
+    to.member(",\"code\":", code);
+    if refusal.code.is_short() {
+        for (name, amount) in [(",\"needed\":", refusal.needed), (",\"available\":", refusal.available)] {
+            if let Some(amount) = amount {
+                to.member(name, &amount.to_string());
+            }
+        }
+        to.member(",\"unit\":", "credits");
+    }
+    if let Some(reset) = &refusal.reset {
+        to.member(",\"resets_at\":", &reset.at);
+    }
+    to.push(if retryable { ",\"retryable\":true" } else { ",\"retryable\":false" });
+    to.push(",\"remedies\":[");
+    for (number, remedy) in words.remedies.iter().enumerate() {
+        if number > 0 {
+            to.push(",");
+        }
+        remedy.write(to);
+    }
+    to.push("]");
+    to.gap(Gap::RequestId);
+    to.push("}");
+}

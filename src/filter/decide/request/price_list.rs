@@ -1,0 +1,74 @@
+//! Price lists as callers are shown them, kept for all who have the same prices: with a thousand rules one has 150 kB.
+//!
+//! What must hold: a list goes only to those for whom the very same would be written now. So each is kept together with
+//! the terms that it was written from, which are compared in full; nothing else of a caller takes part in writing it, and
+//! the rules never change while there is a gate. Few are kept, and all together are not large.
+
+use crate::decide::base::bytes::{mixed, same};
+
+/// How many are kept: one for each plan with prices of its own, and one for all others.
+const MOST_LISTS: usize = 16;
+/// How large all of them together may be (bytes), unless it is only one. Terms have at most 5 kB each.
+const MOST_BYTES: usize = 1 << 20;
+
+/// The lists that are kept.
+#[derive(Debug, Default)]
+pub struct PriceLists(Vec<PriceList>);
+
+#[derive(Debug)]
+struct PriceList {
+    terms: Vec<u8>,
+    text: String,
+    version: u64,
+}
+
+impl PriceLists {
+    /// The list for callers with these terms, and a number that is the same for the same list, and hardly ever for another. It
+    /// is written where it isn't kept.
+    pub fn of(&mut self, terms: Vec<u8>, write: impl FnOnce(&[u8]) -> String) -> (&str, u64) {
+        let known = self.0.iter().position(|list| same(&list.terms, &terms));
+        let at = known.unwrap_or_else(|| {
+            let text = write(&terms);
+            let size: usize = self.0.iter().map(|list| list.text.len()).sum();
+            if self.0.len() >= MOST_LISTS || size.saturating_add(text.len()) > MOST_BYTES {
+                // Those who ask again have theirs written again.
+                self.0.clear();
+            }
+            self.0.push(PriceList { terms, version: mixed(text.as_bytes()), text });
+            self.0.len() - 1
+        });
+        self.0.get(at).map_or(("", 0), |list| (&list.text, list.version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_is_right_and_what_is_kept_is_small(
+            asked in proptest::collection::vec((0_u8..40, 0_usize..300_000), 1..80),
+        ) {
+            let mut lists = PriceLists::default();
+            let mut last = None;
+            for (number, _) in &asked {
+                // The same terms have the same list; the first is larger than all may be.
+                let size = asked.iter().find(|(other, _)| number == other).map_or(0, |(_, size)| *size);
+                let meant = format!("[{number}{}]", " ".repeat(if *number == 0 { MOST_BYTES } else { size }));
+                let mut written = 0;
+                let (text, version) = lists.of(vec![*number], |terms| {
+                    assert_eq!(terms, [*number]);
+                    written += 1;
+                    meant.clone()
+                });
+                prop_assert!(text == meant && version == mixed(meant.as_bytes()));
+                prop_assert!(written == 0 || last != Some(*number), "it was written a moment ago");
+                last = Some(*number);
+                let size: usize = lists.0.iter().map(|list| list.text.len()).sum();
+                prop_assert!(lists.0.len() <= MOST_LISTS && (size <= MOST_BYTES || lists.0.len() == 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What a caller may ask about itself, free of charge: `GET /.well-known/faregate` answers with its account, balance,
+//! quota and limits, and with the price list.
+//!
+//! What must hold: without a key it shows the price list or nothing; and the same address says something else to each
+//! caller, so no cache may answer without asking whether its copy still holds.
+
+use super::conditional;
+use super::price_list::PriceLists;
+use crate::decide::base::bytes::mixed;
+use crate::decide::base::moment::Moment;
+use crate::decide::base::text::quoted;
+use crate::decide::lease::{self, Lease, Told};
+use crate::decide::refusal::form::Headers;
+use crate::decide::refusal::rate_limit::fields;
+use crate::decide::refusal::{Refusal, link};
+use crate::decide::settings::{HeaderMatch, PathMatch, Rule, Settings};
+use faregate_protocol::exchange::Facts;
+use faregate_protocol::{Credits, RefusalCode};
+use std::rc::Rc;
+
+/// Where it is.
+pub const PATH: &str = "/.well-known/faregate";
+/// Room for the names of the view's last members (bytes).
+const AROUND: usize = 32;
+
+/// What the access log says of a request whose sender was shown how it stands.
+const SHOWN: &str = "faregate{decision=shown}";
+
+/// An answer of the gate's own that is no refusal: to a request for the view, or to a browser's preflight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The HTTP status.
+    pub status: u16,
+    /// What the access log says of it, as the details of the response's code.
+    pub details: &'static str,
+    /// The headers.
+    pub headers: Headers,
+    /// Of the view JSON; `docs/callers.md` has its members.
+    pub body: String,
+    /// Of the view its entity-tag, which is another where it says something else.
+    pub tag: String,
+}
+
+/// Who asks, and what can be spent where.
+pub(in crate::decide) struct Caller<'a> {
+    pub(in crate::decide) facts: &'a Facts,
+    pub(in crate::decide) told: Option<&'a Told>,
+    /// What this gateway has in hand.
+    pub(in crate::decide) here: Credits,
+    pub(in crate::decide) now: Moment,
+}
+
+impl View {
+    /// Becomes 304 for a caller that has the same already, by what [`conditional::held`] found in its request. The whole answer
+    /// says what kind of text it is.
+    pub fn or_unchanged(&mut self, held: &[u8]) {
+        if conditional::has(held, &self.tag) {
+            self.status = 304;
+            self.body.clear();
+        } else {
+            self.headers.add("content-type", &["application/json"]);
+        }
+    }
+}
+
+/// Members of an object, or items of a list, one after the other.
+struct Json(String);
+
+impl Json {
+    #[inline(never)]
+    fn new(begin: char) -> Self {
+        Self(begin.into())
+    }
+
+    #[inline(never)]
+    fn raw(&mut self, name: &str, value: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        if !name.is_empty() {
+            self.0.push('"');
+            self.0.push_str(name);
+            self.0.push_str("\":");
+        }
+        self.0.push_str(value);
+    }
+
+    #[inline(never)]
+    fn text(&mut self, name: &str, value: &str) {
+        self.raw(name, &quoted(value));
+    }
+
+    #[inline(never)]
+    fn end(mut self, end: char) -> String {
+        self.0.push(end);
+        self.0
+    }
+}
+
+/// The view for this caller; without one, for everybody.
+pub(in crate::decide) fn view(
+    settings: &Settings,
+    lists: &mut PriceLists,
+    caller: Option<&Caller<'_>>,
+) -> View {
+    // What a key's owner reads belongs into no cache that others share.
+    let cache = if caller.is_some() { "private, no-cache" } else { "no-cache" };
+    let mut headers = Headers::default();
+    headers.add("cache-control", &[cache]);
+    let mut body = Json::new('{');
+    if let Some(caller) = caller {
+        let Facts { account, key, plan, .. } = caller.facts;
+        body.text("account", account);
+        body.text("key", key);
+        if let Some(plan) = plan {
+            body.text("plan", plan);
+        }
+        if let Some(told) = caller.told {
+            let balance = told.balance(caller.here);
+            body.text("balance", &balance.to_string());
+            stand(&mut body, told, caller.now);
+            for (name, value) in fields(told.policies(caller.now, balance)) {
+                headers.add(name, &[&value]);
+            }
+        }
+    }
+    body.text("unit", "credits");
+    // Where no rule has a product, no plan has prices of its own.
+    let terms = caller.map(|caller| caller.facts).filter(|_| has_products(settings));
+    let (list, version) =
+        lists.of(terms.map(record_of_terms).unwrap_or_default(), |terms| prices(settings, terms));
+    let links = links(settings, caller).unwrap_or_default();
+    let parts = [mixed(body.0.as_bytes()), version, mixed(links.as_bytes())].map(u64::to_le_bytes);
+    let tag = conditional::tag(mixed(parts.as_flattened()));
+    headers.add("etag", &[&tag]);
+    body.0.reserve(list.len() + links.len() + AROUND);
+    body.raw("prices", list);
+    if !links.is_empty() {
+        body.raw("links", &links);
+    }
+    View { status: 200, details: SHOWN, headers, body: body.end('}') + "\n", tag }
+}
+
+fn has_products(settings: &Settings) -> bool {
+    settings.otherwise.product.is_some() || settings.rules.iter().any(|rule| rule.product.is_some())
+}
+
+/// A record of a payer with these terms and no name; empty where there are no terms.
+fn record_of_terms(Facts { products, key_products, .. }: &Facts) -> Vec<u8> {
+    if products.is_none() && key_products.is_none() {
+        return Vec::new();
+    }
+    let (products, key_products) = (products.clone(), key_products.clone());
+    Lease::new(Facts { products, key_products, ..Facts::default() }).encode()
+}
+
+/// The price list, at the prices of the payer of this record.
+fn prices(settings: &Settings, record: &[u8]) -> String {
+    let mut prices = Json::new('[');
+    for rule in settings.rules.iter().chain([&settings.otherwise]) {
+        prices.raw("", &line(rule, record));
+    }
+    prices.end(']')
+}
+
+/// The quota, the limits and the threshold.
+fn stand(body: &mut Json, told: &Told, now: Moment) {
+    if let Some(quota) = &told.quota {
+        let mut object = Json::new('{');
+        object.text("size", &quota.size.to_string());
+        object.raw("window_s", &quota.window_s.to_string());
+        object.text("resets_at", &quota.resets_at);
+        object.raw("resets_in_s", &quota.resets.millis_since(now).div_ceil(1_000).to_string());
+        body.raw("quota", &object.end('}'));
+    }
+    if !told.limits.is_none() {
+        let mut object = Json::new('{');
+        if let Some(rate) = told.limits.rate {
+            let per_second = Credits::from_micros(i64::from(rate.milli_per_s) * 1_000);
+            object.text("requests_per_second", &per_second.to_string());
+            object.raw("burst", &rate.burst.to_string());
+        }
+        if let Some(concurrent) = told.limits.concurrent {
+            object.raw("concurrent_requests", &concurrent.to_string());
+        }
+        body.raw("limits", &object.end('}'));
+    }
+    if let Some(threshold) = told.warn_below {
+        body.text("warn_below", &threshold.to_string());
+    }
+}
+
+/// One line of the price list; for a caller, at the caller's price.
+fn line(rule: &Rule, record: &[u8]) -> String {
+    let mut object = Json::new('{');
+    object.text("rule", &rule.name);
+    let matches = &rule.matches;
+    if let Some(host) = &matches.host {
+        object.text("host", host);
+    }
+    match &matches.path {
+        Some(PathMatch::Exact(path)) => object.text("path", path),
+        Some(PathMatch::Prefix(path)) => object.text("path_prefix", path),
+        Some(PathMatch::Template(segments)) => {
+            let segments: Vec<&str> = segments.iter().map(|it| it.as_deref().unwrap_or("{}")).collect();
+            object.text("path_template", &segments.join("/"));
+        }
+        None => {}
+    }
+    list(&mut object, "methods", matches.methods.iter());
+    list(&mut object, "headers", matches.headers.iter().map(|HeaderMatch { name, .. }| name));
+    if let Some(product) = &rule.product {
+        object.text("product", product);
+    }
+    if rule.deprecated.is_some() {
+        object.raw("deprecated", "true");
+    }
+    if rule.retired {
+        object.raw("retired", "true");
+        return object.end('}');
+    }
+    match rule.price.map(|list| lease::record_price(record, rule.product.as_deref(), list)) {
+        None => object.text("price", "free"),
+        Some(Ok(price)) => object.text("price", &price.to_string()),
+        Some(Err(_)) => object.raw("included", "false"),
+    }
+    object.end('}')
+}
+
+fn list<'a>(object: &mut Json, name: &str, items: impl Iterator<Item = &'a String>) {
+    let mut all = Json::new('[');
+    for item in items {
+        all.text("", item);
+    }
+    if all.0.len() > 1 {
+        object.raw(name, &all.end(']'));
+    }
+}
+
+fn links(settings: &Settings, caller: Option<&Caller<'_>>) -> Option<String> {
+    // Filled in as for one who has to pay.
+    let payer = caller.map(|caller| Rc::new(caller.facts.clone()));
+    let broke = Refusal { payer, ..Refusal::plain(RefusalCode::InsufficientFunds) };
+    let mut object = Json::new('{');
+    for (name, template) in
+        [("top_up", &settings.wording.top_up_url), ("upgrade", &settings.wording.upgrade_url)]
+    {
+        if let Some(template) = template {
+            object.text(name, &link::fill(template, &broke));
+        }
+    }
+    (object.0.len() > 1).then(|| object.end('}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::base::head::Head;
+    use faregate_protocol::exchange::{Limits, Rate};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const HOSTILE: &str = "[\"'<>&\\\\{}\\r\\n\\t\u{0}é✓ a-z0-9/._:-]{1,40}";
+
+    proptest! {
+        #[test]
+        fn no_name_and_no_path_break_it(
+            account in HOSTILE, key in HOSTILE, plan in proptest::option::of(HOSTILE), path in "/[\"'<>&a-z]{0,40}", resets_at in HOSTILE,
+            available in 0..i64::MAX, numbers in any::<[u64; 3]>(), milli_per_s in 1_u32.., burst in any::<u32>(),
+        ) {
+            let settings = Settings::from_value(&json!({
+                "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
+                "rules": [{"match": {"path": {"exact": path}}, "price": "1"}], "otherwise": "free",
+                "top_up_url": "https://x.example/?a={account}&p={plan}&k={key}"
+            })).unwrap();
+            let facts = Facts { account: account.clone(), key: key.clone(), plan: plan.clone(), ..Facts::default() };
+            let [window_s, resets, now] = numbers;
+            let available = Credits::from_micros(available);
+            let told = Told {
+                told_at: Moment::ZERO,
+                available,
+                quota: Some(lease::ToldQuota { size: available, window_s, resets_at, resets: Moment::from_nanos(resets) }),
+                limits: Limits { rate: Some(Rate { milli_per_s, burst }), concurrent: None },
+                warn_below: Some(available),
+            };
+            let caller = Caller { facts: &facts, told: Some(&told), here: Credits::MAX, now: Moment::from_nanos(now) };
+            let View { headers, body, .. } = view(&settings, &mut PriceLists::default(), Some(&caller));
+            let body: Value = serde_json::from_str(&body).unwrap();
+            prop_assert_eq!((body["account"].as_str(), body["key"].as_str()), (Some(account.as_str()), Some(key.as_str())));
+            prop_assert_eq!(body.get("plan").and_then(Value::as_str), plan.as_deref());
+            prop_assert_eq!(body["prices"][0]["path"].as_str(), Some(path.as_str()));
+            let link = body["links"]["top_up"].as_str().unwrap();
+            prop_assert!(link.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\".contains(&byte)), "{}", link);
+            let headers = headers.written();
+            prop_assert!(Head::read(&headers).all().all(|(_, value)| value.iter().all(|byte| (b' '..=b'~').contains(byte))));
+        }
+    }
+}
