@@ -17,8 +17,10 @@ WRK     ?= $(or $(shell command -v wrk 2>/dev/null),$(OWN_WRK))
 OWN_VALGRIND := $(CURDIR)/.tools/valgrind/usr/bin/valgrind
 VALGRIND ?= $(or $(shell command -v valgrind 2>/dev/null),$(OWN_VALGRIND))
 VALGRIND_LIBS = $(if $(filter $(OWN_VALGRIND),$(VALGRIND)),VALGRIND_LIB=$(CURDIR)/.tools/valgrind/usr/libexec/valgrind)
-# What makes the filter smaller: the one that is there already, or Debian's.
+# What links the filter, and what makes it smaller: the one that is there already, or Debian's.
+LINKER  := $(TARGET)/debug/faregate-wasm-link
 OWN_WASM_OPT := $(CURDIR)/.tools/binaryen/usr/bin/wasm-opt
+WASM_OPT ?= $(or $(shell command -v wasm-opt 2>/dev/null),$(OWN_WASM_OPT))
 # What the images' stories need, and what `make push` uses: those that are there already, or Debian's.
 OWN_OCI := $(CURDIR)/.tools/oci/complete
 SKOPEO  ?= $(or $(shell command -v skopeo 2>/dev/null),$(CURDIR)/.tools/oci/usr/bin/skopeo)
@@ -50,12 +52,15 @@ DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
 
 export ENVOY
 export FAREGATE_WASM = $(WASM)
+export CARGO_TARGET_WASM32_WASIP1_LINKER = $(LINKER)
+export WASM_OPT
+export WASM_OPT_LIBS = $(wildcard $(dir $(WASM_OPT))../lib/*-linux-gnu)
 export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS = $(REMAP)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-count bench-build profile crash fixtures docs schemas clients fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target linker build wasm static ship image where push dist reproduce run demo test sim sim-mutants bench bench-quick bench-count bench-build profile crash fixtures docs schemas clients fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,7 +70,10 @@ setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(O
 wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-needed: wasm-target $(if $(or $(WASM_OPT),$(shell command -v wasm-opt)),,$(OWN_WASM_OPT)) $(filter $(OWN),$(ENVOY))
+linker: $(filter $(OWN_WASM_OPT),$(WASM_OPT))
+	@cargo build --quiet --locked -p faregate-wasm-link
+
+needed: wasm-target linker $(filter $(OWN),$(ENVOY))
 	@test -x "$(ENVOY)" || { echo "ENVOY=$(ENVOY) is no program that can be run: name an Envoy, or leave ENVOY out"; exit 1; }
 
 $(OWN): tools/envoy.txt
@@ -105,7 +113,7 @@ $(OWN_MUSL):
 	@test -e /usr/include/x86_64-linux-musl/stdio.h || tools/debian .tools/musl musl-dev
 
 # The filter as it ships: what `make wasm` builds, unless something isn't committed.
-ship: static wasm-target
+ship: static wasm-target linker
 	$(SHIPS) cargo build --locked $(FILTER) --profile wasm
 
 image: ship ## write both OCI images into target/image, without a container engine
