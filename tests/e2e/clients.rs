@@ -104,7 +104,7 @@ async fn grpc_sees_an_exhausted_resource_and_reads_why() {
     let key = world.bank.account("broke", "0").await;
     for (key, status, code, words) in [
         (key.as_str(), "RESOURCE_EXHAUSTED", "insufficient_funds", DETAIL),
-        ("fg_live_typo", "UNAUTHENTICATED", "invalid_key", "What stands where the API key belongs"),
+        ("fg_live_typo", "UNAUTHENTICATED", "invalid_key", "The API key is not one of ours"),
     ] {
         let said = once(&world, &clients, "grpc_client.py", key).await;
         assert!(is_caught_as(&said, "RpcError"), "{said}");

@@ -68,7 +68,7 @@ pub struct OnCredit {
 pub struct Lease {
     /// Who pays.
     pub facts: Facts,
-    /// Whether it stands on the queue of news.
+    /// Whether it is on the queue of changed leases.
     pub listed: bool,
     /// The ledger says that the payer may not spend. Then what a request under way gives back isn't sold again.
     pub stopped: bool,
@@ -102,7 +102,7 @@ pub struct Lease {
     pub marked: (Moment, Credits),
     /// How fast it may be spent from, where the payer's plan limits that.
     pub throttle: Option<Throttle>,
-    /// How the payer stands, for callers to see ([`Told`]); no bytes when that isn't known.
+    /// The payer's status for callers (see `lease/told.rs`); empty when unknown.
     pub standing: Vec<u8>,
 }
 
@@ -244,7 +244,7 @@ impl Lease {
         }
     }
 
-    /// Counts slices as spent that never came back: what was sold of them nobody knows.
+    /// Counts subleases that were never returned as spent: how much of them was sold is unknown.
     fn give_up_slices(&mut self, now: Moment) {
         if now >= self.slices_due {
             self.spent = self.spent.saturating_add(std::mem::take(&mut self.sliced));
@@ -295,13 +295,13 @@ impl Lease {
     /// Hands back all that isn't set aside, because somebody else waits for it.
     pub fn hand_back(&mut self) {
         self.returned = self.returned.saturating_add(self.unspent());
-        // What was sold until now is no reason to ask for more at once: the rate is measured anew.
+        // Past sales are no reason to ask for more at once: the rate is measured from scratch.
         self.cushion = Credits::ZERO;
         self.marked = Default::default();
     }
 
-    /// Keeps how the payer stands, where an answer that is heard now says so. One that was overtaken by an answer that
-    /// grants more counts what is granted since as still available.
+    /// Keeps the payer's status if the answer has one. A stale answer is ignored: it counts credits that were granted
+    /// since as still available.
     pub fn tell(&mut self, now: Moment, answer: &EntryAnswer) {
         let known = (self.fence, self.granted);
         let overtaken = answer.lease.is_some_and(|lease| (lease.fence, lease.granted) < known);
@@ -310,7 +310,7 @@ impl Lease {
         }
     }
 
-    /// Sells nothing more until the ledger grants anew, because the payer may not spend.
+    /// Sells nothing more until the ledger grants credits again, because the payer may not spend.
     pub fn stop(&mut self) {
         self.stopped = true;
         self.standing.clear();
@@ -350,7 +350,7 @@ impl Lease {
     }
 
     /// What to tell the ledger. `asking` holds the cheapest of the prices that wait and their sum; `None`
-    /// when nobody waits, and then only what will soon be needed is asked for, and nothing at all when
+    /// when no request waits: then only what will soon be needed is asked for, and nothing at all when
     /// `refill` is false.
     pub fn report(&mut self, now: Moment, asking: Option<(Credits, Credits)>, refill: bool) -> Entry {
         self.give_up_slices(now);

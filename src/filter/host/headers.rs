@@ -77,7 +77,7 @@ impl Deref for Map {
         if self.data.is_null() {
             return &[];
         }
-        // SAFETY: the host got this memory from `faregate_memory_allocate`, and has written `size` bytes of it. Nobody else
+        // SAFETY: the host got this memory from `faregate_memory_allocate`, and has written `size` bytes of it. Nothing else
         // writes there until this is dropped.
         unsafe { std::slice::from_raw_parts(self.data, self.size) }
     }
@@ -89,7 +89,7 @@ impl Drop for Map {
             if self.data == block.start.get() {
                 block.now.set(Use::Free);
             } else if !self.data.is_null() {
-                // SAFETY: `allocate` made a boxed slice of exactly this size, and nobody else has its address.
+                // SAFETY: `allocate` made a boxed slice of exactly this size, and nothing else has its address.
                 drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(self.data, self.size)) });
             }
         });

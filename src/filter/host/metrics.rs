@@ -1,6 +1,6 @@
 //! The gate's counters as Envoy statistics, `wasmcustom.faregate.*`.
 //!
-//! They are counted in the VM and told to Envoy on the tick, so that counting costs a request nothing.
+//! They are counted in the VM and flushed to Envoy on the tick, so counting costs a request nothing.
 
 use crate::decide::gate::Counters;
 use faregate_protocol::RefusalCode;

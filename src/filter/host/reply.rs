@@ -1,12 +1,12 @@
-//! What Envoy is told in bytes that are there already: an answer of the gate's own, and a note for the access log.
+//! Host calls that pass Envoy ready-made bytes: an answer of the gate's own, and a note for the access log.
 //!
-//! The SDK takes lists and writes each anew.
+//! The SDK takes lists and serializes them on every call.
 #![expect(
     unsafe_code,
     reason = "the SDK has no way to hand over a map that is written; the imports are proxy-wasm's documented ones"
 )]
 
-/// Where the note for the access log stands: `%FILTER_STATE(wasm.faregate:PLAIN)%`.
+/// The property that holds the note for the access log: `%FILTER_STATE(wasm.faregate:PLAIN)%`.
 const NOTE: &str = "faregate";
 /// For an answer that isn't gRPC's.
 const NO_GRPC: i32 = -1;

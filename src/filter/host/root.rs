@@ -63,8 +63,8 @@ impl Root {
     }
 }
 
-/// Envoy takes a configuration down, because another has come in its place: whoever comes next must find in shared
-/// memory what only this worker knows.
+/// Envoy drops a configuration when a new one replaces it: the next worker must find in shared memory what only this
+/// worker knows.
 impl Drop for Root {
     fn drop(&mut self) {
         let Some(running) = &mut self.running else {
@@ -180,7 +180,7 @@ impl Running {
             let parked = self.worker.parked.borrow_mut().remove(&context.to_string());
             let here = parked.filter(|ticket| matches!(ticket.borrow().stage, Stage::Waits));
             let Some(ticket) = here.filter(|_| hostcalls::set_effective_context(context).is_ok()) else {
-                // The client has hung up meanwhile.
+                // The client has disconnected in the meantime.
                 if let Outcome::Pass(Passage::Paid(charge)) = outcome {
                     self.worker.gate.borrow_mut().cancel(&charge);
                 }
@@ -294,7 +294,7 @@ fn token_in(name: &str) -> Result<String, String> {
     ))
 }
 
-/// A name that nobody else has: the Envoy node's, and 128 random bits.
+/// A unique name: the Envoy node's, and 128 random bits.
 fn unique_name() -> String {
     let node = hostcalls::get_property(vec!["xds", "node", "id"]).ok().flatten().unwrap_or_default();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);

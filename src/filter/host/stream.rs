@@ -296,7 +296,7 @@ impl Stream {
             ticket.rare().held = kept(conditional::held(head));
         }
         match arrival {
-            // The usual refusal is told at once, and nothing is kept of its request.
+            // The usual refusal is sent at once, and nothing is kept of its request.
             Arrival::Decided(Outcome::Refuse(refusal)) if ticket.body == Body::Ignored => {
                 self.worker.send_refusal(&around, None, &refusal);
                 ticket.stage = Stage::Answered;

@@ -41,7 +41,7 @@ pub(super) struct Redirected {
     connection: Option<Vec<u8>>,
 }
 
-/// Where a request stands.
+/// The stage of a request.
 #[derive(Debug, Default)]
 pub(super) enum Stage {
     /// It has not been judged.
@@ -59,7 +59,7 @@ pub(super) enum Stage {
     Shadow(Refusal),
     /// Another gate in front of this one has charged it.
     ChargedEarlier,
-    /// It is refused, and told so once its body is here.
+    /// It is refused; the answer is sent once its body is here.
     Refusing(Refusal),
     /// It has an answer of the gate's own.
     Answered,
@@ -119,7 +119,7 @@ pub(super) struct Ticket {
 pub(super) struct Rare {
     /// The origin of a page that may read the answer.
     pub(super) origin: Option<String>,
-    /// Of a request for how its sender stands: what it has of that already.
+    /// For a request for its sender's status: the `if-none-match` it sent.
     pub(super) held: Vec<u8>,
     /// The beginning of its body.
     seen: Option<Seen>,

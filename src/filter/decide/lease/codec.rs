@@ -1,5 +1,5 @@
-//! A lease as bytes in shared memory: a head of fixed little-endian fields, then how the payer stands with its
-//! limits, if it has any, then its names and products, then what callers may see of how it stands.
+//! A lease as bytes in shared memory: a head of fixed little-endian fields, then the state of the payer's limits,
+//! if it has any, then its names and products, then the status that callers may see.
 //!
 //! Charging changes the first two alone. So a charge reads and writes only them, in place, and keeps the
 //! bytes to look the rest up where it is wanted.
@@ -225,7 +225,7 @@ impl Holder {
         record_price(&self.record, product, list)
     }
 
-    /// How it stands, as it was told last before the record was read.
+    /// The payer's status, as last reported when the record was read.
     pub fn standing(&self) -> Option<Told> {
         standing(&self.record).and_then(Told::decode)
     }
@@ -280,7 +280,7 @@ fn products(record: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     (of_plan, of_key)
 }
 
-/// How the payer stands, behind all else.
+/// The payer's status, the last part of the record.
 fn standing(record: &[u8]) -> Option<&[u8]> {
     let flags = *record.get(1)?;
     let there = |bit: u8| usize::from(flags & bit != 0);

@@ -55,12 +55,12 @@ impl Names {
         name
     }
 
-    /// What stands behind a key in the name of its lease; as long as what stands behind a subject, and another.
+    /// The suffix after a key in the name of its lease; as long as a subject's suffix, but different.
     pub fn behind_key(&self) -> &str {
         &self.behind_key
     }
 
-    /// What stands behind a subject.
+    /// The suffix after a subject.
     pub fn behind_subject(&self) -> &str {
         &self.behind_subject
     }
@@ -296,7 +296,7 @@ mod names_and_news {
         };
         set(1);
         update(&memory, &name, |lease| lease.spent = Credits::from_micros(2));
-        assert_eq!(news(), 1, "it stands there already");
+        assert_eq!(news(), 1, "it is queued already");
         set(2);
         assert_eq!(news(), 0, "nothing is new");
         set(3);

@@ -70,7 +70,7 @@ fn push(out: &mut Vec<u8>, name: &str) {
     out.extend(name.bytes().take(usize::from(len)));
 }
 
-/// Walks names; `None` stands for bytes that are none.
+/// Walks names; `None` means malformed bytes.
 struct Names<'a>(&'a [u8]);
 
 impl<'a> Iterator for Names<'a> {
@@ -84,7 +84,7 @@ impl<'a> Iterator for Names<'a> {
     }
 }
 
-/// Walks products; `None` stands for bytes that are none.
+/// Walks products; `None` means malformed bytes.
 struct Products<'a>(&'a [u8]);
 
 impl<'a> Products<'a> {

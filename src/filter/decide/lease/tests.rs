@@ -48,9 +48,9 @@ fn after_its_deadline_a_lease_sells_nothing_and_what_is_held_counts_as_spent() {
     let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false);
     assert_eq!(entry.ended, Some(Ended { fence: 1, spent: credits(1) }));
     assert_eq!(entry.lease.map(|l| (l.fence, l.spent)), Some((2, Credits::ZERO)));
-    assert_eq!(entry.ask.map(|ask| ask.need), Some(credits(1)), "levels start anew with the fence");
+    assert_eq!(entry.ask.map(|ask| ask.need), Some(credits(1)), "a new lease resets the levels");
     lease.settle(Purse::Lease(1), credits(1), Credits::ZERO);
-    assert_eq!(lease.spent, Credits::ZERO, "it is in the final word already");
+    assert_eq!(lease.spent, Credits::ZERO, "the final report has it already");
     lease.merge(at(1_000), None, &grant(2, 5));
     assert_eq!(lease.spendable(at(1_001)), Credits::ZERO, "not before the final word is acknowledged");
     lease.merge(at(1_000), None, &EntryAnswer { ended: Some(1), ..grant(2, 5) });
@@ -217,12 +217,12 @@ fn standing() -> Standing {
 }
 
 #[test]
-fn how_a_payer_stands_is_kept_until_it_is_told_anew_and_lost_when_it_is_stopped() {
+fn a_payers_status_is_kept_until_the_next_one_and_dropped_when_it_is_stopped() {
     let mut lease = open(3);
-    let told = |lease: &Lease| Holder::of("lease", lease.encode()).standing();
-    assert_eq!(told(&lease), None);
+    let status = |lease: &Lease| Holder::of("lease", lease.encode()).standing();
+    assert_eq!(status(&lease), None);
     lease.tell(at(7), &EntryAnswer { standing: Some(standing()), ..grant(1, 3) });
-    let first = told(&lease).unwrap();
+    let first = status(&lease).unwrap();
     assert_eq!((first.told_at, first.available, first.warn_below), (at(7), credits(12), Some(credits(5))));
     assert_eq!(first.limits, Limits { rate: None, concurrent: Some(3) });
     let quota = first.quota.unwrap();
@@ -230,13 +230,13 @@ fn how_a_payer_stands_is_kept_until_it_is_told_anew_and_lost_when_it_is_stopped(
     assert_eq!(quota.resets_at, "2026-12-01T00:00:00Z");
     lease.tell(at(8), &grant(1, 3));
     lease.rest();
-    assert_eq!(told(&lease).unwrap().told_at, at(7), "an answer that says nothing");
+    assert_eq!(status(&lease).unwrap().told_at, at(7), "an answer without a status");
     let poorer = Standing { available: Credits::ZERO, quota: None, ..standing() };
     lease.tell(at(9), &EntryAnswer { standing: Some(poorer), ..EntryAnswer::default() });
-    let second = told(&lease).unwrap();
+    let second = status(&lease).unwrap();
     assert_eq!((second.told_at, second.available, second.quota), (at(9), Credits::ZERO, None));
     lease.stop();
-    assert_eq!(told(&lease), None, "who may not spend is shown nothing");
+    assert_eq!(status(&lease), None, "a payer who may not spend is shown nothing");
 }
 
 #[test]
@@ -250,8 +250,8 @@ fn an_answer_that_was_overtaken_says_nothing_of_how_a_payer_stands() {
         lease.merge(at(1), None, &answer(granted, available));
         lease.tell(at(1), &answer(granted, available));
     }
-    let told = Holder::of("lease", lease.encode()).standing().unwrap();
-    assert_eq!(told.balance(lease.unspent()), credits(21), "what was granted isn't available besides");
+    let status = Holder::of("lease", lease.encode()).standing().unwrap();
+    assert_eq!(status.balance(lease.unspent()), credits(21), "granted credits are not counted twice");
 }
 
 fn any_names() -> impl Strategy<Value = Option<Vec<String>>> {
@@ -335,8 +335,8 @@ proptest! {
             resets: now.plus_millis(quota.resets_in_s.saturating_mul(1_000)),
         });
         let Standing { available, limits, warn_below, .. } = standing;
-        let told = Told { told_at: now, available, quota, limits, warn_below };
-        prop_assert_eq!(Told::decode(&Told::encode(now, &standing)), Some(told));
+        let status = Told { told_at: now, available, quota, limits, warn_below };
+        prop_assert_eq!(Told::decode(&Told::encode(now, &standing)), Some(status));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How fast a payer may go: this gateway's part of the limits of its plan, and how it stands with them.
+//! A payer's rate limits: this gateway's share of its plan's limits, and how much of it is used.
 //!
 //! Requests per second are counted as a generic cell rate algorithm does: one moment says until when the payer has
 //! used up its rate, and a request may come when that lies no further ahead than its burst. What must hold: who is

@@ -1,6 +1,6 @@
-//! How a payer stands, as the ledger told it last: kept in its record for callers to see.
+//! A payer's status as the ledger last reported it, kept in the payer's record and shown to callers.
 //!
-//! What must hold: nothing is decided by it. In a record it comes last, so that a charge doesn't look at it.
+//! What must hold: no decision depends on it. It is the last part of a record, so a charge never reads it.
 
 use crate::decide::base::moment::Moment;
 use faregate_protocol::Credits;
@@ -9,7 +9,7 @@ use faregate_protocol::exchange::{Limits, Rate, Standing};
 /// How many numbers stand before the text.
 const NUMBERS: usize = 9;
 
-/// How a payer stands.
+/// A payer's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// When this was heard.
@@ -74,7 +74,7 @@ impl Told {
 
     /// Whether these bytes have a threshold below which to warn.
     pub(super) fn warns(bytes: &[u8]) -> bool {
-        Self::decode(bytes).is_some_and(|told| told.warn_below.is_some())
+        Self::decode(bytes).is_some_and(|status| status.warn_below.is_some())
     }
 
     /// Reads these bytes; `None` when they are something else.

@@ -11,8 +11,8 @@ pub fn held<'a>(head: &Head<'a>) -> &'a [u8] {
     head.value("if-none-match").unwrap_or_default()
 }
 
-/// Whether the caller has the version of this tag. In a list nothing but a tag stands between marks so that it looks like
-/// one of ours, whether it is called weak or not.
+/// Whether the caller has the version of this tag. Only a tag can appear between quotes in the list, weak or not, so
+/// searching for the quoted tag is enough.
 pub fn has(held: &[u8], tag: &str) -> bool {
     held == b"*" || held.windows(tag.len().max(1)).any(|found| found == tag.as_bytes())
 }

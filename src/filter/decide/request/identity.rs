@@ -18,7 +18,7 @@ use crate::decide::settings::Identity;
 use crate::decide::settlement::Settlements;
 use faregate_protocol::{RefusalCode, api_key};
 
-/// Who asks, as it stands in the request.
+/// The caller, as the request names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller<'a> {
     shown: Shown<'a>,
@@ -69,7 +69,7 @@ pub struct Acquaintances<'a> {
 pub enum NoCredential {
     /// None in any of the places.
     Missing,
-    /// What stands there is no key: wrong length, alphabet or checksum.
+    /// The value is not a key: wrong length, alphabet or checksum.
     Malformed,
     /// The same place holds more than one.
     Twice,
@@ -128,7 +128,7 @@ fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>, known: Acquaintances<'_>
     }
 }
 
-/// What a value is that stands where a key belongs; `joined` if a comma in it parts two of them.
+/// Classifies a value found in a key's place; `joined` if a comma in it separates two of them.
 fn key<'a>(value: &'a [u8], known: Acquaintances<'_>, joined: bool) -> Found<'a> {
     let slice = known.slices.of_key(known.names, value);
     let has_slice = slice != Place::default();
@@ -229,7 +229,7 @@ pub(in crate::decide) fn no_credential(why: NoCredential, places: &[Identity]) -
         NoCredential::Malformed => (
             RefusalCode::InvalidKey,
             Some(
-                "What stands where the API key belongs is no key of ours: check that it was copied completely.",
+                "The API key is not one of ours: check that it was copied completely.",
             ),
         ),
         NoCredential::Twice => {
@@ -262,13 +262,13 @@ mod tests {
         find_in(&headers, None)
     }
 
-    /// By a worker that knows nobody.
+    /// By a worker that knows no callers.
     fn find_in(headers: &[(String, Vec<u8>)], subject: Option<&[u8]>) -> Result<Credential, NoCredential> {
         let (slices, refused) = (Settlements::default(), Recent::default());
         let names = Names::new("ledger", "ledger");
-        let nobody = Acquaintances { slices: &slices, refused: &refused, names: &names };
+        let strangers = Acquaintances { slices: &slices, refused: &refused, names: &names };
         let property = |_: &[String]| subject.map(<[u8]>::to_vec);
-        find(&places(), &Head::new(headers), property, nobody).map(|caller| caller.credentials().0)
+        find(&places(), &Head::new(headers), property, strangers).map(|caller| caller.credentials().0)
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! A memory also holds when the lease was last looked at in vain: looking is dear, and who is refused a thousand times a
 //! second needn't be looked up each time. What this worker itself gives to the lease is noticed at once.
 //!
-//! Who is remembered is found by the key as it stands in a request ([`crate::decide::base::spots`]).
+//! Remembered callers are found by the key as the request sends it ([`crate::decide::base::spots`]).
 
 use crate::decide::base::moment::Moment;
 use crate::decide::base::spots::{Spots, is_named};
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(recent.repeat(now, Place::default(), 0), None, "nothing was refused");
         recent.remember(now, "a", short.clone());
         let a = recent.find(&names(), "a");
-        assert_eq!(recent.repeat(now, a, 0), None, "nobody has looked");
+        assert_eq!(recent.repeat(now, a, 0), None, "not looked up yet");
         recent.looked(now, a, 0, TWO);
         assert_eq!(recent.repeat(now, a, 0), Some(short.clone()));
         assert_eq!(recent.repeat(now, a, 1), None, "another rule has another price");
@@ -215,7 +215,7 @@ mod tests {
         let name = |key: &String| names.lease(&Credential::Key(key.clone()));
         for key in &keys {
             recent.remember(Moment::ZERO, &name(key), Refusal::plain(InvalidKey));
-            assert_eq!(recent.of_key(&names, key.as_bytes()), Place::default(), "nobody has come again");
+            assert_eq!(recent.of_key(&names, key.as_bytes()), Place::default(), "no key was seen twice");
             let place = recent.find(&names, &name(key));
             assert_eq!(recent.of_key(&names, key.as_bytes()), place);
         }

@@ -42,7 +42,7 @@ impl Fit {
     }
 }
 
-/// The number of the rule that decides, as [`Settings::rule`] takes it: one past the last stands for
+/// The index of the matching rule, as [`Settings::rule`] takes it: one past the last means
 /// `otherwise`.
 pub fn find(settings: &Settings, head: &Head<'_>) -> usize {
     let mut number = 0;
@@ -272,7 +272,7 @@ mod tests {
             ("cheap.example,dear.example", "dear"),
             ("dear.example:80@cheap.example", "dear"),
             ("d%65ar.example", "dear"),
-            // Nobody is served for nothing by something that isn't sold any more; else it is sold.
+            // A retired rule takes only its exact host; an ambiguous host is sold.
             ("old.example", "old"),
             ("old.example,x", "otherwise"),
             (&"x".repeat(2_000), "dear"),

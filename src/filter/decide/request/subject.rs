@@ -1,7 +1,7 @@
 //! What an attribute of Envoy's says as a trusted subject.
 //!
 //! Envoy hands a filter bytes and not what kind of value they are: a string as it is, a number as the eight bytes of a double,
-//! true as one byte, a list with its lengths. Whoever may choose a string of eight bytes must not be taken for a number, nor
+//! true as one byte, a list with its lengths. A string of eight bytes must not be mistaken for a number, nor
 //! a number for a string. So eight bytes out of metadata are looked up once more in the whole of the metadata, which comes
 //! with its kinds. What must hold: a subject is a text as an account may have it, or a whole number's digits.
 

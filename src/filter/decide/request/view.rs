@@ -23,7 +23,7 @@ pub const PATH: &str = "/.well-known/faregate";
 /// Room for the names of the view's last members (bytes).
 const AROUND: usize = 32;
 
-/// What the access log says of a request whose sender was shown how it stands.
+/// The access log's entry for a request that was answered with its sender's status.
 const SHOWN: &str = "faregate{decision=shown}";
 
 /// An answer of the gate's own that is no refusal: to a request for the view, or to a browser's preflight.
@@ -115,11 +115,11 @@ pub(in crate::decide) fn view(
         if let Some(plan) = plan {
             body.text("plan", plan);
         }
-        if let Some(told) = caller.told {
-            let balance = told.balance(caller.here);
+        if let Some(status) = caller.told {
+            let balance = status.balance(caller.here);
             body.text("balance", &balance.to_string());
-            stand(&mut body, told, caller.now);
-            for (name, value) in fields(told.policies(caller.now, balance)) {
+            stand(&mut body, status, caller.now);
+            for (name, value) in fields(status.policies(caller.now, balance)) {
                 headers.add(name, &[&value]);
             }
         }
@@ -164,8 +164,8 @@ fn prices(settings: &Settings, record: &[u8]) -> String {
 }
 
 /// The quota, the limits and the threshold.
-fn stand(body: &mut Json, told: &Told, now: Moment) {
-    if let Some(quota) = &told.quota {
+fn stand(body: &mut Json, status: &Told, now: Moment) {
+    if let Some(quota) = &status.quota {
         let mut object = Json::new('{');
         object.text("size", &quota.size.to_string());
         object.raw("window_s", &quota.window_s.to_string());
@@ -173,19 +173,19 @@ fn stand(body: &mut Json, told: &Told, now: Moment) {
         object.raw("resets_in_s", &quota.resets.millis_since(now).div_ceil(1_000).to_string());
         body.raw("quota", &object.end('}'));
     }
-    if !told.limits.is_none() {
+    if !status.limits.is_none() {
         let mut object = Json::new('{');
-        if let Some(rate) = told.limits.rate {
+        if let Some(rate) = status.limits.rate {
             let per_second = Credits::from_micros(i64::from(rate.milli_per_s) * 1_000);
             object.text("requests_per_second", &per_second.to_string());
             object.raw("burst", &rate.burst.to_string());
         }
-        if let Some(concurrent) = told.limits.concurrent {
+        if let Some(concurrent) = status.limits.concurrent {
             object.raw("concurrent_requests", &concurrent.to_string());
         }
         body.raw("limits", &object.end('}'));
     }
-    if let Some(threshold) = told.warn_below {
+    if let Some(threshold) = status.warn_below {
         body.text("warn_below", &threshold.to_string());
     }
 }
@@ -276,14 +276,14 @@ mod tests {
             let facts = Facts { account: account.clone(), key: key.clone(), plan: plan.clone(), ..Facts::default() };
             let [window_s, resets, now] = numbers;
             let available = Credits::from_micros(available);
-            let told = Told {
+            let status = Told {
                 told_at: Moment::ZERO,
                 available,
                 quota: Some(lease::ToldQuota { size: available, window_s, resets_at, resets: Moment::from_nanos(resets) }),
                 limits: Limits { rate: Some(Rate { milli_per_s, burst }), concurrent: None },
                 warn_below: Some(available),
             };
-            let caller = Caller { facts: &facts, told: Some(&told), here: Credits::MAX, now: Moment::from_nanos(now) };
+            let caller = Caller { facts: &facts, told: Some(&status), here: Credits::MAX, now: Moment::from_nanos(now) };
             let View { headers, body, .. } = view(&settings, &mut PriceLists::default(), Some(&caller));
             let body: Value = serde_json::from_str(&body).unwrap();
             prop_assert_eq!((body["account"].as_str(), body["key"].as_str()), (Some(account.as_str()), Some(key.as_str())));
