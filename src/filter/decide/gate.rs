@@ -1,11 +1,11 @@
-//! One worker's gate: what it decides about a request by itself, and what it remembers.
+//! One worker's gate: what it decides about a request on its own, and what it remembers.
 //!
-//! This file holds its state; what it does stands in the others:
+//! This file holds its state; its operations are in the others:
 //! - [`arrival`]: a request is judged, or waits ([`waiting`]); [`payment`]: it is charged; [`closing`]: its charge is closed.
 //! - [`exchange`], [`serving`] and [`answer`]: one exchange with the ledger for all who wait; [`flights`]: what is under way.
 //! - [`report`] and [`beat`]: the gateway's regular report; [`handover`]: when a worker is gone first.
 //! - [`fallback`]: a key behind a subject that the ledger doesn't know; [`preflight`]: what a browser asks first.
-//! - [`refusals`], [`headers`] and [`view`]: what callers are told.
+//! - [`refusals`], [`headers`] and [`view`]: what callers see.
 //!
 //! What must hold: every request that waits gets exactly one [`Resolution`](super::outcome::Resolution).
 

@@ -5,8 +5,8 @@
 //! - [`lease`]: by what a payer is known, how much and how fast it may still spend here, and the memory of all workers in
 //!   which that lies.
 //! - [`settings`]: what the operator configured, checked when Envoy loads it.
-//! - [`settlement`] and [`usage`]: what happened to each charge, told to the lease and to the ledger; [`refusal`]: the one
-//!   place that words a refusal.
+//! - [`settlement`] and [`usage`]: the outcome of each charge, reported to the lease and to the ledger; [`refusal`]: the
+//!   only place that words a refusal.
 //! - [`request`]: who asks, for what, what it costs, how it ended; and what callers may ask about themselves.
 //! - [`outcome`]: what becomes of a request.
 //! - [`gate`]: ties these together for one worker, and speaks with the ledger.

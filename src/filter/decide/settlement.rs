@@ -1,11 +1,11 @@
-//! What one worker knows of leases and has not yet told them: what became of its charges, and the slice that it
+//! What one worker has not yet flushed to its leases: the outcomes of its charges, and the sublease that it
 //! sells from.
 //!
-//! Telling the lease at the beginning and at the end of every request would cost two swaps of shared memory. What is
-//! set aside stays so until a few times a second everything is told, so nothing can be sold twice meanwhile; only
-//! what is *freed* is told at once.
+//! Updating the lease at the beginning and at the end of every request would cost two swaps of shared memory. So
+//! reserved credits stay reserved until everything is flushed, a few times a second, and nothing can be sold twice;
+//! only *freed* credits are flushed at once.
 //!
-//! Those who have a slice are found by their credential as it stands in a request ([`crate::decide::base::spots`]).
+//! Callers with a sublease are found by their credential as the request sends it ([`crate::decide::base::spots`]).
 
 use crate::decide::base::moment::Moment;
 use crate::decide::base::spots::{Spots, is_named};
@@ -15,8 +15,8 @@ use crate::decide::lease::{Holder, Lease, Purse, Slice};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
-/// What is not yet told, by lease. One for each payer that was active in the last fraction of a second, so its size
-/// follows the traffic.
+/// What is not yet flushed, by lease. One entry for each payer that was active in the last fraction of a second, so its
+/// size follows the traffic.
 #[derive(Debug, Default)]
 pub struct Settlements {
     untold: Table<Untold>,
@@ -24,7 +24,7 @@ pub struct Settlements {
     spots: Spots,
 }
 
-/// What one lease was not told yet.
+/// What is not yet flushed to one lease.
 #[derive(Debug, Default)]
 pub struct Untold {
     lines: Vec<Line>,
@@ -111,8 +111,8 @@ impl Settlements {
         self.spots.take(names.credential(holder.lease()), place);
     }
 
-    /// Notes that a charge was kept. Tells where the holder's usage is counted, for whoever counts it to keep; that is
-    /// known only as long as the holder has the slice.
+    /// Notes that a charge was kept. Returns where the holder's usage is counted, for the caller to update; that is
+    /// known only as long as the holder has the sublease.
     pub fn keep(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) -> Option<&mut Place> {
         self.add(holder, Line { purse, kept: price, released: Credits::ZERO })
     }
@@ -147,7 +147,7 @@ impl Settlements {
         own.then_some(tallied)
     }
 
-    /// Takes what a lease was not told. It must be told then, or what is in it is lost.
+    /// Takes what is not yet flushed to a lease. The caller must flush it, or it is lost.
     pub fn take(&mut self, lease: &str) -> Untold {
         self.untold.remove(lease).unwrap_or_default()
     }
@@ -248,10 +248,10 @@ mod tests {
         cut(&mut elsewhere, &second);
         assert_eq!(elsewhere.keep(&gone, Purse::Lease(1), ONE), None);
         assert_eq!(elsewhere.take(gone.lease()).lines.len(), 1);
-        // Its own, cut anew for another record, is another, too.
-        let anew = cut(&mut settlements, &first);
+        // A new sublease from another record is a different one, too.
+        let recut = cut(&mut settlements, &first);
         assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
-        assert_eq!(settlements.keep(&anew, Purse::Lease(1), ONE), Some(&mut Place::default()));
+        assert_eq!(settlements.keep(&recut, Purse::Lease(1), ONE), Some(&mut Place::default()));
         let [line] = settlements.take(&names.lease(&first)).lines[..] else { panic!("one purse, one line") };
         assert_eq!(line.kept, ONE.times(3));
     }
@@ -262,7 +262,7 @@ mod tests {
             let (mut settlements, names) = (Settlements::default(), names());
             let credential = if subject { Credential::Subject(known.clone()) } else { Credential::Key(known.clone()) };
             let holder = cut(&mut settlements, &credential);
-            // As it is, or with all that stands behind it in the name.
+            // As it is, or with the suffix of its lease's name.
             let asked = if behind { asked + names.behind_key() } else { asked };
             for text in [&asked, &known, &holder.lease().to_owned()] {
                 let place = |same: bool| if same { holder.place() } else { Place::default() };

@@ -18,7 +18,7 @@ const PATIENCE_MS: u64 = 5_000;
 /// The most lines kept while the ledger is away, and as many of workers who are gone; what comes on top is counted as
 /// dropped.
 const MAX_LINES: usize = 20_000;
-/// Stands for all callers without a known key; no key's identifier is empty.
+/// All callers without a known key; no key's identifier is empty.
 pub(super) const NOBODY: &str = "";
 
 /// What became of a request.

@@ -111,8 +111,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_person_is_told_a_moment_plainly() {
-        for (text, told) in [
+    fn a_moment_is_written_plainly_for_people() {
+        for (text, plain) in [
             ("2026-12-01T00:00:00Z", "1 Dec 2026, 00:00 UTC"),
             ("2026-12-21T19:31:12.123456Z", "21 Dec 2026, 19:31 UTC"),
             ("2026-12-21T19:31:12+01:00", "2026-12-21T19:31:12+01:00"),
@@ -120,13 +120,13 @@ mod tests {
             ("soonéZ", "soonéZ"),
             ("", ""),
         ] {
-            assert_eq!(plainly(text), told);
+            assert_eq!(plainly(text), plain);
         }
     }
 
     #[test]
-    fn a_date_is_read_and_told_as_http_has_it() {
-        for (text, seconds, told) in [
+    fn a_date_is_read_and_written_as_an_http_date() {
+        for (text, seconds, written) in [
             ("1970-01-01", 0, "Thu, 01 Jan 1970 00:00:00 GMT"),
             ("2026-12-01", 1_796_083_200, "Tue, 01 Dec 2026 00:00:00 GMT"),
             ("2027-06-30T12:00:00Z", 1_814_356_800, "Wed, 30 Jun 2027 12:00:00 GMT"),
@@ -134,7 +134,7 @@ mod tests {
             ("9999-12-31T23:59:59Z", 253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             let date = read(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((date.seconds, date.imf_fixdate().as_str()), (seconds, told));
+            assert_eq!((date.seconds, date.imf_fixdate().as_str()), (seconds, written));
         }
     }
 

@@ -11,7 +11,7 @@ const AUTHORITY: u32 = u32::from_le_bytes(*b":aut");
 const OUR: u32 = u32::from_le_bytes(*b"x\0fa");
 /// All but the second byte, which may be any separator.
 const OUR_MASK: u32 = u32::from_le_bytes(*b"\xff\0\xff\xff");
-/// A size as it stands in a header map.
+/// A size as a header map encodes it.
 type Size = [u8; 4];
 
 /// A request's pseudo-headers and headers. Names are lower case, as Envoy gives them.

@@ -14,7 +14,7 @@ pub(in crate::decide) fn read_struct(bytes: &[u8]) -> Option<Json> {
     structure(bytes, MAX_DEPTH)
 }
 
-/// What stands at this path in an `envoy.config.core.v3.Metadata`: a namespace, and then names of members. It begins as a Struct
+/// The value at this path in an `envoy.config.core.v3.Metadata`: a namespace, and then names of members. It begins as a Struct
 /// does, but that the values of its members are Structs themselves.
 pub(in crate::decide) fn read_metadata(bytes: &[u8], path: &[String]) -> Option<Json> {
     let (namespace, path) = path.split_first()?;

@@ -65,7 +65,7 @@ impl<V> Slots<V> {
         let mut gap = self.find(number)?;
         let (_, value) = self.slots.get_mut(gap)?.take()?;
         self.len -= 1;
-        // Whoever lies behind the gap without need moves into it.
+        // An entry that is needlessly behind the gap moves into it.
         let mut at = self.next(gap);
         while let Some(Some((other, _))) = self.slots.get(at) {
             if self.distance(self.home(*other), at) >= self.distance(gap, at) {

@@ -7,7 +7,7 @@
 /// The longest authority that is taken apart, in bytes. No name in the DNS is as long as that.
 const MOST_AUTHORITY: usize = 1_024;
 
-/// The canonical form, of a path or of an authority. A `%` without two digits behind it stands for itself.
+/// The canonical form, of a path or of an authority. A `%` not followed by two digits is literal.
 #[inline(never)]
 pub fn canonical(raw: &[u8]) -> Vec<u8> {
     let mut form = Vec::with_capacity(raw.len());

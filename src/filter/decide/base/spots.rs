@@ -14,7 +14,7 @@ const MOST: usize = 16_384;
 /// Places of what is known of credentials.
 #[derive(Debug, Default)]
 pub struct Spots {
-    /// Where the one is whose credential mixes to this number, if nobody else has taken the spot.
+    /// The place of the caller whose credential hashes to this number, unless the spot was taken by another.
     places: Vec<Place>,
 }
 

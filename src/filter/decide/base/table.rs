@@ -50,7 +50,7 @@ struct Places {
     free: Vec<usize>,
 }
 
-/// A place among the names: which run, where in it, and whether the name stands there already.
+/// A place among the names: which run, where in it, and whether the name is already there.
 #[derive(Clone, Copy)]
 struct Spot {
     run: usize,
@@ -72,7 +72,7 @@ fn compare(this: &str, that: &str) -> Ordering {
 }
 
 impl Places {
-    /// Where a name stands, or belongs: the end of the last run where it is behind all others.
+    /// Where a name is, or belongs: the end of the last run where it is behind all others.
     #[inline(never)]
     fn spot(&self, name: &str) -> Spot {
         let begins_by = |run: &Run| run.first().is_some_and(|(first, _)| compare(first, name).is_le());

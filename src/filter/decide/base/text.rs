@@ -16,7 +16,7 @@ pub fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-/// What stands before the first of these ASCII marks, and what behind it.
+/// The text before the first of these ASCII marks, and the text after it.
 #[inline(never)]
 pub fn cut(text: &str, mark: u8) -> (&str, Option<&str>) {
     match text.bytes().position(|byte| byte == mark) {

@@ -88,7 +88,7 @@ fn limits(value: &Json) -> Option<Limits> {
     Some(Limits { rate: optional(value, "rate", rate)?, concurrent: optional(value, "concurrent", small)? })
 }
 
-/// Nothing is decided by it: what can't be read of it is left out, and costs nobody the answer.
+/// No decision depends on it: unreadable parts are left out, and the answer still counts.
 fn standing(value: &Json) -> Option<Standing> {
     Some(Standing {
         available: credits(value.get("available")?)?,

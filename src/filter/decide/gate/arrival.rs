@@ -71,7 +71,7 @@ impl<M: SharedMemory> Gate<M> {
         self.wait(now, context, chosen, number, Some(price))
     }
 
-    /// Has a request wait for the ledger; one without a price asks only how its sender stands.
+    /// Makes a request wait for the ledger; one without a price asks only for its sender's status.
     pub(super) fn wait(
         &mut self,
         now: Moment,

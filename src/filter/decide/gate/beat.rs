@@ -78,8 +78,8 @@ impl Beat {
             live.used = (record.fence, sold);
             live.used_at = now;
         }
-        // A message that left the lease listed, such as a refill's, doesn't make up for the report: nobody
-        // would put the lease on the queue again.
+        // A message that left the lease listed, such as a refill's, doesn't replace the report: nothing
+        // would queue the lease again.
         live.dirty &= record.listed;
         live.told_at = now;
         if live.key != record.facts.key {
@@ -93,8 +93,8 @@ impl Beat {
         if !self.leads {
             return;
         }
-        // One that stands on the queue of news is kept until it was reported: what happens to it meanwhile is
-        // not put on the queue again.
+        // A queued lease is kept until it was reported: changes until then don't
+        // queue it again.
         if record.is_at_rest() && !record.listed {
             if let Some(live) = self.live.remove(lease) {
                 self.by_key.remove(&live.key);
@@ -197,7 +197,7 @@ mod tests {
         }
         let mut beat = leading();
         beat.merged(at(1), "lease", &Lease { listed: true, ..lease() });
-        assert!(beat.live.get("lease").is_some(), "it stands on the news");
+        assert!(beat.live.get("lease").is_some(), "it is queued");
         beat.merged(at(1), "lease", &lease());
         assert!(beat.live.get("lease").is_none());
     }

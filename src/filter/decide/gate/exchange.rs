@@ -2,7 +2,7 @@
 //! ([`super::serving`]).
 //!
 //! The host calls [`Gate::next_message`] until it gives none, sends each, and brings every answer or
-//! failure to [`Gate::answered`]. What must hold: a payer stands in at most one message under way that
+//! failure to [`Gate::answered`]. What must hold: a payer is in at most one in-flight message that
 //! asks for it; a message that fails loses nothing, because the next one says the same again.
 
 use super::Gate;
@@ -22,13 +22,13 @@ use faregate_protocol::exchange::{self, Entry, ExchangeRequest, ExchangeResponse
 const MAX_FLIGHTS: usize = 16;
 /// The most payers in one message: keeps it well below the ledger's limits.
 const MAX_ENTRIES: usize = exchange::MAX_ENTRIES / 2;
-/// After a failure nobody waits for the ledger for this long (ms); then one request tries again.
+/// After a failure no request waits for the ledger for this long (ms); then one request tries again.
 const DOWN_MS: u64 = 500;
-/// Charges that are over, and what is left of slices, are told to shared memory this often (ms).
+/// Settled charges and the rest of subleases are flushed to shared memory this often (ms).
 const TELL_MS: u64 = 250;
 /// A worker that has not run for this long (ms) was frozen, and probably the whole gateway with it.
 const FROZEN_MS: u64 = 1_500;
-/// After that, it sends nothing for this long (ms): until every worker has told its leases what became of slices.
+/// After that, it sends nothing for this long (ms): until every worker has flushed its subleases to their leases.
 const THAW_MS: u64 = 300;
 
 impl<M: SharedMemory> Gate<M> {

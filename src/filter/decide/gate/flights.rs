@@ -31,7 +31,7 @@ pub(super) struct Flight {
     pub(super) usage: bool,
 }
 
-/// Why a payer stands in a message.
+/// Why a payer is in a message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wish {
     /// Who it is, for one whom the ledger has not named yet.

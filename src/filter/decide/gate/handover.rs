@@ -14,11 +14,11 @@ use faregate_protocol::{Credits, RefusalCode};
 const TRIES: usize = 100;
 /// The most that lies in shared memory (bytes); what comes on top is counted as dropped.
 const MAX_BYTES: usize = 4 << 20;
-/// What stands there when all is taken over. Envoy can't tell an entry of no bytes from none.
+/// The value once all is taken over. Envoy can't tell an entry of no bytes from none.
 const TAKEN: &[u8] = b"\n";
 
 impl<M: SharedMemory> Gate<M> {
-    /// Leaves the usage that isn't known to be stored to whoever leads.
+    /// Hands usage that isn't known to be stored over to the next leader.
     pub(super) fn bequeath(&mut self) {
         let name = self.names.legacy();
         let reports = self.usage.leave(&self.settings);
@@ -144,17 +144,17 @@ mod tests {
         second.leave();
 
         heir.tick(Moment::from_nanos(1));
-        let mut told = Vec::new();
+        let mut reports = Vec::new();
         while let Some(report) = heir.usage.board(&heir.settings) {
             heir.usage.alight(Moment::ZERO, Some(report.seq));
-            told.push(report);
+            reports.push(report);
         }
 
-        assert_eq!(told[0], under_way, "the ledger stores it once");
-        let who: Vec<(&str, u64)> = told.iter().map(|report| (report.broker.as_str(), report.seq)).collect();
+        assert_eq!(reports[0], under_way, "the ledger stores it once");
+        let who: Vec<(&str, u64)> = reports.iter().map(|report| (report.broker.as_str(), report.seq)).collect();
         assert_eq!(who, [("a", 1), ("a", 2), ("b", 1)]);
-        assert_eq!((told[1].lines[0].rule.as_str(), told[1].lines[0].requests), ("reports:v1", 1));
-        assert_eq!((told[2].lines[0].payer.as_str(), told[2].lines[0].refunds), ("key_2", 1));
+        assert_eq!((reports[1].lines[0].rule.as_str(), reports[1].lines[0].requests), ("reports:v1", 1));
+        assert_eq!((reports[2].lines[0].payer.as_str(), reports[2].lines[0].refunds), ("key_2", 1));
         let watched = |payer: Option<&str>, code| ShadowLine {
             payer: payer.map(str::to_owned),
             rule: "reports:v1".into(),
@@ -162,7 +162,7 @@ mod tests {
             requests: 1,
         };
         let limited = watched(Some("key_2"), RefusalCode::RateLimited);
-        assert_eq!(told[2].shadow, [watched(None, RefusalCode::MissingKey), limited]);
+        assert_eq!(reports[2].shadow, [watched(None, RefusalCode::MissingKey), limited]);
         assert!(first.usage.is_empty() && second.usage.is_empty());
         gate(&memory, "d").tick(Moment::from_nanos(2));
         assert_eq!(memory.get(&heir.names.legacy()).unwrap().0, TAKEN, "taken over once");

@@ -34,18 +34,18 @@ impl<M: SharedMemory> Gate<M> {
         if self.settings.shown.charge {
             headers.push(("x-faregate-charge", cost.to_string()));
         }
-        let (Some(told), Purse::Lease(_)) = (charge.holder.standing(), charge.purse) else {
+        let (Some(status), Purse::Lease(_)) = (charge.holder.standing(), charge.purse) else {
             return headers;
         };
         let here = charge.holder.unspent().saturating_add(charge.left);
-        let balance = told.balance(here).saturating_add(charge.price.less(cost));
+        let balance = status.balance(here).saturating_add(charge.price.less(cost));
         if self.settings.shown.balance {
             headers.push(("x-faregate-balance", balance.to_string()));
         }
         if self.settings.shown.ratelimit {
-            headers.extend(fields(told.policies(now, balance)));
+            headers.extend(fields(status.policies(now, balance)));
         }
-        let low = rule.warn_below.or(told.warn_below).is_some_and(|threshold| balance < threshold);
+        let low = rule.warn_below.or(status.warn_below).is_some_and(|threshold| balance < threshold);
         if low {
             headers.push(("x-faregate-low-balance", balance.to_string()));
         }

@@ -13,7 +13,7 @@ use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
 impl<M: SharedMemory> Gate<M> {
-    /// Charges whoever has this lease, from a slice or from the lease itself.
+    /// Charges the payer of this lease, from a sublease or from the lease itself.
     pub(super) fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
         let place = self.settlements.find(&self.names, lease);
         match self.sell(place, now, rule, list) {

@@ -14,7 +14,7 @@ use faregate_protocol::RefusalCode;
 use std::rc::Rc;
 
 impl<M: SharedMemory> Gate<M> {
-    /// The answer to a refused request, with gaps for what is its own. Whoever has it needs the gate no more: Envoy may call
+    /// The answer to a refused request, with gaps for what is its own. The holder no longer needs the gate: Envoy may call
     /// back while it is sent.
     pub fn answer(&mut self, refusal: &Refusal, around: &Surroundings<'_>) -> Rc<Form> {
         self.answers.of(refusal, around, &self.settings)

@@ -57,8 +57,8 @@ impl<M: SharedMemory> Gate<M> {
         resolutions
     }
 
-    /// Makes the lease of a payer who has one at the ledger. One who is shown how it stands is remembered, too, so that it may
-    /// ask as often as it likes.
+    /// Creates the lease of a payer who has one at the ledger. A payer who asks only for its status is remembered too, so it
+    /// may ask as often as it likes.
     fn make_known(&mut self, lease: &str, answer: &EntryAnswer, shown: bool) {
         // A lease that is over concerns us, too: it was opened by a message whose answer was lost.
         let has_lease = answer.lease.is_some() || answer.ended.is_some();
@@ -142,8 +142,8 @@ impl<M: SharedMemory> Gate<M> {
                 })));
             }
             (Some(Admission::Throttled(wait)), record, _) => {
-                let told = record.as_ref().and_then(|record| Told::decode(&record.standing));
-                Refusal::throttled(wait, told)
+                let status = record.as_ref().and_then(|record| Told::decode(&record.standing));
+                Refusal::throttled(wait, status)
             }
             (.., Some(code)) if !merged.stopped => Refusal::plain(code),
             _ => return None,
@@ -227,7 +227,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 }
 
-/// Whether the ledger knows nobody of this credential.
+/// Whether the ledger doesn't know this credential.
 fn is_unknown(answer: &EntryAnswer) -> bool {
     answer.refused.as_ref().is_some_and(|refused| refused.code == RefusalCode::InvalidKey)
 }

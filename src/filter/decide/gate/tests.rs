@@ -48,10 +48,10 @@ struct Bank {
     spent: BTreeMap<u32, i64>,
     returned: BTreeMap<u32, i64>,
     refuse: Option<RefusalCode>,
-    /// What is told of the payer, and how fast it may go.
+    /// The payer's facts and its rate limits.
     facts: Facts,
     limits: Limits,
-    /// How the payer stands, but for what is available.
+    /// The payer's status, without the available credits.
     standing: Option<Standing>,
     changes: Vec<Change>,
     /// The pace that it asks for; a second, unless it says otherwise.
@@ -355,8 +355,8 @@ fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
     talk(&mut gate, &mut bank, 2_500);
     runs(&mut gate, 2_550, 4_000);
     talk(&mut gate, &mut bank, 4_000);
-    let told = bank.messages.iter().flat_map(|message| &message.entries).map(|entry| entry.on_credit).max();
-    assert_eq!(told, Some(credits(1)), "one of the two was released");
+    let reported = bank.messages.iter().flat_map(|message| &message.entries).map(|entry| entry.on_credit).max();
+    assert_eq!(reported, Some(credits(1)), "one of the two was released");
 }
 
 #[test]
@@ -474,12 +474,12 @@ fn what_a_rule_would_have_refused_is_reported_with_who_and_why() {
     let line =
         |line: &exchange::ShadowLine| (line.payer.clone(), line.rule.clone(), line.code, line.requests);
     let rule = || "otherwise".to_owned();
-    let told: Vec<_> = reports[0].shadow.iter().map(line).collect();
+    let lines: Vec<_> = reports[0].shadow.iter().map(line).collect();
     let expected = [
         (None, rule(), RefusalCode::InvalidKey, 2),
         (Some("key_1".to_owned()), rule(), RefusalCode::InsufficientFunds, 3),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(lines, expected);
     assert_eq!(gate.take_counters().shadow, 5);
 }
 

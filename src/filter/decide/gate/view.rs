@@ -49,10 +49,10 @@ impl<M: SharedMemory> Gate<M> {
             }
         };
         if let Some(record) = shared::read(&self.memory, &chosen.lease) {
-            let told = Told::decode(&record.standing);
-            if let Some(told) = told.filter(|told| now.millis_since(told.told_at) < FRESH_MS) {
+            let status = Told::decode(&record.standing);
+            if let Some(status) = status.filter(|status| now.millis_since(status.told_at) < FRESH_MS) {
                 let (facts, here) = (&record.facts, record.spendable(now));
-                let caller = Caller { facts, told: Some(&told), here, now };
+                let caller = Caller { facts, told: Some(&status), here, now };
                 return Arrival::Decided(self.shown(Some(&caller)));
             }
         }
@@ -85,9 +85,9 @@ impl<M: SharedMemory> Gate<M> {
         match (&answer.facts, refused) {
             (Some(facts), None) => {
                 let standing = answer.standing.as_ref();
-                let told = standing.and_then(|standing| Told::decode(&Told::encode(now, standing)));
+                let status = standing.and_then(|standing| Told::decode(&Told::encode(now, standing)));
                 let here = record.map_or(Credits::ZERO, |record| record.spendable(now));
-                self.shown(Some(&Caller { facts, told: told.as_ref(), here, now }))
+                self.shown(Some(&Caller { facts, told: status.as_ref(), here, now }))
             }
             (facts, refused) => {
                 let code = refused.unwrap_or(RefusalCode::InvalidKey);

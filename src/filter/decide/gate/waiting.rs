@@ -8,7 +8,7 @@ use std::mem::take;
 
 /// The most requests that may wait on one worker; more are refused at once.
 pub const MAX_WAITING: usize = 10_000;
-/// An answer that satisfies nobody and gives no reason is asked again after this (ms).
+/// After an answer that helps no request and gives no reason, the ledger is asked again after this (ms).
 pub(super) const AGAIN_MS: u64 = 20;
 
 /// One request that waits.
@@ -20,7 +20,7 @@ pub struct Waiter {
     pub rule: usize,
     /// What it costs.
     pub price: Credits,
-    /// Whether it only asks how its sender stands, and costs nothing.
+    /// Whether it only asks for its sender's status, and costs nothing.
     pub view: bool,
     /// Until when it waits for credits that are on their way.
     pub patient_until: Moment,

@@ -1,4 +1,4 @@
-//! Callers who have a slice are known by their key alone, and nobody else is taken for one of them.
+//! Callers with a sublease are recognized by their key alone, and no other caller is mistaken for one of them.
 
 use super::*;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ fn configuration() -> Value {
     ]})
 }
 
-/// A gate that sells to the key from a slice, and one that knows nobody.
+/// A gate that sells to the key from a sublease, and one that knows no callers.
 fn gates() -> (Gate<Memory>, Gate<Memory>) {
     let memory = Memory::default();
     let mut bank = Bank::with(1_000);

@@ -120,7 +120,7 @@ fn a_new_leader_finds_a_lease_that_nobody_has_touched_since() {
     let (charge, name) = first(&mut old, &mut bank, 0);
     old.finish(&charge, &End::answered(200));
     talks(&mut old, &mut bank, 50, 3_000);
-    assert!(!shared::read(&memory, &name).unwrap().listed, "all of it was told");
+    assert!(!shared::read(&memory, &name).unwrap().listed, "all of it was reported");
     drop(old);
     let mut new = gate(&memory, &json!({}));
     talks(&mut new, &mut bank, 3_000, 15_000);

@@ -199,8 +199,8 @@ fn the_ledger_is_told_how_many_came_and_its_next_answer_changes_the_limit() {
             talk(&mut gate, &mut bank, ms);
         }
     }
-    let told = bank.messages.last().unwrap().entries[0].lease.unwrap().demand;
-    assert!((99..=101).contains(&told), "{told} per second");
+    let demand = bank.messages.last().unwrap().entries[0].lease.unwrap().demand;
+    assert!((99..=101).contains(&demand), "{demand} per second");
     charge(arrive(&mut gate, 4_100, 3, "/cheap", &key()));
     bank.limits = Limits::default();
     gate.tick(at(4_500));
@@ -218,7 +218,7 @@ fn what_a_plan_once_excluded_is_asked_about_again_when_the_lease_is_over() {
     arrive(&mut gate, 0, 1, "/video", &key());
     talk(&mut gate, &mut bank, 0);
     let known = refused(arrive(&mut gate, 10, 2, "/video", &key()));
-    assert_eq!(known.code, RefusalCode::PlanExcludesRoute, "while the lease lasts nobody is asked");
+    assert_eq!(known.code, RefusalCode::PlanExcludesRoute, "while the lease lasts the ledger is not asked");
     bank.facts = Facts::default();
     talk(&mut gate, &mut bank, 20_500);
     assert_eq!(arrive(&mut gate, 21_000, 3, "/video", &key()), Arrival::Waits, "a bigger plan may have come");

@@ -1,4 +1,4 @@
-//! What a browser asks before a page's request: told from all else, and what becomes of it.
+//! CORS preflights: how they are recognized and how they are answered.
 
 use super::*;
 use crate::decide::request::view::PATH;
@@ -255,7 +255,7 @@ fn the_answer_lets_the_page_send_what_it_asked_for() {
     assert_eq!(answer("/", "content-type,x-api-key"), meant("DELETE", Some("content-type,x-api-key")));
     assert_eq!(answer(PATH, "x-api-key"), meant("GET, HEAD", Some("x-api-key")));
     assert_eq!(answer("/", ""), meant("DELETE", None));
-    assert_eq!(answer("/", &"x".repeat(1_025)), meant("DELETE", None), "it stands in a header of ours");
+    assert_eq!(answer("/", &"x".repeat(1_025)), meant("DELETE", None), "it would be copied into our header");
     assert_eq!(answer("/", "a\r\nset-cookie: a=b"), meant("DELETE", None));
 }
 

@@ -1,4 +1,4 @@
-//! Slices: what a worker sells by itself, and that nobody loses by it.
+//! Subleases: what a worker sells without touching the lease, and that no credits get lost.
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn after_a_standstill_nothing_is_said_until_every_worker_has_told_its_leases() {
     let mut bank = Bank::with(1_000);
     rich(&mut first, &mut bank);
     second.tick(at(10));
-    // The process stands still for longer than the lease lasts.
+    // The process is frozen for longer than the lease lasts.
     assert_eq!(arrive(&mut second, 25_000, 1, "/", &key()), Arrival::Waits);
     assert_eq!(talk(&mut second, &mut bank, 25_000), []);
     runs(&mut first, 25_001, 25_300);

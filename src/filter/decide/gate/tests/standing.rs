@@ -5,7 +5,7 @@ use crate::decide::request::ending::Answer;
 use crate::decide::request::view::{PATH, View};
 use faregate_protocol::exchange::{Pricing, Product, Quota, Rate};
 
-fn told(warn_below: Option<Credits>) -> Standing {
+fn status(warn_below: Option<Credits>) -> Standing {
     let quota = Quota {
         size: credits(1_000),
         window_s: 3_600,
@@ -17,7 +17,7 @@ fn told(warn_below: Option<Credits>) -> Standing {
 }
 
 fn bank(available: i64, warn_below: Option<Credits>) -> Bank {
-    Bank { standing: Some(told(warn_below)), ..Bank::with(available) }
+    Bank { standing: Some(status(warn_below)), ..Bank::with(available) }
 }
 
 fn all_headers() -> Value {
@@ -35,7 +35,7 @@ fn pay(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64, path: &str) -> Charge
     }
 }
 
-/// Asks how the sender of this key stands.
+/// Asks for the status of this key's holder.
 fn look(gate: &mut Gate<Memory>, now: u64, context: u32, key: &str) -> Arrival {
     let headers = [(":method", "GET"), (":path", PATH), ("x-api-key", key)]
         .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
@@ -331,11 +331,11 @@ fn a_caller_who_has_it_already_is_told_so() {
     for (held, status) in
         [(view.tag.as_bytes(), 304), (b"*", 304), (b"", 200), (b"\"0123456789abcdef\"", 200)]
     {
-        let mut told = view.clone();
-        told.or_unchanged(held);
-        let headers = told.headers.clone().written();
+        let mut answer = view.clone();
+        answer.or_unchanged(held);
+        let headers = answer.headers.clone().written();
         let header = |name| Head::read(&headers).value(name).is_some();
-        assert_eq!((told.status, told.body.is_empty()), (status, status == 304));
+        assert_eq!((answer.status, answer.body.is_empty()), (status, status == 304));
         assert_eq!(
             (header("etag"), header("cache-control"), header("content-type")),
             (true, true, status == 200)

@@ -72,8 +72,8 @@ fn the_end_of_a_fence_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() 
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
     doomed.finish(paid, &End::answered(200));
     doomed.tick(at(300));
-    // From here on the ledger is away. What is told of credit, with the time.
-    let mut told = Vec::new();
+    // From here on the ledger is unreachable. The reported credit, with the time.
+    let mut reported = Vec::new();
     let mut alone = |leader: &mut Gate<Memory>, mut other: Option<&mut Gate<Memory>>, from: u64, to: u64| {
         for ms in (from..to).step_by(500) {
             if let Some(other) = &mut other {
@@ -81,7 +81,7 @@ fn the_end_of_a_fence_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() 
             }
             leader.tick(at(ms));
             while let Some(message) = leader.next_message(at(ms)) {
-                told.extend(message.body.entries.iter().map(|entry| (ms, entry.on_credit)));
+                reported.extend(message.body.entries.iter().map(|entry| (ms, entry.on_credit)));
                 leader.answered(at(ms), message.id, None);
             }
         }
@@ -98,6 +98,6 @@ fn the_end_of_a_fence_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() 
 
     alone(&mut leader, None, 20_501, FORGOTTEN_MS + 30_000);
 
-    let first = told.iter().find(|(_, on_credit)| *on_credit == credits(1)).unwrap().0;
+    let first = reported.iter().find(|(_, on_credit)| *on_credit == credits(1)).unwrap().0;
     assert!((FORGOTTEN_MS..FORGOTTEN_MS + 5_000).contains(&first), "the last sale was before 3 s: {first}");
 }
