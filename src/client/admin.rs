@@ -268,7 +268,7 @@ fn untrusted(server: &str, error: &ureq::Error) -> Failure {
     ))
 }
 
-/// What stands in a URL as it is; all else could mean something there.
+/// Characters that a URL may contain unescaped; all others could mean something there.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A path segment or query value with everything escaped that could mean something else.

@@ -72,7 +72,7 @@ fn price(text: &str) -> Result<Credits, String> {
 }
 
 impl Up {
-    /// Keeps the gate running until it is told to stop.
+    /// Keeps the gate running until it is asked to stop.
     pub fn run(self, json: bool) -> Result<(), Failure> {
         let upstream = self.upstream.as_deref().map(Upstream::parse).transpose()?;
         log_to_stderr(json, "warn")?;

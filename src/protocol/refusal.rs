@@ -1,7 +1,7 @@
 //! The causes for which a caller is refused: all that is said of each, in one table.
 //!
 //! Names, statuses, statistics, `faregate explain` and `docs/refusals.md` come from it; so a new cause is an entry here, the remedies in the
-//! filter's `words.rs`, and whoever finds it. It knows no request: what a refusal says depends on that as well.
+//! filter's `words.rs`, and the code that detects it. It knows no request: what a refusal says depends on that as well.
 
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +140,7 @@ refusals! {
     }
     RouteRetired "route_retired" 410 "No longer offered" {
         detail: "Nothing is offered here any more, with any API key or plan. Nothing was charged.",
-        meaning: "the rule is `retired`: nothing is sold here any more, whoever asks; no key was looked at, and nothing was charged",
+        meaning: "the rule is `retired`: nothing is sold here any more, to any caller; no key was looked at, and nothing was charged",
         remedies: ["use_successor" ALWAYS],
         check: "the rule's `retired`, and its `deprecated.link`, which says what to use instead",
     }

@@ -102,7 +102,7 @@ pub struct Lease {
     pub marked: (Moment, Credits),
     /// How fast it may be spent from, where the payer's plan limits that.
     pub throttle: Option<Throttle>,
-    /// The payer's status for callers (see `lease/told.rs`); empty when unknown.
+    /// The payer's status for callers ([`Told`]); empty when unknown.
     pub standing: Vec<u8>,
 }
 

@@ -1,6 +1,6 @@
 //! The one place that words a refusal: cause → status, headers and a body that its reader understands.
 //!
-//! What must hold: a caller is told to pay only when paying cures it, and to come back only when waiting
+//! What must hold: an answer suggests paying only when paying helps, and waiting only when waiting
 //! does; every dialect says the same. Nothing of the caller's or the operator's is repeated except where the format at
 //! hand escapes it.
 //!
@@ -90,10 +90,10 @@ impl Refusal {
         }
     }
 
-    /// For one who came too fast, to whom this was told of its plan.
-    pub fn throttled(wait: Wait, told: Option<Told>) -> Self {
+    /// For a payer that is over its rate limit, with its plan's status.
+    pub fn throttled(wait: Wait, status: Option<Told>) -> Self {
         let wait_s = u32::try_from(wait.ms().div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
-        let limits = told.map(|told| told.limits).unwrap_or_default();
+        let limits = status.map(|status| status.limits).unwrap_or_default();
         Self { wait_s, limits, crowded: wait == Wait::Crowd, ..Self::plain(RefusalCode::RateLimited) }
     }
 
@@ -157,7 +157,7 @@ pub struct Surroundings<'a> {
     pub origin: Option<&'a str>,
     /// The number of the JSON-RPC request, as JSON.
     pub rpc_id: Option<&'a str>,
-    /// What else is told, because the rule is on its way out.
+    /// Deprecation headers and link, if the rule is deprecated.
     pub deprecated: Option<&'a Deprecation>,
 }
 

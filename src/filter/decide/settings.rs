@@ -32,7 +32,7 @@ pub struct Settings {
     pub rules: Vec<Rule>,
     /// What holds for requests that no rule matches.
     pub otherwise: Rule,
-    /// What the upstream is told about who paid.
+    /// Which headers about the payer are forwarded to the upstream.
     pub forward: Forward,
     /// What refusals refer to.
     pub wording: Wording,
@@ -42,7 +42,7 @@ pub struct Settings {
     pub account_view: bool,
     /// Whether anybody may see the price list.
     pub publish_prices: bool,
-    /// Origins whose pages may read what the gate says; `*` stands for all.
+    /// Origins whose pages may read what the gate says; `*` means all.
     pub cors_origins: Vec<String>,
     /// What becomes of browsers' preflights.
     pub preflight: Preflight,
@@ -138,9 +138,9 @@ pub struct Rule {
     pub warn_below: Option<Credits>,
     /// Judge, count and log, but never refuse.
     pub shadow: bool,
-    /// In which format refusals are told; `None`: as the request shows.
+    /// The format of refusals; `None`: picked from the request.
     pub error_format: Option<Dialect>,
-    /// What callers are told of it where it is on its way out.
+    /// The notice to its callers, if it is deprecated.
     pub deprecated: Option<Deprecation>,
     /// Nothing is sold here any more.
     pub retired: bool,
@@ -166,7 +166,7 @@ pub enum PathMatch {
     Exact(String),
     /// Its beginning.
     Prefix(String),
-    /// Segment by segment, where `None` stands for any one non-empty segment.
+    /// Segment by segment, where `None` matches any one non-empty segment.
     Template(Vec<Option<String>>),
 }
 
@@ -211,7 +211,7 @@ pub enum OnLedgerError {
     AllowUpTo(Credits),
 }
 
-/// What the upstream is told, each in a header of its own.
+/// What is forwarded to the upstream, each in a header of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
     /// `x-faregate-account`.

@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 const EVERY: Duration = Duration::from_millis(500);
-/// While there is more to renew than fits into a step: at the beginning of a month that may take a while.
-const MEANWHILE: Duration = Duration::from_millis(5);
+/// The pause while more is due than fits into a step, as at the beginning of a month.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// Renews as long as the ledger runs.
 pub async fn renew(store: Store, mut stop: watch::Receiver<bool>) {
     let mut pause = EVERY;
     while rest(&mut stop, pause).await {
         pause = match store.renew(Timestamp::now()).await {
-            Ok(Store::RENEWALS..) => MEANWHILE,
+            Ok(Store::RENEWALS..) => BUSY_PAUSE,
             Ok(_) => EVERY,
             Err(error) => {
                 tracing::error!(%error, "could not renew subscriptions; will try again");

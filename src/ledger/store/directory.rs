@@ -1,8 +1,8 @@
 //! Which numbers keys and gateways have, as far as they were seen: it saves a look at the database for each entry of a
 //! message.
 //!
-//! What must hold: it is only a guess. Whoever takes a number from here reads the row of that number and sees whether it
-//! is the one that was named; if not, it is found by its name.
+//! What must hold: a number is only a guess. The caller reads the row of that number and checks that it is the one
+//! that was named; if not, it looks the name up.
 
 use crate::domain::{AccountNo, GatewayNo, KeyNo};
 use foldhash::fast::RandomState;

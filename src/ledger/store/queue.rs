@@ -1,8 +1,8 @@
 //! What waits to be written, and the loop that writes it: group commit, for every database.
 //!
-//! Whoever asks waits in a bounded queue for the next transaction, which takes in all that it has room for. Those whose
-//! callers wait come first, and reports give way to them. What must hold: an answer is given only after the commit; an
-//! operation that can't be written fails alone; what nobody waits for any more is not done.
+//! Callers wait in a bounded queue for the next transaction, which takes as many operations as fit. Operations with a
+//! waiting caller go before reports. What must hold: an answer is given only after the commit; an operation that
+//! can't be written fails alone; an operation whose caller has gone away is skipped.
 
 use super::StoreError;
 use super::engine::{Busy, Engine, TxError};
@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 6;
 const REST: Duration = Duration::from_millis(10);
 /// What part of a batch reports get at least, when others wait that come before them.
 const REPORTS_SHARE: usize = 4;
-/// How often the heartbeat is reckoned anew, at most.
+/// The shortest time between two updates of the heartbeat.
 const STEP: Duration = Duration::from_millis(250);
 
 /// How urgent something is.
@@ -205,10 +205,10 @@ impl Queue {
         weight: usize,
         urgency: Urgency,
     ) -> Result<Vec<Result<O::Output, StoreError>>, StoreError> {
-        let (tell, told) = oneshot::channel();
+        let (tell, results) = oneshot::channel();
         let group = Box::new(Asked { tasks, tell });
         self.push(Job { group, weight: weight.max(1), urgency, since: Instant::now() })?;
-        told.await.map_err(|_| StoreError::Stopped)
+        results.await.map_err(|_| StoreError::Stopped)
     }
 
     fn push(&self, job: Job) -> Result<(), StoreError> {

@@ -151,7 +151,8 @@ mod tests {
         }
 
         assert_eq!(reports[0], under_way, "the ledger stores it once");
-        let who: Vec<(&str, u64)> = reports.iter().map(|report| (report.broker.as_str(), report.seq)).collect();
+        let who: Vec<(&str, u64)> =
+            reports.iter().map(|report| (report.broker.as_str(), report.seq)).collect();
         assert_eq!(who, [("a", 1), ("a", 2), ("b", 1)]);
         assert_eq!((reports[1].lines[0].rule.as_str(), reports[1].lines[0].requests), ("reports:v1", 1));
         assert_eq!((reports[2].lines[0].payer.as_str(), reports[2].lines[0].refunds), ("key_2", 1));

@@ -355,7 +355,8 @@ fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
     talk(&mut gate, &mut bank, 2_500);
     runs(&mut gate, 2_550, 4_000);
     talk(&mut gate, &mut bank, 4_000);
-    let reported = bank.messages.iter().flat_map(|message| &message.entries).map(|entry| entry.on_credit).max();
+    let reported =
+        bank.messages.iter().flat_map(|message| &message.entries).map(|entry| entry.on_credit).max();
     assert_eq!(reported, Some(credits(1)), "one of the two was released");
 }
 

@@ -1,7 +1,7 @@
 //! An answer as it is sent, in the bytes that proxy-wasm takes, with gaps for what is the request's own.
 //!
-//! What must hold: of a request nothing but its path, its id and its number as JSON-RPC stands in an answer's body, and
-//! nothing of it in its headers; whatever they are, the body stays what its format wants.
+//! What must hold: an answer's body repeats only the request's path, its id and its JSON-RPC id, and its headers repeat
+//! nothing of it; whatever they contain, the body stays valid in its format.
 
 use super::{MOST_REPEATED, Surroundings};
 use crate::decide::base::text::quoted;
@@ -41,7 +41,7 @@ pub(super) enum Gap {
 
 /// The member that goes into [`Gap::RequestId`], up to its value.
 const REQUEST_ID: &str = ",\"request_id\":";
-/// Room for what stands around the parts of a request.
+/// Room for the text around the parts of a request.
 const AROUND: usize = 32;
 
 impl Form {

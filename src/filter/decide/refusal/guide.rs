@@ -21,7 +21,7 @@ pub const ACTIONS: [(&str, &str); 10] = [
     ("upgrade_plan", "choose a bigger plan"),
     ("pay_invoice", "pay what is due"),
     ("wait", "come back at `until`"),
-    ("raise_budget", "have the budget raised by whoever set it"),
+    ("raise_budget", "ask the person who set the budget to raise it"),
     ("reduce_cost", "ask for something that costs at most `max`"),
     ("retry", "try again in `after_seconds`"),
     ("contact_operator", "ask the operator of the API"),

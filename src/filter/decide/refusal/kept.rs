@@ -1,9 +1,9 @@
-//! Answers that were written a moment ago, kept for whoever is refused for the same reason again: most refusals repeat
-//! one, and a flood of them shouldn't cost more than it has to.
+//! A cache of recent answers, reused when a refusal repeats: most do, and a flood of them shouldn't cost more than it
+//! has to.
 //!
-//! What must hold: an answer goes only to those who would be told the very same if it were written anew. So each is kept
-//! together with all that it was written from, which is compared in full; nothing else takes part in writing it, and
-//! what is the request's own is filled in each time. There are few, and none is large: a new one takes the place of another.
+//! What must hold: a cached answer equals the one that would be rendered for this request. So each is kept together with
+//! all of its inputs, which are compared in full; nothing else goes into rendering, and the request's own values are
+//! filled in each time. The cache is small and so are its entries: a new one evicts another.
 
 use super::form::Form;
 use super::rendering::write;
@@ -24,7 +24,7 @@ const MOST_BYTES: usize = 4_096;
 pub struct Answers {
     /// Each has one place where it may be.
     places: Vec<Option<Kept>>,
-    /// Whether any text or address names the payer. Else all payers are told the same.
+    /// Whether any text or address names the payer. Otherwise all payers get the same answer.
     names_payer: bool,
 }
 
@@ -97,7 +97,7 @@ impl Kept {
 }
 
 impl Refusal {
-    /// Whether both say the same, to whoever it is or to the same payer.
+    /// Whether both give the same answer, to any payer or to the same one.
     fn says_as(&self, other: &Self, to_payer: bool) -> bool {
         // All parts are named here, so that none is forgotten.
         let Self {

@@ -21,7 +21,7 @@ const ONE: Credits = Credits::from_micros(1_000_000);
 /// A language range that the caller names, and how much it is wanted: `ONE` at most, zero not at all.
 type Range<'a> = (&'a str, Credits);
 
-/// The number of the language that the caller likes best; 0 stands for the words for everybody. `values` are those of all
+/// The number of the language that the caller likes best; 0 means the default texts. `values` are those of all
 /// `accept-language` headers.
 pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>, texts: &Texts) -> usize {
     if texts.is_empty() {

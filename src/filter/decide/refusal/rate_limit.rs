@@ -14,7 +14,7 @@ const MOST: u64 = 999_999_999_999_999;
 /// A header and its value.
 pub type Header = (&'static str, String);
 
-/// A quota, and how a caller stands with it.
+/// A quota, and how much of it is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Its name: lower-case letters and hyphens.
@@ -30,7 +30,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A quota in credits, of which whole ones are told.
+    /// A quota in credits, rounded down to whole ones.
     pub fn credits(name: &'static str, size: Credits, window_s: u64, left: Credits, in_s: u64) -> Self {
         let left = left.min(size).whole();
         Self { name, size: size.whole(), window_s, unit: Some("credits"), left: Some((left, Some(in_s))) }
@@ -159,11 +159,11 @@ mod tests {
     #[test]
     fn one_who_ran_into_a_limit_hears_into_which() {
         let limits = Limits { rate: Some(Rate { milli_per_s: 300, burst: 1 }), concurrent: Some(4) };
-        let told = |crowded| fields(Policy::of_limits(limits, crowded, Some(3)).into_iter().flatten());
-        assert_eq!(value(&told(false), "ratelimit"), r#""rate";r=0;t=3"#);
-        assert_eq!(value(&told(true), "ratelimit"), r#""concurrency";r=0"#);
+        let headers = |crowded| fields(Policy::of_limits(limits, crowded, Some(3)).into_iter().flatten());
+        assert_eq!(value(&headers(false), "ratelimit"), r#""rate";r=0;t=3"#);
+        assert_eq!(value(&headers(true), "ratelimit"), r#""concurrency";r=0"#);
         assert!(
-            value(&told(true), "ratelimit-policy").starts_with(r#""rate";q=1;w=4, "#),
+            value(&headers(true), "ratelimit-policy").starts_with(r#""rate";q=1;w=4, "#),
             "one in four seconds"
         );
     }

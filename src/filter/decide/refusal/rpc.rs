@@ -1,7 +1,7 @@
 //! What the body of a JSON-RPC request says of how it may be answered.
 //!
-//! What must hold: only a tool that was called gets a result. Whoever asked for something else, or can't be heard, gets
-//! an error, which every client takes for one.
+//! What must hold: only a tool call gets a result. Any other request, and one that can't be parsed, gets
+//! an error, which every client recognizes.
 
 use crate::decide::base::json::{self, Json};
 use crate::decide::base::text::quoted;
@@ -36,13 +36,13 @@ mod tests {
         let id = |text: &str| Some(text.to_owned());
         assert_eq!(of(r#"{"id":7,"method":"tools/call"}"#), (Dialect::McpResult, id("7")));
         assert_eq!(of(r#"{"id":"a\"","method":"tools/call"}"#), (Dialect::McpResult, id(r#""a\"""#)));
-        for (body, told) in [
+        for (body, id) in [
             (r#"{"id":7,"method":"initialize"}"#, id("7")),
             (r#"{"id":7,"method":"tools/list"}"#, id("7")),
             (r#"{"id":7,"method":"Tools/Call"}"#, id("7")),
             (r#"{"id":7,"method":["tools/call"]}"#, id("7")),
             (r#"{"id":7}"#, id("7")),
-            // Nobody waits for the result of a notification.
+            // A notification has no result.
             (r#"{"method":"notifications/initialized"}"#, None),
             (r#"{"method":"tools/call"}"#, None),
             (r#"{"id":null,"method":"tools/call"}"#, None),
@@ -52,7 +52,7 @@ mod tests {
             ("no json", None),
             ("", None),
         ] {
-            assert_eq!(of(body), (Dialect::Mcp, told), "{body}");
+            assert_eq!(of(body), (Dialect::Mcp, id), "{body}");
         }
     }
 
@@ -65,8 +65,8 @@ mod tests {
     fn an_error_is_an_error_whatever_was_asked() {
         for method in ["tools/call", "initialize"] {
             let body = format!(r#"{{"id":18446744073709551615,"method":"{method}"}}"#);
-            let told = reply(Dialect::Mcp, Some(body.as_bytes()));
-            assert_eq!(told, (Dialect::Mcp, Some("18446744073709551615".to_owned())));
+            let answer = reply(Dialect::Mcp, Some(body.as_bytes()));
+            assert_eq!(answer, (Dialect::Mcp, Some("18446744073709551615".to_owned())));
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn form(
     Form { status: if ok { 200 } else { status }, grpc: None, headers: headers.written(), text }
 }
 
-/// What stands in the blanks of a body.
+/// The values for the blanks of a body.
 struct Parts<'a> {
     code: RefusalCode,
     status: u16,

@@ -1,4 +1,4 @@
-//! What a request itself shows of its sender, where no rule says in which format a refusal is told.
+//! Picks a refusal's format from the request itself, where no rule sets one.
 
 use crate::decide::base::head::Head;
 use crate::decide::settings::dialect::Dialect;

@@ -26,7 +26,7 @@ fn own(texts: &Value) -> Texts {
     Settings::from_value(&config).unwrap().wording.texts
 }
 
-fn told(dialect: Dialect, refusal: &Refusal) -> Answer {
+fn answer_in(dialect: Dialect, refusal: &Refusal) -> Answer {
     let around = Surroundings { path: b"/p", dialect, ..Surroundings::default() };
     answer(refusal, &around, &wording())
 }
@@ -183,23 +183,23 @@ fn every_dialect_names_the_code_and_says_the_same_to_a_person() {
             "/result/content/0/text",
         ),
     ] {
-        let answer = told(dialect, &short());
+        let answer = answer_in(dialect, &short());
         assert_eq!(answer.status, status, "{dialect:?}");
         assert_eq!(header(&answer, "content-type"), Some(kind), "{dialect:?}");
         assert_eq!(code(&answer, at_code), "insufficient_funds", "{dialect:?} {}", answer.body);
         assert_eq!(code(&answer, at_words), says, "{dialect:?} {}", answer.body);
     }
-    let of = |dialect, pointer: &str| code(&told(dialect, &short()), pointer);
+    let of = |dialect, pointer: &str| code(&answer_in(dialect, &short()), pointer);
     assert_eq!(of(Dialect::OpenAi, "/error/type"), "insufficient_quota");
     assert_eq!(of(Dialect::Anthropic, "/error/type"), "billing_error");
     assert_eq!(of(Dialect::Anthropic, "/type"), "error");
     assert_eq!(of(Dialect::Gemini, "/error/status"), "RESOURCE_EXHAUSTED");
     assert_eq!(of(Dialect::Gemini, "/error/details/0/reason"), "INSUFFICIENT_FUNDS");
     assert_eq!(of(Dialect::Mcp, "/error/code"), 402);
-    let page = told(Dialect::Html, &short());
+    let page = answer_in(Dialect::Html, &short());
     assert!(page.body.contains("costs 2 credits; 0.5 are left.") && page.body.contains("insufficient_funds"));
     assert!(page.body.contains("<a href=\"https://example.com/topup\">Add credits</a>"), "{}", page.body);
-    let text = told(Dialect::Text, &short()).body;
+    let text = answer_in(Dialect::Text, &short()).body;
     assert!(
         text.starts_with("402 Not enough credits\n")
             && text.contains("- Add credits: https://example.com/topup\n")
@@ -208,11 +208,11 @@ fn every_dialect_names_the_code_and_says_the_same_to_a_person() {
 
 #[test]
 fn grpc_has_a_status_of_its_own_and_a_message_that_fits_a_header() {
-    let answer = told(Dialect::Grpc, &short());
+    let answer = answer_in(Dialect::Grpc, &short());
     assert_eq!((answer.status, answer.grpc), (200, Some(8)));
     assert_eq!(answer.body, "This request costs 2 credits; 0.5 are left.");
     assert_eq!(header(&answer, "faregate-code"), Some("insufficient_funds"));
-    let web = told(Dialect::GrpcWeb, &short());
+    let web = answer_in(Dialect::GrpcWeb, &short());
     assert_eq!((web.status, web.grpc, header(&web, "grpc-status")), (200, None, Some("8")));
     let message = header(&web, "grpc-message").unwrap();
     assert_eq!(message, "This%20request%20costs%202%20credits%3B%200.5%20are%20left.");
@@ -223,7 +223,7 @@ fn grpc_has_a_status_of_its_own_and_a_message_that_fits_a_header() {
         (RefusalCode::RouteRetired, 12),
         (RefusalCode::LedgerUnavailable, 14),
     ] {
-        assert_eq!(told(Dialect::Grpc, &Refusal::plain(code)).grpc, Some(status), "{code}");
+        assert_eq!(answer_in(Dialect::Grpc, &Refusal::plain(code)).grpc, Some(status), "{code}");
     }
 }
 
@@ -276,7 +276,7 @@ fn a_page_of_an_allowed_origin_may_read_what_it_must() {
     assert_eq!(header(&answer, "access-control-allow-origin"), Some("https://app.example.com"));
     assert!(header(&answer, "access-control-expose-headers").unwrap().contains("retry-after"));
     assert_eq!(header(&answer, "vary"), Some("origin"));
-    assert_eq!(header(&told(Dialect::Problem, &short()), "vary"), None);
+    assert_eq!(header(&answer_in(Dialect::Problem, &short()), "vary"), None);
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn what_stands_in_the_way_has_a_name_of_its_own() {
             reset: Some(reset.clone()),
             ..Refusal::plain(code)
         };
-        let answer = told(Dialect::Problem, &refusal);
+        let answer = answer_in(Dialect::Problem, &refusal);
         assert_eq!(header(&answer, "ratelimit").unwrap(), format!("\"{name}\";r=3;t=9"));
         let policy = format!("\"{name}\";q=5;w=60;qu=\"credits\"");
         assert_eq!(header(&answer, "ratelimit-policy").unwrap(), policy);
@@ -309,7 +309,7 @@ fn what_stands_in_the_way_has_a_name_of_its_own() {
     let plan =
         Told { told_at: Moment::ZERO, available: Credits::ZERO, quota: None, limits, warn_below: None };
     for (wait, says) in [(Wait::Crowd, Some("\"concurrency\";r=0")), (Wait::Rate(1), None)] {
-        let answer = told(Dialect::Problem, &Refusal::throttled(wait, Some(plan.clone())));
+        let answer = answer_in(Dialect::Problem, &Refusal::throttled(wait, Some(plan.clone())));
         assert_eq!(header(&answer, "ratelimit"), says);
         let policy = "\"concurrency\";q=2;qu=\"concurrent-requests\"";
         assert_eq!(header(&answer, "ratelimit-policy"), Some(policy));

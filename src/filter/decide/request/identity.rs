@@ -228,9 +228,7 @@ pub(in crate::decide) fn no_credential(why: NoCredential, places: &[Identity]) -
         NoCredential::Missing => (RefusalCode::MissingKey, None),
         NoCredential::Malformed => (
             RefusalCode::InvalidKey,
-            Some(
-                "The API key is not one of ours: check that it was copied completely.",
-            ),
+            Some("The API key is not one of ours: check that it was copied completely."),
         ),
         NoCredential::Twice => {
             (RefusalCode::InvalidKey, Some("The API key was sent more than once: send it once."))

@@ -1,4 +1,4 @@
-//! Reading what callers are told of a route that is on its way out: RFC 9745 (`deprecation`), RFC 8594 (`sunset`) and a link.
+//! Reads a route's deprecation notice: RFC 9745 (`deprecation`), RFC 8594 (`sunset`) and a link.
 //!
 //! What must hold: the headers are made once, when the configuration is read; a request only copies them.
 
@@ -8,11 +8,11 @@ use crate::decide::base::text::joined;
 
 const DATE: &str = "a date such as \"2026-12-01\" or \"2026-12-01T12:00:00Z\"";
 
-/// What callers of a route are told that is on its way out.
+/// The notice to callers of a deprecated route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deprecation {
-    /// The headers of every answer, empty where nothing is said. `link` may stand beside others of its name, the rest
-    /// stands alone.
+    /// The headers of every answer; a header that isn't set is empty. `link` may appear beside others of its name, the rest
+    /// only once.
     pub headers: [(&'static str, String); 3],
     /// Where it says what to use instead.
     pub link: Option<String>,

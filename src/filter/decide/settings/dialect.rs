@@ -1,4 +1,4 @@
-//! The formats in which a refusal can be told.
+//! The formats of a refusal.
 
 /// A format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Dialect {
     }
 }
 
-/// The names in the configuration; `auto` stands beside them.
+/// The names in the configuration, besides `auto`.
 pub const NAMES: [(&str, Dialect); 9] = [
     ("problem", Dialect::Problem),
     ("html", Dialect::Html),

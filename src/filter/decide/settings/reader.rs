@@ -29,14 +29,14 @@ pub struct SettingsError(Box<Fault>);
 pub struct Fault {
     /// Where, such as `rules[2].price`.
     pub path: String,
-    /// What stands there.
+    /// The value there.
     pub found: String,
     /// What may stand there.
     pub allowed: String,
 }
 
 impl SettingsError {
-    /// `found` stands at `path`, where only `allowed` may.
+    /// `found` is at `path`, where only `allowed` may be.
     pub fn new(path: &str, found: &str, allowed: &str) -> Self {
         Self(Box::new(Fault { path: beginning(path), found: beginning(found), allowed: allowed.to_owned() }))
     }
@@ -112,7 +112,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Where it stands.
+    /// Its path in the configuration.
     pub(super) fn at(&self) -> String {
         let mut path = String::new();
         self.add_to(&mut path);
@@ -136,7 +136,7 @@ impl<'a> Field<'a> {
         path.push_str(after);
     }
 
-    /// Notes that `found` stands here, where only `allowed` may.
+    /// Records that `found` is here, where only `allowed` may be.
     #[inline(never)]
     pub(super) fn wrong(&self, found: &str, allowed: &str) {
         if self.faults.0.get().is_none() {

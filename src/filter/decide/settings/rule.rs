@@ -131,7 +131,7 @@ fn build(name: String, matches: Match, said: Option<&Object<'_>>, defaults: Defa
 
 fn read_into(rule: &mut Rule, said: &Object<'_>, mut defaults: Defaults) {
     rule.retired = said.flag("retired", false);
-    // What nobody gets any more needs no price.
+    // What is no longer sold needs no price.
     if !rule.retired || said.optional("price").is_some() {
         rule.price = read_price(&said.required("price"));
     }

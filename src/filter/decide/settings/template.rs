@@ -22,7 +22,7 @@ pub fn is_sound(template: &str, blanks: &[&str], plain: fn(u8) -> bool) -> bool 
     sound
 }
 
-/// Whether a blank stands for who pays.
+/// Whether a blank names the payer.
 pub(in crate::decide) fn names_payer(template: &str) -> bool {
     let mut names = false;
     each_part(template, &mut |part, is_blank| {
@@ -40,7 +40,7 @@ pub(in crate::decide) fn each_part(template: &str, to: &mut dyn FnMut(&str, bool
         to(plain, false);
         let Some(opened) = opened else { return };
         let (blank, closed) = cut(opened, b'}');
-        // A brace that nobody closes is a text, and a wrong one.
+        // An unclosed brace is a text, and a wrong one.
         to(if closed.is_some() { blank } else { "{" }, closed.is_some());
         rest = closed;
     }

@@ -35,7 +35,7 @@ const ABOUT: [&str; RefusalCode::ALL.len() + ACTIONS.len()] = {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
     tags: Vec<String>,
-    /// Where each text stands in the configuration, such as `texts.de.top_up`, and the text, in which blanks are to be filled in.
+    /// Each text's path in the configuration, such as `texts.de.top_up`, and the text, in which blanks are to be filled in.
     texts: Vec<(String, String)>,
 }
 
@@ -43,7 +43,7 @@ pub struct Texts {
 pub const TITLE: &str = ".title";
 /// What is read next, behind its code.
 pub const DETAIL: &str = ".detail";
-/// What a remedy is called: nothing stands behind its action.
+/// A remedy's label: no suffix after its action.
 pub const LABEL: &str = "";
 
 impl Texts {
@@ -52,7 +52,7 @@ impl Texts {
         self.texts.is_empty()
     }
 
-    /// The languages' tags as the operator writes them; the first, `*`, stands for everybody whose own isn't there.
+    /// The languages' tags as the operator writes them; the first, `*`, is the default for all other languages.
     pub fn tags(&self) -> &[String] {
         &self.tags
     }

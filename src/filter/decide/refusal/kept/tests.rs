@@ -1,4 +1,4 @@
-//! Whoever is told what was written a moment ago is told the same as if it were written anew.
+//! A cached answer equals a freshly rendered one.
 
 use super::*;
 use crate::decide::lease::Wait;
@@ -150,8 +150,8 @@ proptest! {
                 path, request_id: request_id.as_deref(), rpc_id: *rpc_id, dialect: *dialect, language: *language, origin: *origin, deprecated: None,
             };
             let form = answers.of(refusal, &around, &settings);
-            let (anew, body) = answer_anew(refusal, &around, &settings);
-            prop_assert_eq!((form.status, form.grpc, &form.headers), (anew.status, anew.grpc, &anew.headers));
+            let (fresh, body) = answer_anew(refusal, &around, &settings);
+            prop_assert_eq!((form.status, form.grpc, &form.headers), (fresh.status, fresh.grpc, &fresh.headers));
             prop_assert_eq!(form.body(&around), body);
             prop_assert!(answers.places.len() <= MOST);
             prop_assert!(answers.places.iter().flatten().all(|kept| kept.form.size() <= MOST_BYTES));

@@ -57,7 +57,7 @@ fn what_a_language_does_not_say_is_said_for_everybody_or_in_the_built_in_words()
         let answer = tells(Dialect::Problem, language, &invalid);
         assert_eq!(body(&answer)["title"], "API key not valid");
         assert_eq!(body(&answer)["detail"], "This key is not known at Example Inc.");
-        assert_eq!(header(&answer, "content-language"), None, "nobody knows");
+        assert_eq!(header(&answer, "content-language"), None, "its language is unknown");
         assert_eq!(header(&answer, "vary"), Some("accept-language"));
         let page = tells(Dialect::Html, language, &invalid).body;
         assert!(page.contains("lang=\"\""), "{page}");
@@ -78,7 +78,7 @@ fn what_a_language_does_not_say_is_said_for_everybody_or_in_the_built_in_words()
 
 #[test]
 fn without_texts_nothing_speaks_of_languages() {
-    let answer = told(Dialect::Html, &short());
+    let answer = answer_in(Dialect::Html, &short());
     assert_eq!((header(&answer, "content-language"), header(&answer, "vary")), (None, None));
     assert!(answer.body.contains("lang=\"en\""));
 }
@@ -194,7 +194,7 @@ proptest! {
         let refusal = Refusal { code, payer: Some(payer.into()), ..short() };
         let meant = |template: &str| link::fill_text(template, &refusal);
         prop_assert!(!meant(&detail).contains(char::is_control));
-        let plain = told(Dialect::Html, &Refusal { code, ..short() }).body.matches('<').count();
+        let plain = answer_in(Dialect::Html, &Refusal { code, ..short() }).body.matches('<').count();
         for dialect in dialect::NAMES.map(|(_, dialect)| dialect).into_iter().chain([Dialect::GrpcWeb]) {
             let around = Surroundings { path: &path, dialect, language: 1, ..Surroundings::default() };
             let answer = answer(&refusal, &around, &wording);
