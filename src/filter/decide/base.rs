@@ -1,7 +1,7 @@
-//! What everything else is made from. Nothing is decided here.
+//! Building blocks for the rest. No decisions here.
 //!
-//! - [`text`], [`bytes`], [`json`], [`protobuf`]: what comes in and goes out.
-//! - [`head`] and [`spelling`]: the headers of a request, and the ways in which paths and hosts can be written.
+//! - [`text`], [`bytes`], [`json`], [`protobuf`]: parsing and writing.
+//! - [`head`] and [`spelling`]: the headers of a request, and the canonical form of paths and hosts.
 //! - [`table`], [`slots`], [`spots`]: maps by name, by number, and by the bytes of a credential.
 //! - [`moment`] and [`calendar`]: monotonic time, and dates.
 

@@ -1,13 +1,13 @@
 //! One worker's gate: what it decides about a request on its own, and what it remembers.
 //!
 //! This file holds its state; its operations are in the others:
-//! - [`arrival`]: a request is judged, or waits ([`waiting`]); [`payment`]: it is charged; [`closing`]: its charge is closed.
-//! - [`exchange`], [`serving`] and [`answer`]: one exchange with the ledger for all who wait; [`flights`]: what is under way.
-//! - [`report`] and [`beat`]: the gateway's regular report; [`handover`]: when a worker is gone first.
-//! - [`fallback`]: a key behind a subject that the ledger doesn't know; [`preflight`]: what a browser asks first.
+//! - [`arrival`]: a request is decided, or waits ([`waiting`]); [`payment`]: it is charged; [`closing`]: its charge is settled.
+//! - [`exchange`], [`serving`] and [`answer`]: one exchange with the ledger for all waiting requests; [`flights`]: messages in flight.
+//! - [`report`] and [`beat`]: the gateway's heartbeat; [`handover`]: when a worker leaves before it is sent.
+//! - [`fallback`]: a key behind a subject that the ledger doesn't know; [`preflight`]: CORS preflights.
 //! - [`refusals`], [`headers`] and [`view`]: what callers see.
 //!
-//! What must hold: every request that waits gets exactly one [`Resolution`](super::outcome::Resolution).
+//! What must hold: every waiting request gets exactly one [`Resolution`](super::outcome::Resolution).
 
 pub mod answer;
 mod arrival;
@@ -41,30 +41,30 @@ use faregate_protocol::{Credits, RefusalCode};
 use flights::Flights;
 use waiting::Waiting;
 
-/// What the gate counts, since these were last taken.
+/// The gate's counters since they were last taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests that were paid.
     pub admitted: u64,
     /// Requests that were refused, by cause in the order of [`RefusalCode::ALL`].
     pub refused: [u64; RefusalCode::ALL.len()],
-    /// Requests that would have been refused, did their rule not only watch.
+    /// Requests that would have been refused, but their rule is in shadow mode.
     pub shadow: u64,
     /// Requests that waited for the ledger.
     pub waited: u64,
     /// Charges that were released again.
     pub refunds: u64,
-    /// Requests let through on credit while the ledger was away.
+    /// Requests admitted on credit while the ledger was unreachable.
     pub on_credit: u64,
     /// Messages to the ledger.
     pub exchanges: u64,
     /// Messages to the ledger that failed.
     pub exchange_failures: u64,
-    /// Usage that found no room while the ledger was away.
+    /// Usage dropped for lack of room while the ledger was unreachable.
     pub usage_dropped: u64,
     /// Payers whose balance became low.
     pub low_balance: u64,
-    /// Callers who were shown how they stand.
+    /// Callers who were shown their status.
     pub views: u64,
     /// Browsers' preflights that were not charged.
     pub preflights: u64,
@@ -140,7 +140,7 @@ impl<M: SharedMemory> Gate<M> {
         std::mem::take(&mut self.counters)
     }
 
-    /// Those whom this worker knows.
+    /// The callers that this worker knows.
     fn acquaintances(&self) -> Acquaintances<'_> {
         Acquaintances { slices: &self.settlements, refused: &self.recent, names: &self.names }
     }

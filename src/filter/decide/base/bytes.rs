@@ -1,5 +1,5 @@
-//! Bytes compared and mixed many at a time: wasm has no instruction for it, and the compiler's own code takes one byte
-//! after the other.
+//! Compares and hashes several bytes at a time: wasm has no instruction for it, and the compiler's code goes byte by
+//! byte.
 
 /// An odd number whose bits have no pattern.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -1,7 +1,7 @@
-//! Dates as an operator writes them, and as HTTP's headers want them.
+//! Dates as operators write them, and as HTTP headers need them.
 //!
-//! What must hold: a date that isn't in the calendar is none; of one that is, nothing is rounded or guessed. There is one
-//! time zone, UTC, and nothing before 1970.
+//! What must hold: a date that isn't in the calendar is rejected; a valid one is neither rounded nor guessed. The only
+//! time zone is UTC, and there is nothing before 1970.
 
 use super::text::joined;
 

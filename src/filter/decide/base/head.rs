@@ -1,4 +1,4 @@
-//! The head of a request as the gate reads it: once, as bytes, because nothing promises UTF-8.
+//! A request's headers as the gate reads them: once, and as bytes, because they need not be UTF-8.
 
 use super::bytes::{HIGHEST, is_byte, same, up_to_eight};
 

@@ -1,8 +1,8 @@
-//! JSON without types: what configurations, the ledger's answers and JSON-RPC requests are read into.
+//! Untyped JSON: configurations, the ledger's answers and JSON-RPC requests are parsed into it.
 //!
-//! `serde_json` has such a type, too. This one keeps members in a list, in the order in which they came, and so
-//! needs no map of its own kind in the filter. What must hold: of a member that is there twice the last counts, as
-//! everywhere; depth is bounded by the parser.
+//! `serde_json` has such a type, too. This one keeps members in a list, in their original order, which saves the filter
+//! another kind of map. What must hold: of a duplicate member the last one counts, as is usual; the parser bounds the
+//! depth.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! A point on the machine's monotonic clock. Deadlines live here, so a wall clock that jumps moves none.
+//! A point on the machine's monotonic clock. Deadlines use it, so a jump of the wall clock moves none.
 
 /// Nanoseconds since a start that is the same for all workers of a machine. `ZERO` is before everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,7 @@
 //! A `google.protobuf.Struct` in its wire format, read into JSON.
 //!
-//! Envoy hands a configuration that is written as a Struct to a wasm filter in protobuf's encoding, not as
-//! JSON. It is the form in which people write YAML by hand, so the filter reads it. See
+//! Envoy passes a configuration written as a Struct to a wasm filter in protobuf's encoding, not as JSON. Hand-written
+//! YAML usually has that form, so the filter reads it. See
 //! <https://protobuf.dev/programming-guides/encoding/> and `google/protobuf/struct.proto`.
 
 use super::json::Json;

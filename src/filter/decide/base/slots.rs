@@ -1,8 +1,8 @@
-//! What belongs to a number that Envoy gives out in ascending order, as the contexts of requests: found at once, without
-//! a hash, because numbers that are near each other fall into different slots.
+//! A map keyed by numbers that Envoy assigns in ascending order, such as request contexts. Lookups need no hash, because
+//! neighbouring numbers fall into different slots.
 //!
-//! What must hold: a number's slot and all between it and the one that its value lies in are taken (so a search may end at
-//! the first that is empty), and at least a quarter of the slots is empty.
+//! What must hold: all slots from a number's own to the one that holds its value are taken (so a search may end at the
+//! first empty one), and at least a quarter of the slots is empty.
 
 /// The least number of slots; there are always a power of two.
 const LEAST: usize = 64;

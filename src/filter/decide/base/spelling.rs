@@ -1,8 +1,8 @@
-//! One spelling for what can be written in several ways: a path with escapes, and the host of a request.
+//! One canonical spelling for a path with escapes, and for the host of a request.
 //!
-//! The canonical form of a path has every visible ASCII character as itself, but for `/`, `?`, `#`, `\` and `%`, and all else as
-//! an escape in capital letters. What must hold: two spellings that any API takes for the same path have the same form, whatever
-//! Envoy normalised before; escapes are decoded once only; and a path that has no escapes needs no work.
+//! The canonical form of a path has every visible ASCII character as itself, except `/`, `?`, `#`, `\` and `%`, and all else
+//! as an escape in capital letters. What must hold: two spellings that an API treats as the same path have the same form,
+//! whatever Envoy normalised before; escapes are decoded only once; and a path without escapes needs no work.
 
 /// The longest authority that is taken apart, in bytes. No name in the DNS is as long as that.
 const MOST_AUTHORITY: usize = 1_024;

@@ -1,17 +1,17 @@
-//! Who somebody is, by the bytes of a credential as they stand in a request: found at once, without a look at any other
-//! name, and without a check of what was checked when the name was made.
+//! An index of known callers by the raw bytes of their credential: one lookup, without comparing other names and without
+//! validating the credential again.
 //!
 //! What must hold: a credential is known only if, byte for byte and of the same kind, it is the one in the name of a lease.
-//! Two credentials may want the same spot; then one of them isn't found here, but by its name.
+//! Two credentials may collide on a spot; then one of them is found by its name instead.
 
 use super::bytes::{after, mixed, same};
 use super::table::Place;
 
-/// For how many there is room at first, and at most; always a power of two.
+/// The initial and the maximal number of spots; always a power of two.
 const FIRST: usize = 16;
 const MOST: usize = 16_384;
 
-/// Places of what is known of credentials.
+/// Places of known credentials.
 #[derive(Debug, Default)]
 pub struct Spots {
     /// The place of the caller whose credential hashes to this number, unless the spot was taken by another.
@@ -19,20 +19,20 @@ pub struct Spots {
 }
 
 impl Spots {
-    /// The place of the one that may have this credential; [`is_named`] says whether it has.
+    /// The place that this credential may have; [`is_named`] checks whether it does.
     pub fn find(&self, credential: &[u8]) -> Place {
         self.places.get(self.spot(credential)).copied().unwrap_or_default()
     }
 
-    /// Makes room for so many. Those who are there may be forgotten.
+    /// Makes room for `many` credentials. Present ones may be forgotten.
     pub fn make_room(&mut self, many: usize) {
-        // So much that seldom two want the same.
+        // Sparse enough that collisions are rare.
         if many * 4 > self.places.len() && self.places.len() < MOST {
             self.places = vec![Place::default(); (self.places.len() * 2).max(FIRST)];
         }
     }
 
-    /// Keeps the place of this credential's.
+    /// Stores the place of this credential.
     pub fn take(&mut self, credential: &str, place: Place) {
         let spot = self.spot(credential.as_bytes());
         if let Some(spot) = self.places.get_mut(spot) {
@@ -40,7 +40,7 @@ impl Spots {
         }
     }
 
-    /// The spot of a credential; none of them where there are none.
+    /// The spot of a credential; past the end while there are no spots.
     fn spot(&self, credential: &[u8]) -> usize {
         let mixed = usize::try_from(mixed(credential) >> 33).unwrap_or_default();
         mixed & self.places.len().wrapping_sub(1)

@@ -1,12 +1,12 @@
 //! A map from names to values, in the order of the names.
 //!
-//! The names stand in short sorted runs, with the places of their values in a slab: the same code serves all kinds of
-//! values, where each kind of a `BTreeMap` would add ten kilobytes to the filter. Unlike a hash map it iterates the
-//! same way in every run, which the simulator needs, and no choice of names makes it slow. Who keeps a value's [`Place`]
-//! finds it again without a look at any name.
+//! The names are in short sorted runs, and the places of their values in a slab: the same code serves all value types,
+//! whereas each type in a `BTreeMap` would add ten kilobytes to the filter. Unlike a hash map it iterates in the same order
+//! every time, which the simulator needs, and no choice of names makes it slow. A value's [`Place`] finds it again without
+//! comparing names.
 //!
-//! What must hold: no run is longer than [`MOST`], or empty beside another; names ascend within and across runs, and none
-//! is there twice; a place never leads to another name's value.
+//! What must hold: no run is longer than [`MOST`], or empty beside another; names ascend within and across runs, and are
+//! unique; a place never leads to another name's value.
 
 use std::cmp::Ordering;
 

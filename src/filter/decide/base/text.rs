@@ -1,4 +1,4 @@
-//! Texts put together and taken apart. Each function is compiled once, because what a refusal says is made of many parts.
+//! Joining and splitting texts. Each function is compiled only once, because a refusal's text has many parts.
 
 /// All parts in one.
 #[inline(never)]

@@ -1,4 +1,4 @@
-//! A request arrives: it is judged at once, or waits for the ledger.
+//! A request arrives: it is decided at once, or waits for the ledger.
 
 use super::Gate;
 use super::fallback::Chosen;
@@ -13,7 +13,7 @@ use crate::decide::request::rules;
 use faregate_protocol::{Credits, RefusalCode};
 
 impl<M: SharedMemory> Gate<M> {
-    /// Judges a request. `context` identifies it should it have to wait, and `property` reads an attribute
+    /// Decides about a request. `context` identifies it should it have to wait, and `property` reads an attribute
     /// of Envoy's.
     pub fn arrive(
         &mut self,

@@ -15,8 +15,8 @@ impl<M: SharedMemory> Gate<M> {
         &self.settings.rule(charge.rule).refund_on
     }
 
-    /// Closes a charge: keeps it, or releases it when the API failed or was never asked. Returns what was charged in
-    /// the end.
+    /// Closes a charge: keeps it, or releases it when the API failed or was never asked. Returns the final
+    /// charge.
     pub fn finish(&mut self, charge: &Charge, end: &End) -> Credits {
         if end.releases(self.refunds(charge)) {
             self.release(charge);
@@ -55,7 +55,7 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// Takes an admission back whose request is gone: its client hung up while it waited.
+    /// Cancels the charge of a request whose client disconnected while it waited.
     pub fn cancel(&mut self, charge: &Charge) {
         self.give_back(charge);
         self.counters.admitted = self.counters.admitted.saturating_sub(1);

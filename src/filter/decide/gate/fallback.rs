@@ -1,8 +1,8 @@
 //! A request that shows two credentials: a trusted subject, and a key or another subject in a later place.
 //!
-//! The first pays if the ledger knows it. If not, it hides nothing: the second is tried, at once where the first was refused a
-//! moment ago, and else when the ledger has said so. What must hold: a request is tried with each of them once, and still
-//! gets exactly one [`Resolution`].
+//! The first pays if the ledger knows it. If not, the second is tried: at once if a cached refusal says that the first is
+//! unknown, otherwise after the ledger's answer. What must hold: a request is tried with each of them once, and still gets
+//! exactly one [`Resolution`].
 
 use super::Gate;
 use super::waiting::Waiter;
@@ -20,14 +20,14 @@ pub(super) struct Chosen {
     pub(super) credential: Credential,
     /// The name of its lease.
     pub(super) lease: String,
-    /// Where its refusal is, if it was refused a moment ago.
+    /// The place of its cached refusal, if it has one.
     pub(super) refused: Place,
-    /// What is tried if the ledger doesn't know this one.
+    /// The credential to try if the ledger doesn't know this one.
     pub(super) fallback: Option<Credential>,
 }
 
 impl<M: SharedMemory> Gate<M> {
-    /// The caller's first credential that isn't known to be unknown.
+    /// The caller's first credential without a cached refusal as unknown.
     pub(super) fn choose(&mut self, now: Moment, caller: Caller<'_>) -> Chosen {
         let (credential, fallback) = caller.credentials();
         let chosen = self.chosen(credential, fallback);

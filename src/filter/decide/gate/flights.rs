@@ -1,4 +1,4 @@
-//! Messages to the ledger that are under way, and what goes into the next one.
+//! Messages to the ledger that are in flight, and what goes into the next one.
 
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::credential::Credential;
@@ -8,13 +8,13 @@ use faregate_protocol::exchange::ExchangeRequest;
 /// A message ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// By which its answer is recognised.
+    /// The id that its answer is matched by.
     pub id: u64,
-    /// What it says.
+    /// Its content.
     pub body: ExchangeRequest,
 }
 
-/// Messages under way.
+/// Messages in flight.
 #[derive(Debug, Default)]
 pub struct Flights {
     pub(super) next: u64,
@@ -25,7 +25,7 @@ pub struct Flights {
 pub(super) struct Flight {
     pub(super) id: u64,
     pub(super) sent: Moment,
-    /// The payers' leases, and of which fence the message carried the final word.
+    /// The payers' leases, and the fence whose final report the message carried.
     pub(super) leases: Vec<(String, Option<u32>)>,
     pub(super) beat: bool,
     pub(super) usage: bool,
@@ -34,9 +34,9 @@ pub(super) struct Flight {
 /// Why a payer is in a message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wish {
-    /// Who it is, for one whom the ledger has not named yet.
+    /// The credential of a payer that the ledger has not named yet.
     pub(super) credential: Option<Credential>,
-    /// The cheapest price that waits, and the sum.
+    /// The cheapest price among the waiting requests, and their sum.
     pub(super) asking: Option<(Credits, Credits)>,
     /// A lease that ran low, and the price at which it did.
     pub(super) refill: Option<Credits>,
@@ -44,13 +44,13 @@ pub(super) struct Wish {
     pub(super) report: Option<Report>,
 }
 
-/// What the gateway's report does with a lease.
+/// How the gateway's report treats a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
-    /// Tells its counters and asks for what will soon be needed.
+    /// Reports its counters and asks for credits that will soon be needed.
     Active,
-    /// Hands back what is unused, after a while without use.
+    /// Returns unused credits, after a while without use.
     Idle,
-    /// Also gives up on requests that never came to an end.
+    /// Also gives up on requests that never ended.
     Forgotten,
 }

@@ -1,8 +1,8 @@
-//! What a worker leaves behind when its configuration is taken down: usage that the ledger doesn't have yet.
+//! Hands over a worker's usage that the ledger doesn't have yet, when the worker's configuration is removed.
 //!
-//! It lies in shared memory until the worker that leads takes it over, and goes out under the name and the
-//! numbers of the one who left. What must hold: a report that was under way may be sent again, for the
-//! ledger stores each number once; and there is never more of it than one worker may keep.
+//! It stays in shared memory until the leader takes it over, and is sent under the name and the numbers of the worker
+//! that left. What must hold: a report that was in flight may be sent again, because the ledger stores each number once;
+//! and there is never more of it than one worker may keep.
 
 use super::Gate;
 use crate::decide::base::json::{self, Json};
@@ -12,7 +12,7 @@ use faregate_protocol::{Credits, RefusalCode};
 
 /// How often a swap is tried before giving up.
 const TRIES: usize = 100;
-/// The most that lies in shared memory (bytes); what comes on top is counted as dropped.
+/// The most that is kept in shared memory (bytes); anything beyond is counted as dropped.
 const MAX_BYTES: usize = 4 << 20;
 /// The value once all is taken over. Envoy can't tell an entry of no bytes from none.
 const TAKEN: &[u8] = b"\n";
@@ -35,7 +35,7 @@ impl<M: SharedMemory> Gate<M> {
             for report in &reports {
                 let text = serde_json::to_vec(report).unwrap_or_default();
                 if all.len() + text.len() < MAX_BYTES {
-                    // JSON has no line ends of its own, so they part the reports.
+                    // Compact JSON has no line ends, so they separate the reports.
                     all.extend(text);
                     all.push(b'\n');
                 } else {
@@ -50,14 +50,14 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// Takes over what was left.
+    /// Takes over usage that was left.
     pub(super) fn inherit(&mut self) {
         let name = self.names.legacy();
         let Some((text, stamp)) = self.memory.get(&name) else {
             return;
         };
         if !self.memory.swap(&name, TAKEN, Some(stamp)) {
-            // Somebody is just leaving, and will say so.
+            // A worker is just leaving, and will report it.
             return;
         }
         for line in text.split(|byte| *byte == b'\n') {
@@ -70,7 +70,7 @@ impl<M: SharedMemory> Gate<M> {
 
 fn report(value: &Json) -> Option<UsageReport> {
     let mut shadow = Vec::new();
-    // Absent where nothing was watched.
+    // Absent without shadow lines.
     if let Some(lines) = value.get("shadow").and_then(Json::as_array) {
         for line in lines {
             shadow.push(watched(line)?);

@@ -1,8 +1,7 @@
-//! What callers are shown of how they stand, in headers: what is left of their quota, what a request cost, and that
-//! the end is near.
+//! Response headers that show callers their status: the rest of their quota, a request's cost, and a low balance.
 //!
-//! What must hold: nothing is decided by them; they are as exact as this gateway knows, which hears from the ledger when it
-//! needs more credits, and at least once a second of those payers who are busy.
+//! What must hold: no decision depends on them; they are as exact as this gateway's view, which the ledger updates when
+//! the gateway needs more credits, and with every heartbeat for active payers.
 
 use super::Gate;
 use crate::decide::base::moment::Moment;
@@ -14,7 +13,7 @@ use crate::decide::request::ending::{Answer, End};
 use crate::decide::settings::Shown;
 use faregate_protocol::Credits;
 
-/// How many payers are remembered as having been warned, per worker.
+/// How many warned payers each worker remembers.
 const MOST_WARNED: usize = 4_096;
 
 impl<M: SharedMemory> Gate<M> {
@@ -25,7 +24,7 @@ impl<M: SharedMemory> Gate<M> {
             || charge.holder.wants_warnings()
     }
 
-    /// The headers of this answer to a charged request. Counts who is warned for the first time.
+    /// The headers of this answer to a charged request. Counts payers that are warned for the first time.
     pub fn show(&mut self, now: Moment, charge: &Charge, answer: Answer) -> Vec<Header> {
         let rule = self.settings.rule(charge.rule);
         let released = End::Answered(answer).releases(&rule.refund_on);

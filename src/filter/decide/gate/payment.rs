@@ -1,4 +1,4 @@
-//! Charging a request: from a slice, from the lease, or on credit while the ledger is away.
+//! Charges a request: from a sublease, from the lease, or on credit while the ledger is unreachable.
 
 use super::Gate;
 use crate::decide::base::moment::Moment;
@@ -22,7 +22,7 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// Charges the slice at this place.
+    /// Charges the sublease at this place.
     pub(super) fn sell(&mut self, place: Place, now: Moment, rule: usize, list: Credits) -> Option<Charge> {
         let product = self.settings.rule(rule).product.as_deref();
         let sold = self.settlements.sell(place, now, |holder| holder.price(product, list));
@@ -31,7 +31,7 @@ impl<M: SharedMemory> Gate<M> {
         Some(Charge { holder, rule, price, purse: Purse::Lease(fence), counted: false, left })
     }
 
-    /// Charges the lease itself. While it is rich, a slice is cut for the requests to come.
+    /// Charges the lease itself. While it has plenty, it grants a sublease for the next requests.
     fn pay_from_lease(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
         let product = self.settings.rule(rule).product.as_deref();
         let untold = self.settlements.take(lease);
@@ -39,7 +39,7 @@ impl<M: SharedMemory> Gate<M> {
             untold.tell(lease);
             lease.note();
             let price = match lease::record_price(record, product, list) {
-                // What the plan says of a lease that is over may be long ago.
+                // A lease that is over may have outdated plan terms.
                 Err(RefusalCode::PlanExcludesRoute) if !lease.is_fresh(now) => {
                     return Ok((list, Admission::Short, None));
                 }
@@ -78,7 +78,7 @@ impl<M: SharedMemory> Gate<M> {
         Payment::Refused(Refusal { payer: Some(Rc::new(holder.names())), ..refusal })
     }
 
-    /// Decides without the ledger, as the rule says.
+    /// Decides without the ledger, as the rule's `on_ledger_error` says.
     pub(super) fn without_ledger(&mut self, lease: &str, number: usize, price: Credits) -> Outcome {
         let Rule { on_ledger_error, product, price: list, .. } = self.settings.rule(number);
         if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {

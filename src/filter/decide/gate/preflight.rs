@@ -1,8 +1,8 @@
-//! What a browser asks before a page's request (CORS): an `OPTIONS` that shows no key, because no page can give it one.
+//! CORS preflights: a browser sends an `OPTIONS` before a page's request, without a key, because no page can add one.
 //!
-//! What must hold: only what a browser sends is taken for a preflight: no body, no credential, nothing that makes another
-//! method of it, one origin and one method. All else is a request like any other. Where something is sold, a preflight
-//! reaches the API only as the operator's `preflight` says; where nothing is sold any more, never.
+//! What must hold: only a request that a browser could send counts as a preflight: no body, no credential, no method
+//! override, one origin and one method. Anything else is an ordinary request. On a paid route, a preflight reaches the API
+//! only as the operator's `preflight` says; on a retired one, never.
 
 use super::Gate;
 use crate::decide::base::bytes::{all_are, is_token_byte};
@@ -17,14 +17,14 @@ use crate::decide::settings::cors::{Preflight, is_origin};
 use crate::decide::settings::{Identity, Settings};
 use faregate_protocol::RefusalCode;
 
-/// For how long a browser may go by an answer (seconds).
+/// How long a browser may cache an answer (seconds).
 const MAX_AGE_S: &str = "600";
-/// What the access log says of a preflight that the gate answered, or refused.
+/// The access log's entry for a preflight that the gate answered, or refused.
 const ANSWERED: &str = "faregate{decision=preflight}";
 const REFUSED: &str = "faregate{decision=preflight_refused}";
-/// What a person reads who looks why.
+/// The explanation for a person.
 const NOT_ALLOWED: &str = "This origin's pages may not call this API.\n";
-/// What no browser sends with a preflight: credentials, a body, and what makes APIs take it for another method.
+/// Headers that no browser sends with a preflight: credentials, a body, and method overrides.
 const NEVER_SENT: [&str; 8] = [
     "authorization",
     "proxy-authorization",
@@ -42,22 +42,22 @@ struct Asked<'a> {
     method: &'a str,
 }
 
-/// What becomes of it.
+/// The decision about it.
 enum Fate {
-    /// The gate says that its page may go on, or, if that is none of `cors_origins`, that it may not.
+    /// The gate answers: its page may go on, or, if it is none of `cors_origins`, may not.
     Answer,
-    /// The gate says that its page may not go on.
+    /// The gate answers: its page may not go on.
     Refuse,
-    /// It goes to the API, and what it asks for would be charged.
+    /// It goes to the API; the request that follows is charged.
     Pass,
-    /// It goes to the API, and what it asks for is free.
+    /// It goes to the API; the request that follows is free.
     Free,
-    /// There is nothing any more.
+    /// The route is retired.
     Gone,
 }
 
 impl<M: SharedMemory> Gate<M> {
-    /// What becomes of an `OPTIONS` if it is a preflight; `None`: it is a request like any other.
+    /// Decides about an `OPTIONS` if it is a preflight; `None`: it is an ordinary request.
     #[cold]
     #[inline(never)]
     pub(super) fn preflight(
@@ -67,7 +67,7 @@ impl<M: SharedMemory> Gate<M> {
     ) -> Option<Outcome> {
         let asked = Asked::read(head, &self.settings.identities)?;
         let page = self.reader(asked.origin);
-        // What counts is the request that the page wants to send.
+        // The request that the page wants to send decides.
         let number = rules::find(&self.settings, &head.with_method(asked.method.as_bytes()));
         let at_view = self.is_at_view(head);
         let fate = if at_view { Fate::Answer } else { fate(&self.settings, number, page.is_some())? };
@@ -86,15 +86,15 @@ impl<M: SharedMemory> Gate<M> {
     }
 }
 
-/// What becomes of a preflight that is for the API; `None`: it is a request like any other.
+/// Decides about a preflight for the API; `None`: it is an ordinary request.
 fn fate(settings: &Settings, number: usize, for_page: bool) -> Option<Fate> {
     let rule = settings.rule(number);
     match settings.preflight {
         Preflight::Charge => None,
-        // It only watches.
+        // The rule is in shadow mode.
         _ if rule.shadow => Some(Fate::Pass),
         Preflight::Answer if for_page => Some(Fate::Answer),
-        // So that the page can read that there is nothing any more.
+        // So that the page can read that the route is retired.
         Preflight::Pass if for_page && rule.retired => Some(Fate::Answer),
         _ if rule.retired => Some(Fate::Gone),
         _ if rule.price.is_none() => Some(Fate::Free),
@@ -116,13 +116,13 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The value of a header that is there once.
+/// The value of a header that occurs once.
 fn only<'a>(head: &Head<'a>, name: &str) -> Option<&'a [u8]> {
     let mut values = head.values(name);
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Whether CGI-like APIs take both names for the same.
+/// Whether CGI-like APIs treat both names as the same.
 #[inline(never)]
 fn is_like(name: &[u8], own: &str) -> bool {
     let same = |(one, two): (&u8, u8)| *one == two || (*one == b'_' && two == b'-');

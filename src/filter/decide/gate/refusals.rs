@@ -1,4 +1,4 @@
-//! Refusing a request, or letting it through where its rule only watches; and what surrounds it, for the answer.
+//! Refuses a request, or admits it if its rule is in shadow mode; and gathers a request's context for the answer.
 
 use super::Gate;
 use crate::decide::base::head::Head;
@@ -20,7 +20,7 @@ impl<M: SharedMemory> Gate<M> {
         self.answers.of(refusal, around, &self.settings)
     }
 
-    /// What surrounds a request whose rule is the one of this number, where it is known.
+    /// The context of a request; `rule` is the number of its rule, if known.
     pub fn surroundings<'a>(&self, head: &Head<'a>, rule: Option<usize>) -> Surroundings<'a> {
         let signs = Signs::read(head);
         let rule = self.settings.rule(rule.unwrap_or_else(|| rules::find(&self.settings, head)));
@@ -40,12 +40,12 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// The origin of a page that may read what the gate adds to the answer of a request that passes.
+    /// The origin of a page that may read the headers that the gate adds to an admitted request's answer.
     pub fn page<'a>(&self, head: &Head<'a>) -> Option<&'a str> {
         self.reader(head.value("origin")?)
     }
 
-    /// The origin of a page that may read what the gate says.
+    /// The origin of a page that may read the gate's own answers.
     #[inline(never)]
     pub(super) fn reader<'a>(&self, origin: &'a [u8]) -> Option<&'a str> {
         let origin = std::str::from_utf8(origin).ok()?;
@@ -54,7 +54,7 @@ impl<M: SharedMemory> Gate<M> {
         (allowed && plain).then_some(origin)
     }
 
-    /// Refuses, or lets through if the rule only watches.
+    /// Refuses, or admits if the rule is in shadow mode.
     pub(super) fn refuse(&mut self, rule: usize, mut refusal: Refusal) -> Outcome {
         let Rule { shadow, rate_limited_status, .. } = *self.settings.rule(rule);
         refusal.rule = Some(rule);

@@ -1,9 +1,9 @@
-//! The beat: once a second, or less often where the ledger says so, one worker reports for the whole gateway what changed, hands back what lies
-//! idle, and hears what changed at the ledger.
+//! The heartbeat: once a second, or less often if the ledger asks for it, one worker reports the whole gateway's changes,
+//! returns unused credits, and learns what changed at the ledger.
 //!
-//! One worker leads, by holding an entry in shared memory that runs out unless it is renewed. The others put
-//! the names of leases that changed on a queue; a leader that takes over reads the roll of all payers once.
-//! What must hold: every lease with something untold is on the queue, or in the leader's list ([`super::beat`]).
+//! One worker leads, by holding an entry in shared memory that expires unless it is renewed. The others queue the names of
+//! changed leases; a new leader reads the registry of all payers once. What must hold: every lease with unreported
+//! changes is on the queue, or in the leader's list ([`super::beat`]).
 
 use super::Gate;
 use super::beat::{BEAT_MS, due};
@@ -18,13 +18,13 @@ use faregate_protocol::exchange::{ExchangeResponse, MAX_BEAT_MS};
 const LEAD_MS: u64 = 3_000;
 /// How often it is renewed (ms).
 const RENEW_MS: u64 = 1_000;
-/// The quickest pace that the ledger may ask for (ms).
+/// The shortest heartbeat interval that the ledger may ask for (ms).
 const LEAST_BEAT_MS: u32 = 50;
-/// How many names are taken from the roll and from the queue per tick.
+/// How many names are read from the registry and from the queue per tick.
 const AT_ONCE: u32 = 5_000;
 
 impl<M: SharedMemory> Gate<M> {
-    /// Takes or renews the lead, when that is due, and notes what is new.
+    /// Takes or renews leadership when that is due, and reads the queue of changed leases.
     pub(super) fn lead(&mut self, now: Moment) {
         if now >= self.beat.renew_at {
             self.stand_for_leader(now);
@@ -52,12 +52,12 @@ impl<M: SharedMemory> Gate<M> {
             self.beat.by_key.clear();
             self.beat.under_way = false;
         }
-        // Those who don't lead look a little later than the leader renews.
+        // Followers check a little later than the leader renews.
         self.beat.renew_at = now.plus_millis(if self.beat.leads { RENEW_MS } else { RENEW_MS / 2 });
     }
 
-    /// Leaves: tells shared memory all that only this worker knows, and lets another lead at once. For when the
-    /// configuration that this gate has is taken down.
+    /// Leaves: flushes all that only this worker knows to shared memory, and gives up leadership at once. Called when this
+    /// gate's configuration is removed.
     pub fn leave(&mut self) {
         self.settlements.tell_all(&self.memory);
         self.bequeath();
@@ -69,8 +69,8 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// Notes whose leases have news. The first in a while is given time to be followed by more; but not when the lead was
-    /// just taken over, for what is news then has waited already.
+    /// Reads the queue of changed leases. After a quiet time the first change waits for more to batch with; but not right
+    /// after a takeover, because queued changes have waited already.
     fn read_news(&mut self, now: Moment) {
         if !self.beat.leads {
             return;
@@ -110,12 +110,12 @@ impl<M: SharedMemory> Gate<M> {
         self.beat.roll_at = if end == count { u32::MAX } else { end };
     }
 
-    /// Adds what the gateway reports to the wishes of the next message. Returns whether it is a beat.
+    /// Adds the gateway's report to the next message. Returns whether it is a heartbeat.
     pub(super) fn beat_into(&mut self, now: Moment, wishes: &mut Table<Wish>, most: usize) -> bool {
         if !self.beat.leads || self.beat.under_way || now < self.beat.due_at {
             return false;
         }
-        // Goes on where the last full message stopped, so that no payer is passed over for ever.
+        // Continues where the last full message stopped, so that no payer starves.
         let in_turn = self.beat.live.iter_from(&self.beat.cursor);
         let mut stopped_at = None;
         for (lease, report) in in_turn.filter_map(|(lease, live)| Some((lease, due(live, now)?))) {
@@ -133,7 +133,7 @@ impl<M: SharedMemory> Gate<M> {
         self.beat.under_way
     }
 
-    /// Takes the answer to a beat.
+    /// Takes the answer to a heartbeat.
     pub(super) fn beat_answered(&mut self, now: Moment, sent: Moment, answer: &ExchangeResponse) {
         self.beat.under_way = false;
         self.beat.seen = answer.seen.unwrap_or(self.beat.seen);

@@ -1,6 +1,6 @@
-//! Serving those who wait from the ledger's answer about their payer.
+//! Serves waiting requests from the ledger's answer about their payer.
 //!
-//! What must hold: every one of them goes on, is refused, or waits again.
+//! What must hold: every one of them is admitted, refused, or waits again.
 
 use super::Gate;
 use super::waiting::{AGAIN_MS, Queue, Waiter, Waiting};
@@ -25,8 +25,8 @@ struct Merged<'a> {
 }
 
 impl<M: SharedMemory> Gate<M> {
-    /// Merges the answer about one payer and lets those go on whom the lease now covers. Of the message it takes when it was
-    /// sent, and of which fence it carried the final word.
+    /// Merges the answer about one payer and admits the requests that the lease now covers. Takes the time when the message
+    /// was sent, and the fence whose final report it carried.
     pub(super) fn serve(
         &mut self,
         now: Moment,
@@ -60,14 +60,14 @@ impl<M: SharedMemory> Gate<M> {
     /// Creates the lease of a payer who has one at the ledger. A payer who asks only for its status is remembered too, so it
     /// may ask as often as it likes.
     fn make_known(&mut self, lease: &str, answer: &EntryAnswer, shown: bool) {
-        // A lease that is over concerns us, too: it was opened by a message whose answer was lost.
+        // A lease that is over matters, too: it was opened by a message whose answer was lost.
         let has_lease = answer.lease.is_some() || answer.ended.is_some();
         if let (Some(facts), true) = (&answer.facts, has_lease || shown) {
             shared::create(&self.memory, &self.names, lease, facts.clone());
         }
     }
 
-    /// Merges an answer, and admits those who wait, as far as the lease covers what they cost.
+    /// Merges an answer, and admits waiting requests as far as the lease covers their cost.
     fn merge<'a>(
         &mut self,
         now: Moment,
@@ -98,7 +98,7 @@ impl<M: SharedMemory> Gate<M> {
         (admitted, Merged { lease, answer, record, stopped })
     }
 
-    /// Shows those how they stand who asked for that; or tries their other credential.
+    /// Answers requests for the view; or tries their other credential.
     fn serve_views(
         &mut self,
         now: Moment,
@@ -121,7 +121,7 @@ impl<M: SharedMemory> Gate<M> {
         resolutions
     }
 
-    /// What becomes of one who waited; `None` if the lease doesn't cover it.
+    /// The outcome of a waiting request; `None` if the lease doesn't cover it.
     fn served(
         &mut self,
         merged: &Merged<'_>,
@@ -152,7 +152,7 @@ impl<M: SharedMemory> Gate<M> {
         Some(self.refuse(waiter.rule, Refusal { payer, ..refusal }))
     }
 
-    /// What those who wait have to pay, now that the ledger has said who they are.
+    /// Reprices waiting requests, now that the ledger has named their payer.
     fn reprice(&self, queue: Option<&mut Queue>, answer: &EntryAnswer) -> Vec<Result<Credits, RefusalCode>> {
         let Some(queue) = queue else {
             return Vec::new();
@@ -170,7 +170,7 @@ impl<M: SharedMemory> Gate<M> {
         queue.waiters.iter_mut().map(reprice).collect()
     }
 
-    /// Those whom the lease didn't cover ask again, or are refused when the ledger says that there is no more.
+    /// Requests that the lease didn't cover ask again, or are refused when the ledger says that there is no more.
     fn not_served(&mut self, now: Moment, merged: &Merged<'_>, mut queue: Queue) -> Vec<Resolution> {
         let Merged { lease, answer, record, .. } = merged;
         queue.asked = false;
@@ -184,10 +184,10 @@ impl<M: SharedMemory> Gate<M> {
         let sliced = record.as_ref().is_some_and(|record| record.sliced.is_positive());
         let available = refused.available.saturating_add(spendable);
         let funds = refused.code.is_short();
-        // What the ledger has asked back from others, and what this gateway's workers may not have sold.
+        // Credits that the ledger has recalled from other gateways, and unsold ones of this gateway's workers.
         let slices = (funds && sliced).then_some(AGAIN_MS);
         let on_its_way = refused.retry_ms.map(u64::from).or(slices);
-        // One who came after the question was asked may be cheap enough for what is left.
+        // A request that came after the message was sent may be cheap enough for the rest.
         let affordable = |waiter: &Waiter| funds && waiter.price <= available;
         if queue.waiters.iter().any(affordable) {
             queue.ask_again(now);

@@ -1,7 +1,7 @@
-//! Answering those who ask how they stand ([`crate::decide::request::view`]).
+//! Answers callers who ask for their status ([`crate::decide::request::view`]).
 //!
-//! What must hold: nothing is charged, held or counted against a limit for it; and a caller that asks all the time costs the
-//! ledger no more than one question per second and worker.
+//! What must hold: it is free, holds no credits and counts against no limit; and a caller that asks all the time causes at
+//! most one ledger request per second and worker.
 
 use super::Gate;
 use crate::decide::base::head::Head;
@@ -16,7 +16,7 @@ use faregate_protocol::exchange::EntryAnswer;
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
-/// For how long what the ledger said is shown to another request (ms).
+/// How long a status from the ledger may be shown to other requests (ms).
 const FRESH_MS: u64 = 1_000;
 
 impl<M: SharedMemory> Gate<M> {
@@ -25,12 +25,12 @@ impl<M: SharedMemory> Gate<M> {
         self.is_at_view(head) && (head.method() == b"GET" || head.method() == b"HEAD")
     }
 
-    /// Whether a request is for where the view is.
+    /// Whether a request is for the view's path.
     pub(super) fn is_at_view(&self, head: &Head<'_>) -> bool {
         head.path() == PATH.as_bytes() && self.settings.account_view
     }
 
-    /// Answers a request for the view, or has it wait for the ledger.
+    /// Answers a request for the view, or makes it wait for the ledger.
     pub(super) fn view(
         &mut self,
         now: Moment,
@@ -62,7 +62,7 @@ impl<M: SharedMemory> Gate<M> {
         if now < self.down_until {
             return Arrival::Decided(self.deny(Refusal::plain(RefusalCode::LedgerUnavailable)));
         }
-        // It waits for no credits, so which rule's patience counts is all the same.
+        // It waits for no credits, so any rule's `patience_ms` will do.
         let rule = self.settings.rules.len();
         self.wait(now, context, chosen, rule, None)
     }
@@ -72,7 +72,7 @@ impl<M: SharedMemory> Gate<M> {
         Outcome::Show(view(&self.settings, &mut self.price_lists, caller))
     }
 
-    /// What becomes of those who wait for the view, now that the ledger has answered.
+    /// The outcome of requests that wait for the view, now that the ledger has answered.
     pub(super) fn served_view(
         &mut self,
         now: Moment,

@@ -11,7 +11,7 @@ pub const MAX_WAITING: usize = 10_000;
 /// After an answer that helps no request and gives no reason, the ledger is asked again after this (ms).
 pub(super) const AGAIN_MS: u64 = 20;
 
-/// One request that waits.
+/// A waiting request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiter {
     /// The request's context, by which the host finds it again.
@@ -22,26 +22,26 @@ pub struct Waiter {
     pub price: Credits,
     /// Whether it only asks for its sender's status, and costs nothing.
     pub view: bool,
-    /// Until when it waits for credits that are on their way.
+    /// How long it waits for credits that are on their way.
     pub patient_until: Moment,
-    /// When it is given up whatever happens.
+    /// When it is given up in any case.
     pub deadline: Moment,
-    /// What it is tried with if the ledger doesn't know its credential.
+    /// The credential to try if the ledger doesn't know its first one.
     pub fallback: Option<Credential>,
 }
 
-/// All requests of one payer that wait.
+/// All waiting requests of one payer.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Who.
+    /// The payer's credential.
     pub credential: Credential,
     /// In order of arrival; never empty.
     pub waiters: Vec<Waiter>,
-    /// The ledger is asked not before this.
+    /// The ledger is not asked before this.
     pub ask_at: Moment,
-    /// Whether a message that asks for them is under way.
+    /// Whether a message that asks for them is in flight.
     pub asked: bool,
-    /// How often an answer has left them unsatisfied without a reason.
+    /// How many answers in a row did not help and gave no reason.
     pub rounds: u32,
 }
 
@@ -53,7 +53,7 @@ impl Queue {
     }
 }
 
-/// All who wait, by the name of their lease.
+/// All waiting requests, by the name of their lease.
 #[derive(Debug, Default)]
 pub struct Waiting {
     queues: Table<Queue>,
@@ -90,8 +90,8 @@ impl Waiting {
         self.count == 0
     }
 
-    /// The payers whom the ledger should be asked about now: at most `most`, each with the cheapest price
-    /// and the sum of what waits. They count as asked from here on.
+    /// The payers to ask the ledger about now: at most `most`, each with the cheapest price and the sum of its waiting
+    /// requests. They count as asked from here on.
     pub fn ask(&mut self, now: Moment, most: usize) -> Vec<(String, Credential, Credits, Credits)> {
         let due = self.queues.iter_from("").filter(|(_, queue)| !queue.asked && queue.ask_at <= now);
         let asking: Vec<_> = due
@@ -111,7 +111,7 @@ impl Waiting {
         asking
     }
 
-    /// Takes those out of a queue who only ask how they stand; they are not counted any more.
+    /// Removes requests for the view from a queue; they are no longer counted.
     pub fn take_views(queue: &mut Queue) -> Vec<Waiter> {
         let (views, others) = take(&mut queue.waiters).into_iter().partition(|waiter| waiter.view);
         queue.waiters = others;
@@ -125,7 +125,7 @@ impl Waiting {
         Some(queue)
     }
 
-    /// Puts those back who go on waiting.
+    /// Puts requests back that continue to wait.
     pub fn put_back(&mut self, lease: &str, queue: Queue) {
         if !queue.waiters.is_empty() {
             self.count += queue.waiters.len();
@@ -133,7 +133,7 @@ impl Waiting {
         }
     }
 
-    /// Takes out everybody whose deadline has passed, with the name of the lease.
+    /// Removes every request whose deadline has passed, with the name of its lease.
     pub fn expire(&mut self, now: Moment) -> Vec<(String, Waiter)> {
         let late = |queue: &Queue| queue.waiters.iter().any(|waiter| waiter.deadline <= now);
         let leases: Vec<String> = self
