@@ -1,12 +1,12 @@
-//! How much a payer may still spend at this gateway: the gateway's side of the lease.
+//! A payer's lease, the gateway's side: how much it may still spend here.
 //!
 //! What must hold:
 //! - `spent` and `returned` never shrink within a fence, and `spent + returned + held + sliced` never passes
 //!   `granted`: nothing is sold that wasn't granted.
-//! - After its deadline nothing is admitted from a lease. It is sealed: what is held or sliced counts as spent,
-//!   the final word is kept until the ledger has it, and the next fence begins empty. So a slice is back long
-//!   before the deadline, and none is cut near it.
-//! - What goes through on credit, while the ledger is away, is counted apart and never above the rule's limit.
+//! - After its deadline a lease admits nothing. It is sealed: held credits and subleases count as spent, the final
+//!   report is kept until the ledger has it, and the next fence begins empty. So a sublease is returned long before
+//!   the deadline, and none is granted near it.
+//! - Requests on credit, while the ledger is unreachable, are counted separately and never exceed the rule's limit.
 
 mod codec;
 pub mod credential;
@@ -27,32 +27,32 @@ use faregate_protocol::exchange::{
 
 /// A request's charge comes back, or a refill's answer, within this time, or another try is due (ms).
 const REFILL_AGAIN_MS: u64 = 1_000;
-/// How much of a caller's spending a lease is sized for (ms).
+/// How long a lease should last at the caller's rate (ms).
 const HORIZON_MS: i64 = 5_000;
-/// The least cushion, in prices of the request at hand.
+/// The smallest cushion, in multiples of the current request's price.
 const CUSHION_PRICES: i64 = 16;
-/// Over a shorter time than this a rate is noise (ms).
+/// A rate over a shorter time than this is noise (ms).
 const RATE_OVER_MS: u64 = 500;
-/// The part of what is unspent that one slice takes.
+/// One sublease takes this fraction of the unspent credits.
 const SLICES: i64 = 16;
-/// The least slice worth its while, in prices of the request at hand.
+/// The smallest useful sublease, in multiples of the current request's price.
 const SLICE_PRICES: i64 = 4;
-/// How long a worker may sell from a slice (ms). It comes back sooner, whenever the worker tells what became
-/// of its charges.
+/// How long a worker may sell from a sublease (ms). It is returned sooner, whenever the worker flushes its
+/// charges.
 const SLICE_MS: u64 = 500;
-/// When a slice must be back (ms). None is cut so late that it could be out at its lease's end.
+/// When a sublease must be returned (ms). None is granted so late that it could outlive its lease.
 const SLICE_BACK_MS: u64 = 2_000;
 
-/// Out of which purse a request was paid.
+/// What a request was paid from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purse {
     /// The lease, under this fence.
     Lease(u32),
-    /// On credit, while the ledger was away.
+    /// On credit, while the ledger was unreachable.
     Credit,
 }
 
-/// What went through while the ledger was away.
+/// Charges on credit while the ledger was unreachable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OnCredit {
     /// Served so far; only grows.
@@ -70,7 +70,7 @@ pub struct Lease {
     pub facts: Facts,
     /// Whether it is on the queue of changed leases.
     pub listed: bool,
-    /// The ledger says that the payer may not spend. Then what a request under way gives back isn't sold again.
+    /// The ledger says that the payer may not spend. Then credits freed by requests in flight aren't sold again.
     pub stopped: bool,
     /// The current fence.
     pub fence: u32,
@@ -82,23 +82,23 @@ pub struct Lease {
     pub returned: Credits,
     /// Set aside for requests under way.
     pub held: Credits,
-    /// Set aside for workers to sell by themselves, a fraction of a second ahead.
+    /// Reserved for workers' subleases, a fraction of a second ahead.
     pub sliced: Credits,
-    /// When all of that must be back; what isn't was lost with its worker.
+    /// When all of that must be returned; what isn't was lost with its worker.
     pub slices_due: Moment,
     /// Until when it may be spent from; `Moment::ZERO` when the fence isn't open.
     pub deadline: Moment,
-    /// The final word on the fence before, until the ledger has it.
+    /// The final report on the previous fence, until the ledger has it.
     pub ended: Option<Ended>,
-    /// What went through on credit.
+    /// Charges on credit.
     pub on_credit: OnCredit,
     /// A refill is asked for when less than this can be spent.
     pub low: Credits,
-    /// How much to have ready beyond what is used.
+    /// How much to keep ready beyond current use.
     pub cushion: Credits,
     /// No refill is asked for before this.
     pub refill_at: Moment,
-    /// When, and how much had been sold, the rate was last measured.
+    /// When the rate was last measured, and how much had been sold by then.
     pub marked: (Moment, Credits),
     /// How fast it may be spent from, where the payer's plan limits that.
     pub throttle: Option<Throttle>,
@@ -115,25 +115,25 @@ pub enum Admission {
         fence: u32,
         /// Whether a refill is due, and asking for it falls to the caller of this function.
         refill: bool,
-        /// Whether the lease must hear when the request is over.
+        /// Whether the lease must be updated when the request ends.
         counted: bool,
     },
     /// The lease doesn't cover it.
     Short,
-    /// It came too fast, or too many are under way.
+    /// A rate limit or the limit of concurrent requests was hit.
     Throttled(Wait),
 }
 
-/// What a worker may sell of a lease without looking at it.
+/// A sublease: what a worker may sell without reading the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// Under which fence.
     pub fence: u32,
     /// Until when.
     pub until: Moment,
-    /// How much it was.
+    /// Its original size.
     pub size: Credits,
-    /// How much of it is not sold.
+    /// How much of it is unsold.
     pub left: Credits,
 }
 
@@ -149,19 +149,19 @@ impl Slice {
 }
 
 impl Lease {
-    /// A payer of whom only the name is known.
+    /// A payer of which only the name is known.
     pub fn new(facts: Facts) -> Self {
         Self { facts, fence: 1, ..Self::default() }
     }
 
-    /// What the gateway tells the ledger; only a change of these is news.
+    /// The counters that the gateway reports to the ledger; only a change of these queues the lease.
     pub fn counters(&self) -> (u32, [Credits; 6]) {
         let credit = self.on_credit;
         let held = self.held.saturating_add(self.sliced);
         (self.fence, [self.spent, self.returned, held, self.granted, credit.spent, credit.held])
     }
 
-    /// Whether the fence is open at the ledger, so far as we know.
+    /// Whether the fence is open at the ledger, as far as we know.
     pub fn is_open(&self) -> bool {
         self.deadline != Moment::ZERO
     }
@@ -171,7 +171,7 @@ impl Lease {
         now < self.deadline
     }
 
-    /// Whether nothing is left to tell the ledger and nothing is set aside.
+    /// Whether nothing is left to report and nothing is reserved.
     pub fn is_at_rest(&self) -> bool {
         !self.is_open()
             && self.ended.is_none()
@@ -189,7 +189,7 @@ impl Lease {
         self.spent.saturating_add(self.held)
     }
 
-    /// What could still be spent, were there no deadline.
+    /// What could still be spent, ignoring the deadline.
     pub fn unspent(&self) -> Credits {
         self.granted.less(self.used())
     }
@@ -219,7 +219,7 @@ impl Lease {
         Admission::Paid { fence: self.fence, refill, counted }
     }
 
-    /// Cuts a slice for a worker that has just sold something at `price`; none when little is left, or soon over.
+    /// Grants a sublease to a worker that has just sold something at `price`; none when little is left, or the deadline is near.
     pub fn slice(&mut self, now: Moment, price: Credits) -> Option<Slice> {
         let spendable = self.spendable(now);
         let size = spendable.split(SLICES);
@@ -234,7 +234,7 @@ impl Lease {
         Some(Slice { fence: self.fence, until: now.plus_millis(SLICE_MS), size, left: size })
     }
 
-    /// Takes a slice back: what was sold of it is held like any other charge. One that was given up, or whose fence
+    /// Takes a sublease back: the sold part is held like any other charge. One that was given up, or whose fence
     /// has been sealed since, is spent already.
     pub fn unslice(&mut self, slice: &Slice) {
         if slice.fence == self.fence {
@@ -275,7 +275,7 @@ impl Lease {
         *held = held.less(released);
     }
 
-    /// Ends the fence: nothing more is spent from it. The final word on the one before is through by then,
+    /// Ends the fence: nothing more is spent from it. The final report on the previous one has arrived by then,
     /// because a fence opens only with the answer that acknowledges it.
     fn seal(&mut self) {
         self.ended = Some(Ended { fence: self.fence, spent: self.sold().saturating_add(self.sliced) });
@@ -285,14 +285,14 @@ impl Lease {
         self.marked = Default::default();
     }
 
-    /// Seals a lease whose deadline has passed, once its slices are back or given up: what is left of one isn't spent.
+    /// Seals a lease whose deadline has passed, once its subleases are returned or given up: their unsold rest isn't spent.
     pub fn seal_if_over(&mut self, now: Moment) {
         if self.is_open() && now >= self.deadline && self.sliced.is_zero() {
             self.seal();
         }
     }
 
-    /// Hands back all that isn't set aside, because somebody else waits for it.
+    /// Returns all credits that aren't reserved, because another gateway needs them.
     pub fn hand_back(&mut self) {
         self.returned = self.returned.saturating_add(self.unspent());
         // Past sales are no reason to ask for more at once: the rate is measured from scratch.
@@ -317,7 +317,7 @@ impl Lease {
         self.hand_back();
     }
 
-    /// Hands back all that isn't set aside, and ends the fence when nothing is.
+    /// Returns all credits that aren't reserved, and ends the fence when none are.
     pub fn rest(&mut self) {
         if self.held.is_zero() && self.sliced.is_zero() && self.is_open() {
             self.seal();
@@ -326,7 +326,7 @@ impl Lease {
         }
     }
 
-    /// Counts as spent what has been set aside for longer than any request may take.
+    /// Counts credits as spent that were reserved for longer than any request may take.
     pub fn settle_forgotten(&mut self) {
         self.spent = self.spent.saturating_add(std::mem::take(&mut self.held));
         self.on_credit.spent = self.on_credit.spent.saturating_add(std::mem::take(&mut self.on_credit.held));
@@ -335,21 +335,21 @@ impl Lease {
         }
     }
 
-    /// Notes that a request came, whether it is admitted or not.
+    /// Counts a request, admitted or not.
     pub fn note(&mut self) {
         if let Some(throttle) = &mut self.throttle {
             throttle.note();
         }
     }
 
-    /// Notes that so many requests are over.
+    /// Counts this many requests as ended.
     pub fn leave(&mut self, requests: u32) {
         if let Some(throttle) = &mut self.throttle {
             throttle.leave(requests);
         }
     }
 
-    /// What to tell the ledger. `asking` holds the cheapest of the prices that wait and their sum; `None`
+    /// The lease's report to the ledger. `asking` holds the cheapest of the waiting prices and their sum; `None`
     /// when no request waits: then only what will soon be needed is asked for, and nothing at all when
     /// `refill` is false.
     pub fn report(&mut self, now: Moment, asking: Option<(Credits, Credits)>, refill: bool) -> Entry {
@@ -379,7 +379,7 @@ impl Lease {
         }
     }
 
-    /// Sizes the cushion from the recent rate: it follows a rise at once and a fall slowly.
+    /// Sizes the cushion by the recent rate: it grows at once and shrinks slowly.
     fn measure(&mut self, now: Moment) {
         let (at, level) = self.marked;
         let passed = now.millis_since(at);
@@ -407,7 +407,7 @@ impl Lease {
             self.cushion.min(self.granted).times(4).max(self.cushion).max(price.times(CUSHION_PRICES));
     }
 
-    /// Takes this gateway's part of the limits, as the ledger divides them now.
+    /// Takes this gateway's share of the limits from the ledger.
     fn limit(&mut self, limits: Limits) {
         let throttle = self.throttle.take().filter(|_| !limits.is_none());
         if !limits.is_none() {
@@ -415,11 +415,11 @@ impl Lease {
         }
     }
 
-    /// Takes the ledger's answer to a message sent at `sent` that carried the final word on fence `word`, if
-    /// on any. Merging is by maximum, so an answer that is repeated or overtaken changes nothing.
+    /// Takes the ledger's answer to a message sent at `sent` that carried the final report on fence `word`, if
+    /// on any. Merging takes the maximum, so a repeated or stale answer changes nothing.
     ///
-    /// The ledger also says `ended` of a fence that it closed because it hadn't heard of it. So only an answer
-    /// to a message that carried our final word acknowledges that word.
+    /// The ledger also reports `ended` for a fence that it closed for lack of heartbeats. So only an answer to a
+    /// message that carried our final report acknowledges that report.
     pub fn merge(&mut self, sent: Moment, word: Option<u32>, answer: &EntryAnswer) {
         if let Some(facts) = &answer.facts {
             self.facts = facts.clone();
@@ -429,10 +429,10 @@ impl Lease {
             self.ended = None;
         }
         if answer.ended == Some(self.fence) && self.sliced.is_zero() {
-            // The ledger closed it, because it had not heard of it for too long.
+            // The ledger closed it for lack of heartbeats.
             self.seal();
         } else if answer.ended == Some(self.fence) {
-            // It is over, and sealed once the slices are back.
+            // It is over, and sealed once the subleases are returned.
             self.deadline = sent;
         }
         let Some(granted) = answer.lease.filter(|lease| lease.fence == self.fence && self.ended.is_none())
@@ -459,7 +459,7 @@ fn ask(least: Credits, need: Credits, want: Credits) -> Ask {
     Ask { least, need, want }
 }
 
-/// What a gateway that knows nothing of a payer asks: to open the first fence.
+/// What a gateway sends for an unknown payer: a request for the first fence.
 pub fn first_contact(payer: Payer, least: Credits, sum: Credits) -> Entry {
     let zero = Credits::ZERO;
     Entry {

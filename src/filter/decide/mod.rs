@@ -2,14 +2,14 @@
 //!
 //! Layers, from the ground up. A file imports from its own layer and from lower ones only (`layers.rs` is a test of that):
 //! - [`base`]: texts, bytes, JSON, containers, time.
-//! - [`lease`]: by what a payer is known, how much and how fast it may still spend here, and the memory of all workers in
-//!   which that lies.
+//! - [`lease`]: a payer's credential, how much and how fast it may still spend here, and the shared memory of all workers
+//!   that holds it.
 //! - [`settings`]: what the operator configured, checked when Envoy loads it.
 //! - [`settlement`] and [`usage`]: the outcome of each charge, reported to the lease and to the ledger; [`refusal`]: the
 //!   only place that words a refusal.
 //! - [`request`]: who asks, for what, what it costs, how it ended; and what callers may ask about themselves.
-//! - [`outcome`]: what becomes of a request.
-//! - [`gate`]: ties these together for one worker, and speaks with the ledger.
+//! - [`outcome`]: the outcome of a request.
+//! - [`gate`]: ties these together for one worker, and talks to the ledger.
 
 pub mod base;
 pub mod gate;

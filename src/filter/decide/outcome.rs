@@ -1,4 +1,4 @@
-//! What becomes of a request.
+//! The outcome of a request.
 
 use crate::decide::lease::{Holder, Purse};
 use crate::decide::refusal::Refusal;
@@ -6,7 +6,7 @@ use crate::decide::request::view::View;
 use faregate_protocol::Credits;
 use std::rc::Rc;
 
-/// A charge that was admitted; given back to `Gate::finish` exactly once.
+/// An admitted charge; passed to `Gate::finish` exactly once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
     /// Who pays.
@@ -17,13 +17,13 @@ pub struct Charge {
     pub price: Credits,
     /// Out of what.
     pub purse: Purse,
-    /// Whether its lease must hear when the request is over.
+    /// Whether its lease must be updated when the request ends.
     pub counted: bool,
-    /// What was left of the slice out of which it was paid, if it was out of one.
+    /// The rest of the sublease that it was paid from, if any.
     pub left: Credits,
 }
 
-/// What came of an attempt to pay.
+/// The outcome of an attempt to pay.
 pub(super) enum Payment {
     Paid(Charge),
     /// Nothing here covers this price.
@@ -31,7 +31,7 @@ pub(super) enum Payment {
     Refused(Refusal),
 }
 
-/// How a request goes on.
+/// How an admitted request continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passage {
     /// Free of charge, under the rule of this number.
@@ -40,35 +40,35 @@ pub enum Passage {
     Preflight(usize),
     /// Paid.
     Paid(Charge),
-    /// Not paid, and let through because its rule only watches.
+    /// Not paid, and admitted because its rule is in shadow mode.
     Shadow(Refusal),
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It goes on to the upstream.
     Pass(Passage),
     /// It is answered by the gate.
     Refuse(Refusal),
-    /// It is answered by the gate with what was asked of it.
+    /// It is answered by the gate with what it asked for.
     Show(View),
 }
 
-/// What becomes of a request that has just arrived.
+/// The outcome of a request that has just arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// That is known.
+    /// It is decided.
     Decided(Outcome),
     /// It waits for the ledger, and gets a [`Resolution`] later.
     Waits,
 }
 
-/// What becomes of a request that has waited.
+/// The outcome of a request that has waited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
     /// The context that was given to `Gate::arrive`.
     pub context: u32,
-    /// What becomes of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }

@@ -20,7 +20,7 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Settlements {
     untold: Table<Untold>,
-    /// Where in that those are who have a slice.
+    /// The places in it of callers with a sublease.
     spots: Spots,
 }
 
@@ -34,16 +34,16 @@ pub struct Untold {
     tallied: Place,
 }
 
-/// What was sold from a slice.
+/// A sale from a sublease.
 #[derive(Debug)]
 pub struct Sold {
-    /// To whom.
+    /// The buyer.
     pub holder: Rc<Holder>,
     /// Under which fence.
     pub fence: u32,
-    /// For how much.
+    /// Its price.
     pub price: Credits,
-    /// How much is left of the slice.
+    /// How much of the sublease is left.
     pub left: Credits,
 }
 
@@ -55,12 +55,12 @@ struct Line {
 }
 
 impl Settlements {
-    /// Where the slice of the key of these bytes is, whatever they are; nowhere if none is known.
+    /// The place of the sublease of this key, valid or not; nowhere if there is none.
     pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Place {
         self.known(bytes, names.behind_key())
     }
 
-    /// Where the slice of this subject is.
+    /// The place of the sublease of this subject.
     pub fn of_subject(&self, names: &Names, subject: &str) -> Place {
         self.known(subject.as_bytes(), names.behind_subject())
     }
@@ -73,7 +73,7 @@ impl Settlements {
         if known { place } else { Place::default() }
     }
 
-    /// Where the slice of a lease is, so that its credential is found at once next time.
+    /// The place of a lease's sublease; indexes its credential for the next lookup.
     pub fn find(&mut self, names: &Names, lease: &str) -> Place {
         let place = self.untold.find(lease);
         if place != Place::default() {
@@ -82,7 +82,7 @@ impl Settlements {
         place
     }
 
-    /// Sells a request from the slice at a place, if there is one that covers what it costs this payer.
+    /// Sells a request from the sublease at a place, if there is one that covers its cost.
     pub fn sell(
         &mut self,
         place: Place,
@@ -99,7 +99,7 @@ impl Settlements {
         })
     }
 
-    /// Has a slice to sell from.
+    /// Adds a sublease to sell from.
     pub fn cut(&mut self, names: &Names, slice: Slice, holder: &Rc<Holder>) {
         let place = self.untold.place(holder.lease(), Untold::default);
         if let Some(untold) = self.untold.at_mut(place) {
@@ -111,18 +111,18 @@ impl Settlements {
         self.spots.take(names.credential(holder.lease()), place);
     }
 
-    /// Notes that a charge was kept. Returns where the holder's usage is counted, for the caller to update; that is
+    /// Records that a charge was kept. Returns where the holder's usage is counted, for the caller to update; that is
     /// known only as long as the holder has the sublease.
     pub fn keep(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) -> Option<&mut Place> {
         self.add(holder, Line { purse, kept: price, released: Credits::ZERO })
     }
 
-    /// Notes that a charge was released.
+    /// Records that a charge was released.
     pub fn release(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) {
         self.add(holder, Line { purse, kept: Credits::ZERO, released: price });
     }
 
-    /// Notes that a request is over which the lease counts.
+    /// Records the end of a request that the lease counts.
     pub fn leave(&mut self, lease: &str) {
         if let Some(untold) = self.untold.entry(lease, Untold::default) {
             untold.left = untold.left.saturating_add(1);
@@ -152,14 +152,14 @@ impl Settlements {
         self.untold.remove(lease).unwrap_or_default()
     }
 
-    /// Tells one lease all that is noted for it.
+    /// Flushes one lease.
     pub fn tell(&mut self, memory: &impl SharedMemory, lease: &str) {
         if let Some(untold) = self.untold.remove(lease) {
             shared::update_counters(memory, lease, |lease, _| untold.tell(lease));
         }
     }
 
-    /// Tells every lease.
+    /// Flushes every lease.
     pub fn tell_all(&mut self, memory: &impl SharedMemory) {
         while let Some(lease) = self.untold.next_name("").map(str::to_owned) {
             self.tell(memory, &lease);
@@ -168,7 +168,7 @@ impl Settlements {
 }
 
 impl Untold {
-    /// Tells it to the lease.
+    /// Flushes it to the lease.
     pub fn tell(&self, lease: &mut Lease) {
         if let Some((slice, _)) = &self.slice {
             lease.unslice(slice);

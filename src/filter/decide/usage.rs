@@ -1,8 +1,7 @@
-//! What was sold, per key and rule, for the ledger's usage reports; and what rules that only watch would have
-//! refused, and why.
+//! Sales per key and rule, for the ledger's usage reports; and what rules in shadow mode would have refused, and why.
 //!
-//! Money doesn't depend on these lines (the lease's counters carry it); they say what it was for. A report
-//! is sent again under its number until the ledger has stored it, so nothing is counted twice.
+//! Money doesn't depend on these lines (the lease's counters carry it); they say what it was for. A report is sent
+//! again under its number until the ledger has stored it, so nothing is counted twice.
 
 use crate::decide::base::moment::Moment;
 use crate::decide::base::table::{Place, Table};
@@ -13,22 +12,22 @@ use faregate_protocol::exchange::{
 use faregate_protocol::{Credits, RefusalCode};
 use std::collections::VecDeque;
 
-/// A report is sent by itself when it has been waiting this long (ms).
+/// A report gets a message of its own when it has been waiting this long (ms).
 const PATIENCE_MS: u64 = 5_000;
-/// The most lines kept while the ledger is away, and as many of workers who are gone; what comes on top is counted as
+/// The most lines kept while the ledger is unreachable, and as many of workers that left; any more are counted as
 /// dropped.
 const MAX_LINES: usize = 20_000;
 /// All callers without a known key; no key's identifier is empty.
 pub(super) const NOBODY: &str = "";
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It was charged this much.
     Kept(Credits),
     /// Its charge was released.
     Released,
-    /// It would have been refused, did its rule not only watch.
+    /// It would have been refused, but its rule is in shadow mode.
     Shadow(RefusalCode),
 }
 
@@ -42,10 +41,10 @@ pub struct Tally {
     lines: Table<Vec<Counts>>,
     count: usize,
     unstored: Option<UsageReport>,
-    /// What workers left who are gone.
+    /// Reports of workers that left.
     inherited: VecDeque<UsageReport>,
     inherited_lines: usize,
-    /// Whether those go out one right after the other: as long as the ledger stores them.
+    /// Whether those are sent back to back: as long as the ledger stores them.
     hurries: bool,
     riding: bool,
 }
@@ -60,7 +59,7 @@ struct Counts {
 }
 
 impl Tally {
-    /// For the broker of this name, unique among the gateway's for ever.
+    /// For the broker of this name, which the gateway never reuses.
     pub fn new(broker: String) -> Self {
         Self {
             broker,
@@ -81,7 +80,7 @@ impl Tally {
         self.count_at(now, key, &mut Place::default(), rule, fate)
     }
 
-    /// The same for one who keeps where the key's lines are, and must never pass the place of another.
+    /// The same, with a cached place of the key's lines; it must never be another key's.
     pub fn count_at(&mut self, now: Moment, key: &str, place: &mut Place, rule: usize, fate: Fate) -> bool {
         if self.lines.is_empty() {
             self.since = now;
@@ -137,13 +136,13 @@ impl Tally {
         self.lines.is_empty() && self.unstored.is_none() && self.inherited.is_empty()
     }
 
-    /// The report to send now, if there is one and none is under way.
+    /// The report to send now, if there is one and none is in flight.
     pub fn board(&mut self, settings: &Settings) -> Option<UsageReport> {
         if self.riding {
             return None;
         }
         if self.unstored.is_none() {
-            // In their order: the ledger takes no number below the last.
+            // In order: the ledger accepts no number below the last.
             self.unstored = self.inherited.pop_front();
             let lines = self.unstored.as_ref().map_or(0, |report| report.lines.len() + report.shadow.len());
             self.inherited_lines -= lines;
@@ -177,7 +176,7 @@ impl Tally {
         self.unstored.clone()
     }
 
-    /// Takes over a report of one who is gone, to be sent at once. Returns false when there was no room for it.
+    /// Takes over a report of a worker that left, to be sent at once. Returns false when there was no room for it.
     pub fn inherit(&mut self, report: UsageReport) -> bool {
         let lines = self.inherited_lines + report.lines.len() + report.shadow.len();
         let room = lines <= MAX_LINES;
@@ -189,7 +188,7 @@ impl Tally {
         room
     }
 
-    /// Gives away all that isn't known to be stored, in reports.
+    /// Hands over all that isn't known to be stored, as reports.
     pub fn leave(&mut self, settings: &Settings) -> Vec<UsageReport> {
         let mut reports = Vec::new();
         self.riding = false;
@@ -200,7 +199,7 @@ impl Tally {
         reports
     }
 
-    /// The message that carried the report is over; `stored` is the number that the ledger has, if it
+    /// The message that carried the report has ended; `stored` is the number that the ledger has, if it
     /// answered.
     pub fn alight(&mut self, now: Moment, stored: Option<u64>) {
         self.riding = false;
@@ -208,7 +207,7 @@ impl Tally {
         if self.unstored.as_ref().is_some_and(|report| stored >= Some(report.seq)) {
             self.unstored = None;
         }
-        // A ledger that doesn't store is not asked more often than usual.
+        // A ledger that stores nothing is not called more often than usual.
         self.hurries = self.unstored.is_none() && !self.inherited.is_empty();
     }
 }

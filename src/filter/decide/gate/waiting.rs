@@ -41,7 +41,7 @@ pub struct Queue {
     pub ask_at: Moment,
     /// Whether a message that asks for them is in flight.
     pub asked: bool,
-    /// How many answers in a row did not help and gave no reason.
+    /// How many answers brought too little and gave no reason.
     pub rounds: u32,
 }
 

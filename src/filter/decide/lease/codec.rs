@@ -11,11 +11,11 @@ use faregate_protocol::exchange::{Ended, Facts, Limits, Rate};
 use faregate_protocol::{Credits, RefusalCode};
 use std::cell::Cell;
 
-/// The layout's version; other bytes are no lease.
+/// The layout's version; anything else is not a lease.
 const LAYOUT: u8 = 2;
 /// How long the head is: two bytes, two fences, twelve amounts, four moments.
 const HEAD: usize = 2 + 2 * 4 + 16 * 8;
-/// How long that part is which only payers with limits have: a moment and six numbers.
+/// The length of the part that only payers with limits have: a moment and six numbers.
 const THROTTLE: usize = 8 + 6 * 4;
 /// The bits of the second byte.
 const LISTED: u8 = 1;
@@ -55,9 +55,9 @@ impl Lease {
         out
     }
 
-    /// Writes the head and how the limits stand over a record of the same payer. Tells whether that changed it.
+    /// Writes the head and the state of the limits over a record of the same payer. Returns whether that changed it.
     pub fn encode_head(&self, record: &mut [u8]) -> bool {
-        // What was not read, because a head alone doesn't tell it, stays as it is.
+        // What was not read stays as it is.
         let kept = record.get(1).map_or(0, |flags| flags & (PRODUCTS | KEY_PRODUCTS | STANDING | WARNS));
         let mut head = self.head();
         head[1] |= kept;
@@ -109,14 +109,14 @@ impl Lease {
         head
     }
 
-    /// Reads a record; `None` when the bytes are none.
+    /// Reads a record; `None` for malformed bytes.
     pub fn decode(record: &[u8]) -> Option<Self> {
         let facts = Holder::facts(record)?;
         let standing = standing(record).map(<[u8]>::to_vec).unwrap_or_default();
         Some(Self { facts, standing, ..Self::decode_head(record)? })
     }
 
-    /// Reads the head and how the limits stand, and no more; the names must be there all the same.
+    /// Reads only the head and the state of the limits; the names must be present all the same.
     #[inline(never)]
     pub fn decode_head(record: &[u8]) -> Option<Self> {
         let (_, _) = (text(record, 0)?, text(record, 1)?);
@@ -159,7 +159,7 @@ impl Lease {
     }
 }
 
-/// Whose lease it is: the names in a record, read once.
+/// The holder of a lease: the names in a record, read once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The lease's name, and behind it those of key, account and plan.
@@ -171,7 +171,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Over the bytes of the lease of this name.
+    /// Wraps the record of the lease of this name.
     pub fn of(lease: &str, record: Vec<u8>) -> Self {
         let text = |number| text(&record, number).unwrap_or_default();
         let all = [lease, text(0), text(1), text(2)];
@@ -207,7 +207,7 @@ impl Holder {
         self.names.get(from..end).filter(|plan| !plan.is_empty())
     }
 
-    /// Where the worker that sells to it from a slice has it; nowhere if none does.
+    /// The place of its sublease in this worker; nowhere if there is none.
     pub(in crate::decide) fn place(&self) -> Place {
         self.place.get()
     }
@@ -240,7 +240,7 @@ impl Holder {
         self.record.get(1).is_some_and(|flags| flags & WARNS != 0)
     }
 
-    /// Who it is, for the log.
+    /// The holder, for the log.
     pub fn names(&self) -> Facts {
         let (key, account) = (self.key().to_owned(), self.account().to_owned());
         Facts { key, account, ..Facts::default() }

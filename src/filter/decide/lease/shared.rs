@@ -1,8 +1,8 @@
 //! Memory that all workers of a gateway share: Envoy's shared data in the filter, a map in tests and in
 //! the simulator.
 //!
-//! Envoy's has no expiry, no deletion and no listing, so only payers whom the ledger knows get an entry:
-//! no stranger can make it grow. What must hold: a lease is changed by compare-and-swap alone.
+//! Envoy's has no expiry, no deletion and no listing, so only payers that the ledger knows get an entry: unknown
+//! callers can't make it grow. What must hold: a lease is changed only by compare-and-swap.
 
 use super::Lease;
 use super::credential::Credential;
@@ -15,7 +15,7 @@ pub trait SharedMemory {
     /// Writes `value` if the entry still has this stamp, or, without a stamp, if there is no entry yet.
     /// Returns whether it was written.
     fn swap(&self, name: &str, value: &[u8], stamp: Option<u32>) -> bool;
-    /// Adds to the queue of payers whose lease has news for the ledger.
+    /// Adds to the queue of payers with unreported changes.
     fn push_news(&self, payer: &str);
     /// Takes from that queue.
     fn pop_news(&self) -> Option<String>;
@@ -26,7 +26,7 @@ pub trait SharedMemory {
 const TRIES: usize = 1_000;
 
 /// The names of one gate's entries. Several filters in one process may share a memory, so every name
-/// carries what tells their ledgers apart.
+/// identifies the ledger.
 #[derive(Clone, Debug)]
 pub struct Names {
     scope: String,
@@ -35,7 +35,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// For the filters that speak to one ledger.
+    /// For the filters that use one ledger.
     pub fn new(cluster: &str, authority: &str) -> Self {
         let scope = format!("faregate/1/{cluster}/{authority}/");
         let behind = |kind| String::from(kind) + &scope;
@@ -76,7 +76,7 @@ impl Names {
         format!("{}gateway", self.scope)
     }
 
-    /// Where it says which worker beats.
+    /// The entry of the leader, which sends the heartbeat.
     pub fn leader(&self) -> String {
         format!("{}leader", self.scope)
     }
@@ -91,7 +91,7 @@ impl Names {
         format!("{}roll/{number}", self.scope)
     }
 
-    /// Where workers who are gone left their usage.
+    /// The entry for usage that workers left behind.
     pub fn legacy(&self) -> String {
         format!("{}legacy", self.scope)
     }
@@ -101,13 +101,13 @@ impl Names {
         name.strip_prefix(self.scope.as_str()) == Some("legacy")
     }
 
-    /// The queue of payers with news.
+    /// The queue of payers with unreported changes.
     pub fn news(&self) -> String {
         format!("{}news", self.scope)
     }
 }
 
-/// Changes the lease at `name`, if there is one, and puts it on the news when its counters moved.
+/// Changes the lease at `name`, if there is one, and queues it when its counters changed.
 /// `change` may run several times; only the last run counts.
 pub fn update<R>(
     memory: &impl SharedMemory,
@@ -172,8 +172,8 @@ pub fn read(memory: &impl SharedMemory, name: &str) -> Option<Lease> {
     memory.get(name).and_then(|(bytes, _)| Lease::decode(&bytes))
 }
 
-/// Makes the entry of a payer whom the ledger has just named, unless it is there already, and writes the
-/// payer into the roll, from which a new leader learns whose leases are out.
+/// Creates the entry of a payer that the ledger has just named, unless it exists, and adds the payer to the
+/// registry, from which a new leader learns which leases are open.
 pub fn create(memory: &impl SharedMemory, names: &Names, name: &str, facts: Facts) {
     if memory.get(name).is_some() {
         return;
@@ -193,13 +193,13 @@ fn enrol(memory: &impl SharedMemory, names: &Names, name: &str) {
     }
 }
 
-/// The name of the payer with this number, while there are so many.
+/// The name of the payer with this number, if there is one.
 pub fn on_roll(memory: &impl SharedMemory, names: &Names, number: u32) -> Option<String> {
     let (bytes, _) = memory.get(&names.roll(number))?;
     String::from_utf8(bytes).ok()
 }
 
-/// How many payers are on the roll, and the stamp of that number.
+/// How many payers are in the registry, and the stamp of that number.
 pub fn count(memory: &impl SharedMemory, names: &Names) -> (u32, Option<u32>) {
     match memory.get(&names.count()) {
         Some((bytes, stamp)) => (bytes.try_into().map_or(0, u32::from_le_bytes), Some(stamp)),

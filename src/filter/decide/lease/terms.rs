@@ -1,4 +1,4 @@
-//! What a payer may use, and at what price: products as bytes in its record, so that a charge reads nothing else.
+//! A payer's products and prices, as bytes in its record, so that a charge reads nothing else.
 //!
 //! What must hold: a rule without a product is open to everybody, at its own price.
 
@@ -44,7 +44,7 @@ pub fn decode_names(bytes: &[u8]) -> Option<Vec<String>> {
     Names(bytes).map(|name| String::from_utf8(name?.to_vec()).ok()).collect()
 }
 
-/// What a request of a product costs this payer, whose rule says `price`, or why it can't have it at all.
+/// What a request for a product costs this payer if the rule's price is `price`, or why it is refused.
 ///
 /// # Errors
 /// The cause of the refusal.

@@ -1,43 +1,43 @@
 //! A payer's rate limits: this gateway's share of its plan's limits, and how much of it is used.
 //!
-//! Requests per second are counted as a generic cell rate algorithm does: one moment says until when the payer has
-//! used up its rate, and a request may come when that lies no further ahead than its burst. What must hold: who is
-//! turned away has used up nothing.
+//! Requests per second are limited by the generic cell rate algorithm: one moment says until when the rate is used up,
+//! and a request is admitted if that is no further ahead than the burst. What must hold: a refused request uses up
+//! nothing.
 
 use crate::decide::base::moment::Moment;
 use faregate_protocol::exchange::Limits;
 
-/// One who is turned away for too many requests at the same time may try again after this (ms).
+/// The retry delay after too many concurrent requests (ms).
 const CROWDED_MS: u64 = 1_000;
 /// A nanosecond in thousandths of requests per second.
 const NANOS: u64 = 1_000_000_000_000;
 
-/// A payer's limits, and what it has used of them.
+/// A payer's limits, and how much of them is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Throttle {
-    /// This gateway's part, as the ledger said last.
+    /// This gateway's share, as last set by the ledger.
     pub limits: Limits,
     /// Until when the rate is used up.
     pub busy_until: Moment,
-    /// How many requests are under way.
+    /// How many requests are in flight.
     pub under_way: u32,
-    /// How many came since the demand was last measured, turned away or not.
+    /// How many arrived since the demand was last measured, refused or not.
     pub came: u32,
-    /// About how many come per second.
+    /// About how many arrive per second.
     pub demand: u32,
 }
 
-/// Why one is turned away.
+/// Why a request is refused, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Requests came too fast; in so many milliseconds there is room for one.
+    /// Over the rate; the next request is admitted after this many milliseconds.
     Rate(u64),
-    /// Too many are under way.
+    /// Too many are in flight.
     Crowd,
 }
 
 impl Wait {
-    /// How long to stay away, in milliseconds.
+    /// The retry delay, in milliseconds.
     pub fn ms(self) -> u64 {
         match self {
             Self::Rate(ms) => ms,
@@ -47,7 +47,7 @@ impl Wait {
 }
 
 impl Throttle {
-    /// Lets a request through, or says how long to wait.
+    /// Admits a request, or returns how long to wait.
     pub fn pass(&mut self, now: Moment) -> Result<(), Wait> {
         if self.limits.concurrent.is_some_and(|most| self.under_way >= most) {
             return Err(Wait::Crowd);
@@ -68,22 +68,22 @@ impl Throttle {
         Ok(())
     }
 
-    /// Whether requests must say when they are over.
+    /// Whether the end of each request must be counted.
     pub fn counts(&self) -> bool {
         self.limits.concurrent.is_some()
     }
 
-    /// So many requests are over.
+    /// This many requests have ended.
     pub fn leave(&mut self, requests: u32) {
         self.under_way = self.under_way.saturating_sub(requests);
     }
 
-    /// Notes that a request came.
+    /// Counts an arrived request.
     pub fn note(&mut self) {
         self.came = self.came.saturating_add(1);
     }
 
-    /// Measures the demand over the milliseconds since it was measured last.
+    /// Measures the demand over the milliseconds since the last measurement.
     pub fn measure(&mut self, passed_ms: u64) {
         let per_second = u64::from(self.came).saturating_mul(1_000) / passed_ms.max(1);
         self.demand = u32::try_from(per_second).unwrap_or(u32::MAX);

@@ -6,25 +6,25 @@ use crate::decide::base::moment::Moment;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Rate, Standing};
 
-/// How many numbers stand before the text.
+/// How many numbers precede the text.
 const NUMBERS: usize = 9;
 
 /// A payer's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// When this was heard.
+    /// When the ledger's answer arrived.
     pub told_at: Moment,
-    /// What the payer could still draw then, beyond what its leases held.
+    /// What the payer could still draw then, beyond its leases.
     pub available: Credits,
-    /// The quota of its plan, where it has one that is running.
+    /// The quota of its plan, if one is active.
     pub quota: Option<ToldQuota>,
     /// The plan's limits as a whole.
     pub limits: Limits,
-    /// Below how much available the plan wants a warning.
+    /// The plan warns when less than this is available.
     pub warn_below: Option<Credits>,
 }
 
-/// A plan's quota in the period that is running.
+/// A plan's quota in the current period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToldQuota {
     /// In full, per period.
@@ -38,8 +38,8 @@ pub struct ToldQuota {
 }
 
 impl Told {
-    /// What the ledger says, heard now, as bytes for a record: numbers, then a text. An amount that isn't there is
-    /// below zero, and a limit zero.
+    /// Encodes the ledger's answer of `now` for a record: numbers, then a text. A missing amount is negative, and a
+    /// missing limit zero.
     pub(in crate::decide) fn encode(now: Moment, standing: &Standing) -> Vec<u8> {
         let none = Credits::from_micros(-1);
         let quota = standing.quota.as_ref();
@@ -67,17 +67,17 @@ impl Told {
         out
     }
 
-    /// What can be spent in all by one who has `here` in hand.
+    /// What can be spent in all if this gateway holds `here`.
     pub fn balance(&self, here: Credits) -> Credits {
         self.available.saturating_add(here)
     }
 
-    /// Whether these bytes have a threshold below which to warn.
+    /// Whether these bytes have a warning threshold.
     pub(super) fn warns(bytes: &[u8]) -> bool {
         Self::decode(bytes).is_some_and(|status| status.warn_below.is_some())
     }
 
-    /// Reads these bytes; `None` when they are something else.
+    /// Decodes a status; `None` for malformed bytes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let mut numbers = [0; NUMBERS];
