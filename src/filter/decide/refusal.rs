@@ -1,16 +1,16 @@
-//! The one place that words a refusal: cause → status, headers and a body that its reader understands.
+//! The only place that words a refusal: cause → status, headers and a body in the client's format.
 //!
 //! What must hold: an answer suggests paying only when paying helps, and waiting only when waiting
 //! does; every dialect says the same. Nothing of the caller's or the operator's is repeated except where the format at
 //! hand escapes it.
 //!
-//! - [`RefusalCode`]: the table of causes; [`words`]: what a person reads, and what cures it; `guide`: what `faregate explain`
+//! - [`RefusalCode`]: the table of causes; [`words`]: the text for a person, and the remedies; `guide`: what `faregate explain`
 //!   says beyond that, which is not in the filter.
 //! - [`language`]: which of the operator's languages; [`own`]: the operator's own words instead.
 //! - [`signs`] and [`rpc`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: blanks filled in; [`rate_limit`]: quotas
 //!   and limits in headers.
 //! - [`rendering`]: all of it put together; [`form`]: an answer as it is sent, with gaps for what is the request's own; [`kept`]:
-//!   those of a moment ago.
+//!   a cache of answers.
 
 pub mod form;
 #[cfg(not(target_arch = "wasm32"))]
@@ -42,29 +42,29 @@ use std::rc::Rc;
 /// A refusal before it is worded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why.
+    /// The cause.
     pub code: RefusalCode,
     /// What the request costs, where a rule was reached.
     pub needed: Option<Credits>,
     /// What the payer could still spend, where it is known.
     pub available: Option<Credits>,
-    /// When more comes by itself.
+    /// When the next period brings credits.
     pub reset: Option<Reset>,
-    /// Whether buying credits cures it.
+    /// Whether buying credits helps.
     pub top_up: bool,
-    /// The status, where the rule says another than the cause.
+    /// The status, where the rule overrides the cause's.
     pub status: Option<u16>,
-    /// How long one who came too fast should stay away, in seconds.
+    /// The retry delay after a rate limit, in seconds.
     pub wait_s: u32,
-    /// The limits of the plan of one who came too fast.
+    /// The plan's limits, if one of them was hit.
     pub limits: Limits,
-    /// Whether that one ran into the limit of requests at the same time.
+    /// Whether that was the limit of concurrent requests.
     pub crowded: bool,
     /// A narrower reason, for a person.
     pub hint: Option<&'static str>,
-    /// Who is refused, where that is known: for the operator's log, not for the answer.
+    /// The refused payer, if known: for the operator's log, not for the answer.
     pub payer: Option<Rc<Facts>>,
-    /// Whether the caller is known by an identity that Envoy vouches for, so that no other key can help.
+    /// Whether the caller has a trusted identity from Envoy, so that no other key can help.
     pub vouched: bool,
     /// The number of the rule, once it is known.
     pub rule: Option<usize>,
@@ -97,7 +97,7 @@ impl Refusal {
         Self { wait_s, limits, crowded: wait == Wait::Crowd, ..Self::plain(RefusalCode::RateLimited) }
     }
 
-    /// What Envoy's access log says of it, as the details of the response's code: no spaces, which Envoy has none of there.
+    /// Its entry in Envoy's access log, as response code details: without spaces, as Envoy's own.
     pub fn details(&self) -> String {
         let code = self.code.as_str();
         match &self.payer {
@@ -108,7 +108,7 @@ impl Refusal {
         }
     }
 
-    /// The quota or the limits that stand in the way, as far as they are known.
+    /// The quota or the limits that were hit, as far as they are known.
     fn policies(&self) -> impl Iterator<Item = Policy> {
         let name = match self.code {
             RefusalCode::KeyBudgetExhausted => "key-budget",
@@ -123,7 +123,7 @@ impl Refusal {
         quota.into_iter().chain(limits.into_iter().flatten())
     }
 
-    /// When waiting alone cures it.
+    /// When waiting alone helps.
     fn cured_at(&self) -> Option<&Reset> {
         self.reset.as_ref().filter(|reset| self.needed.is_none_or(|needed| needed <= reset.brings))
     }
@@ -133,7 +133,7 @@ impl Refusal {
         matches!(self.code, RefusalCode::LedgerUnavailable | RefusalCode::RateLimited)
     }
 
-    /// After how many seconds that, or waiting, cures it.
+    /// After how many seconds a retry, or waiting, helps.
     fn retry_after(&self) -> Option<u64> {
         if self.is_retryable() {
             return Some(u64::from(self.wait_s));
@@ -142,7 +142,7 @@ impl Refusal {
     }
 }
 
-/// What surrounds the refused request.
+/// The context of the refused request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings<'a> {
     /// The request's path without its query, which could hold a key.
@@ -163,7 +163,7 @@ pub struct Surroundings<'a> {
 
 /// How much of a path or a request's id is kept while the request waits, and repeated in a refusal, in bytes.
 pub const MOST_REPEATED: usize = 1_024;
-/// How long a caller is asked to stay away when the ledger is (seconds).
+/// The retry delay while the ledger is unreachable (seconds).
 const RETRY_AFTER: u32 = 1;
 
 #[cfg(test)]

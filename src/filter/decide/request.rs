@@ -4,8 +4,8 @@
 //!   out of what the API sees.
 //! - [`recent`]: refusals remembered for a moment.
 //! - [`ending`]: how a request ended, and whether that releases its charge.
-//! - [`view`]: what callers are shown of themselves; [`price_list`] and [`conditional`]: so that it isn't written, or sent,
-//!   twice.
+//! - [`view`]: a caller's status and the price list; [`price_list`] and [`conditional`]: so that it isn't rendered, or
+//!   sent, twice.
 
 pub mod conditional;
 pub mod ending;

@@ -1,4 +1,4 @@
-//! An answer as it is sent, in the bytes that proxy-wasm takes, with gaps for what is the request's own.
+//! A rendered answer, in the bytes that proxy-wasm takes, with gaps for the request's own values.
 //!
 //! What must hold: an answer's body repeats only the request's path, its id and its JSON-RPC id, and its headers repeat
 //! nothing of it; whatever they contain, the body stays valid in its format.
@@ -7,7 +7,7 @@ use super::{MOST_REPEATED, Surroundings};
 use crate::decide::base::text::quoted;
 use std::borrow::Cow;
 
-/// An answer in which gaps are left.
+/// An answer with gaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
     /// The HTTP status.
@@ -24,11 +24,11 @@ pub struct Form {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text {
     bytes: Vec<u8>,
-    /// Where something is to be put in, in order.
+    /// Where the gaps are, in order.
     gaps: Vec<(usize, Gap)>,
 }
 
-/// What is put in.
+/// What fills a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
     /// The number of the JSON-RPC request, as JSON.
@@ -74,7 +74,7 @@ impl Form {
         Cow::Owned(body)
     }
 
-    /// How much memory it takes, about.
+    /// Approximately how much memory it takes.
     pub(super) fn size(&self) -> usize {
         self.headers.len() + self.text.bytes.len()
     }
@@ -109,7 +109,7 @@ impl Text {
     }
 }
 
-/// How much of something is repeated.
+/// The part of a value that is repeated.
 fn repeated(bytes: &[u8]) -> &[u8] {
     bytes.get(..MOST_REPEATED).unwrap_or(bytes)
 }
@@ -142,7 +142,7 @@ fn is_plain(text: &[u8]) -> bool {
     }
 }
 
-/// Headers on their way to Envoy.
+/// Headers to be sent to Envoy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headers {
     /// How many there are, and the sizes of each name and value.

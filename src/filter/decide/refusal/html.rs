@@ -8,7 +8,7 @@ use faregate_protocol::RefusalCode;
 const STYLE: &str = ":root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;max-width:36rem;margin:12vh auto;padding:0 1.5rem}\
 h1{font-size:1.6rem;margin:0 0 1rem}a{color:LinkText}li{margin:.3rem 0}small{opacity:.7}";
 
-/// The page.
+/// Renders the page.
 pub(super) fn page(status: u16, code: RefusalCode, words: &Words<'_>) -> String {
     let mut remedies = String::new();
     for remedy in &words.remedies {

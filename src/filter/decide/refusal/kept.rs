@@ -14,15 +14,15 @@ use crate::decide::settings::{Settings, Wording};
 use faregate_protocol::Credits;
 use std::rc::Rc;
 
-/// How many are kept. Tests have few refusals, and want them to meet.
+/// How many are cached. Tests have few refusals, and want collisions.
 const MOST: usize = if cfg!(test) { 4 } else { 128 };
-/// The largest that is kept (bytes).
+/// The largest that is cached (bytes).
 const MOST_BYTES: usize = 4_096;
 
-/// Answers by what they were written from.
+/// Answers by their inputs.
 #[derive(Debug)]
 pub struct Answers {
-    /// Each has one place where it may be.
+    /// Each answer has only one possible place.
     places: Vec<Option<Kept>>,
     /// Whether any text or address names the payer. Otherwise all payers get the same answer.
     names_payer: bool,
@@ -38,7 +38,7 @@ struct Kept {
 }
 
 impl Answers {
-    /// None yet, under this wording.
+    /// An empty cache for this wording.
     pub fn new(wording: &Wording) -> Self {
         let addresses = [&wording.top_up_url, &wording.upgrade_url, &wording.type_url];
         let mut texts = addresses.into_iter().flatten().map(String::as_str).chain(wording.texts.all());
@@ -69,7 +69,7 @@ impl Answers {
         if !self.names_payer {
             refusal.payer = None;
         }
-        // Nothing goes in that isn't compared later.
+        // Only compared inputs go in.
         let Surroundings { dialect, language, origin, .. } = *around;
         let deprecated = refusal.rule.and_then(|rule| settings.rule(rule).deprecated.as_ref());
         let around = Surroundings { dialect, language, origin, deprecated, ..Surroundings::default() };
@@ -99,7 +99,7 @@ impl Kept {
 impl Refusal {
     /// Whether both give the same answer, to any payer or to the same one.
     fn says_as(&self, other: &Self, to_payer: bool) -> bool {
-        // All parts are named here, so that none is forgotten.
+        // All fields are named here, so that none is forgotten.
         let Self {
             code,
             needed,
@@ -129,7 +129,7 @@ impl Refusal {
     }
 }
 
-/// Where an answer may be: any number does, and refusals that differ should have different ones.
+/// A hash for an answer's place: any number works, but different refusals should differ.
 fn place(refusal: &Refusal, payer: Option<&str>, around: &Surroundings<'_>) -> usize {
     let micros = |amount: Option<Credits>| amount.map_or(1, |amount| amount.micros().cast_unsigned());
     let (dialect, language) = (around.dialect as u64, around.language as u64);

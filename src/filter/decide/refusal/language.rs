@@ -1,6 +1,6 @@
 //! Which of the operator's languages a caller reads: `accept-language` ([RFC 9110], 12.5.4), looked up as [RFC 4647], 3.4 has it.
 //!
-//! What must hold: no header makes this slow, and what is cut off at the limits says nothing.
+//! What must hold: no header makes this slow, and whatever is cut off at the limits is ignored.
 //!
 //! [RFC 9110]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4
 //! [RFC 4647]: https://www.rfc-editor.org/rfc/rfc4647#section-3.4
@@ -9,19 +9,19 @@ use crate::decide::base::text::cut;
 use crate::decide::settings::texts::Texts;
 use faregate_protocol::Credits;
 
-/// How much of the headers is looked at, in bytes.
+/// How much of the headers is read, in bytes.
 pub const MOST_BYTES: usize = 1_000;
-/// How many of the languages in them are looked at.
+/// How many of their languages are read.
 pub const MOST_RANGES: usize = 32;
 /// The language of the built-in words.
 pub(super) const BUILT_IN: &str = "en";
-/// What is wanted most.
+/// The highest weight.
 const ONE: Credits = Credits::from_micros(1_000_000);
 
-/// A language range that the caller names, and how much it is wanted: `ONE` at most, zero not at all.
+/// A language range that the caller names, and its weight: `ONE` at most; zero means not acceptable.
 type Range<'a> = (&'a str, Credits);
 
-/// The number of the language that the caller likes best; 0 means the default texts. `values` are those of all
+/// The number of the language that the caller prefers; 0 means the default texts. `values` are those of all
 /// `accept-language` headers.
 pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>, texts: &Texts) -> usize {
     if texts.is_empty() {
@@ -79,7 +79,7 @@ fn ranges<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<Range<'a>> {
     found
 }
 
-/// Reads `de-AT` or `de;q=0.8`; what is neither is passed over.
+/// Reads `de-AT` or `de;q=0.8`; anything else is skipped.
 fn range(text: &str) -> Option<Range<'_>> {
     let (tag, parameter) = cut(text, b';');
     let weight = match parameter.map(|parameter| cut(parameter, b'=')) {

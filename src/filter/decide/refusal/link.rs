@@ -1,4 +1,4 @@
-//! Blanks in addresses and texts, filled in: `https://example.com/topup?account={account}`.
+//! Fills in blanks in addresses and texts: `https://example.com/topup?account={account}`.
 
 use super::Refusal;
 use crate::decide::base::text::encoded;
@@ -7,7 +7,7 @@ use crate::decide::settings::template::each_part;
 /// How long a text may become, in bytes.
 pub const MOST_FILLED: usize = 4_000;
 
-/// Fills in who is refused and why, each percent-encoded; what isn't known is left empty.
+/// Fills in the refused payer and the cause, percent-encoded; unknown values are left empty.
 pub fn fill(template: &str, refusal: &Refusal) -> String {
     filled(template, refusal, true)
 }

@@ -1,11 +1,11 @@
-//! The operator's own words for one refusal, in the language that was chosen for its caller.
+//! The operator's custom texts for a refusal, in the language chosen for its caller.
 
 use super::Refusal;
 use super::link::fill_text;
 use crate::decide::base::text::joined;
 use crate::decide::settings::texts::Texts;
 
-/// What an operator has to say about a refusal.
+/// The operator's texts for a refusal.
 #[derive(Clone, Copy)]
 pub(super) struct Own<'a> {
     pub(super) texts: &'a Texts,

@@ -1,7 +1,7 @@
 //! Quotas and limits in headers: `RateLimit-Policy` and `RateLimit` are structured fields (RFC 9651) as
 //! draft-ietf-httpapi-ratelimit-headers-10 has them.
 //!
-//! What must hold: whatever the numbers are, they parse; nothing is decided by them.
+//! What must hold: they parse, whatever the numbers are; no decision depends on them.
 
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::Told;
@@ -23,9 +23,9 @@ pub struct Policy {
     pub size: u64,
     /// How long a window is, in seconds; zero where there is none.
     pub window_s: u64,
-    /// What is counted, where it isn't requests.
+    /// The unit, if it isn't requests.
     pub unit: Option<&'static str>,
-    /// How much is left, and in how many seconds there is more, where that is known.
+    /// How much is left, and in how many seconds there is more, if known.
     pub left: Option<(u64, Option<u64>)>,
 }
 
@@ -36,10 +36,10 @@ impl Policy {
         Self { name, size: size.whole(), window_s, unit: Some("credits"), left: Some((left, Some(in_s))) }
     }
 
-    /// The limits of a plan. Of the one that a request ran into nothing is left, for so many seconds if that is known.
+    /// The limits of a plan. The one that a request hit has nothing left, for `wait_s` seconds if that is known.
     pub fn of_limits(limits: Limits, crowded: bool, wait_s: Option<u64>) -> [Option<Self>; 2] {
         let rate = limits.rate.map(|Rate { milli_per_s, .. }| {
-            // Below one per second it is one in so many seconds.
+            // Less than one per second is one in several seconds.
             let (size, window_s) = match milli_per_s {
                 0..1_000 => (1, 1_000_u32.div_ceil(milli_per_s.max(1))),
                 many => (many / 1_000, 1),
@@ -99,7 +99,7 @@ fn parameter(list: &mut String, name: &str, number: u64) {
 }
 
 impl Told {
-    /// The quotas of its plan, for one who can spend `balance`.
+    /// The quotas of its plan, for a payer that can spend `balance`.
     pub fn policies(&self, now: Moment, balance: Credits) -> impl Iterator<Item = Policy> {
         let quota = self.quota.as_ref().map(|quota| {
             let in_s = quota.resets.millis_since(now).div_ceil(1_000);

@@ -1,4 +1,4 @@
-//! A refusal written for its reader: status, headers and body.
+//! Renders a refusal: status, headers and body.
 
 use super::form::{Form, Gap, Headers, Text};
 use super::rate_limit::fields;
@@ -9,7 +9,7 @@ use crate::decide::settings::Wording;
 use crate::decide::settings::dialect::Dialect;
 use crate::decide::settings::texts::OTHERS;
 
-/// A refusal as its reader gets it.
+/// A rendered refusal.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -26,7 +26,7 @@ pub struct Answer {
 /// What a page from an allowed origin may read of a refusal's headers.
 const EXPOSED: &str = "link, retry-after, www-authenticate, x-should-retry, ratelimit, ratelimit-policy, grpc-status, grpc-message, faregate-code, deprecation, sunset, etag";
 
-/// Words a refusal, and tells it to this reader.
+/// Renders a refusal for this request.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Answer {
     let form = write(refusal, around, wording);
@@ -40,7 +40,7 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -
     }
 }
 
-/// Words a refusal for such a reader.
+/// Renders a refusal for any request in this context.
 #[inline(never)]
 pub(super) fn write(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Form {
     let status = refusal.status.unwrap_or(refusal.code.status());

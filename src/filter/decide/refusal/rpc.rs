@@ -1,4 +1,4 @@
-//! What the body of a JSON-RPC request says of how it may be answered.
+//! Reads from the body of a JSON-RPC request how it may be answered.
 //!
 //! What must hold: only a tool call gets a result. Any other request, and one that can't be parsed, gets
 //! an error, which every client recognizes.
@@ -7,10 +7,10 @@ use crate::decide::base::json::{self, Json};
 use crate::decide::base::text::quoted;
 use crate::decide::settings::dialect::Dialect;
 
-/// The largest body that is looked at, in bytes.
+/// The largest body that is read, in bytes.
 pub const MOST_BODY: usize = 128 * 1_024;
 
-/// In which dialect a request with this body is answered, and its `id` as JSON, where there is one to be found.
+/// The dialect of the answer to a request with this body, and its `id` as JSON, if it has one.
 pub fn reply(dialect: Dialect, body: Option<&[u8]>) -> (Dialect, Option<String>) {
     let request = body.and_then(|body| json::parse(body).ok()).unwrap_or(Json::Null);
     let id = request.get("id").and_then(|id| match id.as_str() {

@@ -1,4 +1,4 @@
-//! The same refusal in the formats of those who read it.
+//! The formats of a refusal.
 
 use super::form::{Form, Gap, Headers, Text};
 use super::html;

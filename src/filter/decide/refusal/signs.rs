@@ -3,7 +3,7 @@
 use crate::decide::base::head::Head;
 use crate::decide::settings::dialect::Dialect;
 
-/// What a request's head shows of its sender, read in one go: refusals come in floods.
+/// What a request's head reveals about its sender, read in one pass: refusals come in floods.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Signs<'a> {
     /// Envoy's `x-request-id`.
@@ -19,7 +19,7 @@ pub struct Signs<'a> {
 }
 
 impl<'a> Signs<'a> {
-    /// Of headers that come twice the first counts.
+    /// The first of duplicate headers counts.
     pub fn read(head: &Head<'a>) -> Self {
         let mut signs = Self::default();
         for (name, value) in head.beginning(Self::begin) {
@@ -57,7 +57,7 @@ impl<'a> Signs<'a> {
         (known.as_bytes() == name).then_some(sign)
     }
 
-    /// What the sender of a request to this path understands.
+    /// The format that the sender of a request to this path understands.
     pub fn dialect(&self, path: &[u8]) -> Dialect {
         let kind = self.kind.unwrap_or_default();
         let accept = self.accept.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a person reads, and what cures it.
+//! A refusal's text for a person, and its remedies.
 
 use super::form::Text;
 use super::language::BUILT_IN;
@@ -29,18 +29,18 @@ pub(super) struct Words<'a> {
     pub(super) own: Own<'a>,
 }
 
-/// What cures it.
+/// A remedy.
 pub(super) struct Remedy<'a> {
     action: Action,
     more: More<'a>,
 }
 
-/// What else is to be known of a remedy.
+/// A remedy's details.
 enum More<'a> {
     Nothing,
     /// Where to do it.
     Url(String),
-    /// When it will be cured.
+    /// When it helps.
     Until(&'a str),
     /// How much is left.
     Max(String),
@@ -48,7 +48,7 @@ enum More<'a> {
 }
 
 impl Words<'_> {
-    /// Where to pay, when paying cures it.
+    /// Where to pay, if paying helps.
     pub(super) fn payment(&self) -> Option<&str> {
         self.remedies.iter().find_map(|remedy| match &remedy.more {
             More::Url(url) if [TOP_UP, PAY_INVOICE].contains(&remedy.action) => Some(url.as_str()),
@@ -165,7 +165,7 @@ fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wordi
     (refusal.code.title(), detail, remedies)
 }
 
-/// Of one whom Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
+/// For a caller that Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
 fn vouched<'a>(refusal: &Refusal) -> Option<BuiltIn<'a>> {
     let detail = match refusal.code {
         _ if !refusal.vouched => return None,

@@ -1,10 +1,10 @@
-//! Which versions of an answer a caller has already, as it says in `if-none-match` (RFC 9110, 13.1.2).
+//! Which versions of an answer a caller has already, according to `if-none-match` (RFC 9110, 13.1.2).
 //!
-//! What must hold: versions are compared weakly, as the RFC asks for it, because a proxy that compresses weakens them.
+//! What must hold: versions are compared weakly, as the RFC requires, because a compressing proxy weakens them.
 
 use crate::decide::base::head::Head;
 
-/// What a request says of it, to be given to [`has`]. The first [`MOST_REPEATED`] bytes have some fifty versions.
+/// The request's header value, to be passed to [`has`]. The first [`MOST_REPEATED`] bytes hold about fifty versions.
 ///
 /// [`MOST_REPEATED`]: crate::decide::refusal::MOST_REPEATED
 pub fn held<'a>(head: &Head<'a>) -> &'a [u8] {

@@ -1,7 +1,7 @@
-//! How an admitted request ended, read from what Envoy shows of its answer, and whether that ending releases the charge.
+//! How an admitted request ended, according to Envoy's view of its answer, and whether that releases the charge.
 //!
-//! What must hold: what the API did is charged, what it never did can be released; and an answer that Envoy passes on
-//! unchanged costs one look at its headers.
+//! What must hold: work that the API did is charged, work that it never did can be released; and an answer that Envoy
+//! passes on unchanged costs one read of its headers.
 
 use crate::decide::base::bytes::same;
 use crate::decide::base::head::Walk;
@@ -24,11 +24,11 @@ const PROTOCOL_ERROR: &[u8] = b"protocol_error";
 /// How an admitted request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The client got an answer, or its beginning.
+    /// The client got an answer, or a part of it.
     Answered(Answer),
     /// There was no answer, but the API had been asked.
     Cut,
-    /// The client was gone before the API was asked.
+    /// The client disconnected before the API was asked.
     NeverAsked,
 }
 
@@ -38,7 +38,7 @@ impl End {
         Self::Answered(Answer { status, ..Answer::default() })
     }
 
-    /// Whether a charge is released that ended so.
+    /// Whether this ending releases the charge.
     pub fn releases(&self, refunds: &Refunds) -> bool {
         match self {
             Self::NeverAsked => true,
@@ -48,14 +48,14 @@ impl End {
     }
 }
 
-/// An answer as far as it matters to a charge.
+/// The parts of an answer that matter to a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// The gRPC status, of the headers or the trailers.
     pub grpc: Option<u8>,
-    /// Where it comes from.
+    /// Its origin.
     pub origin: Origin,
 }
 
@@ -145,7 +145,7 @@ pub fn grpc_status(digits: &[u8]) -> Option<u8> {
 struct Seen {
     status: u16,
     grpc: Option<u8>,
-    /// Whether the router says how long the upstream took.
+    /// Whether the router reported the upstream's time.
     timed: bool,
 }
 

@@ -1,14 +1,14 @@
-//! Taking the caller's key out of a request's headers and cookies, so that the API never sees it.
+//! Removes the caller's key from a request's headers and cookies, so that the API never sees it.
 //!
-//! What must hold: what begins as a key of ours goes, wherever the configuration looks for one, and whether it is a valid
-//! key or not; all else stays, because it may be the API's own credential. (The key in a query always goes:
+//! What must hold: a value that begins like our keys is removed, wherever the configuration looks for one, valid or not;
+//! all else stays, because it may be the API's own credential. (A key in the query is always removed:
 //! [`super::identity::without_key`].)
 
 use super::identity::value_of;
 use crate::decide::base::head::Head;
 use crate::decide::settings::Identity;
 
-/// What every key of ours begins with, whatever kind it is.
+/// The prefix of all our keys, of any kind.
 const KEY: &[u8] = b"fg_";
 
 /// A header to be replaced, or removed where there is no value.

@@ -1,12 +1,12 @@
-//! Price lists as callers are shown them, kept for all who have the same prices: with a thousand rules one has 150 kB.
+//! A cache of rendered price lists, shared by callers with the same prices: with a thousand rules one has 150 kB.
 //!
-//! What must hold: a list goes only to those for whom the very same would be written now. So each is kept together with
-//! the terms that it was written from, which are compared in full; nothing else of a caller takes part in writing it, and
-//! the rules never change while there is a gate. Few are kept, and all together are not large.
+//! What must hold: a cached list equals the one that would be rendered for this caller. So each is kept together with the
+//! terms that it was rendered from, which are compared in full; nothing else of a caller goes into it, and a gate's rules
+//! never change. The cache is small, in number and in size.
 
 use crate::decide::base::bytes::{mixed, same};
 
-/// How many are kept: one for each plan with prices of its own, and one for all others.
+/// How many lists are cached: one for each plan with prices of its own, and one for all others.
 const MOST_LISTS: usize = 16;
 /// How large all of them together may be (bytes), unless it is only one. Terms have at most 5 kB each.
 const MOST_BYTES: usize = 1 << 20;
@@ -23,15 +23,14 @@ struct PriceList {
 }
 
 impl PriceLists {
-    /// The list for callers with these terms, and a number that is the same for the same list, and hardly ever for another. It
-    /// is written where it isn't kept.
+    /// The list for callers with these terms, and a hash of it. It is rendered if it isn't cached.
     pub fn of(&mut self, terms: Vec<u8>, write: impl FnOnce(&[u8]) -> String) -> (&str, u64) {
         let known = self.0.iter().position(|list| same(&list.terms, &terms));
         let at = known.unwrap_or_else(|| {
             let text = write(&terms);
             let size: usize = self.0.iter().map(|list| list.text.len()).sum();
             if self.0.len() >= MOST_LISTS || size.saturating_add(text.len()) > MOST_BYTES {
-                // Those who ask again have theirs written again.
+                // Evicted lists are rendered again on demand.
                 self.0.clear();
             }
             self.0.push(PriceList { terms, version: mixed(text.as_bytes()), text });

@@ -1,8 +1,9 @@
-//! Refusals remembered for about a second, so that a broke or unknown caller costs the ledger at most one
-//! question per second and worker. Bounded: a flood of different keys pushes older memories out.
+//! A cache of refusals, for about a second, so that a caller without funds or with an unknown key causes at most one ledger
+//! request per second and worker. Bounded: a flood of different keys evicts older entries.
 //!
-//! A memory also holds when the lease was last looked at in vain: looking is dear, and who is refused a thousand times a
-//! second needn't be looked up each time. What this worker itself gives to the lease is noticed at once.
+//! An entry also records when the lease was last read without success: reading is expensive, and a caller that is refused a
+//! thousand times a second needn't be looked up each time. Credits that this worker itself returns to the lease are noticed
+//! at once.
 //!
 //! Remembered callers are found by the key as the request sends it ([`crate::decide::base::spots`]).
 
@@ -15,14 +16,14 @@ use faregate_protocol::Credits;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// How long a refusal is remembered (ms). A top-up is noticed this much later at the latest.
+/// How long a refusal is cached (ms). A top-up is noticed at most this much later.
 const FOR_MS: u64 = 1_000;
-/// How long a look at the lease counts (ms): what other workers give to it is noticed this much later at the latest.
+/// How long a read of the lease is trusted (ms): credits that other workers return are noticed at most this much later.
 const LOOK_MS: u64 = 50;
-/// How many are remembered.
+/// How many are cached.
 const MOST: usize = 4_096;
 
-/// What the ledger said lately.
+/// The ledger's recent refusals.
 #[derive(Debug, Default)]
 pub struct Recent {
     refusals: Table<Memory>,
@@ -48,7 +49,7 @@ struct Look {
 }
 
 impl Recent {
-    /// Remembers what the ledger refused to the payer of this lease, with the price in `needed`.
+    /// Caches the ledger's refusal for the payer of this lease, with the price in `needed`.
     pub fn remember(&mut self, now: Moment, lease: &str, refusal: Refusal) {
         let until = now.plus_millis(FOR_MS);
         self.forget_before(now);
@@ -64,33 +65,33 @@ impl Recent {
         }
     }
 
-    /// Why a request of this price would be refused to the one whose memory is at this place, if that is still fresh.
+    /// Why a request of this price is refused to the caller of the entry at this place, if that is still fresh.
     pub fn recall(&self, now: Moment, place: Place, price: Credits) -> Option<Refusal> {
         self.refusals.at(place)?.recall(now, price)
     }
 
-    /// Notes that this one's lease doesn't cover a request under this rule, which costs its payer so much.
+    /// Records that this caller's lease doesn't cover a request under this rule at this cost.
     pub fn looked(&mut self, now: Moment, place: Place, rule: usize, price: Credits) {
         if let Some(memory) = self.refusals.at_mut(place) {
             memory.look = Some(Look { until: now.plus_millis(LOOK_MS), rule, price });
         }
     }
 
-    /// Notes that the lease may have got something: it must be looked at again.
+    /// Records that the lease may have got credits: it must be read again.
     pub fn look_again(&mut self, lease: &str) {
         if let Some(memory) = self.refusals.get_mut(lease) {
             memory.look = None;
         }
     }
 
-    /// Why a request of this one's under this rule is refused, if the lease was looked at a moment ago.
+    /// Why this caller's request under this rule is refused, if the lease was read recently.
     pub fn repeat(&self, now: Moment, place: Place, rule: usize) -> Option<Refusal> {
         let memory = self.refusals.at(place)?;
         let look = memory.look.filter(|look| now < look.until && look.rule == rule)?;
         memory.recall(now, look.price)
     }
 
-    /// Where the refusal of the key of these bytes is, whatever they are; nowhere if none is known.
+    /// The place of the refusal of this key, valid or not; nowhere if there is none.
     pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Place {
         let place = self.spots.find(bytes);
         let memory = self.refusals.at(place);
@@ -98,7 +99,7 @@ impl Recent {
         if known { place } else { Place::default() }
     }
 
-    /// Where the refusal of a lease is, so that its credential is found at once next time.
+    /// The place of a lease's refusal; indexes its credential for the next lookup.
     pub fn find(&mut self, names: &Names, lease: &str) -> Place {
         let place = self.refusals.find(lease);
         if place != Place::default() {

@@ -4,7 +4,7 @@
 //! normalise paths before the filter runs, so that `/v1//paid` can't dodge a rule for `/v1/paid`.
 //!
 //! Some requests can be read in more than one way: two hosts, a header with two values, a method in lower case, a `CONNECT`,
-//! which has no path. What must hold: such a request is never cheaper than in its dearest reading.
+//! which has no path. What must hold: such a request is never cheaper than in its most expensive reading.
 
 use crate::decide::base::head::Head;
 use crate::decide::base::spelling::{self, Hosts};
@@ -25,12 +25,12 @@ enum Fit {
 }
 
 impl Fit {
-    /// Of several readings: how the condition fits all of them.
+    /// Combines several readings: how the condition fits all of them.
     fn of_all(readings: impl Iterator<Item = Self>) -> Self {
         readings.reduce(|all, one| if all == one { all } else { Self::Perhaps }).unwrap_or(Self::No)
     }
 
-    /// Whether texts are the same. A difference in case may be one, or not.
+    /// Whether texts are the same. A difference in case is ambiguous.
     fn of_texts(this: &[u8], that: &[u8]) -> Self {
         if this == that {
             Self::Surely
@@ -92,7 +92,7 @@ fn weigh(settings: &Settings, head: &Head<'_>, mut number: usize) -> usize {
     perhaps.map_or(number, |first| dearer(settings, first, number))
 }
 
-/// How many rules are not for this path before one that is.
+/// How many rules before the first one for this path.
 fn next(rules: &[Rule], path: &[u8]) -> usize {
     let is_for = |rule: &Rule| match &rule.matches.path {
         Some(wanted) => wanted.holds(path),
@@ -101,7 +101,7 @@ fn next(rules: &[Rule], path: &[u8]) -> usize {
     rules.iter().position(is_for).unwrap_or(rules.len())
 }
 
-/// Of two rules the one that costs more, or else is stricter; the first if they are the same.
+/// The more expensive of two rules, or else the stricter one; the first if they are equal.
 #[inline(never)]
 fn dearer(settings: &Settings, first: usize, second: usize) -> usize {
     let weight = |number: usize| match settings.rule(number) {

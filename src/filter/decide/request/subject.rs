@@ -1,6 +1,6 @@
-//! What an attribute of Envoy's says as a trusted subject.
+//! Reads a trusted subject from an Envoy attribute.
 //!
-//! Envoy hands a filter bytes and not what kind of value they are: a string as it is, a number as the eight bytes of a double,
+//! Envoy passes a filter bytes without the type of the value: a string as it is, a number as the eight bytes of a double,
 //! true as one byte, a list with its lengths. A string of eight bytes must not be mistaken for a number, nor
 //! a number for a string. So eight bytes out of metadata are looked up once more in the whole of the metadata, which comes
 //! with its kinds. What must hold: a subject is a text as an account may have it, or a whole number's digits.
@@ -14,7 +14,7 @@ const METADATA: &str = "filter_metadata";
 /// The first whole number, without its sign, that a double can't tell from all others.
 const NOT_WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// What is found where a subject is looked for.
+/// The result of looking for a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Nothing.
@@ -93,7 +93,7 @@ mod tests {
             field(0x0a, &[field(0x0a, name.as_bytes()), field(0x12, value)].concat())
         };
         Some(match path.join(".").as_str() {
-            // The second is text that a client could choose to be taken for 42.
+            // The second is text that a client could choose to pass for 42.
             "metadata.filter_metadata.ns.num"
             | "metadata.filter_metadata.ns.raw"
             | "metadata.filter_metadata.gone.num" => number(42.0),

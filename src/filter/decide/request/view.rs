@@ -1,8 +1,8 @@
 //! What a caller may ask about itself, free of charge: `GET /.well-known/faregate` answers with its account, balance,
 //! quota and limits, and with the price list.
 //!
-//! What must hold: without a key it shows the price list or nothing; and the same address says something else to each
-//! caller, so no cache may answer without asking whether its copy still holds.
+//! What must hold: without a key it shows the price list or nothing; and the answer differs between callers, so no cache
+//! may answer without revalidating its copy.
 
 use super::conditional;
 use super::price_list::PriceLists;
@@ -18,7 +18,7 @@ use faregate_protocol::exchange::Facts;
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
-/// Where it is.
+/// Its path.
 pub const PATH: &str = "/.well-known/faregate";
 /// Room for the names of the view's last members (bytes).
 const AROUND: usize = 32;
@@ -31,28 +31,28 @@ const SHOWN: &str = "faregate{decision=shown}";
 pub struct View {
     /// The HTTP status.
     pub status: u16,
-    /// What the access log says of it, as the details of the response's code.
+    /// Its entry in the access log, as response code details.
     pub details: &'static str,
     /// The headers.
     pub headers: Headers,
-    /// Of the view JSON; `docs/callers.md` has its members.
+    /// The view's JSON; `docs/callers.md` has its members.
     pub body: String,
-    /// Of the view its entity-tag, which is another where it says something else.
+    /// The view's entity-tag, which changes with its content.
     pub tag: String,
 }
 
-/// Who asks, and what can be spent where.
+/// The caller, and what it can spend.
 pub(in crate::decide) struct Caller<'a> {
     pub(in crate::decide) facts: &'a Facts,
     pub(in crate::decide) told: Option<&'a Told>,
-    /// What this gateway has in hand.
+    /// What this gateway's lease can still spend.
     pub(in crate::decide) here: Credits,
     pub(in crate::decide) now: Moment,
 }
 
 impl View {
-    /// Becomes 304 for a caller that has the same already, by what [`conditional::held`] found in its request. The whole answer
-    /// says what kind of text it is.
+    /// Becomes 304 for a caller that has the same version, according to [`conditional::held`]. Only the full answer has a
+    /// content type.
     pub fn or_unchanged(&mut self, held: &[u8]) {
         if conditional::has(held, &self.tag) {
             self.status = 304;
@@ -103,7 +103,7 @@ pub(in crate::decide) fn view(
     lists: &mut PriceLists,
     caller: Option<&Caller<'_>>,
 ) -> View {
-    // What a key's owner reads belongs into no cache that others share.
+    // An owner's data must not get into shared caches.
     let cache = if caller.is_some() { "private, no-cache" } else { "no-cache" };
     let mut headers = Headers::default();
     headers.add("cache-control", &[cache]);
@@ -238,7 +238,7 @@ fn list<'a>(object: &mut Json, name: &str, items: impl Iterator<Item = &'a Strin
 }
 
 fn links(settings: &Settings, caller: Option<&Caller<'_>>) -> Option<String> {
-    // Filled in as for one who has to pay.
+    // Filled in as for a caller that has to pay.
     let payer = caller.map(|caller| Rc::new(caller.facts.clone()));
     let broke = Refusal { payer, ..Refusal::plain(RefusalCode::InsufficientFunds) };
     let mut object = Json::new('{');
