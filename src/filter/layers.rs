@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 8] = [
     &["decide/usage", "decide/settlement", "decide/refusal"],
     // Who asks for what, and at what price.
     &["decide/request"],
-    // What becomes of a request.
+    // The outcome of a request.
     &["decide/outcome"],
     // One worker's gate.
     &["decide/gate"],

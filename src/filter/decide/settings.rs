@@ -1,4 +1,4 @@
-//! The filter's configuration: what an operator may write. [`reading`] reads it, and says what is wrong.
+//! The filter's configuration. [`reading`] parses it and reports errors.
 
 pub mod actions;
 pub mod cors;
@@ -26,31 +26,31 @@ use texts::Texts;
 pub struct Settings {
     /// How to reach the ledger.
     pub ledger: Ledger,
-    /// Where a caller's credential is looked for, in order.
+    /// The places of a caller's credential, in order.
     pub identities: Vec<Identity>,
-    /// Which requests cost what: the first that matches decides.
+    /// The rules: the first that matches decides.
     pub rules: Vec<Rule>,
-    /// What holds for requests that no rule matches.
+    /// The rule for requests that match no other.
     pub otherwise: Rule,
     /// Which headers about the payer are forwarded to the upstream.
     pub forward: Forward,
-    /// What refusals refer to.
+    /// Links and texts of refusals.
     pub wording: Wording,
-    /// What headers tell callers about requests that they paid.
+    /// Which headers callers of paid requests get.
     pub shown: Shown,
-    /// Whether callers may ask how they stand.
+    /// Whether callers may ask for their status.
     pub account_view: bool,
     /// Whether anybody may see the price list.
     pub publish_prices: bool,
-    /// Origins whose pages may read what the gate says; `*` means all.
+    /// Origins whose pages may read the gate's answers; `*` means all.
     pub cors_origins: Vec<String>,
-    /// What becomes of browsers' preflights.
+    /// How browsers' preflights are handled.
     pub preflight: Preflight,
-    /// Whether Envoy shows bodies of requests that are held back (`allow_on_headers_stop_iteration`).
+    /// Whether Envoy passes on bodies of requests that are held back (`allow_on_headers_stop_iteration`).
     pub request_bodies: bool,
     /// Whether the caller's key is taken out of headers and cookies before the API sees them.
     pub hide_credentials: bool,
-    /// Whether the access log gets a note on what went through as it should; on all else it always does.
+    /// Whether the access log gets a note on ordinary admitted requests; all others always get one.
     pub log_paid: bool,
 }
 
@@ -61,7 +61,7 @@ pub struct Ledger {
     pub cluster: String,
     /// The `:authority` of calls to it.
     pub authority: String,
-    /// What proves that we are a gateway.
+    /// The gateway token.
     pub token: Token,
     /// How long a call may take, in milliseconds.
     pub timeout_ms: u32,
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// A place where a caller's credential may stand.
+/// A possible place of a caller's credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// The API key is this header's value.
@@ -101,8 +101,8 @@ pub enum Identity {
     Property(Vec<String>),
 }
 
-/// What refusals refer to: addresses, in which `{account}`, `{plan}`, `{key}` and `{code}` are filled in, and the operator's
-/// own words.
+/// Links and texts of refusals: addresses, in which `{account}`, `{plan}`, `{key}` and `{code}` are filled in, and the operator's
+/// custom texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wording {
     /// Where a caller can top up.
@@ -111,42 +111,42 @@ pub struct Wording {
     pub upgrade_url: Option<String>,
     /// What a problem's `type` is.
     pub type_url: Option<String>,
-    /// What refusals say instead of the built-in words.
+    /// The operator's texts in place of the built-in ones.
     pub texts: Texts,
 }
 
 /// One line of the price list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// How reports and logs call it.
+    /// Its name in reports and logs.
     pub name: String,
     /// Which requests it is for.
     pub matches: Match,
     /// What a request costs; `None` is free.
     pub price: Option<Credits>,
-    /// What of the seller's it is for; plans and keys say which products they are good for.
+    /// Its product; plans and keys list the products that they include.
     pub product: Option<String>,
-    /// The status of those who come too fast: 429, or 402.
+    /// The status of rate-limited requests: 429, or 402.
     pub rate_limited_status: u16,
     /// The answers for which the charge is released.
     pub refund_on: Refunds,
-    /// What happens when the ledger can't be asked.
+    /// What to do when the ledger is unreachable.
     pub on_ledger_error: OnLedgerError,
     /// How long a request waits for credits that are on their way from another holder, in milliseconds.
     pub patience_ms: u32,
-    /// Below which balance callers are warned; `None`: as their plan says.
+    /// The balance below which callers are warned; `None`: as their plan says.
     pub warn_below: Option<Credits>,
-    /// Judge, count and log, but never refuse.
+    /// Shadow mode: decide, count and log, but never refuse.
     pub shadow: bool,
     /// The format of refusals; `None`: picked from the request.
     pub error_format: Option<Dialect>,
     /// The notice to its callers, if it is deprecated.
     pub deprecated: Option<Deprecation>,
-    /// Nothing is sold here any more.
+    /// The route is retired: requests are refused.
     pub retired: bool,
 }
 
-/// Which requests a rule is for: all that is given must hold.
+/// Which requests a rule matches: all given conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
     /// The host alone, in lower case.
@@ -171,7 +171,7 @@ pub enum PathMatch {
 }
 
 impl PathMatch {
-    /// Whether a path is one that is wanted.
+    /// Whether a path matches.
     #[expect(
         clippy::inline_always,
         reason = "behind many rules a call for each costs more than the comparison"
@@ -202,12 +202,12 @@ pub struct HeaderMatch {
     pub exact: Option<String>,
 }
 
-/// What happens to a request that needs the ledger when the ledger can't be asked.
+/// What to do with a request that needs the ledger while the ledger is unreachable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLedgerError {
     /// Refuse it with 503.
     Refuse,
-    /// Let known payers through up to this amount each, and settle it afterwards.
+    /// Admit known payers up to this amount each, and settle it afterwards.
     AllowUpTo(Credits),
 }
 

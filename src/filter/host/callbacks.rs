@@ -1,12 +1,12 @@
-//! The callbacks by which Envoy enters the filter, and whom each of them is for.
+//! The callbacks through which Envoy enters the filter, and their dispatch to contexts.
 //!
-//! The SDK has a dispatcher for these. Ours knows what this filter needs and no more: it finds a request without
-//! hashing and without an allocation for each, leaves no call to the ledger behind in a table, and takes 20 kB less of a module
-//! that every worker compiles. `tools/wasm-link` leaves the SDK's callbacks out, and exports these in their stead: a
-//! library can't define a name that another one defines, so here they begin with `faregate_` in place of `proxy_on_`.
+//! The SDK has a dispatcher for these. Ours does only what this filter needs: it finds a request without hashing and without
+//! an allocation for each, leaks no entries for calls to the ledger, and saves 20 kB of a module that every worker compiles.
+//! `tools/wasm-link` drops the SDK's callbacks, and exports these instead: a library can't define a name that another one
+//! defines, so here they begin with `faregate_` in place of `proxy_on_`.
 //!
-//! What must hold: whom Envoy tells of is borrowed for no longer than the callback, and a call that comes from within one,
-//! or for a request that isn't known, changes nothing, and lets no request by.
+//! What must hold: a context is borrowed for no longer than its callback, and a reentrant callback, or one for an unknown
+//! request, changes nothing, and admits no request.
 #![expect(unsafe_code, reason = "a callback is found by its name, which it must keep")]
 
 use super::chain;
@@ -17,12 +17,12 @@ use proxy_wasm::hostcalls;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// What a request gets that arrives before there is a configuration.
+/// The answer to requests that arrive before there is a configuration.
 const NOT_READY: u32 = 503;
 
 /// All that lives in this VM.
 struct Filter {
-    /// By their context's number: one, or while a configuration takes the place of another, two.
+    /// By their context's number: one, or two while one configuration replaces another.
     roots: RefCell<Vec<(u32, Root)>>,
     streams: RefCell<Slots<Stream>>,
 }
@@ -43,7 +43,7 @@ fn with_stream<T>(context: u32, act: impl FnOnce(&Stream) -> T) -> Option<T> {
     FILTER.with(|filter| filter.streams.try_borrow().ok()?.get(context).map(act))
 }
 
-/// What the gate of another context knows of its request.
+/// What another context's gate knows about its request.
 fn gate_of(context: u32) -> Option<chain::Gate> {
     with_stream(context, |stream| {
         let (worker, ticket) = stream.parts();

@@ -1,4 +1,4 @@
-//! Two gates in one chain of filters: the second recognises what the first has charged, and charges nothing.
+//! Two gates in one filter chain: the second recognises what the first has charged, and charges nothing.
 //!
 //! Both live in the same VM, because they have the same code and `vm_id`, and Envoy numbers the contexts of one chain one
 //! after the other. The headers that the first adds raise the suspicion; a client could send those, too, so a mark on
@@ -13,10 +13,10 @@ use std::rc::Rc;
 
 /// How many gates there may be in one chain.
 const MOST_GATES: u32 = 4;
-/// What the mark is called in Envoy's filter state, where it is `wasm.faregate_charged`.
+/// The mark's name in Envoy's filter state, where it is `wasm.faregate_charged`.
 const MARK: &str = "faregate_charged";
 
-/// What another gate of this VM knows of a request.
+/// What another gate of this VM knows about a request.
 pub(super) type Gate = (Rc<Worker>, Rc<RefCell<Ticket>>);
 
 /// Whether another gate in front of this one has charged the request of this context, for the same ledger. `earlier` finds

@@ -17,7 +17,7 @@ unsafe extern "C" {
     fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u16;
 }
 
-/// Now. Should the clock fail, the end of time, at which every lease is over.
+/// Now. If the clock fails, the end of time, at which every lease has expired.
 pub(super) fn now() -> Moment {
     let mut nanos = 0;
     // SAFETY: the host writes eight bytes to the address, which is that of a local u64.

@@ -1,7 +1,7 @@
-//! What the C library says of an error of the operating system's, in its place: nothing.
+//! Replaces the C library's texts for operating system errors with nothing.
 //!
-//! There is no operating system here. But the standard library could show such an error, and so the C library's table of all
-//! their texts would be linked, 3 kB of a module that every worker compiles.
+//! There is no operating system here. But the standard library could print such an error, and so the C library's table of
+//! all texts would be linked, 3 kB of a module that every worker compiles.
 #![expect(
     unsafe_code,
     reason = "the function is found by its name, and writes to memory that its caller names"

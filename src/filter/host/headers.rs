@@ -1,5 +1,4 @@
-//! The headers of the current request and of its answer as Envoy hands them over: one block of memory, in which they are
-//! read.
+//! The headers of the current request and of its answer as Envoy passes them: one block of memory, read in place.
 //!
 //! The SDK copies every name and every value into memory of its own, which is most of what a request allocates, and
 //! panics over a name that isn't UTF-8. Envoy asks the filter for the memory, so here it gets the same block each time: a
@@ -25,11 +24,11 @@ unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
 }
 
-/// Who has the block.
+/// The block's user.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Free,
-    /// The next memory that Envoy asks for is the block.
+    /// The next allocation by Envoy gets the block.
     Wanted,
     Taken,
 }
@@ -44,7 +43,7 @@ thread_local! {
     static BLOCK: Block = const { Block { start: Cell::new(std::ptr::null_mut()), now: Cell::new(Use::Free) } };
 }
 
-/// Envoy wants memory of this size, to write to it what a call gives back.
+/// Allocates memory of this size, to which Envoy writes a call's result.
 #[unsafe(no_mangle)]
 extern "C" fn faregate_memory_allocate(size: usize) -> *mut u8 {
     BLOCK.with(|block| {

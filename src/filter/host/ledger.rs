@@ -1,4 +1,4 @@
-//! Calls to the ledger: how a message leaves, and which answers are believed.
+//! Calls to the ledger: sends messages, and checks which answers are the ledger's.
 #![expect(
     unsafe_code,
     reason = "the SDK notes each call in its dispatcher, which isn't used here; the import is proxy-wasm's documented one"
@@ -26,10 +26,10 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// How much of the words is repeated in which Envoy says why there is no answer (bytes).
+/// How much of Envoy's reason for a missing answer is repeated (bytes).
 const MOST_SAID: usize = 300;
 
-/// Sends a message. Returns the call's token, or why it couldn't leave.
+/// Sends a message. Returns the call's token, or why it couldn't be sent.
 pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> Result<u32, String> {
     let body = serde_json::to_vec(message).map_err(|why| why.to_string())?;
     let authorization = format!("Bearer {token}");
@@ -39,7 +39,7 @@ pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> R
         (":authority", &ledger.authority),
         ("authorization", &authorization),
         ("content-type", "application/json"),
-        // Every exchange may be repeated, so a connection that broke is no reason to refuse anybody.
+        // Exchanges are idempotent, so a broken connection is retried.
         ("x-envoy-retry-on", "connect-failure,refused-stream,reset"),
         ("x-envoy-max-retries", "1"),
     ];
@@ -48,7 +48,7 @@ pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> R
     })
 }
 
-/// Has Envoy call a cluster. Returns the call's token, or proxy-wasm's status.
+/// Makes Envoy call a cluster. Returns the call's token, or proxy-wasm's status.
 fn http_call(cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Result<u32, u32> {
     let mut call = 0;
     // SAFETY: during the call the host reads what the addresses and sizes say; there are no trailers. It writes the
@@ -87,8 +87,8 @@ fn written(headers: &[(&str, &str)]) -> Vec<u8> {
     map
 }
 
-/// Reads the answer of the call that Envoy is telling us about. Envoy answers failed calls by itself, so
-/// only what carries the ledger's own header is believed.
+/// Reads the answer of the call that Envoy is telling us about. Envoy generates answers to failed calls, so
+/// only those with the ledger's own header are believed.
 pub(super) fn read_answer(body_size: usize) -> Result<ExchangeResponse, String> {
     let header = |name| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok().flatten();
     let text = |bytes: Option<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();

@@ -12,7 +12,7 @@ pub(super) struct HostMemory {
 }
 
 impl HostMemory {
-    /// Opens the queue of news; every worker that does so shares it.
+    /// Opens the queue of changed leases; every worker that does so shares it.
     pub(super) fn open(names: &Names) -> Self {
         Self { news: hostcalls::register_shared_queue(&names.news()).ok() }
     }

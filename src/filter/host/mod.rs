@@ -1,6 +1,6 @@
-//! The filter's shell: everything that speaks to Envoy, and the only place that names `proxy_wasm`.
+//! The filter's shell: everything that talks to Envoy, and the only place that names `proxy_wasm`.
 //!
-//! - [`callbacks`] is where Envoy enters, and finds the two others:
+//! - [`callbacks`] is where Envoy enters; it dispatches to the two others:
 //! - [`root`] is one per worker and configuration: it configures the gate, ticks, and holds the
 //!   conversation with the ledger.
 //! - [`stream`] is one per request.

@@ -1,7 +1,7 @@
-//! One per worker and configuration: reads the configuration, ticks, and speaks with the ledger.
+//! One per worker and configuration: reads the configuration, ticks, and talks to the ledger.
 //!
-//! Every call leaves from here, never from a request: Envoy keeps the calls of a root context when a client
-//! hangs up, so no answer, and no credit in it, is lost.
+//! Every call is sent from here, never from a request: Envoy keeps the calls of a root context when a client
+//! disconnects, so no answer, and no credit in it, is lost.
 
 use super::memory::HostMemory;
 use super::metrics::Metrics;
@@ -25,7 +25,7 @@ use std::time::Duration;
 /// What this filter was built from.
 const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("FAREGATE_COMMIT"));
 
-/// How often the gate looks at the clock.
+/// The tick's period.
 const TICK: Duration = Duration::from_millis(50);
 
 /// How many ticks a refusal waits for the body of its request.
@@ -41,18 +41,18 @@ pub(super) struct Root {
     running: Option<Running>,
 }
 
-/// What exists once a configuration was accepted.
+/// The state once a configuration was accepted.
 struct Running {
     root: u32,
     worker: Rc<Worker>,
     token: String,
     metrics: Metrics,
-    /// Envoy's token and the message's number of each call under way.
+    /// Envoy's token and the message's number of each call in flight.
     calls: Vec<(u32, u64)>,
-    /// Requests that have waited, and whose turn to be answered comes.
+    /// Requests that have waited and are to be answered.
     resolved: VecDeque<Resolution>,
     ledger_answers: bool,
-    /// Requests that are refused once their body is here, as they stood a second ago.
+    /// Requests that are refused once their body is here, as of a second ago.
     bodiless: Vec<String>,
     ticks: u32,
 }
@@ -81,7 +81,7 @@ impl Drop for Root {
 }
 
 impl Root {
-    /// Takes the configuration, of so many bytes. Returns whether it is right.
+    /// Takes the configuration, of this many bytes. Returns whether it is valid.
     pub(super) fn on_configure(&mut self, size: usize) -> bool {
         match configure(self.context, size) {
             Ok(running) => {
@@ -125,7 +125,7 @@ impl Root {
         Some(Stream::new(context, Rc::clone(&self.running.as_ref()?.worker)))
     }
 
-    /// A call to the ledger is over, with an answer of so many bytes or without.
+    /// A call to the ledger has ended, with an answer of this many bytes or without.
     pub(super) fn on_http_call_response(&mut self, call: u32, body_size: usize) {
         let Some(running) = &mut self.running else {
             return;
@@ -166,7 +166,7 @@ impl Running {
         }
     }
 
-    /// Lets go on, or refuses, those who have waited: a few now, and the others soon. Envoy's current context is the
+    /// Resumes or refuses requests that have waited: a few now, and the others soon. Envoy's current context is the
     /// root's again at the end.
     fn resolve(&mut self, resolutions: Vec<Resolution>) {
         self.resolved.extend(resolutions);
@@ -198,7 +198,7 @@ impl Running {
         }
     }
 
-    /// Refuses those whose body doesn't come, or isn't shown by this Envoy, after one to two seconds.
+    /// Refuses requests whose body doesn't arrive, or isn't passed on by this Envoy, after one to two seconds.
     fn answer_bodiless(&mut self) {
         self.ticks += 1;
         if self.ticks < BODY_TICKS {
@@ -228,7 +228,7 @@ impl Running {
         let _ = hostcalls::set_effective_context(self.root);
     }
 
-    /// Says once when the ledger stops answering, and once when it is back.
+    /// Logs once when the ledger stops answering, and once when it is back.
     fn note_health(&mut self, trouble: Option<&String>) {
         match trouble {
             Some(why) if self.ledger_answers => log::error!("faregate: the ledger can't be asked: {why}"),

@@ -1,6 +1,6 @@
-//! What may cure a refusal, by the names that refusals and an operator's texts have for it.
+//! The remedies for refusals, by their names in refusals and in an operator's texts.
 
-/// What may cure a refusal: its name, and what a person would do.
+/// A remedy: its name, and what a person would do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Action(pub(crate) &'static str, pub(crate) &'static str);
 
@@ -15,7 +15,7 @@ pub(crate) const RETRY: Action = Action("retry", "Try again in ");
 pub(crate) const CONTACT_OPERATOR: Action = Action("contact_operator", "Ask the operator of this API");
 pub(crate) const USE_SUCCESSOR: Action = Action("use_successor", "Use what replaces it");
 
-/// The names of all that may cure a refusal.
+/// The names of all remedies.
 pub const ACTIONS: [&str; 10] = [
     SEND_KEY.0,
     TOP_UP.0,

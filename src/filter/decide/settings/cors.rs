@@ -1,4 +1,4 @@
-//! Which pages may read what the gate says, and what becomes of what their browsers ask beforehand.
+//! CORS: which pages may read the gate's answers, and how preflights are handled.
 
 use super::reader::{Field, Object};
 use crate::decide::base::bytes::all_are;
@@ -6,14 +6,14 @@ use crate::decide::base::bytes::all_are;
 /// How many origins there may be.
 const MAX_ORIGINS: usize = 32;
 
-/// What becomes of a browser's preflight (`OPTIONS`) on a route that isn't free.
+/// How a browser's preflight (`OPTIONS`) on a paid route is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preflight {
     /// The gate answers those of pages of `cors_origins`, and refuses those of others.
     Answer,
     /// It reaches the API, and isn't charged.
     Pass,
-    /// It is a request like any other.
+    /// It is an ordinary request.
     Charge,
     /// The gate refuses it.
     Refuse,
@@ -73,7 +73,7 @@ pub fn is_origin(origin: &[u8]) -> bool {
     scheme.first().is_some_and(u8::is_ascii_alphabetic)
         && all_are(scheme, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
         && !host.is_empty()
-        // Enough to be no list, no address of a page, and nothing that ends a line.
+        // Enough to rule out lists, full addresses and line ends.
         && all_are(host, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']'))
 }
 

@@ -27,7 +27,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Whether an answer repeats something of the request's body.
+    /// Whether an answer repeats a part of the request's body.
     pub fn wants_body(self) -> bool {
         matches!(self, Self::Mcp | Self::McpResult)
     }

@@ -1,13 +1,13 @@
-//! Reading which requests a rule is for.
+//! Reads which requests a rule matches.
 //!
-//! What must hold: a condition that no request can ever meet is refused, with the cure, because the route that it was meant for
-//! would fall under another rule, or be free. Envoy normalises a path before the filter sees it, so there are many of those.
+//! What must hold: a condition that no request can ever meet is rejected, with the fix, because its route would fall under
+//! another rule, or be free. Envoy normalises paths before the filter sees them, so there are many such conditions.
 
 use super::reader::Field;
 use super::{HeaderMatch, Match, PathMatch};
 use crate::decide::base::spelling;
 
-/// IANA's registry of methods, and those that Envoy takes over HTTP/1.1 besides.
+/// IANA's registry of methods, and those that Envoy also accepts over HTTP/1.1.
 const METHODS: &str = "GET HEAD POST PUT PATCH DELETE OPTIONS CONNECT TRACE QUERY ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY \
      LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PROPFIND PROPPATCH REBIND \
      REPORT SEARCH UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL M-SEARCH NOTIFY PURGE SOURCE \
@@ -99,7 +99,7 @@ fn read_path(field: &Field<'_>) -> Option<PathMatch> {
     })
 }
 
-/// What would be right, if no request has such a path.
+/// What would be right, if no request can have such a path.
 #[inline(never)]
 fn path_fault(path: &str, kind: &str) -> Option<String> {
     let bytes = path.as_bytes();
@@ -193,7 +193,7 @@ fn read_value(field: &Field<'_>) -> String {
     value
 }
 
-/// Whether all that a rule matches is matched by one before it.
+/// Whether an earlier rule matches everything that a rule matches.
 #[inline(never)]
 pub(super) fn covers(before: &Match, rule: &Match) -> bool {
     let path = match (&before.path, &rule.path) {

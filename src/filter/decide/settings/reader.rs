@@ -1,8 +1,8 @@
-//! Reading JSON field by field, so that an error can say where it is, what was found and what is allowed.
+//! Reads JSON field by field, so that an error can name the place, the found value and what is allowed.
 //!
-//! A reader that finds something wrong notes it and answers with something empty, and reading goes on. What must hold:
-//! the first fault counts, and nothing that was read is used once there is one. So no reader has a way out on which it
-//! drops what others have read; such ways out were most of the code.
+//! A reader that finds a fault records it, returns an empty value, and reading goes on. What must hold: the first fault
+//! counts, and once there is one, nothing that was read is used. So readers have no early returns that drop what others
+//! have read; those were most of the code.
 
 use super::template::{IN_ADDRESSES, is_sound};
 use crate::decide::base::bytes::is_token_byte;
@@ -17,7 +17,7 @@ pub(super) const MAX_RULES: usize = 1_000;
 pub(super) const MAX_IDENTITIES: usize = 16;
 /// How much of a wrong value an error repeats, in characters.
 const SHOWN: usize = 60;
-/// How much of a path, or of what was found there, an error repeats, in bytes.
+/// How much of a path, or of the value found there, an error repeats, in bytes.
 const MOST_TOLD: usize = 300;
 
 /// What is wrong with a configuration.
@@ -31,7 +31,7 @@ pub struct Fault {
     pub path: String,
     /// The value there.
     pub found: String,
-    /// What may stand there.
+    /// What is allowed there.
     pub allowed: String,
 }
 
@@ -41,7 +41,7 @@ impl SettingsError {
         Self(Box::new(Fault { path: beginning(path), found: beginning(found), allowed: allowed.to_owned() }))
     }
 
-    /// Where, what, and what would be right.
+    /// The place, the found value, and what is allowed.
     pub fn fault(&self) -> &Fault {
         &self.0
     }
@@ -67,7 +67,7 @@ impl std::error::Error for SettingsError {}
 pub(super) struct Faults(OnceCell<SettingsError>);
 
 impl Faults {
-    /// What was read, or what is wrong with it.
+    /// The value read, or its fault.
     pub(super) fn or<T>(self, read: T) -> Result<T, SettingsError> {
         match self.0.into_inner() {
             Some(fault) => Err(fault),
@@ -76,7 +76,7 @@ impl Faults {
     }
 }
 
-/// A value and the way that led to it.
+/// A value and the path to it.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     faults: &'a Faults,
@@ -85,7 +85,7 @@ pub(super) struct Field<'a> {
     value: &'a Json,
 }
 
-/// The last step on the way to a value.
+/// The last step of the path to a value.
 #[derive(Clone, Copy)]
 enum Step<'a> {
     Member(&'a str),
@@ -104,7 +104,7 @@ impl<'a> Field<'a> {
         Self { faults, up: None, step: Step::Member(""), value }
     }
 
-    /// What it is called in its object.
+    /// Its name in its object.
     pub(super) fn name(&self) -> &'a str {
         match self.step {
             Step::Member(name) => name,
@@ -144,12 +144,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Notes a text that may not stand here.
+    /// Records a text that isn't allowed here.
     pub(super) fn wrong_text(&self, text: &str, allowed: &str) {
         self.wrong(&format!("{text:?}"), allowed);
     }
 
-    /// Notes a value of the wrong kind, shown shortened.
+    /// Records a value of the wrong kind, shortened.
     #[inline(never)]
     pub(super) fn wrong_value(&self, allowed: &str) {
         let shown = match self.value {
@@ -354,7 +354,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// A boolean, or what holds where the field is absent.
+    /// A boolean, or the default if the field is absent.
     #[inline(never)]
     pub(super) fn flag(&self, name: &str, absent: bool) -> bool {
         self.optional(name).map_or(absent, |field| field.boolean())

@@ -1,7 +1,7 @@
-//! Reading the configuration, and what is said when it is wrong.
+//! Reads the configuration, and reports what is wrong with it.
 //!
-//! What must hold: whatever JSON comes in, the answer is either complete settings or one message that
-//! names the field's path, what was found there and what is allowed. An unknown field is an error, because
+//! What must hold: for any JSON, the result is either complete settings or one message that
+//! names the field's path, the value found there and what is allowed. An unknown field is an error, because
 //! a misspelt `price` must not make a route free.
 
 use super::reader::{self, Faults, Field, Object, SettingsError};

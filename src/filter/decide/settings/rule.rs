@@ -1,4 +1,4 @@
-//! Reading one rule of the price list, and the defaults that the top level sets for all of them.
+//! Reads one rule of the price list, and the defaults that the top level sets for all of them.
 
 use super::dialect::{self, Dialect};
 use super::reader::{Field, Object};
@@ -10,7 +10,7 @@ use faregate_protocol::exchange::{MAX_PRODUCT_BYTES, MAX_UNGRANTED};
 /// The name under which requests that no rule matches are reported.
 pub(super) const OTHERWISE: &str = "otherwise";
 
-/// A recall reaches the gateway that holds the credits with its next beat, after a second at most. So a request
+/// A recall reaches the gateway that holds the credits with its next heartbeat, usually within a second. So a request
 /// that waits for them must wait longer than that.
 const PATIENCE_MS: u32 = 2_000;
 
@@ -19,7 +19,7 @@ const REFUND: &str = "a status from 100 to 599, a class such as \"5xx\", \"grpc:
 /// Before the name of a gRPC code.
 const GRPC: &str = "grpc:";
 
-/// What a rule takes over where it says nothing itself.
+/// The defaults of a rule.
 #[derive(Clone, Copy)]
 pub(super) struct Defaults {
     refund_on: Refunds,
@@ -65,7 +65,7 @@ impl Defaults {
     }
 }
 
-/// What only `rules` may say, and what `otherwise` may, too.
+/// The fields of `rules` only, and those of `otherwise`, too.
 const ALLOWED: [&str; 14] = [
     "name",
     "match",
@@ -105,7 +105,7 @@ pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Rule {
     build(OTHERWISE.to_owned(), Match::default(), rule.as_ref(), *defaults)
 }
 
-/// A rule; one that says nothing is free.
+/// A rule; an empty one is free.
 #[inline(never)]
 fn build(name: String, matches: Match, said: Option<&Object<'_>>, defaults: Defaults) -> Rule {
     let mut rule = Rule {

@@ -1,11 +1,11 @@
-//! Addresses and texts with blanks, as an operator writes them: `https://example.com/topup?account={account}`. What is
-//! filled in, and how, is the business of refusals.
+//! Addresses and texts with blanks, as an operator writes them: `https://example.com/topup?account={account}`. Refusals
+//! fill the blanks in.
 
 use crate::decide::base::text::cut;
 
-/// What may be filled into an address.
+/// The blanks of an address.
 pub const IN_ADDRESSES: [&str; 4] = ["account", "plan", "key", "code"];
-/// What may be filled into a text.
+/// The blanks of a text.
 pub const IN_TEXTS: [&str; 8] =
     ["account", "plan", "key", "code", "needed", "available", "resets_at", "wait_seconds"];
 

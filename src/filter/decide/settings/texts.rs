@@ -1,7 +1,7 @@
-//! The operator's own words for refusals, by language.
+//! The operator's custom texts for refusals, by language.
 //!
-//! What must hold: a text has no control characters and no blank that can't be filled in. What it has besides is any text; each
-//! format escapes it for itself.
+//! What must hold: a text has no control characters and no unknown blanks. Otherwise it may contain anything; each format
+//! does its own escaping.
 
 use super::actions::ACTIONS;
 use super::reader::Field;
@@ -16,7 +16,7 @@ const MAX_TAG_BYTES: usize = 35;
 const MAX_TITLE_BYTES: usize = 500;
 /// The longest detail, in bytes.
 const MAX_DETAIL_BYTES: usize = 2_000;
-/// The first of the languages: the words for everybody whose own isn't there.
+/// The first of the languages: the default for all others.
 pub const OTHERS: &str = "*";
 /// The codes of refusals, and the actions of remedies.
 const ABOUT: [&str; RefusalCode::ALL.len() + ACTIONS.len()] = {
@@ -31,7 +31,7 @@ const ABOUT: [&str; RefusalCode::ALL.len() + ACTIONS.len()] = {
     names
 };
 
-/// All words of the operator's.
+/// All custom texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
     tags: Vec<String>,
@@ -39,9 +39,9 @@ pub struct Texts {
     texts: Vec<(String, String)>,
 }
 
-/// What is read first of a refusal, behind its code.
+/// The suffix of a refusal's title, after its code.
 pub const TITLE: &str = ".title";
-/// What is read next, behind its code.
+/// The suffix of a refusal's detail, after its code.
 pub const DETAIL: &str = ".detail";
 /// A remedy's label: no suffix after its action.
 pub const LABEL: &str = "";
