@@ -1,7 +1,7 @@
-//! One request: judged when its head arrives, closed when Envoy logs it or forgets it.
+//! One request: decided when its headers arrive, closed when Envoy logs or deletes it.
 //!
 //! Envoy resumes a stopped request whenever a callback says Continue, or isn't exported. What must hold: until the gate
-//! has let a request pass, every callback for it says stop.
+//! has admitted a request, every callback for it returns stop.
 
 use super::reply::note;
 use super::worker::{Body, Stage, Ticket, Worker, kept};
@@ -28,13 +28,13 @@ use std::rc::Rc;
 pub(super) enum Action {
     /// The request goes on.
     Continue = 0,
-    /// At headers and trailers: stop, but show what comes next.
+    /// At headers and trailers: stop, but pass on what comes next.
     Stop = 1,
     /// At a piece of the body: stop and keep it. Where too much is kept, Envoy reads no more from the client.
     StopAndKeep = 2,
     /// At a piece of the body: stop and drop it.
     StopAndDrop = 3,
-    /// At headers: stop, and show nothing more. Where too much is kept, Envoy reads no more from the client.
+    /// At headers: stop, and pass on nothing more. Where too much is kept, Envoy reads no more from the client.
     StopAll = 4,
 }
 
@@ -43,13 +43,13 @@ pub(super) struct Stream {
     context: u32,
     worker: Rc<Worker>,
     ticket: Rc<RefCell<Ticket>>,
-    /// The answer, the API's or Envoy's own, once its headers came by.
+    /// The answer, the API's or Envoy's own, once its headers have arrived.
     answer: Cell<Option<Answer>>,
     ended: Cell<bool>,
 }
 
 impl Stream {
-    /// One that has just begun.
+    /// A request that has just begun.
     pub(super) fn new(context: u32, worker: Rc<Worker>) -> Self {
         Self { context, worker, ticket: Rc::default(), answer: Cell::default(), ended: Cell::default() }
     }
@@ -59,7 +59,7 @@ impl Stream {
         (&self.worker, &self.ticket)
     }
 
-    /// Its head is here, and it has a body unless it ends. `earlier` finds what another gate knows of a request.
+    /// Its headers have arrived, and a body follows unless it ends. `earlier` finds what another gate knows about a request.
     pub(super) fn on_request_headers(
         &self,
         ends: bool,
@@ -120,7 +120,7 @@ impl Stream {
         }
     }
 
-    /// A piece of its body is here.
+    /// A piece of its body has arrived.
     pub(super) fn on_request_body(&self, size: usize, ends: bool) -> Action {
         let mut ticket = self.ticket.borrow_mut();
         if ticket.stage.passes() {
@@ -139,7 +139,7 @@ impl Stream {
         Action::StopAndKeep
     }
 
-    /// Its trailers are here, and with them all of it.
+    /// Its trailers have arrived, and with them all of it.
     pub(super) fn on_request_trailers(&self) -> Action {
         let mut ticket = self.ticket.borrow_mut();
         if ticket.stage.passes() {
@@ -166,10 +166,10 @@ impl Stream {
         true
     }
 
-    /// The head of its answer is here, the upstream's or Envoy's own.
+    /// The headers of its answer have arrived, the upstream's or Envoy's own.
     pub(super) fn on_response_headers(&self) {
         self.answer.set(Some(Answer::default()));
-        // Envoy calls for our own answers, too, which say it all. Should it ever do so from within one, there is nothing to do.
+        // Envoy also calls this for our own answers, which are complete. If it does so reentrantly, there is nothing to do.
         let (Ok(ticket), Ok(mut gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow_mut()) else {
             return;
         };
@@ -196,7 +196,7 @@ impl Stream {
         }
     }
 
-    /// The trailers of its answer are here: gRPC says there how a call ended.
+    /// The trailers of its answer have arrived: gRPC puts a call's status there.
     pub(super) fn on_response_trailers(&self) {
         let (Ok(ticket), Ok(gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow()) else {
             return;
@@ -210,8 +210,8 @@ impl Stream {
         }
     }
 
-    /// It is over: Envoy logs it, and then it is gone. Of a request of HTTP/3 it only says that it is gone; so whichever comes
-    /// first ends it, and the other finds nothing left to do.
+    /// It has ended: Envoy logs it, and then deletes it. An HTTP/3 request is only deleted; so whichever comes first ends
+    /// it, and the other has nothing left to do.
     pub(super) fn end(&self) {
         if self.ended.replace(true) {
             return;
@@ -223,14 +223,14 @@ impl Stream {
             return self.redirect(stage);
         }
         match stage {
-            // Whatever the ledger grants for it later goes back; see `Root::resolve`.
+            // Credits that the ledger grants for it later are returned; see `Root::resolve`.
             Stage::Waits => {
                 self.worker.leave(self.context);
                 note("decision=abandoned");
             }
             Stage::Free(_) if self.worker.log_paid => note("decision=free"),
             Stage::Preflight(_) => note("decision=preflight"),
-            // What the gate answers says in its details why.
+            // The gate's own answers have the cause in their details.
             Stage::New | Stage::Free(_) | Stage::ChargedEarlier | Stage::Answered => {}
             Stage::Refusing(refusal) => {
                 self.worker.leave(self.context);
@@ -243,7 +243,7 @@ impl Stream {
 }
 
 impl Stream {
-    /// Envoy goes on with this request in another stream.
+    /// Envoy continues this request in another stream.
     fn redirect(&self, stage: Stage) {
         match stage {
             Stage::Free(rule) => self.worker.redirect(Passage::Free(rule)),
@@ -269,7 +269,7 @@ impl Stream {
         note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
     }
 
-    /// Notes whether it comes from a page that may read what is added to its answer.
+    /// Records whether it comes from a page that may read the headers added to its answer.
     #[cold]
     #[inline(never)]
     fn note_page(&self, ticket: &mut Ticket, head: &Head<'_>) {
@@ -282,7 +282,7 @@ impl Stream {
     fn held_back(&self, ticket: &mut Ticket, arrival: Arrival, head: &Head<'_>, ends: bool) {
         let rule = match &arrival {
             Arrival::Decided(Outcome::Refuse(refusal)) => refusal.rule,
-            // It goes by no rule, and to look for one may take long.
+            // No rule applies to it, and searching for one may take long.
             Arrival::Decided(Outcome::Show(_)) => Some(usize::MAX),
             _ => None,
         };
@@ -321,13 +321,13 @@ impl Stream {
             && self.worker.parked.borrow().len() < MAX_WAITING
     }
 
-    /// How the request ended. Envoy's attributes are expensive, so they are asked for only where no answer came by.
+    /// How the request ended. Envoy's attributes are expensive, so they are read only if no answer was seen.
     fn ending(&self) -> End {
         if let Some(answer) = self.answer.get() {
             return End::Answered(answer);
         }
         match response_code() {
-            // Envoy answered by itself, past the filters. Below 200 is what it says before an answer.
+            // Envoy answered itself, bypassing the filters. Statuses below 200 precede an answer.
             Some(status) if status >= 200 => {
                 let origin = Origin::of(code_details().as_deref(), has_reached_api);
                 End::Answered(Answer { status, grpc: None, origin })
@@ -338,7 +338,7 @@ impl Stream {
     }
 }
 
-/// Takes the caller's key out of what the API gets to see.
+/// Removes the caller's key before the API sees the request.
 fn hide_keys(settings: &Settings, head: &Head<'_>) {
     if let Some(path) = identity::without_key(&settings.identities, head.path_and_query()) {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(&path));
@@ -367,12 +367,12 @@ fn is_redirected() -> bool {
     code_details().is_some_and(|details| ending::is_redirected(&details))
 }
 
-/// Whether a connection to the API stood. (An address of the API's is there as soon as Envoy has chosen one.)
+/// Whether a connection to the API was established. (An address of the API's is there as soon as Envoy has chosen one.)
 fn has_reached_api() -> bool {
     property(vec!["upstream", "local_address"]).is_some_and(|address| !address.is_empty())
 }
 
-/// Takes headers that are ours alone out of a request's trailers: an API may treat both alike.
+/// Removes our own headers from a request's trailers: an API may treat both alike.
 fn without_ours() {
     let map = headers::of_request_trailers();
     let Some(walk) = Walk::over(&map) else {

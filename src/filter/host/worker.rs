@@ -1,4 +1,4 @@
-//! What the root context and the requests of one worker share.
+//! The state that the root context and the requests of one worker share.
 
 use super::memory::HostMemory;
 use super::{property, reply};
@@ -14,14 +14,14 @@ use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// How much of the bodies of requests that are held back is kept at once (bytes). Beyond that, an answer has no number of
-/// the question.
+/// How much of the bodies of all held requests is kept (bytes). Beyond that, an answer has no JSON-RPC id of its
+/// request.
 const MOST_BODIES: usize = 8 * 1_024 * 1_024;
 
-/// A worker's gate and the requests that wait at it.
+/// A worker's gate and its waiting requests.
 pub(super) struct Worker {
     pub(super) gate: RefCell<Gate<HostMemory>>,
-    /// Requests that wait, by their context's number.
+    /// Waiting requests, by their context's number.
     pub(super) parked: RefCell<Table<Rc<RefCell<Ticket>>>>,
     /// The queue that wakes this worker's root context.
     pub(super) bell: u32,
@@ -44,7 +44,7 @@ pub(super) struct Redirected {
 /// The stage of a request.
 #[derive(Debug, Default)]
 pub(super) enum Stage {
-    /// It has not been judged.
+    /// It has not been decided.
     #[default]
     New,
     /// It waits for the ledger.
@@ -55,7 +55,7 @@ pub(super) enum Stage {
     Preflight(usize),
     /// It is paid.
     Paid(Charge),
-    /// It would have been refused, did its rule not only watch.
+    /// It would have been refused, but its rule is in shadow mode.
     Shadow(Refusal),
     /// Another gate in front of this one has charged it.
     ChargedEarlier,
@@ -75,15 +75,15 @@ impl Stage {
     }
 }
 
-/// What of a request's body matters to a refusal.
+/// The part of a request's body that matters to a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Body {
-    /// Nothing, or there is none.
+    /// None, or there is no body.
     #[default]
     Ignored,
     /// It is on its way.
     Coming,
-    /// It is here, or as much of it as is looked at.
+    /// It has arrived, or as much of it as is read.
     Here,
 }
 
@@ -100,7 +100,7 @@ impl Drop for Seen {
     }
 }
 
-/// One request's stage, and what a later refusal needs of its head.
+/// One request's stage, and the parts of its head that a later refusal needs.
 #[derive(Debug, Default)]
 pub(super) struct Ticket {
     pub(super) stage: Stage,
@@ -114,7 +114,7 @@ pub(super) struct Ticket {
     pub(super) body: Body,
 }
 
-/// What few requests have, and the usual one pays nothing for.
+/// Rarely used fields, which cost the usual request nothing.
 #[derive(Debug, Default)]
 pub(super) struct Rare {
     /// The origin of a page that may read the answer.
@@ -126,7 +126,7 @@ pub(super) struct Rare {
 }
 
 impl Ticket {
-    /// Keeps what a refusal may repeat, and who reads it. Thousands of requests may wait, so no more than that.
+    /// Keeps only what a refusal may repeat, and its format, because thousands of requests may wait.
     pub(super) fn keep(&mut self, around: &Surroundings<'_>) {
         self.path = kept(around.path);
         self.request_id = around.request_id.map(kept);
@@ -137,7 +137,7 @@ impl Ticket {
         }
     }
 
-    /// Room for what few requests have.
+    /// Creates the rarely used fields.
     pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -159,24 +159,24 @@ impl Ticket {
     }
 }
 
-/// As much of it as is kept while a request waits.
+/// The part of it that is kept while a request waits.
 pub(super) fn kept(bytes: &[u8]) -> Vec<u8> {
     bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
 }
 
 impl Worker {
-    /// Has a request wait, where the root context finds it.
+    /// Makes a request wait, where the root context finds it.
     pub(super) fn park(&self, context: u32, ticket: &Rc<RefCell<Ticket>>) {
         self.parked.borrow_mut().insert(&context.to_string(), Rc::clone(ticket));
     }
 
-    /// A request waits no longer.
+    /// Stops a request's wait.
     pub(super) fn leave(&self, context: u32) {
         self.parked.borrow_mut().remove(&context.to_string());
     }
 
-    /// Keeps a piece of a request's body; `read` reads so many bytes of it at most. The body counts as here once there is no
-    /// more room for it, or all of it that is looked at.
+    /// Keeps a piece of a request's body; `read` reads at most this many bytes. The body counts as arrived once there is no
+    /// more room for it, or once all of the part that is read is here.
     pub(super) fn read_body(&self, ticket: &mut Ticket, read: impl FnOnce(usize) -> Option<Vec<u8>>) {
         let seen = &mut ticket.rare().seen;
         let seen = seen.get_or_insert_with(|| Seen { bytes: Vec::new(), all: Rc::clone(&self.bodies) });
@@ -190,14 +190,14 @@ impl Worker {
         }
     }
 
-    /// Envoy starts a request that passed again in another stream, at once.
+    /// Envoy restarts an admitted request in another stream, at once.
     pub(super) fn redirect(&self, passage: Passage) {
         self.settle_redirected();
         let connection = property(vec!["connection", "id"]);
         self.redirected.set(Some(Box::new(Redirected { passage, connection })));
     }
 
-    /// How the current request passed in the stream before, if there was one: it is charged once.
+    /// How the current request was admitted in the stream before, if there was one: it is charged once.
     pub(super) fn take_redirected(&self) -> Option<Passage> {
         let Redirected { passage, connection } = *self.redirected.take()?;
         if connection == property(vec!["connection", "id"]) {
@@ -207,7 +207,7 @@ impl Worker {
         None
     }
 
-    /// Closes the charge of a request that didn't come again: Envoy answered it itself. The API had been asked.
+    /// Closes the charge of a request that didn't return: Envoy answered it itself. The API had been asked.
     pub(super) fn settle_redirected(&self) {
         if let Some(redirected) = self.redirected.take() {
             self.settle(&redirected.passage);
@@ -227,14 +227,14 @@ impl Worker {
         (&own.cluster, &own.authority) == (&others.cluster, &others.authority)
     }
 
-    /// Wakes the root context, which then speaks to the ledger outside of any request.
+    /// Wakes the root context, which then talks to the ledger outside of any request.
     pub(super) fn ring(&self) {
         if !self.rung.replace(true) && hostcalls::enqueue_shared_queue(self.bell, Some(b"!")).is_err() {
             self.rung.set(false);
         }
     }
 
-    /// Carries an outcome out on the request that is Envoy's current one. Returns whether it goes on.
+    /// Applies an outcome to Envoy's current request. Returns whether it continues.
     pub(super) fn carry_out(&self, ticket: &mut Ticket, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Pass(passage) => {
@@ -285,7 +285,7 @@ impl Worker {
         ticket.stage = Stage::Answered;
     }
 
-    /// Answers Envoy's current request with a refusal; of its body this is known.
+    /// Answers Envoy's current request with a refusal; `body` is what is known of its body.
     pub(super) fn send_refusal(&self, around: &Surroundings<'_>, body: Option<&[u8]>, refused: &Refusal) {
         let (dialect, rpc_id) = match around.dialect {
             dialect if dialect.wants_body() => rpc::reply(dialect, body),
@@ -296,7 +296,7 @@ impl Worker {
         reply::send(form.status, &refused.details(), &form.headers, &form.body(&around), form.grpc);
     }
 
-    /// Tells the upstream who paid.
+    /// Adds the headers about the payer for the upstream.
     fn forward(&self, charge: &Charge) {
         let forward = self.gate.borrow().settings().forward;
         let set = |name: &str, value: &str| {
