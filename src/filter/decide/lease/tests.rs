@@ -240,7 +240,7 @@ fn a_payers_status_is_kept_until_the_next_one_and_dropped_when_it_is_stopped() {
 }
 
 #[test]
-fn an_answer_that_was_overtaken_says_nothing_of_how_a_payer_stands() {
+fn a_stale_answer_does_not_change_a_payers_status() {
     let mut lease = open(9);
     let answer = |granted, available| {
         let standing = Standing { available: credits(available), ..standing() };
