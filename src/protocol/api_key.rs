@@ -140,7 +140,8 @@ mod tests {
             body + std::str::from_utf8(&sum).unwrap()
         };
         let most = MAX_LEN - PREFIX.len() - CHECKSUM_LEN;
-        let [secret, short, longest, long] = [SECRET_LEN, SECRET_LEN - 1, most, most + 1].map(|len| "s".repeat(len));
+        let [secret, short, longest, long] =
+            [SECRET_LEN, SECRET_LEN - 1, most, most + 1].map(|len| "s".repeat(len));
         for allowed in [&secret, &longest] {
             assert!(is_well_formed(with_checksum(format!("{PREFIX}{allowed}")).as_bytes()), "{allowed}");
         }

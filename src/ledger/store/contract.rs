@@ -259,7 +259,10 @@ pub async fn a_key_from_before_there_were_cells_pays(world: World) {
     world.give("acme", 5, None).await.unwrap();
     let (old, id) = ("fg_live_EFGHIJKLMNOPQRSTUVWXYZabcdefghij1aG4n0", fresh("key"));
     let credential = Credential::Key { hash: key::hash(old), prefix: "fg_live_EFGH".into() };
-    world.run(Command::CreateKey(NewKey::plain("acme", KeyId::stored(id.clone()), credential))).await.unwrap();
+    world
+        .run(Command::CreateKey(NewKey::plain("acme", KeyId::stored(id.clone()), credential)))
+        .await
+        .unwrap();
     for payer in [Payer::Key(old.into()), Payer::Id(id.clone())] {
         let answer = world.tell("gw", Entry { payer, ..asking(report("", 1, 0, 0), 1, 1) }).await;
         assert_eq!((answer.facts.unwrap().key, answer.refused), (id.clone(), None));

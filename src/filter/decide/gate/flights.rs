@@ -24,6 +24,7 @@ pub struct Flights {
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) id: u64,
+    pub(super) protocol: u32,
     pub(super) sent: Moment,
     /// The payers' leases, and of which fence the message carried the final word.
     pub(super) leases: Vec<(String, Option<u32>)>,
