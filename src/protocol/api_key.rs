@@ -1,19 +1,30 @@
-//! The shape of an API key: `fg_live_`, 32 characters of secret, 6 characters of checksum, all base 62.
+//! The shape of an API key: `fg_live_`, 2 characters of cell, 32 of secret, 6 of checksum. Cells are `[0-9a-z]`, the rest is
+//! base 62.
 //!
-//! The checksum (CRC-32/ISO-HDLC of everything before it) is no secret. It lets the gate turn typing
-//! errors and random guesses away without asking the ledger, and secret scanners tell a real key from
-//! a string that looks like one.
+//! The cell is reserved: it will name the ledger that keeps the key, once there are several. Today it is always [`CELL`],
+//! and nothing reads it. The checksum (CRC-32/ISO-HDLC of everything before it) is no secret. It lets the gate turn typing
+//! errors and random guesses away without asking the ledger, and secret scanners tell a real key from a string that looks
+//! like one.
+//!
+//! What must hold: a key that was handed out stays a key. The first ones have 46 characters and no cell, which means
+//! [`CELL`]; later ones may be longer than ours.
 
 /// What every key begins with.
 pub const PREFIX: &str = "fg_live_";
-/// Characters of secret behind the prefix: 190 bits of randomness.
+/// The only cell there is. Generated identifiers begin with it, too, so it has no upper case.
+pub const CELL: &str = "00";
+/// Characters of secret behind the cell: 190 bits of randomness.
 pub const SECRET_LEN: usize = 32;
 /// Characters of checksum at the end.
 pub const CHECKSUM_LEN: usize = 6;
-/// The length of a whole key in bytes.
-pub const LEN: usize = PREFIX.len() + SECRET_LEN + CHECKSUM_LEN;
+/// The length of a whole key in bytes, as keys are made today.
+pub const LEN: usize = PREFIX.len() + CELL.len() + SECRET_LEN + CHECKSUM_LEN;
+/// The length of the first keys, which have no cell: no key is shorter.
+pub const MIN_LEN: usize = LEN - CELL.len();
+/// No key will be longer.
+pub const MAX_LEN: usize = 64;
 /// How much of a key may be shown in lists and logs.
-pub const VISIBLE_LEN: usize = PREFIX.len() + 4;
+pub const VISIBLE_LEN: usize = PREFIX.len() + CELL.len() + 4;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -24,6 +35,7 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 pub fn compose(random: &[u8; SECRET_LEN]) -> Option<String> {
     let mut key = String::with_capacity(LEN);
     key.push_str(PREFIX);
+    key.push_str(CELL);
     for byte in random {
         if *byte >= 248 {
             return None;
@@ -37,13 +49,13 @@ pub fn compose(random: &[u8; SECRET_LEN]) -> Option<String> {
     Some(key)
 }
 
-/// Whether `text` has a key's prefix, length, alphabet and checksum. It says nothing about whether
-/// the key exists.
+/// Whether `text` has a key's prefix, alphabet and checksum, and a length that a key may have. It says nothing about
+/// whether the key exists.
 pub fn is_well_formed(text: &[u8]) -> bool {
-    if text.len() != LEN || !text.starts_with(PREFIX.as_bytes()) {
+    if !(MIN_LEN..=MAX_LEN).contains(&text.len()) || !text.starts_with(PREFIX.as_bytes()) {
         return false;
     }
-    let Some((body, sum)) = text.split_at_checked(LEN - CHECKSUM_LEN) else {
+    let Some((body, sum)) = text.split_at_checked(text.len() - CHECKSUM_LEN) else {
         return false;
     };
     text.iter().skip(PREFIX.len()).all(u8::is_ascii_alphanumeric) && checksum(body) == sum
@@ -111,7 +123,13 @@ mod tests {
     #[test]
     fn a_key_that_was_handed_out_stays_a_key() {
         let random = std::array::from_fn(|at| 200 + u8::try_from(at).unwrap());
-        assert_eq!(compose(&random).as_deref(), Some("fg_live_EFGHIJKLMNOPQRSTUVWXYZabcdefghij1aG4n0"));
+        let today = "fg_live_00EFGHIJKLMNOPQRSTUVWXYZabcdefghij0IEm12";
+        assert_eq!(compose(&random).as_deref(), Some(today));
+        let without_cell = "fg_live_EFGHIJKLMNOPQRSTUVWXYZabcdefghij1aG4n0";
+        assert_eq!([today, without_cell].map(str::len), [LEN, MIN_LEN]);
+        for key in [today, without_cell] {
+            assert!(is_well_formed(key.as_bytes()), "{key}");
+        }
         assert_eq!(compose(&[248; SECRET_LEN]), None, "it would favour some characters");
     }
 
@@ -121,9 +139,13 @@ mod tests {
             let sum = checksum(body.as_bytes());
             body + std::str::from_utf8(&sum).unwrap()
         };
-        let [secret, short] = [SECRET_LEN, SECRET_LEN - 1].map(|len| "s".repeat(len));
-        assert!(is_well_formed(with_checksum(format!("{PREFIX}{secret}")).as_bytes()));
-        for body in [format!("fg_test_{secret}"), format!("{PREFIX}{secret}s"), format!("{PREFIX}{short}")] {
+        let most = MAX_LEN - PREFIX.len() - CHECKSUM_LEN;
+        let [secret, short, longest, long] =
+            [SECRET_LEN, SECRET_LEN - 1, most, most + 1].map(|len| "s".repeat(len));
+        for allowed in [&secret, &longest] {
+            assert!(is_well_formed(with_checksum(format!("{PREFIX}{allowed}")).as_bytes()), "{allowed}");
+        }
+        for body in [format!("fg_test_{secret}"), format!("{PREFIX}{long}"), format!("{PREFIX}{short}")] {
             assert!(!is_well_formed(with_checksum(body.clone()).as_bytes()), "{body}");
         }
     }

@@ -11,16 +11,27 @@
 //! - Demands are levels, not increments: "raise granted to at least this". A replay asks for nothing new.
 //! - Times are durations. The gateway counts a lease's life from when it *sent*, the ledger from when
 //!   it *received*; their clocks are never compared.
+//! - Both sides speak [`OLDEST`] to [`VERSION`]: the ledger answers in the version of the message. One that doesn't speak it
+//!   answers 400 [`UNSUPPORTED`] and does nothing, and the gateway says the same in the older version. With [`MARKER_HEADER`]
+//!   each answer says the newest version that its ledger speaks, so a gateway returns to its own after an upgrade.
+//! - What a newer peer adds is ignored where no money depends on it: everywhere in an answer, and in a message beside
+//!   `entries` and `usage` and in [`ShadowLine`]s. Unknown fields of entries and usage lines are refused. So a field that is
+//!   about money, in either direction, needs a new version.
 
 use crate::{Credits, RefusalCode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-/// The version of this protocol. Both sides refuse any other.
-pub const VERSION: u32 = 1;
+/// The version of this protocol. It is the first in which an answer may name a cell ([`EntryAnswer`]), and in
+/// which the ledger ignores what it doesn't know.
+pub const VERSION: u32 = 2;
+/// The version before, which both sides speak as well.
+pub const OLDEST: u32 = 1;
+/// The code of the error that answers a message of any other version.
+pub const UNSUPPORTED: &str = "unsupported_protocol";
 /// Where the ledger listens for exchanges.
 pub const PATH: &str = "/gateway/v1/exchange";
 /// The response header that only a ledger sets. Envoy answers failed callouts by itself; without this
-/// header an answer is not the ledger's.
+/// header an answer is not the ledger's. Its value is the newest version that the ledger speaks.
 pub const MARKER_HEADER: &str = "x-faregate-ledger";
 /// The slowest pace that a ledger may ask for ([`ExchangeResponse::beat_ms`]), in milliseconds.
 pub const MAX_BEAT_MS: u32 = 60_000;
@@ -52,9 +63,8 @@ pub const MAX_CREDENTIAL_BYTES: usize = 1_024;
 
 /// What a gateway says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ExchangeRequest {
-    /// [`VERSION`].
+    /// [`VERSION`], or [`OLDEST`].
     pub protocol: u32,
     /// The running Envoy process: unique for ever, the same for all of its workers.
     pub gateway: String,
@@ -160,7 +170,7 @@ pub struct UsageReport {
     /// At most [`MAX_USAGE_LINES`], together with `shadow`.
     pub lines: Vec<UsageLine>,
     /// What rules that only watch would have refused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_causes")]
     pub shadow: Vec<ShadowLine>,
 }
 
@@ -181,8 +191,7 @@ pub struct UsageLine {
 }
 
 /// Requests that went through because their rule only watches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ShadowLine {
     /// The key's identifier; absent for callers without a known key, all of them together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,10 +204,26 @@ pub struct ShadowLine {
     pub requests: u64,
 }
 
+/// Leaves out lines whose cause only a newer gateway knows: they are statistics, and the rest of the message is money.
+fn known_causes<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<ShadowLine>, D::Error> {
+    #[derive(Deserialize)]
+    struct Line {
+        #[serde(default)]
+        payer: Option<String>,
+        rule: String,
+        code: String,
+        requests: u64,
+    }
+    let known = |Line { payer, rule, code, requests }: Line| {
+        Some(ShadowLine { payer, rule, code: RefusalCode::named(&code)?, requests })
+    };
+    Ok(Vec::<Line>::deserialize(reader)?.into_iter().filter_map(known).collect())
+}
+
 /// What the ledger says, after its commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExchangeResponse {
-    /// [`VERSION`].
+    /// That of the message.
     pub protocol: u32,
     /// In answer to a beat: the number of the newest change that `changes` takes in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,6 +243,10 @@ pub struct ExchangeResponse {
 }
 
 /// The answer to one entry.
+///
+/// Of a payer that another ledger keeps, a later ledger will say in which cell: in a member `cell` beside `refused` with
+/// [`RefusalCode::WrongCell`], by which gateways without cells refuse it. Nothing writes or reads `cell` yet, and no answer of
+/// version 1 may have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryAnswer {
     /// Who the payer is; absent when the credential is unknown.
@@ -424,11 +453,12 @@ pub struct Change {
 /// The body of an error answer (4xx, 5xx) of the gateway API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExchangeError {
-    /// A short, stable name: `unsupported_protocol`, `invalid_request`, `unauthorized`, `overloaded` …
+    /// A short, stable name: [`UNSUPPORTED`], `invalid_request`, `unauthorized`, `overloaded` …
     pub code: String,
     /// What is wrong and what cures it.
     pub detail: String,
-    /// When to come again (ms), where time cures it: with a 503.
+    /// When to come again (ms), where time cures it: with a 503. A gateway reports no sooner than that, but waits at most
+    /// [`MAX_BEAT_MS`]; for callers who wait it may ask about once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u32>,
 }

@@ -3,7 +3,7 @@
 //! Names, statuses, statistics, `faregate explain` and `docs/refusals.md` come from it; so a new cause is an entry here, the remedies in the
 //! filter's `words.rs`, and the code that detects it. It knows no request: what a refusal says depends on that as well.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 const ALWAYS: &str = "";
 const COVERED: &str = "where the next period covers the price";
@@ -27,7 +27,7 @@ macro_rules! refusals {
         check: $check:literal,
     })*) => {
         /// Why a caller is refused. The name is the `code` member of the refusal's body; refusals are counted by their number here.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         pub enum RefusalCode {
             $(#[doc = $meaning] #[serde(rename = $name)] $code,)*
         }
@@ -180,12 +180,25 @@ refusals! {
         remedies: ["retry" ALWAYS],
         check: "the ledger's `/readyz`, Envoy's log (it says when the ledger stops and when it resumes answering), `exchange_failures` in Envoy's statistics; where it is one account only, `faregate audit`",
     }
+    WrongCell "wrong_cell" 503 "Payment can't be checked right now" {
+        detail: "This is our fault: nothing was charged. Ask the API's operator.",
+        meaning: "the ledger says that another one keeps the account, in a cell, and this release of the gate knows no cells; nothing was charged",
+        remedies: ["contact_operator" ALWAYS],
+        check: "the filter's release (the first line in Envoy's log): only a newer one knows cells",
+    }
 }
 
 impl RefusalCode {
     /// The code of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+}
+
+/// A derived one is larger than the names that it writes.
+impl Serialize for RefusalCode {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers as a ledger would write them, by hand: the money isn't what is looked at here.
 
 use faregate_protocol::exchange::{
-    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Limits, Payer, Refused, VERSION,
+    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Limits, Payer, Refused,
 };
 use faregate_protocol::{Credits, RefusalCode, api_key};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ impl Ledger {
     pub fn answer(&mut self, message: &[u8]) -> Vec<u8> {
         let request: ExchangeRequest = serde_json::from_slice(message).expect("a message");
         let answer = ExchangeResponse {
-            protocol: VERSION,
+            protocol: request.protocol,
             seen: request.seen,
             beat_ms: 1_000,
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),

@@ -88,6 +88,8 @@ pub struct Conditions {
     pub planned: Option<Planned>,
     /// What all keys but the first ask for all the time, in some worlds with products.
     pub steady: Option<&'static str>,
+    /// Ledgers of two releases take turns, of which one doesn't speak the gates' version.
+    pub releases: bool,
 }
 
 /// A world with plans, teams and budgets.
@@ -161,6 +163,8 @@ impl Conditions {
             troubles,
             planned,
             steady,
+            // A draw of its own, so that the others stay as they were.
+            releases: of_plans.clone().chance(330),
         }
     }
 

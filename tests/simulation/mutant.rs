@@ -52,6 +52,8 @@ pub enum Mutant {
     NameReusedAfterWipe,
     /// Requests that wait are forgotten when their answer is lost.
     WaitersForgotten,
+    /// A gateway doesn't say again, in the version before, what a ledger has not understood.
+    OlderVersionUnspoken,
     /// A budget keeps counting what was given back.
     BudgetNotGivenBack,
     /// A budget's period never ends.
@@ -96,7 +98,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::SpentMergedByLast,
         Self::ReturnedMergedBySum,
         Self::OnCreditBookedTwice,
@@ -119,6 +121,7 @@ impl Mutant {
         Self::LostRaceUnnoticed,
         Self::NameReusedAfterWipe,
         Self::WaitersForgotten,
+        Self::OlderVersionUnspoken,
         Self::BudgetNotGivenBack,
         Self::BudgetPeriodNotRolled,
         Self::BudgetsIgnored,

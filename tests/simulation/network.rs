@@ -5,16 +5,21 @@ use crate::clock::MS;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
+use faregate::decide::gate::answer::Aside;
 use faregate::decide::lease::credential::Credential;
 use faregate::decide::lease::shared::{self, Names};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, Limits};
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, Limits, OLDEST, VERSION};
 use std::rc::Rc;
 
 /// One message in so many is said again at once, and one in so many at the end.
 const ECHO: usize = 48;
 /// An answer that takes longer (ms) excuses a gate that can't wait for the next.
 const LONG_MS: u64 = 100;
+/// How long ledgers of one release last, where two take turns.
+const RELEASE: u64 = 2_000 * MS;
+/// How many reports of a thousand come too soon for a ledger, in worlds with ledgers of two releases.
+const TOO_SOON: u64 = 30;
 
 impl World {
     /// A worker's host sends every message that is due.
@@ -32,6 +37,17 @@ impl World {
             self.trace.count("messages");
             let id = message.id;
             self.say(|| format!("worker {serial} of gateway {gateway} sends {id}: {}", words(&message.body)));
+            if let Some(error) = self.turns_away(&message.body) {
+                self.trace.count("messages turned away");
+                let worker = self.workers.get_mut(&serial).expect("it is alive");
+                if let Some(ms) = error.retry_after_ms {
+                    // So long some callers may wait in vain.
+                    worker.failed_at = worker.failed_at.max(Some(self.time + u64::from(ms) * MS));
+                }
+                worker.gate.heard(now, id, None, error);
+                worker.flights.remove(&id);
+                continue;
+            }
             let timeout = clock.really(u64::from(self.settings.ledger.timeout_ms) * MS);
             self.later(timeout, Event::Answer { worker: serial, id, answer: None });
             let message = Rc::new(message.body);
@@ -40,6 +56,25 @@ impl World {
                 self.later(delay, Event::Request { worker: serial, id, message });
             }
         }
+    }
+
+    /// The newest version that ledgers speak now.
+    fn spoken(&self) -> u32 {
+        let older = self.conditions.releases && (self.time / RELEASE).is_multiple_of(2);
+        if older { OLDEST } else { VERSION }
+    }
+
+    /// What a ledger says that doesn't take a message in. Reports may wait; nobody waits for them.
+    fn turns_away(&mut self, message: &ExchangeRequest) -> Option<Aside> {
+        if message.protocol > self.spoken() && self.mutant != Some(Mutant::OlderVersionUnspoken) {
+            return Some(Aside { unsupported: true, ..Aside::default() });
+        }
+        let is_report = message.entries.iter().all(|entry| entry.ask.is_none());
+        if self.conditions.releases && !self.conditions.calm && is_report && self.random.chance(TOO_SOON) {
+            let retry_after_ms = Some(self.random.between(0, 3_000) as u32);
+            return Some(Aside { retry_after_ms, ..Aside::default() });
+        }
+        None
     }
 
     /// How long each copy of a message takes that leaves now; none when it is lost.
@@ -67,7 +102,9 @@ impl World {
     /// A message reaches one of the ledgers.
     pub fn take_in(&mut self, serial: u64, id: u64, message: &Rc<ExchangeRequest>) -> Result<(), String> {
         let ledger = self.random.below(self.ledgers.len());
-        if !self.ledgers[ledger].up {
+        let not_understood =
+            self.mutant == Some(Mutant::OlderVersionUnspoken) && message.protocol > self.spoken();
+        if !self.ledgers[ledger].up || not_understood {
             return self.send_back(serial, id, None); // The port is closed.
         }
         let (mut commits, mut answers) = (true, true);
@@ -152,12 +189,12 @@ impl World {
         if let Some((sent, about)) = worker.flights.remove(&id) {
             match &mut answer {
                 None => {
-                    worker.failed_at = Some(self.time);
+                    worker.failed_at = worker.failed_at.max(Some(self.time));
                     self.say(|| format!("worker {serial} gives {id} up"));
                 }
                 Some(answer) => {
                     if now.millis_since(sent) > LONG_MS {
-                        worker.failed_at = Some(self.time);
+                        worker.failed_at = worker.failed_at.max(Some(self.time));
                     }
                     for (key, said) in about.iter().zip(&answer.entries) {
                         let (Some(key), Some(granted)) = (*key, said.lease) else { continue };
@@ -173,8 +210,10 @@ impl World {
             }
         }
         let answered = answer.is_some();
+        let newest = self.spoken();
         let worker = self.workers.get_mut(&serial).expect("it is alive");
-        let resolutions = worker.gate.answered(now, id, answer);
+        let aside = Aside { newest: if answered { newest } else { 0 }, ..Aside::default() };
+        let resolutions = worker.gate.heard(now, id, answer, aside);
         for key in 0..self.bank.keys.len() {
             self.note_throttle(gateway, key);
         }

@@ -37,6 +37,7 @@ use crate::decide::settings::Settings;
 use crate::decide::settlement::Settlements;
 use crate::decide::usage::Tally;
 use beat::Beat;
+use faregate_protocol::exchange::VERSION;
 use faregate_protocol::{Credits, RefusalCode};
 use flights::Flights;
 use waiting::Waiting;
@@ -86,6 +87,13 @@ pub struct Gate<M> {
     flights: Flights,
     beat: Beat,
     down_until: Moment,
+    /// The ledger wants no report until then.
+    hold_until: Moment,
+    /// When callers made it be asked all the same.
+    asked_at: Moment,
+    /// The version that is spoken, and until when no newer one is tried.
+    protocol: u32,
+    older_until: Moment,
     counters: Counters,
     warned: Table<()>,
     told_at: Moment,
@@ -113,6 +121,10 @@ impl<M: SharedMemory> Gate<M> {
             flights: Flights::default(),
             beat: Beat::new(unique),
             down_until: Moment::ZERO,
+            hold_until: Moment::ZERO,
+            asked_at: Moment::ZERO,
+            protocol: VERSION,
+            older_until: Moment::ZERO,
             counters: Counters::default(),
             warned: Table::default(),
             told_at: Moment::ZERO,

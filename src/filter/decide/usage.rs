@@ -200,15 +200,15 @@ impl Tally {
     }
 
     /// The message that carried the report has ended; `stored` is the number that the ledger has, if it
-    /// answered.
-    pub fn alight(&mut self, now: Moment, stored: Option<u64>) {
+    /// answered. `again` if the report is sent again at once.
+    pub fn alight(&mut self, now: Moment, stored: Option<u64>, again: bool) {
         self.riding = false;
         self.since = now;
         if self.unstored.as_ref().is_some_and(|report| stored >= Some(report.seq)) {
             self.unstored = None;
         }
         // A ledger that stores nothing is not called more often than usual.
-        self.hurries = self.unstored.is_none() && !self.inherited.is_empty();
+        self.hurries = again || (self.unstored.is_none() && !self.inherited.is_empty());
     }
 }
 
@@ -250,7 +250,7 @@ mod tests {
         assert!(reports.iter().all(|report| heir.inherit(report.clone())));
         assert!(!heir.inherit(reports[0].clone()), "it is full");
         let sent = heir.board(&settings).unwrap();
-        heir.alight(Moment::ZERO, Some(sent.seq));
+        heir.alight(Moment::ZERO, Some(sent.seq), false);
         assert!(heir.inherit(reports[0].clone()), "there is room for as much as was sent");
         assert!(!heir.inherit(reports[0].clone()));
     }
@@ -277,7 +277,7 @@ mod tests {
             assert!(report.lines.len() + report.shadow.len() <= MAX_USAGE_LINES);
             sold += report.lines.iter().map(|line| line.requests).sum::<u64>();
             seen += report.shadow.iter().map(|line| line.requests).sum::<u64>();
-            tally.alight(Moment::ZERO, Some(report.seq));
+            tally.alight(Moment::ZERO, Some(report.seq), false);
         }
         assert_eq!((sold, seen), (10_000, 10_001));
         assert!(tally.is_empty());
@@ -297,15 +297,15 @@ mod tests {
         assert!(tally.count(Moment::ZERO, "key_1", 0, one));
         for stored in [None, Some(0)] {
             assert_eq!(tally.board(&settings), None, "one is under way");
-            tally.alight(Moment::ZERO, stored);
+            tally.alight(Moment::ZERO, stored, false);
             assert_eq!(tally.board(&settings).as_ref(), Some(&first), "the ledger has {stored:?}");
         }
 
-        tally.alight(Moment::ZERO, Some(1));
+        tally.alight(Moment::ZERO, Some(1), false);
 
         let second = tally.board(&settings).unwrap();
         assert_eq!((second.seq, second.lines[0].requests), (2, 1), "what was sold since");
-        tally.alight(Moment::ZERO, Some(2));
+        tally.alight(Moment::ZERO, Some(2), false);
         assert!(tally.is_empty());
     }
 
@@ -330,7 +330,7 @@ mod tests {
 
         sell(&mut tally, 0);
         assert!(!tally.is_due(later), "one is under way");
-        tally.alight(start, Some(1));
+        tally.alight(start, Some(1), false);
         assert_eq!([soon, later].map(|now| tally.is_due(now)), [false, true], "there is room again");
     }
 

@@ -4,9 +4,9 @@
     reason = "the SDK notes each call in its dispatcher, which isn't used here; the import is proxy-wasm's documented one"
 )]
 
-use crate::decide::gate::answer;
+use crate::decide::gate::answer::{self, Aside};
 use crate::decide::settings::Ledger;
-use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, VERSION};
+use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, OLDEST, VERSION};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
@@ -28,6 +28,9 @@ unsafe extern "C" {
 
 /// How much of Envoy's reason for a missing answer is repeated (bytes).
 const MOST_SAID: usize = 300;
+
+// An error says so in words, which are smaller than numbers that are formatted.
+const _: () = assert!(OLDEST == 1 && VERSION == 2, "say the versions that this gate speaks in read_answer");
 
 /// Sends a message. Returns the call's token, or why it couldn't be sent.
 pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> Result<u32, String> {
@@ -87,9 +90,9 @@ fn written(headers: &[(&str, &str)]) -> Vec<u8> {
     map
 }
 
-/// Reads the answer of the call that Envoy is telling us about. Envoy generates answers to failed calls, so
-/// only those with the ledger's own header are believed.
-pub(super) fn read_answer(body_size: usize) -> Result<ExchangeResponse, String> {
+/// Reads the answer of the call that Envoy is telling us about, and what is said beside it. Envoy generates answers to
+/// failed calls, so only those with the ledger's own header are believed.
+pub(super) fn read_answer(body_size: usize, aside: &mut Aside) -> Result<ExchangeResponse, String> {
     let header = |name| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok().flatten();
     let text = |bytes: Option<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
     let status = text(header(":status"));
@@ -101,22 +104,24 @@ pub(super) fn read_answer(body_size: usize) -> Result<ExchangeResponse, String> 
     } else {
         return Err(format!("an answer of {body_size} bytes"));
     };
-    if header(exchange::MARKER_HEADER).is_none() {
+    let Some(marker) = header(exchange::MARKER_HEADER) else {
         let status = if status.is_empty() { "no status" } else { &status };
         // Envoy says what went wrong, such as a certificate that it doesn't trust.
         let plain = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '?' };
         let said: String = body.iter().take(MOST_SAID).map(plain).collect();
         return Err(format!("no answer from the ledger ({status} {said})"));
-    }
+    };
+    let digit = |newest: u32, byte: &u8| newest.wrapping_mul(10).wrapping_add(u32::from(byte & 15));
+    aside.newest = marker.iter().fold(0, digit);
     if status != "200" {
-        return Err(answer::read_error(&body).unwrap_or_else(|| format!("status {status}")));
+        return Err(answer::read_error(&body, aside).unwrap_or_else(|| format!("status {status}")));
     }
-    answer::read(&body).filter(|answer| answer.protocol == VERSION).ok_or_else(|| {
-        match answer::version(&body) {
-            Some(other) if other != VERSION => {
-                format!("it speaks protocol {other}, this gate {VERSION}; use the same release on both sides")
-            }
-            _ => "an answer that can't be read".to_owned(),
-        }
-    })
+    let Some(answer) = answer::read(&body) else {
+        return Err("an answer that can't be read".to_owned());
+    };
+    let other = answer.protocol;
+    if !(OLDEST..=VERSION).contains(&other) {
+        return Err(format!("it speaks protocol {other}, this gate 1 to 2; upgrade the older side"));
+    }
+    Ok(answer)
 }

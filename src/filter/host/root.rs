@@ -9,10 +9,12 @@ use super::stream::Stream;
 use super::worker::{Stage, Ticket, Worker};
 use super::{clock, ledger};
 use crate::decide::gate::Gate;
+use crate::decide::gate::answer::Aside;
 use crate::decide::lease::shared::Names;
 use crate::decide::outcome::{Outcome, Passage, Resolution};
 use crate::decide::settings::{Settings, Token};
-use faregate_protocol::exchange::VERSION as PROTOCOL;
+use faregate_protocol::RefusalCode::WrongCell;
+use faregate_protocol::exchange::{ExchangeResponse, OLDEST, VERSION as PROTOCOL};
 use faregate_protocol::token;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::BufferType;
@@ -52,6 +54,8 @@ struct Running {
     /// Requests that have waited and are to be answered.
     resolved: VecDeque<Resolution>,
     ledger_answers: bool,
+    /// What was noted last.
+    noted: &'static str,
     /// Requests that are refused once their body is here, as of a second ago.
     bodiless: Vec<String>,
     ticks: u32,
@@ -134,9 +138,17 @@ impl Root {
             return;
         };
         let (_, id) = running.calls.swap_remove(at);
-        let answer = ledger::read_answer(body_size);
-        running.note_health(answer.as_ref().err());
-        let resolutions = running.worker.gate.borrow_mut().answered(clock::now(), id, answer.ok());
+        let mut aside = Aside::default();
+        let answer = ledger::read_answer(body_size, &mut aside);
+        if aside.unsupported && running.worker.gate.borrow().protocol() > OLDEST {
+            running.note("the ledger speaks an older protocol");
+        } else {
+            running.note_health(answer.as_ref().err());
+        }
+        if answer.as_ref().is_ok_and(names_other_ledger) {
+            running.note("wrong_cell: another ledger keeps an account");
+        }
+        let resolutions = running.worker.gate.borrow_mut().heard(clock::now(), id, answer.ok(), aside);
         running.resolve(resolutions);
         running.speak();
     }
@@ -228,6 +240,15 @@ impl Running {
         let _ = hostcalls::set_effective_context(self.root);
     }
 
+    /// Logs once what an operator should know.
+    #[inline(never)]
+    fn note(&mut self, what: &'static str) {
+        if self.noted != what {
+            log::warn!("faregate: {what}");
+            self.noted = what;
+        }
+    }
+
     /// Logs once when the ledger stops answering, and once when it is back.
     fn note_health(&mut self, trouble: Option<&String>) {
         match trouble {
@@ -237,6 +258,11 @@ impl Running {
         }
         self.ledger_answers = trouble.is_none();
     }
+}
+
+/// Whether a payer is kept by another ledger.
+fn names_other_ledger(answer: &ExchangeResponse) -> bool {
+    answer.entries.iter().filter_map(|entry| entry.refused.as_ref()).any(|refused| refused.code == WrongCell)
 }
 
 fn is_refusing(ticket: &Rc<RefCell<Ticket>>) -> bool {
@@ -276,6 +302,7 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         calls: Vec::new(),
         resolved: VecDeque::new(),
         ledger_answers: true,
+        noted: "",
         bodiless: Vec::new(),
         ticks: 0,
     })

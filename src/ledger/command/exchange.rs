@@ -18,7 +18,7 @@ use crate::store::record::stored_text;
 use crate::store::rows::{AccountRow, BudgetKey, BudgetRow, GrantRow, KeyRow, LeaseRow, UnbookedRow};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
-    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Credential, UsageReport, VERSION,
+    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Credential, UsageReport,
 };
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -97,7 +97,7 @@ impl Operation for Exchange {
         let (usage_seq, booked) =
             booked.map_or((None, Booked::default()), |(seq, booked)| (Some(seq), booked));
         let response = ExchangeResponse {
-            protocol: VERSION,
+            protocol: request.protocol,
             seen: None,
             beat_ms: beat_ms(said.brisk),
             entries: said.entries,

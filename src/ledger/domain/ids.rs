@@ -1,6 +1,10 @@
 //! Names. People and gateways use the identifiers (strings); rows refer to each other by numbers,
 //! which are short and never leave the ledger.
+//!
+//! An identifier that is generated has a cell behind its prefix, as keys do ([`CELL`]). One that was stored before is
+//! without, and stays as it is: nothing reads the cell.
 
+use faregate_protocol::api_key::CELL;
 use std::fmt;
 
 /// Why a string is no account identifier.
@@ -32,7 +36,7 @@ impl AccountId {
 
     /// One made from a unique number.
     pub fn generated(unique: uuid::Uuid) -> Self {
-        Self(format!("acct_{}", unique.simple()))
+        Self(format!("acct_{CELL}{}", unique.simple()))
     }
 
     /// What was stored after one of the above.
@@ -87,7 +91,7 @@ macro_rules! generated_id {
         impl $name {
             /// One made from a unique number.
             pub fn generated(unique: uuid::Uuid) -> Self {
-                Self(format!(concat!($prefix, "_{}"), unique.simple()))
+                Self(format!(concat!($prefix, "_{}{}"), CELL, unique.simple()))
             }
 
             /// What was stored, or what somebody asks for.
@@ -156,6 +160,17 @@ row_number!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_generated_identifier_names_the_cell() {
+        let unique = uuid::Uuid::from_bytes([0xab; 16]);
+        let rest = format!("00{}", "ab".repeat(16));
+        assert_eq!(KeyId::generated(unique).as_str(), format!("key_{rest}"));
+        assert_eq!(GrantId::generated(unique).as_str(), format!("grant_{rest}"));
+        let account = AccountId::generated(unique);
+        assert_eq!(account.as_str(), format!("acct_{rest}"));
+        assert_eq!(AccountId::parse(account.as_str()), Ok(account));
+    }
 
     #[test]
     fn an_account_identifier_is_short_and_plain() {

@@ -69,7 +69,7 @@ mod tests {
         let seconds = 3_155_760_000;
         EntryAnswer {
             facts: Some(Facts {
-                key: format!("key_{:032}", 0),
+                key: format!("key_{:034}", 0),
                 account: "a".repeat(64),
                 plan: Some("p".repeat(64)),
                 products: (products > 0).then(|| (0..products).map(product).collect()),

@@ -1,7 +1,7 @@
 //! The gateway API: `POST /gateway/v1/exchange`.
 //!
 //! Every answer, errors included, carries the marker header, so that a gateway can tell the ledger's
-//! answers from those that Envoy makes up when it can't reach it.
+//! answers from those that Envoy makes up when it can't reach it, and knows the newest version that it speaks.
 
 use super::admission::{Door, Refused, admit};
 use super::app::{App, PATIENCE, TooLong, in_time};
@@ -22,7 +22,7 @@ use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_AMOUNT, MAX_BODY_BYTES,
     MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_NAME_BYTES, MAX_USAGE_LINES,
-    PATH, Payer, UsageReport, VERSION,
+    OLDEST, PATH, Payer, UNSUPPORTED, UsageReport, VERSION,
 };
 use jiff::Timestamp;
 use memchr::memmem;
@@ -62,7 +62,7 @@ pub fn router(app: Arc<App>) -> Router {
 
 async fn marked(mut response: Response) -> Response {
     let name = HeaderName::from_static(MARKER_HEADER);
-    response.headers_mut().insert(name, HeaderValue::from_static("1"));
+    response.headers_mut().insert(name, HeaderValue::from(VERSION));
     response
 }
 
@@ -108,18 +108,19 @@ fn read(body: &[u8]) -> Result<ExchangeRequest, Failure> {
     }
     let other = |found: u32| {
         let detail = format!(
-            "protocol: found {found}, this ledger speaks {VERSION}; use the same release on both sides"
+            "protocol: found {found}, this ledger speaks {OLDEST} to {VERSION}; upgrade the older side"
         );
-        Failure::new(StatusCode::BAD_REQUEST, "unsupported_protocol", detail)
+        Failure::new(StatusCode::BAD_REQUEST, UNSUPPORTED, detail)
     };
+    let spoken = |version| (OLDEST..=VERSION).contains(&version);
     let request = parse::<ExchangeRequest>(body).map_err(|invalid| {
         // Another version may well have other fields: then that is what is wrong.
         match serde_json::from_slice::<Spoken>(body) {
-            Ok(spoken) if spoken.protocol != VERSION => other(spoken.protocol),
+            Ok(Spoken { protocol }) if !spoken(protocol) => other(protocol),
             _ => invalid.into(),
         }
     })?;
-    if request.protocol != VERSION {
+    if !spoken(request.protocol) {
         return Err(other(request.protocol));
     }
     check_request(&request)?;

@@ -153,6 +153,7 @@ fn a_key_buys_a_lease_and_the_balance_shows_it() {
     let key = world.customer("acme", "5");
     let secret = key["key"].as_str().unwrap();
     assert!(faregate_protocol::api_key::is_well_formed(secret.as_bytes()));
+    assert!(secret.starts_with("fg_live_00") && key["id"].as_str().unwrap().starts_with("key_00"), "{key}");
     let answer = world.exchange(&ask(secret, 2));
     let entry = &answer.entries[0];
     assert_eq!(entry.facts.as_ref().unwrap().account, "acme");
@@ -266,7 +267,7 @@ fn a_request_without_the_token_is_refused() {
     }
     let answer = world.exchange_raw(ADMIN, b"{}");
     assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("unauthorized")));
-    assert_eq!(answer.headers[MARKER_HEADER], "1");
+    assert_eq!(answer.headers[MARKER_HEADER], "2");
 }
 
 #[test]
@@ -302,7 +303,7 @@ fn strange_requests_get_clear_answers() {
 
     let refused = |body: &[u8]| {
         let answer = world.exchange_raw(GATEWAY, body);
-        assert_eq!(answer.headers[MARKER_HEADER], "1");
+        assert_eq!(answer.headers[MARKER_HEADER], "2");
         let error = answer.json();
         (
             answer.status,
@@ -310,7 +311,7 @@ fn strange_requests_get_clear_answers() {
             error["detail"].as_str().unwrap().to_owned(),
         )
     };
-    let (status, code, detail) = refused(br#"{"protocol": 2, "gateway": "g", "novelty": true}"#);
+    let (status, code, detail) = refused(br#"{"protocol": 3, "gateway": "g", "entries": {}}"#);
     assert_eq!((status, code.as_str()), (400, "unsupported_protocol"), "{detail}");
     let entry = ask("k", 1).to_string();
     let (sold, watched) = (
@@ -326,7 +327,14 @@ fn strange_requests_get_clear_answers() {
         (b"{".to_vec(), ""),
         (br#"{"protocol": 1}"#.to_vec(), "gateway"),
         (br#"{"protocol": 1, "gateway": ""}"#.to_vec(), "gateway"),
-        (br#"{"protocol": 1, "gateway": "g", "tip": 1}"#.to_vec(), "tip"),
+        (
+            br#"{"protocol": 2, "gateway": "g", "entries": [{"payer": {"id": "k"}, "tip": 1}]}"#.to_vec(),
+            "entries[0].tip",
+        ),
+        (
+            usage(&[r#"{"payer":"k","rule":"r","requests":1,"credits":1,"refunds":0,"tip":1}"#], &[]),
+            "usage.lines[0].tip",
+        ),
         (
             format!(
                 r#"{{"protocol":1,"gateway":"g","entries":[{}]}}"#,
@@ -343,7 +351,6 @@ fn strange_requests_get_clear_answers() {
             .into_bytes(),
             "entries",
         ),
-        (usage(&[], &[r#"{"rule":"r","code":"rate_limit","requests":1}"#]), "usage.shadow[0].code"),
         (
             usage(&[], &[r#"{"payer":"","rule":"r","code":"rate_limited","requests":1}"#]),
             "usage.shadow[0].payer",
@@ -363,7 +370,34 @@ fn strange_requests_get_clear_answers() {
     assert_eq!(refused(&vec![b' '; (1 << 20) + 1]).0, 413);
     let url = format!("http://{}/elsewhere", world.bound.gateway);
     let lost = World::read(world.agent.get(url).call());
-    assert_eq!((lost.status, lost.headers[MARKER_HEADER].to_str().unwrap()), (404, "1"));
+    assert_eq!((lost.status, lost.headers[MARKER_HEADER].to_str().unwrap()), (404, "2"));
+}
+
+#[test]
+fn a_gateway_is_answered_in_its_version_and_what_a_newer_one_adds_costs_it_nothing() {
+    let world = World::new();
+    let key = world.customer("acme", "5");
+    let entry = ask(key["key"].as_str().unwrap(), 2);
+    for version in [1, 2] {
+        let mut message = json!({"protocol": version, "gateway": "gw", "seen": 0, "entries": [entry]});
+        let plain = world.exchange_raw(GATEWAY, message.to_string().as_bytes());
+        message["tips"] = json!([1]);
+        message["usage"] = json!({"broker": "b", "seq": version, "lines": [], "shadow": [
+            {"rule": "r", "code": "wrong_planet", "requests": 1}, {"rule": "r", "code": "missing_key", "requests": 2, "tip": 1}
+        ]});
+        let answer = world.exchange_raw(GATEWAY, message.to_string().as_bytes());
+        assert_eq!((plain.status, answer.status), (200, 200), "{} {}", plain.body, answer.body);
+        assert_eq!(answer.headers[MARKER_HEADER], "2", "the newest that it speaks");
+        let (plain, mut answer) = (plain.json(), answer.json());
+        assert_eq!((&plain["protocol"], &answer["usage_seq"]), (&json!(version), &json!(version)));
+        answer.as_object_mut().unwrap().remove("usage_seq");
+        assert_eq!(plain, answer);
+    }
+    let watched = world.get("/admin/v1/shadow").json();
+    assert!(
+        watched.to_string().contains("missing_key") && !watched.to_string().contains("planet"),
+        "{watched}"
+    );
 }
 
 #[test]

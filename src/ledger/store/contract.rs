@@ -254,6 +254,22 @@ pub async fn a_key_is_found_by_its_hash_alone(world: World) {
     assert_eq!(news.changes[0].refused, Some(RefusalCode::KeyExpired));
 }
 
+pub async fn a_key_from_before_there_were_cells_pays(world: World) {
+    world.customer("acme").await;
+    world.give("acme", 5, None).await.unwrap();
+    let (old, id) = ("fg_live_EFGHIJKLMNOPQRSTUVWXYZabcdefghij1aG4n0", fresh("key"));
+    let credential = Credential::Key { hash: key::hash(old), prefix: "fg_live_EFGH".into() };
+    world
+        .run(Command::CreateKey(NewKey::plain("acme", KeyId::stored(id.clone()), credential)))
+        .await
+        .unwrap();
+    for payer in [Payer::Key(old.into()), Payer::Id(id.clone())] {
+        let answer = world.tell("gw", Entry { payer, ..asking(report("", 1, 0, 0), 1, 1) }).await;
+        assert_eq!((answer.facts.unwrap().key, answer.refused), (id.clone(), None));
+    }
+    world.run(Command::RevokeKey { id }).await.unwrap();
+}
+
 pub async fn a_starving_gateway_gets_what_another_leaves_unused(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
@@ -472,6 +488,7 @@ macro_rules! stories {
             who_has_nothing_is_refused_and_a_top_up_helps,
             an_unknown_caller_gets_nothing,
             a_key_is_found_by_its_hash_alone,
+            a_key_from_before_there_were_cells_pays,
             a_starving_gateway_gets_what_another_leaves_unused,
             a_silent_gateway_loses_its_lease_and_is_heard_late,
             what_went_through_on_credit_is_charged_once,

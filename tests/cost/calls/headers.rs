@@ -71,7 +71,7 @@ fn read(call: &mut Call<'_>) -> Vec<(String, Vec<u8>)> {
         }
         LEDGER_ANSWER => vec![
             (":status".to_owned(), b"200".to_vec()),
-            (faregate_protocol::exchange::MARKER_HEADER.to_owned(), b"1".to_vec()),
+            (faregate_protocol::exchange::MARKER_HEADER.to_owned(), b"2".to_vec()),
         ],
         other => panic!("the filter reads header map {other}, which tests/cost doesn't have"),
     }

@@ -13,7 +13,7 @@ use faregate_ledger::domain::time::{at, minute};
 use faregate_ledger::store::StoreError;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
-    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Who, UsageReport, VERSION,
+    Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Who, UsageReport,
 };
 use jiff::Timestamp;
 
@@ -34,7 +34,7 @@ impl Bank {
         self.messages += 1;
         let now = at(now.as_millisecond());
         let mut response = ExchangeResponse {
-            protocol: VERSION,
+            protocol: request.protocol,
             seen: None,
             beat_ms: beat_ms(false),
             entries: Vec::new(),

@@ -6,9 +6,10 @@
 //! believed, because the gate's next message would repeat it.
 
 use crate::decide::base::json::{self, Json};
+use crate::decide::base::text::joined;
 use faregate_protocol::exchange::{
     Change, EntryAnswer, ExchangeResponse, Facts, Granted, Limits, MAX_AMOUNT, MAX_NAME_BYTES, MAX_PRODUCTS,
-    Pricing, Product, Quota, Rate, Refused, Reset, Standing,
+    Pricing, Product, Quota, Rate, Refused, Reset, Standing, UNSUPPORTED,
 };
 use faregate_protocol::{Credits, RefusalCode};
 
@@ -28,17 +29,25 @@ pub fn read(text: &[u8]) -> Option<ExchangeResponse> {
     })
 }
 
-/// Which version of the protocol an answer is in, even if nothing else of it can be read.
-pub fn version(text: &[u8]) -> Option<u32> {
-    let value = json::parse(text).ok()?;
-    small(value.get("protocol")?)
+/// What the ledger says beside an answer, or in place of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// The newest version that it speaks.
+    pub newest: u32,
+    /// It doesn't speak the version of the message.
+    pub unsupported: bool,
+    /// When it wants the next report at the earliest (ms).
+    pub retry_after_ms: Option<u32>,
 }
 
-/// The code and the words of an error answer, as far as there are any.
-pub fn read_error(text: &[u8]) -> Option<String> {
+/// An error answer in words, as far as there is one, and what else it says.
+pub fn read_error(text: &[u8], aside: &mut Aside) -> Option<String> {
     let value = json::parse(text).ok()?;
     let text = |name| value.get(name).and_then(Json::as_str);
-    Some(format!("{}: {}", text("code")?, text("detail")?))
+    let code = text("code")?;
+    aside.unsupported = code == UNSUPPORTED;
+    aside.retry_after_ms = value.get("retry_after_ms").and_then(small);
+    Some(joined(&[code, ": ", text("detail")?]))
 }
 
 fn entry(value: &Json) -> Option<EntryAnswer> {
@@ -234,7 +243,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (read(&bytes), read_error(&bytes));
+            let _ = (read(&bytes), read_error(&bytes, &mut Aside::default()));
         }
     }
 
@@ -271,7 +280,44 @@ mod tests {
         ] {
             assert_eq!(read(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(read_error(br#"{"code":"a","detail":"b"}"#), Some("a: b".into()));
+        let error = |text: &[u8]| {
+            let mut aside = Aside::default();
+            let why = read_error(text, &mut aside);
+            (why.unwrap_or_default(), aside.unsupported, aside.retry_after_ms)
+        };
+        let (plain, other) = ("a: b".to_owned(), "unsupported_protocol: b".to_owned());
+        assert_eq!(error(br#"{"code":"a","detail":"b","cause":[]}"#), (plain.clone(), false, None));
+        assert_eq!(
+            error(br#"{"code":"a","detail":"b","retry_after_ms":7}"#),
+            (plain.clone(), false, Some(7))
+        );
+        assert_eq!(error(br#"{"code":"a","detail":"b","retry_after_ms":-7}"#), (plain, false, None));
+        assert_eq!(error(br#"{"code":"unsupported_protocol","detail":"b"}"#), (other, true, None));
+    }
+
+    #[test]
+    fn what_a_newer_ledger_adds_is_ignored_and_what_it_says_of_money_is_not() {
+        let with = |new: &str| {
+            let text = format!(
+                r#"{{"protocol":2,{new}"beat_ms":1,"entries":[{{{new}"ended":3,"lease":{{{new}"fence":4,"granted":5,"ttl_ms":6}},
+                "facts":{{{new}"key":"k","account":"a"}},"standing":{{{new}"available":7}}}}],"changes":[{{{new}"payer":"k"}}]}}"#
+            );
+            read(text.as_bytes()).unwrap()
+        };
+        assert_eq!(with(r#""new":{"deep":[1]},"#), with(""));
+        // A field that is known is never left out because it can't be read.
+        for entry in [r#""lease":{"fence":1,"granted":"5","ttl_ms":1}"#, r#""ended":"3""#] {
+            let text = format!(r#"{{"protocol":2,"beat_ms":1,"entries":[{{{entry}}}]}}"#);
+            assert_eq!(read(text.as_bytes()), None, "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_payer_in_another_cell_is_refused_by_that_name() {
+        let text = br#"{"protocol":2,"beat_ms":1,"entries":[{"cell":"7x","ended":3,"refused":{"code":"wrong_cell"}}]}"#;
+        let entry = read(text).unwrap().entries.pop().unwrap();
+        assert_eq!(entry.refused.map(|refused| refused.code), Some(RefusalCode::WrongCell));
+        assert_eq!(entry.ended, Some(3), "what was final is final");
     }
 
     #[test]
@@ -317,11 +363,5 @@ mod tests {
         assert_eq!([MAX_PRODUCTS, MAX_PRODUCTS + 1].map(|count| with(&names(count), "")), [true, false]);
         let rate = |milli: u32| format!(r#""rate":{{"milli_per_s":{milli},"burst":1}}"#);
         assert_eq!([1, 0].map(|milli| with("", &rate(milli))), [true, false]);
-    }
-
-    #[test]
-    fn the_version_of_an_answer_is_read_although_nothing_else_can_be() {
-        assert_eq!(version(br#"{"protocol":7,"entries":"?"}"#), Some(7));
-        assert_eq!(version(b"{}"), None);
     }
 }

@@ -2,10 +2,12 @@
 //! ([`super::serving`]).
 //!
 //! The host calls [`Gate::next_message`] until it gives none, sends each, and brings every answer or
-//! failure to [`Gate::answered`]. What must hold: a payer is in at most one in-flight message that
-//! asks for it; a message that fails loses nothing, because the next one says the same again.
+//! failure to [`Gate::answered`], or to [`Gate::heard`] with what the ledger says beside them. What must hold: a payer is
+//! in at most one in-flight message that asks for it; a message that fails loses nothing, because the next one says the
+//! same again; a report comes no sooner than the ledger asks for.
 
 use super::Gate;
+use super::answer::Aside;
 use super::flights::{Flight, Message, Report, Wish};
 use super::waiting::Waiter;
 use crate::decide::base::moment::Moment;
@@ -16,7 +18,9 @@ use crate::decide::lease::shared::{self, SharedMemory};
 use crate::decide::outcome::{Outcome, Resolution};
 use crate::decide::refusal::Refusal;
 use faregate_protocol::RefusalCode;
-use faregate_protocol::exchange::{self, Entry, ExchangeRequest, ExchangeResponse, Payer};
+use faregate_protocol::exchange::{
+    self, Entry, ExchangeRequest, ExchangeResponse, MAX_BEAT_MS, OLDEST, Payer, VERSION,
+};
 
 /// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
 const MAX_FLIGHTS: usize = 16;
@@ -24,6 +28,11 @@ const MAX_FLIGHTS: usize = 16;
 const MAX_ENTRIES: usize = exchange::MAX_ENTRIES / 2;
 /// After a failure no request waits for the ledger for this long (ms); then one request tries again.
 const DOWN_MS: u64 = 500;
+/// A ledger that wants fewer messages is asked for waiting callers this often (ms).
+const ASK_MS: u64 = 1_000;
+/// After a ledger that speaks only the older version, the own one isn't tried again for this long (ms): ledgers of both
+/// releases may be behind one address.
+const OLDER_MS: u64 = 10_000;
 /// Settled charges and the rest of subleases are flushed to shared memory this often (ms).
 const TELL_MS: u64 = 250;
 /// A worker that has not run for this long (ms) was frozen, and probably the whole gateway with it.
@@ -44,6 +53,10 @@ impl<M: SharedMemory> Gate<M> {
         if self.flights.under_way.len() >= MAX_FLIGHTS || now < self.quiet_until {
             return None;
         }
+        let hold = now < self.hold_until;
+        if hold && now.millis_since(self.asked_at) < ASK_MS {
+            return None;
+        }
         let mut wishes: Table<Wish> = Table::default();
         for (lease, credential, least, sum) in self.waiting.ask(now, MAX_ENTRIES) {
             let (credential, asking) = (Some(credential), Some((least, sum)));
@@ -58,10 +71,14 @@ impl<M: SharedMemory> Gate<M> {
                 }
             }
         }
-        let beat = self.beat_into(now, &mut wishes, MAX_ENTRIES * 2);
-        let usage = if beat || self.usage.is_due(now) { self.usage.board(&self.settings) } else { None };
+        let beat = !hold && self.beat_into(now, &mut wishes, MAX_ENTRIES * 2);
+        let report = beat || (!hold && self.usage.is_due(now));
+        let usage = if report { self.usage.board(&self.settings) } else { None };
         if wishes.is_empty() && !beat && usage.is_none() {
             return None;
+        }
+        if hold {
+            self.asked_at = now;
         }
         Some(self.send(now, wishes, beat.then_some(self.beat.seen), usage))
     }
@@ -82,11 +99,12 @@ impl<M: SharedMemory> Gate<M> {
         }
         self.flights.next += 1;
         let id = self.flights.next;
-        let flight = Flight { id, sent: now, leases, beat: seen.is_some(), usage: usage.is_some() };
+        let protocol = self.protocol;
+        let flight = Flight { id, protocol, sent: now, leases, beat: seen.is_some(), usage: usage.is_some() };
         self.flights.under_way.push(flight);
         self.counters.exchanges += 1;
         let gateway = self.gateway.clone();
-        Message { id, body: ExchangeRequest { protocol: exchange::VERSION, gateway, seen, entries, usage } }
+        Message { id, body: ExchangeRequest { protocol, gateway, seen, entries, usage } }
     }
 
     fn entry(&mut self, now: Moment, lease: &str, wish: Wish) -> Option<Entry> {
@@ -122,19 +140,33 @@ impl<M: SharedMemory> Gate<M> {
     /// Takes the answer to a message, or `None` when there was none or none to be believed. Returns what
     /// becomes of requests that waited.
     pub fn answered(&mut self, now: Moment, id: u64, answer: Option<ExchangeResponse>) -> Vec<Resolution> {
+        self.heard(now, id, answer, Aside::default())
+    }
+
+    /// The same, and heeds what the ledger says beside it.
+    pub fn heard(
+        &mut self,
+        now: Moment,
+        id: u64,
+        answer: Option<ExchangeResponse>,
+        aside: Aside,
+    ) -> Vec<Resolution> {
+        if aside.newest >= VERSION && now >= self.older_until {
+            self.protocol = VERSION;
+        }
         let Some(at) = self.flights.under_way.iter().position(|flight| flight.id == id) else {
             return Vec::new();
         };
         let flight = self.flights.under_way.swap_remove(at);
         let usable = |answer: &ExchangeResponse| {
-            answer.protocol == exchange::VERSION && answer.entries.len() == flight.leases.len()
+            answer.protocol == flight.protocol && answer.entries.len() == flight.leases.len()
         };
         let Some(answer) = answer.filter(usable) else {
-            return self.failed(now, &flight);
+            return self.failed(now, &flight, aside);
         };
         self.down_until = Moment::ZERO;
         if flight.usage {
-            self.usage.alight(now, answer.usage_seq);
+            self.usage.alight(now, answer.usage_seq, false);
         }
         let mut resolutions = Vec::new();
         for ((lease, word), entry) in flight.leases.iter().zip(&answer.entries) {
@@ -146,25 +178,48 @@ impl<M: SharedMemory> Gate<M> {
         resolutions
     }
 
-    fn failed(&mut self, now: Moment, flight: &Flight) -> Vec<Resolution> {
-        self.counters.exchange_failures += 1;
-        self.down_until = now.plus_millis(DOWN_MS);
+    /// The version that this worker speaks with the ledger now.
+    pub fn protocol(&self) -> u32 {
+        self.protocol
+    }
+
+    fn failed(&mut self, now: Moment, flight: &Flight, aside: Aside) -> Vec<Resolution> {
+        // Nothing was decided: the same is said again at once, in the older version.
+        let again = aside.unsupported && flight.protocol > OLDEST;
+        if again {
+            self.protocol = OLDEST;
+            self.older_until = now.plus_millis(OLDER_MS);
+        } else {
+            self.counters.exchange_failures += 1;
+        }
         if flight.usage {
-            self.usage.alight(now, None);
+            self.usage.alight(now, None, again);
         }
         let mut resolutions = Vec::new();
         for (lease, _) in &flight.leases {
             self.beat.unreported(lease);
-            let Some(queue) = self.waiting.take(lease) else {
+            let Some(mut queue) = self.waiting.take(lease) else {
                 continue;
             };
+            if again {
+                queue.asked = false;
+                self.waiting.put_back(lease, queue);
+                continue;
+            }
             for waiter in queue.waiters {
                 let outcome = self.give_up(lease, &waiter);
                 resolutions.push(Resolution { context: waiter.context, outcome });
             }
         }
         if flight.beat {
-            self.beat.failed(now);
+            self.beat.failed(if again { Moment::ZERO } else { now });
+        }
+        if let Some(ms) = aside.retry_after_ms {
+            self.hold_until = now.plus_millis(u64::from(ms.min(MAX_BEAT_MS)));
+        }
+        // A report that comes too soon is no reason to let callers wait in vain.
+        if !again && (aside.retry_after_ms.is_none() || !resolutions.is_empty()) {
+            self.down_until = now.plus_millis(DOWN_MS);
         }
         resolutions
     }

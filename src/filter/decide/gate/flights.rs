@@ -24,6 +24,7 @@ pub struct Flights {
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) id: u64,
+    pub(super) protocol: u32,
     pub(super) sent: Moment,
     /// The payers' leases, and the fence whose final report the message carried.
     pub(super) leases: Vec<(String, Option<u32>)>,

@@ -146,7 +146,7 @@ mod tests {
         heir.tick(Moment::from_nanos(1));
         let mut reports = Vec::new();
         while let Some(report) = heir.usage.board(&heir.settings) {
-            heir.usage.alight(Moment::ZERO, Some(report.seq));
+            heir.usage.alight(Moment::ZERO, Some(report.seq), false);
             reports.push(report);
         }
 

@@ -27,6 +27,7 @@ mod preflights;
 mod slices;
 mod standing;
 mod told;
+mod turned_away;
 
 fn credits(n: i64) -> Credits {
     Credits::from_micros(n * 1_000_000)
@@ -67,7 +68,7 @@ impl Bank {
     fn answer(&mut self, request: &ExchangeRequest) -> ExchangeResponse {
         self.messages.push(request.clone());
         ExchangeResponse {
-            protocol: 1,
+            protocol: request.protocol,
             seen: request.seen.map(|seen| seen + 1),
             beat_ms: self.beat_ms.unwrap_or(1_000),
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),

@@ -128,7 +128,7 @@ fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wordi
         RefusalCode::PaymentPastDue => &[PAY_INVOICE],
         RefusalCode::RateLimited => &[RETRY, UPGRADE_PLAN],
         RefusalCode::LedgerUnavailable => &[RETRY],
-        RefusalCode::AccountSuspended => &[CONTACT_OPERATOR],
+        RefusalCode::AccountSuspended | RefusalCode::WrongCell => &[CONTACT_OPERATOR],
         RefusalCode::RouteRetired => &[USE_SUCCESSOR],
         RefusalCode::MissingKey
         | RefusalCode::InvalidKey

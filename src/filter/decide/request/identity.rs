@@ -281,6 +281,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_from_before_there_were_cells_is_a_key_wherever_it_is_sent() {
+        let old = "fg_live_EFGHIJKLMNOPQRSTUVWXYZabcdefghij1aG4n0";
+        let found = Ok(Credential::Key(old.into()));
+        assert_eq!(look(&[("x-api-key", old)]), found);
+        assert_eq!(look(&[("authorization", &format!("Bearer {old}"))]), found);
+        assert_eq!(look(&[(":path", &format!("/x?api_key={old}"))]), found);
+        assert_eq!(look(&[("x-api-key", &old.replace('E', "F"))]), Err(NoCredential::Malformed));
+    }
+
+    #[test]
     fn a_bearer_token_for_somebody_else_does_not_hide_a_key() {
         let a = key(1);
         assert_eq!(

@@ -1,0 +1,197 @@
+//! What a worker makes of a message that the ledger doesn't take in: another version of the protocol, and too much to do.
+
+use super::super::answer::{self, Aside};
+use super::*;
+use faregate_protocol::exchange::{ExchangeError, OLDEST, UNSUPPORTED, VERSION};
+
+/// As the ledger writes it and the gate reads it.
+fn error(code: &str, retry_after_ms: Option<u32>) -> Aside {
+    let error = ExchangeError { code: code.into(), detail: "no".into(), retry_after_ms };
+    let mut aside = Aside::default();
+    answer::read_error(&serde_json::to_vec(&error).unwrap(), &mut aside).unwrap();
+    aside
+}
+
+/// A ledger of the release before: refuses any version but its own.
+fn talk_to_old(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> (Vec<Resolution>, Vec<u32>) {
+    let (mut all, mut versions) = (gate.tick(at(now)), Vec::new());
+    while let Some(message) = gate.next_message(at(now)) {
+        versions.push(message.body.protocol);
+        if message.body.protocol == OLDEST {
+            let answer = bank.answer(&message.body);
+            let aside = Aside { newest: OLDEST, ..Aside::default() };
+            all.extend(gate.heard(at(now), message.id, Some(answer), aside));
+        } else {
+            all.extend(gate.heard(at(now), message.id, None, error(UNSUPPORTED, None)));
+        }
+    }
+    (all, versions)
+}
+
+/// A gate with a lease that was paid from once, and the time.
+fn at_work(bank: &mut Bank) -> Gate<Memory> {
+    let mut gate = gate(&Memory::default(), &json!({}));
+    assert_eq!(arrive(&mut gate, 0, 0, "/", &key()), Arrival::Waits);
+    let resolutions = talk(&mut gate, bank, 0);
+    let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
+    gate.finish(charge, &End::answered(200));
+    gate
+}
+
+/// A caller that the ledger does not know, waiting.
+fn stranger(gate: &mut Gate<Memory>, now: u64, byte: u8) {
+    let key = api_key::compose(&[byte; api_key::SECRET_LEN]).unwrap();
+    assert_eq!(arrive(gate, now, u32::from(byte), "/", &key), Arrival::Waits, "{now}");
+}
+
+#[test]
+fn a_ledger_of_the_release_before_is_spoken_to_in_its_version_and_nobody_is_refused() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    gate.tick(at(0));
+    assert_eq!(arrive(&mut gate, 0, 0, "/", &key()), Arrival::Waits);
+
+    let (resolutions, versions) = talk_to_old(&mut gate, &mut bank, 0);
+
+    let [Resolution { outcome: Outcome::Pass(Passage::Paid(charge)), .. }] = &resolutions[..] else {
+        panic!("{resolutions:?}")
+    };
+    gate.finish(charge, &End::answered(200));
+    assert_eq!(versions, [VERSION, OLDEST], "the same at once in the older version");
+    let mut versions = Vec::new();
+    for ms in (50..30_000).step_by(50) {
+        let (resolutions, spoken) = talk_to_old(&mut gate, &mut bank, ms);
+        assert_eq!(resolutions, []);
+        versions.extend(spoken);
+    }
+    assert!(versions.len() >= 2 && versions.iter().all(|version| *version == OLDEST), "{versions:?}");
+    assert_eq!((bank.available, bank.spent[&1]), (99_000_000, 1_000_000), "reported and handed back");
+    assert_eq!(gate.take_counters().exchange_failures, 0);
+}
+
+#[test]
+fn a_report_and_usage_that_were_turned_away_are_said_again_at_once() {
+    let mut bank = Bank::with(100);
+    let mut gate = at_work(&mut bank);
+    runs(&mut gate, 50, 1_500);
+    let beat = gate.next_message(at(1_500)).unwrap();
+    assert!(beat.body.seen.is_some() && beat.body.usage.is_some(), "{beat:?}");
+    assert_eq!(gate.heard(at(1_500), beat.id, None, error(UNSUPPORTED, None)), []);
+    let again = gate.next_message(at(1_500)).unwrap().body;
+    assert_eq!(again, ExchangeRequest { protocol: OLDEST, ..beat.body });
+}
+
+#[test]
+fn after_the_ledger_s_upgrade_its_version_is_spoken_again_but_not_at_every_turn() {
+    let mut bank = Bank::with(100);
+    let mut gate = at_work(&mut bank);
+    let ask = |gate: &mut Gate<Memory>, ms: u64, byte: u8| {
+        gate.tick(at(ms));
+        stranger(gate, ms, byte);
+        gate.next_message(at(ms)).unwrap()
+    };
+    let first = ask(&mut gate, 100, 1);
+    assert_eq!(first.body.protocol, VERSION);
+    gate.heard(at(100), first.id, None, error(UNSUPPORTED, None));
+    let older = gate.next_message(at(100)).unwrap();
+    let answer = bank.answer(&older.body);
+    let refused = gate.answered(at(100), older.id, Some(answer));
+    assert_eq!(refused_with(&refused[0].outcome), Some(RefusalCode::InvalidKey), "it is an answer");
+    // Behind the same address are ledgers of both releases: what a newer one says is not tried for a while.
+    for (ms, version) in [(200, OLDEST), (10_099, OLDEST), (10_100, VERSION)] {
+        gate.heard(at(ms), 0, None, Aside { newest: VERSION + 1, ..Aside::default() });
+        assert_eq!(gate.protocol(), version, "{ms} ms");
+    }
+    runs(&mut gate, 150, 10_200);
+    assert_eq!(ask(&mut gate, 10_200, 2).body.protocol, VERSION);
+}
+
+#[test]
+fn a_ledger_that_speaks_neither_version_is_not_asked_again_for_the_same_callers() {
+    let mut gate = gate(&Memory::default(), &json!({}));
+    gate.tick(at(0));
+    stranger(&mut gate, 0, 1);
+    let newer = gate.next_message(at(0)).unwrap();
+    assert_eq!(gate.heard(at(0), newer.id, None, error(UNSUPPORTED, None)), []);
+    let older = gate.next_message(at(0)).unwrap();
+    let resolutions = gate.heard(at(0), older.id, None, error(UNSUPPORTED, None));
+    assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::LedgerUnavailable));
+    assert_eq!(gate.next_message(at(0)), None);
+}
+
+#[test]
+fn a_report_comes_no_sooner_than_the_ledger_asks_but_within_a_minute() {
+    for (asked, next) in [(None, 1_000), (Some(0), 1_000), (Some(7_000), 7_000), (Some(u32::MAX), 60_000)] {
+        let mut bank = Bank::with(100);
+        let mut gate = at_work(&mut bank);
+        runs(&mut gate, 50, 2_000);
+        let beat = gate.next_message(at(2_000)).unwrap();
+        assert!(beat.body.seen.is_some());
+        gate.heard(at(2_000), beat.id, None, error("overloaded", asked));
+        let mut ms = 2_000;
+        let message = loop {
+            ms += 50;
+            gate.tick(at(ms));
+            if let Some(message) = gate.next_message(at(ms)) {
+                break message;
+            }
+        };
+        assert_eq!(ms, 2_000 + next, "{asked:?}");
+        assert!(message.body.seen.is_some() && message.body.usage.is_some(), "{message:?}");
+    }
+}
+
+#[test]
+fn while_reports_wait_callers_are_asked_for_once_a_second() {
+    let mut bank = Bank::with(100);
+    let mut gate = at_work(&mut bank);
+    runs(&mut gate, 50, 2_000);
+    let beat = gate.next_message(at(2_000)).unwrap();
+    gate.heard(at(2_000), beat.id, None, error("overloaded", Some(10_000)));
+
+    let (mut sent, mut byte) = (Vec::new(), 20);
+    for ms in (2_000..8_000).step_by(50) {
+        gate.tick(at(ms));
+        if ms % 500 == 0 {
+            byte += 1;
+            stranger(&mut gate, ms, byte);
+        }
+        while let Some(message) = gate.next_message(at(ms)) {
+            assert_eq!((message.body.seen, &message.body.usage), (None, &None), "it is no report");
+            sent.push((ms, message.body.entries.len()));
+            let answer = bank.answer(&message.body);
+            gate.answered(at(ms), message.id, Some(answer));
+        }
+    }
+    let first = (2_000, 1);
+    assert_eq!(sent, [first, (3_000, 2), (4_000, 2), (5_000, 2), (6_000, 2), (7_000, 2)]);
+}
+
+#[test]
+fn who_waits_for_a_message_that_comes_too_soon_is_refused_as_ever() {
+    let mut gate = gate(&Memory::default(), &json!({}));
+    gate.tick(at(0));
+    stranger(&mut gate, 0, 1);
+    let message = gate.next_message(at(0)).unwrap();
+    let resolutions = gate.heard(at(1), message.id, None, error("overloaded", Some(1_000)));
+    assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::LedgerUnavailable));
+    let key = api_key::compose(&[2; api_key::SECRET_LEN]).unwrap();
+    let Arrival::Decided(outcome) = arrive(&mut gate, 400, 2, "/", &key) else { panic!("it waits") };
+    assert_eq!(refused_with(&outcome), Some(RefusalCode::LedgerUnavailable), "nor for half a second");
+    stranger(&mut gate, 600, 3);
+}
+
+#[test]
+fn a_payer_in_another_cell_is_refused_by_that_name_and_its_lease_ends() {
+    let mut bank = Bank::with(100);
+    let mut gate = at_work(&mut bank);
+    stranger(&mut gate, 100, 1);
+    let message = gate.next_message(at(100)).unwrap();
+    let body = format!(
+        r#"{{"protocol":{VERSION},"beat_ms":1000,"entries":[{{"cell":"7x","refused":{{"code":"wrong_cell"}}}}]}}"#
+    );
+    let answer = answer::read(body.as_bytes()).unwrap();
+    let resolutions = gate.answered(at(100), message.id, Some(answer));
+    assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::WrongCell));
+    let at = RefusalCode::ALL.iter().position(|code| *code == RefusalCode::WrongCell).unwrap();
+    assert_eq!(gate.take_counters().refused[at], 1);
+}
