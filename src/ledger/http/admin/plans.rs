@@ -40,9 +40,9 @@ pub async fn change(
     let at_once = body.at_once;
     let changes = plan_words::read_change(body)?;
     if changes == Changes::default() {
-        let why = "changes nothing; name what is to be different: quota, period, every, anchor, time_zone, rollover, \
-            beyond, overdraft, rate_per_second, burst, concurrent, products, remainder, warn_below";
-        return Err(Invalid { field: None, reason: format!("the request {why}") }.into());
+        let reason =
+            "the request changes nothing; name the fields of the plan that change, such as quota".to_owned();
+        return Err(Invalid { field: None, reason }.into());
     }
     let command = Command::ChangePlan { name, changes, at_once };
     execute(&app, command, memo, StatusCode::OK, identity).await
