@@ -26,7 +26,7 @@ fn plain(transcript: &str) -> String {
             return format!("{before}http://127.0.0.1:PORT{rest}");
         }
         if let Some((before, rest)) = line.split_once("(grant_") {
-            assert!(rest.len() == 33 && rest.ends_with(')'), "{line}");
+            assert!(rest.len() == 35 && rest.ends_with(')'), "{line}");
             return format!("{before}(GRANT)");
         }
         if let Some((before, rest)) = line.split_once(" account and ") {
