@@ -14,7 +14,7 @@ use crate::decide::lease::shared::Names;
 use crate::decide::outcome::{Outcome, Passage, Resolution};
 use crate::decide::settings::{Settings, Token};
 use faregate_protocol::RefusalCode::WrongCell;
-use faregate_protocol::exchange::{ExchangeResponse, OLDEST, VERSION as PROTOCOL};
+use faregate_protocol::exchange::{ExchangeResponse, VERSION as PROTOCOL};
 use faregate_protocol::token;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::BufferType;
@@ -140,13 +140,13 @@ impl Root {
         let (_, id) = running.calls.swap_remove(at);
         let mut aside = Aside::default();
         let answer = ledger::read_answer(body_size, &mut aside);
-        if aside.unsupported && running.worker.gate.borrow().protocol() > OLDEST {
+        if aside.unsupported && running.worker.gate.borrow().falls_back(id) {
             running.note("the ledger speaks an older protocol");
         } else {
             running.note_health(answer.as_ref().err());
         }
         if answer.as_ref().is_ok_and(names_other_ledger) {
-            running.note("wrong_cell: another ledger keeps an account");
+            running.note("wrong_cell: in another ledger");
         }
         let resolutions = running.worker.gate.borrow_mut().heard(clock::now(), id, answer.ok(), aside);
         running.resolve(resolutions);

@@ -178,6 +178,11 @@ impl<M: SharedMemory> Gate<M> {
         resolutions
     }
 
+    /// Whether this message is repeated in the older version when the ledger doesn't speak its own.
+    pub fn falls_back(&self, id: u64) -> bool {
+        self.flights.under_way.iter().any(|flight| flight.id == id && flight.protocol > OLDEST)
+    }
+
     /// The version that this worker speaks with the ledger now.
     pub fn protocol(&self) -> u32 {
         self.protocol
