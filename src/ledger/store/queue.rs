@@ -26,6 +26,8 @@ const ATTEMPTS: u32 = 6;
 const REST: Duration = Duration::from_millis(10);
 /// What part of a batch reports get at least, when others wait that come before them.
 const REPORTS_SHARE: usize = 4;
+/// How long little waits at most while another transaction is under way, which may hang on a lock.
+const LONGEST_HOLD: Duration = Duration::from_millis(100);
 /// The shortest time between two updates of the heartbeat.
 const STEP: Duration = Duration::from_millis(250);
 
@@ -124,14 +126,18 @@ impl Inner {
 
     /// Whether it is better to wait for more: another transaction is under way, and a second one beside it costs more
     /// than it brings unless it has enough to do. Callers aren't made to wait.
-    fn is_too_little(&self) -> bool {
-        self.urgent.is_empty() && !self.closed && self.weight.saturating_mul(2) < self.under_way
+    fn is_too_little(&self, now: Instant) -> bool {
+        let is_young = |job: &Job| now.duration_since(job.since) < LONGEST_HOLD;
+        self.urgent.is_empty()
+            && !self.closed
+            && self.weight.saturating_mul(2) < self.under_way
+            && self.reports.front().is_none_or(is_young)
     }
 
     /// Takes jobs for a transaction; and those that have waited for too long.
     fn take(&mut self, now: Instant) -> (Vec<Job>, Vec<Job>) {
         let (mut batch, mut late, mut heavy) = (Vec::new(), Vec::new(), 0_usize);
-        if self.is_too_little() {
+        if self.is_too_little(now) {
             return (batch, late);
         }
         let most = self.pace.batch();
@@ -329,7 +335,7 @@ impl Queue {
     async fn next(&self) -> Option<Vec<Job>> {
         loop {
             let arrived = self.arrived.notified();
-            let (batch, late, closed) = {
+            let (batch, late, closed, held) = {
                 let mut inner = self.inner();
                 let (batch, late) = inner.take(Instant::now());
                 if !late.is_empty() {
@@ -340,7 +346,7 @@ impl Queue {
                 if !batch.is_empty() && inner.len() > 0 {
                     self.arrived.notify_one();
                 }
-                (batch, late, inner.closed)
+                (batch, late, inner.closed, inner.len() > 0)
             };
             for job in late {
                 job.fail(&StoreError::Overloaded);
@@ -351,7 +357,7 @@ impl Queue {
             if closed {
                 return None;
             }
-            arrived.await;
+            if held { drop(tokio::time::timeout(LONGEST_HOLD, arrived).await) } else { arrived.await }
         }
     }
 

@@ -216,6 +216,22 @@ async fn reports_give_way_to_callers_who_wait() {
     first.await.unwrap().unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn little_waits_for_the_transaction_under_way_but_not_for_one_that_hangs() {
+    let (queue, slow) = (queue(), Arc::new(Slow::default()));
+    // A large transaction of another lane hangs.
+    queue.inner().under_way = 1_000;
+    let served = serve(&queue, &slow);
+    let began = Instant::now();
+    queue.run(Name { name: "a", rows: 1 }, Timestamp::UNIX_EPOCH, 1, Urgency::Report).await.unwrap();
+    assert!(began.elapsed() >= LONGEST_HOLD && began.elapsed() < LONGEST_HOLD * 3, "{:?}", began.elapsed());
+    let began = Instant::now();
+    queue.run(Name { name: "b", rows: 1 }, Timestamp::UNIX_EPOCH, 1, Urgency::Urgent).await.unwrap();
+    assert!(began.elapsed() < LONGEST_HOLD, "callers don't wait: {:?}", began.elapsed());
+    queue.close();
+    served.await.unwrap();
+}
+
 /// Offers so many rows per millisecond for a while, in messages of ten rows from gateways that hang up after half a
 /// second. How many rows were acknowledged per millisecond.
 async fn acknowledged(rows_per_ms: u64, offered: u64) -> u64 {
