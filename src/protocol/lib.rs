@@ -7,6 +7,7 @@
 pub mod api_key;
 pub mod credits;
 pub mod exchange;
+pub mod metering;
 pub mod refusal;
 pub mod token;
 
