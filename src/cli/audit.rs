@@ -37,7 +37,7 @@ pub fn report(answer: &Value, screen: &mut Screen<'_>) -> Result<(), Failure> {
         if rows("unbooked") == 0 {
             return Ok(());
         }
-        let columns = ["account", "key", "gateway", "fence", "reports", "not_charged", "last_at"];
+        let columns = ["account", "key", "gateway", "epoch", "reports", "not_charged", "last_at"];
         screen.table(list("unbooked"), &columns)
     })?;
     if clean {

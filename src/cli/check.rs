@@ -88,7 +88,7 @@ pub fn check(name: &str, text: &str) -> Result<Vec<Finding>, Failure> {
     let findings: Vec<Finding> = find::configurations(&documents).into_iter().map(judge).collect();
     if findings.is_empty() {
         return Err(Failure::new("nothing_found", format!("{name} holds no configuration of the Faregate filter")).cure(
-            "it is an object with the members ledger, identities, rules, otherwise; in an Envoy configuration it is the \
+            "it is an object with the members ledger, identities, rules, default; in an Envoy configuration it is the \
              `configuration` (a Struct or StringValue) of an envoy.filters.http.wasm filter",
         ));
     }

@@ -25,7 +25,7 @@ impl Leases {
                 "gateway",
                 "account",
                 "key",
-                "fence",
+                "epoch",
                 "granted",
                 "spent",
                 "returned",

@@ -18,7 +18,7 @@ const MEMBERS: [&str; 16] = [
     "anchor",
     "time_zone",
     "rollover",
-    "beyond",
+    "overage",
     "overdraft",
     "rate_per_second",
     "burst",
@@ -29,7 +29,7 @@ const MEMBERS: [&str; 16] = [
 ];
 
 /// What a list shows of each.
-const COLUMNS: [&str; 6] = ["name", "version", "quota", "period", "every", "beyond"];
+const COLUMNS: [&str; 6] = ["name", "version", "quota", "period", "every", "overage"];
 
 #[derive(Args)]
 pub struct Plan {
@@ -104,8 +104,8 @@ struct More {
     rollover: Option<String>,
     /// What pays when the quota is used up: bought, refuse or overdraft [default: bought]
     #[arg(long, value_name = "WHAT")]
-    beyond: Option<String>,
-    /// The most that may be overdrawn per period, with --beyond overdraft
+    overage: Option<String>,
+    /// The most that may be overdrawn per period, with --overage overdraft
     #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
     overdraft: Option<String>,
     /// At most so many requests per second, such as 10 or 0.5 [default: no limit]
@@ -141,7 +141,7 @@ struct Without {
     /// All products are included
     #[arg(long, conflicts_with = "product")]
     all_products: bool,
-    /// Turn warnings off
+    /// Transition warnings off
     #[arg(long, conflicts_with = "warn_below")]
     no_warn_below: bool,
 }
@@ -215,7 +215,7 @@ fn terms(
         ("anchor", more.anchor.map(Into::into)),
         ("time_zone", more.time_zone.map(Into::into)),
         ("rollover", more.rollover.map(Into::into)),
-        ("beyond", more.beyond.map(Into::into)),
+        ("overage", more.overage.map(Into::into)),
         ("overdraft", more.overdraft.map(Into::into)),
         ("rate_per_second", more.rate.map(Into::into)),
         ("burst", more.burst.map(Into::into)),

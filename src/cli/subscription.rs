@@ -15,7 +15,7 @@ const MEMBERS: [&str; 14] = [
     "version",
     "next_plan",
     "state",
-    "standing",
+    "status",
     "starts_at",
     "period_started_at",
     "period_ends_at",

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_line_says_what_was_asked_and_what_the_gate_did() {
         let line = r#"{"time":"2026-11-20T18:22:46.123Z","method":"GET","path":"/hello","status":200,"duration_ms":3,
-            "details":"via_upstream","gate":"decision=admitted account=demo key=key_1 charge=0.5 rule=otherwise"}"#;
+            "details":"via_upstream","gate":"decision=admitted account=demo key=key_1 charge=0.5 rule=default"}"#;
         assert_eq!(
             readable(line, &TimeZone::UTC),
             "18:22:46  200  GET /hello                    admitted demo charge 0.5  (3 ms)"

@@ -79,7 +79,7 @@ fn filter_config(price: Credits) -> Value {
         },
         "identities": [{ "header": "x-api-key" }, { "bearer": true }],
         "rules": [],
-        "otherwise": { "price": price.to_string() },
+        "default": { "price": price.to_string() },
         "log_paid": true,
     })
 }

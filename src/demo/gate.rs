@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 
 /// The longest to wait at the end until all leases are handed back.
 const RECALL_TIMEOUT: Duration = Duration::from_secs(3);
-/// A gateway beats every second; one that was silent for this long is gone, in milliseconds.
+/// A gateway heartbeats every second; one that was silent for this long is gone, in milliseconds.
 const ALIVE_MS: u64 = 5_000;
 /// Where the system's trusted certificates lie, on one system or another.
 const TRUSTED_CA: [&str; 3] =

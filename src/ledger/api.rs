@@ -391,7 +391,7 @@ pub struct Lease {
     /// The key's identifier.
     pub key: String,
     /// Its epoch: the number of this lease among those of the gateway for the key.
-    pub fence: u32,
+    pub epoch: u32,
     /// Credits granted so far.
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
@@ -475,7 +475,7 @@ pub struct UnbookedReports {
     /// The name of the gateway that reported it.
     pub gateway: String,
     /// The epoch of the last lease that was reported.
-    pub fence: u32,
+    pub epoch: u32,
     /// How many reports there were.
     pub reports: u64,
     /// Credits that were not charged.

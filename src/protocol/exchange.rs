@@ -1,13 +1,13 @@
 //! The exchange: the one message between a gateway and the ledger, `POST /gateway/v1/exchange`.
 //!
 //! It is credit-based flow control. A lease is three counters that only grow, per (gateway, payer,
-//! fence): **granted**, raised by the ledger alone; **spent** and **returned**, raised by the gateway
+//! epoch): **granted**, raised by the ledger alone; **spent** and **returned**, raised by the gateway
 //! alone. Both sides send absolute values and merge by maximum, so a message that is lost, repeated
 //! or overtaken changes nothing.
 //!
 //! What must hold:
-//! - The gateway numbers the fences of a payer 1, 2, 3 … and opens the next one only in a message
-//!   that also carries the final word ([`Ended`]) on the one before, until that is acknowledged.
+//! - The gateway numbers the epochs of a payer 1, 2, 3 … and opens the next one only in a message
+//!   that also carries the final report ([`Ended`]) on the one before, until that is acknowledged.
 //! - Demands are levels, not increments: "raise granted to at least this". A replay asks for nothing new.
 //! - Times are durations. The gateway counts a lease's life from when it *sent*, the ledger from when
 //!   it *received*; their clocks are never compared.
@@ -33,8 +33,8 @@ pub const PATH: &str = "/gateway/v1/exchange";
 /// The response header that only a ledger sets. Envoy answers failed callouts by itself; without this
 /// header an answer is not the ledger's. Its value is the newest version that the ledger speaks.
 pub const MARKER_HEADER: &str = "x-faregate-ledger";
-/// The slowest pace that a ledger may ask for ([`ExchangeResponse::beat_ms`]), in milliseconds.
-pub const MAX_BEAT_MS: u32 = 60_000;
+/// The slowest pace that a ledger may ask for ([`ExchangeResponse::heartbeat_ms`]), in milliseconds.
+pub const MAX_HEARTBEAT_MS: u32 = 60_000;
 /// The most entries in one message.
 pub const MAX_ENTRIES: usize = 1_000;
 /// The most usage and shadow lines in one message, together.
@@ -69,7 +69,7 @@ pub struct ExchangeRequest {
     /// The running Envoy process: unique for ever, the same for all of its workers.
     pub gateway: String,
     /// The number of the last of the ledger's changes that this gateway has acted on; present only in
-    /// the gateway's beat, which is the message that collects [`ExchangeResponse::changes`].
+    /// the gateway's heartbeat, which is the message that collects [`ExchangeResponse::changes`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
     /// One per payer; at most [`MAX_ENTRIES`].
@@ -86,10 +86,10 @@ pub struct ExchangeRequest {
 pub struct Entry {
     /// Who.
     pub payer: Payer,
-    /// The final word on the fence before [`LeaseReport::fence`], until it is acknowledged.
+    /// The final report on the epoch before [`LeaseReport::epoch`], until it is acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
-    /// The current fence. On one that the ledger doesn't know yet, all counters are zero and `ask`
+    /// The current epoch. On one that the ledger doesn't know yet, all counters are zero and `ask`
     /// opens it. Absent when there is only an `ended` to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseReport>,
@@ -113,23 +113,23 @@ pub enum Payer {
     Id(String),
 }
 
-/// The last word on a fence: the gateway will never spend from it again. All that was granted and not
+/// The final report on a epoch: the gateway will never spend from it again. All that was granted and not
 /// spent is the ledger's again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ended {
-    /// Which fence.
-    pub fence: u32,
+    /// Which epoch.
+    pub epoch: u32,
     /// All that was spent under it.
     pub spent: Credits,
 }
 
-/// The gateway's side of the current fence.
+/// The gateway's side of the current epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseReport {
-    /// Which fence: 1 for a payer's first on this gateway.
-    pub fence: u32,
+    /// Which epoch: 1 for a payer's first on this gateway.
+    pub epoch: u32,
     /// Spent so far; only grows.
     pub spent: Credits,
     /// Handed back so far; only grows.
@@ -225,13 +225,13 @@ fn known_causes<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<ShadowLine>,
 pub struct ExchangeResponse {
     /// That of the message.
     pub protocol: u32,
-    /// In answer to a beat: the number of the newest change that `changes` takes in.
+    /// In answer to a heartbeat: the number of the newest change that `changes` takes in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
-    /// When to beat next, in milliseconds: sooner where several holders share an account's last credits, later, up to
-    /// [`MAX_BEAT_MS`], where the ledger has much to do. Never above a third of a lease's life, or it ends unrenewed.
+    /// When to heartbeat next, in milliseconds: sooner where several holders share an account's last credits, later, up to
+    /// [`MAX_HEARTBEAT_MS`], where the ledger has much to do. Never above a third of a lease's life, or it ends unrenewed.
     /// Callers who wait are asked for at once all the same; [`ExchangeResponse::changes`] are heard of that much later.
-    pub beat_ms: u32,
+    pub heartbeat_ms: u32,
     /// One per entry of the request, in the same order.
     pub entries: Vec<EntryAnswer>,
     /// Leases of this gateway that must end, or be handed back, without having been asked about.
@@ -258,7 +258,7 @@ pub struct EntryAnswer {
     /// Why the callers who wait can't all go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
-    /// The fence whose final word is stored, so it needn't be repeated.
+    /// The epoch whose final report is stored, so it needn't be repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<u32>,
     /// How much of what went through on credit is booked.
@@ -267,12 +267,12 @@ pub struct EntryAnswer {
     /// The payer's balance and limits, in answer to an `ask`, also to one that asks for nothing new, and whether it is
     /// refused or not. Absent for credentials that don't count any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standing: Option<Standing>,
+    pub status: Option<PayerStatus>,
 }
 
 /// A payer's balance and limits, for callers to see: no decision uses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct PayerStatus {
     /// What this payer could still draw beyond what its leases hold: what is free in the account, bounded by the
     /// budgets on it. At most [`MAX_AMOUNT`].
     pub available: Credits,
@@ -388,8 +388,8 @@ pub struct Rate {
 /// The ledger's side of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
-    /// Which fence.
-    pub fence: u32,
+    /// Which epoch.
+    pub epoch: u32,
     /// Granted so far; only grows.
     pub granted: Credits,
     /// How long the lease may be spent from, in milliseconds since the gateway *sent* the request.
@@ -458,7 +458,7 @@ pub struct ExchangeError {
     /// What is wrong and what cures it.
     pub detail: String,
     /// When to come again (ms), where time cures it: with a 503. A gateway reports no sooner than that, but waits at most
-    /// [`MAX_BEAT_MS`]; for callers who wait it may ask about once a second.
+    /// [`MAX_HEARTBEAT_MS`]; for callers who wait it may ask about once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u32>,
 }

@@ -23,8 +23,8 @@ fn a_product_costs_the_rule_s_price_some_times_that_or_a_price_of_its_own() {
 #[test]
 fn what_says_nothing_is_left_out_and_what_says_something_is_not() {
     let report =
-        |demand| LeaseReport { fence: 1, spent: credits(2), returned: credits(0), held: credits(0), demand };
-    let plain = json!({"fence": 1, "spent": 2_000_000, "returned": 0, "held": 0});
+        |demand| LeaseReport { epoch: 1, spent: credits(2), returned: credits(0), held: credits(0), demand };
+    let plain = json!({"epoch": 1, "spent": 2_000_000, "returned": 0, "held": 0});
     assert_eq!(serde_json::to_value(report(0)).unwrap(), plain);
     assert_eq!(serde_json::to_value(report(3)).unwrap()["demand"], 3);
 

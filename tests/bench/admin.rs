@@ -54,12 +54,12 @@ pub fn run(seconds: u32, on: &[Database]) {
 
 #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
 async fn measure(ledger: &Stocked, round: u32, clients: u32, length: Duration) -> Figures {
-    let commits = ledger.bank.metric("faregate_commits_total").await;
-    let (cpu, began) = (ledger.bank.process.cpu_nanos(), Instant::now());
+    let commits = ledger.ledger.metric("faregate_commits_total").await;
+    let (cpu, began) = (ledger.ledger.process.cpu_nanos(), Instant::now());
     let mut under_way = JoinSet::new();
     for number in 0..clients {
         let name = format!("{round}-{clients}-{number}");
-        under_way.spawn(command_until(ledger.bank.admin_port, name, began + length));
+        under_way.spawn(command_until(ledger.ledger.admin_port, name, began + length));
     }
     let (mut times, mut failed) = (Vec::new(), 0_u32);
     for (done, not_done) in under_way.join_all().await {
@@ -67,8 +67,8 @@ async fn measure(ledger: &Stocked, round: u32, clients: u32, length: Duration) -
         failed += not_done;
     }
     let took = began.elapsed().as_secs_f64();
-    let cpu = ledger.bank.process.cpu_nanos() - cpu;
-    let commits = ledger.bank.metric("faregate_commits_total").await - commits;
+    let cpu = ledger.ledger.process.cpu_nanos() - cpu;
+    let commits = ledger.ledger.metric("faregate_commits_total").await - commits;
     let done = times.len() as f64;
     vec![
         ("commands/s", done / took),

@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::envoy::{Behind, Envoy, Plan};
 use crate::variant::{Variant, key, nothing};
 use crate::{limitador, nginx, report, upstream};
-use harness::{Bank, out_of};
+use harness::{LedgerProcess, out_of};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::Path;
@@ -27,15 +27,15 @@ pub fn run(requests: u32, only: &[&str]) {
     let limitador = services.block_on(limitador::Limitador::start(dir.path()));
     let limits = limitador.as_ref().map_or(0, |limitador| limitador.port);
     let nginx = services.block_on(nginx::Nginx::start(dir.path()));
-    let (bank, behind) = services.block_on(async {
-        let bank = Bank::start(dir.path(), &[], &[]).await;
+    let (ledger, behind) = services.block_on(async {
+        let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
         let upstream = match &nginx {
             Some(nginx) => nginx.port,
             None => upstream::start().await,
         };
         let authz = upstream::start_authz().await;
-        let (ledger, grpc_authz) = (bank.gateway_port, upstream::start_grpc_authz().await);
-        (bank, Behind { upstream, ledger, authz, grpc_authz, limits })
+        let (ledger, grpc_authz) = (ledger.gateway_port, upstream::start_grpc_authz().await);
+        (ledger, Behind { upstream, ledger, authz, grpc_authz, limits })
     });
     println!("{:<18}{:>14}{:>8}{:>10}", "variant", "instructions", "÷ bare", "± (3 runs)");
     let (mut bare, mut all) = (f64::NAN, serde_json::Map::new());
@@ -53,7 +53,7 @@ pub fn run(requests: u32, only: &[&str]) {
                 workers: 1,
                 under: callgrind(&dir.path().join(variant.name())),
             };
-            (Envoy::start(dir.path(), &plan, behind).await, key(&bank, variant).await)
+            (Envoy::start(dir.path(), &plan, behind).await, key(&ledger, variant).await)
         });
         let counted: Vec<f64> = count(&envoy, &key, variant, requests, dir.path());
         let [least, middle, most] = counted[..] else { panic!("three runs") };
@@ -63,7 +63,7 @@ pub fn run(requests: u32, only: &[&str]) {
         println!("{:<18}{middle:>14.0}{:>8.2}{:>10.0}", variant.name(), middle / bare, (most - least) / 2.0);
         all.insert(variant.name().to_owned(), json!(counted));
     }
-    services.block_on(async { bank.audit().await });
+    services.block_on(async { ledger.audit().await });
     report::keep("instructions", &Value::Object(all));
 }
 

@@ -105,7 +105,7 @@ fn speakers(ledger: &Stocked, cases: &[(u32, u32)]) -> Vec<Vec<Speaker>> {
             let own: Vec<u32> = payers.by_ref().take(each).collect();
             assert_eq!(own.len(), each, "{} accounts are too few", ledger.accounts());
             let mut speaker =
-                Speaker::new(ledger.bank.gateway_port, gateway, own.into_iter(), *batch as usize);
+                Speaker::new(ledger.ledger.gateway_port, gateway, own.into_iter(), *batch as usize);
             speaker.meet_all();
             speaker
         };
@@ -122,8 +122,8 @@ fn measure(
     batch: u32,
     seconds: u32,
 ) -> Figures {
-    let commits = || services.block_on(ledger.bank.metric("faregate_commits_total"));
-    let (before, cpu, began) = (commits(), ledger.bank.process.cpu_nanos(), Instant::now());
+    let commits = || services.block_on(ledger.ledger.metric("faregate_commits_total"));
+    let (before, cpu, began) = (commits(), ledger.ledger.process.cpu_nanos(), Instant::now());
     let end = began + Duration::from_secs(seconds.into());
     let mut times: Vec<Duration> = std::thread::scope(|scope| {
         let speaking: Vec<_> =
@@ -131,7 +131,7 @@ fn measure(
         speaking.into_iter().flat_map(|thread| thread.join().expect("a gateway that is answered")).collect()
     });
     let took = began.elapsed().as_secs_f64();
-    let cpu = ledger.bank.process.cpu_nanos() - cpu;
+    let cpu = ledger.ledger.process.cpu_nanos() - cpu;
     let commits = commits() - before;
     let messages = times.len() as f64;
     let operations = messages * f64::from(batch);

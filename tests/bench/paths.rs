@@ -6,7 +6,7 @@ use crate::load::Wrk;
 use crate::processors::Processors;
 use crate::variant::{Variant, key, nothing};
 use crate::{limitador, nginx, report, upstream};
-use harness::Bank;
+use harness::LedgerProcess;
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -62,24 +62,24 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
         "the API is {}",
         if nginx.is_some() { "nginx" } else { "the bench's own, since NGINX names none" }
     );
-    let (bank, behind, mut contenders) = services.block_on(async {
-        let bank = Bank::start(dir.path(), &[], &[]).await;
+    let (ledger, behind, mut contenders) = services.block_on(async {
+        let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
         let upstream = match &nginx {
             Some(nginx) => nginx.port,
             None => upstream::start().await,
         };
         let (authz, grpc_authz) = (upstream::start_authz().await, upstream::start_grpc_authz().await);
         let limits = limitador.as_ref().map_or(0, |limitador| limitador.port);
-        let behind = Behind { upstream, ledger: bank.gateway_port, authz, grpc_authz, limits };
+        let behind = Behind { upstream, ledger: ledger.gateway_port, authz, grpc_authz, limits };
         let mut contenders = Vec::new();
         for variant in Variant::ALL {
             let is_there = variant != Variant::RateLimit || limitador.is_some();
             if is_there && (only.is_empty() || only.contains(&variant.name())) {
-                let key = key(&bank, variant).await;
+                let key = key(&ledger, variant).await;
                 contenders.push(Contender { variant, key, runs: Vec::new(), memory: Memory::default() });
             }
         }
-        (bank, behind, contenders)
+        (ledger, behind, contenders)
     });
     let ground = Ground { dir, wrk, processors, services, behind, seconds };
     for number in 1..=rounds {
@@ -91,7 +91,7 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
     }
     let memory = contenders.iter().map(|c| (c.variant, c.memory)).collect();
     let runs: BTreeMap<Variant, Vec<Run>> = contenders.into_iter().map(|c| (c.variant, c.runs)).collect();
-    ground.services.block_on(async { bank.audit().await });
+    ground.services.block_on(async { ledger.audit().await });
     report::paths(&runs, &memory);
 }
 
@@ -100,7 +100,7 @@ impl Contender {
     #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
     fn take_turn(&mut self, ground: &Ground) {
         let envoy = self.start(ground);
-        let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges"));
+        let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges_total"));
         let (cpu, asked) = (envoy.process.cpu_nanos(), exchanges());
         let many = ground.wrk.run(envoy.port, &self.key, CONNECTIONS, ground.seconds);
         let (cpu, asked) = (envoy.process.cpu_nanos() - cpu, exchanges() - asked);

@@ -68,7 +68,7 @@ fn write_sqlite(conn: &Connection, range: Range<u32>) -> rusqlite::Result<()> {
          VALUES (?1, 'grant_bench_' || ?1, ?1, ?2, ?2, 100, 0)",
     )?;
     let mut entry = conn.prepare_cached(
-        "INSERT INTO entries (account, minute, kind, key, gateway, fence, grant_no, amount)
+        "INSERT INTO entries (account, minute, kind, key, gateway, epoch, grant_no, amount)
          VALUES (?1, 0, 1, 0, 0, 0, ?1, ?2)",
     )?;
     for number in range {
@@ -86,7 +86,7 @@ const POSTGRES: [&str; 3] = [
      SELECT no, 'bench-' || no, 'active', $3, $3, 0 FROM generate_series($1::bigint, $2::bigint) no",
     "INSERT INTO grants (no, id, account, amount, remaining, priority, created_ms)
      SELECT no, 'grant_bench_' || no, no, $3, $3, 100, 0 FROM generate_series($1::bigint, $2::bigint) no",
-    "INSERT INTO entries (account, minute, kind, key, gateway, fence, grant_no, amount)
+    "INSERT INTO entries (account, minute, kind, key, gateway, epoch, grant_no, amount)
      SELECT no, 0, 1, 0, 0, 0, no, $3 FROM generate_series($1::bigint, $2::bigint) no",
 ];
 const POSTGRES_KEYS: &str = "INSERT INTO keys (no, id, account, hash, prefix, created_ms)

@@ -103,7 +103,7 @@ impl Account {
         Entry {
             payer: Payer::Id(self.key.clone()),
             ended: None,
-            lease: Some(LeaseReport { fence: 1, spent: self.spent, returned: zero, held: zero, demand: 0 }),
+            lease: Some(LeaseReport { epoch: 1, spent: self.spent, returned: zero, held: zero, demand: 0 }),
             ask: is_low.then_some(ask),
             on_credit: zero,
         }

@@ -2,7 +2,7 @@
 
 use crate::population;
 use crate::versions::Version;
-use harness::{Bank, Postgres, binary};
+use harness::{LedgerProcess, Postgres, binary};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ impl Database {
 
 /// The ledger, and where its tables are.
 pub struct Stocked {
-    pub bank: Bank,
+    pub ledger: LedgerProcess,
     server: Option<Postgres>,
     dir: PathBuf,
     accounts: u32,
@@ -77,15 +77,15 @@ impl Stocked {
     async fn start(program: &Path, dir: &Path, server: Option<Postgres>) -> Self {
         std::fs::create_dir_all(dir).expect("a folder");
         let environment = server.as_ref().map(Postgres::environment).unwrap_or_default();
-        let bank = Bank::try_start_program(program, dir, &SERVE, &environment).await;
-        let bank = bank.unwrap_or_else(|why| panic!("{why}"));
-        Self { bank, server, dir: dir.to_owned(), accounts: 0 }
+        let ledger = LedgerProcess::try_start_program(program, dir, &SERVE, &environment).await;
+        let ledger = ledger.unwrap_or_else(|why| panic!("{why}"));
+        Self { ledger, server, dir: dir.to_owned(), accounts: 0 }
     }
 
     /// Stops the ledger, adds accounts until there are so many, and starts it again; how long the start took
     /// until it could write.
     pub async fn grow(&mut self, accounts: u32) -> Duration {
-        self.bank.process.stop();
+        self.ledger.process.stop();
         let missing: Range<u32> = self.accounts..accounts;
         match self.url() {
             None => population::fill_sqlite(&self.file(), &missing),
@@ -98,7 +98,7 @@ impl Stocked {
     /// Starts the stopped ledger; how long that took until it could write.
     pub async fn start_again(&mut self) -> Duration {
         let began = Instant::now();
-        self.bank.restart().await;
+        self.ledger.restart().await;
         began.elapsed()
     }
 
@@ -120,13 +120,13 @@ impl Stocked {
 
     /// The ledger's memory, MB.
     pub fn memory_mb(&self) -> f64 {
-        mb(self.bank.process.memory_kb())
+        mb(self.ledger.process.memory_kb())
     }
 
     /// Has every balance recomputed, as `faregate audit` does it; how long that took.
     pub fn audit(&self) -> Duration {
         let began = Instant::now();
-        self.bank.run(&["audit"]);
+        self.ledger.run(&["audit"]);
         began.elapsed()
     }
 }

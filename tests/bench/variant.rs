@@ -1,7 +1,7 @@
 //! What is compared.
 
 use crate::limitador;
-use harness::{Bank, filter};
+use harness::{LedgerProcess, filter};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub enum Variant {
     Nothing,
     /// Faregate: the caller pays, whatever the upstream answers, and no header is added.
     Paid,
-    /// The same as it is unless configured otherwise: the upstream gets the account, and a charge is released when the answer is
+    /// The same as it is unless configured default: the upstream gets the account, and a charge is released when the answer is
     /// a gateway's failure.
     PaidByDefault,
     /// Faregate with refunds by status, and all that it can tell the upstream and the caller.
@@ -139,7 +139,7 @@ fn settings(more: &Value) -> Value {
         "ledger": {"cluster": "ledger", "token": {"value": harness::GATEWAY_TOKEN}},
         "identities": [{"header": "x-api-key"}],
         "rules": [{"name": "health", "match": {"path": {"exact": "/healthz"}}, "price": "free"}],
-        "otherwise": {"price": "0.000001"}
+        "default": {"price": "0.000001"}
     });
     for (name, value) in more.as_object().into_iter().flatten() {
         settings[name] = value.clone();
@@ -174,7 +174,7 @@ pub fn nothing() -> PathBuf {
 }
 
 /// The caller's key for a variant: one that can pay, or one that can't.
-pub async fn key(bank: &Bank, variant: Variant) -> String {
+pub async fn key(ledger: &LedgerProcess, variant: Variant) -> String {
     let balance = if variant == Variant::Refused { "0" } else { "1000000000" };
-    bank.account(variant.name().replace('_', "-").as_str(), balance).await
+    ledger.account(variant.name().replace('_', "-").as_str(), balance).await
 }

@@ -40,7 +40,7 @@ impl Ledger {
         let answer = ExchangeResponse {
             protocol: request.protocol,
             seen: request.seen,
-            beat_ms: 1_000,
+            heartbeat_ms: 1_000,
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),
             changes: Vec::new(),
             usage_seq: request.usage.map(|usage| usage.seq),
@@ -68,14 +68,14 @@ impl Ledger {
             let recall = false;
             self.spent = lease.spent;
             answer.lease = Some(Granted {
-                fence: lease.fence,
+                epoch: lease.epoch,
                 granted: PLENTY,
                 ttl_ms: TTL_MS,
                 recall,
                 limits: Limits::default(),
             });
         }
-        answer.ended = entry.ended.map(|ended| ended.fence);
+        answer.ended = entry.ended.map(|ended| ended.epoch);
         answer
     }
 }

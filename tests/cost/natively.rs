@@ -43,11 +43,11 @@ impl SharedMemory for Memory {
         }
     }
 
-    fn push_news(&self, payer: &str) {
+    fn push_dirty(&self, payer: &str) {
         self.news.borrow_mut().push_back(payer.to_owned());
     }
 
-    fn pop_news(&self) -> Option<String> {
+    fn pop_dirty(&self) -> Option<String> {
         self.news.borrow_mut().pop_front()
     }
 }

@@ -26,7 +26,7 @@ pub fn configuration(others: usize) -> Value {
         "ledger": {"cluster": "ledger", "token": {"value": "a-token"}},
         "identities": [{"header": "x-api-key"}],
         "rules": rules,
-        "otherwise": {"price": "1"}
+        "default": {"price": "1"}
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::load::Load;
 use crate::reckoning::{Records, Sums, reckon};
-use crate::trouble::{Log, Trouble};
+use crate::trouble::{AttemptError, Log};
 use harness::storage::{Disk, a_working_day};
 use harness::{Postgres, Random, Setup, World};
 use serde_json::Value;
@@ -56,23 +56,23 @@ pub async fn live(plan: &Plan) -> Report {
     let mut log = Log::default();
     let mut keys = Vec::new();
     for (number, credits) in ACCOUNTS.into_iter().enumerate() {
-        keys.push(world.bank.account(&format!("account-{number}"), &credits.to_string()).await);
+        keys.push(world.ledger.account(&format!("account-{number}"), &credits.to_string()).await);
         log.granted.insert(number, credits);
     }
     let load = Load::start(&world.gateways, &keys, random.any());
-    let mut trouble = Trouble::new(&mut world, server, random, plan.kill_gateways, log);
+    let mut trouble = AttemptError::new(&mut world, server, random, plan.kill_gateways, log);
     trouble.last(Duration::from_secs(plan.seconds)).await;
-    let Trouble { server, mut log, .. } = trouble;
+    let AttemptError { server, mut log, .. } = trouble;
     let seen = load.end().await;
 
-    world.bank.nothing_is_held().await;
-    let audit = world.bank.get("/admin/v1/audit").await;
+    world.ledger.nothing_is_held().await;
+    let audit = world.ledger.get("/admin/v1/audit").await;
     if audit["ok"] != true {
         log.wrong.push(format!("at the end the audit says {audit}"));
     }
     let mut balances: Vec<Value> = Vec::new();
     for number in 0..ACCOUNTS.len() {
-        balances.push(world.bank.get(&format!("/admin/v1/accounts/account-{number}/balance")).await);
+        balances.push(world.ledger.get(&format!("/admin/v1/accounts/account-{number}/balance")).await);
     }
     let served = world.upstream.numbers();
     let records = Records { seen: &seen, served: &served, balances: &balances, log: &log };

@@ -1,6 +1,6 @@
 //! Kills, freezes and top-ups, at random.
 
-use harness::{Bank, Postgres, Random, World};
+use harness::{LedgerProcess, Postgres, Random, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub struct Log {
 }
 
 /// Makes trouble.
-pub struct Trouble<'a> {
+pub struct AttemptError<'a> {
     pub world: &'a mut World,
     pub server: Option<Postgres>,
     pub random: Random,
@@ -47,8 +47,8 @@ enum Kind {
     TopUp,
 }
 
-impl<'a> Trouble<'a> {
-    /// Trouble for a world.
+impl<'a> AttemptError<'a> {
+    /// AttemptError for a world.
     pub fn new(
         world: &'a mut World,
         server: Option<Postgres>,
@@ -99,10 +99,10 @@ impl<'a> Trouble<'a> {
         *self.log.counts.entry(what).or_default() += 1;
     }
 
-    /// One of the ledgers, by number: 0 is the world's bank.
-    fn ledger(&mut self, number: usize) -> &mut Bank {
+    /// One of the ledgers, by number: 0 is the world's ledger.
+    fn ledger(&mut self, number: usize) -> &mut LedgerProcess {
         match number.checked_sub(1) {
-            None => &mut self.world.bank,
+            None => &mut self.world.ledger,
             Some(replica) => &mut self.world.replicas[replica],
         }
     }
@@ -199,7 +199,7 @@ impl<'a> Trouble<'a> {
         let key = format!("crash-{}", self.random.any());
         let mut last = None;
         for _ in 0..200 {
-            last = self.world.bank.ask(method.clone(), path, body.clone(), &key).await;
+            last = self.world.ledger.ask(method.clone(), path, body.clone(), &key).await;
             if let Some((status, answer)) = &last
                 && status.is_success()
             {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// It takes one or two beats, of a second each. Without the news it would take until the lease ends, after 20 s.
+/// It takes one or two heartbeats, of a second each. Without the news it would take until the lease ends, after 20 s.
 const SOON: Duration = Duration::from_secs(10);
 
 /// Where the ledger's data is.
@@ -43,7 +43,7 @@ impl Data {
 }
 
 async fn whole(world: &World, member: &str) -> u64 {
-    let balance = world.bank.get("/admin/v1/accounts/acme/balance").await;
+    let balance = world.ledger.get("/admin/v1/accounts/acme/balance").await;
     let whole = balance[member].as_str().and_then(|credits| credits.parse().ok());
     whole.unwrap_or_else(|| panic!("{member} are no whole credits: {balance}"))
 }
@@ -54,8 +54,8 @@ async fn a_lost_ledger_comes_back(data: Data) {
         World::start(Setup { gateways: 2, config: patient(), environment, ..Setup::default() }).await;
     let dir = world.dir().to_owned();
     let file = dir.join("backup.db");
-    let key = world.bank.account("acme", "10000").await;
-    let (id, doomed) = world.bank.key("acme").await;
+    let key = world.ledger.account("acme", "10000").await;
+    let (id, doomed) = world.ledger.key("acme").await;
     assert_eq!(flood(&world.gateways, &doomed, 20, 2).await.get(&200), Some(&20));
 
     // A backup in the middle of traffic.
@@ -75,14 +75,14 @@ async fn a_lost_ledger_comes_back(data: Data) {
     assert!(!done && (said.contains("not empty") || said.contains("running")), "{said}");
 
     // What comes now will be lost.
-    world.bank.grant("acme", "777").await;
+    world.ledger.grant("acme", "777").await;
     assert_eq!(flood(&world.gateways, &key, 300, 4).await.get(&200), Some(&300));
     assert_eq!(flood(&world.gateways, &doomed, 20, 2).await.get(&200), Some(&20));
-    world.bank.process.kill();
+    world.ledger.process.kill();
     data.lose(&dir);
     let (done, said) = data.run("restore", &file, &dir);
     assert!(done, "{said}");
-    world.bank.restart().await;
+    world.ledger.restart().await;
 
     let served = world.upstream.served();
     for gate in &world.gateways {
@@ -100,7 +100,7 @@ async fn a_lost_ledger_comes_back(data: Data) {
     .await;
     assert!(world.upstream.served() >= served + 204);
 
-    world.bank.post(&format!("/admin/v1/keys/{id}/revoke"), json!({})).await;
+    world.ledger.post(&format!("/admin/v1/keys/{id}/revoke"), json!({})).await;
     for gate in &world.gateways {
         eventually("the key is refused", SOON, async || {
             get(gate, "/", &[("x-api-key", &doomed)]).await.status == 401
@@ -117,14 +117,14 @@ async fn a_lost_ledger_comes_back(data: Data) {
         whole(&world, "spent").await >= before + 200
     })
     .await;
-    world.bank.nothing_is_held().await;
-    let balance = world.bank.get("/admin/v1/accounts/acme/balance").await;
+    world.ledger.nothing_is_held().await;
+    let balance = world.ledger.get("/admin/v1/accounts/acme/balance").await;
     let whole =
         |member: &str| balance[member].as_str().and_then(|n| n.parse::<u64>().ok()).expect("whole credits");
     assert!(whole("spent") <= world.upstream.served(), "{balance}");
     assert_eq!(whole("granted"), 10_000, "what was granted since is lost");
     assert_eq!(whole("available") + whole("held") + whole("spent"), 10_000, "{balance}");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +142,7 @@ async fn a_lost_server_comes_back_while_gateways_live_on() {
 async fn a_backup_that_is_killed_leaves_no_file() {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
     for n in 0..50 {
-        world.bank.account(&format!("account{n}"), "5").await;
+        world.ledger.account(&format!("account{n}"), "5").await;
     }
     let folder = world.dir().join("backups");
     std::fs::create_dir(&folder).expect("a folder");
@@ -163,13 +163,13 @@ async fn a_backup_that_is_killed_leaves_no_file() {
     let left: Vec<_> =
         std::fs::read_dir(&folder).expect("a folder").flatten().map(|e| e.file_name()).collect();
     assert_eq!(left, ["last.db"], "what killed programs left is gone");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_leaves_nothing_half_done() {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
-    world.bank.account("acme", "5").await;
+    world.ledger.account("acme", "5").await;
     let folder = world.dir().join("full");
     std::fs::create_dir(&folder).expect("a folder");
     let (file, whole, data) =

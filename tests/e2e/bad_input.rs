@@ -33,11 +33,11 @@ async fn vms_made(world: &World) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_requests_are_refused_and_the_filter_lives_on() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     is_sound(&world, &key).await;
     let vms = vms_made(&world).await;
     assert!(vms > 0, "Envoy counts its VMs under this name");
-    let exchanges = world.gate().stat("exchanges").await;
+    let exchanges = world.gate().stat("exchanges_total").await;
     let served = world.upstream.served();
     let port = world.gate().port;
 
@@ -68,7 +68,7 @@ async fn broken_requests_are_refused_and_the_filter_lives_on() {
     .concat();
     assert_eq!(raw(port, &with(&non_utf8)), 200, "bytes elsewhere are none of our business");
     assert_eq!(world.upstream.served(), served + 1);
-    assert!(world.gate().stat("exchanges").await <= exchanges + 3, "a malformed key costs no call");
+    assert!(world.gate().stat("exchanges_total").await <= exchanges + 3, "a malformed key costs no call");
     is_sound(&world, &key).await;
     assert_eq!(vms_made(&world).await, vms, "no VM was reloaded");
 }
@@ -76,9 +76,9 @@ async fn broken_requests_are_refused_and_the_filter_lives_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_unknown_keys_grow_nothing() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     is_sound(&world, &key).await;
-    let ledger = world.bank.process.memory_kb();
+    let ledger = world.ledger.process.memory_kb();
     let mut warm = 0;
     let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
     let url = world.gate().url("/");
@@ -109,19 +109,20 @@ async fn a_hundred_thousand_unknown_keys_grow_nothing() {
     }
     let grown = world.gate().process.memory_kb().saturating_sub(warm);
     assert!(grown < 20_000, "Envoy grew by {grown} kB over 80,000 unknown keys");
-    let grown = world.bank.process.memory_kb().saturating_sub(ledger);
+    let grown = world.ledger.process.memory_kb().saturating_sub(ledger);
     assert!(grown < 60_000, "the ledger grew by {grown} kB");
     is_sound(&world, &key).await;
-    assert_eq!(world.bank.get("/admin/v1/leases").await["leases"].as_array().map(Vec::len), Some(1));
+    assert_eq!(world.ledger.get("/admin/v1/leases").await["leases"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_admin_api_names_the_field_that_is_wrong_and_books_nothing() {
     let world = World::one().await;
-    world.bank.account("acme", "5").await;
+    world.ledger.account("acme", "5").await;
     let grants = "/admin/v1/accounts/acme/grants";
     for amount in ["-1", "1e9", "0.0000001", "9223372036854775807", "0", "", "five"] {
-        let (status, problem) = world.bank.call(Method::POST, grants, Some(json!({"amount": amount}))).await;
+        let (status, problem) =
+            world.ledger.call(Method::POST, grants, Some(json!({"amount": amount}))).await;
         assert_eq!((status.as_u16(), &problem["field"]), (400, &json!("amount")), "{amount}: {problem}");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("amount")), "{problem}");
     }
@@ -132,29 +133,29 @@ async fn the_admin_api_names_the_field_that_is_wrong_and_books_nothing() {
         (json!({"amount": "5", "expires_at": "soon"}), "expires_at"),
         (json!({}), "amount"),
     ] {
-        let (status, problem) = world.bank.call(Method::POST, grants, Some(body.clone())).await;
+        let (status, problem) = world.ledger.call(Method::POST, grants, Some(body.clone())).await;
         assert_eq!((status.as_u16(), &problem["field"]), (400, &json!(field)), "{body}: {problem}");
     }
     let huge = json!({"amount": "1", "note": "n".repeat(200_000)});
-    assert_eq!(world.bank.call(Method::POST, grants, Some(huge)).await.0.as_u16(), 413);
+    assert_eq!(world.ledger.call(Method::POST, grants, Some(huge)).await.0.as_u16(), 413);
     let (status, _) = world
-        .bank
+        .ledger
         .call(Method::POST, "/admin/v1/accounts/missing/grants", Some(json!({"amount": "1"})))
         .await;
     assert_eq!(status.as_u16(), 404);
     let (status, problem) =
-        world.bank.call(Method::POST, "/admin/v1/accounts", Some(json!({"id": "No Spaces"}))).await;
+        world.ledger.call(Method::POST, "/admin/v1/accounts", Some(json!({"id": "No Spaces"}))).await;
     assert_eq!((status.as_u16(), &problem["field"]), (400, &json!("id")));
-    assert_eq!(world.bank.balance("acme", "available").await, "5");
-    world.bank.audit().await;
+    assert_eq!(world.ledger.balance("acme", "available").await, "5");
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_api_refuses_what_is_no_exchange() {
     let world = World::one().await;
-    world.bank.account("acme", "5").await;
+    world.ledger.account("acme", "5").await;
     let client = Client::new();
-    let url = format!("http://127.0.0.1:{}/gateway/v1/exchange", world.bank.gateway_port);
+    let url = format!("http://127.0.0.1:{}/gateway/v1/exchange", world.ledger.gateway_port);
     let send = async |token: &str, body: String| {
         let answer =
             client.post(&url).bearer_auth(token).header("content-type", "application/json").body(body);
@@ -173,7 +174,7 @@ async fn the_gateway_api_refuses_what_is_no_exchange() {
     );
     let (status, said) = send(token, json!({"protocol": 99, "gateway": "test"}).to_string()).await;
     assert_eq!((status, &said["code"]), (400, &json!("unsupported_protocol")));
-    let lease = json!({"fence": 1, "spent": 0, "returned": 0, "held": 0});
+    let lease = json!({"epoch": 1, "spent": 0, "returned": 0, "held": 0});
     let entry = |changed: Value| json!({"protocol": 1, "gateway": "test", "entries": [changed]});
     for (body, place) in [
         ("{".to_owned(), ""),
@@ -182,21 +183,21 @@ async fn the_gateway_api_refuses_what_is_no_exchange() {
         (entry(json!({"payer": {"key": "k"}, "lese": lease})).to_string(), "entries[0].lese"),
         (
             entry(
-                json!({"payer": {"id": "k"}, "lease": {"fence": -1, "spent": 0, "returned": 0, "held": 0}}),
+                json!({"payer": {"id": "k"}, "lease": {"epoch": -1, "spent": 0, "returned": 0, "held": 0}}),
             )
             .to_string(),
-            "entries[0].lease.fence",
+            "entries[0].lease.epoch",
         ),
         (
             entry(
-                json!({"payer": {"id": "k"}, "lease": {"fence": 1, "spent": -5, "returned": 0, "held": 0}}),
+                json!({"payer": {"id": "k"}, "lease": {"epoch": 1, "spent": -5, "returned": 0, "held": 0}}),
             )
             .to_string(),
             "spent",
         ),
         (
             entry(
-                json!({"payer": {"id": "k"}, "lease": {"fence": 1, "spent": 1.5, "returned": 0, "held": 0}}),
+                json!({"payer": {"id": "k"}, "lease": {"epoch": 1, "spent": 1.5, "returned": 0, "held": 0}}),
             )
             .to_string(),
             "spent",
@@ -208,23 +209,23 @@ async fn the_gateway_api_refuses_what_is_no_exchange() {
     }
     let (status, _) = send(token, " ".repeat(2 << 20)).await;
     assert_eq!(status, 413);
-    assert_eq!(world.bank.balance("acme", "available").await, "5");
-    world.bank.audit().await;
+    assert_eq!(world.ledger.balance("acme", "available").await, "5");
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_a_broke_caller_costs_the_ledger_next_to_nothing() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "0").await;
-    let before = world.bank.metric("faregate_exchanges_total").await;
+    let key = world.ledger.account("acme", "0").await;
+    let before = world.ledger.metric("faregate_exchanges_total").await;
     let start = std::time::Instant::now();
     let tally = flood(&world.gateways, &key, 5_000, 16).await;
     let seconds = start.elapsed().as_secs_f64();
     assert_eq!(tally.get(&402), Some(&5_000), "{tally:?}");
-    let cost = world.bank.metric("faregate_exchanges_total").await - before;
+    let cost = world.ledger.metric("faregate_exchanges_total").await - before;
     assert!(cost <= 2.0 * (seconds + 1.0) + 2.0, "{cost} exchanges in {seconds} s at two workers");
     eventually("they are counted", Duration::from_secs(30), async || {
-        world.gate().stat("refused.insufficient_funds").await == 5_000
+        world.gate().stat("refused_total.insufficient_funds").await == 5_000
     })
     .await;
 }

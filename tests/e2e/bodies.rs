@@ -24,8 +24,8 @@ async fn post(world: &World, path: &str, key: &str, body: String) -> (u16, Value
 async fn a_body_does_not_carry_an_unpaid_request_past_the_gate() {
     for plugin in [reads_bodies(), json!({})] {
         let world = World::start(Setup { plugin, ..Setup::default() }).await;
-        let broke = world.bank.account("broke", "0").await;
-        let rich = world.bank.account("rich", "3").await;
+        let broke = world.ledger.account("broke", "0").await;
+        let rich = world.ledger.account("rich", "3").await;
         let large = "x".repeat(200_000);
         for body in ["{}", large.as_str()] {
             assert_eq!(post(&world, "/", &broke, body.to_owned()).await.0, 402);
@@ -35,8 +35,8 @@ async fn a_body_does_not_carry_an_unpaid_request_past_the_gate() {
             assert_eq!(post(&world, "/", &rich, body.to_owned()).await.0, 200);
         }
         assert_eq!((world.upstream.served(), post(&world, "/", &rich, "{}".into()).await.0), (3, 402));
-        world.bank.nothing_is_held().await;
-        world.bank.audit().await;
+        world.ledger.nothing_is_held().await;
+        world.ledger.audit().await;
     }
 }
 
@@ -44,7 +44,7 @@ async fn a_body_does_not_carry_an_unpaid_request_past_the_gate() {
 async fn an_agent_s_question_gets_its_number_back_of_the_same_type() {
     let config = json!({"request_bodies": true});
     let world = World::start(Setup { plugin: reads_bodies(), config, ..Setup::default() }).await;
-    let broke = world.bank.account("broke", "0").await;
+    let broke = world.ledger.account("broke", "0").await;
     for id in [json!(7), json!("7"), json!("a\"\\\u{e9}"), json!(9_007_199_254_740_993_u64), json!(null)] {
         for padding in ["", &" ".repeat(40_000)] {
             let question =
@@ -67,7 +67,7 @@ async fn an_agent_s_question_gets_its_number_back_of_the_same_type() {
 async fn only_a_tool_that_was_called_is_answered_with_a_result() {
     let config = json!({"request_bodies": true, "error_format": "mcp_result"});
     let world = World::start(Setup { plugin: reads_bodies(), config, ..Setup::default() }).await;
-    let broke = world.bank.account("broke", "0").await;
+    let broke = world.ledger.account("broke", "0").await;
     let call = json!({"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": {"name": "t"}});
     let (status, answer) = post(&world, "/mcp", &broke, call.to_string()).await;
     assert_eq!(
@@ -108,7 +108,7 @@ async fn only_a_tool_that_was_called_is_answered_with_a_result() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_can_not_see_bodies_after_all_still_answers() {
     let world = World::start(Setup { config: json!({"request_bodies": true}), ..Setup::default() }).await;
-    let broke = world.bank.account("broke", "0").await;
+    let broke = world.ledger.account("broke", "0").await;
     eventually("an answer without a number", Duration::from_secs(10), async || {
         let question = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
         post(&world, "/mcp", &broke, question.to_string()).await.1["id"].is_null()
@@ -128,7 +128,7 @@ async fn the_first_upload_of_a_caller_is_as_large_as_it_likes() {
             let world =
                 World::start(Setup { plugin: plugin.clone(), config, listener, ..Setup::default() }).await;
             for size in [100_000, 3_000_000, 100_000_000] {
-                let key = world.bank.account(&format!("acme-{size}"), "3").await;
+                let key = world.ledger.account(&format!("acme-{size}"), "3").await;
                 for _ in 0..2 {
                     let request =
                         reqwest::Client::new().post(world.gate().url("/")).header("x-api-key", &key);
@@ -143,7 +143,7 @@ async fn the_first_upload_of_a_caller_is_as_large_as_it_likes() {
                     assert_eq!(served["size"], json!(size));
                 }
             }
-            world.bank.nothing_is_held().await;
+            world.ledger.nothing_is_held().await;
         }
     }
 }
@@ -153,7 +153,7 @@ async fn a_refused_question_larger_than_envoy_s_buffers_is_still_answered_with_i
     let config = json!({"request_bodies": true});
     let listener = json!({"per_connection_buffer_limit_bytes": 32_768});
     let world = World::start(Setup { plugin: reads_bodies(), config, listener, ..Setup::default() }).await;
-    let broke = world.bank.account("broke", "0").await;
+    let broke = world.ledger.account("broke", "0").await;
     let text = "x".repeat(100_000);
     let question =
         json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"text": text}}).to_string();

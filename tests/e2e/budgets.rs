@@ -1,7 +1,7 @@
 //! Budgets of a key, its team and its account, each with its own refusal; a new day, on an injected clock.
 
 use super::wall_clock::build_shim;
-use harness::{Bank, Setup, World, eventually, get};
+use harness::{LedgerProcess, Setup, World, eventually, get};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -31,8 +31,8 @@ async fn opens(world: &World, key: &str) {
 }
 
 /// A key that the command line makes: its identifier, and itself.
-fn made(bank: &Bank, arguments: &[&str]) -> (String, String) {
-    let said = bank.run(&[&["key", "create", "acme", "--json"], arguments].concat());
+fn made(ledger: &LedgerProcess, arguments: &[&str]) -> (String, String) {
+    let said = ledger.run(&[&["key", "create", "acme", "--json"], arguments].concat());
     let key: Value = serde_json::from_str(&said).expect("JSON");
     let text = |name: &str| key[name].as_str().expect("a string").to_owned();
     (text("id"), text("key"))
@@ -51,15 +51,15 @@ async fn a_key_a_team_and_an_account_use_up_their_budgets_and_a_new_day_begins()
         ("WALL_CLOCK_OFFSET".to_owned(), offset.display().to_string()),
     ];
     let world = World::start(Setup { environment, ..Setup::default() }).await;
-    let bank = &world.bank;
-    let other = bank.account("acme", "1000").await;
-    let (limited_id, limited) = made(bank, &[]);
-    bank.run(&["team", "create", "acme", "research", "--name", "Research"]);
-    let (_, one) = made(bank, &["--team", "research"]);
-    let (_, two) = made(bank, &["--team", "research"]);
-    bank.run(&["budget", "set", "acme", "--credits", "14", "--per", "day"]);
-    bank.run(&["budget", "set", "acme", "--team", "research", "--credits", "6", "--per", "day"]);
-    bank.run(&["budget", "set", "acme", "--key", &limited_id, "--credits", "3", "--per", "day"]);
+    let ledger = &world.ledger;
+    let other = ledger.account("acme", "1000").await;
+    let (limited_id, limited) = made(ledger, &[]);
+    ledger.run(&["team", "create", "acme", "research", "--name", "Research"]);
+    let (_, one) = made(ledger, &["--team", "research"]);
+    let (_, two) = made(ledger, &["--team", "research"]);
+    ledger.run(&["budget", "set", "acme", "--credits", "14", "--per", "day"]);
+    ledger.run(&["budget", "set", "acme", "--team", "research", "--credits", "6", "--per", "day"]);
+    ledger.run(&["budget", "set", "acme", "--key", &limited_id, "--credits", "3", "--per", "day"]);
 
     sells(&world, &limited, 3).await;
     is_refused(&world, &limited, "key_budget_exhausted").await;
@@ -71,8 +71,8 @@ async fn a_key_a_team_and_an_account_use_up_their_budgets_and_a_new_day_begins()
     is_refused(&world, &other, "account_budget_exhausted").await;
     is_refused(&world, &limited, "key_budget_exhausted").await;
     assert_eq!(world.upstream.served(), 14);
-    bank.nothing_is_held().await;
-    let budgets = bank.get("/admin/v1/accounts/acme/budgets").await;
+    ledger.nothing_is_held().await;
+    let budgets = ledger.get("/admin/v1/accounts/acme/budgets").await;
     for (budget, spent) in budgets["budgets"].as_array().expect("a list").iter().zip(["14", "3", "6"]) {
         assert_eq!((&budget["spent"], &budget["left"]), (&json!(spent), &json!("0")), "{budget}");
     }
@@ -87,36 +87,36 @@ async fn a_key_a_team_and_an_account_use_up_their_budgets_and_a_new_day_begins()
     opens(&world, &other).await;
 
     // A budget that is changed counts within two seconds, lower or higher.
-    bank.run(&["budget", "set", "acme", "--credits", "6", "--per", "day"]);
-    let refused = bank.try_run(&["budget", "set", "acme", "--credits", "5", "--per", "day"]);
+    ledger.run(&["budget", "set", "acme", "--credits", "6", "--per", "day"]);
+    let refused = ledger.try_run(&["budget", "set", "acme", "--credits", "5", "--per", "day"]);
     assert!(!refused.0 && refused.1.contains("credits: 5 is below"), "{}", refused.1);
     // What other keys have in leases comes back, and is sold here.
     eventually("six are sold, and no more", Duration::from_secs(20), async || {
         let refused = asked(&world, &other).await == (402, "account_budget_exhausted".to_owned());
-        let budgets = bank.get("/admin/v1/accounts/acme/budgets").await;
+        let budgets = ledger.get("/admin/v1/accounts/acme/budgets").await;
         refused && budgets["budgets"][0]["spent"] == "6"
     })
     .await;
     assert_eq!(world.upstream.served(), 20);
-    bank.run(&["budget", "clear", "acme"]);
+    ledger.run(&["budget", "clear", "acme"]);
     opens(&world, &other).await;
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_teams_and_budgets_are_refused_by_the_name_of_the_field() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    bank.account("acme", "0").await;
-    let stranger = bank.account("stranger", "0").await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "0").await;
+    let stranger = ledger.account("stranger", "0").await;
     assert!(stranger.starts_with("fg_live_"));
-    let stranger = bank.get("/admin/v1/accounts/stranger/keys").await["keys"][0]["id"].clone();
-    bank.post("/admin/v1/accounts/acme/teams", json!({ "id": "research" })).await;
+    let stranger = ledger.get("/admin/v1/accounts/stranger/keys").await["keys"][0]["id"].clone();
+    ledger.post("/admin/v1/accounts/acme/teams", json!({ "id": "research" })).await;
     let budget = json!({ "scope": "team", "target": "research", "credits": "5", "period": "day" });
-    bank.post("/admin/v1/accounts/acme/budgets", budget.clone()).await;
+    ledger.post("/admin/v1/accounts/acme/budgets", budget.clone()).await;
     let refused = async |what: &str, body: Value, field: &str| {
         let path = format!("/admin/v1/accounts/acme/{what}");
-        let (status, answer) = bank.call(Method::POST, &path, Some(body)).await;
+        let (status, answer) = ledger.call(Method::POST, &path, Some(body)).await;
         assert!(status.is_client_error() && answer["field"] == field, "{field}: {status} {answer}");
     };
     for (field, value) in [
@@ -156,10 +156,10 @@ async fn bad_teams_and_budgets_are_refused_by_the_name_of_the_field() {
         refused("keys", json!({ "products": products }), "products").await;
     }
     let (status, answer) =
-        bank.call(Method::POST, "/admin/v1/accounts/acme/teams", Some(json!({ "id": "research" }))).await;
+        ledger.call(Method::POST, "/admin/v1/accounts/acme/teams", Some(json!({ "id": "research" }))).await;
     assert_eq!((status.as_u16(), &answer["code"]), (409, &json!("team_exists")));
     let clear = Some(json!({ "scope": "account" }));
-    let (status, answer) = bank.call(Method::POST, "/admin/v1/accounts/acme/budgets/clear", clear).await;
+    let (status, answer) = ledger.call(Method::POST, "/admin/v1/accounts/acme/budgets/clear", clear).await;
     assert_eq!(status.as_u16(), 404, "{answer}");
-    bank.audit().await;
+    ledger.audit().await;
 }

@@ -1,7 +1,7 @@
 //! Why a caller is refused, as the caller reads it: one story per cause that a plan or a key can have, and limits on
 //! how fast several gateways together may be used.
 
-use harness::{Bank, Gateway, Setup, World, eventually, get};
+use harness::{Gateway, LedgerProcess, Setup, World, eventually, get};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn price_list() -> Value {
             rule("slow", "0.01", json!({})),
             rule("cheap", "0.01", json!({})),
         ],
-        "otherwise": {"price": "1"}
+        "default": {"price": "1"}
     })
 }
 
@@ -79,19 +79,19 @@ async fn opens(gate: &Gateway, path: &str, key: &str) {
     eventually("the gate is open", Duration::from_secs(10), answer).await;
 }
 
-fn plan(bank: &Bank, name: &str, terms: &[&str]) {
-    bank.run(&[&["plan", "create", name], terms].concat());
+fn plan(ledger: &LedgerProcess, name: &str, terms: &[&str]) {
+    ledger.run(&[&["plan", "create", name], terms].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_used_up_quota_says_when_more_comes_and_what_else_would_cure_it() {
     let world = world(1).await;
-    let bank = &world.bank;
-    plan(bank, "strict", &["--quota", "3", "--period", "day", "--beyond", "refuse"]);
-    plan(bank, "open", &["--quota", "3", "--period", "month"]);
-    let [strict, open] = [bank.account("strict", "100").await, bank.account("open", "0").await];
-    bank.run(&["subscribe", "strict", "strict"]);
-    bank.run(&["subscribe", "open", "open"]);
+    let ledger = &world.ledger;
+    plan(ledger, "strict", &["--quota", "3", "--period", "day", "--overage", "refuse"]);
+    plan(ledger, "open", &["--quota", "3", "--period", "month"]);
+    let [strict, open] = [ledger.account("strict", "100").await, ledger.account("open", "0").await];
+    ledger.run(&["subscribe", "strict", "strict"]);
+    ledger.run(&["subscribe", "open", "open"]);
 
     opens(world.gate(), "/", &strict).await;
     let refusal = refused(world.gate(), "/", &strict, "quota_exhausted").await;
@@ -101,7 +101,7 @@ async fn a_used_up_quota_says_when_more_comes_and_what_else_would_cure_it() {
     assert_eq!(refusal.actions(), ["wait", "upgrade_plan"], "what was bought does not pay here");
     let until: jiff::Timestamp =
         refusal.body["resets_at"].as_str().expect("a time").parse().expect("RFC 3339");
-    let renews = bank.get("/admin/v1/accounts/strict/subscription").await["renews_at"].clone();
+    let renews = ledger.get("/admin/v1/accounts/strict/subscription").await["renews_at"].clone();
     let renews: jiff::Timestamp = renews.as_str().expect("a time").parse().expect("RFC 3339");
     assert!((until.as_second() - renews.as_second()).abs() <= 1, "{until} and {renews}");
     let wait: i64 = refusal.header("retry-after").expect("waiting cures it").parse().expect("seconds");
@@ -118,50 +118,50 @@ async fn a_used_up_quota_says_when_more_comes_and_what_else_would_cure_it() {
     assert_eq!(refusal.actions(), ["wait", "top_up", "upgrade_plan"]);
     assert_eq!(refusal.body["remedies"][2]["url"], "https://example.com/plans");
     assert_eq!(refusal.header("link"), Some("<https://example.com/topup>; rel=\"payment\""));
-    bank.grant("open", "2").await;
+    ledger.grant("open", "2").await;
     opens(world.gate(), "/", &open).await;
-    bank.nothing_is_held().await;
-    assert_eq!(bank.balance("strict", "spent").await, "3", "and none of what was bought");
-    bank.audit().await;
+    ledger.nothing_is_held().await;
+    assert_eq!(ledger.balance("strict", "spent").await, "3", "and none of what was bought");
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_that_is_over_or_unpaid_says_so() {
     let world = world(1).await;
-    let bank = &world.bank;
-    plan(bank, "pro", &["--quota", "1000", "--period", "month"]);
-    let [over, unpaid] = [bank.account("over", "0").await, bank.account("unpaid", "500").await];
+    let ledger = &world.ledger;
+    plan(ledger, "pro", &["--quota", "1000", "--period", "month"]);
+    let [over, unpaid] = [ledger.account("over", "0").await, ledger.account("unpaid", "500").await];
     for account in ["over", "unpaid"] {
-        bank.run(&["subscribe", account, "pro"]);
+        ledger.run(&["subscribe", account, "pro"]);
     }
     opens(world.gate(), "/", &over).await;
     opens(world.gate(), "/", &unpaid).await;
 
-    bank.run(&["subscription", "cancel", "over", "--now"]);
+    ledger.run(&["subscription", "cancel", "over", "--now"]);
     let refusal = refused(world.gate(), "/", &over, "subscription_expired").await;
     assert_eq!((refusal.status.as_u16(), refusal.actions()), (402, vec!["top_up", "upgrade_plan"]));
-    bank.grant("over", "1").await;
+    ledger.grant("over", "1").await;
     opens(world.gate(), "/", &over).await;
 
     let grace = (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2)).to_string();
-    bank.run(&["subscription", "past-due", "unpaid", "--grace", &grace]);
+    ledger.run(&["subscription", "past-due", "unpaid", "--grace", &grace]);
     let refusal = refused(world.gate(), "/", &unpaid, "payment_past_due").await;
     assert_eq!((refusal.status.as_u16(), refusal.actions()), (402, vec!["pay_invoice"]));
     assert_eq!(refusal.body["remedies"][0]["url"], "https://example.com/topup");
     assert_eq!(refusal.body.get("needed"), None, "it is not about this request's price");
-    bank.run(&["subscription", "activate", "unpaid"]);
+    ledger.run(&["subscription", "activate", "unpaid"]);
     opens(world.gate(), "/", &unpaid).await;
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_sells_its_products_at_its_prices_and_a_key_only_its_own() {
     let world = world(1).await;
-    let bank = &world.bank;
-    plan(bank, "chatty", &["--quota", "100", "--period", "month", "--product", "chat=x0.5"]);
-    let key = bank.account("acme", "0").await;
-    bank.run(&["subscribe", "acme", "chatty"]);
-    let made = bank.run(&["key", "create", "acme", "--json", "--products", "image"]);
+    let ledger = &world.ledger;
+    plan(ledger, "chatty", &["--quota", "100", "--period", "month", "--product", "chat=x0.5"]);
+    let key = ledger.account("acme", "0").await;
+    ledger.run(&["subscribe", "acme", "chatty"]);
+    let made = ledger.run(&["key", "create", "acme", "--json", "--products", "image"]);
     let made: Value = serde_json::from_str(&made).expect("JSON");
     let painter = made["key"].as_str().expect("a key");
 
@@ -175,25 +175,25 @@ async fn a_plan_sells_its_products_at_its_prices_and_a_key_only_its_own() {
     assert_eq!(world.upstream.served(), 1, "what is refused never reaches the API");
 
     // The plan changes while the gate holds a lease.
-    bank.run(&["plan", "change", "chatty", "--product", "chat=3", "--product", "image=x2", "--at-once"]);
+    ledger.run(&["plan", "change", "chatty", "--product", "chat=3", "--product", "image=x2", "--at-once"]);
     let is_open = async || get(world.gate(), "/image", &[("x-api-key", key.as_str())]).await.status == 200;
     // Long before the lease ends, after 20 s.
     eventually("image is included", Duration::from_secs(10), is_open).await;
     opens(world.gate(), "/chat", &key).await;
-    bank.nothing_is_held().await;
-    assert_eq!(bank.balance("acme", "spent").await, "20", "half of 2, twice 8, and 3");
-    bank.audit().await;
+    ledger.nothing_is_held().await;
+    assert_eq!(ledger.balance("acme", "spent").await, "20", "half of 2, twice 8, and 3");
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_is_too_fast_learns_when_to_retry_and_pays_nothing() {
     let world = world(1).await;
-    let bank = &world.bank;
-    plan(bank, "slow", &["--quota", "1000", "--period", "month", "--rate", "0.25", "--burst", "3"]);
-    plan(bank, "narrow", &["--quota", "1000", "--period", "month", "--concurrent", "2"]);
-    let [slow, narrow] = [bank.account("slow", "0").await, bank.account("narrow", "0").await];
-    bank.run(&["subscribe", "slow", "slow"]);
-    bank.run(&["subscribe", "narrow", "narrow"]);
+    let ledger = &world.ledger;
+    plan(ledger, "slow", &["--quota", "1000", "--period", "month", "--rate", "0.25", "--burst", "3"]);
+    plan(ledger, "narrow", &["--quota", "1000", "--period", "month", "--concurrent", "2"]);
+    let [slow, narrow] = [ledger.account("slow", "0").await, ledger.account("narrow", "0").await];
+    ledger.run(&["subscribe", "slow", "slow"]);
+    ledger.run(&["subscribe", "narrow", "narrow"]);
 
     for _ in 0..3 {
         assert_eq!(get(world.gate(), "/", &[("x-api-key", slow.as_str())]).await.status, 200);
@@ -227,9 +227,9 @@ async fn a_caller_that_is_too_fast_learns_when_to_retry_and_pays_nothing() {
         assert_eq!(answer.await.expect("it ends"), 200);
     }
     opens(world.gate(), "/", &narrow).await;
-    bank.nothing_is_held().await;
-    assert_eq!(bank.balance("slow", "spent").await, "4");
-    bank.audit().await;
+    ledger.nothing_is_held().await;
+    assert_eq!(ledger.balance("slow", "spent").await, "4");
+    ledger.audit().await;
 }
 
 /// Asks a gate so many times per second, and counts who is let through.
@@ -256,10 +256,14 @@ fn drive(gate: &Gateway, key: &str, per_second: u64, stop: &Arc<AtomicBool>) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_admit_the_plan_s_rate_together_wherever_the_requests_come() {
     let world = world(2).await;
-    let bank = &world.bank;
-    plan(bank, "brisk", &["--quota", "100000", "--period", "month", "--rate", "100", "--burst", "10"]);
-    let key = bank.account("acme", "0").await;
-    bank.run(&["subscribe", "acme", "brisk"]);
+    let ledger = &world.ledger;
+    plan(
+        ledger,
+        "fast_heartbeat",
+        &["--quota", "100000", "--period", "month", "--rate", "100", "--burst", "10"],
+    );
+    let key = ledger.account("acme", "0").await;
+    ledger.run(&["subscribe", "acme", "fast_heartbeat"]);
     for gate in &world.gateways {
         opens(gate, "/cheap", &key).await;
     }
@@ -283,5 +287,5 @@ async fn two_gateways_admit_the_plan_s_rate_together_wherever_the_requests_come(
         println!("asked {rates:?} times per second, two gateways admit {measured:.1?}");
         assert!(is_right(&measured), "{measured:.1?} per second of {rates:?}");
     }
-    bank.audit().await;
+    ledger.audit().await;
 }

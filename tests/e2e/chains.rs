@@ -17,19 +17,19 @@ fn gate(world_config: &Value, members: &Value) -> Value {
 async fn world(config: Value, second: Value) -> (World, String) {
     let own = Setup { config: config.clone(), ..Setup::default() }.filter_config();
     let world = World::start(Setup { config, behind: vec![gate(&own, &second)], ..Setup::default() }).await;
-    let key = world.bank.account("acme", "10").await;
+    let key = world.ledger.account("acme", "10").await;
     (world, key)
 }
 
 async fn spent(world: &World) -> String {
-    world.bank.nothing_is_held().await;
-    world.bank.audit().await;
-    world.bank.balance("acme", "spent").await
+    world.ledger.nothing_is_held().await;
+    world.ledger.audit().await;
+    world.ledger.balance("acme", "spent").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_passes_two_gates_is_charged_once_and_the_last_credit_is_enough() {
-    for second in [json!({}), json!({"otherwise": {"price": "3"}})] {
+    for second in [json!({}), json!({"default": {"price": "3"}})] {
         let (world, key) = world(json!({}), second).await;
         for _ in 0..10 {
             assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
@@ -42,7 +42,7 @@ async fn a_request_that_passes_two_gates_is_charged_once_and_the_last_credit_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_first_gate_lets_pass_for_free_the_second_may_still_charge() {
-    let (world, key) = world(json!({"otherwise": "free"}), json!({"otherwise": {"price": "3"}})).await;
+    let (world, key) = world(json!({"default": "free"}), json!({"default": {"price": "3"}})).await;
     assert_eq!(get(world.gate(), "/", &[]).await.status, 401);
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
     assert_eq!(spent(&world).await, "3");
@@ -50,7 +50,7 @@ async fn what_the_first_gate_lets_pass_for_free_the_second_may_still_charge() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_cannot_make_a_gate_believe_that_another_has_charged() {
-    let (world, key) = world(json!({"otherwise": "free"}), json!({"otherwise": {"price": "1"}})).await;
+    let (world, key) = world(json!({"default": "free"}), json!({"default": {"price": "1"}})).await;
     let forged = [("x-faregate-account", "acme"), ("x-faregate-charge", "1")];
     // Between requests that are under way and paid.
     let slow = tokio::spawn({

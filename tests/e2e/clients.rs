@@ -35,7 +35,7 @@ async fn once(world: &World, clients: &Clients, script: &str, key: &str) -> Valu
 /// Waits until the gate has counted so many refusals; it counts when a request's end is logged.
 async fn refusals_are(world: &World, count: u64) {
     eventually(&format!("{count} refusals"), Duration::from_secs(30), async || {
-        world.gate().stat("refused.insufficient_funds").await == count
+        world.gate().stat("refused_total.insufficient_funds").await == count
     })
     .await;
 }
@@ -51,7 +51,7 @@ const DETAIL: &str = "This request costs 1 credit; 0 are left.";
 async fn the_sdks_of_three_vendors_raise_their_own_error_after_one_attempt() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
-    let key = world.bank.account("broke", "0").await;
+    let key = world.ledger.account("broke", "0").await;
 
     for (script, class) in [("openai_sdk.py", "APIStatusError"), ("openai_sdk.mjs", "APIError")] {
         let said = once(&world, &clients, script, &key).await;
@@ -101,7 +101,7 @@ async fn an_sdk_with_a_wrong_key_does_not_retry_either() {
 async fn grpc_sees_an_exhausted_resource_and_reads_why() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
-    let key = world.bank.account("broke", "0").await;
+    let key = world.ledger.account("broke", "0").await;
     for (key, status, code, words) in [
         (key.as_str(), "RESOURCE_EXHAUSTED", "insufficient_funds", DETAIL),
         ("fg_live_typo", "UNAUTHENTICATED", "invalid_key", "The API key is not one of ours"),

@@ -36,8 +36,8 @@ fn a_configuration_written_as_a_struct_is_read_as_well() {
     let (good, said) = validate(Setup::default().filter_config());
     assert!(good, "{said}");
     let (good, said) =
-        validate(Setup { config: json!({"patience_ms": 0.5}), ..Setup::default() }.filter_config());
-    let message = "patience_ms: found number 0.5; allowed is a whole number from 0 to 60000";
+        validate(Setup { config: json!({"max_wait_ms": 0.5}), ..Setup::default() }.filter_config());
+    let message = "max_wait_ms: found number 0.5; allowed is a whole number from 0 to 60000";
     assert!(!good && said.contains(message), "{said}");
 }
 
@@ -45,8 +45,8 @@ fn a_configuration_written_as_a_struct_is_read_as_well() {
 fn a_mistake_stops_envoy_and_is_named_with_its_place() {
     for (config, message) in [
         (
-            json!({"otherwise": {"price": 1}}),
-            "otherwise.price: found number 1; allowed is a decimal string such as",
+            json!({"default": {"price": 1}}),
+            "default.price: found number 1; allowed is a decimal string such as",
         ),
         (
             json!({"rules": [{"price": "1", "metod": "GET"}]}),

@@ -7,7 +7,7 @@ use std::time::Duration;
 async fn when_envoy_dies_what_it_had_not_spent_comes_back() {
     let serve = &["--lease-ttl", "2s", "--lease-grace", "1s"];
     let mut world = World::start(Setup { gateways: 2, serve, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100000").await;
+    let key = world.ledger.account("acme", "100000").await;
     let doomed = vec![world.gateways.remove(0)];
     let load = async {
         let tally = flood(&doomed, &key, 3_000, 8).await;
@@ -15,39 +15,39 @@ async fn when_envoy_dies_what_it_had_not_spent_comes_back() {
     };
     let (mut doomed, tally) = load.await;
     assert_eq!(tally.get(&200), Some(&3_000), "{tally:?}");
-    assert_ne!(world.bank.balance("acme", "held").await, "0");
+    assert_ne!(world.ledger.balance("acme", "held").await, "0");
     doomed[0].process.kill();
 
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
 
-    let spent: u64 = world.bank.balance("acme", "spent").await.parse().expect("whole credits");
-    let available: u64 = world.bank.balance("acme", "available").await.parse().expect("whole credits");
+    let spent: u64 = world.ledger.balance("acme", "spent").await.parse().expect("whole credits");
+    let available: u64 = world.ledger.balance("acme", "available").await.parse().expect("whole credits");
     assert_eq!(spent + available, 100_000);
     assert!(spent <= 3_000, "what was not reported is the customer's: {spent}");
-    assert!(world.bank.metric("faregate_reclaims_total").await >= 1.0);
+    assert!(world.ledger.metric("faregate_reclaims_total").await >= 1.0);
     assert_eq!(flood(&world.gateways, &key, 10, 2).await.get(&200), Some(&10), "the other gateway goes on");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_is_killed_twenty_times_under_load_and_every_charge_is_there() {
     let mut world = World::one().await;
-    let key = world.bank.account("acme", "1000000").await;
+    let key = world.ledger.account("acme", "1000000").await;
     let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..20 {
         load.goes_on(&world.upstream, 200).await;
-        world.bank.restart().await;
+        world.ledger.restart().await;
     }
     load.goes_on(&world.upstream, 200).await;
     let (gateways, tally) = load.stop().await;
     assert_eq!(tally.get(&402), None, "a ledger that is away is no reason to ask for money: {tally:?}");
     assert_eq!(tally.get(&0), None, "no request hangs: {tally:?}");
 
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
 
-    let spent: u64 = world.bank.balance("acme", "spent").await.parse().expect("whole credits");
+    let spent: u64 = world.ledger.balance("acme", "spent").await.parse().expect("whole credits");
     assert_eq!((Some(&spent), spent), (tally.get(&200), world.upstream.served()), "{tally:?}");
-    world.bank.audit().await;
+    world.ledger.audit().await;
     drop(gateways);
 }
 
@@ -55,7 +55,7 @@ async fn the_ledger_is_killed_twenty_times_under_load_and_every_charge_is_there(
 async fn when_every_gateway_dies_under_load_no_more_is_lost_than_was_shown_at_risk() {
     let serve = &["--lease-ttl", "2s", "--lease-grace", "1s"];
     let mut world = World::start(Setup { gateways: 2, serve, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100000").await;
+    let key = world.ledger.account("acme", "100000").await;
     let urls: Vec<String> = world.gateways.iter().map(|gate| gate.url("/")).collect();
     let load: Vec<_> =
         urls.iter().map(|url| tokio::spawn(harness::until_refused(url.clone(), key.clone()))).collect();
@@ -64,20 +64,20 @@ async fn when_every_gateway_dies_under_load_no_more_is_lost_than_was_shown_at_ri
     for gate in &mut world.gateways {
         gate.process.kill();
     }
-    let leases = world.bank.get("/admin/v1/leases").await;
-    let metric = world.bank.metric("faregate_at_risk_credits").await;
+    let leases = world.ledger.get("/admin/v1/leases").await;
+    let metric = world.ledger.metric("faregate_at_risk_credits").await;
     for load in load {
         load.await.expect("a client that doesn't panic");
     }
 
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
 
     let whole = |text: &str| text.parse::<f64>().expect("credits");
     let at_risk = whole(leases["at_risk"].as_str().expect("credits"));
-    let spent = whole(&world.bank.balance("acme", "spent").await);
+    let spent = whole(&world.ledger.balance("acme", "spent").await);
     let lost = f64::from(u32::try_from(world.upstream.served()).expect("not that many")) - spent;
     assert!(lost >= 0.0, "no charge for what was not served");
     assert!(lost <= at_risk, "{lost} lost, {at_risk} at risk");
     assert!((metric - at_risk).abs() < f64::EPSILON, "/metrics says {metric}, `leases` {at_risk}");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// An account that every story of this file charges, and what it has spent once the dust has settled.
 async fn spent(world: &World) -> String {
-    world.bank.nothing_is_held().await;
-    world.bank.audit().await;
-    world.bank.balance("acme", "spent").await
+    world.ledger.nothing_is_held().await;
+    world.ledger.audit().await;
+    world.ledger.balance("acme", "spent").await
 }
 
 fn routes(routes: &Value) -> Value {
@@ -63,7 +63,7 @@ async fn an_answer_of_envoy_s_own_is_not_charged_and_the_api_s_own_404_is() {
         ..Setup::default()
     })
     .await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     let key = ("x-api-key", key.as_str());
     for (path, more, status) in [
         ("/nowhere", None, 404),
@@ -81,7 +81,7 @@ async fn an_answer_of_envoy_s_own_is_not_charged_and_the_api_s_own_404_is() {
     assert_eq!(get(world.gate(), "/api/status/302", &[key]).await.status, 302);
     assert_eq!((world.upstream.served(), spent(&world).await), (2, "2".into()));
     eventually("the refunds are counted", Duration::from_secs(5), async || {
-        world.gate().stat("refunds").await == 6
+        world.gate().stat("refunds_total").await == 6
     })
     .await;
 }
@@ -89,7 +89,7 @@ async fn an_answer_of_envoy_s_own_is_not_charged_and_the_api_s_own_404_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_filter_s_refusal_is_not_charged() {
     let world = World::start(Setup { behind: vec![rate_limit()], ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     for status in [200, 429, 429, 429] {
         assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, status);
     }
@@ -103,7 +103,7 @@ async fn a_rule_without_refunds_charges_whatever_comes() {
         &json!([{"match": {"prefix": "/api/"}, "route": {"cluster": "upstream", "prefix_rewrite": "/"}}]),
     );
     let world = World::start(Setup { config, manager, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     for (path, status) in [("/nowhere", 404), ("/api/status/503", 503), ("/api/", 200)] {
         assert_eq!(get(world.gate(), path, &[("x-api-key", &key)]).await.status, status);
     }
@@ -113,7 +113,7 @@ async fn a_rule_without_refunds_charges_whatever_comes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_envoy_cannot_take_is_the_api_s_work_and_the_log_says_so() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     assert_eq!(get(world.gate(), "/large-head", &[("x-api-key", &key)]).await.status, 502);
     assert_eq!(get(world.gate(), "/status/502", &[("x-api-key", &key)]).await.status, 502);
     assert_eq!((world.upstream.served(), spent(&world).await), (2, "1".into()));
@@ -161,7 +161,7 @@ async fn a_client_that_leaves_before_the_api_is_reached_has_not_paid() {
     for manager in [json!({}), json!({"proxy_100_continue": true})] {
         let world =
             World::start(Setup { cluster: elsewhere(silent.port, "20s"), manager, ..Setup::default() }).await;
-        let key = world.bank.account("acme", "100").await;
+        let key = world.ledger.account("acme", "100").await;
         for expect in ["", "expect: 100-continue\r\ncontent-length: 2\r\n"] {
             let mut stream = TcpStream::connect(("127.0.0.1", world.gate().port)).expect("a connection");
             write!(stream, "POST / HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\n{expect}\r\n")
@@ -183,7 +183,7 @@ async fn a_client_that_leaves_before_the_api_is_reached_has_not_paid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_while_the_api_works_has_paid_though_envoy_said_continue() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     let mut stream = TcpStream::connect(("127.0.0.1", world.gate().port)).expect("a connection");
     write!(
         stream,
@@ -201,7 +201,7 @@ async fn over_http_3_a_client_that_leaves_has_paid_for_what_the_api_did_and_for_
     let silent = Silent::open();
     for (cluster, charged) in [(json!({}), "1"), (elsewhere(silent.port, "20s"), "0")] {
         let world = World::start(Setup { http3: true, cluster, ..Setup::default() }).await;
-        let key = world.bank.account("acme", "100").await;
+        let key = world.ledger.account("acme", "100").await;
         let authority = world.dir().join("authority.pem");
         let more = [("PATHS", "leave:/slow/5000"), ("AUTHORITY", authority.to_str().expect("a path"))];
         clients.run("http3_client.py", world.gate(), &key, &more);
@@ -230,7 +230,7 @@ async fn a_call_of_grpc_that_fails_as_unavailable_is_not_charged() {
         {"match": {"prefix": "/slow"}, "route": {"cluster": "upstream", "timeout": "0.2s"}}
     ]));
     let world = World::start(Setup { cluster: speaks_http2(), manager, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     for path in ["/grpc/14", "/grpc-at-once/14", "/slow/5000", "/no/route"] {
         call(&world, path, &key);
     }
@@ -242,7 +242,7 @@ async fn a_call_of_grpc_that_fails_as_unavailable_is_not_charged() {
     let mut closed = speaks_http2();
     closed["load_assignment"] = elsewhere(harness::free_port(), "1s")["load_assignment"].clone();
     let unreachable = World::start(Setup { cluster: closed, ..Setup::default() }).await;
-    let key = unreachable.bank.account("acme", "100").await;
+    let key = unreachable.ledger.account("acme", "100").await;
     call(&unreachable, "/grpc/0", &key);
     assert_eq!(spent(&unreachable).await, "0");
 }
@@ -251,7 +251,7 @@ async fn a_call_of_grpc_that_fails_as_unavailable_is_not_charged() {
 async fn which_calls_of_grpc_are_released_is_the_operator_s_choice() {
     let config = json!({"refund_on": ["grpc:INTERNAL", "grpc:DEADLINE_EXCEEDED"]});
     let world = World::start(Setup { cluster: speaks_http2(), config, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     for path in ["/grpc/13", "/grpc-at-once/4", "/grpc/14", "/grpc-at-once/14", "/grpc/0"] {
         call(&world, path, &key);
     }

@@ -14,15 +14,15 @@ async fn through_two_gateways_exactly_the_balance_is_sold() {
 
 async fn exactly_the_balance_is_sold(gateways: usize) {
     let world = World::start(Setup { gateways, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
 
     let tally = flood(&world.gateways, &key, 1_500, 24).await;
 
     assert_eq!(tally.get(&200), Some(&1_000), "{tally:?}");
     assert_eq!(tally.get(&402), Some(&500), "{tally:?}");
     assert_eq!(world.upstream.served(), 1_000);
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "available").await, "0");
-    assert_eq!(world.bank.balance("acme", "spent").await, "1000");
-    world.bank.audit().await;
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "available").await, "0");
+    assert_eq!(world.ledger.balance("acme", "spent").await, "1000");
+    world.ledger.audit().await;
 }

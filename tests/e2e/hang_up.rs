@@ -14,12 +14,12 @@ fn hang_up_after(port: u16, path: &str, key: &str, patience: Duration) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_who_hangs_up_while_waiting_is_not_charged_and_no_lease_is_lost() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "100").await;
-    world.bank.process.signal("STOP");
+    let key = world.ledger.account("acme", "100").await;
+    world.ledger.process.signal("STOP");
     for _ in 0..10 {
         hang_up_after(world.gate().port, "/", &key, Duration::from_millis(20));
     }
-    world.bank.process.signal("CONT");
+    world.ledger.process.signal("CONT");
 
     eventually("everybody's wait is over", Duration::from_secs(5), async || {
         world.gate().envoy_stat("http.gate.downstream_rq_active").await == 0
@@ -27,25 +27,25 @@ async fn a_client_who_hangs_up_while_waiting_is_not_charged_and_no_lease_is_lost
     .await;
     assert_eq!(world.upstream.served(), 0);
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "spent").await, "1");
-    assert_eq!(world.bank.balance("acme", "available").await, "99");
-    world.bank.audit().await;
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "spent").await, "1");
+    assert_eq!(world.ledger.balance("acme", "available").await, "99");
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_who_hangs_up_while_the_upstream_works_has_paid() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     hang_up_after(world.gate().port, "/slow/2000", &key, Duration::from_millis(400));
-    world.bank.nothing_is_held().await;
-    assert_eq!((world.upstream.served(), world.bank.balance("acme", "spent").await), (1, "1".into()));
+    world.ledger.nothing_is_held().await;
+    assert_eq!((world.upstream.served(), world.ledger.balance("acme", "spent").await), (1, "1".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_upstream_answers_503_the_charge_is_released_once() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "3").await;
+    let key = world.ledger.account("acme", "3").await;
     let headers = [("x-api-key", key.as_str())];
     for _ in 0..10 {
         assert_eq!(get(world.gate(), "/status/503", &headers).await.status, 503);
@@ -58,24 +58,24 @@ async fn when_the_upstream_answers_503_the_charge_is_released_once() {
     assert_eq!(get(world.gate(), "/", &headers).await.status, 200);
     assert_eq!(get(world.gate(), "/", &headers).await.status, 200);
     assert_eq!(get(world.gate(), "/", &headers).await.status, 402, "released once each, not more");
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "spent").await, "3");
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "spent").await, "3");
     eventually("the refunds are counted", Duration::from_secs(2), async || {
-        world.gate().stat("refunds").await == 10
+        world.gate().stat("refunds_total").await == 10
     })
     .await;
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_upstream_cannot_be_reached_nothing_is_charged() {
     let mut world = World::start(Setup::default()).await;
-    let key = world.bank.account("acme", "3").await;
+    let key = world.ledger.account("acme", "3").await;
     // The one that the gateway knows is gone from here on.
     world.upstream = harness::Upstream::start().await;
     for _ in 0..5 {
         assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 503);
     }
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "available").await, "3");
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "available").await, "3");
 }

@@ -13,7 +13,7 @@ async fn the_api_never_sees_a_key_where_keys_are_hidden() {
     for hides in [true, false] {
         let config = json!({"identities": identities, "rules": rules, "hide_credentials": hides});
         let world = World::start(Setup { config, ..Setup::default() }).await;
-        let key = world.bank.account("acme", "100").await;
+        let key = world.ledger.account("acme", "100").await;
         let (bearer, cookie) = (format!("Bearer {key}"), format!("a=1; fg={key}; b=2"));
         for path in ["/", "/free", "/"] {
             for header in [("x-api-key", key.as_str()), ("authorization", &bearer), ("cookie", &cookie)] {
@@ -46,7 +46,7 @@ async fn no_spelling_of_the_gate_s_own_headers_comes_from_a_client() {
         ..Setup::default()
     })
     .await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     let forged = [
         "x-faregate-account",
         "x_faregate_account",

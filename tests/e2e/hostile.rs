@@ -38,7 +38,7 @@ struct Siege {
 impl Siege {
     async fn begin(config: Value) -> Self {
         let world = World::start(Setup { config, manager: strict(), ..Setup::default() }).await;
-        let key = world.bank.account("acme", "100000").await;
+        let key = world.ledger.account("acme", "100000").await;
         assert_eq!(get(world.gate(), "/paid", &[("x-api-key", &key)]).await.status, 200);
         let vms = world.gate().envoy_stat("wasm.envoy.wasm.runtime.v8.created").await;
         let memory = world.gate().process.memory_kb();
@@ -68,11 +68,11 @@ impl Siege {
     /// At the end all that was served was paid; `cut` requests may have been charged without being served,
     /// because their clients left when the API had been asked.
     async fn books_agree(self, cut: u64) {
-        self.world.bank.nothing_is_held().await;
-        let spent: u64 = self.world.bank.balance("acme", "spent").await.parse().expect("whole credits");
+        self.world.ledger.nothing_is_held().await;
+        let spent: u64 = self.world.ledger.balance("acme", "spent").await.parse().expect("whole credits");
         let served = self.world.upstream.served();
         assert!((served..=served + cut).contains(&spent), "{served} served, {spent} spent, {cut} cut");
-        self.world.bank.audit().await;
+        self.world.ledger.audit().await;
     }
 }
 
@@ -172,7 +172,7 @@ async fn no_spelling_makes_a_priced_path_free() {
         {"name": "items", "match": {"path": {"template": "/items/{}"}}, "price": "1"},
         {"name": "paid", "match": {"path": {"prefix": "/paid"}}, "price": "1"}
     ]);
-    let siege = Siege::begin(json!({"rules": rules, "otherwise": "free"})).await;
+    let siege = Siege::begin(json!({"rules": rules, "default": "free"})).await;
     for path in [
         "/v1/paid",
         "//v1/paid",
@@ -368,7 +368,7 @@ async fn clients_who_only_take_up_room_are_borne() {
 
     // Thousands wait in the filter at once for a ledger that doesn't answer, each with a long path, of unknown
     // keys; some bodies never end.
-    siege.world.bank.process.signal("STOP");
+    siege.world.ledger.process.signal("STOP");
     let long = format!("/{}", "p".repeat(14_000));
     let mut clients: Vec<H2> = (0..30).map(|_| H2::connect(port)).collect();
     for (number, client) in clients.iter_mut().enumerate() {
@@ -390,7 +390,7 @@ async fn clients_who_only_take_up_room_are_borne() {
     assert!(taken < 200, "Envoy took {taken} pieces of 64 kB for a request that waits");
     let grown = siege.world.gate().process.memory_kb().saturating_sub(siege.memory);
     assert!(grown < 2 * GROWTH, "Envoy grew by {grown} kB while thousands waited");
-    siege.world.bank.process.signal("CONT");
+    siege.world.ledger.process.signal("CONT");
     for client in &mut clients {
         client.read(80, Duration::from_secs(8));
         assert_eq!(client.statuses.len(), 80, "everybody gets an answer");

@@ -8,20 +8,20 @@ use std::time::Duration;
 async fn over_http_3_a_request_is_charged_or_released_or_refused_as_over_any_other() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(Setup { http3: true, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "2").await;
+    let key = world.ledger.account("acme", "2").await;
     let authority = world.dir().join("authority.pem");
 
     let more = [("PATHS", "/a /status/503 /b /c"), ("AUTHORITY", authority.to_str().expect("a path"))];
     let said = clients.run("http3_client.py", world.gate(), &key, &more);
 
     assert_eq!(said["statuses"], json!([200, 503, 200, 402]));
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "spent").await, "2");
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "spent").await, "2");
     assert_eq!(world.upstream.served(), 3);
     let gate = world.gate();
     eventually("the statistics are flushed", Duration::from_secs(2), async || {
-        (gate.stat("admitted").await, gate.stat("refunds").await) == (3, 1)
+        (gate.stat("admitted_total").await, gate.stat("refunds_total").await) == (3, 1)
     })
     .await;
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }

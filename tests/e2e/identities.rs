@@ -12,11 +12,11 @@ async fn a_caller_is_known_by_header_bearer_query_cookie_or_attribute() {
         "forward": ["account", "key", "charge"]
     });
     let world = World::start(Setup { config, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     let subject = json!({"subject": "spiffe://mesh/billing"});
-    world.bank.post("/admin/v1/accounts", json!({"id": "mesh"})).await;
-    world.bank.grant("mesh", "100").await;
-    world.bank.post("/admin/v1/accounts/mesh/keys", subject).await;
+    world.ledger.post("/admin/v1/accounts", json!({"id": "mesh"})).await;
+    world.ledger.grant("mesh", "100").await;
+    world.ledger.post("/admin/v1/accounts/mesh/keys", subject).await;
     let (bearer, cookie, query) =
         (format!("Bearer {key}"), format!("a=b; key={key}"), format!("/q?a=1&api_key={key}&b=2"));
 
@@ -62,7 +62,7 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
         ]
     });
     let world = World::start(Setup { config, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     let headers = [("x-api-key", key.as_str())];
 
     assert_eq!(get(world.gate(), "/healthz", &[]).await.status, 200, "free routes need no key");
@@ -79,8 +79,8 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
     assert_eq!(get(world.gate(), "/status/502", &headers).await.status, 502);
     assert_eq!(get(world.gate(), "/y", &[]).await.status, 401);
 
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "spent").await, "6.5");
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "spent").await, "6.5");
     eventually("the access log is written", Duration::from_secs(30), async || {
         world.gate().access_log().len() >= 9
     })
@@ -96,9 +96,7 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
             "GET /items/7/price?x=1 200 via_upstream decision=admitted account=acme key={key_id} charge=0.25 rule=item"
         ),
         format!("GET /x 200 via_upstream decision=admitted account=acme key={key_id} charge=5 rule=gold"),
-        format!(
-            "GET /x 200 via_upstream decision=admitted account=acme key={key_id} charge=1 rule=otherwise"
-        ),
+        format!("GET /x 200 via_upstream decision=admitted account=acme key={key_id} charge=1 rule=default"),
         format!(
             "GET /items/7/price 200 via_upstream decision=admitted account=acme key={key_id} charge=0.25 rule=item"
         ),
@@ -107,23 +105,26 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
         ),
         "GET /beta/new 200 via_upstream decision=shadow:missing_key".to_owned(),
         format!(
-            "GET /status/502 502 via_upstream decision=released account=acme key={key_id} charge=0 rule=otherwise"
+            "GET /status/502 502 via_upstream decision=released account=acme key={key_id} charge=0 rule=default"
         ),
         "GET /y 401 faregate{decision=missing_key} -".to_owned(),
     ];
     assert_eq!(log, expected);
     let gate = world.gate();
     eventually("the statistics are flushed", Duration::from_secs(30), async || {
-        gate.stat("admitted").await == 5
+        gate.stat("admitted_total").await == 5
     })
     .await;
-    assert_eq!((gate.stat("shadow_refused").await, gate.stat("refused.missing_key").await), (2, 1));
+    assert_eq!(
+        (gate.stat("shadow_refused_total").await, gate.stat("refused_total.missing_key").await),
+        (2, 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_log_paid_only_the_exceptions_are_noted() {
     let world = World::start(Setup { config: json!({"log_paid": false}), ..Setup::default() }).await;
-    let key = world.bank.account("acme", "5").await;
+    let key = world.ledger.account("acme", "5").await;
     let headers = [("x-api-key", key.as_str())];
 
     assert_eq!(get(world.gate(), "/x", &headers).await.status, 200);
@@ -137,6 +138,6 @@ async fn without_log_paid_only_the_exceptions_are_noted() {
         world.gate().access_log(),
         ["GET /x 200 via_upstream -", "GET /y 401 faregate{decision=missing_key} -"]
     );
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "spent").await, "1");
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "spent").await, "1");
 }

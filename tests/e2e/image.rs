@@ -39,13 +39,13 @@ async fn a_mesh_pulls_the_filter_and_charges_with_it() {
     assert_eq!(fs::read(&wasm).expect("the plugin"), fs::read(filter()).expect("the filter"));
 
     let world = World::start(Setup { filter: Some(wasm), ..Setup::default() }).await;
-    let key = world.bank.account("acme", "1").await;
+    let key = world.ledger.account("acme", "1").await;
     let headers = [("x-api-key", key.as_str())];
     assert_eq!(get(world.gate(), "/", &headers).await.status, 200);
     let refused = get(world.gate(), "/", &headers).await;
     assert_eq!((refused.status, refused.body["code"].as_str()), (402, Some("insufficient_funds")));
     assert_eq!(world.upstream.served(), 1);
-    world.bank.balance_becomes("acme", "spent", "1").await;
+    world.ledger.balance_becomes("acme", "spent", "1").await;
 
     // Filter and ledger say which builds they are, and that they speak the same protocol.
     let (_, ledger) = out_of(Command::new(binary()).args(["version", "--json"]));

@@ -22,15 +22,15 @@ enum Trouble {
 
 async fn away(world: &mut World, trouble: Trouble) {
     match trouble {
-        Trouble::Killed => world.bank.process.kill(),
-        Trouble::Frozen => world.bank.process.signal("STOP"),
+        Trouble::Killed => world.ledger.process.kill(),
+        Trouble::Frozen => world.ledger.process.signal("STOP"),
     }
 }
 
 async fn back(world: &mut World, trouble: Trouble) {
     match trouble {
-        Trouble::Killed => world.bank.restart().await,
-        Trouble::Frozen => world.bank.process.signal("CONT"),
+        Trouble::Killed => world.ledger.restart().await,
+        Trouble::Frozen => world.ledger.process.signal("CONT"),
     }
 }
 
@@ -47,8 +47,8 @@ async fn while_it_is_frozen_leases_go_on_and_then_the_gate_says_503() {
 async fn leases_go_on_until_they_end(trouble: Trouble) {
     let serve = &["--lease-ttl", "4s", "--lease-grace", "60s"];
     let mut world = World::start(Setup { serve, ..Setup::default() }).await;
-    let known = world.bank.account("acme", "1000").await;
-    let unknown = world.bank.account("other", "1000").await;
+    let known = world.ledger.account("acme", "1000").await;
+    let unknown = world.ledger.account("other", "1000").await;
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &known)]).await.status, 200);
 
     away(&mut world, trouble).await;
@@ -71,11 +71,11 @@ async fn leases_go_on_until_they_end(trouble: Trouble) {
             && get(world.gate(), "/", &[("x-api-key", &known)]).await.status == 200
     })
     .await;
-    world.bank.nothing_is_held().await;
-    let spent: u64 = world.bank.balance("acme", "spent").await.parse().expect("whole credits");
-    let other: u64 = world.bank.balance("other", "spent").await.parse().expect("whole credits");
+    world.ledger.nothing_is_held().await;
+    let spent: u64 = world.ledger.balance("acme", "spent").await.parse().expect("whole credits");
+    let other: u64 = world.ledger.balance("other", "spent").await.parse().expect("whole credits");
     assert_eq!(spent + other, world.upstream.served(), "{served} of them before it came back");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,10 +83,10 @@ async fn with_allow_up_to_a_known_payer_gets_that_much_and_it_is_settled_when_th
     for trouble in [Trouble::Killed, Trouble::Frozen] {
         let config = json!({"on_ledger_error": {"allow_up_to": "7"}});
         let mut world = World::start(Setup { config, ..Setup::default() }).await;
-        let key = world.bank.account("acme", "2").await;
-        let stranger = world.bank.account("stranger", "2").await;
+        let key = world.ledger.account("acme", "2").await;
+        let stranger = world.ledger.account("stranger", "2").await;
         assert_eq!(flood(&world.gateways, &key, 3, 1).await.get(&200), Some(&2));
-        world.bank.balance_becomes("acme", "spent", "2").await;
+        world.ledger.balance_becomes("acme", "spent", "2").await;
         away(&mut world, trouble).await;
 
         // Each worker remembers for a second that the ledger refused this payer.
@@ -101,10 +101,10 @@ async fn with_allow_up_to_a_known_payer_gets_that_much_and_it_is_settled_when_th
         assert_eq!(passed.get(), 7);
         is_unavailable(&get(world.gate(), "/", &[("x-api-key", &stranger)]).await);
         back(&mut world, trouble).await;
-        world.bank.balance_becomes("acme", "owed", "7").await;
-        world.bank.grant("acme", "10").await;
-        assert_eq!(world.bank.balance("acme", "owed").await, "0", "the next grant pays what is owed first");
-        world.bank.balance_becomes("acme", "available", "3").await;
-        world.bank.audit().await;
+        world.ledger.balance_becomes("acme", "owed", "7").await;
+        world.ledger.grant("acme", "10").await;
+        assert_eq!(world.ledger.balance("acme", "owed").await, "0", "the next grant pays what is owed first");
+        world.ledger.balance_becomes("acme", "available", "3").await;
+        world.ledger.audit().await;
     }
 }

@@ -78,7 +78,7 @@ fn the_plugins_have_a_configuration_of_the_filter() {
         assert!(good && report["filters"].as_array().is_some_and(|all| all.len() == 1), "{path}: {text}");
     }
     for (path, marker) in [
-        ("envoy/istio/sidecar.yaml", "otherwise: {price: \"1\"}"),
+        ("envoy/istio/sidecar.yaml", "default: {price: \"1\"}"),
         ("envoy/gateway-api/faregate.yaml", "failOpen: false"),
     ] {
         let text = std::fs::read_to_string(project().join(path)).expect("a manifest");

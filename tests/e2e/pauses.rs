@@ -155,7 +155,7 @@ async fn world(shows_bodies: bool, cluster: Value) -> World {
         cluster,
         plugin: json!({"allow_on_headers_stop_iteration": shows_bodies}),
         // Waiting for a payment takes less than a second, so that each shape can wait.
-        config: json!({"request_bodies": shows_bodies, "patience_ms": 300}),
+        config: json!({"request_bodies": shows_bodies, "max_wait_ms": 300}),
         manager: json!({
             "http_protocol_options": {"enable_trailers": true},
             "http2_protocol_options": {"allow_connect": true, "allow_metadata": true},
@@ -180,8 +180,8 @@ async fn no_way_of_resuming_a_request_gets_it_past_the_gate() {
     for shows_bodies in [true, false] {
         let world = world(shows_bodies, json!({})).await;
         let port = world.gate().port;
-        let broke = world.bank.account("broke", "0").await;
-        let rich = world.bank.account("rich", "100").await;
+        let broke = world.ledger.account("broke", "0").await;
+        let rich = world.ledger.account("rich", "100").await;
         let all = |headers: &[(&'static str, &str)], expected: &[u16], stage: &str| {
             let sent: Vec<(&str, Sent)> =
                 SHAPES.iter().map(|shape| (shape.name, (shape.send)(port, headers))).collect();
@@ -198,13 +198,13 @@ async fn no_way_of_resuming_a_request_gets_it_past_the_gate() {
         all(&[("x-api-key", &broke)], &[402, 200], "refused from memory");
         all(&[("x-api-key", &broke), WITH_BODY], &[402, 200], "refused from memory when the body is here");
         // Waiting, until the wait is over.
-        world.bank.process.signal("STOP");
+        world.ledger.process.signal("STOP");
         all(&[("x-api-key", &rich)], &[503, 200], "the ledger is frozen");
         all(&[("x-api-key", &rich), WITH_BODY], &[503, 200], "the ledger is frozen, the body is wanted");
-        world.bank.process.signal("CONT");
-        world.bank.nothing_is_held().await;
-        assert_eq!(world.bank.balance("rich", "spent").await, "0");
-        world.bank.audit().await;
+        world.ledger.process.signal("CONT");
+        world.ledger.nothing_is_held().await;
+        assert_eq!(world.ledger.balance("rich", "spent").await, "0");
+        world.ledger.audit().await;
     }
 }
 
@@ -212,7 +212,7 @@ async fn no_way_of_resuming_a_request_gets_it_past_the_gate() {
 async fn a_paid_request_reaches_the_api_as_it_was_sent_trailers_included() {
     for shows_bodies in [true, false] {
         let world = world(shows_bodies, speaks_http2()).await;
-        let rich = world.bank.account("rich", "100").await;
+        let rich = world.ledger.account("rich", "100").await;
         // The first waits for the ledger, and the others don't.
         for headers in [vec![WITH_BODY, ("x-api-key", &rich)], vec![("x-api-key", rich.as_str())]] {
             for shape in SHAPES.iter().filter(|shape| shape.name.contains("trailers")) {
@@ -227,8 +227,8 @@ async fn a_paid_request_reaches_the_api_as_it_was_sent_trailers_included() {
                 );
             }
         }
-        world.bank.nothing_is_held().await;
-        assert_eq!(world.upstream.served().to_string(), world.bank.balance("rich", "spent").await);
+        world.ledger.nothing_is_held().await;
+        assert_eq!(world.upstream.served().to_string(), world.ledger.balance("rich", "spent").await);
     }
 }
 
@@ -242,8 +242,8 @@ async fn a_client_that_never_ends_its_request_is_cut_off_and_never_served() {
             ..Setup::default()
         })
         .await;
-        let key = world.bank.account("acme", "100").await;
-        world.bank.process.signal("STOP");
+        let key = world.ledger.account("acme", "100").await;
+        world.ledger.process.signal("STOP");
         for headers in
             [vec![("x-api-key", key.as_str())], vec![("x-api-key", &key), WITH_BODY], vec![WITH_BODY]]
         {
@@ -253,7 +253,7 @@ async fn a_client_that_never_ends_its_request_is_cut_off_and_never_served() {
             let status = h2(world.gate().port, &post(&headers), &[frame(DATA, 0, 1, b"{")]).status();
             assert!([0, 401, 408, 503, 504].contains(&status), "{status}");
         }
-        world.bank.process.signal("CONT");
+        world.ledger.process.signal("CONT");
         eventually("every wait is over", LONG, async || {
             world.gate().envoy_stat("http.gate.downstream_rq_active").await == 0
         })
@@ -263,8 +263,8 @@ async fn a_client_that_never_ends_its_request_is_cut_off_and_never_served() {
             get(world.gate(), "/", &[("x-api-key", &key)]).await.status == 200
         })
         .await;
-        world.bank.nothing_is_held().await;
-        assert_eq!(world.bank.balance("acme", "spent").await, "1");
+        world.ledger.nothing_is_held().await;
+        assert_eq!(world.ledger.balance("acme", "spent").await, "1");
     }
 }
 
@@ -279,8 +279,8 @@ async fn over_http_3_trailers_do_not_open_the_gate_either() {
             ..Setup::default()
         })
         .await;
-        let broke = world.bank.account("broke", "0").await;
-        let rich = world.bank.account("rich", "5").await;
+        let broke = world.ledger.account("broke", "0").await;
+        let rich = world.ledger.account("rich", "5").await;
         let authority = world.dir().join("authority.pem");
         let more = [("PATHS", "trailers:/a trailers:/b"), ("AUTHORITY", authority.to_str().expect("a path"))];
         let said = |key: &str| -> Value {
@@ -290,7 +290,7 @@ async fn over_http_3_trailers_do_not_open_the_gate_either() {
         assert_eq!(said(&broke), json!([402, 402]));
         assert_eq!(world.upstream.served(), 0, "bodies {shows_bodies}");
         assert_eq!(said(&rich), json!([200, 200]));
-        world.bank.nothing_is_held().await;
-        assert_eq!(world.bank.balance("rich", "spent").await, "2");
+        world.ledger.nothing_is_held().await;
+        assert_eq!(world.ledger.balance("rich", "spent").await, "2");
     }
 }

@@ -7,13 +7,13 @@ mod logs;
 mod mtls;
 mod remote;
 
-use harness::{Bank, Gateway, Site, Upstream, eventually, get, project};
+use harness::{Gateway, LedgerProcess, Site, Upstream, eventually, get, project};
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// A ledger, an upstream, and a copy of a folder.
 struct World {
-    bank: Bank,
+    ledger: LedgerProcess,
     upstream: Upstream,
     site: Site,
     _dir: TempDir,
@@ -22,11 +22,11 @@ struct World {
 impl World {
     async fn of(folder: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let bank = Bank::start(dir.path(), &[], &[]).await;
+        let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
         let upstream = Upstream::start().await;
-        let known = [(7401, bank.gateway_port), (7402, bank.admin_port), (3000, upstream.port)];
+        let known = [(7401, ledger.gateway_port), (7402, ledger.admin_port), (3000, upstream.port)];
         let site = Site::copy(dir.path(), folder, &known);
-        Self { bank, upstream, site, _dir: dir }
+        Self { ledger, upstream, site, _dir: dir }
     }
 }
 
@@ -69,7 +69,7 @@ fn envoy_and_faregate_take_every_configuration_here() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_cluster_that_is_missing_is_named_and_opens_no_gate() {
     let world = World::of("quickstart").await;
-    let key = world.bank.account("acme", "10").await;
+    let key = world.ledger.account("acme", "10").await;
     let config = world.site.text("envoy/quickstart/envoy.yaml");
     world
         .site

@@ -1,12 +1,12 @@
 //! What a plan says beyond its quota, a change to another, and all of it as a file.
 
 use super::wall_clock::build_shim;
-use harness::{Bank, Setup, World, eventually, get};
+use harness::{LedgerProcess, Setup, World, eventually, get};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const DAY: i64 = 86_400;
-/// It takes one or two beats, of a second each. Without the news it would take until the lease ends, after 20 s.
+/// It takes one or two heartbeats, of a second each. Without the news it would take until the lease ends, after 20 s.
 const SOON: Duration = Duration::from_secs(10);
 
 async fn asked(world: &World, key: &str) -> (u16, String) {
@@ -26,40 +26,40 @@ async fn closes(world: &World, key: &str) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_away_closes_the_gate_long_before_its_lease_ends() {
     let world = World::one().await;
-    let bank = &world.bank;
-    bank.run(&["plan", "create", "large", "--quota", "1000000", "--period", "month"]);
-    bank.run(&["plan", "create", "tiny", "--quota", "0.5", "--period", "day"]);
+    let ledger = &world.ledger;
+    ledger.run(&["plan", "create", "large", "--quota", "1000000", "--period", "month"]);
+    ledger.run(&["plan", "create", "tiny", "--quota", "0.5", "--period", "day"]);
     for (account, command) in [
         ("cancelled", vec!["subscription", "cancel", "cancelled", "--now"]),
         ("changed", vec!["subscription", "change", "changed", "--plan", "tiny", "--at-once"]),
         ("closed", vec!["account", "close", "closed"]),
     ] {
-        let key = bank.account(account, "0").await;
-        bank.run(&["subscribe", account, "large"]);
+        let key = ledger.account(account, "0").await;
+        ledger.run(&["subscribe", account, "large"]);
         eventually("the gate is open", Duration::from_secs(30), async || asked(&world, &key).await.0 == 200)
             .await;
         for _ in 0..50 {
             assert_eq!(asked(&world, &key).await.0, 200);
         }
-        bank.run(&command);
+        ledger.run(&command);
         let took = closes(&world, &key).await;
         println!("{account}: refused {} ms after the command", took.as_millis());
     }
     let grace = (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8)).to_string();
-    let key = bank.account("unpaid", "5000").await;
-    bank.run(&["subscribe", "unpaid", "large"]);
-    bank.run(&["subscription", "past-due", "unpaid", "--grace", &grace]);
+    let key = ledger.account("unpaid", "5000").await;
+    ledger.run(&["subscribe", "unpaid", "large"]);
+    ledger.run(&["subscription", "past-due", "unpaid", "--grace", &grace]);
     assert_eq!(asked(&world, &key).await.0, 200, "it is tolerated for a while");
     eventually("the grace is over", Duration::from_secs(30), async || {
-        let shown = bank.get("/admin/v1/accounts/unpaid/subscription").await;
-        shown["standing"] == "unpaid"
+        let shown = ledger.get("/admin/v1/accounts/unpaid/subscription").await;
+        shown["status"] == "unpaid"
     })
     .await;
     closes(&world, &key).await;
     assert_eq!(asked(&world, &key).await.0, 402);
-    bank.run(&["subscription", "activate", "unpaid"]);
+    ledger.run(&["subscription", "activate", "unpaid"]);
     eventually("the gate opens", Duration::from_secs(10), async || asked(&world, &key).await.0 == 200).await;
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,11 +73,11 @@ async fn an_overdraft_pays_after_the_quota_and_is_there_to_be_invoiced() {
         ("WALL_CLOCK_OFFSET".to_owned(), offset.display().to_string()),
     ];
     let world = World::start(Setup { environment, ..Setup::default() }).await;
-    let bank = &world.bank;
-    let key = bank.account("acme", "2").await;
-    let terms = ["--quota", "3", "--period", "month", "--beyond", "overdraft", "--overdraft", "4"];
-    bank.run(&[&["plan", "create", "pro"], terms.as_slice()].concat());
-    bank.run(&["subscribe", "acme", "pro"]);
+    let ledger = &world.ledger;
+    let key = ledger.account("acme", "2").await;
+    let terms = ["--quota", "3", "--period", "month", "--overage", "overdraft", "--overdraft", "4"];
+    ledger.run(&[&["plan", "create", "pro"], terms.as_slice()].concat());
+    ledger.run(&["subscribe", "acme", "pro"]);
     eventually("the gate is open", Duration::from_secs(30), async || asked(&world, &key).await.0 == 200)
         .await;
     for number in 1..9 {
@@ -88,16 +88,16 @@ async fn an_overdraft_pays_after_the_quota_and_is_there_to_be_invoiced() {
         );
     }
     assert_eq!(asked(&world, &key).await.0, 402);
-    bank.nothing_is_held().await;
-    let said = bank.run(&["subscription", "show", "acme"]);
+    ledger.nothing_is_held().await;
+    let said = ledger.run(&["subscription", "show", "acme"]);
     assert!(said.lines().any(|line| line.starts_with("overdraft used ") && line.ends_with(" 4")), "{said}");
 
     step(32 * DAY);
 
-    bank.balance_becomes("acme", "available", "7").await;
-    let shown = bank.get("/admin/v1/accounts/acme/subscription").await;
+    ledger.balance_becomes("acme", "available", "7").await;
+    let shown = ledger.get("/admin/v1/accounts/acme/subscription").await;
     assert_eq!((&shown["overdraft_used"], &shown["overdraft_used_before"]), (&json!("0"), &json!("4")));
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 const FILE: &str = r#"
@@ -105,7 +105,7 @@ const FILE: &str = r#"
 name = "free"
 quota = "10"
 period = "day"
-beyond = "refuse"
+overage = "refuse"
 
 [[plans]]
 name = "pro"
@@ -113,7 +113,7 @@ quota = "1000"
 period = "month"
 time_zone = "Europe/Berlin"
 rollover = "100"
-beyond = "overdraft"
+overage = "overdraft"
 overdraft = "50"
 rate_per_second = "2.5"
 concurrent = 4
@@ -152,60 +152,60 @@ period = "month"
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_says_how_things_are_to_be_and_saying_it_twice_changes_nothing() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let path = dir.path().join("plans.toml");
     let write = |text: &str| std::fs::write(&path, text).expect("a file");
     let file = path.display().to_string();
     write(FILE);
 
-    let said = bank.run(&["apply", &file, "--dry-run"]);
+    let said = ledger.run(&["apply", &file, "--dry-run"]);
     assert!(said.contains("+ plan pro") && said.contains("nothing was done"), "{said}");
-    assert_eq!(bank.get("/admin/v1/plans").await["plans"], json!([]));
+    assert_eq!(ledger.get("/admin/v1/plans").await["plans"], json!([]));
 
-    let said = bank.run(&["apply", &file]);
+    let said = ledger.run(&["apply", &file]);
     assert_eq!(said.lines().filter(|line| line.starts_with("+ ")).count(), 8, "{said}");
     assert!(said.contains("~ account late: active → suspended"), "{said}");
-    assert_eq!(bank.run(&["apply", &file]).trim(), "= 8 unchanged");
-    assert_eq!(bank.balance("acme", "available").await, "1050", "quota and overdraft");
-    let plan = bank.get("/admin/v1/plans/pro").await;
+    assert_eq!(ledger.run(&["apply", &file]).trim(), "= 8 unchanged");
+    assert_eq!(ledger.balance("acme", "available").await, "1050", "quota and overdraft");
+    let plan = ledger.get("/admin/v1/plans/pro").await;
     assert_eq!((&plan["burst"], &plan["rate_per_second"]), (&json!(3), &json!("2.5")));
 
     write(&FILE.replace("\"1000\"", "\"1500\"").replace("concurrent = 4\n", ""));
-    let said = bank.run(&["apply", &file, "--at-once"]);
+    let said = ledger.run(&["apply", &file, "--at-once"]);
     assert!(said.contains("~ plan pro: concurrent 4 → none, quota 1000 → 1500"), "{said}");
-    bank.balance_becomes("acme", "available", "1550").await;
+    ledger.balance_becomes("acme", "available", "1550").await;
     write(&FILE.replace("plan = \"pro\"", "plan = \"free\""));
-    let said = bank.run(&["apply", &file]);
+    let said = ledger.run(&["apply", &file]);
     assert!(said.contains("~ subscription of acme: pro → free"), "{said}");
     assert!(said.contains("~ plan pro: concurrent none → 4, quota 1500 → 1000"), "{said}");
-    assert_eq!(bank.get("/admin/v1/accounts/acme/subscription").await["next_plan"], "free");
+    assert_eq!(ledger.get("/admin/v1/accounts/acme/subscription").await["next_plan"], "free");
 
-    let exported = bank.run(&["export"]);
+    let exported = ledger.run(&["export"]);
     write(&exported);
-    assert_eq!(bank.run(&["apply", &file]).trim(), "= 8 unchanged", "{exported}");
+    assert_eq!(ledger.run(&["apply", &file]).trim(), "= 8 unchanged", "{exported}");
     let other = tempfile::tempdir().expect("a temporary folder");
-    let copy = Bank::start(other.path(), &[], &[]).await;
+    let copy = LedgerProcess::start(other.path(), &[], &[]).await;
     copy.run(&["apply", &file]);
     assert_eq!(copy.run(&["export"]), exported);
 
     write("[[accounts]]\nid = \"new\"\n\n[[plans]]\nname = \"pro\"\n  qouta = \"5\"\nperiod = \"month\"\n");
-    let (done, said) = bank.try_run(&["apply", &file]);
+    let (done, said) = ledger.try_run(&["apply", &file]);
     assert!(!done && said.contains("plans.toml:6:3: unknown field `qouta`"), "{said}");
     assert!(said.contains("did you mean `quota`?"), "{said}");
-    let (status, _) = bank.call(reqwest::Method::GET, "/admin/v1/accounts/new", None).await;
+    let (status, _) = ledger.call(reqwest::Method::GET, "/admin/v1/accounts/new", None).await;
     assert_eq!(status, 404, "nothing of it was done");
-    bank.audit().await;
+    ledger.audit().await;
     copy.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_plan_can_not_say_is_refused_by_the_name_of_the_field() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let good = json!({ "name": "pro", "quota": "5", "period": "day" });
-    bank.post("/admin/v1/plans", good.clone()).await;
+    ledger.post("/admin/v1/plans", good.clone()).await;
     let refused = async |path: &str, body: Value, field: &str| {
-        let (status, answer) = bank.call(reqwest::Method::POST, path, Some(body)).await;
+        let (status, answer) = ledger.call(reqwest::Method::POST, path, Some(body)).await;
         assert!(status.is_client_error() && answer["field"] == field, "{field}: {status} {answer}");
     };
     for (field, change) in [
@@ -215,9 +215,9 @@ async fn what_a_plan_can_not_say_is_refused_by_the_name_of_the_field() {
         ("rate_per_second", json!({ "rate_per_second": "0.0001" })),
         ("rate_per_second", json!({ "rate_per_second": "-1" })),
         ("concurrent", json!({ "concurrent": 0 })),
-        ("beyond", json!({ "beyond": "whatever" })),
-        ("overdraft", json!({ "beyond": "overdraft" })),
-        ("overdraft", json!({ "beyond": "overdraft", "overdraft": "0" })),
+        ("overage", json!({ "overage": "whatever" })),
+        ("overdraft", json!({ "overage": "overdraft" })),
+        ("overdraft", json!({ "overage": "overdraft", "overdraft": "0" })),
         ("overdraft", json!({ "overdraft": "5" })),
         ("products", json!({ "products": [{ "name": "a" }, { "name": "a" }] })),
         ("products", json!({ "products": [{ "name": "a", "times": "0" }] })),
@@ -232,11 +232,11 @@ async fn what_a_plan_can_not_say_is_refused_by_the_name_of_the_field() {
         plan.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
         refused("/admin/v1/plans", plan, field).await;
     }
-    bank.account("acme", "0").await;
-    bank.run(&["subscribe", "acme", "pro"]);
+    ledger.account("acme", "0").await;
+    ledger.run(&["subscribe", "acme", "pro"]);
     let change = "/admin/v1/accounts/acme/subscription/change";
-    let (status, answer) = bank.call(reqwest::Method::POST, change, Some(json!({ "plan": "pro" }))).await;
+    let (status, answer) = ledger.call(reqwest::Method::POST, change, Some(json!({ "plan": "pro" }))).await;
     assert_eq!((status.as_u16(), &answer["code"]), (409, &json!("wrong_state")), "{answer}");
-    let (status, _) = bank.call(reqwest::Method::POST, change, Some(json!({ "plan": "none" }))).await;
+    let (status, _) = ledger.call(reqwest::Method::POST, change, Some(json!({ "plan": "none" }))).await;
     assert_eq!(status, 404);
 }

@@ -1,7 +1,7 @@
 //! A plan gives a quota per period: a month goes by on an injected clock, an hour on the machine's own.
 
 use super::wall_clock::build_shim;
-use harness::{Bank, Postgres, Setup, World, eventually, get};
+use harness::{LedgerProcess, Postgres, Setup, World, eventually, get};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -41,54 +41,54 @@ async fn a_month_goes_by_and_what_is_left_is_taken_over() {
     ];
     let config = json!({ "forward": ["account", "plan"] });
     let world = World::start(Setup { environment, config, ..Setup::default() }).await;
-    let bank = &world.bank;
-    let key = bank.account("acme", "0").await;
+    let ledger = &world.ledger;
+    let key = ledger.account("acme", "0").await;
     assert_eq!(asked(&world, &key).await, 402, "no plan, no credits");
-    bank.run(&["plan", "create", "pro", "--quota", "8", "--period", "month", "--rollover", "3"]);
-    bank.run(&["subscribe", "acme", "pro"]);
+    ledger.run(&["plan", "create", "pro", "--quota", "8", "--period", "month", "--rollover", "3"]);
+    ledger.run(&["subscribe", "acme", "pro"]);
     eventually("the quota is there", Duration::from_secs(30), async || asked(&world, &key).await == 200)
         .await;
     assert_eq!(world.upstream.last().get("x-faregate-plan").map(String::as_str), Some("pro"));
-    bank.nothing_is_held().await;
-    assert_eq!(bank.balance("acme", "available").await, "7");
+    ledger.nothing_is_held().await;
+    assert_eq!(ledger.balance("acme", "available").await, "7");
 
     step(32 * DAY);
 
-    bank.balance_becomes("acme", "available", "11").await;
-    assert_eq!(bank.balance("acme", "expired").await, "7");
+    ledger.balance_becomes("acme", "available", "11").await;
+    assert_eq!(ledger.balance("acme", "expired").await, "7");
     sells_exactly(&world, &key, 11).await;
-    bank.run(&["plan", "change", "pro", "--quota", "10", "--at-once"]);
+    ledger.run(&["plan", "change", "pro", "--quota", "10", "--at-once"]);
     opens_for_exactly(&world, &key, 2).await;
 
     // After three months without requests, the present one is given once.
     step(32 * DAY + 4 * 31 * DAY);
-    bank.balance_becomes("acme", "available", "13").await;
+    ledger.balance_becomes("acme", "available", "13").await;
     step(33 * DAY);
-    let refused = bank.try_run(&["subscribe", "acme", "pro"]);
+    let refused = ledger.try_run(&["subscribe", "acme", "pro"]);
     assert!(!refused.0 && refused.1.contains("subscribed to \"pro\" already"), "{}", refused.1);
-    bank.run(&["subscription", "cancel", "acme", "--now"]);
-    bank.balance_becomes("acme", "available", "0").await;
+    ledger.run(&["subscription", "cancel", "acme", "--now"]);
+    ledger.balance_becomes("acme", "available", "0").await;
     eventually("the gate hears of it", Duration::from_secs(10), async || asked(&world, &key).await == 402)
         .await;
     assert_eq!(world.upstream.served(), 14, "1 + 11 + 2, and none of what was taken back");
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_period_that_ends_while_the_gate_is_open_is_followed_by_the_next() {
     let world = World::one().await;
-    let bank = &world.bank;
-    let key = bank.account("acme", "0").await;
-    bank.run(&["plan", "create", "burst", "--quota", "3", "--period", "hour"]);
+    let ledger = &world.ledger;
+    let key = ledger.account("acme", "0").await;
+    ledger.run(&["plan", "create", "burst", "--quota", "3", "--period", "hour"]);
     let start = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(3_600 - 10);
-    bank.run(&["subscribe", "acme", "burst", "--start", &start.to_string()]);
+    ledger.run(&["subscribe", "acme", "burst", "--start", &start.to_string()]);
     sells_exactly(&world, &key, 3).await;
 
     opens_for_exactly(&world, &key, 3).await;
-    assert_eq!(bank.metric("faregate_renewals_total").await, 1.0);
-    bank.nothing_is_held().await;
-    assert_eq!(bank.balance("acme", "spent").await, "6");
-    bank.audit().await;
+    assert_eq!(ledger.metric("faregate_renewals_total").await, 1.0);
+    ledger.nothing_is_held().await;
+    assert_eq!(ledger.balance("acme", "spent").await, "6");
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,9 +97,9 @@ async fn several_ledgers_renew_a_subscription_once() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let environment = server.environment();
     let ledgers = [
-        Bank::start(dir.path(), &[], &environment).await,
-        Bank::start(dir.path(), &[], &environment).await,
-        Bank::start(dir.path(), &[], &environment).await,
+        LedgerProcess::start(dir.path(), &[], &environment).await,
+        LedgerProcess::start(dir.path(), &[], &environment).await,
+        LedgerProcess::start(dir.path(), &[], &environment).await,
     ];
     let [one, two, three] = &ledgers;
     one.run(&["plan", "create", "hourly", "--quota", "5", "--period", "hour", "--rollover", "5"]);
@@ -124,12 +124,12 @@ async fn several_ledgers_renew_a_subscription_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_plans_and_subscriptions_are_refused_by_the_name_of_the_field() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    bank.account("acme", "0").await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "0").await;
     let good = json!({ "name": "pro", "quota": "5", "period": "day" });
-    bank.post("/admin/v1/plans", good.clone()).await;
+    ledger.post("/admin/v1/plans", good.clone()).await;
     let refused = async |path: &str, body: Value, field: &str| {
-        let (status, answer) = bank.call(Method::POST, path, Some(body)).await;
+        let (status, answer) = ledger.call(Method::POST, path, Some(body)).await;
         assert!(status.is_client_error() && answer["field"] == field, "{field}: {status} {answer}");
     };
     for (field, value) in [
@@ -155,15 +155,15 @@ async fn bad_plans_and_subscriptions_are_refused_by_the_name_of_the_field() {
     let past = "2020-01-01T00:00:00Z";
     refused(subscription, json!({ "plan": "pro", "trial_ends_at": past }), "trial_ends_at").await;
     refused(subscription, json!({ "plan": "pro", "starts_at": "soon" }), "starts_at").await;
-    bank.post(subscription, json!({ "plan": "pro" })).await;
+    ledger.post(subscription, json!({ "plan": "pro" })).await;
     refused(subscription, json!({ "plan": "pro" }), "plan").await;
     refused(&format!("{subscription}/past-due"), json!({ "grace_until": past }), "grace_until").await;
-    let (status, answer) = bank.call(Method::POST, "/admin/v1/plans/pro/change", Some(json!({}))).await;
+    let (status, answer) = ledger.call(Method::POST, "/admin/v1/plans/pro/change", Some(json!({}))).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
-    let (status, answer) = bank.call(Method::POST, "/admin/v1/plans", Some(good)).await;
+    let (status, answer) = ledger.call(Method::POST, "/admin/v1/plans", Some(good)).await;
     assert_eq!((status, &answer["code"]), (StatusCode::CONFLICT, &json!("plan_exists")));
-    let (status, answer) = bank.call(Method::GET, "/admin/v1/plans/nothing", None).await;
+    let (status, answer) = ledger.call(Method::GET, "/admin/v1/plans/nothing", None).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{answer}");
-    assert_eq!(bank.balance("acme", "available").await, "5");
-    bank.audit().await;
+    assert_eq!(ledger.balance("acme", "available").await, "5");
+    ledger.audit().await;
 }

@@ -2,7 +2,8 @@
 //! Ledgers and server are killed under load. Where PostgreSQL isn't installed, these stories say so and pass.
 
 use harness::{
-    Bank, Certificate, Load, Postgres, Setup, Tally, World, binary, eventually, flood, out_of, patient,
+    Certificate, LedgerProcess, Load, Postgres, Setup, Tally, World, binary, eventually, flood, out_of,
+    patient,
 };
 use std::process::Command;
 use std::time::Duration;
@@ -14,33 +15,33 @@ async fn two_ledgers(server: &Postgres, gateways: usize, serve: &[&str]) -> Worl
 }
 
 async fn spent(world: &World) -> u64 {
-    world.bank.balance("acme", "spent").await.parse().expect("whole credits")
+    world.ledger.balance("acme", "spent").await.parse().expect("whole credits")
 }
 
 /// What clients got, what the upstream served and what the ledger charged is the same.
 async fn all_agree(world: &World, tally: &Tally) {
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
     let spent = spent(world).await;
     assert_eq!((Some(&spent), spent), (tally.get(&200), world.upstream.served()), "{tally:?}");
     assert_eq!(tally.get(&402), None, "no 402 for our troubles: {tally:?}");
     assert_eq!(tally.get(&0), None, "no request hangs: {tally:?}");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_two_gateways_and_two_ledgers_exactly_the_balance_is_sold() {
     let Some(server) = Postgres::start().await else { return };
     let world = two_ledgers(&server, 2, &[]).await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
 
     let tally = flood(&world.gateways, &key, 1_500, 24).await;
 
     assert_eq!((tally.get(&200), tally.get(&402)), (Some(&1_000), Some(&500)), "{tally:?}");
     assert_eq!(world.upstream.served(), 1_000);
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "available").await, "0");
-    assert_eq!(world.bank.balance("acme", "spent").await, "1000");
-    world.bank.audit().await;
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "available").await, "0");
+    assert_eq!(world.ledger.balance("acme", "spent").await, "1000");
+    world.ledger.audit().await;
     let answered = world.replicas[0].metric("faregate_exchanges_total").await;
     assert!(answered > 0.0, "both ledgers have a part in it");
 }
@@ -49,7 +50,7 @@ async fn through_two_gateways_and_two_ledgers_exactly_the_balance_is_sold() {
 async fn a_ledger_is_killed_again_and_again_and_nothing_is_lost_or_charged_twice() {
     let Some(server) = Postgres::start().await else { return };
     let mut world = two_ledgers(&server, 2, &[]).await;
-    let key = world.bank.account("acme", "1000000").await;
+    let key = world.ledger.account("acme", "1000000").await;
     let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..8 {
         load.goes_on(&world.upstream, 300).await;
@@ -68,13 +69,13 @@ async fn a_ledger_is_killed_again_and_again_and_nothing_is_lost_or_charged_twice
 async fn the_database_is_killed_and_restarted_and_all_is_there() {
     let Some(mut server) = Postgres::start().await else { return };
     let mut world = two_ledgers(&server, 2, &[]).await;
-    let key = world.bank.account("acme", "1000000").await;
+    let key = world.ledger.account("acme", "1000000").await;
     let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..3 {
         load.goes_on(&world.upstream, 1_000).await;
         server.kill();
         eventually("both ledgers notice", Duration::from_secs(30), async || {
-            let [one, two] = [world.bank.readiness().await, world.replicas[0].readiness().await];
+            let [one, two] = [world.ledger.readiness().await, world.replicas[0].readiness().await];
             [one, two].iter().flatten().all(|(status, _)| *status != 200)
         })
         .await;
@@ -85,7 +86,7 @@ async fn the_database_is_killed_and_restarted_and_all_is_there() {
     let (gateways, tally) = load.stop().await;
 
     assert!(tally.get(&200) > Some(&0), "{tally:?}");
-    assert!(!world.bank.process.has_ended() && !world.replicas[0].process.has_ended(), "the ledgers stay");
+    assert!(!world.ledger.process.has_ended() && !world.replicas[0].process.has_ended(), "the ledgers stay");
     all_agree(&world, &tally).await;
     drop(gateways);
 }
@@ -94,20 +95,20 @@ async fn the_database_is_killed_and_restarted_and_all_is_there() {
 async fn two_ledgers_take_a_lease_back_once() {
     let Some(server) = Postgres::start().await else { return };
     let mut world = two_ledgers(&server, 1, &["--lease-ttl", "2s", "--lease-grace", "1s"]).await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
     assert_eq!(flood(&world.gateways, &key, 10, 2).await.get(&200), Some(&10));
-    assert_ne!(world.bank.balance("acme", "held").await, "0");
+    assert_ne!(world.ledger.balance("acme", "held").await, "0");
     world.gateways[0].process.kill();
 
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
 
     // There is no condition to wait for: the other ledger has no part in it.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let reclaims = "faregate_reclaims_total";
-    assert_eq!(world.bank.metric(reclaims).await + world.replicas[0].metric(reclaims).await, 1.0);
-    let available: u64 = world.bank.balance("acme", "available").await.parse().expect("whole credits");
+    assert_eq!(world.ledger.metric(reclaims).await + world.replicas[0].metric(reclaims).await, 1.0);
+    let available: u64 = world.ledger.balance("acme", "available").await.parse().expect("whole credits");
     assert_eq!(available + spent(&world).await, 1_000);
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,10 +140,14 @@ async fn an_encrypted_server_is_believed_only_with_the_right_certificate() {
         said
     };
 
-    let bank =
-        Bank::start(dir.path(), &["--database-root-cert", &right], &[url("localhost", "verify-full")]).await;
-    bank.account("acme", "5").await;
-    assert_eq!(bank.balance("acme", "available").await, "5");
+    let ledger = LedgerProcess::start(
+        dir.path(),
+        &["--database-root-cert", &right],
+        &[url("localhost", "verify-full")],
+    )
+    .await;
+    ledger.account("acme", "5").await;
+    assert_eq!(ledger.balance("acme", "available").await, "5");
     assert!(server.log().contains("SSL enabled"), "{}", server.log());
 
     let said = refused(url("localhost", "verify-full"), &wrong);

@@ -30,7 +30,7 @@ fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
 
 async fn preflights_are(world: &World, count: u64) {
     eventually(&format!("{count} preflights"), Duration::from_secs(5), async || {
-        world.gate().stat("preflights").await == count
+        world.gate().stat("preflights_total").await == count
     })
     .await;
 }
@@ -55,7 +55,7 @@ async fn nothing_but_a_preflight_reaches_the_api_unpaid_as_one() {
 
     let with = |more: &[(&'static str, &'static str)]| [&ASKS[..], more].concat();
     let chunked = "5\r\nhello\r\n0\r\n\r\n";
-    let bad = world.bank.account("broke", "0").await;
+    let bad = world.ledger.account("broke", "0").await;
     let query = format!("/?key={bad}");
     let not_ours = [
         (401, "/", with(&[("content-length", "5")]), "hello"),
@@ -120,16 +120,16 @@ async fn nothing_but_a_preflight_reaches_the_api_unpaid_as_one() {
             == 2
     })
     .await;
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preflight_with_a_key_is_paid_like_any_request() {
     let world = world(json!({})).await;
-    let key = world.bank.account("rich", "10").await;
+    let key = world.ledger.account("rich", "10").await;
     let headers = [&ASKS[..], &[("x-api-key", key.as_str())]].concat();
     assert_eq!(ask(&world, Method::OPTIONS, "/", &headers).await.status(), 200);
-    world.bank.balance_becomes("rich", "spent", "1").await;
+    world.ledger.balance_becomes("rich", "spent", "1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +194,7 @@ async fn a_page_may_read_what_the_gate_adds_to_paid_answers_and_what_the_api_sho
     ]);
     let config = json!({"cors_origins": [PAGE], "response_headers": ["charge", "balance"], "rules": rules});
     let world = world(config).await;
-    let key = world.bank.account("rich", "10").await;
+    let key = world.ledger.account("rich", "10").await;
     let key = ("x-api-key", key.as_str());
     let exposed = async |path: &str, origin: &str| {
         let answer = ask(&world, Method::GET, path, &[key, ("origin", origin)]).await;
@@ -248,11 +248,11 @@ async fn in_a_browser_a_page_of_another_origin_reads_its_balance_and_the_price_l
     let Some(clients) = Clients::installed() else { return };
     // The origin is known only once there is the page, and the page must know the gate; so all may read.
     let world = world(json!({"cors_origins": ["*"], "response_headers": ["balance"]})).await;
-    let key = world.bank.account("rich", "10").await;
+    let key = world.ledger.account("rich", "10").await;
     let origin = page_at(world.gate().port, &key).await;
     let (shown, _) = clients.browse(&origin);
     let (paid, view) = shown.split_once(" | ").unwrap_or_else(|| panic!("{shown}"));
     assert!(paid.contains("200 8 {\"served\":true}") || paid.contains("200 9 {\"served\":true}"), "{shown}");
     assert!(view.starts_with("200 \"") && view.contains("\"account\":\"rich\""), "{shown}");
-    assert!(world.gate().stat("preflights").await > 0, "a key in a header needs leave");
+    assert!(world.gate().stat("preflights_total").await > 0, "a key in a header needs leave");
 }

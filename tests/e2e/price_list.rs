@@ -65,8 +65,10 @@ async fn a_caller_with_the_current_price_list_gets_304() {
             assert_eq!(answer.text().await.expect("a body").len() > 100_000, is_there, "{method} {held}");
         }
     }
-    eventually("views are counted", Duration::from_secs(5), async || world.gate().stat("views").await == 13)
-        .await;
+    eventually("views are counted", Duration::from_secs(5), async || {
+        world.gate().stat("views_total").await == 13
+    })
+    .await;
     assert_eq!(world.upstream.served(), 0);
 }
 
@@ -75,7 +77,7 @@ async fn a_caller_who_asks_again_is_sent_only_what_is_new_and_never_what_is_anot
     let rules = json!([{"match": {"path": {"prefix": "/chat"}}, "price": "4", "product": "chat"}]);
     let config = json!({"publish_prices": true, "rules": rules});
     let world = World::start(Setup { config, ..Setup::default() }).await;
-    let (rich, other) = (world.bank.account("rich", "10").await, world.bank.account("other", "10").await);
+    let (rich, other) = (world.ledger.account("rich", "10").await, world.ledger.account("other", "10").await);
     let (rich, other) = (("x-api-key", rich.as_str()), ("x-api-key", other.as_str()));
     let mine = tag(&world, &[rich]).await;
     let public = tag(&world, &[]).await;
@@ -87,11 +89,11 @@ async fn a_caller_who_asks_again_is_sent_only_what_is_new_and_never_what_is_anot
         assert_eq!(header(&answer, "cache-control").as_deref(), Some("private, no-cache"));
     }
     // What the ledger has to be asked for first is compared, too: what it said is shown for a second.
-    let waited = world.gate().stat("waited").await;
+    let waited = world.gate().stat("waited_total").await;
     eventually("it waits for the ledger", Duration::from_secs(10), async || {
         let answer = ask(&world, Method::GET, &[rich, ("if-none-match", &mine)]).await;
         assert_eq!(answer.status(), 304);
-        world.gate().stat("waited").await > waited
+        world.gate().stat("waited_total").await > waited
     })
     .await;
     // A refusal is never answered with 304.
@@ -99,8 +101,8 @@ async fn a_caller_who_asks_again_is_sent_only_what_is_new_and_never_what_is_anot
     assert_eq!(refused.status(), 401);
 
     let plan = ["plan", "create", "pro", "--quota", "10", "--period", "month", "--product", "chat=x0.5"];
-    world.bank.run(&plan);
-    world.bank.run(&["subscribe", "other", "pro"]);
+    world.ledger.run(&plan);
+    world.ledger.run(&["subscribe", "other", "pro"]);
     eventually("its plan has prices of its own", Duration::from_secs(5), async || {
         let view: Value = ask(&world, Method::GET, &[other]).await.json().await.expect("JSON");
         view["prices"][0]["price"] == "2"

@@ -42,7 +42,7 @@ fn the_quickstart_does_what_its_readme_says() {
     let paid = said.lines().filter(|line| {
         line.contains(" GET / 200 ")
             && line.contains(" decision=admitted account=acme key=key_")
-            && line.ends_with(" charge=1 rule=otherwise")
+            && line.ends_with(" charge=1 rule=default")
     });
     assert_eq!(paid.count(), 3, "the access log says who paid what: {said}");
     let refused = said.lines().filter(|line| {

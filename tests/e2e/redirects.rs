@@ -14,14 +14,14 @@ fn follows() -> Value {
 
 async fn world(config: Value) -> (World, String) {
     let world = World::start(Setup { manager: follows(), config, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     (world, key)
 }
 
 async fn spent(world: &World) -> String {
-    world.bank.nothing_is_held().await;
-    world.bank.audit().await;
-    world.bank.balance("acme", "spent").await
+    world.ledger.nothing_is_held().await;
+    world.ledger.audit().await;
+    world.ledger.balance("acme", "spent").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +44,7 @@ async fn its_price_is_that_of_the_first_part() {
         {"name": "cheap", "match": {"path": {"prefix": "/cheap"}}, "price": "2"},
         {"name": "retired", "match": {"path": {"prefix": "/retired"}}, "retired": true}
     ]);
-    let (world, key) = world(json!({"rules": rules, "otherwise": "free"})).await;
+    let (world, key) = world(json!({"rules": rules, "default": "free"})).await;
     assert_eq!(get(world.gate(), "/moved/cheap", &[("x-api-key", &key)]).await.status, 200);
     assert_eq!(spent(&world).await, "5");
     assert_eq!(get(world.gate(), "/moved/retired", &[("x-api-key", &key)]).await.status, 200);

@@ -33,10 +33,10 @@ fn reads(answer: &Answer, status: u16, rest: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_refusal_names_its_remedy() {
-    let config = json!({"top_up_url": "https://example.com/topup", "otherwise": {"price": "2.5"}});
+    let config = json!({"top_up_url": "https://example.com/topup", "default": {"price": "2.5"}});
     let mut world = World::start(Setup { config, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "4").await;
-    world.bank.account("rich", "1000").await;
+    let key = world.ledger.account("acme", "4").await;
+    world.ledger.account("rich", "1000").await;
     let send_key = json!([{"action": "send_key"}]);
 
     let answer = get(world.gate(), "/reports?q=1", &[]).await;
@@ -47,7 +47,7 @@ async fn each_refusal_names_its_remedy() {
     let answer = get(world.gate(), "/reports", &[("x-api-key", "fg_live_typo")]).await;
     reads(&answer, 401, &json!({"code": "invalid_key", "retryable": false, "remedies": send_key}));
 
-    let expiring = world.bank.run(&["key", "create", "rich", "--expires", "1s", "--json"]);
+    let expiring = world.ledger.run(&["key", "create", "rich", "--expires", "1s", "--json"]);
     let expiring: Value = serde_json::from_str(&expiring).expect("JSON");
     let expiring = expiring["key"].as_str().expect("a key").to_owned();
     eventually("the key expires", Duration::from_secs(30), async || {
@@ -68,14 +68,14 @@ async fn each_refusal_names_its_remedy() {
     assert_eq!(header(&answer, "x-should-retry"), Some("false"));
     assert_eq!(header(&answer, "retry-after"), None, "waiting does not cure it");
 
-    let suspended = world.bank.account("suspended", "4").await;
-    world.bank.post("/admin/v1/accounts/suspended/suspend", json!({})).await;
+    let suspended = world.ledger.account("suspended", "4").await;
+    world.ledger.post("/admin/v1/accounts/suspended/suspend", json!({})).await;
     let answer = get(world.gate(), "/reports", &[("x-api-key", &suspended)]).await;
     let remedies = json!([{"action": "contact_operator"}]);
     reads(&answer, 403, &json!({"code": "account_suspended", "retryable": false, "remedies": remedies}));
 
-    let new = world.bank.account("new", "4").await;
-    world.bank.process.kill();
+    let new = world.ledger.account("new", "4").await;
+    world.ledger.process.kill();
     let answer = get(world.gate(), "/reports", &[("x-api-key", &new)]).await;
     let remedies = json!([{"action": "retry", "after_seconds": 1}]);
     reads(&answer, 503, &json!({"code": "ledger_unavailable", "retryable": true, "remedies": remedies}));

@@ -29,7 +29,7 @@ fn price_list() -> Value {
             rule("bare", json!({"retired": true, "price": "7"})),
             rule("watched", json!({"retired": true, "shadow": true, "deprecated": deprecated})),
         ],
-        "otherwise": {"price": "1"}
+        "default": {"price": "1"}
     })
 }
 
@@ -59,7 +59,7 @@ fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_of_a_deprecated_route_says_so_and_keeps_what_the_api_says() {
     let world = world().await;
-    let rich = world.bank.account("rich", "10").await;
+    let rich = world.ledger.account("rich", "10").await;
     // The first waits for the ledger, the others don't.
     for _ in 0..3 {
         let (status, headers, _) = ask(world.gate(), Method::GET, "/linked", &[("x-api-key", &rich)]).await;
@@ -73,15 +73,15 @@ async fn every_answer_of_a_deprecated_route_says_so_and_keeps_what_the_api_says(
     assert!(all(&headers, "sunset").is_empty() && all(&headers, "link").is_empty(), "{headers:?}");
     let (status, headers, _) = ask(world.gate(), Method::GET, "/other", &[("x-api-key", &rich)]).await;
     assert_eq!((status, all(&headers, "deprecation")), (200, vec![]), "only where the rule says so");
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("rich", "spent").await, "4");
-    world.bank.audit().await;
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("rich", "spent").await, "4");
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_refused_under_a_deprecated_rule_learns_of_it_too() {
     let world = world().await;
-    let broke = world.bank.account("broke", "0").await;
+    let broke = world.ledger.account("broke", "0").await;
     for (key, code) in
         [(None, "missing_key"), (Some(&broke), "insufficient_funds"), (Some(&broke), "insufficient_funds")]
     {
@@ -98,8 +98,8 @@ async fn who_is_refused_under_a_deprecated_rule_learns_of_it_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retired_route_is_gone_for_everybody_and_asks_for_no_key() {
     let mut world = world().await;
-    let rich = world.bank.account("rich", "10").await;
-    world.bank.process.kill();
+    let rich = world.ledger.account("rich", "10").await;
+    world.ledger.process.kill();
     let remedy = json!([{"action": "use_successor", "url": "https://example.com/migrate"}]);
     for (path, key, remedies) in [
         ("/gone", None, &remedy),
@@ -138,27 +138,27 @@ async fn a_retired_route_is_gone_for_everybody_and_asks_for_no_key() {
 
     let gate = world.gate();
     eventually("it is counted", Duration::from_secs(30), async || {
-        gate.stat("refused.route_retired").await == 10
+        gate.stat("refused_total.route_retired").await == 10
     })
     .await;
-    assert_eq!((gate.stat("admitted").await, gate.stat("waited").await), (0, 0));
+    assert_eq!((gate.stat("admitted_total").await, gate.stat("waited_total").await), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_still_calls_a_route_is_watched_before_it_is_retired() {
     let world = world().await;
-    let rich = world.bank.account("rich", "10").await;
+    let rich = world.ledger.account("rich", "10").await;
     let (status, headers, _) = ask(world.gate(), Method::GET, "/watched", &[("x-api-key", &rich)]).await;
     assert_eq!((status, all(&headers, "deprecation"), all(&headers, "link")), (200, vec![SINCE], vec![LINK]));
     eventually("the ledger knows", Duration::from_secs(20), async || {
-        let report = world.bank.get("/admin/v1/shadow").await;
+        let report = world.ledger.get("/admin/v1/shadow").await;
         let line = &report["lines"][0];
         (&line["rule"], &line["code"], &line["requests"])
             == (&json!("watched"), &json!("route_retired"), &json!(1))
     })
     .await;
-    assert_eq!(world.bank.balance("rich", "spent").await, "0");
-    world.bank.audit().await;
+    assert_eq!(world.ledger.balance("rich", "spent").await, "0");
+    world.ledger.audit().await;
 }
 
 #[test]

@@ -28,17 +28,17 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
     let config = json!({
         "shadow": true,
         "rules": [{"name": "image", "match": {"path": {"prefix": "/image"}}, "price": "8", "product": "image"}],
-        "otherwise": {"price": "1"}
+        "default": {"price": "1"}
     });
     let mut world = World::start(Setup { config, ..Setup::default() }).await;
-    let bank = &world.bank;
-    let rich = bank.account("rich", "100").await;
-    bank.post("/admin/v1/accounts", json!({"id": "broke"})).await;
-    let (broke_id, broke) = bank.key("broke").await;
-    bank.post("/admin/v1/accounts", json!({"id": "chatty"})).await;
-    let (chatty_id, chatty) = bank.key("chatty").await;
-    bank.run(&["plan", "create", "chat", "--quota", "100", "--period", "month", "--product", "chat"]);
-    bank.run(&["subscribe", "chatty", "chat"]);
+    let ledger = &world.ledger;
+    let rich = ledger.account("rich", "100").await;
+    ledger.post("/admin/v1/accounts", json!({"id": "broke"})).await;
+    let (broke_id, broke) = ledger.key("broke").await;
+    ledger.post("/admin/v1/accounts", json!({"id": "chatty"})).await;
+    let (chatty_id, chatty) = ledger.key("chatty").await;
+    ledger.run(&["plan", "create", "chat", "--quota", "100", "--period", "month", "--product", "chat"]);
+    ledger.run(&["subscribe", "chatty", "chat"]);
     let unknown = faregate_protocol::api_key::compose(&[8; faregate_protocol::api_key::SECRET_LEN]);
     let unknown = unknown.expect("a well-formed key");
 
@@ -60,7 +60,7 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
     assert_eq!(world.upstream.served(), 10, "all of them reached the API");
 
     eventually("the ledger knows", Duration::from_secs(20), async || {
-        let report = bank.get("/admin/v1/shadow").await;
+        let report = ledger.get("/admin/v1/shadow").await;
         report["total"] == json!({"lines": 4, "requests": WATCHED})
     })
     .await;
@@ -68,31 +68,31 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
         (account, key, json!(rule), json!(code), json!(requests))
     };
     let mut expected = [
-        line(json!("broke"), json!(broke_id), "otherwise", "insufficient_funds", 3),
+        line(json!("broke"), json!(broke_id), "default", "insufficient_funds", 3),
         line(json!("chatty"), json!(chatty_id), "image", "plan_excludes_route", 1),
-        line(Value::Null, Value::Null, "otherwise", "missing_key", 2),
-        line(Value::Null, Value::Null, "otherwise", "invalid_key", 2),
+        line(Value::Null, Value::Null, "default", "missing_key", 2),
+        line(Value::Null, Value::Null, "default", "invalid_key", 2),
     ];
     expected.sort_by_key(|line| format!("{line:?}"));
-    assert_eq!(lines(&bank.run(&["shadow", "--json"])), expected);
-    assert_eq!(lines(&bank.run(&["shadow", "--json", "--since", "1h"])), expected);
-    let hers = lines(&bank.run(&["shadow", "--json", "--account", "broke"]));
-    assert_eq!(hers, [line(json!("broke"), json!(broke_id), "otherwise", "insufficient_funds", 3)]);
+    assert_eq!(lines(&ledger.run(&["shadow", "--json"])), expected);
+    assert_eq!(lines(&ledger.run(&["shadow", "--json", "--since", "1h"])), expected);
+    let hers = lines(&ledger.run(&["shadow", "--json", "--account", "broke"]));
+    assert_eq!(hers, [line(json!("broke"), json!(broke_id), "default", "insufficient_funds", 3)]);
 
-    let page = bank.run(&["shadow"]);
+    let page = ledger.run(&["shadow"]);
     let rows: Vec<&str> = page.lines().collect();
     assert!(rows[0].starts_with("ACCOUNT") && rows[0].ends_with("LAST SEEN"), "{page}");
     let first: Vec<&str> = rows[1].split_whitespace().collect();
-    assert_eq!(first[..5], ["broke", broke_id.as_str(), "otherwise", "insufficient_funds", "3"], "{page}");
+    assert_eq!(first[..5], ["broke", broke_id.as_str(), "default", "insufficient_funds", "3"], "{page}");
     assert!(rows.iter().any(|row| row.starts_with('-') && row.contains("missing_key")), "{page}");
     assert_eq!(rows.last(), Some(&"total: 8 requests would have been refused"));
-    let none = bank.run(&["shadow", "--account", "rich"]);
+    let none = ledger.run(&["shadow", "--account", "rich"]);
     assert_eq!(none.lines().collect::<Vec<_>>(), ["(none)", "total: 0 requests would have been refused"]);
-    assert!((bank.metric("faregate_shadow_refusals_total").await - 8.0).abs() < 0.5);
+    assert!((ledger.metric("faregate_shadow_refusals_total").await - 8.0).abs() < 0.5);
 
     let gate = world.gate();
     eventually("the statistics are flushed", Duration::from_secs(30), async || {
-        (gate.stat("shadow_refused").await, gate.stat("admitted").await) == (WATCHED, 2)
+        (gate.stat("shadow_refused_total").await, gate.stat("admitted_total").await) == (WATCHED, 2)
     })
     .await;
     eventually("the access log is written", Duration::from_secs(30), async || gate.access_log().len() >= 10)
@@ -103,11 +103,11 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
     assert_eq!(noted(&format!("decision=shadow:plan_excludes_route account=chatty key={chatty_id}")), 1);
     assert_eq!((noted("decision=shadow:missing_key"), noted("decision=shadow:invalid_key")), (2, 2));
 
-    bank.nothing_is_held().await;
+    ledger.nothing_is_held().await;
     for (account, spent) in [("rich", "2"), ("broke", "0"), ("chatty", "0")] {
-        assert_eq!(bank.balance(account, "spent").await, spent, "{account}: who can pay is charged");
+        assert_eq!(ledger.balance(account, "spent").await, spent, "{account}: who can pay is charged");
     }
-    assert_eq!(bank.balance("broke", "owed").await, "0");
+    assert_eq!(ledger.balance("broke", "owed").await, "0");
 
     // Switched on: the same callers, the same rules.
     let file = world.dir().join("gateway-0.json");
@@ -120,8 +120,8 @@ async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
         let headers: Vec<(&str, &str)> = key.map(|key| ("x-api-key", key)).into_iter().collect();
         assert_eq!(get(world.gate(), path, &headers).await.status, status, "{path} with {key:?}");
     }
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.get("/admin/v1/shadow").await["total"]["requests"], WATCHED, "no other");
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.get("/admin/v1/shadow").await["total"]["requests"], WATCHED, "no other");
     assert_eq!(world.upstream.served(), 11, "only the one who pays reached the API");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }

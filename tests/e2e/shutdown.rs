@@ -7,26 +7,26 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread")]
 async fn an_envoy_that_is_drained_before_it_is_stopped_leaves_nothing_behind() {
     let mut world = World::start(Setup { serve: &["--lease-ttl", "300s"], ..Setup::default() }).await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
     for _ in 0..7 {
         assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
     }
-    assert_ne!(world.bank.balance("acme", "held").await, "0");
+    assert_ne!(world.ledger.balance("acme", "held").await, "0");
 
     // What a preStop hook does: no new connections, and hand back what is unused.
     assert!(world.gate().post("/drain_listeners?graceful&skip_exit").await);
-    world.bank.run(&["recall"]);
+    world.ledger.run(&["recall"]);
     // After 5 s without use it would be, too.
     eventually("everything is handed back", Duration::from_secs(4), async || {
-        world.bank.balance("acme", "held").await == "0"
+        world.ledger.balance("acme", "held").await == "0"
     })
     .await;
     assert_eq!(world.gateways[0].process.stop(), Some(0));
 
-    assert_eq!(world.bank.balance("acme", "spent").await, "7");
-    assert_eq!(world.bank.balance("acme", "available").await, "993");
-    assert!(world.bank.run(&["leases"]).contains("at risk: 0"));
-    world.bank.audit().await;
+    assert_eq!(world.ledger.balance("acme", "spent").await, "7");
+    assert_eq!(world.ledger.balance("acme", "available").await, "993");
+    assert!(world.ledger.run(&["leases"]).contains("at risk: 0"));
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 //! by the identity in it. Only ports and paths are filled in; there is no key anywhere.
 
 use super::manifests::yaml::document;
-use harness::{Answer, Bank, GATEWAY_TOKEN, Gateway, Upstream, filter, free_port, get, project};
+use harness::{Answer, GATEWAY_TOKEN, Gateway, LedgerProcess, Upstream, filter, free_port, get, project};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,12 +15,12 @@ const RICH: &str = "spiffe://mesh.example/ns/shop/sa/rich";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workload_pays_by_its_certificate_and_by_nothing_else() {
     let mut mesh = Mesh::start().await;
-    mesh.bank.run(&["account", "create", "team-a"]);
-    mesh.bank.run(&["grant", "team-a", "3"]);
-    mesh.bank.run(&["key", "create", "team-a", "--subject", A]);
-    mesh.bank.run(&["account", "create", "rich"]);
-    mesh.bank.run(&["grant", "rich", "1000"]);
-    mesh.bank.run(&["key", "create", "rich", "--subject", RICH]);
+    mesh.ledger.run(&["account", "create", "team-a"]);
+    mesh.ledger.run(&["grant", "team-a", "3"]);
+    mesh.ledger.run(&["key", "create", "team-a", "--subject", A]);
+    mesh.ledger.run(&["account", "create", "rich"]);
+    mesh.ledger.run(&["grant", "rich", "1000"]);
+    mesh.ledger.run(&["key", "create", "rich", "--subject", RICH]);
     let claim = format!("By={B};Hash=00;URI={RICH}");
     let spoofed = [
         ("x-forwarded-client-cert", claim.as_str()),
@@ -40,10 +40,10 @@ async fn a_workload_pays_by_its_certificate_and_by_nothing_else() {
     let broke = get(&a, "/orders", &spoofed).await;
     assert_eq!((broke.status, &broke.body["remedies"][0]["action"]), (402, &json!("top_up")), "{broke:?}");
 
-    mesh.bank.balance_becomes("team-a", "spent", "3").await;
-    assert_eq!(mesh.bank.balance("rich", "available").await, "1000");
+    mesh.ledger.balance_becomes("team-a", "spent", "3").await;
+    assert_eq!(mesh.ledger.balance("rich", "available").await, "1000");
     assert_eq!(mesh.upstream.served(), 3);
-    mesh.bank.audit().await;
+    mesh.ledger.audit().await;
     mesh.b.process.stop();
     let log = mesh.b.process.output();
     assert!(
@@ -57,9 +57,9 @@ async fn a_workload_pays_by_its_certificate_and_by_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_certificate_of_the_mesh_none_gets_in_and_an_unknown_identity_is_sent_to_the_operator() {
     let mesh = Mesh::start().await;
-    mesh.bank.run(&["account", "create", "team-a"]);
-    mesh.bank.run(&["grant", "team-a", "10"]);
-    mesh.bank.run(&["key", "create", "team-a", "--subject", A]);
+    mesh.ledger.run(&["account", "create", "team-a"]);
+    mesh.ledger.run(&["grant", "team-a", "10"]);
+    mesh.ledger.run(&["key", "create", "team-a", "--subject", A]);
     mesh.authority.sign("stranger", &["spiffe://mesh.example/ns/shop/sa/stranger"]);
     mesh.authority.sign("foreign", &["spiffe://mesh.example.org/ns/shop/sa/a"]);
     mesh.authority.sign("nameless", &[]);
@@ -90,16 +90,16 @@ async fn without_a_certificate_of_the_mesh_none_gets_in_and_an_unknown_identity_
     let after = mesh.b.envoy_stat("http.inbound.downstream_rq_total").await;
     assert_eq!(after, before, "none of them became a request");
     assert_eq!(mesh.upstream.served(), 1);
-    assert_eq!(mesh.bank.balance("team-a", "spent").await, "0");
+    assert_eq!(mesh.ledger.balance("team-a", "spent").await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_names_in_a_certificate_the_first_uri_pays_and_no_name_is_too_long() {
     let mesh = Mesh::start().await;
     for (account, subject) in [("team-a", A), ("rich", RICH)] {
-        mesh.bank.run(&["account", "create", account]);
-        mesh.bank.run(&["grant", account, "10"]);
-        mesh.bank.run(&["key", "create", account, "--subject", subject]);
+        mesh.ledger.run(&["account", "create", account]);
+        mesh.ledger.run(&["grant", account, "10"]);
+        mesh.ledger.run(&["key", "create", account, "--subject", subject]);
     }
     let foreign = "spiffe://mesh.example.org/ns/shop/sa/a";
     let long = format!("spiffe://mesh.example/{}", "x".repeat(1_100));
@@ -121,8 +121,8 @@ async fn of_several_names_in_a_certificate_the_first_uri_pays_and_no_name_is_too
             Err(code) => assert_eq!((answer.status, &answer.body["code"]), (401, &json!(code)), "{name}"),
         }
     }
-    mesh.bank.balance_becomes("team-a", "spent", "1").await;
-    mesh.bank.balance_becomes("rich", "spent", "1").await;
+    mesh.ledger.balance_becomes("team-a", "spent", "1").await;
+    mesh.ledger.balance_becomes("rich", "spent", "1").await;
 
     for (subject, says) in [
         (long.as_str(), "the most is 1024"),
@@ -130,10 +130,10 @@ async fn of_several_names_in_a_certificate_the_first_uri_pays_and_no_name_is_too
         ("spiffe://mesh.example/ns/shop/sa/a ", "white space"),
         ("spiffe://mesh.example/\u{7}", "control character"),
     ] {
-        let (done, said) = mesh.bank.try_run(&["key", "create", "team-a", "--subject", subject]);
+        let (done, said) = mesh.ledger.try_run(&["key", "create", "team-a", "--subject", subject]);
         assert!(!done && said.contains("subject") && said.contains(says), "{subject:?}: {said}");
     }
-    let (done, said) = mesh.bank.try_run(&["key", "create", "rich", "--subject", A]);
+    let (done, said) = mesh.ledger.try_run(&["key", "create", "rich", "--subject", A]);
     assert!(!done && said.contains(A), "an identity pays for one account only: {said}");
 }
 
@@ -153,7 +153,7 @@ fn hash(seen: &BTreeMap<String, String>) -> String {
 
 /// B with its sidecar, a ledger, and an authority that makes certificates.
 pub struct Mesh {
-    pub bank: Bank,
+    pub ledger: LedgerProcess,
     pub b: Gateway,
     pub upstream: Upstream,
     authority: Authority,
@@ -171,17 +171,17 @@ impl Mesh {
     pub async fn start_with(change: impl Fn(&mut Value)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let upstream = Upstream::start().await;
-        let bank = Bank::start(dir.path(), &[], &[]).await;
+        let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
         let authority = Authority::new(dir.path());
         authority.sign("a", &[A]);
         authority.sign("b", &[B]);
         let (inbound, admin) = (free_port(), free_port());
-        let ports = [(15010, admin), (15006, inbound), (7401, bank.gateway_port), (3000, upstream.port)];
+        let ports = [(15010, admin), (15006, inbound), (7401, ledger.gateway_port), (3000, upstream.port)];
         let mut config = filled("server.yaml", dir.path(), &ports);
         change(&mut config);
         let token = [("FAREGATE_GATEWAY_TOKEN".to_owned(), GATEWAY_TOKEN.to_owned())];
         let b = Gateway::start(dir.path(), "b", &config, (inbound, admin), &token).await;
-        Self { bank, b, upstream, authority, inbound, dir }
+        Self { ledger, b, upstream, authority, inbound, dir }
     }
 
     /// A workload's sidecar that shows this certificate; its TLS settings may be changed first.

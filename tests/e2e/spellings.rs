@@ -8,8 +8,8 @@ use std::time::Duration;
 /// As long as an answer may take, on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
-async fn world(rules: Value, otherwise: Value) -> World {
-    let config = json!({"rules": rules, "otherwise": otherwise});
+async fn world(rules: Value, default: Value) -> World {
+    let config = json!({"rules": rules, "default": default});
     let manager = json!({"path_with_escaped_slashes_action": "REJECT_REQUEST"});
     World::start(Setup { config, manager, ..Setup::default() }).await
 }
@@ -73,7 +73,7 @@ async fn a_priced_host_is_priced_in_every_spelling() {
         {"name": "cheap", "match": {"host": "cheap.example"}, "price": "free"}
     ]);
     let world = world(rules, json!({"price": "1"})).await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
     let mut spent = 0;
     for (host, price) in [
         ("dear.example", 7),
@@ -118,8 +118,8 @@ async fn a_priced_host_is_priced_in_every_spelling() {
         assert_eq!(typed(&world, &format!("{head}\r\nx-api-key: {key}")), 200, "{head}");
         spent += price;
     }
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "spent").await, spent.to_string());
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "spent").await, spent.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,9 +156,9 @@ async fn a_header_s_value_is_the_same_once_twice_and_in_a_list() {
         {"name": "deep", "match": {"headers": [{"name": "x-mode", "exact": "deep"}]}, "price": "10"},
         {"name": "gold", "match": {"headers": [{"name": "x-tier", "exact": "gold"}]}, "price": "1"}
     ]);
-    let config = json!({"rules": rules, "otherwise": {"price": "3"}, "forward": ["charge"]});
+    let config = json!({"rules": rules, "default": {"price": "3"}, "forward": ["charge"]});
     let world = World::start(Setup { config, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
     for (headers, price) in [
         ("x-mode: deep", 10),
         ("X-Mode:   deep  ", 10),
@@ -197,9 +197,9 @@ async fn a_tunnel_is_as_dear_as_the_dearest_path_and_a_websocket_as_its_own() {
             {"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}
         ]}]}
     });
-    let config = json!({"rules": [tunnel, paid], "otherwise": "free"});
+    let config = json!({"rules": [tunnel, paid], "default": "free"});
     let world = World::start(Setup { config, manager, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     let mine = ("x-api-key", key.as_str());
     let over_http_2 = |head: &[(&str, &str)]| {
         let mut client = H2::connect(world.gate().port);
@@ -221,8 +221,8 @@ async fn a_tunnel_is_as_dear_as_the_dearest_path_and_a_websocket_as_its_own() {
     let connect = [(":method", "CONNECT"), (":authority", "a.example:80")];
     assert_eq!(over_http_2(&connect), 401);
     assert_eq!(over_http_2(&[&connect[..], &[mine]].concat()), 200);
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("acme", "spent").await, "10");
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("acme", "spent").await, "10");
 
     // A websocket has a path. The upstream knows no websockets, and answers as to any request.
     let websocket = |path| {
@@ -273,13 +273,13 @@ async fn a_number_is_a_subject_by_its_digits_and_what_is_none_hides_no_key() {
     let config = json!({"identities": [place("number"), place("text"), {"header": "x-api-key"}], "forward": ["account"]});
     let manager = behind_claims(&config);
     let world = World::start(Setup { config, manager, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "100").await;
+    let key = world.ledger.account("acme", "100").await;
     for (account, subject) in
         [("number", "42"), ("debt", "-7"), ("eight", "AAAAAAAA"), ("text", "spiffe://a/b")]
     {
-        world.bank.post("/admin/v1/accounts", json!({"id": account})).await;
-        world.bank.grant(account, "100").await;
-        world.bank.post(&format!("/admin/v1/accounts/{account}/keys"), json!({"subject": subject})).await;
+        world.ledger.post("/admin/v1/accounts", json!({"id": account})).await;
+        world.ledger.grant(account, "100").await;
+        world.ledger.post(&format!("/admin/v1/accounts/{account}/keys"), json!({"subject": subject})).await;
     }
     let mine = ("x-api-key", key.as_str());
     for (headers, account) in [

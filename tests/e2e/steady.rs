@@ -6,30 +6,30 @@ use harness::{Setup, World, flood, get};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_steady_caller_costs_at_most_one_exchange_in_a_thousand_requests_and_never_waits() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "1000000").await;
+    let key = world.ledger.account("acme", "1000000").await;
     flood(&world.gateways, &key, 8_000, 16).await;
     let gate = world.gate();
     let (exchanges, waited) =
-        (world.bank.metric("faregate_exchanges_total").await, gate.stat("waited").await);
+        (world.ledger.metric("faregate_exchanges_total").await, gate.stat("waited_total").await);
 
     let start = std::time::Instant::now();
     let tally = flood(&world.gateways, &key, 20_000, 16).await;
     let seconds = start.elapsed().as_secs_f64();
 
     assert_eq!(tally.get(&200), Some(&20_000), "{tally:?}");
-    let exchanges = world.bank.metric("faregate_exchanges_total").await - exchanges;
-    // There is a beat every second, however few requests a busy machine gets through in it.
+    let exchanges = world.ledger.metric("faregate_exchanges_total").await - exchanges;
+    // There is a heartbeat every second, however few requests a busy machine gets through in it.
     assert!(
         exchanges <= f64::max(20.0, 2.0 * seconds),
         "{exchanges} exchanges for 20,000 requests in {seconds} s"
     );
-    assert_eq!(gate.stat("waited").await, waited, "requests that waited for the ledger");
+    assert_eq!(gate.stat("waited_total").await, waited, "requests that waited for the ledger");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sixteen_requests_of_a_caller_who_is_new_here_share_a_few_exchanges() {
     let world = World::one().await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
     let gate = world.gate();
 
     let headers = [("x-api-key", key.as_str())];
@@ -38,21 +38,21 @@ async fn sixteen_requests_of_a_caller_who_is_new_here_share_a_few_exchanges() {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    let exchanges = world.bank.metric("faregate_exchanges_total").await;
-    // One per worker if they come together; on a busy machine they don't quite, and a refill and a beat may follow.
+    let exchanges = world.ledger.metric("faregate_exchanges_total").await;
+    // One per worker if they come together; on a busy machine they don't quite, and a refill and a heartbeat may follow.
     assert!((1.0..=6.0).contains(&exchanges), "{exchanges} exchanges for 16 requests at two workers");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_without_traffic_says_and_holds_nothing() {
     let world = World::start(Setup { gateways: 2, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
     let [busy, silent] = world.gateways.as_slice() else { panic!("two gateways") };
-    // Time enough for several beats: the other one gets a lease, and hands it back when it is no longer used.
+    // Time enough for several heartbeats: the other one gets a lease, and hands it back when it is no longer used.
     assert_eq!(get(busy, "/", &[("x-api-key", &key)]).await.status, 200);
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
 
-    assert!(busy.stat("exchanges").await > 0);
-    assert_eq!(silent.stat("exchanges").await, 0);
-    assert_eq!(world.bank.get("/admin/v1/leases").await["at_risk"], "0");
+    assert!(busy.stat("exchanges_total").await > 0);
+    assert_eq!(silent.stat("exchanges_total").await, 0);
+    assert_eq!(world.ledger.get("/admin/v1/leases").await["at_risk"], "0");
 }

@@ -6,17 +6,17 @@ mod damaged;
 mod failing;
 mod power;
 
-use harness::Bank;
+use harness::LedgerProcess;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// Gives `acme` one credit: the answer, if there is one.
-async fn grant_one(bank: &Bank, number: u64) -> Option<(StatusCode, Value)> {
+async fn grant_one(ledger: &LedgerProcess, number: u64) -> Option<(StatusCode, Value)> {
     let body = Some(json!({"amount": "1"}));
-    bank.ask(Method::POST, "/admin/v1/accounts/acme/grants", body, &format!("grant-{number}")).await
+    ledger.ask(Method::POST, "/admin/v1/accounts/acme/grants", body, &format!("grant-{number}")).await
 }
 
 /// How much `acme` was granted in all.
-async fn granted(bank: &Bank) -> u64 {
-    bank.balance("acme", "granted").await.parse().expect("whole credits")
+async fn granted(ledger: &LedgerProcess) -> u64 {
+    ledger.balance("acme", "granted").await.parse().expect("whole credits")
 }

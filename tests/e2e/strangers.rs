@@ -4,7 +4,9 @@ mod crowd;
 
 pub use crowd::Crowd;
 
-use harness::{ADMIN_TOKEN, Bank, GATEWAY_TOKEN, Process, Setup, World, binary, eventually, free_port, get};
+use harness::{
+    ADMIN_TOKEN, GATEWAY_TOKEN, LedgerProcess, Process, Setup, World, binary, eventually, free_port, get,
+};
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -31,34 +33,36 @@ async fn ask(request: reqwest::RequestBuilder) -> (u16, String) {
 }
 
 /// What a new gateway asks.
-fn exchange(bank: &Bank) -> reqwest::RequestBuilder {
-    let url = format!("http://127.0.0.1:{}/gateway/v1/exchange", bank.gateway_port);
+fn exchange(ledger: &LedgerProcess) -> reqwest::RequestBuilder {
+    let url = format!("http://127.0.0.1:{}/gateway/v1/exchange", ledger.gateway_port);
     let message = json!({"protocol": 1, "gateway": "another", "entries": []});
     reqwest::Client::new().post(url).bearer_auth(GATEWAY_TOKEN).json(&message)
 }
 
 /// What a new operator and a new probe ask.
-fn admin(bank: &Bank, path: &str) -> reqwest::RequestBuilder {
-    reqwest::Client::new().get(format!("http://127.0.0.1:{}{path}", bank.admin_port)).bearer_auth(ADMIN_TOKEN)
+fn admin(ledger: &LedgerProcess, path: &str) -> reqwest::RequestBuilder {
+    reqwest::Client::new()
+        .get(format!("http://127.0.0.1:{}{path}", ledger.admin_port))
+        .bearer_auth(ADMIN_TOKEN)
 }
 
 async fn everybody_is_served(world: &World, account: &str) {
-    let key = in_time("opening an account", world.bank.account(account, "10")).await;
+    let key = in_time("opening an account", world.ledger.account(account, "10")).await;
     let paid =
         in_time("a paid request of a new caller", get(world.gate(), "/", &[("x-api-key", &key)])).await;
     assert_eq!(paid.status, 200, "{paid:?}");
-    assert_eq!(in_time("a new gateway's exchange", ask(exchange(&world.bank))).await.0, 200);
-    assert_eq!(in_time("an operator", ask(admin(&world.bank, "/admin/v1/accounts"))).await.0, 200);
-    assert_eq!(in_time("a probe", ask(admin(&world.bank, "/readyz"))).await, (200, "ready\n".into()));
+    assert_eq!(in_time("a new gateway's exchange", ask(exchange(&world.ledger))).await.0, 200);
+    assert_eq!(in_time("an operator", ask(admin(&world.ledger, "/admin/v1/accounts"))).await.0, 200);
+    assert_eq!(in_time("a probe", ask(admin(&world.ledger, "/readyz"))).await, (200, "ready\n".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_that_is_silent_or_sends_half_a_request_keeps_no_gateway_out() {
     let mut world = World::start(Setup::default()).await;
     everybody_is_served(&world, "before").await;
-    let before_kb = world.bank.process.private_kb();
+    let before_kb = world.ledger.process.private_kb();
     let mut crowds = Vec::new();
-    for port in [world.bank.gateway_port, world.bank.admin_port] {
+    for port in [world.ledger.gateway_port, world.ledger.admin_port] {
         for says in ["", "POST /gateway/v1/exchange HTTP/1.1\r\nhost: led", "GET /admin/v1/accounts HT"] {
             crowds.push(Crowd::gather(port, CROWD / if says.is_empty() { 1 } else { 2 }, says).await);
         }
@@ -69,8 +73,8 @@ async fn a_crowd_that_is_silent_or_sends_half_a_request_keeps_no_gateway_out() {
     world.gateways[0].restart().await;
     everybody_is_served(&world, "afterwards").await;
 
-    assert!(world.bank.process.output().contains("a connection was closed for a new one"));
-    let text = ask(admin(&world.bank, "/metrics")).await.1;
+    assert!(world.ledger.process.output().contains("a connection was closed for a new one"));
+    let text = ask(admin(&world.ledger, "/metrics")).await.1;
     for listener in ["gateway", "admin"] {
         let figure = |name: &str| -> u64 {
             let start = format!("faregate_{name}{{listener=\"{listener}\"");
@@ -80,12 +84,12 @@ async fn a_crowd_that_is_silent_or_sends_half_a_request_keeps_no_gateway_out() {
         let (open, closed) = (figure("connections"), figure("connections_closed_total"));
         assert!((1..=1_024).contains(&open) && closed >= 100, "{listener}: {open} open, {closed} closed");
     }
-    let more_kb = world.bank.process.private_kb().saturating_sub(before_kb);
+    let more_kb = world.ledger.process.private_kb().saturating_sub(before_kb);
     assert!(more_kb < 64 * 1024, "{more_kb} kB more");
 
     // They don't hold up the ledger's end either.
-    assert_eq!(world.bank.process.stop(), Some(0));
-    assert!(!world.bank.process.output().contains("took too long to finish"));
+    assert_eq!(world.ledger.process.stop(), Some(0));
+    assert!(!world.ledger.process.output().contains("took too long to finish"));
 }
 
 /// A connection that gives up waiting after a while, and what was said on it.
@@ -112,12 +116,12 @@ fn head(path: &str, token: &str, length: usize) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_comes_too_slowly_is_given_up() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    for port in [bank.gateway_port, bank.admin_port] {
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    for port in [ledger.gateway_port, ledger.admin_port] {
         let silent = say(port, b"");
         let mut drips = say(port, b"GET /healthz HTTP/1.1\r\nx-slow: ");
-        let token = if port == bank.admin_port { ADMIN_TOKEN } else { GATEWAY_TOKEN };
-        let path = if port == bank.admin_port { "/admin/v1/accounts" } else { "/gateway/v1/exchange" };
+        let token = if port == ledger.admin_port { ADMIN_TOKEN } else { GATEWAY_TOKEN };
+        let path = if port == ledger.admin_port { "/admin/v1/accounts" } else { "/gateway/v1/exchange" };
         let mut body = say(port, &[head(path, token, 100), b"{".to_vec()].concat());
         let dripping = std::thread::spawn(move || {
             // Until the ledger has closed both.
@@ -146,8 +150,9 @@ async fn whatever_comes_too_slowly_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_body_is_read_before_the_token_is_known() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    for (port, path) in [(bank.gateway_port, "/gateway/v1/exchange"), (bank.admin_port, "/admin/v1/accounts")]
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    for (port, path) in
+        [(ledger.gateway_port, "/gateway/v1/exchange"), (ledger.admin_port, "/admin/v1/accounts")]
     {
         // They are answered before a byte of the body is there,
         let start = Instant::now();
@@ -162,11 +167,11 @@ async fn no_body_is_read_before_the_token_is_known() {
         let refused = answer(&say(port, &[head(path, "wrong", 1 << 20), vec![b' '; 1 << 20]].concat()));
         assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
 
-        let before_kb = bank.process.private_kb();
+        let before_kb = ledger.process.private_kb();
         let crowd: Vec<TcpStream> = (0..600)
             .map(|_| say(port, &[head(path, "wrong", 1 << 20), vec![b' '; 900_000]].concat()))
             .collect();
-        let more_kb = bank.process.private_kb().saturating_sub(before_kb);
+        let more_kb = ledger.process.private_kb().saturating_sub(before_kb);
         assert!(more_kb < 64 * 1024, "{more_kb} kB more for bodies of {} kB", crowd.len() * 900);
     }
 }
@@ -174,32 +179,32 @@ async fn no_body_is_read_before_the_token_is_known() {
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_gateways_fill_no_more_memory_than_is_given_to_bodies() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    let before_kb = bank.process.private_kb();
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    let before_kb = ledger.process.private_kb();
     // All of the 64 MiB, and no body is whole.
     let almost = [head("/gateway/v1/exchange", GATEWAY_TOKEN, 1 << 20), vec![b' '; (1 << 20) - 1]].concat();
-    let mut stuck: Vec<TcpStream> = (0..64).map(|_| say(bank.gateway_port, &almost)).collect();
+    let mut stuck: Vec<TcpStream> = (0..64).map(|_| say(ledger.gateway_port, &almost)).collect();
     let rest = [head("/gateway/v1/exchange", GATEWAY_TOKEN, 65), vec![b' '; 64]].concat();
-    stuck.push(say(bank.gateway_port, &rest));
+    stuck.push(say(ledger.gateway_port, &rest));
 
     eventually("others are refused", Duration::from_secs(9), async || {
-        let refused = exchange(&bank).send().await.expect("an answer");
+        let refused = exchange(&ledger).send().await.expect("an answer");
         let hint = refused.headers().get("retry-after").is_some_and(|seconds| seconds.as_bytes() == b"1");
         let status = refused.status().as_u16();
         let said = refused.text().await.expect("a body");
         status == 503 && hint && said.contains("overloaded") && said.contains("bodies of other requests")
     })
     .await;
-    let more_kb = bank.process.private_kb().saturating_sub(before_kb);
+    let more_kb = ledger.process.private_kb().saturating_sub(before_kb);
     assert!(more_kb < 160 * 1024, "{more_kb} kB more");
     assert_eq!(
-        in_time("an operator", ask(admin(&bank, "/admin/v1/accounts"))).await.0,
+        in_time("an operator", ask(admin(&ledger, "/admin/v1/accounts"))).await.0,
         200,
         "operators have their own"
     );
 
     eventually("the stuck ones are given up", Duration::from_secs(30), async || {
-        ask(exchange(&bank)).await.0 == 200
+        ask(exchange(&ledger)).await.0 == 200
     })
     .await;
     for stream in stuck {
@@ -211,19 +216,19 @@ async fn broken_gateways_fill_no_more_memory_than_is_given_to_bodies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_without_a_token_dont_write_to_the_database_each_time() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    let probe = async || assert_eq!(bank.readiness().await.expect("an answer").0.as_u16(), 200);
-    let (before, start) = (bank.metric("faregate_commits_total").await, Instant::now());
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    let probe = async || assert_eq!(ledger.readiness().await.expect("an answer").0.as_u16(), 200);
+    let (before, start) = (ledger.metric("faregate_commits_total").await, Instant::now());
     for _ in 0..300 {
         probe().await;
     }
     let seconds = start.elapsed().as_secs_f64();
-    let commits = bank.metric("faregate_commits_total").await - before;
+    let commits = ledger.metric("faregate_commits_total").await - before;
     // The ledger's own jobs write at times, too.
     assert!(commits <= seconds * 3.0 + 5.0, "{commits} commits for 300 probes in {seconds} s");
     eventually("a later probe writes", Duration::from_secs(10), async || {
         probe().await;
-        bank.metric("faregate_commits_total").await > before
+        ledger.metric("faregate_commits_total").await > before
     })
     .await;
 }

@@ -11,7 +11,7 @@ fn setup(texts: &Value) -> Setup<'static> {
     let config = json!({
         "top_up_url": "https://example.com/topup?for={account}",
         "cors_origins": ["https://app.example.com"],
-        "otherwise": {"price": "2.5"},
+        "default": {"price": "2.5"},
         "texts": texts
     });
     Setup { config, ..Setup::default() }
@@ -41,7 +41,7 @@ async fn every_caller_reads_its_own_language() {
         "*": {"invalid_key": {"detail": "This key is not known at Example Inc."}}
     });
     let world = World::start(setup(&texts)).await;
-    let key = world.bank.account("acme", "1").await;
+    let key = world.ledger.account("acme", "1").await;
     let ask = async |languages: &str| {
         get(world.gate(), "/reports", &[("x-api-key", &key), ("accept-language", languages)]).await
     };

@@ -27,7 +27,7 @@ async fn a_line_break_at_the_end_is_no_part_of_a_token_on_either_side() {
         let environment = vec![variable("FAREGATE_GATEWAY_TOKEN", &token)];
         let world =
             World::start(Setup { environment, plugin: from_envoys_environment(), ..Setup::default() }).await;
-        let key = world.bank.account("acme", "5").await;
+        let key = world.ledger.account("acme", "5").await;
         assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200, "{end:?}");
     }
     // In the configuration itself, and an operator's.
@@ -35,9 +35,9 @@ async fn a_line_break_at_the_end_is_no_part_of_a_token_on_either_side() {
     let environment = vec![variable("FAREGATE_ADMIN_TOKEN", &format!("{ADMIN_TOKEN}\n"))];
     let world =
         World::start(Setup { config: json!({"ledger": ledger}), environment, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "5").await;
+    let key = world.ledger.account("acme", "5").await;
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
-    world.bank.balance_becomes("acme", "spent", "1").await;
+    world.ledger.balance_becomes("acme", "spent", "1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

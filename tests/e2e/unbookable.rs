@@ -27,7 +27,7 @@ impl Books {
 
     /// Writes, behind the ledger's back, what an account has spent.
     async fn set_spent(&self, world: &mut World, account: &str, micros: i64) {
-        world.bank.process.kill();
+        world.ledger.process.kill();
         let sql = format!("UPDATE accounts SET spent = {micros} WHERE id = '{account}'");
         match self {
             Self::Sqlite => {
@@ -36,12 +36,12 @@ impl Books {
             }
             Self::Postgres(server) => server.sql(&sql),
         }
-        world.bank.restart().await;
+        world.ledger.restart().await;
     }
 }
 
 async fn spent(world: &World, account: &str) -> i64 {
-    world.bank.balance(account, "spent").await.parse().expect("whole credits")
+    world.ledger.balance(account, "spent").await.parse().expect("whole credits")
 }
 
 /// Sends six requests for each of these keys, all of which must be served, and waits until they are charged.
@@ -51,7 +51,7 @@ async fn are_served_and_charged(world: &World, others: &[(String, String)]) {
         assert_eq!(tally.get(&200), Some(&6), "{tally:?}");
     }
     for (account, _) in others {
-        world.bank.balance_becomes(account, "spent", "6").await;
+        world.ledger.balance_becomes(account, "spent", "6").await;
     }
 }
 
@@ -59,17 +59,17 @@ async fn eight_others(world: &World) -> Vec<(String, String)> {
     let mut others = Vec::new();
     for number in 0..8 {
         let account = format!("other{number}");
-        let key = world.bank.account(&account, "100").await;
+        let key = world.ledger.account(&account, "100").await;
         others.push((account, key));
     }
     others
 }
 
 /// What a thief of the gateway token may say.
-fn entry(key: &str, fence: u32, spent: i64, want: i64, on_credit: i64) -> Value {
+fn entry(key: &str, epoch: u32, spent: i64, want: i64, on_credit: i64) -> Value {
     json!({
         "payer": {"key": key},
-        "lease": {"fence": fence, "spent": spent, "returned": 0, "held": 0},
+        "lease": {"epoch": epoch, "spent": spent, "returned": 0, "held": 0},
         "ask": {"least": want, "need": want, "want": want},
         "on_credit": on_credit
     })
@@ -77,7 +77,7 @@ fn entry(key: &str, fence: u32, spent: i64, want: i64, on_credit: i64) -> Value 
 
 async fn says(world: &World, gateway: &str, entries: &[Value]) -> Value {
     let message = json!({"protocol": 1, "gateway": gateway, "entries": entries});
-    let (status, answer) = world.bank.exchange(&message).await.expect("an answer");
+    let (status, answer) = world.ledger.exchange(&message).await.expect("an answer");
     assert_eq!(status.as_u16(), 200, "{answer}");
     answer
 }
@@ -85,9 +85,9 @@ async fn says(world: &World, gateway: &str, entries: &[Value]) -> Value {
 async fn an_entry_fails_alone(books: Books) {
     let mut world = books.world().await;
     let others = eight_others(&world).await;
-    let victim = world.bank.account("victim", "100").await;
+    let victim = world.ledger.account("victim", "100").await;
     assert_eq!(flood(&world.gateways, &victim, 3, 1).await.get(&200), Some(&3));
-    world.bank.balance_becomes("victim", "spent", "3").await;
+    world.ledger.balance_becomes("victim", "spent", "3").await;
     // As a version before this one may have left it: the sum has no room for what is sold next.
     books.set_spent(&mut world, "victim", MOST).await;
     let sold = AtomicI64::new(3);
@@ -102,24 +102,24 @@ async fn an_entry_fails_alone(books: Books) {
 
     are_served_and_charged(&world, &others).await;
 
-    // Its gateway says it again with each beat, and no more often.
-    let failed = async || world.bank.metric("faregate_unbooked_entries_total").await;
+    // Its gateway says it again with each heartbeat, and no more often.
+    let failed = async || world.ledger.metric("faregate_unbooked_entries_total").await;
     let (before, start) = (failed().await, Instant::now());
     assert!(before > 0.0);
     eventually("it is said again", Duration::from_secs(20), async || failed().await >= before + 4.0).await;
     assert!(start.elapsed() > Duration::from_secs(2), "four times within {:?}", start.elapsed());
-    let said = world.bank.process.output();
+    let said = world.ledger.process.output();
     assert!(said.contains("an entry can't be booked") && said.contains("account=victim"), "{said}");
 
     books.set_spent(&mut world, "victim", 3_000_000).await;
-    world.bank.balance_becomes("victim", "spent", &sold.to_string()).await;
+    world.ledger.balance_becomes("victim", "spent", &sold.to_string()).await;
     eventually("it is served again", Duration::from_secs(20), async || {
         get(world.gate(), "/", &[("x-api-key", &victim)]).await.status == 200
     })
     .await;
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
     assert_eq!(spent(&world, "victim").await, sold + 1, "nothing was lost, and nothing charged twice");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,10 +136,10 @@ async fn an_entry_that_cannot_be_booked_fails_alone_on_postgres() {
 async fn a_thief_is_believed_up_to_a_ceiling(books: Books) {
     let world = books.world().await;
     let others = eight_others(&world).await;
-    let victim = world.bank.account("victim", "900").await;
+    let victim = world.ledger.account("victim", "900").await;
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &victim)]).await.status, 200);
-    world.bank.balance_becomes("victim", "spent", "1").await;
-    world.bank.nothing_is_held().await;
+    world.ledger.balance_becomes("victim", "spent", "1").await;
+    world.ledger.nothing_is_held().await;
     says(&world, "thief", &[entry(&victim, 1, 0, 899_000_000, 0)]).await;
     let all = 1_000_000_000_000_000_000_i64;
 
@@ -150,18 +150,18 @@ async fn a_thief_is_believed_up_to_a_ceiling(books: Books) {
         (&refused["refused"]["code"], &refused["lease"]),
         (&json!("ledger_unavailable"), &Value::Null)
     );
-    assert_eq!(world.bank.balance("victim", "owed").await, "1000000000");
-    let (good, said) = world.bank.try_run(&["audit"]);
+    assert_eq!(world.ledger.balance("victim", "owed").await, "1000000000");
+    let (good, said) = world.ledger.try_run(&["audit"]);
     assert!(!good && said.contains("thief") && said.contains("998999999101"), "{said}");
     assert!(said.contains("change the gateway token"), "{said}");
-    let log = world.bank.process.output();
+    let log = world.ledger.process.output();
     assert!(log.contains("more than can be true") && log.contains("gateway=\"thief\""), "{log}");
-    let lost = world.bank.metric("faregate_unbooked_credits_total").await;
+    let lost = world.ledger.metric("faregate_unbooked_credits_total").await;
     assert!((lost - 998_999_999_101.0).abs() < 1.0, "{lost}");
 
     // What nine honest grants of the most that one may be, and 300 lies, come to.
     for number in 0..9 {
-        world.bank.grant("victim", "1000000000000").await;
+        world.ledger.grant("victim", "1000000000000").await;
         let gateway = format!("thief{number}");
         // The first grant pays what is owed before it can be drawn.
         let drawn = all - all / 1_000;
@@ -171,12 +171,12 @@ async fn a_thief_is_believed_up_to_a_ceiling(books: Books) {
     let lies: Vec<Value> =
         (1..=300).map(|n| json!({"payer": {"key": victim}, "on_credit": n * (all / 1_000)})).collect();
     says(&world, "thief", &lies).await;
-    let books = world.bank.get("/admin/v1/accounts/victim/balance").await;
+    let books = world.ledger.get("/admin/v1/accounts/victim/balance").await;
     assert_eq!(books["spent"], "9223372036854.775807", "to the end of the range: {books}");
 
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &victim)]).await.status, 402, "it owes");
     are_served_and_charged(&world, &others).await;
-    let audit = world.bank.get("/admin/v1/audit").await;
+    let audit = world.ledger.get("/admin/v1/audit").await;
     assert_eq!((&audit["ok"], &audit["problems"]), (&json!(false), &json!([])), "the books agree: {audit}");
 }
 
@@ -194,13 +194,13 @@ async fn what_a_thief_reports_is_charged_up_to_a_ceiling_on_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_with_reports_that_were_not_charged_can_be_backed_up_and_restored() {
     let world = Books::Sqlite.world().await;
-    let victim = world.bank.account("victim", "5").await;
+    let victim = world.ledger.account("victim", "5").await;
     says(&world, "thief", &[json!({"payer": {"key": victim}, "on_credit": 1_000_000_000_000_000_000_i64})])
         .await;
     let path = |name: &str| world.dir().join(name).display().to_string();
     let (backup, restored) = (path("backup.db"), path("restored"));
-    world.bank.run(&["backup", &backup, "--data", &path("ledger")]);
-    world.bank.run(&["restore", &backup, "--data", &restored]);
+    world.ledger.run(&["backup", &backup, "--data", &path("ledger")]);
+    world.ledger.run(&["restore", &backup, "--data", &restored]);
     let file = Connection::open(world.dir().join("restored/ledger.db")).expect("the ledger's file");
     let lost: i64 = file.query_row("SELECT credits FROM unbooked", [], |row| row.get(0)).expect("a row");
     assert_eq!(lost, 999_000_000_000_000_000, "what was not charged is still known");

@@ -3,7 +3,8 @@
 mod changes;
 
 use harness::{
-    Bank, Gateway, Run, Setup, Steady, Tally, Upstream, World, envoy_config, eventually, filter, free_port,
+    Gateway, LedgerProcess, Run, Setup, Steady, Tally, Upstream, World, envoy_config, eventually, filter,
+    free_port,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -32,7 +33,7 @@ fn put(dir: &Path, file: &str, resource: &Value) {
 
 /// A ledger, an upstream, and callers with their keys.
 struct Ground {
-    bank: Bank,
+    ledger: LedgerProcess,
     upstream: Upstream,
     keys: Vec<String>,
     ports: (u16, u16),
@@ -42,14 +43,14 @@ struct Ground {
 impl Ground {
     async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let bank = Bank::start(dir.path(), &["--lease-ttl", "300s"], &[]).await;
+        let ledger = LedgerProcess::start(dir.path(), &["--lease-ttl", "300s"], &[]).await;
         let upstream = Upstream::start().await;
-        let keys = vec![bank.account("a", "1000000").await, bank.account("b", "1000000").await];
-        Self { bank, upstream, keys, ports: (free_port(), free_port()), dir }
+        let keys = vec![ledger.account("a", "1000000").await, ledger.account("b", "1000000").await];
+        Self { ledger, upstream, keys, ports: (free_port(), free_port()), dir }
     }
 
     fn config(&self) -> Value {
-        let behind = ([self.bank.gateway_port].to_vec(), self.upstream.port);
+        let behind = ([self.ledger.gateway_port].to_vec(), self.upstream.port);
         let filter_config = Setup::default().filter_config();
         envoy_config(self.dir.path(), "gate", self.ports, (&behind.0, behind.1), &filter_config)
     }
@@ -84,19 +85,19 @@ impl Ground {
     /// any longer than it takes to hand it back has been forgotten.
     async fn all_agree(&self, tally: &Tally, others: &[String]) {
         assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{tally:?} {others:?}");
-        self.bank.run(&["recall"]);
-        self.bank.nothing_is_held().await;
+        self.ledger.run(&["recall"]);
+        self.ledger.nothing_is_held().await;
         let spent = self.spent().await;
         assert_eq!((tally.get(&200), self.upstream.served()), (Some(&spent), spent), "charged is served");
         eventually("usage says the same", Duration::from_secs(30), async || self.used().await >= spent).await;
         assert_eq!(self.used().await, spent, "usage is served");
-        self.bank.audit().await;
+        self.ledger.audit().await;
     }
 
     async fn spent(&self) -> u64 {
         let mut spent = 0;
         for account in ["a", "b"] {
-            spent += self.bank.balance(account, "spent").await.parse::<u64>().expect("whole credits");
+            spent += self.ledger.balance(account, "spent").await.parse::<u64>().expect("whole credits");
         }
         spent
     }
@@ -104,7 +105,7 @@ impl Ground {
     async fn used(&self) -> u64 {
         let mut used = 0;
         for account in ["a", "b"] {
-            let usage = self.bank.get(&format!("/admin/v1/accounts/{account}/usage")).await;
+            let usage = self.ledger.get(&format!("/admin/v1/accounts/{account}/usage")).await;
             used += usage["total"]["requests"].as_u64().unwrap_or(0);
         }
         used
@@ -210,31 +211,31 @@ async fn a_new_envoy_takes_over_by_hot_restart() {
     let (tally, others) = callers.stop().await;
 
     ground.all_agree(&tally, &others).await;
-    let names = ground.bank.get("/admin/v1/leases").await;
+    let names = ground.ledger.get("/admin/v1/leases").await;
     assert_eq!(names["at_risk"], "0", "{names}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_ledger_takes_over_unnoticed() {
     let mut world = World::one().await;
-    let keys = [world.bank.account("a", "1000000").await, world.bank.account("b", "1000000").await];
+    let keys = [world.ledger.account("a", "1000000").await, world.ledger.account("b", "1000000").await];
     let callers = Steady::start(&world.gate().url("/"), &[&keys[0], &keys[0], &keys[0], &keys[1], &keys[1]]);
     // Long enough for leases to have grown to what these callers need.
     callers.goes_on(2_000).await;
 
     for _ in 0..2 {
-        assert_eq!(world.bank.process.stop(), Some(0));
-        world.bank.restart().await;
+        assert_eq!(world.ledger.process.stop(), Some(0));
+        world.ledger.restart().await;
         callers.goes_on(1_000).await;
     }
     let (tally, others) = callers.stop().await;
 
     assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{tally:?} {others:?}");
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
     let mut spent = 0;
     for account in ["a", "b"] {
-        spent += world.bank.balance(account, "spent").await.parse::<u64>().expect("whole credits");
+        spent += world.ledger.balance(account, "spent").await.parse::<u64>().expect("whole credits");
     }
     assert_eq!((tally.get(&200), world.upstream.served()), (Some(&spent), spent));
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// All names of members in messages and answers of version 1, as it was released.
-const NAMES_OF_1: &str = "protocol gateway seen entries usage payer ended lease ask on_credit key subject id fence spent returned \
-    held demand least need want broker seq lines shadow rule requests credits refunds code beat_ms changes usage_seq facts \
-    refused standing available quota limits warn_below size window_s resets_at resets_in_s account plan products key_products \
+const NAMES_OF_1: &str = "protocol gateway seen entries usage payer ended lease ask on_credit key subject id epoch spent returned \
+    held demand least need want broker seq lines shadow rule requests credits refunds code heartbeat_ms changes usage_seq facts \
+    refused status available quota limits warn_below size window_s resets_at resets_in_s account plan products key_products \
     name pricing times fixed rate concurrent milli_per_s burst granted ttl_ms recall reset top_up retry_ms at in_s brings";
 
 /// Which release the relay plays.
@@ -126,7 +126,7 @@ impl Relay {
 /// A ledger, an upstream, and an Envoy that asks the ledger through a relay.
 async fn world(plays: Plays) -> (World, Relay, Gateway) {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
-    let (relay, port) = Relay::start(world.bank.gateway_port, plays).await;
+    let (relay, port) = Relay::start(world.ledger.gateway_port, plays).await;
     let ports = (harness::free_port(), harness::free_port());
     let ledgers = [port];
     let behind = (ledgers.as_slice(), world.upstream.port);
@@ -136,20 +136,20 @@ async fn world(plays: Plays) -> (World, Relay, Gateway) {
 }
 
 async fn keys(world: &World) -> [String; 2] {
-    [world.bank.account("a", "1000000").await, world.bank.account("b", "1000000").await]
+    [world.ledger.account("a", "1000000").await, world.ledger.account("b", "1000000").await]
 }
 
 /// All were served, and what was served is what was charged.
 async fn all_agree(world: &World, callers: Steady) {
     let (tally, others) = callers.stop().await;
     assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{tally:?} {others:?}");
-    world.bank.nothing_is_held().await;
+    world.ledger.nothing_is_held().await;
     let mut spent = 0;
     for account in ["a", "b"] {
-        spent += world.bank.balance(account, "spent").await.parse::<u64>().expect("whole credits");
+        spent += world.ledger.balance(account, "spent").await.parse::<u64>().expect("whole credits");
     }
     assert_eq!((tally.get(&200), world.upstream.served()), (Some(&spent), spent), "charged is served");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,36 +190,36 @@ async fn a_ledger_that_is_upgraded_first_answers_the_old_filter_in_its_version()
     // A real gate that speaks version 1 for as long as this lasts; and beside it, word for word, what the old one said.
     let callers = Steady::start(&gate.url("/"), &[&keys[0], &keys[1]]);
     callers.goes_on(200).await;
-    let old = world.bank.account("old", "5").await;
+    let old = world.ledger.account("old", "5").await;
     let say = async |rest: Value| {
         let mut message = json!({"protocol": 1, "gateway": "old:1"});
         message.as_object_mut().expect("an object").extend(rest.as_object().expect("an object").clone());
         is_of_version_1(&message);
-        let (status, answer) = world.bank.exchange(&message).await.expect("an answer");
+        let (status, answer) = world.ledger.exchange(&message).await.expect("an answer");
         assert_eq!((status.as_u16(), &answer["protocol"]), (200, &json!(1)), "{answer}");
         is_of_version_1(&answer);
         answer
     };
 
     let opened = say(json!({"entries": [{
-        "payer": {"key": old}, "lease": {"fence": 1, "spent": 0, "returned": 0, "held": 0},
+        "payer": {"key": old}, "lease": {"epoch": 1, "spent": 0, "returned": 0, "held": 0},
         "ask": {"least": 1_000_000, "need": 2_000_000, "want": 3_000_000},
     }]}))
     .await;
     let id = opened["entries"][0]["facts"]["key"].clone();
     assert_eq!(opened["entries"][0]["lease"]["granted"], 3_000_000, "{opened}");
-    let line = json!({"payer": id, "rule": "otherwise", "requests": 2, "credits": 2_000_000, "refunds": 0});
+    let line = json!({"payer": id, "rule": "default", "requests": 2, "credits": 2_000_000, "refunds": 0});
     let reported = say(json!({
         "seen": 0,
-        "entries": [{"payer": {"id": id}, "lease": {"fence": 1, "spent": 2_000_000, "returned": 0, "held": 0}}],
+        "entries": [{"payer": {"id": id}, "lease": {"epoch": 1, "spent": 2_000_000, "returned": 0, "held": 0}}],
         "usage": {"broker": "old:1", "seq": 1, "lines": [line]},
     }))
     .await;
     assert_eq!((&reported["usage_seq"], reported["seen"].is_u64()), (&json!(1), true), "{reported}");
     let ended =
-        say(json!({"entries": [{"payer": {"id": id}, "ended": {"fence": 1, "spent": 2_000_000}}]})).await;
+        say(json!({"entries": [{"payer": {"id": id}, "ended": {"epoch": 1, "spent": 2_000_000}}]})).await;
     assert_eq!(ended["entries"][0]["ended"], 1, "{ended}");
-    assert_eq!(world.bank.balance("old", "spent").await, "2");
+    assert_eq!(world.ledger.balance("old", "spent").await, "2");
 
     // Then the filter is upgraded: it finds a ledger that speaks its own version.
     relay.now_plays(Plays::Nobody);
@@ -233,7 +233,7 @@ async fn a_ledger_that_is_upgraded_first_answers_the_old_filter_in_its_version()
 
 async fn a_mismatch(plays: Plays, says: &str) {
     let (world, _, gate) = world(plays).await;
-    let key = world.bank.account("acme", "10").await;
+    let key = world.ledger.account("acme", "10").await;
 
     let refused = get(&gate, "/", &[("x-api-key", &key)]).await;
 
@@ -263,7 +263,7 @@ async fn a_gate_that_is_answered_in_a_far_version_names_both() {
 async fn a_version_with_other_fields_is_refused_for_its_version_and_not_for_its_fields() {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
     let message = json!({"protocol": 3, "gateway": "g", "entries": {"manifest": []}});
-    let (status, answer) = world.bank.exchange(&message).await.expect("an answer");
+    let (status, answer) = world.ledger.exchange(&message).await.expect("an answer");
     assert_eq!((status.as_u16(), answer["code"].as_str()), (400, Some("unsupported_protocol")), "{answer}");
     let detail = answer["detail"].as_str().expect("words");
     assert!(detail.contains("found 3, this ledger speaks 1 to 2"), "{detail}");

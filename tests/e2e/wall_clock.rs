@@ -66,7 +66,7 @@ async fn a_wall_clock_that_jumps_moves_no_lease() {
     ];
     let serve = &["--lease-ttl", "3s", "--lease-grace", "2s"];
     let mut world = World::start(Setup { environment, serve, ..Setup::default() }).await;
-    let key = world.bank.account("acme", "10000").await;
+    let key = world.ledger.account("acme", "10000").await;
     assert_eq!(flood(&world.gateways, &key, 200, 4).await.get(&200), Some(&200));
 
     for seconds in [3_600, -3_600, 0] {
@@ -74,12 +74,16 @@ async fn a_wall_clock_that_jumps_moves_no_lease() {
         let dates = get(world.gate(), "/", &[("x-api-key", &key)]).await;
         assert_eq!(dates.status, 200, "{seconds}");
         assert_eq!(flood(&world.gateways, &key, 200, 4).await.get(&200), Some(&200), "{seconds}");
-        assert_eq!(world.bank.metric("faregate_reclaims_total").await, 0.0, "no lease is lost at {seconds}");
+        assert_eq!(
+            world.ledger.metric("faregate_reclaims_total").await,
+            0.0,
+            "no lease is lost at {seconds}"
+        );
     }
 
     // A lease ends on time although the wall clock goes back as it should.
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
-    world.bank.process.kill();
+    world.ledger.process.kill();
     step(-3_600);
     eventually("the lease ends", Duration::from_secs(30), async || {
         get(world.gate(), "/", &[("x-api-key", &key)]).await.status == 503
@@ -87,9 +91,9 @@ async fn a_wall_clock_that_jumps_moves_no_lease() {
     .await;
     step(3_600);
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 503, "and stays so");
-    world.bank.restart().await;
-    world.bank.nothing_is_held().await;
-    let spent: u64 = world.bank.balance("acme", "spent").await.parse().expect("whole credits");
+    world.ledger.restart().await;
+    world.ledger.nothing_is_held().await;
+    let spent: u64 = world.ledger.balance("acme", "spent").await.parse().expect("whole credits");
     assert_eq!(spent, world.upstream.served());
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }

@@ -1,6 +1,6 @@
 //! A gate and a ledger that says anything: nothing, nonsense, the absurd, and now and then the truth.
 //!
-//! What must hold: no more is sold under a fence than the ledger ever said was granted, every request that waits
+//! What must hold: no more is sold under a epoch than the ledger ever said was granted, every request that waits
 //! gets one answer, and whatever was said, the gate's next message is one that a ledger reads.
 
 use crate::memory::Memory;
@@ -9,7 +9,7 @@ use crate::play::{Budget, Report, play};
 use faregate::decide::base::head::Head;
 use faregate::decide::base::moment::Moment;
 use faregate::decide::gate::{Gate, answer};
-use faregate::decide::lease::Purse;
+use faregate::decide::lease::FundingSource;
 use faregate::decide::lease::credential::Credential;
 use faregate::decide::lease::shared::{self, Names};
 use faregate::decide::outcome::{Arrival, Charge, Outcome, Passage, Resolution};
@@ -41,7 +41,7 @@ enum Said {
     Bytes(Vec<u8>),
     Entries {
         said: Vec<SaidEntry>,
-        beat_ms: u32,
+        heartbeat_ms: u32,
         seen: Option<u64>,
         changes: Vec<usize>,
         missing: bool,
@@ -75,11 +75,11 @@ fn amount() -> impl Strategy<Value = i64> + Clone {
 }
 
 fn entry() -> impl Strategy<Value = SaidEntry> + Clone {
-    let fence = select(&[0_i64, 0, 0, 0, 1, -1, i64::MIN, i64::MAX][..]);
+    let epoch = select(&[0_i64, 0, 0, 0, 1, -1, i64::MIN, i64::MAX][..]);
     let ttl = select(&[20_000_u64, 20_000, 0, 1, u64::MAX][..]);
-    let lease = (fence.clone(), of(amount()), ttl, any::<bool>());
+    let lease = (epoch.clone(), of(amount()), ttl, any::<bool>());
     let retry = select(&[None, Some(0), Some(50), Some(u32::MAX)][..]);
-    (of(0..FACTS.len()), of(lease), of((0_usize..9, amount(), retry)), of(fence), amount()).prop_map(
+    (of(0..FACTS.len()), of(lease), of((0_usize..9, amount(), retry)), of(epoch), amount()).prop_map(
         |(facts, lease, refused, ended, on_credit)| SaidEntry { facts, lease, refused, ended, on_credit },
     )
 }
@@ -93,9 +93,9 @@ fn step() -> impl Strategy<Value = Step> {
         any::<u8>(),
         of(0_u64..9),
     )
-        .prop_map(|(said, beat_ms, seen, changes, missing, usage)| Said::Entries {
+        .prop_map(|(said, heartbeat_ms, seen, changes, missing, usage)| Said::Entries {
             said,
-            beat_ms,
+            heartbeat_ms,
             seen,
             changes,
             missing: missing == 0,
@@ -119,7 +119,7 @@ fn settings() -> Settings {
             {"name": "most", "match": {"path": {"exact": "/most"}}, "price": "1000000000000"},
             {"name": "free", "match": {"path": {"exact": "/free"}}, "price": "free"}
         ],
-        "otherwise": {"price": "1", "on_ledger_error": {"allow_up_to": "3"}}
+        "default": {"price": "1", "on_ledger_error": {"allow_up_to": "3"}}
     });
     Settings::from_value(&config).expect("a good configuration")
 }
@@ -137,7 +137,7 @@ struct Conversation {
     waiting: BTreeSet<u32>,
     flights: Vec<(u64, ExchangeRequest)>,
     charges: Vec<Charge>,
-    /// The most that was ever said to be granted, and what is sold, by lease and fence.
+    /// The most that was ever said to be granted, and what is sold, by lease and epoch.
     granted: BTreeMap<(String, u32), i128>,
     sold: BTreeMap<(String, u32), i128>,
 }
@@ -210,9 +210,9 @@ impl Conversation {
                         status => End::answered(status),
                     };
                     if self.gate.finish(&charge, &end).is_zero()
-                        && let Purse::Lease(fence) = charge.purse
+                        && let FundingSource::Lease(epoch) = charge.funding
                     {
-                        *self.sold.entry((charge.holder.lease().to_owned(), fence)).or_default() -=
+                        *self.sold.entry((charge.holder.lease().to_owned(), epoch)).or_default() -=
                             i128::from(charge.price.micros());
                     }
                 }
@@ -247,8 +247,8 @@ impl Conversation {
 
     fn note(&mut self, outcome: Outcome) -> Result<(), TestCaseError> {
         if let Outcome::Pass(Passage::Paid(charge)) = outcome {
-            if let Purse::Lease(fence) = charge.purse {
-                let place = (charge.holder.lease().to_owned(), fence);
+            if let FundingSource::Lease(epoch) = charge.funding {
+                let place = (charge.holder.lease().to_owned(), epoch);
                 let sold = self.sold.entry(place.clone()).or_default();
                 *sold += i128::from(charge.price.micros());
                 let granted = self.granted.get(&place).copied().unwrap_or(0);
@@ -261,7 +261,7 @@ impl Conversation {
 
     /// The bytes of an answer. Notes what it says is granted.
     fn word(&mut self, request: &ExchangeRequest, said: Said) -> Option<Vec<u8>> {
-        let Said::Entries { said, beat_ms, seen, changes, missing, usage } = said else {
+        let Said::Entries { said, heartbeat_ms, seen, changes, missing, usage } = said else {
             return if let Said::Bytes(bytes) = said { Some(bytes) } else { None };
         };
         let mut entries = Vec::new();
@@ -274,22 +274,22 @@ impl Conversation {
         let changes: Vec<Value> =
             changes.iter().map(|at| json!({"payer": FACTS[*at], "refused": "invalid_key"})).collect();
         let answer = json!({
-            "protocol": 1, "seen": seen, "beat_ms": beat_ms, "entries": entries, "changes": changes, "usage_seq": usage
+            "protocol": 1, "seen": seen, "heartbeat_ms": heartbeat_ms, "entries": entries, "changes": changes, "usage_seq": usage
         });
         Some(answer.to_string().into_bytes())
     }
 
     fn entry(&mut self, entry: &Entry, said: &SaidEntry) -> Value {
-        let current = entry.lease.map_or(1, |lease| lease.fence);
-        let fence =
+        let current = entry.lease.map_or(1, |lease| lease.epoch);
+        let epoch =
             |offset: i64| u32::try_from(i64::from(current).saturating_add(offset).max(0)).unwrap_or(u32::MAX);
         let mut answer = json!({"on_credit": said.on_credit});
         if let Some((offset, granted, ttl, recall)) = said.lease {
             let granted = granted.or(entry.ask.map(|ask| ask.want.micros())).unwrap_or(0);
             answer["lease"] =
-                json!({"fence": fence(offset), "granted": granted, "ttl_ms": ttl, "recall": recall});
+                json!({"epoch": epoch(offset), "granted": granted, "ttl_ms": ttl, "recall": recall});
             for lease in self.leases(&entry.payer) {
-                let most = self.granted.entry((lease, fence(offset))).or_default();
+                let most = self.granted.entry((lease, epoch(offset))).or_default();
                 *most = (*most).max(i128::from(granted));
             }
         }
@@ -303,7 +303,7 @@ impl Conversation {
                 json!({"code": codes[at % codes.len()].as_str(), "available": available, "retry_ms": retry});
         }
         if let Some(offset) = said.ended {
-            answer["ended"] = json!(fence(offset));
+            answer["ended"] = json!(epoch(offset));
         }
         answer
     }

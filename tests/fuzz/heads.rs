@@ -34,7 +34,7 @@ fn settings(texts: Option<&Value>) -> Settings {
             {"name": "item", "match": {"host": "a.example", "methods": ["GET", "POST"], "path": {"template": "/items/{}/{}"}}, "price": "2"},
             {"name": "gold", "match": {"headers": [{"name": "x-tier", "exact": "gold"}]}, "price": "0.5", "shadow": true}
         ],
-        "otherwise": {"price": "1"}
+        "default": {"price": "1"}
     });
     if let Some(texts) = texts {
         config["texts"] = texts.clone();
@@ -186,7 +186,7 @@ pub fn requests(budget: Budget, seed: u64) -> Report {
             no_key_stays(&gate, &head)?;
             match arrival {
                 Arrival::Decided(Outcome::Refuse(refusal) | Outcome::Pass(Passage::Shadow(refusal))) => {
-                    let around = gate.surroundings(&head, refusal.rule);
+                    let around = gate.request_context(&head, refusal.rule);
                     let form = gate.answer(&refusal, &around);
                     let said = answer(&refusal, &around, &gate.settings().wording);
                     prop_assert_eq!(form.body(&around), said.body.as_bytes(), "what is kept says the same");

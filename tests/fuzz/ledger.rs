@@ -31,7 +31,7 @@ const ANSWER: usize = 2 << 20;
 /// After so many requests the books are audited.
 const AUDIT_EVERY: u64 = 100;
 
-struct Bank {
+struct Ledger {
     runtime: tokio::runtime::Runtime,
     gateway: Router,
     admin: Router,
@@ -47,7 +47,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-impl Bank {
+impl Ledger {
     fn open() -> Self {
         let dir = TempDir::with_prefix("faregate-fuzz-").expect("a temporary folder");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -123,11 +123,11 @@ impl Bank {
 
 /// A gateway's messages.
 pub fn exchange(budget: Budget, seed: u64) -> Report {
-    let bank = Bank::open();
+    let bank = Ledger::open();
     let entry = |payer: Value| {
         json!({
-            "payer": payer, "ended": {"fence": 1, "spent": 1_000_000}, "on_credit": 2_000_000,
-            "lease": {"fence": 2, "spent": 0, "returned": 0, "held": 0},
+            "payer": payer, "ended": {"epoch": 1, "spent": 1_000_000}, "on_credit": 2_000_000,
+            "lease": {"epoch": 2, "spent": 0, "returned": 0, "held": 0},
             "ask": {"least": 1_000_000, "need": 2_000_000, "want": 20_000_000}
         })
     };
@@ -136,10 +136,10 @@ pub fn exchange(budget: Budget, seed: u64) -> Report {
         "entries": [
             entry(json!({"key": bank.key})),
             entry(json!({"subject": "somebody"})),
-            {"payer": {"id": bank.key_id}, "lease": {"fence": 3, "spent": 1_000_000, "returned": 1_000_000, "held": 5}}
+            {"payer": {"id": bank.key_id}, "lease": {"epoch": 3, "spent": 1_000_000, "returned": 1_000_000, "held": 5}}
         ],
         "usage": {"broker": "b", "seq": 1, "lines": [
-            {"payer": bank.key_id, "rule": "otherwise", "requests": 3, "credits": 3_000_000, "refunds": 1}
+            {"payer": bank.key_id, "rule": "default", "requests": 3, "credits": 3_000_000, "refunds": 1}
         ], "shadow": [
             {"payer": bank.key_id, "rule": "beta", "code": "insufficient_funds", "requests": 2},
             {"rule": "beta", "code": "missing_key", "requests": 1}
@@ -182,7 +182,7 @@ struct Call {
     body: Vec<u8>,
 }
 
-fn call(bank: &Bank) -> impl Strategy<Value = Call> {
+fn call(bank: &Ledger) -> impl Strategy<Value = Call> {
     let id = prop_oneof![
         6 => Just("acme".to_owned()),
         3 => Just(bank.key_id.clone()),
@@ -257,7 +257,7 @@ fn call(bank: &Bank) -> impl Strategy<Value = Call> {
 
 /// The admin API.
 pub fn admin(budget: Budget, seed: u64) -> Report {
-    let bank = Bank::open();
+    let bank = Ledger::open();
     play(budget, seed, &call(&bank), |call| {
         let uri = call.query.iter().fold(call.path.clone(), |path, query| format!("{path}?{query}"));
         let mut request = Request::builder()

@@ -13,7 +13,7 @@ use faregate::decide::outcome::{Arrival, Outcome, Passage};
 use faregate::decide::request::ending::Answer;
 use faregate::decide::settings::Settings;
 use faregate_protocol::exchange::{
-    Ended, EntryAnswer, Facts, Limits, Pricing, Product, Quota, Rate, Standing,
+    Ended, EntryAnswer, Facts, Limits, PayerStatus, Pricing, Product, Quota, Rate,
 };
 use faregate_protocol::{Credits, api_key};
 use proptest::prelude::*;
@@ -48,34 +48,34 @@ fn lease() -> impl Strategy<Value = Lease> {
             Product { name: "chat".into(), pricing: Pricing::List },
         ]
     }));
-    let standing = (amount(), odd::text(), any::<[u64; 2]>(), any::<[u32; 3]>()).prop_map(
-        |(size, resets_at, [window_s, resets_in_s], [milli_per_s, burst, concurrent])| Standing {
+    let status = (amount(), odd::text(), any::<[u64; 2]>(), any::<[u32; 3]>()).prop_map(
+        |(size, resets_at, [window_s, resets_in_s], [milli_per_s, burst, concurrent])| PayerStatus {
             available: size,
             quota: Some(Quota { size, window_s, resets_at, resets_in_s }),
             limits: Limits { rate: Some(Rate { milli_per_s, burst }), concurrent: Some(concurrent) },
             warn_below: Some(size),
         },
     );
-    let standing = proptest::option::of(standing);
-    let fences = (any::<u32>(), proptest::option::of((1_u32.., amount())), any::<bool>(), any::<bool>());
-    (counters, rest, fences, (odd::text(), products, throttle, standing)).prop_map(
-        |(counters, rest, (fence, ended, listed, stopped), (key, products, throttle, standing))| {
+    let status = proptest::option::of(status);
+    let epochs = (any::<u32>(), proptest::option::of((1_u32.., amount())), any::<bool>(), any::<bool>());
+    (counters, rest, epochs, (odd::text(), products, throttle, status)).prop_map(
+        |(counters, rest, (epoch, ended, queued, stopped), (key, products, throttle, status))| {
             let (granted, spent, returned, held, on_credit, on_credit_held, booked) = counters;
-            let (low, cushion, marked, deadline, refill_at, marked_at, sliced, slices_due) = rest;
+            let (low, cushion, marked, deadline, refill_at, marked_at, subleased, subleases_due) = rest;
             let mut lease = Lease {
                 facts: Facts { key, account: "acme".into(), products, ..Facts::default() },
-                ended: ended.map(|(fence, spent)| Ended { fence, spent }),
+                ended: ended.map(|(epoch, spent)| Ended { epoch, spent }),
                 on_credit: OnCredit { spent: on_credit, held: on_credit_held, booked },
                 marked: (marked_at, marked),
-                listed,
+                queued,
                 stopped,
-                fence,
+                epoch,
                 granted,
                 spent,
                 returned,
                 held,
-                sliced,
-                slices_due,
+                subleased,
+                subleases_due,
                 low,
                 cushion,
                 deadline,
@@ -83,7 +83,7 @@ fn lease() -> impl Strategy<Value = Lease> {
                 throttle,
                 ..Lease::default()
             };
-            lease.tell(NOW, &EntryAnswer { standing, ..EntryAnswer::default() });
+            lease.record_status(NOW, &EntryAnswer { status, ..EntryAnswer::default() });
             lease
         },
     )
@@ -93,7 +93,7 @@ fn lease() -> impl Strategy<Value = Lease> {
 pub fn leases(budget: Budget, seed: u64) -> Report {
     let config = json!({
         "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"header": "x-api-key"}], "response_headers": ["charge", "balance", "ratelimit"],
-        "otherwise": {"price": "1", "product": "chat"}
+        "default": {"price": "1", "product": "chat"}
     });
     let settings = Settings::from_value(&config).expect("a good configuration");
     let key = api_key::compose(&[5; api_key::SECRET_LEN]).expect("a key");
@@ -132,7 +132,7 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
 /// What such a record may sell: what was granted and is not used up, while it lasts, if all of it makes sense.
 fn sellable(bytes: &[u8]) -> i128 {
     let Some(lease) = Lease::decode(bytes) else { return 0 };
-    let [granted, used @ ..] = [lease.granted, lease.spent, lease.returned, lease.held, lease.sliced]
+    let [granted, used @ ..] = [lease.granted, lease.spent, lease.returned, lease.held, lease.subleased]
         .map(|amount| i128::from(amount.micros()));
     let sound = granted >= 0 && used.iter().all(|amount| *amount >= 0);
     if sound && NOW < lease.deadline && !lease.stopped {

@@ -19,14 +19,14 @@ fn good() -> Value {
             {"name": "health", "match": {"path": {"exact": "/healthz"}}, "price": "free"},
             {"match": {"host": "API.example.com", "path": {"template": "/v1/items/{}"}, "methods": ["GET"],
                        "headers": [{"name": "x-tier", "exact": "gold"}]},
-             "price": "0.5", "refund_on": ["5xx", 404], "patience_ms": 50, "shadow": true,
+             "price": "0.5", "refund_on": ["5xx", 404], "max_wait_ms": 50, "shadow": true,
              "on_ledger_error": {"allow_up_to": "10"},
              "deprecated": {"since": "2026-12-01", "sunset": "2027-06-30T12:00:00Z", "link": "https://example.com/"}},
             {"match": {"path": {"prefix": "/v0/"}}, "retired": true}
         ],
-        "otherwise": {"price": "1"}, "forward": ["account", "charge"],
+        "default": {"price": "1"}, "forward": ["account", "charge"],
         "texts": {"de-AT": {"invalid_key": {"title": "Unbekannt", "detail": "{account} {wait_seconds}"}, "top_up": "{needed}"}, "*": {"retry": "é"}},
-        "top_up_url": "https://example.com/topup", "refund_on": [429], "patience_ms": 250, "shadow": false
+        "top_up_url": "https://example.com/topup", "refund_on": [429], "max_wait_ms": 250, "shadow": false
     })
 }
 

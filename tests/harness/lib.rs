@@ -5,9 +5,9 @@
 #![recursion_limit = "256"]
 
 mod authority;
-mod bank;
 mod clients;
 mod gateway;
+mod ledger_process;
 mod load;
 mod ports;
 mod postgres;
@@ -25,9 +25,9 @@ mod upstream;
 mod world;
 
 pub use authority::Authority;
-pub use bank::{ADMIN_TOKEN, Bank, GATEWAY_TOKEN};
 pub use clients::Clients;
 pub use gateway::{Gateway, Run, envoy_config, patient};
+pub use ledger::{ADMIN_TOKEN, GATEWAY_TOKEN, LedgerProcess};
 pub use load::Load;
 pub use ports::free_port;
 pub use postgres::{Certificate, Postgres};

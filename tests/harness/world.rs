@@ -1,8 +1,8 @@
 //! A ledger, gateways and an upstream, started together.
 
 use crate::authority::Authority;
-use crate::bank::Bank;
 use crate::gateway::{Gateway, envoy_config, ports};
+use crate::ledger::LedgerProcess;
 use crate::upstream::Upstream;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl Setup<'_> {
             "identities": [{"header": "x-api-key"}],
             "rules": [],
             "log_paid": true,
-            "otherwise": {"price": "1"}
+            "default": {"price": "1"}
         });
         for (name, value) in self.config.as_object().expect("an object of overrides") {
             config[name] = value.clone();
@@ -84,9 +84,9 @@ pub fn speaks_http2() -> Value {
 /// Everything that a story needs.
 pub struct World {
     /// The ledger.
-    pub bank: Bank,
+    pub ledger: LedgerProcess,
     /// Further ledgers on the same database.
-    pub replicas: Vec<Bank>,
+    pub replicas: Vec<LedgerProcess>,
     /// The Envoys.
     pub gateways: Vec<Gateway>,
     /// The service behind them.
@@ -104,13 +104,13 @@ impl World {
     pub async fn start(setup: Setup<'_>) -> Self {
         let dir = TempDir::with_prefix("faregate-story-").expect("a temporary folder");
         let upstream = Upstream::start().await;
-        let bank = Bank::start(dir.path(), setup.serve, &setup.environment).await;
+        let ledger = LedgerProcess::start(dir.path(), setup.serve, &setup.environment).await;
         let mut replicas = Vec::new();
         for _ in 1..setup.ledgers {
-            replicas.push(Bank::start(dir.path(), setup.serve, &setup.environment).await);
+            replicas.push(LedgerProcess::start(dir.path(), setup.serve, &setup.environment).await);
         }
         let ledgers: Vec<u16> =
-            std::iter::once(&bank).chain(&replicas).map(|bank| bank.gateway_port).collect();
+            std::iter::once(&ledger).chain(&replicas).map(|ledger| ledger.gateway_port).collect();
         let mut gateways = Vec::new();
         for number in 0..setup.gateways {
             let name = format!("gateway-{number}");
@@ -143,7 +143,7 @@ impl World {
             }
             gateways.push(Gateway::start(dir.path(), &name, &config, ports, &setup.environment).await);
         }
-        Self { bank, replicas, gateways, upstream, dir }
+        Self { ledger, replicas, gateways, upstream, dir }
     }
 
     /// The only gateway, or the first.

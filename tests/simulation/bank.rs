@@ -6,10 +6,10 @@
 pub mod audit;
 mod budgets;
 mod exchange;
+mod maintenance;
 mod news;
 mod shortage;
 mod thief;
-mod upkeep;
 mod witness;
 
 use crate::mutant::Mutant;

@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
 use faregate::decide::base::head::Head;
-use faregate::decide::lease::{Purse, shared};
+use faregate::decide::lease::{FundingSource, shared};
 use faregate::decide::outcome::{Arrival, Charge, Outcome, Passage, Resolution};
 use faregate::decide::request::ending::End;
 use faregate::decide::request::view;
@@ -55,7 +55,7 @@ impl World {
                 self.carry_out(serial, context, (key, path), outcome)
             }
             Arrival::Waits => {
-                let wait = self.conditions.patience_ms + self.conditions.timeout_ms;
+                let wait = self.conditions.max_wait_ms + self.conditions.timeout_ms;
                 let deadline = now.plus_millis(wait);
                 let worker = self.workers.get_mut(&serial).expect("it is alive");
                 worker.parked.insert(context, (key, path, deadline));
@@ -98,13 +98,13 @@ impl World {
     }
 
     fn take_back(&mut self, serial: u64, charge: &Charge) {
-        let fence = self.fence_of(serial, charge);
+        let epoch = self.epoch_of(serial, charge);
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         if self.mutant != Some(Mutant::HangUpCharged) {
             worker.gate.cancel(charge);
         }
         let place = (worker.gateway, Bank::key_number(charge.holder.key()));
-        self.truth.released(place, charge, fence);
+        self.truth.released(place, charge, epoch);
     }
 
     fn carry_out(
@@ -148,15 +148,17 @@ impl World {
         let gateway = self.workers[&serial].gateway;
         let key = Bank::key_number(charge.holder.key());
         let now = self.moment(gateway);
-        self.say(|| format!("gateway {gateway} sells {} to key {key} from {:?}", charge.price, charge.purse));
+        self.say(|| {
+            format!("gateway {gateway} sells {} to key {key} from {:?}", charge.price, charge.funding)
+        });
         self.truth.moved.insert((gateway, key), self.time);
-        if self.record(gateway, key).is_some_and(|lease| lease.sliced.is_positive()) {
+        if self.record(gateway, key).is_some_and(|lease| lease.subleased.is_positive()) {
             self.trace.count("requests sold while a slice is out");
         }
         let row = self.bank.lease(&self.gateways[gateway].name, key);
         let checked = self.truth.sold((gateway, key), charge, now, row);
         checked.map_err(|what| format!("gateway {gateway}, key {key}: {what}"))?;
-        if !matches!(charge.purse, Purse::Lease(_)) {
+        if !matches!(charge.funding, FundingSource::Lease(_)) {
             return Ok(());
         }
         self.check_stopped(gateway, key)?;
@@ -178,7 +180,7 @@ impl World {
             93..=95 => End::Cut,
             _ => End::NeverAsked,
         };
-        let fence = self.fence_of(serial, &charge);
+        let epoch = self.epoch_of(serial, &charge);
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         let place = (worker.gateway, Bank::key_number(charge.holder.key()));
         let charged = worker.gate.finish(&charge, &end);
@@ -188,8 +190,8 @@ impl World {
             if self.mutant == Some(Mutant::RefundedTwice) {
                 worker.gate.cancel(&charge);
             }
-            if !self.truth.released(place, &charge, fence) {
-                self.trace.count("charges released after their fence was sealed");
+            if !self.truth.released(place, &charge, epoch) {
+                self.trace.count("charges released after their epoch was sealed");
             }
         } else {
             *self.truth.kept.entry(place).or_default() += charged.micros();
@@ -198,9 +200,9 @@ impl World {
         self.check_under_way(place.0, place.1)
     }
 
-    /// At which fence the lease of a charge is now.
-    fn fence_of(&self, serial: u64, charge: &Charge) -> Option<u32> {
+    /// At which epoch the lease of a charge is now.
+    fn epoch_of(&self, serial: u64, charge: &Charge) -> Option<u32> {
         let memory = &self.gateways[self.workers[&serial].gateway].memory;
-        shared::read(memory, charge.holder.lease()).map(|lease| lease.fence)
+        shared::read(memory, charge.holder.lease()).map(|lease| lease.epoch)
     }
 }

@@ -7,7 +7,7 @@ use faregate::decide::settings::Settings;
 
 /// Something that goes wrong, or that the operator does, at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
+pub enum AttemptError {
     GatewayKilled,
     MemoryWiped,
     WorkerKilled,
@@ -26,22 +26,22 @@ pub enum Trouble {
 }
 
 /// What disturbs the service.
-const FAULTS: [Trouble; 7] = [
-    Trouble::GatewayKilled,
-    Trouble::MemoryWiped,
-    Trouble::WorkerKilled,
-    Trouble::GatewayFrozen,
-    Trouble::GatewayCutOff,
-    Trouble::LedgerKilled,
-    Trouble::WallClockJumps,
+const FAULTS: [AttemptError; 7] = [
+    AttemptError::GatewayKilled,
+    AttemptError::MemoryWiped,
+    AttemptError::WorkerKilled,
+    AttemptError::GatewayFrozen,
+    AttemptError::GatewayCutOff,
+    AttemptError::LedgerKilled,
+    AttemptError::WallClockJumps,
 ];
 /// What belongs to every day.
-const EVERYDAY: [Trouble; 5] = [
-    Trouble::TopUp,
-    Trouble::ExpiringGrant,
-    Trouble::KeyRevoked,
-    Trouble::AccountSuspended,
-    Trouble::RecalledByOperator,
+const EVERYDAY: [AttemptError; 5] = [
+    AttemptError::TopUp,
+    AttemptError::ExpiringGrant,
+    AttemptError::KeyRevoked,
+    AttemptError::AccountSuspended,
+    AttemptError::RecalledByOperator,
 ];
 
 /// The world of one seed.
@@ -57,7 +57,7 @@ pub struct Conditions {
     pub ttl_ms: u64,
     pub grace_ms: u64,
     pub timeout_ms: u64,
-    pub patience_ms: u64,
+    pub max_wait_ms: u64,
     pub on_credit: bool,
     /// What an account begins with at most, in credits.
     pub wealth: u64,
@@ -83,7 +83,7 @@ pub struct Conditions {
     pub races: u64,
     /// Mean time between troubles (ms), and which there are.
     pub trouble_ms: u64,
-    pub troubles: Vec<Trouble>,
+    pub troubles: Vec<AttemptError>,
     /// What accounts subscribe to; `None` in worlds without plans.
     pub planned: Option<Planned>,
     /// What all keys but the first ask for all the time, in some worlds with products.
@@ -127,13 +127,13 @@ impl Conditions {
         let calm = random.chance(200);
         let ttl_ms = random.pick(&[3_000, 6_000, 10_000, 20_000]);
         let rate = |random: &mut Random, choices: &[u64]| if calm { 0 } else { random.pick(choices) };
-        let mut troubles: Vec<Trouble> = EVERYDAY.into_iter().filter(|_| random.chance(600)).collect();
+        let mut troubles: Vec<AttemptError> = EVERYDAY.into_iter().filter(|_| random.chance(600)).collect();
         if !calm {
             troubles.extend(FAULTS.into_iter().filter(|_| random.chance(450)));
         }
         if let Some(planned) = &planned {
-            troubles.extend([Trouble::PlanChanges; 2]);
-            troubles.extend(planned.budgets.then_some(Trouble::BudgetChanges));
+            troubles.extend([AttemptError::PlanChanges; 2]);
+            troubles.extend(planned.budgets.then_some(AttemptError::BudgetChanges));
         }
         Self {
             calm,
@@ -146,7 +146,7 @@ impl Conditions {
             // Enough for two clocks that run up to a twentieth wrong in opposite directions.
             grace_ms: ttl_ms / random.pick(&[2, 4, 8]),
             timeout_ms: if calm { 500 } else { random.pick(&[200, 500, 2_000]) },
-            patience_ms: if calm { 2_500 } else { random.pick(&[0, 300, 1_000, 2_500]) },
+            max_wait_ms: if calm { 2_500 } else { random.pick(&[0, 300, 1_000, 2_500]) },
             on_credit: random.chance(300),
             wealth: random.pick(&[20, 200, 2_000, 20_000]),
             burst: random.pick(&[1, 1, 4, 12]),
@@ -188,9 +188,9 @@ impl Conditions {
             "ledger": {"cluster": "ledger", "token": {"env": "TOKEN"}, "timeout_ms": self.timeout_ms},
             "identities": [{"header": "x-api-key"}],
             "rules": [route("half", "0.5"), route("three", "3"), route("dust", "0.000001")],
-            "otherwise": {"price": "1"},
+            "default": {"price": "1"},
             "refund_on": [503],
-            "patience_ms": self.patience_ms,
+            "max_wait_ms": self.max_wait_ms,
         });
         if self.on_credit {
             config["on_ledger_error"] = json!({"allow_up_to": ON_CREDIT_LIMIT});

@@ -60,7 +60,7 @@ pub enum Event {
         start: u64,
     },
     /// Something goes wrong, or the operator does something.
-    Trouble,
+    AttemptError,
     GatewayStarts,
     GatewayThaws {
         gateway: usize,

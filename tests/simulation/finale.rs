@@ -76,7 +76,7 @@ impl World {
         self.places().any(|(gateway, key)| {
             let record = self.record(gateway, key);
             record.is_some_and(|lease| {
-                [lease.held, lease.sliced, lease.on_credit.held].iter().any(|amount| amount.is_positive())
+                [lease.held, lease.subleased, lease.on_credit.held].iter().any(|amount| amount.is_positive())
             })
         })
     }

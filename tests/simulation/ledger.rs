@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
 use faregate_ledger::command::reclaim::Reclaim;
-use faregate_ledger::domain::entitlement::Remainder;
+use faregate_ledger::domain::policy::Remainder;
 use faregate_ledger::domain::reclaim::Watch;
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
@@ -100,8 +100,8 @@ impl World {
         let gateway = self.gateways.iter().position(|gateway| gateway.name == *name);
         let gateway = gateway.expect("only gateways open leases");
         let (account, key) = (self.bank.account_at(row.lease.account), self.bank.key_at(row.lease.key));
-        let contract = self.bank.account(account).contract.as_ref();
-        if contract.is_some_and(|contract| contract.remainder == Remainder::Operator) {
+        let entitlement = self.bank.account(account).entitlement.as_ref();
+        if entitlement.is_some_and(|entitlement| entitlement.remainder == Remainder::Operator) {
             *self.truth.forfeited.entry((gateway, key)).or_default() += back.micros();
             self.trace.count("leases forfeited");
         } else {
@@ -109,8 +109,8 @@ impl World {
         }
         self.trace.count("leases reclaimed");
         self.say(|| {
-            let fence = row.lease.fence;
-            format!("ledger {number} takes {back} of fence {fence} back: gateway {gateway}, key {key}")
+            let epoch = row.lease.epoch;
+            format!("ledger {number} takes {back} of epoch {epoch} back: gateway {gateway}, key {key}")
         });
         self.check_account(account)
     }

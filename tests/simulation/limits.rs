@@ -7,8 +7,8 @@ use crate::world::World;
 use faregate::decide::base::moment::Moment;
 use faregate::decide::lease::Throttle;
 use faregate::decide::outcome::Charge;
-use faregate_ledger::domain::contract::Contract;
-use faregate_ledger::domain::entitlement::Standing;
+use faregate_ledger::domain::entitlement::Entitlement;
+use faregate_ledger::domain::policy::SubscriptionStatus;
 use faregate_protocol::Credits;
 use std::collections::VecDeque;
 
@@ -103,7 +103,8 @@ impl World {
         self.note_throttle(gateway, key);
         let throttle = self.record(gateway, key).and_then(|lease| lease.throttle);
         let account = self.bank.keys[key].account;
-        let limited = |it: Option<&Contract>| it.is_some_and(|it| it.is_in_force() && !it.limits.is_none());
+        let limited =
+            |it: Option<&Entitlement>| it.is_some_and(|it| it.is_in_force() && !it.limits.is_none());
         let Some(throttle) = throttle else {
             let since = self.truth.since(account, limited);
             return match since.filter(|since| (self.time - since) / MS > self.within_ms()) {
@@ -157,7 +158,8 @@ impl World {
             return Err(format!("key {key} is sold {product}, which it is excluded from"));
         }
         let since = self.time.saturating_sub(self.within_ms() * MS);
-        let is_so = |it: Option<&Contract>| includes(it, product) && price(it, product, list) == charge.price;
+        let is_so =
+            |it: Option<&Entitlement>| includes(it, product) && price(it, product, list) == charge.price;
         if self.truth.was(row.account, since, is_so) {
             return Ok(());
         }
@@ -168,8 +170,8 @@ impl World {
     /// that refuses beyond its quota.
     pub fn check_purse(&self, gateway: usize, key: usize) -> Result<(), String> {
         let account = self.bank.keys[key].account;
-        let over = |it: Option<&Contract>| it.is_some_and(|it| it.standing == Standing::Over);
-        let refuses = |it: Option<&Contract>| it.is_some_and(Contract::refuses_beyond);
+        let over = |it: Option<&Entitlement>| it.is_some_and(|it| it.status == SubscriptionStatus::Over);
+        let refuses = |it: Option<&Entitlement>| it.is_some_and(Entitlement::refuses_overage);
         let Some(row) = self.bank.lease(&self.gateways[gateway].name, key) else { return Ok(()) };
         // Where answers are lost, a gateway hands back what it knows of, and the rest may be sold.
         if !self.conditions.calm {
@@ -187,8 +189,8 @@ impl World {
                 .iter()
                 .filter(|draw| self.bank.db.grants[&(draw.grant,)].subscription.is_some() == of_plan);
             let wrong: i64 = wrong.map(|draw| draw.left.micros()).sum();
-            let fence = self.truth.fences.get(&(gateway, key, row.lease.fence));
-            let sold = fence.map_or(0, |fence| fence.sold) - row.lease.spent.micros();
+            let epoch = self.truth.epochs.get(&(gateway, key, row.lease.epoch));
+            let sold = epoch.map_or(0, |epoch| epoch.sold) - row.lease.spent.micros();
             // Nor does a recall bring back the slices that workers have out at that moment.
             let slices = row.lease.granted.micros() / 16;
             if wrong > sold.max(0) + GIVEN_BACK_MICROS + slices {
@@ -202,8 +204,8 @@ impl World {
 }
 
 /// What a request costs whose rule says `list`.
-fn price(contract: Option<&Contract>, product: &str, list: Credits) -> Credits {
-    let products = contract.filter(|it| it.is_in_force()).and_then(|it| it.products.as_ref());
+fn price(entitlement: Option<&Entitlement>, product: &str, list: Credits) -> Credits {
+    let products = entitlement.filter(|it| it.is_in_force()).and_then(|it| it.products.as_ref());
     let found = products.and_then(|products| products.iter().find(|included| included.name == product));
     found.map_or(list, |included| included.pricing.of(list))
 }

@@ -63,11 +63,11 @@ impl SharedMemory for Memory {
         true
     }
 
-    fn push_news(&self, payer: &str) {
+    fn push_dirty(&self, payer: &str) {
         self.0.borrow_mut().news.push_back(payer.to_owned());
     }
 
-    fn pop_news(&self) -> Option<String> {
+    fn pop_dirty(&self) -> Option<String> {
         self.0.borrow_mut().news.pop_front()
     }
 }

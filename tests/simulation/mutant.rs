@@ -14,9 +14,9 @@ pub enum Mutant {
     ReturnedMergedBySum,
     /// The ledger books what went through on credit with every report of it.
     OnCreditBookedTwice,
-    /// The ledger acknowledges a final word without booking it.
+    /// The ledger acknowledges a final report without booking it.
     FinalWordAcknowledgedUnbooked,
-    /// The ledger opens a closed fence again when a message names it.
+    /// The ledger opens a closed epoch again when a message names it.
     ClosedFenceReopened,
     /// The ledger stores a usage report again when it is repeated.
     UsageBookedTwice,
@@ -30,7 +30,7 @@ pub enum Mutant {
     AnsweredBeforeCommit,
     /// The ledger answers before the disk has it, and loses its last writes when it is killed.
     LastWritesLost,
-    /// Reclaiming leaves the fence open.
+    /// Reclaiming leaves the epoch open.
     ReclaimLeavesFenceOpen,
     /// A lease is taken back although it was named after it had been found overdue.
     ReclaimUnchecked,
@@ -64,10 +64,10 @@ pub enum Mutant {
     RenewedTwice,
     /// What a plan gave can be spent for ever.
     QuotaNeverLapses,
-    /// Exchanges know nothing of contracts.
-    ContractIgnored,
+    /// Exchanges know nothing of entitlements.
+    EntitlementIgnored,
     /// What was bought pays though the plan refuses beyond its quota.
-    BeyondIgnored,
+    OverageIgnored,
     /// What was forfeited is charged again when the gateway tells of it.
     ForfeitedChargedTwice,
     /// Gateways don't hear of changed subscriptions.
@@ -127,8 +127,8 @@ impl Mutant {
         Self::BudgetsIgnored,
         Self::RenewedTwice,
         Self::QuotaNeverLapses,
-        Self::ContractIgnored,
-        Self::BeyondIgnored,
+        Self::EntitlementIgnored,
+        Self::OverageIgnored,
         Self::ForfeitedChargedTwice,
         Self::PlanChangesUntold,
         Self::LimitsIgnored,

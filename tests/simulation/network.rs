@@ -198,12 +198,12 @@ impl World {
                     }
                     for (key, said) in about.iter().zip(&answer.entries) {
                         let (Some(key), Some(granted)) = (*key, said.lease) else { continue };
-                        let fence = self.truth.fences.entry((gateway, key, granted.fence)).or_default();
-                        if granted.granted.micros() > fence.granted {
+                        let epoch = self.truth.epochs.entry((gateway, key, granted.epoch)).or_default();
+                        if granted.granted.micros() > epoch.granted {
                             self.truth.moved.insert((gateway, key), self.time);
                         }
-                        fence.granted = fence.granted.max(granted.granted.micros());
-                        fence.deadline = fence.deadline.max(sent.plus_millis(granted.ttl_ms));
+                        epoch.granted = epoch.granted.max(granted.granted.micros());
+                        epoch.deadline = epoch.deadline.max(sent.plus_millis(granted.ttl_ms));
                     }
                     self.bend(gateway, now.millis_since(sent), &about, answer);
                 }
@@ -235,7 +235,7 @@ impl World {
                 Some(Mutant::DeadlineFromReceipt) => granted.ttl_ms += took_ms,
                 Some(Mutant::LimitsIgnored) => granted.limits = Limits::default(),
                 Some(Mutant::GrantedMergedBySum) => {
-                    let had = self.record(gateway, key).filter(|had| had.fence == granted.fence);
+                    let had = self.record(gateway, key).filter(|had| had.epoch == granted.epoch);
                     let had = had.map_or(Credits::ZERO, |had| had.granted);
                     granted.granted = granted.granted.saturating_add(had);
                 }
@@ -278,15 +278,15 @@ pub fn same_money(before: &Bank, after: &Bank, message: &ExchangeRequest) -> Res
 }
 
 fn words(message: &ExchangeRequest) -> String {
-    let mut words = message.seen.map(|seen| format!("beat, seen {seen}")).unwrap_or_default();
+    let mut words = message.seen.map(|seen| format!("heartbeat, seen {seen}")).unwrap_or_default();
     for entry in &message.entries {
         words += &format!(" [{:?}", entry.payer);
-        if let Some(word) = entry.ended {
-            words += &format!(" ended {} at {}", word.fence, word.spent);
+        if let Some(final_report) = entry.ended {
+            words += &format!(" ended {} at {}", final_report.epoch, final_report.spent);
         }
         if let Some(lease) = entry.lease {
             let (spent, returned, held) = (lease.spent, lease.returned, lease.held);
-            words += &format!(" fence {} spent {spent} returned {returned} held {held}", lease.fence);
+            words += &format!(" epoch {} spent {spent} returned {returned} held {held}", lease.epoch);
         }
         if let Some(ask) = entry.ask {
             words += &format!(" asks {}/{}/{}", ask.least, ask.need, ask.want);
@@ -305,7 +305,7 @@ fn answer_words(answer: &ExchangeResponse) -> String {
         words += "[";
         if let Some(lease) = entry.lease {
             let recall = if lease.recall { ", recalled" } else { "" };
-            words += &format!("fence {} granted {}{recall}", lease.fence, lease.granted);
+            words += &format!("epoch {} granted {}{recall}", lease.epoch, lease.granted);
         }
         if let Some(refused) = &entry.refused {
             let retry = refused.retry_ms.map(|ms| format!(", ask again in {ms}")).unwrap_or_default();

@@ -7,12 +7,12 @@ use faregate_ledger::api::{Edit, NewSubscription, SubscriptionChange};
 use faregate_ledger::command::admin::Command;
 use faregate_ledger::command::budgets::{NewBudget, Whose};
 use faregate_ledger::command::keys::{self, NewKey};
-use faregate_ledger::domain::account::Turn as AccountTurn;
-use faregate_ledger::domain::entitlement::{Beyond, Remainder};
+use faregate_ledger::domain::account::Transition as AccountTurn;
 use faregate_ledger::domain::key::hash;
 use faregate_ledger::domain::period::{Anchor, Rhythm, Unit, zone};
 use faregate_ledger::domain::plan::{Changes, PlanName, Terms};
-use faregate_ledger::domain::subscription::{State, Turn};
+use faregate_ledger::domain::policy::{OveragePolicy, Remainder};
+use faregate_ledger::domain::subscription::{State, Transition};
 use faregate_ledger::domain::{AccountId, AccountState, GrantId, KeyId, Scope, TeamId};
 use faregate_ledger::store::rows::BudgetRow;
 use faregate_ledger::store::{Refusal, StoreError};
@@ -39,7 +39,7 @@ fn changes(terms: Terms) -> Changes {
         anchor: Some(rhythm.anchor),
         zone: Some(rhythm.zone),
         rollover: Some(terms.rollover),
-        beyond: Some(terms.beyond),
+        overage: Some(terms.overage),
         overdraft: Some(terms.overdraft),
         rate: edit(limits.rate.map(|rate| rate.milli_per_s)),
         burst: limits.rate.map_or(Edit::Keep, |rate| Edit::Set(rate.burst)),
@@ -173,7 +173,7 @@ impl World {
         let rhythm = self.some_rhythm(anchor);
         let random = &mut self.of_plans;
         let quota = random.pick(&[5, 30, 200, 2_000]);
-        let beyond = random.pick(&Beyond::ALL);
+        let overage = random.pick(&OveragePolicy::ALL);
         let overdraft = random.between(1, quota);
         let per_s = random.pick(&[1, 5, 20]);
         let has = [planned.limits && random.chance(700), planned.limits && random.chance(700)];
@@ -192,8 +192,8 @@ impl World {
         }
         Terms {
             rollover: credits(random.pick(&[0, quota / 2, quota * 2])),
-            beyond,
-            overdraft: if beyond == Beyond::Overdraft { credits(overdraft) } else { Credits::ZERO },
+            overage,
+            overdraft: if overage == OveragePolicy::Overdraft { credits(overdraft) } else { Credits::ZERO },
             limits,
             products: (planned.products && random.chance(700)).then_some(products),
             remainder: random.pick(&[Remainder::Customer, Remainder::Customer, Remainder::Operator]),
@@ -232,18 +232,22 @@ impl World {
                     self.bank.command(Command::ChangeSubscription { account, id, asked }, now)
                 }
                 _ => {
-                    let cancel = Turn::Cancel { at_once: self.of_plans.chance(500) };
+                    let cancel = Transition::Cancel { at_once: self.of_plans.chance(500) };
                     let turn = match state {
-                        State::Paused => self.of_plans.pick(&[Turn::Resume, Turn::Resume, cancel]),
-                        State::PastDue => {
-                            self.of_plans.pick(&[Turn::Activate, Turn::Activate, Turn::PastDue(later)])
+                        State::Paused => {
+                            self.of_plans.pick(&[Transition::Resume, Transition::Resume, cancel])
                         }
+                        State::PastDue => self.of_plans.pick(&[
+                            Transition::Activate,
+                            Transition::Activate,
+                            Transition::PastDue(later),
+                        ]),
                         _ => self.of_plans.pick(&[
-                            Turn::Pause,
-                            Turn::PastDue(later),
-                            Turn::Activate,
+                            Transition::Pause,
+                            Transition::PastDue(later),
+                            Transition::Activate,
                             cancel,
-                            Turn::Resume,
+                            Transition::Resume,
                         ]),
                     };
                     self.trace.count("turns of subscriptions");
@@ -309,16 +313,16 @@ impl World {
         self.allow_refusal(done)
     }
 
-    /// Writes down what accounts' contracts have become.
+    /// Writes down what accounts' entitlements have become.
     pub fn note_contracts(&mut self) {
         if self.truth.settled == self.bank.db.stamp() {
             return;
         }
         self.truth.settled = self.bank.db.stamp();
-        for (number, history) in self.truth.contracts.iter_mut().enumerate() {
-            let contract = &self.bank.account(number).contract;
-            if history.last().is_none_or(|(_, last)| last != contract) {
-                history.push((self.time, contract.clone()));
+        for (number, history) in self.truth.entitlements.iter_mut().enumerate() {
+            let entitlement = &self.bank.account(number).entitlement;
+            if history.last().is_none_or(|(_, last)| last != entitlement) {
+                history.push((self.time, entitlement.clone()));
             }
         }
     }

@@ -3,8 +3,8 @@
 use crate::clock::MS;
 use crate::world::World;
 use faregate::decide::refusal::Refusal;
-use faregate_ledger::domain::contract::Contract;
-use faregate_ledger::domain::entitlement::Standing;
+use faregate_ledger::domain::entitlement::Entitlement;
+use faregate_ledger::domain::policy::SubscriptionStatus;
 use faregate_ledger::domain::{Key, Scope};
 use faregate_protocol::RefusalCode;
 
@@ -16,7 +16,7 @@ const CLOSED_WITHIN_MS: u64 = 2_500;
 impl World {
     /// How long ago the reason of a refusal may lie (ns).
     pub fn refusal_window(&self) -> u64 {
-        let wait = 2 * (self.conditions.patience_ms + self.conditions.timeout_ms);
+        let wait = 2 * (self.conditions.max_wait_ms + self.conditions.timeout_ms);
         let frozen =
             if self.conditions.calm { 0 } else { 2 * (self.conditions.ttl_ms + self.conditions.grace_ms) };
         (REMEMBERED_MS + wait + self.conditions.slow_ms + frozen + 1_000) * MS
@@ -51,15 +51,17 @@ impl World {
             }
             RefusalCode::PaymentPastDue => {
                 self.trace.count("refused: payment past due");
-                self.truth.was(row.account, since, |it| it.is_some_and(|it| it.standing == Standing::Unpaid))
+                self.truth.was(row.account, since, |it| {
+                    it.is_some_and(|it| it.status == SubscriptionStatus::Unpaid)
+                })
             }
             RefusalCode::InvalidKey => known.revoked,
             RefusalCode::KeyExpired => known.expires_at.is_some_and(|at| at <= self.truth.latest_wall),
             RefusalCode::AccountSuspended => self.truth.was_suspended(row.account, since),
             RefusalCode::PlanExcludesRoute => {
                 self.trace.count("refused: plan excludes route");
-                let includes = |it: Option<&Contract>| includes(it, path.trim_start_matches('/'));
-                let wait = self.conditions.patience_ms + self.conditions.timeout_ms;
+                let includes = |it: Option<&Entitlement>| includes(it, path.trim_start_matches('/'));
+                let wait = self.conditions.max_wait_ms + self.conditions.timeout_ms;
                 let calm = self.time.saturating_sub((self.within_ms() + wait) * MS);
                 let since = if self.conditions.calm { calm } else { since };
                 self.truth.was(row.account, since, |it| !includes(it))
@@ -94,7 +96,7 @@ impl World {
             (RefusalCode::TeamBudgetExhausted, Some(team)) => Scope::Team(team),
             _ => Scope::Account,
         };
-        let wait = self.conditions.patience_ms + REMEMBERED_MS + 200;
+        let wait = self.conditions.max_wait_ms + REMEMBERED_MS + 200;
         let before = self.time.saturating_sub(wait * MS);
         let keys = (0..self.bank.keys.len()).filter(|other| self.bank.keys[*other].account == account);
         let keys = keys.filter(|other| scope.covers(self.bank.key(*other)));
@@ -116,7 +118,7 @@ impl World {
     pub fn check_stopped(&self, gateway: usize, key: usize) -> Result<(), String> {
         let revoked = self.truth.revoked.get(&key).copied();
         let suspended = self.truth.suspended[self.bank.keys[key].account].0;
-        let unpaid = |it: Option<&Contract>| it.is_some_and(|it| it.standing == Standing::Unpaid);
+        let unpaid = |it: Option<&Entitlement>| it.is_some_and(|it| it.status == SubscriptionStatus::Unpaid);
         let unpaid = self.truth.since(self.bank.keys[key].account, unpaid);
         let Some(stopped) = revoked.into_iter().chain(suspended).chain(unpaid).min() else {
             return Ok(());
@@ -130,9 +132,9 @@ impl World {
     }
 }
 
-/// Whether a contract includes a product.
-pub fn includes(contract: Option<&Contract>, product: &str) -> bool {
-    let products = contract.filter(|it| it.is_in_force()).and_then(|it| it.products.as_ref());
+/// Whether a entitlement includes a product.
+pub fn includes(entitlement: Option<&Entitlement>, product: &str) -> bool {
+    let products = entitlement.filter(|it| it.is_in_force()).and_then(|it| it.products.as_ref());
     products.is_none_or(|products| products.iter().any(|included| included.name == product))
 }
 

@@ -1,12 +1,12 @@
 //! What goes wrong, and what the operator does at the same time.
 
 use crate::clock::MS;
-use crate::conditions::Trouble;
+use crate::conditions::AttemptError;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
 use faregate_ledger::command::admin::Command;
-use faregate_ledger::domain::account::Turn;
+use faregate_ledger::domain::account::Transition;
 
 impl World {
     /// Something happens, and the next thing is planned.
@@ -15,14 +15,14 @@ impl World {
             return Ok(());
         }
         let next = self.random.wait(self.conditions.trouble_ms * MS);
-        self.later(next, Event::Trouble);
+        self.later(next, Event::AttemptError);
         let troubles = self.conditions.troubles.clone();
         let trouble = self.random.pick(&troubles);
         self.say(|| format!("{trouble:?}"));
         match trouble {
-            Trouble::TopUp => self.give(false),
-            Trouble::ExpiringGrant => self.give(true),
-            Trouble::KeyRevoked => {
+            AttemptError::TopUp => self.give(false),
+            AttemptError::ExpiringGrant => self.give(true),
+            AttemptError::KeyRevoked => {
                 // Seldom, or none would be left.
                 if self.random.chance(200) {
                     let key = self.random.below(self.bank.keys.len());
@@ -34,20 +34,20 @@ impl World {
                 }
                 Ok(())
             }
-            Trouble::AccountSuspended => self.suspend(),
-            Trouble::RecalledByOperator => {
+            AttemptError::AccountSuspended => self.suspend(),
+            AttemptError::RecalledByOperator => {
                 let now = self.wall_at(self.time, 0);
                 self.trace.count("recalls by the operator");
                 let recalled = self.bank.command(Command::Recall { gateway: None }, now);
                 recalled.map_err(|error| error.to_string())
             }
-            Trouble::PlanChanges => self.change_plans(),
-            Trouble::BudgetChanges => self.change_budgets(),
-            Trouble::LedgerKilled => {
+            AttemptError::PlanChanges => self.change_plans(),
+            AttemptError::BudgetChanges => self.change_budgets(),
+            AttemptError::LedgerKilled => {
                 self.kill_ledger();
                 Ok(())
             }
-            Trouble::WallClockJumps => {
+            AttemptError::WallClockJumps => {
                 let ledger = self.random.below(self.ledgers.len());
                 self.ledgers[ledger].off_ms = self.random.between(0, 7_200_000) as i64 - 3_600_000;
                 self.trace.count("wall clocks that jumped");
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    fn at_a_gateway(&mut self, fault: Trouble) {
+    fn at_a_gateway(&mut self, fault: AttemptError) {
         let alive: Vec<usize> = (0..self.gateways.len()).filter(|at| self.gateways[*at].alive).collect();
         if alive.is_empty() {
             return;
@@ -69,19 +69,19 @@ impl World {
         let life = self.conditions.ttl_ms + self.conditions.grace_ms;
         let while_ms = self.random.between(100, life * 3 / 2);
         match fault {
-            Trouble::GatewayKilled => {
+            AttemptError::GatewayKilled => {
                 self.kill_workers(number);
                 self.later(while_ms / 4 * MS, Event::GatewayStarts);
                 self.trace.count("gateways killed");
             }
-            Trouble::MemoryWiped => {
+            AttemptError::MemoryWiped => {
                 let (clock, name) = (self.gateways[number].clock, self.gateways[number].name.clone());
                 self.kill_workers(number);
                 let name = (self.mutant == Some(Mutant::NameReusedAfterWipe)).then_some(name);
                 self.start_gateway(clock, name);
                 self.trace.count("memories wiped");
             }
-            Trouble::WorkerKilled => {
+            AttemptError::WorkerKilled => {
                 let at = self.random.below(self.gateways[number].workers.len());
                 let worker = self.gateways[number].workers.remove(at);
                 self.workers.remove(&worker);
@@ -90,7 +90,7 @@ impl World {
                 self.start_worker(number, None);
                 self.trace.count("workers killed");
             }
-            Trouble::GatewayFrozen => {
+            AttemptError::GatewayFrozen => {
                 self.gateways[number].frozen = true;
                 self.later(while_ms * MS, Event::GatewayThaws { gateway: number });
                 self.trace.count("gateways frozen");
@@ -107,10 +107,10 @@ impl World {
     /// A lost worker's slices are charged, whatever it had sold of them.
     fn lose_slices(&mut self, number: usize) {
         for key in 0..self.bank.keys.len() {
-            let sliced = self.record(number, key).map_or(0, |lease| lease.sliced.micros());
-            if sliced > 0 {
+            let subleased = self.record(number, key).map_or(0, |lease| lease.subleased.micros());
+            if subleased > 0 {
                 self.trace.count("slices lost with a worker");
-                *self.truth.lost_slices.entry((number, key)).or_default() += sliced;
+                *self.truth.lost_slices.entry((number, key)).or_default() += subleased;
             }
         }
     }
@@ -143,7 +143,7 @@ impl World {
 
     fn suspend(&mut self) -> Result<(), String> {
         let account = self.random.below(self.bank.accounts.len());
-        if self.turn_account(account, Turn::Suspend)? {
+        if self.turn_account(account, Transition::Suspend)? {
             self.truth.suspended[account].0 = Some(self.time);
             self.trace.count("accounts suspended");
             let until = self.random.between(200, 12_000) * MS;
@@ -154,7 +154,7 @@ impl World {
 
     /// The operator lets an account spend again.
     pub fn resume(&mut self, account: usize) -> Result<(), String> {
-        if self.turn_account(account, Turn::Resume)? {
+        if self.turn_account(account, Transition::Resume)? {
             self.truth.suspended[account] = (None, Some(self.time));
             self.say(|| format!("account {account} is resumed"));
         }

@@ -4,19 +4,19 @@
 
 use crate::limits::Pace;
 use faregate::decide::base::moment::Moment;
-use faregate::decide::lease::Purse;
+use faregate::decide::lease::FundingSource;
 use faregate::decide::outcome::Charge;
 use faregate_ledger::domain::LeaseState;
-use faregate_ledger::domain::contract::Contract;
+use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_protocol::RefusalCode;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::bank::{Bank, Found, LeaseRow};
 use crate::conditions::ON_CREDIT_LIMIT_MICROS;
 
-/// One fence of one key at one gateway.
+/// One epoch of one key at one gateway.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fence {
+pub struct Epoch {
     /// Sold and not released.
     pub sold: i64,
     /// The largest grant in an answer to the gateway.
@@ -28,7 +28,7 @@ pub struct Fence {
 /// The record.
 #[derive(Clone, Debug, Default)]
 pub struct Truth {
-    pub fences: BTreeMap<(usize, usize, u32), Fence>,
+    pub epochs: BTreeMap<(usize, usize, u32), Epoch>,
     /// Sold on credit and not released, by gateway and key.
     pub credit: BTreeMap<(usize, usize), i64>,
     /// Kept at the end of a request, by gateway and key.
@@ -47,11 +47,11 @@ pub struct Truth {
     pub latest_wall: jiff::Timestamp,
     /// Charged when a silent gateway's lease was taken, by gateway and key.
     pub forfeited: BTreeMap<(usize, usize), i64>,
-    /// By account: its contracts, each with the time from when on it counted.
-    pub contracts: Vec<Vec<(u64, Option<Contract>)>>,
+    /// By account: its entitlements, each with the time from when on it counted.
+    pub entitlements: Vec<Vec<(u64, Option<Entitlement>)>>,
     /// By gateway and key, where plans limit how fast requests may come.
     pub paces: BTreeMap<(usize, usize), Pace>,
-    /// The stamp of the transaction after which the accounts' contracts were last looked at.
+    /// The stamp of the transaction after which the accounts' entitlements were last looked at.
     pub settled: i64,
     /// By key: when it was revoked.
     pub revoked: BTreeMap<usize, u64>,
@@ -70,7 +70,7 @@ impl Truth {
         row: Option<&LeaseRow>,
     ) -> Result<(), String> {
         let price = charge.price.micros();
-        let Purse::Lease(number) = charge.purse else {
+        let FundingSource::Lease(number) = charge.funding else {
             let sold = self.credit.entry((gateway, key)).or_default();
             *sold += price;
             let booked = row.map_or(0, |row| row.lease.on_credit.micros());
@@ -79,54 +79,54 @@ impl Truth {
             }
             return Ok(());
         };
-        let fence = self.fences.entry((gateway, key, number)).or_default();
-        fence.sold += price;
-        if fence.sold > fence.granted {
-            return Err(format!("sold {} of {} granted under fence {number}", fence.sold, fence.granted));
+        let epoch = self.epochs.entry((gateway, key, number)).or_default();
+        epoch.sold += price;
+        if epoch.sold > epoch.granted {
+            return Err(format!("sold {} of {} granted under epoch {number}", epoch.sold, epoch.granted));
         }
-        if now >= fence.deadline {
-            let late = now.millis_since(fence.deadline);
-            return Err(format!("sold {late} ms after the deadline of fence {number}"));
+        if now >= epoch.deadline {
+            let late = now.millis_since(epoch.deadline);
+            return Err(format!("sold {late} ms after the deadline of epoch {number}"));
         }
         let Some(lease) = row.map(|row| &row.lease) else {
-            return Err(format!("sold under fence {number}, which the ledger doesn't know"));
+            return Err(format!("sold under epoch {number}, which the ledger doesn't know"));
         };
-        if lease.fence != number || lease.state != LeaseState::Open {
-            let (fence, state) = (lease.fence, lease.state);
-            return Err(format!("sold under fence {number}; the ledger is at fence {fence}, {state:?}"));
+        if lease.epoch != number || lease.state != LeaseState::Open {
+            let (epoch, state) = (lease.epoch, lease.state);
+            return Err(format!("sold under epoch {number}; the ledger is at epoch {epoch}, {state:?}"));
         }
-        let (unreported, escrow) = (fence.sold - lease.spent.micros(), lease.escrow().micros());
+        let (unreported, escrow) = (epoch.sold - lease.spent.micros(), lease.escrow().micros());
         if unreported > escrow {
             return Err(format!("{unreported} sold and not reported; the ledger sets {escrow} aside"));
         }
         Ok(())
     }
 
-    /// A charge was released, and the lease that it came from was still at `fence`. What is released after
-    /// its fence was sealed stays spent.
+    /// A charge was released, and the lease that it came from was still at `epoch`. What is released after
+    /// its epoch was sealed stays spent.
     /// Tells whether it was in time.
-    pub fn released(&mut self, (gateway, key): (usize, usize), charge: &Charge, fence: Option<u32>) -> bool {
+    pub fn released(&mut self, (gateway, key): (usize, usize), charge: &Charge, epoch: Option<u32>) -> bool {
         let price = charge.price.micros();
-        match charge.purse {
-            Purse::Lease(number) if fence == Some(number) => {
-                self.fences.entry((gateway, key, number)).or_default().sold -= price;
+        match charge.funding {
+            FundingSource::Lease(number) if epoch == Some(number) => {
+                self.epochs.entry((gateway, key, number)).or_default().sold -= price;
             }
-            Purse::Lease(_) => return false,
-            Purse::Credit => *self.credit.entry((gateway, key)).or_default() -= price,
+            FundingSource::Lease(_) => return false,
+            FundingSource::Credit => *self.credit.entry((gateway, key)).or_default() -= price,
         }
         true
     }
 
-    /// The ledger reclaims a fence whose row is `row`, of which `back` goes to the customer.
+    /// The ledger reclaims a epoch whose row is `row`, of which `back` goes to the customer.
     pub fn reclaimed(&mut self, account: usize, place: (usize, usize), row: &LeaseRow, back: i64) {
-        let sold = self.fences.get(&(place.0, place.1, row.lease.fence)).map_or(0, |fence| fence.sold);
+        let sold = self.epochs.get(&(place.0, place.1, row.lease.epoch)).map_or(0, |epoch| epoch.sold);
         self.at_large[account] += (sold - row.lease.spent.micros()).clamp(0, back);
     }
 
     /// All that a gateway has sold to a key.
     pub fn total(&self, gateway: usize, key: usize) -> i64 {
-        let fences = self.fences.range((gateway, key, 0)..=(gateway, key, u32::MAX));
-        let leased: i64 = fences.map(|(_, fence)| fence.sold).sum();
+        let epochs = self.epochs.range((gateway, key, 0)..=(gateway, key, u32::MAX));
+        let leased: i64 = epochs.map(|(_, epoch)| epoch.sold).sum();
         leased + self.credit.get(&(gateway, key)).copied().unwrap_or(0)
     }
 
@@ -145,17 +145,17 @@ impl Truth {
         notes.rev().take_while(|(at, _)| *at >= since).any(|(_, found)| found.refuses(code, price))
     }
 
-    /// Since when what an account's contract is has been so without a break; `None` when it isn't.
-    pub fn since(&self, account: usize, so: impl Fn(Option<&Contract>) -> bool) -> Option<u64> {
-        let history = self.contracts[account].iter().rev();
-        history.take_while(|(_, contract)| so(contract.as_ref())).last().map(|(from, _)| *from)
+    /// Since when what an account's entitlement is has been so without a break; `None` when it isn't.
+    pub fn since(&self, account: usize, so: impl Fn(Option<&Entitlement>) -> bool) -> Option<u64> {
+        let history = self.entitlements[account].iter().rev();
+        history.take_while(|(_, entitlement)| so(entitlement.as_ref())).last().map(|(from, _)| *from)
     }
 
-    /// Whether what an account's contract was at some moment since `since` is so.
-    pub fn was(&self, account: usize, since: u64, so: impl Fn(Option<&Contract>) -> bool) -> bool {
-        let history = &self.contracts[account];
+    /// Whether what an account's entitlement was at some moment since `since` is so.
+    pub fn was(&self, account: usize, since: u64, so: impl Fn(Option<&Entitlement>) -> bool) -> bool {
+        let history = &self.entitlements[account];
         let ends = history.iter().skip(1).map(|(from, _)| *from).chain([u64::MAX]);
-        history.iter().zip(ends).any(|((_, contract), end)| end >= since && so(contract.as_ref()))
+        history.iter().zip(ends).any(|((_, entitlement), end)| end >= since && so(entitlement.as_ref()))
     }
 
     /// Whether an account was suspended at some moment since `since`.

@@ -114,7 +114,7 @@ impl World {
             self.open_account(account);
             self.truth.at_large.push(0);
             self.truth.suspended.push((None, None));
-            self.truth.contracts.push(vec![(0, None)]);
+            self.truth.entitlements.push(vec![(0, None)]);
             let micros = self.random.between(0, self.conditions.wealth) as i64 * 1_000_000;
             if micros > 0 {
                 let now = self.wall_at(0, 0);
@@ -142,7 +142,7 @@ impl World {
         }
         if !self.conditions.troubles.is_empty() {
             let first = self.random.wait(self.conditions.trouble_ms * MS);
-            self.agenda.put(first, Event::Trouble);
+            self.agenda.put(first, Event::AttemptError);
         }
         self.agenda.put(self.conditions.length_ms * MS, Event::Healed);
     }
@@ -205,7 +205,7 @@ impl World {
             Event::Answer { worker, id, answer } => self.hear(worker, id, answer),
             Event::Watch { ledger, start } => self.watch(ledger, start),
             Event::Expiry { ledger, start } => self.let_expire(ledger, start),
-            Event::Trouble => self.trouble(),
+            Event::AttemptError => self.trouble(),
             Event::GatewayStarts => {
                 let clock = self.a_clock();
                 self.start_gateway(clock, None);

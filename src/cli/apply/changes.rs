@@ -2,7 +2,7 @@
 //!
 //! What must hold: with what comes of the changes there is nothing left to change.
 
-use super::file::{Account, Budget, File, State, Subscription, Team, Wrong};
+use super::file::{Account, Budget, File, InvalidTransition, State, Subscription, Team};
 use super::present::{Held, Present};
 use faregate_client::{Failure, Screen};
 use faregate_ledger::api::{AccountState, NewPlan, Plan};
@@ -46,7 +46,7 @@ impl Changes {
 }
 
 /// Lists the changes. With `at_once`, other terms of a plan count for running periods, too.
-pub fn between(file: &File, present: &Present, at_once: bool) -> Result<Changes, Wrong> {
+pub fn between(file: &File, present: &Present, at_once: bool) -> Result<Changes, InvalidTransition> {
     check_names(file, present)?;
     let mut changes = Changes::default();
     for plan in &file.plans {
@@ -68,11 +68,11 @@ pub fn between(file: &File, present: &Present, at_once: bool) -> Result<Changes,
 }
 
 /// Every entry is there once, and what it is about is in the file or there already.
-fn check_names(file: &File, present: &Present) -> Result<(), Wrong> {
+fn check_names(file: &File, present: &Present) -> Result<(), InvalidTransition> {
     let mut names = BTreeSet::new();
     let mut once = |kind: &str, name: String, span| {
         let why = format!("{kind} {name:?} is there twice; name it once");
-        if names.insert((kind.to_owned(), name)) { Ok(()) } else { Err(Wrong { span, why }) }
+        if names.insert((kind.to_owned(), name)) { Ok(()) } else { Err(InvalidTransition { span, why }) }
     };
     for plan in &file.plans {
         once("plan", plan.get_ref().name.clone(), plan.span())?;
@@ -91,7 +91,7 @@ fn check_names(file: &File, present: &Present) -> Result<(), Wrong> {
         let found = budget.get_ref();
         if found.team.is_some() && found.key.is_some() {
             let why = "a budget is of a team or of a key; name one of them".to_owned();
-            return Err(Wrong { span: budget.span(), why });
+            return Err(InvalidTransition { span: budget.span(), why });
         }
         once("budget of", budget_name(found), budget.span())?;
     }
@@ -101,7 +101,7 @@ fn check_names(file: &File, present: &Present) -> Result<(), Wrong> {
             return Ok(());
         }
         let why = format!("there is no account {account:?}; add it to [[accounts]]");
-        Err(Wrong { span, why })
+        Err(InvalidTransition { span, why })
     };
     for team in &file.teams {
         account_is_known(&team.get_ref().account, team.span())?;
@@ -115,7 +115,7 @@ fn check_names(file: &File, present: &Present) -> Result<(), Wrong> {
         let named = file.plans.iter().any(|other| other.get_ref().name == *plan);
         if !named && !present.plans.contains_key(plan) {
             let why = format!("there is no plan {plan:?}; add it to [[plans]]");
-            return Err(Wrong { span: subscription.span(), why });
+            return Err(InvalidTransition { span: subscription.span(), why });
         }
     }
     Ok(())
@@ -126,11 +126,11 @@ fn of_plan(
     present: &Present,
     at_once: bool,
     changes: &mut Changes,
-) -> Result<(), Wrong> {
+) -> Result<(), InvalidTransition> {
     let asked = plan.get_ref();
     let name = &asked.name;
     let (_, terms) = plan_words::read(asked.clone())
-        .map_err(|unfit| Wrong { span: plan.span(), why: format!("plan {name}: {unfit}") })?;
+        .map_err(|unfit| InvalidTransition { span: plan.span(), why: format!("plan {name}: {unfit}") })?;
     let Some(old) = present.plans.get(name) else {
         changes.add(format!("+ plan {name}"), "/admin/v1/plans".into(), value(asked));
         return Ok(());
@@ -172,9 +172,14 @@ fn differing(old: &Plan, new: &Plan) -> Vec<(String, Value, Value)> {
     pairs.filter(|(_, old, new)| old != new).collect()
 }
 
-fn of_account(account: &Spanned<Account>, present: &Present, changes: &mut Changes) -> Result<(), Wrong> {
+fn of_account(
+    account: &Spanned<Account>,
+    present: &Present,
+    changes: &mut Changes,
+) -> Result<(), InvalidTransition> {
     let Account { id, name, state } = account.get_ref();
-    let wrong = |why: String| Err(Wrong { span: account.span(), why: format!("account {id}: {why}") });
+    let wrong =
+        |why: String| Err(InvalidTransition { span: account.span(), why: format!("account {id}: {why}") });
     let one = format!("/admin/v1/accounts/{id}");
     let suspend = || (format!("~ account {id}: active → suspended"), format!("{one}/suspend"), json!({}));
     let Some(Held { account: old, .. }) = present.accounts.get(id) else {
@@ -203,13 +208,13 @@ fn of_account(account: &Spanned<Account>, present: &Present, changes: &mut Chang
     Ok(())
 }
 
-fn of_team(team: &Spanned<Team>, present: &Present, changes: &mut Changes) -> Result<(), Wrong> {
+fn of_team(team: &Spanned<Team>, present: &Present, changes: &mut Changes) -> Result<(), InvalidTransition> {
     let Team { account, id, name } = team.get_ref();
     let held = present.accounts.get(account);
     match held.and_then(|held| held.teams.iter().find(|team| team.id == *id)) {
         Some(old) if name.is_some() && *name != old.name => {
             let why = format!("team {account}/{id}: its name can't be changed; leave it out");
-            Err(Wrong { span: team.span(), why })
+            Err(InvalidTransition { span: team.span(), why })
         }
         Some(_) => {
             changes.unchanged = changes.unchanged.saturating_add(1);
@@ -335,7 +340,7 @@ period = "day"
         });
         let subscription = json!({
             "id": "sub_1", "account": "acme", "plan": "pro", "version": 1, "next_plan": null, "state": "active",
-            "standing": "good", "starts_at": now, "period_started_at": now, "period_ends_at": now,
+            "status": "good", "starts_at": now, "period_started_at": now, "period_ends_at": now,
             "renews_at": now, "grace_until": null, "ends_at": null, "overdraft_used": null,
             "overdraft_used_before": null, "created_at": now,
         });

@@ -116,7 +116,7 @@ impl Budget {
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct InvalidTransition {
     /// Where in the file, in bytes.
     pub span: Range<usize>,
     /// What, and what to do.
@@ -131,13 +131,13 @@ pub fn read(name: &str, text: &str) -> Result<File, Failure> {
             Some(meant) => format!("{}; did you mean `{meant}`?", error.message()),
             None => error.message().to_owned(),
         };
-        failure(name, text, &Wrong { span: error.span().unwrap_or(0..0), why })
+        failure(name, text, &InvalidTransition { span: error.span().unwrap_or(0..0), why })
     })?;
     Ok(File { text: text.to_owned(), ..file })
 }
 
 /// What is wrong, with its line and column.
-pub fn failure(name: &str, text: &str, wrong: &Wrong) -> Failure {
+pub fn failure(name: &str, text: &str, wrong: &InvalidTransition) -> Failure {
     let before = text.get(..wrong.span.start).unwrap_or(text);
     let line = before.matches('\n').count().saturating_add(1);
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count().saturating_add(1);

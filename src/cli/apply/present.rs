@@ -8,7 +8,7 @@ use faregate_client::{
 use faregate_ledger::api::{
     self, AccountState, Accounts, Anchor, BudgetScope, Budgets, NewPlan, Plan, Plans, Teams,
 };
-use faregate_ledger::domain::entitlement::{Beyond, Remainder};
+use faregate_ledger::domain::entitlement::{OveragePolicy, Remainder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,7 +115,7 @@ fn plan(plan: Plan) -> NewPlan {
         anchor: Some(plan.anchor).filter(|anchor| *anchor != Anchor::default()),
         time_zone: Some(plan.time_zone).filter(|zone| zone != "UTC"),
         rollover: Some(plan.rollover).filter(|most| most.is_positive()),
-        beyond: Some(plan.beyond).filter(|beyond| *beyond != Beyond::default()),
+        overage: Some(plan.overage).filter(|overage| *overage != OveragePolicy::default()),
         overdraft: plan.overdraft,
         rate_per_second: plan.rate_per_second,
         burst: plan.burst,

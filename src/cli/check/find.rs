@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// How Envoy names the type of a wasm HTTP filter.
 const WASM_TYPE: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 /// Members that only our configuration has.
-const OURS: [&str; 4] = ["ledger", "identities", "otherwise", "rules"];
+const OURS: [&str; 4] = ["ledger", "identities", "default", "rules"];
 
 /// A configuration that is ours, or should be.
 pub struct Found {

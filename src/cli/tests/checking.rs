@@ -6,7 +6,7 @@ fn good() -> Value {
     json!({
         "ledger": { "cluster": "faregate_ledger", "token": { "env": "FAREGATE_GATEWAY_TOKEN" } },
         "identities": [{ "header": "x-api-key" }],
-        "otherwise": { "price": "1" },
+        "default": { "price": "1" },
     })
 }
 

@@ -3,7 +3,7 @@
 //! This file holds its state; its operations are in the others:
 //! - [`arrival`]: a request is decided, or waits ([`waiting`]); [`payment`]: it is charged; [`closing`]: its charge is settled.
 //! - [`exchange`], [`serving`] and [`answer`]: one exchange with the ledger for all waiting requests; [`flights`]: messages in flight.
-//! - [`report`] and [`beat`]: the gateway's heartbeat; [`handover`]: when a worker leaves before it is sent.
+//! - [`report`] and [`heartbeat`]: the gateway's heartbeat; [`handover`]: when a worker leaves before it is sent.
 //! - [`fallback`]: a key behind a subject that the ledger doesn't know; [`preflight`]: CORS preflights.
 //! - [`refusals`], [`headers`] and [`view`]: what callers see.
 //!
@@ -11,13 +11,13 @@
 
 pub mod answer;
 mod arrival;
-mod beat;
 mod closing;
 mod exchange;
 mod fallback;
 mod flights;
 mod handover;
 mod headers;
+mod heartbeat;
 mod payment;
 mod preflight;
 mod refusals;
@@ -27,19 +27,19 @@ mod view;
 pub mod waiting;
 
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::Table;
+use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::lease::shared::{Names, SharedMemory};
-use crate::decide::refusal::kept::Answers;
-use crate::decide::request::identity::Acquaintances;
+use crate::decide::refusal::response_cache::ResponseCache;
+use crate::decide::request::identity::KnownCallers;
 use crate::decide::request::price_list::PriceLists;
 use crate::decide::request::recent::Recent;
 use crate::decide::settings::Settings;
 use crate::decide::settlement::Settlements;
-use crate::decide::usage::Tally;
-use beat::Beat;
+use crate::decide::usage::UsageBuffer;
 use faregate_protocol::exchange::VERSION;
 use faregate_protocol::{Credits, RefusalCode};
 use flights::Flights;
+use heartbeat::Heartbeat;
 use waiting::Waiting;
 
 /// The gate's counters since they were last taken.
@@ -78,14 +78,14 @@ pub struct Gate<M> {
     names: Names,
     gateway: String,
     recent: Recent,
-    answers: Answers,
+    responses: ResponseCache,
     price_lists: PriceLists,
     settlements: Settlements,
-    usage: Tally,
+    usage: UsageBuffer,
     waiting: Waiting,
-    refills: Table<Credits>,
+    refills: SortedMap<Credits>,
     flights: Flights,
-    beat: Beat,
+    heartbeat: Heartbeat,
     down_until: Moment,
     /// The ledger wants no report until then.
     hold_until: Moment,
@@ -95,8 +95,8 @@ pub struct Gate<M> {
     protocol: u32,
     older_until: Moment,
     counters: Counters,
-    warned: Table<()>,
-    told_at: Moment,
+    warned: SortedMap<()>,
+    flushed_at: Moment,
     ran_at: Moment,
     quiet_until: Moment,
     wake: bool,
@@ -112,22 +112,22 @@ impl<M: SharedMemory> Gate<M> {
         Self {
             gateway: gateway.unwrap_or_else(|| unique.to_owned()),
             recent: Recent::default(),
-            answers: Answers::new(&settings.wording),
+            responses: ResponseCache::new(&settings.wording),
             price_lists: PriceLists::default(),
             settlements: Settlements::default(),
-            usage: Tally::new(unique.to_owned()),
+            usage: UsageBuffer::new(unique.to_owned()),
             waiting: Waiting::default(),
-            refills: Table::default(),
+            refills: SortedMap::default(),
             flights: Flights::default(),
-            beat: Beat::new(unique),
+            heartbeat: Heartbeat::new(unique),
             down_until: Moment::ZERO,
             hold_until: Moment::ZERO,
             asked_at: Moment::ZERO,
             protocol: VERSION,
             older_until: Moment::ZERO,
             counters: Counters::default(),
-            warned: Table::default(),
-            told_at: Moment::ZERO,
+            warned: SortedMap::default(),
+            flushed_at: Moment::ZERO,
             ran_at: Moment::ZERO,
             quiet_until: Moment::ZERO,
             wake: false,
@@ -153,8 +153,8 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// The callers that this worker knows.
-    fn acquaintances(&self) -> Acquaintances<'_> {
-        Acquaintances { slices: &self.settlements, refused: &self.recent, names: &self.names }
+    fn known_callers(&self) -> KnownCallers<'_> {
+        KnownCallers { subleases: &self.settlements, refused: &self.recent, names: &self.names }
     }
 }
 

@@ -1,23 +1,23 @@
 //! A payer's lease, the gateway's side: how much it may still spend here.
 //!
 //! What must hold:
-//! - `spent` and `returned` never shrink within a fence, and `spent + returned + held + sliced` never passes
+//! - `spent` and `returned` never shrink within a epoch, and `spent + returned + held + subleased` never passes
 //!   `granted`: nothing is sold that wasn't granted.
 //! - After its deadline a lease admits nothing. It is sealed: held credits and subleases count as spent, the final
-//!   report is kept until the ledger has it, and the next fence begins empty. So a sublease is returned long before
+//!   report is kept until the ledger has it, and the next epoch begins empty. So a sublease is returned long before
 //!   the deadline, and none is granted near it.
 //! - Requests on credit, while the ledger is unreachable, are counted separately and never exceed the rule's limit.
 
+mod cached_status;
 mod codec;
 pub mod credential;
 pub mod shared;
 pub mod terms;
 mod throttle;
-mod told;
 
+pub use cached_status::{CachedQuota, CachedStatus};
 pub use codec::{Holder, record_price};
 pub use throttle::{Throttle, Wait};
-pub use told::{Told, ToldQuota};
 
 use crate::decide::base::moment::Moment;
 use faregate_protocol::Credits;
@@ -34,19 +34,19 @@ const CUSHION_PRICES: i64 = 16;
 /// A rate over a shorter time than this is noise (ms).
 const RATE_OVER_MS: u64 = 500;
 /// One sublease takes this fraction of the unspent credits.
-const SLICES: i64 = 16;
+const SUBLEASES: i64 = 16;
 /// The smallest useful sublease, in multiples of the current request's price.
-const SLICE_PRICES: i64 = 4;
+const SUBLEASE_PRICES: i64 = 4;
 /// How long a worker may sell from a sublease (ms). It is returned sooner, whenever the worker flushes its
 /// charges.
-const SLICE_MS: u64 = 500;
+const SUBLEASE_MS: u64 = 500;
 /// When a sublease must be returned (ms). None is granted so late that it could outlive its lease.
-const SLICE_BACK_MS: u64 = 2_000;
+const SUBLEASE_BACK_MS: u64 = 2_000;
 
 /// What a request was paid from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purse {
-    /// The lease, under this fence.
+pub enum FundingSource {
+    /// The lease, under this epoch.
     Lease(u32),
     /// On credit, while the ledger was unreachable.
     Credit,
@@ -69,11 +69,11 @@ pub struct Lease {
     /// Who pays.
     pub facts: Facts,
     /// Whether it is on the queue of changed leases.
-    pub listed: bool,
+    pub queued: bool,
     /// The ledger says that the payer may not spend. Then credits freed by requests in flight aren't sold again.
     pub stopped: bool,
-    /// The current fence.
-    pub fence: u32,
+    /// The current epoch.
+    pub epoch: u32,
     /// Granted under it.
     pub granted: Credits,
     /// Spent under it.
@@ -83,12 +83,12 @@ pub struct Lease {
     /// Set aside for requests under way.
     pub held: Credits,
     /// Reserved for workers' subleases, a fraction of a second ahead.
-    pub sliced: Credits,
+    pub subleased: Credits,
     /// When all of that must be returned; what isn't was lost with its worker.
-    pub slices_due: Moment,
-    /// Until when it may be spent from; `Moment::ZERO` when the fence isn't open.
+    pub subleases_due: Moment,
+    /// Until when it may be spent from; `Moment::ZERO` when the epoch isn't open.
     pub deadline: Moment,
-    /// The final report on the previous fence, until the ledger has it.
+    /// The final report on the previous epoch, until the ledger has it.
     pub ended: Option<Ended>,
     /// Charges on credit.
     pub on_credit: OnCredit,
@@ -102,8 +102,8 @@ pub struct Lease {
     pub marked: (Moment, Credits),
     /// How fast it may be spent from, where the payer's plan limits that.
     pub throttle: Option<Throttle>,
-    /// The payer's status for callers ([`Told`]); empty when unknown.
-    pub standing: Vec<u8>,
+    /// The payer's status for callers ([`CachedStatus`]); empty when unknown.
+    pub status: Vec<u8>,
 }
 
 /// What [`Lease::admit`] did.
@@ -111,8 +111,8 @@ pub struct Lease {
 pub enum Admission {
     /// The price is set aside.
     Paid {
-        /// Under which fence.
-        fence: u32,
+        /// Under which epoch.
+        epoch: u32,
         /// Whether a refill is due, and asking for it falls to the caller of this function.
         refill: bool,
         /// Whether the lease must be updated when the request ends.
@@ -126,9 +126,9 @@ pub enum Admission {
 
 /// A sublease: what a worker may sell without reading the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slice {
-    /// Under which fence.
-    pub fence: u32,
+pub struct Sublease {
+    /// Under which epoch.
+    pub epoch: u32,
     /// Until when.
     pub until: Moment,
     /// Its original size.
@@ -137,7 +137,7 @@ pub struct Slice {
     pub left: Credits,
 }
 
-impl Slice {
+impl Sublease {
     /// Sells from it, if it covers the price.
     pub fn sell(&mut self, now: Moment, price: Credits) -> bool {
         let sold = now < self.until && price <= self.left;
@@ -151,17 +151,17 @@ impl Slice {
 impl Lease {
     /// A payer of which only the name is known.
     pub fn new(facts: Facts) -> Self {
-        Self { facts, fence: 1, ..Self::default() }
+        Self { facts, epoch: 1, ..Self::default() }
     }
 
     /// The counters that the gateway reports to the ledger; only a change of these queues the lease.
     pub fn counters(&self) -> (u32, [Credits; 6]) {
         let credit = self.on_credit;
-        let held = self.held.saturating_add(self.sliced);
-        (self.fence, [self.spent, self.returned, held, self.granted, credit.spent, credit.held])
+        let held = self.held.saturating_add(self.subleased);
+        (self.epoch, [self.spent, self.returned, held, self.granted, credit.spent, credit.held])
     }
 
-    /// Whether the fence is open at the ledger, as far as we know.
+    /// Whether the epoch is open at the ledger, as far as we know.
     pub fn is_open(&self) -> bool {
         self.deadline != Moment::ZERO
     }
@@ -179,12 +179,12 @@ impl Lease {
             && self.on_credit.spent == self.on_credit.booked
     }
 
-    /// Used so far under this fence, whether settled or not: the level from which demands are counted.
+    /// Used so far under this epoch, whether settled or not: the level from which demands are counted.
     fn used(&self) -> Credits {
-        self.sold().saturating_add(self.returned).saturating_add(self.sliced)
+        self.sold().saturating_add(self.returned).saturating_add(self.subleased)
     }
 
-    /// Sold so far under this fence, whether settled or not.
+    /// Sold so far under this epoch, whether settled or not.
     pub fn sold(&self) -> Credits {
         self.spent.saturating_add(self.held)
     }
@@ -216,38 +216,38 @@ impl Lease {
             self.refill_at = now.plus_millis(REFILL_AGAIN_MS);
         }
         let counted = self.throttle.as_ref().is_some_and(Throttle::counts);
-        Admission::Paid { fence: self.fence, refill, counted }
+        Admission::Paid { epoch: self.epoch, refill, counted }
     }
 
     /// Grants a sublease to a worker that has just sold something at `price`; none when little is left, or the deadline is near.
-    pub fn slice(&mut self, now: Moment, price: Credits) -> Option<Slice> {
+    pub fn sublease(&mut self, now: Moment, price: Credits) -> Option<Sublease> {
         let spendable = self.spendable(now);
-        let size = spendable.split(SLICES);
-        let enough = size >= price.times(SLICE_PRICES) && spendable.less(size) >= self.low;
-        let due = now.plus_millis(SLICE_BACK_MS);
+        let size = spendable.split(SUBLEASES);
+        let enough = size >= price.times(SUBLEASE_PRICES) && spendable.less(size) >= self.low;
+        let due = now.plus_millis(SUBLEASE_BACK_MS);
         // Limits are for all workers together, so each request must look at the lease.
         if !enough || due >= self.deadline || self.throttle.is_some() {
             return None;
         }
-        self.sliced = self.sliced.saturating_add(size);
-        self.slices_due = due;
-        Some(Slice { fence: self.fence, until: now.plus_millis(SLICE_MS), size, left: size })
+        self.subleased = self.subleased.saturating_add(size);
+        self.subleases_due = due;
+        Some(Sublease { epoch: self.epoch, until: now.plus_millis(SUBLEASE_MS), size, left: size })
     }
 
-    /// Takes a sublease back: the sold part is held like any other charge. One that was given up, or whose fence
+    /// Takes a sublease back: the sold part is held like any other charge. One that was given up, or whose epoch
     /// has been sealed since, is spent already.
-    pub fn unslice(&mut self, slice: &Slice) {
-        if slice.fence == self.fence {
-            let size = slice.size.min(self.sliced);
-            self.sliced = self.sliced.less(size);
-            self.held = self.held.saturating_add(size.less(slice.left));
+    pub fn return_sublease(&mut self, sublease: &Sublease) {
+        if sublease.epoch == self.epoch {
+            let size = sublease.size.min(self.subleased);
+            self.subleased = self.subleased.less(size);
+            self.held = self.held.saturating_add(size.less(sublease.left));
         }
     }
 
     /// Counts subleases that were never returned as spent: how much of them was sold is unknown.
-    fn give_up_slices(&mut self, now: Moment) {
-        if now >= self.slices_due {
-            self.spent = self.spent.saturating_add(std::mem::take(&mut self.sliced));
+    fn give_up_subleases(&mut self, now: Moment) {
+        if now >= self.subleases_due {
+            self.spent = self.spent.saturating_add(std::mem::take(&mut self.subleased));
         }
     }
 
@@ -262,12 +262,12 @@ impl Lease {
     }
 
     /// Turns what was set aside into spent (`kept`) or frees it again (`released`). What was set aside under
-    /// a fence that has been sealed since is spent already.
-    pub fn settle(&mut self, purse: Purse, kept: Credits, released: Credits) {
-        let (held, spent) = match purse {
-            Purse::Lease(fence) if fence == self.fence => (&mut self.held, &mut self.spent),
-            Purse::Lease(_) => return,
-            Purse::Credit => (&mut self.on_credit.held, &mut self.on_credit.spent),
+    /// a epoch that has been sealed since is spent already.
+    pub fn settle(&mut self, funding: FundingSource, kept: Credits, released: Credits) {
+        let (held, spent) = match funding {
+            FundingSource::Lease(epoch) if epoch == self.epoch => (&mut self.held, &mut self.spent),
+            FundingSource::Lease(_) => return,
+            FundingSource::Credit => (&mut self.on_credit.held, &mut self.on_credit.spent),
         };
         let kept = kept.min(*held);
         *held = held.less(kept);
@@ -275,19 +275,19 @@ impl Lease {
         *held = held.less(released);
     }
 
-    /// Ends the fence: nothing more is spent from it. The final report on the previous one has arrived by then,
-    /// because a fence opens only with the answer that acknowledges it.
+    /// Ends the epoch: nothing more is spent from it. The final report on the previous one has arrived by then,
+    /// because a epoch opens only with the answer that acknowledges it.
     fn seal(&mut self) {
-        self.ended = Some(Ended { fence: self.fence, spent: self.sold().saturating_add(self.sliced) });
-        self.fence = self.fence.saturating_add(1);
-        (self.granted, self.spent, self.returned, self.held, self.sliced) = Default::default();
+        self.ended = Some(Ended { epoch: self.epoch, spent: self.sold().saturating_add(self.subleased) });
+        self.epoch = self.epoch.saturating_add(1);
+        (self.granted, self.spent, self.returned, self.held, self.subleased) = Default::default();
         self.deadline = Moment::ZERO;
         self.marked = Default::default();
     }
 
     /// Seals a lease whose deadline has passed, once its subleases are returned or given up: their unsold rest isn't spent.
     pub fn seal_if_over(&mut self, now: Moment) {
-        if self.is_open() && now >= self.deadline && self.sliced.is_zero() {
+        if self.is_open() && now >= self.deadline && self.subleased.is_zero() {
             self.seal();
         }
     }
@@ -302,24 +302,24 @@ impl Lease {
 
     /// Keeps the payer's status if the answer has one. A stale answer is ignored: it counts credits that were granted
     /// since as still available.
-    pub fn tell(&mut self, now: Moment, answer: &EntryAnswer) {
-        let known = (self.fence, self.granted);
-        let overtaken = answer.lease.is_some_and(|lease| (lease.fence, lease.granted) < known);
-        if let Some(standing) = answer.standing.as_ref().filter(|_| !overtaken) {
-            self.standing = Told::encode(now, standing);
+    pub fn record_status(&mut self, now: Moment, answer: &EntryAnswer) {
+        let known = (self.epoch, self.granted);
+        let overtaken = answer.lease.is_some_and(|lease| (lease.epoch, lease.granted) < known);
+        if let Some(status) = answer.status.as_ref().filter(|_| !overtaken) {
+            self.status = CachedStatus::encode(now, status);
         }
     }
 
     /// Sells nothing more until the ledger grants credits again, because the payer may not spend.
     pub fn stop(&mut self) {
         self.stopped = true;
-        self.standing.clear();
+        self.status.clear();
         self.hand_back();
     }
 
-    /// Returns all credits that aren't reserved, and ends the fence when none are.
+    /// Returns all credits that aren't reserved, and ends the epoch when none are.
     pub fn rest(&mut self) {
-        if self.held.is_zero() && self.sliced.is_zero() && self.is_open() {
+        if self.held.is_zero() && self.subleased.is_zero() && self.is_open() {
             self.seal();
         } else {
             self.hand_back();
@@ -353,7 +353,7 @@ impl Lease {
     /// when no request waits: then only what will soon be needed is asked for, and nothing at all when
     /// `refill` is false.
     pub fn report(&mut self, now: Moment, asking: Option<(Credits, Credits)>, refill: bool) -> Entry {
-        self.give_up_slices(now);
+        self.give_up_subleases(now);
         self.seal_if_over(now);
         self.measure(now);
         let used = self.used();
@@ -364,7 +364,7 @@ impl Lease {
             ask(used.saturating_add(least), need, need.saturating_add(cushion))
         });
         let report = LeaseReport {
-            fence: self.fence,
+            epoch: self.epoch,
             spent: self.spent,
             returned: self.returned,
             held: self.held,
@@ -415,27 +415,30 @@ impl Lease {
         }
     }
 
-    /// Takes the ledger's answer to a message sent at `sent` that carried the final report on fence `word`, if
+    /// Takes the ledger's answer to a message sent at `sent` that carried the final report on epoch `final_report`, if
     /// on any. Merging takes the maximum, so a repeated or stale answer changes nothing.
     ///
-    /// The ledger also reports `ended` for a fence that it closed for lack of heartbeats. So only an answer to a
+    /// The ledger also reports `ended` for a epoch that it closed for lack of heartbeats. So only an answer to a
     /// message that carried our final report acknowledges that report.
-    pub fn merge(&mut self, sent: Moment, word: Option<u32>, answer: &EntryAnswer) {
+    pub fn merge(&mut self, sent: Moment, final_report: Option<u32>, answer: &EntryAnswer) {
         if let Some(facts) = &answer.facts {
             self.facts = facts.clone();
         }
         self.on_credit.booked = self.on_credit.booked.max(answer.on_credit);
-        if word.is_some() && self.ended.map(|ended| ended.fence) == word && answer.ended >= word {
+        if final_report.is_some()
+            && self.ended.map(|ended| ended.epoch) == final_report
+            && answer.ended >= final_report
+        {
             self.ended = None;
         }
-        if answer.ended == Some(self.fence) && self.sliced.is_zero() {
+        if answer.ended == Some(self.epoch) && self.subleased.is_zero() {
             // The ledger closed it for lack of heartbeats.
             self.seal();
-        } else if answer.ended == Some(self.fence) {
+        } else if answer.ended == Some(self.epoch) {
             // It is over, and sealed once the subleases are returned.
             self.deadline = sent;
         }
-        let Some(granted) = answer.lease.filter(|lease| lease.fence == self.fence && self.ended.is_none())
+        let Some(granted) = answer.lease.filter(|lease| lease.epoch == self.epoch && self.ended.is_none())
         else {
             return;
         };
@@ -459,13 +462,13 @@ fn ask(least: Credits, need: Credits, want: Credits) -> Ask {
     Ask { least, need, want }
 }
 
-/// What a gateway sends for an unknown payer: a request for the first fence.
+/// What a gateway sends for an unknown payer: a request for the first epoch.
 pub fn first_contact(payer: Payer, least: Credits, sum: Credits) -> Entry {
     let zero = Credits::ZERO;
     Entry {
         payer,
         ended: None,
-        lease: Some(LeaseReport { fence: 1, spent: zero, returned: zero, held: zero, demand: 0 }),
+        lease: Some(LeaseReport { epoch: 1, spent: zero, returned: zero, held: zero, demand: 0 }),
         ask: Some(ask(least, sum, sum.saturating_add(least.times(CUSHION_PRICES)))),
         on_credit: zero,
     }

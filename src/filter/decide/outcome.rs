@@ -1,6 +1,6 @@
 //! The outcome of a request.
 
-use crate::decide::lease::{Holder, Purse};
+use crate::decide::lease::{FundingSource, Holder};
 use crate::decide::refusal::Refusal;
 use crate::decide::request::view::View;
 use faregate_protocol::Credits;
@@ -16,7 +16,7 @@ pub struct Charge {
     /// How much.
     pub price: Credits,
     /// Out of what.
-    pub purse: Purse,
+    pub funding: FundingSource,
     /// Whether its lease must be updated when the request ends.
     pub counted: bool,
     /// The rest of the sublease that it was paid from, if any.

@@ -1,34 +1,34 @@
-//! The only place that words a refusal: cause → status, headers and a body in the client's format.
+//! The only place that messages a refusal: cause → status, headers and a body in the client's format.
 //!
 //! What must hold: an answer suggests paying only when paying helps, and waiting only when waiting
 //! does; every dialect says the same. Nothing of the caller's or the operator's is repeated except where the format at
 //! hand escapes it.
 //!
-//! - [`RefusalCode`]: the table of causes; [`words`]: the text for a person, and the remedies; `guide`: what `faregate explain`
+//! - [`RefusalCode`]: the table of causes; [`messages`]: the text for a person, and the remedies; `guide`: what `faregate explain`
 //!   says beyond that, which is not in the filter.
-//! - [`language`]: which of the operator's languages; [`own`]: the operator's own words instead.
-//! - [`signs`] and [`rpc`]: which format; [`shapes`] and [`html`]: the formats; [`link`]: blanks filled in; [`rate_limit`]: quotas
+//! - [`language`]: which of the operator's languages; [`custom_texts`]: the operator's own messages instead.
+//! - [`signs`] and [`rpc`]: which format; [`formats`] and [`html`]: the formats; [`link`]: blanks filled in; [`rate_limit`]: quotas
 //!   and limits in headers.
-//! - [`rendering`]: all of it put together; [`form`]: an answer as it is sent, with gaps for what is the request's own; [`kept`]:
+//! - [`rendering`]: all of it put together; [`template`]: an answer as it is sent, with placeholders for what is the request's own; [`response_cache`]:
 //!   a cache of answers.
 
-pub mod form;
+mod custom_texts;
+mod formats;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod guide;
 mod html;
-pub mod kept;
 pub mod language;
 pub mod link;
-mod own;
+mod messages;
 pub mod rate_limit;
 mod rendering;
+pub mod response_cache;
 pub mod rpc;
-mod shapes;
 pub mod signs;
-mod words;
+pub mod template;
 
 use crate::decide::base::text::joined;
-use crate::decide::lease::{Told, Wait};
+use crate::decide::lease::{CachedStatus, Wait};
 use crate::decide::settings::Deprecation;
 use crate::decide::settings::dialect::Dialect;
 use faregate_protocol::exchange::{Facts, Limits, Reset};
@@ -65,7 +65,7 @@ pub struct Refusal {
     /// The refused payer, if known: for the operator's log, not for the answer.
     pub payer: Option<Rc<Facts>>,
     /// Whether the caller has a trusted identity from Envoy, so that no other key can help.
-    pub vouched: bool,
+    pub trusted_identity: bool,
     /// The number of the rule, once it is known.
     pub rule: Option<usize>,
 }
@@ -85,13 +85,13 @@ impl Refusal {
             crowded: false,
             hint: None,
             payer: None,
-            vouched: false,
+            trusted_identity: false,
             rule: None,
         }
     }
 
     /// For a payer that is over its rate limit, with its plan's status.
-    pub fn throttled(wait: Wait, status: Option<Told>) -> Self {
+    pub fn throttled(wait: Wait, status: Option<CachedStatus>) -> Self {
         let wait_s = u32::try_from(wait.ms().div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
         let limits = status.map(|status| status.limits).unwrap_or_default();
         Self { wait_s, limits, crowded: wait == Wait::Crowd, ..Self::plain(RefusalCode::RateLimited) }
@@ -144,7 +144,7 @@ impl Refusal {
 
 /// The context of the refused request.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Surroundings<'a> {
+pub struct RequestContext<'a> {
     /// The request's path without its query, which could hold a key.
     pub path: &'a [u8],
     /// Envoy's `x-request-id`.

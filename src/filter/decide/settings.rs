@@ -31,7 +31,7 @@ pub struct Settings {
     /// The rules: the first that matches decides.
     pub rules: Vec<Rule>,
     /// The rule for requests that match no other.
-    pub otherwise: Rule,
+    pub default: Rule,
     /// Which headers about the payer are forwarded to the upstream.
     pub forward: Forward,
     /// Links and texts of refusals.
@@ -133,7 +133,7 @@ pub struct Rule {
     /// What to do when the ledger is unreachable.
     pub on_ledger_error: OnLedgerError,
     /// How long a request waits for credits that are on their way from another holder, in milliseconds.
-    pub patience_ms: u32,
+    pub max_wait_ms: u32,
     /// The balance below which callers are warned; `None`: as their plan says.
     pub warn_below: Option<Credits>,
     /// Shadow mode: decide, count and log, but never refuse.
@@ -238,7 +238,7 @@ pub struct Shown {
 impl Settings {
     /// The rule by its number, as `rules::find` gives it.
     pub fn rule(&self, number: usize) -> &Rule {
-        self.rules.get(number).unwrap_or(&self.otherwise)
+        self.rules.get(number).unwrap_or(&self.default)
     }
 }
 

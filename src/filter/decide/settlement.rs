@@ -5,13 +5,13 @@
 //! reserved credits stay reserved until everything is flushed, a few times a second, and nothing can be sold twice;
 //! only *freed* credits are flushed at once.
 //!
-//! Callers with a sublease are found by their credential as the request sends it ([`crate::decide::base::spots`]).
+//! Callers with a sublease are found by their credential as the request sends it ([`crate::decide::base::credential_index`]).
 
+use crate::decide::base::credential_index::{CredentialIndex, is_named};
 use crate::decide::base::moment::Moment;
-use crate::decide::base::spots::{Spots, is_named};
-use crate::decide::base::table::{Place, Table};
+use crate::decide::base::sorted_map::{Handle, SortedMap};
 use crate::decide::lease::shared::{self, Names, SharedMemory};
-use crate::decide::lease::{Holder, Lease, Purse, Slice};
+use crate::decide::lease::{FundingSource, Holder, Lease, Sublease};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
@@ -19,19 +19,19 @@ use std::rc::Rc;
 /// size follows the traffic.
 #[derive(Debug, Default)]
 pub struct Settlements {
-    untold: Table<Untold>,
-    /// The places in it of callers with a sublease.
-    spots: Spots,
+    pending: SortedMap<PendingSettlement>,
+    /// The handles in it of callers with a sublease.
+    credential_index: CredentialIndex,
 }
 
 /// What is not yet flushed to one lease.
 #[derive(Debug, Default)]
-pub struct Untold {
+pub struct PendingSettlement {
     lines: Vec<Line>,
     left: u32,
-    slice: Option<(Slice, Rc<Holder>)>,
+    sublease: Option<(Sublease, Rc<Holder>)>,
     /// Where this holder's usage is counted.
-    tallied: Place,
+    usage_handle: Handle,
 }
 
 /// A sale from a sublease.
@@ -39,8 +39,8 @@ pub struct Untold {
 pub struct Sold {
     /// The buyer.
     pub holder: Rc<Holder>,
-    /// Under which fence.
-    pub fence: u32,
+    /// Under which epoch.
+    pub epoch: u32,
     /// Its price.
     pub price: Credits,
     /// How much of the sublease is left.
@@ -49,132 +49,137 @@ pub struct Sold {
 
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    purse: Purse,
+    funding: FundingSource,
     kept: Credits,
     released: Credits,
 }
 
 impl Settlements {
-    /// The place of the sublease of this key, valid or not; nowhere if there is none.
-    pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Place {
+    /// The handle of the sublease of this key, valid or not; nowhere if there is none.
+    pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Handle {
         self.known(bytes, names.behind_key())
     }
 
-    /// The place of the sublease of this subject.
-    pub fn of_subject(&self, names: &Names, subject: &str) -> Place {
+    /// The handle of the sublease of this subject.
+    pub fn of_subject(&self, names: &Names, subject: &str) -> Handle {
         self.known(subject.as_bytes(), names.behind_subject())
     }
 
     #[inline(never)]
-    fn known(&self, credential: &[u8], behind: &str) -> Place {
-        let place = self.spots.find(credential);
-        let slice = self.untold.at(place).and_then(|untold| untold.slice.as_ref());
-        let known = slice.is_some_and(|(_, holder)| is_named(holder.lease(), credential, behind));
-        if known { place } else { Place::default() }
+    fn known(&self, credential: &[u8], behind: &str) -> Handle {
+        let handle = self.credential_index.find(credential);
+        let sublease = self.pending.at(handle).and_then(|pending| pending.sublease.as_ref());
+        let known = sublease.is_some_and(|(_, holder)| is_named(holder.lease(), credential, behind));
+        if known { handle } else { Handle::default() }
     }
 
-    /// The place of a lease's sublease; indexes its credential for the next lookup.
-    pub fn find(&mut self, names: &Names, lease: &str) -> Place {
-        let place = self.untold.find(lease);
-        if place != Place::default() {
-            self.spots.take(names.credential(lease), place);
+    /// The handle of a lease's sublease; indexes its credential for the next lookup.
+    pub fn find(&mut self, names: &Names, lease: &str) -> Handle {
+        let handle = self.pending.find(lease);
+        if handle != Handle::default() {
+            self.credential_index.take(names.credential(lease), handle);
         }
-        place
+        handle
     }
 
-    /// Sells a request from the sublease at a place, if there is one that covers its cost.
+    /// Sells a request from the sublease at a handle, if there is one that covers its cost.
     pub fn sell(
         &mut self,
-        place: Place,
+        handle: Handle,
         now: Moment,
         cost: impl FnOnce(&Holder) -> Result<Credits, RefusalCode>,
     ) -> Option<Sold> {
-        let (slice, holder) = self.untold.at_mut(place)?.slice.as_mut()?;
+        let (sublease, holder) = self.pending.at_mut(handle)?.sublease.as_mut()?;
         let price = cost(holder).ok()?;
-        slice.sell(now, price).then(|| Sold {
+        sublease.sell(now, price).then(|| Sold {
             holder: Rc::clone(holder),
-            fence: slice.fence,
+            epoch: sublease.epoch,
             price,
-            left: slice.left,
+            left: sublease.left,
         })
     }
 
     /// Adds a sublease to sell from.
-    pub fn cut(&mut self, names: &Names, slice: Slice, holder: &Rc<Holder>) {
-        let place = self.untold.place(holder.lease(), Untold::default);
-        if let Some(untold) = self.untold.at_mut(place) {
-            untold.slice = Some((slice, Rc::clone(holder)));
-            untold.tallied = Place::default();
+    pub fn cut(&mut self, names: &Names, sublease: Sublease, holder: &Rc<Holder>) {
+        let handle = self.pending.handle(holder.lease(), PendingSettlement::default);
+        if let Some(pending) = self.pending.at_mut(handle) {
+            pending.sublease = Some((sublease, Rc::clone(holder)));
+            pending.usage_handle = Handle::default();
         }
-        holder.lies_at(place);
-        self.spots.make_room(self.untold.len());
-        self.spots.take(names.credential(holder.lease()), place);
+        holder.keep_handle(handle);
+        self.credential_index.make_room(self.pending.len());
+        self.credential_index.take(names.credential(holder.lease()), handle);
     }
 
     /// Records that a charge was kept. Returns where the holder's usage is counted, for the caller to update; that is
     /// known only as long as the holder has the sublease.
-    pub fn keep(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) -> Option<&mut Place> {
-        self.add(holder, Line { purse, kept: price, released: Credits::ZERO })
+    pub fn keep(
+        &mut self,
+        holder: &Rc<Holder>,
+        funding: FundingSource,
+        price: Credits,
+    ) -> Option<&mut Handle> {
+        self.add(holder, Line { funding, kept: price, released: Credits::ZERO })
     }
 
     /// Records that a charge was released.
-    pub fn release(&mut self, holder: &Rc<Holder>, purse: Purse, price: Credits) {
-        self.add(holder, Line { purse, kept: Credits::ZERO, released: price });
+    pub fn release(&mut self, holder: &Rc<Holder>, funding: FundingSource, price: Credits) {
+        self.add(holder, Line { funding, kept: Credits::ZERO, released: price });
     }
 
     /// Records the end of a request that the lease counts.
     pub fn leave(&mut self, lease: &str) {
-        if let Some(untold) = self.untold.entry(lease, Untold::default) {
-            untold.left = untold.left.saturating_add(1);
+        if let Some(pending) = self.pending.entry(lease, PendingSettlement::default) {
+            pending.left = pending.left.saturating_add(1);
         }
     }
 
-    fn add(&mut self, holder: &Rc<Holder>, new: Line) -> Option<&mut Place> {
-        let mut place = holder.place();
-        let slice = self.untold.at(place).and_then(|untold| untold.slice.as_ref());
-        let own = slice.is_some_and(|(_, other)| Rc::ptr_eq(other, holder));
+    fn add(&mut self, holder: &Rc<Holder>, new: Line) -> Option<&mut Handle> {
+        let mut handle = holder.handle();
+        let sublease = self.pending.at(handle).and_then(|pending| pending.sublease.as_ref());
+        let own = sublease.is_some_and(|(_, other)| Rc::ptr_eq(other, holder));
         if !own {
-            place = self.untold.place(holder.lease(), Untold::default);
+            handle = self.pending.handle(holder.lease(), PendingSettlement::default);
         }
-        let Untold { lines, tallied, .. } = self.untold.at_mut(place)?;
-        match lines.iter_mut().find(|line| line.purse == new.purse) {
+        let PendingSettlement { lines, usage_handle, .. } = self.pending.at_mut(handle)?;
+        match lines.iter_mut().find(|line| line.funding == new.funding) {
             Some(line) => {
                 line.kept = line.kept.saturating_add(new.kept);
                 line.released = line.released.saturating_add(new.released);
             }
             None => lines.push(new),
         }
-        own.then_some(tallied)
+        own.then_some(usage_handle)
     }
 
     /// Takes what is not yet flushed to a lease. The caller must flush it, or it is lost.
-    pub fn take(&mut self, lease: &str) -> Untold {
-        self.untold.remove(lease).unwrap_or_default()
+    pub fn take(&mut self, lease: &str) -> PendingSettlement {
+        self.pending.remove(lease).unwrap_or_default()
     }
 
     /// Flushes one lease.
-    pub fn tell(&mut self, memory: &impl SharedMemory, lease: &str) {
-        if let Some(untold) = self.untold.remove(lease) {
-            shared::update_counters(memory, lease, |lease, _| untold.tell(lease));
+    pub fn flush(&mut self, memory: &impl SharedMemory, lease: &str) {
+        if let Some(pending) = self.pending.remove(lease) {
+            shared::update_counters(memory, lease, |lease, _| pending.flush(lease));
         }
     }
 
     /// Flushes every lease.
-    pub fn tell_all(&mut self, memory: &impl SharedMemory) {
-        while let Some(lease) = self.untold.next_name("").map(str::to_owned) {
-            self.tell(memory, &lease);
+    pub fn flush_all(&mut self, memory: &impl SharedMemory) {
+        while let Some(lease) = self.pending.next_name("").map(str::to_owned) {
+            self.flush(memory, &lease);
         }
     }
 }
 
-impl Untold {
+impl PendingSettlement {
     /// Flushes it to the lease.
-    pub fn tell(&self, lease: &mut Lease) {
-        if let Some((slice, _)) = &self.slice {
-            lease.unslice(slice);
+    pub fn flush(&self, lease: &mut Lease) {
+        if let Some((sublease, _)) = &self.sublease {
+            lease.return_sublease(sublease);
         }
         for line in &self.lines {
-            lease.settle(line.purse, line.kept, line.released);
+            lease.settle(line.funding, line.kept, line.released);
         }
         if self.left > 0 {
             lease.leave(self.left);
@@ -196,19 +201,19 @@ mod tests {
         Names::new("ledger", "ledger")
     }
 
-    /// A caller who has a slice.
+    /// A caller who has a sublease.
     fn cut(settlements: &mut Settlements, credential: &Credential) -> Rc<Holder> {
         let names = names();
         let facts = Facts { key: "key_1".into(), account: "acme".into(), ..Facts::default() };
         let holder = Rc::new(Holder::of(&names.lease(credential), Lease::new(facts).encode()));
-        let slice = Slice { fence: 1, until: Moment::from_nanos(9), size: ONE, left: ONE };
-        settlements.cut(&names, slice, &holder);
+        let sublease = Sublease { epoch: 1, until: Moment::from_nanos(9), size: ONE, left: ONE };
+        settlements.cut(&names, sublease, &holder);
         holder
     }
 
-    /// Whose slice is at a place.
-    fn lease(settlements: &Settlements, place: Place) -> Option<&str> {
-        settlements.untold.at(place).map(|untold| untold.slice.as_ref().unwrap().1.lease())
+    /// Whose sublease is at a handle.
+    fn lease(settlements: &Settlements, handle: Handle) -> Option<&str> {
+        settlements.pending.at(handle).map(|pending| pending.sublease.as_ref().unwrap().1.lease())
     }
 
     #[test]
@@ -222,13 +227,13 @@ mod tests {
             let name = names.lease(&Credential::Key(key.clone()));
             let known = lease(&settlements, settlements.of_key(&names, key.as_bytes()));
             assert!(known.is_none_or(|known| known == name), "{key} is {known:?}");
-            let place = settlements.find(&names, &name);
-            assert_eq!(lease(&settlements, place), Some(name.as_str()));
-            assert_eq!(settlements.of_key(&names, key.as_bytes()), place, "at once the next time");
+            let handle = settlements.find(&names, &name);
+            assert_eq!(lease(&settlements, handle), Some(name.as_str()));
+            assert_eq!(settlements.of_key(&names, key.as_bytes()), handle, "at once the next time");
         }
-        assert!(settlements.spots.room() >= 4 * keys.len());
-        settlements.tell_all(&Memory::default());
-        assert!(keys.iter().all(|key| settlements.of_key(&names, key.as_bytes()) == Place::default()));
+        assert!(settlements.credential_index.room() >= 4 * keys.len());
+        settlements.flush_all(&Memory::default());
+        assert!(keys.iter().all(|key| settlements.of_key(&names, key.as_bytes()) == Handle::default()));
     }
 
     #[test]
@@ -236,23 +241,25 @@ mod tests {
         let (mut settlements, names) = (Settlements::default(), names());
         let [first, second] = ["a", "b"].map(|key| Credential::Key(key.into()));
         let gone = cut(&mut settlements, &first);
-        assert!(settlements.keep(&gone, Purse::Lease(1), ONE).is_some());
-        settlements.tell(&Memory::default(), gone.lease());
-        // Another caller's takes its place.
+        assert!(settlements.keep(&gone, FundingSource::Lease(1), ONE).is_some());
+        settlements.flush(&Memory::default(), gone.lease());
+        // Another caller's takes its handle.
         let other = cut(&mut settlements, &second);
-        assert_eq!((settlements.untold.len(), gone.place() == other.place()), (1, false));
-        assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
+        assert_eq!((settlements.pending.len(), gone.handle() == other.handle()), (1, false));
+        assert_eq!(settlements.keep(&gone, FundingSource::Lease(1), ONE), None);
         assert!(settlements.take(&names.lease(&second)).lines.is_empty());
-        // Nor is it mistaken for one who has that place elsewhere.
+        // Nor is it mistaken for one who has that handle elsewhere.
         let mut elsewhere = Settlements::default();
         cut(&mut elsewhere, &second);
-        assert_eq!(elsewhere.keep(&gone, Purse::Lease(1), ONE), None);
+        assert_eq!(elsewhere.keep(&gone, FundingSource::Lease(1), ONE), None);
         assert_eq!(elsewhere.take(gone.lease()).lines.len(), 1);
         // A new sublease from another record is a different one, too.
         let recut = cut(&mut settlements, &first);
-        assert_eq!(settlements.keep(&gone, Purse::Lease(1), ONE), None);
-        assert_eq!(settlements.keep(&recut, Purse::Lease(1), ONE), Some(&mut Place::default()));
-        let [line] = settlements.take(&names.lease(&first)).lines[..] else { panic!("one purse, one line") };
+        assert_eq!(settlements.keep(&gone, FundingSource::Lease(1), ONE), None);
+        assert_eq!(settlements.keep(&recut, FundingSource::Lease(1), ONE), Some(&mut Handle::default()));
+        let [line] = settlements.take(&names.lease(&first)).lines[..] else {
+            panic!("one funding, one line")
+        };
         assert_eq!(line.kept, ONE.times(3));
     }
 
@@ -265,9 +272,9 @@ mod tests {
             // As it is, or with the suffix of its lease's name.
             let asked = if behind { asked + names.behind_key() } else { asked };
             for text in [&asked, &known, &holder.lease().to_owned()] {
-                let place = |same: bool| if same { holder.place() } else { Place::default() };
-                prop_assert_eq!(settlements.of_key(&names, text.as_bytes()), place(!subject && *text == known));
-                prop_assert_eq!(settlements.of_subject(&names, text), place(subject && *text == known));
+                let handle = |same: bool| if same { holder.handle() } else { Handle::default() };
+                prop_assert_eq!(settlements.of_key(&names, text.as_bytes()), handle(!subject && *text == known));
+                prop_assert_eq!(settlements.of_subject(&names, text), handle(subject && *text == known));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! again under its number until the ledger has stored it, so nothing is counted twice.
 
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::{Place, Table};
+use crate::decide::base::sorted_map::{Handle, SortedMap};
 use crate::decide::settings::Settings;
 use faregate_protocol::exchange::{
     MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, ShadowLine, UsageLine, UsageReport,
@@ -18,11 +18,11 @@ const PATIENCE_MS: u64 = 5_000;
 /// dropped.
 const MAX_LINES: usize = 20_000;
 /// All callers without a known key; no key's identifier is empty.
-pub(super) const NOBODY: &str = "";
+pub(super) const UNKNOWN_CALLER: &str = "";
 
 /// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ChargeOutcome {
     /// It was charged this much.
     Kept(Credits),
     /// Its charge was released.
@@ -31,22 +31,22 @@ pub enum Fate {
     Shadow(RefusalCode),
 }
 
-/// One worker's tally.
+/// One worker's buffer.
 #[derive(Debug)]
-pub struct Tally {
+pub struct UsageBuffer {
     broker: String,
     seq: u64,
     since: Moment,
     /// By key: a line per rule that was used, and per cause in shadow; or several where one is full.
-    lines: Table<Vec<Counts>>,
+    lines: SortedMap<Vec<Counts>>,
     count: usize,
     unstored: Option<UsageReport>,
     /// Reports of workers that left.
-    inherited: VecDeque<UsageReport>,
-    inherited_lines: usize,
+    adopted: VecDeque<UsageReport>,
+    adopted_lines: usize,
     /// Whether those are sent back to back: as long as the ledger stores them.
     hurries: bool,
-    riding: bool,
+    in_flight: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,43 +58,50 @@ struct Counts {
     refunds: u64,
 }
 
-impl Tally {
+impl UsageBuffer {
     /// For the broker of this name, which the gateway never reuses.
     pub fn new(broker: String) -> Self {
         Self {
             broker,
             seq: 0,
             since: Moment::ZERO,
-            lines: Table::default(),
+            lines: SortedMap::default(),
             count: 0,
             unstored: None,
-            inherited: VecDeque::new(),
-            inherited_lines: 0,
+            adopted: VecDeque::new(),
+            adopted_lines: 0,
             hurries: false,
-            riding: false,
+            in_flight: false,
         }
     }
 
     /// Counts a request; returns false when there was no room for it.
-    pub fn count(&mut self, now: Moment, key: &str, rule: usize, fate: Fate) -> bool {
-        self.count_at(now, key, &mut Place::default(), rule, fate)
+    pub fn count(&mut self, now: Moment, key: &str, rule: usize, outcome: ChargeOutcome) -> bool {
+        self.count_at(now, key, &mut Handle::default(), rule, outcome)
     }
 
-    /// The same, with a cached place of the key's lines; it must never be another key's.
-    pub fn count_at(&mut self, now: Moment, key: &str, place: &mut Place, rule: usize, fate: Fate) -> bool {
+    /// The same, with a cached handle of the key's lines; it must never be another key's.
+    pub fn count_at(
+        &mut self,
+        now: Moment,
+        key: &str,
+        handle: &mut Handle,
+        rule: usize,
+        outcome: ChargeOutcome,
+    ) -> bool {
         if self.lines.is_empty() {
             self.since = now;
         }
-        let (price, shadow) = match fate {
-            Fate::Kept(price) => (price, None),
-            Fate::Released => (Credits::ZERO, None),
-            Fate::Shadow(code) => (Credits::ZERO, Some(code)),
+        let (price, shadow) = match outcome {
+            ChargeOutcome::Kept(price) => (price, None),
+            ChargeOutcome::Released => (Credits::ZERO, None),
+            ChargeOutcome::Shadow(code) => (Credits::ZERO, Some(code)),
         };
         let room = self.count < MAX_LINES && price <= MAX_LINE_CREDITS;
-        if self.lines.at(*place).is_none() {
-            *place = if room { self.lines.place(key, Vec::new) } else { self.lines.find(key) };
+        if self.lines.at(*handle).is_none() {
+            *handle = if room { self.lines.handle(key, Vec::new) } else { self.lines.find(key) };
         }
-        let Some(lines) = self.lines.at_mut(*place) else {
+        let Some(lines) = self.lines.at_mut(*handle) else {
             return false;
         };
         // A ledger refuses a message with a line that is too large, and the next one would repeat it.
@@ -115,7 +122,7 @@ impl Tally {
         let Some(counts) = lines.get_mut(line) else {
             return false;
         };
-        if fate == Fate::Released {
+        if outcome == ChargeOutcome::Released {
             counts.refunds = counts.refunds.saturating_add(1);
         } else {
             counts.requests = counts.requests.saturating_add(1);
@@ -128,24 +135,24 @@ impl Tally {
     pub fn is_due(&self, now: Moment) -> bool {
         let waits = !self.is_empty();
         let full = self.count >= MAX_USAGE_LINES;
-        waits && !self.riding && (full || self.hurries || now.millis_since(self.since) >= PATIENCE_MS)
+        waits && !self.in_flight && (full || self.hurries || now.millis_since(self.since) >= PATIENCE_MS)
     }
 
     /// Whether anything is left to report.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.unstored.is_none() && self.inherited.is_empty()
+        self.lines.is_empty() && self.unstored.is_none() && self.adopted.is_empty()
     }
 
     /// The report to send now, if there is one and none is in flight.
-    pub fn board(&mut self, settings: &Settings) -> Option<UsageReport> {
-        if self.riding {
+    pub fn begin_send(&mut self, settings: &Settings) -> Option<UsageReport> {
+        if self.in_flight {
             return None;
         }
         if self.unstored.is_none() {
             // In order: the ledger accepts no number below the last.
-            self.unstored = self.inherited.pop_front();
+            self.unstored = self.adopted.pop_front();
             let lines = self.unstored.as_ref().map_or(0, |report| report.lines.len() + report.shadow.len());
-            self.inherited_lines -= lines;
+            self.adopted_lines -= lines;
         }
         if self.unstored.is_none() && !self.lines.is_empty() {
             self.seq = self.seq.saturating_add(1);
@@ -163,7 +170,7 @@ impl Tally {
                 for Counts { rule, shadow: code, requests, credits, refunds } in counts {
                     let (payer, rule) = (payer.clone(), settings.rule(rule).name.clone());
                     if let Some(code) = code {
-                        let payer = Some(payer).filter(|payer| payer != NOBODY);
+                        let payer = Some(payer).filter(|payer| payer != UNKNOWN_CALLER);
                         shadow.push(ShadowLine { payer, rule, code, requests });
                     } else {
                         lines.push(UsageLine { payer, rule, requests, credits, refunds });
@@ -172,17 +179,17 @@ impl Tally {
             }
             self.unstored = Some(UsageReport { broker: self.broker.clone(), seq: self.seq, lines, shadow });
         }
-        self.riding = self.unstored.is_some();
+        self.in_flight = self.unstored.is_some();
         self.unstored.clone()
     }
 
     /// Takes over a report of a worker that left, to be sent at once. Returns false when there was no room for it.
-    pub fn inherit(&mut self, report: UsageReport) -> bool {
-        let lines = self.inherited_lines + report.lines.len() + report.shadow.len();
+    pub fn adopt(&mut self, report: UsageReport) -> bool {
+        let lines = self.adopted_lines + report.lines.len() + report.shadow.len();
         let room = lines <= MAX_LINES;
         if room {
-            self.inherited_lines = lines;
-            self.inherited.push_back(report);
+            self.adopted_lines = lines;
+            self.adopted.push_back(report);
             self.hurries = true;
         }
         room
@@ -191,24 +198,24 @@ impl Tally {
     /// Hands over all that isn't known to be stored, as reports.
     pub fn leave(&mut self, settings: &Settings) -> Vec<UsageReport> {
         let mut reports = Vec::new();
-        self.riding = false;
-        while let Some(report) = self.board(settings) {
+        self.in_flight = false;
+        while let Some(report) = self.begin_send(settings) {
             reports.push(report);
-            (self.unstored, self.riding) = (None, false);
+            (self.unstored, self.in_flight) = (None, false);
         }
         reports
     }
 
     /// The message that carried the report has ended; `stored` is the number that the ledger has, if it
     /// answered. `again` if the report is sent again at once.
-    pub fn alight(&mut self, now: Moment, stored: Option<u64>, again: bool) {
-        self.riding = false;
+    pub fn finish_send(&mut self, now: Moment, stored: Option<u64>, again: bool) {
+        self.in_flight = false;
         self.since = now;
         if self.unstored.as_ref().is_some_and(|report| stored >= Some(report.seq)) {
             self.unstored = None;
         }
         // A ledger that stores nothing is not called more often than usual.
-        self.hurries = again || (self.unstored.is_none() && !self.inherited.is_empty());
+        self.hurries = again || (self.unstored.is_none() && !self.adopted.is_empty());
     }
 }
 
@@ -220,17 +227,17 @@ mod tests {
     #[test]
     fn what_one_line_cannot_hold_is_told_in_several_and_a_price_beyond_that_in_none() {
         let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
         let settings = Settings::from_value(&config).unwrap();
-        let mut tally = Tally::new("b".into());
+        let mut buffer = UsageBuffer::new("b".into());
         let most = MAX_LINE_CREDITS;
         for price in [most, Credits::from_micros(1), most] {
-            assert!(tally.count(Moment::ZERO, "key_1", 0, Fate::Kept(price)));
+            assert!(buffer.count(Moment::ZERO, "key_1", 0, ChargeOutcome::Kept(price)));
         }
-        let more = Fate::Kept(most.saturating_add(Credits::from_micros(1)));
-        assert!(!tally.count(Moment::ZERO, "key_1", 0, more));
-        let lines = tally.board(&settings).unwrap().lines;
+        let more = ChargeOutcome::Kept(most.saturating_add(Credits::from_micros(1)));
+        assert!(!buffer.count(Moment::ZERO, "key_1", 0, more));
+        let lines = buffer.begin_send(&settings).unwrap().lines;
         assert!(lines.iter().all(|line| line.credits <= most), "{lines:?}");
         let sum = lines.iter().fold(Credits::ZERO, |sum, line| sum.saturating_add(line.credits));
         assert_eq!((lines.len(), sum.micros()), (3, 2 * most.micros() + 1));
@@ -239,111 +246,119 @@ mod tests {
     #[test]
     fn of_workers_who_are_gone_no_more_is_taken_over_than_one_may_keep() {
         let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
         let settings = Settings::from_value(&config).unwrap();
-        let (mut heir, mut gone) = (Tally::new("heir".into()), Tally::new("gone".into()));
+        let (mut heir, mut gone) = (UsageBuffer::new("heir".into()), UsageBuffer::new("gone".into()));
         for key in 0..MAX_LINES {
-            assert!(gone.count(Moment::ZERO, &format!("key_{key}"), 0, Fate::Released));
+            assert!(gone.count(Moment::ZERO, &format!("key_{key}"), 0, ChargeOutcome::Released));
         }
         let reports = gone.leave(&settings);
-        assert!(reports.iter().all(|report| heir.inherit(report.clone())));
-        assert!(!heir.inherit(reports[0].clone()), "it is full");
-        let sent = heir.board(&settings).unwrap();
-        heir.alight(Moment::ZERO, Some(sent.seq), false);
-        assert!(heir.inherit(reports[0].clone()), "there is room for as much as was sent");
-        assert!(!heir.inherit(reports[0].clone()));
+        assert!(reports.iter().all(|report| heir.adopt(report.clone())));
+        assert!(!heir.adopt(reports[0].clone()), "it is full");
+        let sent = heir.begin_send(&settings).unwrap();
+        heir.finish_send(Moment::ZERO, Some(sent.seq), false);
+        assert!(heir.adopt(reports[0].clone()), "there is room for as much as was sent");
+        assert!(!heir.adopt(reports[0].clone()));
     }
 
     #[test]
     fn what_was_sold_and_what_was_watched_share_the_room_of_a_report_and_of_the_tally() {
         let config = json!({
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
-            "otherwise": {"price": "1"}
+            "default": {"price": "1"}
         });
         let settings = Settings::from_value(&config).unwrap();
-        let mut tally = Tally::new("b".into());
-        let one = Fate::Kept(Credits::from_micros(1));
-        let watched = Fate::Shadow(RefusalCode::RateLimited);
+        let mut buffer = UsageBuffer::new("b".into());
+        let one = ChargeOutcome::Kept(Credits::from_micros(1));
+        let watched = ChargeOutcome::Shadow(RefusalCode::RateLimited);
         for key in 0..MAX_LINES / 2 {
-            assert!(tally.count(Moment::ZERO, &format!("key_{key}"), 0, one));
-            assert!(tally.count(Moment::ZERO, &format!("key_{key}"), 0, watched));
+            assert!(buffer.count(Moment::ZERO, &format!("key_{key}"), 0, one));
+            assert!(buffer.count(Moment::ZERO, &format!("key_{key}"), 0, watched));
         }
-        assert!(!tally.count(Moment::ZERO, NOBODY, 0, Fate::Shadow(RefusalCode::MissingKey)), "it is full");
-        assert!(tally.count(Moment::ZERO, "key_7", 0, watched), "what has its line goes on");
+        assert!(
+            !buffer.count(Moment::ZERO, UNKNOWN_CALLER, 0, ChargeOutcome::Shadow(RefusalCode::MissingKey)),
+            "it is full"
+        );
+        assert!(buffer.count(Moment::ZERO, "key_7", 0, watched), "what has its line goes on");
 
         let (mut sold, mut seen) = (0, 0);
-        while let Some(report) = tally.board(&settings) {
+        while let Some(report) = buffer.begin_send(&settings) {
             assert!(report.lines.len() + report.shadow.len() <= MAX_USAGE_LINES);
             sold += report.lines.iter().map(|line| line.requests).sum::<u64>();
             seen += report.shadow.iter().map(|line| line.requests).sum::<u64>();
-            tally.alight(Moment::ZERO, Some(report.seq), false);
+            buffer.finish_send(Moment::ZERO, Some(report.seq), false);
         }
         assert_eq!((sold, seen), (10_000, 10_001));
-        assert!(tally.is_empty());
+        assert!(buffer.is_empty());
     }
 
     #[test]
     fn a_report_is_repeated_under_its_number_until_the_ledger_says_that_it_has_it() {
         let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
         let settings = Settings::from_value(&config).unwrap();
-        let mut tally = Tally::new("b".into());
-        let one = Fate::Kept(Credits::from_micros(1));
-        assert!(tally.count(Moment::ZERO, "key_1", 0, one));
-        let first = tally.board(&settings).unwrap();
+        let mut buffer = UsageBuffer::new("b".into());
+        let one = ChargeOutcome::Kept(Credits::from_micros(1));
+        assert!(buffer.count(Moment::ZERO, "key_1", 0, one));
+        let first = buffer.begin_send(&settings).unwrap();
         assert_eq!(first.seq, 1);
-        assert!(tally.count(Moment::ZERO, "key_1", 0, one));
+        assert!(buffer.count(Moment::ZERO, "key_1", 0, one));
         for stored in [None, Some(0)] {
-            assert_eq!(tally.board(&settings), None, "one is under way");
-            tally.alight(Moment::ZERO, stored, false);
-            assert_eq!(tally.board(&settings).as_ref(), Some(&first), "the ledger has {stored:?}");
+            assert_eq!(buffer.begin_send(&settings), None, "one is under way");
+            buffer.finish_send(Moment::ZERO, stored, false);
+            assert_eq!(buffer.begin_send(&settings).as_ref(), Some(&first), "the ledger has {stored:?}");
         }
 
-        tally.alight(Moment::ZERO, Some(1), false);
+        buffer.finish_send(Moment::ZERO, Some(1), false);
 
-        let second = tally.board(&settings).unwrap();
+        let second = buffer.begin_send(&settings).unwrap();
         assert_eq!((second.seq, second.lines[0].requests), (2, 1), "what was sold since");
-        tally.alight(Moment::ZERO, Some(2), false);
-        assert!(tally.is_empty());
+        buffer.finish_send(Moment::ZERO, Some(2), false);
+        assert!(buffer.is_empty());
     }
 
     #[test]
     fn a_report_is_due_when_it_has_waited_or_is_full_and_none_is_under_way() {
         let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": {"price": "1"}
+            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
         let settings = Settings::from_value(&config).unwrap();
-        let (mut tally, start) = (Tally::new("b".into()), Moment::from_nanos(1));
+        let (mut buffer, start) = (UsageBuffer::new("b".into()), Moment::from_nanos(1));
         let [soon, later] = [PATIENCE_MS - 1, PATIENCE_MS].map(|ms| start.plus_millis(ms));
-        let sell = |tally: &mut Tally, key: usize| {
-            assert!(tally.count(start, &format!("key_{key}"), 0, Fate::Kept(Credits::from_micros(1))));
+        let sell = |buffer: &mut UsageBuffer, key: usize| {
+            assert!(buffer.count(
+                start,
+                &format!("key_{key}"),
+                0,
+                ChargeOutcome::Kept(Credits::from_micros(1))
+            ));
         };
-        assert!(!tally.is_due(later), "there is nothing to say");
-        sell(&mut tally, 0);
-        assert_eq!([soon, later].map(|now| tally.is_due(now)), [false, true]);
-        (1..MAX_USAGE_LINES).for_each(|key| sell(&mut tally, key));
-        assert!(tally.is_due(start), "it is full");
+        assert!(!buffer.is_due(later), "there is nothing to say");
+        sell(&mut buffer, 0);
+        assert_eq!([soon, later].map(|now| buffer.is_due(now)), [false, true]);
+        (1..MAX_USAGE_LINES).for_each(|key| sell(&mut buffer, key));
+        assert!(buffer.is_due(start), "it is full");
 
-        assert_eq!(tally.board(&settings).unwrap().lines.len(), MAX_USAGE_LINES);
+        assert_eq!(buffer.begin_send(&settings).unwrap().lines.len(), MAX_USAGE_LINES);
 
-        sell(&mut tally, 0);
-        assert!(!tally.is_due(later), "one is under way");
-        tally.alight(start, Some(1), false);
-        assert_eq!([soon, later].map(|now| tally.is_due(now)), [false, true], "there is room again");
+        sell(&mut buffer, 0);
+        assert!(!buffer.is_due(later), "one is under way");
+        buffer.finish_send(start, Some(1), false);
+        assert_eq!([soon, later].map(|now| buffer.is_due(now)), [false, true], "there is room again");
     }
 
     #[test]
     fn a_line_counts_no_further_than_a_ledger_takes() {
-        let (mut tally, mut place) = (Tally::new("b".into()), Place::default());
-        let one = Fate::Kept(Credits::from_micros(1));
-        assert!(tally.count_at(Moment::ZERO, "key_1", &mut place, 0, one));
-        tally.lines.at_mut(place).unwrap()[0].requests = MAX_LINE_COUNT - 1;
+        let (mut buffer, mut handle) = (UsageBuffer::new("b".into()), Handle::default());
+        let one = ChargeOutcome::Kept(Credits::from_micros(1));
+        assert!(buffer.count_at(Moment::ZERO, "key_1", &mut handle, 0, one));
+        buffer.lines.at_mut(handle).unwrap()[0].requests = MAX_LINE_COUNT - 1;
         for _ in 0..2 {
-            assert!(tally.count_at(Moment::ZERO, "key_1", &mut place, 0, one));
+            assert!(buffer.count_at(Moment::ZERO, "key_1", &mut handle, 0, one));
         }
-        let requests: Vec<u64> = tally.lines.at(place).unwrap().iter().map(|line| line.requests).collect();
+        let requests: Vec<u64> = buffer.lines.at(handle).unwrap().iter().map(|line| line.requests).collect();
         assert_eq!(requests, [MAX_LINE_COUNT, 1]);
     }
 }

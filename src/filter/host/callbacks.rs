@@ -12,7 +12,7 @@
 use super::chain;
 use super::root::Root;
 use super::stream::{Action, Stream};
-use crate::decide::base::slots::Slots;
+use crate::decide::base::context_map::ContextMap;
 use proxy_wasm::hostcalls;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,12 +24,12 @@ const NOT_READY: u32 = 503;
 struct Filter {
     /// By their context's number: one, or two while one configuration replaces another.
     roots: RefCell<Vec<(u32, Root)>>,
-    streams: RefCell<Slots<Stream>>,
+    streams: RefCell<ContextMap<Stream>>,
 }
 
 thread_local! {
     static FILTER: Filter =
-        const { Filter { roots: RefCell::new(Vec::new()), streams: RefCell::new(Slots::new()) } };
+        const { Filter { roots: RefCell::new(Vec::new()), streams: RefCell::new(ContextMap::new()) } };
 }
 
 fn with_root<T>(context: u32, act: impl FnOnce(&mut Root) -> T) -> Option<T> {

@@ -8,13 +8,13 @@ const ABSENT: u32 = u32::MAX;
 
 /// The memory that the workers of this process share.
 pub(super) struct HostMemory {
-    news: Option<u32>,
+    dirty_queue: Option<u32>,
 }
 
 impl HostMemory {
     /// Opens the queue of changed leases; every worker that does so shares it.
     pub(super) fn open(names: &Names) -> Self {
-        Self { news: hostcalls::register_shared_queue(&names.news()).ok() }
+        Self { dirty_queue: hostcalls::register_shared_queue(&names.dirty_queue()).ok() }
     }
 }
 
@@ -30,14 +30,14 @@ impl SharedMemory for HostMemory {
         hostcalls::set_shared_data(name, Some(value), Some(stamp.unwrap_or(ABSENT))).is_ok()
     }
 
-    fn push_news(&self, payer: &str) {
-        if let Some(queue) = self.news {
+    fn push_dirty(&self, payer: &str) {
+        if let Some(queue) = self.dirty_queue {
             let _ = hostcalls::enqueue_shared_queue(queue, Some(payer.as_bytes()));
         }
     }
 
-    fn pop_news(&self) -> Option<String> {
-        let bytes = hostcalls::dequeue_shared_queue(self.news?).ok()??;
+    fn pop_dirty(&self) -> Option<String> {
+        let bytes = hostcalls::dequeue_shared_queue(self.dirty_queue?).ok()??;
         String::from_utf8(bytes).ok()
     }
 }

@@ -29,18 +29,18 @@ impl Metrics {
         let counter =
             |name: &str| hostcalls::define_metric(MetricType::Counter, &format!("faregate.{name}")).ok();
         Self {
-            admitted: counter("admitted"),
-            refused: RefusalCode::ALL.iter().map(|code| counter(&format!("refused.{code}"))).collect(),
-            shadow: counter("shadow_refused"),
-            waited: counter("waited"),
-            refunds: counter("refunds"),
-            on_credit: counter("on_credit"),
-            exchanges: counter("exchanges"),
-            exchange_failures: counter("exchange_failures"),
-            usage_dropped: counter("usage_dropped"),
-            low_balance: counter("low_balance"),
-            views: counter("views"),
-            preflights: counter("preflights"),
+            admitted: counter("admitted_total"),
+            refused: RefusalCode::ALL.iter().map(|code| counter(&format!("refused_total.{code}"))).collect(),
+            shadow: counter("shadow_refused_total"),
+            waited: counter("waited_total"),
+            refunds: counter("refunds_total"),
+            on_credit: counter("on_credit_total"),
+            exchanges: counter("exchanges_total"),
+            exchange_failures: counter("exchange_failures_total"),
+            usage_dropped: counter("usage_dropped_total"),
+            low_balance: counter("low_balance_total"),
+            views: counter("views_total"),
+            preflights: counter("preflights_total"),
         }
     }
 

@@ -286,7 +286,7 @@ impl Stream {
             Arrival::Decided(Outcome::Show(_)) => Some(usize::MAX),
             _ => None,
         };
-        let around = self.worker.gate.borrow().surroundings(head, rule);
+        let around = self.worker.gate.borrow().request_context(head, rule);
         if self.wants_body(around.dialect, ends) {
             ticket.body = Body::Coming;
         }

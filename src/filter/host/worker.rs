@@ -2,11 +2,11 @@
 
 use super::memory::HostMemory;
 use super::{property, reply};
-use crate::decide::base::table::Table;
+use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::gate::Gate;
 use crate::decide::outcome::{Charge, Outcome, Passage};
 use crate::decide::refusal::rpc::{self, MOST_BODY};
-use crate::decide::refusal::{MOST_REPEATED, Refusal, Surroundings, readable_for};
+use crate::decide::refusal::{MOST_REPEATED, Refusal, RequestContext, readable_for};
 use crate::decide::request::ending::End;
 use crate::decide::request::view::View;
 use crate::decide::settings::dialect::Dialect;
@@ -22,7 +22,7 @@ const MOST_BODIES: usize = 8 * 1_024 * 1_024;
 pub(super) struct Worker {
     pub(super) gate: RefCell<Gate<HostMemory>>,
     /// Waiting requests, by their context's number.
-    pub(super) parked: RefCell<Table<Rc<RefCell<Ticket>>>>,
+    pub(super) parked: RefCell<SortedMap<Rc<RefCell<Ticket>>>>,
     /// The queue that wakes this worker's root context.
     pub(super) bell: u32,
     pub(super) rung: Cell<bool>,
@@ -127,7 +127,7 @@ pub(super) struct Rare {
 
 impl Ticket {
     /// Keeps only what a refusal may repeat, and its format, because thousands of requests may wait.
-    pub(super) fn keep(&mut self, around: &Surroundings<'_>) {
+    pub(super) fn keep(&mut self, around: &RequestContext<'_>) {
         self.path = kept(around.path);
         self.request_id = around.request_id.map(kept);
         self.dialect = around.dialect;
@@ -147,14 +147,14 @@ impl Ticket {
         self.rare.as_ref()?.origin.as_deref()
     }
 
-    fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings {
+    fn request_context(&self) -> RequestContext<'_> {
+        RequestContext {
             path: &self.path,
             request_id: self.request_id.as_deref(),
             dialect: self.dialect,
             language: self.language,
             origin: self.origin(),
-            ..Surroundings::default()
+            ..RequestContext::default()
         }
     }
 }
@@ -281,17 +281,21 @@ impl Worker {
     pub(super) fn refuse(&self, ticket: &mut Ticket, refused: &Refusal) {
         let seen =
             ticket.rare.as_mut().and_then(|rare| rare.seen.take()).filter(|_| ticket.body == Body::Here);
-        self.send_refusal(&ticket.surroundings(), seen.as_ref().map(|seen| seen.bytes.as_slice()), refused);
+        self.send_refusal(
+            &ticket.request_context(),
+            seen.as_ref().map(|seen| seen.bytes.as_slice()),
+            refused,
+        );
         ticket.stage = Stage::Answered;
     }
 
     /// Answers Envoy's current request with a refusal; `body` is what is known of its body.
-    pub(super) fn send_refusal(&self, around: &Surroundings<'_>, body: Option<&[u8]>, refused: &Refusal) {
+    pub(super) fn send_refusal(&self, around: &RequestContext<'_>, body: Option<&[u8]>, refused: &Refusal) {
         let (dialect, rpc_id) = match around.dialect {
             dialect if dialect.wants_body() => rpc::reply(dialect, body),
             dialect => (dialect, None),
         };
-        let around = Surroundings { dialect, rpc_id: rpc_id.as_deref(), ..*around };
+        let around = RequestContext { dialect, rpc_id: rpc_id.as_deref(), ..*around };
         let form = self.gate.borrow_mut().answer(refused, &around);
         reply::send(form.status, &refused.details(), &form.headers, &form.body(&around), form.grpc);
     }

@@ -1,7 +1,7 @@
 //! Plans, as the admin API takes and gives them.
 
 use super::{Amount, maybe_decimal};
-use crate::domain::entitlement::{Beyond, Remainder};
+use crate::domain::policy::{OveragePolicy, Remainder};
 use faregate_protocol::exchange::{Pricing, Product};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
@@ -94,7 +94,7 @@ pub struct NewPlan {
     pub rollover: Option<Credits>,
     /// What pays when the quota is used up; `bought` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub beyond: Option<Beyond>,
+    pub overage: Option<OveragePolicy>,
     /// The most credits that may be overdrawn per period; goes with `overdraft` as what pays beyond the quota.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Amount>)]
@@ -243,7 +243,7 @@ pub struct PlanChange {
     pub rollover: Option<Credits>,
     /// What pays when the quota is used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub beyond: Option<Beyond>,
+    pub overage: Option<OveragePolicy>,
     /// The most credits that may be overdrawn per period.
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Amount>)]
@@ -300,7 +300,7 @@ pub struct Plan {
     #[schema(value_type = Amount)]
     pub rollover: Credits,
     /// What pays when the quota is used up.
-    pub beyond: Beyond,
+    pub overage: OveragePolicy,
     /// The most credits that may be overdrawn per period; null where nothing may.
     #[serde(with = "maybe_decimal")]
     #[schema(value_type = Option<Amount>)]

@@ -1,7 +1,7 @@
 //! Subscriptions, as the admin API takes and gives them.
 
 use super::{Amount, maybe_decimal};
-use crate::domain::entitlement::Standing;
+use crate::domain::policy::SubscriptionStatus;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ pub struct Subscription {
     /// Its state.
     pub state: SubscriptionState,
     /// Whether it may be used.
-    pub standing: Standing,
+    pub status: SubscriptionStatus,
     /// When it began or begins.
     pub starts_at: Timestamp,
     /// When the last period began for which a quota was given.

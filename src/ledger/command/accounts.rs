@@ -2,7 +2,7 @@
 
 use super::subscriptions;
 use crate::api;
-use crate::domain::account::Turn;
+use crate::domain::account::Transition;
 use crate::domain::{Account, AccountId, AccountNo, AccountState};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::Refusal;
@@ -28,7 +28,7 @@ pub fn create(
 }
 
 /// Suspends, resumes or closes an account.
-pub fn turn(draft: &mut Draft, id: &str, turn: Turn, now: Timestamp) -> Result<api::Account, Stop> {
+pub fn turn(draft: &mut Draft, id: &str, turn: Transition, now: Timestamp) -> Result<api::Account, Stop> {
     let mut row = draft.account_named(id)?;
     let state = turn.of(row.account.state).map_err(|_| Refusal::AccountClosed(id.to_owned()))?;
     if state != row.account.state {

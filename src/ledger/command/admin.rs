@@ -9,7 +9,7 @@ use super::keys::{self, Credential, NewKey};
 use super::times::future;
 use super::{accounts, plans, recall, subscriptions, teams};
 use crate::api;
-use crate::domain::account::Turn;
+use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, PlanName, Terms};
 use crate::domain::{AccountId, Grant, GrantId, GrantNo, TeamId, subscription};
 use crate::store::draft::{Draft, Stop};
@@ -36,7 +36,7 @@ pub enum Command {
         /// Whose.
         account: String,
         /// Which of the three.
-        turn: Turn,
+        turn: Transition,
     },
     /// A new credential.
     CreateKey(NewKey),
@@ -110,7 +110,7 @@ pub enum Command {
         /// Whose.
         account: String,
         /// Which of these.
-        turn: subscription::Turn,
+        turn: subscription::Transition,
     },
     /// Changes a subscription to another plan.
     ChangeSubscription {
@@ -200,7 +200,7 @@ impl Operation for Once {
             fingerprint: self.record.fingerprint.to_vec(),
             body: Some(body).filter(|_| shown_key.is_none()),
             shown_key,
-            made_at: now,
+            created_at: now,
         });
         Ok(Answer::First(done))
     }

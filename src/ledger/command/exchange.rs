@@ -6,12 +6,12 @@
 
 use super::renew::{RenewalOutcome, advance_if_due};
 use super::usage::{self, Booked};
-use super::{budgets, purse};
+use super::{budgets, funds};
 use crate::domain::answer::needs_demand;
-use crate::domain::exchange::{ask_again, beat_ms, needs_grants, unknown};
+use crate::domain::exchange::{ask_again, heartbeat_ms, needs_grants, unknown};
 use crate::domain::key::hash;
 use crate::domain::unbooked::Unbooked;
-use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, Lease, LeaseState, Payer, Purse, Scope};
+use crate::domain::{AccountFunds, AccountNo, GatewayNo, GrantNo, KeyNo, Lease, LeaseState, Payer, Scope};
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use crate::store::record::stored_text;
@@ -99,7 +99,7 @@ impl Operation for Exchange {
         let response = ExchangeResponse {
             protocol: request.protocol,
             seen: None,
-            beat_ms: beat_ms(said.brisk),
+            heartbeat_ms: heartbeat_ms(said.fast_heartbeat),
             entries: said.entries,
             changes: Vec::new(),
             usage_seq,
@@ -114,7 +114,7 @@ struct Said {
     entries: Vec<EntryAnswer>,
     unbooked: Vec<Unbooked>,
     renewals: Vec<RenewalOutcome>,
-    brisk: bool,
+    fast_heartbeat: bool,
 }
 
 fn is_missing<T>(looked: Result<T, Stop>) -> Result<bool, Stop> {
@@ -195,9 +195,9 @@ impl Needs {
         Some(Self {
             account: no,
             grants: needs_grants(account, &lease, entry).then(drawn),
-            demand: needs_demand(account.contract.as_ref()),
+            demand: needs_demand(account.entitlement.as_ref()),
             holders: entry.ask.is_some_and(|ask| ask.need.less(lease.granted) > account.books.available),
-            budgets: purse::budget_keys(account, &key.key).collect(),
+            budgets: funds::budget_keys(account, &key.key).collect(),
         })
     }
 
@@ -237,10 +237,10 @@ fn one(
     let grants = needs.grants.map(|drawn| draft.grants_of(no, drawn)).transpose()?.unwrap_or_default();
     let demand = if needs.demand { draft.demand(no)? } else { 0 };
     let own = if lease.has_money() { u64::from(lease.demand) } else { 0 };
-    let budgets = purse::budgets(draft, &account.account, &key.key)?;
+    let budgets = funds::budgets(draft, &account.account, &key.key)?;
     let grants = grants.iter().map(GrantRow::grant).collect();
-    let purse = Purse::new(account.account.clone(), grants).with_budgets(budgets);
-    let payer = Payer { purse, key: key.key, lease, demand: demand.saturating_sub(own) };
+    let funds = AccountFunds::new(account.account.clone(), grants).with_budgets(budgets);
+    let payer = Payer { funds, key: key.key, lease, demand: demand.saturating_sub(own) };
     let (payer, verdict) = payer.exchange(entry, now, ttl_ms);
     let mut answer = verdict.answer;
     if let Some(what) = verdict.unbooked {
@@ -248,13 +248,13 @@ fn one(
         said.unbooked.push(what);
     }
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
-    purse::keep_lease(draft, held.as_ref(), &payer.lease, touched, now);
-    purse::keep(draft, &account, &payer.purse, now)?;
-    said.brisk |= payer.purse.account.tight;
+    funds::keep_lease(draft, held.as_ref(), &payer.lease, touched, now);
+    funds::keep(draft, &account, &payer.funds, now)?;
+    said.fast_heartbeat |= payer.funds.account.tight;
     if let Some(scope) = verdict.short
         && recall_others(draft, &payer.lease, scope, now)?
     {
-        said.brisk = true;
+        said.fast_heartbeat = true;
         ask_again(&mut answer, RETRY_MS);
     }
     Ok(answer)
@@ -269,7 +269,7 @@ fn note_unbooked(draft: &mut Draft, what: &Unbooked, now: Timestamp) {
             gateway: place.gateway,
             key: place.key,
             account: what.account.0,
-            fence: place.fence,
+            epoch: place.epoch,
             reports: 1,
             credits,
             last_at: now,

@@ -1,6 +1,6 @@
 //! What is done when the time of grants and keys is over.
 
-use super::purse;
+use super::funds;
 use crate::domain::{AccountNo, KeyNo};
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
@@ -17,9 +17,9 @@ impl Operation for ExpireGrants {
     type Output = bool;
 
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<bool, Stop> {
-        let Some((row, mut money)) = purse::load(draft, self.account, &[])? else { return Ok(false) };
+        let Some((row, mut money)) = funds::load(draft, self.account, &[])? else { return Ok(false) };
         money.expire(now)?;
-        purse::keep(draft, &row, &money, now)?;
+        funds::keep(draft, &row, &money, now)?;
         Ok(true)
     }
 }
@@ -39,10 +39,10 @@ impl Operation for ExpireKey {
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<bool, Stop> {
         let Some(account) = draft.account(self.account)? else { return Ok(false) };
         let Some(mut row) = draft.key(self.key)? else { return Ok(false) };
-        if row.expiry_told || row.key.expires_at.is_none_or(|at| at > now) {
+        if row.expiry_announced || row.key.expires_at.is_none_or(|at| at > now) {
             return Ok(false);
         }
-        row.expiry_told = true;
+        row.expiry_announced = true;
         draft.put(row);
         draft.announce_account(account.account.no, self.key, now);
         Ok(true)

@@ -1,6 +1,6 @@
 //! Grants: credits given to an account, by operators and by the steps of subscriptions.
 
-use super::purse;
+use super::funds;
 use crate::api;
 use crate::domain::grant::MAX_LIVE_GRANTS;
 use crate::domain::{AccountState, Grant, GrantId, GrantNo};
@@ -42,7 +42,7 @@ pub fn give(
     if owner.account.state == AccountState::Closed {
         return Err(Refusal::AccountClosed(account).into());
     }
-    let mut money = purse::of(draft, owner, &[])?;
+    let mut money = funds::of(draft, owner, &[])?;
     money.expire(now)?;
     if money.grants().iter().filter(|grant| grant.remaining.is_positive()).count() >= MAX_LIVE_GRANTS {
         return Err(Refusal::TooManyGrants { account, limit: MAX_LIVE_GRANTS }.into());
@@ -63,7 +63,7 @@ pub fn give(
     draft.put(row.clone());
     money.issue(grant)?;
     money.account.tight = false;
-    purse::keep(draft, owner, &money, now)?;
+    funds::keep(draft, owner, &money, now)?;
     Ok(shown(&draft.loaded_grant(no).unwrap_or(row), account))
 }
 

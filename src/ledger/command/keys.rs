@@ -80,7 +80,7 @@ pub fn create(draft: &mut Draft, asked: &NewKey, now: Timestamp) -> Result<api::
         hash,
         prefix,
         subject,
-        expiry_told: false,
+        expiry_announced: false,
         note: stored_note(note),
         created_at: now,
     };

@@ -23,7 +23,7 @@ pub fn gateways(draft: &mut Draft, gateway: Option<&str>, now: Timestamp) -> Res
             account: AccountNo(0),
             key: KeyNo(0),
             gateway: only,
-            made_at: now,
+            created_at: now,
         });
     }
     Ok(api::RecallAnswer { leases })

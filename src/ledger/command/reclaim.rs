@@ -1,6 +1,6 @@
 //! Takes back leases that no gateway has named for too long, or that a restored database still has open.
 
-use super::purse;
+use super::funds;
 use crate::domain::{AccountId, AccountNo, BookError, LeaseState, Payer};
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
@@ -65,8 +65,8 @@ impl Reclaim {
             Ok(back) => back,
             Err(why) => return Ok(Err(Unreclaimed { account: account.account.id, why })),
         };
-        purse::keep_lease(draft, Some(&row), &payer.lease, false, now);
-        purse::keep(draft, &account, &payer.purse, now)?;
+        funds::keep_lease(draft, Some(&row), &payer.lease, false, now);
+        funds::keep(draft, &account, &payer.funds, now)?;
         Ok(Ok(Some(back)))
     }
 
@@ -77,10 +77,10 @@ impl Reclaim {
         if row.lease.state != LeaseState::Open || row.touch > self.touch {
             return Ok(None);
         }
-        let money = purse::of(draft, account, &row.lease.draws);
-        let budgets = purse::budgets(draft, &account.account, &key.key);
+        let money = funds::of(draft, account, &row.lease.draws);
+        let budgets = funds::budgets(draft, &account.account, &key.key);
         let money = money?.with_budgets(budgets?);
-        let payer = Payer { purse: money, key: key.key, lease: row.lease.clone(), demand: 0 };
+        let payer = Payer { funds: money, key: key.key, lease: row.lease.clone(), demand: 0 };
         Ok(Some((row, payer)))
     }
 }

@@ -1,11 +1,11 @@
-//! The steps of a subscription: what each does to the account's money, and what the account's contract is then.
+//! The steps of a subscription: what each does to the account's money, and what the account's entitlement is then.
 //!
 //! What must hold: every change to a subscription, or to what it depends on, ends with [`settle`], which writes the
-//! contract and when something is due next, on the subscription and on its account.
+//! entitlement and when something is due next, on the subscription and on its account.
 
 use super::grants::{self, NewGrant};
-use super::{plans, purse, recall};
-use crate::domain::contract::{Contract, Effect};
+use super::{funds, plans, recall};
+use crate::domain::entitlement::{Effect, Entitlement};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::subscribed::{Initiator, StepOutcome, Subscribed};
 use crate::domain::subscription::{State, Step};
@@ -74,7 +74,7 @@ pub fn take(
         Step::Renew(_) => {
             // Both are asked for before the first that is missing ends this.
             let given = draft.given_by(stored.no);
-            purse::expire(draft, stored.account, now)?;
+            funds::expire(draft, stored.account, now)?;
             lapsed_before = lapsed(draft, stored, &given?)?;
         }
         Step::Rest | Step::Stop | Step::Next(_) => {}
@@ -139,7 +139,7 @@ fn cut(draft: &mut Draft, stored: &Subscribed, from: u16, now: Timestamp) -> Res
         row.grant.expires_at = Some(now);
         draft.put(row);
     }
-    purse::expire(draft, stored.account, now)?;
+    funds::expire(draft, stored.account, now)?;
     Ok(any)
 }
 
@@ -148,9 +148,9 @@ pub fn settle(draft: &mut Draft, stored: &mut Subscribed, recall: bool, now: Tim
     take_back(draft, stored, now)?;
     let before = account(draft, stored.account)?;
     let versions = plans::versions(draft, &stored.subscription)?;
-    let contract = Contract::of(&stored.plan_name, &stored.subscription, &versions);
+    let entitlement = Entitlement::of(&stored.plan_name, &stored.subscription, &versions);
     let plan = Some(stored.plan_name.clone()).filter(|_| !stored.subscription.state.is_over());
-    let effect = Effect::of(before.account.contract.as_ref(), contract.as_ref());
+    let effect = Effect::of(before.account.entitlement.as_ref(), entitlement.as_ref());
     let effect = effect.max(if recall { Effect::Recall } else { Effect::None });
     if effect == Effect::Recall {
         let holders = draft.holders_of(stored.account)?;
@@ -164,7 +164,7 @@ pub fn settle(draft: &mut Draft, stored: &mut Subscribed, recall: bool, now: Tim
     let soon = at(now.as_millisecond().saturating_add(TAKE_BACK_MS));
     let due = [Some(soon).filter(|_| waits), stored.subscription.next_due()].into_iter().flatten().min();
     let mut row = before;
-    (row.account.plan, row.account.contract, row.account.due) = (plan, contract, due);
+    (row.account.plan, row.account.entitlement, row.account.due) = (plan, entitlement, due);
     draft.put(row);
     draft.put(SubscriptionRow {
         no: stored.no,
@@ -193,7 +193,7 @@ fn take_back(draft: &mut Draft, stored: &mut Subscribed, now: Timestamp) -> Resu
     let mut given: Vec<GrantNo> = given.iter().filter(quota).map(|row| row.grant.no).collect();
     given.sort_unstable_by_key(|no| Reverse(*no));
     let row = account(draft, stored.account)?;
-    let cut = purse::cut(draft, &row, (&given, excess), now)?;
+    let cut = funds::cut(draft, &row, (&given, excess), now)?;
     stored.subscription.excess = excess.less(cut);
     Ok(())
 }

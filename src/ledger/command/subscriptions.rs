@@ -8,7 +8,7 @@ use super::{plans, steps};
 use crate::api;
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::subscribed::{Initiator, OVERDRAFTS, Overdraft, Subscribed, without_leases};
-use crate::domain::subscription::{Subscription, Turn};
+use crate::domain::subscription::{Subscription, Transition};
 use crate::domain::time::{at, minute};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::Refusal;
@@ -47,10 +47,15 @@ pub fn subscribe(
 }
 
 /// Does what an operator asks, and what is due then.
-pub fn turn(draft: &mut Draft, account: &str, turn: Turn, now: Timestamp) -> Result<api::Subscription, Stop> {
+pub fn turn(
+    draft: &mut Draft,
+    account: &str,
+    turn: Transition,
+    now: Timestamp,
+) -> Result<api::Subscription, Stop> {
     let mut stored = newest(draft, account)?;
     let turn = match turn {
-        Turn::PastDue(until) => Turn::PastDue(ahead("grace_until", until, now)?),
+        Transition::PastDue(until) => Transition::PastDue(ahead("grace_until", until, now)?),
         other => other,
     };
     let versions = plans::versions(draft, &stored.subscription)?;

@@ -18,12 +18,12 @@ pub struct Account {
     pub books: Books,
     /// How many open leases of it have money in them.
     pub holders: i64,
-    /// Several holders share the last of its money, so their gateways beat faster.
+    /// Several holders share the last of its money, so their gateways heartbeat faster.
     pub tight: bool,
     /// The name of the plan that it has subscribed to.
     pub plan: Option<String>,
     /// What its newest subscription means for exchanges.
-    pub contract: Option<super::contract::Contract>,
+    pub entitlement: Option<super::entitlement::Entitlement>,
     /// How many budgets there are of it, its teams and its keys.
     pub budgets: i64,
     /// When something is due about its subscription the next time.
@@ -54,7 +54,7 @@ pub struct Closed;
 
 /// What an operator can do with an account's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Transition {
     /// It may not spend for now.
     Suspend,
     /// It may spend again.
@@ -63,7 +63,7 @@ pub enum Turn {
     Close,
 }
 
-impl Turn {
+impl Transition {
     /// The state that comes of it. Doing what is done already changes nothing.
     pub const fn of(self, state: AccountState) -> Result<AccountState, Closed> {
         match (self, state) {
@@ -120,12 +120,12 @@ mod tests {
     #[test]
     fn closing_is_final_and_the_rest_is_not() {
         use AccountState::{Active, Closed as Shut, Suspended};
-        assert_eq!(Turn::Suspend.of(Active), Ok(Suspended));
-        assert_eq!(Turn::Suspend.of(Suspended), Ok(Suspended));
-        assert_eq!(Turn::Resume.of(Suspended), Ok(Active));
-        assert_eq!(Turn::Close.of(Suspended), Ok(Shut));
-        assert_eq!(Turn::Close.of(Shut), Ok(Shut));
-        assert_eq!(Turn::Resume.of(Shut), Err(Closed));
-        assert_eq!(Turn::Suspend.of(Shut), Err(Closed));
+        assert_eq!(Transition::Suspend.of(Active), Ok(Suspended));
+        assert_eq!(Transition::Suspend.of(Suspended), Ok(Suspended));
+        assert_eq!(Transition::Resume.of(Suspended), Ok(Active));
+        assert_eq!(Transition::Close.of(Suspended), Ok(Shut));
+        assert_eq!(Transition::Close.of(Shut), Ok(Shut));
+        assert_eq!(Transition::Resume.of(Shut), Err(Closed));
+        assert_eq!(Transition::Suspend.of(Shut), Err(Closed));
     }
 }

@@ -1,9 +1,9 @@
-//! What gateways say of fences that the ledger has no memory of, and what they can't say.
+//! What gateways say of epochs that the ledger has no memory of, and what they can't say.
 
 use super::exchange::{Payer, check};
 use super::{
-    Account, AccountId, AccountNo, AccountState, Books, GatewayNo, Key, KeyId, KeyNo, Lease, LeaseState,
-    Purse, Scope, TeamNo,
+    Account, AccountFunds, AccountId, AccountNo, AccountState, Books, GatewayNo, Key, KeyId, KeyNo, Lease,
+    LeaseState, Scope, TeamNo,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Ended, Entry, LeaseReport, Payer as Who};
@@ -32,15 +32,15 @@ fn payer(lease: Lease) -> Payer {
         holders: 0,
         tight: false,
         plan: None,
-        contract: None,
+        entitlement: None,
         budgets: 0,
         due: None,
     };
-    Payer { purse: Purse::new(account, Vec::new()), key: key(), lease, demand: 0 }
+    Payer { funds: AccountFunds::new(account, Vec::new()), key: key(), lease, demand: 0 }
 }
 
-fn report(fence: u32, spent: i64) -> LeaseReport {
-    LeaseReport { fence, spent: Credits::from_micros(spent), returned: ZERO, held: ZERO, demand: 0 }
+fn report(epoch: u32, spent: i64) -> LeaseReport {
+    LeaseReport { epoch, spent: Credits::from_micros(spent), returned: ZERO, held: ZERO, demand: 0 }
 }
 
 fn entry(ended: Option<Ended>, lease: Option<LeaseReport>) -> Entry {
@@ -48,31 +48,31 @@ fn entry(ended: Option<Ended>, lease: Option<LeaseReport>) -> Entry {
 }
 
 #[test]
-fn what_was_sold_under_a_fence_that_was_forgotten_is_charged_in_full_however_it_is_reported() {
+fn what_was_sold_under_a_epoch_that_was_forgotten_is_charged_in_full_however_it_is_reported() {
     let four = Credits::from_micros(4);
-    let word = entry(Some(Ended { fence: 3, spent: four }), None);
-    for message in [word, entry(None, Some(report(3, 4)))] {
+    let final_report = entry(Some(Ended { epoch: 3, spent: four }), None);
+    for message in [final_report, entry(None, Some(report(3, 4)))] {
         let never = Lease::never(GatewayNo(1), KeyNo(1), AccountNo(1));
         let spent = Credits::from_micros(5);
-        let mut payer = payer(Lease { fence: 1, state: LeaseState::Reclaimed, spent, ..never });
+        let mut payer = payer(Lease { epoch: 1, state: LeaseState::Reclaimed, spent, ..never });
         for _ in 0..2 {
             payer = payer.exchange(&message, Timestamp::UNIX_EPOCH, 20_000).0;
-            let books = &payer.purse.account.books;
+            let books = &payer.funds.account.books;
             assert_eq!(
                 (books.spent, books.owed),
                 (four, four),
-                "once, whatever fence 1 came to: {message:?}"
+                "once, whatever epoch 1 came to: {message:?}"
             );
-            assert_eq!((payer.lease.fence, payer.lease.spent), (3, four));
+            assert_eq!((payer.lease.epoch, payer.lease.spent), (3, four));
         }
     }
 }
 
 #[test]
-fn there_is_no_fence_of_number_zero() {
-    assert_eq!(check(&entry(Some(Ended { fence: 0, spent: ZERO }), None)), Err("ended.fence"));
-    assert_eq!(check(&entry(None, Some(report(0, 0)))), Err("lease.fence"));
-    assert_eq!(check(&entry(Some(Ended { fence: 1, spent: ZERO }), Some(report(2, 0)))), Ok(()));
+fn there_is_no_epoch_of_number_zero() {
+    assert_eq!(check(&entry(Some(Ended { epoch: 0, spent: ZERO }), None)), Err("ended.epoch"));
+    assert_eq!(check(&entry(None, Some(report(0, 0)))), Err("lease.epoch"));
+    assert_eq!(check(&entry(Some(Ended { epoch: 1, spent: ZERO }), Some(report(2, 0)))), Ok(()));
 }
 
 #[test]

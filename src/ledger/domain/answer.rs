@@ -2,7 +2,7 @@
 //!
 //! What must hold: nothing here changes anything.
 
-use super::contract::Contract;
+use super::entitlement::Entitlement;
 use super::limits::{self, Holders};
 use super::shortage::Shortage;
 use super::{Lease, LeaseState, Payer};
@@ -10,51 +10,51 @@ use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Facts, Granted, Limits};
 
 /// Whether an exchange about an account must know what its leases tell of together.
-pub fn needs_demand(contract: Option<&Contract>) -> bool {
-    contract.is_some_and(|contract| contract.is_in_force() && !contract.limits.is_none())
+pub fn needs_demand(entitlement: Option<&Entitlement>) -> bool {
+    entitlement.is_some_and(|entitlement| entitlement.is_in_force() && !entitlement.limits.is_none())
 }
 
 impl Payer {
     /// What the account's plan says, while it counts.
-    pub(super) fn contract(&self) -> Option<&Contract> {
-        self.purse.account.contract.as_ref().filter(|contract| contract.is_in_force())
+    pub(super) fn entitlement(&self) -> Option<&Entitlement> {
+        self.funds.account.entitlement.as_ref().filter(|entitlement| entitlement.is_in_force())
     }
 
     pub(super) fn facts(&self) -> Facts {
-        let account = &self.purse.account;
+        let account = &self.funds.account;
         Facts {
             key: self.key.id.to_string(),
             account: account.id.to_string(),
             plan: account.plan.clone(),
-            products: self.contract().and_then(|contract| contract.products.clone()),
+            products: self.entitlement().and_then(|entitlement| entitlement.products.clone()),
             key_products: self.key.products.clone(),
         }
     }
 
-    pub(super) fn granted(&self, fence: u32, ttl_ms: u64, had_money: bool) -> Option<Granted> {
+    pub(super) fn granted(&self, epoch: u32, ttl_ms: u64, had_money: bool) -> Option<Granted> {
         let Lease { granted, recall, .. } = self.lease;
-        let current = self.lease.state == LeaseState::Open && self.lease.fence == fence;
-        current.then(|| Granted { fence, granted, ttl_ms, recall, limits: self.limits(had_money) })
+        let current = self.lease.state == LeaseState::Open && self.lease.epoch == epoch;
+        current.then(|| Granted { epoch, granted, ttl_ms, recall, limits: self.limits(had_money) })
     }
 
     /// This lease's part of the plan's limits.
     fn limits(&self, had_money: bool) -> Limits {
-        let Some(contract) = self.contract() else { return Limits::default() };
+        let Some(entitlement) = self.entitlement() else { return Limits::default() };
         let demand = self.lease.demand;
-        let others = self.purse.account.holders.saturating_sub(i64::from(had_money));
+        let others = self.funds.account.holders.saturating_sub(i64::from(had_money));
         let count = u64::try_from(others).unwrap_or(0).saturating_add(1);
         let all = Holders { count, demand: self.demand.saturating_add(u64::from(demand)) };
-        limits::part(&contract.limits, demand, all)
+        limits::part(&entitlement.limits, demand, all)
     }
 
     pub(super) fn shortage(&self, least: Credits) -> Shortage<'_> {
         Shortage {
             least,
-            money: self.purse.drawable(),
-            owed: self.purse.account.books.owed,
-            grants: self.purse.grants(),
-            budgets: self.purse.budgets(),
-            contract: self.purse.account.contract.as_ref(),
+            money: self.funds.drawable(),
+            owed: self.funds.account.books.owed,
+            grants: self.funds.grants(),
+            budgets: self.funds.budgets(),
+            entitlement: self.funds.account.entitlement.as_ref(),
         }
     }
 }

@@ -7,7 +7,7 @@
 //! only what was really spent; and no draw makes `spent + held` larger than its credits. What was let through on
 //! credit or reported late counts as well, so it may be overspent, and so may one that was lowered.
 
-use super::contract::seconds;
+use super::entitlement::seconds;
 use super::period::{Period, Rhythm, Unit};
 use super::{Key, KeyNo, TeamNo};
 use faregate_protocol::Credits;

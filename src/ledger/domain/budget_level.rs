@@ -1,7 +1,7 @@
 //! A budget among the others of its account, with the names that people know it by.
 
 use super::period::Rhythm;
-use super::terms::Unfit;
+use super::terms::InvalidField;
 use super::{Budget, Scope, TeamNo};
 use crate::api::{self, BudgetScope};
 use jiff::Timestamp;
@@ -68,9 +68,9 @@ impl Level {
 
 /// Whether a budget goes with the others of its account: no part may have more than the whole in a period
 /// that isn't longer.
-pub fn goes_with(new: &Level, others: &[Level]) -> Result<(), Unfit> {
+pub fn goes_with(new: &Level, others: &[Level]) -> Result<(), InvalidField> {
     let credits = new.budget.credits;
-    let refused = |why: String| Err(Unfit::new("credits", why));
+    let refused = |why: String| Err(InvalidField::new("credits", why));
     for other in others.iter().filter(|other| other.budget.scope != new.budget.scope) {
         if other.contains(new) && new.budget.exceeds(&other.budget) {
             let name = other.name();

@@ -145,8 +145,8 @@ pub struct Place {
     pub gateway: GatewayNo,
     /// Which key.
     pub key: KeyNo,
-    /// Which fence of theirs.
-    pub fence: u32,
+    /// Which epoch of theirs.
+    pub epoch: u32,
 }
 
 /// One movement of an account's money.

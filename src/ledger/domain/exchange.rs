@@ -5,11 +5,11 @@
 //! may not spend gets no lease, though all that it reports is still booked; and an entry that can't be booked changes
 //! nothing and fails alone.
 
-use super::contract::Contract;
-use super::entitlement::Remainder;
+use super::entitlement::Entitlement;
 use super::key::Owner;
+use super::policy::Remainder;
 use super::unbooked::{Cause, Unbooked};
-use super::{Account, BookError, Key, Kind, Lease, LeaseState, Purse, Scope, sizing};
+use super::{Account, AccountFunds, BookError, Key, Kind, Lease, LeaseState, Scope, sizing};
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, LeaseReport, MAX_AMOUNT, MAX_UNGRANTED, Refused,
 };
@@ -27,10 +27,10 @@ const ON_CREDIT: (Kind, Kind) = (Kind::OnCredit, Kind::OnCreditOwed);
 #[derive(Clone, Debug)]
 pub struct Payer {
     /// The account's money.
-    pub purse: Purse,
+    pub funds: AccountFunds,
     /// The credential.
     pub key: Key,
-    /// The key's current fence on this gateway ([`Lease::never`] before the first).
+    /// The key's current epoch on this gateway ([`Lease::never`] before the first).
     pub lease: Lease,
     /// The requests per second that the account's other leases with money tell of together; only needed where
     /// the plan has limits ([`super::answer::needs_demand`]).
@@ -51,16 +51,16 @@ pub struct Verdict {
     pub unbooked: Option<Unbooked>,
 }
 
-/// How a report relates to the fence that the ledger has.
+/// How a report relates to the epoch that the ledger has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// It is the open fence.
+enum EpochMatch {
+    /// It is the open epoch.
     Current,
     /// It could be opened.
     Fresh,
     /// It is over.
     Over,
-    /// The message was overtaken, or comes before the final word on the open fence.
+    /// The message was overtaken, or comes before the final report on the open epoch.
     Elsewhere,
 }
 
@@ -68,14 +68,14 @@ enum Standing {
 /// grants tell how much of that may be drawn, and the answer says so.
 pub fn needs_grants(account: &Account, lease: &Lease, entry: &Entry) -> bool {
     let moves = |report: &LeaseReport| {
-        report.fence != lease.fence
+        report.epoch != lease.epoch
             || report.returned > lease.returned
             || (report.spent > lease.spent
                 && (lease.state != LeaseState::Open || report.spent.less(lease.spent) > lease.escrow()))
     };
     account.books.owed.is_positive()
-        || (entry.ask.is_some() && account.contract.as_ref().is_some_and(Contract::refuses_beyond))
-        || entry.ended.is_some_and(|word| word.fence >= lease.fence)
+        || (entry.ask.is_some() && account.entitlement.as_ref().is_some_and(Entitlement::refuses_overage))
+        || entry.ended.is_some_and(|final_report| final_report.epoch >= lease.epoch)
         || entry.on_credit > lease.on_credit
         || entry.lease.as_ref().is_some_and(moves)
         || entry
@@ -83,12 +83,12 @@ pub fn needs_grants(account: &Account, lease: &Lease, entry: &Entry) -> bool {
             .is_some_and(|ask| ask.need.max(ask.want) > lease.granted || lease.state != LeaseState::Open)
 }
 
-/// The answer about somebody the ledger doesn't know. A final word is acknowledged all the same, or
+/// The answer about somebody the ledger doesn't know. A final report is acknowledged all the same, or
 /// the gateway would repeat it for ever.
 pub fn unknown(entry: &Entry) -> EntryAnswer {
     EntryAnswer {
         refused: Some(refused(RefusalCode::InvalidKey)),
-        ended: entry.ended.map(|word| word.fence),
+        ended: entry.ended.map(|final_report| final_report.epoch),
         ..EntryAnswer::default()
     }
 }
@@ -130,8 +130,9 @@ impl Payer {
 
     /// What of an entry is not charged, for the note that an audit finds.
     fn unbooked(&self, entry: &Entry, cause: Cause) -> Unbooked {
-        let spent = [entry.ended.map(|word| word.spent), entry.lease.map(|lease| lease.spent)];
-        let account = &self.purse.account;
+        let spent =
+            [entry.ended.map(|final_report| final_report.spent), entry.lease.map(|lease| lease.spent)];
+        let account = &self.funds.account;
         Unbooked {
             account: (account.no, account.id.clone()),
             key: self.key.id.clone(),
@@ -147,51 +148,51 @@ impl Payer {
     /// When a sum would leave its range, or the account's grants are not all there; then nothing of this may be kept.
     fn take_in(&mut self, entry: &Entry, now: Timestamp, ttl_ms: u64) -> Result<Verdict, BookError> {
         let had_money = self.lease.has_money();
-        self.purse.expire(now)?;
-        self.purse.roll(now);
+        self.funds.expire(now)?;
+        self.funds.roll(now);
         let mut answer = EntryAnswer { facts: Some(self.facts()), ..EntryAnswer::default() };
         let mut verdict =
             Verdict { answer: EntryAnswer::default(), short: None, touched: false, unbooked: None };
 
         let mut beyond = self.charge_on_credit(entry.on_credit)?;
         answer.on_credit = self.lease.on_credit;
-        if let Some(word) = entry.ended {
-            beyond = beyond.saturating_add(self.end(word, now)?);
-            answer.ended = Some(word.fence);
+        if let Some(final_report) = entry.ended {
+            beyond = beyond.saturating_add(self.end(final_report, now)?);
+            answer.ended = Some(final_report.epoch);
         }
-        let mut standing = Standing::Elsewhere;
+        let mut epoch_match = EpochMatch::Elsewhere;
         if let Some(report) = &entry.lease {
             let (as_is, more) = self.merge(report, now)?;
-            (standing, beyond) = (as_is, beyond.saturating_add(more));
-            verdict.touched = standing == Standing::Current;
-            if standing == Standing::Over {
-                answer.ended = Some(report.fence);
+            (epoch_match, beyond) = (as_is, beyond.saturating_add(more));
+            verdict.touched = epoch_match == EpochMatch::Current;
+            if epoch_match == EpochMatch::Over {
+                answer.ended = Some(report.epoch);
             }
         }
-        let account = &self.purse.account;
-        let owner = Owner::of(account.state, account.contract.as_ref());
+        let account = &self.funds.account;
+        let owner = Owner::of(account.state, account.entitlement.as_ref());
         if let Some(code) = self.key.refusal(owner, now) {
             answer.refused = Some(refused(code));
         } else if beyond.is_positive() {
             // A gateway whose counters can't be believed gets nothing more for them.
             answer.refused = Some(refused(RefusalCode::LedgerUnavailable));
         } else if let Some(report) = &entry.lease {
-            if let (Some(ask), Standing::Current | Standing::Fresh) = (entry.ask, standing) {
+            if let (Some(ask), EpochMatch::Current | EpochMatch::Fresh) = (entry.ask, epoch_match) {
                 verdict.touched = true;
-                let missing = self.raise(report, standing, ask, had_money)?;
+                let missing = self.raise(report, epoch_match, ask, had_money)?;
                 if missing.is_positive() {
-                    let current = self.lease.state == LeaseState::Open && self.lease.fence == report.fence;
+                    let current = self.lease.state == LeaseState::Open && self.lease.epoch == report.epoch;
                     let granted = if current { self.lease.granted } else { Credits::ZERO };
                     let shortage = self.shortage(ask.least.less(granted));
                     verdict.short = Some(shortage.scope());
                     answer.refused = Some(shortage.refused(now));
                 }
             }
-            answer.lease = self.granted(report.fence, ttl_ms, had_money);
+            answer.lease = self.granted(report.epoch, ttl_ms, had_money);
         }
         self.count_holders(had_money);
-        answer.standing = entry.ask.and_then(|_| self.standing(now));
-        verdict.unbooked = beyond.is_positive().then(|| self.unbooked(entry, Cause::Beyond(beyond)));
+        answer.status = entry.ask.and_then(|_| self.payer_status(now));
+        verdict.unbooked = beyond.is_positive().then(|| self.unbooked(entry, Cause::Excess(beyond)));
         verdict.answer = answer;
         Ok(verdict)
     }
@@ -199,13 +200,13 @@ impl Payer {
     /// Reclaims a lease whose gateway has been silent for too long. Where what is left of it counts as spent, all
     /// that its gateway may say later is paid already.
     pub fn reclaim(&mut self, now: Timestamp) -> Result<Credits, BookError> {
-        let contract = self.purse.account.contract.as_ref();
-        if contract.is_none_or(|contract| contract.remainder == Remainder::Customer) {
+        let entitlement = self.funds.account.entitlement.as_ref();
+        if entitlement.is_none_or(|entitlement| entitlement.remainder == Remainder::Customer) {
             return self.take_back(now);
         }
         let had_money = self.lease.has_money();
-        self.purse.roll(now);
-        let forfeited = self.purse.forfeit(&mut self.lease)?;
+        self.funds.roll(now);
+        let forfeited = self.funds.forfeit(&mut self.lease)?;
         self.lease.spent = self.lease.spent.saturating_add(forfeited);
         self.close(LeaseState::Reclaimed);
         self.count_holders(had_money);
@@ -216,9 +217,9 @@ impl Payer {
     /// to the customer.
     pub fn take_back(&mut self, now: Timestamp) -> Result<Credits, BookError> {
         let had_money = self.lease.has_money();
-        self.purse.expire(now)?;
-        self.purse.roll(now);
-        let back = self.purse.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
+        self.funds.expire(now)?;
+        self.funds.roll(now);
+        let back = self.funds.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
         self.close(LeaseState::Reclaimed);
         self.count_holders(had_money);
         Ok(back)
@@ -230,31 +231,31 @@ impl Payer {
         if !growth.is_positive() {
             return Ok(Credits::ZERO);
         }
-        let charged = self.purse.charge(self.lease.place(), ON_CREDIT, growth.min(MAX_UNGRANTED))?;
+        let charged = self.funds.charge(self.lease.place(), ON_CREDIT, growth.min(MAX_UNGRANTED))?;
         self.lease.on_credit = reported;
         Ok(growth.less(charged))
     }
 
-    /// The final word on a fence. Returns what of it was not charged.
-    fn end(&mut self, word: Ended, now: Timestamp) -> Result<Credits, BookError> {
-        if word.fence < self.lease.fence {
-            return Ok(Credits::ZERO); // It was said before: only then the later fence could open.
+    /// The final report on a epoch. Returns what of it was not charged.
+    fn end(&mut self, final_report: Ended, now: Timestamp) -> Result<Credits, BookError> {
+        if final_report.epoch < self.lease.epoch {
+            return Ok(Credits::ZERO); // It was said before: only then the later epoch could open.
         }
-        if word.fence > self.lease.fence {
-            self.forget_for(word.fence, word.spent, now)?;
+        if final_report.epoch > self.lease.epoch {
+            self.forget_for(final_report.epoch, final_report.spent, now)?;
         }
-        let beyond = self.book_spent(word.spent)?;
-        self.purse.give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
+        let beyond = self.book_spent(final_report.spent)?;
+        self.funds.give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
         self.close(LeaseState::Ended);
         Ok(beyond)
     }
 
-    /// A fence that the ledger has no memory of (its row was pruned, or an older copy of the file was
+    /// A epoch that the ledger has no memory of (its row was pruned, or an older copy of the file was
     /// restored). If it was spent from, it counts as one that is over.
-    fn forget_for(&mut self, fence: u32, spent: Credits, now: Timestamp) -> Result<(), BookError> {
-        self.purse.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
+    fn forget_for(&mut self, epoch: u32, spent: Credits, now: Timestamp) -> Result<(), BookError> {
+        self.funds.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
         if spent.is_positive() {
-            self.lease.restart(fence, LeaseState::Reclaimed);
+            self.lease.restart(epoch, LeaseState::Reclaimed);
         }
         Ok(())
     }
@@ -266,7 +267,7 @@ impl Payer {
         self.lease.demand = 0;
     }
 
-    /// Books what is new in the fence's spent counter, from the lease as far as it goes. Returns what of it was not
+    /// Books what is new in the epoch's spent counter, from the lease as far as it goes. Returns what of it was not
     /// charged. That counts as reported all the same, so that it is noted once, however often it is repeated.
     fn book_spent(&mut self, reported: Credits) -> Result<Credits, BookError> {
         let growth = reported.less(self.lease.spent);
@@ -275,69 +276,69 @@ impl Payer {
         }
         let ceiling = self.lease.granted.saturating_add(MAX_UNGRANTED);
         let believed = reported.min(ceiling).less(self.lease.spent);
-        let covered = self.purse.spend(&mut self.lease, growth)?;
-        let late = self.purse.charge(self.lease.place(), LATE, believed.less(covered))?;
+        let covered = self.funds.spend(&mut self.lease, growth)?;
+        let late = self.funds.charge(self.lease.place(), LATE, believed.less(covered))?;
         self.lease.spent = reported;
         Ok(growth.less(covered).less(late))
     }
 
-    /// Takes in a report on the current fence. Also returns what of it was not charged.
-    fn merge(&mut self, report: &LeaseReport, now: Timestamp) -> Result<(Standing, Credits), BookError> {
+    /// Takes in a report on the current epoch. Also returns what of it was not charged.
+    fn merge(&mut self, report: &LeaseReport, now: Timestamp) -> Result<(EpochMatch, Credits), BookError> {
         let open = self.lease.state == LeaseState::Open;
-        if report.fence < self.lease.fence || (report.fence > self.lease.fence && open) {
-            return Ok((Standing::Elsewhere, Credits::ZERO));
+        if report.epoch < self.lease.epoch || (report.epoch > self.lease.epoch && open) {
+            return Ok((EpochMatch::Elsewhere, Credits::ZERO));
         }
-        if report.fence > self.lease.fence {
+        if report.epoch > self.lease.epoch {
             if !report.spent.is_positive() {
-                return Ok((Standing::Fresh, Credits::ZERO));
+                return Ok((EpochMatch::Fresh, Credits::ZERO));
             }
-            self.forget_for(report.fence, report.spent, now)?;
+            self.forget_for(report.epoch, report.spent, now)?;
         }
         let beyond = self.book_spent(report.spent)?;
         if !open {
-            return Ok((Standing::Over, beyond));
+            return Ok((EpochMatch::Over, beyond));
         }
         let growth = report.returned.less(self.lease.returned);
         if growth.is_positive() {
-            let back = self.purse.give_back(&mut self.lease, Kind::Return, growth, now)?;
+            let back = self.funds.give_back(&mut self.lease, Kind::Return, growth, now)?;
             self.lease.returned = self.lease.returned.saturating_add(back);
             self.lease.recall = false;
         }
         self.lease.held = report.held;
         self.lease.demand = report.demand;
         self.lease.recall &= self.lease.recallable().is_positive();
-        Ok((Standing::Current, beyond))
+        Ok((EpochMatch::Current, beyond))
     }
 
     /// Raises the lease towards what is asked, opening it if need be. Tells how much callers still wait for.
     fn raise(
         &mut self,
         report: &LeaseReport,
-        standing: Standing,
+        epoch_match: EpochMatch,
         ask: Ask,
         had_money: bool,
     ) -> Result<Credits, BookError> {
-        let granted = if standing == Standing::Current { self.lease.granted } else { Credits::ZERO };
+        let granted = if epoch_match == EpochMatch::Current { self.lease.granted } else { Credits::ZERO };
         let wanted = ask.want.max(ask.need).less(granted);
         if !wanted.is_positive() {
             return Ok(Credits::ZERO);
         }
-        let others = self.purse.account.holders.saturating_sub(i64::from(had_money));
+        let others = self.funds.account.holders.saturating_sub(i64::from(had_money));
         let shortage = self.shortage(wanted);
         let available = shortage.available();
         let narrow = shortage.scope() != Scope::Account;
-        let account = &mut self.purse.account;
+        let account = &mut self.funds.account;
         // Where a key or a team is short, the account's other holders have nothing to share with it.
         account.tight = available < wanted && if narrow { account.tight } else { others > 0 };
         let most = if narrow { NARROW_HOLDERS } else { i64::MAX };
         let more = sizing::raise(granted, ask, available, others.saturating_add(1).min(most));
         if more.is_positive() {
-            if standing == Standing::Fresh {
-                self.lease.restart(report.fence, LeaseState::Open);
+            if epoch_match == EpochMatch::Fresh {
+                self.lease.restart(report.epoch, LeaseState::Open);
                 self.lease.held = report.held;
                 self.lease.demand = report.demand;
             }
-            let drawn = self.purse.draw(&mut self.lease, more)?;
+            let drawn = self.funds.draw(&mut self.lease, more)?;
             self.lease.granted = granted.saturating_add(drawn);
             return Ok(ask.need.less(self.lease.granted));
         }
@@ -345,19 +346,19 @@ impl Payer {
     }
 
     fn count_holders(&mut self, had_money: bool) {
-        let account = &mut self.purse.account;
+        let account = &mut self.funds.account;
         let change = i64::from(self.lease.has_money()).saturating_sub(i64::from(had_money));
         account.holders = account.holders.saturating_add(change).max(0);
         if account.holders == 0 {
             account.tight = false;
         }
-        self.lease.brisk = account.tight && self.lease.has_money();
+        self.lease.fast_heartbeat = account.tight && self.lease.has_money();
     }
 }
 
-/// When a gateway should beat next, in milliseconds.
-pub const fn beat_ms(brisk: bool) -> u32 {
-    if brisk { 100 } else { 1_000 }
+/// When a gateway should heartbeat next, in milliseconds.
+pub const fn heartbeat_ms(fast_heartbeat: bool) -> u32 {
+    if fast_heartbeat { 100 } else { 1_000 }
 }
 
 /// Whether all amounts and levels of an entry make sense; says which does not.
@@ -365,7 +366,7 @@ pub fn check(entry: &Entry) -> Result<(), &'static str> {
     let fits = |amount: Credits| amount >= Credits::ZERO && amount <= MAX_AMOUNT;
     let fields = [
         ("on_credit", Some(entry.on_credit)),
-        ("ended.spent", entry.ended.map(|word| word.spent)),
+        ("ended.spent", entry.ended.map(|final_report| final_report.spent)),
         ("lease.spent", entry.lease.map(|lease| lease.spent)),
         ("lease.returned", entry.lease.map(|lease| lease.returned)),
         ("lease.held", entry.lease.map(|lease| lease.held)),
@@ -380,8 +381,8 @@ pub fn check(entry: &Entry) -> Result<(), &'static str> {
         return Err("ask");
     }
     match (entry.ended, entry.lease) {
-        (Some(word), _) if word.fence == 0 => Err("ended.fence"),
-        (_, Some(lease)) if lease.fence == 0 => Err("lease.fence"),
+        (Some(final_report), _) if final_report.epoch == 0 => Err("ended.epoch"),
+        (_, Some(lease)) if lease.epoch == 0 => Err("lease.epoch"),
         _ => Ok(()),
     }
 }

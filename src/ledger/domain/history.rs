@@ -2,11 +2,11 @@
 //! gateways that come back late. After every step the books must balance; at the end every credit
 //! that a gateway sold must be charged exactly once.
 
-use super::contract::Contract;
-use super::entitlement::{Beyond, Remainder, Standing};
+use super::entitlement::Entitlement;
 use super::entry::Book;
 use super::exchange::needs_grants;
 use super::period::{Anchor, Rhythm, Unit};
+use super::policy::{OveragePolicy, Remainder, SubscriptionStatus};
 use super::*;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, LeaseReport, Limits, Payer as Who};
@@ -31,7 +31,7 @@ fn key_of(gate: usize) -> Key {
 }
 
 /// The ledger, without a database.
-struct Bank {
+struct Ledger {
     account: Account,
     grants: BTreeMap<GrantNo, Grant>,
     leases: Vec<Lease>,
@@ -45,11 +45,11 @@ struct Bank {
 /// A gateway's side of one lease.
 #[derive(Clone, Debug, Default)]
 struct Gate {
-    fence: u32,
+    epoch: u32,
     granted: i64,
     spent: i64,
     returned: i64,
-    word: Option<Ended>,
+    final_report: Option<Ended>,
     sold_before: i64,
     stopped: bool,
 }
@@ -58,7 +58,7 @@ fn credits(micros: i64) -> Credits {
     Credits::from_micros(micros)
 }
 
-impl Bank {
+impl Ledger {
     fn new(gates: i64) -> Self {
         let account = Account {
             no: AccountNo(1),
@@ -68,7 +68,7 @@ impl Bank {
             holders: 0,
             tight: false,
             plan: None,
-            contract: None,
+            entitlement: None,
             budgets: 0,
             due: None,
         };
@@ -101,28 +101,31 @@ impl Bank {
 
     fn payer(&self, gate: usize, with_grants: bool) -> Payer {
         let (key, lease) = (key_of(gate), self.leases[gate].clone());
-        let purse =
-            if with_grants { self.purse(Some(&lease)) } else { Purse::new(self.account.clone(), Vec::new()) };
+        let funds = if with_grants {
+            self.funds(Some(&lease))
+        } else {
+            AccountFunds::new(self.account.clone(), Vec::new())
+        };
         let budgets = self.budgets.iter().filter(|budget| budget.scope.covers(&key)).cloned().collect();
-        Payer { purse: purse.with_budgets(budgets), key, lease, demand: 0 }
+        Payer { funds: funds.with_budgets(budgets), key, lease, demand: 0 }
     }
 
-    fn purse(&self, lease: Option<&Lease>) -> Purse {
+    fn funds(&self, lease: Option<&Lease>) -> AccountFunds {
         let drawn = |no| lease.is_some_and(|lease| lease.draws.iter().any(|draw| draw.grant == no));
         let live = self.grants.values().filter(|grant| grant.remaining.is_positive() || drawn(grant.no));
-        Purse::new(self.account.clone(), live.cloned().collect())
+        AccountFunds::new(self.account.clone(), live.cloned().collect())
     }
 
-    fn keep(&mut self, purse: &Purse) {
-        self.account = purse.account.clone();
-        for grant in purse.changed_grants() {
+    fn keep(&mut self, funds: &AccountFunds) {
+        self.account = funds.account.clone();
+        for grant in funds.changed_grants() {
             self.grants.insert(grant.no, grant.clone());
         }
-        for budget in purse.budgets() {
+        for budget in funds.budgets() {
             let known = self.budgets.iter_mut().find(|known| known.scope == budget.scope);
             *known.unwrap() = budget.clone();
         }
-        for posting in purse.postings() {
+        for posting in funds.postings() {
             let amount = i128::from(posting.amount.micros());
             assert!(amount > 0);
             if matches!(posting.kind, Kind::LateSpend | Kind::LateSpendOwed) {
@@ -137,29 +140,29 @@ impl Bank {
     fn grant(&mut self, amount: i64, priority: u16, lasts: Option<i64>) {
         let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
         let expires_at = lasts.map(|lasts| Timestamp::from_second(self.second + lasts).unwrap());
-        let mut purse = self.purse(None);
-        purse
+        let mut funds = self.funds(None);
+        funds
             .issue(Grant { no, priority, expires_at, remaining: credits(amount), of_plan: priority == 0 })
             .unwrap();
-        self.keep(&purse);
+        self.keep(&funds);
     }
 
     fn exchange(&mut self, gate: usize, entry: &Entry) -> EntryAnswer {
         let needed = needs_grants(&self.account, &self.leases[gate], entry);
         let (payer, verdict) = self.payer(gate, needed).exchange(entry, self.now(), TTL_MS);
         assert_eq!(verdict.unbooked, None);
-        for budget in payer.purse.budgets() {
-            let drew = payer.purse.postings().iter().any(|one| one.kind == Kind::Draw);
+        for budget in payer.funds.budgets() {
+            let drew = payer.funds.postings().iter().any(|one| one.kind == Kind::Draw);
             let used = budget.spent.saturating_add(budget.held);
             assert!(!drew || used <= budget.credits, "drawn beyond {budget:?}");
         }
-        if self.account.contract.is_some() {
-            let drawn = payer.purse.postings().iter().filter(|one| one.kind == Kind::Draw);
+        if self.account.entitlement.is_some() {
+            let drawn = payer.funds.postings().iter().filter(|one| one.kind == Kind::Draw);
             let of_plan = |no| self.grants[&no].of_plan;
             assert!(drawn.map(|one| one.grant).all(of_plan), "drawn from what was bought");
         }
         self.leases[gate] = payer.lease;
-        self.keep(&payer.purse);
+        self.keep(&payer.funds);
         verdict.answer
     }
 
@@ -170,7 +173,7 @@ impl Bank {
         let mut payer = self.payer(gate, true);
         payer.reclaim(self.now()).unwrap();
         self.leases[gate] = payer.lease;
-        self.keep(&payer.purse);
+        self.keep(&payer.funds);
     }
 
     fn check(&self) {
@@ -209,9 +212,9 @@ impl Gate {
     fn message(&self, ask: Option<Ask>) -> Entry {
         Entry {
             payer: Who::Id("key_1".into()),
-            ended: self.word,
+            ended: self.final_report,
             lease: Some(LeaseReport {
-                fence: self.fence,
+                epoch: self.epoch,
                 spent: credits(self.spent),
                 returned: credits(self.returned),
                 held: Credits::ZERO,
@@ -227,30 +230,30 @@ impl Gate {
     }
 
     fn seal(&mut self) {
-        let word = Ended { fence: self.fence, spent: credits(self.spent) };
+        let final_report = Ended { epoch: self.epoch, spent: credits(self.spent) };
         *self = Self {
-            fence: self.fence + 1,
-            word: Some(word),
+            epoch: self.epoch + 1,
+            final_report: Some(final_report),
             sold_before: self.sold_before + self.spent,
             ..Self::default()
         };
     }
 
-    /// Only an answer to a message that carried the final word acknowledges it: `ended` may also mean
-    /// that the ledger took the fence back without having heard the word.
+    /// Only an answer to a message that carried the final report acknowledges it: `ended` may also mean
+    /// that the ledger took the epoch back without having heard the report.
     fn hear(&mut self, asked: &Entry, answer: &EntryAnswer) {
-        if self.word.is_some()
-            && self.word == asked.ended
-            && answer.ended >= asked.ended.map(|word| word.fence)
+        if self.final_report.is_some()
+            && self.final_report == asked.ended
+            && answer.ended >= asked.ended.map(|final_report| final_report.epoch)
         {
-            self.word = None;
+            self.final_report = None;
         }
         if let Some(lease) = answer.lease
-            && lease.fence == self.fence
+            && lease.epoch == self.epoch
         {
             self.granted = self.granted.max(lease.granted.micros());
         }
-        if answer.ended == Some(self.fence) {
+        if answer.ended == Some(self.epoch) {
             self.seal();
         }
     }
@@ -332,19 +335,19 @@ fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..120)
 }
 
-fn live(steps: Vec<Step>) -> (Bank, Vec<Gate>) {
-    live_in(Bank::new(3), steps)
+fn live(steps: Vec<Step>) -> (Ledger, Vec<Gate>) {
+    live_in(Ledger::new(3), steps)
 }
 
-fn live_in(mut bank: Bank, steps: Vec<Step>) -> (Bank, Vec<Gate>) {
-    let mut gates = vec![Gate { fence: 1, ..Gate::default() }; GATES];
+fn live_in(mut ledger: Ledger, steps: Vec<Step>) -> (Ledger, Vec<Gate>) {
+    let mut gates = vec![Gate { epoch: 1, ..Gate::default() }; GATES];
     let mut letters: Vec<(usize, Entry)> = Vec::new();
     for step in steps {
         match step {
-            Step::Grant { amount, priority, lasts } => bank.grant(amount, priority, lasts),
-            Step::NextPeriod => bank.second += 3_600,
-            Step::Budget { scope, amount } => bank.set_budget(scope, amount),
-            Step::Wait { seconds } => bank.second += seconds,
+            Step::Grant { amount, priority, lasts } => ledger.grant(amount, priority, lasts),
+            Step::NextPeriod => ledger.second += 3_600,
+            Step::Budget { scope, amount } => ledger.set_budget(scope, amount),
+            Step::Wait { seconds } => ledger.second += seconds,
             Step::Sell { gate, amount } => gates[gate].spent += amount.min(gates[gate].free()),
             Step::HandBack { gate, amount } => gates[gate].returned += amount.min(gates[gate].free()),
             Step::Compose { gate, least, more, most } => {
@@ -355,45 +358,45 @@ fn live_in(mut bank: Bank, steps: Vec<Step>) -> (Bank, Vec<Gate>) {
             }
             Step::Deliver { which, heard } => {
                 if let Some((gate, entry)) = letters.get(which % letters.len().max(1)).cloned() {
-                    let answer = bank.exchange(gate, &entry);
+                    let answer = ledger.exchange(gate, &entry);
                     if heard {
                         gates[gate].hear(&entry, &answer);
                     }
                 }
             }
             Step::End { gate } => {
-                if gates[gate].word.is_none() && gates[gate].granted > 0 {
+                if gates[gate].final_report.is_none() && gates[gate].granted > 0 {
                     gates[gate].seal();
                 }
             }
             Step::Reclaim { gate } => {
-                bank.reclaim(gate);
+                ledger.reclaim(gate);
                 gates[gate].stopped = true;
             }
         }
-        bank.check_leases();
-        bank.check_budgets();
-        for (gate, lease) in gates.iter().zip(&bank.leases) {
-            assert!(gate.fence != lease.fence || gate.granted <= lease.granted.micros());
+        ledger.check_leases();
+        ledger.check_budgets();
+        for (gate, lease) in gates.iter().zip(&ledger.leases) {
+            assert!(gate.epoch != lease.epoch || gate.granted <= lease.granted.micros());
         }
     }
-    (bank, gates)
+    (ledger, gates)
 }
 
 /// Everybody says what there is to say, and hands everything back.
-fn settle(bank: &mut Bank, gates: &mut [Gate]) {
+fn settle(ledger: &mut Ledger, gates: &mut [Gate]) {
     for (n, gate) in gates.iter_mut().enumerate() {
         for _ in 0..3 {
             let report = gate.message(None);
-            let answer = bank.exchange(n, &report);
+            let answer = ledger.exchange(n, &report);
             gate.hear(&report, &answer);
         }
-        if gate.word.is_none() {
+        if gate.final_report.is_none() {
             gate.seal();
         }
-        let word = Entry { lease: None, ..gate.message(None) };
-        let answer = bank.exchange(n, &word);
-        assert_eq!(answer.ended, word.ended.map(|word| word.fence));
+        let final_report = Entry { lease: None, ..gate.message(None) };
+        let answer = ledger.exchange(n, &final_report);
+        assert_eq!(answer.ended, final_report.ended.map(|final_report| final_report.epoch));
     }
 }
 
@@ -402,32 +405,32 @@ proptest! {
 
     #[test]
     fn never_oversold_and_never_stranded(steps in steps(false)) {
-        let (mut bank, mut gates) = live(steps);
-        settle(&mut bank, &mut gates);
+        let (mut ledger, mut gates) = live(steps);
+        settle(&mut ledger, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();
-        prop_assert_eq!(bank.account.books.spent.micros(), sold, "each sale is charged once");
-        prop_assert!(bank.account.books.owed.is_zero(), "no gateway sold what wasn't there");
-        prop_assert!(bank.account.books.held.is_zero(), "nothing is stranded");
-        prop_assert!(sold <= bank.account.books.granted.micros());
-        bank.check_leases();
+        prop_assert_eq!(ledger.account.books.spent.micros(), sold, "each sale is charged once");
+        prop_assert!(ledger.account.books.owed.is_zero(), "no gateway sold what wasn't there");
+        prop_assert!(ledger.account.books.held.is_zero(), "nothing is stranded");
+        prop_assert!(sold <= ledger.account.books.granted.micros());
+        ledger.check_leases();
     }
 
     #[test]
     fn a_late_report_is_charged_all_the_same(steps in steps(true)) {
-        let (mut bank, mut gates) = live(steps);
-        settle(&mut bank, &mut gates);
+        let (mut ledger, mut gates) = live(steps);
+        settle(&mut ledger, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();
-        prop_assert_eq!(bank.account.books.spent.micros(), sold, "each sale is charged once");
-        prop_assert!(bank.account.books.held.is_zero(), "nothing is stranded");
+        prop_assert_eq!(ledger.account.books.spent.micros(), sold, "each sale is charged once");
+        prop_assert!(ledger.account.books.held.is_zero(), "nothing is stranded");
     }
 
     #[test]
     fn where_the_operator_keeps_the_rest_nothing_is_charged_twice(steps in steps(true)) {
-        let mut bank = Bank::new(3);
-        bank.account.contract = Some(Contract {
+        let mut ledger = Ledger::new(3);
+        ledger.account.entitlement = Some(Entitlement {
             plan: "pro".into(),
-            standing: Standing::Good,
-            beyond: Beyond::Refuse,
+            status: SubscriptionStatus::Good,
+            overage: OveragePolicy::Refuse,
             renews_at: None,
             quota: credits(0),
             limits: Limits::default(),
@@ -436,24 +439,24 @@ proptest! {
             running: None,
             warn_below: None,
         });
-        let (mut bank, mut gates) = live_in(bank, steps);
-        settle(&mut bank, &mut gates);
+        let (mut ledger, mut gates) = live_in(ledger, steps);
+        settle(&mut ledger, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();
-        prop_assert!(bank.account.books.spent.micros() >= sold, "each sale is charged");
-        prop_assert_eq!(bank.late, 0, "and none again that was paid by what was taken");
-        prop_assert!(bank.account.books.held.is_zero(), "nothing is stranded");
+        prop_assert!(ledger.account.books.spent.micros() >= sold, "each sale is charged");
+        prop_assert_eq!(ledger.late, 0, "and none again that was paid by what was taken");
+        prop_assert!(ledger.account.books.held.is_zero(), "nothing is stranded");
     }
 
     #[test]
     fn saying_it_again_books_nothing(steps in steps(true)) {
-        let (mut bank, gates) = live(steps);
+        let (mut ledger, gates) = live(steps);
         for (n, gate) in gates.iter().enumerate() {
             let entry = gate.message(None);
-            let first = bank.exchange(n, &entry);
-            let (account, lease) = (bank.account.clone(), bank.leases[n].clone());
-            prop_assert_eq!(bank.exchange(n, &entry), first);
-            prop_assert_eq!(&bank.account, &account);
-            prop_assert_eq!(&bank.leases[n], &lease);
+            let first = ledger.exchange(n, &entry);
+            let (account, lease) = (ledger.account.clone(), ledger.leases[n].clone());
+            prop_assert_eq!(ledger.exchange(n, &entry), first);
+            prop_assert_eq!(&ledger.account, &account);
+            prop_assert_eq!(&ledger.leases[n], &lease);
         }
     }
 
@@ -465,20 +468,20 @@ proptest! {
             0..40,
         ),
     ) {
-        let mut bank = Bank::new(1);
-        if amount > 0 { bank.grant(amount, 1, None); }
-        for (fence, spent, returned, held, ended, want, on_credit) in letters {
+        let mut ledger = Ledger::new(1);
+        if amount > 0 { ledger.grant(amount, 1, None); }
+        for (epoch, spent, returned, held, ended, want, on_credit) in letters {
             let entry = Entry {
                 payer: Who::Id("key_1".into()),
-                ended: ended.map(|(fence, spent)| Ended { fence, spent: credits(spent) }),
-                lease: (fence > 0).then_some(LeaseReport {
-                    fence, spent: credits(spent), returned: credits(returned), held: credits(held), demand: 0,
+                ended: ended.map(|(epoch, spent)| Ended { epoch, spent: credits(spent) }),
+                lease: (epoch > 0).then_some(LeaseReport {
+                    epoch, spent: credits(spent), returned: credits(returned), held: credits(held), demand: 0,
                 }),
-                ask: (fence > 0).then_some(Ask { least: credits(want), need: credits(want), want: credits(want) }),
+                ask: (epoch > 0).then_some(Ask { least: credits(want), need: credits(want), want: credits(want) }),
                 on_credit: credits(on_credit),
             };
-            bank.exchange(0, &entry);
-            bank.check_leases();
+            ledger.exchange(0, &entry);
+            ledger.check_leases();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A key: the credential of an account. Of the key itself only its SHA-256 is kept.
 
-use super::contract::Contract;
-use super::entitlement::Standing;
+use super::entitlement::Entitlement;
+use super::policy::SubscriptionStatus;
 use super::{AccountState, KeyId, KeyNo, TeamNo};
 use faregate_protocol::{RefusalCode, api_key};
 use jiff::Timestamp;
@@ -34,9 +34,9 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// By the account's state and its contract.
-    pub fn of(state: AccountState, contract: Option<&Contract>) -> Self {
-        let unpaid = contract.is_some_and(|contract| contract.standing == Standing::Unpaid);
+    /// By the account's state and its entitlement.
+    pub fn of(state: AccountState, entitlement: Option<&Entitlement>) -> Self {
+        let unpaid = entitlement.is_some_and(|entitlement| entitlement.status == SubscriptionStatus::Unpaid);
         Self { state, unpaid }
     }
 }

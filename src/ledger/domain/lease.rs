@@ -1,21 +1,21 @@
 //! A lease: what one gateway may spend for one key without asking.
 //!
-//! The counters `granted`, `spent` and `returned` only grow within a fence. What is really set aside
+//! The counters `granted`, `spent` and `returned` only grow within a epoch. What is really set aside
 //! for the lease is the sum of its [`Draw`]s; the counters are what gateway and ledger have reported to each
 //! other. The two agree as long as the gateway never overspends.
 
 use super::{AccountNo, GatewayNo, GrantNo, KeyNo, Place};
 use faregate_protocol::Credits;
 
-/// The state of a fence.
+/// The state of a epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeaseState {
     /// It may be spent from.
     Open,
-    /// The gateway has said its final word (or there was no fence yet).
+    /// The gateway has sent its final report (or there was no epoch yet).
     #[default]
     Ended,
-    /// The ledger took it back; the gateway's final word may still come.
+    /// The ledger took it back; the gateway's final report may still come.
     Reclaimed,
 }
 
@@ -42,7 +42,7 @@ pub struct Draw {
     pub left: Credits,
 }
 
-/// The current fence of one key on one gateway.
+/// The current epoch of one key on one gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
     /// Who holds it.
@@ -51,8 +51,8 @@ pub struct Lease {
     pub key: KeyNo,
     /// Who pays.
     pub account: AccountNo,
-    /// The fence's number; zero before the first.
-    pub fence: u32,
+    /// The epoch's number; zero before the first.
+    pub epoch: u32,
     /// Its state.
     pub state: LeaseState,
     /// Granted so far.
@@ -69,8 +69,8 @@ pub struct Lease {
     pub on_credit: Credits,
     /// The gateway is asked to hand back what is unused.
     pub recall: bool,
-    /// The gateway is asked to beat fast.
-    pub brisk: bool,
+    /// The gateway is asked to heartbeat fast.
+    pub fast_heartbeat: bool,
     /// How many requests came per second, as last reported where the plan limits them.
     pub demand: u32,
 }
@@ -82,7 +82,7 @@ impl Lease {
             gateway,
             key,
             account,
-            fence: 0,
+            epoch: 0,
             state: LeaseState::Ended,
             granted: Credits::ZERO,
             spent: Credits::ZERO,
@@ -91,15 +91,15 @@ impl Lease {
             draws: Vec::new(),
             on_credit: Credits::ZERO,
             recall: false,
-            brisk: false,
+            fast_heartbeat: false,
             demand: 0,
         }
     }
 
-    /// Begins a fence; what was let through on credit is remembered across fences.
-    pub(super) fn restart(&mut self, fence: u32, state: LeaseState) {
+    /// Begins a epoch; what was let through on credit is remembered across epochs.
+    pub(super) fn restart(&mut self, epoch: u32, state: LeaseState) {
         let on_credit = self.on_credit;
-        *self = Self { fence, state, on_credit, ..Self::never(self.gateway, self.key, self.account) };
+        *self = Self { epoch, state, on_credit, ..Self::never(self.gateway, self.key, self.account) };
     }
 
     /// What the ledger sets aside for it.
@@ -119,7 +119,7 @@ impl Lease {
 
     /// Under which name its postings stand.
     pub const fn place(&self) -> Place {
-        Place { gateway: self.gateway, key: self.key, fence: self.fence }
+        Place { gateway: self.gateway, key: self.key, epoch: self.epoch }
     }
 
     /// Adds money from a grant.
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_fence_begins_with_nothing_but_what_was_charged_on_credit() {
+    fn a_new_epoch_begins_with_nothing_but_what_was_charged_on_credit() {
         let credits = Credits::from_micros;
         let mut lease = Lease::never(GatewayNo(1), KeyNo(2), AccountNo(3));
         lease.restart(1, LeaseState::Open);
@@ -189,7 +189,7 @@ mod tests {
         lease.restart(2, LeaseState::Open);
 
         let never = Lease::never(GatewayNo(1), KeyNo(2), AccountNo(3));
-        let expected = Lease { fence: 2, state: LeaseState::Open, on_credit: credits(7), ..never };
+        let expected = Lease { epoch: 2, state: LeaseState::Open, on_credit: credits(7), ..never };
         assert_eq!(lease, expected, "or the gateway's total would be charged again");
     }
 }

@@ -13,10 +13,10 @@ mod after_restore;
 pub mod answer;
 pub mod budget;
 pub mod budget_level;
-pub mod contract;
 pub mod entitlement;
 pub mod entry;
 pub mod exchange;
+pub mod funds;
 pub mod grant;
 #[cfg(test)]
 mod history;
@@ -24,16 +24,16 @@ pub mod ids;
 pub mod key;
 pub mod lease;
 pub mod limits;
+mod payer_status;
 pub mod period;
 pub mod plan;
 mod plan_change;
 pub mod plan_words;
+pub mod policy;
 pub mod proration;
-pub mod purse;
 pub mod reclaim;
 pub mod shortage;
 pub mod sizing;
-mod standing;
 pub mod subscribed;
 pub mod subscription;
 #[cfg(test)]
@@ -46,11 +46,11 @@ pub use account::{Account, AccountState, Books};
 pub use budget::{Budget, Scope};
 pub use entry::{Kind, Place, Posting};
 pub use exchange::{Payer, Verdict};
+pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo};
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};
-pub use purse::Purse;
 
 /// Why money can't be moved as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

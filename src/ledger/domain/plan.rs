@@ -1,7 +1,7 @@
 //! A plan: so many credits per period. Its versions never change; a change makes a new one.
 
 use super::AccountId;
-pub use super::terms::{Changes, Edit, Terms, Unfit, usual_burst};
+pub use super::terms::{Changes, Edit, InvalidField, Terms, usual_burst};
 use std::fmt;
 
 /// The most plans.

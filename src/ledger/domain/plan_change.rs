@@ -5,7 +5,7 @@
 //! anything twice.
 
 use super::plan::Version;
-use super::subscription::{Renewal, State, Step, Subscription, Wrong, overdraft};
+use super::subscription::{InvalidTransition, Renewal, State, Step, Subscription, overdraft};
 use super::{PlanNo, proration};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -20,23 +20,23 @@ impl Subscription {
         (plan, version): (PlanNo, &Version),
         at_once: Option<bool>,
         now: Timestamp,
-    ) -> Result<Step, Wrong> {
+    ) -> Result<Step, InvalidTransition> {
         if self.state.is_over() {
-            return Err(Wrong::Over);
+            return Err(InvalidTransition::Over);
         }
         if self.cancels_at.is_some() {
-            return Err(Wrong::Cancelled);
+            return Err(InvalidTransition::Cancelled);
         }
         if plan == self.plan {
-            return self.next_plan.map(|_| Step::Next(None)).ok_or(Wrong::SamePlan);
+            return self.next_plan.map(|_| Step::Next(None)).ok_or(InvalidTransition::SamePlan);
         }
         let Some(start) = self.period_start else {
             return Ok(Step::Alter(self.altered((plan, version), Credits::ZERO, Credits::ZERO)));
         };
         let same = used.terms.rhythm == version.terms.rhythm;
         let hindrance = match self.state {
-            State::Paused => Some(Wrong::Paused),
-            _ if self.is_unpaid() => Some(Wrong::Unpaid),
+            State::Paused => Some(InvalidTransition::Paused),
+            _ if self.is_unpaid() => Some(InvalidTransition::Unpaid),
             _ => None,
         };
         let (old, new) = (used.terms.quota, version.terms.quota);

@@ -4,9 +4,9 @@
 //! helps as long as it is; waiting is offered only with what it brings, and bought credits only where
 //! they would be spent.
 
-use super::contract::{Contract, Running};
-use super::entitlement::{Beyond, Standing};
-use super::standing::until;
+use super::entitlement::{Entitlement, Running};
+use super::payer_status::until;
+use super::policy::{OveragePolicy, SubscriptionStatus};
 use super::{Budget, Grant, Scope};
 use faregate_protocol::exchange::{MAX_AMOUNT, Refused, Reset};
 use faregate_protocol::{Credits, RefusalCode};
@@ -26,7 +26,7 @@ pub struct Shortage<'a> {
     /// The budgets that stand between the payer and it.
     pub budgets: &'a [Budget],
     /// The account's newest subscription.
-    pub contract: Option<&'a Contract>,
+    pub entitlement: Option<&'a Entitlement>,
 }
 
 impl Shortage<'_> {
@@ -48,7 +48,7 @@ impl Shortage<'_> {
         let price = self.least.max(self.available().saturating_add(Credits::from_micros(1)));
         let mut binding: Vec<&Budget> = self.budgets.iter().filter(|budget| budget.left() < price).collect();
         binding.sort_by_key(|budget| std::cmp::Reverse(budget.scope));
-        let (code, reset, top_up) = match (binding.first(), self.contract) {
+        let (code, reset, top_up) = match (binding.first(), self.entitlement) {
             (Some(budget), _) => {
                 let reset = Reset {
                     size: budget.credits,
@@ -57,14 +57,14 @@ impl Shortage<'_> {
                 };
                 (code(budget.scope), Some(reset), false)
             }
-            (None, Some(contract)) if contract.standing == Standing::Over => {
+            (None, Some(entitlement)) if entitlement.status == SubscriptionStatus::Over => {
                 (RefusalCode::SubscriptionExpired, None, true)
             }
-            (None, Some(contract)) => {
-                let window_s = contract.running.as_ref().map_or(0, Running::window_s);
-                let reset = |at| Reset { size: contract.quota, window_s, ..self.reset(at, now) };
-                let reset = contract.renews_at.map(reset);
-                (RefusalCode::QuotaExhausted, reset, contract.beyond != Beyond::Refuse)
+            (None, Some(entitlement)) => {
+                let window_s = entitlement.running.as_ref().map_or(0, Running::window_s);
+                let reset = |at| Reset { size: entitlement.quota, window_s, ..self.reset(at, now) };
+                let reset = entitlement.renews_at.map(reset);
+                (RefusalCode::QuotaExhausted, reset, entitlement.overage != OveragePolicy::Refuse)
             }
             (None, None) => (RefusalCode::InsufficientFunds, None, true),
         };
@@ -72,16 +72,16 @@ impl Shortage<'_> {
     }
 
     fn is_drawable(&self, grant: &Grant) -> bool {
-        grant.of_plan || !self.contract.is_some_and(Contract::refuses_beyond)
+        grant.of_plan || !self.entitlement.is_some_and(Entitlement::refuses_overage)
     }
 
     fn reset(&self, at: Timestamp, now: Timestamp) -> Reset {
         let (text, in_s) = until(at, now);
-        let renewed = self.contract.filter(|contract| contract.standing == Standing::Good);
-        let renewed = renewed.filter(|contract| contract.renews_at.is_some_and(|renews| renews <= at));
+        let renewed = self.entitlement.filter(|entitlement| entitlement.status == SubscriptionStatus::Good);
+        let renewed = renewed.filter(|entitlement| entitlement.renews_at.is_some_and(|renews| renews <= at));
         let lapses = self.grants.iter().filter(|grant| grant.is_expired(at) && self.is_drawable(grant));
         let lapsed = lapses.fold(Credits::ZERO, |sum, grant| sum.saturating_add(grant.remaining));
-        let quota = renewed.map_or(Credits::ZERO, |contract| contract.quota.less(self.owed));
+        let quota = renewed.map_or(Credits::ZERO, |entitlement| entitlement.quota.less(self.owed));
         let money = self.money.less(lapsed).saturating_add(quota);
         let brings = self.budgets.iter().map(|budget| budget.left_at(at)).fold(money, Credits::min);
         // The protocol has no larger amounts.
@@ -118,16 +118,16 @@ mod tests {
         Budget { spent: credits(spent), ..fresh }
     }
 
-    fn contract(standing: Standing, beyond: Beyond) -> Contract {
-        Contract {
+    fn entitlement(status: SubscriptionStatus, overage: OveragePolicy) -> Entitlement {
+        Entitlement {
             plan: "pro".into(),
-            standing,
-            beyond,
+            status,
+            overage,
             renews_at: Some("2026-12-01T00:00:00Z".parse().unwrap()),
             quota: credits(100),
             limits: Limits::default(),
             products: None,
-            remainder: super::super::entitlement::Remainder::Customer,
+            remainder: super::super::policy::Remainder::Customer,
             running: Some(Running {
                 quota: credits(90),
                 start: "2026-11-01T00:00:00Z".parse().unwrap(),
@@ -137,14 +137,14 @@ mod tests {
         }
     }
 
-    fn refusal(money: i64, budgets: &[Budget], contract: Option<&Contract>) -> (Refused, Scope) {
-        let shortage = short(money, budgets, contract);
+    fn refusal(money: i64, budgets: &[Budget], entitlement: Option<&Entitlement>) -> (Refused, Scope) {
+        let shortage = short(money, budgets, entitlement);
         (shortage.refused(now()), shortage.scope())
     }
 
-    fn short<'a>(money: i64, budgets: &'a [Budget], contract: Option<&'a Contract>) -> Shortage<'a> {
+    fn short<'a>(money: i64, budgets: &'a [Budget], entitlement: Option<&'a Entitlement>) -> Shortage<'a> {
         let (least, money, owed) = (credits(5), credits(money), Credits::ZERO);
-        Shortage { least, money, owed, grants: &[], budgets, contract }
+        Shortage { least, money, owed, grants: &[], budgets, entitlement }
     }
 
     const TEAM: Scope = Scope::Team(TeamNo(1));
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(refusal(50, &both, None).0.reset.unwrap().brings, credits(2), "the team's comes later");
         let no_money = refusal(1, &[budget(KEY, Unit::Hour, 10, 10)], None).0;
         assert_eq!(no_money.reset.unwrap().brings, credits(1));
-        let renewed = contract(Standing::Good, Beyond::Bought);
+        let renewed = entitlement(SubscriptionStatus::Good, OveragePolicy::Bought);
         let monthly = refusal(1, &[budget(KEY, Unit::Month, 10, 10)], Some(&renewed)).0;
         assert_eq!(monthly.reset.unwrap().brings, credits(10), "with the new quota");
     }
@@ -212,15 +212,15 @@ mod tests {
             of_plan: true,
         };
         let (budgets, grants) = ([budget(KEY, Unit::Hour, 100, 100)], [lapsing]);
-        let brings = |money, contract: Option<Contract>| {
-            let contract = contract.as_ref();
-            let short = Shortage { grants: &grants, owed: credits(3), ..short(money, &budgets, contract) };
+        let brings = |money, entitlement: Option<Entitlement>| {
+            let entitlement = entitlement.as_ref();
+            let short = Shortage { grants: &grants, owed: credits(3), ..short(money, &budgets, entitlement) };
             short.refused(now()).reset.unwrap().brings
         };
         assert_eq!(brings(50, None), credits(20), "its time is over before the budget's period");
         let renews_at = Some("2026-11-21T12:30:00Z".parse().unwrap());
-        let good = contract(Standing::Good, Beyond::Bought);
-        let renewed = |quota| Contract { renews_at, quota: credits(quota), ..good.clone() };
+        let good = entitlement(SubscriptionStatus::Good, OveragePolicy::Bought);
+        let renewed = |quota| Entitlement { renews_at, quota: credits(quota), ..good.clone() };
         assert_eq!(
             brings(50, Some(renewed(10))),
             credits(27),
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_plan_says_when_it_renews_and_whether_bought_credits_help() {
-        let good = contract(Standing::Good, Beyond::Bought);
+        let good = entitlement(SubscriptionStatus::Good, OveragePolicy::Bought);
         let (refused, _) = refusal(0, &[], Some(&good));
         assert_eq!((refused.code, refused.top_up), (RefusalCode::QuotaExhausted, true));
         let reset = refused.reset.unwrap();
@@ -240,13 +240,13 @@ mod tests {
             ("2026-12-01T00:00:00Z", 820_800, credits(100))
         );
         assert_eq!((reset.size, reset.window_s), (credits(100), 30 * 86_400), "the next quota");
-        let refuse = contract(Standing::Good, Beyond::Refuse);
+        let refuse = entitlement(SubscriptionStatus::Good, OveragePolicy::Refuse);
         assert!(!refusal(0, &[], Some(&refuse)).0.top_up);
-        let over = contract(Standing::Over, Beyond::Refuse);
+        let over = entitlement(SubscriptionStatus::Over, OveragePolicy::Refuse);
         let (refused, _) = refusal(0, &[], Some(&over));
         assert_eq!((refused.code, refused.top_up), (RefusalCode::SubscriptionExpired, true));
         assert_eq!(refused.reset, None, "nothing comes by itself");
-        let ends = Contract { renews_at: None, ..good };
+        let ends = Entitlement { renews_at: None, ..good };
         assert_eq!(refusal(0, &[], Some(&ends)).0.reset, None);
     }
 }

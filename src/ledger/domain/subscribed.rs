@@ -3,7 +3,7 @@
 //! What must hold: a grant's identifier follows from what it is for, so that none could be kept twice.
 
 use super::plan::{OVERDRAFT_PRIORITY, PRIORITY, Terms};
-use super::subscription::{Alteration, Step, Subscription, Turn, Wrong};
+use super::subscription::{Alteration, InvalidTransition, Step, Subscription, Transition};
 use super::time::at;
 use super::{AccountNo, Draw, Grant, GrantId, GrantNo};
 use crate::api;
@@ -75,7 +75,7 @@ impl Subscribed {
             version: subscription.version,
             next_plan: self.next_name.clone(),
             state: subscription.state,
-            standing: subscription.standing(),
+            status: subscription.status(),
             starts_at: subscription.starts_at,
             period_started_at: subscription.period_start,
             period_ends_at: subscription.period_start.map(|_| subscription.granted_until),
@@ -89,7 +89,12 @@ impl Subscribed {
     }
 
     /// Does what an operator asks.
-    pub fn turn(&mut self, turn: Turn, coming: &Terms, now: Timestamp) -> Result<(), Wrong> {
+    pub fn turn(
+        &mut self,
+        turn: Transition,
+        coming: &Terms,
+        now: Timestamp,
+    ) -> Result<(), InvalidTransition> {
         self.subscription.turn(turn, coming, now)?;
         if self.subscription.next_plan.is_none() {
             self.next_name = None;

@@ -9,8 +9,8 @@
 //! they count for the rollover alone. How it changes to another plan is in [`super::plan_change`].
 
 use super::PlanNo;
-use super::entitlement::{Beyond, Standing};
 use super::plan::{Terms, Version, Versions};
+use super::policy::{OveragePolicy, SubscriptionStatus};
 pub use crate::api::SubscriptionState as State;
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -46,7 +46,7 @@ pub struct Subscription {
 
 /// What an operator can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Transition {
     /// It is paid for.
     Activate,
     /// It is not, and may not be used after that.
@@ -62,9 +62,9 @@ pub enum Turn {
     },
 }
 
-/// Why a [`Turn`] can't be done.
+/// Why a [`Transition`] can't be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum InvalidTransition {
     /// It has ended.
     #[error("the subscription is over; make a new one with `faregate subscribe`")]
     Over,
@@ -223,11 +223,11 @@ impl Subscription {
     }
 
     /// Whether its plan may be used.
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> SubscriptionStatus {
         match self.state {
-            State::Cancelled | State::Expired => Standing::Over,
-            State::PastDue if self.is_unpaid() => Standing::Unpaid,
-            _ => Standing::Good,
+            State::Cancelled | State::Expired => SubscriptionStatus::Over,
+            State::PastDue if self.is_unpaid() => SubscriptionStatus::Unpaid,
+            _ => SubscriptionStatus::Good,
         }
     }
 
@@ -312,44 +312,49 @@ impl Subscription {
 
     /// Does what an operator asks. What is due then is found by [`Self::due`]. `coming` is what the next period
     /// goes by.
-    pub fn turn(&mut self, turn: Turn, coming: &Terms, now: Timestamp) -> Result<(), Wrong> {
+    pub fn turn(
+        &mut self,
+        turn: Transition,
+        coming: &Terms,
+        now: Timestamp,
+    ) -> Result<(), InvalidTransition> {
         if self.state.is_over() {
-            return Err(Wrong::Over);
+            return Err(InvalidTransition::Over);
         }
         match (turn, self.state) {
-            (Turn::Activate | Turn::PastDue(_), State::Paused) => Err(Wrong::Paused),
-            (Turn::Activate, _) => {
+            (Transition::Activate | Transition::PastDue(_), State::Paused) => Err(InvalidTransition::Paused),
+            (Transition::Activate, _) => {
                 self.go_on(coming, now);
                 self.state = State::Active;
                 self.until = None;
                 Ok(())
             }
-            (Turn::PastDue(until), State::Active | State::PastDue) => {
+            (Transition::PastDue(until), State::Active | State::PastDue) => {
                 self.go_on(coming, now);
                 self.state = State::PastDue;
                 self.until = Some(until);
                 Ok(())
             }
-            (Turn::Pause, State::Active | State::Paused) => {
+            (Transition::Pause, State::Active | State::Paused) => {
                 self.state = State::Paused;
                 Ok(())
             }
-            (Turn::PastDue(_) | Turn::Pause, _) => Err(Wrong::NotActive),
-            (Turn::Resume, State::Paused) => {
+            (Transition::PastDue(_) | Transition::Pause, _) => Err(InvalidTransition::NotActive),
+            (Transition::Resume, State::Paused) => {
                 self.go_on(coming, now);
                 self.state = State::Active;
                 self.cancels_at = None;
                 Ok(())
             }
-            (Turn::Resume, _) if self.cancels_at.is_none() && self.next_plan.is_none() => {
-                Err(Wrong::NothingToResume)
+            (Transition::Resume, _) if self.cancels_at.is_none() && self.next_plan.is_none() => {
+                Err(InvalidTransition::NothingToResume)
             }
-            (Turn::Resume, _) => {
+            (Transition::Resume, _) => {
                 self.cancels_at = None;
                 self.next_plan = None;
                 Ok(())
             }
-            (Turn::Cancel { at_once }, _) => {
+            (Transition::Cancel { at_once }, _) => {
                 self.cancels_at = Some(if at_once { now } else { self.granted_until.max(now) });
                 Ok(())
             }
@@ -392,7 +397,7 @@ impl Subscription {
 
 /// The most that may be overdrawn per period.
 pub(super) fn overdraft(terms: &Terms) -> Credits {
-    if terms.beyond == Beyond::Overdraft { terms.overdraft } else { Credits::ZERO }
+    if terms.overage == OveragePolicy::Overdraft { terms.overdraft } else { Credits::ZERO }
 }
 
 /// When the present period began.

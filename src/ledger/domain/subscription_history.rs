@@ -2,10 +2,10 @@
 //! cancel, change to another plan. A simple model goes along: it knows which moments were paid for, and what may have been given.
 //! No moment is paid for twice, no quota is given that no version says, and the books always balance.
 
-use super::entitlement::Beyond;
 use super::period::{self, Anchor, Rhythm, Unit};
 use super::plan::{OVERDRAFT_PRIORITY, PRIORITY, Terms, Version, Versions};
-use super::subscription::{Renewal, State, Step, Subscription, Turn};
+use super::policy::OveragePolicy;
+use super::subscription::{Renewal, State, Step, Subscription, Transition};
 use super::*;
 use faregate_protocol::Credits;
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,7 @@ enum Event {
     Change(bool, Terms, bool),
     /// To the other plan.
     Switch(Option<bool>),
-    Turn(Turn),
+    Transition(Transition),
     Grace(i64),
 }
 
@@ -41,7 +41,7 @@ fn terms() -> impl Strategy<Value = Terms> {
         let rhythm = Rhythm { unit, every, anchor, zone: period::zone(zone).unwrap() };
         Terms {
             rollover: Credits::from_micros(rollover),
-            beyond: if overdraft > 0 { Beyond::Overdraft } else { Beyond::Bought },
+            overage: if overdraft > 0 { OveragePolicy::Overdraft } else { OveragePolicy::Bought },
             overdraft: Credits::from_micros(overdraft.max(0)),
             ..Terms::plain(Credits::from_micros(quota), rhythm)
         }
@@ -56,11 +56,11 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (0_i64..60).prop_map(Event::Spend),
         2 => (any::<bool>(), terms(), any::<bool>()).prop_map(|(which, terms, now)| Event::Change(which, terms, now)),
         3 => proptest::option::of(any::<bool>()).prop_map(Event::Switch),
-        1 => Just(Event::Turn(Turn::Pause)),
-        1 => Just(Event::Turn(Turn::Resume)),
-        1 => Just(Event::Turn(Turn::Activate)),
+        1 => Just(Event::Transition(Transition::Pause)),
+        1 => Just(Event::Transition(Transition::Resume)),
+        1 => Just(Event::Transition(Transition::Activate)),
         1 => (1_i64..60 * 24 * 20).prop_map(Event::Grace),
-        1 => Just(Event::Turn(Turn::Cancel { at_once: false })),
+        1 => Just(Event::Transition(Transition::Cancel { at_once: false })),
     ]
 }
 
@@ -117,7 +117,7 @@ impl Bank {
             holders: 0,
             tight: false,
             plan: None,
-            contract: None,
+            entitlement: None,
             budgets: 0,
             due: None,
         };
@@ -149,15 +149,15 @@ impl Bank {
         }
     }
 
-    fn money(&mut self, work: impl FnOnce(&mut Purse)) {
-        let mut purse = Purse::new(self.account.clone(), self.grants.clone());
-        purse.expire(self.now).unwrap();
-        work(&mut purse);
-        for posting in purse.postings().iter().filter(|posting| posting.kind == Kind::Expire) {
+    fn money(&mut self, work: impl FnOnce(&mut AccountFunds)) {
+        let mut funds = AccountFunds::new(self.account.clone(), self.grants.clone());
+        funds.expire(self.now).unwrap();
+        work(&mut funds);
+        for posting in funds.postings().iter().filter(|posting| posting.kind == Kind::Expire) {
             self.lapsed.push((posting.grant, posting.amount));
         }
-        self.account = purse.account.clone();
-        self.grants = purse.grants().to_vec();
+        self.account = funds.account.clone();
+        self.grants = funds.grants().to_vec();
         self.grants.sort_by_key(|grant| grant.no);
         assert!(self.account.books.agree(), "{:?}", self.account.books);
         let left = self.grants.iter().fold(Credits::ZERO, |sum, grant| sum.saturating_add(grant.remaining));
@@ -170,7 +170,7 @@ impl Bank {
             let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
             let grant = Grant { no, priority, expires_at: Some(end), remaining: amount, of_plan: true };
             self.given.push(amount);
-            self.money(|purse| purse.issue(grant).unwrap());
+            self.money(|funds| funds.issue(grant).unwrap());
         }
     }
 
@@ -224,14 +224,14 @@ impl Bank {
                 let open =
                     |grant: &Grant| grant.expires_at == Some(end) && grant.priority == OVERDRAFT_PRIORITY;
                 let open = overdrafts.filter(|(grant, _)| open(grant)).map(|(_, given)| *given);
-                let beyond = alteration.overdraft.less(open.fold(Credits::ZERO, Credits::saturating_add));
+                let overage = alteration.overdraft.less(open.fold(Credits::ZERO, Credits::saturating_add));
                 if let Some(last) = self.paid.last_mut() {
                     last.quota = last.quota.saturating_add(alteration.more);
-                    last.overdraft = last.overdraft.saturating_add(beyond);
+                    last.overdraft = last.overdraft.saturating_add(overage);
                     last.most = last.most.max(quota);
                 }
                 self.give(alteration.more, end, PRIORITY);
-                self.give(beyond, end, OVERDRAFT_PRIORITY);
+                self.give(overage, end, OVERDRAFT_PRIORITY);
             }
         }
         self.subscription.apply(step);
@@ -258,10 +258,10 @@ impl Bank {
         let (end, excess) = (Some(self.subscription.granted_until), self.subscription.excess);
         let given = self.grants.iter().filter(|grant| grant.expires_at == end && grant.priority == PRIORITY);
         let given: Vec<GrantNo> = given.map(|grant| grant.no).rev().collect();
-        let mut purse = Purse::new(self.account.clone(), self.grants.clone());
-        let cut = purse.cut(&given, excess).unwrap();
-        self.account = purse.account.clone();
-        self.grants = purse.grants().to_vec();
+        let mut funds = AccountFunds::new(self.account.clone(), self.grants.clone());
+        let cut = funds.cut(&given, excess).unwrap();
+        self.account = funds.account.clone();
+        self.grants = funds.grants().to_vec();
         self.grants.sort_by_key(|grant| grant.no);
         self.subscription.excess = excess.less(cut);
         if let Some(last) = self.paid.last_mut() {
@@ -275,9 +275,9 @@ impl Bank {
             Event::Spend(amount) => {
                 let mut lease = Lease::never(GatewayNo(1), KeyNo(1), AccountNo(1));
                 let mut sold = Credits::ZERO;
-                self.money(|purse| {
-                    let drawn = purse.draw(&mut lease, Credits::from_micros(amount)).unwrap();
-                    sold = purse.spend(&mut lease, drawn).unwrap();
+                self.money(|funds| {
+                    let drawn = funds.draw(&mut lease, Credits::from_micros(amount)).unwrap();
+                    sold = funds.spend(&mut lease, drawn).unwrap();
                 });
                 self.spent += sold.micros();
             }
@@ -301,13 +301,15 @@ impl Bank {
                     self.take(&step);
                 }
             }
-            Event::Turn(turn) => self.turn(turn),
-            Event::Grace(minutes) => self.turn(Turn::PastDue(self.now + SignedDuration::from_mins(minutes))),
+            Event::Transition(turn) => self.turn(turn),
+            Event::Grace(minutes) => {
+                self.turn(Transition::PastDue(self.now + SignedDuration::from_mins(minutes)))
+            }
         }
         self.look();
     }
 
-    fn turn(&mut self, turn: Turn) {
+    fn turn(&mut self, turn: Transition) {
         let terms = self.plan().coming().terms.clone();
         let before = self.subscription.clone();
         if self.subscription.turn(turn, &terms, self.now).is_err() {
@@ -325,9 +327,9 @@ impl Bank {
         assert_eq!(books.granted.micros(), self.paid.iter().map(micros).sum::<i64>());
         assert_eq!(books.spent.micros(), self.spent);
         for paid in &self.paid {
-            let beyond = self.subscription.excess.saturating_add(paid.cut);
+            let overage = self.subscription.excess.saturating_add(paid.cut);
             assert!(
-                paid.quota.less(beyond) <= paid.most,
+                paid.quota.less(overage) <= paid.most,
                 "more than a quota: {paid:?} {:?}",
                 self.subscription
             );

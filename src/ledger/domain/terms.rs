@@ -3,8 +3,8 @@
 //! What must hold: terms that contradict themselves never become a version ([`Terms::checked`]).
 
 use super::AccountId;
-use super::entitlement::{Beyond, Remainder};
 use super::period::{Anchor, Rhythm, Unit};
+use super::policy::{OveragePolicy, Remainder};
 pub use crate::api::Edit;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, MAX_AMOUNT, MAX_LIMIT, MAX_PRODUCTS, Pricing, Product, Rate};
@@ -20,7 +20,7 @@ pub struct Terms {
     /// The most that is taken over into the next period.
     pub rollover: Credits,
     /// What pays when the quota is used up.
-    pub beyond: Beyond,
+    pub overage: OveragePolicy,
     /// The most that may be overdrawn per period; zero unless that is what pays.
     pub overdraft: Credits,
     /// What the whole account may do, all gateways together.
@@ -49,7 +49,7 @@ pub struct Changes {
     /// The most that is taken over.
     pub rollover: Option<Credits>,
     /// What pays when the quota is used up.
-    pub beyond: Option<Beyond>,
+    pub overage: Option<OveragePolicy>,
     /// The most that may be overdrawn.
     pub overdraft: Option<Credits>,
     /// Thousandths of a request per second.
@@ -69,14 +69,14 @@ pub struct Changes {
 /// Why terms can't be: the field, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {why}")]
-pub struct Unfit {
+pub struct InvalidField {
     /// Its name.
     pub field: &'static str,
     /// What is wrong, and what to do.
     pub why: String,
 }
 
-impl Unfit {
+impl InvalidField {
     pub(super) fn new(field: &'static str, why: impl Into<String>) -> Self {
         Self { field, why: why.into() }
     }
@@ -89,7 +89,7 @@ impl Terms {
             quota,
             rhythm,
             rollover: Credits::ZERO,
-            beyond: Beyond::Bought,
+            overage: OveragePolicy::Bought,
             overdraft: Credits::ZERO,
             limits: Limits::default(),
             products: None,
@@ -99,10 +99,10 @@ impl Terms {
     }
 
     /// The same with some changes.
-    pub fn changed(&self, changes: &Changes) -> Result<Self, Unfit> {
+    pub fn changed(&self, changes: &Changes) -> Result<Self, InvalidField> {
         let Rhythm { unit, every, anchor, zone } = &self.rhythm;
-        let beyond = changes.beyond.unwrap_or(self.beyond);
-        let kept = if beyond == Beyond::Overdraft { self.overdraft } else { Credits::ZERO };
+        let overage = changes.overage.unwrap_or(self.overage);
+        let kept = if overage == OveragePolicy::Overdraft { self.overdraft } else { Credits::ZERO };
         let terms = Self {
             quota: changes.quota.unwrap_or(self.quota),
             rhythm: Rhythm {
@@ -112,7 +112,7 @@ impl Terms {
                 zone: changes.zone.as_ref().unwrap_or(zone).clone(),
             },
             rollover: changes.rollover.unwrap_or(self.rollover),
-            beyond,
+            overage,
             overdraft: changes.overdraft.unwrap_or(kept),
             limits: Limits {
                 rate: self.rate(changes)?,
@@ -125,12 +125,12 @@ impl Terms {
         terms.checked()
     }
 
-    fn rate(&self, changes: &Changes) -> Result<Option<Rate>, Unfit> {
+    fn rate(&self, changes: &Changes) -> Result<Option<Rate>, InvalidField> {
         let old = self.limits.rate;
         let Some(milli_per_s) = changes.rate.of(old.map(|rate| rate.milli_per_s).as_ref()) else {
             return match changes.burst {
                 Edit::Set(_) => {
-                    Err(Unfit::new("burst", "is nothing without a rate; give rate_per_second, too"))
+                    Err(InvalidField::new("burst", "is nothing without a rate; give rate_per_second, too"))
                 }
                 _ => Ok(None),
             };
@@ -142,7 +142,7 @@ impl Terms {
     }
 
     /// The same, when nothing contradicts itself.
-    pub fn checked(self) -> Result<Self, Unfit> {
+    pub fn checked(self) -> Result<Self, InvalidField> {
         self.check_overdraft()?;
         self.check_limits()?;
         if let Some(products) = &self.products {
@@ -152,14 +152,14 @@ impl Terms {
         Ok(self)
     }
 
-    fn check_overdraft(&self) -> Result<(), Unfit> {
-        let wrong = |why: String| Err(Unfit::new("overdraft", why));
-        match (self.beyond, self.overdraft) {
-            (Beyond::Overdraft, most) if !most.is_positive() => {
+    fn check_overdraft(&self) -> Result<(), InvalidField> {
+        let wrong = |why: String| Err(InvalidField::new("overdraft", why));
+        match (self.overage, self.overdraft) {
+            (OveragePolicy::Overdraft, most) if !most.is_positive() => {
                 wrong("is missing or zero; say the most that may be overdrawn per period".into())
             }
             (_, most) if most > MAX_AMOUNT => wrong(format!("is {most}; the most is {MAX_AMOUNT}")),
-            (Beyond::Overdraft, _) => Ok(()),
+            (OveragePolicy::Overdraft, _) => Ok(()),
             (_, most) if most.is_zero() => Ok(()),
             _ => wrong(
                 "is only for a plan beyond whose quota there is one; set beyond to \"overdraft\"".into(),
@@ -167,28 +167,28 @@ impl Terms {
         }
     }
 
-    fn check_warning(&self) -> Result<(), Unfit> {
+    fn check_warning(&self) -> Result<(), InvalidField> {
         match self.warn_below {
             Some(least) if !least.is_positive() || least > MAX_AMOUNT => {
                 let why = format!(
                     "is {least}; it must be above zero, and at most {MAX_AMOUNT}; leave it out for no warning"
                 );
-                Err(Unfit::new("warn_below", why))
+                Err(InvalidField::new("warn_below", why))
             }
             _ => Ok(()),
         }
     }
 
-    fn check_limits(&self) -> Result<(), Unfit> {
+    fn check_limits(&self) -> Result<(), InvalidField> {
         let within = |field, number: Option<u32>| match number {
             None | Some(1..=MAX_LIMIT) => Ok(()),
-            Some(found) => Err(Unfit::new(field, format!("is {found}; it must be 1 to {MAX_LIMIT}"))),
+            Some(found) => Err(InvalidField::new(field, format!("is {found}; it must be 1 to {MAX_LIMIT}"))),
         };
         if let Some(Rate { milli_per_s, .. }) = self.limits.rate
             && !(1..=MAX_LIMIT.saturating_mul(1_000)).contains(&milli_per_s)
         {
             let why = format!("must be 0.001 to {MAX_LIMIT}; leave it out for no limit");
-            return Err(Unfit::new("rate_per_second", why));
+            return Err(InvalidField::new("rate_per_second", why));
         }
         within("burst", self.limits.rate.map(|rate| rate.burst))?;
         within("concurrent", self.limits.concurrent)
@@ -200,8 +200,8 @@ pub fn usual_burst(milli_per_s: u32) -> u32 {
     milli_per_s.div_ceil(1_000).max(1)
 }
 
-fn check_products(products: &[Product]) -> Result<(), Unfit> {
-    let wrong = |why: String| Err(Unfit::new("products", why));
+fn check_products(products: &[Product]) -> Result<(), InvalidField> {
+    let wrong = |why: String| Err(InvalidField::new("products", why));
     if products.is_empty() {
         return wrong("is empty; name those that are included, or leave it out for all".into());
     }
@@ -262,10 +262,11 @@ mod tests {
     #[test]
     fn an_overdraft_goes_with_what_it_is_for() {
         let most = Some(Credits::from_micros(5));
-        let open = Changes { beyond: Some(Beyond::Overdraft), overdraft: most, ..Changes::default() };
+        let open = Changes { overage: Some(OveragePolicy::Overdraft), overdraft: most, ..Changes::default() };
         let open = plain().changed(&open).unwrap();
         assert_eq!(open.overdraft, Credits::from_micros(5));
-        let shut = open.changed(&Changes { beyond: Some(Beyond::Refuse), ..Changes::default() }).unwrap();
+        let shut =
+            open.changed(&Changes { overage: Some(OveragePolicy::Refuse), ..Changes::default() }).unwrap();
         assert_eq!(shut.overdraft, Credits::ZERO);
     }
 
@@ -278,7 +279,7 @@ mod tests {
             ("rate_per_second", Changes { rate: Edit::Set(0), ..Changes::default() }),
             ("rate_per_second", Changes { rate: Edit::Set(1_000_000_001), ..Changes::default() }),
             ("concurrent", Changes { concurrent: Edit::Set(0), ..Changes::default() }),
-            ("overdraft", Changes { beyond: Some(Beyond::Overdraft), ..Changes::default() }),
+            ("overdraft", Changes { overage: Some(OveragePolicy::Overdraft), ..Changes::default() }),
             ("overdraft", Changes { overdraft: Some(Credits::from_micros(1)), ..Changes::default() }),
             ("warn_below", Changes { warn_below: Edit::Set(Credits::ZERO), ..Changes::default() }),
             ("products", set(Vec::new())),

@@ -18,7 +18,7 @@ pub struct Unbooked {
     pub key: KeyId,
     /// Where it is noted.
     pub place: Place,
-    /// Granted under that fence.
+    /// Granted under that epoch.
     pub granted: Credits,
     /// The largest counter of what was spent in it.
     pub spent: Credits,
@@ -32,7 +32,7 @@ pub struct Unbooked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// So much was beyond what is believed. It counts as reported, and is not charged later.
-    Beyond(Credits),
+    Excess(Credits),
     /// The books can't take it. Nothing of the entry was kept, and its gateway will say it again.
     Failed(BookError),
 }
@@ -41,7 +41,7 @@ impl Unbooked {
     /// How much will never be charged.
     pub const fn lost(&self) -> Credits {
         match self.cause {
-            Cause::Beyond(credits) => credits,
+            Cause::Excess(credits) => credits,
             Cause::Failed(_) => Credits::ZERO,
         }
     }

@@ -18,7 +18,7 @@ pub fn body(mut response: ExchangeResponse, turn: usize) -> serde_json::Result<V
     let first = turn.checked_rem(response.entries.len()).unwrap_or(0);
     response.entries.rotate_left(first);
     for entry in &mut response.entries {
-        leave_out(&mut over, entry, |entry| entry.standing = None)?;
+        leave_out(&mut over, entry, |entry| entry.status = None)?;
     }
     for entry in &mut response.entries {
         leave_out(&mut over, entry, |EntryAnswer { facts, lease, refused, .. }| {
@@ -51,8 +51,8 @@ fn length(what: &impl Serialize) -> serde_json::Result<usize> {
 mod tests {
     use super::*;
     use faregate_protocol::exchange::{
-        Facts, Granted, Limits, MAX_AMOUNT, MAX_ENTRIES, MAX_LIMIT, MAX_PRODUCT_BYTES, MAX_PRODUCTS, Pricing,
-        Product, Quota, Rate, Refused, Reset, Standing, VERSION,
+        Facts, Granted, Limits, MAX_AMOUNT, MAX_ENTRIES, MAX_LIMIT, MAX_PRODUCT_BYTES, MAX_PRODUCTS,
+        PayerStatus, Pricing, Product, Quota, Rate, Refused, Reset, VERSION,
     };
     use faregate_protocol::{Credits, RefusalCode};
 
@@ -75,7 +75,7 @@ mod tests {
                 products: (products > 0).then(|| (0..products).map(product).collect()),
                 key_products: (products > 0).then(|| (0..products).map(name).collect()),
             }),
-            lease: Some(Granted { fence: u32::MAX, granted: most, ttl_ms: 60_000, recall: true, limits }),
+            lease: Some(Granted { epoch: u32::MAX, granted: most, ttl_ms: 60_000, recall: true, limits }),
             refused: Some(Refused {
                 code: RefusalCode::AccountBudgetExhausted,
                 available: most,
@@ -91,7 +91,7 @@ mod tests {
             }),
             ended: Some(7),
             on_credit: Credits::from_micros(3),
-            standing: Some(Standing {
+            status: Some(PayerStatus {
                 available: most,
                 quota: Some(Quota { size: most, window_s: seconds, resets_at: at, resets_in_s: seconds }),
                 limits,
@@ -104,7 +104,7 @@ mod tests {
         ExchangeResponse {
             protocol: VERSION,
             seen: Some(9),
-            beat_ms: 100,
+            heartbeat_ms: 100,
             entries: vec![largest(products); entries],
             changes: Vec::new(),
             usage_seq: Some(4),
@@ -127,16 +127,12 @@ mod tests {
     #[test]
     fn how_payers_stand_is_left_out_first_and_no_more_of_it_than_must_be() {
         let fitted = fitted(response(MAX_ENTRIES, 1), 990);
-        let kept: Vec<bool> = fitted.entries.iter().map(|entry| entry.standing.is_some()).collect();
+        let kept: Vec<bool> = fitted.entries.iter().map(|entry| entry.status.is_some()).collect();
         let left_out = kept.iter().filter(|kept| !**kept).count();
         assert!(left_out > 10 && left_out < MAX_ENTRIES, "{left_out} are left out");
         assert!(!kept[990] && !kept[999] && !kept[0] && kept[989], "from the turn on");
         for entry in fitted.entries {
-            assert_eq!(
-                EntryAnswer { standing: largest(1).standing, ..entry },
-                largest(1),
-                "the rest is there"
-            );
+            assert_eq!(EntryAnswer { status: largest(1).status, ..entry }, largest(1), "the rest is there");
         }
     }
 
@@ -146,7 +142,7 @@ mod tests {
         for turn in (0..MAX_ENTRIES).step_by(100) {
             let fitted = fitted(response(MAX_ENTRIES, MAX_PRODUCTS), turn);
             assert_eq!((fitted.entries.len(), fitted.usage_seq), (MAX_ENTRIES, Some(4)));
-            let full = EntryAnswer { standing: None, ..largest(MAX_PRODUCTS) };
+            let full = EntryAnswer { status: None, ..largest(MAX_PRODUCTS) };
             let bare = EntryAnswer { facts: None, lease: None, refused: None, ..full.clone() };
             for (entry, heard) in fitted.entries.iter().zip(&mut heard) {
                 assert!(

@@ -153,7 +153,7 @@ fn check_entry(entry: &Entry) -> Result<(), Invalid> {
     check(entry).map_err(|field| {
         let reason = match field {
             "ask" => "comes without the lease that it asks to raise".to_owned(),
-            "ended.fence" | "lease.fence" => "is 0; fences are numbered from 1".to_owned(),
+            "ended.epoch" | "lease.epoch" => "is 0; epochs are numbered from 1".to_owned(),
             _ => format!("is out of range; amounts are 0 to {} micro-credits", MAX_AMOUNT.micros()),
         };
         Invalid::field(field, reason)

@@ -26,8 +26,8 @@ pub async fn healthz() -> &'static str {
         (status = 503, description = "It doesn't; the text says why", content_type = "text/plain", body = String)))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let write = async {
-        let pulse = Box::pin(app.store.pulse(Timestamp::now()));
-        let written = tokio::time::timeout(LOOK, pulse).await;
+        let write_probe = Box::pin(app.store.write_probe(Timestamp::now()));
+        let written = tokio::time::timeout(LOOK, write_probe).await;
         let late = |_| {
             format!(
                 "a write to the database takes more than {LOOK:?}; look at its disk, and at the ledger's log"

@@ -6,7 +6,7 @@ use super::body::{Invalid, beginning};
 use super::codes::Code;
 use crate::api::Problem;
 use crate::domain::BookError;
-use crate::domain::plan::Unfit;
+use crate::domain::plan::InvalidField;
 use crate::store::{Refusal, StoreError};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -38,8 +38,8 @@ impl Failure {
     }
 }
 
-impl From<Unfit> for Failure {
-    fn from(Unfit { field, why }: Unfit) -> Self {
+impl From<InvalidField> for Failure {
+    fn from(InvalidField { field, why }: InvalidField) -> Self {
         Invalid::field(field, why).into()
     }
 }

@@ -142,7 +142,7 @@ fn ask(key: &str, least: i64) -> Value {
     let amount = least * 1_000_000;
     json!({
         "payer": {"key": key},
-        "lease": {"fence": 1, "spent": 0, "returned": 0, "held": 0},
+        "lease": {"epoch": 1, "spent": 0, "returned": 0, "held": 0},
         "ask": {"least": amount, "need": amount, "want": amount},
     })
 }

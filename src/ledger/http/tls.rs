@@ -91,15 +91,15 @@ impl TlsFiles {
             .map_err(broken)?;
         let builder = match (&self.client_ca, &contents.client_ca) {
             (Some(file), Some(bytes)) => {
-                let unfit = |why: String| {
+                let invalid = |why: String| {
                     TlsError::new(file, why, "give the authorities that sign gateways' certificates")
                 };
                 let mut roots = RootCertStore::empty();
                 for certificate in certificates(file, bytes)? {
-                    roots.add(certificate).map_err(|error| unfit(error.to_string()))?;
+                    roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
                 }
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                builder.with_client_cert_verifier(verifier.map_err(|error| unfit(error.to_string()))?)
+                builder.with_client_cert_verifier(verifier.map_err(|error| invalid(error.to_string()))?)
             }
             _ => builder.with_no_client_auth(),
         };

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Gateways must hear of an expired key within two seconds, and they beat once a second.
+/// Gateways must hear of an expired key within two seconds, and they heartbeat once a second.
 const EVERY: Duration = Duration::from_millis(900);
 
 /// Lets things expire as long as the ledger runs.

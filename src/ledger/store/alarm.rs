@@ -27,15 +27,15 @@ impl Alarm {
     /// Logs what was not charged of what a gateway reported, unless there were many such lines lately.
     pub fn raise(&self, gateway: &str, what: &Unbooked, now: Instant) {
         let Some(left_out) = self.turn(now) else { return };
-        let (account, key, fence) = (&what.account.1, &what.key, what.place.fence);
+        let (account, key, epoch) = (&what.account.1, &what.key, what.place.epoch);
         let Unbooked { granted, spent, on_credit, .. } = what;
         match &what.cause {
-            Cause::Beyond(lost) => tracing::error!(
-                %account, %key, gateway, fence, %granted, %spent, %on_credit, not_charged = %lost, left_out,
+            Cause::Excess(lost) => tracing::error!(
+                %account, %key, gateway, epoch, %granted, %spent, %on_credit, not_charged = %lost, left_out,
                 "a gateway reports more than can be true; the rest was not charged and the entry refused; see `faregate audit`"
             ),
             Cause::Failed(why) => tracing::error!(
-                %account, %key, gateway, fence, %granted, %spent, %on_credit, %why, left_out,
+                %account, %key, gateway, epoch, %granted, %spent, %on_credit, %why, left_out,
                 "an entry can't be booked; nothing of it was kept, and its payer is refused at this gateway"
             ),
         }

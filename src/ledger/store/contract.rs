@@ -6,7 +6,7 @@ use crate::api::{AccountState, KeyState};
 use crate::command::admin::IdempotencyRecord;
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
-use crate::domain::account::Turn;
+use crate::domain::account::Transition;
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{PlanName, Terms};
 use crate::domain::{AccountId, GrantId, KeyId, key};
@@ -18,13 +18,13 @@ use faregate_protocol::exchange::{
 pub mod budgets;
 mod plans;
 mod shadow;
-mod standing;
+mod status;
 mod unbooked;
 
 use budgets::*;
 use plans::*;
 use shadow::*;
-use standing::*;
+use status::*;
 use unbooked::*;
 
 /// Changes an account's row, as if it had come to that, and lets gateways know.
@@ -151,12 +151,12 @@ impl World {
     }
 }
 
-pub fn report(key: &str, fence: u32, spent: i64, returned: i64) -> Entry {
+pub fn report(key: &str, epoch: u32, spent: i64, returned: i64) -> Entry {
     Entry {
         payer: Payer::Id(key.into()),
         ended: None,
         lease: Some(LeaseReport {
-            fence,
+            epoch,
             spent: credits(spent),
             returned: credits(returned),
             held: Credits::ZERO,
@@ -171,8 +171,8 @@ pub fn asking(entry: Entry, need: i64, want: i64) -> Entry {
     Entry { ask: Some(Ask { least: credits(need), need: credits(need), want: credits(want) }), ..entry }
 }
 
-pub fn ending(key: &str, fence: u32, spent: i64) -> Entry {
-    Entry { lease: None, ended: Some(Ended { fence, spent: credits(spent) }), ..report(key, 0, 0, 0) }
+pub fn ending(key: &str, epoch: u32, spent: i64) -> Entry {
+    Entry { lease: None, ended: Some(Ended { epoch, spent: credits(spent) }), ..report(key, 0, 0, 0) }
 }
 
 pub async fn a_lease_is_opened_spent_and_handed_back(world: World) {
@@ -182,7 +182,7 @@ pub async fn a_lease_is_opened_spent_and_handed_back(world: World) {
     let answer = world.tell("gw", first.clone()).await;
     assert_eq!(answer.facts.unwrap().key, key);
     let lease = answer.lease.unwrap();
-    assert_eq!((lease.fence, lease.granted, lease.ttl_ms), (1, credits(10), TTL_MS));
+    assert_eq!((lease.epoch, lease.granted, lease.ttl_ms), (1, credits(10), TTL_MS));
     assert_eq!(world.balance("acme").await, [90, 10, 0, 0, 0]);
 
     assert_eq!(world.tell("gw", first).await.lease.unwrap().granted, credits(10), "asked again, nothing new");
@@ -192,11 +192,11 @@ pub async fn a_lease_is_opened_spent_and_handed_back(world: World) {
     let leases = world.store.leases(None).await.unwrap();
     assert_eq!((leases.0.len(), leases.1), (1, credits(4)));
 
-    let word =
-        Entry { ended: Some(Ended { fence: 1, spent: credits(5) }), ..asking(report(&key, 2, 0, 0), 1, 1) };
-    let answer = world.tell("gw", word.clone()).await;
-    assert_eq!((answer.ended, answer.lease.unwrap().fence), (Some(1), 2));
-    world.tell("gw", word).await;
+    let final_report =
+        Entry { ended: Some(Ended { epoch: 1, spent: credits(5) }), ..asking(report(&key, 2, 0, 0), 1, 1) };
+    let answer = world.tell("gw", final_report.clone()).await;
+    assert_eq!((answer.ended, answer.lease.unwrap().epoch), (Some(1), 2));
+    world.tell("gw", final_report).await;
     assert_eq!(world.balance("acme").await, [94, 1, 5, 0, 0]);
     world.tell("gw", ending(&key, 2, 0)).await;
     assert_eq!(world.balance("acme").await, [95, 0, 5, 0, 0]);
@@ -274,14 +274,14 @@ pub async fn a_starving_gateway_gets_what_another_leaves_unused(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.tell("a", asking(report(&key, 1, 0, 0), 10, 10)).await;
-    let beat = world.send("a", Some(0), vec![]).await;
-    assert_eq!((beat.beat_ms, beat.changes.len()), (1_000, 0));
+    let heartbeat = world.send("a", Some(0), vec![]).await;
+    assert_eq!((heartbeat.heartbeat_ms, heartbeat.changes.len()), (1_000, 0));
 
     let starving = world.tell("b", asking(report(&key, 1, 0, 0), 1, 5)).await;
     assert_eq!(starving.refused.unwrap().retry_ms, Some(100));
-    let beat = world.send("a", beat.seen, vec![]).await;
-    assert_eq!(beat.beat_ms, 100);
-    assert_eq!((beat.changes[0].payer.as_str(), beat.changes[0].refused), (key.as_str(), None));
+    let heartbeat = world.send("a", heartbeat.seen, vec![]).await;
+    assert_eq!(heartbeat.heartbeat_ms, 100);
+    assert_eq!((heartbeat.changes[0].payer.as_str(), heartbeat.changes[0].refused), (key.as_str(), None));
     assert!(world.tell("a", report(&key, 1, 3, 0)).await.lease.unwrap().recall);
     let answer = world.tell("a", report(&key, 1, 3, 6)).await;
     assert!(!answer.lease.unwrap().recall, "handed back");
@@ -337,7 +337,7 @@ pub async fn suspension_is_news_and_what_is_reported_still_counts(world: World) 
     let seen = world.send("gw", Some(0), vec![]).await.seen;
     let account = "acme".to_owned();
     world.run(Command::RevokeKey { id: other.clone() }).await.unwrap();
-    world.run(Command::TurnAccount { account: account.clone(), turn: Turn::Suspend }).await.unwrap();
+    world.run(Command::TurnAccount { account: account.clone(), turn: Transition::Suspend }).await.unwrap();
     let news = world.send("gw", seen, vec![]).await;
     let heard: Vec<_> = news.changes.iter().map(|change| (change.payer.as_str(), change.refused)).collect();
     assert_eq!(heard.len(), 2);
@@ -349,10 +349,10 @@ pub async fn suspension_is_news_and_what_is_reported_still_counts(world: World) 
     let answer = world.tell("gw", asking(ending(&key, 1, 1), 1, 1)).await;
     assert_eq!((answer.refused.unwrap().code, answer.ended), (RefusalCode::AccountSuspended, Some(1)));
     assert_eq!(world.balance("acme").await, [7, 2, 1, 0, 0]);
-    world.run(Command::TurnAccount { account: account.clone(), turn: Turn::Resume }).await.unwrap();
+    world.run(Command::TurnAccount { account: account.clone(), turn: Transition::Resume }).await.unwrap();
     assert!(world.tell("gw", asking(report(&key, 2, 0, 0), 1, 1)).await.lease.is_some());
-    world.run(Command::TurnAccount { account: account.clone(), turn: Turn::Close }).await.unwrap();
-    let resumed = world.run(Command::TurnAccount { account, turn: Turn::Resume }).await;
+    world.run(Command::TurnAccount { account: account.clone(), turn: Transition::Close }).await.unwrap();
+    let resumed = world.run(Command::TurnAccount { account, turn: Transition::Resume }).await;
     assert!(matches!(resumed, Err(StoreError::Refused(Refusal::AccountClosed(_)))), "{resumed:?}");
     let account = world.store.account("acme".into()).await.unwrap();
     assert_eq!(account.state, AccountState::Closed);
@@ -466,7 +466,7 @@ pub async fn lists_come_in_pages(world: World) {
     assert_eq!(world.store.grants("a".into(), page, world.now()).await.unwrap().grants.len(), 1);
     let missing = world.store.balance("d".into(), world.now()).await;
     assert!(matches!(missing, Err(StoreError::Refused(Refusal::NotFound { what: "account", .. }))));
-    world.store.pulse(world.now()).await.unwrap();
+    world.store.write_probe(world.now()).await.unwrap();
 }
 
 /// Runs all stories on the stores that `$make` makes; it gives a store and what must outlive it.

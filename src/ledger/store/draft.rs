@@ -20,7 +20,7 @@ pub use tables::LOOKUPS;
 pub use tables::{Draft, Savepoint};
 
 use super::{Refusal, StoreError};
-use crate::domain::plan::Unfit;
+use crate::domain::plan::InvalidField;
 use crate::domain::{BookError, subscription};
 
 /// Why an operation ends without a result.
@@ -46,14 +46,14 @@ impl From<BookError> for Stop {
     }
 }
 
-impl From<Unfit> for Stop {
-    fn from(unfit: Unfit) -> Self {
-        Self::Refused(unfit.into())
+impl From<InvalidField> for Stop {
+    fn from(invalid: InvalidField) -> Self {
+        Self::Refused(invalid.into())
     }
 }
 
-impl From<subscription::Wrong> for Stop {
-    fn from(wrong: subscription::Wrong) -> Self {
+impl From<subscription::InvalidTransition> for Stop {
+    fn from(wrong: subscription::InvalidTransition) -> Self {
         Self::Refused(wrong.into())
     }
 }

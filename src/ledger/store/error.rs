@@ -1,6 +1,6 @@
 //! What can go wrong in the store, free of any database's own types.
 
-use crate::domain::plan::Unfit;
+use crate::domain::plan::InvalidField;
 use crate::domain::{BookError, subscription};
 use std::path::PathBuf;
 
@@ -53,26 +53,26 @@ impl From<BookError> for StoreError {
     }
 }
 
-impl From<Unfit> for StoreError {
-    fn from(unfit: Unfit) -> Self {
-        Self::Refused(unfit.into())
+impl From<InvalidField> for StoreError {
+    fn from(invalid: InvalidField) -> Self {
+        Self::Refused(invalid.into())
     }
 }
 
-impl From<subscription::Wrong> for StoreError {
-    fn from(wrong: subscription::Wrong) -> Self {
+impl From<subscription::InvalidTransition> for StoreError {
+    fn from(wrong: subscription::InvalidTransition) -> Self {
         Self::Refused(wrong.into())
     }
 }
 
-impl From<Unfit> for Refusal {
-    fn from(Unfit { field, why }: Unfit) -> Self {
+impl From<InvalidField> for Refusal {
+    fn from(InvalidField { field, why }: InvalidField) -> Self {
         Self::Field { field, why }
     }
 }
 
-impl From<subscription::Wrong> for Refusal {
-    fn from(wrong: subscription::Wrong) -> Self {
+impl From<subscription::InvalidTransition> for Refusal {
+    fn from(wrong: subscription::InvalidTransition) -> Self {
         Self::Subscription(wrong)
     }
 }
@@ -131,7 +131,7 @@ pub enum Refusal {
     },
     /// The subscription is in another state.
     #[error(transparent)]
-    Subscription(subscription::Wrong),
+    Subscription(subscription::InvalidTransition),
     /// A field doesn't go with what is there.
     #[error("{field}: {why}")]
     Field {

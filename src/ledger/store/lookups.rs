@@ -41,7 +41,7 @@ pub const LEASES: Lookup = lookup(LeaseRow::TABLE, "gateway, key", "");
 pub const UNBOOKED: Lookup = lookup(UnbookedRow::TABLE, "gateway, key", "");
 /// An entry.
 pub const ENTRIES: Lookup =
-    lookup(EntryRow::TABLE, "account, minute, kind, key, gateway, fence, grant_no", "");
+    lookup(EntryRow::TABLE, "account, minute, kind, key, gateway, epoch, grant_no", "");
 /// A broker's last report, locked.
 pub const BROKERS: Lookup = locked(BrokerRow::TABLE, "gateway, broker");
 /// What was sold within a minute.

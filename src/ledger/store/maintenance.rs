@@ -15,7 +15,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const KEEP_ANSWERS_MS: i64 = DAY_MS;
 /// Changes that gateways must hear; one that was away longer has its leases read instead.
 const KEEP_CHANGES_MS: i64 = DAY_MS;
-/// Leases whose gateway has said its final word, and brokers that fell silent.
+/// Leases whose gateway has sent its final report, and brokers that fell silent.
 const KEEP_ENDED_MS: i64 = 7 * DAY_MS;
 /// Leases about which a late report may still come.
 const KEEP_RECLAIMED_MS: i64 = 90 * DAY_MS;
@@ -36,8 +36,8 @@ pub struct Kept {
 
 /// All that is deleted when it has served its time.
 pub const KEPT: [Kept; 7] = [
-    Kept { table: IdempotencyRow::TABLE, condition: "made_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
-    Kept { table: ChangeRow::TABLE, condition: "made_ms < ?1", keep_ms: KEEP_CHANGES_MS },
+    Kept { table: IdempotencyRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
+    Kept { table: ChangeRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_CHANGES_MS },
     Kept {
         table: ShadowRow::TABLE,
         condition: "minute < CAST(?1 AS bigint) / 60000",

@@ -1,21 +1,23 @@
 //! The steps from version to version of both databases' tables, forward only. A step that was released never changes.
 
 /// SQLite's.
-pub const SQLITE: [&str; 6] = [
+pub const SQLITE: [&str; 7] = [
     include_str!("sqlite/0001_start.sql"),
     include_str!("sqlite/0002_plans.sql"),
     include_str!("sqlite/0003_teams.sql"),
     include_str!("sqlite/0004_standing.sql"),
     include_str!("sqlite/0005_unbooked.sql"),
     include_str!("sqlite/0006_hot.sql"),
+    include_str!("sqlite/0007_names.sql"),
 ];
 
 /// PostgreSQL's.
-pub const POSTGRES: [&str; 6] = [
+pub const POSTGRES: [&str; 7] = [
     include_str!("postgres/0001_start.sql"),
     include_str!("postgres/0002_plans.sql"),
     include_str!("postgres/0003_teams.sql"),
     include_str!("postgres/0004_standing.sql"),
     include_str!("postgres/0005_unbooked.sql"),
     include_str!("postgres/0006_hot.sql"),
+    include_str!("postgres/0007_names.sql"),
 ];

@@ -41,7 +41,7 @@ use crate::command::expiry::{ExpireGrants, ExpireKey};
 use crate::command::reclaim::Reclaim;
 use crate::command::renew::{Renew, RenewalOutcome};
 use crate::command::subscriptions;
-use crate::domain::exchange::beat_ms;
+use crate::domain::exchange::heartbeat_ms;
 use crate::metrics::Metrics;
 use alarm::Alarm;
 use engine::{Busy, Chore, TxError};
@@ -130,7 +130,7 @@ macro_rules! read {
 }
 
 impl Store {
-    /// The most rows that one of the upkeep functions deals with in one call.
+    /// The most rows that one of the maintenance functions deals with in one call.
     pub const STEP: usize = maintenance::ROWS;
 
     /// The most subscriptions that are renewed in one call.
@@ -184,7 +184,7 @@ impl Store {
     pub async fn touches(&self) -> Result<i64, StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => Ok(sqlite.stamp()),
-            Backend::Postgres(postgres) => postgres.next_epoch().await,
+            Backend::Postgres(postgres) => postgres.next_sweep().await,
         }
     }
 
@@ -219,10 +219,10 @@ impl Store {
         if let Some(since) = seen {
             let heard = read!(self, reader => queries::news::since(reader, &gateway, since, now))?;
             (response.seen, response.changes) = (Some(heard.news.seen), heard.news.changes);
-            response.beat_ms = response.beat_ms.min(beat_ms(heard.brisk));
+            response.heartbeat_ms = response.heartbeat_ms.min(heartbeat_ms(heard.fast_heartbeat));
         }
         if let Some(slower) = self.heartbeat_ms(ttl_ms) {
-            response.beat_ms = response.beat_ms.max(slower);
+            response.heartbeat_ms = response.heartbeat_ms.max(slower);
         }
         Ok(response)
     }
@@ -341,11 +341,11 @@ impl Store {
 
     /// What an account's newest subscription means for exchanges.
     #[cfg(test)]
-    pub async fn contract_of(
+    pub async fn entitlement_of(
         &self,
         account: String,
-    ) -> Result<Option<crate::domain::contract::Contract>, StoreError> {
-        read!(self, reader => queries::accounts::contract(reader, &account))
+    ) -> Result<Option<crate::domain::entitlement::Entitlement>, StoreError> {
+        read!(self, reader => queries::accounts::entitlement(reader, &account))
     }
 
     /// The open leases with the most money, each with its touch, and what all hold together.
@@ -455,7 +455,7 @@ impl Store {
     }
 
     /// Finds out whether writing works.
-    pub async fn pulse(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn write_probe(&self, now: Timestamp) -> Result<(), StoreError> {
         if let Backend::Postgres(postgres) = &self.backend {
             return postgres.probe(now.as_millisecond()).await;
         }
@@ -523,12 +523,12 @@ impl Store {
 
     /// Writes what a subscription would mean for an account, and lets gateways know.
     #[cfg(test)]
-    pub(crate) async fn set_contract(
+    pub(crate) async fn set_entitlement(
         &self,
         account: &str,
-        contract: Option<&crate::domain::contract::Contract>,
+        entitlement: Option<&crate::domain::entitlement::Entitlement>,
     ) {
-        let contract = contract.cloned();
-        self.set_account(account, move |account| account.contract.clone_from(&contract)).await;
+        let entitlement = entitlement.cloned();
+        self.set_account(account, move |account| account.entitlement.clone_from(&entitlement)).await;
     }
 }

@@ -5,9 +5,9 @@
 
 use super::draws;
 use crate::domain::budget::ScopeName;
-use crate::domain::contract::Contract;
-use crate::domain::entitlement::{Beyond, Remainder};
+use crate::domain::entitlement::Entitlement;
 use crate::domain::period::{self, Anchor, Unit};
+use crate::domain::policy::{OveragePolicy, Remainder};
 use crate::domain::subscription::State;
 use crate::domain::time::at;
 use crate::domain::{
@@ -261,7 +261,7 @@ texts! {
     Unit: |text| named(Unit::ALL, Unit::as_str, text), |unit| unit.as_str().into();
     Anchor: |text| named([Anchor::Start, Anchor::Calendar], Anchor::as_str, text),
         |anchor| anchor.as_str().into();
-    Beyond: |text| named(Beyond::ALL, Beyond::as_str, text), |beyond| beyond.as_str().into();
+    OveragePolicy: |text| named(OveragePolicy::ALL, OveragePolicy::as_str, text), |overage| overage.as_str().into();
     Remainder: |text| named(Remainder::ALL, Remainder::as_str, text), |whose| whose.as_str().into();
     TimeZone: |text| period::zone(text).ok_or_else(|| format!("the time zone {text:?} is not known to this version")),
         |zone| zone.iana_name().unwrap_or("UTC").into();
@@ -274,7 +274,7 @@ texts! {
         |names| serde_json::Value::from(names.as_slice()).to_string().into();
 }
 
-impl Field for Contract {
+impl Field for Entitlement {
     const KIND: Kind = Kind::Text;
 
     // One that can't be read is none.

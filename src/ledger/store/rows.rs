@@ -42,7 +42,7 @@ record! { AccountRow in "accounts" by "no": (AccountNo,) = |row| (row.account.no
     tight: Hot account.tight,
     created_ms: Fixed created_at,
     plan: Cold account.plan,
-    contract: Cold account.contract,
+    entitlement: Cold account.entitlement,
     budgets: Cold account.budgets,
     due_ms: Cold account.due,
 }
@@ -84,7 +84,7 @@ pub struct KeyRow {
     /// The subject.
     pub subject: Option<String>,
     /// Gateways have heard that its time is over.
-    pub expiry_told: bool,
+    pub expiry_announced: bool,
     /// What it is for.
     pub note: Option<String>,
     /// When it was made.
@@ -100,7 +100,7 @@ record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
     subject: Fixed subject,
     revoked: Cold key.revoked,
     expires_ms: Fixed key.expires_at,
-    expiry_told: Cold expiry_told,
+    expiry_announced: Cold expiry_announced,
     note: Fixed note,
     created_ms: Fixed created_at,
     team: Fixed key.team,
@@ -305,14 +305,14 @@ pub struct VersionRow {
     /// How many requests at once after a pause.
     pub burst: Option<u32>,
     /// When it was made.
-    pub made_at: Timestamp,
+    pub created_at: Timestamp,
 }
 
 impl Default for VersionRow {
     fn default() -> Self {
         let terms = Terms::plain(Credits::ZERO, Rhythm::default());
-        let (plan, made_at) = (PlanNo::default(), Timestamp::default());
-        Self { plan, version: 0, terms, rate_milli: None, burst: None, made_at }
+        let (plan, created_at) = (PlanNo::default(), Timestamp::default());
+        Self { plan, version: 0, terms, rate_milli: None, burst: None, created_at }
     }
 }
 
@@ -325,8 +325,8 @@ record! { VersionRow in "plan_versions" by "plan, version": (PlanNo, u32) = |row
     anchor: Fixed terms.rhythm.anchor,
     zone: Fixed terms.rhythm.zone,
     rollover: Fixed terms.rollover,
-    made_ms: Fixed made_at,
-    beyond: Fixed terms.beyond,
+    created_ms: Fixed created_at,
+    overage: Fixed terms.overage,
     overdraft: Fixed terms.overdraft,
     rate_milli: Fixed rate_milli,
     burst: Fixed burst,
@@ -338,10 +338,10 @@ record! { VersionRow in "plan_versions" by "plan, version": (PlanNo, u32) = |row
 
 impl VersionRow {
     /// The row of a version.
-    pub fn of(plan: PlanNo, version: u32, terms: Terms, made_at: Timestamp) -> Self {
+    pub fn of(plan: PlanNo, version: u32, terms: Terms, created_at: Timestamp) -> Self {
         let rate = terms.limits.rate;
         let (rate_milli, burst) = (rate.map(|rate| rate.milli_per_s), rate.map(|rate| rate.burst));
-        Self { plan, version, terms, rate_milli, burst, made_at }
+        Self { plan, version, terms, rate_milli, burst, created_at }
     }
 
     /// The version.
@@ -412,7 +412,7 @@ record! { LeaseRow in "leases" by "gateway, key": LeaseKey = |row| (row.lease.ga
     gateway: Fixed lease.gateway,
     key: Fixed lease.key,
     account: Fixed lease.account,
-    fence: Cold lease.fence,
+    epoch: Cold lease.epoch,
     state: Cold lease.state,
     granted: Hot lease.granted,
     spent: Hot lease.spent,
@@ -422,7 +422,7 @@ record! { LeaseRow in "leases" by "gateway, key": LeaseKey = |row| (row.lease.ga
     escrow: Hot escrow,
     on_credit: Hot lease.on_credit,
     recall: Cold lease.recall,
-    brisk: Cold lease.brisk,
+    fast_heartbeat: Cold lease.fast_heartbeat,
     touch: Hot touch,
     changed_ms: Cold changed_at,
     demand: Hot lease.demand,
@@ -437,8 +437,8 @@ pub struct UnbookedRow {
     pub key: KeyNo,
     /// Whose.
     pub account: AccountNo,
-    /// The last fence that it was about.
-    pub fence: u32,
+    /// The last epoch that it was about.
+    pub epoch: u32,
     /// How often.
     pub reports: i64,
     /// How much.
@@ -451,13 +451,13 @@ record! { UnbookedRow in "unbooked" by "gateway, key": LeaseKey = |row| (row.gat
     gateway: Fixed gateway,
     key: Fixed key,
     account: Fixed account,
-    fence: Hot fence,
+    epoch: Hot epoch,
     reports: Sum reports,
     credits: Sum credits,
     last_ms: Hot last_at,
 }
 
-/// By what an entry is found: account, minute, kind, key, gateway, fence, grant.
+/// By what an entry is found: account, minute, kind, key, gateway, epoch, grant.
 pub type EntryKey = (AccountNo, i64, i64, KeyNo, GatewayNo, u32, GrantNo);
 
 /// What moved for the same reason within a minute.
@@ -469,14 +469,14 @@ pub struct EntryRow {
     pub amount: Credits,
 }
 
-record! { EntryRow in "entries" by "account, minute, kind, key, gateway, fence, grant_no": EntryKey =
+record! { EntryRow in "entries" by "account, minute, kind, key, gateway, epoch, grant_no": EntryKey =
     |row| row.place;
     account: Fixed place.0,
     minute: Fixed place.1,
     kind: Fixed place.2,
     key: Fixed place.3,
     gateway: Fixed place.4,
-    fence: Fixed place.5,
+    epoch: Fixed place.5,
     grant_no: Fixed place.6,
     amount: Sum amount,
 }
@@ -494,7 +494,7 @@ pub struct ChangeRow {
     /// For which gateway.
     pub gateway: GatewayNo,
     /// When it was made.
-    pub made_at: Timestamp,
+    pub created_at: Timestamp,
 }
 
 record! { ChangeRow in "changes" by "seq": (i64,) = |row| (row.seq,);
@@ -502,7 +502,7 @@ record! { ChangeRow in "changes" by "seq": (i64,) = |row| (row.seq,);
     account: Fixed account,
     key: Fixed key,
     gateway: Fixed gateway,
-    made_ms: Fixed made_at,
+    created_ms: Fixed created_at,
 }
 
 /// By what usage is found: account, minute, key, rule.
@@ -587,7 +587,7 @@ pub struct IdempotencyRow {
     /// The key that it showed.
     pub shown_key: Option<String>,
     /// When it was given.
-    pub made_at: Timestamp,
+    pub created_at: Timestamp,
 }
 
 record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.clone(),);
@@ -595,7 +595,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
     fingerprint: Fixed fingerprint,
     body: Fixed body,
     shown_key: Fixed shown_key,
-    made_ms: Fixed made_at,
+    created_ms: Fixed created_at,
 }
 
 /// All tables, those that others refer to before these.

@@ -36,7 +36,7 @@ fn one(ground: &mut Ground, size: u32) -> Figures {
     let sample = size.min(SAMPLE);
     let chosen: Vec<u32> = (0..sample).map(|number| number * (size / sample)).collect();
     let gateway = format!("speaker-{size}");
-    let mut speaker = Speaker::new(ground.ledger.bank.gateway_port, gateway, chosen.iter().copied(), 1);
+    let mut speaker = Speaker::new(ground.ledger.ledger.gateway_port, gateway, chosen.iter().copied(), 1);
     speaker.meet_all();
     let end = Instant::now() + Duration::from_secs(u64::from(ground.seconds));
     let mut exchanges = speaker.speak_until(end);

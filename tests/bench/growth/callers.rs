@@ -54,7 +54,7 @@ fn meet(ground: &Ground, size: u32) -> Crowd {
     let name = format!("{size} callers");
     let envoy = ground.gate(&format!("callers-{size}"), 1, &json!({}));
     // Whatever Envoy needs for a first request is there after it.
-    let stranger = ground.services.block_on(ground.ledger.bank.account(&format!("stranger-{size}"), "1"));
+    let stranger = ground.services.block_on(ground.ledger.ledger.account(&format!("stranger-{size}"), "1"));
     assert_eq!(Client::connect(envoy.port).get(&stranger).status, 200);
     let before_mb = mb(envoy.process.memory_kb());
     let began = Instant::now();
@@ -73,7 +73,7 @@ fn meet(ground: &Ground, size: u32) -> Crowd {
 #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
 fn load(ground: &Ground, crowd: &mut Crowd) -> Figures {
     let envoy = &crowd.envoy;
-    let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges"));
+    let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges_total"));
     let entries = || ground.counted("faregate_exchange_entries_total");
     let (cpu, asked, sent) = (envoy.process.cpu_nanos(), exchanges(), entries());
     let start = crowd.sent % u64::from(crowd.size);

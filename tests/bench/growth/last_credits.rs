@@ -15,7 +15,7 @@ const EACH: usize = 4;
 
 const NOTE: &str = "two gateways, 4 connections to each, an account that can pay 1,000 requests; s: until the last was sold.
 Grows near zero: exchanges, because leases become as small as what is left; bounded by one message at a time and worker, and by \
-a beat every 100 ms. What is sold never grows beyond what was granted.";
+a heartbeat every 100 ms. What is sold never grows beyond what was granted.";
 
 pub fn measure(ground: &Ground) -> Value {
     let gates = [ground.gate("last-1", 1, &json!({})), ground.gate("last-2", 1, &json!({}))];
@@ -26,11 +26,14 @@ pub fn measure(ground: &Ground) -> Value {
 
 #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
 fn one(ground: &Ground, gates: &[Envoy; 2], round: u32) -> Figures {
-    let bank = &ground.ledger.bank;
+    let ledger = &ground.ledger.ledger;
     let account = format!("last-{round}");
-    let key = ground.services.block_on(bank.account(&account, BALANCE));
+    let key = ground.services.block_on(ledger.account(&account, BALANCE));
     let exchanges = || -> u64 {
-        gates.iter().map(|gate| ground.services.block_on(gate.stat("wasmcustom.faregate.exchanges"))).sum()
+        gates
+            .iter()
+            .map(|gate| ground.services.block_on(gate.stat("wasmcustom.faregate.exchanges_total")))
+            .sum()
     };
     let (asked, began) = (exchanges(), Instant::now());
     let buyers: Vec<(u32, Option<Instant>)> = std::thread::scope(|scope| {
@@ -50,7 +53,7 @@ fn one(ground: &Ground, gates: &[Envoy; 2], round: u32) -> Figures {
     assert_eq!(sold, CREDITS, "not exactly what was granted");
     let last = buyers.iter().filter_map(|(_, last)| *last).max().expect("a request that was sold");
     let took: Duration = last - began;
-    ground.services.block_on(bank.balance_becomes(&account, "spent", BALANCE));
+    ground.services.block_on(ledger.balance_becomes(&account, "spent", BALANCE));
     vec![
         ("sold", f64::from(sold)),
         ("s", took.as_secs_f64()),

@@ -62,7 +62,7 @@ impl Ground {
             under: Vec::new(),
         };
         let behind =
-            Behind { upstream: self.upstream, ledger: self.ledger.bank.gateway_port, ..Behind::default() };
+            Behind { upstream: self.upstream, ledger: self.ledger.ledger.gateway_port, ..Behind::default() };
         self.services.block_on(Envoy::start(self.dir.path(), &plan, behind))
     }
 
@@ -73,7 +73,7 @@ impl Ground {
 
     /// One of the ledger's counters.
     fn counted(&self, name: &str) -> f64 {
-        self.services.block_on(self.ledger.bank.metric(name))
+        self.services.block_on(self.ledger.ledger.metric(name))
     }
 
     /// Has gates take turns under load, one key each, and fills in their cases.

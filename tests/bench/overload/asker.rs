@@ -64,7 +64,7 @@ impl Asker {
             self.ask(&mut turn).await;
             let at_once = turn.committed_entries == 1
                 && turn.answer_ms(50) < IDLE.as_secs_f64() * 1e3
-                && turn.beat_ms <= HEARTBEAT_MS;
+                && turn.heartbeat_ms <= HEARTBEAT_MS;
             row = if at_once { row + 1 } else { 0 };
             tokio::time::sleep(EVERY).await;
         }
@@ -75,12 +75,12 @@ impl Asker {
         let need = u64::from(self.asked / PAYERS + 1) * PRICE;
         self.asked += 1;
         let body = format!(
-            r#"{{"protocol":1,"gateway":"bench-asks","entries":[{{"payer":{{"id":"{payer}"}},"lease":{{"fence":1,"spent":0,"returned":0,"held":0}},"ask":{{"least":{need},"need":{need},"want":{need}}}}}]}}"#
+            r#"{{"protocol":1,"gateway":"bench-asks","entries":[{{"payer":{{"id":"{payer}"}},"lease":{{"epoch":1,"spent":0,"returned":0,"held":0}},"ask":{{"least":{need},"need":{need},"want":{need}}}}}]}}"#
         );
         let message = format!("{}{}\r\n\r\n{body}", post(PATH, GATEWAY_TOKEN, ""), body.len());
         match self.connection.send(message.as_bytes(), PATIENCE).await {
             Ok(reply) if reply.status == 200 => {
-                tally.committed(1, reply.took, number(reply.body, "\"beat_ms\":").unwrap_or(0));
+                tally.committed(1, reply.took, number(reply.body, "\"heartbeat_ms\":").unwrap_or(0));
             }
             Ok(reply) => {
                 assert_eq!(reply.status, 503, "{}", String::from_utf8_lossy(reply.body));

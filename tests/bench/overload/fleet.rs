@@ -47,7 +47,7 @@ struct Measured {
 impl Fleet {
     /// Opens the leases of all payers.
     pub async fn new(ledger: Stocked) -> Self {
-        let port = ledger.bank.gateway_port;
+        let port = ledger.ledger.gateway_port;
         let new = |number: u32| {
             let first = number * PAYERS;
             Gateway::new(port, format!("bench-{number}"), first..first + PAYERS)
@@ -144,7 +144,7 @@ impl Fleet {
     }
 
     async fn overloads(&self) -> f64 {
-        self.ledger.bank.metric("faregate_overloads_total").await
+        self.ledger.ledger.metric("faregate_overloads_total").await
     }
 
     #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
@@ -161,7 +161,7 @@ impl Fleet {
             ("p50 ms", reports.answer_ms(50)),
             ("p99 ms", reports.answer_ms(99)),
             ("overloads", overloads),
-            ("beat_ms", reports.beat_ms as f64),
+            ("heartbeat_ms", reports.heartbeat_ms as f64),
             ("ask p50 ms", asks.answer_ms(50)),
             ("ask p99 ms", asks.answer_ms(99)),
             ("asks lost %", percent(asks.overloaded + asks.silent, asks.messages)),

@@ -30,7 +30,7 @@ const WIDTH: usize = 15;
 pub struct Pace {
     /// Payers that spend something, per second.
     pub per_s: f64,
-    /// Whether it comes when the answers say: after `beat_ms`, or after a 503's `retry-after`.
+    /// Whether it comes when the answers say: after `heartbeat_ms`, or after a 503's `retry-after`.
     pub heeds: bool,
     /// When to begin, from when on it is measured, and when to end.
     pub begin: Instant,
@@ -58,7 +58,7 @@ struct Payer {
 
 impl Payer {
     fn new(number: u32) -> Self {
-        let before = format!(r#"{{"payer":{{"id":"{}"}},"lease":{{"fence":1,"spent":"#, key_id(number));
+        let before = format!(r#"{{"payer":{{"id":"{}"}},"lease":{{"epoch":1,"spent":"#, key_id(number));
         let entry = format!(r#"{before}{:>WIDTH$},"returned":0,"held":0}}}}"#, 0);
         Self { at: before.len(), entry: entry.into_bytes(), spent: 0 }
     }
@@ -163,10 +163,10 @@ impl Gateway {
         match reply.status {
             200 => {
                 let number = |name| number(reply.body, name);
-                let beat_ms = number("\"beat_ms\":").unwrap_or(0);
+                let heartbeat_ms = number("\"heartbeat_ms\":").unwrap_or(0);
                 self.seen = number("\"seen\":").unwrap_or(self.seen);
-                tally.committed(count, reply.took, beat_ms);
-                Some(Duration::from_millis(beat_ms))
+                tally.committed(count, reply.took, heartbeat_ms);
+                Some(Duration::from_millis(heartbeat_ms))
             }
             503 => {
                 tally.overloaded(count);

@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 const LOADS: [f64; 4] = [0.5, 1.0, 2.0, 3.0];
 
 const NOTE: &str = "offered and committed are entries per second; the peak is the most that was committed of messages \
-sent one after the other (again: at the end, so that it is seen whether the machine has become slower). heeded: gateways come when the answers say (beat_ms, retry-after), and then name all who \
+sent one after the other (again: at the end, so that it is seen whether the machine has become slower). heeded: gateways come when the answers say (heartbeat_ms, retry-after), and then name all who \
 have spent since; ignored: once a second, whatever is answered. no answer: they hung up after 500 ms. ask: a \
 gateway beside them, whose callers wait for credits, 20 messages a second.";
 

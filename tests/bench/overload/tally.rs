@@ -12,7 +12,7 @@ pub struct Tally {
     pub offered_entries: u64,
     pub committed_entries: u64,
     /// The longest time to the next heartbeat that an answer has set.
-    pub beat_ms: u64,
+    pub heartbeat_ms: u64,
     times: Vec<Duration>,
 }
 
@@ -23,10 +23,10 @@ impl Tally {
     }
 
     /// A message was committed and answered.
-    pub fn committed(&mut self, entries: usize, took: Duration, beat_ms: u64) {
+    pub fn committed(&mut self, entries: usize, took: Duration, heartbeat_ms: u64) {
         self.sent(entries);
         self.committed_entries += entries as u64;
-        self.beat_ms = self.beat_ms.max(beat_ms);
+        self.heartbeat_ms = self.heartbeat_ms.max(heartbeat_ms);
         self.times.push(took);
     }
 
@@ -49,7 +49,7 @@ impl Tally {
         self.silent += other.silent;
         self.offered_entries += other.offered_entries;
         self.committed_entries += other.committed_entries;
-        self.beat_ms = self.beat_ms.max(other.beat_ms);
+        self.heartbeat_ms = self.heartbeat_ms.max(other.heartbeat_ms);
         self.times.extend(other.times);
     }
 

@@ -118,7 +118,7 @@ fn entry(payer: u32, credits: u32) -> Entry {
     Entry {
         payer: Payer::Id(key_id(payer)),
         ended: None,
-        lease: Some(LeaseReport { fence: 1, spent: zero, returned: zero, held: zero, demand: 0 }),
+        lease: Some(LeaseReport { epoch: 1, spent: zero, returned: zero, held: zero, demand: 0 }),
         ask: Some(Ask { least: level, need: level, want: level }),
         on_credit: zero,
     }

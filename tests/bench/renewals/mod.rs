@@ -66,7 +66,7 @@ pub fn run(subscriptions: u32, on: &[Database]) {
 async fn storm(ledger: &mut Stocked, spare: Duration) -> Figures {
     let due = population::subscribe(ledger, spare).await;
     let accounts = f64::from(ledger.accounts());
-    let before = ledger.bank.metric(RENEWALS).await;
+    let before = ledger.ledger.metric(RENEWALS).await;
     let until = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
     let begin = Instant::now() + until;
     // They know their payers' ledger before the storm begins.
@@ -74,15 +74,15 @@ async fn storm(ledger: &mut Stocked, spare: Duration) -> Figures {
     let over = Arc::new(AtomicBool::new(false));
     let mut gateways = JoinSet::new();
     for number in 0..GATEWAYS {
-        let (port, over) = (ledger.bank.gateway_port, over.clone());
+        let (port, over) = (ledger.ledger.gateway_port, over.clone());
         let payers = (number..ledger.accounts()).step_by(GATEWAYS as usize).collect();
         gateways.spawn(asks::ask_until(port, format!("bench-{number}"), payers, due, over));
     }
     tokio::time::sleep_until(begin).await;
-    let cpu = ledger.bank.process.cpu_nanos();
+    let cpu = ledger.ledger.process.cpu_nanos();
     let mut said = 0_u64;
     let took = loop {
-        let renewed = ledger.bank.metric(RENEWALS).await - before;
+        let renewed = ledger.ledger.metric(RENEWALS).await - before;
         let took = begin.elapsed();
         if renewed >= accounts {
             break took;
@@ -94,7 +94,7 @@ async fn storm(ledger: &mut Stocked, spare: Duration) -> Figures {
         assert!(took < MOST, "{renewed} of {accounts} are renewed after {MOST:?}");
         tokio::time::sleep(LOOK).await;
     };
-    let cpu = ledger.bank.process.cpu_nanos() - cpu;
+    let cpu = ledger.ledger.process.cpu_nanos() - cpu;
     over.store(true, Ordering::Relaxed);
     let mut asks = Asks::default();
     gateways.join_all().await.into_iter().for_each(|more| asks.add(more));

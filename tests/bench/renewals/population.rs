@@ -20,11 +20,11 @@ const PERIOD: SignedDuration = SignedDuration::from_hours(1);
 pub async fn subscribe(ledger: &mut Stocked, spare: Duration) -> Timestamp {
     let lead = SignedDuration::try_from(spare).expect("a short time");
     let due = Timestamp::from_second((Timestamp::now() + lead).as_second()).expect("a time");
-    let plan = json!({"name": "bench", "quota": QUOTA.to_string(), "period": "hour", "beyond": "refuse"});
-    ledger.bank.post("/admin/v1/plans", plan).await;
+    let plan = json!({"name": "bench", "quota": QUOTA.to_string(), "period": "hour", "overage": "refuse"});
+    ledger.ledger.post("/admin/v1/plans", plan).await;
     let subscription = json!({"plan": "bench", "starts_at": (due - PERIOD).to_string()});
-    ledger.bank.post("/admin/v1/accounts/bench-1/subscription", subscription).await;
-    ledger.bank.process.stop();
+    ledger.ledger.post("/admin/v1/accounts/bench-1/subscription", subscription).await;
+    ledger.ledger.process.stop();
     let began = Instant::now();
     match ledger.url() {
         None => copy_sqlite(ledger),

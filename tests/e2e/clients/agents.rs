@@ -44,7 +44,7 @@ async fn in_rust(world: &World, key: &str, endpoint: &str) -> Value {
 async fn agents_learn_at_their_first_unpaid_call_what_is_missing() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(tools()).await;
-    let broke = world.bank.account("broke", "0").await;
+    let broke = world.ledger.account("broke", "0").await;
     let endpoint = [("ENDPOINT", "/mcp"), ("PROTOCOL", "2026-07-28")];
 
     for said in
@@ -68,7 +68,7 @@ async fn agents_learn_at_their_first_unpaid_call_what_is_missing() {
     refusals_are(&world, 3).await;
 
     // Two credits pay for the two messages of the handshake.
-    let two = world.bank.account("two", "2").await;
+    let two = world.ledger.account("two", "2").await;
     let said = clients.run("mcp_client_v1.mjs", world.gate(), &two, &endpoint);
     assert!(is_caught_as(&said, "StreamableHTTPError"), "{said}");
     assert_eq!(said["code"], 402);
@@ -82,8 +82,8 @@ async fn agents_learn_at_their_first_unpaid_call_what_is_missing() {
 async fn a_model_reads_the_refusal_as_the_result_of_its_tool_where_the_rule_says_so() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(tools()).await;
-    let broke = world.bank.account("broke", "0").await;
-    let two = world.bank.account("two", "2").await;
+    let broke = world.ledger.account("broke", "0").await;
+    let two = world.ledger.account("two", "2").await;
     let endpoint = [("ENDPOINT", "/mcp-result"), ("PROTOCOL", "2026-07-28")];
     for said in [
         clients.run("mcp_client.py", world.gate(), &broke, &endpoint),
@@ -108,7 +108,7 @@ async fn a_model_reads_the_refusal_as_the_result_of_its_tool_where_the_rule_says
 async fn an_agent_who_pays_gets_what_the_tool_says() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(tools()).await;
-    let rich = world.bank.account("rich", "10").await;
+    let rich = world.ledger.account("rich", "10").await;
     let endpoint = [("ENDPOINT", "/mcp"), ("PROTOCOL", "2026-07-28")];
     for said in [
         clients.run("mcp_client.py", world.gate(), &rich, &endpoint),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 async fn curl_gets_what_it_asks_for() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
-    let key = world.bank.account("broke", "0").await;
+    let key = world.ledger.account("broke", "0").await;
     let key = format!("x-api-key: {key}");
     let url = world.gate().url("/reports");
     let fetch = |more: &[&str]| {
@@ -37,8 +37,8 @@ async fn curl_gets_what_it_asks_for() {
 async fn on_the_wire_grpc_gets_trailers_alone() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
-    let suspended = world.bank.account("suspended", "4").await;
-    world.bank.post("/admin/v1/accounts/suspended/suspend", json!({})).await;
+    let suspended = world.ledger.account("suspended", "4").await;
+    world.ledger.post("/admin/v1/accounts/suspended/suspend", json!({})).await;
     let said = clients.curl(&[
         "--http2-prior-knowledge",
         "--include",
@@ -64,7 +64,7 @@ async fn on_the_wire_grpc_gets_trailers_alone() {
 async fn a_browser_shows_a_page_with_the_reason_and_the_way_out() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
-    let key = world.bank.account("broke", "0").await;
+    let key = world.ledger.account("broke", "0").await;
     let (page, picture) = clients.browse(&world.gate().url(&format!("/reports?key={key}")));
     assert!(page.contains(&format!("<p>{DETAIL}</p>")), "{page}");
     assert!(page.contains("href=\"https://example.com/topup\""), "{page}");

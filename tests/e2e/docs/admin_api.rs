@@ -2,7 +2,7 @@
 
 use super::openapi::operations;
 use super::{blocks, page, quoted, rows, section};
-use harness::{Bank, binary, out_of};
+use harness::{LedgerProcess, binary, out_of};
 use reqwest::{Method, StatusCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -46,9 +46,9 @@ fn the_table_of_routes_is_complete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_and_every_curl_works() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     for (method, path) in routes() {
-        let (status, answer) = bank.call(method, &path.replace("{id}", "missing"), None).await;
+        let (status, answer) = ledger.call(method, &path.replace("{id}", "missing"), None).await;
         let known = status != StatusCode::METHOD_NOT_ALLOWED
             && answer["detail"].as_str() != Some("there is nothing at this path");
         assert!(known && status != StatusCode::UNAUTHORIZED, "{path}: {status} {answer}");
@@ -58,20 +58,20 @@ async fn every_route_and_every_curl_works() {
     assert_eq!(examples.len(), 1);
     let script = format!("set -euo pipefail\n{}", examples[0]);
     let mut command = Command::new("bash");
-    command.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", bank.admin_port));
+    command.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", ledger.admin_port));
     let (done, said) =
         out_of(command.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-c", &script]));
     assert!(done, "{said}");
     assert!(said.contains("fg_live_"), "{said}");
-    assert_eq!(bank.balance("acme", "available").await, "100");
-    bank.audit().await;
+    assert_eq!(ledger.balance("acme", "available").await, "100");
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_that_copy_do_what_the_page_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let mut bank = Bank::start(dir.path(), &[], &[]).await;
-    bank.account("acme", "12").await;
+    let mut ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "12").await;
     let examples = blocks(&page("docs/backup.md"), "shell");
     assert_eq!(examples.len(), 3);
     let run = |example: &String| {
@@ -81,11 +81,11 @@ async fn the_commands_that_copy_do_what_the_page_says() {
         assert!(done, "{said}");
     };
     examples.iter().for_each(run);
-    bank.process.stop();
+    ledger.process.stop();
     std::fs::create_dir(dir.path().join("second")).expect("a folder");
     std::fs::rename(dir.path().join("moved"), dir.path().join("second/ledger")).expect("the copy");
 
-    let copy = Bank::start(&dir.path().join("second"), &[], &[]).await;
+    let copy = LedgerProcess::start(&dir.path().join("second"), &[], &[]).await;
 
     assert_eq!(copy.balance("acme", "available").await, "12");
     copy.audit().await;
@@ -94,33 +94,33 @@ async fn the_commands_that_copy_do_what_the_page_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_about_plans_do_what_the_page_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    bank.account("acme", "12").await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "12").await;
     let examples = blocks(section(&page("docs/plans.md"), "Plans"), "bash");
     assert_eq!(examples.len(), 1);
     let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
     let mut shell = Command::new("bash");
-    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", bank.admin_port));
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", ledger.admin_port));
     let (done, said) =
         out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
 
     assert!(done && said.contains("renews at") && said.contains("1500"), "{said}");
-    bank.balance_becomes("acme", "available", "1512").await;
-    let subscription = bank.get("/admin/v1/accounts/acme/subscription").await;
+    ledger.balance_becomes("acme", "available", "1512").await;
+    let subscription = ledger.get("/admin/v1/accounts/acme/subscription").await;
     assert_eq!(subscription["ends_at"], subscription["period_ends_at"], "{subscription}");
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_about_shadow_work() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    bank.account("acme", "12").await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "12").await;
     let examples = blocks(section(&page("docs/pricing.md"), "Try prices out"), "bash");
     assert_eq!(examples.len(), 1);
     let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
     let mut shell = Command::new("bash");
-    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", bank.admin_port));
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", ledger.admin_port));
     let (done, said) =
         out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
 
@@ -130,37 +130,37 @@ async fn the_commands_about_shadow_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_about_teams_and_budgets_do_what_the_page_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    bank.account("acme", "12").await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "12").await;
     let examples = blocks(section(&page("docs/plans.md"), "Teams, budgets, limited keys"), "bash");
     assert_eq!(examples.len(), 1);
     let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
     let mut shell = Command::new("bash");
-    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", bank.admin_port));
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", ledger.admin_port));
     let (done, said) =
         out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
 
     assert!(done && said.contains("RESETS AT") && said.contains("fg_live_"), "{said}");
-    let budgets = bank.get("/admin/v1/accounts/acme/budgets").await;
+    let budgets = ledger.get("/admin/v1/accounts/acme/budgets").await;
     assert_eq!((&budgets["budgets"][0]["left"], budgets["budgets"][1].is_null()), (&"5000".into(), true));
-    let keys = bank.get("/admin/v1/accounts/acme/keys").await;
+    let keys = ledger.get("/admin/v1/accounts/acme/keys").await;
     assert_eq!(keys["keys"][1]["products"], serde_json::json!(["chat", "embed"]));
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_of_the_page_is_applied() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let examples = blocks(section(&page("docs/plans.md"), "Configuration as a file"), "toml");
     assert_eq!(examples.len(), 1);
     let file = dir.path().join("file.toml");
     std::fs::write(&file, &examples[0]).expect("a file");
     let file = file.display().to_string();
 
-    let said = bank.run(&["apply", &file]);
+    let said = ledger.run(&["apply", &file]);
     assert!(said.contains("+ budget of acme, team research: 200 per 1 month (UTC)"), "{said}");
-    assert_eq!(bank.run(&["apply", &file]).trim(), "= 5 unchanged");
+    assert_eq!(ledger.run(&["apply", &file]).trim(), "= 5 unchanged");
 }
 
 #[test]

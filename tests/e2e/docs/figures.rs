@@ -9,7 +9,7 @@ use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_name_every_figure_and_every_refusal() {
-    let config = json!({"top_up_url": "https://example.com/topup", "otherwise": {"price": "2.5"}});
+    let config = json!({"top_up_url": "https://example.com/topup", "default": {"price": "2.5"}});
     let mut world = World::start(Setup { config, ..Setup::default() }).await;
 
     let refused = refusals(&mut world).await;
@@ -46,13 +46,13 @@ async fn the_pages_name_every_figure_and_every_refusal() {
 
 /// Every refusal by its code, provoked one after the other; at the end the ledger is down.
 async fn refusals(world: &mut World) -> BTreeMap<String, Answer> {
-    let poor = world.bank.account("acme", "4").await;
-    let suspended = world.bank.account("suspended", "4").await;
-    world.bank.post("/admin/v1/accounts/suspended/suspend", json!({})).await;
-    let expiring = world.bank.run(&["key", "create", "acme", "--expires", "1s", "--json"]);
+    let poor = world.ledger.account("acme", "4").await;
+    let suspended = world.ledger.account("suspended", "4").await;
+    world.ledger.post("/admin/v1/accounts/suspended/suspend", json!({})).await;
+    let expiring = world.ledger.run(&["key", "create", "acme", "--expires", "1s", "--json"]);
     let expiring: Value = serde_json::from_str(&expiring).expect("JSON");
     let expiring = expiring["key"].as_str().expect("a key");
-    let other = world.bank.account("other", "4").await;
+    let other = world.ledger.account("other", "4").await;
 
     let call = async |world: &World, key: &str| get(world.gate(), "/reports", &[("x-api-key", key)]).await;
     let mut refused = vec![get(world.gate(), "/reports", &[]).await, call(world, "no key").await];
@@ -64,7 +64,7 @@ async fn refusals(world: &mut World) -> BTreeMap<String, Answer> {
     .await;
     refused.push(call(world, expiring).await);
     metrics_are_named(world).await;
-    world.bank.process.kill();
+    world.ledger.process.kill();
     refused.push(call(world, &other).await);
     refused
         .into_iter()
@@ -76,9 +76,9 @@ async fn metrics_are_named(world: &World) {
     // A figure with labels is there once it has counted something.
     let shadow = json!([{"rule": "beta", "code": "missing_key", "requests": 1}]);
     let usage = json!({"broker": "b", "seq": 1, "lines": [], "shadow": shadow});
-    let answered = world.bank.exchange(&json!({"protocol": 1, "gateway": "another", "usage": usage})).await;
+    let answered = world.ledger.exchange(&json!({"protocol": 1, "gateway": "another", "usage": usage})).await;
     assert!(answered.is_some_and(|(status, _)| status == 200));
-    let text = world.bank.get("/metrics").await;
+    let text = world.ledger.get("/metrics").await;
     let found = text.as_str().expect("text").lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let found: BTreeMap<String, String> = found
         .filter_map(|line| line.split_once(' '))

@@ -2,7 +2,7 @@
 //! what it says.
 
 use super::page;
-use harness::Bank;
+use harness::LedgerProcess;
 use jsonschema::Draft;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
     let get = |path: &str, status| (Method::GET, format!("/admin/v1/{path}"), None, status);
     let post = |path: &str, body, status| (Method::POST, format!("/admin/v1/{path}"), Some(body), status);
     let plan = json!({"name": "pro", "quota": "100", "period": "month", "every": 1, "anchor": "calendar", "time_zone": "Europe/Berlin",
-        "rollover": "5", "beyond": "overdraft", "overdraft": "0.5", "rate_per_second": "2.5", "burst": 5, "concurrent": 2,
+        "rollover": "5", "overage": "overdraft", "overdraft": "0.5", "rate_per_second": "2.5", "burst": 5, "concurrent": 2,
         "products": [{"name": "chat"}, {"name": "img", "price": "4"}], "remainder": "operator", "warn_below": "1"});
     vec![
         post("accounts", json!({"id": "two", "name": "Two"}), 201),
@@ -103,24 +103,24 @@ fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_operation_takes_and_answers_what_its_description_says() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    let secret = bank.account("acme", "12").await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    let secret = ledger.account("acme", "12").await;
     let key =
-        bank.get("/admin/v1/accounts/acme/keys").await["keys"][0]["id"].as_str().expect("a key").to_owned();
-    let (idle, _) = bank.key("acme").await;
+        ledger.get("/admin/v1/accounts/acme/keys").await["keys"][0]["id"].as_str().expect("a key").to_owned();
+    let (idle, _) = ledger.key("acme").await;
     let line = json!({"payer": key, "rule": "r", "requests": 1, "credits": 1_000_000, "refunds": 0});
     let shadow = json!({"payer": key, "rule": "r", "code": "rate_limited", "requests": 1});
     let exchange = json!({"protocol": 1, "gateway": "gate", "seen": 0,
-        "entries": [{"payer": {"key": secret}, "lease": {"fence": 1, "spent": 0, "returned": 0, "held": 0},
+        "entries": [{"payer": {"key": secret}, "lease": {"epoch": 1, "spent": 0, "returned": 0, "held": 0},
             "ask": {"least": 1_000_000, "need": 1_000_000, "want": 1_000_000}}],
         "usage": {"broker": "b", "seq": 1, "lines": [line], "shadow": [shadow]}});
-    let (status, answer) = bank.exchange(&exchange).await.expect("an answer");
+    let (status, answer) = ledger.exchange(&exchange).await.expect("an answer");
     assert_eq!(status, 200, "{answer}");
 
     let described = described();
     let mut carried_out = BTreeSet::new();
     for (method, path, body, expected) in life(&key, &idle) {
-        let (status, answer) = bank.call(method.clone(), &path, body.clone()).await;
+        let (status, answer) = ledger.call(method.clone(), &path, body.clone()).await;
         assert_eq!(status, expected, "{method} {path}: {answer}");
         let template = template(&described, &path);
         let operation = &described["paths"][&template][method.as_str().to_lowercase()];
@@ -173,8 +173,8 @@ fn fits(described: &Value, schema: &Value, value: &Value, what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn anybody_may_read_the_description_and_it_is_the_committed_one() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    let url = format!("http://127.0.0.1:{}/admin/v1/openapi.json", bank.admin_port);
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    let url = format!("http://127.0.0.1:{}/admin/v1/openapi.json", ledger.admin_port);
     let answer = reqwest::get(&url).await.expect("an answer");
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "application/json");

@@ -67,9 +67,9 @@ fn the_reference_names_every_field_and_no_other() {
         "rules[].match.headers[]",
         "rules[].deprecated",
         "rules[].on_ledger_error",
-        "otherwise",
-        "otherwise.deprecated",
-        "otherwise.on_ledger_error",
+        "default",
+        "default.deprecated",
+        "default.on_ledger_error",
         "on_ledger_error",
     ] {
         for field in fields_of(object) {
@@ -101,7 +101,7 @@ fn fields_of(object: &str) -> Vec<String> {
         "ledger": {"cluster": "ledger", "token": {"env": "T"}},
         "identities": [{"bearer": true}],
         "rules": [],
-        "otherwise": {"price": "1"}
+        "default": {"price": "1"}
     });
     let parts: Vec<&str> = object.split('.').filter(|part| !part.is_empty()).collect();
     let mut place = &mut config;
@@ -115,7 +115,7 @@ fn fields_of(object: &str) -> Vec<String> {
             *member = if is_list { json!([fresh()]) } else { fresh() };
         }
         place = if is_list { &mut member[0] } else { member };
-        if !last && *part != "rules[]" && *part != "otherwise" && !keep {
+        if !last && *part != "rules[]" && *part != "default" && !keep {
             *place = json!({});
         }
     }

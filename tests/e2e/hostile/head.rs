@@ -64,8 +64,8 @@ impl Line {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_head_says_what_a_refused_get_says_without_the_body() {
     let world = World::start(Setup { config: json!({"request_bodies": true}), ..Setup::default() }).await;
-    let broke = world.bank.account("broke", "0").await;
-    let rich = world.bank.account("rich", "10").await;
+    let broke = world.ledger.account("broke", "0").await;
+    let rich = world.ledger.account("rich", "10").await;
     let mut line = Line::open(world.gate().port);
     for (status, more) in [
         (401, vec![]),
@@ -94,14 +94,14 @@ async fn a_refused_head_says_what_a_refused_get_says_without_the_body() {
     // What is paid costs the same, and the connection is the same.
     let paid = [("x-api-key", rich.as_str())];
     assert_eq!((line.ask("HEAD", &paid).status, line.ask("GET", &paid).status), (200, 200));
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("rich", "spent").await, "2");
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("rich", "spent").await, "2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_options_is_a_request_like_any_unless_a_browser_asks_beforehand() {
     let world = World::one().await;
-    let rich = world.bank.account("rich", "10").await;
+    let rich = world.ledger.account("rich", "10").await;
     let mut line = Line::open(world.gate().port);
     let origin = ("origin", "https://app.example.com");
     let beforehand = ("access-control-request-method", "POST");
@@ -119,7 +119,7 @@ async fn an_options_is_a_request_like_any_unless_a_browser_asks_beforehand() {
         assert_eq!(world.upstream.last().contains_key("x-faregate-account"), paid, "{headers:?}");
     }
     assert_eq!(world.upstream.served(), 4);
-    world.bank.nothing_is_held().await;
-    assert_eq!(world.bank.balance("rich", "spent").await, "3");
-    world.bank.audit().await;
+    world.ledger.nothing_is_held().await;
+    assert_eq!(world.ledger.balance("rich", "spent").await, "3");
+    world.ledger.audit().await;
 }

@@ -3,7 +3,7 @@
 
 use super::yaml;
 use crate::sidecar::{A, Mesh};
-use harness::{Bank, GATEWAY_TOKEN, Gateway, Upstream, envoy_config, filter, free_port, get};
+use harness::{GATEWAY_TOKEN, Gateway, LedgerProcess, Upstream, envoy_config, filter, free_port, get};
 use serde_json::{Value, json};
 
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -66,12 +66,12 @@ fn rename_cluster(config: &mut Value, from: &str, to: &Value) {
 async fn charges_by_key(change: impl Fn(&mut Value, u16)) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let upstream = Upstream::start().await;
-    let bank = Bank::start(dir.path(), &[], &[]).await;
-    let key = bank.account("acme", "2").await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    let key = ledger.account("acme", "2").await;
     let ports = (free_port(), free_port());
-    let behind = (&[bank.gateway_port][..], upstream.port);
+    let behind = (&[ledger.gateway_port][..], upstream.port);
     let mut config = envoy_config(dir.path(), "gateway", ports, behind, &json!({}));
-    change(&mut config, bank.gateway_port);
+    change(&mut config, ledger.gateway_port);
     let token = [("FAREGATE_GATEWAY_TOKEN".to_owned(), GATEWAY_TOKEN.to_owned())];
     let gateway = Gateway::start(dir.path(), "gateway", &config, ports, &token).await;
 
@@ -81,7 +81,7 @@ async fn charges_by_key(change: impl Fn(&mut Value, u16)) {
     }
     assert_eq!(get(&gateway, "/x", &[]).await.status, 401);
     assert_eq!(get(&gateway, "/health", &[]).await.status, 200);
-    bank.balance_becomes("acme", "spent", "2").await;
+    ledger.balance_becomes("acme", "spent", "2").await;
     assert_eq!(upstream.served(), 3);
 }
 
@@ -103,14 +103,14 @@ async fn the_wasm_plugin_of_an_istio_sidecar_charges_a_certificate() {
         rename_cluster(config, "ledger", &plugin["spec"]["pluginConfig"]["ledger"]["cluster"]);
     })
     .await;
-    mesh.bank.run(&["account", "create", "team-a"]);
-    mesh.bank.run(&["grant", "team-a", "1"]);
-    mesh.bank.run(&["key", "create", "team-a", "--subject", A]);
+    mesh.ledger.run(&["account", "create", "team-a"]);
+    mesh.ledger.run(&["grant", "team-a", "1"]);
+    mesh.ledger.run(&["key", "create", "team-a", "--subject", A]);
 
     let a = mesh.client("a", |_| {}).await;
     assert_eq!(get(&a, "/x", &[]).await.status, 200);
     assert_eq!(get(&a, "/x", &[]).await.status, 402);
-    mesh.bank.balance_becomes("team-a", "spent", "1").await;
+    mesh.ledger.balance_becomes("team-a", "spent", "1").await;
     assert_eq!(mesh.upstream.served(), 1);
 }
 

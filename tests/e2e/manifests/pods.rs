@@ -1,7 +1,7 @@
 //! What the ledger's pods are promised in `envoy/kubernetes/`.
 
 use super::{objects, yaml};
-use harness::{Bank, binary, out_of, project};
+use harness::{LedgerProcess, binary, out_of, project};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -87,7 +87,7 @@ async fn the_pods_flags_variables_and_probes_are_the_products() {
     let help = out_of(Command::new(binary()).args(["serve", "--help"])).1;
     let reference = std::fs::read_to_string(project().join("docs/production.md")).expect("the reference");
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let bank = Bank::start(dir.path(), &[], &[]).await;
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     for pod in pods() {
         let ledger = &pod["containers"][0];
         let arguments = ledger["args"].as_array().expect("arguments");
@@ -110,7 +110,7 @@ async fn the_pods_flags_variables_and_probes_are_the_products() {
             let http = &ledger[probe]["httpGet"];
             assert_eq!(http["port"], "gateway");
             let url =
-                format!("http://127.0.0.1:{}{}", bank.gateway_port, http["path"].as_str().expect("a path"));
+                format!("http://127.0.0.1:{}{}", ledger.gateway_port, http["path"].as_str().expect("a path"));
             assert_eq!(reqwest::get(&url).await.expect("an answer").status(), 200, "{url}");
         }
     }

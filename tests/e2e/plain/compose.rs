@@ -6,7 +6,7 @@ use harness::filter;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_composition_s_envoy_charges_and_refuses() {
     let world = World::of("compose").await;
-    let key = world.bank.account("acme", "2").await;
+    let key = world.ledger.account("acme", "2").await;
     let config = world.site.text("envoy/compose/envoy.yaml");
     let wasm = filter().canonicalize().expect("a path").display().to_string();
     let brought = [

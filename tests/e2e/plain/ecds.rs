@@ -9,7 +9,7 @@ const FILE: &str = "envoy/ecds/filter.yaml";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_that_changes_in_the_file_is_charged_at_once_and_no_request_is_free() {
     let world = World::of("ecds").await;
-    let key = world.bank.account("acme", "100000").await;
+    let key = world.ledger.account("acme", "100000").await;
     let mut gate = world.site.envoy("envoy/ecds/envoy.yaml");
     gate.is_ready().await;
     let callers = Steady::start(&gate.url("/"), &[&key, &key, &key]);
@@ -25,22 +25,22 @@ async fn a_price_that_changes_in_the_file_is_charged_at_once_and_no_request_is_f
     let (tally, others) = callers.stop().await;
     assert_eq!(strangers, [401, 401]);
     assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{others:?}");
-    world.bank.nothing_is_held().await;
-    let before = world.bank.balance("acme", "spent").await.parse::<u64>().expect("whole credits");
+    world.ledger.nothing_is_held().await;
+    let before = world.ledger.balance("acme", "spent").await.parse::<u64>().expect("whole credits");
     let served = world.upstream.served();
     assert!(before > served + 200 && before < 2 * served, "{before} for {served} requests at 1, then at 2");
 
     assert_eq!(call(&gate, &key).await.0, 200);
-    world.bank.nothing_is_held().await;
-    let after = world.bank.balance("acme", "spent").await.parse::<u64>().expect("whole credits");
+    world.ledger.nothing_is_held().await;
+    let after = world.ledger.balance("acme", "spent").await.parse::<u64>().expect("whole credits");
     assert_eq!(after - before, 2, "the new price");
-    world.bank.audit().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_in_the_file_is_named_and_the_gate_stays_as_it_was() {
     let world = World::of("ecds").await;
-    let key = world.bank.account("acme", "2").await;
+    let key = world.ledger.account("acme", "2").await;
     let mut gate = world.site.envoy("envoy/ecds/envoy.yaml");
     gate.is_ready().await;
     assert_eq!(call(&gate, &key).await.0, 200);
@@ -48,7 +48,7 @@ async fn a_mistake_in_the_file_is_named_and_the_gate_stays_as_it_was() {
     world.site.replace(FILE, &world.site.text(FILE).replace("{price: \"1\"}", "{price: 1}"));
 
     says(&gate, "Filesystem config update rejected").await;
-    says(&gate, "otherwise.price: found number 1; allowed is a decimal string").await;
+    says(&gate, "default.price: found number 1; allowed is a decimal string").await;
     assert_eq!(get(&gate, "/", &[]).await.status, 401);
     assert_eq!([call(&gate, &key).await.0, call(&gate, &key).await.0], [200, 402]);
     assert_eq!(world.upstream.served(), 2);

@@ -58,7 +58,7 @@ async fn status(port: u16, request: &str) -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_a_query_never_gets_into_the_log_of_the_quickstart() {
     let world = World::of("quickstart").await;
-    let key = world.bank.account("acme", "1000").await;
+    let key = world.ledger.account("acme", "1000").await;
     let own = "                              - header: x-api-key\n";
     let text = world.site.text(FILE);
     let asked = text.replace(own, &format!("                              - query: api_key\n{own}"));

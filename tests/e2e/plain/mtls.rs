@@ -1,7 +1,7 @@
 //! `envoy/mtls`: gateway and ledger know each other by certificates, and renew them under traffic.
 
 use super::{call, says};
-use harness::{Bank, Postgres, Site, Steady, Upstream, eventually, out_of};
+use harness::{LedgerProcess, Postgres, Site, Steady, Upstream, eventually, out_of};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 /// Two ledgers on a PostgreSQL where that is installed, else one on a file.
 struct World {
-    banks: Vec<Bank>,
+    banks: Vec<LedgerProcess>,
     upstream: Upstream,
     site: Site,
     dir: TempDir,
@@ -29,12 +29,12 @@ impl World {
         let environment = server.as_ref().map(Postgres::environment).unwrap_or_default();
         let flags = flags(&certs);
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        let mut banks = vec![Bank::start(dir.path(), &flags, &environment).await];
+        let mut banks = vec![LedgerProcess::start(dir.path(), &flags, &environment).await];
         if server.is_some() {
-            banks.push(Bank::start(dir.path(), &flags, &environment).await);
+            banks.push(LedgerProcess::start(dir.path(), &flags, &environment).await);
         }
         let mut known = vec![(3000, upstream.port), (7401, banks[0].gateway_port)];
-        known.extend(banks.get(1).map(|bank| (7411, bank.gateway_port)));
+        known.extend(banks.get(1).map(|ledger| (7411, ledger.gateway_port)));
         let site = Site::copy(dir.path(), "mtls", &known);
         Self { banks, upstream, site, dir, _server: server }
     }
@@ -73,21 +73,22 @@ fn shown(world: &World, port: u16) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_renewed_on_both_sides_under_traffic_without_a_refusal() {
     let world = World::new().await;
-    let bank = &world.banks[0];
+    let ledger = &world.banks[0];
     // Small leases that are renewed all the time, so that a ledger who couldn't be asked would be missed.
-    let keys = [bank.account("a", "3000").await, bank.account("b", "3000").await];
+    let keys = [ledger.account("a", "3000").await, ledger.account("b", "3000").await];
     let mut gate = world.site.envoy("envoy/mtls/envoy.yaml");
     gate.is_ready().await;
     let callers = Steady::start(&gate.url("/"), &[&keys[0], &keys[0], &keys[1], &keys[1]]);
     callers.goes_on(300).await;
-    let before: Vec<String> = world.banks.iter().map(|bank| shown(&world, bank.gateway_port)).collect();
+    let before: Vec<String> = world.banks.iter().map(|ledger| shown(&world, ledger.gateway_port)).collect();
     let update = "cluster.ledger.client_ssl_socket_factory.ssl_context_update_by_sds";
     let updates = gate.envoy_stat(update).await;
 
     world.site.run(&(world.issue() + &world.site.blocks("mtls")[1]));
 
     eventually("all show new certificates", Duration::from_secs(10), async || {
-        let renewed = |(bank, before): (&Bank, &String)| shown(&world, bank.gateway_port) != *before;
+        let renewed =
+            |(ledger, before): (&LedgerProcess, &String)| shown(&world, ledger.gateway_port) != *before;
         gate.envoy_stat(update).await > updates && world.banks.iter().zip(&before).all(renewed)
     })
     .await;
@@ -95,14 +96,14 @@ async fn certificates_are_renewed_on_both_sides_under_traffic_without_a_refusal(
     let (tally, others) = callers.stop().await;
 
     assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{others:?}");
-    bank.nothing_is_held().await;
+    ledger.nothing_is_held().await;
     let mut spent = 0;
     for account in ["a", "b"] {
-        spent += bank.balance(account, "spent").await.parse::<u64>().expect("whole credits");
+        spent += ledger.balance(account, "spent").await.parse::<u64>().expect("whole credits");
     }
     assert_eq!((tally.get(&200), world.upstream.served()), (Some(&spent), spent));
-    assert_eq!(gate.stat("exchange_failures").await, 0);
-    bank.audit().await;
+    assert_eq!(gate.stat("exchange_failures_total").await, 0);
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

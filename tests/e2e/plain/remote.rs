@@ -23,7 +23,7 @@ async fn is_closed(gate: &Gateway) {
 #[tokio::test(flavor = "multi_thread")]
 async fn before_the_filter_can_be_fetched_no_request_passes_and_then_the_gate_is_there() {
     let world = World::of("remote").await;
-    let key = world.bank.account("acme", "2").await;
+    let key = world.ledger.account("acme", "2").await;
     world.site.run(&world.site.blocks("remote")[1]);
     let mut gate = world.site.envoy("envoy/remote/envoy.local.yaml");
     says(&gate, "Remote data provider will retry").await;
@@ -35,8 +35,8 @@ async fn before_the_filter_can_be_fetched_no_request_passes_and_then_the_gate_is
     let statuses = [call(&gate, &key).await.0, call(&gate, &key).await.0, call(&gate, &key).await.0];
     assert_eq!(statuses, [200, 200, 402]);
     assert_eq!(world.upstream.served(), 2);
-    world.bank.nothing_is_held().await;
-    world.bank.audit().await;
+    world.ledger.nothing_is_held().await;
+    world.ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Files that are no longer what the ledger wrote.
 
 use super::{grant_one, granted};
-use harness::{Bank, Process, Random, binary, eventually};
+use harness::{LedgerProcess, Process, Random, binary, eventually};
 use reqwest::{Method, StatusCode};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,12 +13,12 @@ const PAGE: usize = 4_096;
 /// A folder with the data of a ledger that was stopped, and had granted `acme` 60 credits.
 async fn stopped() -> TempDir {
     let dir = TempDir::with_prefix("faregate-damage-").expect("a folder");
-    let mut bank = Bank::start(dir.path(), &[], &[]).await;
-    bank.account("acme", "0").await;
+    let mut ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "0").await;
     for number in 0..60 {
-        grant_one(&bank, number).await.expect("an answer");
+        grant_one(&ledger, number).await.expect("an answer");
     }
-    assert_eq!(bank.process.stop(), Some(0));
+    assert_eq!(ledger.process.stop(), Some(0));
     dir
 }
 
@@ -53,7 +53,7 @@ async fn the_ledger_refuses_to_start_on_a_damaged_file_and_leaves_it_as_it_is() 
         let copy = changed(dir.path(), damage);
         let before = std::fs::read(database(copy.path())).expect("a file");
 
-        let why = Bank::try_start(copy.path(), &[], &[]).await.err();
+        let why = LedgerProcess::try_start(copy.path(), &[], &[]).await.err();
 
         let said = why.unwrap_or_else(|| panic!("damage {number} was not noticed"));
         let file = database(copy.path());
@@ -92,11 +92,11 @@ async fn no_wrong_balance_goes_unnoticed() {
                 file[at] ^= 1 << random.below(8);
             }
         });
-        let Ok(bank) = Bank::try_start(copy.path(), &[], &[]).await else {
+        let Ok(ledger) = LedgerProcess::try_start(copy.path(), &[], &[]).await else {
             refused += 1;
             continue;
         };
-        let ask = async |path: &str| bank.ask(Method::GET, path, None, "a-question").await;
+        let ask = async |path: &str| ledger.ask(Method::GET, path, None, "a-question").await;
         let balance = ask("/admin/v1/accounts/acme/balance").await;
         let audit = ask("/admin/v1/audit").await;
         let noticed = audit.is_none_or(|(status, audit)| status != StatusCode::OK || audit["ok"] != true);
@@ -111,11 +111,11 @@ async fn no_wrong_balance_goes_unnoticed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_damaged_log_all_before_the_damage_is_kept() {
     let dir = stopped().await;
-    let mut bank = Bank::start(dir.path(), &[], &[]).await;
+    let mut ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     for number in 60..80 {
-        grant_one(&bank, number).await.expect("an answer");
+        grant_one(&ledger, number).await.expect("an answer");
     }
-    bank.process.kill();
+    ledger.process.kill();
     let log = dir.path().join("ledger/ledger.db-wal");
     let whole = std::fs::read(&log).expect("a log");
     for (at, least, most) in [(whole.len() - 100, 70, 80), (whole.len() / 2, 60, 79), (40, 60, 60)] {
@@ -124,11 +124,11 @@ async fn of_a_damaged_log_all_before_the_damage_is_kept() {
         damaged[at..at + 8].fill(0xFF);
         std::fs::write(copy.path().join("ledger/ledger.db-wal"), damaged).expect("a log");
 
-        let bank = Bank::start(copy.path(), &[], &[]).await;
+        let ledger = LedgerProcess::start(copy.path(), &[], &[]).await;
 
-        let granted = granted(&bank).await;
+        let granted = granted(&ledger).await;
         assert!((least..=most).contains(&granted), "damage at {at}: {granted}");
-        bank.audit().await;
+        ledger.audit().await;
     }
 }
 
@@ -136,21 +136,21 @@ async fn of_a_damaged_log_all_before_the_damage_is_kept() {
 async fn a_ledger_that_meets_damage_while_it_runs_ends() {
     let dir = stopped().await;
     let debug = [("FAREGATE_LOG".to_owned(), "debug".to_owned())];
-    let mut bank = Bank::start(dir.path(), &[], &debug).await;
+    let mut ledger = LedgerProcess::start(dir.path(), &[], &debug).await;
     eventually("the check at the start is over", SOON, async || {
-        bank.process.output().contains("all balances agree")
+        ledger.process.output().contains("all balances agree")
     })
     .await;
     let file = std::fs::File::options().write(true).open(database(dir.path())).expect("a database");
     let size = usize::try_from(file.metadata().expect("a size").len()).expect("not that large");
     std::os::unix::fs::FileExt::write_all_at(&file, &vec![0x5A; size - PAGE], PAGE as u64).expect("damage");
 
-    let answer = bank.ask(Method::GET, "/admin/v1/audit", None, "a-question").await;
+    let answer = ledger.ask(Method::GET, "/admin/v1/audit", None, "a-question").await;
 
     assert!(answer.is_none_or(|(status, answer)| {
         status == StatusCode::SERVICE_UNAVAILABLE && answer["code"] == "database_damaged"
     }));
-    assert_eq!(bank.process.wait(SOON), Some(1));
-    let said = bank.process.output();
+    assert_eq!(ledger.process.wait(SOON), Some(1));
+    let said = ledger.process.output();
     assert!(said.contains("error: the database is damaged"), "{said}");
 }

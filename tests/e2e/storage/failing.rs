@@ -2,7 +2,7 @@
 
 use super::{grant_one, granted};
 use harness::storage::{Disk, Fault};
-use harness::{Bank, Gateway, Setup, Upstream, envoy_config, eventually, flood, free_port, get};
+use harness::{Gateway, LedgerProcess, Setup, Upstream, envoy_config, eventually, flood, free_port, get};
 use reqwest::StatusCode;
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ const SOON: Duration = Duration::from_secs(20);
 
 struct World {
     disk: Disk,
-    bank: Bank,
+    ledger: LedgerProcess,
     key: String,
 }
 
 /// A ledger on a disk of its own, and `acme` with a thousand credits.
 async fn world() -> World {
     let disk = Disk::make();
-    let bank = Bank::start(disk.dir(), &[], &disk.environment()).await;
-    let key = bank.account("acme", "1000").await;
-    World { disk, bank, key }
+    let ledger = LedgerProcess::start(disk.dir(), &[], &disk.environment()).await;
+    let key = ledger.account("acme", "1000").await;
+    World { disk, ledger, key }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_full_disk_leases_go_on_and_with_space_again_all_does() {
-    let World { disk, mut bank, key } = world().await;
+    let World { disk, mut ledger, key } = world().await;
     let upstream = Upstream::start().await;
     let ports = (free_port(), free_port());
-    let ledgers = [bank.gateway_port];
+    let ledgers = [ledger.gateway_port];
     let config = envoy_config(
         disk.dir(),
         "gateway",
@@ -40,35 +40,35 @@ async fn on_a_full_disk_leases_go_on_and_with_space_again_all_does() {
 
     disk.fails(Fault::Full(6_000));
 
-    let acknowledged = refused_for_now(&bank, "disk_full", "the disk is full").await;
+    let acknowledged = refused_for_now(&ledger, "disk_full", "the disk is full").await;
     assert_eq!(get(&gateways[0], "/", &[("x-api-key", &key)]).await.status, 200, "it has a lease");
-    assert!(!bank.process.has_ended(), "{}", bank.process.output());
+    assert!(!ledger.process.has_ended(), "{}", ledger.process.output());
 
     disk.recovers();
 
-    goes_on(&bank, acknowledged).await;
+    goes_on(&ledger, acknowledged).await;
     assert_eq!(flood(&gateways, &key, 200, 2).await.get(&200), Some(&200));
-    bank.nothing_is_held().await;
-    let spent: u64 = bank.balance("acme", "spent").await.parse().expect("whole credits");
+    ledger.nothing_is_held().await;
+    let spent: u64 = ledger.balance("acme", "spent").await.parse().expect("whole credits");
     assert_eq!((spent, upstream.served()), (401, 401));
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_writes_fail_nothing_is_acknowledged() {
-    let World { disk, bank, .. } = world().await;
+    let World { disk, ledger, .. } = world().await;
     disk.fails(Fault::Write);
-    let acknowledged = refused_for_now(&bank, "disk_failed", "the disk failed").await;
+    let acknowledged = refused_for_now(&ledger, "disk_failed", "the disk failed").await;
     disk.recovers();
-    goes_on(&bank, acknowledged).await;
-    bank.audit().await;
+    goes_on(&ledger, acknowledged).await;
+    ledger.audit().await;
 }
 
 /// Grants until the ledger refuses, and ten times more; returns how many it acknowledged.
-async fn refused_for_now(bank: &Bank, code: &str, detail: &str) -> u64 {
+async fn refused_for_now(ledger: &LedgerProcess, code: &str, detail: &str) -> u64 {
     let (mut acknowledged, mut refused) = (0, 0);
     for number in 0..1_000 {
-        let (status, answer) = grant_one(bank, number).await.expect("an answer");
+        let (status, answer) = grant_one(ledger, number).await.expect("an answer");
         if status == StatusCode::SERVICE_UNAVAILABLE {
             assert_eq!(answer["code"], code, "{answer}");
             assert!(answer["detail"].as_str().is_some_and(|said| said.contains(detail)), "{answer}");
@@ -82,63 +82,63 @@ async fn refused_for_now(bank: &Bank, code: &str, detail: &str) -> u64 {
         }
     }
     assert_eq!(refused, 10, "the fault shows");
-    let (status, said) = bank.readiness().await.expect("an answer");
+    let (status, said) = ledger.readiness().await.expect("an answer");
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(said.contains(detail), "{said}");
-    assert_eq!(granted(bank).await, 1_000 + acknowledged, "reading goes on");
+    assert_eq!(granted(ledger).await, 1_000 + acknowledged, "reading goes on");
     acknowledged
 }
 
 /// The ledger goes on by itself, and what it refused has left no trace.
-async fn goes_on(bank: &Bank, acknowledged: u64) {
+async fn goes_on(ledger: &LedgerProcess, acknowledged: u64) {
     eventually("the ledger is ready again", SOON, async || {
-        bank.readiness().await.is_some_and(|(status, _)| status == StatusCode::OK)
+        ledger.readiness().await.is_some_and(|(status, _)| status == StatusCode::OK)
     })
     .await;
-    assert_eq!(granted(bank).await, 1_000 + acknowledged);
-    bank.grant("acme", "1").await;
+    assert_eq!(granted(ledger).await, 1_000 + acknowledged);
+    ledger.grant("acme", "1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_failed_sync_the_ledger_ends_and_a_restart_has_all_that_was_acknowledged() {
-    let World { disk, mut bank, .. } = world().await;
+    let World { disk, mut ledger, .. } = world().await;
     for number in 0..5 {
-        grant_one(&bank, number).await.expect("an answer");
+        grant_one(&ledger, number).await.expect("an answer");
     }
     disk.fails(Fault::Sync);
 
-    let answer = grant_one(&bank, 5).await;
+    let answer = grant_one(&ledger, 5).await;
 
     assert!(answer.is_none_or(|(status, _)| status == StatusCode::SERVICE_UNAVAILABLE));
-    assert_eq!(bank.process.wait(SOON), Some(1));
-    let said = bank.process.output();
+    assert_eq!(ledger.process.wait(SOON), Some(1));
+    let said = ledger.process.output();
     assert!(said.contains("error: the disk could not sync"), "{said}");
     disk.recovers();
-    bank.restart().await;
-    let granted = granted(&bank).await;
+    ledger.restart().await;
+    let granted = granted(&ledger).await;
     assert!((1_005..=1_006).contains(&granted), "{granted}");
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_is_torn_by_a_crash_harms_nothing() {
-    let World { disk, mut bank, .. } = world().await;
+    let World { disk, mut ledger, .. } = world().await;
     let mut acknowledged = 0;
     let mut number = 0;
     for writes in [1, 2, 3, 4, 7, 12, 20] {
         disk.fails(Fault::Tear(writes));
-        while let Some((status, answer)) = grant_one(&bank, number).await {
+        while let Some((status, answer)) = grant_one(&ledger, number).await {
             assert_eq!(status, StatusCode::CREATED, "{answer}");
             (acknowledged, number) = (acknowledged + 1, number + 1);
         }
-        bank.process.wait(SOON);
+        ledger.process.wait(SOON);
         disk.recovers();
-        bank.restart().await;
+        ledger.restart().await;
 
-        let granted = granted(&bank).await;
+        let granted = granted(&ledger).await;
 
         assert_eq!(granted, 1_000 + acknowledged, "the torn one was not committed");
-        bank.audit().await;
+        ledger.audit().await;
         number += 1;
     }
 }

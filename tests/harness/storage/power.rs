@@ -1,7 +1,7 @@
 //! Power failures at many points of a ledger's day: whatever it had acknowledged by then must be there.
 
 use super::{Disk, Loss, Remains};
-use crate::bank::Bank;
+use crate::ledger::LedgerProcess;
 use crate::random::Random;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -32,22 +32,22 @@ pub struct PowerCuts {
 /// Then the ledger stops, starts again, goes on, and is killed.
 pub async fn a_working_day(disk: &Disk, accounts: u64, rounds: u64) -> PowerCuts {
     // However slow the machine is, no lease ends during that day.
-    let mut bank = Bank::start(disk.dir(), &["--lease-ttl", "300s"], &disk.environment()).await;
+    let mut ledger = LedgerProcess::start(disk.dir(), &["--lease-ttl", "300s"], &disk.environment()).await;
     let mut customers = Vec::new();
     for number in 0..accounts {
         let account = format!("account-{number}");
-        let key = bank.account(&account, "0").await;
+        let key = ledger.account(&account, "0").await;
         customers.push(Customer { disk, account, key, granted: 0, spent: 0, promises: Vec::new() });
     }
     for part in 0..2 {
-        let customers_at_work = customers.iter_mut().map(|customer| customer.works(&bank, rounds / 2));
+        let customers_at_work = customers.iter_mut().map(|customer| customer.works(&ledger, rounds / 2));
         join_all(customers_at_work).await;
         if part == 0 {
-            assert_eq!(bank.process.stop(), Some(0), "{}", bank.process.output());
-            bank.restart().await;
+            assert_eq!(ledger.process.stop(), Some(0), "{}", ledger.process.output());
+            ledger.restart().await;
         }
     }
-    bank.process.kill();
+    ledger.process.kill();
     let mut cuts = PowerCuts { promises: Vec::new(), asked: BTreeMap::new() };
     for customer in customers {
         cuts.asked.insert((customer.account.clone(), "granted"), customer.granted);
@@ -68,29 +68,29 @@ struct Customer<'a> {
 }
 
 impl Customer<'_> {
-    async fn works(&mut self, bank: &Bank, rounds: u64) {
+    async fn works(&mut self, ledger: &LedgerProcess, rounds: u64) {
         for _ in 0..rounds {
             self.granted += 1;
-            bank.grant(&self.account, "1").await;
+            ledger.grant(&self.account, "1").await;
             self.promised("granted", self.granted);
-            let granted = self.exchange(bank, self.spent).await;
+            let granted = self.exchange(ledger, self.spent).await;
             let spent = (self.spent + 1).min(granted);
-            self.exchange(bank, spent).await;
+            self.exchange(ledger, spent).await;
             self.spent = spent;
             self.promised("spent", spent);
         }
     }
 
     /// Reports what was spent, and asks for one credit more; returns the level that is granted.
-    async fn exchange(&self, bank: &Bank, spent: u64) -> u64 {
+    async fn exchange(&self, ledger: &LedgerProcess, spent: u64) -> u64 {
         let (spent, next) = (spent * MICROS, (spent + 1) * MICROS);
         let entry = json!({
             "payer": {"key": self.key},
-            "lease": {"fence": 1, "spent": spent, "returned": 0, "held": 0},
+            "lease": {"epoch": 1, "spent": spent, "returned": 0, "held": 0},
             "ask": {"least": next, "need": next, "want": next}
         });
         let body = json!({"protocol": 1, "gateway": "a-gateway", "entries": [entry]});
-        let (status, answer) = bank.exchange(&body).await.expect("an answer to the exchange");
+        let (status, answer) = ledger.exchange(&body).await.expect("an answer to the exchange");
         assert_eq!(status, 200, "{answer}");
         answer["entries"][0]["lease"]["granted"].as_u64().unwrap_or(0) / MICROS
     }
@@ -142,8 +142,8 @@ impl PowerCuts {
         point: u64,
         in_use: bool,
     ) -> Result<(), String> {
-        let mut bank = Bank::try_start(dir, &[], &disk.without_syncs(&dir.join("ledger"))).await?;
-        let (_, audit) = bank.call(Method::GET, "/admin/v1/audit", None).await;
+        let mut ledger = LedgerProcess::try_start(dir, &[], &disk.without_syncs(&dir.join("ledger"))).await?;
+        let (_, audit) = ledger.call(Method::GET, "/admin/v1/audit", None).await;
         if audit["ok"] != true {
             return Err(format!("the audit says {audit}"));
         }
@@ -151,10 +151,10 @@ impl PowerCuts {
         for (account, member) in self.asked.keys().filter(|_| in_use) {
             if *member == "granted" {
                 let path = format!("/admin/v1/accounts/{account}/balance");
-                balances.insert(account, bank.call(Method::GET, &path, None).await.1);
+                balances.insert(account, ledger.call(Method::GET, &path, None).await.1);
             }
         }
-        bank.process.kill();
+        ledger.process.kill();
         let found = |account: &str, member: &str| -> u64 {
             balances
                 .get(account)

@@ -2,7 +2,7 @@
 
 use super::Bank;
 use faregate_ledger::domain::Kind;
-use faregate_ledger::domain::contract::Contract;
+use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_ledger::domain::entry::Book;
 use faregate_ledger::domain::plan::{Version, Versions};
 use faregate_ledger::domain::{PlanNo, period::Period};
@@ -59,14 +59,14 @@ pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
     if let Some(row) = rows().find(|row| row.escrow != row.lease.escrow()) {
         return wrong(&format!("a lease's row says something else of what it holds: {row:?}"));
     }
-    if let Some(lease) = leases().find(|lease| lease.brisk != (account.tight && lease.has_money())) {
+    if let Some(lease) = leases().find(|lease| lease.fast_heartbeat != (account.tight && lease.has_money())) {
         return wrong(&format!("a holder's heartbeat doesn't go by {:?}: {lease:?}", account.tight));
     }
     if let Some(what) = &bank.wrong {
         return wrong(what);
     }
     budgets(bank, number)?;
-    contract(bank, number)
+    entitlement(bank, number)
 }
 
 /// Budgets hold what the leases in their scope hold, and count what was charged in their period.
@@ -94,7 +94,7 @@ fn budgets(bank: &Bank, number: usize) -> Result<(), String> {
 }
 
 /// What a subscription means for exchanges.
-fn contract_of(bank: &Bank, row: &SubscriptionRow) -> Option<Contract> {
+fn entitlement_of(bank: &Bank, row: &SubscriptionRow) -> Option<Entitlement> {
     let subscription = &row.subscription;
     let plan = |no: PlanNo| &bank.db.plans[&(no,)];
     let version = |no: PlanNo, number: u32| bank.db.plan_versions[&(no, number)].read_as();
@@ -107,11 +107,11 @@ fn contract_of(bank: &Bank, row: &SubscriptionRow) -> Option<Contract> {
         newest: newest(no),
         next: subscription.next_plan.map(newest),
     };
-    Contract::of(&plan(no).name, subscription, &versions)
+    Entitlement::of(&plan(no).name, subscription, &versions)
 }
 
-/// An account's contract is what its newest subscription means, and it is looked at when that is due.
-fn contract(bank: &Bank, number: usize) -> Result<(), String> {
+/// An account's entitlement is what its newest subscription means, and it is looked at when that is due.
+fn entitlement(bank: &Bank, number: usize) -> Result<(), String> {
     let account = bank.account(number);
     let Some(subscribed) = bank.subscribed(number) else {
         return Ok(());
@@ -119,14 +119,14 @@ fn contract(bank: &Bank, number: usize) -> Result<(), String> {
     if account.due != subscribed.due {
         return Err(format!("account {number} is due at {:?}, and not {subscribed:?}", account.due));
     }
-    let due = contract_of(bank, subscribed);
+    let due = entitlement_of(bank, subscribed);
     // Another version may have come since; its quota comes with the next step.
-    let same = match (&due, &account.contract) {
-        (Some(due), Some(kept)) => (due.standing, due.beyond) == (kept.standing, kept.beyond),
+    let same = match (&due, &account.entitlement) {
+        (Some(due), Some(kept)) => (due.status, due.overage) == (kept.status, kept.overage),
         (due, kept) => due.is_none() == kept.is_none(),
     };
     if !same {
-        return Err(format!("account {number}: its contract is {:?}, not {due:?}", account.contract));
+        return Err(format!("account {number}: its entitlement is {:?}, not {due:?}", account.entitlement));
     }
     // By a clock that is behind the one that ended it, a little may come back from leases for a while.
     let Some(ended_at) = bank.seen.ended.get(&subscribed.no) else { return Ok(()) };

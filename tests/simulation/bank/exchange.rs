@@ -8,7 +8,7 @@ use super::witness::Usage;
 use crate::mutant::Mutant;
 use faregate_ledger::command::exchange::Exchange;
 use faregate_ledger::domain::GatewayNo;
-use faregate_ledger::domain::exchange::{beat_ms, check};
+use faregate_ledger::domain::exchange::{check, heartbeat_ms};
 use faregate_ledger::domain::time::{at, minute};
 use faregate_ledger::store::StoreError;
 use faregate_protocol::Credits;
@@ -36,21 +36,21 @@ impl Bank {
         let mut response = ExchangeResponse {
             protocol: request.protocol,
             seen: None,
-            beat_ms: beat_ms(false),
+            heartbeat_ms: heartbeat_ms(false),
             entries: Vec::new(),
             changes: Vec::new(),
             usage_seq: None,
         };
         for part in parts(request, self.mutant.is_none() && self.messages.is_multiple_of(3)) {
             let said = self.say(part, now)?;
-            response.beat_ms = response.beat_ms.min(said.beat_ms);
+            response.heartbeat_ms = response.heartbeat_ms.min(said.heartbeat_ms);
             response.usage_seq = said.usage_seq.or(response.usage_seq);
             response.entries.extend(said.entries);
         }
         if let (Some(since), Some(gateway)) = (request.seen, self.gateway(&request.gateway)) {
-            let (news, brisk) = self.news(gateway, since, now);
+            let (news, fast_heartbeat) = self.news(gateway, since, now);
             (response.seen, response.changes) = (Some(news.seen), news.changes);
-            response.beat_ms = response.beat_ms.min(beat_ms(brisk));
+            response.heartbeat_ms = response.heartbeat_ms.min(heartbeat_ms(fast_heartbeat));
         }
         Ok(response)
     }
@@ -71,7 +71,7 @@ impl Bank {
         let gateway = self.gateway(&part.gateway).unwrap_or_default();
         let lease = |key: usize| Some(&self.db.leases.get(&(gateway, self.keys[key].no))?.lease);
         let had = |key: &Option<usize>| {
-            (*key).and_then(lease).map_or((0, Credits::ZERO), |lease| (lease.fence, lease.granted))
+            (*key).and_then(lease).map_or((0, Credits::ZERO), |lease| (lease.epoch, lease.granted))
         };
         let had: Vec<(u32, Credits)> = payers.iter().map(had).collect();
         if let Some(mutant) = self.mutant {
@@ -93,7 +93,7 @@ impl Bank {
         for (number, (entry, answer)) in asked.entries.iter().zip(&mut response.entries).enumerate() {
             let Some(key) = payers[number] else { continue };
             if self.mutant == Some(Mutant::FinalWordAcknowledgedUnbooked) {
-                answer.ended = answer.ended.max(entry.ended.map(|word| word.fence));
+                answer.ended = answer.ended.max(entry.ended.map(|final_report| final_report.epoch));
             }
             let account = self.keys[key].account;
             let mut later = payers.iter().skip(number + 1).flatten();
@@ -110,20 +110,20 @@ impl Bank {
         &mut self,
         (key, last): (usize, bool),
         entry: &Entry,
-        ((fence, had), answer): ((u32, Credits), &EntryAnswer),
+        ((epoch, had), answer): ((u32, Credits), &EntryAnswer),
         now: Timestamp,
     ) {
         let begun = self.subscribed(self.keys[key].account);
         let begun = begun.filter(|row| row.subscription.next_due().is_some_and(|due| due <= now));
         let over = self.budgets_of(key).find(|row| now >= row.until);
-        let granted = answer.lease.filter(|lease| lease.fence != fence || lease.granted > had);
+        let granted = answer.lease.filter(|lease| lease.epoch != epoch || lease.granted > had);
         let drew = granted.filter(|lease| last && lease.granted.is_positive());
-        let beyond = drew
+        let overage = drew
             .and_then(|_| self.budgets_of(key).find(|row| row.spent.saturating_add(row.held) > row.credits));
         let wrong = [
             begun.map(|row| format!("at {now} key {key} was served before what was due: {row:?}")),
             over.map(|row| format!("at {now} a budget's period was over: {row:?}")),
-            beyond.map(|row| format!("a lease drew beyond a budget: {row:?}")),
+            overage.map(|row| format!("a lease drew beyond a budget: {row:?}")),
         ];
         wrong.into_iter().flatten().for_each(|what| self.accuse(what));
         if let Some(refused) = answer.refused.as_ref().filter(|refused| refused.code.is_short()) {
@@ -131,8 +131,8 @@ impl Bank {
             let granted = answer.lease.map_or(Credits::ZERO, |lease| lease.granted);
             self.note_short((key, last), refused, least.less(granted), now);
         }
-        if let Some(standing) = answer.standing.as_ref().filter(|_| last) {
-            self.check_standing(key, standing, entry.ask.is_some(), now);
+        if let Some(status) = answer.status.as_ref().filter(|_| last) {
+            self.check_status(key, status, entry.ask.is_some(), now);
         }
     }
 

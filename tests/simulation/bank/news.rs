@@ -1,4 +1,4 @@
-//! What a beat brings back, of the rows that the store's query would find.
+//! What a heartbeat brings back, of the rows that the store's query would find.
 
 use super::Bank;
 use faregate_ledger::command::news::{Candidate, News, Scope, decide, is_about, is_held, scope};
@@ -25,12 +25,12 @@ impl Bank {
                 });
             }
         }
-        (decide(newest, since, &candidates, now), leases().any(|row| row.lease.brisk))
+        (decide(newest, since, &candidates, now), leases().any(|row| row.lease.fast_heartbeat))
     }
 
     fn candidate(&self, row: &LeaseRow) -> Candidate {
         let account = &self.db.accounts[&(row.lease.account,)].account;
-        let owner = Owner::of(account.state, account.contract.as_ref());
+        let owner = Owner::of(account.state, account.entitlement.as_ref());
         let key = self.db.keys[&(row.lease.key,)].key.clone();
         Candidate { key, account: account.no, owner, recall: row.lease.recall }
     }

@@ -1,13 +1,13 @@
 //! What is left at each level, counted from the rows themselves, to hold against what the ledger says of it.
 
 use super::Bank;
-use faregate_ledger::domain::contract::Contract;
-use faregate_ledger::domain::entitlement::Standing;
+use faregate_ledger::domain::entitlement::Entitlement;
+use faregate_ledger::domain::policy::SubscriptionStatus;
 use faregate_ledger::domain::{Grant, Key, Scope};
 use faregate_ledger::store::rows::{BudgetRow, GrantRow};
 use faregate_protocol::Credits;
 use faregate_protocol::RefusalCode;
-use faregate_protocol::exchange::{Refused, Reset, Standing as Shown};
+use faregate_protocol::exchange::{PayerStatus as Shown, Refused, Reset};
 use jiff::Timestamp;
 
 /// Too little was left for a key.
@@ -57,39 +57,39 @@ impl Bank {
     }
 
     /// What callers may see is so. Where the grants were not at hand, those that have just expired still count.
-    pub(super) fn check_standing(&mut self, key: usize, standing: &Shown, asked: bool, now: Timestamp) {
+    pub(super) fn check_status(&mut self, key: usize, status: &Shown, asked: bool, now: Timestamp) {
         let account = self.keys[key].account;
         let left = self.budgets_of(key).map(|row| self.left_in(row)).min().unwrap_or(i64::MAX);
         let of_grants = self.drawable(account, now).min(left);
         let books = self.account(account).books.available.micros().min(left);
         let only_grants = asked && self.is_plan_only(account);
-        let available =
-            if only_grants || standing.available.micros() == of_grants { of_grants } else { books };
-        let contract = self.account(account).contract.as_ref().filter(|contract| contract.is_in_force());
-        let limits = contract.map(|contract| contract.limits).unwrap_or_default();
-        let over = standing
+        let available = if only_grants || status.available.micros() == of_grants { of_grants } else { books };
+        let entitlement =
+            self.account(account).entitlement.as_ref().filter(|entitlement| entitlement.is_in_force());
+        let limits = entitlement.map(|entitlement| entitlement.limits).unwrap_or_default();
+        let over = status
             .quota
             .as_ref()
             .is_some_and(|quota| quota.resets_at.parse().is_ok_and(|at: Timestamp| at <= now));
-        if standing.available.micros() != available || standing.limits != limits || over {
-            self.accuse(format!("key {key} gets {standing:?}, and {available} micro-credits are available"));
+        if status.available.micros() != available || status.limits != limits || over {
+            self.accuse(format!("key {key} gets {status:?}, and {available} micro-credits are available"));
         }
     }
 
     fn is_plan_only(&self, account: usize) -> bool {
-        self.account(account).contract.as_ref().is_some_and(Contract::refuses_beyond)
+        self.account(account).entitlement.as_ref().is_some_and(Entitlement::refuses_overage)
     }
 
     /// What is left at the level that a cause names; `None` when it can't be the cause.
     fn left_of(&self, key: usize, code: RefusalCode, now: Timestamp) -> Option<i64> {
         let Key { no, team, .. } = *self.key(key);
         let account = self.keys[key].account;
-        let standing = self.account(account).contract.as_ref().map(|contract| contract.standing);
+        let status = self.account(account).entitlement.as_ref().map(|entitlement| entitlement.status);
         let money = |is_so: bool| is_so.then(|| self.drawable(account, now));
         match code {
-            RefusalCode::InsufficientFunds => money(standing.is_none()),
-            RefusalCode::QuotaExhausted => money(standing == Some(Standing::Good)),
-            RefusalCode::SubscriptionExpired => money(standing == Some(Standing::Over)),
+            RefusalCode::InsufficientFunds => money(status.is_none()),
+            RefusalCode::QuotaExhausted => money(status == Some(SubscriptionStatus::Good)),
+            RefusalCode::SubscriptionExpired => money(status == Some(SubscriptionStatus::Over)),
             RefusalCode::KeyBudgetExhausted => self.left(account, Scope::Key(no)),
             RefusalCode::TeamBudgetExhausted => self.left(account, Scope::Team(team?)),
             RefusalCode::AccountBudgetExhausted => self.left(account, Scope::Account),
@@ -117,12 +117,13 @@ impl Bank {
     fn check_reset(&self, key: usize, reset: &Reset, now: Timestamp) -> Result<(), String> {
         let account = self.keys[key].account;
         let at: Timestamp = reset.at.parse().map_err(|error| format!("{error}"))?;
-        let contract = self.account(account).contract.as_ref();
-        let renews = contract
-            .filter(|it| it.standing == Standing::Good && it.renews_at.is_some_and(|renews| renews <= at));
+        let entitlement = self.account(account).entitlement.as_ref();
+        let renews = entitlement.filter(|it| {
+            it.status == SubscriptionStatus::Good && it.renews_at.is_some_and(|renews| renews <= at)
+        });
         let owed = self.account(account).books.owed.micros();
-        let money =
-            self.drawable(account, at) + renews.map_or(0, |contract| (contract.quota.micros() - owed).max(0));
+        let money = self.drawable(account, at)
+            + renews.map_or(0, |entitlement| (entitlement.quota.micros() - owed).max(0));
         let left = self
             .budgets_of(key)
             .map(|row| if at >= row.until { row.credits.micros() } else { self.left_in(row) });

@@ -8,7 +8,8 @@ use crate::mutant::Mutant;
 use faregate_ledger::domain::account::MAX_OWED;
 use faregate_ledger::domain::unbooked::Cause;
 use faregate_ledger::domain::{
-    Account, AccountId, AccountNo, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease, Payer, Purse,
+    Account, AccountId, AccountNo, Books, FundingSource, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
+    Payer,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Ask, Ended, Entry, LeaseReport, MAX_AMOUNT, MAX_UNGRANTED, Payer as Who};
@@ -34,7 +35,7 @@ fn victim(no: i64, books: Books) -> Payer {
     };
     let key = Key { no: KeyNo(no), id: KeyId::stored(format!("stolen_{no}")), ..Key::default() };
     let lease = Lease::never(GatewayNo(1), key.no, account.no);
-    Payer { purse: Purse::new(account, Vec::new()), key, lease, demand: 0 }
+    Payer { funding: FundingSource::new(account, Vec::new()), key, lease, demand: 0 }
 }
 
 impl Thief {
@@ -64,12 +65,12 @@ impl Thief {
             said_to = fresh_purse(&said_to.exchange(&Entry { on_credit, ..blank() }, now, 1_000).0);
         }
         let (after, verdict) = said_to.exchange(&entry, now, 1_000);
-        let charged = after.purse.account.books.spent.less(before.purse.account.books.spent);
-        let fresh = before.lease.fence == after.lease.fence;
+        let charged = after.funding.account.books.spent.less(before.funding.account.books.spent);
+        let fresh = before.lease.epoch == after.lease.epoch;
         let granted = if fresh { before.lease.granted.less(before.lease.spent) } else { Credits::ZERO };
         // Three counters may rise at once, each up to the ceiling.
         let most = granted.saturating_add(MAX_UNGRANTED.times(3));
-        let books = after.purse.account.books;
+        let books = after.funding.account.books;
         if charged > most {
             return Err(format!("{charged} were charged for {entry:?}, of which {granted} were granted"));
         }
@@ -80,7 +81,7 @@ impl Thief {
             return Err(format!("{entry:?} was not refused: {verdict:?}"));
         }
         let (again, _) = fresh_purse(&after).exchange(&Entry { ask: None, ..entry.clone() }, now, 1_000);
-        if again.purse.account.books != books {
+        if again.funding.account.books != books {
             return Err(format!("said again, {entry:?} changed something"));
         }
         self.rich = fresh_purse(&after);
@@ -94,7 +95,8 @@ impl Thief {
         let entry = Entry { on_credit: Credits::from_micros(self.turn), ..blank() };
         let (after, verdict) = self.broken.exchange(&entry, now, 1_000);
         let failed = matches!(verdict.unbooked.as_ref().map(|it| &it.cause), Some(Cause::Failed(_)));
-        if !failed || after.lease != self.broken.lease || after.purse.account != self.broken.purse.account {
+        if !failed || after.lease != self.broken.lease || after.funding.account != self.broken.funding.account
+        {
             return Err(format!("{entry:?} left a trace: {after:?} {verdict:?}"));
         }
         Ok(failed)
@@ -103,15 +105,16 @@ impl Thief {
 
 /// The payer as it is loaded next.
 fn fresh_purse(payer: &Payer) -> Payer {
-    let purse = Purse::new(payer.purse.account.clone(), payer.purse.grants().to_vec());
-    Payer { purse, ..payer.clone() }
+    let funding = FundingSource::new(payer.funding.account.clone(), payer.funding.grants().to_vec());
+    Payer { funding, ..payer.clone() }
 }
 
 /// As much as one grant may be; refused when the account can take no more.
 fn give(payer: &mut Payer, no: i64) {
     let mut given = fresh_purse(payer);
     let (no, priority, expires_at) = (GrantNo(no), 100, None);
-    if given.purse.issue(Grant { no, priority, expires_at, remaining: MAX_AMOUNT, of_plan: false }).is_ok() {
+    if given.funding.issue(Grant { no, priority, expires_at, remaining: MAX_AMOUNT, of_plan: false }).is_ok()
+    {
         *payer = fresh_purse(&given);
     }
 }
@@ -123,19 +126,19 @@ fn blank() -> Entry {
 
 fn lie(turn: i64, lease: &Lease) -> Entry {
     let zero = Credits::ZERO;
-    let report = |fence, spent| LeaseReport { fence, spent, returned: zero, held: zero, demand: 0 };
+    let report = |epoch, spent| LeaseReport { epoch, spent, returned: zero, held: zero, demand: 0 };
     let ask = Some(Ask { least: zero, need: zero, want: MAX_AMOUNT });
     match turn % 4 {
-        0 => Entry { ended: Some(Ended { fence: lease.fence.max(1), spent: MAX_AMOUNT }), ..blank() },
-        1 => Entry { lease: Some(report(lease.fence + 1, zero)), ask, ..blank() },
+        0 => Entry { ended: Some(Ended { epoch: lease.epoch.max(1), spent: MAX_AMOUNT }), ..blank() },
+        1 => Entry { lease: Some(report(lease.epoch + 1, zero)), ask, ..blank() },
         2 => {
             let level = lease.on_credit.saturating_add(MAX_UNGRANTED.times(turn)).min(MAX_AMOUNT);
             Entry { on_credit: level, ..blank() }
         }
-        // Of the fence that is open, and of one that the ledger knows nothing of.
+        // Of the epoch that is open, and of one that the ledger knows nothing of.
         _ => {
-            let fence = if turn % 8 == 3 { lease.fence.max(1) } else { lease.fence + 1 };
-            Entry { lease: Some(report(fence, MAX_AMOUNT)), ask, ..blank() }
+            let epoch = if turn % 8 == 3 { lease.epoch.max(1) } else { lease.epoch + 1 };
+            Entry { lease: Some(report(epoch, MAX_AMOUNT)), ask, ..blank() }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Bank;
 use super::budgets::Meter;
-use faregate_ledger::domain::contract::Contract;
+use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_ledger::domain::entry::Book;
 use faregate_ledger::domain::time::minute;
 use faregate_ledger::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, Kind};
@@ -80,7 +80,7 @@ impl Bank {
         let (mut charged, mut wrong) = (Vec::new(), None);
         let Self { db, seen, .. } = self;
         for (no, row) in &db.accounts {
-            let plan_only = row.account.contract.as_ref().is_some_and(Contract::refuses_beyond);
+            let plan_only = row.account.entitlement.as_ref().is_some_and(Entitlement::refuses_overage);
             let (key, gateway, grant) = (KeyNo(i64::MIN), GatewayNo(i64::MIN), GrantNo(i64::MIN));
             let from = |minute: i64| (no.0, minute, i64::MIN, key, gateway, 0, grant);
             let minutes = from(minute(now))..from(minute(now) + 1);
@@ -103,7 +103,7 @@ impl Bank {
                     charged.push((key, more));
                 }
                 if kind == Kind::Draw && plan_only && db.grants[&(grant,)].subscription.is_none() {
-                    wrong = Some(format!("{entry:?} is not of the plan, which refuses beyond"));
+                    wrong = Some(format!("{entry:?} is not of the plan, which refuses overage"));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! What mutants do to a message and to the rows around an operation.
 
 use super::Mutant;
-use faregate_ledger::domain::entitlement::Beyond;
+use faregate_ledger::domain::policy::OveragePolicy;
 use faregate_ledger::domain::{Lease, LeaseState};
 use faregate_ledger::store::memory::Tables;
 use faregate_ledger::store::rows::{LeaseKey, LeaseRow};
@@ -33,9 +33,9 @@ impl Mutant {
             _ => {}
         }
         for row in db.accounts.values_mut() {
-            match (self, &mut row.account.contract) {
-                (Self::ContractIgnored, contract) => *contract = None,
-                (Self::BeyondIgnored, Some(contract)) => contract.beyond = Beyond::Bought,
+            match (self, &mut row.account.entitlement) {
+                (Self::EntitlementIgnored, entitlement) => *entitlement = None,
+                (Self::OverageIgnored, Some(entitlement)) => entitlement.overage = OveragePolicy::Bought,
                 (Self::RenewalOnDemandForgotten, _) => row.account.due = None,
                 _ => {}
             }
@@ -46,27 +46,27 @@ impl Mutant {
     fn before_entry(self, entry: &mut Entry, lease: &mut Lease) {
         match self {
             Self::SpentMergedByLast => {
-                if let Some(report) = entry.lease.filter(|report| report.fence == lease.fence) {
+                if let Some(report) = entry.lease.filter(|report| report.epoch == lease.epoch) {
                     lease.spent = lease.spent.min(report.spent);
                 }
             }
             Self::ReturnedMergedBySum => {
                 if let Some(report) = &mut entry.lease
-                    && report.fence == lease.fence
+                    && report.epoch == lease.epoch
                 {
                     report.returned = report.returned.saturating_add(lease.returned);
                 }
             }
             Self::OnCreditBookedTwice => lease.on_credit = Credits::ZERO,
             Self::FinalWordAcknowledgedUnbooked => {
-                if let Some(word) = &mut entry.ended {
-                    word.spent = lease.spent;
+                if let Some(final_report) = &mut entry.ended {
+                    final_report.spent = lease.spent;
                 }
             }
             Self::ClosedFenceReopened => {
-                let names_it = entry.lease.is_some_and(|report| report.fence == lease.fence);
+                let names_it = entry.lease.is_some_and(|report| report.epoch == lease.epoch);
                 if lease.state != LeaseState::Open && names_it && entry.ask.is_some() {
-                    lease.fence -= 1;
+                    lease.epoch -= 1;
                     lease.state = LeaseState::Ended;
                 }
             }
@@ -104,8 +104,8 @@ impl Mutant {
         for (no, old) in &before.accounts {
             let Some(row) = db.accounts.get_mut(no) else { continue };
             match self {
-                Self::ContractIgnored | Self::BeyondIgnored if !renewed => {
-                    row.account.contract.clone_from(&old.account.contract);
+                Self::EntitlementIgnored | Self::OverageIgnored if !renewed => {
+                    row.account.entitlement.clone_from(&old.account.entitlement);
                 }
                 Self::RenewalOnDemandForgotten => row.account.due = row.account.due.or(old.account.due),
                 Self::DueForgotten => row.account.due = old.account.due,
@@ -137,7 +137,7 @@ impl Mutant {
                 Self::ReclaimLeavesFenceOpen if reclaimed => row.lease.state = LeaseState::Open,
                 Self::ForfeitedChargedTwice if reclaimed => row.lease.spent = old.lease.spent,
                 Self::TouchForgotten => row.touch = old.touch,
-                Self::BriskForgotten => row.lease.brisk = old.lease.brisk,
+                Self::BriskForgotten => row.lease.fast_heartbeat = old.lease.fast_heartbeat,
                 _ => {}
             }
         }
@@ -146,13 +146,13 @@ impl Mutant {
     fn bend_changes(self, db: &mut Tables, before: &Tables, renewed: bool) {
         let state = |rows: &Tables| rows.accounts.values().map(|row| row.account.state).collect::<Vec<_>>();
         let revoked = |rows: &Tables| rows.keys.values().map(|row| row.key.revoked).collect::<Vec<_>>();
-        let untold = match self {
+        let pending = match self {
             Self::PlanChangesUntold => renewed,
             Self::ChangesUntold => state(db) != state(before) || revoked(db) != revoked(before),
             _ => false,
         };
         let newest = before.changes.last_key_value().map(|(seq, _)| *seq);
-        if untold {
+        if pending {
             db.changes.retain(|seq, _| Some(*seq) <= newest);
         }
     }

@@ -9,7 +9,7 @@ use crate::decide::base::json::{self, Json};
 use crate::decide::base::text::joined;
 use faregate_protocol::exchange::{
     Change, EntryAnswer, ExchangeResponse, Facts, Granted, Limits, MAX_AMOUNT, MAX_NAME_BYTES, MAX_PRODUCTS,
-    Pricing, Product, Quota, Rate, Refused, Reset, Standing, UNSUPPORTED,
+    PayerStatus, Pricing, Product, Quota, Rate, Refused, Reset, UNSUPPORTED,
 };
 use faregate_protocol::{Credits, RefusalCode};
 
@@ -19,7 +19,7 @@ pub fn read(text: &[u8]) -> Option<ExchangeResponse> {
     Some(ExchangeResponse {
         protocol: small(value.get("protocol")?)?,
         seen: value.get("seen").and_then(Json::as_u64),
-        beat_ms: small(value.get("beat_ms")?)?,
+        heartbeat_ms: small(value.get("heartbeat_ms")?)?,
         entries: value.get("entries")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
         changes: match value.get("changes") {
             Some(changes) => changes.as_array()?.iter().map(change).collect::<Option<_>>()?,
@@ -57,7 +57,7 @@ fn entry(value: &Json) -> Option<EntryAnswer> {
         refused: optional(value, "refused", refused)?,
         ended: optional(value, "ended", small)?,
         on_credit: optional(value, "on_credit", credits)?.unwrap_or_default(),
-        standing: value.get("standing").and_then(standing),
+        status: value.get("status").and_then(status),
     })
 }
 
@@ -98,8 +98,8 @@ fn limits(value: &Json) -> Option<Limits> {
 }
 
 /// No decision depends on it: unreadable parts are left out, and the answer still counts.
-fn standing(value: &Json) -> Option<Standing> {
-    Some(Standing {
+fn status(value: &Json) -> Option<PayerStatus> {
+    Some(PayerStatus {
         available: credits(value.get("available")?)?,
         quota: value.get("quota").and_then(quota),
         limits: value.get("limits").and_then(limits).unwrap_or_default(),
@@ -128,7 +128,7 @@ fn reset(value: &Json) -> Option<Reset> {
 
 fn granted(value: &Json) -> Option<Granted> {
     Some(Granted {
-        fence: small(value.get("fence")?)?,
+        epoch: small(value.get("epoch")?)?,
         granted: credits(value.get("granted")?)?,
         ttl_ms: value.get("ttl_ms")?.as_u64()?,
         recall: optional(value, "recall", Json::as_bool)?.unwrap_or_default(),
@@ -190,17 +190,17 @@ mod tests {
     }
 
     prop_compose! {
-        fn any_standing()(
+        fn any_status()(
             available in 0..=MOST, warn_below in proptest::option::of(0..=MOST),
             quota in proptest::option::of((0..=MOST, any::<[u64; 2]>(), ".{1,9}")), limits in any::<[Option<u32>; 2]>(),
-        ) -> Standing {
+        ) -> PayerStatus {
             let [rate, concurrent] = limits;
             let rate = rate.map(|rate| Rate { milli_per_s: rate.max(1), burst: rate.max(1) });
             let quota = quota.map(|(size, [window_s, resets_in_s], resets_at)| {
                 Quota { size: Credits::from_micros(size), window_s, resets_at, resets_in_s }
             });
             let [available, warn_below] = [Some(available), warn_below].map(|amount| amount.map(Credits::from_micros));
-            Standing { available: available.unwrap_or_default(), quota, limits: Limits { rate, concurrent }, warn_below }
+            PayerStatus { available: available.unwrap_or_default(), quota, limits: Limits { rate, concurrent }, warn_below }
         }
     }
 
@@ -209,20 +209,20 @@ mod tests {
             facts in proptest::option::of(("k[0-9]{0,3}", ".{1,5}", proptest::option::of("[a-z]{1,5}"))),
             lease in proptest::option::of((any::<u32>(), 0..=MOST, any::<u64>(), any::<bool>())),
             refused in proptest::option::of((0..RefusalCode::ALL.len(), 0..=MOST, any::<Option<u32>>())),
-            ended in any::<Option<u32>>(), on_credit in 0..=MOST, standing in proptest::option::of(any_standing()),
+            ended in any::<Option<u32>>(), on_credit in 0..=MOST, status in proptest::option::of(any_status()),
             reset in proptest::option::of((0..=MOST, 0..=MOST, any::<u64>())),
         ) -> EntryAnswer {
             EntryAnswer {
                 facts: facts.map(|(key, account, plan)| Facts { key, account, plan, ..Facts::default() }),
-                lease: lease.map(|(fence, granted, ttl_ms, recall)| {
-                    Granted { fence, granted: Credits::from_micros(granted), ttl_ms, recall, limits: Limits::default() }
+                lease: lease.map(|(epoch, granted, ttl_ms, recall)| {
+                    Granted { epoch, granted: Credits::from_micros(granted), ttl_ms, recall, limits: Limits::default() }
                 }),
                 refused: refused.map(|(at, available, retry_ms)| {
                     Refused { code: RefusalCode::ALL[at], available: Credits::from_micros(available), reset: reset.map(any_reset), top_up: false, retry_ms }
                 }),
                 ended,
                 on_credit: Credits::from_micros(on_credit),
-                standing,
+                status,
             }
         }
     }
@@ -234,10 +234,10 @@ mod tests {
             entries in proptest::collection::vec(any_entry(), 0..4),
             changes in proptest::collection::vec((".{1,5}", proptest::option::of(0..RefusalCode::ALL.len())), 0..3),
         ) {
-            let (protocol, seen, beat_ms, usage_seq) = numbers;
+            let (protocol, seen, heartbeat_ms, usage_seq) = numbers;
             let change = |(payer, at): (String, Option<usize>)| Change { payer, refused: at.map(|at| RefusalCode::ALL[at]) };
             let changes = changes.into_iter().map(change).collect();
-            let answer = ExchangeResponse { protocol, seen, beat_ms, entries, changes, usage_seq };
+            let answer = ExchangeResponse { protocol, seen, heartbeat_ms, entries, changes, usage_seq };
             prop_assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
         }
 
@@ -249,8 +249,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_of_a_standing_is_left_out_and_the_answer_is_not() {
-        let only = |micros| Some(Standing { available: Credits::from_micros(micros), ..Standing::default() });
-        for (standing, read_as) in [
+        let only =
+            |micros| Some(PayerStatus { available: Credits::from_micros(micros), ..PayerStatus::default() });
+        for (status, read_as) in [
             ("7", None),
             ("{}", None),
             (r#"{"available":-1}"#, None),
@@ -260,9 +261,9 @@ mod tests {
             (r#"{"available":3,"warn_below":1.5,"limits":{"rate":{}}}"#, only(3)),
         ] {
             let text =
-                format!(r#"{{"protocol":1,"beat_ms":1,"entries":[{{"ended":3,"standing":{standing}}}]}}"#);
+                format!(r#"{{"protocol":1,"heartbeat_ms":1,"entries":[{{"ended":3,"status":{status}}}]}}"#);
             let entry = read(text.as_bytes()).unwrap().entries.pop().unwrap();
-            assert_eq!((entry.ended, entry.standing), (Some(3), read_as), "{standing}");
+            assert_eq!((entry.ended, entry.status), (Some(3), read_as), "{status}");
         }
     }
 
@@ -272,11 +273,11 @@ mod tests {
             "",
             "{}",
             "[]",
-            r#"{"protocol":1,"beat_ms":1}"#,
-            r#"{"protocol":1,"beat_ms":1,"entries":[{"lease":{}}]}"#,
-            r#"{"protocol":1,"beat_ms":1,"entries":[{"on_credit":-1}]}"#,
-            r#"{"protocol":1,"beat_ms":1,"entries":[{"on_credit":1000000000000000001}]}"#,
-            r#"{"protocol":1,"beat_ms":1,"entries":[{"facts":{"key":"","account":"acme"}}]}"#,
+            r#"{"protocol":1,"heartbeat_ms":1}"#,
+            r#"{"protocol":1,"heartbeat_ms":1,"entries":[{"lease":{}}]}"#,
+            r#"{"protocol":1,"heartbeat_ms":1,"entries":[{"on_credit":-1}]}"#,
+            r#"{"protocol":1,"heartbeat_ms":1,"entries":[{"on_credit":1000000000000000001}]}"#,
+            r#"{"protocol":1,"heartbeat_ms":1,"entries":[{"facts":{"key":"","account":"acme"}}]}"#,
         ] {
             assert_eq!(read(text.as_bytes()), None, "{text}");
         }
@@ -299,22 +300,22 @@ mod tests {
     fn what_a_newer_ledger_adds_is_ignored_and_what_it_says_of_money_is_not() {
         let with = |new: &str| {
             let text = format!(
-                r#"{{"protocol":2,{new}"beat_ms":1,"entries":[{{{new}"ended":3,"lease":{{{new}"fence":4,"granted":5,"ttl_ms":6}},
-                "facts":{{{new}"key":"k","account":"a"}},"standing":{{{new}"available":7}}}}],"changes":[{{{new}"payer":"k"}}]}}"#
+                r#"{{"protocol":2,{new}"heartbeat_ms":1,"entries":[{{{new}"ended":3,"lease":{{{new}"epoch":4,"granted":5,"ttl_ms":6}},
+                "facts":{{{new}"key":"k","account":"a"}},"status":{{{new}"available":7}}}}],"changes":[{{{new}"payer":"k"}}]}}"#
             );
             read(text.as_bytes()).unwrap()
         };
         assert_eq!(with(r#""new":{"deep":[1]},"#), with(""));
         // A field that is known is never left out because it can't be read.
-        for entry in [r#""lease":{"fence":1,"granted":"5","ttl_ms":1}"#, r#""ended":"3""#] {
-            let text = format!(r#"{{"protocol":2,"beat_ms":1,"entries":[{{{entry}}}]}}"#);
+        for entry in [r#""lease":{"epoch":1,"granted":"5","ttl_ms":1}"#, r#""ended":"3""#] {
+            let text = format!(r#"{{"protocol":2,"heartbeat_ms":1,"entries":[{{{entry}}}]}}"#);
             assert_eq!(read(text.as_bytes()), None, "{entry}");
         }
     }
 
     #[test]
     fn a_payer_in_another_cell_is_refused_by_that_name() {
-        let text = br#"{"protocol":2,"beat_ms":1,"entries":[{"cell":"7x","ended":3,"refused":{"code":"wrong_cell"}}]}"#;
+        let text = br#"{"protocol":2,"heartbeat_ms":1,"entries":[{"cell":"7x","ended":3,"refused":{"code":"wrong_cell"}}]}"#;
         let entry = read(text).unwrap().entries.pop().unwrap();
         assert_eq!(entry.refused.map(|refused| refused.code), Some(RefusalCode::WrongCell));
         assert_eq!(entry.ended, Some(3), "what was final is final");
@@ -336,13 +337,13 @@ mod tests {
         };
         let rate = Some(Rate { milli_per_s: 1, burst: 2 });
         let limits = Limits { rate, concurrent: Some(3) };
-        let lease = Granted { fence: 1, granted: Credits::from_micros(5), ttl_ms: 9, recall: true, limits };
+        let lease = Granted { epoch: 1, granted: Credits::from_micros(5), ttl_ms: 9, recall: true, limits };
         let entry = EntryAnswer { facts: Some(facts), lease: Some(lease), ..EntryAnswer::default() };
         let entries = vec![entry];
         let answer = ExchangeResponse {
             protocol: 1,
             seen: None,
-            beat_ms: 1,
+            heartbeat_ms: 1,
             entries,
             changes: vec![],
             usage_seq: None,
@@ -354,8 +355,8 @@ mod tests {
     fn a_plan_with_too_many_products_or_a_rate_of_nothing_is_not_believed() {
         let with = |facts: &str, limits: &str| {
             let text = format!(
-                r#"{{"protocol":1,"beat_ms":1,"entries":[{{"facts":{{"key":"k","account":"a"{facts}}},
-                "lease":{{"fence":1,"granted":1,"ttl_ms":1,"limits":{{{limits}}}}}}}]}}"#
+                r#"{{"protocol":1,"heartbeat_ms":1,"entries":[{{"facts":{{"key":"k","account":"a"{facts}}},
+                "lease":{{"epoch":1,"granted":1,"ttl_ms":1,"limits":{{{limits}}}}}}}]}}"#
             );
             read(text.as_bytes()).is_some()
         };

@@ -38,14 +38,14 @@ impl<M: SharedMemory> Gate<M> {
         let Some(price) = rule.price else {
             return Arrival::Decided(Outcome::Pass(Passage::Free(number)));
         };
-        let caller = match identity::find(&self.settings.identities, head, property, self.acquaintances()) {
+        let caller = match identity::find(&self.settings.identities, head, property, self.known_callers()) {
             Ok(caller) => caller,
             Err(why) => {
                 let refusal = no_credential(why, &self.settings.identities);
                 return Arrival::Decided(self.refuse(number, refusal));
             }
         };
-        if let Some(charge) = self.sell(caller.slice, now, number, price) {
+        if let Some(charge) = self.sell(caller.sublease, now, number, price) {
             return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));
         }
         if let Some(refusal) = self.recent.repeat(now, caller.refused, number) {
@@ -80,13 +80,13 @@ impl<M: SharedMemory> Gate<M> {
         rule: usize,
         price: Option<Credits>,
     ) -> Arrival {
-        let patience = u64::from(self.settings.rule(rule).patience_ms);
+        let patience = u64::from(self.settings.rule(rule).max_wait_ms);
         let waiter = Waiter {
             context,
             rule,
             price: price.unwrap_or_default(),
             view: price.is_none(),
-            patient_until: now.plus_millis(patience),
+            waits_until: now.plus_millis(patience),
             deadline: now.plus_millis(patience.saturating_add(u64::from(self.settings.ledger.timeout_ms))),
             fallback: chosen.fallback,
         };

@@ -1,12 +1,12 @@
 //! Closing a charge: it is kept, or released because the API failed or was never asked.
 
 use super::Gate;
-use crate::decide::base::table::Place;
+use crate::decide::base::sorted_map::Handle;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::Charge;
 use crate::decide::request::ending::End;
 use crate::decide::settings::refunds::Refunds;
-use crate::decide::usage::Fate;
+use crate::decide::usage::ChargeOutcome;
 use faregate_protocol::Credits;
 
 impl<M: SharedMemory> Gate<M> {
@@ -22,14 +22,15 @@ impl<M: SharedMemory> Gate<M> {
             self.release(charge);
             return Credits::ZERO;
         }
-        let (key, mut nowhere) = (charge.holder.key(), Place::default());
-        let kept = self.settlements.keep(&charge.holder, charge.purse, charge.price);
-        let place = kept.unwrap_or(&mut nowhere);
-        let counted = self.usage.count_at(self.told_at, key, place, charge.rule, Fate::Kept(charge.price));
+        let (key, mut nowhere) = (charge.holder.key(), Handle::default());
+        let kept = self.settlements.keep(&charge.holder, charge.funding, charge.price);
+        let handle = kept.unwrap_or(&mut nowhere);
+        let counted =
+            self.usage.count_at(self.flushed_at, key, handle, charge.rule, ChargeOutcome::Kept(charge.price));
         self.counters.usage_dropped += u64::from(!counted);
         if charge.counted {
             self.settlements.leave(charge.holder.lease());
-            self.settlements.tell(&self.memory, charge.holder.lease());
+            self.settlements.flush(&self.memory, charge.holder.lease());
         }
         charge.price
     }
@@ -37,20 +38,20 @@ impl<M: SharedMemory> Gate<M> {
     fn release(&mut self, charge: &Charge) {
         self.give_back(charge);
         self.counters.refunds += 1;
-        self.tally(charge.holder.key(), charge.rule, Fate::Released);
+        self.buffer(charge.holder.key(), charge.rule, ChargeOutcome::Released);
     }
 
     fn give_back(&mut self, charge: &Charge) {
-        self.settlements.release(&charge.holder, charge.purse, charge.price);
+        self.settlements.release(&charge.holder, charge.funding, charge.price);
         if charge.counted {
             self.settlements.leave(charge.holder.lease());
         }
-        self.settlements.tell(&self.memory, charge.holder.lease());
+        self.settlements.flush(&self.memory, charge.holder.lease());
         self.recent.look_again(charge.holder.lease());
     }
 
-    pub(super) fn tally(&mut self, key: &str, rule: usize, fate: Fate) {
-        if !self.usage.count(self.told_at, key, rule, fate) {
+    pub(super) fn buffer(&mut self, key: &str, rule: usize, outcome: ChargeOutcome) {
+        if !self.usage.count(self.flushed_at, key, rule, outcome) {
             self.counters.usage_dropped += 1;
         }
     }

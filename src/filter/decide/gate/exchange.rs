@@ -8,10 +8,10 @@
 
 use super::Gate;
 use super::answer::Aside;
-use super::flights::{Flight, Message, Report, Wish};
+use super::flights::{Flight, Message, PendingEntry, Report};
 use super::waiting::Waiter;
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::Table;
+use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::lease::credential::Credential;
 use crate::decide::lease::first_contact;
 use crate::decide::lease::shared::{self, SharedMemory};
@@ -19,7 +19,7 @@ use crate::decide::outcome::{Outcome, Resolution};
 use crate::decide::refusal::Refusal;
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
-    self, Entry, ExchangeRequest, ExchangeResponse, MAX_BEAT_MS, OLDEST, Payer, VERSION,
+    self, Entry, ExchangeRequest, ExchangeResponse, MAX_HEARTBEAT_MS, OLDEST, Payer, VERSION,
 };
 
 /// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
@@ -34,7 +34,7 @@ const ASK_MS: u64 = 1_000;
 /// releases may be behind one address.
 const OLDER_MS: u64 = 10_000;
 /// Settled charges and the rest of subleases are flushed to shared memory this often (ms).
-const TELL_MS: u64 = 250;
+const FLUSH_MS: u64 = 250;
 /// A worker that has not run for this long (ms) was frozen, and probably the whole gateway with it.
 const FROZEN_MS: u64 = 1_500;
 /// After that, it sends nothing for this long (ms): until every worker has flushed its subleases to their leases.
@@ -57,61 +57,62 @@ impl<M: SharedMemory> Gate<M> {
         if hold && now.millis_since(self.asked_at) < ASK_MS {
             return None;
         }
-        let mut wishes: Table<Wish> = Table::default();
+        let mut pending_entries: SortedMap<PendingEntry> = SortedMap::default();
         for (lease, credential, least, sum) in self.waiting.ask(now, MAX_ENTRIES) {
             let (credential, asking) = (Some(credential), Some((least, sum)));
-            wishes.insert(&lease, Wish { credential, asking, ..Wish::default() });
+            pending_entries.insert(&lease, PendingEntry { credential, asking, ..PendingEntry::default() });
         }
         if now >= self.down_until {
-            while wishes.len() < MAX_ENTRIES
+            while pending_entries.len() < MAX_ENTRIES
                 && let Some((lease, price)) = self.refills.pop_first()
             {
-                if let Some(wish) = wishes.entry(&lease, Wish::default) {
+                if let Some(wish) = pending_entries.entry(&lease, PendingEntry::default) {
                     wish.refill = Some(price);
                 }
             }
         }
-        let beat = !hold && self.beat_into(now, &mut wishes, MAX_ENTRIES * 2);
-        let report = beat || (!hold && self.usage.is_due(now));
-        let usage = if report { self.usage.board(&self.settings) } else { None };
-        if wishes.is_empty() && !beat && usage.is_none() {
+        let heartbeat = !hold && self.heartbeat_into(now, &mut pending_entries, MAX_ENTRIES * 2);
+        let report = heartbeat || (!hold && self.usage.is_due(now));
+        let usage = if report { self.usage.begin_send(&self.settings) } else { None };
+        if pending_entries.is_empty() && !heartbeat && usage.is_none() {
             return None;
         }
         if hold {
             self.asked_at = now;
         }
-        Some(self.send(now, wishes, beat.then_some(self.beat.seen), usage))
+        Some(self.send(now, pending_entries, heartbeat.then_some(self.heartbeat.seen), usage))
     }
 
     fn send(
         &mut self,
         now: Moment,
-        mut wishes: Table<Wish>,
+        mut pending_entries: SortedMap<PendingEntry>,
         seen: Option<u64>,
         usage: Option<exchange::UsageReport>,
     ) -> Message {
         let (mut leases, mut entries) = (Vec::new(), Vec::new());
-        while let Some((lease, wish)) = wishes.pop_first() {
+        while let Some((lease, wish)) = pending_entries.pop_first() {
             if let Some(entry) = self.entry(now, &lease, wish) {
-                leases.push((lease, entry.ended.map(|ended| ended.fence)));
+                leases.push((lease, entry.ended.map(|ended| ended.epoch)));
                 entries.push(entry);
             }
         }
         self.flights.next += 1;
         let id = self.flights.next;
         let protocol = self.protocol;
-        let flight = Flight { id, protocol, sent: now, leases, beat: seen.is_some(), usage: usage.is_some() };
+        let flight =
+            Flight { id, protocol, sent: now, leases, heartbeat: seen.is_some(), usage: usage.is_some() };
         self.flights.under_way.push(flight);
         self.counters.exchanges += 1;
         let gateway = self.gateway.clone();
         Message { id, body: ExchangeRequest { protocol, gateway, seen, entries, usage } }
     }
 
-    fn entry(&mut self, now: Moment, lease: &str, wish: Wish) -> Option<Entry> {
-        self.settlements.tell(&self.memory, lease);
+    fn entry(&mut self, now: Moment, lease: &str, wish: PendingEntry) -> Option<Entry> {
+        self.settlements.flush(&self.memory, lease);
         let known = shared::update(&self.memory, lease, |lease| {
             if let Some(report) = wish.report {
-                lease.listed = false;
+                lease.queued = false;
                 match report {
                     Report::Active => {}
                     Report::Idle => lease.rest(),
@@ -129,7 +130,7 @@ impl<M: SharedMemory> Gate<M> {
         });
         match (known, wish.asking, wish.credential) {
             (Some((entry, record)), ..) => {
-                self.beat.reported(now, lease, &record);
+                self.heartbeat.reported(now, lease, &record);
                 Some(entry)
             }
             (None, Some((least, sum)), Some(who)) => Some(first_contact(payer(who), least, sum)),
@@ -166,14 +167,14 @@ impl<M: SharedMemory> Gate<M> {
         };
         self.down_until = Moment::ZERO;
         if flight.usage {
-            self.usage.alight(now, answer.usage_seq, false);
+            self.usage.finish_send(now, answer.usage_seq, false);
         }
         let mut resolutions = Vec::new();
-        for ((lease, word), entry) in flight.leases.iter().zip(&answer.entries) {
-            resolutions.extend(self.serve(now, (flight.sent, *word), lease, entry));
+        for ((lease, final_report), entry) in flight.leases.iter().zip(&answer.entries) {
+            resolutions.extend(self.serve(now, (flight.sent, *final_report), lease, entry));
         }
-        if flight.beat {
-            self.beat_answered(now, flight.sent, &answer);
+        if flight.heartbeat {
+            self.heartbeat_answered(now, flight.sent, &answer);
         }
         resolutions
     }
@@ -198,11 +199,11 @@ impl<M: SharedMemory> Gate<M> {
             self.counters.exchange_failures += 1;
         }
         if flight.usage {
-            self.usage.alight(now, None, again);
+            self.usage.finish_send(now, None, again);
         }
         let mut resolutions = Vec::new();
         for (lease, _) in &flight.leases {
-            self.beat.unreported(lease);
+            self.heartbeat.unreported(lease);
             let Some(mut queue) = self.waiting.take(lease) else {
                 continue;
             };
@@ -216,11 +217,11 @@ impl<M: SharedMemory> Gate<M> {
                 resolutions.push(Resolution { context: waiter.context, outcome });
             }
         }
-        if flight.beat {
-            self.beat.failed(if again { Moment::ZERO } else { now });
+        if flight.heartbeat {
+            self.heartbeat.failed(if again { Moment::ZERO } else { now });
         }
         if let Some(ms) = aside.retry_after_ms {
-            self.hold_until = now.plus_millis(u64::from(ms.min(MAX_BEAT_MS)));
+            self.hold_until = now.plus_millis(u64::from(ms.min(MAX_HEARTBEAT_MS)));
         }
         // A report that comes too soon is no reason to let callers wait in vain.
         if !again && (aside.retry_after_ms.is_none() || !resolutions.is_empty()) {
@@ -249,9 +250,9 @@ impl<M: SharedMemory> Gate<M> {
     /// What is due by the clock: call it every 50 ms or so, then [`Gate::next_message`].
     pub fn tick(&mut self, now: Moment) -> Vec<Resolution> {
         self.run(now);
-        if now.millis_since(self.told_at) >= TELL_MS {
-            self.told_at = now;
-            self.settlements.tell_all(&self.memory);
+        if now.millis_since(self.flushed_at) >= FLUSH_MS {
+            self.flushed_at = now;
+            self.settlements.flush_all(&self.memory);
         }
         self.lead(now);
         let mut resolutions = Vec::new();

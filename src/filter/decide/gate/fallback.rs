@@ -7,7 +7,7 @@
 use super::Gate;
 use super::waiting::Waiter;
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::Place;
+use crate::decide::base::sorted_map::Handle;
 use crate::decide::lease::credential::Credential;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::{Outcome, Passage, Payment, Resolution};
@@ -21,7 +21,7 @@ pub(super) struct Chosen {
     /// The name of its lease.
     pub(super) lease: String,
     /// The place of its cached refusal, if it has one.
-    pub(super) refused: Place,
+    pub(super) refused: Handle,
     /// The credential to try if the ledger doesn't know this one.
     pub(super) fallback: Option<Credential>,
 }
@@ -43,7 +43,7 @@ impl<M: SharedMemory> Gate<M> {
         Chosen { credential, lease, refused, fallback }
     }
 
-    fn is_unknown(&self, now: Moment, refused: Place) -> bool {
+    fn is_unknown(&self, now: Moment, refused: Handle) -> bool {
         let refusal = self.recent.recall(now, refused, Credits::ZERO);
         refusal.is_some_and(|refusal| refusal.code == RefusalCode::InvalidKey)
     }

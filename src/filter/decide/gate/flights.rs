@@ -26,15 +26,15 @@ pub(super) struct Flight {
     pub(super) id: u64,
     pub(super) protocol: u32,
     pub(super) sent: Moment,
-    /// The payers' leases, and the fence whose final report the message carried.
+    /// The payers' leases, and the epoch whose final report the message carried.
     pub(super) leases: Vec<(String, Option<u32>)>,
-    pub(super) beat: bool,
+    pub(super) heartbeat: bool,
     pub(super) usage: bool,
 }
 
 /// Why a payer is in a message.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wish {
+pub(super) struct PendingEntry {
     /// The credential of a payer that the ledger has not named yet.
     pub(super) credential: Option<Credential>,
     /// The cheapest price among the waiting requests, and their sum.

@@ -19,8 +19,8 @@ const TAKEN: &[u8] = b"\n";
 
 impl<M: SharedMemory> Gate<M> {
     /// Hands usage that isn't known to be stored over to the next leader.
-    pub(super) fn bequeath(&mut self) {
-        let name = self.names.legacy();
+    pub(super) fn hand_over(&mut self) {
+        let name = self.names.handover();
         let reports = self.usage.leave(&self.settings);
         if reports.is_empty() {
             return;
@@ -46,13 +46,13 @@ impl<M: SharedMemory> Gate<M> {
         });
         self.counters.usage_dropped += if left { dropped } else { reports.len() as u64 };
         if left {
-            self.memory.push_news(&name);
+            self.memory.push_dirty(&name);
         }
     }
 
     /// Takes over usage that was left.
-    pub(super) fn inherit(&mut self) {
-        let name = self.names.legacy();
+    pub(super) fn adopt(&mut self) {
+        let name = self.names.handover();
         let Some((text, stamp)) = self.memory.get(&name) else {
             return;
         };
@@ -62,7 +62,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         for line in text.split(|byte| *byte == b'\n') {
             if let Some(report) = json::parse(line).ok().as_ref().and_then(report) {
-                self.counters.usage_dropped += u64::from(!self.usage.inherit(report));
+                self.counters.usage_dropped += u64::from(!self.usage.adopt(report));
             }
         }
     }
@@ -118,13 +118,13 @@ mod tests {
     use crate::decide::gate::Gate;
     use crate::decide::lease::shared::tests::Memory;
     use crate::decide::settings::Settings;
-    use crate::decide::usage::{Fate, NOBODY};
+    use crate::decide::usage::{ChargeOutcome, UNKNOWN_CALLER};
     use serde_json::json;
 
     fn gate(memory: &Memory, name: &str) -> Gate<Memory> {
         let config = json!({
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
-            "rules": [{"name": "reports:v1", "price": "1"}], "otherwise": {"price": "1"}
+            "rules": [{"name": "reports:v1", "price": "1"}], "default": {"price": "1"}
         });
         Gate::new(Settings::from_value(&config).unwrap(), memory.clone(), name)
     }
@@ -132,21 +132,21 @@ mod tests {
     #[test]
     fn what_two_leave_goes_out_under_their_own_names_and_numbers() {
         let memory = Memory::default();
-        let one = Fate::Kept(Credits::from_micros(1_000_000));
+        let one = ChargeOutcome::Kept(Credits::from_micros(1_000_000));
         let (mut first, mut second, mut heir) = (gate(&memory, "a"), gate(&memory, "b"), gate(&memory, "c"));
         first.usage.count(Moment::ZERO, "key_1", 0, one);
-        let under_way = first.usage.board(&first.settings).unwrap();
+        let under_way = first.usage.begin_send(&first.settings).unwrap();
         first.usage.count(Moment::ZERO, "key_1", 0, one);
-        second.usage.count(Moment::ZERO, "key_2", 0, Fate::Released);
-        second.usage.count(Moment::ZERO, "key_2", 0, Fate::Shadow(RefusalCode::RateLimited));
-        second.usage.count(Moment::ZERO, NOBODY, 0, Fate::Shadow(RefusalCode::MissingKey));
+        second.usage.count(Moment::ZERO, "key_2", 0, ChargeOutcome::Released);
+        second.usage.count(Moment::ZERO, "key_2", 0, ChargeOutcome::Shadow(RefusalCode::RateLimited));
+        second.usage.count(Moment::ZERO, UNKNOWN_CALLER, 0, ChargeOutcome::Shadow(RefusalCode::MissingKey));
         first.leave();
         second.leave();
 
         heir.tick(Moment::from_nanos(1));
         let mut reports = Vec::new();
-        while let Some(report) = heir.usage.board(&heir.settings) {
-            heir.usage.alight(Moment::ZERO, Some(report.seq), false);
+        while let Some(report) = heir.usage.begin_send(&heir.settings) {
+            heir.usage.finish_send(Moment::ZERO, Some(report.seq), false);
             reports.push(report);
         }
 
@@ -166,6 +166,6 @@ mod tests {
         assert_eq!(reports[2].shadow, [watched(None, RefusalCode::MissingKey), limited]);
         assert!(first.usage.is_empty() && second.usage.is_empty());
         gate(&memory, "d").tick(Moment::from_nanos(2));
-        assert_eq!(memory.get(&heir.names.legacy()).unwrap().0, TAKEN, "taken over once");
+        assert_eq!(memory.get(&heir.names.handover()).unwrap().0, TAKEN, "taken over once");
     }
 }

@@ -5,7 +5,7 @@
 
 use super::Gate;
 use crate::decide::base::moment::Moment;
-use crate::decide::lease::Purse;
+use crate::decide::lease::FundingSource;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::Charge;
 use crate::decide::refusal::rate_limit::{Header, fields};
@@ -33,7 +33,7 @@ impl<M: SharedMemory> Gate<M> {
         if self.settings.shown.charge {
             headers.push(("x-faregate-charge", cost.to_string()));
         }
-        let (Some(status), Purse::Lease(_)) = (charge.holder.standing(), charge.purse) else {
+        let (Some(status), FundingSource::Lease(_)) = (charge.holder.status(), charge.funding) else {
             return headers;
         };
         let here = charge.holder.unspent().saturating_add(charge.left);

@@ -2,9 +2,9 @@
 
 use super::Gate;
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::Place;
+use crate::decide::base::sorted_map::Handle;
 use crate::decide::lease::shared::{self, SharedMemory};
-use crate::decide::lease::{self, Admission, Holder, Lease, Purse};
+use crate::decide::lease::{self, Admission, FundingSource, Holder, Lease};
 use crate::decide::outcome::{Charge, Outcome, Passage, Payment};
 use crate::decide::refusal::Refusal;
 use crate::decide::settings::{OnLedgerError, Rule};
@@ -15,28 +15,28 @@ use std::rc::Rc;
 impl<M: SharedMemory> Gate<M> {
     /// Charges the payer of this lease, from a sublease or from the lease itself.
     pub(super) fn pay(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
-        let place = self.settlements.find(&self.names, lease);
-        match self.sell(place, now, rule, list) {
+        let handle = self.settlements.find(&self.names, lease);
+        match self.sell(handle, now, rule, list) {
             Some(charge) => Payment::Paid(charge),
             None => self.pay_from_lease(now, lease, rule, list),
         }
     }
 
-    /// Charges the sublease at this place.
-    pub(super) fn sell(&mut self, place: Place, now: Moment, rule: usize, list: Credits) -> Option<Charge> {
+    /// Charges the sublease at this handle.
+    pub(super) fn sell(&mut self, handle: Handle, now: Moment, rule: usize, list: Credits) -> Option<Charge> {
         let product = self.settings.rule(rule).product.as_deref();
-        let sold = self.settlements.sell(place, now, |holder| holder.price(product, list));
-        let Sold { holder, fence, price, left } = sold?;
+        let sold = self.settlements.sell(handle, now, |holder| holder.price(product, list));
+        let Sold { holder, epoch, price, left } = sold?;
         self.counters.admitted += 1;
-        Some(Charge { holder, rule, price, purse: Purse::Lease(fence), counted: false, left })
+        Some(Charge { holder, rule, price, funding: FundingSource::Lease(epoch), counted: false, left })
     }
 
     /// Charges the lease itself. While it has plenty, it grants a sublease for the next requests.
     fn pay_from_lease(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
         let product = self.settings.rule(rule).product.as_deref();
-        let untold = self.settlements.take(lease);
+        let pending = self.settlements.take(lease);
         let admit = |lease: &mut Lease, record: &[u8]| {
-            untold.tell(lease);
+            pending.flush(lease);
             lease.note();
             let price = match lease::record_price(record, product, list) {
                 // A lease that is over may have outdated plan terms.
@@ -47,31 +47,31 @@ impl<M: SharedMemory> Gate<M> {
             };
             let admission = lease.admit(now, price);
             let paid = matches!(admission, Admission::Paid { .. });
-            Ok((price, admission, if paid { lease.slice(now, price) } else { None }))
+            Ok((price, admission, if paid { lease.sublease(now, price) } else { None }))
         };
         let Some((admitted, record)) = shared::update_counters(&self.memory, lease, admit) else {
             return Payment::Short(list);
         };
         let holder = || Holder::of(lease, record);
         let (refusal, holder) = match admitted {
-            Ok((price, Admission::Paid { fence, refill, counted }, slice)) => {
+            Ok((price, Admission::Paid { epoch, refill, counted }, sublease)) => {
                 if refill {
                     self.refills.insert(lease, price);
                     self.wake = true;
                 }
                 let holder = Rc::new(holder());
-                let left = slice.map_or(Credits::ZERO, |slice| slice.left);
-                if let Some(slice) = slice {
-                    self.settlements.cut(&self.names, slice, &holder);
+                let left = sublease.map_or(Credits::ZERO, |sublease| sublease.left);
+                if let Some(sublease) = sublease {
+                    self.settlements.cut(&self.names, sublease, &holder);
                 }
                 self.counters.admitted += 1;
-                let purse = Purse::Lease(fence);
-                return Payment::Paid(Charge { holder, rule, price, purse, counted, left });
+                let funding = FundingSource::Lease(epoch);
+                return Payment::Paid(Charge { holder, rule, price, funding, counted, left });
             }
             Ok((price, Admission::Short, _)) => return Payment::Short(price),
             Ok((_, Admission::Throttled(wait), _)) => {
                 let holder = holder();
-                (Refusal::throttled(wait, holder.standing()), holder)
+                (Refusal::throttled(wait, holder.status()), holder)
             }
             Err(code) => (Refusal::plain(code), holder()),
         };
@@ -93,7 +93,7 @@ impl<M: SharedMemory> Gate<M> {
                     holder: Rc::new(Holder::of(lease, record)),
                     rule: number,
                     price,
-                    purse: Purse::Credit,
+                    funding: FundingSource::Credit,
                     counted: false,
                     left: Credits::ZERO,
                 }));

@@ -9,7 +9,7 @@ use crate::decide::base::bytes::{all_are, is_token_byte};
 use crate::decide::base::head::Head;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::{Outcome, Passage};
-use crate::decide::refusal::form::Headers;
+use crate::decide::refusal::template::Headers;
 use crate::decide::refusal::{MOST_REPEATED, Refusal};
 use crate::decide::request::view::View;
 use crate::decide::request::{identity, rules};
@@ -43,7 +43,7 @@ struct Asked<'a> {
 }
 
 /// The decision about it.
-enum Fate {
+enum ChargeOutcome {
     /// The gate answers: its page may go on, or, if it is none of `cors_origins`, may not.
     Answer,
     /// The gate answers: its page may not go on.
@@ -70,16 +70,21 @@ impl<M: SharedMemory> Gate<M> {
         // The request that the page wants to send decides.
         let number = rules::find(&self.settings, &head.with_method(asked.method.as_bytes()));
         let at_view = self.is_at_view(head);
-        let fate = if at_view { Fate::Answer } else { fate(&self.settings, number, page.is_some())? };
-        let outcome = match fate {
-            Fate::Answer => {
+        let outcome =
+            if at_view { ChargeOutcome::Answer } else { outcome(&self.settings, number, page.is_some())? };
+        let outcome = match outcome {
+            ChargeOutcome::Answer => {
                 Outcome::Show(answer(head, page, if at_view { "GET, HEAD" } else { asked.method }))
             }
-            Fate::Refuse => Outcome::Show(answer(head, None, "")),
-            Fate::Pass if shows_credential(head, &self.settings.identities, property) => return None,
-            Fate::Pass => Outcome::Pass(Passage::Preflight(number)),
-            Fate::Free => return Some(Outcome::Pass(Passage::Free(number))),
-            Fate::Gone => return Some(self.refuse(number, Refusal::plain(RefusalCode::RouteRetired))),
+            ChargeOutcome::Refuse => Outcome::Show(answer(head, None, "")),
+            ChargeOutcome::Pass if shows_credential(head, &self.settings.identities, property) => {
+                return None;
+            }
+            ChargeOutcome::Pass => Outcome::Pass(Passage::Preflight(number)),
+            ChargeOutcome::Free => return Some(Outcome::Pass(Passage::Free(number))),
+            ChargeOutcome::Gone => {
+                return Some(self.refuse(number, Refusal::plain(RefusalCode::RouteRetired)));
+            }
         };
         self.counters.preflights += 1;
         Some(outcome)
@@ -87,19 +92,19 @@ impl<M: SharedMemory> Gate<M> {
 }
 
 /// Decides about a preflight for the API; `None`: it is an ordinary request.
-fn fate(settings: &Settings, number: usize, for_page: bool) -> Option<Fate> {
+fn outcome(settings: &Settings, number: usize, for_page: bool) -> Option<ChargeOutcome> {
     let rule = settings.rule(number);
     match settings.preflight {
         Preflight::Charge => None,
         // The rule is in shadow mode.
-        _ if rule.shadow => Some(Fate::Pass),
-        Preflight::Answer if for_page => Some(Fate::Answer),
+        _ if rule.shadow => Some(ChargeOutcome::Pass),
+        Preflight::Answer if for_page => Some(ChargeOutcome::Answer),
         // So that the page can read that the route is retired.
-        Preflight::Pass if for_page && rule.retired => Some(Fate::Answer),
-        _ if rule.retired => Some(Fate::Gone),
-        _ if rule.price.is_none() => Some(Fate::Free),
-        Preflight::Pass => Some(Fate::Pass),
-        Preflight::Answer | Preflight::Refuse => Some(Fate::Refuse),
+        Preflight::Pass if for_page && rule.retired => Some(ChargeOutcome::Answer),
+        _ if rule.retired => Some(ChargeOutcome::Gone),
+        _ if rule.price.is_none() => Some(ChargeOutcome::Free),
+        Preflight::Pass => Some(ChargeOutcome::Pass),
+        Preflight::Answer | Preflight::Refuse => Some(ChargeOutcome::Refuse),
     }
 }
 

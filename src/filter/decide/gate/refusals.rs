@@ -4,29 +4,29 @@ use super::Gate;
 use crate::decide::base::head::Head;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::{Outcome, Passage};
-use crate::decide::refusal::form::Form;
 use crate::decide::refusal::signs::Signs;
-use crate::decide::refusal::{MOST_REPEATED, Refusal, Surroundings, language};
+use crate::decide::refusal::template::ResponseTemplate;
+use crate::decide::refusal::{MOST_REPEATED, Refusal, RequestContext, language};
 use crate::decide::request::rules;
 use crate::decide::settings::Rule;
-use crate::decide::usage::{Fate, NOBODY};
+use crate::decide::usage::{ChargeOutcome, UNKNOWN_CALLER};
 use faregate_protocol::RefusalCode;
 use std::rc::Rc;
 
 impl<M: SharedMemory> Gate<M> {
     /// The answer to a refused request, with gaps for what is its own. The holder no longer needs the gate: Envoy may call
     /// back while it is sent.
-    pub fn answer(&mut self, refusal: &Refusal, around: &Surroundings<'_>) -> Rc<Form> {
-        self.answers.of(refusal, around, &self.settings)
+    pub fn answer(&mut self, refusal: &Refusal, around: &RequestContext<'_>) -> Rc<ResponseTemplate> {
+        self.responses.of(refusal, around, &self.settings)
     }
 
     /// The context of a request; `rule` is the number of its rule, if known.
-    pub fn surroundings<'a>(&self, head: &Head<'a>, rule: Option<usize>) -> Surroundings<'a> {
+    pub fn request_context<'a>(&self, head: &Head<'a>, rule: Option<usize>) -> RequestContext<'a> {
         let signs = Signs::read(head);
         let rule = self.settings.rule(rule.unwrap_or_else(|| rules::find(&self.settings, head)));
         let path = head.path();
         let texts = &self.settings.wording.texts;
-        Surroundings {
+        RequestContext {
             path,
             request_id: signs.request_id,
             dialect: rule.error_format.unwrap_or_else(|| signs.dialect(path)),
@@ -36,7 +36,7 @@ impl<M: SharedMemory> Gate<M> {
                 language::choose(head.values("accept-language"), texts)
             },
             origin: signs.origin.and_then(|origin| self.reader(origin)),
-            ..Surroundings::default()
+            ..RequestContext::default()
         }
     }
 
@@ -63,8 +63,8 @@ impl<M: SharedMemory> Gate<M> {
         }
         if shadow {
             self.counters.shadow += 1;
-            let key = refusal.payer.as_ref().map_or(NOBODY, |payer| payer.key.as_str());
-            self.tally(key, rule, Fate::Shadow(refusal.code));
+            let key = refusal.payer.as_ref().map_or(UNKNOWN_CALLER, |payer| payer.key.as_str());
+            self.buffer(key, rule, ChargeOutcome::Shadow(refusal.code));
             return Outcome::Pass(Passage::Shadow(refusal));
         }
         self.deny(refusal)

@@ -3,30 +3,30 @@
 //!
 //! One worker leads, by holding an entry in shared memory that expires unless it is renewed. The others queue the names of
 //! changed leases; a new leader reads the registry of all payers once. What must hold: every lease with unreported
-//! changes is on the queue, or in the leader's list ([`super::beat`]).
+//! changes is on the queue, or in the leader's list ([`super::heartbeat`]).
 
 use super::Gate;
-use super::beat::{BEAT_MS, due};
-use super::flights::Wish;
+use super::flights::PendingEntry;
+use super::heartbeat::{HEARTBEAT_MS, due};
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::Table;
+use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::lease::Lease;
 use crate::decide::lease::shared::{self, SharedMemory};
-use faregate_protocol::exchange::{ExchangeResponse, MAX_BEAT_MS};
+use faregate_protocol::exchange::{ExchangeResponse, MAX_HEARTBEAT_MS};
 
 /// How long leadership lasts without renewal (ms).
 const LEAD_MS: u64 = 3_000;
 /// How often it is renewed (ms).
 const RENEW_MS: u64 = 1_000;
 /// The shortest heartbeat interval that the ledger may ask for (ms).
-const LEAST_BEAT_MS: u32 = 50;
+const LEAST_HEARTBEAT_MS: u32 = 50;
 /// How many names are read from the registry and from the queue per tick.
 const AT_ONCE: u32 = 5_000;
 
 impl<M: SharedMemory> Gate<M> {
     /// Takes or renews leadership when that is due, and reads the queue of changed leases.
     pub(super) fn lead(&mut self, now: Moment) {
-        if now >= self.beat.renew_at {
+        if now >= self.heartbeat.renew_at {
             self.stand_for_leader(now);
         }
         self.read_news(now);
@@ -36,34 +36,34 @@ impl<M: SharedMemory> Gate<M> {
         let name = self.names.leader();
         let current = self.memory.get(&name);
         let (until, holder) = current.as_ref().and_then(|(bytes, _)| leader(bytes)).unwrap_or_default();
-        let mine = holder == self.beat.me;
+        let mine = holder == self.heartbeat.me;
         if mine || now >= until {
-            let entry = leader_entry(now.plus_millis(LEAD_MS), &self.beat.me);
+            let entry = leader_entry(now.plus_millis(LEAD_MS), &self.heartbeat.me);
             let took = self.memory.swap(&name, &entry, current.map(|(_, stamp)| stamp));
-            if took && !self.beat.leads {
-                self.beat.roll_at = 0;
+            if took && !self.heartbeat.leads {
+                self.heartbeat.roll_at = 0;
             }
-            self.beat.leads = took;
+            self.heartbeat.leads = took;
         } else {
-            self.beat.leads = false;
+            self.heartbeat.leads = false;
         }
-        if !self.beat.leads {
-            self.beat.live.clear();
-            self.beat.by_key.clear();
-            self.beat.under_way = false;
+        if !self.heartbeat.leads {
+            self.heartbeat.live.clear();
+            self.heartbeat.by_key.clear();
+            self.heartbeat.under_way = false;
         }
         // Followers check a little later than the leader renews.
-        self.beat.renew_at = now.plus_millis(if self.beat.leads { RENEW_MS } else { RENEW_MS / 2 });
+        self.heartbeat.renew_at = now.plus_millis(if self.heartbeat.leads { RENEW_MS } else { RENEW_MS / 2 });
     }
 
     /// Leaves: flushes all that only this worker knows to shared memory, and gives up leadership at once. Called when this
     /// gate's configuration is removed.
     pub fn leave(&mut self) {
-        self.settlements.tell_all(&self.memory);
-        self.bequeath();
+        self.settlements.flush_all(&self.memory);
+        self.hand_over();
         let name = self.names.leader();
         if let Some((bytes, stamp)) = self.memory.get(&name)
-            && leader(&bytes).is_some_and(|(_, holder)| holder == self.beat.me)
+            && leader(&bytes).is_some_and(|(_, holder)| holder == self.heartbeat.me)
         {
             self.memory.swap(&name, &leader_entry(Moment::ZERO, ""), Some(stamp));
         }
@@ -72,83 +72,89 @@ impl<M: SharedMemory> Gate<M> {
     /// Reads the queue of changed leases. After a quiet time the first change waits for more to batch with; but not right
     /// after a takeover, because queued changes have waited already.
     fn read_news(&mut self, now: Moment) {
-        if !self.beat.leads {
+        if !self.heartbeat.leads {
             return;
         }
-        let quiet = self.beat.live.is_empty() && self.beat.roll_at == u32::MAX;
+        let quiet = self.heartbeat.live.is_empty() && self.heartbeat.roll_at == u32::MAX;
         for _ in 0..AT_ONCE {
-            let Some(lease) = self.memory.pop_news() else {
+            let Some(lease) = self.memory.pop_dirty() else {
                 break;
             };
-            if self.names.is_legacy(&lease) {
-                self.inherit();
+            if self.names.is_handover(&lease) {
+                self.adopt();
             } else {
-                self.beat.note(now, &lease);
+                self.heartbeat.note(now, &lease);
             }
         }
-        self.read_roll(now);
-        if quiet && !self.beat.live.is_empty() {
-            self.beat.due_at = self.beat.due_at.max(now.plus_millis(BEAT_MS));
+        self.read_registry(now);
+        if quiet && !self.heartbeat.live.is_empty() {
+            self.heartbeat.due_at = self.heartbeat.due_at.max(now.plus_millis(HEARTBEAT_MS));
         }
     }
 
     /// A new leader looks at every payer once.
-    fn read_roll(&mut self, now: Moment) {
-        if self.beat.roll_at == u32::MAX {
+    fn read_registry(&mut self, now: Moment) {
+        if self.heartbeat.roll_at == u32::MAX {
             return;
         }
         let (count, _) = shared::count(&self.memory, &self.names);
-        let end = self.beat.roll_at.saturating_add(AT_ONCE).min(count);
-        for number in self.beat.roll_at..end {
-            if let Some(lease) = shared::on_roll(&self.memory, &self.names, number)
+        let end = self.heartbeat.roll_at.saturating_add(AT_ONCE).min(count);
+        for number in self.heartbeat.roll_at..end {
+            if let Some(lease) = shared::in_registry(&self.memory, &self.names, number)
                 && shared::read(&self.memory, &lease)
-                    .is_some_and(|record| !record.is_at_rest() || record.listed)
+                    .is_some_and(|record| !record.is_at_rest() || record.queued)
             {
-                self.beat.note(now, &lease);
+                self.heartbeat.note(now, &lease);
             }
         }
-        self.beat.roll_at = if end == count { u32::MAX } else { end };
+        self.heartbeat.roll_at = if end == count { u32::MAX } else { end };
     }
 
     /// Adds the gateway's report to the next message. Returns whether it is a heartbeat.
-    pub(super) fn beat_into(&mut self, now: Moment, wishes: &mut Table<Wish>, most: usize) -> bool {
-        if !self.beat.leads || self.beat.under_way || now < self.beat.due_at {
+    pub(super) fn heartbeat_into(
+        &mut self,
+        now: Moment,
+        pending_entries: &mut SortedMap<PendingEntry>,
+        most: usize,
+    ) -> bool {
+        if !self.heartbeat.leads || self.heartbeat.under_way || now < self.heartbeat.due_at {
             return false;
         }
         // Continues where the last full message stopped, so that no payer starves.
-        let in_turn = self.beat.live.iter_from(&self.beat.cursor);
+        let in_turn = self.heartbeat.live.iter_from(&self.heartbeat.cursor);
         let mut stopped_at = None;
         for (lease, report) in in_turn.filter_map(|(lease, live)| Some((lease, due(live, now)?))) {
-            if wishes.len() >= most {
+            if pending_entries.len() >= most {
                 stopped_at = Some(lease.to_owned());
                 break;
             }
-            if let Some(wish) = wishes.entry(lease, Wish::default) {
+            if let Some(wish) = pending_entries.entry(lease, PendingEntry::default) {
                 wish.report = Some(report);
             }
         }
-        self.beat.more = stopped_at.is_some();
-        self.beat.cursor = stopped_at.unwrap_or_default();
-        self.beat.under_way = !self.beat.live.is_empty();
-        self.beat.under_way
+        self.heartbeat.more = stopped_at.is_some();
+        self.heartbeat.cursor = stopped_at.unwrap_or_default();
+        self.heartbeat.under_way = !self.heartbeat.live.is_empty();
+        self.heartbeat.under_way
     }
 
     /// Takes the answer to a heartbeat.
-    pub(super) fn beat_answered(&mut self, now: Moment, sent: Moment, answer: &ExchangeResponse) {
-        self.beat.under_way = false;
-        self.beat.seen = answer.seen.unwrap_or(self.beat.seen);
-        self.beat.due_at = sent.plus_millis(u64::from(answer.beat_ms.clamp(LEAST_BEAT_MS, MAX_BEAT_MS)));
+    pub(super) fn heartbeat_answered(&mut self, now: Moment, sent: Moment, answer: &ExchangeResponse) {
+        self.heartbeat.under_way = false;
+        self.heartbeat.seen = answer.seen.unwrap_or(self.heartbeat.seen);
+        self.heartbeat.due_at =
+            sent.plus_millis(u64::from(answer.heartbeat_ms.clamp(LEAST_HEARTBEAT_MS, MAX_HEARTBEAT_MS)));
         for change in &answer.changes {
-            let Some(lease) = self.beat.by_key.get(&change.payer).cloned() else {
+            let Some(lease) = self.heartbeat.by_key.get(&change.payer).cloned() else {
                 continue;
             };
             let act = if change.refused.is_some() { Lease::stop } else { Lease::hand_back };
             shared::update(&self.memory, &lease, act);
-            self.beat.note(now, &lease);
-            self.beat.due_at = now;
+            self.heartbeat.note(now, &lease);
+            self.heartbeat.due_at = now;
         }
-        if self.beat.more {
-            self.beat.due_at = now;
+        if self.heartbeat.more {
+            self.heartbeat.due_at = now;
         }
     }
 }

@@ -7,7 +7,7 @@ use super::waiting::{AGAIN_MS, Queue, Waiter, Waiting};
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::credential::Credential;
 use crate::decide::lease::shared::{self, SharedMemory};
-use crate::decide::lease::{self, Admission, Holder, Lease, Purse, Told};
+use crate::decide::lease::{self, Admission, CachedStatus, FundingSource, Holder, Lease};
 use crate::decide::outcome::{Charge, Outcome, Passage, Resolution};
 use crate::decide::refusal::Refusal;
 use faregate_protocol::exchange::EntryAnswer;
@@ -26,7 +26,7 @@ struct Merged<'a> {
 
 impl<M: SharedMemory> Gate<M> {
     /// Merges the answer about one payer and admits the requests that the lease now covers. Takes the time when the message
-    /// was sent, and the fence whose final report it carried.
+    /// was sent, and the epoch whose final report it carried.
     pub(super) fn serve(
         &mut self,
         now: Moment,
@@ -71,7 +71,7 @@ impl<M: SharedMemory> Gate<M> {
     fn merge<'a>(
         &mut self,
         now: Moment,
-        (sent, word): (Moment, Option<u32>),
+        (sent, final_report): (Moment, Option<u32>),
         lease: &'a str,
         answer: &'a EntryAnswer,
         costs: &[Result<Credits, RefusalCode>],
@@ -79,8 +79,8 @@ impl<M: SharedMemory> Gate<M> {
         let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
         self.recent.look_again(lease);
         let done = shared::update(&self.memory, lease, |record| {
-            record.merge(sent, word, answer);
-            record.tell(now, answer);
+            record.merge(sent, final_report, answer);
+            record.record_status(now, answer);
             if stopped {
                 record.stop();
             }
@@ -93,7 +93,7 @@ impl<M: SharedMemory> Gate<M> {
         let (admitted, record) =
             done.map_or((Vec::new(), None), |(admitted, record)| (admitted, Some(record)));
         if let Some(record) = &record {
-            self.beat.merged(now, lease, record);
+            self.heartbeat.merged(now, lease, record);
         }
         (admitted, Merged { lease, answer, record, stopped })
     }
@@ -106,7 +106,7 @@ impl<M: SharedMemory> Gate<M> {
         views: Vec<Waiter>,
         credential: &Credential,
     ) -> Vec<Resolution> {
-        let vouched = matches!(credential, Credential::Subject(_));
+        let trusted_identity = matches!(credential, Credential::Subject(_));
         let unknown = is_unknown(merged.answer);
         let mut resolutions = Vec::new();
         for mut waiter in views {
@@ -115,7 +115,7 @@ impl<M: SharedMemory> Gate<M> {
                 continue;
             }
             let Merged { lease, answer, record, .. } = merged;
-            let outcome = self.served_view(now, lease, answer, record.as_ref(), vouched);
+            let outcome = self.served_view(now, lease, answer, record.as_ref(), trusted_identity);
             resolutions.push(Resolution { context: waiter.context, outcome });
         }
         resolutions
@@ -130,19 +130,19 @@ impl<M: SharedMemory> Gate<M> {
         excluded: Option<RefusalCode>,
     ) -> Option<Outcome> {
         let refusal = match (admission, &merged.record, excluded) {
-            (Some(Admission::Paid { fence, counted, .. }), Some(record), _) => {
+            (Some(Admission::Paid { epoch, counted, .. }), Some(record), _) => {
                 self.counters.admitted += 1;
                 return Some(Outcome::Pass(Passage::Paid(Charge {
                     holder: Rc::new(Holder::of(merged.lease, record.encode())),
                     rule: waiter.rule,
                     price: waiter.price,
-                    purse: Purse::Lease(fence),
+                    funding: FundingSource::Lease(epoch),
                     counted,
                     left: Credits::ZERO,
                 })));
             }
             (Some(Admission::Throttled(wait)), record, _) => {
-                let status = record.as_ref().and_then(|record| Told::decode(&record.standing));
+                let status = record.as_ref().and_then(|record| CachedStatus::decode(&record.status));
                 Refusal::throttled(wait, status)
             }
             (.., Some(code)) if !merged.stopped => Refusal::plain(code),
@@ -181,12 +181,12 @@ impl<M: SharedMemory> Gate<M> {
             return Vec::new();
         };
         let spendable = record.as_ref().map_or(Credits::ZERO, |record| record.spendable(now));
-        let sliced = record.as_ref().is_some_and(|record| record.sliced.is_positive());
+        let subleased = record.as_ref().is_some_and(|record| record.subleased.is_positive());
         let available = refused.available.saturating_add(spendable);
         let funds = refused.code.is_short();
         // Credits that the ledger has recalled from other gateways, and unsold ones of this gateway's workers.
-        let slices = (funds && sliced).then_some(AGAIN_MS);
-        let on_its_way = refused.retry_ms.map(u64::from).or(slices);
+        let subleases = (funds && subleased).then_some(AGAIN_MS);
+        let on_its_way = refused.retry_ms.map(u64::from).or(subleases);
         // A request that came after the message was sent may be cheap enough for the rest.
         let affordable = |waiter: &Waiter| funds && waiter.price <= available;
         if queue.waiters.iter().any(affordable) {
@@ -195,8 +195,8 @@ impl<M: SharedMemory> Gate<M> {
             queue.ask_at = now.plus_millis(after);
         }
         let waits =
-            |waiter: &Waiter| affordable(waiter) || (on_its_way.is_some() && now < waiter.patient_until);
-        let vouched = matches!(queue.credential, Credential::Subject(_));
+            |waiter: &Waiter| affordable(waiter) || (on_its_way.is_some() && now < waiter.waits_until);
+        let trusted_identity = matches!(queue.credential, Credential::Subject(_));
         let (stay, go): (Vec<Waiter>, Vec<Waiter>) =
             std::mem::take(&mut queue.waiters).into_iter().partition(waits);
         queue.waiters = stay;
@@ -208,7 +208,7 @@ impl<M: SharedMemory> Gate<M> {
             reset: refused.reset.clone(),
             top_up: refused.top_up,
             payer: payer.clone(),
-            vouched,
+            trusted_identity,
             ..Refusal::plain(refused.code)
         };
         if let Some(price) = go.iter().map(|waiter| waiter.price).min() {

@@ -5,28 +5,28 @@ use super::*;
 use crate::decide::base::head::Head;
 use crate::decide::lease::credential::Credential;
 use crate::decide::lease::shared::tests::Memory;
-use crate::decide::lease::{Purse, shared};
+use crate::decide::lease::{FundingSource, shared};
 use crate::decide::outcome::{Arrival, Charge, Outcome, Passage, Resolution};
 use crate::decide::refusal::Refusal;
 use crate::decide::request::ending::End;
 use faregate_protocol::api_key;
 use faregate_protocol::exchange::{
-    self, Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Limits, Payer, Refused,
-    Standing,
+    self, Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Limits, Payer, PayerStatus,
+    Refused,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-mod acquaintances;
 mod answers;
-mod beats;
 mod handover;
+mod heartbeats;
+mod known_callers;
 mod limits;
 mod looks;
+mod payer_status;
 mod preflights;
-mod slices;
-mod standing;
-mod told;
+mod reported;
+mod subleases;
 mod turned_away;
 
 fn credits(n: i64) -> Credits {
@@ -43,7 +43,7 @@ fn key() -> String {
 
 /// Grants what is wanted while there is something, in whole demands.
 #[derive(Default)]
-struct Bank {
+struct FakeLedger {
     available: i64,
     granted: BTreeMap<u32, i64>,
     spent: BTreeMap<u32, i64>,
@@ -53,14 +53,14 @@ struct Bank {
     facts: Facts,
     limits: Limits,
     /// The payer's status, without the available credits.
-    standing: Option<Standing>,
+    status: Option<PayerStatus>,
     changes: Vec<Change>,
     /// The pace that it asks for; a second, unless it says otherwise.
-    beat_ms: Option<u32>,
+    heartbeat_ms: Option<u32>,
     messages: Vec<ExchangeRequest>,
 }
 
-impl Bank {
+impl FakeLedger {
     fn with(available: i64) -> Self {
         Self { available: available * 1_000_000, ..Self::default() }
     }
@@ -70,7 +70,7 @@ impl Bank {
         ExchangeResponse {
             protocol: request.protocol,
             seen: request.seen.map(|seen| seen + 1),
-            beat_ms: self.beat_ms.unwrap_or(1_000),
+            heartbeat_ms: self.heartbeat_ms.unwrap_or(1_000),
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),
             changes: if request.seen.is_some() { std::mem::take(&mut self.changes) } else { Vec::new() },
             usage_seq: request.usage.as_ref().map(|usage| usage.seq),
@@ -97,11 +97,11 @@ impl Bank {
         let mut answer =
             EntryAnswer { facts: Some(facts), on_credit: entry.on_credit, ..EntryAnswer::default() };
         if let Some(ended) = entry.ended {
-            let granted = self.granted.remove(&ended.fence).unwrap_or(0);
-            let returned = self.returned.remove(&ended.fence).unwrap_or(0);
+            let granted = self.granted.remove(&ended.epoch).unwrap_or(0);
+            let returned = self.returned.remove(&ended.epoch).unwrap_or(0);
             self.available += granted - returned - ended.spent.micros();
-            self.spent.insert(ended.fence, ended.spent.micros());
-            answer.ended = Some(ended.fence);
+            self.spent.insert(ended.epoch, ended.spent.micros());
+            answer.ended = Some(ended.epoch);
         }
         if let Some(code) = self.refuse {
             answer.refused =
@@ -111,10 +111,10 @@ impl Bank {
         let Some(lease) = entry.lease else {
             return answer;
         };
-        self.spent.insert(lease.fence, lease.spent.micros());
-        let returned = self.returned.insert(lease.fence, lease.returned.micros()).unwrap_or(0);
+        self.spent.insert(lease.epoch, lease.spent.micros());
+        let returned = self.returned.insert(lease.epoch, lease.returned.micros()).unwrap_or(0);
         self.available += lease.returned.micros() - returned;
-        let granted = self.granted.entry(lease.fence).or_insert(0);
+        let granted = self.granted.entry(lease.epoch).or_insert(0);
         if let Some(ask) = entry.ask {
             let more = (ask.want.micros() - *granted).clamp(0, self.available);
             *granted += more;
@@ -131,14 +131,14 @@ impl Bank {
             }
         }
         let granted = Credits::from_micros(*granted);
-        answer.standing = entry.ask.and(self.standing.clone());
-        if let Some(standing) = &mut answer.standing {
-            standing.available = Credits::from_micros(self.available);
+        answer.status = entry.ask.and(self.status.clone());
+        if let Some(status) = &mut answer.status {
+            status.available = Credits::from_micros(self.available);
         }
         // As the ledger does: a demand of nothing opens no lease.
         let opens = granted.is_positive() || entry.ask.is_none_or(|ask| ask.want.is_positive());
         answer.lease = opens.then_some(Granted {
-            fence: lease.fence,
+            epoch: lease.epoch,
             granted,
             ttl_ms: 20_000,
             recall: false,
@@ -158,7 +158,7 @@ fn gate(memory: &Memory, overrides: &Value) -> Gate<Memory> {
             {"name": "free", "match": {"path": {"exact": "/free"}}, "price": "free"},
             {"name": "cheap", "match": {"path": {"exact": "/cheap"}}, "price": "0.01"}
         ],
-        "otherwise": {"price": "1"}
+        "default": {"price": "1"}
     });
     for (name, value) in overrides.as_object().unwrap() {
         config[name] = value.clone();
@@ -173,7 +173,7 @@ fn arrive(gate: &mut Gate<Memory>, now: u64, context: u32, path: &str, key: &str
 }
 
 /// Carries messages to the bank and back until there are none.
-fn talk(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> Vec<Resolution> {
+fn talk(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> Vec<Resolution> {
     let mut all = gate.tick(at(now));
     while let Some(message) = gate.next_message(at(now)) {
         let answer = bank.answer(&message.body);
@@ -205,7 +205,7 @@ fn refused_with(outcome: &Outcome) -> Option<RefusalCode> {
 
 #[test]
 fn sixteen_strangers_with_one_key_cost_one_message() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(1_000));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
     for context in 0..16 {
         assert_eq!(arrive(&mut gate, 0, context, "/", &key()), Arrival::Waits);
     }
@@ -217,7 +217,7 @@ fn sixteen_strangers_with_one_key_cost_one_message() {
         .iter()
         .filter(|message| message.entries.iter().any(|entry| matches!(entry.payer, Payer::Key(_))));
     assert_eq!(asking.count(), 1);
-    assert_eq!(bank.messages.len(), 1, "and the beat comes a second later");
+    assert_eq!(bank.messages.len(), 1, "and the heartbeat comes a second later");
     let charge = charge(arrive(&mut gate, 2, 99, "/", &key()));
     assert_eq!((charge.holder.account(), charge.price), ("acme", credits(1)), "the next one doesn't wait");
 }
@@ -247,7 +247,7 @@ fn a_retired_route_looks_at_no_key_and_asks_nobody() {
 
 #[test]
 fn a_steady_caller_never_waits_once_the_lease_has_grown() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(1_000_000));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000_000));
     arrive(&mut gate, 0, 0, "/", &key());
     talk(&mut gate, &mut bank, 0);
     let mut waited = 0;
@@ -276,7 +276,7 @@ fn a_steady_caller_never_waits_once_the_lease_has_grown() {
 
 #[test]
 fn the_last_credit_is_sold_and_then_everybody_is_refused_with_what_is_left() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(3));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(3));
     for context in 0..5 {
         arrive(&mut gate, 0, context, "/", &key());
     }
@@ -302,7 +302,7 @@ fn the_last_credit_is_sold_and_then_everybody_is_refused_with_what_is_left() {
 #[test]
 fn an_unknown_key_is_refused_and_leaves_no_trace_in_shared_memory() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(3));
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(3));
     let stranger = api_key::compose(&[1; api_key::SECRET_LEN]).unwrap();
     assert_eq!(arrive(&mut gate, 0, 1, "/", &stranger), Arrival::Waits);
     let resolutions = talk(&mut gate, &mut bank, 0);
@@ -314,7 +314,7 @@ fn an_unknown_key_is_refused_and_leaves_no_trace_in_shared_memory() {
 #[test]
 fn while_the_ledger_is_away_a_lease_goes_on_and_then_nobody_waits_for_nothing() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
     talk(&mut gate, &mut bank, 0);
     charge(arrive(&mut gate, 1, 1, "/", &key()));
@@ -339,7 +339,7 @@ fn while_the_ledger_is_away_a_lease_goes_on_and_then_nobody_waits_for_nothing() 
 fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
     let memory = Memory::default();
     let (mut gate, mut bank) =
-        (gate(&memory, &json!({"on_ledger_error": {"allow_up_to": "2"}})), Bank::with(1));
+        (gate(&memory, &json!({"on_ledger_error": {"allow_up_to": "2"}})), FakeLedger::with(1));
     arrive(&mut gate, 0, 0, "/", &key());
     talk(&mut gate, &mut bank, 0);
     runs(&mut gate, 50, 2_000);
@@ -348,7 +348,7 @@ fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
     let first = gate.answered(at(2_000), message.id, None);
     let Outcome::Pass(Passage::Paid(charge_1)) = &first[0].outcome else { panic!("{first:?}") };
     let charge_2 = charge(arrive(&mut gate, 2_001, 2, "/", &key()));
-    assert_eq!(charge_2.purse, Purse::Credit);
+    assert_eq!(charge_2.funding, FundingSource::Credit);
     let Arrival::Decided(outcome) = arrive(&mut gate, 2_002, 3, "/", &key()) else { panic!() };
     assert_eq!(refused_with(&outcome), Some(RefusalCode::LedgerUnavailable));
     gate.finish(charge_1, &End::answered(200));
@@ -364,7 +364,7 @@ fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
 #[test]
 fn what_lies_idle_goes_back_and_a_lost_message_is_said_again() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
@@ -387,9 +387,9 @@ fn what_lies_idle_goes_back_and_a_lost_message_is_said_again() {
 }
 
 #[test]
-fn a_suspension_reaches_the_lease_with_the_next_beat() {
+fn a_suspension_reaches_the_lease_with_the_next_heartbeat() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
     talk(&mut gate, &mut bank, 0);
     talk(&mut gate, &mut bank, 50);
@@ -406,7 +406,7 @@ fn when_the_leader_is_gone_another_worker_reports_what_it_left() {
     let memory = Memory::default();
     let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
     assert_eq!(first.gateway(), second.gateway());
-    let mut bank = Bank::with(100);
+    let mut bank = FakeLedger::with(100);
     arrive(&mut first, 0, 0, "/", &key());
     talk(&mut first, &mut bank, 0);
     talk(&mut second, &mut bank, 10);
@@ -423,7 +423,7 @@ fn when_the_leader_is_gone_another_worker_reports_what_it_left() {
 #[test]
 fn a_charge_is_released_once_when_the_upstream_fails_and_kept_otherwise() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(5));
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(5));
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
@@ -445,7 +445,7 @@ fn a_charge_is_released_once_when_the_upstream_fails_and_kept_otherwise() {
 
 #[test]
 fn a_rule_that_only_watches_refuses_nobody() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), Bank::with(0));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), FakeLedger::with(0));
     let passed = |outcome: &Outcome| match outcome {
         Outcome::Pass(Passage::Shadow(refusal)) => Some(refusal.code),
         _ => None,
@@ -460,7 +460,7 @@ fn a_rule_that_only_watches_refuses_nobody() {
 
 #[test]
 fn what_a_rule_would_have_refused_is_reported_with_who_and_why() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), Bank::with(0));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), FakeLedger::with(0));
     arrive(&mut gate, 0, 0, "/", "nonsense");
     arrive(&mut gate, 0, 1, "/", &api_key::compose(&[8; api_key::SECRET_LEN]).unwrap());
     arrive(&mut gate, 0, 2, "/", &key());
@@ -475,7 +475,7 @@ fn what_a_rule_would_have_refused_is_reported_with_who_and_why() {
     assert_eq!((reports.len(), reports[0].lines.len()), (1, 0), "nothing was sold");
     let line =
         |line: &exchange::ShadowLine| (line.payer.clone(), line.rule.clone(), line.code, line.requests);
-    let rule = || "otherwise".to_owned();
+    let rule = || "default".to_owned();
     let lines: Vec<_> = reports[0].shadow.iter().map(line).collect();
     let expected = [
         (None, rule(), RefusalCode::InvalidKey, 2),
@@ -488,7 +488,7 @@ fn what_a_rule_would_have_refused_is_reported_with_who_and_why() {
 #[test]
 fn one_who_came_after_the_question_is_not_refused_with_a_dearer_one() {
     let dear = json!({"rules": [{"name": "dear", "match": {"path": {"exact": "/dear"}}, "price": "5"}]});
-    let (mut gate, mut bank) = (gate(&Memory::default(), &dear), Bank::with(0));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &dear), FakeLedger::with(0));
     assert_eq!(arrive(&mut gate, 0, 1, "/dear", &key()), Arrival::Waits);
     let message = gate.next_message(at(0)).unwrap();
     assert_eq!(arrive(&mut gate, 1, 2, "/", &key()), Arrival::Waits);
@@ -505,7 +505,7 @@ fn one_who_came_after_the_question_is_not_refused_with_a_dearer_one() {
 fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all_the_same() {
     let memory = Memory::default();
     let (mut leader, mut other) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
-    let mut bank = Bank::with(2);
+    let mut bank = FakeLedger::with(2);
     arrive(&mut leader, 0, 1, "/", &key());
     let resolutions = talk(&mut leader, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
@@ -517,14 +517,14 @@ fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all
     let message = other.next_message(at(20_100)).unwrap();
     let answer = bank.answer(&message.body);
     other.answered(at(20_101), message.id, Some(answer));
-    // The leader reads the news, and asks in vain too, before its beat is due.
+    // The leader reads the news, and asks in vain too, before its heartbeat is due.
     leader.tick(at(20_110));
     arrive(&mut leader, 20_111, 3, "/", &key());
     let message = leader.next_message(at(20_111)).unwrap();
-    assert_eq!(message.body.seen, None, "this is no beat");
+    assert_eq!(message.body.seen, None, "this is no heartbeat");
     let answer = bank.answer(&message.body);
     leader.answered(at(20_112), message.id, Some(answer));
-    // A top-up; the other worker opens the next fence, and sells one.
+    // A top-up; the other worker opens the next epoch, and sells one.
     (bank.refuse, bank.available) = (None, 100_000_000);
     arrive(&mut other, 21_105, 4, "/", &key());
     let message = other.next_message(at(21_105)).unwrap();
@@ -541,16 +541,16 @@ fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all
 
 #[test]
 fn a_stranger_whose_first_lease_was_taken_back_unheard_of_gets_the_next() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     assert_eq!(arrive(&mut gate, 0, 1, "/", &key()), Arrival::Waits);
     let message = gate.next_message(at(0)).unwrap();
     let mut answer = bank.answer(&message.body);
-    // An earlier message opened fence 1; its answer was lost, and the ledger has closed the fence since.
+    // An earlier message opened epoch 1; its answer was lost, and the ledger has closed the epoch since.
     (answer.entries[0].lease, answer.entries[0].ended) = (None, Some(1));
     assert_eq!(gate.answered(at(1), message.id, Some(answer)), []);
     let message = gate.next_message(at(2)).unwrap();
     let entry = &message.body.entries[0];
-    assert_eq!((entry.ended.unwrap().fence, entry.lease.unwrap().fence), (1, 2));
+    assert_eq!((entry.ended.unwrap().epoch, entry.lease.unwrap().epoch), (1, 2));
     let answer = bank.answer(&message.body);
     let served = gate.answered(at(3), message.id, Some(answer));
     assert_eq!(served.iter().map(|resolution| refused_with(&resolution.outcome)).collect::<Vec<_>>(), [None]);

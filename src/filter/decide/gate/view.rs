@@ -7,7 +7,7 @@ use super::Gate;
 use crate::decide::base::head::Head;
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::shared::{self, SharedMemory};
-use crate::decide::lease::{Lease, Told};
+use crate::decide::lease::{CachedStatus, Lease};
 use crate::decide::outcome::{Arrival, Outcome};
 use crate::decide::refusal::Refusal;
 use crate::decide::request::identity::{self, no_credential};
@@ -38,7 +38,7 @@ impl<M: SharedMemory> Gate<M> {
         head: &Head<'_>,
         property: impl Fn(&[String]) -> Option<Vec<u8>>,
     ) -> Arrival {
-        let chosen = match identity::find(&self.settings.identities, head, property, self.acquaintances()) {
+        let chosen = match identity::find(&self.settings.identities, head, property, self.known_callers()) {
             Ok(caller) => self.choose(now, caller),
             Err(identity::NoCredential::Missing) if self.settings.publish_prices => {
                 return Arrival::Decided(self.shown(None));
@@ -49,8 +49,8 @@ impl<M: SharedMemory> Gate<M> {
             }
         };
         if let Some(record) = shared::read(&self.memory, &chosen.lease) {
-            let status = Told::decode(&record.standing);
-            if let Some(status) = status.filter(|status| now.millis_since(status.told_at) < FRESH_MS) {
+            let status = CachedStatus::decode(&record.status);
+            if let Some(status) = status.filter(|status| now.millis_since(status.received_at) < FRESH_MS) {
                 let (facts, here) = (&record.facts, record.spendable(now));
                 let caller = Caller { facts, told: Some(&status), here, now };
                 return Arrival::Decided(self.shown(Some(&caller)));
@@ -62,7 +62,7 @@ impl<M: SharedMemory> Gate<M> {
         if now < self.down_until {
             return Arrival::Decided(self.deny(Refusal::plain(RefusalCode::LedgerUnavailable)));
         }
-        // It waits for no credits, so any rule's `patience_ms` will do.
+        // It waits for no credits, so any rule's `max_wait_ms` will do.
         let rule = self.settings.rules.len();
         self.wait(now, context, chosen, rule, None)
     }
@@ -79,19 +79,21 @@ impl<M: SharedMemory> Gate<M> {
         lease: &str,
         answer: &EntryAnswer,
         record: Option<&Lease>,
-        vouched: bool,
+        trusted_identity: bool,
     ) -> Outcome {
         let refused = answer.refused.as_ref().map(|refused| refused.code).filter(|code| !code.is_short());
         match (&answer.facts, refused) {
             (Some(facts), None) => {
-                let standing = answer.standing.as_ref();
-                let status = standing.and_then(|standing| Told::decode(&Told::encode(now, standing)));
+                let status = answer.status.as_ref();
+                let status =
+                    status.and_then(|status| CachedStatus::decode(&CachedStatus::encode(now, status)));
                 let here = record.map_or(Credits::ZERO, |record| record.spendable(now));
                 self.shown(Some(&Caller { facts, told: status.as_ref(), here, now }))
             }
             (facts, refused) => {
                 let code = refused.unwrap_or(RefusalCode::InvalidKey);
-                let refusal = Refusal { payer: facts.clone().map(Rc::new), vouched, ..Refusal::plain(code) };
+                let refusal =
+                    Refusal { payer: facts.clone().map(Rc::new), trusted_identity, ..Refusal::plain(code) };
                 self.recent.remember(now, lease, refusal.clone());
                 self.deny(refusal)
             }

@@ -1,7 +1,7 @@
 //! Requests that wait for the ledger, per payer, first come first served.
 
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::Table;
+use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::lease::credential::Credential;
 use faregate_protocol::Credits;
 use std::mem::take;
@@ -23,7 +23,7 @@ pub struct Waiter {
     /// Whether it only asks for its sender's status, and costs nothing.
     pub view: bool,
     /// How long it waits for credits that are on their way.
-    pub patient_until: Moment,
+    pub waits_until: Moment,
     /// When it is given up in any case.
     pub deadline: Moment,
     /// The credential to try if the ledger doesn't know its first one.
@@ -56,7 +56,7 @@ impl Queue {
 /// All waiting requests, by the name of their lease.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    queues: Table<Queue>,
+    queues: SortedMap<Queue>,
     count: usize,
 }
 
@@ -173,7 +173,7 @@ mod tests {
                 rule: 0,
                 price: Credits::ZERO,
                 view: false,
-                patient_until: deadline,
+                waits_until: deadline,
                 deadline,
                 fallback: None,
             };

@@ -1,29 +1,29 @@
 //! A lease as bytes in shared memory: a head of fixed little-endian fields, then the state of the payer's limits,
 //! if it has any, then its names and products, then the status that callers may see.
 //!
-//! Charging changes the first two alone. So a charge reads and writes only them, in place, and keeps the
+//! Charging changes the first two alone. So a charge reads and writes only them, in handle, and keeps the
 //! bytes to look the rest up where it is wanted.
 
-use super::{Lease, OnCredit, Throttle, Told, terms};
+use super::{CachedStatus, Lease, OnCredit, Throttle, terms};
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::Place;
+use crate::decide::base::sorted_map::Handle;
 use faregate_protocol::exchange::{Ended, Facts, Limits, Rate};
 use faregate_protocol::{Credits, RefusalCode};
 use std::cell::Cell;
 
 /// The layout's version; anything else is not a lease.
 const LAYOUT: u8 = 2;
-/// How long the head is: two bytes, two fences, twelve amounts, four moments.
+/// How long the head is: two bytes, two epochs, twelve amounts, four moments.
 const HEAD: usize = 2 + 2 * 4 + 16 * 8;
 /// The length of the part that only payers with limits have: a moment and six numbers.
 const THROTTLE: usize = 8 + 6 * 4;
 /// The bits of the second byte.
-const LISTED: u8 = 1;
+const QUEUED: u8 = 1;
 const STOPPED: u8 = 2;
 const THROTTLED: u8 = 4;
 const PRODUCTS: u8 = 8;
 const KEY_PRODUCTS: u8 = 16;
-const STANDING: u8 = 32;
+const STATUS: u8 = 32;
 const WARNS: u8 = 64;
 
 impl Lease {
@@ -49,8 +49,8 @@ impl Lease {
         if let Some(names) = key_products {
             part(&terms::encode_names(names));
         }
-        if !self.standing.is_empty() {
-            part(&self.standing);
+        if !self.status.is_empty() {
+            part(&self.status);
         }
         out
     }
@@ -58,7 +58,7 @@ impl Lease {
     /// Writes the head and the state of the limits over a record of the same payer. Returns whether that changed it.
     pub fn encode_head(&self, record: &mut [u8]) -> bool {
         // What was not read stays as it is.
-        let kept = record.get(1).map_or(0, |flags| flags & (PRODUCTS | KEY_PRODUCTS | STANDING | WARNS));
+        let kept = record.get(1).map_or(0, |flags| flags & (PRODUCTS | KEY_PRODUCTS | STATUS | WARNS));
         let mut head = self.head();
         head[1] |= kept;
         let mut changed = overwrite(record, 0, &head);
@@ -70,22 +70,22 @@ impl Lease {
 
     fn flags(&self) -> u8 {
         let flag = |is: bool, bit: u8| if is { bit } else { 0 };
-        flag(self.listed, LISTED)
+        flag(self.queued, QUEUED)
             | flag(self.stopped, STOPPED)
             | flag(self.throttle.is_some(), THROTTLED)
             | flag(self.facts.products.is_some(), PRODUCTS)
             | flag(self.facts.key_products.is_some(), KEY_PRODUCTS)
-            | flag(!self.standing.is_empty(), STANDING)
-            | flag(Told::warns(&self.standing), WARNS)
+            | flag(!self.status.is_empty(), STATUS)
+            | flag(CachedStatus::warns(&self.status), WARNS)
     }
 
     fn head(&self) -> [u8; HEAD] {
         let mut head = [0; HEAD];
         let mut rest = Writer(&mut head);
         rest.put([LAYOUT, self.flags()]);
-        rest.put(self.fence.to_le_bytes());
-        let ended = self.ended.unwrap_or(Ended { fence: 0, spent: Credits::ZERO });
-        rest.put(ended.fence.to_le_bytes());
+        rest.put(self.epoch.to_le_bytes());
+        let ended = self.ended.unwrap_or(Ended { epoch: 0, spent: Credits::ZERO });
+        rest.put(ended.epoch.to_le_bytes());
         let credit = self.on_credit;
         for credits in [
             ended.spent,
@@ -93,7 +93,7 @@ impl Lease {
             self.spent,
             self.returned,
             self.held,
-            self.sliced,
+            self.subleased,
             credit.spent,
             credit.held,
             credit.booked,
@@ -103,7 +103,7 @@ impl Lease {
         ] {
             rest.put(credits.micros().to_le_bytes());
         }
-        for moment in [self.slices_due, self.deadline, self.refill_at, self.marked.0] {
+        for moment in [self.subleases_due, self.deadline, self.refill_at, self.marked.0] {
             rest.put(moment.nanos().to_le_bytes());
         }
         head
@@ -112,8 +112,8 @@ impl Lease {
     /// Reads a record; `None` for malformed bytes.
     pub fn decode(record: &[u8]) -> Option<Self> {
         let facts = Holder::facts(record)?;
-        let standing = standing(record).map(<[u8]>::to_vec).unwrap_or_default();
-        Some(Self { facts, standing, ..Self::decode_head(record)? })
+        let status = status(record).map(<[u8]>::to_vec).unwrap_or_default();
+        Some(Self { facts, status, ..Self::decode_head(record)? })
     }
 
     /// Reads only the head and the state of the limits; the names must be present all the same.
@@ -125,29 +125,29 @@ impl Lease {
         if layout != LAYOUT {
             return None;
         }
-        let fence = u32::from_le_bytes(rest.array()?);
-        let ended_fence = u32::from_le_bytes(rest.array()?);
+        let epoch = u32::from_le_bytes(rest.array()?);
+        let ended_epoch = u32::from_le_bytes(rest.array()?);
         let ended_spent = rest.credits()?;
         let lease = Self {
-            listed: flags & LISTED != 0,
+            queued: flags & QUEUED != 0,
             stopped: flags & STOPPED != 0,
-            fence,
-            ended: (ended_fence > 0).then_some(Ended { fence: ended_fence, spent: ended_spent }),
+            epoch,
+            ended: (ended_epoch > 0).then_some(Ended { epoch: ended_epoch, spent: ended_spent }),
             granted: rest.credits()?,
             spent: rest.credits()?,
             returned: rest.credits()?,
             held: rest.credits()?,
-            sliced: rest.credits()?,
+            subleased: rest.credits()?,
             on_credit: OnCredit { spent: rest.credits()?, held: rest.credits()?, booked: rest.credits()? },
             low: rest.credits()?,
             cushion: rest.credits()?,
             marked: (Moment::ZERO, rest.credits()?),
-            slices_due: rest.moment()?,
+            subleases_due: rest.moment()?,
             deadline: rest.moment()?,
             refill_at: rest.moment()?,
             facts: Facts::default(),
             throttle: None,
-            standing: Vec::new(),
+            status: Vec::new(),
         };
         let marked = (rest.moment()?, lease.marked.1);
         let throttle = if flags & THROTTLED == 0 {
@@ -167,7 +167,7 @@ pub struct Holder {
     /// Where each ends.
     ends: [usize; 4],
     record: Vec<u8>,
-    place: Cell<Place>,
+    handle: Cell<Handle>,
 }
 
 impl Holder {
@@ -180,7 +180,7 @@ impl Holder {
             names.push_str(name);
             names.len()
         });
-        Self { names, ends, record, place: Cell::default() }
+        Self { names, ends, record, handle: Cell::default() }
     }
 
     /// The lease's name in shared memory.
@@ -207,14 +207,14 @@ impl Holder {
         self.names.get(from..end).filter(|plan| !plan.is_empty())
     }
 
-    /// The place of its sublease in this worker; nowhere if there is none.
-    pub(in crate::decide) fn place(&self) -> Place {
-        self.place.get()
+    /// The handle of its sublease in this worker; nowhere if there is none.
+    pub(in crate::decide) fn handle(&self) -> Handle {
+        self.handle.get()
     }
 
     /// Says where that is.
-    pub(in crate::decide) fn lies_at(&self, place: Place) {
-        self.place.set(place);
+    pub(in crate::decide) fn keep_handle(&self, handle: Handle) {
+        self.handle.set(handle);
     }
 
     /// What a request of this product costs, or why it is refused; see [`record_price`].
@@ -226,8 +226,8 @@ impl Holder {
     }
 
     /// The payer's status, as last reported when the record was read.
-    pub fn standing(&self) -> Option<Told> {
-        standing(&self.record).and_then(Told::decode)
+    pub fn status(&self) -> Option<CachedStatus> {
+        status(&self.record).and_then(CachedStatus::decode)
     }
 
     /// What the lease could still pay when the record was read.
@@ -275,16 +275,16 @@ pub fn record_price(record: &[u8], product: Option<&str>, list: Credits) -> Resu
 fn products(record: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     let flags = record.get(1).copied().unwrap_or_default();
     let of_plan = (flags & PRODUCTS != 0).then(|| part(record, 3)).flatten();
-    let place = 3 + usize::from(flags & PRODUCTS != 0);
-    let of_key = (flags & KEY_PRODUCTS != 0).then(|| part(record, place)).flatten();
+    let handle = 3 + usize::from(flags & PRODUCTS != 0);
+    let of_key = (flags & KEY_PRODUCTS != 0).then(|| part(record, handle)).flatten();
     (of_plan, of_key)
 }
 
 /// The payer's status, the last part of the record.
-fn standing(record: &[u8]) -> Option<&[u8]> {
+fn status(record: &[u8]) -> Option<&[u8]> {
     let flags = *record.get(1)?;
     let there = |bit: u8| usize::from(flags & bit != 0);
-    (flags & STANDING != 0).then(|| part(record, 3 + there(PRODUCTS) + there(KEY_PRODUCTS)))?
+    (flags & STATUS != 0).then(|| part(record, 3 + there(PRODUCTS) + there(KEY_PRODUCTS)))?
 }
 
 /// The part of a record that has this number.

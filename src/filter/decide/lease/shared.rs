@@ -16,9 +16,9 @@ pub trait SharedMemory {
     /// Returns whether it was written.
     fn swap(&self, name: &str, value: &[u8], stamp: Option<u32>) -> bool;
     /// Adds to the queue of payers with unreported changes.
-    fn push_news(&self, payer: &str);
+    fn push_dirty(&self, payer: &str);
     /// Takes from that queue.
-    fn pop_news(&self) -> Option<String>;
+    fn pop_dirty(&self) -> Option<String>;
 }
 
 /// How often a swap is tried before giving up. A worker wins at least one in as many tries as there are
@@ -87,23 +87,23 @@ impl Names {
     }
 
     /// Where the name of the payer with this number is.
-    pub fn roll(&self, number: u32) -> String {
-        format!("{}roll/{number}", self.scope)
+    pub fn registry(&self, number: u32) -> String {
+        format!("{}registry/{number}", self.scope)
     }
 
     /// The entry for usage that workers left behind.
-    pub fn legacy(&self) -> String {
-        format!("{}legacy", self.scope)
+    pub fn handover(&self) -> String {
+        format!("{}handover", self.scope)
     }
 
     /// Whether this is that name.
-    pub fn is_legacy(&self, name: &str) -> bool {
-        name.strip_prefix(self.scope.as_str()) == Some("legacy")
+    pub fn is_handover(&self, name: &str) -> bool {
+        name.strip_prefix(self.scope.as_str()) == Some("handover")
     }
 
     /// The queue of payers with unreported changes.
-    pub fn news(&self) -> String {
-        format!("{}news", self.scope)
+    pub fn dirty_queue(&self) -> String {
+        format!("{}dirty", self.scope)
     }
 }
 
@@ -144,8 +144,8 @@ fn swap_changed(
         let mut lease = if whole { Lease::decode(&record) } else { Lease::decode_head(&record) }?;
         let before = lease.counters();
         change(&mut lease, &record);
-        let news = lease.counters() != before && !lease.listed;
-        lease.listed |= news;
+        let dirty_queue = lease.counters() != before && !lease.queued;
+        lease.queued |= dirty_queue;
         let changed = if whole {
             let after = lease.encode();
             let changed = after != record;
@@ -158,8 +158,8 @@ fn swap_changed(
             return Some(record);
         }
         if memory.swap(name, &record, Some(stamp)) {
-            if news {
-                memory.push_news(name);
+            if dirty_queue {
+                memory.push_dirty(name);
             }
             return Some(record);
         }
@@ -179,23 +179,23 @@ pub fn create(memory: &impl SharedMemory, names: &Names, name: &str, facts: Fact
         return;
     }
     if memory.swap(name, &Lease::new(facts).encode(), None) {
-        enrol(memory, names, name);
+        register(memory, names, name);
     }
 }
 
-fn enrol(memory: &impl SharedMemory, names: &Names, name: &str) {
+fn register(memory: &impl SharedMemory, names: &Names, name: &str) {
     for _ in 0..TRIES {
         let (count, stamp) = count(memory, names);
         if memory.swap(&names.count(), &(count + 1).to_le_bytes(), stamp) {
-            memory.swap(&names.roll(count), name.as_bytes(), None);
+            memory.swap(&names.registry(count), name.as_bytes(), None);
             return;
         }
     }
 }
 
 /// The name of the payer with this number, if there is one.
-pub fn on_roll(memory: &impl SharedMemory, names: &Names, number: u32) -> Option<String> {
-    let (bytes, _) = memory.get(&names.roll(number))?;
+pub fn in_registry(memory: &impl SharedMemory, names: &Names, number: u32) -> Option<String> {
+    let (bytes, _) = memory.get(&names.registry(number))?;
     String::from_utf8(bytes).ok()
 }
 
@@ -221,7 +221,7 @@ pub(crate) mod tests {
     #[derive(Default)]
     struct Inner {
         entries: BTreeMap<String, (Vec<u8>, u32)>,
-        news: VecDeque<String>,
+        dirty_queue: VecDeque<String>,
         stamp: u32,
         gets: usize,
     }
@@ -251,12 +251,12 @@ pub(crate) mod tests {
             true
         }
 
-        fn push_news(&self, payer: &str) {
-            self.0.borrow_mut().news.push_back(payer.to_owned());
+        fn push_dirty(&self, payer: &str) {
+            self.0.borrow_mut().dirty_queue.push_back(payer.to_owned());
         }
 
-        fn pop_news(&self) -> Option<String> {
-            self.0.borrow_mut().news.pop_front()
+        fn pop_dirty(&self) -> Option<String> {
+            self.0.borrow_mut().dirty_queue.pop_front()
         }
     }
 }
@@ -273,7 +273,13 @@ mod names_and_news {
         let mut all: Vec<String> = Vec::new();
         for names in [Names::new("one", "x"), Names::new("two", "x"), Names::new("one", "y")] {
             all.extend([names.lease(&key), names.lease(&subject), names.gateway(), names.leader()]);
-            all.extend([names.count(), names.roll(0), names.roll(1), names.legacy(), names.news()]);
+            all.extend([
+                names.count(),
+                names.registry(0),
+                names.registry(1),
+                names.handover(),
+                names.dirty_queue(),
+            ]);
         }
         let count = all.len();
         all.sort_unstable();
@@ -286,20 +292,20 @@ mod names_and_news {
         let (memory, names) = (Memory::default(), Names::new("ledger", ""));
         let name = names.lease(&Credential::Key("a".into()));
         create(&memory, &names, &name, Facts { key: "key_1".into(), ..Facts::default() });
-        let news = || std::iter::from_fn(|| memory.pop_news()).count();
-        news();
+        let dirty_queue = || std::iter::from_fn(|| memory.pop_dirty()).count();
+        dirty_queue();
         let set = |spent: i64| {
             update(&memory, &name, |lease| {
-                lease.listed = false;
+                lease.queued = false;
                 lease.spent = Credits::from_micros(spent);
             })
         };
         set(1);
         update(&memory, &name, |lease| lease.spent = Credits::from_micros(2));
-        assert_eq!(news(), 1, "it is queued already");
+        assert_eq!(dirty_queue(), 1, "it is queued already");
         set(2);
-        assert_eq!(news(), 0, "nothing is new");
+        assert_eq!(dirty_queue(), 0, "nothing is new");
         set(3);
-        assert_eq!(news(), 1);
+        assert_eq!(dirty_queue(), 1);
     }
 }

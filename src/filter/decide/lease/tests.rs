@@ -1,5 +1,5 @@
 use super::*;
-use faregate_protocol::exchange::{Granted, Limits, Pricing, Product, Quota, Rate, Standing};
+use faregate_protocol::exchange::{Granted, Limits, PayerStatus, Pricing, Product, Quota, Rate};
 use proptest::prelude::*;
 
 mod sums;
@@ -12,9 +12,9 @@ fn at(ms: u64) -> Moment {
     Moment::from_nanos(1).plus_millis(ms)
 }
 
-fn grant(fence: u32, level: i64) -> EntryAnswer {
+fn grant(epoch: u32, level: i64) -> EntryAnswer {
     let lease =
-        Granted { fence, granted: credits(level), ttl_ms: 1_000, recall: false, limits: Limits::default() };
+        Granted { epoch, granted: credits(level), ttl_ms: 1_000, recall: false, limits: Limits::default() };
     EntryAnswer { lease: Some(lease), ..EntryAnswer::default() }
 }
 
@@ -35,7 +35,7 @@ fn a_lease_sells_what_was_granted_and_no_more() {
     assert!(!paid(&mut lease, at(1), 2));
     assert!(paid(&mut lease, at(1), 1));
     assert!(!paid(&mut lease, at(1), 1));
-    lease.settle(Purse::Lease(1), credits(2), credits(1));
+    lease.settle(FundingSource::Lease(1), credits(2), credits(1));
     assert_eq!((lease.spent, lease.held), (credits(2), Credits::ZERO));
     assert!(paid(&mut lease, at(1), 1), "what was released can be sold again");
 }
@@ -46,13 +46,13 @@ fn after_its_deadline_a_lease_sells_nothing_and_what_is_held_counts_as_spent() {
     assert!(paid(&mut lease, at(999), 1));
     assert!(!paid(&mut lease, at(1_000), 1));
     let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false);
-    assert_eq!(entry.ended, Some(Ended { fence: 1, spent: credits(1) }));
-    assert_eq!(entry.lease.map(|l| (l.fence, l.spent)), Some((2, Credits::ZERO)));
+    assert_eq!(entry.ended, Some(Ended { epoch: 1, spent: credits(1) }));
+    assert_eq!(entry.lease.map(|l| (l.epoch, l.spent)), Some((2, Credits::ZERO)));
     assert_eq!(entry.ask.map(|ask| ask.need), Some(credits(1)), "a new lease resets the levels");
-    lease.settle(Purse::Lease(1), credits(1), Credits::ZERO);
+    lease.settle(FundingSource::Lease(1), credits(1), Credits::ZERO);
     assert_eq!(lease.spent, Credits::ZERO, "the final report has it already");
     lease.merge(at(1_000), None, &grant(2, 5));
-    assert_eq!(lease.spendable(at(1_001)), Credits::ZERO, "not before the final word is acknowledged");
+    assert_eq!(lease.spendable(at(1_001)), Credits::ZERO, "not before the final report is acknowledged");
     lease.merge(at(1_000), None, &EntryAnswer { ended: Some(1), ..grant(2, 5) });
     assert!(lease.ended.is_some(), "nor by an answer to a message that did not carry it");
     lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) });
@@ -60,7 +60,7 @@ fn after_its_deadline_a_lease_sells_nothing_and_what_is_held_counts_as_spent() {
 }
 
 #[test]
-fn an_answer_that_is_late_or_about_another_fence_changes_nothing() {
+fn an_answer_that_is_late_or_about_another_epoch_changes_nothing() {
     let mut lease = open(3);
     lease.merge(at(500), None, &grant(1, 9));
     let before = lease.clone();
@@ -71,12 +71,12 @@ fn an_answer_that_is_late_or_about_another_fence_changes_nothing() {
 }
 
 #[test]
-fn a_fence_that_the_ledger_closed_is_sealed_and_followed_by_the_next() {
+fn a_epoch_that_the_ledger_closed_is_sealed_and_followed_by_the_next() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
     lease.merge(at(1), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
-    assert_eq!(lease.ended, Some(Ended { fence: 1, spent: credits(2) }));
-    assert_eq!((lease.fence, lease.spendable(at(2))), (2, Credits::ZERO));
+    assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: credits(2) }));
+    assert_eq!((lease.epoch, lease.spendable(at(2))), (2, Credits::ZERO));
 }
 
 #[test]
@@ -85,9 +85,9 @@ fn an_idle_lease_hands_everything_back_but_what_is_under_way() {
     assert!(paid(&mut lease, at(1), 4));
     lease.rest();
     assert_eq!((lease.returned, lease.held, lease.is_open()), (credits(6), credits(4), true));
-    lease.settle(Purse::Lease(1), credits(4), Credits::ZERO);
+    lease.settle(FundingSource::Lease(1), credits(4), Credits::ZERO);
     lease.rest();
-    assert_eq!(lease.ended, Some(Ended { fence: 1, spent: credits(4) }));
+    assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: credits(4) }));
     assert!(!lease.is_open() && !lease.is_at_rest());
     lease.merge(at(9), Some(1), &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
     assert!(lease.is_at_rest());
@@ -100,7 +100,7 @@ fn what_was_recalled_is_not_asked_for_again_until_somebody_needs_it() {
     for _ in 0..20 {
         assert!(paid(&mut lease, at(100), 1));
     }
-    lease.settle(Purse::Lease(1), credits(20), Credits::ZERO);
+    lease.settle(FundingSource::Lease(1), credits(20), Credits::ZERO);
     lease.hand_back();
     let ask = lease.report(at(950), None, true).ask.unwrap();
     assert_eq!((ask.need, ask.want), (credits(100), credits(100)), "20 spent and 80 returned, and no more");
@@ -111,7 +111,7 @@ fn credit_is_given_up_to_the_limit_until_the_ledger_has_booked_it() {
     let mut lease = open(0);
     assert!(lease.admit_on_credit(credits(2), credits(3)));
     assert!(!lease.admit_on_credit(credits(2), credits(3)));
-    lease.settle(Purse::Credit, credits(2), Credits::ZERO);
+    lease.settle(FundingSource::Credit, credits(2), Credits::ZERO);
     assert!(!lease.admit_on_credit(credits(2), credits(3)));
     assert_eq!(lease.report(at(1), None, false).on_credit, credits(2));
     lease.merge(at(1), None, &EntryAnswer { on_credit: credits(2), ..EntryAnswer::default() });
@@ -123,7 +123,7 @@ fn once_stopped_a_lease_does_not_sell_what_comes_back_until_the_ledger_grants_an
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 1));
     lease.stop();
-    lease.settle(Purse::Lease(1), Credits::ZERO, credits(1));
+    lease.settle(FundingSource::Lease(1), Credits::ZERO, credits(1));
     assert!(!paid(&mut lease, at(2), 1));
     lease.merge(at(3), None, &grant(1, 3));
     assert!(paid(&mut lease, at(4), 1));
@@ -159,7 +159,7 @@ fn the_cushion_follows_the_rate() {
     for _ in 0..100 {
         assert!(paid(&mut lease, at(2), 1));
     }
-    lease.settle(Purse::Lease(1), credits(100), Credits::ZERO);
+    lease.settle(FundingSource::Lease(1), credits(100), Credits::ZERO);
     let ask = lease.report(at(901), None, true).ask.unwrap();
     assert_eq!(ask.need, credits(100));
     assert!(
@@ -178,63 +178,72 @@ fn rich(level: i64) -> Lease {
 #[test]
 fn a_slice_is_cut_only_while_the_lease_is_rich_and_long_before_its_end() {
     let mut lease = rich(64);
-    let slice = lease.slice(at(1), credits(1)).unwrap();
-    assert_eq!((slice.size, lease.sliced, lease.spendable(at(1))), (credits(4), credits(4), credits(60)));
-    assert_eq!(lease.slice(at(1), credits(1)), None, "the next would be too small");
-    assert_eq!(rich(64).slice(at(18_000), credits(1)), None);
-    assert_eq!(rich(64).slice(at(1), credits(2)), None);
+    let sublease = lease.sublease(at(1), credits(1)).unwrap();
+    assert_eq!(
+        (sublease.size, lease.subleased, lease.spendable(at(1))),
+        (credits(4), credits(4), credits(60))
+    );
+    assert_eq!(lease.sublease(at(1), credits(1)), None, "the next would be too small");
+    assert_eq!(rich(64).sublease(at(18_000), credits(1)), None);
+    assert_eq!(rich(64).sublease(at(1), credits(2)), None);
     lease.low = credits(58);
-    assert_eq!(lease.slice(at(1), Credits::from_micros(1)), None, "it would soon be low");
+    assert_eq!(lease.sublease(at(1), Credits::from_micros(1)), None, "it would soon be low");
 }
 
 #[test]
 fn a_slice_that_comes_back_leaves_what_was_sold_of_it_held() {
     let mut lease = rich(64);
-    let mut slice = lease.slice(at(1), credits(1)).unwrap();
-    assert!(slice.sell(at(1), credits(3)) && !slice.sell(at(1), credits(2)), "it has 4");
-    assert!(!slice.sell(slice.until, credits(1)), "its time is over");
-    lease.unslice(&slice);
-    assert_eq!((lease.held, lease.sliced, lease.spendable(at(2))), (credits(3), Credits::ZERO, credits(61)));
+    let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
+    assert!(sublease.sell(at(1), credits(3)) && !sublease.sell(at(1), credits(2)), "it has 4");
+    assert!(!sublease.sell(sublease.until, credits(1)), "its time is over");
+    lease.return_sublease(&sublease);
+    assert_eq!(
+        (lease.held, lease.subleased, lease.spendable(at(2))),
+        (credits(3), Credits::ZERO, credits(61))
+    );
 }
 
 #[test]
 fn a_slice_that_never_comes_back_is_spent_and_one_that_comes_too_late_changes_nothing() {
     let mut lease = rich(64);
-    let slice = lease.slice(at(1), credits(1)).unwrap();
+    let sublease = lease.sublease(at(1), credits(1)).unwrap();
     lease.report(at(1).plus_millis(1_000), None, false);
-    assert_eq!((lease.spent, lease.sliced), (Credits::ZERO, credits(4)));
+    assert_eq!((lease.spent, lease.subleased), (Credits::ZERO, credits(4)));
     lease.report(at(1).plus_millis(2_000), None, false);
-    assert_eq!((lease.spent, lease.sliced), (credits(4), Credits::ZERO));
-    lease.unslice(&slice);
+    assert_eq!((lease.spent, lease.subleased), (credits(4), Credits::ZERO));
+    lease.return_sublease(&sublease);
     assert_eq!((lease.spent, lease.held, lease.spendable(at(2))), (credits(4), Credits::ZERO, credits(60)));
 }
 
-fn standing() -> Standing {
+fn some_status() -> PayerStatus {
     let quota =
         Quota { size: credits(30), window_s: 60, resets_at: "2026-12-01T00:00:00Z".into(), resets_in_s: 40 };
     let (limits, warn_below) = (Limits { rate: None, concurrent: Some(3) }, Some(credits(5)));
-    Standing { available: credits(12), quota: Some(quota), limits, warn_below }
+    PayerStatus { available: credits(12), quota: Some(quota), limits, warn_below }
 }
 
 #[test]
 fn a_payers_status_is_kept_until_the_next_one_and_dropped_when_it_is_stopped() {
     let mut lease = open(3);
-    let status = |lease: &Lease| Holder::of("lease", lease.encode()).standing();
+    let status = |lease: &Lease| Holder::of("lease", lease.encode()).status();
     assert_eq!(status(&lease), None);
-    lease.tell(at(7), &EntryAnswer { standing: Some(standing()), ..grant(1, 3) });
+    lease.record_status(at(7), &EntryAnswer { status: Some(some_status()), ..grant(1, 3) });
     let first = status(&lease).unwrap();
-    assert_eq!((first.told_at, first.available, first.warn_below), (at(7), credits(12), Some(credits(5))));
+    assert_eq!(
+        (first.received_at, first.available, first.warn_below),
+        (at(7), credits(12), Some(credits(5)))
+    );
     assert_eq!(first.limits, Limits { rate: None, concurrent: Some(3) });
     let quota = first.quota.unwrap();
     assert_eq!((quota.size, quota.window_s, quota.resets), (credits(30), 60, at(40_007)));
     assert_eq!(quota.resets_at, "2026-12-01T00:00:00Z");
-    lease.tell(at(8), &grant(1, 3));
+    lease.record_status(at(8), &grant(1, 3));
     lease.rest();
-    assert_eq!(status(&lease).unwrap().told_at, at(7), "an answer without a status");
-    let poorer = Standing { available: Credits::ZERO, quota: None, ..standing() };
-    lease.tell(at(9), &EntryAnswer { standing: Some(poorer), ..EntryAnswer::default() });
+    assert_eq!(status(&lease).unwrap().received_at, at(7), "an answer without a status");
+    let poorer = PayerStatus { available: Credits::ZERO, quota: None, ..some_status() };
+    lease.record_status(at(9), &EntryAnswer { status: Some(poorer), ..EntryAnswer::default() });
     let second = status(&lease).unwrap();
-    assert_eq!((second.told_at, second.available, second.quota), (at(9), Credits::ZERO, None));
+    assert_eq!((second.received_at, second.available, second.quota), (at(9), Credits::ZERO, None));
     lease.stop();
     assert_eq!(status(&lease), None, "a payer who may not spend is shown nothing");
 }
@@ -243,14 +252,14 @@ fn a_payers_status_is_kept_until_the_next_one_and_dropped_when_it_is_stopped() {
 fn a_stale_answer_does_not_change_a_payers_status() {
     let mut lease = open(9);
     let answer = |granted, available| {
-        let standing = Standing { available: credits(available), ..standing() };
-        EntryAnswer { standing: Some(standing), ..grant(1, granted) }
+        let status = PayerStatus { available: credits(available), ..some_status() };
+        EntryAnswer { status: Some(status), ..grant(1, granted) }
     };
     for (granted, available) in [(9, 12), (20, 1), (15, 6)] {
         lease.merge(at(1), None, &answer(granted, available));
-        lease.tell(at(1), &answer(granted, available));
+        lease.record_status(at(1), &answer(granted, available));
     }
-    let status = Holder::of("lease", lease.encode()).standing().unwrap();
+    let status = Holder::of("lease", lease.encode()).status().unwrap();
     assert_eq!(status.balance(lease.unspent()), credits(21), "granted credits are not counted twice");
 }
 
@@ -273,33 +282,33 @@ fn limits([milli_per_s, burst, concurrent]: [u32; 3]) -> Limits {
 }
 
 prop_compose! {
-    fn any_standing()(
+    fn any_status()(
         amounts in proptest::array::uniform2(0_i64..i64::MAX), warn_below in proptest::option::of(0_i64..i64::MAX),
         quota in proptest::option::of(("[-0-9TZé]{1,30}", any::<[u64; 2]>())), limits in any::<[u32; 3]>(),
-    ) -> Standing {
+    ) -> PayerStatus {
         let [available, size] = amounts.map(Credits::from_micros);
         let to_quota = |(resets_at, [window_s, resets_in_s]): (String, [u64; 2])| Quota { size, window_s, resets_at, resets_in_s };
         let warn_below = warn_below.map(Credits::from_micros);
-        Standing { available, quota: quota.map(to_quota), limits: self::limits(limits), warn_below }
+        PayerStatus { available, quota: quota.map(to_quota), limits: self::limits(limits), warn_below }
     }
 }
 
 prop_compose! {
     fn any_lease()(
-        n in proptest::array::uniform16(0_i64..i64::MAX), slices in proptest::array::uniform2(0_i64..i64::MAX), fence in any::<u32>(), [listed, stopped] in any::<[bool; 2]>(),
-        names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), products in (any_products(), any_names()), throttle in proptest::option::of(any::<[u32; 6]>()), ended in proptest::option::of(1_u32..9), standing in proptest::option::of(any_standing()),
+        n in proptest::array::uniform16(0_i64..i64::MAX), subleases in proptest::array::uniform2(0_i64..i64::MAX), epoch in any::<u32>(), [queued, stopped] in any::<[bool; 2]>(),
+        names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), products in (any_products(), any_names()), throttle in proptest::option::of(any::<[u32; 6]>()), ended in proptest::option::of(1_u32..9), status in proptest::option::of(any_status()),
     ) -> Lease {
         let c = |at: usize| Credits::from_micros(n[at]);
         let m = |at: usize| Moment::from_nanos(n[at].unsigned_abs());
         Lease {
-            facts: Facts { key: names.0, account: names.1, plan: names.2, products: products.0, key_products: products.1 }, listed, stopped, fence, granted: c(0), spent: c(1),
-            returned: c(2), held: c(3), sliced: Credits::from_micros(slices[0]), slices_due: Moment::from_nanos(slices[1].unsigned_abs()), deadline: m(4), ended: ended.map(|fence| Ended { fence, spent: c(5) }),
+            facts: Facts { key: names.0, account: names.1, plan: names.2, products: products.0, key_products: products.1 }, queued, stopped, epoch, granted: c(0), spent: c(1),
+            returned: c(2), held: c(3), subleased: Credits::from_micros(subleases[0]), subleases_due: Moment::from_nanos(subleases[1].unsigned_abs()), deadline: m(4), ended: ended.map(|epoch| Ended { epoch, spent: c(5) }),
             on_credit: OnCredit { spent: c(6), held: c(7), booked: c(8) }, low: c(9), cushion: c(10),
             refill_at: m(11), marked: (m(12), c(13)),
             throttle: throttle.map(|[milli_per_s, burst, concurrent, under_way, came, demand]| Throttle {
                 limits: limits([milli_per_s, burst, concurrent]), busy_until: m(14), under_way, came, demand,
             }),
-            standing: standing.map(|standing| Told::encode(m(15), &standing)).unwrap_or_default(),
+            status: status.map(|status| CachedStatus::encode(m(15), &status)).unwrap_or_default(),
         }
     }
 }
@@ -315,35 +324,35 @@ proptest! {
     fn a_charge_leaves_names_products_and_standing_as_they_were(lease in any_lease(), price in 0_i64..i64::MAX) {
         let mut record = lease.encode();
         let mut head = Lease::decode_head(&record).unwrap();
-        prop_assert_eq!((&head.facts, head.standing.len()), (&Facts::default(), 0));
+        prop_assert_eq!((&head.facts, head.status.len()), (&Facts::default(), 0));
         head.held = Credits::from_micros(price);
         head.encode_head(&mut record);
         let charged = Lease { held: head.held, ..lease };
         prop_assert_eq!(Lease::decode(&record), Some(charged.clone()));
         let holder = Holder::of("lease", record);
-        prop_assert_eq!(holder.standing(), Told::decode(&charged.standing));
+        prop_assert_eq!(holder.status(), CachedStatus::decode(&charged.status));
         prop_assert_eq!(holder.names().key, charged.facts.key);
     }
 
     #[test]
-    fn a_standing_is_read_as_it_was_told(standing in any_standing(), now in any::<u64>()) {
+    fn a_standing_is_read_as_it_was_told(status in any_status(), now in any::<u64>()) {
         let now = Moment::from_nanos(now);
-        let quota = standing.quota.clone().map(|quota| ToldQuota {
+        let quota = status.quota.clone().map(|quota| CachedQuota {
             size: quota.size,
             window_s: quota.window_s,
             resets_at: quota.resets_at,
             resets: now.plus_millis(quota.resets_in_s.saturating_mul(1_000)),
         });
-        let Standing { available, limits, warn_below, .. } = standing;
-        let status = Told { told_at: now, available, quota, limits, warn_below };
-        prop_assert_eq!(Told::decode(&Told::encode(now, &standing)), Some(status));
+        let PayerStatus { available, limits, warn_below, .. } = status.clone();
+        let cached = CachedStatus { received_at: now, available, quota, limits, warn_below };
+        prop_assert_eq!(CachedStatus::decode(&CachedStatus::encode(now, &status)), Some(cached));
     }
 
     #[test]
     fn no_bytes_make_a_standing_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), lease in any_lease()) {
         let mut record = lease.encode();
         record.extend(&bytes);
-        let _ = (Told::decode(&bytes), Holder::of("lease", record).standing(), Holder::of("lease", bytes).standing());
+        let _ = (CachedStatus::decode(&bytes), Holder::of("lease", record).status(), Holder::of("lease", bytes).status());
     }
 
     #[test]
@@ -356,46 +365,46 @@ proptest! {
     }
 
     /// Whatever happens in whatever order, a lease never sells more than the ledger granted, and its
-    /// counters never shrink within a fence.
+    /// counters never shrink within a epoch.
     #[test]
     fn nothing_is_sold_that_was_not_granted(steps in proptest::collection::vec((0_u8..9, 1_i64..6), 1..60)) {
         let mut lease = open(200);
         let (mut ledger_granted, mut sold, mut open_charges, mut now) = (credits(200), Credits::ZERO, Vec::new(), 1);
-        let mut slices: Vec<Slice> = Vec::new();
+        let mut subleases: Vec<Sublease> = Vec::new();
         for (step, amount) in steps {
-            let before = (lease.fence, lease.spent, lease.returned);
+            let before = (lease.epoch, lease.spent, lease.returned);
             match step {
-                0 | 1 => if let Admission::Paid { fence, .. } = lease.admit(at(now), credits(amount)) {
-                    open_charges.push((fence, credits(amount)));
+                0 | 1 => if let Admission::Paid { epoch, .. } = lease.admit(at(now), credits(amount)) {
+                    open_charges.push((epoch, credits(amount)));
                     sold = sold.saturating_add(credits(amount));
                 },
-                2 => if let Some((fence, price)) = open_charges.pop() { lease.settle(Purse::Lease(fence), price, Credits::ZERO); },
-                3 => if let Some((fence, price)) = open_charges.pop() {
-                    if fence == lease.fence { sold = sold.less(price); }
-                    lease.settle(Purse::Lease(fence), Credits::ZERO, price);
+                2 => if let Some((epoch, price)) = open_charges.pop() { lease.settle(FundingSource::Lease(epoch), price, Credits::ZERO); },
+                3 => if let Some((epoch, price)) = open_charges.pop() {
+                    if epoch == lease.epoch { sold = sold.less(price); }
+                    lease.settle(FundingSource::Lease(epoch), Credits::ZERO, price);
                 },
                 4 => {
-                    // An honest ledger: it acknowledges the final word and raises what it granted.
+                    // An honest ledger: it acknowledges the final report and raises what it granted.
                     let entry = lease.report(at(now), Some((credits(amount), credits(amount))), false);
                     let level = entry.ask.map_or(Credits::ZERO, |ask| ask.need).max(lease.granted);
                     ledger_granted = ledger_granted.saturating_add(level.less(lease.granted));
-                    let mut answer = EntryAnswer { ended: entry.ended.map(|e| e.fence), ..grant(lease.fence, 0) };
+                    let mut answer = EntryAnswer { ended: entry.ended.map(|e| e.epoch), ..grant(lease.epoch, 0) };
                     if let Some(granted) = &mut answer.lease { granted.granted = level; }
-                    lease.merge(at(now), entry.ended.map(|ended| ended.fence), &answer);
-                    lease.merge(at(now), entry.ended.map(|ended| ended.fence), &answer);
+                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer);
+                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer);
                 }
                 5 => lease.rest(),
-                6 => slices.extend(lease.slice(at(now), credits(amount))),
-                7 => if let Some(mut slice) = slices.pop() {
-                    if slice.sell(at(now), credits(1)) {
-                        open_charges.push((slice.fence, credits(1)));
+                6 => subleases.extend(lease.sublease(at(now), credits(amount))),
+                7 => if let Some(mut sublease) = subleases.pop() {
+                    if sublease.sell(at(now), credits(1)) {
+                        open_charges.push((sublease.epoch, credits(1)));
                         sold = sold.saturating_add(credits(1));
                     }
-                    lease.unslice(&slice);
+                    lease.return_sublease(&sublease);
                 },
                 _ => now += 400,
             }
-            if lease.fence == before.0 {
+            if lease.epoch == before.0 {
                 prop_assert!(lease.spent >= before.1 && lease.returned >= before.2);
             }
             prop_assert!(sold <= ledger_granted, "sold {} of {}", sold, ledger_granted);

@@ -3,7 +3,7 @@
 
 use faregate_protocol::RefusalCode;
 
-/// The HTTP status of a cause's refusals, in words where it isn't always the same.
+/// The HTTP status of a cause's refusals, in messages where it isn't always the same.
 pub fn status(code: RefusalCode) -> String {
     let status = code.status();
     match code {
@@ -31,7 +31,7 @@ pub const ACTIONS: [(&str, &str); 10] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::refusal::{Refusal, Surroundings, answer};
+    use crate::decide::refusal::{Refusal, RequestContext, answer};
     use crate::decide::settings::Wording;
     use faregate_protocol::Credits;
     use faregate_protocol::exchange::Reset;
@@ -39,7 +39,7 @@ mod tests {
 
     /// The actions in a refusal, in their order.
     fn actions(refusal: &Refusal) -> Vec<String> {
-        let around = Surroundings { path: b"/", ..Surroundings::default() };
+        let around = RequestContext { path: b"/", ..RequestContext::default() };
         let body: Value = serde_json::from_str(&answer(refusal, &around, &Wording::default()).body).unwrap();
         let remedies = body["remedies"].as_array().unwrap().iter();
         remedies.map(|remedy| remedy["action"].as_str().unwrap().to_owned()).collect()
@@ -58,10 +58,10 @@ mod tests {
             let at = Reset { at: "2026-12-01T00:00:00Z".into(), in_s: 1, brings, size: brings, window_s: 0 };
             let waits = code.remedies().iter().any(|(action, _)| *action == "wait");
             let reset = Refusal { reset: waits.then_some(at), ..full.clone() };
-            let vouched = Refusal { vouched: true, ..full };
+            let trusted_identity = Refusal { trusted_identity: true, ..full };
             let known: Vec<&str> = code.remedies().iter().map(|(action, _)| *action).collect();
             let mut named = Vec::new();
-            for refusal in [Refusal::plain(code), reset, vouched] {
+            for refusal in [Refusal::plain(code), reset, trusted_identity] {
                 let mut rest = known.iter();
                 for action in actions(&refusal) {
                     assert!(rest.any(|known| *known == action), "{code}: {action} after others");

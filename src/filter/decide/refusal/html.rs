@@ -1,6 +1,6 @@
 //! A refusal as a page: readable in both colour schemes and by a screen reader, without a script.
 
-use super::words::Words;
+use super::messages::Messages;
 use crate::decide::base::text::joined;
 use crate::decide::settings::texts::OTHERS;
 use faregate_protocol::RefusalCode;
@@ -9,10 +9,10 @@ const STYLE: &str = ":root{color-scheme:light dark}body{font:1.1rem/1.6 system-u
 h1{font-size:1.6rem;margin:0 0 1rem}a{color:LinkText}li{margin:.3rem 0}small{opacity:.7}";
 
 /// Renders the page.
-pub(super) fn page(status: u16, code: RefusalCode, words: &Words<'_>) -> String {
+pub(super) fn page(status: u16, code: RefusalCode, messages: &Messages<'_>) -> String {
     let mut remedies = String::new();
-    for remedy in &words.remedies {
-        let (label, url) = remedy.label(&words.own);
+    for remedy in &messages.remedies {
+        let (label, url) = remedy.label(&messages.custom);
         let label = escaped(&label);
         let item = match url {
             Some(url) => joined(&["<li><a href=\"", &escaped(url), "\">", &label, "</a></li>"]),
@@ -20,10 +20,10 @@ pub(super) fn page(status: u16, code: RefusalCode, words: &Words<'_>) -> String 
         };
         remedies.push_str(&item);
     }
-    let (title, detail, number) = (escaped(&words.title), escaped(&words.detail), status.to_string());
-    // The operator's own words may run from right to left.
+    let (title, detail, number) = (escaped(&messages.title), escaped(&messages.detail), status.to_string());
+    // The operator's own messages may run from right to left.
     // What is in no language that is known, is in the unknown one.
-    let language = if words.language == OTHERS { "" } else { words.language };
+    let language = if messages.language == OTHERS { "" } else { messages.language };
     joined(&[
         "<!doctype html><html dir=\"auto\" lang=\"",
         language,
@@ -64,18 +64,18 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::refusal::{Refusal, Surroundings, words};
+    use crate::decide::refusal::{Refusal, RequestContext, messages};
     use crate::decide::settings::Wording;
 
     #[test]
     fn nothing_leaves_its_place_in_a_page() {
         let refusal = Refusal::plain(RefusalCode::QuotaExhausted);
         let wording = Wording::default();
-        let words = Words {
+        let messages = Messages {
             detail: "<script>\"a\" & 'b'".into(),
-            ..words::of(&refusal, &Surroundings::default(), &wording)
+            ..messages::of(&refusal, &RequestContext::default(), &wording)
         };
-        let page = page(402, RefusalCode::QuotaExhausted, &words);
+        let page = page(402, RefusalCode::QuotaExhausted, &messages);
         assert!(page.contains("<p>&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;</p>"), "{page}");
     }
 }

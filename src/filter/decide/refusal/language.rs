@@ -13,7 +13,7 @@ use faregate_protocol::Credits;
 pub const MOST_BYTES: usize = 1_000;
 /// How many of their languages are read.
 pub const MOST_RANGES: usize = 32;
-/// The language of the built-in words.
+/// The language of the built-in messages.
 pub(super) const BUILT_IN: &str = "en";
 /// The highest weight.
 const ONE: Credits = Credits::from_micros(1_000_000);
@@ -39,7 +39,7 @@ pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>, texts: &Texts) -> usiz
     chosen
 }
 
-/// The language with the longest tag that a range begins with. The words for everybody are the built-in ones at least, and those
+/// The language with the longest tag that a range begins with. The messages for everybody are the built-in ones at least, and those
 /// are in a language as well.
 fn lookup(range: &str, ranges: &[Range<'_>], texts: &Texts) -> Option<usize> {
     let (mut found, mut longest) = (None, 0);

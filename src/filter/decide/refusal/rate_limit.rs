@@ -4,7 +4,7 @@
 //! What must hold: they parse, whatever the numbers are; no decision depends on them.
 
 use crate::decide::base::moment::Moment;
-use crate::decide::lease::Told;
+use crate::decide::lease::CachedStatus;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Rate};
 
@@ -98,7 +98,7 @@ fn parameter(list: &mut String, name: &str, number: u64) {
     list.push_str(&number.min(MOST).to_string());
 }
 
-impl Told {
+impl CachedStatus {
     /// The quotas of its plan, for a payer that can spend `balance`.
     pub fn policies(&self, now: Moment, balance: Credits) -> impl Iterator<Item = Policy> {
         let quota = self.quota.as_ref().map(|quota| {

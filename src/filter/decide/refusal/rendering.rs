@@ -1,9 +1,9 @@
 //! Renders a refusal: status, headers and body.
 
-use super::form::{Form, Gap, Headers, Text};
+use super::messages::{self, Messages};
 use super::rate_limit::fields;
-use super::words::{self, Words};
-use super::{Refusal, Surroundings, link, shapes};
+use super::template::{Headers, Placeholder, ResponseTemplate, Text};
+use super::{Refusal, RequestContext, formats, link};
 use crate::decide::base::text::joined;
 use crate::decide::settings::Wording;
 use crate::decide::settings::dialect::Dialect;
@@ -28,7 +28,7 @@ const EXPOSED: &str = "link, retry-after, www-authenticate, x-should-retry, rate
 
 /// Renders a refusal for this request.
 #[cfg(not(target_arch = "wasm32"))]
-pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Answer {
+pub fn answer(refusal: &Refusal, around: &RequestContext<'_>, wording: &Wording) -> Answer {
     let form = write(refusal, around, wording);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let read = crate::decide::base::head::Head::read(&form.headers);
@@ -42,10 +42,10 @@ pub fn answer(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -
 
 /// Renders a refusal for any request in this context.
 #[inline(never)]
-pub(super) fn write(refusal: &Refusal, around: &Surroundings<'_>, wording: &Wording) -> Form {
+pub(super) fn write(refusal: &Refusal, around: &RequestContext<'_>, wording: &Wording) -> ResponseTemplate {
     let status = refusal.status.unwrap_or(refusal.code.status());
     let retryable = refusal.is_retryable();
-    let words = words::of(refusal, around, wording);
+    let messages = messages::of(refusal, around, wording);
     let mut headers = Headers::default();
     headers.add("cache-control", &["no-store"]);
     if status == 401 {
@@ -57,7 +57,7 @@ pub(super) fn write(refusal: &Refusal, around: &Surroundings<'_>, wording: &Word
     if !retryable {
         headers.add("x-should-retry", &["false"]);
     }
-    if let Some(url) = words.payment() {
+    if let Some(url) = messages.payment() {
         headers.add("link", &["<", url, ">; rel=\"payment\""]);
     }
     for (name, value) in around.deprecated.map_or(&[][..], |deprecated| &deprecated.headers) {
@@ -69,14 +69,14 @@ pub(super) fn write(refusal: &Refusal, around: &Surroundings<'_>, wording: &Word
         headers.add(name, &[&value]);
     }
     let by_language = !wording.texts.is_empty();
-    if by_language && words.language != OTHERS {
-        headers.add("content-language", &[words.language]);
+    if by_language && messages.language != OTHERS {
+        headers.add("content-language", &[messages.language]);
     }
     // No page reads gRPC itself.
     let exposed = around.origin.filter(|_| around.dialect != Dialect::Grpc);
     readable_for(exposed, around.origin.is_some(), by_language, &mut headers);
-    let problem = |to: &mut Text| problem(to, refusal, wording, &words, (status, retryable));
-    shapes::form(around.dialect, refusal.code, status, &words, &problem, headers)
+    let problem = |to: &mut Text| problem(to, refusal, wording, &messages, (status, retryable));
+    formats::form(around.dialect, refusal.code, status, &messages, &problem, headers)
 }
 
 /// Lets a page of this origin read an answer. Others may get it in another language, or get another one.
@@ -101,7 +101,7 @@ fn problem(
     to: &mut Text,
     refusal: &Refusal,
     wording: &Wording,
-    words: &Words<'_>,
+    messages: &Messages<'_>,
     (status, retryable): (u16, bool),
 ) {
     let code = refusal.code.as_str();
@@ -110,12 +110,12 @@ fn problem(
         None => joined(&["urn:faregate:refusal:", code]),
     };
     to.member("\"type\":", &kind);
-    to.member(",\"title\":", &words.title);
+    to.member(",\"title\":", &messages.title);
     to.push(",\"status\":");
     to.push(&status.to_string());
-    to.member(",\"detail\":", &words.detail);
+    to.member(",\"detail\":", &messages.detail);
     to.push(",\"instance\":");
-    to.gap(Gap::Path);
+    to.placeholder(Placeholder::Path);
     to.member(",\"code\":", code);
     if refusal.code.is_short() {
         for (name, amount) in [(",\"needed\":", refusal.needed), (",\"available\":", refusal.available)] {
@@ -130,13 +130,13 @@ fn problem(
     }
     to.push(if retryable { ",\"retryable\":true" } else { ",\"retryable\":false" });
     to.push(",\"remedies\":[");
-    for (number, remedy) in words.remedies.iter().enumerate() {
+    for (number, remedy) in messages.remedies.iter().enumerate() {
         if number > 0 {
             to.push(",");
         }
         remedy.write(to);
     }
     to.push("]");
-    to.gap(Gap::RequestId);
+    to.placeholder(Placeholder::RequestId);
     to.push("}");
 }

@@ -17,17 +17,17 @@ fn wording() -> Wording {
     }
 }
 
-/// The operator's own words.
+/// The operator's own messages.
 fn own(texts: &Value) -> Texts {
     let config = json!({
         "ledger": {"cluster": "ledger", "token": {"env": "T"}}, "identities": [{"bearer": true}],
-        "otherwise": "free", "texts": texts
+        "default": "free", "texts": texts
     });
     Settings::from_value(&config).unwrap().wording.texts
 }
 
 fn answer_in(dialect: Dialect, refusal: &Refusal) -> Answer {
-    let around = Surroundings { path: b"/p", dialect, ..Surroundings::default() };
+    let around = RequestContext { path: b"/p", dialect, ..RequestContext::default() };
     answer(refusal, &around, &wording())
 }
 
@@ -44,7 +44,7 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 }
 
 fn render(refusal: &Refusal) -> (u16, Vec<(String, String)>, Value) {
-    let around = Surroundings { path: b"/a\"b\xff", request_id: Some(b"r-1"), ..Surroundings::default() };
+    let around = RequestContext { path: b"/a\"b\xff", request_id: Some(b"r-1"), ..RequestContext::default() };
     let answer = answer(refusal, &around, &wording());
     (answer.status, answer.headers, serde_json::from_str(&answer.body).unwrap())
 }
@@ -152,12 +152,12 @@ fn who_came_too_fast_is_told_when_to_come_back() {
 #[test]
 fn one_known_by_a_certificate_is_told_whom_to_ask_and_not_to_send_a_key() {
     for code in [RefusalCode::MissingKey, RefusalCode::InvalidKey, RefusalCode::KeyExpired] {
-        let (status, _, body) = render(&Refusal { vouched: true, ..Refusal::plain(code) });
+        let (status, _, body) = render(&Refusal { trusted_identity: true, ..Refusal::plain(code) });
         assert_eq!((status, &body["code"]), (401, &json!(code.as_str())));
         assert_eq!(body["remedies"], json!([{"action": "contact_operator"}]));
         assert!(body["detail"].as_str().unwrap().contains("verified identity"), "{body}");
     }
-    let short = Refusal { vouched: true, ..Refusal::plain(RefusalCode::InsufficientFunds) };
+    let short = Refusal { trusted_identity: true, ..Refusal::plain(RefusalCode::InsufficientFunds) };
     assert_eq!(render(&short).2["remedies"][0]["action"], "top_up");
 }
 
@@ -243,11 +243,11 @@ fn hostile_names_break_no_format() {
         ..Wording::default()
     };
     for (_, dialect) in dialect::NAMES {
-        let around = Surroundings {
+        let around = RequestContext {
             path: hostile.as_bytes(),
             request_id: Some(hostile.as_bytes()),
             dialect,
-            ..Surroundings::default()
+            ..RequestContext::default()
         };
         let answer = answer(&refusal, &around, &wording);
         for (name, value) in &answer.headers {
@@ -261,7 +261,7 @@ fn hostile_names_break_no_format() {
             assert!(!answer.body.contains("<b>"), "{}", answer.body);
         }
     }
-    let around = Surroundings { path: b"/", ..Surroundings::default() };
+    let around = RequestContext { path: b"/", ..RequestContext::default() };
     let body: Value = serde_json::from_str(&answer(&refusal, &around, &wording).body).unwrap();
     assert_eq!(body["type"], "https://example.com/refusals#insufficient_funds");
     let url = body["remedies"][0]["url"].as_str().unwrap();
@@ -271,7 +271,7 @@ fn hostile_names_break_no_format() {
 #[test]
 fn a_page_of_an_allowed_origin_may_read_what_it_must() {
     let around =
-        Surroundings { path: b"/", origin: Some("https://app.example.com"), ..Surroundings::default() };
+        RequestContext { path: b"/", origin: Some("https://app.example.com"), ..RequestContext::default() };
     let answer = answer(&short(), &around, &wording());
     assert_eq!(header(&answer, "access-control-allow-origin"), Some("https://app.example.com"));
     assert!(header(&answer, "access-control-expose-headers").unwrap().contains("retry-after"));
@@ -306,8 +306,13 @@ fn what_stands_in_the_way_has_a_name_of_its_own() {
         assert_eq!(header(&answer, "ratelimit-policy").unwrap(), policy);
     }
     let limits = Limits { rate: None, concurrent: Some(2) };
-    let plan =
-        Told { told_at: Moment::ZERO, available: Credits::ZERO, quota: None, limits, warn_below: None };
+    let plan = CachedStatus {
+        received_at: Moment::ZERO,
+        available: Credits::ZERO,
+        quota: None,
+        limits,
+        warn_below: None,
+    };
     for (wait, says) in [(Wait::Crowd, Some("\"concurrency\";r=0")), (Wait::Rate(1), None)] {
         let answer = answer_in(Dialect::Problem, &Refusal::throttled(wait, Some(plan.clone())));
         assert_eq!(header(&answer, "ratelimit"), says);

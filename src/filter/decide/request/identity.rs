@@ -4,13 +4,13 @@
 //! which isn't a Faregate key at all (a bearer token meant for the service, say) is passed over, and only
 //! counts against the caller when no other place holds a key.
 //!
-//! Whom this worker sells to from a slice, or refused a moment ago, is known by the very bytes of its key, so those are not
-//! checked again: slice and refusal are of a key that had been.
+//! Whom this worker sells to from a sublease, or refused a moment ago, is known by the very bytes of its key, so those are not
+//! checked again: sublease and refusal are of a key that had been.
 
 use super::recent::Recent;
 use super::subject::{self, Subject};
 use crate::decide::base::head::Head;
-use crate::decide::base::table::Place;
+use crate::decide::base::sorted_map::Handle;
 use crate::decide::lease::credential::Credential;
 use crate::decide::lease::shared::Names;
 use crate::decide::refusal::Refusal;
@@ -22,10 +22,10 @@ use faregate_protocol::{RefusalCode, api_key};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller<'a> {
     shown: Shown<'a>,
-    /// Where its slice is, if it has one.
-    pub slice: Place,
-    /// Where its refusal is, if it has no slice, and is known to have been refused.
-    pub refused: Place,
+    /// Where its sublease is, if it has one.
+    pub sublease: Handle,
+    /// Where its refusal is, if it has no sublease, and is known to have been refused.
+    pub refused: Handle,
     /// What a later place holds, behind a subject.
     fallback: Option<Shown<'a>>,
 }
@@ -55,9 +55,9 @@ impl Caller<'_> {
 
 /// Those who are known.
 #[derive(Clone, Copy)]
-pub struct Acquaintances<'a> {
-    /// Who has a slice.
-    pub slices: &'a Settlements,
+pub struct KnownCallers<'a> {
+    /// Who has a sublease.
+    pub subleases: &'a Settlements,
     /// Who was refused.
     pub refused: &'a Recent,
     /// What their leases are called.
@@ -90,7 +90,7 @@ pub fn find<'a>(
     places: &[Identity],
     head: &Head<'a>,
     property: impl Fn(&[String]) -> Option<Vec<u8>>,
-    known: Acquaintances<'_>,
+    known: KnownCallers<'_>,
 ) -> Result<Caller<'a>, NoCredential> {
     let mut verdict = NoCredential::Missing;
     let mut subject_found: Option<Caller<'a>> = None;
@@ -104,8 +104,10 @@ pub fn find<'a>(
         };
         match found {
             Found::Caller(caller) => match (&mut subject_found, &caller.shown) {
-                // One who has a slice is known, and needs no other.
-                (None, Shown::Subject(_)) if caller.slice == Place::default() => subject_found = Some(caller),
+                // One who has a sublease is known, and needs no other.
+                (None, Shown::Subject(_)) if caller.sublease == Handle::default() => {
+                    subject_found = Some(caller)
+                }
                 (None, _) => return Ok(caller),
                 (Some(subject), _) => {
                     subject.fallback = Some(caller.shown);
@@ -120,7 +122,7 @@ pub fn find<'a>(
     subject_found.ok_or(verdict)
 }
 
-fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>, known: Acquaintances<'_>) -> Found<'a> {
+fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>, known: KnownCallers<'_>) -> Found<'a> {
     match (values.next(), values.next()) {
         (None, _) => Found::Nothing,
         (Some(_), Some(_)) => Found::Twice,
@@ -129,11 +131,11 @@ fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>, known: Acquaintances<'_>
 }
 
 /// Classifies a value found in a key's place; `joined` if a comma in it separates two of them.
-fn key<'a>(value: &'a [u8], known: Acquaintances<'_>, joined: bool) -> Found<'a> {
-    let slice = known.slices.of_key(known.names, value);
-    let has_slice = slice != Place::default();
-    let refused = if has_slice { Place::default() } else { known.refused.of_key(known.names, value) };
-    if !has_slice && refused == Place::default() {
+fn key<'a>(value: &'a [u8], known: KnownCallers<'_>, joined: bool) -> Found<'a> {
+    let sublease = known.subleases.of_key(known.names, value);
+    let has_sublease = sublease != Handle::default();
+    let refused = if has_sublease { Handle::default() } else { known.refused.of_key(known.names, value) };
+    if !has_sublease && refused == Handle::default() {
         // Envoy joins a header that is sent twice; each half would pass for a key of its own.
         if joined && value.contains(&b',') {
             return Found::Twice;
@@ -142,10 +144,10 @@ fn key<'a>(value: &'a [u8], known: Acquaintances<'_>, joined: bool) -> Found<'a>
             return Found::NoKey;
         }
     }
-    Found::Caller(Caller { shown: Shown::Key(value), slice, refused, fallback: None })
+    Found::Caller(Caller { shown: Shown::Key(value), sublease, refused, fallback: None })
 }
 
-fn bearer<'a>(head: &Head<'a>, known: Acquaintances<'_>) -> Found<'a> {
+fn bearer<'a>(head: &Head<'a>, known: KnownCallers<'_>) -> Found<'a> {
     let mut values = head.values("authorization");
     let value = match (values.next(), values.next()) {
         (None, _) => return Found::Nothing,
@@ -183,16 +185,16 @@ pub(super) fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
     }
 }
 
-fn subject<'a>(subject: Subject, known: Acquaintances<'_>) -> Found<'a> {
+fn subject<'a>(subject: Subject, known: KnownCallers<'_>) -> Found<'a> {
     match subject {
         Subject::Absent => Found::Nothing,
         Subject::Unfit => Found::NoKey,
         Subject::Text(text) => {
-            let slice = known.slices.of_subject(known.names, &text);
+            let sublease = known.subleases.of_subject(known.names, &text);
             Found::Caller(Caller {
                 shown: Shown::Subject(text),
-                slice,
-                refused: Place::default(),
+                sublease,
+                refused: Handle::default(),
                 fallback: None,
             })
         }
@@ -223,7 +225,7 @@ pub fn without_key(places: &[Identity], path: &[u8]) -> Option<Vec<u8>> {
 
 /// The refusal of one who shows no credential in any of these places.
 pub(in crate::decide) fn no_credential(why: NoCredential, places: &[Identity]) -> Refusal {
-    let vouched = places.iter().all(|place| matches!(place, Identity::Property(_)));
+    let trusted_identity = places.iter().all(|place| matches!(place, Identity::Property(_)));
     let (code, hint) = match why {
         NoCredential::Missing => (RefusalCode::MissingKey, None),
         NoCredential::Malformed => (
@@ -234,7 +236,7 @@ pub(in crate::decide) fn no_credential(why: NoCredential, places: &[Identity]) -
             (RefusalCode::InvalidKey, Some("The API key was sent more than once: send it once."))
         }
     };
-    Refusal { hint, vouched, ..Refusal::plain(code) }
+    Refusal { hint, trusted_identity, ..Refusal::plain(code) }
 }
 
 #[cfg(test)]
@@ -262,9 +264,9 @@ mod tests {
 
     /// By a worker that knows no callers.
     fn find_in(headers: &[(String, Vec<u8>)], subject: Option<&[u8]>) -> Result<Credential, NoCredential> {
-        let (slices, refused) = (Settlements::default(), Recent::default());
+        let (subleases, refused) = (Settlements::default(), Recent::default());
         let names = Names::new("ledger", "ledger");
-        let strangers = Acquaintances { slices: &slices, refused: &refused, names: &names };
+        let strangers = KnownCallers { subleases: &subleases, refused: &refused, names: &names };
         let property = |_: &[String]| subject.map(<[u8]>::to_vec);
         find(&places(), &Head::new(headers), property, strangers).map(|caller| caller.credentials().0)
     }

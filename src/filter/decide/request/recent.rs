@@ -5,11 +5,11 @@
 //! thousand times a second needn't be looked up each time. Credits that this worker itself returns to the lease are noticed
 //! at once.
 //!
-//! Remembered callers are found by the key as the request sends it ([`crate::decide::base::spots`]).
+//! Remembered callers are found by the key as the request sends it ([`crate::decide::base::credential_index`]).
 
+use crate::decide::base::credential_index::{CredentialIndex, is_named};
 use crate::decide::base::moment::Moment;
-use crate::decide::base::spots::{Spots, is_named};
-use crate::decide::base::table::{Place, Table};
+use crate::decide::base::sorted_map::{Handle, SortedMap};
 use crate::decide::lease::shared::Names;
 use crate::decide::refusal::Refusal;
 use faregate_protocol::Credits;
@@ -26,10 +26,10 @@ const MOST: usize = 4_096;
 /// The ledger's recent refusals.
 #[derive(Debug, Default)]
 pub struct Recent {
-    refusals: Table<Memory>,
+    refusals: SortedMap<Memory>,
     order: VecDeque<(Moment, Rc<str>)>,
     /// Where among the refusals those of keys are.
-    spots: Spots,
+    credential_index: CredentialIndex,
 }
 
 #[derive(Clone, Debug)]
@@ -59,20 +59,20 @@ impl Recent {
             self.drop_oldest();
         }
         self.order.push_back((until, name));
-        self.spots.make_room(self.refusals.len());
+        self.credential_index.make_room(self.refusals.len());
         while self.order.len() > 2 * MOST {
             self.drop_oldest();
         }
     }
 
-    /// Why a request of this price is refused to the caller of the entry at this place, if that is still fresh.
-    pub fn recall(&self, now: Moment, place: Place, price: Credits) -> Option<Refusal> {
-        self.refusals.at(place)?.recall(now, price)
+    /// Why a request of this price is refused to the caller of the entry at this handle, if that is still fresh.
+    pub fn recall(&self, now: Moment, handle: Handle, price: Credits) -> Option<Refusal> {
+        self.refusals.at(handle)?.recall(now, price)
     }
 
     /// Records that this caller's lease doesn't cover a request under this rule at this cost.
-    pub fn looked(&mut self, now: Moment, place: Place, rule: usize, price: Credits) {
-        if let Some(memory) = self.refusals.at_mut(place) {
+    pub fn looked(&mut self, now: Moment, handle: Handle, rule: usize, price: Credits) {
+        if let Some(memory) = self.refusals.at_mut(handle) {
             memory.look = Some(Look { until: now.plus_millis(LOOK_MS), rule, price });
         }
     }
@@ -85,27 +85,27 @@ impl Recent {
     }
 
     /// Why this caller's request under this rule is refused, if the lease was read recently.
-    pub fn repeat(&self, now: Moment, place: Place, rule: usize) -> Option<Refusal> {
-        let memory = self.refusals.at(place)?;
+    pub fn repeat(&self, now: Moment, handle: Handle, rule: usize) -> Option<Refusal> {
+        let memory = self.refusals.at(handle)?;
         let look = memory.look.filter(|look| now < look.until && look.rule == rule)?;
         memory.recall(now, look.price)
     }
 
-    /// The place of the refusal of this key, valid or not; nowhere if there is none.
-    pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Place {
-        let place = self.spots.find(bytes);
-        let memory = self.refusals.at(place);
+    /// The handle of the refusal of this key, valid or not; nowhere if there is none.
+    pub fn of_key(&self, names: &Names, bytes: &[u8]) -> Handle {
+        let handle = self.credential_index.find(bytes);
+        let memory = self.refusals.at(handle);
         let known = memory.is_some_and(|memory| is_named(&memory.lease, bytes, names.behind_key()));
-        if known { place } else { Place::default() }
+        if known { handle } else { Handle::default() }
     }
 
-    /// The place of a lease's refusal; indexes its credential for the next lookup.
-    pub fn find(&mut self, names: &Names, lease: &str) -> Place {
-        let place = self.refusals.find(lease);
-        if place != Place::default() {
-            self.spots.take(names.credential(lease), place);
+    /// The handle of a lease's refusal; indexes its credential for the next lookup.
+    pub fn find(&mut self, names: &Names, lease: &str) -> Handle {
+        let handle = self.refusals.find(lease);
+        if handle != Handle::default() {
+            self.credential_index.take(names.credential(lease), handle);
         }
-        place
+        handle
     }
 
     /// How many are remembered.
@@ -164,8 +164,8 @@ mod tests {
         let a = recent.find(&names(), "a");
         assert_eq!(recent.recall(now, a, TWO), Some(short));
         assert_eq!(recent.recall(now, a, ONE), None, "one credit may still be there");
-        assert_eq!(recent.find(&names(), "b"), Place::default());
-        assert_eq!(recent.recall(now, Place::default(), TWO), None);
+        assert_eq!(recent.find(&names(), "b"), Handle::default());
+        assert_eq!(recent.recall(now, Handle::default(), TWO), None);
         assert_eq!(recent.recall(now.plus_millis(FOR_MS), a, TWO), None);
     }
 
@@ -174,15 +174,15 @@ mod tests {
         let now = Moment::from_nanos(5);
         let mut recent = Recent::default();
         let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
-        recent.looked(now, Place::default(), 0, TWO);
-        assert_eq!(recent.repeat(now, Place::default(), 0), None, "nothing was refused");
+        recent.looked(now, Handle::default(), 0, TWO);
+        assert_eq!(recent.repeat(now, Handle::default(), 0), None, "nothing was refused");
         recent.remember(now, "a", short.clone());
         let a = recent.find(&names(), "a");
         assert_eq!(recent.repeat(now, a, 0), None, "not looked up yet");
         recent.looked(now, a, 0, TWO);
         assert_eq!(recent.repeat(now, a, 0), Some(short.clone()));
         assert_eq!(recent.repeat(now, a, 1), None, "another rule has another price");
-        assert_eq!(recent.repeat(now, Place::default(), 0), None, "somebody else");
+        assert_eq!(recent.repeat(now, Handle::default(), 0), None, "somebody else");
         assert_eq!(recent.repeat(now.plus_millis(LOOK_MS), a, 0), None);
         recent.looked(now.plus_millis(FOR_MS - 1), a, 0, TWO);
         assert_eq!(recent.repeat(now.plus_millis(FOR_MS), a, 0), None, "the memory itself is over");
@@ -216,25 +216,25 @@ mod tests {
         let name = |key: &String| names.lease(&Credential::Key(key.clone()));
         for key in &keys {
             recent.remember(Moment::ZERO, &name(key), Refusal::plain(InvalidKey));
-            assert_eq!(recent.of_key(&names, key.as_bytes()), Place::default(), "no key was seen twice");
-            let place = recent.find(&names, &name(key));
-            assert_eq!(recent.of_key(&names, key.as_bytes()), place);
+            assert_eq!(recent.of_key(&names, key.as_bytes()), Handle::default(), "no key was seen twice");
+            let handle = recent.find(&names, &name(key));
+            assert_eq!(recent.of_key(&names, key.as_bytes()), handle);
         }
         for key in &keys {
-            let place = recent.of_key(&names, key.as_bytes());
-            let named = recent.refusals.at(place).map(|memory| &*memory.lease);
+            let handle = recent.of_key(&names, key.as_bytes());
+            let named = recent.refusals.at(handle).map(|memory| &*memory.lease);
             assert!(named.is_none_or(|lease| lease == name(key)), "{key} is {named:?}");
-            assert_eq!(recent.of_key(&names, name(key).as_bytes()), Place::default(), "a name is no key");
+            assert_eq!(recent.of_key(&names, name(key).as_bytes()), Handle::default(), "a name is no key");
         }
         let subject = names.lease(&Credential::Subject("a".into()));
         recent.remember(Moment::ZERO, &subject, Refusal::plain(InvalidKey));
         recent.find(&names, &subject);
-        assert_eq!(recent.of_key(&names, b"a"), Place::default(), "a subject is no key");
-        // What takes the place of one that is forgotten isn't taken for it.
+        assert_eq!(recent.of_key(&names, b"a"), Handle::default(), "a subject is no key");
+        // What takes the handle of one that is forgotten isn't taken for it.
         let first = recent.find(&names, &name(&keys[0]));
         let later = Moment::ZERO.plus_millis(FOR_MS);
         recent.remember(later, &name(&"fg_live_new".to_owned()), Refusal::plain(InvalidKey));
         assert_eq!(recent.repeat(later, first, 0), None);
-        assert_eq!(recent.of_key(&names, keys[0].as_bytes()), Place::default());
+        assert_eq!(recent.of_key(&names, keys[0].as_bytes()), Handle::default());
     }
 }

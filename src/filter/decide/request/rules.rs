@@ -43,7 +43,7 @@ impl Fit {
 }
 
 /// The index of the matching rule, as [`Settings::rule`] takes it: one past the last means
-/// `otherwise`.
+/// `default`.
 pub fn find(settings: &Settings, head: &Head<'_>) -> usize {
     let mut number = 0;
     // Most rules go by the path alone, and most paths are written in one way only.
@@ -169,12 +169,12 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn settings(rules: &Value, otherwise: &Value) -> Settings {
+    fn settings(rules: &Value, default: &Value) -> Settings {
         Settings::from_value(&json!({
             "ledger": {"cluster": "ledger", "token": {"env": "T"}},
             "identities": [{"bearer": true}],
             "rules": rules,
-            "otherwise": otherwise
+            "default": default
         }))
         .unwrap()
     }
@@ -207,22 +207,22 @@ mod tests {
         for (method, host, path, rule) in [
             ("GET", "x", "/a", "exact"),
             ("GET", "x", "/a?b=/c", "exact"),
-            ("GET", "x", "/a/", "otherwise"),
+            ("GET", "x", "/a/", "default"),
             ("GET", "x", "/items/7/price?q", "template"),
-            ("GET", "x", "/items//price", "otherwise"),
-            ("GET", "x", "/items/7/8/price", "otherwise"),
-            ("GET", "x", "/items/7", "otherwise"),
+            ("GET", "x", "/items//price", "default"),
+            ("GET", "x", "/items/7/8/price", "default"),
+            ("GET", "x", "/items/7", "default"),
             ("GET", "paid.EXAMPLE.com:8443", "/", "host"),
             ("POST", "x", "/bc", "write"),
-            ("GET", "x", "/bc", "otherwise"),
-            ("GET", "[::1]:80", "/", "otherwise"),
+            ("GET", "x", "/bc", "default"),
+            ("GET", "[::1]:80", "/", "default"),
         ] {
             assert_eq!(falls_under(&settings, method, host, path, &[]), rule, "{method} {host} {path}");
         }
         let gold = |headers: &[(&str, &str)]| falls_under(&settings, "GET", "x", "/", headers);
         assert_eq!(gold(&[("x-tier", "gold"), ("x-any", "")]), "gold");
-        assert_eq!(gold(&[("x-tier", "gold")]), "otherwise");
-        assert_eq!(gold(&[("x-tier", "lead"), ("x-any", "1")]), "otherwise");
+        assert_eq!(gold(&[("x-tier", "gold")]), "default");
+        assert_eq!(gold(&[("x-tier", "lead"), ("x-any", "1")]), "default");
     }
 
     #[test]
@@ -239,12 +239,12 @@ mod tests {
             ("/g:generate", "exact"),
             ("/g%3Agenerate?x", "exact"),
             ("/%67:generat%65", "exact"),
-            ("/g%253Agenerate", "otherwise"),
+            ("/g%253Agenerate", "default"),
             ("/gr%C3%B6%c3%9fe/x", "prefix"),
             ("/a%40b/%20/%7b%7d", "template"),
             ("/a@b/%/{}", "template"),
-            ("/a@b/x/y", "otherwise"),
-            ("/a@b%2Fx/%7B%7D", "otherwise"),
+            ("/a@b/x/y", "default"),
+            ("/a@b%2Fx/%7B%7D", "default"),
         ] {
             assert_eq!(falls_under(&settings, "GET", "x", path, &[]), rule, "{path}");
         }
@@ -267,14 +267,14 @@ mod tests {
             ("cheap.example.", "cheap"),
             ("me@cheap.example:80", "cheap"),
             ("CHEAP.example,cheap.example", "cheap"),
-            ("cheap.example,x", "otherwise"),
+            ("cheap.example,x", "default"),
             ("x,dear.example", "dear"),
             ("cheap.example,dear.example", "dear"),
             ("dear.example:80@cheap.example", "dear"),
             ("d%65ar.example", "dear"),
             // A retired rule takes only its exact host; an ambiguous host is sold.
             ("old.example", "old"),
-            ("old.example,x", "otherwise"),
+            ("old.example,x", "default"),
             (&"x".repeat(2_000), "dear"),
         ] {
             assert_eq!(falls_under(&settings, "DELETE", host, "/", &[]), rule, "{host}");
@@ -289,12 +289,12 @@ mod tests {
             (vec![("x-mode", "Deep")], "deep"),
             (vec![("x-mode", "plain, deep")], "deep"),
             (vec![("x-mode", "plain"), ("x-mode", "deep")], "deep"),
-            (vec![("x-mode", "deeper")], "otherwise"),
+            (vec![("x-mode", "deeper")], "default"),
             (vec![("x-tier", "gold,gold")], "gold"),
-            (vec![("x-tier", "gold,lead")], "otherwise"),
-            (vec![("x-tier", "lead"), ("x-tier", "gold")], "otherwise"),
-            (vec![("x-tier", "Gold")], "otherwise"),
-            (vec![("x-tier", &long)], "otherwise"),
+            (vec![("x-tier", "gold,lead")], "default"),
+            (vec![("x-tier", "lead"), ("x-tier", "gold")], "default"),
+            (vec![("x-tier", "Gold")], "default"),
+            (vec![("x-tier", &long)], "default"),
             (vec![("x-tier", "gold"), ("x-mode", "deep")], "gold"),
         ] {
             assert_eq!(falls_under(&settings, "DELETE", "x", "/", &headers), rule, "{headers:?}");
@@ -302,10 +302,10 @@ mod tests {
         for (method, rule) in [
             ("GET", "read"),
             ("HEAD", "read"),
-            ("get", "otherwise"),
+            ("get", "default"),
             ("PUT", "watched"),
-            ("put", "otherwise"),
-            ("DELETE", "otherwise"),
+            ("put", "default"),
+            ("DELETE", "default"),
         ] {
             assert_eq!(falls_under(&settings, method, "x", "/", &[]), rule, "{method}");
         }
@@ -316,14 +316,14 @@ mod tests {
         let paid = json!({"name": "paid", "match": {"path": {"prefix": "/paid"}}, "price": "2"});
         let root = json!({"name": "root", "match": {"path": {"template": "/{}"}}, "price": "free"});
         let tunnel = json!({"name": "tunnel", "match": {"methods": ["CONNECT"]}, "price": "free"});
-        for (rules, otherwise, rule) in [
+        for (rules, default, rule) in [
             (json!([root, paid]), json!("free"), "paid"),
             (json!([root, paid]), json!({"price": "1"}), "paid"),
-            (json!([root, paid]), json!({"price": "3"}), "otherwise"),
+            (json!([root, paid]), json!({"price": "3"}), "default"),
             (json!([tunnel, paid]), json!("free"), "tunnel"),
             (json!([paid, tunnel]), json!("free"), "paid"),
         ] {
-            let settings = settings(&rules, &otherwise);
+            let settings = settings(&rules, &default);
             assert_eq!(falls_under(&settings, "CONNECT", "a:80", "", &[]), rule, "{rules}");
         }
     }

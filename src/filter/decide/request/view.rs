@@ -9,9 +9,9 @@ use super::price_list::PriceLists;
 use crate::decide::base::bytes::mixed;
 use crate::decide::base::moment::Moment;
 use crate::decide::base::text::quoted;
-use crate::decide::lease::{self, Lease, Told};
-use crate::decide::refusal::form::Headers;
+use crate::decide::lease::{self, CachedStatus, Lease};
 use crate::decide::refusal::rate_limit::fields;
+use crate::decide::refusal::template::Headers;
 use crate::decide::refusal::{Refusal, link};
 use crate::decide::settings::{HeaderMatch, PathMatch, Rule, Settings};
 use faregate_protocol::exchange::Facts;
@@ -44,7 +44,7 @@ pub struct View {
 /// The caller, and what it can spend.
 pub(in crate::decide) struct Caller<'a> {
     pub(in crate::decide) facts: &'a Facts,
-    pub(in crate::decide) told: Option<&'a Told>,
+    pub(in crate::decide) told: Option<&'a CachedStatus>,
     /// What this gateway's lease can still spend.
     pub(in crate::decide) here: Credits,
     pub(in crate::decide) now: Moment,
@@ -142,7 +142,7 @@ pub(in crate::decide) fn view(
 }
 
 fn has_products(settings: &Settings) -> bool {
-    settings.otherwise.product.is_some() || settings.rules.iter().any(|rule| rule.product.is_some())
+    settings.default.product.is_some() || settings.rules.iter().any(|rule| rule.product.is_some())
 }
 
 /// A record of a payer with these terms and no name; empty where there are no terms.
@@ -157,14 +157,14 @@ fn record_of_terms(Facts { products, key_products, .. }: &Facts) -> Vec<u8> {
 /// The price list, at the prices of the payer of this record.
 fn prices(settings: &Settings, record: &[u8]) -> String {
     let mut prices = Json::new('[');
-    for rule in settings.rules.iter().chain([&settings.otherwise]) {
+    for rule in settings.rules.iter().chain([&settings.default]) {
         prices.raw("", &line(rule, record));
     }
     prices.end(']')
 }
 
 /// The quota, the limits and the threshold.
-fn stand(body: &mut Json, status: &Told, now: Moment) {
+fn stand(body: &mut Json, status: &CachedStatus, now: Moment) {
     if let Some(quota) = &status.quota {
         let mut object = Json::new('{');
         object.text("size", &quota.size.to_string());
@@ -270,16 +270,16 @@ mod tests {
         ) {
             let settings = Settings::from_value(&json!({
                 "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
-                "rules": [{"match": {"path": {"exact": path}}, "price": "1"}], "otherwise": "free",
+                "rules": [{"match": {"path": {"exact": path}}, "price": "1"}], "default": "free",
                 "top_up_url": "https://x.example/?a={account}&p={plan}&k={key}"
             })).unwrap();
             let facts = Facts { account: account.clone(), key: key.clone(), plan: plan.clone(), ..Facts::default() };
             let [window_s, resets, now] = numbers;
             let available = Credits::from_micros(available);
-            let status = Told {
-                told_at: Moment::ZERO,
+            let status = CachedStatus {
+                received_at: Moment::ZERO,
                 available,
-                quota: Some(lease::ToldQuota { size: available, window_s, resets_at, resets: Moment::from_nanos(resets) }),
+                quota: Some(lease::CachedQuota { size: available, window_s, resets_at, resets: Moment::from_nanos(resets) }),
                 limits: Limits { rate: Some(Rate { milli_per_s, burst }), concurrent: None },
                 warn_below: Some(available),
             };

@@ -125,7 +125,7 @@ mod tests {
 
     fn read(overrides: &Value) -> Result<Preflight, String> {
         let mut config = json!({
-            "ledger": {"cluster": "ledger", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": "free"
+            "ledger": {"cluster": "ledger", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": "free"
         });
         for (name, value) in overrides.as_object().unwrap() {
             config[name] = value.clone();

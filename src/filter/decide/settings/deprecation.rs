@@ -18,7 +18,7 @@ pub struct Deprecation {
     pub link: Option<String>,
 }
 
-/// Reads `deprecated` of a rule or of `otherwise`; `None` where a fault was noted.
+/// Reads `deprecated` of a rule or of `default`; `None` where a fault was noted.
 #[inline(never)]
 pub(super) fn read(field: &Field<'_>) -> Option<Deprecation> {
     let object = field.object(&["since", "sunset", "link"]);
@@ -74,7 +74,7 @@ mod tests {
             "ledger": {"cluster": "ledger", "token": {"env": "T"}},
             "identities": [{"bearer": true}],
             "rules": [rule],
-            "otherwise": "free"
+            "default": "free"
         });
         Settings::from_value(&settings).map_err(|why| why.to_string())
     }
@@ -92,7 +92,7 @@ mod tests {
                 ("link", "<https://example.com/migrate>; rel=\"deprecation\"".to_owned()),
             ]
         );
-        assert_eq!(settings.otherwise.deprecated, None);
+        assert_eq!(settings.default.deprecated, None);
         let least = read(&json!({"price": "1", "deprecated": {"since": "1970-01-02"}})).unwrap();
         assert_eq!(
             least.rules[0].deprecated.as_ref().unwrap().headers,

@@ -13,7 +13,7 @@ const TOP: [&str; 24] = [
     "ledger",
     "identities",
     "rules",
-    "otherwise",
+    "default",
     "forward",
     "top_up_url",
     "upgrade_url",
@@ -31,7 +31,7 @@ const TOP: [&str; 24] = [
     "hide_credentials",
     "refund_on",
     "on_ledger_error",
-    "patience_ms",
+    "max_wait_ms",
     "shadow",
     "$comment",
 ];
@@ -87,7 +87,7 @@ impl Settings {
             ledger: read_ledger(&top.required("ledger")),
             identities: read_identities(&identities),
             rules,
-            otherwise: rule::read_otherwise(&top.required("otherwise"), &defaults),
+            default: rule::read_default(&top.required("default"), &defaults),
             forward: read_forward(top.optional("forward")),
             cors_origins,
             preflight,
@@ -110,7 +110,7 @@ fn read_rules(top: &Object<'_>, defaults: &rule::Defaults) -> Vec<Rule> {
     };
     for (number, item) in field.list(reader::MAX_RULES).enumerate() {
         let rule = rule::read(&item, number, defaults);
-        if rules.iter().any(|other| other.name == rule.name) || rule.name == rule::OTHERWISE {
+        if rules.iter().any(|other| other.name == rule.name) || rule.name == rule::DEFAULT_RULE {
             item.wrong(&format!("the name {:?} a second time", rule.name), "a name of its own for each rule");
         }
         if let Some(other) = rules.iter().find(|other| matching::covers(&other.matches, &rule.matches)) {

@@ -8,7 +8,7 @@ use faregate_protocol::Credits;
 use faregate_protocol::exchange::{MAX_PRODUCT_BYTES, MAX_UNGRANTED};
 
 /// The name under which requests that no rule matches are reported.
-pub(super) const OTHERWISE: &str = "otherwise";
+pub(super) const DEFAULT_RULE: &str = "default";
 
 /// A recall reaches the gateway that holds the credits with its next heartbeat, usually within a second. So a request
 /// that waits for them must wait longer than that.
@@ -24,7 +24,7 @@ const GRPC: &str = "grpc:";
 pub(super) struct Defaults {
     refund_on: Refunds,
     on_ledger_error: OnLedgerError,
-    patience_ms: u32,
+    max_wait_ms: u32,
     shadow: bool,
     warn_below: Option<Credits>,
     error_format: Option<Dialect>,
@@ -35,7 +35,7 @@ impl Defaults {
         let mut defaults = Self {
             refund_on: Refunds::usual(),
             on_ledger_error: OnLedgerError::Refuse,
-            patience_ms: PATIENCE_MS,
+            max_wait_ms: PATIENCE_MS,
             shadow: false,
             warn_below: None,
             error_format: None,
@@ -52,8 +52,8 @@ impl Defaults {
         if let Some(field) = object.optional("on_ledger_error") {
             self.on_ledger_error = read_on_ledger_error(&field);
         }
-        if let Some(field) = object.optional("patience_ms") {
-            self.patience_ms = field.integer(0, 60_000);
+        if let Some(field) = object.optional("max_wait_ms") {
+            self.max_wait_ms = field.integer(0, 60_000);
         }
         self.shadow = object.flag("shadow", self.shadow);
         if let Some(field) = object.optional("warn_below") {
@@ -65,7 +65,7 @@ impl Defaults {
     }
 }
 
-/// The fields of `rules` only, and those of `otherwise`, too.
+/// The fields of `rules` only, and those of `default`, too.
 const ALLOWED: [&str; 14] = [
     "name",
     "match",
@@ -74,7 +74,7 @@ const ALLOWED: [&str; 14] = [
     "rate_limited_status",
     "refund_on",
     "on_ledger_error",
-    "patience_ms",
+    "max_wait_ms",
     "shadow",
     "warn_below",
     "error_format",
@@ -94,15 +94,15 @@ pub(super) fn read(field: &Field<'_>, number: usize, defaults: &Defaults) -> Rul
     build(name, matches, Some(&rule), *defaults)
 }
 
-/// Reads `otherwise`: `"free"`, or an object with a price and what a rule may override.
-pub(super) fn read_otherwise(field: &Field<'_>, defaults: &Defaults) -> Rule {
+/// Reads `default`: `"free"`, or an object with a price and what a rule may override.
+pub(super) fn read_default(field: &Field<'_>, defaults: &Defaults) -> Rule {
     let free = field.as_str() == Some("free");
     if !free && !field.is_object() {
         field.wrong_value("\"free\", or an object such as {\"price\": \"1\"}");
     }
     let [_, _, allowed @ ..] = &ALLOWED;
     let rule = (!free).then(|| field.object(allowed));
-    build(OTHERWISE.to_owned(), Match::default(), rule.as_ref(), *defaults)
+    build(DEFAULT_RULE.to_owned(), Match::default(), rule.as_ref(), *defaults)
 }
 
 /// A rule; an empty one is free.
@@ -116,7 +116,7 @@ fn build(name: String, matches: Match, said: Option<&Object<'_>>, defaults: Defa
         rate_limited_status: 429,
         refund_on: defaults.refund_on,
         on_ledger_error: defaults.on_ledger_error,
-        patience_ms: defaults.patience_ms,
+        max_wait_ms: defaults.max_wait_ms,
         shadow: defaults.shadow,
         warn_below: defaults.warn_below,
         error_format: defaults.error_format,
@@ -136,10 +136,10 @@ fn read_into(rule: &mut Rule, said: &Object<'_>, mut defaults: Defaults) {
         rule.price = read_price(&said.required("price"));
     }
     defaults.override_by(said);
-    let Defaults { refund_on, on_ledger_error, patience_ms, shadow, warn_below, error_format } = defaults;
+    let Defaults { refund_on, on_ledger_error, max_wait_ms, shadow, warn_below, error_format } = defaults;
     rule.refund_on = refund_on;
     rule.on_ledger_error = on_ledger_error;
-    rule.patience_ms = patience_ms;
+    rule.max_wait_ms = max_wait_ms;
     rule.shadow = shadow;
     rule.warn_below = warn_below;
     rule.error_format = error_format;

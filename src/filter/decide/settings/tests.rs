@@ -14,10 +14,10 @@ fn good() -> Value {
             {"name": "health", "match": {"path": {"exact": "/healthz"}}, "price": "free"},
             {"match": {"host": "API.example.com", "path": {"template": "/v1/items/{}"}, "methods": ["GET"],
                        "headers": [{"name": "x-tier", "exact": "gold"}]},
-             "price": "0.5", "refund_on": ["5xx", 404], "patience_ms": 50.0, "shadow": true,
+             "price": "0.5", "refund_on": ["5xx", 404], "max_wait_ms": 50.0, "shadow": true,
              "on_ledger_error": {"allow_up_to": "10"}}
         ],
-        "otherwise": {"price": "1"}
+        "default": {"price": "1"}
     })
 }
 
@@ -33,8 +33,8 @@ fn a_full_configuration_is_read() {
         rule.refund_on.has_status(404) && rule.refund_on.has_status(599) && !rule.refund_on.has_status(403)
     );
     assert_eq!(rule.on_ledger_error, OnLedgerError::AllowUpTo(Credits::from_micros(10_000_000)));
-    assert_eq!((rule.patience_ms, rule.shadow), (50, true));
-    let usual = settings.otherwise.refund_on;
+    assert_eq!((rule.max_wait_ms, rule.shadow), (50, true));
+    let usual = settings.default.refund_on;
     assert!(usual.has_status(503) && !usual.has_status(500) && usual.has_unserved());
     assert!(usual.has_grpc(14) && !usual.has_grpc(13));
     assert!(settings.forward.account && !settings.forward.charge);
@@ -62,7 +62,7 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
             json!("1"),
             "rules[1].pricee: found an unknown field; allowed is one of name, match, price",
         ),
-        ("/otherwise", json!("fre"), "otherwise: found string \"fre\"; allowed is \"free\", or an object"),
+        ("/default", json!("fre"), "default: found string \"fre\"; allowed is \"free\", or an object"),
         (
             "/identities/0",
             json!({"headr": "x"}),
@@ -127,7 +127,7 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
 
 #[test]
 fn what_is_required_is_asked_for() {
-    for name in ["ledger", "identities", "otherwise"] {
+    for name in ["ledger", "identities", "default"] {
         let mut config = good();
         config.as_object_mut().unwrap().remove(name);
         let error = Settings::from_value(&config).unwrap_err().to_string();
@@ -172,7 +172,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             proptest::collection::btree_map(
-                "ledger|rules|price|match|path|exact|otherwise|identities|.{0,4}",
+                "ledger|rules|price|match|path|exact|default|identities|.{0,4}",
                 inner,
                 0..4
             )
@@ -185,7 +185,7 @@ proptest! {
     #[test]
     fn nothing_makes_the_reader_panic(at in 0_usize..9, value in any_json()) {
         let mut config = good();
-        let path = ["", "/ledger", "/ledger/token", "/identities/0", "/rules", "/rules/1", "/rules/1/match", "/rules/1/match/path", "/otherwise"][at];
+        let path = ["", "/ledger", "/ledger/token", "/identities/0", "/rules", "/rules/1", "/rules/1/match", "/rules/1/match/path", "/default"][at];
         *config.pointer_mut(path).unwrap() = value;
         let _ = Settings::from_value(&config);
     }

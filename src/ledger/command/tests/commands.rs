@@ -80,7 +80,7 @@ fn closing_an_account_ends_its_subscription_and_takes_the_quota_back() {
     ledger.subscribe("basic");
     ledger.grant("grant_1", credits(3)).unwrap();
     assert_eq!(ledger.available(), credits(13));
-    ledger.turn(Turn::Close);
+    ledger.turn(Transition::Close);
     let row = ledger.account();
     assert_eq!((row.account.plan, row.account.due), (None, None));
     assert_eq!(row.account.books.available, credits(3), "what was bought stays");
@@ -89,7 +89,7 @@ fn closing_an_account_ends_its_subscription_and_takes_the_quota_back() {
     assert_eq!((subscription.subscription.state, subscription.due), (State::Cancelled, None));
     ledger.assert_balanced();
     let changes = ledger.tables().changes.len();
-    ledger.turn(Turn::Close);
+    ledger.turn(Transition::Close);
     assert_eq!(ledger.tables().changes.len(), changes, "closing it again changes nothing");
     assert_eq!(ledger.grant("grant_2", credits(1)), Err(Refusal::AccountClosed("acme".into())));
 }

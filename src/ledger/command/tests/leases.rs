@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::expiry::{ExpireGrants, ExpireKey};
 use crate::command::reclaim::{Reclaim, TakeBack};
-use crate::domain::entitlement::Remainder;
+use crate::domain::policy::Remainder;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -69,12 +69,12 @@ fn all_holders_of_a_tight_account_get_slow_heartbeats_again_with_new_credits() {
         let mut tables = ledger.engine.tables();
         tables.accounts.get_mut(&(AccountNo(1),)).unwrap().account.tight = true;
         for place in &places {
-            tables.leases.get_mut(place).unwrap().lease.brisk = true;
+            tables.leases.get_mut(place).unwrap().lease.fast_heartbeat = true;
         }
     }
     ledger.grant("grant_2", credits(10)).unwrap();
     assert!(!ledger.account().account.tight);
-    assert!(places.iter().all(|place| !ledger.tables().leases[place].lease.brisk));
+    assert!(places.iter().all(|place| !ledger.tables().leases[place].lease.fast_heartbeat));
 }
 
 #[test]

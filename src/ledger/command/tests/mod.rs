@@ -6,10 +6,10 @@ mod leases;
 mod renewals;
 
 use super::admin::{Answer, Command, Done, IdempotencyRecord, Once};
+use super::funds;
 use super::keys::{Credential, NewKey};
-use super::purse;
 use crate::api;
-use crate::domain::account::Turn;
+use crate::domain::account::Transition;
 use crate::domain::period::Rhythm;
 use crate::domain::plan::{PlanName, Terms};
 use crate::domain::{AccountId, AccountNo, GrantId, KeyId, KeyNo, Lease, LeaseState};
@@ -92,7 +92,7 @@ impl Ledger {
         }
     }
 
-    fn turn(&mut self, turn: Turn) {
+    fn turn(&mut self, turn: Transition) {
         self.done(Command::TurnAccount { account: "acme".into(), turn });
     }
 
@@ -154,17 +154,17 @@ impl Operation for Lend {
     type Output = LeaseKey;
 
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<LeaseKey, Stop> {
-        let (row, mut money) = purse::load(draft, self.account, &[])?.unwrap();
+        let (row, mut money) = funds::load(draft, self.account, &[])?.unwrap();
         let key = draft.key(self.key)?.unwrap();
-        money = money.with_budgets(purse::budgets(draft, &row.account, &key.key)?);
+        money = money.with_budgets(funds::budgets(draft, &row.account, &key.key)?);
         let place = (draft.gateway(&self.gateway)?, self.key);
         let before = draft.lease(place)?;
         let never = Lease::never(place.0, place.1, self.account);
-        let mut lease = Lease { fence: 1, state: LeaseState::Open, ..never };
+        let mut lease = Lease { epoch: 1, state: LeaseState::Open, ..never };
         lease.granted = money.draw(&mut lease, self.amount)?;
         money.account.holders += 1;
-        purse::keep_lease(draft, before.as_ref(), &lease, true, now);
-        purse::keep(draft, &row, &money, now)?;
+        funds::keep_lease(draft, before.as_ref(), &lease, true, now);
+        funds::keep(draft, &row, &money, now)?;
         Ok(place)
     }
 }

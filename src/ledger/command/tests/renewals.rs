@@ -3,9 +3,9 @@
 use super::*;
 use crate::command::renew::{Renew, RenewalOutcome, advance_if_due};
 use crate::command::{steps::AGAIN_MS, subscriptions};
-use crate::domain::entitlement::Beyond;
 use crate::domain::grant::MAX_LIVE_GRANTS;
 use crate::domain::plan::Changes;
+use crate::domain::policy::OveragePolicy;
 use crate::domain::subscription;
 
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
@@ -133,7 +133,7 @@ fn a_smaller_plan_takes_back_what_leases_hold_once_they_come_back() {
 fn an_overdraft_is_reported_without_what_lapsed_or_is_in_leases() {
     let mut ledger = Ledger::new();
     let mut terms = monthly(10);
-    (terms.beyond, terms.overdraft) = (Beyond::Overdraft, credits(5));
+    (terms.overage, terms.overdraft) = (OveragePolicy::Overdraft, credits(5));
     ledger.plan("basic", terms);
     ledger.subscribe("basic");
     let key = ledger.key("key_1");
@@ -141,7 +141,7 @@ fn an_overdraft_is_reported_without_what_lapsed_or_is_in_leases() {
     let (_, shown) = ledger.run(Serve).unwrap();
     assert_eq!(shown.overdraft_used, Some(credits(0)), "two are in a lease");
     ledger.pass(SignedDuration::from_hours(1));
-    let cancel = subscription::Turn::Cancel { at_once: true };
+    let cancel = subscription::Transition::Cancel { at_once: true };
     let Done::Subscription(shown) =
         ledger.done(Command::TurnSubscription { account: "acme".into(), turn: cancel })
     else {

@@ -5,7 +5,7 @@ use super::query::{Asked, List, Times};
 use crate::api::{Account, Accounts, Balance, NewAccount, Usage};
 use crate::command::admin::Command;
 use crate::domain::AccountId;
-use crate::domain::account::Turn;
+use crate::domain::account::Transition;
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
@@ -56,14 +56,14 @@ pub async fn show(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<Accoun
 #[utoipa::path(post, path = "/admin/v1/accounts/{id}/suspend", tag = "accounts", operation_id = "suspend_account",
     responses((status = 200, body = Account)))]
 pub async fn suspend(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
-    turn(app, id, post, Turn::Suspend).await
+    turn(app, id, post, Transition::Suspend).await
 }
 
 /// Resume a suspended account
 #[utoipa::path(post, path = "/admin/v1/accounts/{id}/resume", tag = "accounts", operation_id = "resume_account",
     responses((status = 200, body = Account)))]
 pub async fn resume(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
-    turn(app, id, post, Turn::Resume).await
+    turn(app, id, post, Transition::Resume).await
 }
 
 /// Close an account
@@ -72,14 +72,14 @@ pub async fn resume(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result
 #[utoipa::path(post, path = "/admin/v1/accounts/{id}/close", tag = "accounts", operation_id = "close_account",
     responses((status = 200, body = Account)))]
 pub async fn close(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
-    turn(app, id, post, Turn::Close).await
+    turn(app, id, post, Transition::Close).await
 }
 
 async fn turn(
     State(app): State<Arc<App>>,
     Id(account): Id,
     Post { memo, .. }: Post<Nothing>,
-    turn: Turn,
+    turn: Transition,
 ) -> Result<Response, Failure> {
     execute(&app, Command::TurnAccount { account, turn }, memo, StatusCode::OK, identity).await
 }

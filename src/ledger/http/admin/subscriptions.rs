@@ -3,7 +3,7 @@
 use super::post::{Id, Nothing, Post, execute};
 use crate::api::{Cancel, NewSubscription, PastDue, Subscription, SubscriptionChange};
 use crate::command::admin::{Command, IdempotencyRecord};
-use crate::domain::subscription::Turn;
+use crate::domain::subscription::Transition;
 use crate::http::App;
 use crate::http::problem::Failure;
 use axum::Json;
@@ -40,7 +40,7 @@ pub async fn show(State(app): State<Arc<App>>, Id(account): Id) -> Result<Json<S
 #[utoipa::path(post, path = "/admin/v1/accounts/{id}/subscription/activate", tag = "subscriptions", operation_id = "activate_subscription",
     responses((status = 200, body = Subscription)))]
 pub async fn activate(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
-    turn(app, id, post.memo, Turn::Activate).await
+    turn(app, id, post.memo, Transition::Activate).await
 }
 
 /// Mark a subscription as past due
@@ -53,7 +53,7 @@ pub async fn past_due(
     id: Id,
     Post { body, memo }: Post<PastDue>,
 ) -> Result<Response, Failure> {
-    turn(app, id, memo, Turn::PastDue(body.grace_until)).await
+    turn(app, id, memo, Transition::PastDue(body.grace_until)).await
 }
 
 /// Pause a subscription
@@ -62,7 +62,7 @@ pub async fn past_due(
 #[utoipa::path(post, path = "/admin/v1/accounts/{id}/subscription/pause", tag = "subscriptions", operation_id = "pause_subscription",
     responses((status = 200, body = Subscription)))]
 pub async fn pause(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
-    turn(app, id, post.memo, Turn::Pause).await
+    turn(app, id, post.memo, Transition::Pause).await
 }
 
 /// Resume a subscription
@@ -71,7 +71,7 @@ pub async fn pause(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<
 #[utoipa::path(post, path = "/admin/v1/accounts/{id}/subscription/resume", tag = "subscriptions", operation_id = "resume_subscription",
     responses((status = 200, body = Subscription)))]
 pub async fn resume(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
-    turn(app, id, post.memo, Turn::Resume).await
+    turn(app, id, post.memo, Transition::Resume).await
 }
 
 /// Cancel a subscription
@@ -82,7 +82,7 @@ pub async fn cancel(
     id: Id,
     Post { body, memo }: Post<Cancel>,
 ) -> Result<Response, Failure> {
-    turn(app, id, memo, Turn::Cancel { at_once: body.at_once }).await
+    turn(app, id, memo, Transition::Cancel { at_once: body.at_once }).await
 }
 
 /// Change a subscription to another plan
@@ -102,7 +102,7 @@ async fn turn(
     State(app): State<Arc<App>>,
     Id(account): Id,
     memo: IdempotencyRecord,
-    turn: Turn,
+    turn: Transition,
 ) -> Result<Response, Failure> {
     execute(&app, Command::TurnSubscription { account, turn }, memo, StatusCode::OK, identity).await
 }

@@ -5,9 +5,9 @@ use crate::api::{self, Anchor, Unit};
 use crate::command::admin::{Command, Done};
 use crate::command::budgets::{NewBudget, Whose};
 use crate::command::keys::{Credential, NewKey};
-use crate::domain::contract::Contract;
-use crate::domain::entitlement::{Beyond, Remainder, Standing};
+use crate::domain::entitlement::Entitlement;
 use crate::domain::period::{Rhythm, zone};
+use crate::domain::policy::{OveragePolicy, Remainder, SubscriptionStatus};
 use crate::domain::{KeyId, TeamId};
 use crate::store::{Page, Refusal, StoreError};
 use faregate_protocol::RefusalCode;
@@ -64,11 +64,11 @@ fn key(id: &str) -> Whose {
     Whose::Key(id.into())
 }
 
-fn contract(standing: Standing) -> Contract {
-    Contract {
+fn entitlement(status: SubscriptionStatus) -> Entitlement {
+    Entitlement {
         plan: "pro".into(),
-        standing,
-        beyond: Beyond::Refuse,
+        status,
+        overage: OveragePolicy::Refuse,
         renews_at: Some("2027-02-15T08:00:00Z".parse().unwrap()),
         quota: credits(30),
         limits: Limits::default(),
@@ -80,8 +80,12 @@ fn contract(standing: Standing) -> Contract {
 }
 
 /// The operator keeps what a dead gateway has not reported.
-pub fn keeps_the_rest() -> Contract {
-    Contract { remainder: Remainder::Operator, beyond: Beyond::Bought, ..contract(Standing::Good) }
+pub fn keeps_the_rest() -> Entitlement {
+    Entitlement {
+        remainder: Remainder::Operator,
+        overage: OveragePolicy::Bought,
+        ..entitlement(SubscriptionStatus::Good)
+    }
 }
 
 pub async fn a_keys_budget_is_used_up_and_the_others_go_on(world: World) {
@@ -255,8 +259,8 @@ pub async fn a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought(world: 
     world.give("acme", 100, None).await.unwrap();
     world.subscribe("acme", "pro", 0).await.unwrap();
     let products = vec![Product { name: "chat".into(), pricing: Pricing::List }];
-    let terms = Contract { products: Some(products.clone()), ..contract(Standing::Good) };
-    world.store.set_contract("acme", Some(&terms)).await;
+    let terms = Entitlement { products: Some(products.clone()), ..entitlement(SubscriptionStatus::Good) };
+    world.store.set_entitlement("acme", Some(&terms)).await;
     let answer = world.tell("gw", asking(report(&payer, 1, 0, 0), 30, 30)).await;
     assert_eq!(
         (answer.lease.unwrap().granted, answer.facts.unwrap().products),
@@ -268,7 +272,7 @@ pub async fn a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought(world: 
     let reset = refused.reset.unwrap();
     assert_eq!((reset.at.as_str(), reset.brings), ("2027-02-15T08:00:00Z", credits(30)));
 
-    world.store.set_contract("acme", Some(&contract(Standing::Over))).await;
+    world.store.set_entitlement("acme", Some(&entitlement(SubscriptionStatus::Over))).await;
     let answer = world.tell("gw", asking(report(&payer, 1, 30, 0), 130, 130)).await;
     assert_eq!(answer.lease.unwrap().granted, credits(130), "what was bought stays, when the plan is over");
     let refused = world.refused("gw", asking(report(&payer, 1, 130, 0), 131, 131)).await;
@@ -281,7 +285,7 @@ pub async fn gateways_stop_an_account_that_has_not_paid(world: World) {
     world.give("acme", 100, None).await.unwrap();
     world.tell("gw", asking(report(&payer, 1, 0, 0), 10, 10)).await;
     let seen = world.send("gw", Some(0), vec![]).await.seen;
-    world.store.set_contract("acme", Some(&contract(Standing::Unpaid))).await;
+    world.store.set_entitlement("acme", Some(&entitlement(SubscriptionStatus::Unpaid))).await;
     let news = world.send("gw", seen, vec![]).await;
     assert_eq!(news.changes[0].refused, Some(RefusalCode::PaymentPastDue));
     let restarted = world.send("gw", Some(0), vec![]).await;
@@ -289,7 +293,7 @@ pub async fn gateways_stop_an_account_that_has_not_paid(world: World) {
     let refused = world.refused("gw", asking(ending(&payer, 1, 4), 1, 1)).await;
     assert_eq!((refused.code, refused.reset, refused.top_up), (RefusalCode::PaymentPastDue, None, false));
     assert_eq!(world.balance("acme").await, [96, 0, 4, 0, 0], "what is reported still counts");
-    world.store.set_contract("acme", None).await;
+    world.store.set_entitlement("acme", None).await;
     assert!(world.tell("gw", asking(report(&payer, 2, 0, 0), 1, 1)).await.lease.is_some());
 }
 
@@ -299,7 +303,14 @@ pub async fn limits_are_divided_among_the_holders(world: World) {
     let limits = Limits { rate: Some(Rate { milli_per_s: 8_000, burst: 16 }), concurrent: Some(8) };
     world
         .store
-        .set_contract("acme", Some(&Contract { limits, beyond: Beyond::Bought, ..contract(Standing::Good) }))
+        .set_entitlement(
+            "acme",
+            Some(&Entitlement {
+                limits,
+                overage: OveragePolicy::Bought,
+                ..entitlement(SubscriptionStatus::Good)
+            }),
+        )
         .await;
     let rate = async |gateway: &str, demand: u32| {
         let mut entry = asking(report(&payer, 1, 0, 0), 1, 10);
@@ -316,7 +327,7 @@ pub async fn limits_are_divided_among_the_holders(world: World) {
     assert_eq!(rate("b", 9).await, (8_000, 16, 8));
     let together = world.send("c", None, vec![asking(report(&payer, 1, 0, 0), 1, 10)]).await;
     assert_eq!(together.entries[0].lease.unwrap().limits.concurrent, Some(1));
-    world.store.set_contract("acme", None).await;
+    world.store.set_entitlement("acme", None).await;
     let answer = world.tell("b", report(&payer, 1, 0, 0)).await;
     assert!(answer.lease.unwrap().limits.is_none(), "without a plan nothing is limited");
     world.is_clean().await;
@@ -326,7 +337,7 @@ pub async fn what_a_dead_gateway_left_may_be_the_operators_and_is_not_charged_ag
     let payer = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.budget(key(&payer), 50, Unit::Day).await.unwrap();
-    world.store.set_contract("acme", Some(&keeps_the_rest())).await;
+    world.store.set_entitlement("acme", Some(&keeps_the_rest())).await;
     world.tell("gw", asking(report(&payer, 1, 0, 0), 8, 8)).await;
     world.tell("gw", report(&payer, 1, 2, 1)).await;
     let mark = world.store.touches().await.unwrap();

@@ -4,12 +4,12 @@ use super::{World, asking, credits, fresh, memo, report};
 use crate::api::{self, SubscriptionState};
 use crate::command::admin::{Command, Done};
 use crate::domain::AccountId;
-use crate::domain::account::Turn as AccountTurn;
-use crate::domain::contract::{Contract, Running};
-use crate::domain::entitlement::{Beyond, Remainder, Standing};
+use crate::domain::account::Transition as AccountTurn;
+use crate::domain::entitlement::{Entitlement, Running};
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{Changes, Edit, Terms};
-use crate::domain::subscription::{Turn, Wrong};
+use crate::domain::policy::{OveragePolicy, Remainder, SubscriptionStatus};
+use crate::domain::subscription::{InvalidTransition, Transition};
 use crate::store::{Page, Refusal, StoreError};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Limits, Pricing, Product, Rate};
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 const DAY: i64 = 86_400;
 
 impl World {
-    async fn turn(&self, account: &str, turn: Turn) -> Result<Done, StoreError> {
+    async fn turn(&self, account: &str, turn: Transition) -> Result<Done, StoreError> {
         self.run(Command::TurnSubscription { account: account.into(), turn }).await
     }
 
@@ -26,8 +26,8 @@ impl World {
         self.store.subscription(account.into()).await.unwrap()
     }
 
-    async fn contract(&self, account: &str) -> Option<Contract> {
-        self.store.contract_of(account.into()).await.unwrap()
+    async fn entitlement(&self, account: &str) -> Option<Entitlement> {
+        self.store.entitlement_of(account.into()).await.unwrap()
     }
 
     async fn change(&self, account: &str, plan: &str, at_once: Option<bool>) -> Result<Done, StoreError> {
@@ -154,10 +154,10 @@ pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     let ends = |days: i64| Timestamp::from_second(world.second + days * DAY).unwrap();
     let asked = api::NewSubscription { plan: "pro".into(), starts_at: None, trial_ends_at: Some(ends(14)) };
     world.run(Command::Subscribe { account: "trial".into(), id: fresh("sub"), asked }).await.unwrap();
-    world.turn("now", Turn::Cancel { at_once: true }).await.unwrap();
-    world.turn("later", Turn::Cancel { at_once: false }).await.unwrap();
-    world.turn("paused", Turn::Pause).await.unwrap();
-    let over = world.turn("now", Turn::Activate).await;
+    world.turn("now", Transition::Cancel { at_once: true }).await.unwrap();
+    world.turn("later", Transition::Cancel { at_once: false }).await.unwrap();
+    world.turn("paused", Transition::Pause).await.unwrap();
+    let over = world.turn("now", Transition::Activate).await;
     assert!(matches!(over, Err(StoreError::Refused(Refusal::Subscription(_)))), "{over:?}");
     let turn = AccountTurn::Close;
     world.run(Command::TurnAccount { account: "shut".into(), turn }).await.unwrap();
@@ -175,9 +175,9 @@ pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     assert_eq!(state("trial").await, SubscriptionState::Expired);
     assert_eq!(world.balance("later").await, [5, 0, 0, 30, 0]);
     assert_eq!(world.balance("paused").await, [5, 0, 0, 30, 0], "it lapses, and nothing is given");
-    world.turn("paused", Turn::Resume).await.unwrap();
+    world.turn("paused", Transition::Resume).await.unwrap();
     assert_eq!(world.balance("paused").await, [35, 0, 0, 30, 0]);
-    let again = Command::TurnSubscription { account: "paused".into(), turn: Turn::Resume };
+    let again = Command::TurnSubscription { account: "paused".into(), turn: Transition::Resume };
     assert!(world.store.execute(again, memo(), world.now()).await.is_err());
     world.is_clean().await;
 }
@@ -189,35 +189,39 @@ pub async fn one_that_is_not_paid_in_time_is_blocked_until_it_is(world: World) {
         world.subscribe(account, "pro", 0).await.unwrap();
     }
     let grace = |world: &World, days: i64| Timestamp::from_second(world.second + days * DAY).unwrap();
-    let past = world.turn("cured", Turn::PastDue(grace(&world, -1))).await;
+    let past = world.turn("cured", Transition::PastDue(grace(&world, -1))).await;
     assert!(
         matches!(past, Err(StoreError::Refused(Refusal::Field { field: "grace_until", .. }))),
         "{past:?}"
     );
     for account in ["cured", "left"] {
-        world.turn(account, Turn::PastDue(grace(&world, 7))).await.unwrap();
+        world.turn(account, Transition::PastDue(grace(&world, 7))).await.unwrap();
     }
     let shown = world.subscription("cured").await;
-    assert_eq!((shown.standing, shown.grace_until), (Standing::Good, Some(grace(&world, 7))));
+    assert_eq!((shown.status, shown.grace_until), (SubscriptionStatus::Good, Some(grace(&world, 7))));
     assert_eq!((shown.renews_at, shown.ends_at), (None, None), "unless it is paid");
 
     let world = world.later(8).await;
     let shown = world.subscription("cured").await;
-    assert_eq!((shown.state, shown.standing), (SubscriptionState::PastDue, Standing::Unpaid));
+    assert_eq!((shown.state, shown.status), (SubscriptionState::PastDue, SubscriptionStatus::Unpaid));
     assert_eq!(world.balance("cured").await, [30, 0, 0, 0, 0], "the quota stays");
-    assert_eq!(world.contract("cured").await.unwrap().standing, Standing::Unpaid);
+    assert_eq!(world.entitlement("cured").await.unwrap().status, SubscriptionStatus::Unpaid);
     let world = world.later(3 * 31).await;
     assert_eq!(world.balance("cured").await, [0, 0, 0, 30, 0], "nothing renews");
     let back = World { second: world.second - 95 * DAY, store: world.store.clone() };
     back.store.renew(back.now()).await.unwrap();
-    assert_eq!(back.subscription("cured").await.standing, Standing::Unpaid, "whatever the clock says");
+    assert_eq!(
+        back.subscription("cured").await.status,
+        SubscriptionStatus::Unpaid,
+        "whatever the clock says"
+    );
 
-    world.turn("cured", Turn::Activate).await.unwrap();
+    world.turn("cured", Transition::Activate).await.unwrap();
     assert_eq!(world.balance("cured").await, [30, 0, 0, 30, 0], "as after a pause");
-    assert_eq!(world.contract("cured").await.unwrap().standing, Standing::Good);
-    world.turn("left", Turn::Cancel { at_once: true }).await.unwrap();
-    let contract = world.contract("left").await.unwrap();
-    assert_eq!((contract.standing, contract.renews_at), (Standing::Over, None));
+    assert_eq!(world.entitlement("cured").await.unwrap().status, SubscriptionStatus::Good);
+    world.turn("left", Transition::Cancel { at_once: true }).await.unwrap();
+    let entitlement = world.entitlement("left").await.unwrap();
+    assert_eq!((entitlement.status, entitlement.renews_at), (SubscriptionStatus::Over, None));
     world.is_clean().await;
 }
 
@@ -227,15 +231,15 @@ pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
     let terms = Terms { limits, products: Some(vec![product]), ..World::terms(30) };
     world.plan_of("pro", Terms { remainder: Remainder::Operator, ..terms.clone() }).await;
     world.customer("acme").await;
-    assert_eq!(world.contract("acme").await, None);
+    assert_eq!(world.entitlement("acme").await, None);
     world.subscribe("acme", "pro", DAY).await.unwrap();
-    assert_eq!(world.contract("acme").await, None, "it has not begun");
+    assert_eq!(world.entitlement("acme").await, None, "it has not begun");
     let world = world.later(2).await;
     let running = world.subscription("acme").await;
-    let good = Contract {
+    let good = Entitlement {
         plan: "pro".into(),
-        standing: Standing::Good,
-        beyond: Beyond::Bought,
+        status: SubscriptionStatus::Good,
+        overage: OveragePolicy::Bought,
         renews_at: running.renews_at,
         quota: credits(30),
         limits,
@@ -248,9 +252,10 @@ pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
         }),
         warn_below: None,
     };
-    assert_eq!(world.contract("acme").await, Some(good.clone()));
+    assert_eq!(world.entitlement("acme").await, Some(good.clone()));
 
-    let other = Changes { concurrent: Edit::Remove, beyond: Some(Beyond::Refuse), ..Changes::default() };
+    let other =
+        Changes { concurrent: Edit::Remove, overage: Some(OveragePolicy::Refuse), ..Changes::default() };
     let change = |changes: &Changes, at_once| Command::ChangePlan {
         name: "pro".into(),
         changes: changes.clone(),
@@ -258,31 +263,34 @@ pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
     };
     world.run(change(&other, false)).await.unwrap();
     let world = world.later(0).await;
-    assert_eq!(world.contract("acme").await, Some(good.clone()), "for running periods nothing changes");
+    assert_eq!(world.entitlement("acme").await, Some(good.clone()), "for running periods nothing changes");
     world.run(change(&other, true)).await.unwrap();
     let before = world.newest_change().await;
     let world = world.later(0).await;
     assert!(world.newest_change().await > before, "gateways will hear of it");
     let limits = Limits { concurrent: None, ..limits };
-    let good = Contract { limits, beyond: Beyond::Refuse, ..good };
-    assert_eq!(world.contract("acme").await, Some(good.clone()));
+    let good = Entitlement { limits, overage: OveragePolicy::Refuse, ..good };
+    assert_eq!(world.entitlement("acme").await, Some(good.clone()));
     let wrong = world.run(change(&Changes { burst: Edit::Set(0), ..Changes::default() }, true)).await;
     assert!(matches!(wrong, Err(StoreError::Refused(Refusal::Field { field: "burst", .. }))), "{wrong:?}");
 
-    world.turn("acme", Turn::Cancel { at_once: false }).await.unwrap();
-    let last = Contract { renews_at: None, quota: Credits::ZERO, ..good.clone() };
-    assert_eq!(world.contract("acme").await, Some(last), "no other period is to come");
-    world.turn("acme", Turn::Resume).await.unwrap();
-    assert_eq!(world.contract("acme").await, Some(good));
-    world.turn("acme", Turn::Cancel { at_once: true }).await.unwrap();
-    let over = world.contract("acme").await.unwrap();
-    assert_eq!((over.standing, over.products, over.beyond), (Standing::Over, None, Beyond::Bought));
+    world.turn("acme", Transition::Cancel { at_once: false }).await.unwrap();
+    let last = Entitlement { renews_at: None, quota: Credits::ZERO, ..good.clone() };
+    assert_eq!(world.entitlement("acme").await, Some(last), "no other period is to come");
+    world.turn("acme", Transition::Resume).await.unwrap();
+    assert_eq!(world.entitlement("acme").await, Some(good));
+    world.turn("acme", Transition::Cancel { at_once: true }).await.unwrap();
+    let over = world.entitlement("acme").await.unwrap();
+    assert_eq!(
+        (over.status, over.products, over.overage),
+        (SubscriptionStatus::Over, None, OveragePolicy::Bought)
+    );
     assert_eq!(over.limits, Limits::default());
 }
 
 pub async fn an_overdraft_pays_when_all_else_is_used_up(world: World) {
     let key = world.customer("acme").await;
-    let terms = Terms { beyond: Beyond::Overdraft, overdraft: credits(20), ..World::terms(30) };
+    let terms = Terms { overage: OveragePolicy::Overdraft, overdraft: credits(20), ..World::terms(30) };
     world.plan_of("pro", Terms { rollover: credits(100), ..terms }).await;
     world.give("acme", 5, None).await.unwrap();
     world.subscribe("acme", "pro", 0).await.unwrap();
@@ -305,7 +313,7 @@ pub async fn an_overdraft_pays_when_all_else_is_used_up(world: World) {
     assert_eq!(world.balance("acme").await, [55, 0, 38, 22, 0], "it isn't taken over");
     let shown = world.subscription("acme").await;
     assert_eq!((shown.overdraft_used, shown.overdraft_used_before), (Some(Credits::ZERO), Some(credits(3))));
-    let changes = Changes { beyond: Some(Beyond::Bought), ..Changes::default() };
+    let changes = Changes { overage: Some(OveragePolicy::Bought), ..Changes::default() };
     world.run(Command::ChangePlan { name: "pro".into(), changes, at_once: true }).await.unwrap();
     let world = world.later(0).await;
     assert_eq!(world.balance("acme").await[0], 30);
@@ -318,7 +326,10 @@ pub async fn more_comes_at_once_and_less_with_the_next_period(world: World) {
     world.customer("acme").await;
     world.subscribe("acme", "small", 0).await.unwrap();
     let same = world.change("acme", "small", None).await;
-    assert!(matches!(same, Err(StoreError::Refused(Refusal::Subscription(Wrong::SamePlan)))), "{same:?}");
+    assert!(
+        matches!(same, Err(StoreError::Refused(Refusal::Subscription(InvalidTransition::SamePlan)))),
+        "{same:?}"
+    );
     // Ten of the period's 31 days are left.
     let world = world.later(21).await;
     world.change("acme", "large", None).await.unwrap();
@@ -327,8 +338,8 @@ pub async fn more_comes_at_once_and_less_with_the_next_period(world: World) {
     world.change("acme", "small", None).await.unwrap();
     let shown = world.subscription("acme").await;
     assert_eq!((shown.plan.as_str(), shown.next_plan.as_deref()), ("large", Some("small")));
-    assert_eq!(world.contract("acme").await.unwrap().quota, credits(31));
-    world.turn("acme", Turn::Resume).await.unwrap();
+    assert_eq!(world.entitlement("acme").await.unwrap().quota, credits(31));
+    world.turn("acme", Transition::Resume).await.unwrap();
     assert_eq!(world.subscription("acme").await.next_plan, None);
     world.change("acme", "small", Some(false)).await.unwrap();
     let world = world.later(12).await;
@@ -391,8 +402,11 @@ pub async fn another_rhythm_begins_now_with_its_first_period(world: World) {
     let later = world.later(300).await;
     assert_eq!(later.balance("acme").await, [300, 0, 0, 30, 0]);
     later.change("acme", "monthly", Some(true)).await.unwrap();
-    later.turn("acme", Turn::Pause).await.unwrap();
+    later.turn("acme", Transition::Pause).await.unwrap();
     let paused = later.change("acme", "yearly", Some(true)).await;
-    assert!(matches!(paused, Err(StoreError::Refused(Refusal::Subscription(Wrong::Paused)))), "{paused:?}");
+    assert!(
+        matches!(paused, Err(StoreError::Refused(Refusal::Subscription(InvalidTransition::Paused)))),
+        "{paused:?}"
+    );
     later.is_clean().await;
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::account::MAX_OWED;
-use crate::domain::entitlement::Remainder;
+use crate::domain::policy::Remainder;
 use faregate_protocol::exchange::{MAX_AMOUNT, MAX_LINE_CREDITS, MAX_UNGRANTED};
 
 const ALL: i64 = MAX_AMOUNT.micros() / 1_000_000;
@@ -79,7 +79,7 @@ pub async fn what_is_beyond_belief_is_not_charged_and_an_audit_finds_it(world: W
     assert!(!audit.ok && audit.agrees(), "{audit:#?}");
     let found = &audit.unbooked[0];
     assert_eq!([&found.account, &found.key, &found.gateway], ["acme", &key, "gw"]);
-    assert_eq!((found.fence, found.reports, found.not_charged), (1, 1, credits(ALL - charged)));
+    assert_eq!((found.epoch, found.reports, found.not_charged), (1, 1, credits(ALL - charged)));
     assert_eq!((audit.unbooked.len(), found.last_at), (1, world.now()));
 
     for _ in 0..3 {
@@ -102,7 +102,7 @@ pub async fn what_is_beyond_belief_is_not_charged_and_an_audit_finds_it(world: W
     let found = world.store.audit().await.unwrap().unbooked.remove(0);
     assert_eq!((found.reports, found.not_charged), (2, credits(ALL - charged + 1)));
 
-    // The next fence is an honest one.
+    // The next epoch is an honest one.
     world.give("acme", charged + 2 * CEILING, None).await.unwrap();
     let answer = world.tell("gw", asking(report(&key, 2, 0, 0), 5, 5)).await;
     assert_eq!((answer.lease.unwrap().granted, answer.refused), (credits(5), None));

@@ -4,7 +4,7 @@
 //! - Leases are taken back. Their gateways report absolute counters, so whatever they have sold since is
 //!   booked as soon as they report it; and they may open the next lease at once, whatever its number.
 //! - The number of the newest change leaps ahead of all that any gateway can have seen, so that each has its
-//!   leases read at its next beat, and misses nothing of what changes from then on.
+//!   leases read at its next heartbeat, and misses nothing of what changes from then on.
 
 use super::error::{CopyError, agree};
 use super::stage::Stage;

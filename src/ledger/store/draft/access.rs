@@ -141,7 +141,7 @@ impl Draft {
 
     /// Lets gateways hear of an account, or of one key of it (zero: of all).
     pub fn announce_account(&mut self, account: AccountNo, key: KeyNo, now: Timestamp) {
-        self.announce(ChangeRow { seq: 0, account, key, gateway: GatewayNo(0), made_at: now });
+        self.announce(ChangeRow { seq: 0, account, key, gateway: GatewayNo(0), created_at: now });
     }
 
     /// A plan's number by its name.

@@ -16,7 +16,7 @@ use crate::store::rows::{
     TABLES, UsageRow,
 };
 use crate::store::sqlite::engine::{SqliteEngine, raise_stamps};
-use crate::store::sqlite::open::Premises;
+use crate::store::sqlite::open::DataDir;
 use crate::store::statements::{Lock, What, text};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -148,7 +148,7 @@ async fn an_update_writes_the_columns_of_its_roles<E: Engine>(engine: E) {
     let places = [(GatewayNo(1), KeyNo(1)), (GatewayNo(1), KeyNo(2))];
     assert_eq!(by_key::<LeaseRow>(&mut tx, LEASES, &places).await, hot);
     let mut cold = hot[0].clone();
-    cold.lease.fence = 9;
+    cold.lease.epoch = 9;
     cold.lease.state = LeaseState::Ended;
     cold.lease.spent = Credits::from_micros(11);
     tx.update(&[&cold], &[Role::Hot, Role::Cold]).await.unwrap();
@@ -208,7 +208,7 @@ async fn what_is_deleted_is_gone<E: Engine>(engine: E) {
 async fn changes_are_numbered_one_after_the_other<E: Engine>(engine: E) {
     let change = |account| ChangeRow {
         account: AccountNo(account),
-        made_at: Timestamp::from_millisecond(account).unwrap(),
+        created_at: Timestamp::from_millisecond(account).unwrap(),
         ..ChangeRow::default()
     };
     for changes in [[change(5), change(4)], [change(3), change(2)]] {
@@ -319,16 +319,16 @@ async fn what_is_not_committed_leaves_no_trace<E: Engine>(engine: E) {
 
 struct Sqlite {
     engine: SqliteEngine,
-    _premises: Premises,
+    _data_dir: DataDir,
     _dir: tempfile::TempDir,
 }
 
 fn sqlite() -> Sqlite {
     let dir = tempfile::tempdir().unwrap();
-    let premises = Premises::enter(dir.path()).unwrap();
-    let conn = premises.writer().unwrap();
+    let data_dir = DataDir::enter(dir.path()).unwrap();
+    let conn = data_dir.writer().unwrap();
     let stamps = raise_stamps(&conn).unwrap();
-    Sqlite { engine: SqliteEngine::new(conn, Arc::new(stamps.into())), _premises: premises, _dir: dir }
+    Sqlite { engine: SqliteEngine::new(conn, Arc::new(stamps.into())), _data_dir: data_dir, _dir: dir }
 }
 
 async fn postgres() -> Option<PostgresEngine> {
@@ -348,11 +348,11 @@ macro_rules! stories {
         mod sqlite {
             use super::*;
             $(#[tokio::test] async fn $story() {
-                let Sqlite { engine, _premises, _dir } = sqlite();
+                let Sqlite { engine, _data_dir, _dir } = sqlite();
                 super::$story(engine).await;
             })+
             $(#[tokio::test] async fn $of_databases() {
-                let Sqlite { engine, _premises, _dir } = sqlite();
+                let Sqlite { engine, _data_dir, _dir } = sqlite();
                 super::$of_databases(engine).await;
             })+
         }

@@ -1,12 +1,12 @@
 //! A PostgreSQL database as one side of a copy (see `store/copy`). Everything happens on one connection and
 //! in one transaction: what is read is one moment, and what is written is there at once or not at all.
 
+use super::attempt_error::AttemptError;
 pub use super::handle::connect;
 use super::migrate::migrate;
 use super::pool::SERVING;
 use super::reader::bound;
 use super::settings::Settings;
-use super::trouble::Trouble;
 use crate::api::Audit;
 use crate::store::copy::{Content, Contents, CopyError, Row};
 use crate::store::migrations::POSTGRES;
@@ -105,7 +105,7 @@ impl Link {
     fn run<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
         let late = |_| StoreError::Away(format!("no answer from the server within {STEP:?}"));
         let done = self.runtime.block_on(async { tokio::time::timeout(STEP, work).await });
-        Ok(done.map_err(late)?.map_err(Trouble::from)?)
+        Ok(done.map_err(late)?.map_err(AttemptError::from)?)
     }
 
     fn number(&self, sql: &str) -> Result<i64, StoreError> {
@@ -194,10 +194,10 @@ impl Link {
         Ok(())
     }
 
-    /// Sets what the server counts: the number of the newest change, the epoch, and the next row's numbers.
-    pub fn finish(&self, newest: i64, epoch: i64) -> Result<(), StoreError> {
+    /// Sets what the server counts: the number of the newest change, the sweep, and the next row's numbers.
+    pub fn finish(&self, newest: i64, sweep: i64) -> Result<(), StoreError> {
         self.run(self.conn.execute("UPDATE newest_change SET seq = $1", &[&newest]))?;
-        self.run(self.conn.execute("UPDATE epoch SET number = greatest(number, $1)", &[&epoch]))?;
+        self.run(self.conn.execute("UPDATE sweep SET number = greatest(number, $1)", &[&sweep]))?;
         // Rows that are found by their number alone are numbered by the server.
         for Table { name: table, .. } in TABLES.into_iter().filter(|table| table.key == "no") {
             let next = format!(

@@ -3,9 +3,9 @@
 //! What must hold: every statement has an end; and a connection whose transaction failed, or was dropped halfway, is closed
 //! and not used again.
 
+use super::attempt_error::AttemptError;
 use super::pool::{Borrowed, Pool};
 use super::settings::Settings;
-use super::trouble::Trouble;
 use crate::domain::{AccountNo, GatewayNo, GrantNo};
 use crate::store::StoreError;
 use crate::store::dialect::Dialect;
@@ -25,14 +25,14 @@ use tokio_postgres::types::ToSql;
 
 /// What a failure means for a transaction. That a row is there already means that another ledger was quicker: what is
 /// looked up again is found.
-fn failed(trouble: Trouble) -> TxError {
-    let code = match &trouble {
-        Trouble::Database(error) => error.code(),
-        Trouble::Store(_) => None,
+fn failed(attempt_error: AttemptError) -> TxError {
+    let code = match &attempt_error {
+        AttemptError::Database(error) => error.code(),
+        AttemptError::Store(_) => None,
     };
-    let again = trouble.is_collision() || code == Some(&SqlState::UNIQUE_VIOLATION);
-    let about_data = trouble.is_about_data();
-    let error = StoreError::from(trouble);
+    let again = attempt_error.is_collision() || code == Some(&SqlState::UNIQUE_VIOLATION);
+    let about_data = attempt_error.is_about_data();
+    let error = StoreError::from(attempt_error);
     match (again, about_data) {
         (true, _) => TxError::Again(error),
         (false, true) => TxError::Value(error),
@@ -129,7 +129,7 @@ impl Link {
     /// Waits for a statement, but not for ever.
     async fn wait<T>(
         &mut self,
-        work: impl AsyncFnOnce(&Borrowed) -> Result<T, Trouble>,
+        work: impl AsyncFnOnce(&Borrowed) -> Result<T, AttemptError>,
     ) -> Result<T, TxError> {
         // The server takes a COMMIT after a failure as well, and rolls back.
         if self.state != State::Sound {
@@ -282,7 +282,7 @@ impl Finder for PostgresTransaction {
 
 impl Transaction for PostgresTransaction {
     async fn stamp(&mut self) -> Result<i64, TxError> {
-        self.link.number("SELECT number FROM epoch", &[]).await
+        self.link.number("SELECT number FROM sweep", &[]).await
     }
 
     async fn numbers(&mut self, table: &'static Table, count: usize) -> Result<Vec<i64>, TxError> {
@@ -344,13 +344,13 @@ impl Transaction for PostgresTransaction {
 
     async fn announce(&mut self, changes: &[ChangeRow]) -> Result<(), TxError> {
         let sql = "WITH n AS (UPDATE newest_change SET seq = seq + cardinality($1::bigint[]) RETURNING seq)
-            INSERT INTO changes (seq, account, key, gateway, made_ms)
-            SELECT n.seq - cardinality($1) + c.nth, c.account, c.key, c.gateway, c.made_ms
+            INSERT INTO changes (seq, account, key, gateway, created_ms)
+            SELECT n.seq - cardinality($1) + c.nth, c.account, c.key, c.gateway, c.created_ms
             FROM n, unnest($1, $2::bigint[], $3::bigint[], $4::bigint[])
-              WITH ORDINALITY AS c (account, key, gateway, made_ms, nth)";
+              WITH ORDINALITY AS c (account, key, gateway, created_ms, nth)";
         let column = |of: fn(&ChangeRow) -> i64| changes.iter().map(of).collect::<Vec<i64>>();
         let (accounts, keys) = (column(|row| row.account.0), column(|row| row.key.0));
-        let (gateways, times) = (column(|row| row.gateway.0), column(|row| row.made_at.as_millisecond()));
+        let (gateways, times) = (column(|row| row.gateway.0), column(|row| row.created_at.as_millisecond()));
         self.link.execute(sql, &[&accounts, &keys, &gateways, &times]).await
     }
 
@@ -360,7 +360,7 @@ impl Transaction for PostgresTransaction {
                 let most = i64::try_from(ROWS).unwrap_or(i64::MAX);
                 self.link.execute(&kept.delete(Dialect::Postgres), &[&before_ms, &most]).await
             }
-            Chore::Probe(at_ms) => self.link.execute("UPDATE pulse SET at_ms = $1", &[&at_ms]).await,
+            Chore::Probe(at_ms) => self.link.execute("UPDATE write_probe SET at_ms = $1", &[&at_ms]).await,
         }
     }
 

@@ -1,8 +1,8 @@
 //! The handle of the PostgreSQL store: a few tasks serve the queue, and readers have snapshots.
 
+use super::attempt_error::{AttemptError, plain};
 use super::engine::PostgresEngine;
-use super::pool::{Borrowed, PULSE, Pool, Task, unsafe_setting};
-use super::trouble::{Trouble, plain};
+use super::pool::{Borrowed, Pool, Task, WRITE_PROBE, unsafe_setting};
 use super::{migrate, settings::Settings};
 use crate::api;
 use crate::metrics::Metrics;
@@ -42,7 +42,8 @@ impl Postgres {
         inspect(settings).await?;
         let pool = Pool::new(settings, metrics)?;
         let migrated = pool.transaction(&migrate::Migrate).await;
-        migrated.map_err(|trouble| OpenError::Backend(StoreError::from(trouble).to_string()))??;
+        migrated
+            .map_err(|attempt_error| OpenError::Backend(StoreError::from(attempt_error).to_string()))??;
         let engine = PostgresEngine::new(pool.clone(), settings);
         let mut lanes = JoinSet::new();
         for _ in 0..Self::LANES {
@@ -71,14 +72,14 @@ impl Postgres {
         &self.engine
     }
 
-    /// Begins a new epoch: whatever is read from now on is above the number that this gives.
-    pub async fn next_epoch(&self) -> Result<i64, StoreError> {
-        Ok(self.pool.transaction(&NextEpoch).await?)
+    /// Begins a new sweep: whatever is read from now on is above the number that this gives.
+    pub async fn next_sweep(&self) -> Result<i64, StoreError> {
+        Ok(self.pool.transaction(&NextSweep).await?)
     }
 
     /// Writes this time (ms), to find out whether writing works. It waits for no queue.
     pub async fn probe(&self, at_ms: i64) -> Result<(), StoreError> {
-        Ok(self.pool.transaction_within(PULSE, &Probe(at_ms)).await?)
+        Ok(self.pool.transaction_within(WRITE_PROBE, &Probe(at_ms)).await?)
     }
 
     /// A connection on which everything that is read comes from one snapshot.
@@ -90,7 +91,7 @@ impl Postgres {
     pub async fn audit(&self) -> Result<api::Audit, StoreError> {
         let snapshot = self.pool.snapshot().await?;
         let conn = snapshot.conn()?;
-        conn.batch_execute(AUDIT).await.map_err(Trouble::from)?;
+        conn.batch_execute(AUDIT).await.map_err(AttemptError::from)?;
         let audit = audit::audit(conn).await;
         snapshot.end(audit).await
     }
@@ -101,22 +102,22 @@ struct Probe(i64);
 impl Task for Probe {
     type Done = ();
 
-    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), Trouble> {
-        let probe = conn.prepare_cached("UPDATE pulse SET at_ms = $1").await?;
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), AttemptError> {
+        let probe = conn.prepare_cached("UPDATE write_probe SET at_ms = $1").await?;
         conn.execute(&probe, &[&self.0]).await?;
         Ok(())
     }
 }
 
-struct NextEpoch;
+struct NextSweep;
 
-impl Task for NextEpoch {
+impl Task for NextSweep {
     type Done = i64;
 
-    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<i64, Trouble> {
-        let next = conn.prepare_cached("UPDATE epoch SET number = number + 1 RETURNING number").await?;
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<i64, AttemptError> {
+        let next = conn.prepare_cached("UPDATE sweep SET number = number + 1 RETURNING number").await?;
         let number: i64 = conn.query_one(&next, &[]).await?.try_get(0)?;
-        number.checked_sub(1).ok_or_else(|| StoreError::Backend("the epoch is out of range".into()).into())
+        number.checked_sub(1).ok_or_else(|| StoreError::Backend("the sweep is out of range".into()).into())
     }
 }
 

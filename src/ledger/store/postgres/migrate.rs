@@ -1,7 +1,7 @@
 //! Brings a database to the present version, forward only. Ledgers that start together take turns.
 
+use super::attempt_error::AttemptError;
 use super::pool::Task;
-use super::trouble::Trouble;
 use crate::store::OpenError;
 use crate::store::migrations::POSTGRES;
 use tokio_postgres::Client;
@@ -17,7 +17,7 @@ impl Task for Migrate {
     /// The version that was found.
     type Done = Result<(), OpenError>;
 
-    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<Self::Done, Trouble> {
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<Self::Done, AttemptError> {
         Ok(migrate(conn).await?)
     }
 }

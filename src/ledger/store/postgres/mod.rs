@@ -12,14 +12,15 @@
 //! account. Deadlocks that happen all the same are found by the server, and the transaction is tried again.
 //!
 //! # Time
-//! A lease is stamped with the number of the epoch in which it was last named. The watch for silent
-//! leases ([`crate::domain::reclaim`]) begins a new epoch at every look. So a stamp up to the old number
-//! was read, and its message received, before that look, whichever ledger received it; and an epoch is
+//! A lease is stamped with the number of the sweep in which it was last named. The watch for silent
+//! leases ([`crate::domain::reclaim`]) begins a new sweep at every look. So a stamp up to the old number
+//! was read, and its message received, before that look, whichever ledger received it; and an sweep is
 //! committed before it is used, so a server that crashes never counts one twice.
 //!
 //! # What isn't here
 //! No row for the operator's side of the books: it would be locked by everybody. Its sums are computed.
 
+mod attempt_error;
 pub(super) mod copy;
 pub(super) mod engine;
 mod handle;
@@ -34,7 +35,6 @@ pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod trouble;
 mod wire;
 
 pub(super) use handle::Postgres;

@@ -6,9 +6,9 @@
 //! or a deadlock), at most [`ATTEMPTS`] times; and none counts as committed that a failover to a synchronous
 //! standby could lose, nor does one that only read what such a one wrote.
 
+use super::attempt_error::{AttemptError, plain};
 use super::settings::Settings;
 use super::tls;
-use super::trouble::{Trouble, plain};
 use super::wire::Wire;
 use crate::metrics::Metrics;
 use crate::store::{OpenError, StoreError};
@@ -29,7 +29,7 @@ const REST: Duration = Duration::from_millis(10);
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// How long a write that only finds out whether writing works may take.
-pub const PULSE: Duration = Duration::from_secs(1);
+pub const WRITE_PROBE: Duration = Duration::from_secs(1);
 
 /// Commits. With a synchronous standby a transaction that wrote nothing would not wait for it, and could answer from a
 /// transaction that was cancelled in that wait, which a failover loses; so it writes a line into the log (WAL).
@@ -47,7 +47,7 @@ pub trait Task: Sync {
     type Done: Send;
 
     /// Does it, between BEGIN and COMMIT.
-    fn attempt(&self, conn: &Client) -> impl Future<Output = Result<Self::Done, Trouble>> + Send;
+    fn attempt(&self, conn: &Client) -> impl Future<Output = Result<Self::Done, AttemptError>> + Send;
 }
 
 /// The connections of this ledger to its database.
@@ -125,7 +125,7 @@ impl Pool {
                 Err(StoreError::Away(plain(&error)))
             }
             Err(PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error))) => {
-                Err(Trouble::from(error).into())
+                Err(AttemptError::from(error).into())
             }
             Err(PoolError::PostCreateHook(HookError::Message(why))) => {
                 Err(StoreError::Away(why.into_owned()))
@@ -143,17 +143,17 @@ impl Pool {
         let mut borrowed = self.borrow().await?;
         borrowed.turn = Some(turn);
         let begin = borrowed.conn()?.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        begin.await.map_err(Trouble::from)?;
+        begin.await.map_err(AttemptError::from)?;
         Ok(borrowed)
     }
 
     /// Does some work in a transaction, and gives its result once that is committed.
-    pub async fn transaction<T: Task>(&self, task: &T) -> Result<T::Done, Trouble> {
+    pub async fn transaction<T: Task>(&self, task: &T) -> Result<T::Done, AttemptError> {
         let mut tried = 0;
         loop {
             tried += 1;
             match self.try_once(task).await {
-                Err(trouble) if trouble.is_collision() && tried < ATTEMPTS => {
+                Err(attempt_error) if attempt_error.is_collision() && tried < ATTEMPTS => {
                     self.metrics.transaction_retries.inc();
                     tokio::time::sleep(rest(tried)).await;
                 }
@@ -163,7 +163,11 @@ impl Pool {
     }
 
     /// The same for work that is given up sooner, with what the server waits for.
-    pub async fn transaction_within<T: Task>(&self, limit: Duration, task: &T) -> Result<T::Done, Trouble> {
+    pub async fn transaction_within<T: Task>(
+        &self,
+        limit: Duration,
+        task: &T,
+    ) -> Result<T::Done, AttemptError> {
         let mut work = std::pin::pin!(self.transaction(task));
         match tokio::time::timeout(limit, &mut work).await {
             Ok(done) => done,
@@ -172,7 +176,7 @@ impl Pool {
         }
     }
 
-    async fn try_once<T: Task>(&self, task: &T) -> Result<T::Done, Trouble> {
+    async fn try_once<T: Task>(&self, task: &T) -> Result<T::Done, AttemptError> {
         let mut borrowed = self.borrow().await?;
         let work = async {
             let conn = borrowed.conn()?;
@@ -180,8 +184,8 @@ impl Pool {
             let done = task.attempt(conn).await;
             match done {
                 Ok(_) => borrowed.commit().await?,
-                Err(Trouble::Store(_)) => conn.batch_execute("ROLLBACK").await?,
-                Err(Trouble::Database(_)) => {}
+                Err(AttemptError::Store(_)) => conn.batch_execute("ROLLBACK").await?,
+                Err(AttemptError::Database(_)) => {}
             }
             done
         };
@@ -192,7 +196,7 @@ impl Pool {
         };
         drop(work);
         match done {
-            Err(Trouble::Database(_)) => borrowed.close(),
+            Err(AttemptError::Database(_)) => borrowed.close(),
             _ => borrowed.give_back(),
         }
         done
@@ -238,7 +242,7 @@ impl Borrowed {
     }
 
     /// Commits what was done on it.
-    pub async fn commit(&self) -> Result<(), Trouble> {
+    pub async fn commit(&self) -> Result<(), AttemptError> {
         let before = self.wire.warnings();
         self.conn()?.batch_execute(COMMIT).await?;
         // Another transaction's warning may be taken for this one's: then it is asked for again, which is safe.

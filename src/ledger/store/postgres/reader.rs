@@ -1,6 +1,6 @@
 //! Reads rows of PostgreSQL for the queries that both databases share.
 
-use super::trouble::Trouble;
+use super::attempt_error::AttemptError;
 use crate::store::StoreError;
 use crate::store::dialect::Dialect;
 use crate::store::queries::Reader;
@@ -21,7 +21,7 @@ impl Reader for deadpool_postgres::Client {
         given: &[Value],
         read: impl Fn(&dyn Columns) -> Result<T, BadRow> + Send,
     ) -> Result<Vec<T>, StoreError> {
-        let statement = self.prepare_cached(&Self::DIALECT.text(sql)).await.map_err(Trouble::from)?;
+        let statement = self.prepare_cached(&Self::DIALECT.text(sql)).await.map_err(AttemptError::from)?;
         found(self, &statement, given, read).await
     }
 }
@@ -36,7 +36,7 @@ impl Reader for Client {
         given: &[Value],
         read: impl Fn(&dyn Columns) -> Result<T, BadRow> + Send,
     ) -> Result<Vec<T>, StoreError> {
-        let statement = self.prepare(&Self::DIALECT.text(sql)).await.map_err(Trouble::from)?;
+        let statement = self.prepare(&Self::DIALECT.text(sql)).await.map_err(AttemptError::from)?;
         found(self, &statement, given, read).await
     }
 }
@@ -55,7 +55,7 @@ async fn found<T>(
             None => bound(value, place),
         })
         .collect();
-    let rows = conn.query(statement, &given).await.map_err(Trouble::from)?;
+    let rows = conn.query(statement, &given).await.map_err(AttemptError::from)?;
     let rows = rows.iter().map(|row| read(row));
     Ok(rows.collect::<Result<_, BadRow>>()?)
 }
@@ -65,7 +65,7 @@ fn text(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<Option<T>, BadRow> {
-    row.try_get(column).map_err(|error| BadRow::new(column, super::trouble::plain(&error)))
+    row.try_get(column).map_err(|error| BadRow::new(column, super::attempt_error::plain(&error)))
 }
 
 impl Columns for Row {

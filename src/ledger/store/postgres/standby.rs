@@ -120,12 +120,12 @@ async fn a_frozen_standby_is_named_in_time_and_nothing_that_waits_for_it_is_ackn
     let patient = pair.open().await;
     pair.settings.statement_timeout = Duration::from_millis(300);
     let hasty = pair.open().await;
-    patient.pulse(now()).await.unwrap();
+    patient.write_probe(now()).await.unwrap();
     create(&hasty, "before").await.unwrap();
     pair.signal(Signal::STOP);
 
     let began = Instant::now();
-    let why = patient.pulse(now()).await.unwrap_err().to_string();
+    let why = patient.write_probe(now()).await.unwrap_err().to_string();
     // Far from the 15 s after which a transaction is given up.
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(why.contains("waits for a synchronous standby (synchronous_standby_names = '*')"), "{why}");
@@ -156,5 +156,5 @@ async fn a_frozen_standby_is_named_in_time_and_nothing_that_waits_for_it_is_ackn
     for id in ["during", "cancelled"] {
         assert!(matches!(create(&patient, id).await.unwrap(), Answer::Replayed(_)), "{id}");
     }
-    patient.pulse(now()).await.unwrap();
+    patient.write_probe(now()).await.unwrap();
 }

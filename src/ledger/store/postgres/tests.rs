@@ -1,9 +1,9 @@
 //! What only a shared database can get wrong: ledgers that do the same thing at the same time.
 
 use super::Settings;
+use super::attempt_error::AttemptError;
 use super::pool::Task;
 use super::testing::Server;
-use super::trouble::Trouble;
 use crate::api::{Anchor, Unit};
 use crate::command::admin::{Answer, Command, IdempotencyRecord};
 use crate::command::budgets::{NewBudget, Whose};
@@ -56,13 +56,13 @@ async fn customer(store: &Store, id: &str, whole: i64) {
     store.execute(grant, memo(&format!("g {id}")), now()).await.unwrap();
 }
 
-fn entry(id: &str, fence: u32, spent: i64, level: i64) -> Entry {
+fn entry(id: &str, epoch: u32, spent: i64, level: i64) -> Entry {
     let level = credits(level);
     Entry {
         payer: Payer::Id(format!("key_{id}")),
         ended: None,
         lease: Some(LeaseReport {
-            fence,
+            epoch,
             spent: credits(spent),
             returned: Credits::ZERO,
             held: Credits::ZERO,
@@ -100,7 +100,7 @@ async fn sell(stores: [Store; 2], gateway: String, accounts: Vec<String>) -> i64
         }
     }
     let words = accounts.iter().zip(&sold).map(|(account, sold)| Entry {
-        ended: Some(Ended { fence: 1, spent: credits(*sold) }),
+        ended: Some(Ended { epoch: 1, spent: credits(*sold) }),
         lease: None,
         ask: None,
         ..entry(account, 1, 0, 0)
@@ -178,7 +178,7 @@ async fn ledgers_that_start_together_make_the_tables_once_and_a_newer_one_is_lef
     let Some(server) = Server::shared() else { return };
     let settings = server.database().await;
     let opened = tokio::join!(open(&settings), open(&settings), open(&settings));
-    opened.0.pulse(now()).await.unwrap();
+    opened.0.write_probe(now()).await.unwrap();
     let (conn, driver) = settings.server.connect(tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(driver);
     conn.batch_execute("INSERT INTO schema_version (version) VALUES (99)").await.unwrap();
@@ -217,7 +217,7 @@ async fn a_server_that_could_lose_money_is_refused() {
     .await
     .unwrap();
     for tries in 0.. {
-        let refused = running.pulse(now()).await.unwrap_err().to_string();
+        let refused = running.write_probe(now()).await.unwrap_err().to_string();
         if refused.contains("synchronous_commit = local; set it to on") {
             break;
         }
@@ -292,7 +292,7 @@ impl Lock {
 impl Task for Lock {
     type Done = ();
 
-    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), Trouble> {
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), AttemptError> {
         let lock = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
         conn.query(lock, &[&self.accounts[0]]).await?;
         if self.tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
@@ -320,8 +320,8 @@ async fn a_lock_that_comes_too_late_means_busy() {
     let holder = super::handle::connect(&settings).await.unwrap();
     holder.batch_execute("BEGIN; SELECT 1 FROM accounts WHERE id = 'two' FOR UPDATE").await.unwrap();
     let alone = Arc::new(tokio::sync::Barrier::new(1));
-    let trouble = pool.transaction(&Lock::new(["one", "two"], &alone)).await.unwrap_err();
-    assert!(matches!(StoreError::from(trouble), StoreError::Overloaded));
+    let attempt_error = pool.transaction(&Lock::new(["one", "two"], &alone)).await.unwrap_err();
+    assert!(matches!(StoreError::from(attempt_error), StoreError::Overloaded));
     assert_eq!(metrics.transaction_retries.get(), 0, "it is no collision");
 }
 
@@ -346,7 +346,7 @@ struct Say(&'static str);
 impl Task for Say {
     type Done = ();
 
-    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), Trouble> {
+    async fn attempt(&self, conn: &deadpool_postgres::Client) -> Result<(), AttemptError> {
         Ok(conn.batch_execute(self.0).await?)
     }
 }
@@ -364,15 +364,15 @@ async fn an_error_of_the_server_is_named_and_only_one_about_a_disk_sends_to_the_
         ("42P01", "log, which names the statement"),
     ] {
         let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'out of luck' USING ERRCODE = '{code}'; END $$");
-        let trouble = pool.transaction(&Say(raise.leak())).await.unwrap_err();
-        let said = StoreError::from(trouble).to_string();
+        let attempt_error = pool.transaction(&Say(raise.leak())).await.unwrap_err();
+        let said = StoreError::from(attempt_error).to_string();
         assert!(said.contains(&format!("out of luck (SQLSTATE {code})")) && said.contains(cure), "{said}");
         assert_eq!(said.contains("disk"), cure.contains("disk"), "{said}");
     }
     for code in ["53300", "57014", "55P03"] {
         let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'out of luck' USING ERRCODE = '{code}'; END $$");
-        let trouble = pool.transaction(&Say(raise.leak())).await.unwrap_err();
-        assert!(matches!(StoreError::from(trouble), StoreError::Overloaded), "{code}");
+        let attempt_error = pool.transaction(&Say(raise.leak())).await.unwrap_err();
+        assert!(matches!(StoreError::from(attempt_error), StoreError::Overloaded), "{code}");
     }
     assert_eq!(metrics.transaction_retries.get(), 0);
 }

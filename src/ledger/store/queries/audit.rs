@@ -172,13 +172,13 @@ fn grants() -> String {
 fn leases() -> String {
     let signed = "CASE k.to_book WHEN 'held' THEN e.amount ELSE -e.amount END";
     format!(
-        "SELECT a.id, 'key ' || h.key || ' on gateway ' || h.gateway || ', fence ' || h.fence,
+        "SELECT a.id, 'key ' || h.key || ' on gateway ' || h.gateway || ', epoch ' || h.epoch,
            h.billions, h.rest, h.escrow
-         FROM (SELECT key, gateway, fence, min(account) AS account, {}, max(escrow) AS escrow FROM (
-             SELECT e.key, e.gateway, e.fence, e.account, {signed} AS amount, CAST(0 AS bigint) AS escrow
+         FROM (SELECT key, gateway, epoch, min(account) AS account, {}, max(escrow) AS escrow FROM (
+             SELECT e.key, e.gateway, e.epoch, e.account, {signed} AS amount, CAST(0 AS bigint) AS escrow
              FROM entries e JOIN entry_kinds k ON k.kind = e.kind WHERE k.to_book = 'held' OR k.from_book = 'held'
-             UNION ALL SELECT key, gateway, fence, account, 0, escrow FROM leases WHERE escrow <> 0
-           ) sides GROUP BY key, gateway, fence) h
+             UNION ALL SELECT key, gateway, epoch, account, 0, escrow FROM leases WHERE escrow <> 0
+           ) sides GROUP BY key, gateway, epoch) h
            LEFT JOIN accounts a ON a.no = h.account WHERE {}",
         parts("amount"),
         differs("h.billions", "h.rest", "h.escrow")

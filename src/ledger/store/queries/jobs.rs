@@ -26,7 +26,7 @@ pub async fn due_keys(
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<(KeyNo, AccountNo)>, StoreError> {
-    let sql = "SELECT no, account FROM keys WHERE expires_ms IS NOT NULL AND NOT expiry_told AND expires_ms <= ?1 LIMIT ?2";
+    let sql = "SELECT no, account FROM keys WHERE expires_ms IS NOT NULL AND NOT expiry_announced AND expires_ms <= ?1 LIMIT ?2";
     let given = [now.as_millisecond().into(), most(limit)];
     reader.rows(sql, &given, |row| Ok((get(row, 0)?, get(row, 1)?))).await
 }

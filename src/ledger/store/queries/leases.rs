@@ -13,7 +13,7 @@ pub async fn list(
     gateway: Option<&str>,
 ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
     let gateway = Value::from(gateway);
-    let sql = "SELECT g.name, a.id, k.id, l.fence, l.granted, l.spent, l.returned, l.held, l.escrow, l.touch
+    let sql = "SELECT g.name, a.id, k.id, l.epoch, l.granted, l.spent, l.returned, l.held, l.escrow, l.touch
          FROM leases l JOIN gateways g ON g.no = l.gateway JOIN accounts a ON a.no = l.account
            JOIN keys k ON k.no = l.key
          WHERE l.state = 'open' AND (CAST(?1 AS text) IS NULL OR g.name = ?1)
@@ -34,7 +34,7 @@ fn lease(row: &dyn Columns) -> Result<api::Lease, BadRow> {
         gateway: get(row, 0)?,
         account: get(row, 1)?,
         key: get(row, 2)?,
-        fence: get(row, 3)?,
+        epoch: get(row, 3)?,
         granted: get(row, 4)?,
         spent: get(row, 5)?,
         returned: get(row, 6)?,

@@ -4,7 +4,7 @@
 use super::{Reader, first, get, most};
 use crate::command::news::{self, Candidate, MAX_CHANGES, Scope};
 use crate::domain::Key;
-use crate::domain::contract::Contract;
+use crate::domain::entitlement::Entitlement;
 use crate::domain::key::Owner;
 use crate::store::StoreError;
 use crate::store::dialect::Dialect;
@@ -18,15 +18,15 @@ pub struct Heard {
     /// What concerns it.
     pub news: news::News,
     /// Whether it should come again soon.
-    pub brisk: bool,
+    pub fast_heartbeat: bool,
 }
 
 /// The gateway's leases of which it may hear something: they are recalled, or the key or the account isn't good any
-/// more. A contract's text says only that it may be unpaid.
-const LEASES: &str = "SELECT l.key, k.id, k.revoked, k.expires_ms, l.account, a.state, a.contract, l.recall FROM leases l
+/// more. A entitlement's text says only that it may be unpaid.
+const LEASES: &str = "SELECT l.key, k.id, k.revoked, k.expires_ms, l.account, a.state, a.entitlement, l.recall FROM leases l
     JOIN keys k ON k.no = l.key JOIN accounts a ON a.no = l.account
     WHERE l.gateway = ?1 AND (l.state = 'open' AND l.escrow > 0 OR l.state = 'reclaimed')
-      AND (l.recall OR k.revoked OR k.expires_ms <= ?2 OR a.state <> 'active' OR a.contract LIKE '%\"unpaid\"%')";
+      AND (l.recall OR k.revoked OR k.expires_ms <= ?2 OR a.state <> 'active' OR a.entitlement LIKE '%\"unpaid\"%')";
 
 /// The number of the newest change.
 const fn newest_change(dialect: Dialect) -> &'static str {
@@ -44,8 +44,8 @@ fn candidate(row: &dyn Columns) -> Result<Candidate, BadRow> {
         expires_at: get(row, 3)?,
         ..Key::default()
     };
-    let contract: Option<Contract> = get(row, 6)?;
-    let owner = Owner::of(get(row, 5)?, contract.as_ref());
+    let entitlement: Option<Entitlement> = get(row, 6)?;
+    let owner = Owner::of(get(row, 5)?, entitlement.as_ref());
     Ok(Candidate { key, account: get(row, 4)?, owner, recall: get(row, 7)? })
 }
 
@@ -59,15 +59,15 @@ pub async fn since<R: Reader>(
     let newest = first(reader, newest_change(R::DIALECT), &[], |row| get(row, 0)).await?.unwrap_or(0);
     let sql = format!(
         "SELECT g.no, EXISTS (SELECT 1 FROM leases WHERE gateway = g.no AND {}) FROM gateways g WHERE g.name = ?1",
-        R::DIALECT.is_set("brisk")
+        R::DIALECT.is_set("fast_heartbeat")
     );
     let found = first(reader, &sql, &[gateway.into()], |row| Ok((get::<i64>(row, 0)?, get(row, 1)?))).await?;
-    let (no, brisk) = found.map_or((None, false), |(no, brisk)| (Some(no), brisk));
+    let (no, fast_heartbeat) = found.map_or((None, false), |(no, fast_heartbeat)| (Some(no), fast_heartbeat));
     let leases = match (no, news::scope(newest, since)) {
         (None, _) | (_, Scope::Nothing) => Vec::new(),
         (Some(no), scope) => candidates(reader, no, scope, now).await?,
     };
-    Ok(Heard { news: news::decide(newest, since, &leases, now), brisk })
+    Ok(Heard { news: news::decide(newest, since, &leases, now), fast_heartbeat })
 }
 
 async fn candidates<R: Reader>(

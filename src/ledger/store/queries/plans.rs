@@ -16,7 +16,7 @@ fn newest(which: &str) -> String {
 fn read(row: &dyn Columns) -> Result<api::Plan, BadRow> {
     let version = VersionRow::read(row)?;
     let name = get(row, VersionRow::TABLE.columns.len())?;
-    Ok(plan_words::shown(name, version.version, &version.read_as().terms, version.made_at))
+    Ok(plan_words::shown(name, version.version, &version.read_as().terms, version.created_at))
 }
 
 /// A plan's newest version.

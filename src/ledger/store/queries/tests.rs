@@ -130,8 +130,8 @@ async fn a_sum_is_exact_whatever_its_parts() {
 /// A lease that nothing was said about since a touch.
 fn lease(gateway: i64, key: i64, state: &str, touch: i64) -> String {
     format!(
-        "INSERT INTO leases (gateway, key, account, fence, state, granted, spent, returned, held, draws, escrow, on_credit,
-           recall, brisk, touch, changed_ms) VALUES ({gateway}, {key}, 1, 1, '{state}', 0, 0, 0, 0, '[]', 0, 0, FALSE, FALSE,
+        "INSERT INTO leases (gateway, key, account, epoch, state, granted, spent, returned, held, draws, escrow, on_credit,
+           recall, fast_heartbeat, touch, changed_ms) VALUES ({gateway}, {key}, 1, 1, '{state}', 0, 0, 0, 0, '[]', 0, 0, FALSE, FALSE,
            {touch}, 0);"
     )
 }
@@ -165,7 +165,7 @@ async fn silent_leases_are_found_window_by_window() {
 async fn what_is_due_is_found_up_to_a_limit() {
     let rows = "INSERT INTO grants (no, id, account, amount, remaining, priority, expires_ms, created_ms) VALUES
           (1, 'x', 1, 9, 0, 1, 5, 0), (2, 'y', 1, 9, 9, 1, 5, 0), (3, 'z', 1, 9, 9, 1, 6, 0), (4, 'w', 2, 9, 9, 1, 7, 0);
-        UPDATE keys SET expires_ms = 5 WHERE no < 3; UPDATE keys SET expiry_told = TRUE WHERE no = 1";
+        UPDATE keys SET expires_ms = 5 WHERE no < 3; UPDATE keys SET expiry_announced = TRUE WHERE no = 1";
     on_both!(rows, reader => {
         let at = |ms| Timestamp::from_millisecond(ms).unwrap();
         let due = async |ms, limit| jobs::due_grants(reader, at(ms), limit).await.unwrap().into_iter().collect::<Vec<_>>();
@@ -182,7 +182,7 @@ async fn an_audit_finds_what_disagrees_in_the_same_words_on_both() {
     // What was given and spent again goes beyond an integer on its way, and agrees. The rest doesn't.
     let rows = [
         &format!(
-            "INSERT INTO entries (account, minute, kind, key, gateway, fence, grant_no, amount) VALUES
+            "INSERT INTO entries (account, minute, kind, key, gateway, epoch, grant_no, amount) VALUES
                (2, 1, 1, 0, 0, 0, 0, {MAX}), (2, 1, 2, 4, 1, 1, 0, {MAX}), (2, 1, 4, 4, 1, 1, 0, {MAX}),
                (2, 2, 2, 4, 1, 1, 0, {MAX}), (2, 2, 3, 4, 1, 1, 0, {MAX}), (9, 1, 1, 0, 0, 0, 0, 5),
                (1, 1, 1, 0, 0, 0, 1, 7000000);
@@ -208,7 +208,7 @@ async fn an_audit_finds_what_disagrees_in_the_same_words_on_both() {
             "a: granted + owed = available + held + spent + expired: 6, 7",
             "-: entries of an account that doesn't exist (account number 9): 0.000005, 0",
             "a: what remains of a grant (x): 7, 8",
-            "a: what a lease holds (key 1 on gateway 1, fence 1): 0, 2",
+            "a: what a lease holds (key 1 on gateway 1, epoch 1): 0, 2",
             "a: what a lease has drawn from grants (key 1 on gateway 1): 2.5, 2",
             "a: the number of leases with money in them (leases): 1, 3",
             "a: what a budget holds (key 1): 2, 0",
@@ -220,7 +220,7 @@ async fn an_audit_finds_what_disagrees_in_the_same_words_on_both() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_audit_shows_sums_beyond_an_integer_as_they_are() {
     let rows = format!(
-        "INSERT INTO entries (account, minute, kind, key, gateway, fence, grant_no, amount) VALUES
+        "INSERT INTO entries (account, minute, kind, key, gateway, epoch, grant_no, amount) VALUES
            (1, 1, 1, 0, 0, 0, 0, {MAX}), (1, 2, 1, 0, 0, 0, 0, {MAX});
          UPDATE accounts SET granted = {MAX}, owed = 1, available = {MAX}, spent = 1 WHERE no = 1"
     );
@@ -256,7 +256,7 @@ fn each_database_deletes_in_its_own_words() {
     let (sqlite, postgres) = (of(Dialect::Sqlite), of(Dialect::Postgres));
     assert_eq!(
         sqlite[1],
-        "DELETE FROM changes WHERE (seq) IN (SELECT seq FROM changes WHERE made_ms < ?1 LIMIT ?2)"
+        "DELETE FROM changes WHERE (seq) IN (SELECT seq FROM changes WHERE created_ms < ?1 LIMIT ?2)"
     );
     assert_eq!(
         postgres[3],
@@ -274,10 +274,11 @@ fn what_is_due_is_found_by_indexes() {
         let steps = explain.query_map([], |row| row.get::<_, String>("detail")).unwrap();
         steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
     };
-    let due = "SELECT no FROM keys WHERE expires_ms IS NOT NULL AND NOT expiry_told AND expires_ms <= 5";
+    let due = "SELECT no FROM keys WHERE expires_ms IS NOT NULL AND NOT expiry_announced AND expires_ms <= 5";
     assert!(plan(due).contains("keys_expiry"), "{}", plan(due));
     let lapsed = "SELECT account FROM grants WHERE expires_ms IS NOT NULL AND live AND expires_ms <= 5";
     assert!(plan(lapsed).contains("grants_expiry"), "{}", plan(lapsed));
-    let brisk = format!("SELECT 1 FROM leases WHERE gateway = 1 AND {}", Dialect::Sqlite.is_set("brisk"));
-    assert!(plan(&brisk).contains("leases_brisk"), "{}", plan(&brisk));
+    let fast_heartbeat =
+        format!("SELECT 1 FROM leases WHERE gateway = 1 AND {}", Dialect::Sqlite.is_set("fast_heartbeat"));
+    assert!(plan(&fast_heartbeat).contains("leases_fast_heartbeat"), "{}", plan(&fast_heartbeat));
 }

@@ -6,7 +6,7 @@ use crate::store::StoreError;
 
 /// The newest of it.
 pub async fn list(reader: &impl Reader) -> Result<Vec<UnbookedReports>, StoreError> {
-    let sql = "SELECT a.id, k.id, g.name, u.fence, u.reports, u.credits, u.last_ms FROM unbooked u
+    let sql = "SELECT a.id, k.id, g.name, u.epoch, u.reports, u.credits, u.last_ms FROM unbooked u
           JOIN accounts a ON a.no = u.account JOIN keys k ON k.no = u.key JOIN gateways g ON g.no = u.gateway
         ORDER BY u.last_ms DESC LIMIT ?1";
     let given = [most(MAX_LIMIT)];
@@ -15,7 +15,7 @@ pub async fn list(reader: &impl Reader) -> Result<Vec<UnbookedReports>, StoreErr
             account: get(row, 0)?,
             key: get(row, 1)?,
             gateway: get(row, 2)?,
-            fence: get(row, 3)?,
+            epoch: get(row, 3)?,
             reports: get(row, 4)?,
             not_charged: get(row, 5)?,
             last_at: get(row, 6)?,

@@ -118,7 +118,7 @@ impl Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::open::Premises;
+    use super::super::open::DataDir;
     use super::*;
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         let file = dir.path().join("ledger.db");
         Connection::open(&file).unwrap().execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
         let before = std::fs::read(&file).unwrap();
-        let error = Premises::enter(dir.path()).unwrap().writer().unwrap_err();
+        let error = DataDir::enter(dir.path()).unwrap().writer().unwrap_err();
         assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), before);
     }
@@ -147,12 +147,12 @@ mod tests {
     #[test]
     fn a_check_that_was_stopped_finds_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let premises = Premises::enter(dir.path()).unwrap();
-        premises.writer().unwrap();
-        let check = Check::new(premises.reader().unwrap());
+        let data_dir = DataDir::enter(dir.path()).unwrap();
+        data_dir.writer().unwrap();
+        let check = Check::new(data_dir.reader().unwrap());
         check.stop();
         assert!(check.run().unwrap().is_none());
-        let check = Check::new(premises.reader().unwrap());
+        let check = Check::new(data_dir.reader().unwrap());
         assert!(check.run().unwrap().unwrap().ok);
     }
 }

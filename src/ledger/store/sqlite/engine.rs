@@ -24,7 +24,7 @@ const STAMPS: i64 = 1 << 32;
 /// Raises the count of stamps beyond all that were given before, and tells it. Leases that were restored from elsewhere may
 /// have stamps that were never counted here.
 pub fn raise_stamps(conn: &Connection) -> rusqlite::Result<i64> {
-    let sql = "UPDATE epoch SET number = max(number, (SELECT coalesce(max(touch), 0) FROM leases)) + ?1
+    let sql = "UPDATE sweep SET number = max(number, (SELECT coalesce(max(touch), 0) FROM leases)) + ?1
         RETURNING number";
     conn.query_row(sql, [STAMPS], |row| row.get(0))
 }
@@ -172,10 +172,13 @@ impl Transaction for SqliteTransaction<'_> {
     async fn announce(&mut self, changes: &[ChangeRow]) -> Result<(), TxError> {
         let conn = self.engine.conn();
         // The database gives the number: one that was given is never given again, even if its row is gone.
-        let mut keep =
-            prepare(&conn, "INSERT INTO changes (account, key, gateway, made_ms) VALUES (?1, ?2, ?3, ?4)")?;
-        for ChangeRow { account, key, gateway, made_at, .. } in changes {
-            keep.execute(params![account.0, key.0, gateway.0, made_at.as_millisecond()]).map_err(failed)?;
+        let mut keep = prepare(
+            &conn,
+            "INSERT INTO changes (account, key, gateway, created_ms) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        for ChangeRow { account, key, gateway, created_at, .. } in changes {
+            keep.execute(params![account.0, key.0, gateway.0, created_at.as_millisecond()])
+                .map_err(failed)?;
         }
         Ok(())
     }
@@ -187,7 +190,7 @@ impl Transaction for SqliteTransaction<'_> {
             Chore::Prune(kept, before_ms) => {
                 prepare(&conn, &kept.delete(Dialect::Sqlite))?.execute([before_ms, most])
             }
-            Chore::Probe(at_ms) => prepare(&conn, "UPDATE pulse SET at_ms = ?1")?.execute([at_ms]),
+            Chore::Probe(at_ms) => prepare(&conn, "UPDATE write_probe SET at_ms = ?1")?.execute([at_ms]),
         }
         .map(drop)
         .map_err(failed)

@@ -4,7 +4,7 @@ use super::check::Check;
 use super::done;
 use super::engine::{SqliteEngine, raise_stamps};
 use super::fault::{Fault, unopened};
-use super::open::Premises;
+use super::open::DataDir;
 use super::readers::Readers;
 use super::writer::Writer;
 use crate::api;
@@ -33,14 +33,14 @@ impl Sqlite {
 
     /// Opens the database in a directory, which is made when it doesn't exist, and serves the queue.
     pub fn open(dir: &Path, queue: Arc<Queue>) -> Result<Self, OpenError> {
-        let premises = Arc::new(Premises::enter(dir)?);
-        let conn = premises.writer()?;
-        let stamp = raise_stamps(&conn).map_err(|error| unopened(premises.database(), error))?;
+        let data_dir = Arc::new(DataDir::enter(dir)?);
+        let conn = data_dir.writer()?;
+        let stamp = raise_stamps(&conn).map_err(|error| unopened(data_dir.database(), error))?;
         let (stamps, fault) = (Arc::new(AtomicI64::new(stamp)), Arc::new(Fault::default()));
-        let readers = Readers::open(&premises, Arc::clone(&fault))?;
-        let check = Arc::new(Check::new(premises.reader()?));
+        let readers = Readers::open(&data_dir, Arc::clone(&fault))?;
+        let check = Arc::new(Check::new(data_dir.reader()?));
         let engine = SqliteEngine::new(conn, Arc::clone(&stamps));
-        let writer = Writer::start(engine, Arc::clone(&queue), premises, Arc::clone(&fault))
+        let writer = Writer::start(engine, Arc::clone(&queue), data_dir, Arc::clone(&fault))
             .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
         Ok(Self { writer: Arc::new(writer), queue, readers, stamps, fault, check })
     }

@@ -27,12 +27,12 @@ const CACHE_KIB: i64 = 64 * 1024;
 
 /// The directory, locked for this process as long as this value lives.
 #[derive(Debug)]
-pub struct Premises {
+pub struct DataDir {
     lock: File,
     database: PathBuf,
 }
 
-impl Premises {
+impl DataDir {
     /// Makes the directory if need be, readable by its owner only, and locks it.
     pub fn enter(dir: &Path) -> Result<Self, OpenError> {
         let lock = lock(dir)?;
@@ -162,11 +162,11 @@ mod tests {
     #[test]
     fn two_ledgers_never_share_a_directory() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Premises::enter(dir.path()).unwrap();
-        let second = Premises::enter(dir.path());
+        let first = DataDir::enter(dir.path()).unwrap();
+        let second = DataDir::enter(dir.path());
         assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
         drop(first);
-        Premises::enter(dir.path()).unwrap();
+        DataDir::enter(dir.path()).unwrap();
     }
 
     #[test]
@@ -175,9 +175,9 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
-        let premises = Premises::enter(&data).unwrap();
-        let conn = premises.writer().unwrap();
-        conn.execute("UPDATE pulse SET at_ms = 1", []).unwrap();
+        let data_dir = DataDir::enter(&data).unwrap();
+        let conn = data_dir.writer().unwrap();
+        conn.execute("UPDATE write_probe SET at_ms = 1", []).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&data), 0o700);
         assert_eq!(mode(&data.join("ledger.db")), 0o600);
@@ -187,10 +187,10 @@ mod tests {
     #[test]
     fn a_database_that_was_lost_is_not_taken_for_a_new_one() {
         let dir = tempfile::tempdir().unwrap();
-        drop(Premises::enter(dir.path()).unwrap());
-        Premises::enter(dir.path()).unwrap().writer().unwrap();
+        drop(DataDir::enter(dir.path()).unwrap());
+        DataDir::enter(dir.path()).unwrap().writer().unwrap();
         std::fs::remove_file(dir.path().join("ledger.db")).unwrap();
-        let error = Premises::enter(dir.path()).unwrap_err();
+        let error = DataDir::enter(dir.path()).unwrap_err();
         assert!(matches!(error, OpenError::Gone { .. }), "{error}");
         assert!(!dir.path().join("ledger.db").exists());
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_none_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Premises::enter(file.path()).unwrap_err().to_string();
+        let error = DataDir::enter(file.path()).unwrap_err().to_string();
         assert!(error.contains(file.path().to_str().unwrap()), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The few connections that only read. In WAL mode they never wait for the writer.
 
 use super::fault::Fault;
-use super::open::Premises;
+use super::open::DataDir;
 use crate::store::{OpenError, StoreError};
 use rusqlite::{Connection, InterruptHandle};
 use std::fmt;
@@ -31,8 +31,8 @@ impl fmt::Debug for Readers {
 
 impl Readers {
     /// Opens them.
-    pub fn open(premises: &Premises, fault: Arc<Fault>) -> Result<Self, OpenError> {
-        let free = (0..READERS).map(|_| premises.reader()).collect::<Result<Vec<_>, _>>()?;
+    pub fn open(data_dir: &DataDir, fault: Arc<Fault>) -> Result<Self, OpenError> {
+        let free = (0..READERS).map(|_| data_dir.reader()).collect::<Result<Vec<_>, _>>()?;
         let breaks = Arc::new(free.iter().map(Connection::get_interrupt_handle).collect());
         Ok(Self { breaks, free: Arc::new(Mutex::new(free)), turns: Arc::new(Semaphore::new(READERS)), fault })
     }
@@ -82,15 +82,15 @@ fn snapshot<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::open::Premises;
+    use crate::store::sqlite::open::DataDir;
     use tokio::sync::oneshot;
 
     #[tokio::test]
     async fn closing_breaks_off_what_is_read() {
         let dir = tempfile::tempdir().unwrap();
-        let premises = Premises::enter(dir.path()).unwrap();
-        drop(premises.writer().unwrap());
-        let readers = Readers::open(&premises, Arc::default()).unwrap();
+        let data_dir = DataDir::enter(dir.path()).unwrap();
+        drop(data_dir.writer().unwrap());
+        let readers = Readers::open(&data_dir, Arc::default()).unwrap();
         let (started, starting) = oneshot::channel();
         let reading = tokio::spawn({
             let readers = readers.clone();

@@ -4,7 +4,7 @@
 
 use super::engine::{SqliteEngine, SqliteTransaction};
 use super::fault::Fault;
-use super::open::{CHECKPOINT_PAGES, Premises};
+use super::open::{CHECKPOINT_PAGES, DataDir};
 use crate::store::StoreError;
 use crate::store::directory::Directory;
 use crate::store::engine::{Busy, Engine, TxError};
@@ -24,7 +24,7 @@ impl Writer {
     pub fn start(
         engine: SqliteEngine,
         queue: Arc<Queue>,
-        data: Arc<Premises>,
+        data: Arc<DataDir>,
         fault: Arc<Fault>,
     ) -> Result<Self, std::io::Error> {
         // What the engine does never waits; the queue does.

@@ -15,7 +15,7 @@ fn codes(resolutions: &[Resolution]) -> Vec<Option<RefusalCode>> {
 
 #[test]
 fn an_answer_in_another_version_or_with_too_few_entries_is_none() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     let spoil: [fn(&mut ExchangeResponse); 2] =
         [|answer| answer.protocol += 1, |answer| _ = answer.entries.pop()];
     for (number, spoil) in (0..).zip(spoil) {
@@ -35,7 +35,7 @@ fn an_answer_in_another_version_or_with_too_few_entries_is_none() {
 fn a_message_that_is_never_answered_is_given_up() {
     let mut gate = gate(
         &Memory::default(),
-        &json!({"ledger": {"cluster": "ledger", "token": {"env": "T"}, "timeout_ms": 200}, "patience_ms": 9_000}),
+        &json!({"ledger": {"cluster": "ledger", "token": {"env": "T"}, "timeout_ms": 200}, "max_wait_ms": 9_000}),
     );
     gate.tick(at(0));
     waits(&mut gate, 0, 0..1);
@@ -49,7 +49,7 @@ fn a_message_that_is_never_answered_is_given_up() {
 fn one_who_waited_is_held_to_the_rate_that_the_answer_says() {
     let mut gate = gate(&Memory::default(), &json!({}));
     let rate = Some(Rate { milli_per_s: 1_000, burst: 1 });
-    let mut bank = Bank { limits: Limits { rate, concurrent: None }, ..Bank::with(100) };
+    let mut bank = FakeLedger { limits: Limits { rate, concurrent: None }, ..FakeLedger::with(100) };
     gate.tick(at(0));
     waits(&mut gate, 0, 0..3);
     let limited = Some(RefusalCode::RateLimited);
@@ -61,7 +61,7 @@ fn one_who_waited_is_held_to_the_rate_that_the_answer_says() {
 
 #[test]
 fn a_refusal_says_when_more_comes_and_whether_more_can_be_bought() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(0));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(0));
     gate.tick(at(0));
     waits(&mut gate, 0, 0..1);
     let message = gate.next_message(at(0)).unwrap();
@@ -72,7 +72,7 @@ fn a_refusal_says_when_more_comes_and_whether_more_can_be_bought() {
     (refused.reset, refused.top_up) = (reset.clone(), true);
     let resolutions = gate.answered(at(1), message.id, Some(answer));
     let Outcome::Refuse(refusal) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
-    assert_eq!((&refusal.reset, refusal.top_up, refusal.vouched), (&reset, true, false));
+    assert_eq!((&refusal.reset, refusal.top_up, refusal.trusted_identity), (&reset, true, false));
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn the_host_is_woken_once_for_a_request_that_waits() {
 #[test]
 fn whether_an_answer_matters_is_what_the_rule_says() {
     for (refund_on, matters) in [(json!([503]), true), (json!([]), false)] {
-        let rule = json!({"otherwise": {"price": "1", "refund_on": refund_on}});
-        let (mut gate, mut bank) = (gate(&Memory::default(), &rule), Bank::with(100));
+        let rule = json!({"default": {"price": "1", "refund_on": refund_on}});
+        let (mut gate, mut bank) = (gate(&Memory::default(), &rule), FakeLedger::with(100));
         gate.tick(at(0));
         waits(&mut gate, 0, 0..1);
         let resolutions = talk(&mut gate, &mut bank, 0);
@@ -99,7 +99,7 @@ fn whether_an_answer_matters_is_what_the_rule_says() {
 #[test]
 fn each_counter_counts_what_it_is_called_after() {
     let rule = json!({"on_ledger_error": {"allow_up_to": "2"}});
-    let (mut gate, mut bank) = (gate(&Memory::default(), &rule), Bank::with(2));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &rule), FakeLedger::with(2));
     gate.tick(at(0));
     waits(&mut gate, 0, 0..2);
     talk(&mut gate, &mut bank, 0);
@@ -127,21 +127,21 @@ fn each_counter_counts_what_it_is_called_after() {
 
 #[test]
 fn what_is_sold_from_a_lease_or_a_slice_is_counted_and_usage_that_no_line_can_hold_is_dropped() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(1_000));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
     gate.tick(at(0));
     waits(&mut gate, 0, 0..1);
     talk(&mut gate, &mut bank, 0);
     let paid: Vec<_> =
         (1..5).map(|context| charge(arrive(&mut gate, 10, context, "/cheap", &key()))).collect();
-    assert!(paid.last().unwrap().left.is_positive(), "from a slice");
+    assert!(paid.last().unwrap().left.is_positive(), "from a sublease");
     for charge in &paid {
         gate.finish(charge, &End::answered(200));
     }
     let counted = gate.take_counters();
     assert_eq!((counted.admitted, counted.usage_dropped), (5, 0));
 
-    let dear = json!({"otherwise": {"price": "2000000000"}});
-    let (mut gate, mut bank) = (self::gate(&Memory::default(), &dear), Bank::with(3_000_000_000));
+    let dear = json!({"default": {"price": "2000000000"}});
+    let (mut gate, mut bank) = (self::gate(&Memory::default(), &dear), FakeLedger::with(3_000_000_000));
     gate.tick(at(0));
     waits(&mut gate, 0, 0..1);
     let resolutions = talk(&mut gate, &mut bank, 0);

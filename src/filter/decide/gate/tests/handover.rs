@@ -4,7 +4,7 @@ use super::*;
 use faregate_protocol::exchange::UsageReport;
 
 /// A gate that sells one request, asks the bank only if it must, and is taken down.
-fn passes_by(memory: &Memory, bank: &mut Bank, ms: u64) {
+fn passes_by(memory: &Memory, bank: &mut FakeLedger, ms: u64) {
     let mut gate = gate(memory, &json!({}));
     let paid = match arrive(&mut gate, ms, 1, "/", &key()) {
         Arrival::Waits => talk(&mut gate, bank, ms).remove(0).outcome,
@@ -15,13 +15,13 @@ fn passes_by(memory: &Memory, bank: &mut Bank, ms: u64) {
     gate.leave();
 }
 
-fn usage(bank: &Bank) -> Vec<UsageReport> {
+fn usage(bank: &FakeLedger) -> Vec<UsageReport> {
     bank.messages.iter().filter_map(|message| message.usage.clone()).collect()
 }
 
 #[test]
 fn what_sixty_gates_sold_that_came_and_went_is_reported_by_the_next_within_one_tick() {
-    let (memory, mut bank) = (Memory::default(), Bank::with(1_000));
+    let (memory, mut bank) = (Memory::default(), FakeLedger::with(1_000));
     for change in 0..60 {
         passes_by(&memory, &mut bank, change * 40);
     }
@@ -40,20 +40,20 @@ fn what_sixty_gates_sold_that_came_and_went_is_reported_by_the_next_within_one_t
 
 #[test]
 fn the_next_to_lead_reports_at_once_what_was_spent() {
-    let (memory, mut bank) = (Memory::default(), Bank::with(1_000));
+    let (memory, mut bank) = (Memory::default(), FakeLedger::with(1_000));
     passes_by(&memory, &mut bank, 0);
     let mut next = gate(&memory, &json!({}));
 
     talk(&mut next, &mut bank, 50);
 
-    let beat = bank.messages.last().unwrap();
-    assert!(beat.seen.is_some(), "{beat:?}");
+    let heartbeat = bank.messages.last().unwrap();
+    assert!(heartbeat.seen.is_some(), "{heartbeat:?}");
     assert_eq!(bank.spent.values().sum::<i64>(), credits(1).micros());
 }
 
 #[test]
 fn a_ledger_that_fails_is_not_asked_more_often_for_what_was_taken_over() {
-    let (memory, mut bank) = (Memory::default(), Bank::with(1_000));
+    let (memory, mut bank) = (Memory::default(), FakeLedger::with(1_000));
     for change in 0..3 {
         passes_by(&memory, &mut bank, change * 40);
     }

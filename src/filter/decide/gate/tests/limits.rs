@@ -26,15 +26,15 @@ fn refused(arrival: Arrival) -> Refusal {
     }
 }
 
-fn limited(rate: Option<Rate>, concurrent: Option<u32>) -> Bank {
-    Bank { limits: Limits { rate, concurrent }, ..Bank::with(100_000) }
+fn limited(rate: Option<Rate>, concurrent: Option<u32>) -> FakeLedger {
+    FakeLedger { limits: Limits { rate, concurrent }, ..FakeLedger::with(100_000) }
 }
 
 #[test]
 fn a_plan_has_prices_of_its_own_for_strangers_and_for_known_payers() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
-    let mut bank = Bank { facts: plan(), ..Bank::with(1_000) };
+    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
     arrive(&mut gate, 0, 1, "/image", &key());
     let stranger = talk(&mut gate, &mut bank, 0);
     let [Resolution { outcome: Outcome::Pass(Passage::Paid(charge)), .. }] = &stranger[..] else {
@@ -62,13 +62,13 @@ fn a_slice_is_sold_at_the_plan_s_prices_and_only_to_what_the_plan_includes() {
         json!({"name": "word", "match": {"path": {"exact": "/word"}}, "price": "0.01", "product": "chat"}),
     );
     let mut gate = gate(&memory, &config);
-    let mut bank = Bank { facts: plan(), ..Bank::with(1_000) };
+    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
     arrive(&mut gate, 0, 1, "/", &key());
     talk(&mut gate, &mut bank, 0);
     charge_of(&mut gate, "/word");
     let cut = memory.get(&gate.names.lease(&Credential::Key(key())));
     assert_eq!(charge_of(&mut gate, "/word").price, Credits::from_micros(15_000));
-    assert_eq!(memory.get(&gate.names.lease(&Credential::Key(key()))), cut, "it was sold from the slice");
+    assert_eq!(memory.get(&gate.names.lease(&Credential::Key(key()))), cut, "it was sold from the sublease");
     let refusal = refused(arrive(&mut gate, 3, 4, "/video", &key()));
     assert_eq!(refusal.code, RefusalCode::PlanExcludesRoute);
 }
@@ -79,7 +79,7 @@ fn what_a_plan_excludes_is_not_let_through_on_credit_either() {
     let mut config = products();
     config["on_ledger_error"] = json!({"allow_up_to": "100"});
     let mut gate = gate(&memory, &config);
-    let mut bank = Bank { facts: plan(), ..Bank::with(1_000) };
+    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
     arrive(&mut gate, 0, 1, "/", &key());
     talk(&mut gate, &mut bank, 0);
     let lease = gate.names.lease(&Credential::Key(key()));
@@ -93,7 +93,7 @@ fn what_a_plan_excludes_is_not_let_through_on_credit_either() {
 fn one_who_can_pay_for_the_list_price_alone_is_asked_about_again_and_refused_the_plan_s() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
-    let mut bank = Bank { facts: plan(), ..Bank::with(9) };
+    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(9) };
     arrive(&mut gate, 0, 1, "/image", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
     assert_eq!(bank.messages.len(), 2, "nine would do for the rule's two, so the first answer grants them");
@@ -114,7 +114,7 @@ fn a_stranger_whose_key_or_plan_excludes_the_product_is_told_which() {
     ] {
         let memory = Memory::default();
         let mut gate = gate(&memory, &products());
-        let mut bank = Bank { facts, ..Bank::with(1_000) };
+        let mut bank = FakeLedger { facts, ..FakeLedger::with(1_000) };
         arrive(&mut gate, 0, 1, "/video", &key());
         let resolutions = talk(&mut gate, &mut bank, 0);
         let [Resolution { outcome: Outcome::Refuse(refusal), .. }] = &resolutions[..] else {
@@ -148,12 +148,12 @@ fn all_workers_together_admit_no_more_than_the_rate_and_who_is_turned_away_pays_
     }
     assert!((20..=21).contains(&admitted), "{admitted} in a second");
     for gate in &mut workers {
-        gate.settlements.tell_all(&memory);
+        gate.settlements.flush_all(&memory);
     }
     let lease = shared::read(&memory, &workers[0].names.lease(&Credential::Key(key()))).unwrap();
     let cheap = Credits::from_micros(10_000).times(admitted);
     assert_eq!(lease.sold(), credits(1).saturating_add(cheap), "and the stranger's");
-    assert_eq!(lease.sliced, Credits::ZERO, "limits are for all workers together");
+    assert_eq!(lease.subleased, Credits::ZERO, "limits are for all workers together");
     assert_eq!(lease.throttle.unwrap().came, 1_001);
     charge(arrive(&mut workers[0], 1_000, 3, "/strict", &key()));
     let refusal = refused(arrive(&mut workers[0], 1_000, 3, "/strict", &key()));
@@ -214,7 +214,7 @@ fn the_ledger_is_told_how_many_came_and_its_next_answer_changes_the_limit() {
 fn what_a_plan_once_excluded_is_asked_about_again_when_the_lease_is_over() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
-    let mut bank = Bank { facts: plan(), ..Bank::with(1_000) };
+    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
     arrive(&mut gate, 0, 1, "/video", &key());
     talk(&mut gate, &mut bank, 0);
     let known = refused(arrive(&mut gate, 10, 2, "/video", &key()));

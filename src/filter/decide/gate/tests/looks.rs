@@ -3,9 +3,9 @@
 use super::*;
 
 /// Two workers, and a caller whose last credit the first one has just sold.
-fn workers() -> ([Gate<Memory>; 2], Bank, Charge) {
+fn workers() -> ([Gate<Memory>; 2], FakeLedger, Charge) {
     let memory = Memory::default();
-    let (mut gates, mut bank) = ([gate(&memory, &json!({})), gate(&memory, &json!({}))], Bank::with(1));
+    let (mut gates, mut bank) = ([gate(&memory, &json!({})), gate(&memory, &json!({}))], FakeLedger::with(1));
     arrive(&mut gates[0], 0, 0, "/", &key());
     let mut resolutions = talk(&mut gates[0], &mut bank, 0);
     let Some(Resolution { outcome: Outcome::Pass(Passage::Paid(charge)), .. }) = resolutions.pop() else {

@@ -265,7 +265,7 @@ fn pages_are_known_by_their_origin() {
         let gate = gate(&Memory::default(), &json!({"cors_origins": origins}));
         let headers = headers(&Asked { origin, ..ASKED });
         let head = Head::new(&headers);
-        assert_eq!(gate.surroundings(&head, None).origin, gate.page(&head));
+        assert_eq!(gate.request_context(&head, None).origin, gate.page(&head));
         gate.page(&head).is_some()
     };
     assert!(reads(json!([PAGE]), PAGE) && reads(json!(["*"]), OTHER));

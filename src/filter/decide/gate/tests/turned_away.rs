@@ -13,7 +13,7 @@ fn error(code: &str, retry_after_ms: Option<u32>) -> Aside {
 }
 
 /// A ledger of the release before: refuses any version but its own.
-fn talk_to_old(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> (Vec<Resolution>, Vec<u32>) {
+fn talk_to_old(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> (Vec<Resolution>, Vec<u32>) {
     let (mut all, mut versions) = (gate.tick(at(now)), Vec::new());
     while let Some(message) = gate.next_message(at(now)) {
         versions.push(message.body.protocol);
@@ -29,7 +29,7 @@ fn talk_to_old(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> (Vec<Resol
 }
 
 /// A gate with a lease that was paid from once, and the time.
-fn at_work(bank: &mut Bank) -> Gate<Memory> {
+fn at_work(bank: &mut FakeLedger) -> Gate<Memory> {
     let mut gate = gate(&Memory::default(), &json!({}));
     assert_eq!(arrive(&mut gate, 0, 0, "/", &key()), Arrival::Waits);
     let resolutions = talk(&mut gate, bank, 0);
@@ -46,7 +46,7 @@ fn stranger(gate: &mut Gate<Memory>, now: u64, byte: u8) {
 
 #[test]
 fn a_ledger_of_the_release_before_is_spoken_to_in_its_version_and_nobody_is_refused() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     gate.tick(at(0));
     assert_eq!(arrive(&mut gate, 0, 0, "/", &key()), Arrival::Waits);
 
@@ -70,19 +70,19 @@ fn a_ledger_of_the_release_before_is_spoken_to_in_its_version_and_nobody_is_refu
 
 #[test]
 fn a_report_and_usage_that_were_turned_away_are_said_again_at_once() {
-    let mut bank = Bank::with(100);
+    let mut bank = FakeLedger::with(100);
     let mut gate = at_work(&mut bank);
     runs(&mut gate, 50, 1_500);
-    let beat = gate.next_message(at(1_500)).unwrap();
-    assert!(beat.body.seen.is_some() && beat.body.usage.is_some(), "{beat:?}");
-    assert_eq!(gate.heard(at(1_500), beat.id, None, error(UNSUPPORTED, None)), []);
+    let heartbeat = gate.next_message(at(1_500)).unwrap();
+    assert!(heartbeat.body.seen.is_some() && heartbeat.body.usage.is_some(), "{heartbeat:?}");
+    assert_eq!(gate.heard(at(1_500), heartbeat.id, None, error(UNSUPPORTED, None)), []);
     let again = gate.next_message(at(1_500)).unwrap().body;
-    assert_eq!(again, ExchangeRequest { protocol: OLDEST, ..beat.body });
+    assert_eq!(again, ExchangeRequest { protocol: OLDEST, ..heartbeat.body });
 }
 
 #[test]
 fn after_the_ledger_s_upgrade_its_version_is_spoken_again_but_not_at_every_turn() {
-    let mut bank = Bank::with(100);
+    let mut bank = FakeLedger::with(100);
     let mut gate = at_work(&mut bank);
     let ask = |gate: &mut Gate<Memory>, ms: u64, byte: u8| {
         gate.tick(at(ms));
@@ -121,12 +121,12 @@ fn a_ledger_that_speaks_neither_version_is_not_asked_again_for_the_same_callers(
 #[test]
 fn a_report_comes_no_sooner_than_the_ledger_asks_but_within_a_minute() {
     for (asked, next) in [(None, 1_000), (Some(0), 1_000), (Some(7_000), 7_000), (Some(u32::MAX), 60_000)] {
-        let mut bank = Bank::with(100);
+        let mut bank = FakeLedger::with(100);
         let mut gate = at_work(&mut bank);
         runs(&mut gate, 50, 2_000);
-        let beat = gate.next_message(at(2_000)).unwrap();
-        assert!(beat.body.seen.is_some());
-        gate.heard(at(2_000), beat.id, None, error("overloaded", asked));
+        let heartbeat = gate.next_message(at(2_000)).unwrap();
+        assert!(heartbeat.body.seen.is_some());
+        gate.heard(at(2_000), heartbeat.id, None, error("overloaded", asked));
         let mut ms = 2_000;
         let message = loop {
             ms += 50;
@@ -142,11 +142,11 @@ fn a_report_comes_no_sooner_than_the_ledger_asks_but_within_a_minute() {
 
 #[test]
 fn while_reports_wait_callers_are_asked_for_once_a_second() {
-    let mut bank = Bank::with(100);
+    let mut bank = FakeLedger::with(100);
     let mut gate = at_work(&mut bank);
     runs(&mut gate, 50, 2_000);
-    let beat = gate.next_message(at(2_000)).unwrap();
-    gate.heard(at(2_000), beat.id, None, error("overloaded", Some(10_000)));
+    let heartbeat = gate.next_message(at(2_000)).unwrap();
+    gate.heard(at(2_000), heartbeat.id, None, error("overloaded", Some(10_000)));
 
     let (mut sent, mut byte) = (Vec::new(), 20);
     for ms in (2_000..8_000).step_by(50) {
@@ -182,12 +182,12 @@ fn who_waits_for_a_message_that_comes_too_soon_is_refused_as_ever() {
 
 #[test]
 fn a_payer_in_another_cell_is_refused_by_that_name_and_its_lease_ends() {
-    let mut bank = Bank::with(100);
+    let mut bank = FakeLedger::with(100);
     let mut gate = at_work(&mut bank);
     stranger(&mut gate, 100, 1);
     let message = gate.next_message(at(100)).unwrap();
     let body = format!(
-        r#"{{"protocol":{VERSION},"beat_ms":1000,"entries":[{{"cell":"7x","refused":{{"code":"wrong_cell"}}}}]}}"#
+        r#"{{"protocol":{VERSION},"heartbeat_ms":1000,"entries":[{{"cell":"7x","refused":{{"code":"wrong_cell"}}}}]}}"#
     );
     let answer = answer::read(body.as_bytes()).unwrap();
     let resolutions = gate.answered(at(100), message.id, Some(answer));

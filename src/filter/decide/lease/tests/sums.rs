@@ -1,35 +1,35 @@
-//! What a lease counts as spent, held and sliced adds up: every sale is in it once.
+//! What a lease counts as spent, held and subleased adds up: every sale is in it once.
 
 use super::*;
 
 /// All that is gone from what was granted, but for what was handed back.
 fn counted(lease: &Lease) -> Credits {
-    lease.spent.saturating_add(lease.held).saturating_add(lease.sliced)
+    lease.spent.saturating_add(lease.held).saturating_add(lease.subleased)
 }
 
 #[test]
 fn a_slice_that_was_sold_from_and_comes_back_too_late_is_counted_once() {
     let mut lease = rich(64);
-    let mut slice = lease.slice(at(1), credits(1)).unwrap();
-    assert!(slice.sell(at(1), credits(3)));
-    lease.report(at(1).plus_millis(SLICE_BACK_MS), None, false);
+    let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
+    assert!(sublease.sell(at(1), credits(3)));
+    lease.report(at(1).plus_millis(SUBLEASE_BACK_MS), None, false);
     assert_eq!(lease.spent, credits(4), "it was given up, and all of it counts as spent");
 
-    lease.unslice(&slice);
-    lease.settle(Purse::Lease(1), credits(3), Credits::ZERO);
+    lease.return_sublease(&sublease);
+    lease.settle(FundingSource::Lease(1), credits(3), Credits::ZERO);
 
-    assert_eq!((lease.spent, lease.held, lease.sliced), (credits(4), Credits::ZERO, Credits::ZERO));
+    assert_eq!((lease.spent, lease.held, lease.subleased), (credits(4), Credits::ZERO, Credits::ZERO));
 }
 
 #[test]
-fn what_belongs_to_a_fence_that_is_over_neither_spends_nor_frees_anything_of_the_next() {
+fn what_belongs_to_a_epoch_that_is_over_neither_spends_nor_frees_anything_of_the_next() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
     lease.report(at(1_000), None, false);
     lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) });
     assert!(paid(&mut lease, at(1_001), 3));
 
-    lease.settle(Purse::Lease(1), credits(1), credits(1));
+    lease.settle(FundingSource::Lease(1), credits(1), credits(1));
 
     assert_eq!((lease.spent, lease.held), (Credits::ZERO, credits(3)));
 }
@@ -38,15 +38,19 @@ fn what_belongs_to_a_fence_that_is_over_neither_spends_nor_frees_anything_of_the
 fn a_final_word_is_said_until_the_ledger_says_that_it_has_it() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
-    let word = Some(Ended { fence: 1, spent: credits(2) });
+    let final_report = Some(Ended { epoch: 1, spent: credits(2) });
     for ended in [None, Some(0)] {
-        assert_eq!(lease.report(at(1_000), None, false).ended, word);
+        assert_eq!(lease.report(at(1_000), None, false).ended, final_report);
         lease.merge(at(1_000), Some(1), &EntryAnswer { ended, ..grant(2, 5) });
-        assert_eq!((lease.ended, lease.spendable(at(1_001))), (word, Credits::ZERO), "it has {ended:?}");
+        assert_eq!(
+            (lease.ended, lease.spendable(at(1_001))),
+            (final_report, Credits::ZERO),
+            "it has {ended:?}"
+        );
     }
-    // What was said of the fence before that comes late.
+    // What was said of the epoch before that comes late.
     lease.merge(at(1_000), Some(0), &EntryAnswer { ended: Some(0), ..grant(2, 5) });
-    assert_eq!(lease.ended, word);
+    assert_eq!(lease.ended, final_report);
 }
 
 #[test]
@@ -77,48 +81,52 @@ fn only_a_limit_on_requests_at_the_same_time_must_hear_of_their_end() {
 }
 
 #[test]
-fn a_fence_that_the_ledger_closed_waits_for_its_slices_before_its_final_word() {
+fn a_epoch_that_the_ledger_closed_waits_for_its_slices_before_its_final_word() {
     for (comes_back, spent) in [(true, 1), (false, 4)] {
         let mut lease = rich(64);
-        let mut slice = lease.slice(at(1), credits(1)).unwrap();
-        assert!(slice.sell(at(1), credits(1)));
+        let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
+        assert!(sublease.sell(at(1), credits(1)));
         lease.merge(at(2), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
         assert_eq!((lease.report(at(3), None, false).ended, lease.spendable(at(3))), (None, Credits::ZERO));
         if comes_back {
-            lease.unslice(&slice);
+            lease.return_sublease(&sublease);
         }
-        let word = lease.report(at(2_001), None, false).ended;
-        assert_eq!(word, Some(Ended { fence: 1, spent: credits(spent) }), "it comes back: {comes_back}");
+        let final_report = lease.report(at(2_001), None, false).ended;
+        assert_eq!(
+            final_report,
+            Some(Ended { epoch: 1, spent: credits(spent) }),
+            "it comes back: {comes_back}"
+        );
     }
 }
 
 proptest! {
-    /// Nothing but an admission and a cut sets anything aside; whatever was sold stays counted, even from a slice
+    /// Nothing but an admission and a cut sets anything aside; whatever was sold stays counted, even from a sublease
     /// that comes back too late.
     #[test]
     fn every_sale_is_counted_and_only_sales_and_slices_set_something_aside(
         steps in proptest::collection::vec((0_u8..6, 1_i64..6), 1..80),
     ) {
         let mut lease = Lease { deadline: at(10_000_000), low: Credits::ZERO, ..open(200) };
-        let (mut slices, mut sold, mut now): (Vec<Slice>, _, _) = (Vec::new(), Credits::ZERO, 1);
+        let (mut subleases, mut sold, mut now): (Vec<Sublease>, _, _) = (Vec::new(), Credits::ZERO, 1);
         for (step, amount) in steps {
             let before = counted(&lease);
-            let any = usize::try_from(amount).unwrap() % slices.len().max(1);
+            let any = usize::try_from(amount).unwrap() % subleases.len().max(1);
             let mut aside = Credits::ZERO;
             match step {
                 0 => if paid(&mut lease, at(now), amount) {
                     aside = credits(amount);
                     sold = sold.saturating_add(aside);
                 },
-                1 => lease.settle(Purse::Lease(1), credits(amount), Credits::ZERO),
-                2 => if let Some(slice) = lease.slice(at(now), credits(amount)) {
-                    aside = slice.size;
-                    slices.push(slice);
+                1 => lease.settle(FundingSource::Lease(1), credits(amount), Credits::ZERO),
+                2 => if let Some(sublease) = lease.sublease(at(now), credits(amount)) {
+                    aside = sublease.size;
+                    subleases.push(sublease);
                 },
-                3 => if let Some(slice) = slices.get_mut(any) && slice.sell(at(now), credits(1)) {
+                3 => if let Some(sublease) = subleases.get_mut(any) && sublease.sell(at(now), credits(1)) {
                     sold = sold.saturating_add(credits(1));
                 },
-                4 => if !slices.is_empty() { lease.unslice(&slices.swap_remove(any)) },
+                4 => if !subleases.is_empty() { lease.return_sublease(&subleases.swap_remove(any)) },
                 _ => {
                     now += 400 * amount.unsigned_abs();
                     lease.report(at(now), None, false);

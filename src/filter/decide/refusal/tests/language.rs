@@ -9,8 +9,8 @@ use proptest::sample::{select, subsequence};
 const TAGS: [&str; 8] = ["*", "de", "DE-at", "en-GB", "en", "fr", "pt-BR", "zh-Hant"];
 
 fn texts(tags: &[&str]) -> Texts {
-    let words = tags.iter().map(|tag| ((*tag).to_owned(), json!({"top_up": "x"})));
-    own(&Value::Object(words.collect()))
+    let messages = tags.iter().map(|tag| ((*tag).to_owned(), json!({"top_up": "x"})));
+    own(&Value::Object(messages.collect()))
 }
 
 /// The tag of the language that callers with these headers get.

@@ -1,4 +1,4 @@
-//! Refusals in the operator's own words.
+//! Refusals in the operator's own messages.
 
 use super::*;
 use crate::decide::settings::actions::ACTIONS;
@@ -18,7 +18,11 @@ fn example() -> Wording {
 }
 
 fn tells(dialect: Dialect, language: usize, refusal: &Refusal) -> Answer {
-    answer(refusal, &Surroundings { path: b"/p", dialect, language, ..Surroundings::default() }, &example())
+    answer(
+        refusal,
+        &RequestContext { path: b"/p", dialect, language, ..RequestContext::default() },
+        &example(),
+    )
 }
 
 fn body(answer: &Answer) -> Value {
@@ -85,7 +89,7 @@ fn without_texts_nothing_speaks_of_languages() {
 
 #[test]
 fn a_page_elsewhere_hears_that_both_matter() {
-    let around = Surroundings { origin: Some("https://app.example.com"), ..Surroundings::default() };
+    let around = RequestContext { origin: Some("https://app.example.com"), ..RequestContext::default() };
     let answer = answer(&short(), &around, &example());
     let vary: Vec<_> = answer.headers.iter().filter(|(name, _)| *name == "vary").collect();
     assert_eq!(vary, [&("vary".to_owned(), "accept-language, origin".to_owned())]);
@@ -93,10 +97,10 @@ fn a_page_elsewhere_hears_that_both_matter() {
 
 #[test]
 fn one_known_by_a_certificate_is_told_the_built_in_words_unless_there_are_others() {
-    let vouched = |code| Refusal { vouched: true, ..Refusal::plain(code) };
-    let expired = body(&tells(Dialect::Problem, 1, &vouched(RefusalCode::KeyExpired)));
+    let trusted_identity = |code| Refusal { trusted_identity: true, ..Refusal::plain(code) };
+    let expired = body(&tells(Dialect::Problem, 1, &trusted_identity(RefusalCode::KeyExpired)));
     assert_eq!(expired["title"], "Identity not accepted");
-    let invalid = body(&tells(Dialect::Problem, 1, &vouched(RefusalCode::InvalidKey)));
+    let invalid = body(&tells(Dialect::Problem, 1, &trusted_identity(RefusalCode::InvalidKey)));
     assert_eq!(invalid["detail"], "This key is not known at Example Inc.");
     assert_eq!(invalid["remedies"], json!([{"action": "contact_operator"}]));
 }
@@ -107,7 +111,7 @@ fn every_blank_is_filled_in() {
     let texts = own(&json!({"*": {"quota_exhausted": {"detail": all}, "missing_key": {"detail": all}}}));
     let wording = Wording { texts, ..Wording::default() };
     let detail = |refusal: &Refusal| {
-        body(&answer(refusal, &Surroundings::default(), &wording))["detail"].as_str().unwrap().to_owned()
+        body(&answer(refusal, &RequestContext::default(), &wording))["detail"].as_str().unwrap().to_owned()
     };
     let refusal = Refusal {
         code: RefusalCode::QuotaExhausted,
@@ -145,7 +149,8 @@ fn every_remedy_has_the_label_of_its_action() {
         let brings = Credits::from_micros(9_000_000);
         let reset = Reset { at: "2026".into(), in_s: 1, brings, size: brings, window_s: 0 };
         let refusal = Refusal { code, reset: Some(reset), top_up: true, ..short() };
-        let tell = |dialect| answer(&refusal, &Surroundings { dialect, ..Surroundings::default() }, &wording);
+        let tell =
+            |dialect| answer(&refusal, &RequestContext { dialect, ..RequestContext::default() }, &wording);
         let text = tell(Dialect::Text).body;
         for remedy in body(&tell(Dialect::Problem))["remedies"].as_array().unwrap() {
             let action = remedy["action"].as_str().unwrap().to_owned();
@@ -196,7 +201,7 @@ proptest! {
         prop_assert!(!meant(&detail).contains(char::is_control));
         let plain = answer_in(Dialect::Html, &Refusal { code, ..short() }).body.matches('<').count();
         for dialect in dialect::NAMES.map(|(_, dialect)| dialect).into_iter().chain([Dialect::GrpcWeb]) {
-            let around = Surroundings { path: &path, dialect, language: 1, ..Surroundings::default() };
+            let around = RequestContext { path: &path, dialect, language: 1, ..RequestContext::default() };
             let answer = answer(&refusal, &around, &wording);
             for (name, value) in &answer.headers {
                 prop_assert!(value.bytes().all(|b| (b' '..=b'~').contains(&b)), "{:?} {}: {:?}", dialect, name, value);
@@ -236,7 +241,7 @@ proptest! {
         let texts = own(&json!({"*": {"invalid_key": {"detail": "{account}".repeat(times)}}}));
         let payer = Facts { account: account.clone(), ..Facts::default() };
         let refusal = Refusal { payer: Some(payer.into()), ..Refusal::plain(RefusalCode::InvalidKey) };
-        let answer = answer(&refusal, &Surroundings::default(), &Wording { texts, ..Wording::default() });
+        let answer = answer(&refusal, &RequestContext::default(), &Wording { texts, ..Wording::default() });
         let detail = body(&answer)["detail"].as_str().unwrap().to_owned();
         let whole: String = account.repeat(times).chars().filter(|c| !c.is_control()).collect();
         prop_assert!(detail.len() <= link::MOST_FILLED && detail.len() + 4 > link::MOST_FILLED.min(whole.len()));

@@ -5,9 +5,9 @@ use crate::api::Unit;
 use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
-use crate::domain::account::Turn;
-use crate::domain::entitlement::{Beyond, Remainder};
+use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, Terms};
+use crate::domain::policy::{OveragePolicy, Remainder};
 use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::Store;
 use crate::store::contract::{World, asking, credits, ending, report};
@@ -46,7 +46,7 @@ pub async fn furnish(store: &Store) {
     world.budget(Whose::Key("key_acme".into()), 200, Unit::Week).await.unwrap();
     let revoked = world.subject("acme", "revoked").await;
     world.run(Command::RevokeKey { id: revoked }).await.unwrap();
-    for (account, turn) in [("paused", Turn::Suspend), ("gone", Turn::Close)] {
+    for (account, turn) in [("paused", Transition::Suspend), ("gone", Transition::Close)] {
         world.run(Command::TurnAccount { account: account.into(), turn }).await.unwrap();
     }
 
@@ -103,7 +103,7 @@ async fn subscribe(world: &World) {
     let asked = api::SubscriptionChange { plan: "pro".into(), at_once: Some(false) };
     let (account, id) = ("changing".to_owned(), "change".to_owned());
     world.run(Command::ChangeSubscription { account, id, asked }).await.unwrap();
-    let (account, turn) = ("left".to_owned(), subscription::Turn::Cancel { at_once: true });
+    let (account, turn) = ("left".to_owned(), subscription::Transition::Cancel { at_once: true });
     world.run(Command::TurnSubscription { account, turn }).await.unwrap();
     let changes = Changes { quota: Some(credits(40)), ..Changes::default() };
     world.run(Command::ChangePlan { name: "pro".into(), changes, at_once: false }).await.unwrap();
@@ -113,7 +113,7 @@ async fn subscribe(world: &World) {
 fn enterprise() -> Terms {
     let product = |name: &str, pricing| Product { name: name.into(), pricing };
     Terms {
-        beyond: Beyond::Overdraft,
+        overage: OveragePolicy::Overdraft,
         overdraft: credits(50),
         limits: Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 10 }), concurrent: Some(4) },
         products: Some(vec![

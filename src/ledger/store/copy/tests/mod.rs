@@ -122,7 +122,7 @@ async fn gateways_that_know_more_than_a_restored_ledger_are_served_and_miss_noth
         world.tell("same", asking(report(&key, 1, 0, 0), 10, 10)).await;
         world.tell("later", asking(report(&key, 1, 0, 0), 10, 10)).await;
         // Whose a dead gateway's rest is doesn't matter: these gateways live.
-        world.store.set_contract("acme", Some(&keeps_the_rest())).await;
+        world.store.set_entitlement("acme", Some(&keeps_the_rest())).await;
         world.budget(Whose::Account, 1_000, Unit::Month).await.unwrap();
         let file = places.file("backup");
         backed_up(one, &file).await.unwrap();
@@ -293,7 +293,7 @@ async fn what_a_killed_program_left_goes_with_the_next_and_only_the_owner_may_re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_tables_is_complete() {
-    let known = ["entry_kinds", "epoch", "newest_change", "pulse", "schema_version", "sqlite_sequence"];
+    let known = ["entry_kinds", "sweep", "newest_change", "write_probe", "schema_version", "sqlite_sequence"];
     let mut conn = rusqlite::Connection::open_in_memory().unwrap();
     crate::store::sqlite::migrate::migrate(&mut conn).unwrap();
     let mut tables = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();

@@ -1,10 +1,10 @@
 //! A refusal's text for a person, and its remedies.
 
-use super::form::Text;
+use super::custom_texts::CustomTexts;
 use super::language::BUILT_IN;
 use super::link::fill;
-use super::own::Own;
-use super::{Refusal, Surroundings};
+use super::template::Text;
+use super::{Refusal, RequestContext};
 use crate::decide::base::calendar::plainly;
 use crate::decide::base::text::joined;
 use crate::decide::settings::actions::{
@@ -20,13 +20,13 @@ use std::borrow::Cow;
 const ONE: Credits = Credits::from_micros(1_000_000);
 
 /// What a refusal says.
-pub(super) struct Words<'a> {
+pub(super) struct Messages<'a> {
     pub(super) title: Cow<'static, str>,
     pub(super) detail: String,
     /// The language of the detail; `*`, where it isn't known.
     pub(super) language: &'a str,
     pub(super) remedies: Vec<Remedy<'a>>,
-    pub(super) own: Own<'a>,
+    pub(super) custom: CustomTexts<'a>,
 }
 
 /// A remedy.
@@ -47,7 +47,7 @@ enum More<'a> {
     Seconds(u32),
 }
 
-impl Words<'_> {
+impl Messages<'_> {
     /// Where to pay, if paying helps.
     pub(super) fn payment(&self) -> Option<&str> {
         self.remedies.iter().find_map(|remedy| match &remedy.more {
@@ -59,7 +59,7 @@ impl Words<'_> {
 
 impl Remedy<'_> {
     /// What a person would do, and where.
-    pub(super) fn label(&self, own: &Own<'_>) -> (String, Option<&str>) {
+    pub(super) fn label(&self, custom: &CustomTexts<'_>) -> (String, Option<&str>) {
         let Action(action, text) = self.action;
         let mut url = None;
         let after = match &self.more {
@@ -72,7 +72,7 @@ impl Remedy<'_> {
             More::Max(max) => max.clone(),
             More::Seconds(seconds) => joined(&[&seconds.to_string(), " s"]),
         };
-        (own.text(action, LABEL).map_or_else(|| joined(&[text, &after]), |(text, _)| text), url)
+        (custom.text(action, LABEL).map_or_else(|| joined(&[text, &after]), |(text, _)| text), url)
     }
 
     /// What a program reads.
@@ -92,21 +92,26 @@ impl Remedy<'_> {
     }
 }
 
-/// The words for a refusal in the caller's language: the operator's own where there are some, and else the built-in ones.
+/// The messages for a refusal in the caller's language: the operator's own where there are some, and else the built-in ones.
 #[inline(never)]
-pub(super) fn of<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &'a Wording) -> Words<'a> {
-    let (title, detail, remedies) = vouched(refusal).unwrap_or_else(|| built_in(refusal, around, wording));
-    let own = Own { texts: &wording.texts, language: around.language, refusal };
+pub(super) fn of<'a>(
+    refusal: &'a Refusal,
+    around: &RequestContext<'_>,
+    wording: &'a Wording,
+) -> Messages<'a> {
+    let (title, detail, remedies) =
+        trusted_identity(refusal).unwrap_or_else(|| built_in(refusal, around, wording));
+    let custom = CustomTexts { texts: &wording.texts, language: around.language, refusal };
     let code = refusal.code.as_str();
-    let title = own.text(code, TITLE).map_or(Cow::Borrowed(title), |(title, _)| Cow::Owned(title));
-    let (detail, language) = own.text(code, DETAIL).unwrap_or((detail, BUILT_IN));
-    Words { title, detail, language, remedies, own }
+    let title = custom.text(code, TITLE).map_or(Cow::Borrowed(title), |(title, _)| Cow::Owned(title));
+    let (detail, language) = custom.text(code, DETAIL).unwrap_or((detail, BUILT_IN));
+    Messages { title, detail, language, remedies, custom }
 }
 
 type BuiltIn<'a> = (&'static str, String, Vec<Remedy<'a>>);
 
 #[inline(never)]
-fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wording) -> BuiltIn<'a> {
+fn built_in<'a>(refusal: &'a Refusal, around: &RequestContext<'_>, wording: &Wording) -> BuiltIn<'a> {
     let mut detail = refusal.hint.unwrap_or(refusal.code.detail()).to_owned();
     let mut remedies = Vec::new();
     let mut renews = None;
@@ -166,9 +171,9 @@ fn built_in<'a>(refusal: &'a Refusal, around: &Surroundings<'_>, wording: &Wordi
 }
 
 /// For a caller that Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
-fn vouched<'a>(refusal: &Refusal) -> Option<BuiltIn<'a>> {
+fn trusted_identity<'a>(refusal: &Refusal) -> Option<BuiltIn<'a>> {
     let detail = match refusal.code {
-        _ if !refusal.vouched => return None,
+        _ if !refusal.trusted_identity => return None,
         RefusalCode::MissingKey => {
             "This request needs a verified identity, such as a client certificate's, and has none."
         }

@@ -6,7 +6,7 @@ use super::*;
 const CHEAP: Credits = Credits::from_micros(10_000);
 
 /// A payer's lease, rich in proportion to cheap requests, of which one has just been paid.
-fn rich(gate: &mut Gate<Memory>, bank: &mut Bank) -> (String, Charge) {
+fn rich(gate: &mut Gate<Memory>, bank: &mut FakeLedger) -> (String, Charge) {
     arrive(gate, 0, 0, "/", &key());
     talk(gate, bank, 0);
     let charge = charge(arrive(gate, 10, 1, "/cheap", &key()));
@@ -16,10 +16,10 @@ fn rich(gate: &mut Gate<Memory>, bank: &mut Bank) -> (String, Charge) {
 #[test]
 fn a_rich_payer_is_served_from_a_slice_and_what_is_left_of_it_comes_back() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(1_000));
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(1_000));
     let (name, first) = rich(&mut gate, &mut bank);
     let cut = memory.get(&name).unwrap();
-    assert!(shared::read(&memory, &name).unwrap().sliced.is_positive());
+    assert!(shared::read(&memory, &name).unwrap().subleased.is_positive());
     let more: Vec<_> =
         (0..3).map(|context| charge(arrive(&mut gate, 11, context, "/cheap", &key()))).collect();
     for charge in more.iter().chain([&first]) {
@@ -28,19 +28,19 @@ fn a_rich_payer_is_served_from_a_slice_and_what_is_left_of_it_comes_back() {
     assert_eq!(memory.get(&name).unwrap(), cut, "three requests, and the lease was left alone");
     gate.tick(at(300));
     let lease = shared::read(&memory, &name).unwrap();
-    assert_eq!((lease.spent, lease.held, lease.sliced), (CHEAP.times(4), credits(1), Credits::ZERO));
+    assert_eq!((lease.spent, lease.held, lease.subleased), (CHEAP.times(4), credits(1), Credits::ZERO));
 }
 
 #[test]
 fn nobody_is_refused_while_another_worker_may_have_something_left() {
     let memory = Memory::default();
     let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
-    let mut bank = Bank::with(17);
+    let mut bank = FakeLedger::with(17);
     rich(&mut first, &mut bank);
     // The second worker sells all that it can.
     let sold = (0..).take_while(|context| arrive(&mut second, 20, *context, "/", &key()) != Arrival::Waits);
     assert_eq!(sold.count(), 14);
-    assert_eq!(talk(&mut second, &mut bank, 21), [], "a worker has a slice: the last one waits");
+    assert_eq!(talk(&mut second, &mut bank, 21), [], "a worker has a sublease: the last one waits");
     runs(&mut first, 50, 300);
     let resolutions = talk(&mut second, &mut bank, 300);
     assert!(matches!(resolutions[0].outcome, Outcome::Pass(Passage::Paid(_))), "{resolutions:?}");
@@ -50,7 +50,7 @@ fn nobody_is_refused_while_another_worker_may_have_something_left() {
 fn after_a_standstill_nothing_is_said_until_every_worker_has_told_its_leases() {
     let memory = Memory::default();
     let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
-    let mut bank = Bank::with(1_000);
+    let mut bank = FakeLedger::with(1_000);
     rich(&mut first, &mut bank);
     second.tick(at(10));
     // The process is frozen for longer than the lease lasts.
@@ -58,17 +58,17 @@ fn after_a_standstill_nothing_is_said_until_every_worker_has_told_its_leases() {
     assert_eq!(talk(&mut second, &mut bank, 25_000), []);
     runs(&mut first, 25_001, 25_300);
     talk(&mut second, &mut bank, 25_300);
-    let word = bank.messages.last().unwrap().entries[0].ended.unwrap();
-    assert_eq!(word.spent, credits(1).saturating_add(CHEAP), "and not what was left of the slice");
+    let final_report = bank.messages.last().unwrap().entries[0].ended.unwrap();
+    assert_eq!(final_report.spent, credits(1).saturating_add(CHEAP), "and not what was left of the sublease");
 }
 
 #[test]
 fn a_worker_that_leaves_takes_nothing_with_it() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(1_000));
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(1_000));
     let (name, charge) = rich(&mut gate, &mut bank);
     gate.finish(&charge, &End::answered(200));
     gate.leave();
     let lease = shared::read(&memory, &name).unwrap();
-    assert_eq!((lease.spent, lease.held, lease.sliced), (CHEAP, credits(1), Credits::ZERO));
+    assert_eq!((lease.spent, lease.held, lease.subleased), (CHEAP, credits(1), Credits::ZERO));
 }

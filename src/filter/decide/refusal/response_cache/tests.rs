@@ -16,7 +16,7 @@ fn settings(top_up_url: &str, texts: &serde_json::Value) -> Settings {
     let deprecated = |link| json!({"since": "2026-12-01", "link": link});
     let rule = |number: u8, deprecated| json!({"match": {"path": {"exact": format!("/{number}")}}, "price": "1", "deprecated": deprecated});
     Settings::from_value(&json!({
-        "ledger": {"cluster": "ledger", "token": {"env": "T"}}, "identities": [{"bearer": true}], "otherwise": "free",
+        "ledger": {"cluster": "ledger", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": "free",
         "top_up_url": top_up_url, "texts": texts,
         "rules": [rule(0, deprecated("https://example.com/0")), rule(1, deprecated("https://example.com/1"))],
     }))
@@ -58,7 +58,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
             code,
             (needed, available, reset, top_up),
             (wait_s, limits, crowded),
-            (status, hint, payer, vouched, rule),
+            (status, hint, payer, trusted_identity, rule),
         )| {
             Refusal {
                 code,
@@ -72,7 +72,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
                 crowded,
                 hint,
                 payer,
-                vouched,
+                trusted_identity,
                 rule,
             }
         },
@@ -106,7 +106,7 @@ fn but_for(part: usize, (mut refusal, mut reader, _): Caller, (other, other_read
         8 => refusal.crowded = other.crowded,
         9 => refusal.hint = other.hint,
         10 => refusal.payer = other.payer,
-        11 => refusal.vouched = other.vouched,
+        11 => refusal.trusted_identity = other.trusted_identity,
         12 => refusal.rule = other.rule,
         13 => reader.0 = other_reader.0,
         14 => reader.1 = other_reader.1,
@@ -124,9 +124,13 @@ fn callers() -> impl Strategy<Value = Vec<Caller>> {
     })
 }
 
-fn answer_anew(refusal: &Refusal, around: &Surroundings<'_>, settings: &Settings) -> (Form, Vec<u8>) {
+fn answer_anew(
+    refusal: &Refusal,
+    around: &RequestContext<'_>,
+    settings: &Settings,
+) -> (ResponseTemplate, Vec<u8>) {
     let deprecated = refusal.rule.and_then(|rule| settings.rule(rule).deprecated.as_ref());
-    let around = Surroundings { deprecated, ..*around };
+    let around = RequestContext { deprecated, ..*around };
     let form = write(refusal, &around, &settings.wording);
     let body = form.body(&around).into_owned();
     (form, body)
@@ -144,9 +148,9 @@ proptest! {
         ]),
     ) {
         let settings = settings(top_up_url, &texts);
-        let mut answers = Answers::new(&settings.wording);
+        let mut answers = ResponseCache::new(&settings.wording);
         for (refusal, (dialect, language, origin), (path, request_id, rpc_id)) in &callers {
-            let around = Surroundings {
+            let around = RequestContext {
                 path, request_id: request_id.as_deref(), rpc_id: *rpc_id, dialect: *dialect, language: *language, origin: *origin, deprecated: None,
             };
             let form = answers.of(refusal, &around, &settings);
@@ -159,8 +163,8 @@ proptest! {
     }
 }
 
-fn again(answers: &mut Answers, settings: &Settings, refusals: [&Refusal; 2]) -> bool {
-    let around = Surroundings { path: b"/", ..Surroundings::default() };
+fn again(answers: &mut ResponseCache, settings: &Settings, refusals: [&Refusal; 2]) -> bool {
+    let around = RequestContext { path: b"/", ..RequestContext::default() };
     let [first, second] = refusals.map(|refusal| answers.of(refusal, &around, settings));
     Rc::ptr_eq(&first, &second)
 }
@@ -168,7 +172,7 @@ fn again(answers: &mut Answers, settings: &Settings, refusals: [&Refusal; 2]) ->
 #[test]
 fn one_who_is_refused_again_costs_no_new_answer() {
     let settings = settings("https://example.com/", &json!({}));
-    let mut answers = Answers::new(&settings.wording);
+    let mut answers = ResponseCache::new(&settings.wording);
     let broke =
         Refusal { needed: Some(Credits::from_micros(1)), ..Refusal::plain(RefusalCode::InsufficientFunds) };
     let of = |key: &str| Refusal {
@@ -190,7 +194,7 @@ fn an_answer_with_a_name_goes_to_nobody_else() {
         ("https://example.com/", json!({"de": {"top_up": "{key}"}})),
     ] {
         let settings = settings(url, &texts);
-        let mut answers = Answers::new(&settings.wording);
+        let mut answers = ResponseCache::new(&settings.wording);
         let of = |key: &str| Refusal {
             payer: Some(Rc::new(Facts { key: key.into(), account: key.into(), ..Facts::default() })),
             ..Refusal::plain(RefusalCode::InsufficientFunds)
@@ -205,8 +209,8 @@ fn what_is_large_is_not_kept() {
     let (title, detail) = ("ä".repeat(200), "ä".repeat(1_000));
     let settings =
         settings("https://example.com/", &json!({"*": {"missing_key": {"title": title, "detail": detail}}}));
-    let mut answers = Answers::new(&settings.wording);
-    let around = Surroundings { dialect: Dialect::OpenAi, path: b"/", ..Surroundings::default() };
+    let mut answers = ResponseCache::new(&settings.wording);
+    let around = RequestContext { dialect: Dialect::OpenAi, path: b"/", ..RequestContext::default() };
     let missing = Refusal::plain(RefusalCode::MissingKey);
     let [first, second] = [(); 2].map(|()| answers.of(&missing, &around, &settings));
     assert!(first.size() > MOST_BYTES && first == second && !Rc::ptr_eq(&first, &second));

@@ -5,14 +5,14 @@
 //! have moved with the money.
 
 use super::account::{add, take};
-use super::contract::Contract;
+use super::entitlement::Entitlement;
 use super::{Account, BookError, Budget, Grant, GrantNo, Kind, Lease, Place, Posting};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 
 /// An account, the grants that matter now, and what has moved since it was loaded.
 #[derive(Clone, Debug)]
-pub struct Purse {
+pub struct AccountFunds {
     /// Whose money it is, and its sums.
     pub account: Account,
     grants: Vec<Grant>,
@@ -21,7 +21,7 @@ pub struct Purse {
     budgets: Vec<Budget>,
 }
 
-impl Purse {
+impl AccountFunds {
     /// `grants` are all that have something left, and those that the lease at hand has drawn from.
     /// They may be left out when no money will move but from a lease to revenue.
     pub fn new(account: Account, mut grants: Vec<Grant>) -> Self {
@@ -56,7 +56,7 @@ impl Purse {
     }
 
     fn draws_plan_only(&self) -> bool {
-        self.account.contract.as_ref().is_some_and(Contract::refuses_beyond)
+        self.account.entitlement.as_ref().is_some_and(Entitlement::refuses_overage)
     }
 
     /// The grants that changed.

@@ -7,7 +7,7 @@ const FORGOTTEN_MS: u64 = 900_000;
 
 #[test]
 fn no_answer_but_one_that_names_the_report_ends_the_repetition_of_usage() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
@@ -34,7 +34,7 @@ fn no_answer_but_one_that_names_the_report_ends_the_repetition_of_usage() {
 
 #[test]
 fn an_answer_to_another_message_does_not_send_usage_a_second_time_while_it_is_under_way() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
@@ -62,10 +62,11 @@ fn an_answer_to_another_message_does_not_send_usage_a_second_time_while_it_is_un
 }
 
 #[test]
-fn the_end_of_a_fence_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() {
+fn the_end_of_a_epoch_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() {
     let memory = Memory::default();
     let rule = json!({"on_ledger_error": {"allow_up_to": "2"}});
-    let (mut leader, mut doomed, mut bank) = (gate(&memory, &rule), gate(&memory, &rule), Bank::with(100));
+    let (mut leader, mut doomed, mut bank) =
+        (gate(&memory, &rule), gate(&memory, &rule), FakeLedger::with(100));
     leader.tick(at(0));
     arrive(&mut doomed, 0, 0, "/", &key());
     let resolutions = talk(&mut doomed, &mut bank, 0);
@@ -92,7 +93,7 @@ fn the_end_of_a_fence_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() 
     let message = doomed.next_message(at(20_500)).unwrap();
     let resolutions = doomed.answered(at(20_501), message.id, None);
     assert!(
-        matches!(&resolutions[0].outcome, Outcome::Pass(Passage::Paid(paid)) if paid.purse == Purse::Credit)
+        matches!(&resolutions[0].outcome, Outcome::Pass(Passage::Paid(paid)) if paid.funding == FundingSource::Credit)
     );
     drop(doomed);
 

@@ -7,13 +7,13 @@ use crate::decide::settings::texts::Texts;
 
 /// The operator's texts for a refusal.
 #[derive(Clone, Copy)]
-pub(super) struct Own<'a> {
+pub(super) struct CustomTexts<'a> {
     pub(super) texts: &'a Texts,
     pub(super) language: usize,
     pub(super) refusal: &'a Refusal,
 }
 
-impl<'a> Own<'a> {
+impl<'a> CustomTexts<'a> {
     /// A text in the chosen language, or else one for everybody, with its blanks filled in; and its language's tag.
     pub(super) fn text(&self, about: &str, part: &str) -> Option<(String, &'a str)> {
         let mut language = self.language;

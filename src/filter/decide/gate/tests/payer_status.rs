@@ -5,7 +5,7 @@ use crate::decide::request::ending::Answer;
 use crate::decide::request::view::{PATH, View};
 use faregate_protocol::exchange::{Pricing, Product, Quota, Rate};
 
-fn status(warn_below: Option<Credits>) -> Standing {
+fn status(warn_below: Option<Credits>) -> PayerStatus {
     let quota = Quota {
         size: credits(1_000),
         window_s: 3_600,
@@ -13,11 +13,11 @@ fn status(warn_below: Option<Credits>) -> Standing {
         resets_in_s: 1_800,
     };
     let limits = Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 5 }), concurrent: None };
-    Standing { available: Credits::ZERO, quota: Some(quota), limits, warn_below }
+    PayerStatus { available: Credits::ZERO, quota: Some(quota), limits, warn_below }
 }
 
-fn bank(available: i64, warn_below: Option<Credits>) -> Bank {
-    Bank { standing: Some(status(warn_below)), ..Bank::with(available) }
+fn bank(available: i64, warn_below: Option<Credits>) -> FakeLedger {
+    FakeLedger { status: Some(status(warn_below)), ..FakeLedger::with(available) }
 }
 
 fn all_headers() -> Value {
@@ -25,7 +25,7 @@ fn all_headers() -> Value {
 }
 
 /// Pays at `now`, and waits for the ledger if need be.
-fn pay(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64, path: &str) -> Charge {
+fn pay(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64, path: &str) -> Charge {
     match arrive(gate, now, 7, path, &key()) {
         Arrival::Waits => match talk(gate, bank, now).remove(0).outcome {
             Outcome::Pass(Passage::Paid(charge)) => charge,
@@ -77,7 +77,7 @@ fn each_answer_tells_what_was_charged_and_what_is_left() {
         );
         gate.finish(&charge, &End::answered(200));
     }
-    assert_eq!(from_slices, 0, "limits leave no room for slices here");
+    assert_eq!(from_slices, 0, "limits leave no room for subleases here");
     let charge = pay(&mut gate, &mut bank, 1, "/");
     let headers = gate.show(at(2), &charge, Answer { status: 503, ..Answer::default() });
     assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "0", "it will be refunded");
@@ -97,7 +97,7 @@ fn what_is_sold_from_a_slice_is_told_as_exactly() {
         gate.finish(&charge, &End::answered(200));
         talk(&mut gate, &mut bank, sold);
     }
-    assert!(from_slices > 100, "{from_slices} of 400 were sold from slices");
+    assert!(from_slices > 100, "{from_slices} of 400 were sold from subleases");
 }
 
 #[test]
@@ -106,20 +106,21 @@ fn who_has_little_left_is_warned_and_counted_once_until_it_has_more() {
         let threshold = by_plan.then_some(credits(17));
         let rule = if by_plan { json!({}) } else { json!({"warn_below": "17"}) };
         let (mut gate, mut bank) = (gate(&Memory::default(), &rule), bank(20, threshold));
-        let warnings =
-            |gate: &mut Gate<Memory>, bank: &mut Bank, now: u64, requests: u64| -> Vec<Option<String>> {
-                let mut warnings = Vec::new();
-                for _ in 0..requests {
-                    let charge = pay(gate, bank, now, "/");
-                    assert!(gate.shows(&charge));
-                    warnings.push(header(
-                        &gate.show(at(now), &charge, Answer::default()),
-                        "x-faregate-low-balance",
-                    ));
-                    gate.finish(&charge, &End::answered(200));
-                }
+        let warnings = |gate: &mut Gate<Memory>,
+                        bank: &mut FakeLedger,
+                        now: u64,
+                        requests: u64|
+         -> Vec<Option<String>> {
+            let mut warnings = Vec::new();
+            for _ in 0..requests {
+                let charge = pay(gate, bank, now, "/");
+                assert!(gate.shows(&charge));
                 warnings
-            };
+                    .push(header(&gate.show(at(now), &charge, Answer::default()), "x-faregate-low-balance"));
+                gate.finish(&charge, &End::answered(200));
+            }
+            warnings
+        };
         assert_eq!(warnings(&mut gate, &mut bank, 1, 3), [None, None, None], "19, 18 and 17 are left");
         assert_eq!(warnings(&mut gate, &mut bank, 1, 2), [Some("16".into()), Some("15".into())]);
         assert_eq!(gate.take_counters().low_balance, 1);
@@ -179,7 +180,7 @@ fn a_caller_sees_how_it_stands_and_pays_nothing_for_it() {
                 {"rule": "chat", "host": "api.example.com", "path_prefix": "/chat", "product": "chat", "price": "2"},
                 {"rule": "video", "path_template": "/v/{}/x", "headers": ["x-a"], "product": "video", "included": false},
                 {"rule": "old", "path": "/old", "deprecated": true, "retired": true},
-                {"rule": "otherwise", "price": "1"},
+                {"rule": "default", "price": "1"},
             ],
             "links": {"top_up": "https://x.example/pay?a=acme", "upgrade": "https://x.example/plans"},
         })
@@ -248,7 +249,7 @@ fn without_a_key_there_is_the_price_list_or_nothing() {
         Arrival::Waits => None,
     };
     assert_eq!(refused(look(&json!({}))), Some(RefusalCode::MissingKey));
-    let watching = look(&json!({"otherwise": {"price": "1", "shadow": true}}));
+    let watching = look(&json!({"default": {"price": "1", "shadow": true}}));
     assert_eq!(refused(watching), Some(RefusalCode::MissingKey), "the API has no such page");
 }
 
@@ -291,7 +292,7 @@ fn an_unknown_key_and_a_suspended_account_are_refused_and_a_silent_ledger_is_our
 }
 
 /// The tag of what a caller is shown who is known.
-fn tag(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> String {
+fn tag(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> String {
     match look(gate, now, 1, &key()) {
         Arrival::Decided(outcome) => view_of(&outcome).0.tag.clone(),
         Arrival::Waits => view_of(&talk(gate, bank, now).remove(0).outcome).0.tag.clone(),
@@ -308,7 +309,7 @@ fn what_is_shown_has_another_tag_where_it_says_something_else_and_only_there() {
         bank
     };
     // Another gate says the same to the same caller.
-    let of = |bank: &mut Bank| tag(&mut gate(&Memory::default(), &rules), bank, 1);
+    let of = |bank: &mut FakeLedger| tag(&mut gate(&Memory::default(), &rules), bank, 1);
     let chat = of(&mut plan("chat"));
     assert_eq!(chat, of(&mut plan("chat")));
     let all = [of(&mut plan("video")), of(&mut bank(50, None)), of(&mut bank(49, None)), chat];

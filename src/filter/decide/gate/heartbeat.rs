@@ -1,15 +1,15 @@
-//! What the worker that reports for its gateway remembers: which leases have something untold, and what was said of them last.
+//! What the worker that reports for its gateway remembers: which leases have something pending, and what was said of them last.
 //!
-//! What must hold: every lease with something untold is on the queue of news, or in the leader's [`Live`] list.
+//! What must hold: every lease with something pending is on the queue of news, or in the leader's [`Live`] list.
 
 use super::flights::Report;
 use crate::decide::base::moment::Moment;
-use crate::decide::base::table::Table;
+use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::lease::Lease;
 use faregate_protocol::Credits;
 
-/// The beat's pace until the ledger says otherwise (ms).
-pub(super) const BEAT_MS: u64 = 1_000;
+/// The heartbeat's pace until the ledger says otherwise (ms).
+pub(super) const HEARTBEAT_MS: u64 = 1_000;
 /// After this long without use a lease's credits go back (ms).
 const IDLE_MS: u64 = 5_000;
 /// A lease that is still in use is renewed when this much of its life has passed (ms).
@@ -17,9 +17,9 @@ const RENEW_LEASE_MS: u64 = 5_000;
 /// A request that has not come to an end after this long counts as served (ms).
 const FORGOTTEN_MS: u64 = 15 * 60 * 1_000;
 
-/// What the beat remembers.
+/// What the heartbeat remembers.
 #[derive(Debug)]
-pub struct Beat {
+pub struct Heartbeat {
     pub(super) me: String,
     pub(super) leads: bool,
     pub(super) renew_at: Moment,
@@ -27,27 +27,27 @@ pub struct Beat {
     pub(super) under_way: bool,
     pub(super) seen: u64,
     pub(super) roll_at: u32,
-    pub(super) live: Table<Live>,
+    pub(super) live: SortedMap<Live>,
     /// The name of the lease by the key's identifier, for the ledger's changes.
-    pub(super) by_key: Table<String>,
+    pub(super) by_key: SortedMap<String>,
     pub(super) cursor: String,
     pub(super) more: bool,
 }
 
-/// A lease that has something out or untold.
+/// A lease that has something out or pending.
 #[derive(Debug, Default)]
 pub(super) struct Live {
     key: String,
     dirty: bool,
-    /// Under which fence, and how much was sold of it and on credit.
+    /// Under which epoch, and how much was sold of it and on credit.
     used: (u32, Credits),
     /// When that has changed, and when last by a sale.
     used_at: Moment,
     sold_at: Moment,
-    told_at: Moment,
+    reported_at: Moment,
 }
 
-impl Beat {
+impl Heartbeat {
     pub(super) fn new(unique: &str) -> Self {
         Self {
             me: unique.to_owned(),
@@ -57,8 +57,8 @@ impl Beat {
             under_way: false,
             seen: 0,
             roll_at: u32::MAX,
-            live: Table::default(),
-            by_key: Table::default(),
+            live: SortedMap::default(),
+            by_key: SortedMap::default(),
             cursor: String::new(),
             more: false,
         }
@@ -70,18 +70,18 @@ impl Beat {
             return;
         };
         let sold = record.sold().saturating_add(record.on_credit.spent);
-        if live.used != (record.fence, sold) {
-            // A fence that has ended is no sale: what a worker that died had set aside would be forgotten that much later.
-            if live.used.0 == record.fence || record.sold().is_positive() {
+        if live.used != (record.epoch, sold) {
+            // A epoch that has ended is no sale: what a worker that died had set aside would be forgotten that much later.
+            if live.used.0 == record.epoch || record.sold().is_positive() {
                 live.sold_at = now;
             }
-            live.used = (record.fence, sold);
+            live.used = (record.epoch, sold);
             live.used_at = now;
         }
-        // A message that left the lease listed, such as a refill's, doesn't replace the report: nothing
+        // A message that left the lease queued, such as a refill's, doesn't replace the report: nothing
         // would queue the lease again.
-        live.dirty &= record.listed;
-        live.told_at = now;
+        live.dirty &= record.queued;
+        live.reported_at = now;
         if live.key != record.facts.key {
             live.key.clone_from(&record.facts.key);
             self.by_key.insert(&record.facts.key, lease.to_owned());
@@ -95,7 +95,7 @@ impl Beat {
         }
         // A queued lease is kept until it was reported: changes until then don't
         // queue it again.
-        if record.is_at_rest() && !record.listed {
+        if record.is_at_rest() && !record.queued {
             if let Some(live) = self.live.remove(lease) {
                 self.by_key.remove(&live.key);
             }
@@ -111,10 +111,10 @@ impl Beat {
         }
     }
 
-    /// The beat itself was lost.
+    /// The heartbeat itself was lost.
     pub(super) fn failed(&mut self, now: Moment) {
         self.under_way = false;
-        self.due_at = now.plus_millis(BEAT_MS);
+        self.due_at = now.plus_millis(HEARTBEAT_MS);
     }
 
     pub(super) fn note(&mut self, now: Moment, lease: &str) {
@@ -132,7 +132,7 @@ pub(super) fn due(live: &Live, now: Moment) -> Option<Report> {
     }
     let idle = now.millis_since(live.used_at);
     if idle >= IDLE_MS {
-        let renew = now.millis_since(live.told_at) >= RENEW_LEASE_MS;
+        let renew = now.millis_since(live.reported_at) >= RENEW_LEASE_MS;
         return (live.dirty || renew).then_some(Report::Idle);
     }
     live.dirty.then_some(Report::Active)
@@ -150,10 +150,10 @@ mod tests {
         Moment::from_nanos(1).plus_millis(ms)
     }
 
-    fn leading() -> Beat {
-        let mut beat = Beat { leads: true, ..Beat::new("me") };
-        beat.note(at(0), "lease");
-        beat
+    fn leading() -> Heartbeat {
+        let mut heartbeat = Heartbeat { leads: true, ..Heartbeat::new("me") };
+        heartbeat.note(at(0), "lease");
+        heartbeat
     }
 
     fn lease() -> Lease {
@@ -161,44 +161,44 @@ mod tests {
     }
 
     #[test]
-    fn a_sale_under_the_next_fence_is_one_and_the_end_of_a_fence_is_none() {
-        let mut beat = leading();
-        for (ms, fence, held, sold_at) in
+    fn a_sale_under_the_next_epoch_is_one_and_the_end_of_a_epoch_is_none() {
+        let mut heartbeat = leading();
+        for (ms, epoch, held, sold_at) in
             [(1, 1, ONE, 1), (2, 2, Credits::ZERO, 1), (3, 2, ONE, 3), (4, 3, ONE, 4), (5, 3, ONE, 4)]
         {
-            beat.reported(at(ms), "lease", &Lease { fence, held, ..lease() });
-            let live = beat.live.get("lease").unwrap();
-            assert_eq!((live.sold_at, live.told_at), (at(sold_at), at(ms)), "{ms} ms");
+            heartbeat.reported(at(ms), "lease", &Lease { epoch, held, ..lease() });
+            let live = heartbeat.live.get("lease").unwrap();
+            assert_eq!((live.sold_at, live.reported_at), (at(sold_at), at(ms)), "{ms} ms");
         }
     }
 
     #[test]
     fn what_was_reported_is_said_again_only_if_its_message_was_lost_or_it_stands_on_the_news() {
-        let mut beat = leading();
-        let due = |beat: &Beat| due(beat.live.get("lease").unwrap(), at(1));
-        assert_eq!(due(&beat), Some(Report::Active));
-        beat.reported(at(1), "lease", &lease());
-        assert_eq!(due(&beat), None);
-        beat.unreported("lease");
-        assert_eq!(due(&beat), Some(Report::Active));
-        beat.reported(at(1), "lease", &Lease { listed: true, ..lease() });
-        assert_eq!(due(&beat), Some(Report::Active));
+        let mut heartbeat = leading();
+        let due = |heartbeat: &Heartbeat| due(heartbeat.live.get("lease").unwrap(), at(1));
+        assert_eq!(due(&heartbeat), Some(Report::Active));
+        heartbeat.reported(at(1), "lease", &lease());
+        assert_eq!(due(&heartbeat), None);
+        heartbeat.unreported("lease");
+        assert_eq!(due(&heartbeat), Some(Report::Active));
+        heartbeat.reported(at(1), "lease", &Lease { queued: true, ..lease() });
+        assert_eq!(due(&heartbeat), Some(Report::Active));
     }
 
     #[test]
     fn a_final_word_and_credit_that_is_not_booked_are_told_and_what_is_at_rest_is_left_out() {
-        let ended = Some(Ended { fence: 1, spent: ONE });
+        let ended = Some(Ended { epoch: 1, spent: ONE });
         let on_credit = OnCredit { spent: ONE, ..OnCredit::default() };
         for record in [Lease { ended, ..lease() }, Lease { on_credit, ..lease() }] {
-            let mut beat = leading();
-            beat.reported(at(1), "lease", &record);
-            beat.merged(at(1), "lease", &record);
-            assert_eq!(due(beat.live.get("lease").unwrap(), at(1)), Some(Report::Active));
+            let mut heartbeat = leading();
+            heartbeat.reported(at(1), "lease", &record);
+            heartbeat.merged(at(1), "lease", &record);
+            assert_eq!(due(heartbeat.live.get("lease").unwrap(), at(1)), Some(Report::Active));
         }
-        let mut beat = leading();
-        beat.merged(at(1), "lease", &Lease { listed: true, ..lease() });
-        assert!(beat.live.get("lease").is_some(), "it is queued");
-        beat.merged(at(1), "lease", &lease());
-        assert!(beat.live.get("lease").is_none());
+        let mut heartbeat = leading();
+        heartbeat.merged(at(1), "lease", &Lease { queued: true, ..lease() });
+        assert!(heartbeat.live.get("lease").is_some(), "it is queued");
+        heartbeat.merged(at(1), "lease", &lease());
+        assert!(heartbeat.live.get("lease").is_none());
     }
 }

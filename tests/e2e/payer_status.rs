@@ -34,8 +34,8 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 async fn the_end_is_announced_and_then_refused_in_the_same_words() {
     let config = json!({"response_headers": ["charge", "balance", "ratelimit"]});
     let world = World::start(Setup { config, ..Setup::default() }).await;
-    let bank = &world.bank;
-    bank.run(&[
+    let ledger = &world.ledger;
+    ledger.run(&[
         "plan",
         "create",
         "pro",
@@ -43,13 +43,13 @@ async fn the_end_is_announced_and_then_refused_in_the_same_words() {
         "12",
         "--period",
         "month",
-        "--beyond",
+        "--overage",
         "refuse",
         "--warn-below",
         "3",
     ]);
-    let key = bank.account("acme", "0").await;
-    bank.run(&["subscribe", "acme", "pro"]);
+    let key = ledger.account("acme", "0").await;
+    ledger.run(&["subscribe", "acme", "pro"]);
     let key = [("x-api-key", key.as_str())];
     for left in (0..12).rev() {
         let answer = get(world.gate(), "/", &key).await;
@@ -82,21 +82,21 @@ async fn the_end_is_announced_and_then_refused_in_the_same_words() {
     );
     assert_eq!(items(&refused, "ratelimit-policy")[0].1["q"], 12);
     eventually("the warning is counted", Duration::from_secs(30), async || {
-        (1..=2).contains(&world.gate().stat("low_balance").await)
+        (1..=2).contains(&world.gate().stat("low_balance_total").await)
     })
     .await;
-    bank.audit().await;
+    ledger.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_and_budgets_are_named() {
     let world = World::one().await;
-    let bank = &world.bank;
-    bank.run(&[
+    let ledger = &world.ledger;
+    ledger.run(&[
         "plan", "create", "slow", "--quota", "1000", "--period", "day", "--rate", "0.5", "--burst", "1",
     ]);
-    let key = bank.account("acme", "0").await;
-    bank.run(&["subscribe", "acme", "slow"]);
+    let key = ledger.account("acme", "0").await;
+    ledger.run(&["subscribe", "acme", "slow"]);
     let ask = async || get(world.gate(), "/", &[("x-api-key", &key)]).await;
     eventually("it has subscribed", Duration::from_secs(30), async || ask().await.status == 200).await;
     let refused = ask().await;
@@ -106,11 +106,11 @@ async fn limits_and_budgets_are_named() {
     assert_eq!((policy.as_str(), &limit["r"]), ("rate", &json!(0)));
     assert_eq!(header(&refused, "retry-after"), Some(limit["t"].to_string().as_str()));
 
-    bank.account("beta", "100").await;
-    let made = bank.run(&["key", "create", "beta", "--json"]);
+    ledger.account("beta", "100").await;
+    let made = ledger.run(&["key", "create", "beta", "--json"]);
     let made: Value = serde_json::from_str(&made).expect("JSON");
     let (id, key) = (made["id"].as_str().expect("an id"), made["key"].as_str().expect("a key"));
-    bank.run(&["budget", "set", "beta", "--key", id, "--credits", "2", "--per", "day"]);
+    ledger.run(&["budget", "set", "beta", "--key", id, "--credits", "2", "--per", "day"]);
     for _ in 0..2 {
         assert_eq!(get(world.gate(), "/", &[("x-api-key", key)]).await.status, 200);
     }
@@ -128,8 +128,8 @@ async fn a_caller_may_ask_for_its_balance_for_free() {
         "rules": [{"name": "chat", "match": {"path": {"prefix": "/chat"}}, "price": "4", "product": "chat"}]
     });
     let world = World::start(Setup { config, ..Setup::default() }).await;
-    let bank = &world.bank;
-    bank.run(&[
+    let ledger = &world.ledger;
+    ledger.run(&[
         "plan",
         "create",
         "pro",
@@ -144,8 +144,8 @@ async fn a_caller_may_ask_for_its_balance_for_free() {
         "--product",
         "chat=x0.5",
     ]);
-    let key = bank.account("acme", "5").await;
-    bank.run(&["subscribe", "acme", "pro"]);
+    let key = ledger.account("acme", "5").await;
+    ledger.run(&["subscribe", "acme", "pro"]);
     let key = [("x-api-key", key.as_str()), ("origin", "https://app.example.com")];
     let ask = async || get(world.gate(), VIEW, &key).await;
     eventually("it has subscribed", Duration::from_secs(30), async || ask().await.body["plan"] == "pro")
@@ -159,7 +159,7 @@ async fn a_caller_may_ask_for_its_balance_for_free() {
     assert!(body["quota"]["resets_at"].as_str().expect("a time").parse::<jiff::Timestamp>().is_ok());
     assert_eq!(body["limits"], json!({"requests_per_second": "2.5", "burst": 9}));
     let chat = json!({"rule": "chat", "path_prefix": "/chat", "product": "chat", "price": "2"});
-    assert_eq!(body["prices"], json!([chat, {"rule": "otherwise", "price": "1"}]), "at its plan's prices");
+    assert_eq!(body["prices"], json!([chat, {"rule": "default", "price": "1"}]), "at its plan's prices");
     assert_eq!(body["links"], json!({"top_up": "https://example.com/topup?account=acme"}));
     assert_eq!(header(&view, "content-type"), Some("application/json"));
     assert_eq!(header(&view, "cache-control"), Some("private, no-cache"));
@@ -169,15 +169,15 @@ async fn a_caller_may_ask_for_its_balance_for_free() {
 
     assert_eq!(get(world.gate(), "/chat", &key).await.status, 200);
     assert_eq!(ask().await.body["balance"], "13");
-    bank.run(&["grant", "acme", "100"]);
+    ledger.run(&["grant", "acme", "100"]);
     eventually("the top-up shows", Duration::from_secs(10), async || ask().await.body["balance"] == "113")
         .await;
     for _ in 0..20 {
         ask().await;
     }
-    bank.nothing_is_held().await;
-    bank.balance_becomes("acme", "available", "113").await;
-    bank.audit().await;
+    ledger.nothing_is_held().await;
+    ledger.balance_becomes("acme", "available", "113").await;
+    ledger.audit().await;
 
     let head = reqwest::Client::new().head(world.gate().url(VIEW)).header("x-api-key", key[0].1).send().await;
     let head = head.expect("an answer");
@@ -205,15 +205,15 @@ async fn the_page_shows_what_a_caller_is_shown() {
             {"name": "search", "match": {"path": {"prefix": "/v1/search"}, "methods": ["POST"]}, "price": "2.5", "product": "search"},
             {"name": "video", "match": {"path": {"template": "/video/{}"}}, "price": "9", "product": "video"}
         ],
-        "otherwise": "free"
+        "default": "free"
     });
     let world = World::start(Setup { config, ..Setup::default() }).await;
-    let bank = &world.bank;
+    let ledger = &world.ledger;
     let limits =
         ["--rate", "10", "--burst", "20", "--concurrent", "5", "--warn-below", "50", "--product", "search"];
-    bank.run(&[&["plan", "create", "pro", "--quota", "1000", "--period", "month"], &limits[..]].concat());
-    let key = bank.account("acme", "0").await;
-    bank.run(&["subscribe", "acme", "pro"]);
+    ledger.run(&[&["plan", "create", "pro", "--quota", "1000", "--period", "month"], &limits[..]].concat());
+    let key = ledger.account("acme", "0").await;
+    ledger.run(&["subscribe", "acme", "pro"]);
     let mut view = get(world.gate(), VIEW, &[("x-api-key", &key)]).await.body;
     for varies in ["/key", "/balance", "/quota/window_s", "/quota/resets_at", "/quota/resets_in_s"] {
         let shown = view.pointer_mut(varies).unwrap_or_else(|| panic!("no {varies}"));
@@ -229,8 +229,8 @@ async fn a_price_list_may_be_for_everybody() {
     let world = World::start(Setup { config: json!({"publish_prices": true}), ..Setup::default() }).await;
     let list = get(world.gate(), VIEW, &[]).await;
     assert_eq!(list.status, 200);
-    assert_eq!(list.body, json!({"unit": "credits", "prices": [{"rule": "otherwise", "price": "1"}]}));
-    let broke = world.bank.account("broke", "0").await;
+    assert_eq!(list.body, json!({"unit": "credits", "prices": [{"rule": "default", "price": "1"}]}));
+    let broke = world.ledger.account("broke", "0").await;
     let view = get(world.gate(), VIEW, &[("x-api-key", &broke)]).await;
     assert_eq!((view.status, &view.body["balance"]), (200, &json!("0")), "who can't pay may look, too");
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &broke)]).await.status, 402);

@@ -1,16 +1,16 @@
 //! Scenarios about what callers may see of a payer's balance and limits.
 
 use super::*;
-use crate::domain::entitlement::Beyond;
 use crate::domain::period::{Anchor, Rhythm, Unit, zone};
 use crate::domain::plan::{Changes, Edit};
-use faregate_protocol::exchange::{Limits, Quota, Rate, Reset, Standing};
+use crate::domain::policy::OveragePolicy;
+use faregate_protocol::exchange::{Limits, PayerStatus, Quota, Rate, Reset};
 
 const DAY: u64 = 86_400;
 
 impl World {
-    async fn standing_of(&self, entry: Entry) -> Standing {
-        self.tell("gw", entry).await.standing.expect("a standing")
+    async fn status_of(&self, entry: Entry) -> PayerStatus {
+        self.tell("gw", entry).await.status.expect("a status")
     }
 }
 
@@ -22,19 +22,15 @@ fn only_asking(entry: Entry, used: i64) -> Entry {
 pub async fn who_has_no_plan_sees_what_is_left(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
-    let plain = |whole| Standing { available: credits(whole), ..Standing::default() };
-    assert_eq!(world.standing_of(only_asking(report(&key, 1, 0, 0), 0)).await, plain(10));
+    let plain = |whole| PayerStatus { available: credits(whole), ..PayerStatus::default() };
+    assert_eq!(world.status_of(only_asking(report(&key, 1, 0, 0), 0)).await, plain(10));
     assert_eq!(world.balance("acme").await[1], 0, "who only asks is lent nothing");
-    assert_eq!(
-        world.standing_of(asking(report(&key, 1, 0, 0), 4, 4)).await,
-        plain(6),
-        "without what is lent"
-    );
-    assert_eq!(world.tell("gw", report(&key, 1, 2, 0)).await.standing, None, "no ask, no answer");
-    assert_eq!(world.standing_of(only_asking(report(&key, 1, 2, 0), 2)).await, plain(6));
+    assert_eq!(world.status_of(asking(report(&key, 1, 0, 0), 4, 4)).await, plain(6), "without what is lent");
+    assert_eq!(world.tell("gw", report(&key, 1, 2, 0)).await.status, None, "no ask, no answer");
+    assert_eq!(world.status_of(only_asking(report(&key, 1, 2, 0), 2)).await, plain(6));
     let short = world.tell("gw", asking(report(&key, 1, 2, 0), 50, 50)).await;
     assert_eq!(short.refused.unwrap().code, RefusalCode::InsufficientFunds);
-    assert_eq!(short.standing, Some(plain(6)), "also with a refusal");
+    assert_eq!(short.status, Some(plain(6)), "also with a refusal");
     world.is_clean().await;
 }
 
@@ -58,23 +54,23 @@ pub async fn who_has_a_plan_sees_its_quota_its_limits_and_when_to_warn(world: Wo
     let answer = later.tell("gw", asking(report(&key, 1, 0, 0), 4, 4)).await;
     let part = answer.lease.unwrap().limits;
     assert!(part != limits && !part.is_none(), "a lease has a part of the limits: {part:?}");
-    let standing =
-        Standing { available: credits(32), quota: Some(quota), limits, warn_below: Some(credits(5)) };
-    assert_eq!(answer.standing, Some(standing.clone()));
+    let status =
+        PayerStatus { available: credits(32), quota: Some(quota), limits, warn_below: Some(credits(5)) };
+    assert_eq!(answer.status, Some(status.clone()));
 
     let changes =
         Changes { warn_below: Edit::Set(credits(9)), quota: Some(credits(40)), ..Changes::default() };
     later.run(Command::ChangePlan { name: "pro".into(), changes, at_once: true }).await.unwrap();
     let seen = later.send("gw", Some(0), vec![]).await.seen;
     later.store.renew(later.now()).await.unwrap();
-    let changed = later.standing_of(only_asking(report(&key, 1, 0, 0), 4)).await;
+    let changed = later.status_of(only_asking(report(&key, 1, 0, 0), 4)).await;
     assert_eq!((changed.available, changed.warn_below), (credits(42), Some(credits(9))));
     assert_eq!(changed.quota.map(|quota| quota.size), Some(credits(40)), "the one that is running");
     assert_eq!(later.send("gw", seen, vec![]).await.changes, [], "no lease is recalled for that");
 
     let over = World { second: world.second + 32 * 86_400, store: world.store.clone() };
     // It isn't renewed yet: the exchange does that, before it serves the payer.
-    let renewed = over.standing_of(only_asking(report(&key, 1, 0, 0), 4)).await.quota.unwrap();
+    let renewed = over.status_of(only_asking(report(&key, 1, 0, 0), 4)).await.quota.unwrap();
     assert_eq!((renewed.window_s, renewed.resets_at.as_str()), (28 * DAY, "2027-03-15T08:00:00Z"));
     assert_eq!(over.store.renew(over.now()).await.unwrap(), 0, "nothing is left to do");
     over.is_clean().await;
@@ -82,18 +78,18 @@ pub async fn who_has_a_plan_sees_its_quota_its_limits_and_when_to_warn(world: Wo
 
 pub async fn what_a_plan_does_not_let_pay_is_not_there(world: World) {
     let key = world.customer("acme").await;
-    world.plan_of("small", Terms { beyond: Beyond::Refuse, ..World::terms(10) }).await;
+    world.plan_of("small", Terms { overage: OveragePolicy::Refuse, ..World::terms(10) }).await;
     world.subscribe("acme", "small", 0).await.unwrap();
     world.give("acme", 50, None).await.unwrap();
-    let first = world.standing_of(asking(report(&key, 1, 0, 0), 4, 4)).await;
+    let first = world.status_of(asking(report(&key, 1, 0, 0), 4, 4)).await;
     assert_eq!(first.available, credits(6), "what was bought must wait");
-    let again = world.standing_of(only_asking(report(&key, 1, 3, 0), 3)).await;
+    let again = world.status_of(only_asking(report(&key, 1, 3, 0), 3)).await;
     assert_eq!(again.available, credits(6), "also where the message moves no money");
 
     let short = world.tell("gw", asking(report(&key, 1, 4, 0), 50, 50)).await;
     let reset = short.refused.unwrap().reset.unwrap();
     assert_eq!((reset.size, reset.window_s), (credits(10), 31 * DAY));
-    assert_eq!(reset.at, short.standing.unwrap().quota.unwrap().resets_at);
+    assert_eq!(reset.at, short.status.unwrap().quota.unwrap().resets_at);
     world.is_clean().await;
 }
 
@@ -102,12 +98,12 @@ pub async fn a_key_sees_no_more_than_its_budgets_leave(world: World) {
     let other = world.subject("acme", "other").await;
     world.give("acme", 100, None).await.unwrap();
     world.budget(Whose::Key(key.clone()), 5, Unit::Hour).await.unwrap();
-    assert_eq!(world.standing_of(only_asking(report(&key, 1, 0, 0), 0)).await.available, credits(5));
-    assert_eq!(world.standing_of(asking(report(&key, 1, 0, 0), 2, 2)).await.available, credits(3));
-    assert_eq!(world.standing_of(only_asking(report(&other, 1, 0, 0), 0)).await.available, credits(98));
+    assert_eq!(world.status_of(only_asking(report(&key, 1, 0, 0), 0)).await.available, credits(5));
+    assert_eq!(world.status_of(asking(report(&key, 1, 0, 0), 2, 2)).await.available, credits(3));
+    assert_eq!(world.status_of(only_asking(report(&other, 1, 0, 0), 0)).await.available, credits(98));
 
     let short = world.tell("gw", asking(report(&key, 1, 2, 0), 50, 50)).await;
-    assert_eq!(short.standing.unwrap().available, credits(3));
+    assert_eq!(short.status.unwrap().available, credits(3));
     let Reset { size, window_s, .. } = short.refused.unwrap().reset.unwrap();
     assert_eq!((size, window_s), (credits(5), 3_600), "in full, and not what is left");
     world.is_clean().await;
@@ -116,15 +112,15 @@ pub async fn a_key_sees_no_more_than_its_budgets_leave(world: World) {
 pub async fn who_has_a_key_no_more_sees_nothing(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
-    world.run(Command::TurnAccount { account: "acme".into(), turn: Turn::Suspend }).await.unwrap();
+    world.run(Command::TurnAccount { account: "acme".into(), turn: Transition::Suspend }).await.unwrap();
     let suspended = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 1)).await;
     assert_eq!(suspended.refused.unwrap().code, RefusalCode::AccountSuspended);
-    assert_eq!(suspended.standing.map(|standing| standing.available), Some(credits(10)), "it has its money");
-    world.run(Command::TurnAccount { account: "acme".into(), turn: Turn::Resume }).await.unwrap();
+    assert_eq!(suspended.status.map(|status| status.available), Some(credits(10)), "it has its money");
+    world.run(Command::TurnAccount { account: "acme".into(), turn: Transition::Resume }).await.unwrap();
     world.run(Command::RevokeKey { id: key.clone() }).await.unwrap();
     let revoked = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 1)).await;
     assert_eq!(revoked.refused.unwrap().code, RefusalCode::InvalidKey);
-    assert_eq!(revoked.standing, None);
+    assert_eq!(revoked.status, None);
 }
 
 pub async fn a_quota_that_ends_with_its_subscription_says_so(world: World) {
@@ -135,7 +131,7 @@ pub async fn a_quota_that_ends_with_its_subscription_says_so(world: World) {
     let trial_ends_at = Some(Timestamp::from_second(world.second + 7_200).unwrap());
     let asked = api::NewSubscription { plan: "daily".into(), starts_at: None, trial_ends_at };
     world.run(Command::Subscribe { account: "acme".into(), id: "trial".into(), asked }).await.unwrap();
-    let quota = world.standing_of(only_asking(report(&key, 1, 0, 0), 0)).await.quota.unwrap();
+    let quota = world.status_of(only_asking(report(&key, 1, 0, 0), 0)).await.quota.unwrap();
     assert_eq!((quota.resets_at.as_str(), quota.resets_in_s), ("2027-01-15T10:00:00Z", 7_200));
     assert_eq!(quota.window_s, 10 * 3_600, "from midnight to the end of the trial");
 }

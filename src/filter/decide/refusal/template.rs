@@ -1,15 +1,15 @@
-//! A rendered answer, in the bytes that proxy-wasm takes, with gaps for the request's own values.
+//! A rendered answer, in the bytes that proxy-wasm takes, with placeholders for the request's own values.
 //!
 //! What must hold: an answer's body repeats only the request's path, its id and its JSON-RPC id, and its headers repeat
 //! nothing of it; whatever they contain, the body stays valid in its format.
 
-use super::{MOST_REPEATED, Surroundings};
+use super::{MOST_REPEATED, RequestContext};
 use crate::decide::base::text::quoted;
 use std::borrow::Cow;
 
-/// An answer with gaps.
+/// An answer with placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct ResponseTemplate {
     /// The HTTP status.
     pub status: u16,
     /// The status of a gRPC answer, which has its own way out; its message is the body.
@@ -20,17 +20,17 @@ pub struct Form {
     pub(super) text: Text,
 }
 
-/// A text with gaps.
+/// A text with placeholders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text {
     bytes: Vec<u8>,
-    /// Where the gaps are, in order.
-    gaps: Vec<(usize, Gap)>,
+    /// Where the placeholders are, in order.
+    placeholders: Vec<(usize, Placeholder)>,
 }
 
-/// What fills a gap.
+/// What fills a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gap {
+pub(super) enum Placeholder {
     /// The number of the JSON-RPC request, as JSON.
     Number,
     /// The path, as a JSON string.
@@ -39,35 +39,35 @@ pub(super) enum Gap {
     RequestId,
 }
 
-/// The member that goes into [`Gap::RequestId`], up to its value.
+/// The member that goes into [`Placeholder::RequestId`], up to its value.
 const REQUEST_ID: &str = ",\"request_id\":";
 /// Room for the text around the parts of a request.
 const AROUND: usize = 32;
 
-impl Form {
+impl ResponseTemplate {
     /// The body for this request.
-    pub fn body(&self, around: &Surroundings<'_>) -> Cow<'_, [u8]> {
-        let Text { bytes, gaps } = &self.text;
-        if gaps.is_empty() {
+    pub fn body(&self, around: &RequestContext<'_>) -> Cow<'_, [u8]> {
+        let Text { bytes, placeholders } = &self.text;
+        if placeholders.is_empty() {
             return Cow::Borrowed(bytes);
         }
         let path = repeated(around.path);
         let id = around.request_id.map(repeated);
         let number = around.rpc_id.unwrap_or("null");
-        let own = path.len() + id.map_or(0, <[u8]>::len) + number.len() + AROUND;
-        let mut body = Vec::with_capacity(bytes.len() + own);
+        let of_request = path.len() + id.map_or(0, <[u8]>::len) + number.len() + AROUND;
+        let mut body = Vec::with_capacity(bytes.len() + of_request);
         let mut from = 0;
-        for (at, gap) in gaps {
+        for (at, placeholder) in placeholders {
             body.extend_from_slice(bytes.get(from..*at).unwrap_or_default());
             from = *at;
-            match (gap, id) {
-                (Gap::Number, _) => body.extend_from_slice(number.as_bytes()),
-                (Gap::Path, _) => quote(&mut body, path),
-                (Gap::RequestId, Some(id)) => {
+            match (placeholder, id) {
+                (Placeholder::Number, _) => body.extend_from_slice(number.as_bytes()),
+                (Placeholder::Path, _) => quote(&mut body, path),
+                (Placeholder::RequestId, Some(id)) => {
                     body.extend_from_slice(REQUEST_ID.as_bytes());
                     quote(&mut body, id);
                 }
-                (Gap::RequestId, None) => {}
+                (Placeholder::RequestId, None) => {}
             }
         }
         body.extend_from_slice(bytes.get(from..).unwrap_or_default());
@@ -82,7 +82,7 @@ impl Form {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self { bytes: text.into_bytes(), gaps: Vec::new() }
+        Self { bytes: text.into_bytes(), placeholders: Vec::new() }
     }
 }
 
@@ -104,8 +104,8 @@ impl Text {
         self.quote(value);
     }
 
-    pub(super) fn gap(&mut self, gap: Gap) {
-        self.gaps.push((self.bytes.len(), gap));
+    pub(super) fn placeholder(&mut self, placeholder: Placeholder) {
+        self.placeholders.push((self.bytes.len(), placeholder));
     }
 }
 

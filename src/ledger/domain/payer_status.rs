@@ -3,32 +3,32 @@
 //! What must hold: it says no more than the credential's holder may know, comes of what the exchange has loaded
 //! already, and nothing is decided by it.
 
-use super::contract::{Contract, Running};
-use super::{Payer, entitlement};
+use super::entitlement::{Entitlement, Running};
+use super::{Payer, policy};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{MAX_AMOUNT, Quota, Standing};
+use faregate_protocol::exchange::{MAX_AMOUNT, PayerStatus, Quota};
 use jiff::Timestamp;
 
 impl Payer {
     /// Its status now; `None` for a credential that isn't valid any more.
-    pub(super) fn standing(&self, now: Timestamp) -> Option<Standing> {
+    pub(super) fn payer_status(&self, now: Timestamp) -> Option<PayerStatus> {
         if !self.key.counts(now) {
             return None;
         }
-        let contract = self.contract();
-        Some(Standing {
+        let entitlement = self.entitlement();
+        Some(PayerStatus {
             available: self.shortage(Credits::ZERO).available().min(MAX_AMOUNT),
-            quota: contract.and_then(|contract| quota(contract, now)),
-            limits: contract.map(|contract| contract.limits).unwrap_or_default(),
-            warn_below: contract.and_then(|contract| contract.warn_below),
+            quota: entitlement.and_then(|entitlement| quota(entitlement, now)),
+            limits: entitlement.map(|entitlement| entitlement.limits).unwrap_or_default(),
+            warn_below: entitlement.and_then(|entitlement| entitlement.warn_below),
         })
     }
 }
 
 /// The quota that is running. Between a period's end and its renewal, and while a payment is missing, there is none.
-fn quota(contract: &Contract, now: Timestamp) -> Option<Quota> {
-    let good = contract.standing == entitlement::Standing::Good;
-    let running = contract.running.as_ref().filter(|running| good && now < running.end)?;
+fn quota(entitlement: &Entitlement, now: Timestamp) -> Option<Quota> {
+    let good = entitlement.status == policy::SubscriptionStatus::Good;
+    let running = entitlement.running.as_ref().filter(|running| good && now < running.end)?;
     let Running { quota, end, .. } = running;
     let (resets_at, resets_in_s) = until(*end, now);
     Some(Quota { size: *quota, window_s: running.window_s(), resets_at, resets_in_s })

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Requests of this cost little, so that slices are cut.
+/// Requests of this cost little, so that subleases are cut.
 const CHEAP: &str = "/cheap";
 /// A subject that Envoy vouches for, where there is one.
 type Subject<'a> = Option<&'a str>;
@@ -17,7 +17,7 @@ fn configuration() -> Value {
 /// A gate that sells to the key from a sublease, and one that knows no callers.
 fn gates() -> (Gate<Memory>, Gate<Memory>) {
     let memory = Memory::default();
-    let mut bank = Bank::with(1_000);
+    let mut bank = FakeLedger::with(1_000);
     let mut knows = gate(&memory, &configuration());
     arrive(&mut knows, 0, 0, "/", &key());
     talk(&mut knows, &mut bank, 0);

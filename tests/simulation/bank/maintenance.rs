@@ -36,7 +36,7 @@ impl Bank {
         let live = self.db.grants.values().filter(|row| row.grant.remaining.is_positive());
         let accounts: BTreeSet<_> =
             live.filter(|row| over(row.grant.expires_at)).map(|row| row.account).collect();
-        let keys = self.db.keys.values().filter(|row| !row.expiry_told && over(row.key.expires_at));
+        let keys = self.db.keys.values().filter(|row| !row.expiry_announced && over(row.key.expires_at));
         let keys: Vec<_> = keys.map(|row| ExpireKey { key: row.key.no, account: row.account }).collect();
         let lapsed = accounts.len() + keys.len();
         for account in accounts {

@@ -6,38 +6,38 @@ use tokio_postgres::error::SqlState;
 
 /// Why a transaction came to nothing.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum AttemptError {
     /// The server, or the way to it.
     Database(tokio_postgres::Error),
     /// What was asked doesn't go with what is there.
     Store(StoreError),
 }
 
-impl From<tokio_postgres::Error> for Trouble {
+impl From<tokio_postgres::Error> for AttemptError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Database(error)
     }
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for AttemptError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<Refusal> for Trouble {
+impl From<Refusal> for AttemptError {
     fn from(refusal: Refusal) -> Self {
         Self::Store(refusal.into())
     }
 }
 
-impl From<BookError> for Trouble {
+impl From<BookError> for AttemptError {
     fn from(error: BookError) -> Self {
         Self::Store(error.into())
     }
 }
 
-impl Trouble {
+impl AttemptError {
     fn code(&self) -> Option<&SqlState> {
         match self {
             Self::Database(error) => error.code(),
@@ -61,15 +61,16 @@ impl Trouble {
     }
 }
 
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
+impl From<AttemptError> for StoreError {
+    fn from(attempt_error: AttemptError) -> Self {
         let busy =
             [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::QUERY_CANCELED, &SqlState::TOO_MANY_CONNECTIONS];
-        let busy = trouble.is_collision() || trouble.code().is_some_and(|code| busy.contains(&code));
-        match trouble {
-            Trouble::Store(error) => error,
-            Trouble::Database(_) if busy => Self::Overloaded,
-            Trouble::Database(error) => match error.as_db_error() {
+        let busy =
+            attempt_error.is_collision() || attempt_error.code().is_some_and(|code| busy.contains(&code));
+        match attempt_error {
+            AttemptError::Store(error) => error,
+            AttemptError::Database(_) if busy => Self::Overloaded,
+            AttemptError::Database(error) => match error.as_db_error() {
                 // 57P: somebody stops the server; 25006: it is a copy that takes no writes.
                 Some(said) if said.code().code().starts_with("57P") || said.code().code() == "25006" => {
                     Self::Away(said.message().to_owned())

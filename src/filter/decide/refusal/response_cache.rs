@@ -5,9 +5,9 @@
 //! all of its inputs, which are compared in full; nothing else goes into rendering, and the request's own values are
 //! filled in each time. The cache is small and so are its entries: a new one evicts another.
 
-use super::form::Form;
 use super::rendering::write;
-use super::{Refusal, Surroundings};
+use super::template::ResponseTemplate;
+use super::{Refusal, RequestContext};
 use crate::decide::settings::dialect::Dialect;
 use crate::decide::settings::template::names_payer;
 use crate::decide::settings::{Settings, Wording};
@@ -19,9 +19,9 @@ const MOST: usize = if cfg!(test) { 4 } else { 128 };
 /// The largest that is cached (bytes).
 const MOST_BYTES: usize = 4_096;
 
-/// Answers by their inputs.
+/// ResponseCache by their inputs.
 #[derive(Debug)]
-pub struct Answers {
+pub struct ResponseCache {
     /// Each answer has only one possible place.
     places: Vec<Option<Kept>>,
     /// Whether any text or address names the payer. Otherwise all payers get the same answer.
@@ -34,10 +34,10 @@ struct Kept {
     dialect: Dialect,
     language: usize,
     origin: Option<Box<str>>,
-    form: Rc<Form>,
+    form: Rc<ResponseTemplate>,
 }
 
-impl Answers {
+impl ResponseCache {
     /// An empty cache for this wording.
     pub fn new(wording: &Wording) -> Self {
         let addresses = [&wording.top_up_url, &wording.upgrade_url, &wording.type_url];
@@ -46,7 +46,12 @@ impl Answers {
     }
 
     /// The answer to this refusal, for such a reader. The settings are always those whose wording was given before.
-    pub fn of(&mut self, refusal: &Refusal, around: &Surroundings<'_>, settings: &Settings) -> Rc<Form> {
+    pub fn of(
+        &mut self,
+        refusal: &Refusal,
+        around: &RequestContext<'_>,
+        settings: &Settings,
+    ) -> Rc<ResponseTemplate> {
         let payer = refusal.payer.as_ref().filter(|_| self.names_payer).map(|payer| payer.key.as_str());
         let at = place(refusal, payer, around);
         if let Some(Some(kept)) = self.places.get(at)
@@ -62,17 +67,17 @@ impl Answers {
         &mut self,
         at: usize,
         refusal: &Refusal,
-        around: &Surroundings<'_>,
+        around: &RequestContext<'_>,
         settings: &Settings,
-    ) -> Rc<Form> {
+    ) -> Rc<ResponseTemplate> {
         let mut refusal = refusal.clone();
         if !self.names_payer {
             refusal.payer = None;
         }
         // Only compared inputs go in.
-        let Surroundings { dialect, language, origin, .. } = *around;
+        let RequestContext { dialect, language, origin, .. } = *around;
         let deprecated = refusal.rule.and_then(|rule| settings.rule(rule).deprecated.as_ref());
-        let around = Surroundings { dialect, language, origin, deprecated, ..Surroundings::default() };
+        let around = RequestContext { dialect, language, origin, deprecated, ..RequestContext::default() };
         let form = Rc::new(write(&refusal, &around, &settings.wording));
         if form.size() <= MOST_BYTES {
             if self.places.is_empty() {
@@ -88,7 +93,7 @@ impl Answers {
 }
 
 impl Kept {
-    fn is_for(&self, refusal: &Refusal, around: &Surroundings<'_>, names_payer: bool) -> bool {
+    fn is_for(&self, refusal: &Refusal, around: &RequestContext<'_>, names_payer: bool) -> bool {
         self.dialect == around.dialect
             && self.language == around.language
             && self.origin.as_deref() == around.origin
@@ -112,7 +117,7 @@ impl Refusal {
             crowded,
             hint,
             payer,
-            vouched,
+            trusted_identity,
             rule,
         } = self;
         *code == other.code
@@ -121,7 +126,7 @@ impl Refusal {
             && *available == other.available
             && *wait_s == other.wait_s
             && *status == other.status
-            && (*top_up, *crowded, *vouched) == (other.top_up, other.crowded, other.vouched)
+            && (*top_up, *crowded, *trusted_identity) == (other.top_up, other.crowded, other.trusted_identity)
             && *hint == other.hint
             && *limits == other.limits
             && *reset == other.reset
@@ -130,7 +135,7 @@ impl Refusal {
 }
 
 /// A hash for an answer's place: any number works, but different refusals should differ.
-fn place(refusal: &Refusal, payer: Option<&str>, around: &Surroundings<'_>) -> usize {
+fn place(refusal: &Refusal, payer: Option<&str>, around: &RequestContext<'_>) -> usize {
     let micros = |amount: Option<Credits>| amount.map_or(1, |amount| amount.micros().cast_unsigned());
     let (dialect, language) = (around.dialect as u64, around.language as u64);
     let hint = refusal.hint.map_or(0, |hint| hint.len() as u64);

@@ -1,9 +1,9 @@
-//! The beat: what is said for the whole gateway, how often, and by which worker.
+//! The heartbeat: what is said for the whole gateway, how often, and by which worker.
 
 use super::*;
 
 /// The first request, which opens a lease, and the name of that lease.
-fn first(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> (Charge, String) {
+fn first(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> (Charge, String) {
     gate.tick(at(now));
     assert_eq!(arrive(gate, now, 0, "/", &key()), Arrival::Waits);
     let resolutions = talk(gate, bank, now);
@@ -11,15 +11,15 @@ fn first(gate: &mut Gate<Memory>, bank: &mut Bank, now: u64) -> (Charge, String)
     (charge.clone(), charge.holder.lease().to_owned())
 }
 
-fn talks(gate: &mut Gate<Memory>, bank: &mut Bank, from: u64, to: u64) {
+fn talks(gate: &mut Gate<Memory>, bank: &mut FakeLedger, from: u64, to: u64) {
     for ms in (from..to).step_by(50) {
         assert_eq!(talk(gate, bank, ms), []);
     }
 }
 
 #[test]
-fn each_beat_says_how_far_the_last_answer_went() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+fn each_heartbeat_says_how_far_the_last_answer_went() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     first(&mut gate, &mut bank, 0);
     talks(&mut gate, &mut bank, 50, 4_000);
     let seen: Vec<u64> = bank.messages.iter().filter_map(|message| message.seen).collect();
@@ -27,8 +27,8 @@ fn each_beat_says_how_far_the_last_answer_went() {
 }
 
 #[test]
-fn while_a_beat_is_under_way_there_is_no_other() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+fn while_a_heartbeat_is_under_way_there_is_no_other() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     first(&mut gate, &mut bank, 0);
     runs(&mut gate, 50, 1_050);
     assert!(gate.next_message(at(1_050)).unwrap().body.seen.is_some());
@@ -39,15 +39,15 @@ fn while_a_beat_is_under_way_there_is_no_other() {
 fn a_change_reaches_the_lease_although_the_answer_says_nothing_else_of_it() {
     for refused in [None, Some(RefusalCode::AccountSuspended)] {
         let memory = Memory::default();
-        let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+        let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
         let (_, name) = first(&mut gate, &mut bank, 0);
         talks(&mut gate, &mut bank, 50, 1_500);
         runs(&mut gate, 1_500, 2_500);
-        let beat = gate.next_message(at(2_500)).unwrap();
-        assert_eq!(beat.body.entries, [], "there is no news of it");
+        let heartbeat = gate.next_message(at(2_500)).unwrap();
+        assert_eq!(heartbeat.body.entries, [], "there is no news of it");
         bank.changes = vec![Change { payer: "key_1".into(), refused }];
-        let answer = bank.answer(&beat.body);
-        gate.answered(at(2_501), beat.id, Some(answer));
+        let answer = bank.answer(&heartbeat.body);
+        gate.answered(at(2_501), heartbeat.id, Some(answer));
 
         let lease = shared::read(&memory, &name).unwrap();
         assert_eq!((lease.stopped, lease.unspent()), (refused.is_some(), Credits::ZERO), "handed back");
@@ -58,7 +58,7 @@ fn a_change_reaches_the_lease_although_the_answer_says_nothing_else_of_it() {
 
 #[test]
 fn a_gateway_that_holds_nothing_any_more_says_nothing() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     let (charge, _) = first(&mut gate, &mut bank, 0);
     gate.finish(&charge, &End::answered(200));
     talks(&mut gate, &mut bank, 50, 10_000);
@@ -69,8 +69,8 @@ fn a_gateway_that_holds_nothing_any_more_says_nothing() {
 }
 
 #[test]
-fn what_a_lost_beat_said_stands_in_the_next_one() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(100));
+fn what_a_lost_heartbeat_said_stands_in_the_next_one() {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     let (charge, _) = first(&mut gate, &mut bank, 0);
     gate.finish(&charge, &End::answered(200));
     runs(&mut gate, 50, 1_050);
@@ -85,7 +85,7 @@ fn what_a_lost_beat_said_stands_in_the_next_one() {
 #[test]
 fn on_a_machine_that_is_up_for_long_a_request_that_has_just_begun_is_not_forgotten() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     let day = 24 * 3_600 * 1_000;
     let (charge, name) = first(&mut gate, &mut bank, day);
     talks(&mut gate, &mut bank, day + 50, day + 3_000);
@@ -116,21 +116,21 @@ fn a_leader_that_leaves_gives_up_the_lead_and_another_that_leaves_does_not() {
 #[test]
 fn a_new_leader_finds_a_lease_that_nobody_has_touched_since() {
     let memory = Memory::default();
-    let (mut old, mut bank) = (gate(&memory, &json!({})), Bank::with(100));
+    let (mut old, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     let (charge, name) = first(&mut old, &mut bank, 0);
     old.finish(&charge, &End::answered(200));
     talks(&mut old, &mut bank, 50, 3_000);
-    assert!(!shared::read(&memory, &name).unwrap().listed, "all of it was reported");
+    assert!(!shared::read(&memory, &name).unwrap().queued, "all of it was reported");
     drop(old);
     let mut new = gate(&memory, &json!({}));
     talks(&mut new, &mut bank, 3_000, 15_000);
     assert_eq!((bank.available, bank.spent.values().sum::<i64>()), (99_000_000, 1_000_000));
 }
 
-/// When a beat was sent, in milliseconds, of a gate that sells once in a while over a minute and a half.
-fn beats_of(beat_ms: u32) -> Vec<u64> {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), Bank::with(1_000));
-    bank.beat_ms = Some(beat_ms);
+/// When a heartbeat was sent, in milliseconds, of a gate that sells once in a while over a minute and a half.
+fn heartbeats_of(heartbeat_ms: u32) -> Vec<u64> {
+    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
+    bank.heartbeat_ms = Some(heartbeat_ms);
     let (charge, _) = first(&mut gate, &mut bank, 0);
     gate.finish(&charge, &End::answered(200));
     let mut sent = Vec::new();
@@ -153,11 +153,11 @@ fn sell(gate: &mut Gate<Memory>, ms: u64) {
 }
 
 #[test]
-fn a_gateway_beats_as_seldom_as_the_ledger_asks_but_once_a_minute() {
+fn a_gateway_heartbeats_as_seldom_as_the_ledger_asks_but_once_a_minute() {
     for (asked, heard) in
         [(0, 50), (1_000, 1_000), (5_000, 5_000), (6_600, 6_600), (60_000, 60_000), (u32::MAX, 60_000)]
     {
-        let sent = beats_of(asked);
+        let sent = heartbeats_of(asked);
         let pauses: Vec<u64> = sent.windows(2).map(|two| two[1] - two[0]).collect();
         let least = pauses.iter().min().unwrap();
         assert_eq!(*least, heard.max(50), "{asked} ms: {pauses:?}");
@@ -165,22 +165,22 @@ fn a_gateway_beats_as_seldom_as_the_ledger_asks_but_once_a_minute() {
 }
 
 #[test]
-fn a_gateway_that_beats_seldom_asks_at_once_for_a_caller_who_waits_and_keeps_its_leases() {
+fn a_gateway_that_heartbeats_seldom_asks_at_once_for_a_caller_who_waits_and_keeps_its_leases() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), Bank::with(3));
-    bank.beat_ms = Some(5_000);
+    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(3));
+    bank.heartbeat_ms = Some(5_000);
     let (charge, name) = first(&mut gate, &mut bank, 0);
     talks(&mut gate, &mut bank, 50, 2_000);
-    let first_beat = bank.messages.len();
+    let first_heartbeat = bank.messages.len();
     assert!(bank.messages.last().unwrap().seen.is_some());
     gate.finish(&charge, &End::answered(200));
     talks(&mut gate, &mut bank, 2_000, 3_000);
-    assert_eq!(bank.messages.len(), first_beat, "what was sold is reported with the next beat");
+    assert_eq!(bank.messages.len(), first_heartbeat, "what was sold is reported with the next heartbeat");
 
     let other = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
     assert_eq!(arrive(&mut gate, 3_000, 1, "/", &other), Arrival::Waits);
     talk(&mut gate, &mut bank, 3_000);
-    let asked = &bank.messages[first_beat..];
+    let asked = &bank.messages[first_heartbeat..];
     assert!(asked.len() == 1 && asked[0].seen.is_none(), "{asked:?}");
 
     // Idle or not, a lease is named often enough to live on.

@@ -18,7 +18,7 @@ pub const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
 pub const DATABASE_URL: &str = "FAREGATE_DATABASE_URL";
 
 /// A running ledger.
-pub struct Bank {
+pub struct LedgerProcess {
     /// The program; a story may kill, stop and restart it.
     pub process: Process,
     /// The port of the gateway API.
@@ -32,7 +32,7 @@ pub struct Bank {
     client: Client,
 }
 
-impl Bank {
+impl LedgerProcess {
     /// Starts a ledger in a folder, with further arguments to `serve`.
     pub async fn start(dir: &Path, arguments: &[&str], environment: &[(String, String)]) -> Self {
         Self::try_start(dir, arguments, environment).await.unwrap_or_else(|why| panic!("{why}"))
@@ -47,7 +47,7 @@ impl Bank {
         Self::try_start_program(&binary(), dir, arguments, environment).await
     }
 
-    /// As [`Bank::try_start`], with this program instead of the one that was built.
+    /// As [`LedgerProcess::try_start`], with this program instead of the one that was built.
     pub async fn try_start_program(
         program: &Path,
         dir: &Path,
@@ -59,10 +59,10 @@ impl Bank {
         let process = launch(program, dir, (gateway_port, admin_port), &arguments, environment);
         let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
         let (program, dir, environment) = (program.to_owned(), dir.to_owned(), environment.to_vec());
-        let mut bank =
+        let mut ledger =
             Self { process, gateway_port, admin_port, program, dir, arguments, environment, client };
-        bank.is_ready().await?;
-        Ok(bank)
+        ledger.is_ready().await?;
+        Ok(ledger)
     }
 
     /// Starts it again on the same files and ports.

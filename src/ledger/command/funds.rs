@@ -1,11 +1,11 @@
 //! An account's money on a draft: loaded before something moves, and kept afterwards.
 //!
-//! What must hold: whatever an operation moves in a [`Purse`] reaches the draft by [`keep`], with an entry for every
+//! What must hold: whatever an operation moves in a [`AccountFunds`] reaches the draft by [`keep`], with an entry for every
 //! posting; and all holders of a tight account have fast heartbeats, those of others none.
 
 use crate::domain::time::minute;
 use crate::domain::{
-    Account, AccountNo, Budget, Draw, Grant, GrantNo, Key, Lease, LeaseState, Posting, Purse, Scope,
+    Account, AccountFunds, AccountNo, Budget, Draw, Grant, GrantNo, Key, Lease, LeaseState, Posting, Scope,
 };
 use crate::store::draft::{Draft, Stop};
 use crate::store::rows::{AccountRow, BudgetKey, BudgetRow, EntryRow, GrantRow, LeaseRow};
@@ -17,16 +17,16 @@ pub fn load(
     draft: &mut Draft,
     account: AccountNo,
     draws: &[Draw],
-) -> Result<Option<(AccountRow, Purse)>, Stop> {
+) -> Result<Option<(AccountRow, AccountFunds)>, Stop> {
     let Some(row) = draft.account(account)? else { return Ok(None) };
-    let purse = of(draft, &row, draws)?;
-    Ok(Some((row, purse)))
+    let funds = of(draft, &row, draws)?;
+    Ok(Some((row, funds)))
 }
 
 /// The money of an account that is locked.
-pub fn of(draft: &mut Draft, row: &AccountRow, draws: &[Draw]) -> Result<Purse, Stop> {
+pub fn of(draft: &mut Draft, row: &AccountRow, draws: &[Draw]) -> Result<AccountFunds, Stop> {
     let grants = draft.grants_of(row.account.no, draws.iter().map(|draw| draw.grant))?;
-    Ok(Purse::new(row.account.clone(), grants.iter().map(GrantRow::grant).collect()))
+    Ok(AccountFunds::new(row.account.clone(), grants.iter().map(GrantRow::grant).collect()))
 }
 
 /// Where the budgets of a key, its team and its account are. Accounts without any pay nothing.
@@ -45,24 +45,29 @@ pub fn budgets(draft: &mut Draft, account: &Account, key: &Key) -> Result<Vec<Bu
 }
 
 /// Keeps what has changed of an account's money. A lease that has changed with it must be kept before.
-pub fn keep(draft: &mut Draft, before: &AccountRow, purse: &Purse, now: Timestamp) -> Result<(), Stop> {
-    let account = &purse.account;
+pub fn keep(
+    draft: &mut Draft,
+    before: &AccountRow,
+    funds: &AccountFunds,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let account = &funds.account;
     // What may still be missing comes first.
     let changes = before.account.tight != account.tight;
     let holders = if changes { draft.holders_of(account.no)? } else { Vec::new() };
-    for budget in purse.budgets() {
+    for budget in funds.budgets() {
         if let Some(row) = draft.budget(BudgetRow::place(account.no, budget.scope))? {
             draft.put(BudgetRow::of(account.no, budget, row.created_at));
         }
     }
     for mut row in holders {
-        row.lease.brisk = account.tight;
+        row.lease.fast_heartbeat = account.tight;
         draft.put(row);
     }
-    for grant in purse.changed_grants() {
+    for grant in funds.changed_grants() {
         keep_grant(draft, grant);
     }
-    for posting in purse.postings() {
+    for posting in funds.postings() {
         draft.add(entry(account.no, posting, now));
     }
     draft.put(AccountRow { account: account.clone(), ..before.clone() });
@@ -78,7 +83,7 @@ fn keep_grant(draft: &mut Draft, grant: &Grant) {
 
 fn entry(account: AccountNo, posting: &Posting, now: Timestamp) -> EntryRow {
     let Posting { kind, place, grant, amount } = *posting;
-    let place = (account, minute(now), kind.number(), place.key, place.gateway, place.fence, grant);
+    let place = (account, minute(now), kind.number(), place.key, place.gateway, place.epoch, grant);
     EntryRow { place, amount }
 }
 
@@ -91,7 +96,7 @@ pub fn keep_lease(
     touched: bool,
     now: Timestamp,
 ) {
-    let has_row = lease.fence > 0 || lease.on_credit.is_positive();
+    let has_row = lease.epoch > 0 || lease.on_credit.is_positive();
     let is_new = before.is_none_or(|before| before.lease != *lease);
     if !has_row || !(is_new || touched) {
         return;
@@ -99,7 +104,7 @@ pub fn keep_lease(
     // An open lease changes with every report: then only when it was opened is kept, so that its row stays cheap to
     // write.
     let stays = |row: &&LeaseRow| {
-        lease.state == LeaseState::Open && (row.lease.fence, row.lease.state) == (lease.fence, lease.state)
+        lease.state == LeaseState::Open && (row.lease.epoch, row.lease.state) == (lease.epoch, lease.state)
     };
     let changed_at = before.filter(stays).map_or(now, |row| row.changed_at);
     let touch = if touched { draft.stamp } else { before.map_or(0, |row| row.touch) };
@@ -108,9 +113,9 @@ pub fn keep_lease(
 
 /// Takes out what remains of an account's grants whose time is over.
 pub fn expire(draft: &mut Draft, account: AccountNo, now: Timestamp) -> Result<(), Stop> {
-    let Some((row, mut purse)) = load(draft, account, &[])? else { return Ok(()) };
-    purse.expire(now)?;
-    keep(draft, &row, &purse, now)
+    let Some((row, mut funds)) = load(draft, account, &[])? else { return Ok(()) };
+    funds.expire(now)?;
+    keep(draft, &row, &funds, now)
 }
 
 /// Takes back up to an amount of what remains of these grants, in their order; how much that was.
@@ -120,8 +125,8 @@ pub fn cut(
     (from, amount): (&[GrantNo], Credits),
     now: Timestamp,
 ) -> Result<Credits, Stop> {
-    let mut purse = of(draft, row, &[])?;
-    let cut = purse.cut(from, amount)?;
-    keep(draft, row, &purse, now)?;
+    let mut funds = of(draft, row, &[])?;
+    let cut = funds.cut(from, amount)?;
+    keep(draft, row, &funds, now)?;
     Ok(cut)
 }

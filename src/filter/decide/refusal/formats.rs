@@ -1,8 +1,8 @@
 //! The formats of a refusal.
 
-use super::form::{Form, Gap, Headers, Text};
 use super::html;
-use super::words::Words;
+use super::messages::Messages;
+use super::template::{Headers, Placeholder, ResponseTemplate, Text};
 use crate::decide::base::text::{cut, encoded, joined};
 use crate::decide::settings::dialect::Dialect;
 use faregate_protocol::RefusalCode;
@@ -24,20 +24,20 @@ pub(super) fn form(
     dialect: Dialect,
     code: RefusalCode,
     status: u16,
-    words: &Words<'_>,
+    messages: &Messages<'_>,
     problem: &dyn Fn(&mut Text),
     mut headers: Headers,
-) -> Form {
+) -> ResponseTemplate {
     let mut text = Text::default();
-    let parts = Parts { code, status, words, problem };
+    let parts = Parts { code, status, messages, problem };
     let (kind, template, error) = match dialect {
         Dialect::Problem => ("application/problem+json", PROBLEM, ""),
         Dialect::Html => {
-            text = html::page(status, code, words).into();
+            text = html::page(status, code, messages).into();
             ("text/html; charset=utf-8", "", "")
         }
         Dialect::Text => {
-            text = plain(status, words).into();
+            text = plain(status, messages).into();
             ("text/plain; charset=utf-8", "", "")
         }
         Dialect::OpenAi => ("application/problem+json", OPENAI, openai(status)),
@@ -47,12 +47,17 @@ pub(super) fn form(
         Dialect::McpResult => ("application/json", MCP_RESULT, ""),
         Dialect::Grpc => {
             headers.add("faregate-code", &[code.as_str()]);
-            let text = words.detail.clone().into();
-            return Form { status: 200, grpc: Some(grpc(status)), headers: headers.written(), text };
+            let text = messages.detail.clone().into();
+            return ResponseTemplate {
+                status: 200,
+                grpc: Some(grpc(status)),
+                headers: headers.written(),
+                text,
+            };
         }
         Dialect::GrpcWeb => {
             headers.add("grpc-status", &[&grpc(status).to_string()]);
-            headers.add("grpc-message", &[&encoded(&words.detail)]);
+            headers.add("grpc-message", &[&encoded(&messages.detail)]);
             headers.add("faregate-code", &[code.as_str()]);
             ("application/grpc-web+proto", "", "")
         }
@@ -60,14 +65,14 @@ pub(super) fn form(
     fill(&mut text, template, error, &parts);
     headers.add("content-type", &[kind]);
     let ok = matches!(dialect, Dialect::McpResult | Dialect::GrpcWeb);
-    Form { status: if ok { 200 } else { status }, grpc: None, headers: headers.written(), text }
+    ResponseTemplate { status: if ok { 200 } else { status }, grpc: None, headers: headers.written(), text }
 }
 
 /// The values for the blanks of a body.
 struct Parts<'a> {
     code: RefusalCode,
     status: u16,
-    words: &'a Words<'a>,
+    messages: &'a Messages<'a>,
     problem: &'a dyn Fn(&mut Text),
 }
 
@@ -81,8 +86,8 @@ fn fill(out: &mut Text, body: &str, error: &str, parts: &Parts<'_>) {
         rest = behind;
         match text.as_bytes().first() {
             Some(b'c') => out.push(parts.code.as_str()),
-            Some(b'd') => out.quote(&parts.words.detail),
-            Some(b'i') => out.gap(Gap::Number),
+            Some(b'd') => out.quote(&parts.messages.detail),
+            Some(b'i') => out.placeholder(Placeholder::Number),
             Some(b'k') => out.push(error),
             Some(b'm') => (parts.problem)(out),
             Some(b'r') => out.push(&parts.code.as_str().to_ascii_uppercase()),
@@ -93,10 +98,10 @@ fn fill(out: &mut Text, body: &str, error: &str, parts: &Parts<'_>) {
 }
 
 #[inline(never)]
-fn plain(status: u16, words: &Words<'_>) -> String {
-    let mut text = joined(&[&status.to_string(), " ", &words.title, "\n\n", &words.detail, "\n"]);
-    for remedy in &words.remedies {
-        let (label, url) = remedy.label(&words.own);
+fn plain(status: u16, messages: &Messages<'_>) -> String {
+    let mut text = joined(&[&status.to_string(), " ", &messages.title, "\n\n", &messages.detail, "\n"]);
+    for remedy in &messages.remedies {
+        let (label, url) = remedy.label(&messages.custom);
         text.push_str("- ");
         text.push_str(&label);
         if let Some(url) = url {
