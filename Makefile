@@ -211,7 +211,7 @@ fixtures: ## write the databases of this version that later versions are tested 
 
 docs: ## bring up to date what is generated: docs/openapi.json, and what `faregate explain` knows in docs/refusals.md
 	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed_description
-	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-cli the_page_says_what_the_command_says
+	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-cli the_refusals_page_matches_the_command_output
 
 schemas: ## rebuild the schemas that manifests are compared with (needs npm and pip)
 	rm -rf .tools/schemas && mkdir -p .tools/schemas/wheels && cp tools/schemas/*.json .tools/schemas/

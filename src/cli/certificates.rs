@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_and_variables_name_whole_pairs_or_nothing() {
+    fn incomplete_tls_options_are_rejected() {
         assert!(matches!(files("", &[]), Ok((None, None))));
         let (gateway, admin) = files("--tls-cert c --admin-tls", &[KEY, CLIENT_CA]).unwrap();
         let (gateway, admin) = (gateway.unwrap(), admin.unwrap());

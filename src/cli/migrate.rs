@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn databases_are_named_in_one_word_and_passwords_are_never_repeated() {
+    fn database_arguments_are_parsed_and_passwords_never_echoed() {
         let line = Migrate { from: String::new(), to: String::new(), database_root_cert: None };
         let named = |text: &str, variable: Option<&str>| {
             let environment = |_: &str| variable.map(Into::into);

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_database_is_named_and_its_password_is_never_shown() {
+    fn exactly_one_database_must_be_given_and_its_password_is_never_shown() {
         let url = "postgres://me:hunter2@db.test:5433/money";
         let server = "Server(Settings(postgres://db.test:5433/money))";
         assert_eq!(database("--data here", None).unwrap(), "Directory(\"here\")");

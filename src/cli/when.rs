@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_stays_and_a_length_counts_from_now() {
+    fn a_timestamp_is_kept_and_a_duration_counts_from_now() {
         let ahead = |text| rfc3339(text, noon(), Direction::Ahead);
         assert_eq!(ahead("2027-01-31T00:00:00Z").unwrap(), "2027-01-31T00:00:00Z");
         assert_eq!(ahead("2027-01-31T02:00:00+02:00").unwrap(), "2027-01-31T00:00:00Z");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused_with_examples() {
+    fn invalid_times_are_rejected_with_examples() {
         for text in [
             "",
             "d",
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_needs_its_unit() {
+    fn a_duration_needs_a_unit() {
         assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert!(duration("20").unwrap_err().contains("unit"));

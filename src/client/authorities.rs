@@ -1,4 +1,4 @@
-//! Whose word a client takes for who the ledger is.
+//! The certificate authorities that a client trusts for the ledger.
 
 use crate::Failure;
 use rustls::crypto::ring;

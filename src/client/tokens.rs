@@ -15,7 +15,7 @@ pub const GATEWAY: &str = "FAREGATE_GATEWAY_TOKEN";
 pub const ADMIN: &str = "FAREGATE_ADMIN_TOKEN";
 /// Shorter tokens are refused: they could be guessed.
 pub const MIN_LEN: usize = 16;
-/// Longer ones are refused: somebody named the wrong file.
+/// Longer files are rejected: probably the wrong file was named.
 const MAX_LEN: usize = 1_024;
 
 /// How variables are looked up; the process's own environment, or a test's.

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_what_was_asked_and_what_the_gate_did() {
+    fn a_line_shows_the_request_and_the_gate_decision() {
         let line = r#"{"time":"2026-11-20T18:22:46.123Z","method":"GET","path":"/hello","status":200,"duration_ms":3,
             "details":"via_upstream","gate":"decision=admitted account=demo key=key_1 charge=0.5 rule=default"}"#;
         assert_eq!(
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_refusal_it_says_why_and_to_whom() {
+    fn a_refusal_line_shows_the_code_and_the_account() {
         let line = r#"{"time":null,"method":"GET","path":"/","status":402,"duration_ms":0,
             "details":"faregate{decision=insufficient_funds,account=demo,key=key_1}","gate":null}"#;
         let shown = readable(line, &TimeZone::UTC);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_never_met_the_gate_says_why() {
+    fn a_request_rejected_before_the_gate_shows_envoys_reason() {
         let line = r#"{"time":null,"method":null,"path":"/a\u001b[2J","status":400,"duration_ms":0,"details":"codec_error","gate":null}"#;
         let shown = readable(line, &TimeZone::UTC);
         assert!(

@@ -24,7 +24,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const REOPENS_WITHIN: Duration = Duration::from_secs(2);
 /// What the ledger says in the end.
 const AT_REST: &str = "6 spent, 0 held";
-/// The longest that it may take until the ledger has heard of everything, and has back what lies idle.
+/// The maximum time until the ledger has all reports and all unused credits.
 const AT_REST_WITHIN: Duration = Duration::from_secs(15);
 
 /// How a shown curl sends the demo account's key.

@@ -219,13 +219,13 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_takes_what_up_writes() {
+    fn the_filter_accepts_the_configuration_that_up_writes() {
         Settings::from_value(&filter_config(Credits::parse("0.5").unwrap())).unwrap();
         assert!(config("http://127.0.0.1:3000").to_string().contains("FAIL_RELOAD"));
     }
 
     #[test]
-    fn what_could_mean_something_else_to_the_upstream_is_refused() {
+    fn ambiguous_paths_and_headers_are_normalized_or_rejected() {
         let config = config("http://127.0.0.1:3000").to_string();
         for setting in [
             r#""normalize_path":true"#,
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_connections_go_soon_and_there_are_never_too_many() {
+    fn connections_are_limited_in_number_and_idle_time() {
         let config = config("http://127.0.0.1:3000");
         assert_eq!(config["admin"]["ignore_global_conn_limit"], true, "the gate is ended through it");
         let config = config.to_string();

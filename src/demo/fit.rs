@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envoy_that_loads_filters_is_fit_in_every_supported_release() {
+    fn every_supported_envoy_release_with_wasm_is_accepted() {
         let [oldest, newest] = SUPPORTED;
         for version in [format!("{oldest}.0"), "1.38.2".to_owned(), format!("{newest}.7-dev")] {
             let fit = found(&format!("{} || true", says(&version))).unwrap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_one_is_fit_with_a_note() {
+    fn a_newer_envoy_is_accepted_with_a_note() {
         for version in ["1.41.0", "2.0.0"] {
             let fit = found(&format!("{} || true", says(version))).unwrap();
             assert!(fit.note.unwrap().contains(version));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envoy_that_is_too_old_or_unknown_or_without_filters_is_named() {
+    fn an_envoy_that_is_too_old_unknown_or_without_wasm_is_rejected() {
         let complaint = "[error][wasm] Failed to load Wasm code";
         for (script, detail) in [
             (says("1.35.9"), "is Envoy 1.35.9, and the filter needs 1.36 or newer"),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_program_is_named() {
+    fn a_missing_envoy_binary_is_reported() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let failure = runtime.block_on(examine(Path::new("/nowhere/envoy"))).unwrap_err();
         assert!(failure.detail.contains("/nowhere/envoy can't be run"), "{}", failure.detail);

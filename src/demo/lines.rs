@@ -1,4 +1,4 @@
-//! Lines for people who watch a gate. When no one reads them any more, the gate goes on.
+//! Lines for people who watch a gate. When stdout is closed, the gate keeps running.
 
 use std::io::Write as _;
 

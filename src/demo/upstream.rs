@@ -1,4 +1,4 @@
-//! The API behind the gate: where it is, and whether anybody is there.
+//! The API behind the gate: its address, and whether it is reachable.
 
 use faregate_client::Failure;
 use std::{
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upstream_is_scheme_host_and_port() {
+    fn an_upstream_url_has_only_a_scheme_a_host_and_a_port() {
         let parsed = |url| Upstream::parse(url).map(|up| (up.host, up.port, up.tls)).unwrap();
         assert_eq!(parsed("http://127.0.0.1:3000"), ("127.0.0.1".to_owned(), 3000, false));
         assert_eq!(parsed("http://[::1]:3000/"), ("::1".to_owned(), 3000, false));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upstream_that_is_not_there_is_named() {
+    fn an_unreachable_upstream_is_reported() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let failure = Upstream::parse(&format!("http://{free}")).unwrap().reach().unwrap_err();
         assert!(failure.detail.contains(&free.to_string()), "{failure}");

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 8] = [
     &["decide/settings"],
     // What happened to charges, and how a refusal is worded.
     &["decide/usage", "decide/settlement", "decide/refusal"],
-    // Who asks for what, and at what price.
+    // Requests: credentials, rules and prices.
     &["decide/request"],
     // The outcome of a request.
     &["decide/outcome"],
@@ -38,7 +38,7 @@ fn no_file_imports_upward() {
 }
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
+fn there_are_no_import_cycles() {
     let tree = filter();
     let found = circles(&tree.needs());
     assert!(found.is_empty(), "files of src/filter import each other in a circle:\n{}", found.join("\n"));

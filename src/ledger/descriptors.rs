@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OTHER_FILES: u64 = 256;
 /// How many listeners there are.
 const LISTENERS: u64 = 2;
-/// With fewer connections per listener than this a ledger is of no use, and tries all the same.
+/// The minimum number of connections per listener, used even if the limit allows fewer.
 const FEWEST: usize = 16;
 
 /// Raises the limit of open files to what is needed, as far as the system lets it, and says how many connections each
@@ -32,7 +32,7 @@ pub fn connections() -> usize {
     most
 }
 
-/// How many files so many connections per listener need.
+/// The number of file descriptors for this many connections per listener.
 fn needed(connections: usize) -> u64 {
     let each = u64::try_from(connections.saturating_add(MAX_ENDING)).unwrap_or(u64::MAX);
     each.saturating_mul(LISTENERS).saturating_add(OTHER_FILES)
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_files_for_all_else() {
+    fn the_connection_limit_leaves_file_descriptors_for_other_uses() {
         assert_eq!(needed(MAX_CONNECTIONS), 2_432);
         for (files, connections) in
             [(u64::MAX, 1_024), (2_432, 1_024), (2_430, 1_023), (1_024, 320), (256, 16), (0, 16)]

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_per_second_counts_those_left_out() {
+    fn one_line_per_second_counts_the_suppressed_ones() {
         let (limit, start) = (LogLimit::default(), Instant::now());
         let after = |ms| start + Duration::from_millis(ms);
         assert_eq!(limit.permits(start), Some(0));

@@ -74,7 +74,7 @@ pub struct Metrics {
     pub exchanges: Counter,
     /// Entries in these.
     pub entries: Counter,
-    /// Messages from gateways that were turned away because the writer was too busy.
+    /// Messages from gateways that were rejected because the writer was too busy.
     pub overloads: Counter,
     /// Transactions.
     pub commits: Counter,
@@ -82,7 +82,7 @@ pub struct Metrics {
     pub batch_size: Histogram,
     /// Seconds per transaction, from its first statement to the end of the commit.
     pub commit_seconds: Histogram,
-    /// Transactions that were tried again because another ledger's got in the way (PostgreSQL).
+    /// Transactions retried after a conflict with another ledger (PostgreSQL).
     pub transaction_retries: Counter,
     /// Grants given by operators.
     pub grants: Counter,
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_names_what_it_counts() {
+    fn the_metrics_page_shows_what_was_counted() {
         let metrics = Metrics::default();
         metrics.exchanges.inc();
         metrics.refuse(RefusalCode::InvalidKey);

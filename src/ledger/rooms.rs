@@ -33,7 +33,7 @@ fn crates() -> impl Iterator<Item = (&'static str, Tree)> {
 }
 
 #[test]
-fn sql_is_only_where_databases_are() {
+fn sql_appears_only_in_database_modules() {
     let mut found = BTreeSet::new();
     for (folder, tree) in crates() {
         let elsewhere = tree
@@ -54,7 +54,7 @@ fn sql_is_only_where_databases_are() {
 }
 
 #[test]
-fn nothing_that_decides_waits_or_looks_at_a_clock() {
+fn decision_modules_neither_await_nor_read_the_clock() {
     for (folder, tree) in crates() {
         for (name, tokens) in tree.files().filter(|(name, _)| DECISIONS.iter().any(|room| is_in(name, room)))
         {
@@ -68,7 +68,7 @@ fn nothing_that_decides_waits_or_looks_at_a_clock() {
 }
 
 #[test]
-fn no_files_need_each_other_in_a_circle() {
+fn there_are_no_import_cycles() {
     let mut unknown = CIRCLES.to_vec();
     let mut found = Vec::new();
     for (_, tree) in crates() {
@@ -118,7 +118,7 @@ fn impure(tokens: &[Token]) -> Vec<&str> {
 }
 
 #[test]
-fn sql_differs_from_words_and_what_waits_from_what_does_not() {
+fn the_checks_recognize_sql_and_impure_code() {
     for text in [
         "SELECT 1",
         "select a\n from b",

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_says_nothing_of_itself() {
+    fn a_secret_is_hidden_in_debug_output() {
         let secret = Secret::new("correct horse");
         assert!(!format!("{secret:?}").contains("horse"));
         assert!(secret.is(b"correct horse"));

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-/// How long requests that are under way may take at shutdown.
+/// The time that requests in flight get at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// What `serve` needs to know.

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn one_wrong_character_is_noticed_without_a_call() {
+    fn one_wrong_character_is_detected_locally() {
         let key = compose(&[7; SECRET_LEN]).unwrap();
         assert!(is_well_formed(key.as_bytes()), "{key}");
         for at in 0..key.len() {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_handed_out_stays_a_key() {
+    fn issued_keys_stay_valid() {
         let random = std::array::from_fn(|at| 200 + u8::try_from(at).unwrap());
         let today = "fg_live_00EFGHIJKLMNOPQRSTUVWXYZabcdefghij0IEm12";
         assert_eq!(compose(&random).as_deref(), Some(today));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_checksum_does_not_make_up_for_a_wrong_prefix_or_length() {
+    fn a_valid_checksum_does_not_excuse_a_wrong_prefix_or_length() {
         let with_checksum = |body: String| {
             let sum = checksum(body.as_bytes());
             body + std::str::from_utf8(&sum).unwrap()
@@ -157,7 +157,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_check_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn arbitrary_bytes_never_panic_the_check(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = is_well_formed(&bytes);
         }
     }

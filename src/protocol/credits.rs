@@ -191,7 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn decimals_mean_what_they_say() {
+    fn decimals_are_parsed_exactly() {
         for (text, micros) in
             [("0", 0), ("5", 5_000_000), ("0.5", 500_000), ("12.000001", 12_000_001), ("1.50", 1_500_000)]
         {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_refused_with_its_reason() {
+    fn invalid_amounts_are_rejected_with_a_reason() {
         use ParseCreditsError::{Negative, NotDecimal, TooLarge, TooPrecise};
         for (text, why) in [
             ("", NotDecimal),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_rounded_down_and_a_price_under_a_factor_up() {
+    fn splitting_rounds_down_and_scaling_a_price_rounds_up() {
         assert_eq!([7, 8, 3].map(|micros| Credits(micros).split(4)), [1, 2, 0].map(Credits));
         assert_eq!([1, 0, -5].map(|divisor| Credits(9).split(divisor)), [Credits(9); 3]);
         for (price, factor, costs) in [
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_neither_positive_nor_printed_with_a_sign() {
+    fn zero_is_neither_positive_nor_printed_with_a_sign() {
         let shown =
             |micros| (Credits(micros).is_zero(), Credits(micros).is_positive(), Credits(micros).to_string());
         assert_eq!(shown(0), (true, false, "0".to_owned()));
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn public_apis_take_a_decimal_string_and_say_what_is_wrong_with_another() {
+    fn json_amounts_are_decimal_strings_with_clear_errors() {
         #[derive(Debug, PartialEq, Deserialize, Serialize)]
         struct Body(#[serde(with = "decimal")] Credits);
         let body: Body = serde_json::from_str("\"1.5\"").unwrap();

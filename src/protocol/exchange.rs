@@ -96,9 +96,55 @@ pub struct Entry {
     /// What callers need now, and would like to have ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask: Option<Ask>,
-    /// All that was ever let through on credit while the ledger was away; only grows.
+    /// All that was ever sold without a lease to cover it: let through while the ledger was unreachable, or cost more than was
+    /// held. It only grows.
     #[serde(default, skip_serializing_if = "Credits::is_zero")]
     pub on_credit: Credits,
+    /// Holds of requests that outlived their epoch. Repeated until the ledger's answer says the same. Since version 2.
+    #[serde(default, skip_serializing_if = "Holds::is_none")]
+    pub holds: Holds,
+}
+
+/// What was held for requests in flight when their epoch ended, and what became of it: all of it since the gateway began, for
+/// one payer. Each only grows, and both sides merge by maximum.
+///
+/// An epoch's final report says in `spent` what is spent for certain. What is still held then goes into `carried`, and stays set
+/// aside at the ledger until the requests end: then it is `kept` or `released`. So a hold can be lowered however long its request
+/// takes, and whatever message is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holds {
+    /// Held when an epoch ended. It grows only together with [`Entry::ended`].
+    #[serde(default, skip_serializing_if = "Credits::is_zero")]
+    pub carried: Credits,
+    /// Of it, what requests cost in the end.
+    #[serde(default, skip_serializing_if = "Credits::is_zero")]
+    pub kept: Credits,
+    /// Of it, what they didn't need.
+    #[serde(default, skip_serializing_if = "Credits::is_zero")]
+    pub released: Credits,
+}
+
+impl Holds {
+    /// Whether nothing was ever carried.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What requests in flight still hold.
+    pub fn open(&self) -> Credits {
+        self.carried.less(self.kept).less(self.released)
+    }
+
+    /// Each counter's maximum.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            carried: self.carried.max(other.carried),
+            kept: self.kept.max(other.kept),
+            released: self.released.max(other.released),
+        }
+    }
 }
 
 /// Who pays: one API key or trusted subject, or by the identifier that the ledger gave for it.
@@ -113,8 +159,8 @@ pub enum Payer {
     Id(String),
 }
 
-/// The final report on a epoch: the gateway will never spend from it again. All that was granted and not
-/// spent is the ledger's again.
+/// The final report on an epoch: the gateway will never spend from it again. All that was granted, not
+/// spent and not carried over ([`Holds::carried`]) is the ledger's again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ended {
@@ -264,6 +310,9 @@ pub struct EntryAnswer {
     /// How much of what went through on credit is booked.
     #[serde(default, skip_serializing_if = "Credits::is_zero")]
     pub on_credit: Credits,
+    /// What of [`Entry::holds`] is booked, in answer to an entry that has some.
+    #[serde(default, skip_serializing_if = "Holds::is_none")]
+    pub holds: Holds,
     /// The payer's balance and limits, in answer to an `ask`, also to one that asks for nothing new, and whether it is
     /// refused or not. Absent for credentials that don't count any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ fn credits(n: i64) -> Credits {
 }
 
 #[test]
-fn a_product_costs_the_rule_s_price_some_times_that_or_a_price_of_its_own() {
+fn a_product_costs_the_rules_price_a_multiple_of_it_or_a_fixed_price() {
     for (pricing, costs) in [
         (Pricing::List, credits(3)),
         (Pricing::Times(Credits::from_micros(500_000)), Credits::from_micros(1_500_000)),
@@ -21,7 +21,7 @@ fn a_product_costs_the_rule_s_price_some_times_that_or_a_price_of_its_own() {
 }
 
 #[test]
-fn what_says_nothing_is_left_out_and_what_says_something_is_not() {
+fn default_values_are_omitted_and_others_are_serialized() {
     let report =
         |demand| LeaseReport { epoch: 1, spent: credits(2), returned: credits(0), held: credits(0), demand };
     let plain = json!({"epoch": 1, "spent": 2_000_000, "returned": 0, "held": 0});
@@ -34,7 +34,7 @@ fn what_says_nothing_is_left_out_and_what_says_something_is_not() {
 }
 
 #[test]
-fn one_limit_is_a_limit() {
+fn one_limit_is_enough_to_be_limited() {
     let rate = Some(Rate { milli_per_s: 1, burst: 1 });
     assert!(Limits { rate: None, concurrent: None }.is_none());
     assert!(!Limits { rate, concurrent: None }.is_none());
@@ -42,7 +42,7 @@ fn one_limit_is_a_limit() {
 }
 
 #[test]
-fn each_cause_is_known_by_its_own_name_and_by_no_other() {
+fn each_refusal_code_is_parsed_only_by_its_own_name() {
     for code in RefusalCode::ALL {
         assert_eq!(RefusalCode::named(code.as_str()), Some(code));
         assert_eq!(code.to_string(), code.as_str());

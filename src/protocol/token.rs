@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_break_at_the_end_is_no_part_of_a_token() {
+    fn one_trailing_line_break_is_not_part_of_a_token() {
         for text in ["s3cret", "s3cret\n", "s3cret\r\n"] {
             assert_eq!(read(text), Some("s3cret"), "{text:?}");
         }

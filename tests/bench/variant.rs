@@ -122,7 +122,7 @@ impl Variant {
     }
 }
 
-/// A call to a service, as these members say; without them the filter would ask nobody.
+/// A call to a service with these fields; without them the filter would send no request.
 fn ext_authz(members: &Value) -> Value {
     let mut config = members.clone();
     config["@type"] = json!("type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz");

@@ -116,7 +116,7 @@ fn a_price_list_of_a_thousand_rules_is_written_once() {
 }
 
 #[test]
-fn neither_rules_nor_callers_cost_a_request_more_than_stated() {
+fn more_rules_or_callers_cost_a_request_no_more_than_stated() {
     let [usual, rules, callers] =
         [(0, 1), (64, 1), (0, 1_000)].map(|(rules, callers)| steps::usual(rules, callers));
     let (mut objections, mut lines) = (Vec::new(), Vec::new());
@@ -142,7 +142,7 @@ fn neither_rules_nor_callers_cost_a_request_more_than_stated() {
 }
 
 #[test]
-fn the_core_allocates_for_a_request_no_more_than_stated() {
+fn a_request_allocates_no_more_than_stated() {
     let (mut objections, mut lines) = (Vec::new(), Vec::new());
     for ((of, count, bytes), (step, used)) in ALLOCATIONS.iter().zip(natively::allocations()) {
         assert_eq!(*of, step, "the steps that are measured are those of the table");
@@ -154,12 +154,12 @@ fn the_core_allocates_for_a_request_no_more_than_stated() {
 }
 
 #[test]
-fn a_request_that_envoy_forgets_without_logging_it_is_charged_or_released_as_any_other() {
+fn a_request_that_envoy_drops_without_logging_it_is_still_settled() {
     assert_eq!(steps::forgotten(), (Credits::from_micros(1_000_000), 1));
 }
 
 #[test]
-fn the_filter_s_memory_does_not_grow_with_the_requests_that_it_served() {
+fn the_filters_memory_does_not_grow_with_the_requests_served() {
     assert_eq!(
         steps::growth_in_pages(2_000),
         0,

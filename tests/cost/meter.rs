@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_instructions_that_were_run_are_counted() {
+    fn only_executed_instructions_are_counted() {
         let engine = Engine::default();
         let module = wasmi::Module::new(&engine, metered(&module(), Some(0))).expect("a module");
         let mut store = Store::new(&engine, ());

@@ -69,7 +69,7 @@ pub fn usual(rules: usize, callers: u16) -> Bill {
     let requests: Vec<u32> = keys.iter().map(|key| gateway.arrives(&head(PAID, key)).0).collect();
     gateway.rings();
     gateway.ledger_answers(&mut ledger);
-    // They are let go on a few at a time.
+    // They are resumed a few at a time.
     gateway.rings();
     for request in requests {
         assert!(gateway.ends(request, 200).header(WHO_PAID).is_some(), "everybody has paid");

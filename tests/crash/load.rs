@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 /// How many clients call each gateway.
 const CLIENTS: usize = 3;
-/// Longer than any freeze: a client that hangs up early proves nothing.
+/// Longer than any freeze, because a client that times out early proves nothing.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// After an answer that was no success.
 const BREATH: Duration = Duration::from_millis(10);

@@ -75,13 +75,13 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn ledger_and_envoys_are_killed_and_every_credit_is_accounted_for() {
+    async fn every_credit_is_accounted_for_when_ledger_and_envoys_are_killed() {
         let verdict = verdict(SHORT).await;
         assert!(verdict.is_empty(), "{verdict:#?}");
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn while_no_envoy_dies_exactly_what_was_served_is_charged() {
+    async fn exactly_the_served_requests_are_charged_if_no_envoy_dies() {
         let verdict = verdict(Plan { seconds: 6, seed: 4, kill_gateways: false, ..SHORT }).await;
         assert!(verdict.is_empty(), "{verdict:#?}");
     }

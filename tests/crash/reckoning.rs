@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn records_that_agree_are_good() {
+    fn consistent_records_have_no_findings() {
         assert_eq!(findings(|_| ()), 0);
         assert_eq!(findings(|day| charged(day, "1", "9")), 0, "lost with the gateway that was killed");
     }
 
     #[test]
-    fn a_record_that_was_tampered_with_is_found() {
+    fn tampered_records_are_detected() {
         let tamperings: [fn(&mut Day); 9] = [
             |day| {
                 day.served.remove(&1);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn more_may_not_be_lost_than_was_at_risk() {
+    fn losses_may_not_exceed_the_credits_at_risk() {
         let lost = |at_risk| {
             findings(|day| {
                 charged(day, "1", "9");

@@ -128,18 +128,18 @@ async fn a_lost_ledger_comes_back(data: Data) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_directory_comes_back_while_gateways_live_on() {
+async fn a_lost_directory_is_restored_while_gateways_keep_running() {
     a_lost_ledger_comes_back(Data::Directory).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_server_comes_back_while_gateways_live_on() {
+async fn a_lost_server_is_restored_while_gateways_keep_running() {
     let Some(server) = Postgres::start().await else { return };
     a_lost_ledger_comes_back(Data::Server(server)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_killed_leaves_no_file() {
+async fn a_killed_backup_leaves_no_partial_file() {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
     for n in 0..50 {
         world.ledger.account(&format!("account{n}"), "5").await;
@@ -167,7 +167,7 @@ async fn a_backup_that_is_killed_leaves_no_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_leaves_nothing_half_done() {
+async fn a_full_disk_leaves_no_partial_backup_or_restore() {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
     world.ledger.account("acme", "5").await;
     let folder = world.dir().join("full");

@@ -31,7 +31,7 @@ async fn vms_made(world: &World) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn broken_requests_are_refused_and_the_filter_lives_on() {
+async fn malformed_requests_are_refused_and_the_filter_survives() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "100").await;
     is_sound(&world, &key).await;
@@ -74,7 +74,7 @@ async fn broken_requests_are_refused_and_the_filter_lives_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_unknown_keys_grow_nothing() {
+async fn a_hundred_thousand_unknown_keys_do_not_grow_memory() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "100").await;
     is_sound(&world, &key).await;
@@ -116,7 +116,7 @@ async fn a_hundred_thousand_unknown_keys_grow_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_admin_api_names_the_field_that_is_wrong_and_books_nothing() {
+async fn the_admin_api_names_the_invalid_field_and_books_nothing() {
     let world = World::one().await;
     world.ledger.account("acme", "5").await;
     let grants = "/admin/v1/accounts/acme/grants";
@@ -151,7 +151,7 @@ async fn the_admin_api_names_the_field_that_is_wrong_and_books_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway_api_refuses_what_is_no_exchange() {
+async fn the_gateway_api_rejects_invalid_exchanges() {
     let world = World::one().await;
     world.ledger.account("acme", "5").await;
     let client = Client::new();
@@ -214,7 +214,7 @@ async fn the_gateway_api_refuses_what_is_no_exchange() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_a_broke_caller_costs_the_ledger_next_to_nothing() {
+async fn a_flood_from_a_broke_caller_costs_the_ledger_almost_nothing() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "0").await;
     let before = world.ledger.metric("faregate_exchanges_total").await;

@@ -41,7 +41,7 @@ async fn a_body_does_not_carry_an_unpaid_request_past_the_gate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_s_question_gets_its_number_back_of_the_same_type() {
+async fn a_json_rpc_id_is_returned_with_the_same_type() {
     let config = json!({"request_bodies": true});
     let world = World::start(Setup { plugin: reads_bodies(), config, ..Setup::default() }).await;
     let broke = world.ledger.account("broke", "0").await;
@@ -64,7 +64,7 @@ async fn an_agent_s_question_gets_its_number_back_of_the_same_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_tool_that_was_called_is_answered_with_a_result() {
+async fn only_tool_calls_are_answered_with_a_result() {
     let config = json!({"request_bodies": true, "error_format": "mcp_result"});
     let world = World::start(Setup { plugin: reads_bodies(), config, ..Setup::default() }).await;
     let broke = world.ledger.account("broke", "0").await;
@@ -106,7 +106,7 @@ async fn only_a_tool_that_was_called_is_answered_with_a_result() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gate_that_can_not_see_bodies_after_all_still_answers() {
+async fn a_gate_that_cannot_read_bodies_still_answers() {
     let world = World::start(Setup { config: json!({"request_bodies": true}), ..Setup::default() }).await;
     let broke = world.ledger.account("broke", "0").await;
     eventually("an answer without a number", Duration::from_secs(10), async || {
@@ -119,7 +119,7 @@ async fn a_gate_that_can_not_see_bodies_after_all_still_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_upload_of_a_caller_is_as_large_as_it_likes() {
+async fn the_first_upload_of_a_caller_may_have_any_size() {
     for plugin in [reads_bodies(), json!({})] {
         for accept in ["*/*", "application/json, text/event-stream"] {
             let config = json!({"request_bodies": plugin != json!({})});
@@ -149,7 +149,7 @@ async fn the_first_upload_of_a_caller_is_as_large_as_it_likes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_question_larger_than_envoy_s_buffers_is_still_answered_with_its_number() {
+async fn a_request_larger_than_envoys_buffers_is_refused_with_its_json_rpc_id() {
     let config = json!({"request_bodies": true});
     let listener = json!({"per_connection_buffer_limit_bytes": 32_768});
     let world = World::start(Setup { plugin: reads_bodies(), config, listener, ..Setup::default() }).await;

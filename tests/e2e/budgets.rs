@@ -39,7 +39,7 @@ fn made(ledger: &LedgerProcess, arguments: &[&str]) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_a_team_and_an_account_use_up_their_budgets_and_a_new_day_begins() {
+async fn key_team_and_account_budgets_run_out_and_reset_the_next_day() {
     let tools = tempfile::tempdir().expect("a temporary folder");
     let offset = tools.path().join("offset");
     let step = |seconds: i64| std::fs::write(&offset, seconds.to_string()).expect("the offset");
@@ -104,7 +104,7 @@ async fn a_key_a_team_and_an_account_use_up_their_budgets_and_a_new_day_begins()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_teams_and_budgets_are_refused_by_the_name_of_the_field() {
+async fn invalid_teams_and_budgets_are_rejected_naming_the_field() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     ledger.account("acme", "0").await;

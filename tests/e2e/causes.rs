@@ -84,7 +84,7 @@ fn plan(ledger: &LedgerProcess, name: &str, terms: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_up_quota_says_when_more_comes_and_what_else_would_cure_it() {
+async fn an_exhausted_quota_shows_its_reset_time_and_other_remedies() {
     let world = world(1).await;
     let ledger = &world.ledger;
     plan(ledger, "strict", &["--quota", "3", "--period", "day", "--overage", "refuse"]);
@@ -126,7 +126,7 @@ async fn a_used_up_quota_says_when_more_comes_and_what_else_would_cure_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_that_is_over_or_unpaid_says_so() {
+async fn expired_and_unpaid_subscriptions_have_their_own_refusals() {
     let world = world(1).await;
     let ledger = &world.ledger;
     plan(ledger, "pro", &["--quota", "1000", "--period", "month"]);
@@ -155,7 +155,7 @@ async fn a_subscription_that_is_over_or_unpaid_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_sells_its_products_at_its_prices_and_a_key_only_its_own() {
+async fn a_plan_sets_products_and_prices_and_a_key_restricts_products() {
     let world = world(1).await;
     let ledger = &world.ledger;
     plan(ledger, "chatty", &["--quota", "100", "--period", "month", "--product", "chat=x0.5"]);
@@ -186,7 +186,7 @@ async fn a_plan_sells_its_products_at_its_prices_and_a_key_only_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_is_too_fast_learns_when_to_retry_and_pays_nothing() {
+async fn a_rate_limited_caller_learns_when_to_retry_and_pays_nothing() {
     let world = world(1).await;
     let ledger = &world.ledger;
     plan(ledger, "slow", &["--quota", "1000", "--period", "month", "--rate", "0.25", "--burst", "3"]);
@@ -254,7 +254,7 @@ fn drive(gate: &Gateway, key: &str, per_second: u64, stop: &Arc<AtomicBool>) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_gateways_admit_the_plan_s_rate_together_wherever_the_requests_come() {
+async fn two_gateways_share_the_plans_rate_however_requests_are_split() {
     let world = world(2).await;
     let ledger = &world.ledger;
     plan(

@@ -28,7 +28,7 @@ async fn spent(world: &World) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_passes_two_gates_is_charged_once_and_the_last_credit_is_enough() {
+async fn a_request_through_two_gates_is_charged_once_down_to_the_last_credit() {
     for second in [json!({}), json!({"default": {"price": "3"}})] {
         let (world, key) = world(json!({}), second).await;
         for _ in 0..10 {
@@ -41,7 +41,7 @@ async fn a_request_that_passes_two_gates_is_charged_once_and_the_last_credit_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_first_gate_lets_pass_for_free_the_second_may_still_charge() {
+async fn the_second_gate_may_charge_what_the_first_passes_for_free() {
     let (world, key) = world(json!({"default": "free"}), json!({"default": {"price": "3"}})).await;
     assert_eq!(get(world.gate(), "/", &[]).await.status, 401);
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
@@ -49,7 +49,7 @@ async fn what_the_first_gate_lets_pass_for_free_the_second_may_still_charge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_cannot_make_a_gate_believe_that_another_has_charged() {
+async fn a_client_cannot_forge_the_charge_of_another_gate() {
     let (world, key) = world(json!({"default": "free"}), json!({"default": {"price": "1"}})).await;
     let forged = [("x-faregate-account", "acme"), ("x-faregate-charge", "1")];
     // Between requests that are under way and paid.

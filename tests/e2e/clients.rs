@@ -87,7 +87,7 @@ async fn the_sdks_of_three_vendors_raise_their_own_error_after_one_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_sdk_with_a_wrong_key_does_not_retry_either() {
+async fn an_sdk_with_an_invalid_key_does_not_retry() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
     for script in ["openai_sdk.py", "openai_sdk.mjs", "anthropic_sdk.py", "anthropic_sdk.mjs"] {
@@ -98,7 +98,7 @@ async fn an_sdk_with_a_wrong_key_does_not_retry_either() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn grpc_sees_an_exhausted_resource_and_reads_why() {
+async fn a_grpc_client_gets_the_matching_status_and_the_reason() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
     let key = world.ledger.account("broke", "0").await;

@@ -14,13 +14,13 @@ fn what_envoy_says(config: Value) -> (bool, String) {
 }
 
 #[test]
-fn a_good_configuration_is_accepted() {
+fn a_valid_configuration_is_accepted() {
     let (good, said) = what_envoy_says(json!({}));
     assert!(good, "{said}");
 }
 
 #[test]
-fn a_configuration_written_as_a_struct_is_read_as_well() {
+fn a_configuration_may_be_a_protobuf_struct() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let validate = |filter_config: Value| {
         let mut config = envoy_config(dir.path(), "struct", (1, 2), (&[3], 4), &json!({}));
@@ -42,7 +42,7 @@ fn a_configuration_written_as_a_struct_is_read_as_well() {
 }
 
 #[test]
-fn a_mistake_stops_envoy_and_is_named_with_its_place() {
+fn a_configuration_error_stops_envoy_and_names_its_location() {
     for (config, message) in [
         (
             json!({"default": {"price": 1}}),

@@ -96,7 +96,7 @@ async fn credits_that_one_gateway_holds_are_recalled_for_a_caller_at_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unused_credits_go_back_when_a_caller_falls_silent() {
+async fn unused_credits_are_returned_when_a_caller_goes_idle() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "100").await;
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);

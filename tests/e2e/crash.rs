@@ -4,7 +4,7 @@ use harness::{Load, Setup, World, eventually, flood};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_envoy_dies_what_it_had_not_spent_comes_back() {
+async fn unspent_credits_are_recovered_when_envoy_dies() {
     let serve = &["--lease-ttl", "2s", "--lease-grace", "1s"];
     let mut world = World::start(Setup { gateways: 2, serve, ..Setup::default() }).await;
     let key = world.ledger.account("acme", "100000").await;
@@ -30,7 +30,7 @@ async fn when_envoy_dies_what_it_had_not_spent_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ledger_is_killed_twenty_times_under_load_and_every_charge_is_there() {
+async fn every_charge_survives_twenty_ledger_kills_under_load() {
     let mut world = World::one().await;
     let key = world.ledger.account("acme", "1000000").await;
     let load = Load::start(std::mem::take(&mut world.gateways), &key);
@@ -52,7 +52,7 @@ async fn the_ledger_is_killed_twenty_times_under_load_and_every_charge_is_there(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_every_gateway_dies_under_load_no_more_is_lost_than_was_shown_at_risk() {
+async fn losses_stay_within_the_at_risk_amount_when_every_gateway_dies() {
     let serve = &["--lease-ttl", "2s", "--lease-grace", "1s"];
     let mut world = World::start(Setup { gateways: 2, serve, ..Setup::default() }).await;
     let key = world.ledger.account("acme", "100000").await;

@@ -72,7 +72,7 @@ fn slug(heading: &str) -> String {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_resolves() {
     for path in all_pages() {
         let text = std::fs::read_to_string(&path).expect("a page");
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -98,7 +98,7 @@ fn linked(path: &Path) -> BTreeSet<PathBuf> {
 }
 
 #[test]
-fn every_page_is_two_clicks_from_the_start_page() {
+fn every_page_is_within_two_clicks_of_the_start_page() {
     let start = project().join("docs/README.md").canonicalize().expect("the start page");
     let mut reached = BTreeSet::from([start]);
     for _ in 0..2 {
@@ -111,7 +111,7 @@ fn every_page_is_two_clicks_from_the_start_page() {
 }
 
 #[test]
-fn no_page_names_a_place_on_somebodys_machine() {
+fn no_page_contains_a_local_path() {
     for path in all_pages() {
         let text = std::fs::read_to_string(&path).expect("a page");
         for place in ["/home/", "/work/", "/tmp/", "/root/", "/Users/"] {

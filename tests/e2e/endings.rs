@@ -1,4 +1,4 @@
-//! What callers pay when something goes wrong behind the gate: for what the API did, and for nothing that it never did.
+//! When something fails behind the gate, callers pay only for work that the API did.
 
 use crate::hostile::wire::{DATA, END_HEADERS, END_STREAM, H2, HEADERS, block, frame, get as head};
 use harness::{Clients, Setup, World, eventually, get, speaks_http2};
@@ -51,7 +51,7 @@ fn lua() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_of_envoy_s_own_is_not_charged_and_the_api_s_own_404_is() {
+async fn envoys_own_responses_are_not_charged_and_the_apis_404_is() {
     let world = World::start(Setup {
         manager: routes(&json!([
             {"match": {"prefix": "/direct"}, "direct_response": {"status": 200, "body": {"inline_string": "yes"}}},
@@ -87,7 +87,7 @@ async fn an_answer_of_envoy_s_own_is_not_charged_and_the_api_s_own_404_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_filter_s_refusal_is_not_charged() {
+async fn another_filters_refusal_is_not_charged() {
     let world = World::start(Setup { behind: vec![rate_limit()], ..Setup::default() }).await;
     let key = world.ledger.account("acme", "100").await;
     for status in [200, 429, 429, 429] {
@@ -97,7 +97,7 @@ async fn another_filter_s_refusal_is_not_charged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rule_without_refunds_charges_whatever_comes() {
+async fn a_rule_without_refunds_charges_every_outcome() {
     let config = json!({"refund_on": []});
     let manager = routes(
         &json!([{"match": {"prefix": "/api/"}, "route": {"cluster": "upstream", "prefix_rewrite": "/"}}]),
@@ -111,7 +111,7 @@ async fn a_rule_without_refunds_charges_whatever_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_envoy_cannot_take_is_the_api_s_work_and_the_log_says_so() {
+async fn a_response_that_envoy_rejects_is_charged_and_logged_as_admitted() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "100").await;
     assert_eq!(get(world.gate(), "/large-head", &[("x-api-key", &key)]).await.status, 502);
@@ -156,7 +156,7 @@ fn elsewhere(port: u16, connect_timeout: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_leaves_before_the_api_is_reached_has_not_paid() {
+async fn a_client_that_leaves_before_the_api_is_reached_is_not_charged() {
     let silent = Silent::open();
     for manager in [json!({}), json!({"proxy_100_continue": true})] {
         let world =
@@ -181,7 +181,7 @@ async fn a_client_that_leaves_before_the_api_is_reached_has_not_paid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_leaves_while_the_api_works_has_paid_though_envoy_said_continue() {
+async fn a_client_that_leaves_while_the_api_works_is_charged_despite_100_continue() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "100").await;
     let mut stream = TcpStream::connect(("127.0.0.1", world.gate().port)).expect("a connection");
@@ -196,7 +196,7 @@ async fn a_client_that_leaves_while_the_api_works_has_paid_though_envoy_said_con
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_http_3_a_client_that_leaves_has_paid_for_what_the_api_did_and_for_no_more() {
+async fn an_http_3_client_that_leaves_is_charged_only_if_the_api_was_reached() {
     let Some(clients) = Clients::installed() else { return };
     let silent = Silent::open();
     for (cluster, charged) in [(json!({}), "1"), (elsewhere(silent.port, "20s"), "0")] {
@@ -224,7 +224,7 @@ fn call(world: &World, path: &str, key: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_of_grpc_that_fails_as_unavailable_is_not_charged() {
+async fn a_grpc_call_that_fails_as_unavailable_is_not_charged() {
     let manager = routes(&json!([
         {"match": {"prefix": "/grpc"}, "route": {"cluster": "upstream"}},
         {"match": {"prefix": "/slow"}, "route": {"cluster": "upstream", "timeout": "0.2s"}}
@@ -248,7 +248,7 @@ async fn a_call_of_grpc_that_fails_as_unavailable_is_not_charged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn which_calls_of_grpc_are_released_is_the_operator_s_choice() {
+async fn the_operator_chooses_which_grpc_statuses_are_refunded() {
     let config = json!({"refund_on": ["grpc:INTERNAL", "grpc:DEADLINE_EXCEEDED"]});
     let world = World::start(Setup { cluster: speaks_http2(), config, ..Setup::default() }).await;
     let key = world.ledger.account("acme", "100").await;

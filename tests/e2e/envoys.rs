@@ -11,12 +11,12 @@ use std::process::Command;
 /// Pay, refuse, refund; wait; bodies; trailers; ECDS; HTTP/3.
 const SCENARIOS: [&str; 7] = [
     "docs::transcript::the_readme_shows_what_the_demo_prints",
-    "hang_up::when_the_upstream_answers_503_the_charge_is_released_once",
-    "hang_up::a_client_who_hangs_up_while_waiting_is_not_charged_and_no_lease_is_lost",
-    "bodies::an_agent_s_question_gets_its_number_back_of_the_same_type",
-    "pauses::a_paid_request_reaches_the_api_as_it_was_sent_trailers_included",
-    "upgrade::another_release_of_the_filter_takes_over_through_ecds",
-    "http3::over_http_3_a_request_is_charged_or_released_or_refused_as_over_any_other",
+    "hang_up::an_upstream_503_refunds_the_charge_once",
+    "hang_up::a_client_that_hangs_up_while_waiting_is_not_charged_and_loses_no_lease",
+    "bodies::a_json_rpc_id_is_returned_with_the_same_type",
+    "pauses::a_paid_request_reaches_the_api_with_its_trailers",
+    "upgrade::another_filter_release_takes_over_through_ecds",
+    "http3::http_3_requests_are_charged_refunded_and_refused_like_any_others",
 ];
 
 /// The Envoy to run them on, if it is there.
@@ -49,7 +49,7 @@ fn the_main_scenarios_pass_on_another_envoy() {
 }
 
 #[test]
-fn the_releases_that_are_named_are_those_that_are_pinned() {
+fn the_documented_envoy_releases_match_the_pinned_ones() {
     let folder = project().join("tools/envoys");
     let lists = std::fs::read_dir(folder).expect("lists").filter_map(Result::ok);
     let others = lists.map(|list| format!("tools/envoys/{}", list.file_name().to_string_lossy()));

@@ -1,14 +1,14 @@
-//! What was loaded is what is sold: not one more, not one less, however many gateways and workers sell it.
+//! Exactly the granted credits are sold, with any number of gateways and workers.
 
 use harness::{Setup, World, flood};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_one_gateway_exactly_the_balance_is_sold() {
+async fn one_gateway_sells_exactly_the_balance() {
     exactly_the_balance_is_sold(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_two_gateways_exactly_the_balance_is_sold() {
+async fn two_gateways_sell_exactly_the_balance() {
     exactly_the_balance_is_sold(2).await;
 }
 

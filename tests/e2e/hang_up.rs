@@ -1,4 +1,4 @@
-//! Clients that leave and upstreams that fail: nothing is charged for nothing, and nothing is lost.
+//! Disconnecting clients and failing upstreams: undone work is not charged, and no credits are lost.
 
 use harness::{Setup, World, eventually, get};
 use std::io::Write;
@@ -12,7 +12,7 @@ fn hang_up_after(port: u16, path: &str, key: &str, patience: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_who_hangs_up_while_waiting_is_not_charged_and_no_lease_is_lost() {
+async fn a_client_that_hangs_up_while_waiting_is_not_charged_and_loses_no_lease() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "100").await;
     world.ledger.process.signal("STOP");
@@ -34,7 +34,7 @@ async fn a_client_who_hangs_up_while_waiting_is_not_charged_and_no_lease_is_lost
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_who_hangs_up_while_the_upstream_works_has_paid() {
+async fn a_client_that_hangs_up_while_the_upstream_works_is_charged() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "100").await;
     hang_up_after(world.gate().port, "/slow/2000", &key, Duration::from_millis(400));
@@ -43,7 +43,7 @@ async fn a_client_who_hangs_up_while_the_upstream_works_has_paid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_upstream_answers_503_the_charge_is_released_once() {
+async fn an_upstream_503_refunds_the_charge_once() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "3").await;
     let headers = [("x-api-key", key.as_str())];
@@ -68,7 +68,7 @@ async fn when_the_upstream_answers_503_the_charge_is_released_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_upstream_cannot_be_reached_nothing_is_charged() {
+async fn nothing_is_charged_if_the_upstream_is_unreachable() {
     let mut world = World::start(Setup::default()).await;
     let key = world.ledger.account("acme", "3").await;
     // The one that the gateway knows is gone from here on.

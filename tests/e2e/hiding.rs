@@ -6,7 +6,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_never_sees_a_key_where_keys_are_hidden() {
+async fn the_api_never_sees_a_key_if_credentials_are_hidden() {
     let identities =
         json!([{"header": "x-api-key"}, {"bearer": true}, {"cookie": "fg"}, {"query": "api_key"}]);
     let rules = json!([{"name": "free", "match": {"path": {"prefix": "/free"}}, "price": "free"}]);
@@ -39,7 +39,7 @@ async fn the_api_never_sees_a_key_where_keys_are_hidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_spelling_of_the_gate_s_own_headers_comes_from_a_client() {
+async fn clients_cannot_send_the_gates_own_headers_in_any_spelling() {
     let world = World::start(Setup {
         manager: json!({"http_protocol_options": {"enable_trailers": true}}),
         cluster: speaks_http2(),

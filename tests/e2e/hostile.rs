@@ -15,7 +15,7 @@ const GROWTH: u64 = 150_000;
 /// How soon others are served, on a busy machine.
 const SOON: Duration = Duration::from_secs(3);
 
-/// What the quickstart sets against such clients, as [`the_quickstart_is_as_strict`] checks.
+/// What the quickstart sets against such clients, as [`the_quickstart_has_the_same_strict_settings`] checks.
 fn strict() -> Value {
     json!({
         "path_with_escaped_slashes_action": "REJECT_REQUEST", "request_headers_timeout": "2s",
@@ -77,7 +77,7 @@ impl Siege {
 }
 
 #[test]
-fn the_quickstart_is_as_strict() {
+fn the_quickstart_has_the_same_strict_settings() {
     let page =
         std::fs::read_to_string(harness::project().join("envoy/quickstart/envoy.yaml")).expect("a file");
     for line in [
@@ -93,7 +93,7 @@ fn the_quickstart_is_as_strict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_trick_of_http_1_gets_anything_for_free() {
+async fn no_http_1_trick_gets_anything_for_free() {
     let siege = Siege::begin(json!({})).await;
     let (port, key) = (siege.port(), siege.key.clone());
     let served = siege.world.upstream.served();
@@ -225,7 +225,7 @@ async fn no_spelling_makes_a_priced_path_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_trick_of_http_2_gets_anything_for_free() {
+async fn no_http_2_trick_gets_anything_for_free() {
     let siege = Siege::begin(json!({})).await;
     let (port, key) = (siege.port(), siege.key.clone());
     let mine = [("x-api-key", key.as_str())];
@@ -350,7 +350,7 @@ async fn no_trick_of_http_2_gets_anything_for_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_who_only_take_up_room_are_borne() {
+async fn resource_exhausting_clients_are_withstood() {
     let siege = Siege::begin(json!({"ledger": {
         "cluster": "ledger", "authority": "ledger.test", "token": {"env": "FAREGATE_GATEWAY_TOKEN"}, "timeout_ms": 3_000
     }}))

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_http_3_a_request_is_charged_or_released_or_refused_as_over_any_other() {
+async fn http_3_requests_are_charged_refunded_and_refused_like_any_others() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(Setup { http3: true, ..Setup::default() }).await;
     let key = world.ledger.account("acme", "2").await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_is_known_by_header_bearer_query_cookie_or_attribute() {
+async fn a_caller_is_identified_by_header_bearer_query_cookie_or_attribute() {
     let config = json!({
         "identities": [{"header": "x-api-key"}, {"bearer": true}, {"query": "api_key"}, {"cookie": "key"},
                        {"property": ["request", "headers", "x-verified-subject"]}],
@@ -51,7 +51,7 @@ async fn a_caller_is_known_by_header_bearer_query_cookie_or_attribute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_charged() {
+async fn rules_match_path_method_and_header_and_the_log_shows_the_charge() {
     let config = json!({
         "rules": [
             {"name": "health", "match": {"path": {"exact": "/healthz"}}, "price": "free"},
@@ -122,7 +122,7 @@ async fn rules_decide_by_host_path_method_and_header_and_the_log_says_what_was_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_log_paid_only_the_exceptions_are_noted() {
+async fn with_log_paid_off_only_exceptions_are_logged() {
     let world = World::start(Setup { config: json!({"log_paid": false}), ..Setup::default() }).await;
     let key = world.ledger.account("acme", "5").await;
     let headers = [("x-api-key", key.as_str())];

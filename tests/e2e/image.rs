@@ -58,7 +58,7 @@ async fn a_mesh_pulls_the_filter_and_charges_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_digest_that_was_never_pushed_is_not_pulled() {
+async fn a_digest_that_was_never_pushed_cannot_be_pulled() {
     let Some(registry) = Registry::start().await else { return };
     let dir = folder();
     let layout = dir.path().join("faregate-filter");
@@ -73,7 +73,7 @@ async fn a_digest_that_was_never_pushed_is_not_pulled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_with_a_wrong_sha256_never_leaves() {
+async fn an_image_with_a_wrong_sha256_is_never_pushed() {
     let Some(registry) = Registry::start().await else { return };
     let dir = folder();
     let (good, bad) = (dir.path().join("faregate-filter"), dir.path().join("faregate-bad"));
@@ -97,7 +97,7 @@ async fn an_image_with_a_wrong_sha256_never_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registry_that_is_away_is_named() {
+async fn an_unreachable_registry_is_reported() {
     let Some(mut registry) = Registry::start().await else { return };
     let dir = folder();
     let layout = dir.path().join("faregate-filter");
@@ -133,7 +133,7 @@ fn the_same_bytes_give_the_same_digest_wherever_they_are_packed() {
 }
 
 #[test]
-fn the_ledgers_image_has_what_a_ledger_needs_and_no_more() {
+fn the_ledgers_image_contains_only_what_a_ledger_needs() {
     let dir = folder();
     let layout = dir.path().join("faregate-ledger");
     write(&layout, "ledger", "--binary", &binary());
@@ -164,7 +164,7 @@ fn the_ledgers_image_has_what_a_ledger_needs_and_no_more() {
 }
 
 #[test]
-fn what_is_no_filter_or_no_image_is_named() {
+fn an_invalid_filter_or_image_is_reported() {
     let dir = folder();
     let about = ["--revision", REVISION, "--to"];
     let to = dir.path().join("faregate-filter");

@@ -35,12 +35,12 @@ async fn back(world: &mut World, trouble: Trouble) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_it_is_killed_leases_go_on_and_then_the_gate_says_503() {
+async fn with_a_killed_ledger_leases_keep_working_and_then_the_gate_answers_503() {
     leases_go_on_until_they_end(Trouble::Killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_it_is_frozen_leases_go_on_and_then_the_gate_says_503() {
+async fn with_a_frozen_ledger_leases_keep_working_and_then_the_gate_answers_503() {
     leases_go_on_until_they_end(Trouble::Frozen).await;
 }
 
@@ -79,7 +79,7 @@ async fn leases_go_on_until_they_end(trouble: Trouble) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_allow_up_to_a_known_payer_gets_that_much_and_it_is_settled_when_the_ledger_is_back() {
+async fn allow_up_to_serves_a_known_payer_during_an_outage_and_settles_afterwards() {
     for trouble in [Trouble::Killed, Trouble::Frozen] {
         let config = json!({"on_ledger_error": {"allow_up_to": "7"}});
         let mut world = World::start(Setup { config, ..Setup::default() }).await;

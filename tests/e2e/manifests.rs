@@ -27,7 +27,7 @@ fn objects() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn every_manifest_is_what_its_publisher_takes() {
+fn every_manifest_matches_its_published_schema() {
     let schemas = Schemas::load();
     for (path, object) in objects() {
         let problems = schemas.problems(&object);
@@ -40,7 +40,7 @@ fn every_manifest_is_what_its_publisher_takes() {
 }
 
 #[test]
-fn an_unknown_field_is_found_wherever_it_is() {
+fn an_unknown_field_is_found_anywhere_in_a_manifest() {
     let schemas = Schemas::load();
     let mut places = 0;
     let compose = yaml::file("envoy/compose/compose.yaml").into_iter().map(|it| ("compose".to_owned(), it));
@@ -63,7 +63,7 @@ fn an_unknown_field_is_found_wherever_it_is() {
 }
 
 #[test]
-fn the_plugins_have_a_configuration_of_the_filter() {
+fn the_plugins_have_a_valid_filter_configuration() {
     let said =
         |path: &str| out_of(Command::new(binary()).args(["check", "--json"]).arg(project().join(path)));
     for path in [
@@ -92,7 +92,7 @@ fn the_plugins_have_a_configuration_of_the_filter() {
 }
 
 #[test]
-fn composes_envoy_is_the_quickstarts_but_for_addresses() {
+fn the_compose_envoy_differs_from_the_quickstarts_only_in_addresses() {
     let read = |path: &str| std::fs::read_to_string(project().join(path)).expect("a configuration");
     let (ours, theirs) = (read("envoy/compose/envoy.yaml"), read("envoy/quickstart/envoy.yaml"));
     let body = |text: &str| {

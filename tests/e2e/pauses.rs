@@ -176,7 +176,7 @@ async fn world(shows_bodies: bool, cluster: Value) -> World {
 const WITH_BODY: (&str, &str) = ("accept", "application/json, text/event-stream");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_way_of_resuming_a_request_gets_it_past_the_gate() {
+async fn no_way_of_resuming_a_request_bypasses_the_gate() {
     for shows_bodies in [true, false] {
         let world = world(shows_bodies, json!({})).await;
         let port = world.gate().port;
@@ -209,7 +209,7 @@ async fn no_way_of_resuming_a_request_gets_it_past_the_gate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paid_request_reaches_the_api_as_it_was_sent_trailers_included() {
+async fn a_paid_request_reaches_the_api_with_its_trailers() {
     for shows_bodies in [true, false] {
         let world = world(shows_bodies, speaks_http2()).await;
         let rich = world.ledger.account("rich", "100").await;
@@ -233,7 +233,7 @@ async fn a_paid_request_reaches_the_api_as_it_was_sent_trailers_included() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_never_ends_its_request_is_cut_off_and_never_served() {
+async fn an_unfinished_request_is_cut_off_and_never_served() {
     for shows_bodies in [true, false] {
         let world = World::start(Setup {
             plugin: json!({"allow_on_headers_stop_iteration": shows_bodies}),
@@ -269,7 +269,7 @@ async fn a_client_that_never_ends_its_request_is_cut_off_and_never_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_http_3_trailers_do_not_open_the_gate_either() {
+async fn http_3_trailers_do_not_bypass_the_gate() {
     let Some(clients) = Clients::installed() else { return };
     for shows_bodies in [true, false] {
         let world = World::start(Setup {

@@ -1,4 +1,4 @@
-//! Callers see how they stand before they are refused: in headers of every answer, and when they ask.
+//! Callers see their payer status before they are refused: in response headers and in the account view.
 
 use harness::{Answer, Setup, World, eventually, get};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_is_announced_and_then_refused_in_the_same_words() {
+async fn an_exhausted_quota_is_announced_and_refused_with_the_same_headers() {
     let config = json!({"response_headers": ["charge", "balance", "ratelimit"]});
     let world = World::start(Setup { config, ..Setup::default() }).await;
     let ledger = &world.ledger;
@@ -89,7 +89,7 @@ async fn the_end_is_announced_and_then_refused_in_the_same_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_and_budgets_are_named() {
+async fn headers_name_the_rate_limit_or_budget_that_was_hit() {
     let world = World::one().await;
     let ledger = &world.ledger;
     ledger.run(&[
@@ -122,7 +122,7 @@ async fn limits_and_budgets_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_may_ask_for_its_balance_for_free() {
+async fn a_caller_can_read_its_balance_for_free() {
     let config = json!({
         "top_up_url": "https://example.com/topup?account={account}", "cors_origins": ["https://app.example.com"],
         "rules": [{"name": "chat", "match": {"path": {"prefix": "/chat"}}, "price": "4", "product": "chat"}]
@@ -194,7 +194,7 @@ async fn a_caller_may_ask_for_its_balance_for_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_shows_what_a_caller_is_shown() {
+async fn the_callers_page_shows_the_actual_account_view() {
     let page = std::fs::read_to_string(harness::project().join("docs/callers.md")).expect("the page");
     let example =
         page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
@@ -225,7 +225,7 @@ async fn the_page_shows_what_a_caller_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_list_may_be_for_everybody() {
+async fn the_price_list_can_be_public() {
     let world = World::start(Setup { config: json!({"publish_prices": true}), ..Setup::default() }).await;
     let list = get(world.gate(), VIEW, &[]).await;
     assert_eq!(list.status, 200);

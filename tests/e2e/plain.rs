@@ -45,7 +45,7 @@ async fn says(gate: &Gateway, what: &str) {
 }
 
 #[test]
-fn envoy_and_faregate_take_every_configuration_here() {
+fn envoy_and_faregate_accept_every_shipped_configuration() {
     for entry in std::fs::read_dir(project().join("envoy")).expect("a folder").filter_map(Result::ok) {
         let folder = entry.file_name().into_string().expect("a name");
         assert!(entry.path().join("README.md").exists(), "{folder} says how it is run");
@@ -67,7 +67,7 @@ fn envoy_and_faregate_take_every_configuration_here() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_cluster_that_is_missing_is_named_and_opens_no_gate() {
+async fn a_missing_ledger_cluster_is_reported_and_fails_closed() {
     let world = World::of("quickstart").await;
     let key = world.ledger.account("acme", "10").await;
     let config = world.site.text("envoy/quickstart/envoy.yaml");

@@ -24,7 +24,7 @@ async fn closes(world: &World, key: &str) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_taken_away_closes_the_gate_long_before_its_lease_ends() {
+async fn losing_a_plan_or_account_closes_the_gate_before_the_lease_ends() {
     let world = World::one().await;
     let ledger = &world.ledger;
     ledger.run(&["plan", "create", "large", "--quota", "1000000", "--period", "month"]);
@@ -63,7 +63,7 @@ async fn what_is_taken_away_closes_the_gate_long_before_its_lease_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_overdraft_pays_after_the_quota_and_is_there_to_be_invoiced() {
+async fn an_overdraft_is_spent_after_the_quota_and_can_be_invoiced() {
     let tools = tempfile::tempdir().expect("a temporary folder");
     let offset = tools.path().join("offset");
     let step = |seconds: i64| std::fs::write(&offset, seconds.to_string()).expect("the offset");
@@ -150,7 +150,7 @@ period = "month"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_says_how_things_are_to_be_and_saying_it_twice_changes_nothing() {
+async fn applying_a_file_is_declarative_and_idempotent() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let path = dir.path().join("plans.toml");
@@ -199,7 +199,7 @@ async fn a_file_says_how_things_are_to_be_and_saying_it_twice_changes_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_plan_can_not_say_is_refused_by_the_name_of_the_field() {
+async fn invalid_plan_terms_are_rejected_naming_the_field() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let good = json!({ "name": "pro", "quota": "5", "period": "day" });

@@ -30,7 +30,7 @@ async fn opens_for_exactly(world: &World, key: &str, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_goes_by_and_what_is_left_is_taken_over() {
+async fn unused_quota_rolls_over_after_a_month() {
     let tools = tempfile::tempdir().expect("a temporary folder");
     let offset = tools.path().join("offset");
     let step = |seconds: i64| std::fs::write(&offset, seconds.to_string()).expect("the offset");
@@ -75,7 +75,7 @@ async fn a_month_goes_by_and_what_is_left_is_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_period_that_ends_while_the_gate_is_open_is_followed_by_the_next() {
+async fn a_period_that_ends_under_traffic_is_followed_by_the_next() {
     let world = World::one().await;
     let ledger = &world.ledger;
     let key = ledger.account("acme", "0").await;
@@ -122,7 +122,7 @@ async fn several_ledgers_renew_a_subscription_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_plans_and_subscriptions_are_refused_by_the_name_of_the_field() {
+async fn invalid_plans_and_subscriptions_are_rejected_naming_the_field() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     ledger.account("acme", "0").await;

@@ -29,7 +29,7 @@ async fn all_agree(world: &World, tally: &Tally) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_two_gateways_and_two_ledgers_exactly_the_balance_is_sold() {
+async fn two_gateways_and_two_ledgers_sell_exactly_the_balance() {
     let Some(server) = Postgres::start().await else { return };
     let world = two_ledgers(&server, 2, &[]).await;
     let key = world.ledger.account("acme", "1000").await;
@@ -47,7 +47,7 @@ async fn through_two_gateways_and_two_ledgers_exactly_the_balance_is_sold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_is_killed_again_and_again_and_nothing_is_lost_or_charged_twice() {
+async fn repeated_ledger_kills_lose_nothing_and_charge_nothing_twice() {
     let Some(server) = Postgres::start().await else { return };
     let mut world = two_ledgers(&server, 2, &[]).await;
     let key = world.ledger.account("acme", "1000000").await;
@@ -66,7 +66,7 @@ async fn a_ledger_is_killed_again_and_again_and_nothing_is_lost_or_charged_twice
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_database_is_killed_and_restarted_and_all_is_there() {
+async fn killing_and_restarting_the_database_loses_nothing() {
     let Some(mut server) = Postgres::start().await else { return };
     let mut world = two_ledgers(&server, 2, &[]).await;
     let key = world.ledger.account("acme", "1000000").await;
@@ -92,7 +92,7 @@ async fn the_database_is_killed_and_restarted_and_all_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_ledgers_take_a_lease_back_once() {
+async fn two_ledgers_reclaim_a_lease_once() {
     let Some(server) = Postgres::start().await else { return };
     let mut world = two_ledgers(&server, 1, &["--lease-ttl", "2s", "--lease-grace", "1s"]).await;
     let key = world.ledger.account("acme", "1000").await;
@@ -112,7 +112,7 @@ async fn two_ledgers_take_a_lease_back_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_encrypted_server_is_believed_only_with_the_right_certificate() {
+async fn an_encrypted_server_is_trusted_only_with_the_right_certificate() {
     let certificate = Certificate::of("localhost");
     let Some(server) = Postgres::start_encrypted(&certificate).await else { return };
     let dir = tempfile::tempdir().expect("a folder");

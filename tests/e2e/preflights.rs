@@ -45,7 +45,7 @@ fn typed(path: &str, headers: &[(&str, &str)], rest: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_but_a_preflight_reaches_the_api_unpaid_as_one() {
+async fn only_real_preflights_reach_the_api_unpaid() {
     let rules = json!([{"match": {"path": {"prefix": "/gone"}}, "retired": true}]);
     let identities = json!([{"header": "x-api-key"}, {"bearer": true}, {"query": "key"}, {"cookie": "fg"}]);
     let world = world(json!({"rules": rules, "identities": identities})).await;
@@ -124,7 +124,7 @@ async fn nothing_but_a_preflight_reaches_the_api_unpaid_as_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_preflight_with_a_key_is_paid_like_any_request() {
+async fn a_preflight_with_a_key_is_charged_like_any_request() {
     let world = world(json!({})).await;
     let key = world.ledger.account("rich", "10").await;
     let headers = [&ASKS[..], &[("x-api-key", key.as_str())]].concat();
@@ -133,7 +133,7 @@ async fn a_preflight_with_a_key_is_paid_like_any_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gate_answers_the_pages_that_it_knows_and_the_api_hears_of_none() {
+async fn with_configured_origins_the_gate_answers_preflights_itself() {
     let world = world(json!({"cors_origins": [PAGE]})).await;
     let asks = [ASKS[0], ASKS[1], ("access-control-request-headers", "content-type,x-api-key")];
     for (path, methods) in [("/reports", "POST"), (VIEW, "GET, HEAD")] {
@@ -175,7 +175,7 @@ async fn the_gate_answers_the_pages_that_it_knows_and_the_api_hears_of_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_operator_may_leave_them_to_the_api_charge_or_refuse_them() {
+async fn preflights_can_be_passed_charged_or_refused() {
     for (preflight, status, served) in [("pass", 200, 1), ("charge", 401, 0), ("refuse", 403, 0)] {
         let world = world(json!({"cors_origins": [PAGE], "preflight": preflight})).await;
         assert_eq!(ask(&world, Method::OPTIONS, "/", &ASKS).await.status(), status, "{preflight}");
@@ -186,7 +186,7 @@ async fn the_operator_may_leave_them_to_the_api_charge_or_refuse_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_may_read_what_the_gate_adds_to_paid_answers_and_what_the_api_shows() {
+async fn a_page_can_read_the_response_headers_of_the_gate_and_of_the_api() {
     let deprecated = json!({"since": "2026-12-01"});
     let rules = json!([
         {"match": {"path": {"exact": "/page/old"}}, "price": "1", "deprecated": deprecated},
@@ -244,7 +244,7 @@ async fn page_at(port_of_gate: u16, key: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_browser_a_page_of_another_origin_reads_its_balance_and_the_price_list() {
+async fn a_cross_origin_page_in_a_browser_reads_its_balance_and_the_price_list() {
     let Some(clients) = Clients::installed() else { return };
     // The origin is known only once there is the page, and the page must know the gate; so all may read.
     let world = world(json!({"cors_origins": ["*"], "response_headers": ["balance"]})).await;

@@ -1,4 +1,4 @@
-//! The price list is kept ready, and who has it already isn't sent it again.
+//! The price list is cached, and callers with the current version get 304.
 
 use harness::{Setup, World, eventually};
 use reqwest::{Client, Method, Response};
@@ -73,7 +73,7 @@ async fn a_caller_with_the_current_price_list_gets_304() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_asks_again_is_sent_only_what_is_new_and_never_what_is_another_s() {
+async fn conditional_requests_send_only_changes_and_never_mix_up_callers() {
     let rules = json!([{"match": {"path": {"prefix": "/chat"}}, "price": "4", "product": "chat"}]);
     let config = json!({"publish_prices": true, "rules": rules});
     let world = World::start(Setup { config, ..Setup::default() }).await;

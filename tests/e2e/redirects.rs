@@ -25,7 +25,7 @@ async fn spent(world: &World) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_redirected_is_charged_once() {
+async fn a_redirected_request_is_charged_once() {
     let (world, key) = world(json!({})).await;
     // The first waits for the ledger.
     for redirects in ["", "moved/", "moved/moved/", "moved/moved/moved/"] {
@@ -38,7 +38,7 @@ async fn a_request_that_is_redirected_is_charged_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_price_is_that_of_the_first_part() {
+async fn a_redirected_request_costs_the_price_of_its_first_part() {
     let rules = json!([
         {"name": "moved", "match": {"path": {"prefix": "/moved/"}}, "price": "5"},
         {"name": "cheap", "match": {"path": {"prefix": "/cheap"}}, "price": "2"},
@@ -54,7 +54,7 @@ async fn its_price_is_that_of_the_first_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_released_when_what_the_client_gets_says_so() {
+async fn a_redirected_request_is_refunded_by_its_final_status() {
     let (world, key) = world(json!({})).await;
     for (path, status) in
         [("/moved/status/503", 503), ("/moved/status/404", 404), ("/moved/moved/status/502", 502)]
@@ -65,7 +65,7 @@ async fn it_is_released_when_what_the_client_gets_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_in_the_query_is_enough_for_all_parts() {
+async fn a_key_in_the_query_covers_all_parts_of_a_redirected_request() {
     let (world, key) = world(json!({"identities": [{"query": "api_key"}]})).await;
     let answer = get(world.gate(), &format!("/moved/a?api_key={key}"), &[]).await;
     assert_eq!((answer.status, spent(&world).await), (200, "1".into()));
@@ -73,7 +73,7 @@ async fn a_key_in_the_query_is_enough_for_all_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_cannot_pass_for_the_second_part_of_another_s_request() {
+async fn a_client_cannot_pose_as_the_second_part_of_anothers_request() {
     let (world, key) = world(json!({})).await;
     let hostile = [
         ("x-envoy-original-url", "http://a/moved/a"),

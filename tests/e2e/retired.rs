@@ -57,7 +57,7 @@ fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_of_a_deprecated_route_says_so_and_keeps_what_the_api_says() {
+async fn every_response_of_a_deprecated_route_says_so_and_keeps_api_headers() {
     let world = world().await;
     let rich = world.ledger.account("rich", "10").await;
     // The first waits for the ledger, the others don't.
@@ -79,7 +79,7 @@ async fn every_answer_of_a_deprecated_route_says_so_and_keeps_what_the_api_says(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_refused_under_a_deprecated_rule_learns_of_it_too() {
+async fn refusals_on_a_deprecated_route_carry_the_deprecation_headers_too() {
     let world = world().await;
     let broke = world.ledger.account("broke", "0").await;
     for (key, code) in
@@ -96,7 +96,7 @@ async fn who_is_refused_under_a_deprecated_rule_learns_of_it_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retired_route_is_gone_for_everybody_and_asks_for_no_key() {
+async fn a_retired_route_is_gone_with_or_without_a_key() {
     let mut world = world().await;
     let rich = world.ledger.account("rich", "10").await;
     world.ledger.process.kill();
@@ -145,7 +145,7 @@ async fn a_retired_route_is_gone_for_everybody_and_asks_for_no_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_still_calls_a_route_is_watched_before_it_is_retired() {
+async fn the_callers_of_a_route_can_be_observed_before_it_is_retired() {
     let world = world().await;
     let rich = world.ledger.account("rich", "10").await;
     let (status, headers, _) = ask(world.gate(), Method::GET, "/watched", &[("x-api-key", &rich)]).await;

@@ -31,7 +31,7 @@ fn retried(report: &str) -> String {
 }
 
 #[test]
-fn a_test_that_needed_a_second_try_is_named_whatever_came_of_it() {
+fn every_retried_test_is_listed_with_its_outcome() {
     let said = retried(REPORT);
     let passed = "retried: faregate-tests::e2e crash::slow (passed on try 2)\n";
     let failed = "retried: faregate-tests::e2e crash::broken (failed on all 2 tries)\n";
@@ -39,7 +39,7 @@ fn a_test_that_needed_a_second_try_is_named_whatever_came_of_it() {
 }
 
 #[test]
-fn without_one_that_is_said_too_and_a_report_that_is_missing_is_no_good_news() {
+fn no_retries_and_a_missing_report_are_reported_differently() {
     let said = retried(r#"<testsuites><testsuite name="a"><testcase name="good"/></testsuite></testsuites>"#);
     assert_eq!(said, "no test was retried\n");
     let said = retried("");

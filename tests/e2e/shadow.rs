@@ -1,4 +1,4 @@
-//! A price list that only watches: everybody passes, and the operator learns who would not.
+//! Shadow mode: every request passes, and the operator learns which would be refused.
 
 use harness::{Setup, World, eventually, get};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn lines(report: &str) -> Vec<(Value, Value, Value, Value, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_list_is_tried_out_before_it_refuses_anybody() {
+async fn a_price_list_can_be_tried_in_shadow_mode() {
     let config = json!({
         "shadow": true,
         "rules": [{"name": "image", "match": {"path": {"prefix": "/image"}}, "price": "8", "product": "image"}],

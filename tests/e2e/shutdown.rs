@@ -1,11 +1,11 @@
-//! Orderly ends: what is unused goes back at once, and nothing that was sold is forgotten.
+//! Orderly shutdown: unused credits are returned at once, and no sale is lost.
 
 use harness::{Process, Setup, World, binary, eventually, filter, free_port, get};
 use std::process::Command;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_envoy_that_is_drained_before_it_is_stopped_leaves_nothing_behind() {
+async fn an_envoy_drained_before_its_stop_leaves_no_held_credits() {
     let mut world = World::start(Setup { serve: &["--lease-ttl", "300s"], ..Setup::default() }).await;
     let key = world.ledger.account("acme", "1000").await;
     for _ in 0..7 {
@@ -30,7 +30,7 @@ async fn an_envoy_that_is_drained_before_it_is_stopped_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn up_hands_everything_back_when_it_is_stopped_and_keeps_its_data() {
+async fn up_returns_all_credits_when_it_is_stopped_and_keeps_its_data() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let data = dir.path().join("data");
     let run = |arguments: &[&str]| {

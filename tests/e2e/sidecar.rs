@@ -13,7 +13,7 @@ const B: &str = "spiffe://mesh.example/ns/shop/sa/b";
 const RICH: &str = "spiffe://mesh.example/ns/shop/sa/rich";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_workload_pays_by_its_certificate_and_by_nothing_else() {
+async fn a_workload_is_identified_by_its_certificate_only() {
     let mut mesh = Mesh::start().await;
     mesh.ledger.run(&["account", "create", "team-a"]);
     mesh.ledger.run(&["grant", "team-a", "3"]);
@@ -55,7 +55,7 @@ async fn a_workload_pays_by_its_certificate_and_by_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_certificate_of_the_mesh_none_gets_in_and_an_unknown_identity_is_sent_to_the_operator() {
+async fn clients_without_a_mesh_certificate_or_an_account_are_refused() {
     let mesh = Mesh::start().await;
     mesh.ledger.run(&["account", "create", "team-a"]);
     mesh.ledger.run(&["grant", "team-a", "10"]);
@@ -94,7 +94,7 @@ async fn without_a_certificate_of_the_mesh_none_gets_in_and_an_unknown_identity_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_names_in_a_certificate_the_first_uri_pays_and_no_name_is_too_long() {
+async fn the_first_uri_of_a_certificate_pays_and_long_names_are_refused() {
     let mesh = Mesh::start().await;
     for (account, subject) in [("team-a", A), ("rich", RICH)] {
         mesh.ledger.run(&["account", "create", account]);
@@ -137,7 +137,7 @@ async fn of_several_names_in_a_certificate_the_first_uri_pays_and_no_name_is_too
     assert!(!done && said.contains(A), "an identity pays for one account only: {said}");
 }
 
-/// What its own sidecar tells a workload whom B's turned away.
+/// The response of a workload's own sidecar after B's sidecar refused it.
 async fn never_gets_in(client: &Gateway) {
     let answer = get(client, "/orders", &[]).await;
     assert_eq!((answer.status, &answer.body), (503, &Value::Null), "{answer:?}");

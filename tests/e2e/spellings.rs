@@ -123,7 +123,7 @@ async fn a_priced_host_is_priced_in_every_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_for_get_counts_for_head_and_for_methods_in_another_case() {
+async fn a_price_for_get_applies_to_head_and_to_methods_in_another_case() {
     let rules = json!([
         {"name": "own", "match": {"methods": ["HEAD"], "path": {"prefix": "/own"}}, "price": "free"},
         {"name": "read", "match": {"methods": ["GET"]}, "price": "2"}
@@ -151,7 +151,7 @@ async fn a_price_for_get_counts_for_head_and_for_methods_in_another_case() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_s_value_is_the_same_once_twice_and_in_a_list() {
+async fn a_header_matches_whether_sent_once_repeated_or_in_a_list() {
     let rules = json!([
         {"name": "deep", "match": {"headers": [{"name": "x-mode", "exact": "deep"}]}, "price": "10"},
         {"name": "gold", "match": {"headers": [{"name": "x-tier", "exact": "gold"}]}, "price": "1"}
@@ -182,7 +182,7 @@ async fn a_header_s_value_is_the_same_once_twice_and_in_a_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tunnel_is_as_dear_as_the_dearest_path_and_a_websocket_as_its_own() {
+async fn a_tunnel_costs_the_most_expensive_path_and_a_websocket_its_own() {
     let paid = json!({"name": "paid", "match": {"path": {"prefix": "/paid"}}, "price": "5"});
     let tunnel =
         json!({"name": "tunnel", "match": {"methods": ["CONNECT"], "host": "open.example"}, "price": "free"});
@@ -268,7 +268,7 @@ fn behind_claims(config: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_is_a_subject_by_its_digits_and_what_is_none_hides_no_key() {
+async fn whole_numbers_are_subjects_and_other_values_do_not_hide_a_key() {
     let place = |name: &str| json!({"property": ["metadata", "filter_metadata", "claims", name]});
     let config = json!({"identities": [place("number"), place("text"), {"header": "x-api-key"}], "forward": ["account"]});
     let manager = behind_claims(&config);

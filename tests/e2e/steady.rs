@@ -27,7 +27,7 @@ async fn a_steady_caller_costs_at_most_one_exchange_in_a_thousand_requests_and_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixteen_requests_of_a_caller_who_is_new_here_share_a_few_exchanges() {
+async fn sixteen_requests_of_a_new_caller_share_a_few_exchanges() {
     let world = World::one().await;
     let key = world.ledger.account("acme", "1000").await;
     let gate = world.gate();
@@ -44,7 +44,7 @@ async fn sixteen_requests_of_a_caller_who_is_new_here_share_a_few_exchanges() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_without_traffic_says_and_holds_nothing() {
+async fn a_gateway_without_traffic_sends_and_holds_nothing() {
     let world = World::start(Setup { gateways: 2, ..Setup::default() }).await;
     let key = world.ledger.account("acme", "1000").await;
     let [busy, silent] = world.gateways.as_slice() else { panic!("two gateways") };

@@ -1,4 +1,4 @@
-//! Strangers, who have no token, keep neither gateways nor operators out of the ledger, whatever they send or don't.
+//! Unauthenticated clients cannot lock gateways or operators out of the ledger, regardless of what they send.
 
 mod crowd;
 
@@ -57,7 +57,7 @@ async fn everybody_is_served(world: &World, account: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_that_is_silent_or_sends_half_a_request_keeps_no_gateway_out() {
+async fn silent_or_incomplete_requests_do_not_lock_out_gateways() {
     let mut world = World::start(Setup::default()).await;
     everybody_is_served(&world, "before").await;
     let before_kb = world.ledger.process.private_kb();
@@ -114,7 +114,7 @@ fn head(path: &str, token: &str, length: usize) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_comes_too_slowly_is_given_up() {
+async fn slow_requests_time_out() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     for port in [ledger.gateway_port, ledger.admin_port] {
@@ -148,7 +148,7 @@ async fn whatever_comes_too_slowly_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_body_is_read_before_the_token_is_known() {
+async fn no_body_is_read_before_the_token_is_verified() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     for (port, path) in
@@ -177,7 +177,7 @@ async fn no_body_is_read_before_the_token_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn broken_gateways_fill_no_more_memory_than_is_given_to_bodies() {
+async fn broken_gateways_use_no_more_than_the_memory_limit_for_bodies() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let before_kb = ledger.process.private_kb();
@@ -214,7 +214,7 @@ async fn broken_gateways_fill_no_more_memory_than_is_given_to_bodies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn probes_without_a_token_dont_write_to_the_database_each_time() {
+async fn probes_without_a_token_do_not_write_to_the_database_each_time() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let probe = async || assert_eq!(ledger.readiness().await.expect("an answer").0.as_u16(), 200);
@@ -234,7 +234,7 @@ async fn probes_without_a_token_dont_write_to_the_database_each_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_may_open_few_files_holds_fewer_connections_and_serves() {
+async fn a_ledger_with_few_file_descriptors_limits_connections_and_serves() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (gateway_port, admin_port) = (free_port(), free_port());
     let mut command = Command::new("sh");

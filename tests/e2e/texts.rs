@@ -32,7 +32,7 @@ async fn fetch(gate: &Gateway, headers: &[(&str, &str)]) -> (HeaderMap, String) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_caller_reads_its_own_language() {
+async fn every_caller_gets_refusals_in_its_own_language() {
     let texts = json!({
         "de": {
             "insufficient_funds": {"title": "Guthaben reicht nicht", "detail": "Diese Anfrage kostet {needed} Credits; {available} sind noch da."},
@@ -90,7 +90,7 @@ async fn every_caller_reads_its_own_language() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_text_is_more_than_a_text() {
+async fn hostile_texts_are_escaped_in_every_format() {
     let hostile = "\"></p><script>alert('ü')</script>\\u0000\\ 100% %0d%0aset-cookie: a=b 漢💥\u{2028}";
     let texts = json!({"*": {"missing_key": {"title": hostile, "detail": hostile}, "send_key": hostile}});
     let world = World::start(setup(&texts)).await;

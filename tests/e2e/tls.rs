@@ -80,7 +80,7 @@ fn serve(dir: &Path, (gateway, admin): (u16, u16)) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_gateway_with_a_certificate_of_the_authority_is_heard() {
+async fn only_a_gateway_with_a_certificate_of_the_authority_is_accepted() {
     let world = World::new().await;
     assert_eq!(world.gateway(), "200");
 
@@ -108,7 +108,7 @@ async fn only_a_gateway_with_a_certificate_of_the_authority_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_speak_tls_with_the_command_line() {
+async fn the_command_line_verifies_the_ledgers_certificate() {
     let world = World::new().await;
     let run = |ca: &str| {
         let mut command = Command::new(binary());
@@ -130,7 +130,7 @@ async fn operators_speak_tls_with_the_command_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_certificates_are_taken_into_use_and_broken_ones_are_not() {
+async fn new_certificates_are_loaded_and_broken_ones_are_ignored() {
     let world = World::new().await;
     let newer = Authority::new();
     newer.write(world.dir.path(), "newer.pem");
@@ -161,7 +161,7 @@ async fn new_certificates_are_taken_into_use_and_broken_ones_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_that_never_ends_blocks_no_other_and_is_given_up() {
+async fn an_unfinished_handshake_blocks_no_other_and_times_out() {
     let world = World::new().await;
     let start = Instant::now();
     let idle: Vec<TcpStream> = (0..200)
@@ -181,7 +181,7 @@ async fn a_handshake_that_never_ends_blocks_no_other_and_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_that_sends_half_a_handshake_keeps_no_gateway_out() {
+async fn unfinished_handshakes_do_not_lock_out_gateways() {
     let mut world = World::new().await;
     // A TLS record that says more is to come, and the beginning of a ClientHello.
     let half = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();
@@ -199,7 +199,7 @@ async fn a_crowd_that_sends_half_a_handshake_keeps_no_gateway_out() {
 }
 
 #[test]
-fn what_is_wrong_with_certificates_is_said_at_the_start() {
+fn certificate_errors_are_reported_at_startup() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let authority = Authority::new();
     authority.issue(dir.path(), "good", "127.0.0.1");

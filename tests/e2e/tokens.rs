@@ -21,7 +21,7 @@ fn variable(name: &str, value: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_break_at_the_end_is_no_part_of_a_token_on_either_side() {
+async fn a_trailing_line_break_is_not_part_of_a_token_on_either_side() {
     for end in ["\n", "\r\n", ""] {
         let token = format!("{GATEWAY_TOKEN}{end}");
         let environment = vec![variable("FAREGATE_GATEWAY_TOKEN", &token)];
@@ -41,7 +41,7 @@ async fn a_line_break_at_the_end_is_no_part_of_a_token_on_either_side() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ledger_reads_a_secrets_file_as_kubernetes_keeps_it() {
+async fn the_ledger_reads_a_kubernetes_secret_file() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("gateway");
     std::fs::write(&file, format!("{GATEWAY_TOKEN}\n")).expect("a file");
@@ -75,7 +75,7 @@ async fn the_ledger_reads_a_secrets_file_as_kubernetes_keeps_it() {
 }
 
 #[test]
-fn envoy_refuses_a_token_that_no_header_can_carry_and_names_the_variable() {
+fn envoy_rejects_a_token_that_no_header_can_carry_naming_the_variable() {
     let dir = tempfile::tempdir().expect("a folder");
     let says = |plugin: &Value, config: &Value, token: &str| {
         let filter_config = Setup { config: config.clone(), ..Setup::default() }.filter_config();

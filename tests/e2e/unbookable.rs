@@ -102,7 +102,7 @@ async fn an_entry_fails_alone(books: Books) {
 
     are_served_and_charged(&world, &others).await;
 
-    // Its gateway says it again with each heartbeat, and no more often.
+    // Its gateway resends it with each heartbeat, and no more often.
     let failed = async || world.ledger.metric("faregate_unbooked_entries_total").await;
     let (before, start) = (failed().await, Instant::now());
     assert!(before > 0.0);
@@ -133,7 +133,7 @@ async fn an_entry_that_cannot_be_booked_fails_alone_on_postgres() {
     an_entry_fails_alone(Books::Postgres(server)).await;
 }
 
-async fn a_thief_is_believed_up_to_a_ceiling(books: Books) {
+async fn forged_reports_are_charged_up_to_a_ceiling(books: Books) {
     let world = books.world().await;
     let others = eight_others(&world).await;
     let victim = world.ledger.account("victim", "900").await;
@@ -181,18 +181,18 @@ async fn a_thief_is_believed_up_to_a_ceiling(books: Books) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_thief_reports_is_charged_up_to_a_ceiling_on_sqlite() {
-    a_thief_is_believed_up_to_a_ceiling(Books::Sqlite).await;
+async fn forged_reports_are_charged_up_to_a_ceiling_on_sqlite() {
+    forged_reports_are_charged_up_to_a_ceiling(Books::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_thief_reports_is_charged_up_to_a_ceiling_on_postgres() {
+async fn forged_reports_are_charged_up_to_a_ceiling_on_postgres() {
     let Some(server) = Postgres::start().await else { return };
-    a_thief_is_believed_up_to_a_ceiling(Books::Postgres(server)).await;
+    forged_reports_are_charged_up_to_a_ceiling(Books::Postgres(server)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_with_reports_that_were_not_charged_can_be_backed_up_and_restored() {
+async fn a_ledger_with_uncharged_reports_can_be_backed_up_and_restored() {
     let world = Books::Sqlite.world().await;
     let victim = world.ledger.account("victim", "5").await;
     says(&world, "thief", &[json!({"payer": {"key": victim}, "on_credit": 1_000_000_000_000_000_000_i64})])

@@ -118,7 +118,7 @@ fn plugin(config: &mut Value) -> &mut Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_release_of_the_filter_takes_over_through_ecds() {
+async fn another_filter_release_takes_over_through_ecds() {
     let ground = Ground::new().await;
     let mut config = ground.config();
     let filter = plugin(&mut config);
@@ -152,7 +152,7 @@ async fn another_release_of_the_filter_takes_over_through_ecds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_release_of_the_filter_takes_over_through_a_listener_update() {
+async fn another_filter_release_takes_over_through_a_listener_update() {
     let ground = Ground::new().await;
     let mut config = ground.config();
     let mut listener = config["static_resources"]["listeners"][0].take();
@@ -216,7 +216,7 @@ async fn a_new_envoy_takes_over_by_hot_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_ledger_takes_over_unnoticed() {
+async fn a_restarted_ledger_takes_over_without_refusals() {
     let mut world = World::one().await;
     let keys = [world.ledger.account("a", "1000000").await, world.ledger.account("b", "1000000").await];
     let callers = Steady::start(&world.gate().url("/"), &[&keys[0], &keys[0], &keys[0], &keys[1], &keys[1]]);

@@ -153,7 +153,7 @@ async fn all_agree(world: &World, callers: Steady) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_that_is_upgraded_first_speaks_the_old_ledger_s_version_and_then_its_own() {
+async fn a_filter_upgraded_first_speaks_the_old_ledgers_version_until_its_upgrade() {
     let (world, relay, gate) = world(Plays::OldLedger).await;
     let [a, b] = keys(&world).await;
     let callers = Steady::start(&gate.url("/"), &[&a, &a, &a, &b, &b]);
@@ -184,7 +184,7 @@ async fn a_filter_that_is_upgraded_first_speaks_the_old_ledger_s_version_and_the
 
 /// The release before: it says version 1, as that filter did, and reads only what is in it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_is_upgraded_first_answers_the_old_filter_in_its_version() {
+async fn a_ledger_upgraded_first_answers_the_old_filter_in_its_version() {
     let (world, relay, gate) = world(Plays::OldLedger).await;
     let keys = keys(&world).await;
     // A real gate that speaks version 1 for as long as this lasts; and beside it, word for word, what the old one said.
@@ -248,19 +248,19 @@ async fn a_mismatch(plays: Plays, says: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_is_spoken_to_in_a_far_version_names_both() {
+async fn a_ledger_names_both_versions_when_it_does_not_speak_the_gates() {
     let says = "the ledger can't be asked: unsupported_protocol: protocol: found 99, this ledger speaks 1 to 2; upgrade the older side";
     a_mismatch(Plays::FutureGate, says).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gate_that_is_answered_in_a_far_version_names_both() {
+async fn a_gate_names_both_versions_when_it_does_not_speak_the_ledgers() {
     let says = "the ledger can't be asked: it speaks protocol 99, this gate 1 to 2; upgrade the older side";
     a_mismatch(Plays::FutureLedger, says).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_with_other_fields_is_refused_for_its_version_and_not_for_its_fields() {
+async fn an_unsupported_version_is_reported_before_its_unknown_fields() {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
     let message = json!({"protocol": 3, "gateway": "g", "entries": {"manifest": []}});
     let (status, answer) = world.ledger.exchange(&message).await.expect("an answer");

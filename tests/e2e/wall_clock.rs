@@ -55,7 +55,7 @@ pub fn build_shim(dir: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wall_clock_that_jumps_moves_no_lease() {
+async fn a_wall_clock_jump_does_not_affect_leases() {
     let tools = tempfile::tempdir().expect("a temporary folder");
     let offset = tools.path().join("offset");
     let step = |seconds: i64| std::fs::write(&offset, seconds.to_string()).expect("the offset");
@@ -81,7 +81,7 @@ async fn a_wall_clock_that_jumps_moves_no_lease() {
         );
     }
 
-    // A lease ends on time although the wall clock goes back as it should.
+    // A lease expires on time although the wall clock is set back.
     assert_eq!(get(world.gate(), "/", &[("x-api-key", &key)]).await.status, 200);
     world.ledger.process.kill();
     step(-3_600);

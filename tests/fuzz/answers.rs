@@ -1,6 +1,6 @@
 //! A gate and a ledger that says anything: nothing, nonsense, the absurd, and now and then the truth.
 //!
-//! What must hold: no more is sold under a epoch than the ledger ever said was granted, every request that waits
+//! What must hold: no more is sold under an epoch than the ledger ever said was granted, every request that waits
 //! gets one answer, and whatever was said, the gate's next message is one that a ledger reads.
 
 use crate::memory::Memory;

@@ -108,47 +108,47 @@ mod tests {
     }
 
     #[test]
-    fn no_json_confuses_the_filters_configuration() {
+    fn no_json_breaks_the_filters_configuration() {
         finds_nothing("json", 3_000);
     }
 
     #[test]
-    fn no_protobuf_confuses_the_filters_configuration() {
+    fn no_protobuf_breaks_the_filters_configuration() {
         finds_nothing("struct", 3_000);
     }
 
     #[test]
-    fn no_request_head_confuses_the_gate() {
+    fn no_request_head_breaks_the_gate() {
         finds_nothing("heads", 2_000);
     }
 
     #[test]
-    fn no_answer_of_a_ledger_makes_the_gate_sell_what_was_not_granted() {
+    fn no_ledger_response_makes_the_gate_sell_credits_that_were_not_granted() {
         finds_nothing("answers", 2_000);
     }
 
     #[test]
-    fn no_bytes_in_shared_memory_are_sold() {
+    fn corrupt_shared_memory_is_never_sold() {
         finds_nothing("records", 4_000);
     }
 
     #[test]
-    fn nothing_near_a_key_passes_for_one() {
+    fn near_misses_of_a_key_are_rejected() {
         finds_nothing("keys", 500);
     }
 
     #[test]
-    fn an_amount_is_read_as_it_is_printed_and_nothing_else_is_one() {
+    fn amounts_round_trip_and_nothing_else_parses() {
         finds_nothing("credits", 10_000);
     }
 
     #[test]
-    fn no_message_confuses_the_ledger() {
+    fn no_message_breaks_the_ledger() {
         finds_nothing("exchange", 2_000);
     }
 
     #[test]
-    fn no_request_confuses_the_admin_api() {
+    fn no_request_breaks_the_admin_api() {
         finds_nothing("admin", 2_000);
     }
 }

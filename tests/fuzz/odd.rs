@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Number, Value, json};
 
-/// A text that somebody didn't think of.
+/// An unexpected text.
 pub fn text() -> impl Strategy<Value = String> + Clone {
     let known = &[
         "",

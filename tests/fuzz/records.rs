@@ -118,7 +118,7 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
             }
         }
         prop_assert!(sold <= most, "{sold} sold of {most}");
-        // Whatever it is, the gate goes on.
+        // The gate keeps working in any case.
         for ms in [0, 1_000, 6_000, 1_000_000] {
             let _ = gate.tick(NOW.plus_millis(ms));
             while let Some(message) = gate.next_message(NOW.plus_millis(ms)) {

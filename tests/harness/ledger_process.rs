@@ -187,7 +187,7 @@ impl LedgerProcess {
         panic!("{member} of {account} is {last} and doesn't become {value}");
     }
 
-    /// Waits until no gateway holds anything of anybody's.
+    /// Waits until no gateway holds credits.
     pub async fn nothing_is_held(&self) {
         eventually("no lease holds money", Duration::from_secs(40), async || {
             self.get("/admin/v1/leases").await["at_risk"] == "0"

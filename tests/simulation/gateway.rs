@@ -108,7 +108,7 @@ impl World {
         self.later(first, Event::Tick { worker: serial });
     }
 
-    /// A worker's host ticks: what is due by the clock, then what is to be said.
+    /// A worker's host ticks: first due timers, then messages.
     pub fn tick(&mut self, serial: u64) -> Result<(), String> {
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         let clock = self.gateways[worker.gateway].clock;

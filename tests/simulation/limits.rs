@@ -76,7 +76,7 @@ impl World {
         open.filter(|charge| charge.counted && charge.holder.key() == id).count() as u32
     }
 
-    /// A gateway counts the requests that are under way, no more and no fewer.
+    /// A gateway's count of requests in flight is exact.
     pub fn check_under_way(&mut self, gateway: usize, key: usize) -> Result<(), String> {
         if !self.is_limited() || self.gateways[gateway].maimed {
             return Ok(());

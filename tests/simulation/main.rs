@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_is_lived_through_the_same_way_every_time() {
+    fn a_seed_replays_identically() {
         for seed in 0..5 {
             let [first, second] = [(), ()].map(|()| run::live(seed..seed + 1, None, true));
             assert_eq!((first.steps, first.counts), (second.steps, second.counts));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_variant_is_found() {
+    fn a_mutant_is_detected() {
         let found = run::live(0..50, Some(Mutant::RefundedTwice), true);
         assert!(!found.violations.is_empty());
     }

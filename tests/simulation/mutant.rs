@@ -92,7 +92,7 @@ pub enum Mutant {
     BriskForgotten,
     /// What a refused command had done before it was refused stays.
     RefusalNotUndone,
-    /// A command that comes again is done again.
+    /// A repeated command is executed again.
     RepeatedCommandDone,
 }
 

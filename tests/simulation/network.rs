@@ -12,7 +12,7 @@ use faregate_protocol::Credits;
 use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, Limits, OLDEST, VERSION};
 use std::rc::Rc;
 
-/// One message in so many is said again at once, and one in so many at the end.
+/// One message in this many is duplicated at once, and one in this many at the end.
 const ECHO: usize = 48;
 /// An answer that takes longer (ms) excuses a gate that can't wait for the next.
 const LONG_MS: u64 = 100;
@@ -252,7 +252,7 @@ impl World {
     }
 }
 
-/// Saying something again moves no money out of anybody's reach, and nothing at all unless it asks for more.
+/// A repeated message moves no credits out of reach, and none at all unless it asks for more.
 ///
 /// # Errors
 /// Says what changed.

@@ -117,7 +117,7 @@ impl Truth {
         true
     }
 
-    /// The ledger reclaims a epoch whose row is `row`, of which `back` goes to the customer.
+    /// The ledger reclaims an epoch whose row is `row`, of which `back` goes to the customer.
     pub fn reclaimed(&mut self, account: usize, place: (usize, usize), row: &LeaseRow, back: i64) {
         let sold = self.epochs.get(&(place.0, place.1, row.lease.epoch)).map_or(0, |epoch| epoch.sold);
         self.at_large[account] += (sold - row.lease.spent.micros()).clamp(0, back);

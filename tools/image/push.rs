@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_may_speak_in_the_clear() {
+    fn only_loopback_registries_may_use_plain_http() {
         for here in ["localhost:5000", "127.0.0.1", "127.1.2.3:5000/team/x", "[::1]:5000"] {
             assert!(is_loopback(here), "{here}");
         }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_names_the_cause_and_a_cure() {
+    fn push_errors_name_the_cause_and_a_fix() {
         let said = "time=\"2026-11-21T00:00:00Z\" level=fatal msg=\"pinging \\\"h\\\": unauthorized: no\"";
         assert_eq!(reason(said), "pinging \"h\": unauthorized: no; sign in with `skopeo login`");
         assert_eq!(reason(""), "skopeo failed and said nothing");

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_found_through_what_passes_a_name_on_and_a_parent_that_only_does_that_is_in_none() {
+    fn import_cycles_are_found_through_reexports_but_not_in_pure_reexporters() {
         let lib = ("lib.rs", "mod a; mod b;");
         let parent = ("a/mod.rs", "mod one; pub use one::{One, Two as Pair};");
         let b = ("b.rs", "use crate::a::One; pub fn b(_: One) {}");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_of_a_higher_layer_is_found_and_a_file_without_a_layer() {
+    fn upward_imports_and_files_without_a_layer_are_found() {
         let needs: Needs<'_> = [
             ("a.rs", ["b/one.rs"].into()),
             ("b/one.rs", ["b/two.rs"].into()),

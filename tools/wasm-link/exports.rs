@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn callbacks_get_the_names_that_envoy_looks_for_and_all_else_stays() {
+    fn callbacks_are_renamed_for_envoy_and_everything_else_is_unchanged() {
         let names = filter();
         let renamed = renamed(&module(names.iter().map(String::as_str))).unwrap();
         let same = names.iter().map(|name| name.replace(OURS, ENVOYS)).collect::<Vec<_>>();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_with_a_callback_too_few_or_an_export_too_many_is_not_made() {
+    fn a_filter_with_missing_callbacks_or_extra_exports_is_rejected() {
         let names = filter();
         let without = names.iter().map(String::as_str).filter(|name| *name != "faregate_log");
         let why = renamed(&module(without)).unwrap_err().to_string();

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_exports_of_the_sdk_s_callbacks_are_left_out() {
+    fn only_the_exports_of_the_sdk_callbacks_are_removed() {
         let given = "-flavor wasm --export proxy_on_log --export faregate_log --export proxy_on_done a.o proxy_on_x.o -o out";
         let kept = without_sdk(given.split(' ').map(OsString::from).collect());
         let kept: Vec<&str> = kept.iter().map(|argument| argument.to_str().unwrap()).collect();

@@ -1,6 +1,6 @@
 //! What to do so that what is there becomes what a file says. Pure.
 //!
-//! What must hold: with what comes of the changes there is nothing left to change.
+//! What must hold: once the changes are applied, no changes remain.
 
 use super::file::{Account, Budget, File, InvalidTransition, State, Subscription, Team};
 use super::present::{Held, Present};
@@ -358,7 +358,7 @@ period = "day"
     }
 
     #[test]
-    fn what_is_missing_is_made_in_an_order_that_works() {
+    fn missing_objects_are_created_in_dependency_order() {
         assert_eq!(
             lines(FILE, &Present::default()),
             [
@@ -371,13 +371,13 @@ period = "day"
     }
 
     #[test]
-    fn what_is_there_already_changes_nothing() {
+    fn existing_objects_produce_no_changes() {
         let plan = between(&read(FILE), &filled(), false).unwrap();
         assert_eq!((plan.changes, plan.unchanged), (Vec::new(), 4));
     }
 
     #[test]
-    fn what_differs_is_named_with_what_it_was() {
+    fn differences_show_the_old_and_the_new_value() {
         let text = FILE.replace("\"200\"", "\"250\"\nconcurrent = 5").replace("[{ name = \"chat\" }]", "[]");
         let text = text.replace("products = []\n", "").replace("\"50\"", "\"60\"");
         assert_eq!(
@@ -397,7 +397,7 @@ period = "day"
     }
 
     #[test]
-    fn what_can_not_be_done_is_refused_with_its_place_before_anything_is() {
+    fn impossible_changes_are_rejected_with_their_line_before_any_is_applied() {
         let refused = |text: &str| {
             let file = read(text);
             let wrong = between(&file, &filled(), false).unwrap_err();

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn errors_name_their_line_and_column() {
         let detail = |text: &str| read("plans.toml", text).unwrap_err().detail;
         let typo = detail("[[plans]]\nname = \"pro\"\n  qouta = \"5\"\nperiod = \"month\"\n");
         assert!(typo.starts_with("plans.toml:3:3: unknown field `qouta`"), "{typo}");
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn two_slips_are_still_understood_and_three_are_not() {
+    fn close_misspellings_get_a_suggestion_and_distant_ones_do_not() {
         let known =
             |found: &str| suggestion(&format!("unknown field `{found}`, expected `quota` or `price`"));
         for (found, meant) in

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Plans and accounts that are there, by name.
+/// Existing plans and accounts, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Present {
     /// Plans.
@@ -57,7 +57,7 @@ pub fn of(admin: &Admin, file: &File) -> Result<Present, Failure> {
     Ok(present)
 }
 
-/// All that is there, but for closed accounts and what is over.
+/// Everything that exists, except closed accounts and ended subscriptions.
 pub fn all(admin: &Admin) -> Result<Written, Failure> {
     let mut all = Written::default();
     pages(admin, "/admin/v1/plans", |page: Plans| {

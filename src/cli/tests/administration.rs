@@ -111,7 +111,7 @@ fn an_account_is_suspended_resumed_and_closed() {
 }
 
 #[test]
-fn a_revoked_key_says_so() {
+fn revoking_a_key_prints_a_confirmation() {
     let ledger = Ledger::start();
     ledger.run("account create a").unwrap();
     let key = ledger.json("key create a --subject user-1");
@@ -121,7 +121,7 @@ fn a_revoked_key_says_so() {
 }
 
 #[test]
-fn repeating_a_write_with_its_key_does_it_once() {
+fn a_write_repeated_with_its_idempotency_key_is_applied_once() {
     let ledger = Ledger::start();
     ledger.run("account create a").unwrap();
     let first = ledger.json("grant a 5 --idempotency-key invoice-7");
@@ -133,7 +133,7 @@ fn repeating_a_write_with_its_key_does_it_once() {
 }
 
 #[test]
-fn what_the_ledger_refuses_names_the_field_and_what_to_do() {
+fn rejected_requests_name_the_field_and_the_fix() {
     let ledger = Ledger::start();
     ledger.run("account create a").unwrap();
     for amount in ["-1", "1e9", "0.0000001", "9223372036854775807", "0"] {
@@ -156,7 +156,7 @@ fn what_the_ledger_refuses_names_the_field_and_what_to_do() {
 }
 
 #[test]
-fn a_ledger_that_is_not_there_is_named() {
+fn an_unreachable_ledger_is_reported_with_a_fix() {
     let mut ledger = Ledger::start();
     ledger.stop();
     let refused = ledger.refused("grant a 5");

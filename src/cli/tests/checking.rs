@@ -40,7 +40,7 @@ fn check(text: &str) -> (bool, String) {
 }
 
 #[test]
-fn a_good_configuration_passes_wherever_it_is() {
+fn valid_configurations_pass_in_envoy_istio_and_plain_files() {
     let as_string = text(&good());
     let istio = json!({ "kind": "WasmPlugin", "spec": { "url": "oci://x", "pluginConfig": good() } });
     for file in [good(), envoy(&as_string, "FAIL_RELOAD"), istio] {
@@ -53,7 +53,7 @@ fn a_good_configuration_passes_wherever_it_is() {
 }
 
 #[test]
-fn a_condition_that_no_request_can_meet_is_named_with_its_cure() {
+fn an_unsatisfiable_condition_is_reported_with_a_fix() {
     for (matches, place, found, allowed) in [
         (
             json!({ "path": { "exact": "/größe" } }),
@@ -97,7 +97,7 @@ fn a_condition_that_no_request_can_meet_is_named_with_its_cure() {
 }
 
 #[test]
-fn a_misspelt_price_is_named_with_its_place() {
+fn a_misspelled_field_is_reported_with_its_location() {
     let mut wrong = good();
     wrong["rules"] = json!([{ "name": "r", "pice": "1" }]);
     let (well, printed) = check(&envoy(&text(&wrong), "FAIL_RELOAD").to_string());
@@ -116,7 +116,7 @@ fn a_misspelt_price_is_named_with_its_place() {
 }
 
 #[test]
-fn a_gate_that_fails_open_is_none() {
+fn a_filter_that_fails_open_is_rejected() {
     let (well, printed) = check(&envoy(&text(&good()), "FAIL_OPEN").to_string());
     assert!(!well && printed.contains("FAIL_RELOAD"), "{printed}");
 }
@@ -129,7 +129,7 @@ fn a_configuration_may_be_a_struct() {
 }
 
 #[test]
-fn a_file_that_is_none_of_ours_is_no_success() {
+fn a_file_without_a_filter_configuration_fails_the_check() {
     assert!(check("static_resources: {}").1.contains("no configuration of the Faregate filter"));
     assert!(check("a: [").1.contains("neither JSON nor YAML"));
     assert!(check("").1.contains("no configuration"));
@@ -140,7 +140,7 @@ fn a_file_that_is_none_of_ours_is_no_success() {
 }
 
 #[test]
-fn programs_get_the_findings_as_json() {
+fn findings_can_be_printed_as_json() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(good().to_string().as_bytes()).unwrap();
     let printed = faregate(&["--json", "check", file.path().to_str().unwrap()]).unwrap();
@@ -160,7 +160,7 @@ fn check_with_envoy(script: &str) -> Result<String, Failure> {
 }
 
 #[test]
-fn an_envoy_that_is_named_must_be_fit() {
+fn a_given_envoy_must_be_compatible() {
     let printed = check_with_envoy("[ $1 = --version ] && echo version: 1/1.37.2/ || true").unwrap();
     assert!(printed.contains("envoy: ok, Envoy 1.37.2"), "{printed}");
     let failure = check_with_envoy("echo version: 1/1.30.2/").unwrap_err();

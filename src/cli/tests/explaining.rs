@@ -9,7 +9,7 @@ const BEGIN: &str = "<!-- Written by `make docs` from what `faregate explain` kn
 const END: &str = "\n<!-- (until here) -->\n";
 
 #[test]
-fn the_page_says_what_the_command_says() {
+fn the_refusals_page_matches_the_command_output() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/refusals.md");
     let page = std::fs::read_to_string(&file).unwrap();
     let (before, rest) = page.split_once(BEGIN).unwrap();
@@ -21,7 +21,7 @@ fn the_page_says_what_the_command_says() {
 }
 
 #[test]
-fn a_code_is_explained_to_a_person() {
+fn a_code_is_explained_in_plain_text() {
     let printed = faregate(&["explain", "insufficient_funds"]).unwrap();
     for part in [
         "insufficient_funds: Not enough credits\n",
@@ -38,7 +38,7 @@ fn a_code_is_explained_to_a_person() {
 }
 
 #[test]
-fn without_a_code_all_are_listed_in_a_line_each() {
+fn without_a_code_every_code_is_listed_on_its_own_line() {
     let printed = faregate(&["explain"]).unwrap();
     for code in RefusalCode::ALL {
         let lines = printed.lines().filter(|line| line.split_whitespace().next() == Some(code.as_str()));
@@ -47,7 +47,7 @@ fn without_a_code_all_are_listed_in_a_line_each() {
 }
 
 #[test]
-fn programs_get_the_same_as_json() {
+fn explanations_can_be_printed_as_json() {
     let printed: Value =
         serde_json::from_str(&faregate(&["explain", "--json", "route_retired"]).unwrap()).unwrap();
     assert_eq!((&printed["code"], &printed["status"]), (&"route_retired".into(), &410.into()));
@@ -57,7 +57,7 @@ fn programs_get_the_same_as_json() {
 }
 
 #[test]
-fn a_code_that_is_misspelt_is_guessed() {
+fn a_misspelled_code_gets_a_suggestion() {
     for (wrong, right) in [
         ("insufficent_funds", "insufficient_funds"),
         ("invalid-keys", "invalid_key"),

@@ -10,7 +10,7 @@ fn token(variables: &[(&str, &str)]) -> Result<String, String> {
 }
 
 #[test]
-fn a_token_comes_from_its_variable_or_from_a_file() {
+fn a_token_is_read_from_a_variable_or_a_file() {
     assert_eq!(token(&[(ADMIN, "0123456789abcdef")]).unwrap(), "0123456789abcdef");
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "fedcba9876543210").unwrap();
@@ -22,12 +22,12 @@ fn a_token_comes_from_its_variable_or_from_a_file() {
 }
 
 #[test]
-fn without_a_token_nothing_starts() {
+fn a_missing_token_is_an_error() {
     assert!(token(&[]).unwrap_err().contains("neither FAREGATE_ADMIN_TOKEN nor FAREGATE_ADMIN_TOKEN_FILE"));
 }
 
 #[test]
-fn a_doubtful_token_is_refused_without_being_shown() {
+fn an_invalid_token_is_rejected_without_being_shown() {
     let both = [(ADMIN, "0123456789abcdef"), ("FAREGATE_ADMIN_TOKEN_FILE", "x")];
     assert!(token(&both).unwrap_err().contains("both"));
     for (wrong, why) in [

@@ -1,10 +1,10 @@
 //! A payer's lease, the gateway's side: how much it may still spend here.
 //!
 //! What must hold:
-//! - `spent` and `returned` never shrink within a epoch, and `spent + returned + held + subleased` never passes
+//! - `spent` and `returned` never shrink within an epoch, and `spent + returned + held + subleased` never passes
 //!   `granted`: nothing is sold that wasn't granted.
-//! - After its deadline a lease admits nothing. It is sealed: held credits and subleases count as spent, the final
-//!   report is kept until the ledger has it, and the next epoch begins empty. So a sublease is returned long before
+//! - After its deadline a lease admits nothing. It is sealed: held credits are carried over until their requests end
+//!   ([`Carried`]), subleases count as spent, the final report is kept until the ledger has it, and the next epoch begins empty. So a sublease is returned long before
 //!   the deadline, and none is granted near it.
 //! - Requests on credit, while the ledger is unreachable, are counted separately and never exceed the rule's limit.
 
@@ -22,7 +22,7 @@ pub use throttle::{Throttle, Wait};
 use crate::decide::base::moment::Moment;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
-    Ask, Ended, Entry, EntryAnswer, Facts, LeaseReport, Limits, MAX_AMOUNT, Payer,
+    Ask, Ended, Entry, EntryAnswer, Facts, Holds, LeaseReport, Limits, MAX_AMOUNT, Payer,
 };
 
 /// A request's charge comes back, or a refill's answer, within this time, or another try is due (ms).
@@ -61,6 +61,17 @@ pub struct OnCredit {
     pub held: Credits,
     /// How much of `spent` the ledger has booked.
     pub booked: Credits,
+}
+
+/// Holds of requests that outlived their epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// What was carried over, and what became of it.
+    pub holds: Holds,
+    /// Whether the ledger has booked all of that.
+    pub booked: bool,
+    /// Until when a worker vouches that their requests are in flight.
+    pub alive_until: Moment,
 }
 
 /// A payer's record in shared memory.
@@ -102,6 +113,8 @@ pub struct Lease {
     pub marked: (Moment, Credits),
     /// How fast it may be spent from, where the payer's plan limits that.
     pub throttle: Option<Throttle>,
+    /// Holds that outlived their epoch, once there were some.
+    pub carried: Option<Carried>,
     /// The payer's status for callers ([`CachedStatus`]); empty when unknown.
     pub status: Vec<u8>,
 }
@@ -155,10 +168,17 @@ impl Lease {
     }
 
     /// The counters that the gateway reports to the ledger; only a change of these queues the lease.
-    pub fn counters(&self) -> (u32, [Credits; 6]) {
+    pub fn counters(&self) -> (u32, [Credits; 7]) {
         let credit = self.on_credit;
         let held = self.held.saturating_add(self.subleased);
-        (self.epoch, [self.spent, self.returned, held, self.granted, credit.spent, credit.held])
+        let carried = self.holds();
+        let settled = carried.kept.saturating_add(carried.released);
+        (self.epoch, [self.spent, self.returned, held, self.granted, credit.spent, credit.held, settled])
+    }
+
+    /// Holds that outlived their epoch, and what became of them.
+    pub fn holds(&self) -> Holds {
+        self.carried.map(|carried| carried.holds).unwrap_or_default()
     }
 
     /// Whether the epoch is open at the ledger, as far as we know.
@@ -177,6 +197,7 @@ impl Lease {
             && self.ended.is_none()
             && self.on_credit.held.is_zero()
             && self.on_credit.spent == self.on_credit.booked
+            && self.carried.is_none_or(|carried| carried.booked && carried.holds.open().is_zero())
     }
 
     /// Used so far under this epoch, whether settled or not: the level from which demands are counted.
@@ -261,12 +282,12 @@ impl Lease {
         fits
     }
 
-    /// Turns what was set aside into spent (`kept`) or frees it again (`released`). What was set aside under
-    /// a epoch that has been sealed since is spent already.
+    /// Turns what was set aside into spent (`kept`) or frees it again (`released`). What was set aside under an epoch that has
+    /// been sealed since was carried over.
     pub fn settle(&mut self, funding: FundingSource, kept: Credits, released: Credits) {
         let (held, spent) = match funding {
             FundingSource::Lease(epoch) if epoch == self.epoch => (&mut self.held, &mut self.spent),
-            FundingSource::Lease(_) => return,
+            FundingSource::Lease(_) => return self.settle_carried(kept, released),
             FundingSource::Credit => (&mut self.on_credit.held, &mut self.on_credit.spent),
         };
         let kept = kept.min(*held);
@@ -275,9 +296,37 @@ impl Lease {
         *held = held.less(released);
     }
 
+    fn settle_carried(&mut self, kept: Credits, released: Credits) {
+        let Some(carried) = &mut self.carried else { return };
+        let before = carried.holds;
+        let holds = &mut carried.holds;
+        holds.kept = holds.kept.saturating_add(kept.min(holds.open()));
+        holds.released = holds.released.saturating_add(released.min(holds.open()));
+        carried.booked &= *holds == before;
+    }
+
+    /// Charges what a request cost above its hold: from the lease as far as it goes, and the rest is owed.
+    pub fn charge_above_hold(&mut self, now: Moment, cost: Credits) {
+        let covered = cost.min(self.spendable(now));
+        self.spent = self.spent.saturating_add(covered);
+        self.on_credit.spent = self.on_credit.spent.saturating_add(cost.less(covered));
+    }
+
+    /// A worker vouches that requests of this payer are in flight.
+    pub fn keep_alive(&mut self, until: Moment) {
+        let carried = self.carried.get_or_insert(Carried { booked: true, ..Carried::default() });
+        carried.alive_until = carried.alive_until.max(until);
+    }
+
     /// Ends the epoch: nothing more is spent from it. The final report on the previous one has arrived by then,
-    /// because a epoch opens only with the answer that acknowledges it.
-    fn seal(&mut self) {
+    /// because an epoch opens only with the answer that acknowledges it. What requests in flight hold is carried over, if the
+    /// ledger takes that (`late`), and counts as spent if it doesn't.
+    fn seal(&mut self, late: bool) {
+        if late && self.held.is_positive() {
+            let carried = self.carried.get_or_insert_default();
+            carried.holds.carried = carried.holds.carried.saturating_add(std::mem::take(&mut self.held));
+            carried.booked = false;
+        }
         self.ended = Some(Ended { epoch: self.epoch, spent: self.sold().saturating_add(self.subleased) });
         self.epoch = self.epoch.saturating_add(1);
         (self.granted, self.spent, self.returned, self.held, self.subleased) = Default::default();
@@ -286,9 +335,9 @@ impl Lease {
     }
 
     /// Seals a lease whose deadline has passed, once its subleases are returned or given up: their unsold rest isn't spent.
-    pub fn seal_if_over(&mut self, now: Moment) {
+    pub fn seal_if_over(&mut self, now: Moment, late: bool) {
         if self.is_open() && now >= self.deadline && self.subleased.is_zero() {
-            self.seal();
+            self.seal(late);
         }
     }
 
@@ -320,14 +369,18 @@ impl Lease {
     /// Returns all credits that aren't reserved, and ends the epoch when none are.
     pub fn rest(&mut self) {
         if self.held.is_zero() && self.subleased.is_zero() && self.is_open() {
-            self.seal();
+            self.seal(false);
         } else {
             self.hand_back();
         }
     }
 
-    /// Counts credits as spent that were reserved for longer than any request may take.
-    pub fn settle_forgotten(&mut self) {
+    /// Counts credits as spent that were reserved for longer than any request may take, unless a worker vouches for one.
+    pub fn settle_forgotten(&mut self, now: Moment) {
+        if self.carried.is_some_and(|carried| now < carried.alive_until) {
+            return;
+        }
+        self.settle_carried(self.holds().open(), Credits::ZERO);
         self.spent = self.spent.saturating_add(std::mem::take(&mut self.held));
         self.on_credit.spent = self.on_credit.spent.saturating_add(std::mem::take(&mut self.on_credit.held));
         if let Some(throttle) = &mut self.throttle {
@@ -351,10 +404,16 @@ impl Lease {
 
     /// The lease's report to the ledger. `asking` holds the cheapest of the waiting prices and their sum; `None`
     /// when no request waits: then only what will soon be needed is asked for, and nothing at all when
-    /// `refill` is false.
-    pub fn report(&mut self, now: Moment, asking: Option<(Credits, Credits)>, refill: bool) -> Entry {
+    /// `refill` is false. `late` says whether the ledger takes holds that outlive their epoch.
+    pub fn report(
+        &mut self,
+        now: Moment,
+        asking: Option<(Credits, Credits)>,
+        refill: bool,
+        late: bool,
+    ) -> Entry {
         self.give_up_subleases(now);
-        self.seal_if_over(now);
+        self.seal_if_over(now, late);
         self.measure(now);
         let used = self.used();
         let ask = (asking.is_some() || (refill && self.is_open())).then(|| {
@@ -376,6 +435,12 @@ impl Lease {
             lease: (self.is_open() || ask.is_some()).then_some(report),
             ask,
             on_credit: self.on_credit.spent,
+            // Repeated while requests are in flight, so that the ledger knows they will be settled.
+            holds: self
+                .carried
+                .filter(|carried| late && !(carried.booked && carried.holds.open().is_zero()))
+                .map(|carried| carried.holds)
+                .unwrap_or_default(),
         }
     }
 
@@ -418,13 +483,16 @@ impl Lease {
     /// Takes the ledger's answer to a message sent at `sent` that carried the final report on epoch `final_report`, if
     /// on any. Merging takes the maximum, so a repeated or stale answer changes nothing.
     ///
-    /// The ledger also reports `ended` for a epoch that it closed for lack of heartbeats. So only an answer to a
+    /// The ledger also reports `ended` for an epoch that it closed for lack of heartbeats. So only an answer to a
     /// message that carried our final report acknowledges that report.
-    pub fn merge(&mut self, sent: Moment, final_report: Option<u32>, answer: &EntryAnswer) {
+    pub fn merge(&mut self, sent: Moment, final_report: Option<u32>, answer: &EntryAnswer, late: bool) {
         if let Some(facts) = &answer.facts {
             self.facts = facts.clone();
         }
         self.on_credit.booked = self.on_credit.booked.max(answer.on_credit);
+        if let Some(carried) = &mut self.carried {
+            carried.booked |= answer.holds == carried.holds;
+        }
         if final_report.is_some()
             && self.ended.map(|ended| ended.epoch) == final_report
             && answer.ended >= final_report
@@ -433,7 +501,7 @@ impl Lease {
         }
         if answer.ended == Some(self.epoch) && self.subleased.is_zero() {
             // The ledger closed it for lack of heartbeats.
-            self.seal();
+            self.seal(late);
         } else if answer.ended == Some(self.epoch) {
             // It is over, and sealed once the subleases are returned.
             self.deadline = sent;
@@ -471,6 +539,7 @@ pub fn first_contact(payer: Payer, least: Credits, sum: Credits) -> Entry {
         lease: Some(LeaseReport { epoch: 1, spent: zero, returned: zero, held: zero, demand: 0 }),
         ask: Some(ask(least, sum, sum.saturating_add(least.times(CUSHION_PRICES)))),
         on_credit: zero,
+        holds: Holds::default(),
     }
 }
 

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn among_many_callers_each_is_found_as_itself_or_by_name() {
+    fn each_of_many_callers_is_found_by_key_or_by_lease_name() {
         let (mut settlements, names) = (Settlements::default(), names());
         let keys: Vec<_> = (0..3_000).map(|number| format!("fg_live_{number}")).collect();
         for key in &keys {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_charge_that_outlasts_its_slice_is_noted_for_its_own_lease() {
+    fn a_charge_that_outlives_its_sublease_settles_on_its_own_lease() {
         let (mut settlements, names) = (Settlements::default(), names());
         let [first, second] = ["a", "b"].map(|key| Credential::Key(key.into()));
         let gone = cut(&mut settlements, &first);
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!((settlements.pending.len(), gone.handle() == other.handle()), (1, false));
         assert_eq!(settlements.keep(&gone, FundingSource::Lease(1), ONE), None);
         assert!(settlements.take(&names.lease(&second)).lines.is_empty());
-        // Nor is it mistaken for one who has that handle elsewhere.
+        // It is not confused with a caller that has the same handle elsewhere.
         let mut elsewhere = Settlements::default();
         cut(&mut elsewhere, &second);
         assert_eq!(elsewhere.keep(&gone, FundingSource::Lease(1), ONE), None);
@@ -265,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_very_credential_is_known(known in "[ks a]{0,24}", asked in "[ks a]{0,24}", subject: bool, behind: bool) {
+        fn only_the_exact_credential_is_found(known in "[ks a]{0,24}", asked in "[ks a]{0,24}", subject: bool, behind: bool) {
             let (mut settlements, names) = (Settlements::default(), names());
             let credential = if subject { Credential::Subject(known.clone()) } else { Credential::Key(known.clone()) };
             let holder = cut(&mut settlements, &credential);

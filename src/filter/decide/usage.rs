@@ -225,7 +225,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_one_line_cannot_hold_is_told_in_several_and_a_price_beyond_that_in_none() {
+    fn large_usage_is_split_into_lines_and_an_oversized_price_is_rejected() {
         let config = json!({
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn of_workers_who_are_gone_no_more_is_taken_over_than_one_may_keep() {
+    fn handed_over_usage_is_limited_to_the_size_of_one_buffer() {
         let config = json!({
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sold_and_what_was_watched_share_the_room_of_a_report_and_of_the_tally() {
+    fn sales_and_shadow_refusals_share_the_limits_of_report_and_buffer() {
         let config = json!({
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
             "default": {"price": "1"}
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_repeated_under_its_number_until_the_ledger_says_that_it_has_it() {
+    fn a_report_is_resent_under_its_number_until_it_is_acknowledged() {
         let config = json!({
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_due_when_it_has_waited_or_is_full_and_none_is_under_way() {
+    fn a_report_is_due_when_it_is_old_or_full_and_none_is_in_flight() {
         let config = json!({
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_counts_no_further_than_a_ledger_takes() {
+    fn a_usage_line_stops_counting_at_the_ledgers_limit() {
         let (mut buffer, mut handle) = (UsageBuffer::new("b".into()), Handle::default());
         let one = ChargeOutcome::Kept(Credits::from_micros(1));
         assert!(buffer.count_at(Moment::ZERO, "key_1", &mut handle, 0, one));

@@ -121,7 +121,7 @@ pub enum Command {
         /// To what, and when.
         asked: api::SubscriptionChange,
     },
-    /// Asks gateways to hand back what is unused.
+    /// Asks gateways to return unused credits.
     Recall {
         /// Only this one.
         gateway: Option<String>,
@@ -140,7 +140,7 @@ pub enum Done {
     Grant(api::Grant),
     /// The team.
     Team(api::Team),
-    /// The budget as it now is, or as it was when it was taken away.
+    /// The budget after the change, or before its removal.
     Budget(api::Budget),
     /// The plan's newest version.
     Plan(api::Plan),
@@ -150,7 +150,7 @@ pub enum Done {
     Recall(api::RecallAnswer),
 }
 
-/// By what a request is recognized when it comes again.
+/// What identifies a repeated request.
 #[derive(Clone, Debug)]
 pub struct IdempotencyRecord {
     /// The client's idempotency key.

@@ -81,7 +81,7 @@ pub fn set(draft: &mut Draft, asked: &NewBudget, now: Timestamp) -> Result<api::
     Ok(level.shown(&asked.account, now))
 }
 
-/// Takes a budget away; tells what it was.
+/// Removes a budget. Returns its last state.
 pub fn clear(draft: &mut Draft, account: &str, whose: &Whose, now: Timestamp) -> Result<api::Budget, Stop> {
     let owner = draft.account_named(account)?;
     let (scope, team) = find(draft, &owner, whose)?;

@@ -9,13 +9,16 @@ use super::usage::{self, Booked};
 use super::{budgets, funds};
 use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, heartbeat_ms, needs_grants, unknown};
+use crate::domain::holds;
 use crate::domain::key::hash;
 use crate::domain::unbooked::Unbooked;
 use crate::domain::{AccountFunds, AccountNo, GatewayNo, GrantNo, KeyNo, Lease, LeaseState, Payer, Scope};
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use crate::store::record::stored_text;
-use crate::store::rows::{AccountRow, BudgetKey, BudgetRow, GrantRow, KeyRow, LeaseRow, UnbookedRow};
+use crate::store::rows::{
+    AccountRow, BudgetKey, BudgetRow, GrantRow, KeyRow, LeaseKey, LeaseRow, UnbookedRow,
+};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Credential, UsageReport,
@@ -23,7 +26,7 @@ use faregate_protocol::exchange::{
 use jiff::Timestamp;
 use std::borrow::Cow;
 
-/// After how many milliseconds a gateway should ask again while others hand back.
+/// How many milliseconds a gateway should wait before it asks again, while others return credits.
 const RETRY_MS: u32 = 100;
 
 /// A message, and how long leases live that it renews (ms).
@@ -38,7 +41,7 @@ pub struct Exchange {
 /// What came of a message.
 #[derive(Clone, Debug)]
 pub struct Exchanged {
-    /// The answer, still without what the gateway has not heard of yet.
+    /// The response, still without the changes that the gateway has not seen.
     pub response: ExchangeResponse,
     /// What was booked of the usage in it.
     pub booked: Booked,
@@ -70,6 +73,14 @@ impl Operation for Exchange {
         let gateway = draft.gateway(&name);
         let mut missing = gateway.is_err();
         let gateway = gateway.ok().or_else(|| draft.guess_gateway(&name)).unwrap_or_default();
+        let mut holds = GatewayNo::default();
+        if request.entries.iter().any(|entry| !entry.holds.is_none()) {
+            let name = holds::gateway(&name);
+            let found = draft.gateway(&name);
+            missing |= found.is_err();
+            holds = found.ok().or_else(|| draft.guess_gateway(&name)).unwrap_or_default();
+        }
+        let gateway = Source { gateway, holds };
         let mut said = Said::default();
         let mut about = Vec::with_capacity(request.entries.len());
         for entry in &request.entries {
@@ -80,20 +91,23 @@ impl Operation for Exchange {
             }
         }
         if let Some(report) = &request.usage {
-            missing |= is_missing(usage::look(draft, gateway, report))?;
+            missing |= is_missing(usage::look(draft, gateway.gateway, report))?;
         }
         if missing {
             return Err(Stop::Missing);
         }
         for (entry, whom) in request.entries.iter().zip(about) {
             let answer = match whom {
-                Some(whom) => one(draft, (gateway, whom), entry, (now, *ttl_ms), &mut said)?,
+                Some(whom) => one(draft, gateway, whom, entry, (now, *ttl_ms), &mut said)?,
                 None => unknown(entry),
             };
             said.entries.push(answer);
         }
-        let booked =
-            request.usage.as_ref().map(|report| usage::take(draft, gateway, report, now)).transpose()?;
+        let booked = request
+            .usage
+            .as_ref()
+            .map(|report| usage::take(draft, gateway.gateway, report, now))
+            .transpose()?;
         let (usage_seq, booked) =
             booked.map_or((None, Booked::default()), |(seq, booked)| (Some(seq), booked));
         let response = ExchangeResponse {
@@ -105,6 +119,20 @@ impl Operation for Exchange {
             usage_seq,
         };
         Ok(Exchanged { response, booked, unbooked: said.unbooked, renewals: said.renewals })
+    }
+}
+
+/// From which gateway a message is: under which number its leases are kept, and the holds that outlived theirs.
+#[derive(Clone, Copy)]
+struct Source {
+    gateway: GatewayNo,
+    holds: GatewayNo,
+}
+
+impl Source {
+    /// Where the holds are that an entry names, if it names some.
+    fn holds_of(self, key: KeyNo, entry: &Entry) -> Option<LeaseKey> {
+        (!entry.holds.is_none()).then_some((self.holds, key))
     }
 }
 
@@ -141,7 +169,7 @@ fn resolve(draft: &mut Draft, payer: &Credential) -> Result<Option<(KeyNo, Accou
 /// when there is no such key.
 fn prepare(
     draft: &mut Draft,
-    gateway: GatewayNo,
+    from: Source,
     entry: &Entry,
     now: Timestamp,
     said: &mut Said,
@@ -150,7 +178,8 @@ fn prepare(
     let missing = [
         draft.get::<AccountRow>(&(account,)).is_err(),
         draft.get::<KeyRow>(&(key,)).is_err(),
-        draft.get::<LeaseRow>(&(gateway, key)).is_err(),
+        draft.get::<LeaseRow>(&(from.gateway, key)).is_err(),
+        from.holds_of(key, entry).is_some_and(|place| draft.get::<LeaseRow>(&place).is_err()),
     ];
     if missing.contains(&true) {
         return Err(Stop::Missing);
@@ -163,7 +192,7 @@ fn prepare(
     {
         said.renewals.extend(advance_if_due(draft, &row, now)?);
     }
-    let Some(needs) = Needs::of(draft, (gateway, key, account), entry) else { return Ok(None) };
+    let Some(needs) = Needs::of(draft, from, (key, account), entry) else { return Ok(None) };
     needs.are_met(draft)?;
     Ok(Some((key, account)))
 }
@@ -184,14 +213,16 @@ struct Needs {
 
 impl Needs {
     /// None when its key or account is gone.
-    fn of(draft: &Draft, (gateway, key, no): (GatewayNo, KeyNo, AccountNo), entry: &Entry) -> Option<Self> {
+    fn of(draft: &Draft, from: Source, (key, no): (KeyNo, AccountNo), entry: &Entry) -> Option<Self> {
         let account = &draft.known::<AccountRow>(&(no,))?.account;
         let key = draft.known::<KeyRow>(&(key,))?;
-        let lease = match draft.known::<LeaseRow>(&(gateway, key.key.no)) {
+        let lease = match draft.known::<LeaseRow>(&(from.gateway, key.key.no)) {
             Some(row) => Cow::Borrowed(&row.lease),
-            None => Cow::Owned(lease_of(None, gateway, key)),
+            None => Cow::Owned(lease_of(None, from.gateway, key)),
         };
-        let drawn = || lease.draws.iter().map(|draw| draw.grant).collect();
+        let holds = from.holds_of(key.key.no, entry).and_then(|place| draft.known::<LeaseRow>(&place));
+        let carried = holds.map(|row| row.lease.draws.as_slice()).unwrap_or_default();
+        let drawn = || lease.draws.iter().chain(carried).map(|draw| draw.grant).collect();
         Some(Self {
             account: no,
             grants: needs_grants(account, &lease, entry).then(drawn),
@@ -222,25 +253,30 @@ impl Needs {
 /// Decides an entry. All that it touches was asked for; more only where an entry before it has changed the same account.
 fn one(
     draft: &mut Draft,
-    (gateway, (key, no)): (GatewayNo, (KeyNo, AccountNo)),
+    from: Source,
+    (key, no): (KeyNo, AccountNo),
     entry: &Entry,
     (now, ttl_ms): (Timestamp, u64),
     said: &mut Said,
 ) -> Result<EntryAnswer, Stop> {
     let (Some(account), Some(key), Some(needs)) =
-        (draft.account(no)?, draft.key(key)?, Needs::of(draft, (gateway, key, no), entry))
+        (draft.account(no)?, draft.key(key)?, Needs::of(draft, from, (key, no), entry))
     else {
         return Ok(unknown(entry));
     };
-    let held = draft.lease((gateway, key.key.no))?;
-    let lease = lease_of(held.as_ref(), gateway, &key);
+    let held = draft.lease((from.gateway, key.key.no))?;
+    let lease = lease_of(held.as_ref(), from.gateway, &key);
+    let place = from.holds_of(key.key.no, entry);
+    let carried = place.map(|place| draft.lease(place)).transpose()?.flatten();
+    let no_holds = || Lease::no_holds(from.holds, key.key.no, key.account);
+    let holds = place.map(|_| carried.as_ref().map_or_else(no_holds, |row| row.lease.clone()));
     let grants = needs.grants.map(|drawn| draft.grants_of(no, drawn)).transpose()?.unwrap_or_default();
     let demand = if needs.demand { draft.demand(no)? } else { 0 };
     let own = if lease.has_money() { u64::from(lease.demand) } else { 0 };
     let budgets = funds::budgets(draft, &account.account, &key.key)?;
     let grants = grants.iter().map(GrantRow::grant).collect();
     let funds = AccountFunds::new(account.account.clone(), grants).with_budgets(budgets);
-    let payer = Payer { funds, key: key.key, lease, demand: demand.saturating_sub(own) };
+    let payer = Payer { funds, key: key.key, lease, holds, demand: demand.saturating_sub(own) };
     let (payer, verdict) = payer.exchange(entry, now, ttl_ms);
     let mut answer = verdict.answer;
     if let Some(what) = verdict.unbooked {
@@ -249,6 +285,9 @@ fn one(
     }
     let touched = verdict.touched && payer.lease.state == LeaseState::Open;
     funds::keep_lease(draft, held.as_ref(), &payer.lease, touched, now);
+    if let Some(holds) = &payer.holds {
+        funds::keep_lease(draft, carried.as_ref(), holds, holds.state == LeaseState::Open, now);
+    }
     funds::keep(draft, &account, &payer.funds, now)?;
     said.fast_heartbeat |= payer.funds.account.tight;
     if let Some(scope) = verdict.short

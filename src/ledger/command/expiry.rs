@@ -1,4 +1,4 @@
-//! What is done when the time of grants and keys is over.
+//! Expires grants and keys.
 
 use super::funds;
 use crate::domain::{AccountNo, KeyNo};
@@ -6,7 +6,7 @@ use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use jiff::Timestamp;
 
-/// Takes out what remains of an account's grants whose time is over. Tells whether the account was there.
+/// Removes the remainder of an account's expired grants. Returns whether the account exists.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpireGrants {
     /// Whose.
@@ -24,7 +24,7 @@ impl Operation for ExpireGrants {
     }
 }
 
-/// Lets gateways hear of a key whose time is over. Tells whether they hadn't heard.
+/// Announces an expired key to gateways. Returns whether it was not announced before.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpireKey {
     /// Which.

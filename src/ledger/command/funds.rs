@@ -111,7 +111,7 @@ pub fn keep_lease(
     draft.put(LeaseRow { lease: lease.clone(), escrow: lease.escrow(), touch, changed_at });
 }
 
-/// Takes out what remains of an account's grants whose time is over.
+/// Removes the remainder of an account's expired grants.
 pub fn expire(draft: &mut Draft, account: AccountNo, now: Timestamp) -> Result<(), Stop> {
     let Some((row, mut funds)) = load(draft, account, &[])? else { return Ok(()) };
     funds.expire(now)?;

@@ -88,7 +88,7 @@ pub fn create(draft: &mut Draft, asked: &NewKey, now: Timestamp) -> Result<api::
     Ok(shown(&row, account, team, now))
 }
 
-/// Takes a credential back. Doing so again changes nothing.
+/// Revokes a credential. Repeating it changes nothing.
 pub fn revoke(draft: &mut Draft, id: &str, now: Timestamp) -> Result<api::Key, Stop> {
     let missing = || Refusal::NotFound { what: "key", id: id.to_owned() };
     let found = draft.key_named(id)?.ok_or_else(missing)?;

@@ -48,7 +48,7 @@ pub struct Candidate {
     pub account: AccountNo,
     /// The state of the account.
     pub owner: Owner,
-    /// Whether the gateway should hand back what is unused.
+    /// Whether the gateway should return unused credits.
     pub recall: bool,
 }
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_is_new_or_was_long_away_has_all_its_leases_looked_at() {
+    fn a_new_or_long_absent_gateway_has_all_its_leases_checked() {
         assert_eq!(scope(9, 9), Scope::Nothing);
         assert_eq!(scope(0, 0), Scope::Nothing);
         assert_eq!(scope(9, 8), Scope::Since(8));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_good_and_not_recalled_is_no_news() {
+    fn a_valid_lease_that_is_not_recalled_produces_no_change() {
         let leases =
             [lease(1, false, false), lease(2, true, false), lease(3, false, true), lease(2, true, false)];
         let news = decide(9, 8, &leases, Timestamp::UNIX_EPOCH);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_in_an_answer_comes_with_the_next() {
+    fn changes_that_do_not_fit_come_with_the_next_response() {
         let many = i64::try_from(MAX_CHANGES).unwrap();
         let leases: Vec<_> = (1..=many).map(|no| lease(no, false, true)).collect();
         let all = decide(9, 4, &leases, Timestamp::UNIX_EPOCH);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_about_a_key_an_account_or_all_that_is_recalled() {
+    fn a_change_applies_to_a_key_an_account_or_all_recalled_leases() {
         let change = |account, key, gateway| (AccountNo(account), KeyNo(key), GatewayNo(gateway));
         let (lease, recalled) = (lease(3, false, false), lease(3, true, false));
         let about = |change, lease| is_about(change, GatewayNo(5), lease);

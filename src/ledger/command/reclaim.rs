@@ -27,7 +27,7 @@ pub struct TakeBack(pub Reclaim);
 /// How much came back; none when there was nothing to take back.
 pub type Reclaimed = Result<Option<Credits>, Unreclaimed>;
 
-/// A lease that can't be taken back: the books are damaged. It is left as it is, and others aren't kept waiting.
+/// A lease that can't be reclaimed because the books are damaged. It is left unchanged and does not block others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreclaimed {
     /// Whose.
@@ -70,7 +70,7 @@ impl Reclaim {
         Ok(Ok(Some(back)))
     }
 
-    /// The lease with its payer; none when it was named since, or is over.
+    /// The lease with its payer; none if it was reported since, or has ended.
     fn payer(&self, draft: &mut Draft, account: &AccountRow) -> Result<Option<(LeaseRow, Payer)>, Stop> {
         let (lease, key) = (draft.lease(self.place), draft.key(self.place.1));
         let (Some(row), Some(key)) = (lease?, key?) else { return Ok(None) };
@@ -80,7 +80,7 @@ impl Reclaim {
         let money = funds::of(draft, account, &row.lease.draws);
         let budgets = funds::budgets(draft, &account.account, &key.key);
         let money = money?.with_budgets(budgets?);
-        let payer = Payer { funds: money, key: key.key, lease: row.lease.clone(), demand: 0 };
+        let payer = Payer { funds: money, key: key.key, lease: row.lease.clone(), holds: None, demand: 0 };
         Ok(Some((row, payer)))
     }
 }

@@ -27,7 +27,7 @@ pub enum RenewalOutcome {
     },
 }
 
-/// Does what is due about a subscription.
+/// Runs the due step of a subscription.
 #[derive(Clone, Copy, Debug)]
 pub struct Renew {
     /// Which.
@@ -93,7 +93,7 @@ fn attempt(
     }
 }
 
-/// Puts off what is due. What a version was to give at once is given up.
+/// Postpones the due step. A pending immediate grant of a new plan version is dropped.
 fn rest(
     draft: &mut Draft,
     account: &AccountRow,

@@ -22,7 +22,7 @@ use std::cmp::Reverse;
 pub const AGAIN_MS: i64 = 60_000;
 /// The most steps that one subscription takes at once: end, renew and alter never follow each other more often.
 pub const STEPS: usize = 4;
-/// How soon to look again for what is to be taken back while leases were recalled for it.
+/// The delay before checking again for excess credits whose leases were recalled.
 pub const TAKE_BACK_MS: i64 = 500;
 
 /// Does all that is due, and keeps what has changed. Tells what was given. The account is locked.

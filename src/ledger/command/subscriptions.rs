@@ -46,7 +46,7 @@ pub fn subscribe(
     shown(draft, &stored)
 }
 
-/// Does what an operator asks, and what is due then.
+/// Runs an operator's command and the steps that are due after it.
 pub fn turn(
     draft: &mut Draft,
     account: &str,

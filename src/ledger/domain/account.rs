@@ -64,7 +64,7 @@ pub enum Transition {
 }
 
 impl Transition {
-    /// The state that comes of it. Doing what is done already changes nothing.
+    /// The resulting state. Repeating a transition changes nothing.
     pub const fn of(self, state: AccountState) -> Result<AccountState, Closed> {
         match (self, state) {
             (Self::Close, _) => Ok(AccountState::Closed),
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_is_final_and_the_rest_is_not() {
+    fn closing_is_final_and_other_transitions_are_not() {
         use AccountState::{Active, Closed as Shut, Suspended};
         assert_eq!(Transition::Suspend.of(Active), Ok(Suspended));
         assert_eq!(Transition::Suspend.of(Suspended), Ok(Suspended));

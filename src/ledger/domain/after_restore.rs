@@ -6,7 +6,7 @@ use super::{
     LeaseState, Scope, TeamNo,
 };
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Ended, Entry, LeaseReport, Payer as Who};
+use faregate_protocol::exchange::{Ended, Entry, Holds, LeaseReport, Payer as Who};
 use jiff::Timestamp;
 
 const ZERO: Credits = Credits::ZERO;
@@ -36,7 +36,7 @@ fn payer(lease: Lease) -> Payer {
         budgets: 0,
         due: None,
     };
-    Payer { funds: AccountFunds::new(account, Vec::new()), key: key(), lease, demand: 0 }
+    Payer { funds: AccountFunds::new(account, Vec::new()), key: key(), lease, holds: None, demand: 0 }
 }
 
 fn report(epoch: u32, spent: i64) -> LeaseReport {
@@ -44,11 +44,18 @@ fn report(epoch: u32, spent: i64) -> LeaseReport {
 }
 
 fn entry(ended: Option<Ended>, lease: Option<LeaseReport>) -> Entry {
-    Entry { payer: Who::Id("key_1".to_owned()), ended, lease, ask: None, on_credit: ZERO }
+    Entry {
+        payer: Who::Id("key_1".to_owned()),
+        ended,
+        lease,
+        ask: None,
+        on_credit: ZERO,
+        holds: Holds::default(),
+    }
 }
 
 #[test]
-fn what_was_sold_under_a_epoch_that_was_forgotten_is_charged_in_full_however_it_is_reported() {
+fn sales_of_a_forgotten_epoch_are_charged_in_full_however_reported() {
     let four = Credits::from_micros(4);
     let final_report = entry(Some(Ended { epoch: 3, spent: four }), None);
     for message in [final_report, entry(None, Some(report(3, 4)))] {
@@ -69,14 +76,14 @@ fn what_was_sold_under_a_epoch_that_was_forgotten_is_charged_in_full_however_it_
 }
 
 #[test]
-fn there_is_no_epoch_of_number_zero() {
+fn epoch_zero_is_rejected() {
     assert_eq!(check(&entry(Some(Ended { epoch: 0, spent: ZERO }), None)), Err("ended.epoch"));
     assert_eq!(check(&entry(None, Some(report(0, 0)))), Err("lease.epoch"));
     assert_eq!(check(&entry(Some(Ended { epoch: 1, spent: ZERO }), Some(report(2, 0)))), Ok(()));
 }
 
 #[test]
-fn a_budget_covers_its_own_key_and_its_own_team_and_no_other() {
+fn a_budget_covers_only_its_own_key_or_team() {
     let covers = |scope: Scope| scope.covers(&key());
     assert!(covers(Scope::Account));
     assert_eq!([1, 2].map(|no| covers(Scope::Team(TeamNo(no)))), [true, false]);

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_period_begins_with_nothing_spent_and_keeps_what_is_in_leases() {
+    fn a_new_period_resets_spending_and_keeps_held_credits() {
         let credits = Credits::from_micros;
         let mut budget = budget(10, Unit::Month, time("2026-11-21T12:00:00Z"));
         assert_eq!(budget.until, time("2026-11-30T23:00:00Z"), "by the clocks of its time zone");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn another_amount_keeps_what_was_spent_and_another_period_does_not() {
+    fn a_new_amount_keeps_what_was_spent_and_a_new_period_resets_it() {
         let now = time("2026-11-21T12:00:00Z");
         let credits = Credits::from_micros;
         let mut budget = budget(10, Unit::Day, now);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_may_not_have_more_than_the_whole_in_the_same_time() {
+    fn a_budget_may_not_exceed_another_of_the_same_or_a_longer_period() {
         let now = time("2026-11-21T12:00:00Z");
         let daily = |credits| budget(credits, Unit::Day, now);
         let monthly = |credits| budget(credits, Unit::Month, now);

@@ -124,9 +124,9 @@ impl Entitlement {
 /// What follows from one entitlement in place of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// Nothing that anybody must hear now.
+    /// Nothing to announce now.
     None,
-    /// Gateways must return what they have, and so ask again.
+    /// Gateways must return their credits and ask again.
     Recall,
 }
 
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leases_are_recalled_when_what_gateways_know_is_out_of_date() {
+    fn leases_are_recalled_when_gateways_hold_outdated_terms() {
         let entitlement = |status, overage| Entitlement {
             plan: "pro".into(),
             status,

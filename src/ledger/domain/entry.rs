@@ -59,7 +59,7 @@ pub enum Kind {
     LateSpend = 8,
     /// The part of a late spend that no grant covers.
     LateSpendOwed = 9,
-    /// Let through while the ledger was away.
+    /// Admitted while the ledger was unreachable.
     OnCredit = 10,
     /// The part of that which no grant covers.
     OnCreditOwed = 11,
@@ -67,11 +67,15 @@ pub enum Kind {
     PayOwed = 12,
     /// The ledger took what a silent gateway left, as the plan says.
     Forfeited = 13,
+    /// An epoch ended while requests were in flight: what they hold leaves its lease …
+    CarryOut = 14,
+    /// … and goes to the holds that outlived their epoch.
+    CarryIn = 15,
 }
 
 impl Kind {
     /// All of them, by number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Grant,
         Self::Draw,
         Self::Spend,
@@ -85,6 +89,8 @@ impl Kind {
         Self::OnCreditOwed,
         Self::PayOwed,
         Self::Forfeited,
+        Self::CarryOut,
+        Self::CarryIn,
     ];
 
     /// The number in the database.
@@ -108,6 +114,8 @@ impl Kind {
             Self::OnCreditOwed => "on_credit_owed",
             Self::PayOwed => "pay_owed",
             Self::Forfeited => "forfeited",
+            Self::CarryOut => "carry_out",
+            Self::CarryIn => "carry_in",
         }
     }
 
@@ -115,8 +123,15 @@ impl Kind {
     pub const fn from(self) -> Book {
         match self {
             Self::Grant => Book::Issued,
-            Self::Draw | Self::Expire | Self::LateSpend | Self::OnCredit | Self::PayOwed => Book::Available,
-            Self::Spend | Self::Return | Self::Reclaimed | Self::Breakage | Self::Forfeited => Book::Held,
+            Self::Draw | Self::CarryIn | Self::Expire | Self::LateSpend | Self::OnCredit | Self::PayOwed => {
+                Book::Available
+            }
+            Self::Spend
+            | Self::Return
+            | Self::Reclaimed
+            | Self::Breakage
+            | Self::Forfeited
+            | Self::CarryOut => Book::Held,
             Self::LateSpendOwed | Self::OnCreditOwed => Book::Owed,
         }
     }
@@ -124,8 +139,8 @@ impl Kind {
     /// The book that the money reaches.
     pub const fn to(self) -> Book {
         match self {
-            Self::Grant | Self::Return | Self::Reclaimed => Book::Available,
-            Self::Draw => Book::Held,
+            Self::Grant | Self::Return | Self::Reclaimed | Self::CarryOut => Book::Available,
+            Self::Draw | Self::CarryIn => Book::Held,
             Self::Spend
             | Self::Forfeited
             | Self::LateSpend

@@ -1,4 +1,4 @@
-//! One entry of an exchange: what a gateway says about one payer, and what comes of it.
+//! One entry of an exchange: a gateway's report on one payer, and its effects.
 //!
 //! What must hold: counters merge by maximum, so saying something again changes nothing; whatever a
 //! gateway says it has sold is charged, however late it says so, up to a ceiling ([`super::unbooked`]); a payer that
@@ -32,6 +32,8 @@ pub struct Payer {
     pub key: Key,
     /// The key's current epoch on this gateway ([`Lease::never`] before the first).
     pub lease: Lease,
+    /// The key's holds on this gateway that outlived their epoch; only needed where an entry names some.
+    pub holds: Option<Lease>,
     /// The requests per second that the account's other leases with money tell of together; only needed where
     /// the plan has limits ([`super::answer::needs_demand`]).
     pub demand: u64,
@@ -45,7 +47,7 @@ pub struct Verdict {
     /// Callers wait for more than was available: other holders in this scope should hand back what they don't
     /// need.
     pub short: Option<Scope>,
-    /// The lease was named while open, so its time starts again.
+    /// The lease was reported while open, so its lifetime restarts.
     pub touched: bool,
     /// What of it was not charged.
     pub unbooked: Option<Unbooked>,
@@ -77,6 +79,7 @@ pub fn needs_grants(account: &Account, lease: &Lease, entry: &Entry) -> bool {
         || (entry.ask.is_some() && account.entitlement.as_ref().is_some_and(Entitlement::refuses_overage))
         || entry.ended.is_some_and(|final_report| final_report.epoch >= lease.epoch)
         || entry.on_credit > lease.on_credit
+        || !entry.holds.is_none()
         || entry.lease.as_ref().is_some_and(moves)
         || entry
             .ask
@@ -148,6 +151,7 @@ impl Payer {
     /// When a sum would leave its range, or the account's grants are not all there; then nothing of this may be kept.
     fn take_in(&mut self, entry: &Entry, now: Timestamp, ttl_ms: u64) -> Result<Verdict, BookError> {
         let had_money = self.lease.has_money();
+        let had_holds = self.has_holds();
         self.funds.expire(now)?;
         self.funds.roll(now);
         let mut answer = EntryAnswer { facts: Some(self.facts()), ..EntryAnswer::default() };
@@ -157,9 +161,11 @@ impl Payer {
         let mut beyond = self.charge_on_credit(entry.on_credit)?;
         answer.on_credit = self.lease.on_credit;
         if let Some(final_report) = entry.ended {
-            beyond = beyond.saturating_add(self.end(final_report, now)?);
+            beyond = beyond.saturating_add(self.end(final_report, entry.holds.carried, now)?);
             answer.ended = Some(final_report.epoch);
         }
+        beyond = beyond.saturating_add(self.settle_holds(entry.holds, now)?);
+        answer.holds = entry.holds;
         let mut epoch_match = EpochMatch::Elsewhere;
         if let Some(report) = &entry.lease {
             let (as_is, more) = self.merge(report, now)?;
@@ -179,7 +185,8 @@ impl Payer {
         } else if let Some(report) = &entry.lease {
             if let (Some(ask), EpochMatch::Current | EpochMatch::Fresh) = (entry.ask, epoch_match) {
                 verdict.touched = true;
-                let missing = self.raise(report, epoch_match, ask, had_money)?;
+                let own = i64::from(had_money).saturating_add(i64::from(had_holds));
+                let missing = self.raise(report, epoch_match, ask, own)?;
                 if missing.is_positive() {
                     let current = self.lease.state == LeaseState::Open && self.lease.epoch == report.epoch;
                     let granted = if current { self.lease.granted } else { Credits::ZERO };
@@ -191,6 +198,7 @@ impl Payer {
             answer.lease = self.granted(report.epoch, ttl_ms, had_money);
         }
         self.count_holders(had_money);
+        self.count_holds(had_holds);
         answer.status = entry.ask.and_then(|_| self.payer_status(now));
         verdict.unbooked = beyond.is_positive().then(|| self.unbooked(entry, Cause::Excess(beyond)));
         verdict.answer = answer;
@@ -225,7 +233,7 @@ impl Payer {
         Ok(back)
     }
 
-    /// Books what is new in what went through on credit. Returns what of it was not charged.
+    /// Books new sales on credit. Returns the amount that was not charged.
     fn charge_on_credit(&mut self, reported: Credits) -> Result<Credits, BookError> {
         let growth = reported.less(self.lease.on_credit);
         if !growth.is_positive() {
@@ -236,8 +244,8 @@ impl Payer {
         Ok(growth.less(charged))
     }
 
-    /// The final report on a epoch. Returns what of it was not charged.
-    fn end(&mut self, final_report: Ended, now: Timestamp) -> Result<Credits, BookError> {
+    /// The final report on an epoch. Returns what of it was not charged.
+    fn end(&mut self, final_report: Ended, carried: Credits, now: Timestamp) -> Result<Credits, BookError> {
         if final_report.epoch < self.lease.epoch {
             return Ok(Credits::ZERO); // It was said before: only then the later epoch could open.
         }
@@ -245,12 +253,13 @@ impl Payer {
             self.forget_for(final_report.epoch, final_report.spent, now)?;
         }
         let beyond = self.book_spent(final_report.spent)?;
+        self.carry_over(final_report.spent, carried)?;
         self.funds.give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
         self.close(LeaseState::Ended);
         Ok(beyond)
     }
 
-    /// A epoch that the ledger has no memory of (its row was pruned, or an older copy of the file was
+    /// An epoch that the ledger has no memory of (its row was pruned, or an older copy of the file was
     /// restored). If it was spent from, it counts as one that is over.
     fn forget_for(&mut self, epoch: u32, spent: Credits, now: Timestamp) -> Result<(), BookError> {
         self.funds.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
@@ -269,7 +278,7 @@ impl Payer {
 
     /// Books what is new in the epoch's spent counter, from the lease as far as it goes. Returns what of it was not
     /// charged. That counts as reported all the same, so that it is noted once, however often it is repeated.
-    fn book_spent(&mut self, reported: Credits) -> Result<Credits, BookError> {
+    pub(super) fn book_spent(&mut self, reported: Credits) -> Result<Credits, BookError> {
         let growth = reported.less(self.lease.spent);
         if !growth.is_positive() {
             return Ok(Credits::ZERO);
@@ -310,20 +319,20 @@ impl Payer {
         Ok((EpochMatch::Current, beyond))
     }
 
-    /// Raises the lease towards what is asked, opening it if need be. Tells how much callers still wait for.
+    /// Raises the lease to the requested amount and opens it if necessary. Returns the shortfall of waiting callers.
     fn raise(
         &mut self,
         report: &LeaseReport,
         epoch_match: EpochMatch,
         ask: Ask,
-        had_money: bool,
+        own: i64,
     ) -> Result<Credits, BookError> {
         let granted = if epoch_match == EpochMatch::Current { self.lease.granted } else { Credits::ZERO };
         let wanted = ask.want.max(ask.need).less(granted);
         if !wanted.is_positive() {
             return Ok(Credits::ZERO);
         }
-        let others = self.funds.account.holders.saturating_sub(i64::from(had_money));
+        let others = self.funds.account.holders.saturating_sub(own);
         let shortage = self.shortage(wanted);
         let available = shortage.available();
         let narrow = shortage.scope() != Scope::Account;
@@ -345,14 +354,32 @@ impl Payer {
         Ok(ask.need.less(granted))
     }
 
+    fn has_holds(&self) -> bool {
+        self.holds.as_ref().is_some_and(Lease::has_money)
+    }
+
+    /// Counts the lease among its account's holders.
     fn count_holders(&mut self, had_money: bool) {
+        self.count(had_money, self.lease.has_money());
+        self.lease.fast_heartbeat = self.funds.account.tight && self.lease.has_money();
+    }
+
+    /// Counts its holds as well.
+    fn count_holds(&mut self, had_money: bool) {
+        self.count(had_money, self.has_holds());
+        let tight = self.funds.account.tight;
+        if let Some(holds) = &mut self.holds {
+            holds.fast_heartbeat = tight && holds.has_money();
+        }
+    }
+
+    fn count(&mut self, had_money: bool, has_money: bool) {
         let account = &mut self.funds.account;
-        let change = i64::from(self.lease.has_money()).saturating_sub(i64::from(had_money));
+        let change = i64::from(has_money).saturating_sub(i64::from(had_money));
         account.holders = account.holders.saturating_add(change).max(0);
         if account.holders == 0 {
             account.tight = false;
         }
-        self.lease.fast_heartbeat = account.tight && self.lease.has_money();
     }
 }
 
@@ -366,6 +393,9 @@ pub fn check(entry: &Entry) -> Result<(), &'static str> {
     let fits = |amount: Credits| amount >= Credits::ZERO && amount <= MAX_AMOUNT;
     let fields = [
         ("on_credit", Some(entry.on_credit)),
+        ("holds.carried", Some(entry.holds.carried)),
+        ("holds.kept", Some(entry.holds.kept)),
+        ("holds.released", Some(entry.holds.released)),
         ("ended.spent", entry.ended.map(|final_report| final_report.spent)),
         ("lease.spent", entry.lease.map(|lease| lease.spent)),
         ("lease.returned", entry.lease.map(|lease| lease.returned)),

@@ -90,7 +90,7 @@ impl AccountFunds {
         Err(BookError::OutOfRange { book: "the sum of the account's grants and debts" })
     }
 
-    /// Takes out what remains of grants whose time is over.
+    /// Removes the remainder of expired grants.
     pub fn expire(&mut self, now: Timestamp) -> Result<(), BookError> {
         for grant in &mut self.grants {
             if !grant.is_expired(now) || !grant.remaining.is_positive() {
@@ -218,7 +218,7 @@ impl AccountFunds {
         Ok(charged)
     }
 
-    /// Pays what is owed from what is available.
+    /// Pays debt from available credits.
     fn settle_debts(&mut self) -> Result<(), BookError> {
         let mut paid = Credits::ZERO;
         for (no, part) in self.take_from_grants(self.account.books.owed, |_| true) {
@@ -249,7 +249,7 @@ impl AccountFunds {
         parts
     }
 
-    fn post(&mut self, kind: Kind, place: Place, grant: GrantNo, amount: Credits) {
+    pub(super) fn post(&mut self, kind: Kind, place: Place, grant: GrantNo, amount: Credits) {
         if amount.is_positive() {
             self.postings.push(Posting { kind, place, grant, amount });
         }

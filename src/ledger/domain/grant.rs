@@ -24,7 +24,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Whether its time is over.
+    /// Whether it has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_lost_first_is_spent_first() {
+    fn grants_are_spent_by_priority_and_then_by_expiry() {
         let at = |second| Some(Timestamp::from_second(second).unwrap());
         let grant = |no, priority, expires_at| Grant {
             no: GrantNo(no),

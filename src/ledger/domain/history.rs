@@ -9,7 +9,7 @@ use super::period::{Anchor, Rhythm, Unit};
 use super::policy::{OveragePolicy, Remainder, SubscriptionStatus};
 use super::*;
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, LeaseReport, Limits, Payer as Who};
+use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Holds, LeaseReport, Limits, Payer as Who};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -35,6 +35,8 @@ struct Ledger {
     account: Account,
     grants: BTreeMap<GrantNo, Grant>,
     leases: Vec<Lease>,
+    /// What outlived its epoch, by gate.
+    holds: Vec<Lease>,
     books: BTreeMap<Book, i128>,
     budgets: Vec<Budget>,
     /// Spent late.
@@ -49,6 +51,9 @@ struct Gate {
     granted: i64,
     spent: i64,
     returned: i64,
+    /// Set aside for requests in flight.
+    held: i64,
+    holds: Holds,
     final_report: Option<Ended>,
     sold_before: i64,
     stopped: bool,
@@ -73,8 +78,10 @@ impl Ledger {
             due: None,
         };
         let leases = (1..=gates).map(|n| Lease::never(GatewayNo(n), KeyNo(n), AccountNo(1))).collect();
+        let holds =
+            (1..=gates).map(|n| Lease::no_holds(GatewayNo(n + gates), KeyNo(n), AccountNo(1))).collect();
         let (grants, books, budgets) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { account, grants, leases, books, budgets, late: 0, second: 1_000 }
+        Self { account, grants, leases, holds, books, budgets, late: 0, second: 1_000 }
     }
 
     /// A budget, or another amount for it.
@@ -91,7 +98,8 @@ impl Ledger {
     }
 
     fn held(&self, scope: Scope) -> Credits {
-        let of_scope = self.leases.iter().enumerate().filter(|(gate, _)| scope.covers(&key_of(*gate)));
+        let all = self.leases.iter().enumerate().chain(self.holds.iter().enumerate());
+        let of_scope = all.filter(|(gate, _)| scope.covers(&key_of(*gate)));
         of_scope.fold(Credits::ZERO, |sum, (_, lease)| sum.saturating_add(lease.escrow()))
     }
 
@@ -101,17 +109,18 @@ impl Ledger {
 
     fn payer(&self, gate: usize, with_grants: bool) -> Payer {
         let (key, lease) = (key_of(gate), self.leases[gate].clone());
+        let holds = self.holds[gate].clone();
         let funds = if with_grants {
-            self.funds(Some(&lease))
+            self.funds(&[&lease, &holds])
         } else {
             AccountFunds::new(self.account.clone(), Vec::new())
         };
         let budgets = self.budgets.iter().filter(|budget| budget.scope.covers(&key)).cloned().collect();
-        Payer { funds: funds.with_budgets(budgets), key, lease, demand: 0 }
+        Payer { funds: funds.with_budgets(budgets), key, lease, holds: Some(holds), demand: 0 }
     }
 
-    fn funds(&self, lease: Option<&Lease>) -> AccountFunds {
-        let drawn = |no| lease.is_some_and(|lease| lease.draws.iter().any(|draw| draw.grant == no));
+    fn funds(&self, leases: &[&Lease]) -> AccountFunds {
+        let drawn = |no| leases.iter().any(|lease| lease.draws.iter().any(|draw| draw.grant == no));
         let live = self.grants.values().filter(|grant| grant.remaining.is_positive() || drawn(grant.no));
         AccountFunds::new(self.account.clone(), live.cloned().collect())
     }
@@ -140,7 +149,7 @@ impl Ledger {
     fn grant(&mut self, amount: i64, priority: u16, lasts: Option<i64>) {
         let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
         let expires_at = lasts.map(|lasts| Timestamp::from_second(self.second + lasts).unwrap());
-        let mut funds = self.funds(None);
+        let mut funds = self.funds(&[]);
         funds
             .issue(Grant { no, priority, expires_at, remaining: credits(amount), of_plan: priority == 0 })
             .unwrap();
@@ -162,18 +171,24 @@ impl Ledger {
             assert!(drawn.map(|one| one.grant).all(of_plan), "drawn from what was bought");
         }
         self.leases[gate] = payer.lease;
+        self.holds[gate] = payer.holds.unwrap();
         self.keep(&payer.funds);
         verdict.answer
     }
 
+    /// The gateway is silent: its lease is taken back, and so are its holds.
     fn reclaim(&mut self, gate: usize) {
-        if self.leases[gate].state != LeaseState::Open {
-            return;
+        for of_holds in [false, true] {
+            let lease = if of_holds { &self.holds[gate] } else { &self.leases[gate] };
+            if lease.state != LeaseState::Open {
+                continue;
+            }
+            let mut payer = Payer { lease: lease.clone(), holds: None, ..self.payer(gate, true) };
+            payer.reclaim(self.now()).unwrap();
+            let lease = if of_holds { &mut self.holds[gate] } else { &mut self.leases[gate] };
+            *lease = payer.lease;
+            self.keep(&payer.funds);
         }
-        let mut payer = self.payer(gate, true);
-        payer.reclaim(self.now()).unwrap();
-        self.leases[gate] = payer.lease;
-        self.keep(&payer.funds);
     }
 
     fn check(&self) {
@@ -201,9 +216,10 @@ impl Ledger {
     }
 
     fn check_leases(&self) {
-        let held: i64 = self.leases.iter().map(|lease| lease.escrow().micros()).sum();
+        let leases = || self.leases.iter().chain(&self.holds);
+        let held: i64 = leases().map(|lease| lease.escrow().micros()).sum();
         assert_eq!(held, self.account.books.held.micros());
-        let holders = self.leases.iter().filter(|lease| lease.has_money()).count();
+        let holders = leases().filter(|lease| lease.has_money()).count();
         assert_eq!(self.account.holders, i64::try_from(holders).unwrap());
     }
 }
@@ -222,16 +238,19 @@ impl Gate {
             }),
             ask,
             on_credit: Credits::ZERO,
+            holds: self.holds,
         }
     }
 
     fn free(&self) -> i64 {
-        if self.stopped { 0 } else { self.granted - self.spent - self.returned }
+        if self.stopped { 0 } else { self.granted - self.spent - self.returned - self.held }
     }
 
     fn seal(&mut self) {
         let final_report = Ended { epoch: self.epoch, spent: credits(self.spent) };
+        self.holds.carried = self.holds.carried.saturating_add(credits(self.held));
         *self = Self {
+            holds: self.holds,
             epoch: self.epoch + 1,
             final_report: Some(final_report),
             sold_before: self.sold_before + self.spent,
@@ -258,8 +277,19 @@ impl Gate {
         }
     }
 
+    /// A request ends: of what it held, so much is kept, and the rest released.
+    fn settle(&mut self, held: i64, kept: i64) {
+        let now = held.min(self.held);
+        self.held -= now;
+        self.spent += kept.min(now);
+        let late = (held - now).min(self.holds.open().micros());
+        let kept = kept.min(late);
+        self.holds.kept = self.holds.kept.saturating_add(credits(kept));
+        self.holds.released = self.holds.released.saturating_add(credits(late - kept));
+    }
+
     fn sold(&self) -> i64 {
-        self.sold_before + self.spent
+        self.sold_before + self.spent + self.holds.kept.micros()
     }
 }
 
@@ -276,6 +306,17 @@ enum Step {
     Sell {
         gate: usize,
         amount: i64,
+    },
+    /// Sets something aside for a request.
+    Hold {
+        gate: usize,
+        amount: i64,
+    },
+    /// A request ends.
+    Settle {
+        gate: usize,
+        held: i64,
+        kept: i64,
     },
     HandBack {
         gate: usize,
@@ -303,7 +344,7 @@ enum Step {
         scope: Scope,
         amount: i64,
     },
-    /// Time goes on until budgets reset.
+    /// Time advances until budgets reset.
     NextPeriod,
 }
 
@@ -326,6 +367,8 @@ fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
         1 => (scope, 1..60_i64).prop_map(|(scope, amount)| Step::Budget { scope, amount }),
         4 => (gate.clone(), 1..20_i64).prop_map(|(gate, amount)| Step::Sell { gate, amount }),
         2 => (gate.clone(), 1..20_i64).prop_map(|(gate, amount)| Step::HandBack { gate, amount }),
+        3 => (gate.clone(), 1..20_i64).prop_map(|(gate, amount)| Step::Hold { gate, amount }),
+        3 => (gate.clone(), 1..20_i64, 0..20_i64).prop_map(|(gate, held, kept)| Step::Settle { gate, held, kept }),
         6 => (gate.clone(), 0..10_i64, 0..10_i64, 0..30_i64)
             .prop_map(|(gate, least, more, most)| Step::Compose { gate, least, more, most }),
         8 => (any::<usize>(), any::<bool>()).prop_map(|(which, heard)| Step::Deliver { which, heard }),
@@ -349,9 +392,11 @@ fn live_in(mut ledger: Ledger, steps: Vec<Step>) -> (Ledger, Vec<Gate>) {
             Step::Budget { scope, amount } => ledger.set_budget(scope, amount),
             Step::Wait { seconds } => ledger.second += seconds,
             Step::Sell { gate, amount } => gates[gate].spent += amount.min(gates[gate].free()),
+            Step::Hold { gate, amount } => gates[gate].held += amount.min(gates[gate].free()),
+            Step::Settle { gate, held, kept } => gates[gate].settle(held, kept),
             Step::HandBack { gate, amount } => gates[gate].returned += amount.min(gates[gate].free()),
             Step::Compose { gate, least, more, most } => {
-                let used = gates[gate].spent + gates[gate].returned;
+                let used = gates[gate].spent + gates[gate].returned + gates[gate].held;
                 let (least, need) = (used + least, used + least + more);
                 let ask = Ask { least: credits(least), need: credits(need), want: credits(need + most) };
                 letters.push((gate, gates[gate].message(Some(ask))));
@@ -386,6 +431,8 @@ fn live_in(mut ledger: Ledger, steps: Vec<Step>) -> (Ledger, Vec<Gate>) {
 /// Everybody says what there is to say, and hands everything back.
 fn settle(ledger: &mut Ledger, gates: &mut [Gate]) {
     for (n, gate) in gates.iter_mut().enumerate() {
+        let open = gate.held + gate.holds.open().micros();
+        gate.settle(open, open / 2);
         for _ in 0..3 {
             let report = gate.message(None);
             let answer = ledger.exchange(n, &report);
@@ -404,7 +451,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn never_oversold_and_never_stranded(steps in steps(false)) {
+    fn credits_are_never_oversold_or_stranded(steps in steps(false)) {
         let (mut ledger, mut gates) = live(steps);
         settle(&mut ledger, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();
@@ -416,7 +463,7 @@ proptest! {
     }
 
     #[test]
-    fn a_late_report_is_charged_all_the_same(steps in steps(true)) {
+    fn a_late_report_is_still_charged(steps in steps(true)) {
         let (mut ledger, mut gates) = live(steps);
         settle(&mut ledger, &mut gates);
         let sold: i64 = gates.iter().map(Gate::sold).sum();
@@ -425,7 +472,7 @@ proptest! {
     }
 
     #[test]
-    fn where_the_operator_keeps_the_rest_nothing_is_charged_twice(steps in steps(true)) {
+    fn a_remainder_kept_by_the_operator_is_not_charged_twice(steps in steps(true)) {
         let mut ledger = Ledger::new(3);
         ledger.account.entitlement = Some(Entitlement {
             plan: "pro".into(),
@@ -448,15 +495,15 @@ proptest! {
     }
 
     #[test]
-    fn saying_it_again_books_nothing(steps in steps(true)) {
+    fn a_repeated_message_books_nothing(steps in steps(true)) {
         let (mut ledger, gates) = live(steps);
         for (n, gate) in gates.iter().enumerate() {
             let entry = gate.message(None);
             let first = ledger.exchange(n, &entry);
-            let (account, lease) = (ledger.account.clone(), ledger.leases[n].clone());
+            let (account, lease) = (ledger.account.clone(), (ledger.leases[n].clone(), ledger.holds[n].clone()));
             prop_assert_eq!(ledger.exchange(n, &entry), first);
             prop_assert_eq!(&ledger.account, &account);
-            prop_assert_eq!(&ledger.leases[n], &lease);
+            prop_assert_eq!((&ledger.leases[n], &ledger.holds[n]), (&lease.0, &lease.1));
         }
     }
 
@@ -464,13 +511,13 @@ proptest! {
     fn no_message_breaks_the_books(
         amount in 0..1_000_i64,
         letters in proptest::collection::vec(
-            (0..5_u32, 0..50_i64, 0..50_i64, 0..50_i64, proptest::option::of((1..5_u32, 0..50_i64)), 0..90_i64, 0..9_i64),
+            (0..5_u32, 0..50_i64, 0..50_i64, 0..50_i64, proptest::option::of((1..5_u32, 0..50_i64)), 0..90_i64, (0..9_i64, 0..50_i64, 0..50_i64, 0..50_i64)),
             0..40,
         ),
     ) {
         let mut ledger = Ledger::new(1);
         if amount > 0 { ledger.grant(amount, 1, None); }
-        for (epoch, spent, returned, held, ended, want, on_credit) in letters {
+        for (epoch, spent, returned, held, ended, want, (on_credit, carried, kept, released)) in letters {
             let entry = Entry {
                 payer: Who::Id("key_1".into()),
                 ended: ended.map(|(epoch, spent)| Ended { epoch, spent: credits(spent) }),
@@ -479,6 +526,7 @@ proptest! {
                 }),
                 ask: (epoch > 0).then_some(Ask { least: credits(want), need: credits(want), want: credits(want) }),
                 on_credit: credits(on_credit),
+                holds: Holds { carried: credits(carried), kept: credits(kept), released: credits(released) },
             };
             ledger.exchange(0, &entry);
             ledger.check_leases();

@@ -94,7 +94,7 @@ macro_rules! generated_id {
                 Self(format!(concat!($prefix, "_{}{}"), CELL, unique.simple()))
             }
 
-            /// What was stored, or what somebody asks for.
+            /// An identifier from the database or from a request.
             pub fn stored(text: String) -> Self {
                 Self(text)
             }
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_generated_identifier_names_the_cell() {
+    fn a_generated_identifier_contains_the_cell() {
         let unique = uuid::Uuid::from_bytes([0xab; 16]);
         let rest = format!("00{}", "ab".repeat(16));
         assert_eq!(KeyId::generated(unique).as_str(), format!("key_{rest}"));

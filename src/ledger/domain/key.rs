@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fresh_key_is_well_formed_and_shows_only_its_beginning() {
+    fn a_new_key_is_well_formed_and_shows_only_its_prefix() {
         let key = FreshKey::compose(&[9; 32]).unwrap();
         assert!(api_key::is_well_formed(key.secret.as_bytes()));
         assert!(key.secret.starts_with(&key.prefix));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_opens_the_gate_only_while_all_is_well() {
+    fn revoked_expired_suspended_and_unpaid_keys_are_refused() {
         let now = Timestamp::from_second(1_000).unwrap();
         let key = Key {
             no: KeyNo(1),

@@ -1,13 +1,13 @@
 //! A lease: what one gateway may spend for one key without asking.
 //!
-//! The counters `granted`, `spent` and `returned` only grow within a epoch. What is really set aside
+//! The counters `granted`, `spent` and `returned` only grow within an epoch. What is really set aside
 //! for the lease is the sum of its [`Draw`]s; the counters are what gateway and ledger have reported to each
 //! other. The two agree as long as the gateway never overspends.
 
 use super::{AccountNo, GatewayNo, GrantNo, KeyNo, Place};
 use faregate_protocol::Credits;
 
-/// The state of a epoch.
+/// The state of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeaseState {
     /// It may be spent from.
@@ -67,7 +67,7 @@ pub struct Lease {
     pub draws: Vec<Draw>,
     /// All that this gateway ever let through on credit for this key and that is booked.
     pub on_credit: Credits,
-    /// The gateway is asked to hand back what is unused.
+    /// The gateway is asked to return unused credits.
     pub recall: bool,
     /// The gateway is asked to heartbeat fast.
     pub fast_heartbeat: bool,
@@ -96,7 +96,7 @@ impl Lease {
         }
     }
 
-    /// Begins a epoch; what was let through on credit is remembered across epochs.
+    /// Begins an epoch; what was let through on credit is remembered across epochs.
     pub(super) fn restart(&mut self, epoch: u32, state: LeaseState) {
         let on_credit = self.on_credit;
         *self = Self { epoch, state, on_credit, ..Self::never(self.gateway, self.key, self.account) };
@@ -117,7 +117,7 @@ impl Lease {
         if self.state == LeaseState::Open { self.escrow().less(self.held) } else { Credits::ZERO }
     }
 
-    /// Under which name its postings stand.
+    /// The key of its postings.
     pub const fn place(&self) -> Place {
         Place { gateway: self.gateway, key: self.key, epoch: self.epoch }
     }
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_drawn_first_is_spent_first_and_given_back_last() {
+    fn draws_are_spent_oldest_first_and_returned_newest_first() {
         let credits = Credits::from_micros;
         let mut lease = Lease::never(GatewayNo(1), KeyNo(1), AccountNo(1));
         lease.restart(1, LeaseState::Open);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_epoch_begins_with_nothing_but_what_was_charged_on_credit() {
+    fn a_new_epoch_keeps_only_the_amount_charged_on_credit() {
         let credits = Credits::from_micros;
         let mut lease = Lease::never(GatewayNo(1), KeyNo(2), AccountNo(3));
         lease.restart(1, LeaseState::Open);

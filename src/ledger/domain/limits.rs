@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_lease_has_it_all() {
+    fn a_single_lease_gets_the_whole_limit() {
         let whole = limits(10_000, 20, 4);
         assert_eq!(part(&whole, 0, Holders { count: 1, demand: 0 }), whole);
         assert_eq!(part(&whole, 7, Holders { count: 1, demand: 7 }), whole);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn most_goes_where_the_requests_come_from_and_a_newcomer_gets_going() {
+    fn shares_follow_demand_and_a_new_holder_gets_a_minimum() {
         let whole = limits(8_000, 16, 8);
         assert_eq!(part(&whole, 0, Holders { count: 2, demand: 0 }), limits(4_000, 8, 4));
         assert_eq!(part(&whole, 9, Holders { count: 2, demand: 9 }), limits(7_000, 14, 7));
@@ -72,7 +72,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn together_the_parts_are_never_more_than_the_whole(
+        fn shares_never_exceed_the_whole_limit(
             amount in 1..1_000_000_000_u32, demands in proptest::collection::vec(0..1_000_000_u32, 1..20),
         ) {
             let count = u64::try_from(demands.len()).unwrap();

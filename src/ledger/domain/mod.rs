@@ -20,6 +20,7 @@ pub mod funds;
 pub mod grant;
 #[cfg(test)]
 mod history;
+pub mod holds;
 pub mod ids;
 pub mod key;
 pub mod lease;

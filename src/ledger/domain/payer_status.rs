@@ -1,4 +1,4 @@
-//! What callers may see of a payer: what is left, the quota, the limits, when to warn.
+//! The part of a payer's state that callers may see: balance, quota, limits, warning threshold.
 //!
 //! What must hold: it says no more than the credential's holder may know, comes of what the exchange has loaded
 //! already, and nothing is decided by it.

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_from_the_31st_ends_with_each_month_and_never_drifts() {
+    fn monthly_periods_from_the_31st_end_with_the_month_and_never_drift() {
         let monthly = rhythm(Unit::Month, 1, Anchor::Start, "UTC");
         let found = beginnings(&monthly, "2027-12-31T10:00:00Z", 5);
         let expected = ["2027-12-31", "2028-01-31", "2028-02-29", "2028-03-31", "2028-04-30"];
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_as_long_as_their_clocks_say_and_hours_are_hours() {
+    fn days_follow_daylight_saving_time_and_hours_do_not() {
         let daily = rhythm(Unit::Day, 1, Anchor::Calendar, "Europe/Berlin");
         let length = |now: &str| {
             let period = daily.period(Timestamp::UNIX_EPOCH, time(now));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calendar_has_mondays_first_days_and_quarters() {
+    fn calendar_periods_start_on_mondays_first_days_and_quarters() {
         let first = |unit, every, zone: &str| {
             let rhythm = rhythm(unit, every, Anchor::Calendar, zone);
             let start = rhythm.period(time("2026-01-01T00:00:00Z"), time("2026-11-21T12:00:00Z")).start;
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_was_left_out_is_no_period() {
+    fn a_skipped_calendar_day_is_not_a_period() {
         let daily = rhythm(Unit::Day, 1, Anchor::Calendar, "Pacific/Apia");
         let period = daily.period(Timestamp::UNIX_EPOCH, time("2011-12-30T05:00:00Z"));
         let next = daily.period(Timestamp::UNIX_EPOCH, period.end);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_calendar_there_is_an_end() {
+    fn periods_end_at_the_maximum_timestamp() {
         let slow = rhythm(Unit::Year, 100, Anchor::Start, "UTC");
         let last = slow.period(time("2026-01-01T00:00:00Z"), time("9998-01-01T00:00:00Z"));
         assert_eq!(last.end, Timestamp::MAX);
@@ -226,7 +226,7 @@ mod tests {
         /// By the calendar, a moment is in a period exactly when it has the same local year, month or day as
         /// the period's beginning; from a start, the beginning keeps its day and time wherever these exist.
         #[test]
-        fn a_period_is_what_the_local_calendar_says(
+        fn a_period_matches_the_local_calendar(
             unit in proptest::sample::select(Unit::ALL.to_vec()),
             name in proptest::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia"]),
             anchor in 1_200_000_000_i64..2_000_000_000, ahead in 0_i64..400_000_000, every in 1_u16..5,

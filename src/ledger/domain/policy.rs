@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 pub enum SubscriptionStatus {
     /// It may.
     Good,
-    /// A payment failed, and the grace is over: nothing may be spent, whatever else there is.
+    /// A payment failed and the grace period has ended: nothing may be spent, not even bought credits.
     Unpaid,
-    /// It was cancelled, or its trial is over. What was bought besides may still be spent.
+    /// It was cancelled, or its trial has ended. Bought credits may still be spent.
     Over,
 }
 
@@ -34,7 +34,7 @@ pub enum OveragePolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Remainder {
-    /// It goes back to the customer.
+    /// It is returned to the customer.
     #[default]
     Customer,
     /// It counts as spent.

@@ -24,7 +24,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_period_is_rounded_down() {
+    fn the_prorated_amount_is_rounded_down() {
         let part = |micros, now| rest(Credits::from_micros(micros), (at(0), at(3)), at(now)).micros();
         assert_eq!([part(100, 0), part(100, 1), part(100, 2), part(100, 3)], [100, 66, 33, 0]);
         assert_eq!([part(100, -5), part(100, 9), part(-7, 1)], [100, 0, 0]);
@@ -34,7 +34,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn time_that_goes_by_never_adds(amount in 0_i64..i64::MAX, length in 1_i64..1_000_000, now in 0_i64..1_000_000) {
+        fn the_prorated_amount_never_grows_over_time(amount in 0_i64..i64::MAX, length in 1_i64..1_000_000, now in 0_i64..1_000_000) {
             let part = |now| rest(Credits::from_micros(amount), (at(0), at(length)), at(now));
             prop_assert!(part(now) <= Credits::from_micros(amount) && part(now + 1) <= part(now));
         }

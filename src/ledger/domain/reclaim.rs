@@ -75,7 +75,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
-    fn a_lease_is_overdue_only_after_a_whole_silence() {
+    fn a_lease_is_overdue_only_after_the_full_timeout() {
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
         let mut watch = Watch::new(PATIENCE);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watch_stays_small() {
+    fn the_watch_uses_bounded_memory() {
         let start = Instant::now();
         let mut watch = Watch::new(PATIENCE);
         for tick in 0..1_000_000_u32 {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn no_patience_means_overdue_at_once() {
+    fn a_zero_timeout_means_overdue_at_once() {
         let now = Instant::now();
         let mut watch = Watch::new(Duration::ZERO);
         watch.note(now, 7);

@@ -12,7 +12,7 @@ use faregate_protocol::exchange::{MAX_AMOUNT, Refused, Reset};
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
 
-/// Somebody who waits for more than there is.
+/// A payer that waits for more credits than are available.
 #[derive(Clone, Copy, Debug)]
 pub struct Shortage<'a> {
     /// What the cheapest of the requests that wait is missing.
@@ -21,9 +21,9 @@ pub struct Shortage<'a> {
     pub money: Credits,
     /// What the account owes: the next quota pays it first.
     pub owed: Credits,
-    /// The grants that it is in, because their time may be over before waiting ends.
+    /// The grants that hold it, because they may expire before the wait ends.
     pub grants: &'a [Grant],
-    /// The budgets that stand between the payer and it.
+    /// The budgets that limit the payer.
     pub budgets: &'a [Budget],
     /// The account's newest subscription.
     pub entitlement: Option<&'a Entitlement>,
@@ -151,7 +151,7 @@ mod tests {
     const KEY: Scope = Scope::Key(KeyNo(1));
 
     #[test]
-    fn the_narrowest_level_that_is_used_up_gives_the_code() {
+    fn the_narrowest_exhausted_budget_decides_the_code() {
         let levels = |account, team, key| {
             [
                 budget(KEY, Unit::Hour, 10, key),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_says_when_it_resets_and_what_that_brings() {
+    fn a_budget_refusal_says_when_it_resets_and_how_much_that_adds() {
         let (refused, _) = refusal(50, &[budget(KEY, Unit::Hour, 10, 10)], None);
         let reset = refused.reset.unwrap();
         assert_eq!(
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_hears_which_limit_each_has_hit() {
+    fn a_shared_refusal_names_the_limit_that_its_requests_hit() {
         let budgets = [budget(KEY, Unit::Hour, 10, 3)];
         let code = |least, money| {
             let crowd = Shortage { least: credits(least), ..short(money, &budgets, None) };
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lapses_before_then_is_not_promised() {
+    fn credits_that_expire_before_the_reset_are_not_promised() {
         let lapsing = Grant {
             no: super::super::GrantNo(1),
             priority: 50,
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_says_when_it_renews_and_whether_bought_credits_help() {
+    fn a_quota_refusal_says_when_it_renews_and_whether_a_top_up_helps() {
         let good = entitlement(SubscriptionStatus::Good, OveragePolicy::Bought);
         let (refused, _) = refusal(0, &[], Some(&good));
         assert_eq!((refused.code, refused.top_up), (RefusalCode::QuotaExhausted, true));

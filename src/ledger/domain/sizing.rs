@@ -35,14 +35,14 @@ mod tests {
     }
 
     #[test]
-    fn plenty_gives_what_is_wanted() {
+    fn ample_credits_cover_the_wanted_amount() {
         assert_eq!(raise(credits(0), ask(1, 1, 50), credits(1_000), 1), credits(50));
         assert_eq!(raise(credits(40), ask(40, 40, 50), credits(1_000), 1), credits(10));
         assert_eq!(raise(credits(50), ask(40, 40, 50), credits(1_000), 1), credits(0));
     }
 
     #[test]
-    fn holders_share_what_is_scarce() {
+    fn holders_share_scarce_credits() {
         assert_eq!(raise(credits(0), ask(1, 1, 50), credits(41), 2), credits(11));
         assert_eq!(raise(credits(0), ask(0, 0, 50), credits(40), 4), credits(5));
     }
@@ -56,7 +56,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_more_than_there_is_nor_than_is_wanted(
+        fn a_raise_never_exceeds_what_is_available_or_wanted(
             granted in 0..100_i64, least in 0..100_i64, more in 0..100_i64, most in 0..100_i64,
             available in 0..100_i64, holders in 0..5_i64,
         ) {

@@ -11,7 +11,7 @@ use faregate_protocol::Credits;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-/// Who has a step taken, when it isn't time alone.
+/// Who initiates a step, if not time alone.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Initiator<'a> {
     /// The name of the plan that it is about.
@@ -185,7 +185,7 @@ pub struct Overdraft {
     pub used: Credits,
 }
 
-/// What was really used, without what is in leases.
+/// What was actually spent, without leased credits.
 pub fn without_leases(mut overdrafts: Vec<Overdraft>, draws: &[Draw]) -> Vec<Overdraft> {
     for overdraft in &mut overdrafts {
         let held = draws.iter().filter(|draw| draw.grant == overdraft.grant);

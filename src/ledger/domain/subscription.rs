@@ -53,7 +53,7 @@ pub enum Transition {
     PastDue(Timestamp),
     /// No further period begins.
     Pause,
-    /// Periods begin again, and a cancellation or a change of the plan is taken back.
+    /// Resumes periods and reverts a cancellation or a plan change.
     Resume,
     /// It ends now, or else with the running period.
     Cancel {
@@ -95,15 +95,15 @@ pub enum InvalidTransition {
 pub enum Step {
     /// Nothing.
     Rest,
-    /// It is over, and what remains of its quota is taken back.
+    /// It has ended, and the remaining quota is removed.
     End(State),
-    /// The grace is over: nothing may be spent until it is activated.
+    /// The grace period has ended: nothing may be spent until it is activated.
     Stop,
     /// A period has begun.
     Renew(Renewal),
     /// The running period ends now, and what remains of its quota lapses; another begins.
     Restart(Renewal),
-    /// The running period goes on by other terms.
+    /// The current period continues with other terms.
     Alter(Alteration),
     /// The plan that it changes to with the next period, if any.
     Next(Option<PlanNo>),

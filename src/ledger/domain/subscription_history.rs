@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Event {
-    /// Time goes on, or the clock steps back, by so many minutes; then the ledger looks.
+    /// Time advances, or the clock steps back, by this many minutes; then the ledger runs due steps.
     Pass(i64),
     /// As much is spent, as far as it goes.
     Spend(i64),
@@ -351,7 +351,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn no_period_is_given_twice_and_every_credit_is_accounted_for(
+    fn no_period_is_granted_twice_and_every_credit_is_accounted_for(
         start in 1_262_304_000_i64..1_900_000_000, first in terms(), second in terms(), kin in any::<bool>(), events in proptest::collection::vec(event(), 1..60),
     ) {
         let mut second = second;
@@ -369,7 +369,7 @@ proptest! {
 }
 
 #[test]
-fn a_year_of_months_from_the_31st_gives_twelve_quotas_however_seldom_anybody_looks() {
+fn a_year_of_months_from_the_31st_grants_twelve_quotas_at_any_interval() {
     let zone = period::zone("America/New_York").unwrap();
     let rhythm = Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone };
     let terms = Terms::plain(Credits::from_micros(10), rhythm);

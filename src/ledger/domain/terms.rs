@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_was_never_set_follows_the_rate() {
+    fn an_unset_burst_follows_the_rate() {
         let slow = plain().changed(&Changes { rate: Edit::Set(1_500), ..Changes::default() }).unwrap();
         assert_eq!(slow.limits.rate, Some(Rate { milli_per_s: 1_500, burst: 2 }));
         let fast = slow.changed(&Changes { rate: Edit::Set(20_000), ..Changes::default() }).unwrap();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overdraft_goes_with_what_it_is_for() {
+    fn the_overdraft_is_cleared_with_its_overage_policy() {
         let most = Some(Credits::from_micros(5));
         let open = Changes { overage: Some(OveragePolicy::Overdraft), overdraft: most, ..Changes::default() };
         let open = plain().changed(&open).unwrap();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_contradict_themselves_are_refused_by_field() {
+    fn contradictory_terms_are_rejected_by_field() {
         let set = |products| Changes { products: Edit::Set(products), ..Changes::default() };
         let cases = [
             ("burst", Changes { burst: Edit::Set(5), ..Changes::default() }),

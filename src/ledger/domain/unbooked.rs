@@ -31,9 +31,9 @@ pub struct Unbooked {
 /// Why something was not charged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// So much was beyond what is believed. It counts as reported, and is not charged later.
+    /// This amount was implausible. It counts as reported and is never charged.
     Excess(Credits),
-    /// The books can't take it. Nothing of the entry was kept, and its gateway will say it again.
+    /// The books would overflow. Nothing of the entry was stored, and its gateway will resend it.
     Failed(BookError),
 }
 

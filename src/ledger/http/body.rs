@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_by_its_path() {
+    fn errors_name_the_path_of_the_field() {
         assert_eq!(field::<NewAccount>(r#"{"nam": "x"}"#), "nam");
         assert_eq!(field::<NewGrant>("{}"), "amount");
         assert_eq!(field::<NewGrant>(r#"{"amount": 5}"#), "amount");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_one_json_value_is_read() {
+    fn only_a_single_json_value_is_accepted() {
         assert_eq!(parse::<NewAccount>(b""), Ok(NewAccount::default()));
         assert!(parse::<NewAccount>(b"{} {}").is_err());
         assert!(parse::<NewAccount>(b"\xff\xfe").is_err());

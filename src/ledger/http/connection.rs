@@ -90,7 +90,7 @@ impl Peer {
 struct State {
     phase: Phase,
     since: Instant,
-    /// Since when the client has taken nothing of what is written.
+    /// When the client last accepted response bytes.
     stalled: Option<Instant>,
     is_trusted: bool,
     /// Whether something of a request may still be on its way that nothing will read.
@@ -188,7 +188,7 @@ impl Connection {
         past(state.since, patience).then_some(reason)
     }
 
-    /// Has it closed, whatever it does.
+    /// Closes it regardless of its state.
     pub fn close(&self) {
         self.close.notify_one();
     }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_keeps_the_ledger_waiting_has_a_deadline_in_every_phase() {
+    fn a_waiting_connection_has_a_deadline_in_every_phase() {
         for (phase, patience, reason) in [
             (Phase::Head, HEAD_PATIENCE, Reason::Slow),
             (Phase::Idle, STRANGER_IDLE, Reason::Idle),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_drips_in_doesnt_move_the_deadline_of_a_head() {
+    fn dripping_bytes_do_not_extend_the_deadline_of_a_request_head() {
         let (connection, start) = connection(Phase::Idle);
         for second in 1..=11 {
             connection.turn(Phase::Idle, Phase::Head, start + Duration::from_secs(second));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_shown_the_token_may_be_idle_for_longer_than_envoy_is() {
+    fn authenticated_connections_may_idle_for_longer_than_an_hour() {
         let (connection, start) = connection(Phase::Idle);
         assert!(connection.trust() && !connection.trust());
         assert_eq!(connection.overdue(false, start + Duration::from_hours(1)), None);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_isnt_taken_is_given_up_unless_some_of_it_is_taken() {
+    fn a_stalled_response_times_out_and_progress_resets_the_deadline() {
         let (connection, start) = connection(Phase::Answer);
         let after = |seconds| start + Duration::from_secs(seconds);
         connection.writes(true, start);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_head_doesnt_hold_up_a_shutdown() {
+    fn an_incomplete_head_does_not_delay_a_shutdown() {
         for phase in [Phase::Handshake, Phase::Head] {
             let (connection, start) = connection(phase);
             assert_eq!(connection.overdue(true, start), None);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_an_address_or_a_network() {
+    fn a_peer_is_an_ipv4_address_or_an_ipv6_network() {
         let of = |text: &str| Peer::of(text.parse().unwrap());
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
         assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"));

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// The most connections of one listener.
 pub const MAX_CONNECTIONS: usize = 1_024;
-/// How many of them, as one in so many, may be strangers from one address.
+/// The share of connections, as one in this many, that one address may hold without authentication.
 const STRANGERS_PER_PEER: usize = 4;
 
 /// The connections of a listener.
@@ -45,7 +45,7 @@ enum Room {
     Free,
     /// If this one is closed.
     Instead(u64, Reason),
-    /// All are busy with requests of those who are trusted.
+    /// All connections are busy with authenticated requests.
     Full,
 }
 

@@ -1,4 +1,4 @@
-//! An answer to an exchange in no more bytes than a gateway reads.
+//! Limits an exchange response to the size that a gateway accepts.
 //!
 //! A message may name a thousand payers, and each may have a plan with many products. What must hold: no answer is
 //! larger than [`MAX_BODY_BYTES`], whatever there is to say; what is left out is as if its answer had been lost, so
@@ -51,12 +51,12 @@ fn length(what: &impl Serialize) -> serde_json::Result<usize> {
 mod tests {
     use super::*;
     use faregate_protocol::exchange::{
-        Facts, Granted, Limits, MAX_AMOUNT, MAX_ENTRIES, MAX_LIMIT, MAX_PRODUCT_BYTES, MAX_PRODUCTS,
+        Facts, Granted, Holds, Limits, MAX_AMOUNT, MAX_ENTRIES, MAX_LIMIT, MAX_PRODUCT_BYTES, MAX_PRODUCTS,
         PayerStatus, Pricing, Product, Quota, Rate, Refused, Reset, VERSION,
     };
     use faregate_protocol::{Credits, RefusalCode};
 
-    /// An answer about one payer that is as large as it can be with so many products.
+    /// The largest possible response for one payer with this many products.
     fn largest(products: usize) -> EntryAnswer {
         let most = MAX_AMOUNT;
         let limits = Limits {
@@ -91,6 +91,7 @@ mod tests {
             }),
             ended: Some(7),
             on_credit: Credits::from_micros(3),
+            holds: Holds { carried: MAX_AMOUNT, kept: MAX_AMOUNT, released: MAX_AMOUNT },
             status: Some(PayerStatus {
                 available: most,
                 quota: Some(Quota { size: most, window_s: seconds, resets_at: at, resets_in_s: seconds }),
@@ -118,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_said_in_full() {
+    fn a_response_that_fits_is_sent_in_full() {
         for (entries, products) in [(0, 0), (1, MAX_PRODUCTS), (100, MAX_PRODUCTS), (800, 0)] {
             assert_eq!(fitted(response(entries, products), 5), response(entries, products));
         }
     }
 
     #[test]
-    fn how_payers_stand_is_left_out_first_and_no_more_of_it_than_must_be() {
+    fn payer_status_is_dropped_first_and_no_more_than_needed() {
         let fitted = fitted(response(MAX_ENTRIES, 1), 990);
         let kept: Vec<bool> = fitted.entries.iter().map(|entry| entry.status.is_some()).collect();
         let left_out = kept.iter().filter(|kept| !**kept).count();
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_about_a_thousand_payers_with_all_their_products_is_answered_for_some() {
+    fn an_oversized_response_answers_some_payers_and_the_others_in_turn() {
         let mut heard = vec![false; MAX_ENTRIES];
         for turn in (0..MAX_ENTRIES).step_by(100) {
             let fitted = fitted(response(MAX_ENTRIES, MAX_PRODUCTS), turn);

@@ -33,7 +33,7 @@ use std::sync::Arc;
 const ENTRY_BYTES: usize = 100;
 /// What a message contains whose callers wait.
 const ASK: &[u8] = br#""ask""#;
-/// When a message should come again that the ledger can't take now (ms), unless the heartbeat says more.
+/// The retry delay for a message that the ledger rejects under load (ms), unless the heartbeat interval is longer.
 const RETRY_MS: u32 = 1_000;
 
 /// The gateway API.
@@ -114,7 +114,7 @@ fn read(body: &[u8]) -> Result<ExchangeRequest, Failure> {
     };
     let spoken = |version| (OLDEST..=VERSION).contains(&version);
     let request = parse::<ExchangeRequest>(body).map_err(|invalid| {
-        // Another version may well have other fields: then that is what is wrong.
+        // Another version may have other fields, so the version is reported as the error.
         match serde_json::from_slice::<Spoken>(body) {
             Ok(Spoken { protocol }) if !spoken(protocol) => other(protocol),
             _ => invalid.into(),

@@ -1,4 +1,4 @@
-//! One look for all who ask at about the same time: so that probes without a token can't keep the database busy.
+//! One database check shared by concurrent probes, so that probes without a token cannot keep the database busy.
 
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -37,7 +37,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test]
-    async fn those_who_ask_at_once_share_one_look_and_one_that_is_given_up_is_taken_over() {
+    async fn concurrent_callers_share_one_lookup_and_replace_an_abandoned_one() {
         let (shared, looks) = (Shared::default(), AtomicU32::new(0));
         let look = async || looks.fetch_add(1, Ordering::Relaxed);
         let never = std::future::pending::<u32>();

@@ -148,7 +148,7 @@ fn ask(key: &str, least: i64) -> Value {
 }
 
 #[test]
-fn a_key_buys_a_lease_and_the_balance_shows_it() {
+fn a_key_obtains_a_lease_and_the_balance_shows_it() {
     let world = World::new();
     let key = world.customer("acme", "5");
     let secret = key["key"].as_str().unwrap();
@@ -177,7 +177,7 @@ fn a_key_buys_a_lease_and_the_balance_shows_it() {
 }
 
 #[test]
-fn suspending_and_revoking_close_the_gate() {
+fn suspended_accounts_and_revoked_keys_are_refused() {
     let world = World::new();
     let key = world.customer("acme", "5");
     let secret = key["key"].as_str().unwrap();
@@ -199,7 +199,7 @@ fn suspending_and_revoking_close_the_gate() {
 }
 
 #[test]
-fn what_is_no_amount_is_refused_naming_the_field() {
+fn invalid_amounts_are_rejected_naming_the_field() {
     let world = World::new();
     world.customer("acme", "5");
     let path = "/admin/v1/accounts/acme/grants";
@@ -234,7 +234,7 @@ fn what_is_no_amount_is_refused_naming_the_field() {
 }
 
 #[test]
-fn asking_again_gives_the_first_answer_again() {
+fn a_repeated_request_replays_the_first_response() {
     let world = World::new();
     let body = br#"{"name": "Acme"}"#;
     let first = world.post_raw("/admin/v1/accounts", Some("k-1"), body);
@@ -271,7 +271,7 @@ fn a_request_without_the_token_is_refused() {
 }
 
 #[test]
-fn strange_requests_get_clear_answers() {
+fn malformed_requests_get_clear_errors() {
     let world = World::new();
     world.get("/admin/v1/nothing").is_problem(404, "not_found", None);
     world.get("/admin/v1/accounts/ghost").is_problem(404, "not_found", None);
@@ -374,7 +374,7 @@ fn strange_requests_get_clear_answers() {
 }
 
 #[test]
-fn a_gateway_is_answered_in_its_version_and_what_a_newer_one_adds_costs_it_nothing() {
+fn gateways_are_answered_in_their_version_and_unknown_fields_are_ignored() {
     let world = World::new();
     let key = world.customer("acme", "5");
     let entry = ask(key["key"].as_str().unwrap(), 2);
@@ -401,7 +401,7 @@ fn a_gateway_is_answered_in_its_version_and_what_a_newer_one_adds_costs_it_nothi
 }
 
 #[test]
-fn a_body_that_never_ends_is_given_up_with_a_reason() {
+fn an_unfinished_body_times_out_with_an_error() {
     use super::app::{PATIENCE, in_time};
     use super::problem::Failure;
     use axum::{Router, body::Bytes, middleware::from_fn_with_state, routing::post};
@@ -446,7 +446,7 @@ fn probes_and_scrapes_need_no_token() {
 }
 
 #[test]
-fn what_was_kept_is_there_after_a_restart() {
+fn data_survives_a_restart() {
     let mut world = World::new();
     let key = world.customer("acme", "5");
     world.exchange(&ask(key["key"].as_str().unwrap(), 2));

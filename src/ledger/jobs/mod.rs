@@ -21,7 +21,7 @@ pub use renewal::renew;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Rests; says whether to go on.
+/// Sleeps. Returns whether to continue.
 async fn rest(stop: &mut watch::Receiver<bool>, time: Duration) -> bool {
     tokio::select! {
         () = tokio::time::sleep(time) => true,

@@ -26,7 +26,7 @@ pub async fn reclaim(
                 }
             }
             Err(error) => {
-                // As long as the database is away, no gateway can be heard.
+                // While the database is unreachable, no gateway can report.
                 silence.lock().unwrap_or_else(PoisonError::into_inner).forget();
                 tracing::error!(%error, "could not look for silent leases; will try again");
             }

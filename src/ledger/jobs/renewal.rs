@@ -1,4 +1,4 @@
-//! Renews subscriptions whose period is over, and ends those whose time is.
+//! Renews subscriptions whose period has ended, and ends expired ones.
 
 use super::rest;
 use crate::store::Store;

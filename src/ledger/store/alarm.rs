@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_gets_a_few_lines_that_count_the_rest() {
+    fn a_flood_is_logged_in_a_few_lines_that_count_the_rest() {
         let (alarm, start) = (Alarm::default(), Instant::now());
         let lines = (0..1_000).filter(|_| alarm.turn(start).is_some()).count();
         assert_eq!(lines, 10);

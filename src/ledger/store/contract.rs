@@ -12,7 +12,7 @@ use crate::domain::plan::{PlanName, Terms};
 use crate::domain::{AccountId, GrantId, KeyId, key};
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
-    Ask, Ended, Entry, EntryAnswer, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
+    Ask, Ended, Entry, EntryAnswer, Holds, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
 };
 
 pub mod budgets;
@@ -104,7 +104,7 @@ impl World {
         self.run(Command::Grant { account, id, amount, priority: 100, expires_at, note, source }).await
     }
 
-    /// A plan of so many credits per month from the subscription's start, of which so many are taken over.
+    /// A plan with this monthly quota, counted from the subscription's start, and this rollover limit.
     pub async fn plan(&self, name: &str, quota: i64, rollover: i64) {
         let zone = period::zone("Europe/Berlin").unwrap();
         let rhythm = Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone };
@@ -117,7 +117,7 @@ impl World {
         self.run(Command::CreatePlan { name, terms }).await.unwrap();
     }
 
-    /// Subscribes an account to a plan, so many seconds from now or ago.
+    /// Subscribes an account to a plan, with a start this many seconds from now (negative: in the past).
     pub async fn subscribe(&self, account: &str, plan: &str, ahead: i64) -> Result<Done, StoreError> {
         let starts_at = Some(Timestamp::from_second(self.second + ahead).unwrap());
         let asked = api::NewSubscription { plan: plan.into(), starts_at, trial_ends_at: None };
@@ -139,7 +139,7 @@ impl World {
         [b.available, b.held, b.spent, b.expired, b.owed].map(|amount| amount.micros() / 1_000_000)
     }
 
-    /// The books agree, whatever gateways have reported.
+    /// The audit passes regardless of what gateways have reported.
     pub async fn agrees(&self) {
         let audit = self.store.audit().await.unwrap();
         assert!(audit.agrees(), "{:#?}", audit.problems);
@@ -164,6 +164,7 @@ pub fn report(key: &str, epoch: u32, spent: i64, returned: i64) -> Entry {
         }),
         ask: None,
         on_credit: Credits::ZERO,
+        holds: Holds::default(),
     }
 }
 
@@ -175,7 +176,7 @@ pub fn ending(key: &str, epoch: u32, spent: i64) -> Entry {
     Entry { lease: None, ended: Some(Ended { epoch, spent: credits(spent) }), ..report(key, 0, 0, 0) }
 }
 
-pub async fn a_lease_is_opened_spent_and_handed_back(world: World) {
+pub async fn a_lease_is_opened_spent_and_returned(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     let first = Entry { payer: Payer::Subject("acme".into()), ..asking(report("", 1, 0, 0), 1, 10) };
@@ -203,7 +204,7 @@ pub async fn a_lease_is_opened_spent_and_handed_back(world: World) {
     world.is_clean().await;
 }
 
-pub async fn who_has_nothing_is_refused_and_a_top_up_helps(world: World) {
+pub async fn an_empty_account_is_refused_until_a_top_up(world: World) {
     let key = world.customer("broke").await;
     let answer = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 10)).await;
     let refused = answer.refused.unwrap();
@@ -218,7 +219,7 @@ pub async fn who_has_nothing_is_refused_and_a_top_up_helps(world: World) {
     world.is_clean().await;
 }
 
-pub async fn an_unknown_caller_gets_nothing(world: World) {
+pub async fn an_unknown_caller_gets_no_lease(world: World) {
     for payer in [Payer::Id("key_x".into()), Payer::Key("fg_live_x".into()), Payer::Subject("x".into())] {
         let entry = Entry { payer, ..asking(report("", 1, 0, 0), 1, 1) };
         let answer = world.tell("gw", entry).await;
@@ -232,7 +233,7 @@ pub async fn an_unknown_caller_gets_nothing(world: World) {
     );
 }
 
-pub async fn a_key_is_found_by_its_hash_alone(world: World) {
+pub async fn a_key_is_found_by_its_hash(world: World) {
     world.customer("acme").await;
     world.give("acme", 5, None).await.unwrap();
     let fresh = key::FreshKey::compose(&[11; 32]).unwrap();
@@ -254,7 +255,7 @@ pub async fn a_key_is_found_by_its_hash_alone(world: World) {
     assert_eq!(news.changes[0].refused, Some(RefusalCode::KeyExpired));
 }
 
-pub async fn a_key_from_before_there_were_cells_pays(world: World) {
+pub async fn a_key_without_a_cell_is_accepted(world: World) {
     world.customer("acme").await;
     world.give("acme", 5, None).await.unwrap();
     let (old, id) = ("fg_live_EFGHIJKLMNOPQRSTUVWXYZabcdefghij1aG4n0", fresh("key"));
@@ -270,7 +271,7 @@ pub async fn a_key_from_before_there_were_cells_pays(world: World) {
     world.run(Command::RevokeKey { id }).await.unwrap();
 }
 
-pub async fn a_starving_gateway_gets_what_another_leaves_unused(world: World) {
+pub async fn a_starving_gateway_gets_the_unused_credits_of_another(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.tell("a", asking(report(&key, 1, 0, 0), 10, 10)).await;
@@ -294,7 +295,7 @@ pub async fn a_starving_gateway_gets_what_another_leaves_unused(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_silent_gateway_loses_its_lease_and_is_heard_late(world: World) {
+pub async fn a_reclaimed_leases_late_report_is_still_charged(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.tell("gw", asking(report(&key, 1, 0, 0), 10, 10)).await;
@@ -316,7 +317,7 @@ pub async fn a_silent_gateway_loses_its_lease_and_is_heard_late(world: World) {
     world.is_clean().await;
 }
 
-pub async fn what_went_through_on_credit_is_charged_once(world: World) {
+pub async fn sales_on_credit_are_charged_once(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 3, None).await.unwrap();
     let entry = Entry { lease: None, on_credit: credits(5), ..report(&key, 0, 0, 0) };
@@ -328,7 +329,7 @@ pub async fn what_went_through_on_credit_is_charged_once(world: World) {
     world.is_clean().await;
 }
 
-pub async fn suspension_is_news_and_what_is_reported_still_counts(world: World) {
+pub async fn a_suspension_is_announced_and_later_reports_still_count(world: World) {
     let key = world.customer("acme").await;
     let other = world.subject("acme", "second").await;
     world.give("acme", 10, None).await.unwrap();
@@ -373,7 +374,7 @@ pub async fn grants_run_out_of_time(world: World) {
     world.is_clean().await;
 }
 
-pub async fn an_operator_may_ask_twice(world: World) {
+pub async fn repeated_admin_commands_are_idempotent(world: World) {
     let id = AccountId::parse("acme").unwrap();
     let command = Command::CreateAccount { id: id.clone(), name: Some("Acme".into()) };
     let memo = IdempotencyRecord { key: "once".into(), fingerprint: [1; 32] };
@@ -390,7 +391,7 @@ pub async fn an_operator_may_ask_twice(world: World) {
     assert!(late.store.prune(late.now()).await.unwrap() > 0, "answers are kept for a day");
 }
 
-pub async fn no_account_collects_grants_without_end(world: World) {
+pub async fn the_number_of_grants_per_account_is_limited(world: World) {
     world.customer("acme").await;
     for _ in 0..crate::domain::grant::MAX_LIVE_GRANTS {
         world.give("acme", 1, None).await.unwrap();
@@ -400,7 +401,7 @@ pub async fn no_account_collects_grants_without_end(world: World) {
     world.is_clean().await;
 }
 
-pub async fn the_books_refuse_to_overflow(world: World) {
+pub async fn a_grant_that_would_overflow_the_books_is_refused(world: World) {
     world.customer("acme").await;
     for _ in 0..9 {
         world.give("acme", 1_000_000_000_000, None).await.unwrap();
@@ -438,7 +439,7 @@ pub async fn usage_is_booked_once_per_report(world: World) {
     assert!(world.store.usage("acme".into(), query).await.unwrap().lines.is_empty());
 }
 
-pub async fn all_gateways_can_be_asked_to_hand_back(world: World) {
+pub async fn a_recall_can_target_one_gateway_or_all(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.tell("a", asking(report(&key, 1, 0, 0), 2, 2)).await;
@@ -484,55 +485,55 @@ macro_rules! stories {
     };
     ($make:expr) => {
         stories! { $make;
-            a_lease_is_opened_spent_and_handed_back,
-            who_has_nothing_is_refused_and_a_top_up_helps,
-            an_unknown_caller_gets_nothing,
-            a_key_is_found_by_its_hash_alone,
-            a_key_from_before_there_were_cells_pays,
-            a_starving_gateway_gets_what_another_leaves_unused,
-            a_silent_gateway_loses_its_lease_and_is_heard_late,
-            what_went_through_on_credit_is_charged_once,
-            suspension_is_news_and_what_is_reported_still_counts,
+            a_lease_is_opened_spent_and_returned,
+            an_empty_account_is_refused_until_a_top_up,
+            an_unknown_caller_gets_no_lease,
+            a_key_is_found_by_its_hash,
+            a_key_without_a_cell_is_accepted,
+            a_starving_gateway_gets_the_unused_credits_of_another,
+            a_reclaimed_leases_late_report_is_still_charged,
+            sales_on_credit_are_charged_once,
+            a_suspension_is_announced_and_later_reports_still_count,
             grants_run_out_of_time,
-            an_operator_may_ask_twice,
-            no_account_collects_grants_without_end,
-            the_books_refuse_to_overflow,
+            repeated_admin_commands_are_idempotent,
+            the_number_of_grants_per_account_is_limited,
+            a_grant_that_would_overflow_the_books_is_refused,
             usage_is_booked_once_per_report,
             shadow_refusals_are_listed_by_caller_and_cause,
-            what_would_have_been_refused_is_forgotten_after_a_month,
-            all_gateways_can_be_asked_to_hand_back,
+            shadow_refusals_are_deleted_after_a_month,
+            a_recall_can_target_one_gateway_or_all,
             lists_come_in_pages,
-            a_plan_gives_its_quota_once_per_period,
-            what_is_left_is_taken_over_up_to_a_limit,
-            after_three_missed_periods_the_present_one_is_given_once,
-            a_plan_that_changes_counts_from_the_next_period_or_at_once,
-            a_subscription_that_ends_takes_its_quota_back,
-            one_that_is_not_paid_in_time_is_blocked_until_it_is,
-            a_contract_says_what_the_newest_subscription_means,
-            an_overdraft_pays_when_all_else_is_used_up,
-            more_comes_at_once_and_less_with_the_next_period,
-            a_downgrade_now_takes_back_what_is_left_in_leases_too,
-            another_rhythm_begins_now_with_its_first_period,
-            a_keys_budget_is_used_up_and_the_others_go_on,
-            a_team_shares_its_budget_and_no_other_lease_is_recalled,
-            late_reports_and_credit_sales_count,
-            a_budget_that_is_lowered_recalls_what_lies_idle,
-            a_part_has_no_larger_budget_than_the_whole,
-            a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought,
-            gateways_stop_an_account_that_has_not_paid,
+            a_plan_grants_its_quota_once_per_period,
+            unused_quota_rolls_over_up_to_a_limit,
+            after_missed_periods_the_current_quota_is_granted_once,
+            a_plan_change_applies_at_the_next_period_or_immediately,
+            the_quota_is_removed_when_its_subscription_ends,
+            an_overdue_subscription_is_blocked_until_it_is_paid,
+            the_entitlement_follows_the_newest_subscription,
+            the_overdraft_is_spent_last,
+            upgrades_apply_at_once_and_downgrades_with_the_next_period,
+            an_immediate_downgrade_takes_leased_credits_back_too,
+            an_immediate_change_of_interval_starts_a_new_first_period,
+            an_exhausted_key_budget_does_not_affect_other_keys,
+            a_team_shares_its_budget_and_only_its_leases_are_recalled,
+            late_reports_and_sales_on_credit_count_toward_the_budget,
+            lowering_a_budget_recalls_unused_credits,
+            no_budget_may_exceed_the_one_that_encloses_it,
+            a_plan_without_overage_leaves_bought_credits_untouched,
+            gateways_stop_serving_an_unpaid_account,
             limits_are_divided_among_the_holders,
-            what_a_dead_gateway_left_may_be_the_operators_and_is_not_charged_again,
-            who_has_no_plan_sees_what_is_left,
-            who_has_a_plan_sees_its_quota_its_limits_and_when_to_warn,
-            what_a_plan_does_not_let_pay_is_not_there,
-            a_key_sees_no_more_than_its_budgets_leave,
-            who_has_a_key_no_more_sees_nothing,
-            a_quota_that_ends_with_its_subscription_says_so,
+            a_reclaimed_remainder_may_go_to_the_operator_without_a_double_charge,
+            without_a_plan_the_payer_status_shows_the_balance,
+            with_a_plan_the_payer_status_shows_quota_limits_and_warning_threshold,
+            credits_that_the_plan_may_not_spend_are_not_shown,
+            the_payer_status_shows_no_more_than_the_budgets_leave,
+            a_revoked_key_gets_no_payer_status,
+            a_trial_quota_resets_when_the_trial_ends,
             an_entry_that_cannot_be_booked_fails_alone,
-            a_lease_that_cannot_be_taken_back_leaves_the_others_alone,
-            what_is_beyond_belief_is_not_charged_and_an_audit_finds_it,
-            no_gateway_drives_an_account_out_of_range,
-            usage_beyond_an_integer_stays_at_its_end,
+            a_lease_that_cannot_be_reclaimed_does_not_affect_others,
+            implausible_amounts_are_not_charged_and_the_audit_lists_them,
+            no_gateway_can_overflow_an_account,
+            usage_totals_saturate_at_the_integer_maximum,
         }
     };
 }

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_guess_is_found_out() {
+    async fn a_stale_cache_entry_is_corrected() {
         let memory = Memory::default();
         let mut tx = memory.begin(Busy::Wait).await.unwrap();
         tx.insert(&[&account(1, "acme"), &account(2, "bolt")]).await.unwrap();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_grows_beyond_its_limit() {
+    fn the_cache_never_exceeds_its_limit() {
         let guesses = Guesses::new(10);
         for n in 0..1_000 {
             guesses.note(n, n);

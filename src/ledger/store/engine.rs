@@ -31,7 +31,7 @@ pub struct Lookup {
 /// What of a grant was taken out of it unused, from a minute on: by whom, of which grant, from when.
 pub type Lapsing = (AccountNo, GrantNo, i64);
 
-/// What lapsed: what was there when the grant's time was over, and what leases gave back later.
+/// Expired credits: those in the grant when it expired, and those that leases returned later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lapsed {
     /// Entries of kind `expire`.
@@ -88,7 +88,7 @@ pub trait Transaction: Finder {
     /// Adds rows that aren't there yet.
     fn insert<R: Record>(&mut self, rows: &[&R]) -> impl Future<Output = Result<(), TxError>> + Send;
 
-    /// Writes the columns of these roles of rows that are there.
+    /// Updates the columns of these roles in existing rows.
     fn update<R: Record>(
         &mut self,
         rows: &[&R],
@@ -128,7 +128,7 @@ pub trait Engine: Send + Sync {
     where
         Self: 'a;
 
-    /// Whether one transaction ends before the next begins, so that nothing changes while one is under way.
+    /// Whether transactions run one at a time, so that nothing changes during one.
     const SERIAL: bool;
 
     /// What was seen of keys and gateways.

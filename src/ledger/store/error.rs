@@ -140,7 +140,7 @@ pub enum Refusal {
         /// What is wrong, and what to do.
         why: String,
     },
-    /// There may be no more of these.
+    /// The maximum number of these is reached.
     #[error("there are {limit} {what} already, which is the most; go on with one of these")]
     TooMany {
         /// Of what.
@@ -172,7 +172,7 @@ pub enum OpenError {
         /// The system's reason.
         why: std::io::Error,
     },
-    /// Somebody else has it open.
+    /// Another process has it open.
     #[error("another ledger is running on {path}; stop it, or choose another data directory", path = path.display())]
     Locked {
         /// The directory.

@@ -13,7 +13,7 @@ pub const RENEWALS: usize = 500;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// First answers to the admin API's writes.
 const KEEP_ANSWERS_MS: i64 = DAY_MS;
-/// Changes that gateways must hear; one that was away longer has its leases read instead.
+/// Changes to announce to gateways; a gateway that was absent longer gets its leases read instead.
 const KEEP_CHANGES_MS: i64 = DAY_MS;
 /// Leases whose gateway has sent its final report, and brokers that fell silent.
 const KEEP_ENDED_MS: i64 = 7 * DAY_MS;

@@ -93,7 +93,7 @@ pub struct Store {
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
     alarm: Arc<Alarm>,
-    /// Where the look for silent leases goes on.
+    /// Where the scan for silent leases continues.
     walk: Arc<Mutex<LeaseKey>>,
 }
 

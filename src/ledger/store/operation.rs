@@ -19,7 +19,7 @@ pub trait Operation: Send + Sync + 'static {
     /// What comes of it.
     type Output: Send + 'static;
 
-    /// Does it on a draft, as of `now`. It is decided again when rows were missing.
+    /// Runs it on a draft as of `now`. It is run again if rows were missing.
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<Self::Output, Stop>;
 }
 

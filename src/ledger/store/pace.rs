@@ -31,7 +31,7 @@ const GROWS: f64 = 1.2;
 const SHRINKS: f64 = 0.95;
 const CHANGES: f64 = 4.0;
 
-/// How fast the database is, as far as it is known.
+/// The estimated speed of the database.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// The weight of a batch.
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn light_batches_say_nothing_of_what_the_database_can_do() {
+    fn slow_light_batches_do_not_change_the_estimate() {
         let mut pace = Pace::default();
         for _ in 0..1_000 {
             pace.learn(1, Duration::from_millis(8));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_light_batch_that_is_fast_shows_that_the_database_is() {
+    fn a_fast_light_batch_raises_the_estimate() {
         let mut pace = Pace::default();
         for _ in 0..100 {
             pace.learn(800, Duration::from_millis(12));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn gateways_that_heed_the_heartbeat_offer_what_is_committed() {
+    fn gateways_that_obey_the_heartbeat_offer_as_much_as_is_committed() {
         for load in [1.0, 2.0, 3.0, 10.0, 40.0] {
             let mut pace = Pace::default();
             live(&mut pace, 300, load, true);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_load_leaves_the_heartbeat_alone() {
+    fn half_load_leaves_the_heartbeat_unchanged() {
         let mut pace = Pace::default();
         live(&mut pace, 60, 0.5, false);
         assert_eq!(pace.heartbeat_ms(), None);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_silence_counts_in_full() {
+    fn a_long_idle_time_counts_in_full() {
         let mut pace = Pace::default();
         live(&mut pace, 60, 4.0, false);
         pace.adjust(1, Duration::from_mins(2), 1, false);

@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 6;
 const REST: Duration = Duration::from_millis(10);
 /// What part of a batch reports get at least, when others wait that come before them.
 const REPORTS_SHARE: usize = 4;
-/// How long little waits at most while another transaction is under way, which may hang on a lock.
+/// The longest that a small batch waits for a running transaction, which may be blocked on a lock.
 const LONGEST_HOLD: Duration = Duration::from_millis(100);
 /// The shortest time between two updates of the heartbeat.
 const STEP: Duration = Duration::from_millis(250);
@@ -65,7 +65,7 @@ impl<O: Operation> Group for Asked<O> {
 
     fn answer(self: Box<Self>) {
         let outcomes = self.tasks.into_iter().map(Task::into_outcome).collect();
-        // A client that has gone away will ask again.
+        // A client that has disconnected will retry.
         let _ = self.tell.send(outcomes);
     }
 }
@@ -112,7 +112,7 @@ impl Inner {
         self.urgent.len().saturating_add(self.reports.len())
     }
 
-    /// Counts what is offered, and reckons how often gateways should come.
+    /// Measures the offered load and computes the heartbeat interval.
     fn offer(&mut self, weight: usize, lanes: usize, now: Instant) {
         self.offered = self.offered.saturating_add(weight);
         let passed = now.duration_since(*self.reckoned.get_or_insert(now));
@@ -191,7 +191,7 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does one operation, which is about so many rows.
+    /// Runs one operation that touches about this many rows.
     pub async fn run<O: Operation>(
         &self,
         operation: O,
@@ -227,7 +227,7 @@ impl Queue {
         if job.urgency != Urgency::Own && self.is_full(&inner, job.weight) {
             inner.turned_away = true;
             self.complain(&inner);
-            // A report gives way to somebody who waits; its gateway says it again.
+            // A report yields to a waiting caller; its gateway resends it.
             let gives_way = |other: &Job| other.urgency == Urgency::Report && job.urgency == Urgency::Urgent;
             let newest = inner.reports.iter().rposition(gives_way);
             let Some(report) = newest.and_then(|at| inner.reports.remove(at)) else {
@@ -277,7 +277,7 @@ impl Queue {
         self.inner().pace.heartbeat_ms()
     }
 
-    /// Whether a report of about this weight would be turned away now. If so, it is counted as turned away.
+    /// Whether a report of about this weight would be rejected now. If so, it is counted as rejected.
     pub fn refuses(&self, weight: usize) -> bool {
         let (now, mut inner) = (Instant::now(), self.inner());
         let refused = !inner.closed && self.is_full(&inner, weight);
@@ -296,7 +296,7 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Ready when it is served no more.
+    /// Resolves when the queue is no longer served.
     pub async fn ended(&self) {
         loop {
             let ended = self.ended.notified();
@@ -413,7 +413,7 @@ impl Queue {
     }
 }
 
-/// Decides works in one transaction and commits it; tries again when others were in the way.
+/// Decides operations in one transaction and commits it; retries on conflicts.
 pub async fn persist<E: Engine>(
     engine: &E,
     busy: Busy,
@@ -439,7 +439,7 @@ fn fail(batch: &mut [Job], error: &TxError) {
     }
 }
 
-/// A rest of random length, so that those who collided don't do so again.
+/// A random delay, so that transactions that collided do not collide again.
 fn rest(tried: u32) -> Duration {
     let most = REST.saturating_mul(1 << tried.min(6));
     // Without randomness the rest is just as long for all, which is allowed.

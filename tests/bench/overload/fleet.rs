@@ -14,7 +14,7 @@ const GATEWAYS: u32 = 200;
 pub const ACCOUNTS: u32 = GATEWAYS * PAYERS + asker::PAYERS;
 /// Messages under way at once, and the entries in each, among which the peak is looked for.
 pub const CLOSED: [(usize, usize); 4] = [(8, 100), (8, 500), (32, 100), (32, 500)];
-/// So long it runs before it is measured; and so long when gateways do what they are told, until they have heard it.
+/// The warm-up before measuring, and the longer one for gateways that obey the heartbeat interval.
 const WARM_UP: Duration = Duration::from_secs(2);
 const HEEDING: Duration = Duration::from_secs(12);
 

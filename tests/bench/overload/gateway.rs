@@ -113,7 +113,7 @@ impl Gateway {
             if now >= pace.end {
                 return tally;
             }
-            // Who has spent since the last message. One that doesn't heed always names as many.
+            // Payers that spent since the last message; constant for gateways that ignore the heartbeat interval.
             let passed = if pace.heeds { (now - last).as_secs_f64() } else { interval.as_secs_f64() };
             last = now;
             let mut turn = Tally::default();

@@ -58,7 +58,7 @@ async fn copy_postgres(url: &str) {
     let connection = tokio::spawn(connection);
     for copy in COPIES {
         let columns = "SELECT column_name::text FROM information_schema.columns
-            WHERE table_schema = current_schema() AND table_name = $1";
+            WHERE table_schema = current_schema() AND table_name = $1 AND is_generated = 'NEVER'";
         let columns = client.query(columns, &[&copy.table]).await.expect("columns");
         let columns: Vec<String> = columns.iter().map(|row| row.get(0)).collect();
         client.batch_execute(&copy.statement(&columns)).await.expect("rows");

@@ -41,7 +41,7 @@ async fn in_rust(world: &World, key: &str, endpoint: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn agents_learn_at_their_first_unpaid_call_what_is_missing() {
+async fn agents_learn_what_is_missing_at_their_first_unpaid_call() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(tools()).await;
     let broke = world.ledger.account("broke", "0").await;
@@ -79,7 +79,7 @@ async fn agents_learn_at_their_first_unpaid_call_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_reads_the_refusal_as_the_result_of_its_tool_where_the_rule_says_so() {
+async fn a_model_reads_the_refusal_as_a_tool_result_if_the_rule_says_so() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(tools()).await;
     let broke = world.ledger.account("broke", "0").await;
@@ -105,7 +105,7 @@ async fn a_model_reads_the_refusal_as_the_result_of_its_tool_where_the_rule_says
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_who_pays_gets_what_the_tool_says() {
+async fn a_paying_agent_gets_the_tool_result() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(tools()).await;
     let rich = world.ledger.account("rich", "10").await;

@@ -5,7 +5,7 @@ use harness::{Clients, World};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn curl_gets_what_it_asks_for() {
+async fn curl_gets_the_format_it_accepts() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
     let key = world.ledger.account("broke", "0").await;
@@ -34,7 +34,7 @@ async fn curl_gets_what_it_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_the_wire_grpc_gets_trailers_alone() {
+async fn a_grpc_refusal_is_trailers_only_on_the_wire() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
     let suspended = world.ledger.account("suspended", "4").await;
@@ -61,7 +61,7 @@ async fn on_the_wire_grpc_gets_trailers_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_shows_a_page_with_the_reason_and_the_way_out() {
+async fn a_browser_shows_a_page_with_the_reason_and_the_remedy() {
     let Some(clients) = Clients::installed() else { return };
     let world = World::start(setup()).await;
     let key = world.ledger.account("broke", "0").await;

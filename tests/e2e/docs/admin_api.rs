@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 #[test]
-fn the_flags_of_serve_are_those_that_it_has() {
+fn the_documented_flags_of_serve_match_the_program() {
     let documented: BTreeMap<String, String> = rows(section(&page("docs/production.md"), "Flags"))
         .iter()
         .map(|row| {
@@ -44,7 +44,7 @@ fn the_table_of_routes_is_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_and_every_curl_works() {
+async fn every_route_and_every_curl_example_works() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     for (method, path) in routes() {
@@ -68,7 +68,7 @@ async fn every_route_and_every_curl_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_commands_that_copy_do_what_the_page_says() {
+async fn backup_commands_work_as_documented() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     ledger.account("acme", "12").await;
@@ -92,7 +92,7 @@ async fn the_commands_that_copy_do_what_the_page_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_commands_about_plans_do_what_the_page_says() {
+async fn plan_commands_work_as_documented() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     ledger.account("acme", "12").await;
@@ -112,7 +112,7 @@ async fn the_commands_about_plans_do_what_the_page_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_commands_about_shadow_work() {
+async fn shadow_commands_work_as_documented() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     ledger.account("acme", "12").await;
@@ -128,7 +128,7 @@ async fn the_commands_about_shadow_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_commands_about_teams_and_budgets_do_what_the_page_says() {
+async fn team_and_budget_commands_work_as_documented() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     ledger.account("acme", "12").await;
@@ -149,7 +149,7 @@ async fn the_commands_about_teams_and_budgets_do_what_the_page_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_file_of_the_page_is_applied() {
+async fn the_documented_plan_file_can_be_applied() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let examples = blocks(section(&page("docs/plans.md"), "Configuration as a file"), "toml");
@@ -164,7 +164,7 @@ async fn the_file_of_the_page_is_applied() {
 }
 
 #[test]
-fn every_variable_is_one_that_the_program_reads() {
+fn every_documented_variable_is_read_by_the_program() {
     let production = page("docs/production.md");
     for name in rows(section(&production, "Environment")).iter().flat_map(|row| quoted(&row[0])) {
         let (plain, _) = name.split_once("_FILE").unwrap_or((name, ""));

@@ -5,7 +5,7 @@ use harness::project;
 use std::collections::BTreeSet;
 
 #[test]
-fn every_source_file_opens_with_what_it_is_for() {
+fn every_source_file_opens_with_a_module_comment() {
     let sources = sources("src");
     assert!(sources.len() > 200, "{}", sources.len());
     for path in sources.iter().filter(|path| path.ends_with(".rs")) {
@@ -16,7 +16,7 @@ fn every_source_file_opens_with_what_it_is_for() {
 }
 
 #[test]
-fn every_file_that_a_page_names_exists() {
+fn every_file_named_in_a_page_exists() {
     // A record of a decision, or a line of the changelog, may name what is gone.
     let dated = |path: &std::path::Path| {
         path.ends_with("CHANGELOG.md") || path.parent().is_some_and(|folder| folder.ends_with("decisions"))
@@ -40,7 +40,7 @@ fn every_file_that_a_page_names_exists() {
 }
 
 #[test]
-fn what_the_walks_name_exists() {
+fn every_item_named_in_architecture_md_exists() {
     let all: String = sources("src")
         .iter()
         .map(|path| std::fs::read_to_string(project().join(path)).unwrap_or_default())

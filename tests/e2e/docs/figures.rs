@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pages_name_every_figure_and_every_refusal() {
+async fn the_pages_document_every_statistic_and_every_refusal() {
     let config = json!({"top_up_url": "https://example.com/topup", "default": {"price": "2.5"}});
     let mut world = World::start(Setup { config, ..Setup::default() }).await;
 

@@ -101,7 +101,7 @@ fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_operation_takes_and_answers_what_its_description_says() {
+async fn each_operation_matches_its_openapi_description() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let secret = ledger.account("acme", "12").await;
@@ -171,7 +171,7 @@ fn fits(described: &Value, schema: &Value, value: &Value, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn anybody_may_read_the_description_and_it_is_the_committed_one() {
+async fn the_openapi_description_is_public_and_matches_the_committed_one() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     let url = format!("http://127.0.0.1:{}/admin/v1/openapi.json", ledger.admin_port);
@@ -182,7 +182,7 @@ async fn anybody_may_read_the_description_and_it_is_the_committed_one() {
 }
 
 #[test]
-fn everything_in_the_description_is_explained() {
+fn everything_in_the_openapi_description_is_documented() {
     let described = described();
     for (path, methods) in described["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {

@@ -21,7 +21,7 @@ fn reference() -> [String; 3] {
 }
 
 #[test]
-fn the_readmes_example_is_a_configuration() {
+fn the_readmes_example_is_a_valid_configuration() {
     let examples = blocks(&page("README.md"), "yaml");
     assert_eq!(examples.len(), 1);
     let (good, said) = check(&examples[0]);
@@ -29,7 +29,7 @@ fn the_readmes_example_is_a_configuration() {
 }
 
 #[test]
-fn every_example_of_the_reference_is_a_configuration() {
+fn every_example_of_the_reference_is_a_valid_configuration() {
     let mut examples = reference()
         .into_iter()
         .flat_map(|page| blocks(&page, "json"))
@@ -84,7 +84,7 @@ fn the_reference_names_every_field_and_no_other() {
 }
 
 #[test]
-fn texts_are_about_every_code_and_every_action_of_the_reference() {
+fn custom_texts_cover_only_documented_codes_and_actions() {
     let refusals = page("docs/refusals.md");
     let settings = page("docs/configuration.md");
     let actions = settings.lines().find(|line| line.starts_with("| `texts.TAG.ACTION` |")).expect("a row");

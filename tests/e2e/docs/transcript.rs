@@ -50,7 +50,7 @@ fn the_readme_names_every_command() {
 }
 
 #[test]
-fn a_command_that_is_named_anywhere_exists() {
+fn every_command_named_in_the_docs_exists() {
     let (_, help) = out_of(Command::new(binary()).arg("--help"));
     for path in super::all_pages() {
         let text = std::fs::read_to_string(&path).expect("a page");

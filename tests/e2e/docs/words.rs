@@ -10,7 +10,7 @@ const WORDS: [&str; 6] = ["told", "nobody", "whoever", "anew", "meanwhile", "sta
 const LIMIT: usize = 56;
 
 #[test]
-fn a_few_words_become_fewer() {
+fn discouraged_words_stay_within_their_limit() {
     let mut files = all_pages();
     files.extend(below("src").into_iter().map(|path| project().join(path)));
     let mut found = Vec::new();

@@ -62,7 +62,7 @@ impl Line {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_head_says_what_a_refused_get_says_without_the_body() {
+async fn a_refused_head_matches_a_refused_get_without_the_body() {
     let world = World::start(Setup { config: json!({"request_bodies": true}), ..Setup::default() }).await;
     let broke = world.ledger.account("broke", "0").await;
     let rich = world.ledger.account("rich", "10").await;
@@ -99,7 +99,7 @@ async fn a_refused_head_says_what_a_refused_get_says_without_the_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_options_is_a_request_like_any_unless_a_browser_asks_beforehand() {
+async fn an_options_request_is_an_ordinary_one_unless_it_is_a_preflight() {
     let world = World::one().await;
     let rich = world.ledger.account("rich", "10").await;
     let mut line = Line::open(world.gate().port);

@@ -86,7 +86,7 @@ async fn charges_by_key(change: impl Fn(&mut Value, u16)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_wasm_plugin_of_an_istio_ingress_gateway_charges() {
+async fn the_istio_ingress_gateway_plugin_charges() {
     let plugin = object("envoy/istio/ingress-gateway.yaml", "WasmPlugin");
     charges_by_key(|config, _| {
         config.pointer_mut(MANAGER).expect("a manager")["http_filters"][0] = as_istio_does(&plugin);
@@ -96,7 +96,7 @@ async fn the_wasm_plugin_of_an_istio_ingress_gateway_charges() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_wasm_plugin_of_an_istio_sidecar_charges_a_certificate() {
+async fn the_istio_sidecar_plugin_charges_by_certificate() {
     let plugin = object("envoy/istio/sidecar.yaml", "WasmPlugin");
     let mesh = Mesh::start_with(|config| {
         config.pointer_mut(MANAGER).expect("a manager")["http_filters"][0] = as_istio_does(&plugin);
@@ -115,7 +115,7 @@ async fn the_wasm_plugin_of_an_istio_sidecar_charges_a_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_policies_of_envoy_gateway_charge() {
+async fn the_envoy_gateway_policies_charge() {
     let file = "envoy/gateway-api/faregate.yaml";
     let policy = object(file, "EnvoyExtensionPolicy");
     let patch = object(file, "EnvoyPatchPolicy")["spec"]["jsonPatches"][0].clone();

@@ -41,7 +41,7 @@ fn lay_over(base: &mut Value, patch: &Value) {
 }
 
 #[test]
-fn a_kustomization_lists_the_files_beside_it() {
+fn a_kustomization_lists_all_files_in_its_folder() {
     for folder in ["envoy/kubernetes/base", "envoy/kubernetes/postgres"] {
         let rules = yaml::file(&format!("{folder}/kustomization.yaml")).remove(0);
         assert_eq!(
@@ -83,7 +83,7 @@ fn pods() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_pods_flags_variables_and_probes_are_the_products() {
+async fn the_pods_flags_variables_and_probes_match_the_program() {
     let help = out_of(Command::new(binary()).args(["serve", "--help"])).1;
     let reference = std::fs::read_to_string(project().join("docs/production.md")).expect("the reference");
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -118,7 +118,7 @@ async fn the_pods_flags_variables_and_probes_are_the_products() {
 }
 
 #[test]
-fn the_pods_ask_for_no_more_than_they_need() {
+fn the_pods_run_with_minimal_privileges() {
     for pod in pods() {
         let own = &pod["securityContext"];
         assert_eq!((&own["runAsNonRoot"], &own["runAsUser"]), (&json!(true), &json!(65532)));

@@ -88,7 +88,7 @@ pub fn is_free(object: &Value, place: &str) -> bool {
 }
 
 #[test]
-fn the_checker_respects_what_a_schema_says() {
+fn the_checker_enforces_the_types_and_enums_of_a_schema() {
     let schemas = Schemas::load();
     let service = |port: Value| {
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"},

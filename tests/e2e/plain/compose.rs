@@ -4,7 +4,7 @@ use super::{World, call};
 use harness::filter;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_composition_s_envoy_charges_and_refuses() {
+async fn the_compose_envoy_charges_and_refuses() {
     let world = World::of("compose").await;
     let key = world.ledger.account("acme", "2").await;
     let config = world.site.text("envoy/compose/envoy.yaml");

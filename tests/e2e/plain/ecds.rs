@@ -7,7 +7,7 @@ use std::time::Duration;
 const FILE: &str = "envoy/ecds/filter.yaml";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_that_changes_in_the_file_is_charged_at_once_and_no_request_is_free() {
+async fn a_price_changed_in_the_file_applies_at_once_without_free_requests() {
     let world = World::of("ecds").await;
     let key = world.ledger.account("acme", "100000").await;
     let mut gate = world.site.envoy("envoy/ecds/envoy.yaml");
@@ -38,7 +38,7 @@ async fn a_price_that_changes_in_the_file_is_charged_at_once_and_no_request_is_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mistake_in_the_file_is_named_and_the_gate_stays_as_it_was() {
+async fn an_invalid_file_is_reported_and_the_gate_keeps_its_configuration() {
     let world = World::of("ecds").await;
     let key = world.ledger.account("acme", "2").await;
     let mut gate = world.site.envoy("envoy/ecds/envoy.yaml");
@@ -55,7 +55,7 @@ async fn a_mistake_in_the_file_is_named_and_the_gate_stays_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_good_file_at_the_start_no_request_passes() {
+async fn without_a_valid_file_at_startup_no_request_passes() {
     let world = World::of("ecds").await;
     let good = world.site.text(FILE);
     world.site.replace(FILE, &good.replace("{price: \"1\"}", "{price: 1}"));

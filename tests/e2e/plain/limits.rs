@@ -65,7 +65,7 @@ async fn are_closed(held: Vec<TcpStream>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_without_a_request_keep_others_out_for_ten_seconds_at_the_most() {
+async fn connections_without_a_request_block_others_for_at_most_ten_seconds() {
     let world = World::of("quickstart").await;
     let gate = small(&world, &[]).await;
 
@@ -78,7 +78,7 @@ async fn connections_without_a_request_keep_others_out_for_ten_seconds_at_the_mo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_had_a_request_keep_others_out_until_their_idle_timeout() {
+async fn idle_connections_block_others_until_their_idle_timeout() {
     let world = World::of("quickstart").await;
     let quick = [("idle_timeout: 75s\n                  max", "idle_timeout: 2s\n                  max")];
     let gate = small(&world, &quick).await;
@@ -91,7 +91,7 @@ async fn connections_that_had_a_request_keep_others_out_until_their_idle_timeout
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_that_never_comes_is_cut_off() {
+async fn a_handshake_that_never_starts_times_out() {
     let mesh = Mesh::start().await;
     let mut silent = TcpStream::connect(("127.0.0.1", mesh.b.port)).await.expect("a connection");
     let end = tokio::time::timeout(SOON, silent.read(&mut [0])).await;
@@ -114,7 +114,7 @@ fn seconds(value: &Value) -> u64 {
 }
 
 #[test]
-fn every_listener_that_ships_says_how_many_connections_there_may_be_and_how_long_idle_ones_stay() {
+fn every_shipped_listener_limits_connections_and_their_idle_time() {
     for (path, config) in configurations() {
         let most = "/overload_manager/resource_monitors/0/typed_config/max_active_downstream_connections";
         assert_eq!(config.pointer(most).and_then(Value::as_u64), Some(10_000), "{path}");
@@ -144,7 +144,7 @@ fn every_listener_that_ships_says_how_many_connections_there_may_be_and_how_long
 }
 
 #[test]
-fn what_meshes_make_of_listeners_has_these_limits_too() {
+fn the_mesh_manifests_set_the_same_connection_limits() {
     let policies = yaml::file("envoy/gateway-api/gateway.yaml");
     let policy = policies.iter().find(|it| it["kind"] == "ClientTrafficPolicy").expect("a policy");
     let spec = &policy["spec"];

@@ -56,7 +56,7 @@ async fn status(port: u16, request: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_in_a_query_never_gets_into_the_log_of_the_quickstart() {
+async fn a_key_in_a_query_never_appears_in_the_quickstart_log() {
     let world = World::of("quickstart").await;
     let key = world.ledger.account("acme", "1000").await;
     let own = "                              - header: x-api-key\n";
@@ -87,7 +87,7 @@ async fn a_key_in_a_query_never_gets_into_the_log_of_the_quickstart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_in_a_query_never_gets_into_what_faregate_up_shows() {
+async fn a_key_in_a_query_never_appears_in_the_output_of_up() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let port = free_port();
     let mut command = Command::new(binary());
@@ -128,7 +128,7 @@ fn texts(folder: &Path, found: &mut Vec<(String, String)>) {
 }
 
 #[test]
-fn no_log_format_that_ships_or_is_recommended_has_the_query() {
+fn no_shipped_or_recommended_log_format_contains_the_query() {
     let mut found = Vec::new();
     for folder in ["envoy", "docs", "src/demo"] {
         texts(&project().join(folder), &mut found);

@@ -71,7 +71,7 @@ fn shown(world: &World, port: u16) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_are_renewed_on_both_sides_under_traffic_without_a_refusal() {
+async fn renewing_certificates_on_both_sides_refuses_no_request() {
     let world = World::new().await;
     let ledger = &world.banks[0];
     // Small leases that are renewed all the time, so that a ledger who couldn't be asked would be missed.
@@ -107,7 +107,7 @@ async fn certificates_are_renewed_on_both_sides_under_traffic_without_a_refusal(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_without_a_certificate_is_turned_away_and_both_sides_say_why() {
+async fn a_gateway_without_a_certificate_is_rejected_and_both_sides_log_why() {
     let world = World::new().await;
     let key = world.banks[0].account("acme", "10").await;
     let config = world.site.text("envoy/mtls/envoy.yaml");
@@ -132,7 +132,7 @@ async fn a_gateway_without_a_certificate_is_turned_away_and_both_sides_say_why()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_of_another_authority_is_not_believed() {
+async fn a_ledger_certificate_of_another_authority_is_rejected() {
     let world = World::new().await;
     let key = world.banks[0].account("acme", "10").await;
     harness::Authority::new().write(world.dir(), "other.pem");
@@ -155,7 +155,7 @@ async fn a_ledger_of_another_authority_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_of_another_name_is_not_believed() {
+async fn a_ledger_certificate_with_another_name_is_rejected() {
     let world = World::new().await;
     let key = world.banks[0].account("acme", "10").await;
     let config = world.site.text("envoy/mtls/envoy.yaml");

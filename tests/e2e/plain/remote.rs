@@ -21,7 +21,7 @@ async fn is_closed(gate: &Gateway) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_the_filter_can_be_fetched_no_request_passes_and_then_the_gate_is_there() {
+async fn no_request_passes_until_the_filter_is_fetched() {
     let world = World::of("remote").await;
     let key = world.ledger.account("acme", "2").await;
     world.site.run(&world.site.blocks("remote")[1]);
@@ -40,7 +40,7 @@ async fn before_the_filter_can_be_fetched_no_request_passes_and_then_the_gate_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_with_another_hash_is_never_run() {
+async fn a_filter_with_a_wrong_hash_is_never_run() {
     let world = World::of("remote").await;
     web(world.site.port(8000)).await;
     let config = world.site.text("envoy/remote/envoy.yaml").replace("SHA256_OF_THE_FILTER", &"1".repeat(64));

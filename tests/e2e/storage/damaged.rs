@@ -38,7 +38,7 @@ fn changed(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) -> TempDir {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ledger_refuses_to_start_on_a_damaged_file_and_leaves_it_as_it_is() {
+async fn the_ledger_refuses_to_start_on_a_damaged_file_and_leaves_it_unchanged() {
     type Change = fn(&mut Vec<u8>);
     let dir = stopped().await;
     let damages: [(&str, Change); 6] = [
@@ -65,7 +65,7 @@ async fn the_ledger_refuses_to_start_on_a_damaged_file_and_leaves_it_as_it_is() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_to_start_is_an_exit_code() {
+async fn a_failed_start_exits_with_an_error_code() {
     let dir = stopped().await;
     let copy = changed(dir.path(), |file| file.truncate(3 * PAGE));
     let mut command = std::process::Command::new(binary());
@@ -78,7 +78,7 @@ async fn a_refusal_to_start_is_an_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_wrong_balance_goes_unnoticed() {
+async fn no_corrupted_balance_goes_undetected() {
     let dir = stopped().await;
     let mut random = Random::new(11);
     let (mut refused, mut found, mut harmless) = (0, 0, 0);
@@ -109,7 +109,7 @@ async fn no_wrong_balance_goes_unnoticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_damaged_log_all_before_the_damage_is_kept() {
+async fn everything_before_the_damage_in_a_log_is_kept() {
     let dir = stopped().await;
     let mut ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     for number in 60..80 {
@@ -133,7 +133,7 @@ async fn of_a_damaged_log_all_before_the_damage_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_meets_damage_while_it_runs_ends() {
+async fn a_running_ledger_exits_when_it_finds_damage() {
     let dir = stopped().await;
     let debug = [("FAREGATE_LOG".to_owned(), "debug".to_owned())];
     let mut ledger = LedgerProcess::start(dir.path(), &[], &debug).await;

@@ -1,4 +1,4 @@
-//! A disk that is full or fails: nothing is acknowledged that isn't stored, and what can go on goes on.
+//! A full or failing disk: only stored writes are acknowledged, and everything else keeps working.
 
 use super::{grant_one, granted};
 use harness::storage::{Disk, Fault};
@@ -23,7 +23,7 @@ async fn world() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_full_disk_leases_go_on_and_with_space_again_all_does() {
+async fn leases_keep_working_on_a_full_disk_and_all_recovers_with_new_space() {
     let World { disk, mut ledger, key } = world().await;
     let upstream = Upstream::start().await;
     let ports = (free_port(), free_port());
@@ -55,7 +55,7 @@ async fn on_a_full_disk_leases_go_on_and_with_space_again_all_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_writes_fail_nothing_is_acknowledged() {
+async fn nothing_is_acknowledged_while_writes_fail() {
     let World { disk, ledger, .. } = world().await;
     disk.fails(Fault::Write);
     let acknowledged = refused_for_now(&ledger, "disk_failed", "the disk failed").await;
@@ -89,7 +89,7 @@ async fn refused_for_now(ledger: &LedgerProcess, code: &str, detail: &str) -> u6
     acknowledged
 }
 
-/// The ledger goes on by itself, and what it refused has left no trace.
+/// The ledger recovers by itself, and refused writes have left no trace.
 async fn goes_on(ledger: &LedgerProcess, acknowledged: u64) {
     eventually("the ledger is ready again", SOON, async || {
         ledger.readiness().await.is_some_and(|(status, _)| status == StatusCode::OK)
@@ -100,7 +100,7 @@ async fn goes_on(ledger: &LedgerProcess, acknowledged: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_failed_sync_the_ledger_ends_and_a_restart_has_all_that_was_acknowledged() {
+async fn a_failed_sync_stops_the_ledger_and_a_restart_keeps_acknowledged_writes() {
     let World { disk, mut ledger, .. } = world().await;
     for number in 0..5 {
         grant_one(&ledger, number).await.expect("an answer");
@@ -121,7 +121,7 @@ async fn after_a_failed_sync_the_ledger_ends_and_a_restart_has_all_that_was_ackn
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_torn_by_a_crash_harms_nothing() {
+async fn a_write_torn_by_a_crash_does_no_harm() {
     let World { disk, mut ledger, .. } = world().await;
     let mut acknowledged = 0;
     let mut number = 0;

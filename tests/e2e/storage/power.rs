@@ -4,7 +4,7 @@ use harness::Random;
 use harness::storage::{Disk, Fault, a_working_day};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_was_acknowledged_outlasts_a_power_failure() {
+async fn acknowledged_writes_survive_a_power_failure() {
     let disk = Disk::make();
     let day = a_working_day(&disk, 4, 20).await;
 
@@ -14,7 +14,7 @@ async fn whatever_was_acknowledged_outlasts_a_power_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_lies_about_its_syncs_is_found() {
+async fn a_disk_that_lies_about_its_syncs_is_detected() {
     let disk = Disk::make();
     disk.fails(Fault::Lie);
     let day = a_working_day(&disk, 2, 6).await;

@@ -1,4 +1,4 @@
-//! Many strangers at one listener, who come again when they are sent away.
+//! Many unauthenticated clients at one listener that reconnect when they are disconnected.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;

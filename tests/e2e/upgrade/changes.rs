@@ -25,7 +25,7 @@ fn with_rule(typed: &Value, change: u64) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_sixty_changes_in_a_row_the_ledger_soon_knows_of_all_sales() {
+async fn all_sales_are_reported_soon_after_sixty_configuration_changes() {
     let ground = Ground::new().await;
     let mut config = ground.config();
     let filter = plugin(&mut config);

@@ -1,4 +1,4 @@
-//! Power failures at many points of a ledger's day: whatever it had acknowledged by then must be there.
+//! Power failures at many points of a ledger's run: everything acknowledged by then must survive.
 
 use super::{Disk, Loss, Remains};
 use crate::ledger::LedgerProcess;
@@ -29,7 +29,7 @@ pub struct PowerCuts {
 }
 
 /// A ledger's working day on a disk: each of these accounts is granted credits one by one, and a gateway spends them.
-/// Then the ledger stops, starts again, goes on, and is killed.
+/// Then the ledger stops, restarts, continues, and is killed.
 pub async fn a_working_day(disk: &Disk, accounts: u64, rounds: u64) -> PowerCuts {
     // However slow the machine is, no lease ends during that day.
     let mut ledger = LedgerProcess::start(disk.dir(), &["--lease-ttl", "300s"], &disk.environment()).await;

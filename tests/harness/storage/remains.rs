@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_synced_stays_and_the_rest_may_go() {
+    fn synced_data_survives_and_other_data_may_be_lost() {
         let mut remains = Remains::default();
         remains.take("file", &write(0, 1, 1_000));
         remains.take("file", &Act::Sync);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_torn_between_sectors() {
+    fn a_write_is_torn_at_sector_boundaries() {
         let pieces: Vec<(usize, usize)> =
             sectors(500, &[0; 1_000]).iter().map(|(at, piece)| (*at, piece.len())).collect();
         assert_eq!(pieces, [(500, 12), (512, 512), (1_024, 476)]);

@@ -110,7 +110,7 @@ impl Bank {
         of_account.map(GrantRow::grant).filter(counts).map(|grant| grant.remaining.micros()).sum()
     }
 
-    /// Waiting brings what is promised, if nothing is spent until then.
+    /// Waiting yields the promised credits if nothing is spent until then.
     ///
     /// # Errors
     /// Says what it brings.

@@ -104,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_compared_as_the_language_does(this in "[ab]{0,40}", that in "[ab]{0,40}", at in any::<prop::sample::Index>()) {
+        fn comparisons_match_the_standard_library(this in "[ab]{0,40}", that in "[ab]{0,40}", at in any::<prop::sample::Index>()) {
             let (this, that) = (this.as_bytes(), that.as_bytes());
             prop_assert_eq!(same(this, that), this == that);
             prop_assert!(same(this, this));
@@ -119,7 +119,7 @@ mod tests {
         }
 
         #[test]
-        fn the_first_of_eight_bytes_that_is_wanted_is_found(bytes in proptest::collection::vec(0x20_u8..0x28, 0..=8), wanted in 0x20_u8..0x28) {
+        fn the_first_matching_byte_of_eight_is_found(bytes in proptest::collection::vec(0x20_u8..0x28, 0..=8), wanted in 0x20_u8..0x28) {
             let eight = up_to_eight(&bytes);
             prop_assert!(bytes.iter().enumerate().all(|(at, byte)| (eight >> (at * 8)).to_le_bytes()[0] == *byte));
             let first = bytes.iter().position(|byte| *byte == wanted);

@@ -111,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_moment_is_written_plainly_for_people() {
+    fn timestamps_are_formatted_for_readers() {
         for (text, plain) in [
             ("2026-12-01T00:00:00Z", "1 Dec 2026, 00:00 UTC"),
             ("2026-12-21T19:31:12.123456Z", "21 Dec 2026, 19:31 UTC"),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_read_and_written_as_an_http_date() {
+    fn a_date_is_parsed_and_written_as_an_http_date() {
         for (text, seconds, written) in [
             ("1970-01-01", 0, "Thu, 01 Jan 1970 00:00:00 GMT"),
             ("2026-12-01", 1_796_083_200, "Tue, 01 Dec 2026 00:00:00 GMT"),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_no_calendar_is_no_date() {
+    fn invalid_dates_are_rejected() {
         for text in [
             "",
             "2026",
@@ -174,7 +174,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_second_from_1970_on_is_what_another_calendar_says(
+        fn every_timestamp_since_1970_matches_jiff(
             seconds in 0_i64..253_402_207_200
         ) {
             let moment = Timestamp::from_second(seconds).unwrap();
@@ -187,7 +187,7 @@ mod tests {
         }
 
         #[test]
-        fn a_date_is_one_exactly_if_another_calendar_has_it(
+        fn date_validity_matches_jiff(
             year in 1_970_i16..=9_999, month in 0_i8..=13, day in 0_i8..=32
         ) {
             let other = jiff::civil::Date::new(year, month, day);

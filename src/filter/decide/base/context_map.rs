@@ -131,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_do_what_a_map_does(steps in proptest::collection::vec((0_u8..5, 0_u32..400, any::<u8>()), 0..600)) {
+        fn the_context_map_behaves_like_a_btreemap(steps in proptest::collection::vec((0_u8..5, 0_u32..400, any::<u8>()), 0..600)) {
             let (mut context_map, mut map) = (ContextMap::new(), BTreeMap::new());
             for (step, number, value) in steps {
                 // Many share a slot: 64 times the number lies in the same one while there are few.

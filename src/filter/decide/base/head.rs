@@ -305,7 +305,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_map_is_read_as_it_was_written(headers in proptest::collection::vec((":?[a-z-]{0,12}|:method|:path|:authority|x[-_.]faregate[-_]?[a-z]{0,3}|x-api-key|x-a", proptest::collection::vec(any::<u8>(), 0..40)), 0..20)) {
+        fn a_header_map_round_trips(headers in proptest::collection::vec((":?[a-z-]{0,12}|:method|:path|:authority|x[-_.]faregate[-_]?[a-z]{0,3}|x-api-key|x-a", proptest::collection::vec(any::<u8>(), 0..40)), 0..20)) {
             let map = written(&headers);
             let (read, new) = (Head::read(&map), Head::new(&headers));
             let all = |head: &Head<'_>| {
@@ -333,7 +333,7 @@ mod tests {
         }
 
         #[test]
-        fn a_path_ends_where_its_query_begins_and_is_plain_without_escapes(path in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'?'), Just(b'%'), Just(0xc3), Just(b'@')], 0..30)) {
+        fn the_path_ends_at_the_query_and_is_plain_without_escapes(path in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'?'), Just(b'%'), Just(0xc3), Just(b'@')], 0..30)) {
             let headers = [(":path".to_owned(), path.clone())];
             let head = Head::new(&headers);
             let mut parts = path.splitn(2, |byte| *byte == b'?');
@@ -344,7 +344,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(mut map in proptest::collection::vec(any::<u8>(), 0..200), count in any::<u32>()) {
+        fn arbitrary_bytes_never_panic(mut map in proptest::collection::vec(any::<u8>(), 0..200), count in any::<u32>()) {
             let look = |map: &[u8]| {
                 let head = Head::read(map);
                 let _ = (head.ours().count(), head.values("").count(), head.value("a"), head.path(), head.query(), head.authority());

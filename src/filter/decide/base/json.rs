@@ -193,18 +193,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_means_what_it_says(value in any_json()) {
+        fn parsing_matches_serde_json(value in any_json()) {
             prop_assert_eq!(parse(value.to_string().as_bytes()).unwrap(), Json::from(&value));
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "[\\[\\]{}\",:0-9eE.+\\\\untrfalse -]{0,40}") {
+        fn the_parser_accepts_exactly_what_serde_json_accepts(text in "[\\[\\]{}\",:0-9eE.+\\\\untrfalse -]{0,40}") {
             prop_assert_eq!(parse(text.as_bytes()).is_ok(), serde_json::from_str::<Value>(&text).is_ok());
         }
     }
 
     #[test]
-    fn of_a_member_that_is_there_twice_the_last_counts() {
+    fn the_last_of_duplicate_members_wins() {
         let twice = parse(br#"{"a": 1, "b": [true, null], "a": -2}"#).unwrap();
         assert_eq!(twice.get("a").and_then(Json::as_i64), Some(-2));
         assert_eq!(twice.get("a").and_then(Json::as_u64), None);

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_struct_is_read_as_the_json_that_it_stands_for() {
+    fn a_struct_decodes_to_the_equivalent_json() {
         let config =
             json!({"a": [1.5, null, {"b": "é".repeat(200)}, [], {}], "c": true, "": {"d": {"e": false}}});
         assert_eq!(read_struct(&write_struct(&config)), Some(Json::from(&config)));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_without_end_is_refused() {
+    fn excessive_nesting_is_rejected() {
         let mut config = json!({});
         for _ in 0..MAX_DEPTH {
             config = json!({"a": config});
@@ -225,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..100, byte in any::<u8>()) {
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..100, byte in any::<u8>()) {
             let _ = read_struct(&bytes);
             let mut broken = write_struct(&json!({"a": [1.5, null, {"b": "text"}], "c": true}));
             let at = at % broken.len();

@@ -285,7 +285,7 @@ mod tests {
     proptest! {
         /// Every value that there ever was has its number, and its handle is asked for to the end.
         #[test]
-        fn a_place_leads_to_its_value_and_never_to_another(steps in proptest::collection::vec((0_u8..8, "[a-d]{0,2}"), 0..120)) {
+        fn a_handle_resolves_to_its_own_value_or_to_nothing(steps in proptest::collection::vec((0_u8..8, "[a-d]{0,2}"), 0..120)) {
             let (mut table, mut there, mut ever) = (SortedMap::default(), BTreeMap::new(), Vec::new());
             for (number, (step, name)) in steps.into_iter().enumerate() {
                 match step {
@@ -313,7 +313,7 @@ mod tests {
         }
 
         #[test]
-        fn it_does_what_a_map_does(steps in proptest::collection::vec((0_u8..4, "[a-d]{0,2}|aaaaaaa[a-c]{0,3}|aaaaaaaa[a-c]{7,10}", any::<u8>()), 0..120)) {
+        fn the_sorted_map_behaves_like_a_btreemap(steps in proptest::collection::vec((0_u8..4, "[a-d]{0,2}|aaaaaaa[a-c]{0,3}|aaaaaaaa[a-c]{7,10}", any::<u8>()), 0..120)) {
             let (mut table, mut map) = (SortedMap::default(), BTreeMap::new());
             for (step, name, value) in steps {
                 match step {

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_path_have_one_form() {
+    fn spellings_of_one_path_share_a_canonical_form() {
         for (raw, same) in [
             ("/g%3AgenerateContent", "/g:generateContent"),
             ("/%40%2B%21%24%26%27%28%29%2a%2C%3B%3D", "/@+!$&'()*,;="),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_stay_others() {
+    fn different_paths_stay_different() {
         for raw in ["/a%2Fb", "/a%5Cb", "/a%3Fb", "/a%23b", "/a%00b", "/a%253Ab", "/a;b", "/A"] {
             assert_eq!(form(raw), raw);
         }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_read_as_others_may_read_it() {
+    fn a_host_is_read_in_every_way_an_upstream_may_read_it() {
         let hosts = |authority: &str| match Hosts::read(authority.as_bytes()) {
             Hosts::One(host) => vec![host.to_vec()],
             Hosts::Several(hosts) => hosts.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect(),
@@ -165,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_form_of_a_form_is_itself(raw in proptest::collection::vec(prop_oneof![Just(b'%'), Just(b'2'), Just(b'f'), any::<u8>()], 0..40)) {
+        fn canonicalization_is_idempotent(raw in proptest::collection::vec(prop_oneof![Just(b'%'), Just(b'2'), Just(b'f'), any::<u8>()], 0..40)) {
             let once = canonical(&raw);
             prop_assert_eq!(canonical(&once), once.clone());
             prop_assert!(once.iter().all(u8::is_ascii_graphic));

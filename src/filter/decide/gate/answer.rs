@@ -8,8 +8,8 @@
 use crate::decide::base::json::{self, Json};
 use crate::decide::base::text::joined;
 use faregate_protocol::exchange::{
-    Change, EntryAnswer, ExchangeResponse, Facts, Granted, Limits, MAX_AMOUNT, MAX_NAME_BYTES, MAX_PRODUCTS,
-    PayerStatus, Pricing, Product, Quota, Rate, Refused, Reset, UNSUPPORTED,
+    Change, EntryAnswer, ExchangeResponse, Facts, Granted, Holds, Limits, MAX_AMOUNT, MAX_NAME_BYTES,
+    MAX_PRODUCTS, PayerStatus, Pricing, Product, Quota, Rate, Refused, Reset, UNSUPPORTED,
 };
 use faregate_protocol::{Credits, RefusalCode};
 
@@ -57,8 +57,14 @@ fn entry(value: &Json) -> Option<EntryAnswer> {
         refused: optional(value, "refused", refused)?,
         ended: optional(value, "ended", small)?,
         on_credit: optional(value, "on_credit", credits)?.unwrap_or_default(),
+        holds: optional(value, "holds", holds)?.unwrap_or_default(),
         status: value.get("status").and_then(status),
     })
+}
+
+fn holds(value: &Json) -> Option<Holds> {
+    let amount = |name| Some(optional(value, name, credits)?.unwrap_or_default());
+    Some(Holds { carried: amount("carried")?, kept: amount("kept")?, released: amount("released")? })
 }
 
 fn facts(value: &Json) -> Option<Facts> {
@@ -172,7 +178,7 @@ fn text(value: &Json) -> Option<String> {
     value.as_str().filter(|text| (1..=MAX_NAME_BYTES).contains(&text.len())).map(str::to_owned)
 }
 
-/// A cause that this gate doesn't know is one of a later ledger's: somebody must pay for something.
+/// An unknown refusal code comes from a newer ledger and is treated as a payment problem.
 fn code(value: &Json) -> Option<RefusalCode> {
     Some(RefusalCode::named(value.as_str()?).unwrap_or(RefusalCode::InsufficientFunds))
 }
@@ -204,12 +210,17 @@ mod tests {
         }
     }
 
+    fn any_holds(amounts: [i64; 3]) -> Holds {
+        let [carried, kept, released] = amounts.map(Credits::from_micros);
+        Holds { carried, kept, released }
+    }
+
     prop_compose! {
         fn any_entry()(
             facts in proptest::option::of(("k[0-9]{0,3}", ".{1,5}", proptest::option::of("[a-z]{1,5}"))),
             lease in proptest::option::of((any::<u32>(), 0..=MOST, any::<u64>(), any::<bool>())),
             refused in proptest::option::of((0..RefusalCode::ALL.len(), 0..=MOST, any::<Option<u32>>())),
-            ended in any::<Option<u32>>(), on_credit in 0..=MOST, status in proptest::option::of(any_status()),
+            ended in any::<Option<u32>>(), on_credit in 0..=MOST, holds in [0..=MOST, 0..=MOST, 0..=MOST], status in proptest::option::of(any_status()),
             reset in proptest::option::of((0..=MOST, 0..=MOST, any::<u64>())),
         ) -> EntryAnswer {
             EntryAnswer {
@@ -222,6 +233,7 @@ mod tests {
                 }),
                 ended,
                 on_credit: Credits::from_micros(on_credit),
+                holds: any_holds(holds),
                 status,
             }
         }
@@ -229,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_ledger_writes_is_read_as_it_was(
+        fn a_ledger_response_round_trips(
             numbers in any::<(u32, Option<u64>, u32, Option<u64>)>(),
             entries in proptest::collection::vec(any_entry(), 0..4),
             changes in proptest::collection::vec((".{1,5}", proptest::option::of(0..RefusalCode::ALL.len())), 0..3),
@@ -242,13 +254,13 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = (read(&bytes), read_error(&bytes, &mut Aside::default()));
         }
     }
 
     #[test]
-    fn what_cannot_be_read_of_a_standing_is_left_out_and_the_answer_is_not() {
+    fn unreadable_payer_status_is_dropped_and_the_response_is_kept() {
         let only =
             |micros| Some(PayerStatus { available: Credits::from_micros(micros), ..PayerStatus::default() });
         for (status, read_as) in [
@@ -268,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_none() {
+    fn invalid_responses_are_rejected() {
         for text in [
             "",
             "{}",
@@ -297,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_ledger_adds_is_ignored_and_what_it_says_of_money_is_not() {
+    fn unknown_fields_are_ignored_and_malformed_known_fields_are_rejected() {
         let with = |new: &str| {
             let text = format!(
                 r#"{{"protocol":2,{new}"heartbeat_ms":1,"entries":[{{{new}"ended":3,"lease":{{{new}"epoch":4,"granted":5,"ttl_ms":6}},
@@ -314,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payer_in_another_cell_is_refused_by_that_name() {
+    fn a_payer_in_another_cell_is_refused_with_wrong_cell() {
         let text = br#"{"protocol":2,"heartbeat_ms":1,"entries":[{"cell":"7x","ended":3,"refused":{"code":"wrong_cell"}}]}"#;
         let entry = read(text).unwrap().entries.pop().unwrap();
         assert_eq!(entry.refused.map(|refused| refused.code), Some(RefusalCode::WrongCell));
@@ -322,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_s_products_and_a_lease_s_limits_are_read_as_they_were_written() {
+    fn plan_products_and_lease_limits_round_trip() {
         let product = |name: &str, pricing| Product { name: name.into(), pricing };
         let facts = Facts {
             key: "k".into(),
@@ -352,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_with_too_many_products_or_a_rate_of_nothing_is_not_believed() {
+    fn too_many_products_or_a_zero_rate_invalidate_a_response() {
         let with = |facts: &str, limits: &str| {
             let text = format!(
                 r#"{{"protocol":1,"heartbeat_ms":1,"entries":[{{"facts":{{"key":"k","account":"a"{facts}}},

@@ -38,7 +38,7 @@ impl<M: SharedMemory> Gate<M> {
     fn release(&mut self, charge: &Charge) {
         self.give_back(charge);
         self.counters.refunds += 1;
-        self.buffer(charge.holder.key(), charge.rule, ChargeOutcome::Released);
+        self.count_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Released);
     }
 
     fn give_back(&mut self, charge: &Charge) {
@@ -50,7 +50,7 @@ impl<M: SharedMemory> Gate<M> {
         self.recent.look_again(charge.holder.lease());
     }
 
-    pub(super) fn buffer(&mut self, key: &str, rule: usize, outcome: ChargeOutcome) {
+    pub(super) fn count_outcome(&mut self, key: &str, rule: usize, outcome: ChargeOutcome) {
         if !self.usage.count(self.flushed_at, key, rule, outcome) {
             self.counters.usage_dropped += 1;
         }

@@ -9,6 +9,7 @@
 use super::Gate;
 use super::answer::Aside;
 use super::flights::{Flight, Message, PendingEntry, Report};
+use super::serving::Sent;
 use super::waiting::Waiter;
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::SortedMap;
@@ -22,7 +23,7 @@ use faregate_protocol::exchange::{
     self, Entry, ExchangeRequest, ExchangeResponse, MAX_HEARTBEAT_MS, OLDEST, Payer, VERSION,
 };
 
-/// The most messages under way per worker. When the ledger is frozen these time out, and nothing piles up.
+/// The maximum number of messages in flight per worker. When the ledger is frozen they time out, and nothing piles up.
 const MAX_FLIGHTS: usize = 16;
 /// The most payers in one message: keeps it well below the ledger's limits.
 const MAX_ENTRIES: usize = exchange::MAX_ENTRIES / 2;
@@ -66,8 +67,8 @@ impl<M: SharedMemory> Gate<M> {
             while pending_entries.len() < MAX_ENTRIES
                 && let Some((lease, price)) = self.refills.pop_first()
             {
-                if let Some(wish) = pending_entries.entry(&lease, PendingEntry::default) {
-                    wish.refill = Some(price);
+                if let Some(pending) = pending_entries.entry(&lease, PendingEntry::default) {
+                    pending.refill = Some(price);
                 }
             }
         }
@@ -91,8 +92,8 @@ impl<M: SharedMemory> Gate<M> {
         usage: Option<exchange::UsageReport>,
     ) -> Message {
         let (mut leases, mut entries) = (Vec::new(), Vec::new());
-        while let Some((lease, wish)) = pending_entries.pop_first() {
-            if let Some(entry) = self.entry(now, &lease, wish) {
+        while let Some((lease, pending)) = pending_entries.pop_first() {
+            if let Some(entry) = self.entry(now, &lease, pending) {
                 leases.push((lease, entry.ended.map(|ended| ended.epoch)));
                 entries.push(entry);
             }
@@ -108,27 +109,28 @@ impl<M: SharedMemory> Gate<M> {
         Message { id, body: ExchangeRequest { protocol, gateway, seen, entries, usage } }
     }
 
-    fn entry(&mut self, now: Moment, lease: &str, wish: PendingEntry) -> Option<Entry> {
+    fn entry(&mut self, now: Moment, lease: &str, pending: PendingEntry) -> Option<Entry> {
         self.settlements.flush(&self.memory, lease);
+        let late = self.protocol > OLDEST;
         let known = shared::update(&self.memory, lease, |lease| {
-            if let Some(report) = wish.report {
+            if let Some(report) = pending.report {
                 lease.queued = false;
                 match report {
                     Report::Active => {}
                     Report::Idle => lease.rest(),
                     Report::Forgotten => {
-                        lease.settle_forgotten();
+                        lease.settle_forgotten(now);
                         lease.rest();
                     }
                 }
             }
-            if let Some(price) = wish.refill {
+            if let Some(price) = pending.refill {
                 lease.grow(price);
             }
-            let ahead = wish.refill.is_some() || wish.report == Some(Report::Active);
-            (lease.report(now, wish.asking, ahead), lease.clone())
+            let ahead = pending.refill.is_some() || pending.report == Some(Report::Active);
+            (lease.report(now, pending.asking, ahead, late), lease.clone())
         });
-        match (known, wish.asking, wish.credential) {
+        match (known, pending.asking, pending.credential) {
             (Some((entry, record)), ..) => {
                 self.heartbeat.reported(now, lease, &record);
                 Some(entry)
@@ -171,7 +173,12 @@ impl<M: SharedMemory> Gate<M> {
         }
         let mut resolutions = Vec::new();
         for ((lease, final_report), entry) in flight.leases.iter().zip(&answer.entries) {
-            resolutions.extend(self.serve(now, (flight.sent, *final_report), lease, entry));
+            resolutions.extend(self.serve(
+                now,
+                Sent { at: flight.sent, protocol: flight.protocol, final_report: *final_report },
+                lease,
+                entry,
+            ));
         }
         if flight.heartbeat {
             self.heartbeat_answered(now, flight.sent, &answer);
@@ -190,7 +197,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     fn failed(&mut self, now: Moment, flight: &Flight, aside: Aside) -> Vec<Resolution> {
-        // Nothing was decided: the same is said again at once, in the older version.
+        // Nothing was decided: the message is resent at once in the older version.
         let again = aside.unsupported && flight.protocol > OLDEST;
         if again {
             self.protocol = OLDEST;
@@ -223,14 +230,14 @@ impl<M: SharedMemory> Gate<M> {
         if let Some(ms) = aside.retry_after_ms {
             self.hold_until = now.plus_millis(u64::from(ms.min(MAX_HEARTBEAT_MS)));
         }
-        // A report that comes too soon is no reason to let callers wait in vain.
+        // A report that was sent too early must not keep callers waiting.
         if !again && (aside.retry_after_ms.is_none() || !resolutions.is_empty()) {
             self.down_until = now.plus_millis(DOWN_MS);
         }
         resolutions
     }
 
-    /// What becomes of one who waited in vain.
+    /// The outcome for a request whose wait brought no answer.
     fn give_up(&mut self, lease: &str, waiter: &Waiter) -> Outcome {
         if waiter.view {
             return self.deny(Refusal::plain(RefusalCode::LedgerUnavailable));

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_leave_goes_out_under_their_own_names_and_numbers() {
+    fn handed_over_reports_keep_their_broker_names_and_sequence_numbers() {
         let memory = Memory::default();
         let one = ChargeOutcome::Kept(Credits::from_micros(1_000_000));
         let (mut first, mut second, mut heir) = (gate(&memory, "a"), gate(&memory, "b"), gate(&memory, "c"));

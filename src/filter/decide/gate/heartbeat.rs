@@ -71,7 +71,7 @@ impl Heartbeat {
         };
         let sold = record.sold().saturating_add(record.on_credit.spent);
         if live.used != (record.epoch, sold) {
-            // A epoch that has ended is no sale: what a worker that died had set aside would be forgotten that much later.
+            // An epoch that has ended is no sale: what a worker that died had set aside would be forgotten that much later.
             if live.used.0 == record.epoch || record.sold().is_positive() {
                 live.sold_at = now;
             }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sale_under_the_next_epoch_is_one_and_the_end_of_a_epoch_is_none() {
+    fn a_sale_in_the_next_epoch_counts_and_the_end_of_an_epoch_does_not() {
         let mut heartbeat = leading();
         for (ms, epoch, held, sold_at) in
             [(1, 1, ONE, 1), (2, 2, Credits::ZERO, 1), (3, 2, ONE, 3), (4, 3, ONE, 4), (5, 3, ONE, 4)]
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_reported_is_said_again_only_if_its_message_was_lost_or_it_stands_on_the_news() {
+    fn a_lease_is_reported_again_only_if_its_message_was_lost_or_it_is_queued() {
         let mut heartbeat = leading();
         let due = |heartbeat: &Heartbeat| due(heartbeat.live.get("lease").unwrap(), at(1));
         assert_eq!(due(&heartbeat), Some(Report::Active));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_final_word_and_credit_that_is_not_booked_are_told_and_what_is_at_rest_is_left_out() {
+    fn final_reports_and_unbooked_credit_are_due_and_idle_leases_are_dropped() {
         let ended = Some(Ended { epoch: 1, spent: ONE });
         let on_credit = OnCredit { spent: ONE, ..OnCredit::default() };
         for record in [Lease { ended, ..lease() }, Lease { on_credit, ..lease() }] {

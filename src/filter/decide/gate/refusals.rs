@@ -64,7 +64,7 @@ impl<M: SharedMemory> Gate<M> {
         if shadow {
             self.counters.shadow += 1;
             let key = refusal.payer.as_ref().map_or(UNKNOWN_CALLER, |payer| payer.key.as_str());
-            self.buffer(key, rule, ChargeOutcome::Shadow(refusal.code));
+            self.count_outcome(key, rule, ChargeOutcome::Shadow(refusal.code));
             return Outcome::Pass(Passage::Shadow(refusal));
         }
         self.deny(refusal)

@@ -128,8 +128,8 @@ impl<M: SharedMemory> Gate<M> {
                 stopped_at = Some(lease.to_owned());
                 break;
             }
-            if let Some(wish) = pending_entries.entry(lease, PendingEntry::default) {
-                wish.report = Some(report);
+            if let Some(pending) = pending_entries.entry(lease, PendingEntry::default) {
+                pending.report = Some(report);
             }
         }
         self.heartbeat.more = stopped_at.is_some();

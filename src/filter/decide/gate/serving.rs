@@ -10,9 +10,20 @@ use crate::decide::lease::shared::{self, SharedMemory};
 use crate::decide::lease::{self, Admission, CachedStatus, FundingSource, Holder, Lease};
 use crate::decide::outcome::{Charge, Outcome, Passage, Resolution};
 use crate::decide::refusal::Refusal;
-use faregate_protocol::exchange::EntryAnswer;
+use faregate_protocol::exchange::{EntryAnswer, OLDEST};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
+
+/// A message that is answered, as far as one payer is concerned.
+#[derive(Clone, Copy)]
+pub(super) struct Sent {
+    /// When it was sent.
+    pub(super) at: Moment,
+    /// In which version of the protocol.
+    pub(super) protocol: u32,
+    /// The epoch whose final report it carried.
+    pub(super) final_report: Option<u32>,
+}
 
 /// An answer about one payer that was merged into its lease.
 struct Merged<'a> {
@@ -25,12 +36,11 @@ struct Merged<'a> {
 }
 
 impl<M: SharedMemory> Gate<M> {
-    /// Merges the answer about one payer and admits the requests that the lease now covers. Takes the time when the message
-    /// was sent, and the epoch whose final report it carried.
+    /// Merges the answer about one payer and admits the requests that the lease now covers.
     pub(super) fn serve(
         &mut self,
         now: Moment,
-        message: (Moment, Option<u32>),
+        message: Sent,
         lease: &str,
         answer: &EntryAnswer,
     ) -> Vec<Resolution> {
@@ -71,7 +81,7 @@ impl<M: SharedMemory> Gate<M> {
     fn merge<'a>(
         &mut self,
         now: Moment,
-        (sent, final_report): (Moment, Option<u32>),
+        message: Sent,
         lease: &'a str,
         answer: &'a EntryAnswer,
         costs: &[Result<Credits, RefusalCode>],
@@ -79,7 +89,7 @@ impl<M: SharedMemory> Gate<M> {
         let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
         self.recent.look_again(lease);
         let done = shared::update(&self.memory, lease, |record| {
-            record.merge(sent, final_report, answer);
+            record.merge(message.at, message.final_report, answer, message.protocol > OLDEST);
             record.record_status(now, answer);
             if stopped {
                 record.stop();
@@ -170,7 +180,7 @@ impl<M: SharedMemory> Gate<M> {
         queue.waiters.iter_mut().map(reprice).collect()
     }
 
-    /// Requests that the lease didn't cover ask again, or are refused when the ledger says that there is no more.
+    /// Requests that the lease does not cover ask again, or are refused if the ledger has no more credits.
     fn not_served(&mut self, now: Moment, merged: &Merged<'_>, mut queue: Queue) -> Vec<Resolution> {
         let Merged { lease, answer, record, .. } = merged;
         queue.asked = false;

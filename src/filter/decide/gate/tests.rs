@@ -182,7 +182,7 @@ fn talk(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> Vec<Resolut
     all
 }
 
-/// The worker runs, and says nothing.
+/// Ticks the worker without exchanging messages.
 fn runs(gate: &mut Gate<Memory>, from: u64, to: u64) {
     for ms in (from..to).step_by(50) {
         assert_eq!(gate.tick(at(ms)), []);
@@ -204,7 +204,7 @@ fn refused_with(outcome: &Outcome) -> Option<RefusalCode> {
 }
 
 #[test]
-fn sixteen_strangers_with_one_key_cost_one_message() {
+fn sixteen_requests_with_one_new_key_share_one_message() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
     for context in 0..16 {
         assert_eq!(arrive(&mut gate, 0, context, "/", &key()), Arrival::Waits);
@@ -223,14 +223,14 @@ fn sixteen_strangers_with_one_key_cost_one_message() {
 }
 
 #[test]
-fn a_free_route_asks_nobody_anything() {
+fn a_free_route_sends_no_message_to_the_ledger() {
     let mut gate = gate(&Memory::default(), &json!({}));
     assert_eq!(arrive(&mut gate, 0, 1, "/free", ""), Arrival::Decided(Outcome::Pass(Passage::Free(0))));
     assert!(gate.next_message(at(0)).is_none());
 }
 
 #[test]
-fn a_retired_route_looks_at_no_key_and_asks_nobody() {
+fn a_retired_route_ignores_keys_and_sends_no_message() {
     let deprecated = json!({"since": "2026-12-01"});
     let rules = json!([{"match": {"path": {"exact": "/gone"}}, "retired": true, "deprecated": deprecated}]);
     let mut gate = gate(&Memory::default(), &json!({"rules": rules}));
@@ -275,7 +275,7 @@ fn a_steady_caller_never_waits_once_the_lease_has_grown() {
 }
 
 #[test]
-fn the_last_credit_is_sold_and_then_everybody_is_refused_with_what_is_left() {
+fn the_last_credit_is_sold_and_later_refusals_show_the_remaining_balance() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(3));
     for context in 0..5 {
         arrive(&mut gate, 0, context, "/", &key());
@@ -312,7 +312,7 @@ fn an_unknown_key_is_refused_and_leaves_no_trace_in_shared_memory() {
 }
 
 #[test]
-fn while_the_ledger_is_away_a_lease_goes_on_and_then_nobody_waits_for_nothing() {
+fn with_an_unreachable_ledger_leases_keep_working_and_others_fail_fast() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
@@ -336,7 +336,7 @@ fn while_the_ledger_is_away_a_lease_goes_on_and_then_nobody_waits_for_nothing() 
 }
 
 #[test]
-fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
+fn allow_up_to_admits_a_known_payer_up_to_the_amount_and_reports_it() {
     let memory = Memory::default();
     let (mut gate, mut bank) =
         (gate(&memory, &json!({"on_ledger_error": {"allow_up_to": "2"}})), FakeLedger::with(1));
@@ -362,7 +362,7 @@ fn on_credit_a_known_payer_gets_the_stated_amount_and_it_is_reported() {
 }
 
 #[test]
-fn what_lies_idle_goes_back_and_a_lost_message_is_said_again() {
+fn unused_credits_are_returned_and_a_lost_message_is_resent() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
@@ -387,7 +387,7 @@ fn what_lies_idle_goes_back_and_a_lost_message_is_said_again() {
 }
 
 #[test]
-fn a_suspension_reaches_the_lease_with_the_next_heartbeat() {
+fn a_suspension_reaches_the_lease_at_the_next_heartbeat() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
@@ -402,7 +402,7 @@ fn a_suspension_reaches_the_lease_with_the_next_heartbeat() {
 }
 
 #[test]
-fn when_the_leader_is_gone_another_worker_reports_what_it_left() {
+fn another_worker_reports_the_leases_of_a_dead_leader() {
     let memory = Memory::default();
     let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
     assert_eq!(first.gateway(), second.gateway());
@@ -416,12 +416,12 @@ fn when_the_leader_is_gone_another_worker_reports_what_it_left() {
     for ms in (50..12_000).step_by(50) {
         talk(&mut second, &mut bank, ms);
     }
-    // The first worker died with its own request under way: that one stays set aside.
+    // The first worker died with a request in flight, whose credits stay held.
     assert_eq!((bank.available, bank.spent.values().sum::<i64>()), (98_000_000, 1_000_000));
 }
 
 #[test]
-fn a_charge_is_released_once_when_the_upstream_fails_and_kept_otherwise() {
+fn a_charge_is_refunded_once_when_the_upstream_fails_and_kept_otherwise() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(5));
     arrive(&mut gate, 0, 0, "/", &key());
@@ -444,7 +444,7 @@ fn a_charge_is_released_once_when_the_upstream_fails_and_kept_otherwise() {
 }
 
 #[test]
-fn a_rule_that_only_watches_refuses_nobody() {
+fn a_shadow_rule_refuses_no_request() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), FakeLedger::with(0));
     let passed = |outcome: &Outcome| match outcome {
         Outcome::Pass(Passage::Shadow(refusal)) => Some(refusal.code),
@@ -459,7 +459,7 @@ fn a_rule_that_only_watches_refuses_nobody() {
 }
 
 #[test]
-fn what_a_rule_would_have_refused_is_reported_with_who_and_why() {
+fn shadow_refusals_are_reported_with_payer_and_code() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), FakeLedger::with(0));
     arrive(&mut gate, 0, 0, "/", "nonsense");
     arrive(&mut gate, 0, 1, "/", &api_key::compose(&[8; api_key::SECRET_LEN]).unwrap());
@@ -486,7 +486,7 @@ fn what_a_rule_would_have_refused_is_reported_with_who_and_why() {
 }
 
 #[test]
-fn one_who_came_after_the_question_is_not_refused_with_a_dearer_one() {
+fn a_later_cheaper_request_is_not_refused_with_the_expensive_one() {
     let dear = json!({"rules": [{"name": "dear", "match": {"path": {"exact": "/dear"}}, "price": "5"}]});
     let (mut gate, mut bank) = (gate(&Memory::default(), &dear), FakeLedger::with(0));
     assert_eq!(arrive(&mut gate, 0, 1, "/dear", &key()), Arrival::Waits);
@@ -502,7 +502,7 @@ fn one_who_came_after_the_question_is_not_refused_with_a_dearer_one() {
 }
 
 #[test]
-fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all_the_same() {
+fn a_queued_lease_reopened_by_another_worker_is_still_reported() {
     let memory = Memory::default();
     let (mut leader, mut other) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
     let mut bank = FakeLedger::with(2);
@@ -517,7 +517,7 @@ fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all
     let message = other.next_message(at(20_100)).unwrap();
     let answer = bank.answer(&message.body);
     other.answered(at(20_101), message.id, Some(answer));
-    // The leader reads the news, and asks in vain too, before its heartbeat is due.
+    // The leader reads the dirty queue and is refused too, before its heartbeat is due.
     leader.tick(at(20_110));
     arrive(&mut leader, 20_111, 3, "/", &key());
     let message = leader.next_message(at(20_111)).unwrap();
@@ -540,7 +540,7 @@ fn a_lease_that_another_worker_opens_while_it_stands_on_the_news_is_reported_all
 }
 
 #[test]
-fn a_stranger_whose_first_lease_was_taken_back_unheard_of_gets_the_next() {
+fn a_new_caller_whose_first_lease_was_reclaimed_unseen_gets_the_next() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     assert_eq!(arrive(&mut gate, 0, 1, "/", &key()), Arrival::Waits);
     let message = gate.next_message(at(0)).unwrap();

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_whose_deadline_has_passed_waits_no_longer_and_the_others_go_on() {
+    fn only_requests_past_their_deadline_stop_waiting() {
         let at = |ms| Moment::from_nanos(1).plus_millis(ms);
         let mut waiting = Waiting::default();
         for (lease, context, deadline) in [("a", 1, 10), ("a", 2, 20), ("b", 3, 10)] {

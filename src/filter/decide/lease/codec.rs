@@ -1,13 +1,13 @@
 //! A lease as bytes in shared memory: a head of fixed little-endian fields, then the state of the payer's limits,
 //! if it has any, then its names and products, then the status that callers may see.
 //!
-//! Charging changes the first two alone. So a charge reads and writes only them, in handle, and keeps the
+//! Charging changes the first two alone. So a charge reads and writes only them, in place, and keeps the
 //! bytes to look the rest up where it is wanted.
 
-use super::{CachedStatus, Lease, OnCredit, Throttle, terms};
+use super::{CachedStatus, Carried, Lease, OnCredit, Throttle, terms};
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::Handle;
-use faregate_protocol::exchange::{Ended, Facts, Limits, Rate};
+use faregate_protocol::exchange::{Ended, Facts, Holds, Limits, Rate};
 use faregate_protocol::{Credits, RefusalCode};
 use std::cell::Cell;
 
@@ -17,6 +17,8 @@ const LAYOUT: u8 = 2;
 const HEAD: usize = 2 + 2 * 4 + 16 * 8;
 /// The length of the part that only payers with limits have: a moment and six numbers.
 const THROTTLE: usize = 8 + 6 * 4;
+/// The length of the part that only payers have whose requests outlived an epoch: three amounts, a moment and a byte.
+const CARRIED: usize = 4 * 8 + 1;
 /// The bits of the second byte.
 const QUEUED: u8 = 1;
 const STOPPED: u8 = 2;
@@ -25,6 +27,7 @@ const PRODUCTS: u8 = 8;
 const KEY_PRODUCTS: u8 = 16;
 const STATUS: u8 = 32;
 const WARNS: u8 = 64;
+const CARRIES: u8 = 128;
 
 impl Lease {
     /// The record's bytes.
@@ -33,6 +36,9 @@ impl Lease {
         out.extend(self.head());
         if let Some(throttle) = &self.throttle {
             out.extend(throttle_bytes(throttle));
+        }
+        if let Some(carried) = &self.carried {
+            out.extend(carried_bytes(carried));
         }
         let mut part = |bytes: &[u8]| {
             let len = u16::try_from(bytes.len()).unwrap_or(0);
@@ -65,6 +71,10 @@ impl Lease {
         if let Some(throttle) = &self.throttle {
             changed |= overwrite(record, HEAD, &throttle_bytes(throttle));
         }
+        if let Some(carried) = &self.carried {
+            let at = carried_at(self.throttle.is_some());
+            changed |= overwrite(record, at, &carried_bytes(carried));
+        }
         changed
     }
 
@@ -77,6 +87,7 @@ impl Lease {
             | flag(self.facts.key_products.is_some(), KEY_PRODUCTS)
             | flag(!self.status.is_empty(), STATUS)
             | flag(CachedStatus::warns(&self.status), WARNS)
+            | flag(self.carried.is_some(), CARRIES)
     }
 
     fn head(&self) -> [u8; HEAD] {
@@ -147,6 +158,7 @@ impl Lease {
             refill_at: rest.moment()?,
             facts: Facts::default(),
             throttle: None,
+            carried: None,
             status: Vec::new(),
         };
         let marked = (rest.moment()?, lease.marked.1);
@@ -155,7 +167,13 @@ impl Lease {
         } else {
             Some(throttle(Reader(record.get(HEAD..HEAD + THROTTLE)?))?)
         };
-        Some(Self { marked, throttle, ..lease })
+        let carried = if flags & CARRIES == 0 {
+            None
+        } else {
+            let at = carried_at(flags & THROTTLED != 0);
+            Some(carried(Reader(record.get(at..at + CARRIED)?))?)
+        };
+        Some(Self { marked, throttle, carried, ..lease })
     }
 }
 
@@ -289,8 +307,9 @@ fn status(record: &[u8]) -> Option<&[u8]> {
 
 /// The part of a record that has this number.
 fn part(record: &[u8], number: usize) -> Option<&[u8]> {
-    let throttled = record.get(1)? & THROTTLED != 0;
-    let mut rest = Reader(record.get(if throttled { HEAD + THROTTLE } else { HEAD }..)?);
+    let flags = record.get(1)?;
+    let carried = if flags & CARRIES == 0 { 0 } else { CARRIED };
+    let mut rest = Reader(record.get(carried_at(flags & THROTTLED != 0) + carried..)?);
     for _ in 0..number {
         rest.part()?;
     }
@@ -334,6 +353,30 @@ fn throttle(mut rest: Reader<'_>) -> Option<Throttle> {
         concurrent: (concurrent > 0).then_some(concurrent),
     };
     Some(Throttle { limits, busy_until, under_way: number()?, came: number()?, demand: number()? })
+}
+
+/// Where that part begins.
+const fn carried_at(throttled: bool) -> usize {
+    if throttled { HEAD + THROTTLE } else { HEAD }
+}
+
+fn carried_bytes(carried: &Carried) -> [u8; CARRIED] {
+    let Carried { holds, booked, alive_until } = carried;
+    let mut bytes = [0; CARRIED];
+    let mut rest = Writer(&mut bytes);
+    for credits in [holds.carried, holds.kept, holds.released] {
+        rest.put(credits.micros().to_le_bytes());
+    }
+    rest.put(alive_until.nanos().to_le_bytes());
+    rest.put([u8::from(*booked)]);
+    bytes
+}
+
+fn carried(mut rest: Reader<'_>) -> Option<Carried> {
+    let holds = Holds { carried: rest.credits()?, kept: rest.credits()?, released: rest.credits()? };
+    let alive_until = rest.moment()?;
+    let [booked] = rest.array()?;
+    Some(Carried { holds, booked: booked != 0, alive_until })
 }
 
 struct Writer<'a>(&'a mut [u8]);

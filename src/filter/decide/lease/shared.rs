@@ -268,7 +268,7 @@ mod names_and_news {
     use faregate_protocol::Credits;
 
     #[test]
-    fn no_two_entries_of_two_ledgers_have_the_same_name() {
+    fn shared_memory_names_are_unique_across_ledgers() {
         let (key, subject) = (Credential::Key("a".into()), Credential::Subject("a".into()));
         let mut all: Vec<String> = Vec::new();
         for names in [Names::new("one", "x"), Names::new("two", "x"), Names::new("one", "y")] {
@@ -288,7 +288,7 @@ mod names_and_news {
     }
 
     #[test]
-    fn a_lease_is_put_on_the_news_once_and_only_if_its_counters_moved() {
+    fn a_lease_is_queued_once_and_only_if_its_counters_changed() {
         let (memory, names) = (Memory::default(), Names::new("ledger", ""));
         let name = names.lease(&Credential::Key("a".into()));
         create(&memory, &names, &name, Facts { key: "key_1".into(), ..Facts::default() });

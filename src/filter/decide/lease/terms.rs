@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_says_what_is_included_and_what_it_costs() {
+    fn a_plan_decides_which_products_are_included_and_their_prices() {
         let plan = encode(&[
             product("chat", Pricing::List),
             product("embed", Pricing::Times(credits(500_000))),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_may_be_limited_further() {
+    fn a_key_may_narrow_the_products_of_its_plan() {
         let plan = encode(&[product("chat", Pricing::Fixed(credits(2))), product("embed", Pricing::List)]);
         let key = encode_names(&["chat".to_owned(), "video".to_owned()]);
         let cost = |name| price(name, credits(7), Some(&plan), Some(&key));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_of_nothing_is_no_price_and_opens_no_route() {
+    fn a_price_that_is_not_positive_is_rejected_and_opens_no_route() {
         for pricing in
             [Pricing::Fixed(Credits::ZERO), Pricing::Times(Credits::ZERO), Pricing::Fixed(credits(-1))]
         {
@@ -172,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_as_it_was(
+        fn encoded_terms_round_trip(
             products in proptest::collection::vec(("[a-z0-9.]{1,64}", 0..3, 1_i64..i64::MAX), 0..40),
         ) {
             let pricing = |kind, amount| match kind {
@@ -188,7 +188,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = (decode(&bytes), decode_names(&bytes), price("a", Credits::ZERO, Some(&bytes), Some(&bytes)));
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use faregate_protocol::exchange::{Granted, Limits, PayerStatus, Pricing, Product, Quota, Rate};
+use faregate_protocol::exchange::{Granted, Holds, Limits, PayerStatus, Pricing, Product, Quota, Rate};
 use proptest::prelude::*;
 
 mod sums;
@@ -20,7 +20,7 @@ fn grant(epoch: u32, level: i64) -> EntryAnswer {
 
 fn open(level: i64) -> Lease {
     let mut lease = Lease::new(Facts { key: "key_1".into(), account: "acme".into(), ..Facts::default() });
-    lease.merge(at(0), None, &grant(1, level));
+    lease.merge(at(0), None, &grant(1, level), true);
     lease
 }
 
@@ -41,46 +41,46 @@ fn a_lease_sells_what_was_granted_and_no_more() {
 }
 
 #[test]
-fn after_its_deadline_a_lease_sells_nothing_and_what_is_held_counts_as_spent() {
+fn an_expired_lease_sells_nothing_and_its_held_credits_count_as_spent() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(999), 1));
     assert!(!paid(&mut lease, at(1_000), 1));
-    let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false);
+    let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false, true);
     assert_eq!(entry.ended, Some(Ended { epoch: 1, spent: credits(1) }));
     assert_eq!(entry.lease.map(|l| (l.epoch, l.spent)), Some((2, Credits::ZERO)));
     assert_eq!(entry.ask.map(|ask| ask.need), Some(credits(1)), "a new lease resets the levels");
     lease.settle(FundingSource::Lease(1), credits(1), Credits::ZERO);
     assert_eq!(lease.spent, Credits::ZERO, "the final report has it already");
-    lease.merge(at(1_000), None, &grant(2, 5));
+    lease.merge(at(1_000), None, &grant(2, 5), true);
     assert_eq!(lease.spendable(at(1_001)), Credits::ZERO, "not before the final report is acknowledged");
-    lease.merge(at(1_000), None, &EntryAnswer { ended: Some(1), ..grant(2, 5) });
+    lease.merge(at(1_000), None, &EntryAnswer { ended: Some(1), ..grant(2, 5) }, true);
     assert!(lease.ended.is_some(), "nor by an answer to a message that did not carry it");
-    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) });
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) }, true);
     assert_eq!((lease.ended, lease.spendable(at(1_001))), (None, credits(5)));
 }
 
 #[test]
-fn an_answer_that_is_late_or_about_another_epoch_changes_nothing() {
+fn a_stale_response_or_one_for_another_epoch_changes_nothing() {
     let mut lease = open(3);
-    lease.merge(at(500), None, &grant(1, 9));
+    lease.merge(at(500), None, &grant(1, 9), true);
     let before = lease.clone();
-    lease.merge(at(0), None, &grant(1, 3));
-    lease.merge(at(900), None, &grant(2, 50));
-    lease.merge(at(900), None, &grant(0, 50));
+    lease.merge(at(0), None, &grant(1, 3), true);
+    lease.merge(at(900), None, &grant(2, 50), true);
+    lease.merge(at(900), None, &grant(0, 50), true);
     assert_eq!((lease.granted, lease.deadline), (before.granted, before.deadline));
 }
 
 #[test]
-fn a_epoch_that_the_ledger_closed_is_sealed_and_followed_by_the_next() {
+fn an_epoch_closed_by_the_ledger_is_sealed_and_the_next_one_begins() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
-    lease.merge(at(1), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
+    lease.merge(at(1), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() }, true);
     assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: credits(2) }));
     assert_eq!((lease.epoch, lease.spendable(at(2))), (2, Credits::ZERO));
 }
 
 #[test]
-fn an_idle_lease_hands_everything_back_but_what_is_under_way() {
+fn an_idle_lease_returns_everything_but_held_credits() {
     let mut lease = open(10);
     assert!(paid(&mut lease, at(1), 4));
     lease.rest();
@@ -89,48 +89,48 @@ fn an_idle_lease_hands_everything_back_but_what_is_under_way() {
     lease.rest();
     assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: credits(4) }));
     assert!(!lease.is_open() && !lease.is_at_rest());
-    lease.merge(at(9), Some(1), &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
+    lease.merge(at(9), Some(1), &EntryAnswer { ended: Some(1), ..EntryAnswer::default() }, true);
     assert!(lease.is_at_rest());
 }
 
 #[test]
-fn what_was_recalled_is_not_asked_for_again_until_somebody_needs_it() {
+fn recalled_credits_are_not_requested_again_until_needed() {
     let mut lease = open(100);
-    lease.report(at(1), None, true);
+    lease.report(at(1), None, true, true);
     for _ in 0..20 {
         assert!(paid(&mut lease, at(100), 1));
     }
     lease.settle(FundingSource::Lease(1), credits(20), Credits::ZERO);
     lease.hand_back();
-    let ask = lease.report(at(950), None, true).ask.unwrap();
+    let ask = lease.report(at(950), None, true, true).ask.unwrap();
     assert_eq!((ask.need, ask.want), (credits(100), credits(100)), "20 spent and 80 returned, and no more");
 }
 
 #[test]
-fn credit_is_given_up_to_the_limit_until_the_ledger_has_booked_it() {
+fn sales_on_credit_are_capped_until_the_ledger_has_booked_them() {
     let mut lease = open(0);
     assert!(lease.admit_on_credit(credits(2), credits(3)));
     assert!(!lease.admit_on_credit(credits(2), credits(3)));
     lease.settle(FundingSource::Credit, credits(2), Credits::ZERO);
     assert!(!lease.admit_on_credit(credits(2), credits(3)));
-    assert_eq!(lease.report(at(1), None, false).on_credit, credits(2));
-    lease.merge(at(1), None, &EntryAnswer { on_credit: credits(2), ..EntryAnswer::default() });
+    assert_eq!(lease.report(at(1), None, false, true).on_credit, credits(2));
+    lease.merge(at(1), None, &EntryAnswer { on_credit: credits(2), ..EntryAnswer::default() }, true);
     assert!(lease.admit_on_credit(credits(3), credits(3)));
 }
 
 #[test]
-fn once_stopped_a_lease_does_not_sell_what_comes_back_until_the_ledger_grants_anew() {
+fn a_stopped_lease_does_not_sell_refunds_until_the_next_grant() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 1));
     lease.stop();
     lease.settle(FundingSource::Lease(1), Credits::ZERO, credits(1));
     assert!(!paid(&mut lease, at(2), 1));
-    lease.merge(at(3), None, &grant(1, 3));
+    lease.merge(at(3), None, &grant(1, 3), true);
     assert!(paid(&mut lease, at(4), 1));
 }
 
 #[test]
-fn a_lease_that_runs_low_asks_once_for_more() {
+fn a_low_lease_asks_for_one_refill() {
     let mut lease = open(8);
     let refills: Vec<bool> = (0..8)
         .map(|_| matches!(lease.admit(at(1), credits(1)), Admission::Paid { refill: true, .. }))
@@ -139,28 +139,28 @@ fn a_lease_that_runs_low_asks_once_for_more() {
 }
 
 #[test]
-fn a_payer_who_is_always_low_asks_for_no_more_than_the_ledger_takes() {
+fn the_requested_amount_is_bounded_for_a_payer_who_is_always_low() {
     let mut lease = open(3);
     for second in 1..600 {
         lease.grow(credits(1));
-        lease.merge(at(second * 1_000), None, &grant(1, 3));
-        let want = lease.report(at(second * 1_000), None, true).ask.unwrap().want;
+        lease.merge(at(second * 1_000), None, &grant(1, 3), true);
+        let want = lease.report(at(second * 1_000), None, true, true).ask.unwrap().want;
         assert!(want <= credits(16), "{want:?}");
     }
     let price = Credits::from_micros(i64::MAX);
-    let ask = lease.report(at(1), Some((price, price)), true).ask.unwrap();
+    let ask = lease.report(at(1), Some((price, price)), true, true).ask.unwrap();
     assert_eq!((ask.least, ask.need, ask.want), (MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT));
 }
 
 #[test]
-fn the_cushion_follows_the_rate() {
+fn the_requested_reserve_follows_the_spending_rate() {
     let mut lease = open(1_000);
-    lease.report(at(1), None, true);
+    lease.report(at(1), None, true, true);
     for _ in 0..100 {
         assert!(paid(&mut lease, at(2), 1));
     }
     lease.settle(FundingSource::Lease(1), credits(100), Credits::ZERO);
-    let ask = lease.report(at(901), None, true).ask.unwrap();
+    let ask = lease.report(at(901), None, true, true).ask.unwrap();
     assert_eq!(ask.need, credits(100));
     assert!(
         ask.want > credits(600) && ask.want < credits(700),
@@ -176,7 +176,7 @@ fn rich(level: i64) -> Lease {
 }
 
 #[test]
-fn a_slice_is_cut_only_while_the_lease_is_rich_and_long_before_its_end() {
+fn a_sublease_is_cut_only_from_a_rich_lease_long_before_its_deadline() {
     let mut lease = rich(64);
     let sublease = lease.sublease(at(1), credits(1)).unwrap();
     assert_eq!(
@@ -191,7 +191,7 @@ fn a_slice_is_cut_only_while_the_lease_is_rich_and_long_before_its_end() {
 }
 
 #[test]
-fn a_slice_that_comes_back_leaves_what_was_sold_of_it_held() {
+fn a_returned_sublease_leaves_its_sales_held() {
     let mut lease = rich(64);
     let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
     assert!(sublease.sell(at(1), credits(3)) && !sublease.sell(at(1), credits(2)), "it has 4");
@@ -204,12 +204,12 @@ fn a_slice_that_comes_back_leaves_what_was_sold_of_it_held() {
 }
 
 #[test]
-fn a_slice_that_never_comes_back_is_spent_and_one_that_comes_too_late_changes_nothing() {
+fn a_lost_sublease_counts_as_spent_and_a_late_return_changes_nothing() {
     let mut lease = rich(64);
     let sublease = lease.sublease(at(1), credits(1)).unwrap();
-    lease.report(at(1).plus_millis(1_000), None, false);
+    lease.report(at(1).plus_millis(1_000), None, false, true);
     assert_eq!((lease.spent, lease.subleased), (Credits::ZERO, credits(4)));
-    lease.report(at(1).plus_millis(2_000), None, false);
+    lease.report(at(1).plus_millis(2_000), None, false, true);
     assert_eq!((lease.spent, lease.subleased), (credits(4), Credits::ZERO));
     lease.return_sublease(&sublease);
     assert_eq!((lease.spent, lease.held, lease.spendable(at(2))), (credits(4), Credits::ZERO, credits(60)));
@@ -256,7 +256,7 @@ fn a_stale_answer_does_not_change_a_payers_status() {
         EntryAnswer { status: Some(status), ..grant(1, granted) }
     };
     for (granted, available) in [(9, 12), (20, 1), (15, 6)] {
-        lease.merge(at(1), None, &answer(granted, available));
+        lease.merge(at(1), None, &answer(granted, available), true);
         lease.record_status(at(1), &answer(granted, available));
     }
     let status = Holder::of("lease", lease.encode()).status().unwrap();
@@ -297,6 +297,7 @@ prop_compose! {
     fn any_lease()(
         n in proptest::array::uniform16(0_i64..i64::MAX), subleases in proptest::array::uniform2(0_i64..i64::MAX), epoch in any::<u32>(), [queued, stopped] in any::<[bool; 2]>(),
         names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), products in (any_products(), any_names()), throttle in proptest::option::of(any::<[u32; 6]>()), ended in proptest::option::of(1_u32..9), status in proptest::option::of(any_status()),
+        carried in proptest::option::of((proptest::array::uniform3(0_i64..i64::MAX), any::<u64>(), any::<bool>())),
     ) -> Lease {
         let c = |at: usize| Credits::from_micros(n[at]);
         let m = |at: usize| Moment::from_nanos(n[at].unsigned_abs());
@@ -308,6 +309,10 @@ prop_compose! {
             throttle: throttle.map(|[milli_per_s, burst, concurrent, under_way, came, demand]| Throttle {
                 limits: limits([milli_per_s, burst, concurrent]), busy_until: m(14), under_way, came, demand,
             }),
+            carried: carried.map(|(amounts, alive_until, booked)| {
+                let [carried, kept, released] = amounts.map(Credits::from_micros);
+                Carried { holds: Holds { carried, kept, released }, booked, alive_until: Moment::from_nanos(alive_until) }
+            }),
             status: status.map(|status| CachedStatus::encode(m(15), &status)).unwrap_or_default(),
         }
     }
@@ -315,13 +320,13 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_record_is_read_as_it_was_written(lease in any_lease()) {
+    fn a_lease_record_round_trips(lease in any_lease()) {
         prop_assert_eq!(Lease::decode(&lease.encode()), Some(lease));
     }
 
     /// A charge writes the head alone. What it doesn't know stays.
     #[test]
-    fn a_charge_leaves_names_products_and_standing_as_they_were(lease in any_lease(), price in 0_i64..i64::MAX) {
+    fn a_charge_leaves_names_products_and_payer_status_unchanged(lease in any_lease(), price in 0_i64..i64::MAX) {
         let mut record = lease.encode();
         let mut head = Lease::decode_head(&record).unwrap();
         prop_assert_eq!((&head.facts, head.status.len()), (&Facts::default(), 0));
@@ -335,7 +340,7 @@ proptest! {
     }
 
     #[test]
-    fn a_standing_is_read_as_it_was_told(status in any_status(), now in any::<u64>()) {
+    fn a_payer_status_round_trips(status in any_status(), now in any::<u64>()) {
         let now = Moment::from_nanos(now);
         let quota = status.quota.clone().map(|quota| CachedQuota {
             size: quota.size,
@@ -349,25 +354,25 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_standing_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), lease in any_lease()) {
+    fn arbitrary_payer_status_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), lease in any_lease()) {
         let mut record = lease.encode();
         record.extend(&bytes);
         let _ = (CachedStatus::decode(&bytes), Holder::of("lease", record).status(), Holder::of("lease", bytes).status());
     }
 
     #[test]
-    fn no_bytes_make_reading_or_deciding_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), lease in any_lease(), now in any::<u64>()) {
+    fn arbitrary_bytes_never_panic_in_decoding_or_admission(bytes in proptest::collection::vec(any::<u8>(), 0..200), lease in any_lease(), now in any::<u64>()) {
         let _ = Lease::decode(&bytes);
         let (mut lease, now) = (lease, Moment::from_nanos(now));
         let _ = lease.admit(now, Credits::MAX);
-        let _ = lease.report(now, Some((Credits::MAX, Credits::MAX)), true);
+        let _ = lease.report(now, Some((Credits::MAX, Credits::MAX)), true, true);
         lease.rest();
     }
 
     /// Whatever happens in whatever order, a lease never sells more than the ledger granted, and its
-    /// counters never shrink within a epoch.
+    /// counters never shrink within an epoch.
     #[test]
-    fn nothing_is_sold_that_was_not_granted(steps in proptest::collection::vec((0_u8..9, 1_i64..6), 1..60)) {
+    fn a_lease_never_sells_more_than_was_granted(steps in proptest::collection::vec((0_u8..9, 1_i64..6), 1..60)) {
         let mut lease = open(200);
         let (mut ledger_granted, mut sold, mut open_charges, mut now) = (credits(200), Credits::ZERO, Vec::new(), 1);
         let mut subleases: Vec<Sublease> = Vec::new();
@@ -385,13 +390,13 @@ proptest! {
                 },
                 4 => {
                     // An honest ledger: it acknowledges the final report and raises what it granted.
-                    let entry = lease.report(at(now), Some((credits(amount), credits(amount))), false);
+                    let entry = lease.report(at(now), Some((credits(amount), credits(amount))), false, true);
                     let level = entry.ask.map_or(Credits::ZERO, |ask| ask.need).max(lease.granted);
                     ledger_granted = ledger_granted.saturating_add(level.less(lease.granted));
                     let mut answer = EntryAnswer { ended: entry.ended.map(|e| e.epoch), ..grant(lease.epoch, 0) };
                     if let Some(granted) = &mut answer.lease { granted.granted = level; }
-                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer);
-                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer);
+                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer, true);
+                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer, true);
                 }
                 5 => lease.rest(),
                 6 => subleases.extend(lease.sublease(at(now), credits(amount))),

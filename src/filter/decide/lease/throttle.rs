@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_and_then_one_after_the_other() {
+    fn a_burst_passes_and_then_requests_follow_the_rate() {
         let mut throttle = limited(10_000, 3, None);
         let passed = |throttle: &mut Throttle, ms| throttle.pass(at(ms));
         assert_eq!([0, 0, 0].map(|ms| passed(&mut throttle, ms)), [Ok(()); 3]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_under_way_at_the_same_time() {
+    fn the_concurrency_limit_holds() {
         let mut throttle =
             Throttle { limits: Limits { rate: None, concurrent: Some(2) }, ..Throttle::default() };
         assert_eq!([throttle.pass(at(0)), throttle.pass(at(0))], [Ok(()); 2]);
@@ -136,7 +136,7 @@ mod tests {
     proptest! {
         /// In no stretch of time do more pass than the rate gives for it, and the burst on top.
         #[test]
-        fn never_more_than_the_rate_and_the_burst(
+        fn no_interval_admits_more_than_the_rate_plus_the_burst(
             milli_per_s in 1_u32..100_000, burst in 1_u32..20, pauses in proptest::collection::vec(0_u64..400, 1..200),
         ) {
             let mut throttle = limited(milli_per_s, burst, None);

@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn the_remedies_are_those_that_refusals_name() {
+    fn documented_remedies_match_those_in_refusals() {
         for code in RefusalCode::ALL {
             let full = Refusal {
                 needed: Some(Credits::from_micros(2)),

@@ -68,7 +68,7 @@ mod tests {
     use crate::decide::settings::Wording;
 
     #[test]
-    fn nothing_leaves_its_place_in_a_page() {
+    fn texts_in_a_page_are_escaped() {
         let refusal = Refusal::plain(RefusalCode::QuotaExhausted);
         let wording = Wording::default();
         let messages = Messages {

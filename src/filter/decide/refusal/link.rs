@@ -63,7 +63,7 @@ mod tests {
     use faregate_protocol::exchange::Facts;
 
     #[test]
-    fn what_is_filled_in_can_not_change_the_address() {
+    fn filled_in_values_cannot_change_the_structure_of_a_url() {
         let payer =
             Facts { key: "key_1".into(), account: "a&b=\"<c>\r\nü".into(), plan: None, ..Facts::default() };
         let refusal = Refusal { payer: Some(payer.into()), ..Refusal::plain(RefusalCode::QuotaExhausted) };

@@ -170,7 +170,7 @@ fn built_in<'a>(refusal: &'a Refusal, around: &RequestContext<'_>, wording: &Wor
     (refusal.code.title(), detail, remedies)
 }
 
-/// For a caller that Envoy knows by a certificate or a token: there is no key to send, only somebody to ask.
+/// For a caller with a trusted identity: it can only ask the operator, not send a key.
 fn trusted_identity<'a>(refusal: &Refusal) -> Option<BuiltIn<'a>> {
     let detail = match refusal.code {
         _ if !refusal.trusted_identity => return None,

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_and_the_limits_are_told_apart() {
+    fn quota_and_limits_are_separate_policies() {
         let quota =
             Policy::credits("plan", credits(10_000), 2_592_000, Credits::from_micros(12_999_999), 863_942);
         let limits = Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 9 }), concurrent: Some(4) };
@@ -151,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_left_of_a_quota_than_it_has() {
+    fn the_remaining_quota_never_exceeds_its_size() {
         let quota = Policy::credits("plan", credits(10), 60, credits(25), 1);
         assert_eq!(value(&fields([quota].into_iter()), "ratelimit"), r#""plan";r=10;t=1"#);
     }
 
     #[test]
-    fn one_who_ran_into_a_limit_hears_into_which() {
+    fn the_header_names_the_limit_that_was_hit() {
         let limits = Limits { rate: Some(Rate { milli_per_s: 300, burst: 1 }), concurrent: Some(4) };
         let headers = |crowded| fields(Policy::of_limits(limits, crowded, Some(3)).into_iter().flatten());
         assert_eq!(value(&headers(false), "ratelimit"), r#""rate";r=0;t=3"#);
@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_independent_parser_reads_whatever_is_told(
+        fn an_independent_parser_reads_every_header(
             amounts in proptest::array::uniform2(0..i64::MAX), window_s in any::<u64>(), in_s in any::<u64>(),
             milli_per_s in any::<u32>(), burst in any::<u32>(), concurrent in proptest::option::of(any::<u32>()), crowded in any::<bool>(),
         ) {

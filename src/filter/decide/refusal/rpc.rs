@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_tool_that_was_called_gets_a_result() {
+    fn only_tool_calls_get_a_result() {
         let id = |text: &str| Some(text.to_owned());
         assert_eq!(of(r#"{"id":7,"method":"tools/call"}"#), (Dialect::McpResult, id("7")));
         assert_eq!(of(r#"{"id":"a\"","method":"tools/call"}"#), (Dialect::McpResult, id(r#""a\"""#)));
@@ -57,12 +57,12 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_heard_gets_an_error() {
+    fn a_request_whose_body_was_not_read_gets_an_error() {
         assert_eq!(reply(Dialect::McpResult, None), (Dialect::Mcp, None));
     }
 
     #[test]
-    fn an_error_is_an_error_whatever_was_asked() {
+    fn the_mcp_error_format_never_gives_a_result() {
         for method in ["tools/call", "initialize"] {
             let body = format!(r#"{{"id":18446744073709551615,"method":"{method}"}}"#);
             let answer = reply(Dialect::Mcp, Some(body.as_bytes()));

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_is_answered_in_the_format_that_it_shows_to_understand() {
+    fn the_refusal_format_follows_the_clients_headers_and_path() {
         for (path, headers, dialect) in [
             ("/", vec![], Dialect::Problem),
             ("/", vec![("accept", "*/*")], Dialect::Problem),

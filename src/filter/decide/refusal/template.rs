@@ -200,14 +200,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_json_string_is_what_serde_writes(text in vec(prop_oneof![3 => b' '..=b'~', 1 => any::<u8>(), 1 => Just(b'"')], 0..40)) {
+        fn json_strings_match_serde_json(text in vec(prop_oneof![3 => b' '..=b'~', 1 => any::<u8>(), 1 => Just(b'"')], 0..40)) {
             let mut out = Vec::new();
             quote(&mut out, &text);
             prop_assert_eq!(String::from_utf8(out).unwrap(), quoted(&String::from_utf8_lossy(&text)));
         }
 
         #[test]
-        fn plain_is_what_serde_leaves_as_it_is(text in vec(any::<u8>(), 0..20), at in 0_usize..20, byte in any::<u8>()) {
+        fn plain_strings_are_those_that_serde_json_leaves_unescaped(text in vec(any::<u8>(), 0..20), at in 0_usize..20, byte in any::<u8>()) {
             let mut plain = vec![b'a'; text.len().max(1)];
             let at = at % plain.len();
             plain[at] = byte;
@@ -218,7 +218,7 @@ mod tests {
         }
 
         #[test]
-        fn headers_are_read_as_they_were_written(headers in vec(("[a-z-]{1,12}", vec("[ -~]{0,9}", 0..3)), 0..9)) {
+        fn headers_round_trip(headers in vec(("[a-z-]{1,12}", vec("[ -~]{0,9}", 0..3)), 0..9)) {
             let mut written = Headers::default();
             for (name, parts) in &headers {
                 written.add(name, &parts.iter().map(String::as_str).collect::<Vec<_>>());

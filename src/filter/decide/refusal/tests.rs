@@ -50,7 +50,7 @@ fn render(refusal: &Refusal) -> (u16, Vec<(String, String)>, Value) {
 }
 
 #[test]
-fn a_caller_who_is_short_reads_how_much_and_what_cures_it() {
+fn an_insufficient_funds_refusal_shows_the_amounts_and_the_remedy() {
     let refusal = Refusal {
         needed: Some(Credits::from_micros(12_000_000)),
         available: Some(Credits::from_micros(1_000_000)),
@@ -84,7 +84,7 @@ fn a_caller_who_is_short_reads_how_much_and_what_cures_it() {
 }
 
 #[test]
-fn nobody_is_told_to_pay_for_our_own_fault() {
+fn a_ledger_outage_refusal_never_asks_for_payment() {
     let (status, headers, body) = render(&Refusal::plain(RefusalCode::LedgerUnavailable));
     assert_eq!((status, &body["retryable"]), (503, &json!(true)));
     assert!(headers.contains(&("retry-after".into(), "1".into())));
@@ -94,7 +94,7 @@ fn nobody_is_told_to_pay_for_our_own_fault() {
 }
 
 #[test]
-fn every_cause_has_its_status_and_only_true_remedies() {
+fn every_refusal_code_has_a_status_and_only_valid_remedies() {
     for code in RefusalCode::ALL {
         let (status, headers, body) = render(&Refusal::plain(code));
         assert_eq!(body["code"], code.as_str());
@@ -108,7 +108,7 @@ fn every_cause_has_its_status_and_only_true_remedies() {
 }
 
 #[test]
-fn who_has_used_up_a_quota_is_told_to_wait_only_when_waiting_cures_it() {
+fn an_exhausted_quota_suggests_waiting_only_if_the_reset_is_enough() {
     let of = |needed: i64, top_up| Refusal {
         needed: Some(Credits::from_micros(needed * 1_000_000)),
         available: Some(Credits::ZERO),
@@ -140,7 +140,7 @@ fn who_has_used_up_a_quota_is_told_to_wait_only_when_waiting_cures_it() {
 }
 
 #[test]
-fn who_came_too_fast_is_told_when_to_come_back() {
+fn a_rate_limited_refusal_says_when_to_retry() {
     let (status, headers, body) = render(&Refusal::throttled(Wait::Rate(1_001), None));
     assert_eq!((status, &body["retryable"]), (429, &json!(true)));
     assert_eq!(body["remedies"][0], json!({"action": "retry", "after_seconds": 2}));
@@ -150,7 +150,7 @@ fn who_came_too_fast_is_told_when_to_come_back() {
 }
 
 #[test]
-fn one_known_by_a_certificate_is_told_whom_to_ask_and_not_to_send_a_key() {
+fn a_trusted_identity_is_sent_to_the_operator_and_not_asked_for_a_key() {
     for code in [RefusalCode::MissingKey, RefusalCode::InvalidKey, RefusalCode::KeyExpired] {
         let (status, _, body) = render(&Refusal { trusted_identity: true, ..Refusal::plain(code) });
         assert_eq!((status, &body["code"]), (401, &json!(code.as_str())));
@@ -162,7 +162,7 @@ fn one_known_by_a_certificate_is_told_whom_to_ask_and_not_to_send_a_key() {
 }
 
 #[test]
-fn every_dialect_names_the_code_and_says_the_same_to_a_person() {
+fn every_format_carries_the_code_and_the_same_message() {
     let code = |answer: &Answer, pointer: &str| {
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         body.pointer(pointer).cloned().unwrap_or_default()
@@ -207,7 +207,7 @@ fn every_dialect_names_the_code_and_says_the_same_to_a_person() {
 }
 
 #[test]
-fn grpc_has_a_status_of_its_own_and_a_message_that_fits_a_header() {
+fn grpc_refusals_have_their_own_status_and_an_encoded_message() {
     let answer = answer_in(Dialect::Grpc, &short());
     assert_eq!((answer.status, answer.grpc), (200, Some(8)));
     assert_eq!(answer.body, "This request costs 2 credits; 0.5 are left.");
@@ -269,7 +269,7 @@ fn hostile_names_break_no_format() {
 }
 
 #[test]
-fn a_page_of_an_allowed_origin_may_read_what_it_must() {
+fn a_page_of_an_allowed_origin_can_read_the_refusal() {
     let around =
         RequestContext { path: b"/", origin: Some("https://app.example.com"), ..RequestContext::default() };
     let answer = answer(&short(), &around, &wording());
@@ -280,7 +280,7 @@ fn a_page_of_an_allowed_origin_may_read_what_it_must() {
 }
 
 #[test]
-fn what_stands_in_the_way_has_a_name_of_its_own() {
+fn the_ratelimit_header_names_the_quota_budget_or_limit_that_was_hit() {
     let reset = Reset {
         at: "2026-12-01T00:00:00Z".into(),
         in_s: 9,

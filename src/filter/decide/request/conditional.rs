@@ -28,7 +28,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_version_is_found_in_whatever_form_it_is_sent_back() {
+    fn if_none_match_is_understood_in_every_valid_form() {
         let tag = tag(0x0123_4567_89ab_cdef);
         assert_eq!(tag, "\"0123456789abcdef\"");
         for (held, is_there) in [
@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tag_stands_for_its_version_and_no_other(version: u64, other: u64, near in 0_u32..64) {
+        fn an_etag_matches_only_its_own_version(version: u64, other: u64, near in 0_u32..64) {
             let held = tag(version);
             prop_assert!(has(held.as_bytes(), &tag(version)));
             prop_assert_eq!(has(held.as_bytes(), &tag(other)), version == other);

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_goes_and_the_api_s_own_credentials_stay() {
+    fn keys_are_removed_and_the_apis_own_credentials_are_kept() {
         let gone = |name: &str| vec![(name.to_owned(), None)];
         assert_eq!(hidden(&[("x-api-key", "fg_live_a")]), gone("x-api-key"));
         assert_eq!(hidden(&[("x-api-key", "own"), ("x-api-key", " fg_live_a")]), gone("x-api-key"));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_cookies_stay() {
+    fn other_cookies_are_kept() {
         let left = |text: &str| vec![("cookie".to_owned(), Some(text.to_owned()))];
         assert_eq!(hidden(&[("cookie", "a=1; fg=fg_live_a;b=x=y")]), left("a=1; b=x=y"));
         assert_eq!(

@@ -104,7 +104,7 @@ pub fn find<'a>(
         };
         match found {
             Found::Caller(caller) => match (&mut subject_found, &caller.shown) {
-                // One who has a sublease is known, and needs no other.
+                // A caller with a sublease is known and needs no other credential.
                 (None, Shown::Subject(_)) if caller.sublease == Handle::default() => {
                     subject_found = Some(caller)
                 }
@@ -223,7 +223,7 @@ pub fn without_key(places: &[Identity], path: &[u8]) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// The refusal of one who shows no credential in any of these places.
+/// The refusal of a request without a credential in any of these places.
 pub(in crate::decide) fn no_credential(why: NoCredential, places: &[Identity]) -> Refusal {
     let trusted_identity = places.iter().all(|place| matches!(place, Identity::Property(_)));
     let (code, hint) = match why {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_in_each_place() {
+    fn a_key_is_found_in_each_configured_location() {
         let (a, b) = (key(1), key(2));
         let found = Ok(Credential::Key(a.clone()));
         assert_eq!(look(&[("x-api-key", &a)]), found);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_from_before_there_were_cells_is_a_key_wherever_it_is_sent() {
+    fn a_key_without_a_cell_is_accepted_in_every_location() {
         let old = "fg_live_EFGHIJKLMNOPQRSTUVWXYZabcdefghij1aG4n0";
         let found = Ok(Credential::Key(old.into()));
         assert_eq!(look(&[("x-api-key", old)]), found);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_for_somebody_else_does_not_hide_a_key() {
+    fn a_foreign_bearer_token_does_not_hide_a_key() {
         let a = key(1);
         assert_eq!(
             look(&[("authorization", "Bearer eyJhbGciOi.J9"), ("cookie", &format!("fg={a}"))]),
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_or_two_keys_is_refused() {
+    fn missing_malformed_and_duplicate_keys_are_refused() {
         let a = key(1);
         assert_eq!(look(&[]), Err(NoCredential::Missing));
         assert_eq!(look(&[("x-api-key", a.trim_start_matches('f'))]), Err(NoCredential::Malformed));
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_taken_out_of_the_path() {
+    fn the_key_is_removed_from_the_query() {
         let cut = |path: &str| without_key(&places(), path.as_bytes()).map(|p| String::from_utf8(p).unwrap());
         assert_eq!(cut("/x?api_key=secret"), Some("/x".into()));
         assert_eq!(cut("/x?a=1&api_key=secret&b=2"), Some("/x?a=1&b=2".into()));

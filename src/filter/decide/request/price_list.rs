@@ -47,7 +47,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_asked_for_is_right_and_what_is_kept_is_small(
+        fn the_price_list_cache_is_correct_and_bounded(
             asked in proptest::collection::vec((0_u8..40, 0_usize..300_000), 1..80),
         ) {
             let mut lists = PriceLists::default();

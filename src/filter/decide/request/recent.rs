@@ -156,7 +156,7 @@ mod tests {
     const TWO: Credits = Credits::from_micros(2_000_000);
 
     #[test]
-    fn a_refusal_is_remembered_for_a_second_and_for_no_cheaper_request() {
+    fn a_refusal_is_cached_for_a_second_and_for_no_cheaper_request() {
         let now = Moment::from_nanos(5);
         let mut recent = Recent::default();
         let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_was_looked_at_in_vain_is_not_looked_at_for_a_moment() {
+    fn an_exhausted_lease_is_not_read_again_for_a_moment() {
         let now = Moment::from_nanos(5);
         let mut recent = Recent::default();
         let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_unknown_keys_is_bounded() {
+    fn a_flood_of_unknown_keys_uses_bounded_memory() {
         let mut recent = Recent::default();
         for number in 0..100_000_u64 {
             recent.remember(Moment::from_nanos(number), &number.to_string(), Refusal::plain(InvalidKey));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_refused_is_found_by_its_bytes_and_no_other() {
+    fn a_refused_key_is_found_only_by_its_exact_bytes() {
         let (mut recent, names) = (Recent::default(), names());
         let keys: Vec<String> = (0..300).map(|number| format!("fg_live_{number}")).collect();
         let name = |key: &String| names.lease(&Credential::Key(key.clone()));
@@ -230,7 +230,7 @@ mod tests {
         recent.remember(Moment::ZERO, &subject, Refusal::plain(InvalidKey));
         recent.find(&names, &subject);
         assert_eq!(recent.of_key(&names, b"a"), Handle::default(), "a subject is no key");
-        // What takes the handle of one that is forgotten isn't taken for it.
+        // What takes the place of one that is forgotten isn't taken for it.
         let first = recent.find(&names, &name(&keys[0]));
         let later = Moment::ZERO.plus_millis(FOR_MS);
         recent.remember(later, &name(&"fg_live_new".to_owned()), Refusal::plain(InvalidKey));

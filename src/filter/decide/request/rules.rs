@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_whose_conditions_all_hold_decides() {
+    fn the_first_matching_rule_decides() {
         let settings = settings(
             &json!([
                 {"name": "exact", "match": {"path": {"exact": "/a"}}, "price": "1"},
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_the_same_in_every_spelling() {
+    fn every_spelling_of_a_path_matches_the_same_rule() {
         let settings = settings(
             &json!([
                 {"name": "exact", "match": {"path": {"exact": "/g%3agenerate"}}, "price": "1"},
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_can_be_read_in_several_ways_is_as_dear_as_in_its_dearest() {
+    fn an_ambiguous_request_costs_its_most_expensive_reading() {
         let rules = json!([
             {"name": "health", "match": {"path": {"exact": "/health"}}, "price": "free"},
             {"name": "cheap", "match": {"host": "cheap.example"}, "price": "1"},
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tunnel_has_no_path_so_any_may_be_meant() {
+    fn a_tunnel_may_match_any_path_because_it_has_none() {
         let paid = json!({"name": "paid", "match": {"path": {"prefix": "/paid"}}, "price": "2"});
         let root = json!({"name": "root", "match": {"path": {"template": "/{}"}}, "price": "free"});
         let tunnel = json!({"name": "tunnel", "match": {"methods": ["CONNECT"]}, "price": "free"});

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_number_is_read_as_its_digits_and_no_other_number_is() {
+    fn only_whole_numbers_become_subjects() {
         for (number, text) in [
             (42.0, "42"),
             (0.0, "0"),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_bytes_of_metadata_are_read_by_their_kind() {
+    fn eight_byte_metadata_values_are_decoded_by_their_type() {
         for (path, subject) in [
             ("metadata.filter_metadata.ns.num", Subject::Text("42".into())),
             ("metadata.filter_metadata.ns.obj.in", Subject::Text("43".into())),

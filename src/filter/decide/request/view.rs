@@ -97,7 +97,7 @@ impl Json {
     }
 }
 
-/// The view for this caller; without one, for everybody.
+/// The view for this caller, or the public one.
 pub(in crate::decide) fn view(
     settings: &Settings,
     lists: &mut PriceLists,
@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_name_and_no_path_break_it(
+        fn hostile_names_and_paths_do_not_break_the_account_view(
             account in HOSTILE, key in HOSTILE, plan in proptest::option::of(HOSTILE), path in "/[\"'<>&a-z]{0,40}", resets_at in HOSTILE,
             available in 0..i64::MAX, numbers in any::<[u64; 3]>(), milli_per_s in 1_u32.., burst in any::<u32>(),
         ) {

@@ -84,7 +84,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn an_origin_is_a_scheme_and_a_host_and_nothing_else() {
+    fn only_origins_as_browsers_send_them_are_valid() {
         for origin in [
             "https://app.example.com",
             "http://localhost:3000",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_answers_by_default_where_it_knows_the_pages() {
+    fn preflights_are_answered_by_default_if_origins_are_configured() {
         let origins = json!(["https://app.example.com", "*", "http://localhost:3000", "null"]);
         assert_eq!(read(&json!({})), Ok(Preflight::Pass));
         assert_eq!(read(&json!({"cors_origins": []})), Ok(Preflight::Pass));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_no_browser_sends_is_found() {
+    fn an_origin_that_no_browser_sends_is_rejected() {
         for origin in [
             "app.example.com",
             "https://app.example.com/",

@@ -55,7 +55,7 @@ fn read_date<'a>(field: &Field<'a>) -> Option<Date<'a>> {
     date
 }
 
-/// It is the same for everybody, so it has no blanks.
+/// It is the same for every caller, so it has no placeholders.
 fn read_link(field: &Field<'_>) -> String {
     let url = field.url();
     if url.contains('{') {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_are_made_when_the_configuration_is_read() {
+    fn deprecation_headers_are_built_when_the_configuration_is_read() {
         let deprecated = json!({"since": "2026-12-01", "sunset": "2027-06-30T12:00:00Z", "link": "https://example.com/migrate"});
         let settings = read(&json!({"price": "1", "deprecated": deprecated})).unwrap();
         let read_one = settings.rules[0].deprecated.as_ref().unwrap();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_date_is_named_with_its_place_and_what_is_allowed() {
+    fn an_invalid_date_is_reported_with_its_location_and_what_is_allowed() {
         let date = "allowed is a date such as \"2026-12-01\" or \"2026-12-01T12:00:00Z\"";
         for (deprecated, message) in [
             (
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_retired_rule_needs_no_price() {
+    fn only_a_retired_rule_may_omit_its_price() {
         let retired = read(&json!({"retired": true})).unwrap();
         assert_eq!((retired.rules[0].price, retired.rules[0].retired), (None, true));
         assert!(read(&json!({"retired": true, "price": "2"})).is_ok());

@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_has_what_was_added_and_nothing_else(
+        fn the_refund_set_contains_exactly_what_was_added(
             statuses in proptest::collection::btree_set(0_u16..800, 0..20), codes in proptest::collection::btree_set(0_u8..40, 0..5), unserved: bool,
         ) {
             let mut refunds = Refunds::default();

@@ -41,7 +41,7 @@ fn a_full_configuration_is_read() {
 }
 
 #[test]
-fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
+fn errors_name_the_location_what_was_found_and_what_is_allowed() {
     let long = "x".repeat(300);
     for (at, bad, message) in [
         (
@@ -126,7 +126,7 @@ fn a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed() {
 }
 
 #[test]
-fn what_is_required_is_asked_for() {
+fn missing_required_fields_are_reported() {
     for name in ["ledger", "identities", "default"] {
         let mut config = good();
         config.as_object_mut().unwrap().remove(name);
@@ -136,7 +136,7 @@ fn what_is_required_is_asked_for() {
 }
 
 #[test]
-fn a_token_never_reaches_an_error_or_a_debug_print() {
+fn a_token_never_appears_in_errors_or_debug_output() {
     let mut config = good();
     config["ledger"]["token"] = json!("tops3cret");
     let error = Settings::from_value(&config).unwrap_err().to_string();
@@ -154,7 +154,7 @@ fn a_token_never_reaches_an_error_or_a_debug_print() {
 }
 
 #[test]
-fn text_that_is_no_json_is_an_error_too() {
+fn invalid_json_is_an_error() {
     let error = Settings::from_slice(b"{").unwrap_err().to_string();
     assert!(error.starts_with("(configuration): found text that is no JSON"), "{error}");
     assert!(Settings::from_slice(b"[]").is_err());
@@ -183,7 +183,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn nothing_makes_the_reader_panic(at in 0_usize..9, value in any_json()) {
+    fn arbitrary_json_never_panics_the_reader(at in 0_usize..9, value in any_json()) {
         let mut config = good();
         let path = ["", "/ledger", "/ledger/token", "/identities/0", "/rules", "/rules/1", "/rules/1/match", "/rules/1/match/path", "/default"][at];
         *config.pointer_mut(path).unwrap() = value;
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_never_panic_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Settings::from_slice(&bytes);
     }
 }

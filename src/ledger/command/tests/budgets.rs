@@ -19,7 +19,7 @@ fn set(ledger: &mut Ledger, whose: Whose, whole: i64) -> api::Budget {
 }
 
 #[test]
-fn a_new_budget_counts_what_leases_hold_and_recalls_them() {
+fn a_new_budget_counts_held_credits_and_recalls_their_leases() {
     let mut ledger = Ledger::new();
     let team = TeamId::parse("ops").unwrap();
     ledger.done(Command::CreateTeam { account: "acme".into(), id: team, name: None });
@@ -39,7 +39,7 @@ fn a_new_budget_counts_what_leases_hold_and_recalls_them() {
 }
 
 #[test]
-fn a_budget_that_is_raised_recalls_nothing() {
+fn raising_a_budget_recalls_no_leases() {
     let mut ledger = Ledger::new();
     ledger.grant("grant_1", credits(10)).unwrap();
     set(&mut ledger, Whose::Account, 5);
@@ -53,7 +53,7 @@ fn a_budget_that_is_raised_recalls_nothing() {
 }
 
 #[test]
-fn no_part_may_have_more_than_the_whole() {
+fn a_key_budget_may_not_exceed_the_account_budget() {
     let mut ledger = Ledger::new();
     ledger.key("key_1");
     set(&mut ledger, Whose::Account, 5);
@@ -68,7 +68,7 @@ fn no_part_may_have_more_than_the_whole() {
 }
 
 #[test]
-fn a_budget_that_is_taken_away_can_be_set_again() {
+fn a_cleared_budget_can_be_set_again() {
     let mut ledger = Ledger::new();
     let clear = || Command::ClearBudget { account: "acme".into(), whose: Whose::Account };
     assert_eq!(ledger.try_to(clear()), Err(Refusal::NotFound { what: "budget of", id: "acme".into() }));

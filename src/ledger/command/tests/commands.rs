@@ -1,10 +1,10 @@
-//! What operators ask, once and again.
+//! Admin commands and their repetition.
 
 use super::*;
 use crate::domain::subscription::State;
 
 #[test]
-fn a_request_that_comes_again_gets_the_first_answer_and_changes_nothing() {
+fn a_repeated_request_gets_the_first_response_and_changes_nothing() {
     let ledger = Ledger::new();
     let first = ledger.once(grant("grant_1", credits(5)), "a", 1).unwrap();
     let Answer::First(done) = first else { panic!("{first:?}") };
@@ -57,7 +57,7 @@ fn a_refused_command_leaves_no_trace_and_may_succeed_later() {
 }
 
 #[test]
-fn a_subject_is_free_again_once_its_key_is_revoked() {
+fn a_subject_can_be_reused_once_its_key_is_revoked() {
     let mut ledger = Ledger::new();
     let subject = |id: &str| {
         let credential = Credential::Subject("alice".into());
@@ -74,7 +74,7 @@ fn a_subject_is_free_again_once_its_key_is_revoked() {
 }
 
 #[test]
-fn closing_an_account_ends_its_subscription_and_takes_the_quota_back() {
+fn closing_an_account_ends_its_subscription_and_removes_its_quota() {
     let mut ledger = Ledger::new();
     ledger.plan("basic", monthly(10));
     ledger.subscribe("basic");
@@ -95,7 +95,7 @@ fn closing_an_account_ends_its_subscription_and_takes_the_quota_back() {
 }
 
 #[test]
-fn a_plan_has_one_name_and_its_versions_follow_each_other() {
+fn plan_names_are_unique_and_versions_are_consecutive() {
     let mut ledger = Ledger::new();
     ledger.plan("basic", monthly(10));
     let again = Command::CreatePlan { name: PlanName::parse("basic").unwrap(), terms: monthly(20) };

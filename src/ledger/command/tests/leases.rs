@@ -12,7 +12,7 @@ fn reclaim(ledger: &Ledger, place: LeaseKey, touch: i64) -> Reclaim {
 }
 
 #[test]
-fn a_silent_lease_is_taken_back_once_and_one_that_was_named_since_is_not() {
+fn a_silent_lease_is_reclaimed_once_and_a_recently_seen_one_is_not() {
     let mut ledger = Ledger::new();
     ledger.grant("grant_1", credits(10)).unwrap();
     let key = ledger.key("key_1");
@@ -31,7 +31,7 @@ fn a_silent_lease_is_taken_back_once_and_one_that_was_named_since_is_not() {
 }
 
 #[test]
-fn the_plan_says_whose_is_what_a_silent_gateway_left() {
+fn the_plan_decides_who_keeps_the_credits_of_a_reclaimed_lease() {
     let mut ledger = Ledger::new();
     let mut terms = monthly(10);
     terms.remainder = Remainder::Operator;
@@ -47,7 +47,7 @@ fn the_plan_says_whose_is_what_a_silent_gateway_left() {
 }
 
 #[test]
-fn a_lease_that_draws_on_a_grant_that_is_missing_is_left_as_it_is() {
+fn a_lease_that_draws_on_a_missing_grant_is_left_unchanged() {
     let mut ledger = Ledger::new();
     ledger.grant("grant_1", credits(10)).unwrap();
     let key = ledger.key("key_1");
@@ -60,7 +60,7 @@ fn a_lease_that_draws_on_a_grant_that_is_missing_is_left_as_it_is() {
 }
 
 #[test]
-fn all_holders_of_a_tight_account_get_slow_heartbeats_again_with_new_credits() {
+fn new_credits_end_fast_heartbeats_for_all_holders_of_an_account() {
     let mut ledger = Ledger::new();
     ledger.grant("grant_1", credits(10)).unwrap();
     let key = ledger.key("key_1");
@@ -78,7 +78,7 @@ fn all_holders_of_a_tight_account_get_slow_heartbeats_again_with_new_credits() {
 }
 
 #[test]
-fn grants_expire_and_gateways_hear_once_of_a_key_that_does() {
+fn grants_expire_and_an_expired_key_is_announced_once() {
     let mut ledger = Ledger::new();
     let expires_at = Some(ledger.now.checked_add(DAY).unwrap());
     let Command::Grant { account, id, amount, priority, note, source, .. } = grant("grant_1", credits(5))
@@ -101,7 +101,7 @@ fn grants_expire_and_gateways_hear_once_of_a_key_that_does() {
 }
 
 #[test]
-fn a_recall_reaches_the_leases_of_one_gateway_or_of_all() {
+fn a_recall_covers_the_leases_of_one_gateway_or_of_all() {
     let mut ledger = Ledger::new();
     ledger.grant("grant_1", credits(10)).unwrap();
     let key = ledger.key("key_1");

@@ -29,7 +29,7 @@ impl Operation for Serve {
 }
 
 #[test]
-fn a_renewal_gives_a_quota_once_however_often_it_is_asked_for() {
+fn a_renewal_grants_the_quota_once_however_often_it_runs() {
     let mut ledger = Ledger::new();
     ledger.plan("basic", monthly(10));
     let subscription = ledger.subscribe("basic");
@@ -45,7 +45,7 @@ fn a_renewal_gives_a_quota_once_however_often_it_is_asked_for() {
 }
 
 #[test]
-fn an_account_that_is_served_gets_what_is_due_before() {
+fn a_due_renewal_runs_before_the_account_is_served() {
     let mut ledger = Ledger::new();
     ledger.plan("basic", monthly(10));
     ledger.subscribe("basic");
@@ -58,7 +58,7 @@ fn an_account_that_is_served_gets_what_is_due_before() {
 }
 
 #[test]
-fn what_lapses_in_the_same_transaction_is_taken_over() {
+fn credits_that_expire_in_the_same_transaction_roll_over() {
     let mut ledger = Ledger::new();
     let mut terms = monthly(10);
     terms.rollover = credits(4);
@@ -71,7 +71,7 @@ fn what_lapses_in_the_same_transaction_is_taken_over() {
 }
 
 #[test]
-fn a_renewal_that_is_refused_rests_and_leaves_no_other_trace() {
+fn a_refused_renewal_is_postponed_and_changes_nothing_else() {
     let mut ledger = Ledger::new();
     ledger.plan("basic", monthly(10));
     ledger.subscribe("basic");
@@ -98,7 +98,7 @@ fn a_renewal_that_is_refused_rests_and_leaves_no_other_trace() {
 }
 
 #[test]
-fn a_version_that_counts_at_once_gives_the_difference_once() {
+fn an_immediate_plan_change_grants_the_difference_once() {
     let mut ledger = Ledger::new();
     ledger.plan("basic", monthly(10));
     ledger.subscribe("basic");
@@ -110,7 +110,7 @@ fn a_version_that_counts_at_once_gives_the_difference_once() {
 }
 
 #[test]
-fn a_smaller_plan_takes_back_what_leases_hold_once_they_come_back() {
+fn a_downgrade_recalls_leases_to_take_the_excess_back() {
     let mut ledger = Ledger::new();
     ledger.plan("large", monthly(100));
     ledger.plan("small", monthly(10));
@@ -130,7 +130,7 @@ fn a_smaller_plan_takes_back_what_leases_hold_once_they_come_back() {
 }
 
 #[test]
-fn an_overdraft_is_reported_without_what_lapsed_or_is_in_leases() {
+fn overdraft_used_excludes_expired_and_leased_credits() {
     let mut ledger = Ledger::new();
     let mut terms = monthly(10);
     (terms.overage, terms.overdraft) = (OveragePolicy::Overdraft, credits(5));

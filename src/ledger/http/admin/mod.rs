@@ -111,7 +111,7 @@ mod tests {
 
     /// `make docs` brings it up to date.
     #[test]
-    fn the_committed_description_is_that_of_the_routes() {
+    fn the_committed_openapi_description_matches_the_routes() {
         expect_file!["../../../../docs/openapi.json"].assert_eq(&DESCRIPTION);
     }
 }

@@ -17,7 +17,7 @@ fn open(seats: &[&Seat]) -> Vec<bool> {
 }
 
 #[test]
-fn the_oldest_stranger_of_the_address_with_the_most_makes_room() {
+fn the_busiest_peer_loses_its_oldest_unauthenticated_connection() {
     let (connections, now) = (listener(40), Instant::now());
     let admit = |host| connections.admit(from(host), Phase::Head, now).unwrap();
     let alone = admit(1);
@@ -29,7 +29,7 @@ fn the_oldest_stranger_of_the_address_with_the_most_makes_room() {
 }
 
 #[test]
-fn strangers_of_one_address_get_a_quarter_of_a_listener_and_then_replace_each_other() {
+fn one_peers_unauthenticated_connections_are_capped_at_a_quarter() {
     let (connections, now) = (listener(40), Instant::now());
     let seats: Vec<Seat> = (0..25).map(|_| connections.admit(from(1), Phase::Head, now).unwrap()).collect();
     assert_eq!(connections.open().all.len(), 10);
@@ -37,7 +37,7 @@ fn strangers_of_one_address_get_a_quarter_of_a_listener_and_then_replace_each_ot
 }
 
 #[test]
-fn strangers_never_close_a_busy_connection_of_those_who_are_trusted() {
+fn unauthenticated_clients_never_evict_busy_authenticated_connections() {
     let (connections, now) = (listener(4), Instant::now());
     let trusted: Vec<Seat> = (0..4)
         .map(|host| {
@@ -61,7 +61,7 @@ fn strangers_never_close_a_busy_connection_of_those_who_are_trusted() {
 }
 
 #[test]
-fn what_ends_leaves_nothing_behind() {
+fn closed_connections_leave_no_state() {
     let (connections, now) = (listener(40), Instant::now());
     let slow = connections.admit(from(1), Phase::Head, now).unwrap();
     let busy = connections.admit(from(1), Phase::Answer, now).unwrap();

@@ -88,7 +88,7 @@ pub fn keeps_the_rest() -> Entitlement {
     }
 }
 
-pub async fn a_keys_budget_is_used_up_and_the_others_go_on(world: World) {
+pub async fn an_exhausted_key_budget_does_not_affect_other_keys(world: World) {
     let first = world.customer("acme").await;
     let second = world.subject("acme", "second").await;
     world.give("acme", 100, None).await.unwrap();
@@ -120,7 +120,7 @@ pub async fn a_keys_budget_is_used_up_and_the_others_go_on(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_team_shares_its_budget_and_no_other_lease_is_recalled(world: World) {
+pub async fn a_team_shares_its_budget_and_only_its_leases_are_recalled(world: World) {
     let outside = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.team("acme", "research").await.unwrap();
@@ -152,7 +152,7 @@ pub async fn a_team_shares_its_budget_and_no_other_lease_is_recalled(world: Worl
     world.is_clean().await;
 }
 
-pub async fn late_reports_and_credit_sales_count(world: World) {
+pub async fn late_reports_and_sales_on_credit_count_toward_the_budget(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.tell("gw", asking(report(&payer, 1, 0, 0), 4, 4)).await;
@@ -169,7 +169,7 @@ pub async fn late_reports_and_credit_sales_count(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_budget_that_is_lowered_recalls_what_lies_idle(world: World) {
+pub async fn lowering_a_budget_recalls_unused_credits(world: World) {
     let first = world.customer("acme").await;
     let second = world.subject("acme", "second").await;
     world.give("acme", 100, None).await.unwrap();
@@ -207,7 +207,7 @@ pub async fn a_budget_that_is_lowered_recalls_what_lies_idle(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_part_has_no_larger_budget_than_the_whole(world: World) {
+pub async fn no_budget_may_exceed_the_one_that_encloses_it(world: World) {
     let payer = world.customer("acme").await;
     world.team("acme", "research").await.unwrap();
     let member = world.member("acme", "research", "one").await.unwrap();
@@ -253,7 +253,7 @@ pub async fn a_part_has_no_larger_budget_than_the_whole(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought(world: World) {
+pub async fn a_plan_without_overage_leaves_bought_credits_untouched(world: World) {
     let payer = world.customer("acme").await;
     world.plan("pro", 30, 0).await;
     world.give("acme", 100, None).await.unwrap();
@@ -280,7 +280,7 @@ pub async fn a_plan_that_refuses_beyond_its_quota_leaves_what_was_bought(world: 
     world.is_clean().await;
 }
 
-pub async fn gateways_stop_an_account_that_has_not_paid(world: World) {
+pub async fn gateways_stop_serving_an_unpaid_account(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     world.tell("gw", asking(report(&payer, 1, 0, 0), 10, 10)).await;
@@ -333,7 +333,7 @@ pub async fn limits_are_divided_among_the_holders(world: World) {
     world.is_clean().await;
 }
 
-pub async fn what_a_dead_gateway_left_may_be_the_operators_and_is_not_charged_again(world: World) {
+pub async fn a_reclaimed_remainder_may_go_to_the_operator_without_a_double_charge(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.budget(key(&payer), 50, Unit::Day).await.unwrap();

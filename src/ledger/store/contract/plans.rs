@@ -60,7 +60,7 @@ impl World {
     }
 }
 
-pub async fn a_plan_gives_its_quota_once_per_period(world: World) {
+pub async fn a_plan_grants_its_quota_once_per_period(world: World) {
     let key = world.customer("acme").await;
     world.plan("pro", 30, 0).await;
     world.give("acme", 5, None).await.unwrap();
@@ -87,13 +87,13 @@ pub async fn a_plan_gives_its_quota_once_per_period(world: World) {
     assert_eq!((page.plans[0].name.as_str(), page.next), ("pro", None));
 }
 
-pub async fn what_is_left_is_taken_over_up_to_a_limit(world: World) {
+pub async fn unused_quota_rolls_over_up_to_a_limit(world: World) {
     world.customer("acme").await;
     world.plan("pro", 30, 40).await;
     world.subscribe("acme", "pro", 0).await.unwrap();
     let world = world.later(32).await;
     assert_eq!(world.balance("acme").await, [60, 0, 0, 30, 0]);
-    // The grants run out before anybody renews: what has lapsed counts all the same.
+    // The grants expire before the renewal; expired credits still count for the rollover.
     let late = World { second: world.second + 32 * DAY, store: world.store.clone() };
     late.store.expire(late.now()).await.unwrap();
     assert_eq!(late.balance("acme").await, [0, 0, 0, 90, 0]);
@@ -101,7 +101,7 @@ pub async fn what_is_left_is_taken_over_up_to_a_limit(world: World) {
     assert_eq!(world.balance("acme").await, [70, 0, 0, 90, 0], "60 had lapsed, and 40 are taken over");
 }
 
-pub async fn after_three_missed_periods_the_present_one_is_given_once(world: World) {
+pub async fn after_missed_periods_the_current_quota_is_granted_once(world: World) {
     world.customer("acme").await;
     world.customer("saver").await;
     world.plan("pro", 30, 0).await;
@@ -124,7 +124,7 @@ pub async fn after_three_missed_periods_the_present_one_is_given_once(world: Wor
     );
 }
 
-pub async fn a_plan_that_changes_counts_from_the_next_period_or_at_once(world: World) {
+pub async fn a_plan_change_applies_at_the_next_period_or_immediately(world: World) {
     world.customer("acme").await;
     world.plan("pro", 30, 0).await;
     world.subscribe("acme", "pro", 0).await.unwrap();
@@ -142,7 +142,7 @@ pub async fn a_plan_that_changes_counts_from_the_next_period_or_at_once(world: W
     assert_eq!(world.subscription("acme").await.version, 6);
 }
 
-pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
+pub async fn the_quota_is_removed_when_its_subscription_ends(world: World) {
     world.plan("pro", 30, 0).await;
     for account in ["now", "later", "paused", "shut"] {
         world.customer(account).await;
@@ -182,7 +182,7 @@ pub async fn a_subscription_that_ends_takes_its_quota_back(world: World) {
     world.is_clean().await;
 }
 
-pub async fn one_that_is_not_paid_in_time_is_blocked_until_it_is(world: World) {
+pub async fn an_overdue_subscription_is_blocked_until_it_is_paid(world: World) {
     world.plan("pro", 30, 0).await;
     for account in ["cured", "left"] {
         world.customer(account).await;
@@ -225,7 +225,7 @@ pub async fn one_that_is_not_paid_in_time_is_blocked_until_it_is(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
+pub async fn the_entitlement_follows_the_newest_subscription(world: World) {
     let limits = Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 3 }), concurrent: Some(7) };
     let product = Product { name: "embed".into(), pricing: Pricing::Times(Credits::from_micros(500_000)) };
     let terms = Terms { limits, products: Some(vec![product]), ..World::terms(30) };
@@ -288,7 +288,7 @@ pub async fn a_contract_says_what_the_newest_subscription_means(world: World) {
     assert_eq!(over.limits, Limits::default());
 }
 
-pub async fn an_overdraft_pays_when_all_else_is_used_up(world: World) {
+pub async fn the_overdraft_is_spent_last(world: World) {
     let key = world.customer("acme").await;
     let terms = Terms { overage: OveragePolicy::Overdraft, overdraft: credits(20), ..World::terms(30) };
     world.plan_of("pro", Terms { rollover: credits(100), ..terms }).await;
@@ -320,7 +320,7 @@ pub async fn an_overdraft_pays_when_all_else_is_used_up(world: World) {
     world.is_clean().await;
 }
 
-pub async fn more_comes_at_once_and_less_with_the_next_period(world: World) {
+pub async fn upgrades_apply_at_once_and_downgrades_with_the_next_period(world: World) {
     world.plan("small", 31, 0).await;
     world.plan("large", 62, 0).await;
     world.customer("acme").await;
@@ -365,7 +365,7 @@ pub async fn more_comes_at_once_and_less_with_the_next_period(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_downgrade_now_takes_back_what_is_left_in_leases_too(world: World) {
+pub async fn an_immediate_downgrade_takes_leased_credits_back_too(world: World) {
     let key = world.customer("acme").await;
     world.plan("large", 62, 0).await;
     world.plan("small", 31, 0).await;
@@ -386,7 +386,7 @@ pub async fn a_downgrade_now_takes_back_what_is_left_in_leases_too(world: World)
     world.is_clean().await;
 }
 
-pub async fn another_rhythm_begins_now_with_its_first_period(world: World) {
+pub async fn an_immediate_change_of_interval_starts_a_new_first_period(world: World) {
     world.plan("monthly", 30, 20).await;
     let rhythm = Rhythm { unit: Unit::Year, ..World::terms(1).rhythm };
     world.plan_of("yearly", Terms { rhythm, ..World::terms(300) }).await;

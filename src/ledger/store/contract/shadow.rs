@@ -81,7 +81,7 @@ pub async fn shadow_refusals_are_listed_by_caller_and_cause(mut world: World) {
     }
 }
 
-pub async fn what_would_have_been_refused_is_forgotten_after_a_month(mut world: World) {
+pub async fn shadow_refusals_are_deleted_after_a_month(mut world: World) {
     let key = world.customer("acme").await;
     let lines =
         || vec![watched(Some(&key), RefusalCode::RateLimited, 1), watched(None, RefusalCode::MissingKey, 1)];

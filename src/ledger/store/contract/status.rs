@@ -14,12 +14,12 @@ impl World {
     }
 }
 
-/// Asks for nothing beyond what is used.
+/// Asks for no more than is already used.
 fn only_asking(entry: Entry, used: i64) -> Entry {
     asking(entry, used, used)
 }
 
-pub async fn who_has_no_plan_sees_what_is_left(world: World) {
+pub async fn without_a_plan_the_payer_status_shows_the_balance(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     let plain = |whole| PayerStatus { available: credits(whole), ..PayerStatus::default() };
@@ -34,7 +34,7 @@ pub async fn who_has_no_plan_sees_what_is_left(world: World) {
     world.is_clean().await;
 }
 
-pub async fn who_has_a_plan_sees_its_quota_its_limits_and_when_to_warn(world: World) {
+pub async fn with_a_plan_the_payer_status_shows_quota_limits_and_warning_threshold(world: World) {
     let key = world.customer("acme").await;
     let limits = Limits { rate: Some(Rate { milli_per_s: 2_500, burst: 3 }), concurrent: Some(8) };
     let terms = Terms { limits, warn_below: Some(credits(5)), ..World::terms(30) };
@@ -76,7 +76,7 @@ pub async fn who_has_a_plan_sees_its_quota_its_limits_and_when_to_warn(world: Wo
     over.is_clean().await;
 }
 
-pub async fn what_a_plan_does_not_let_pay_is_not_there(world: World) {
+pub async fn credits_that_the_plan_may_not_spend_are_not_shown(world: World) {
     let key = world.customer("acme").await;
     world.plan_of("small", Terms { overage: OveragePolicy::Refuse, ..World::terms(10) }).await;
     world.subscribe("acme", "small", 0).await.unwrap();
@@ -93,7 +93,7 @@ pub async fn what_a_plan_does_not_let_pay_is_not_there(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_key_sees_no_more_than_its_budgets_leave(world: World) {
+pub async fn the_payer_status_shows_no_more_than_the_budgets_leave(world: World) {
     let key = world.customer("acme").await;
     let other = world.subject("acme", "other").await;
     world.give("acme", 100, None).await.unwrap();
@@ -109,7 +109,7 @@ pub async fn a_key_sees_no_more_than_its_budgets_leave(world: World) {
     world.is_clean().await;
 }
 
-pub async fn who_has_a_key_no_more_sees_nothing(world: World) {
+pub async fn a_revoked_key_gets_no_payer_status(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.run(Command::TurnAccount { account: "acme".into(), turn: Transition::Suspend }).await.unwrap();
@@ -123,7 +123,7 @@ pub async fn who_has_a_key_no_more_sees_nothing(world: World) {
     assert_eq!(revoked.status, None);
 }
 
-pub async fn a_quota_that_ends_with_its_subscription_says_so(world: World) {
+pub async fn a_trial_quota_resets_when_the_trial_ends(world: World) {
     let key = world.customer("acme").await;
     let zone = zone("UTC").unwrap();
     let rhythm = Rhythm { unit: Unit::Day, every: 1, anchor: Anchor::Calendar, zone };

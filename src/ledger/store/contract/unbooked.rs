@@ -48,7 +48,7 @@ pub async fn an_entry_that_cannot_be_booked_fails_alone(world: World) {
     world.is_clean().await;
 }
 
-pub async fn a_lease_that_cannot_be_taken_back_leaves_the_others_alone(world: World) {
+pub async fn a_lease_that_cannot_be_reclaimed_does_not_affect_others(world: World) {
     world.plan_of("plan", Terms { remainder: Remainder::Operator, ..World::terms(300) }).await;
     for id in ["victim", "other"] {
         world.customer(id).await;
@@ -64,7 +64,7 @@ pub async fn a_lease_that_cannot_be_taken_back_leaves_the_others_alone(world: Wo
     world.is_clean().await;
 }
 
-pub async fn what_is_beyond_belief_is_not_charged_and_an_audit_finds_it(world: World) {
+pub async fn implausible_amounts_are_not_charged_and_the_audit_lists_them(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 1_000, None).await.unwrap();
     world.tell("gw", asking(report(&key, 1, 0, 0), 900, 900)).await;
@@ -111,7 +111,7 @@ pub async fn what_is_beyond_belief_is_not_charged_and_an_audit_finds_it(world: W
     later.is_clean().await;
 }
 
-pub async fn no_gateway_drives_an_account_out_of_range(world: World) {
+pub async fn no_gateway_can_overflow_an_account(world: World) {
     let key = world.customer("acme").await;
     let other = world.customer("other").await;
     world.give("other", 10, None).await.unwrap();
@@ -122,7 +122,7 @@ pub async fn no_gateway_drives_an_account_out_of_range(world: World) {
         world.tell(&gateway, asking(report(&key, 1, 0, 0), ALL, ALL)).await;
         assert_eq!(world.tell(&gateway, report(&key, 1, ALL, 0)).await.refused, None, "sold as granted");
     }
-    // A thief says as much as is believed, until the account can take no more.
+    // A forger reports as much as is accepted, until the account reaches its limit.
     let mut entries: Vec<Entry> = (1..=300).map(|n| on_credit(&key, n * CEILING)).collect();
     entries.push(report(&other, 1, 4, 0));
     let answer = world.send("gw", None, entries).await;
@@ -142,7 +142,7 @@ pub async fn no_gateway_drives_an_account_out_of_range(world: World) {
     assert!(world.store.audit().await.unwrap().agrees());
 }
 
-pub async fn usage_beyond_an_integer_stays_at_its_end(world: World) {
+pub async fn usage_totals_saturate_at_the_integer_maximum(world: World) {
     let payer = world.customer("acme").await;
     let line = UsageLine { payer, rule: "a".into(), requests: 1, credits: MAX_LINE_CREDITS, refunds: 1 };
     for seq in 1..=11 {

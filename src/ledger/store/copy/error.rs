@@ -1,4 +1,4 @@
-//! Why a ledger was not copied. Nothing half-done is left behind, whatever the reason.
+//! Why a ledger was not copied. No partial copy is left behind, for any reason.
 
 use super::table::Contents;
 use crate::api::Audit;

@@ -1,4 +1,4 @@
-//! Backups, and what becomes of them: the whole content of a ledger goes from one place to another.
+//! Backups, restores and moves: copies the whole content of a ledger.
 //!
 //! Every way leads through a *stage*: a SQLite file of the present version, whose books were audited. A
 //! backup is a stage that got a name; a restore and a move deliver one to a directory or a server. What must
@@ -36,7 +36,7 @@ pub fn backup(from: &Database, file: &Path) -> Result<Holdings, CopyError> {
     Ok(holdings)
 }
 
-/// Puts a backup in an empty place, for a ledger to go on from there.
+/// Restores a backup to an empty directory or database, from which a ledger can start.
 pub fn restore(file: &Path, to: &Database) -> Result<Holdings, CopyError> {
     let target = Target::claim(to)?;
     let stage = Stage::of_file(file, target.room())?;
@@ -44,7 +44,7 @@ pub fn restore(file: &Path, to: &Database) -> Result<Holdings, CopyError> {
     deliver(stage, target)
 }
 
-/// Copies a ledger that is at rest to an empty place, as it is.
+/// Copies a stopped ledger unchanged to an empty directory or database.
 pub fn migrate(from: &Database, to: &Database) -> Result<Holdings, CopyError> {
     let target = Target::claim(to)?;
     let stage = match from {

@@ -11,10 +11,10 @@ use super::stage::Stage;
 use crate::store::sqlite::copy as sqlite;
 use jiff::Timestamp;
 
-/// How far the count of changes leaps at least.
+/// The minimum by which the change counter jumps.
 const LEAP: i64 = 1 << 40;
 
-/// Makes a copy ready to be gone on from.
+/// Prepares a copy so that a ledger can continue from it.
 pub fn prepare(stage: &Stage, now: Timestamp) -> Result<(), CopyError> {
     sqlite::take_leases_back(stage.open()?, now)?;
     let conn = stage.open()?;
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_restore_leaps_beyond_the_one_before() {
+    fn every_restore_jumps_past_the_numbers_of_the_previous_one() {
         let first = leap(7, Timestamp::from_second(1_800_000_000).unwrap());
         let second = leap(7, Timestamp::from_second(1_800_000_001).unwrap());
         assert!(first > 7 + 1_000_000_000 && second > first + 100_000, "{first} {second}");

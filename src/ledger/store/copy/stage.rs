@@ -80,7 +80,7 @@ pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> CopyError {
     |why| CopyError::Io { path, why }
 }
 
-/// Removes the stages of programs that are no more.
+/// Removes the temporary directories of programs that have ended.
 fn sweep(room: &Path) {
     for entry in std::fs::read_dir(room).into_iter().flatten().flatten() {
         let left = entry.file_name().to_string_lossy().starts_with(PREFIX)

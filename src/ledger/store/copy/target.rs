@@ -103,7 +103,7 @@ impl Drop for Room {
             let _ = std::fs::remove_file(self.dir.join(open::LOCK));
         }
         if !self.taken && self.made {
-            // It stays when somebody has put something into it.
+            // It is kept if it is not empty.
             let _ = std::fs::remove_dir(&self.dir);
         }
     }

@@ -32,7 +32,7 @@ impl Draft {
         Ok(self.keys_by_subject(&(subject.to_owned(),))?.next().is_some())
     }
 
-    /// The number of the gateway with this name, if it was ever heard of.
+    /// The number of the gateway with this name, if it is known.
     pub fn gateway_named(&mut self, name: &str) -> Result<Option<GatewayNo>, Stop> {
         Ok(self.gateways_by_name(&(name.to_owned(),))?.next().map(|row| row.no))
     }

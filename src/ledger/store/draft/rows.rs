@@ -12,7 +12,7 @@ enum Change {
     Hot,
     Cold,
     Gone,
-    /// Taken away and made again.
+    /// Deleted and inserted again.
     Remade,
     Added,
 }
@@ -102,7 +102,7 @@ impl<R: Record> Rows<R> {
         self.undo.push(Before { key, row, change: earlier });
     }
 
-    /// Adds to a row, whatever the database has of it.
+    /// Adds to a row without reading it from the database.
     pub(super) fn add(&mut self, more: R) {
         let key = more.key();
         let earlier = self.changed.insert(key.clone(), Change::Added);

@@ -313,7 +313,7 @@ impl Draft {
         Ok(number)
     }
 
-    /// What is undone leaves its numbers to what is decided next.
+    /// Numbers of undone rows are reused by the next operation.
     fn give_numbers_back(&mut self) {
         while let Some((table, number)) = self.taken.pop() {
             if let Some((_, numbers)) = self.numbers.get_mut(table) {
@@ -351,7 +351,7 @@ impl Draft {
         self.counts.get(PlanRow::TABLE.name).map(|count| count.saturating_add(made))
     }
 
-    /// Has all gateways (zero), or one, hand back what is unused; from how many leases.
+    /// Recalls unused credits from all gateways (zero) or one. Returns the number of leases.
     pub fn recall(&mut self, gateway: GatewayNo) -> Result<u64, Stop> {
         let leases = self.recallable.get(gateway)?;
         if leases > 0 {
@@ -372,7 +372,7 @@ impl Draft {
         }
     }
 
-    /// Loads what is wanted. Says whether that was anything.
+    /// Loads the missing rows. Returns whether there were any.
     pub async fn load(&mut self, from: &mut impl Finder) -> Result<bool, TxError> {
         let mut any = false;
         macro_rules! by {

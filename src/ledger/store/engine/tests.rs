@@ -98,7 +98,7 @@ async fn furnish<E: Engine>(engine: &E) {
     tx.commit().await.unwrap();
 }
 
-async fn rows_are_found_as_they_were_written<E: Engine>(engine: E) {
+async fn rows_round_trip_through_the_database<E: Engine>(engine: E) {
     furnish(&engine).await;
     let mut tx = begin(&engine).await;
     let mut other = account(3, "Ünïcode");
@@ -134,7 +134,7 @@ async fn rows_are_found_as_they_were_written<E: Engine>(engine: E) {
     tx.commit().await.unwrap();
 }
 
-async fn an_update_writes_the_columns_of_its_roles<E: Engine>(engine: E) {
+async fn an_update_writes_only_the_columns_of_its_roles<E: Engine>(engine: E) {
     furnish(&engine).await;
     let mut tx = begin(&engine).await;
     let mut hot = [lease(1, 1, 1), lease(1, 2, 2)];
@@ -158,7 +158,7 @@ async fn an_update_writes_the_columns_of_its_roles<E: Engine>(engine: E) {
     tx.commit().await.unwrap();
 }
 
-async fn sums_grow_up_to_the_largest_number<E: Engine>(engine: E) {
+async fn sums_saturate_at_the_integer_maximum<E: Engine>(engine: E) {
     furnish(&engine).await;
     let place = |minute| (AccountNo(1), minute, 3, KeyNo(1), GatewayNo(1), 1, GrantNo(1));
     let entry = |minute, amount| EntryRow { place: place(minute), amount: Credits::from_micros(amount) };
@@ -205,7 +205,7 @@ async fn what_is_deleted_is_gone<E: Engine>(engine: E) {
     tx.commit().await.unwrap();
 }
 
-async fn changes_are_numbered_one_after_the_other<E: Engine>(engine: E) {
+async fn changes_get_consecutive_numbers<E: Engine>(engine: E) {
     let change = |account| ChangeRow {
         account: AccountNo(account),
         created_at: Timestamp::from_millisecond(account).unwrap(),
@@ -224,7 +224,7 @@ async fn changes_are_numbered_one_after_the_other<E: Engine>(engine: E) {
     tx.commit().await.unwrap();
 }
 
-async fn numbers_are_larger_than_all_before<E: Engine>(engine: E) {
+async fn new_numbers_exceed_all_earlier_ones<E: Engine>(engine: E) {
     let mut last = 0;
     for round in 0..3 {
         let mut tx = begin(&engine).await;
@@ -242,7 +242,7 @@ async fn numbers_are_larger_than_all_before<E: Engine>(engine: E) {
     }
 }
 
-async fn what_lapsed_and_what_is_asked_for_is_added_up<E: Engine>(engine: E) {
+async fn expired_and_forfeited_credits_are_summed<E: Engine>(engine: E) {
     furnish(&engine).await;
     let mut tx = begin(&engine).await;
     let entry = |minute, kind, grant, amount| EntryRow {
@@ -272,7 +272,7 @@ async fn what_lapsed_and_what_is_asked_for_is_added_up<E: Engine>(engine: E) {
     tx.commit().await.unwrap();
 }
 
-async fn leases_that_can_hand_back_are_recalled<E: Engine>(engine: E) {
+async fn only_leases_with_credits_to_return_are_recalled<E: Engine>(engine: E) {
     furnish(&engine).await;
     let mut tx = begin(&engine).await;
     let mut full = lease(1, 1, 1);
@@ -290,7 +290,7 @@ async fn leases_that_can_hand_back_are_recalled<E: Engine>(engine: E) {
     tx.commit().await.unwrap();
 }
 
-async fn a_row_that_is_there_is_not_added_again<E: Engine>(engine: E) {
+async fn an_existing_row_cannot_be_inserted_again<E: Engine>(engine: E) {
     furnish(&engine).await;
     let mut tx = begin(&engine).await;
     let twice = tx.insert(&[&account(1, "acme")]).await;
@@ -298,7 +298,7 @@ async fn a_row_that_is_there_is_not_added_again<E: Engine>(engine: E) {
 }
 
 /// Databases only: nothing in memory is undone.
-async fn what_is_not_committed_leaves_no_trace<E: Engine>(engine: E) {
+async fn uncommitted_changes_leave_no_trace<E: Engine>(engine: E) {
     furnish(&engine).await;
     let mut tx = begin(&engine).await;
     tx.insert(&[&account(3, "carl")]).await.unwrap();
@@ -369,20 +369,20 @@ macro_rules! stories {
 }
 
 stories! {
-    rows_are_found_as_they_were_written,
-    an_update_writes_the_columns_of_its_roles,
-    sums_grow_up_to_the_largest_number,
+    rows_round_trip_through_the_database,
+    an_update_writes_only_the_columns_of_its_roles,
+    sums_saturate_at_the_integer_maximum,
     what_is_deleted_is_gone,
-    changes_are_numbered_one_after_the_other,
-    numbers_are_larger_than_all_before,
-    what_lapsed_and_what_is_asked_for_is_added_up,
-    leases_that_can_hand_back_are_recalled,
-    a_row_that_is_there_is_not_added_again;
-    what_is_not_committed_leaves_no_trace
+    changes_get_consecutive_numbers,
+    new_numbers_exceed_all_earlier_ones,
+    expired_and_forfeited_credits_are_summed,
+    only_leases_with_credits_to_return_are_recalled,
+    an_existing_row_cannot_be_inserted_again;
+    uncommitted_changes_leave_no_trace
 }
 
 #[tokio::test]
-async fn what_another_ledger_has_locked_is_left_out_or_waited_for() {
+async fn rows_locked_by_another_ledger_are_skipped_or_waited_for() {
     let Some(engine) = postgres().await else { return };
     furnish(&engine).await;
     let broker =
@@ -400,7 +400,7 @@ async fn what_another_ledger_has_locked_is_left_out_or_waited_for() {
     assert_eq!(by_key::<AccountRow>(&mut second, ACCOUNTS, &both).await, [account(2, "bolt")]);
     assert_eq!(by_key::<BrokerRow>(&mut second, BROKERS, &[lower.key(), upper.key()]).await, [upper]);
     second.commit().await.unwrap();
-    // A transaction that only reads waits for no other.
+    // A read-only transaction never waits.
     let mut snapshot = engine.snapshot().await.unwrap();
     assert_eq!(by_key::<AccountRow>(&mut snapshot, ACCOUNTS, &both).await.len(), 2);
     snapshot.end().await.unwrap();
@@ -422,7 +422,7 @@ async fn what_another_ledger_has_locked_is_left_out_or_waited_for() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_failed_is_never_committed() {
+async fn a_failed_transaction_is_never_committed() {
     let Some(engine) = postgres().await else { return };
     furnish(&engine).await;
     let mut tx = begin(&engine).await;
@@ -435,7 +435,7 @@ async fn a_transaction_that_failed_is_never_committed() {
 }
 
 #[test]
-fn stamps_rise_above_all_that_an_earlier_ledger_gave() {
+fn stamps_exceed_all_those_of_an_earlier_ledger() {
     let Sqlite { engine, .. } = sqlite();
     let first = raise_stamps(&engine.conn()).unwrap();
     assert!(raise_stamps(&engine.conn()).unwrap() >= first + (1 << 32));
@@ -456,7 +456,7 @@ fn statements() -> Vec<What> {
 }
 
 #[test]
-fn sqlite_takes_every_statement_and_finds_rows_by_an_index() {
+fn sqlite_accepts_every_statement_and_finds_rows_by_an_index() {
     let Sqlite { engine, .. } = sqlite();
     let conn = engine.conn();
     for what in statements() {
@@ -473,7 +473,7 @@ fn sqlite_takes_every_statement_and_finds_rows_by_an_index() {
 }
 
 #[tokio::test]
-async fn postgres_takes_every_statement_and_finds_rows_by_an_index() {
+async fn postgres_accepts_every_statement_and_finds_rows_by_an_index() {
     let Some(engine) = postgres().await else { return };
     let snapshot = engine.snapshot().await.unwrap();
     let conn = snapshot.conn().unwrap();

@@ -19,3 +19,9 @@ UPDATE accounts
   WHERE entitlement IS NOT NULL;
 
 ALTER INDEX leases_brisk RENAME TO leases_fast_heartbeat;
+
+-- Holds of requests that outlive their epoch are carried over into a lease of their own, under the name of their gateway with
+-- ` (holds)` behind it.
+INSERT INTO entry_kinds (kind, name, from_book, to_book) VALUES
+  (14, 'carry_out', 'held', 'available'),
+  (15, 'carry_in', 'available', 'held');

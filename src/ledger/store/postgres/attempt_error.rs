@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 pub enum AttemptError {
     /// The server, or the way to it.
     Database(tokio_postgres::Error),
-    /// What was asked doesn't go with what is there.
+    /// The request conflicts with existing data.
     Store(StoreError),
 }
 
@@ -55,7 +55,7 @@ impl AttemptError {
         self.code().is_some_and(|code| again.contains(&code))
     }
 
-    /// The server doesn't accept a value: trying the same again is in vain.
+    /// The server does not accept a value: retrying cannot help.
     pub fn is_about_data(&self) -> bool {
         self.code().is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
     }
@@ -71,7 +71,7 @@ impl From<AttemptError> for StoreError {
             AttemptError::Store(error) => error,
             AttemptError::Database(_) if busy => Self::Overloaded,
             AttemptError::Database(error) => match error.as_db_error() {
-                // 57P: somebody stops the server; 25006: it is a copy that takes no writes.
+                // 57P: the server is shutting down; 25006: it is a read-only standby.
                 Some(said) if said.code().code().starts_with("57P") || said.code().code() == "25006" => {
                     Self::Away(said.message().to_owned())
                 }

@@ -98,9 +98,9 @@ struct Link {
 /// How a transaction goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing has failed, and no statement is under way.
+    /// Nothing has failed, and no statement is running.
     Sound,
-    /// A statement is under way, or was given up.
+    /// A statement is running, or was abandoned.
     UnderWay,
     /// A statement has failed.
     Failed,
@@ -139,7 +139,7 @@ impl Link {
         self.state = State::UnderWay;
         let mut work = Box::pin(work(&self.borrowed));
         let Ok(done) = tokio::time::timeout(self.patience, &mut work).await else {
-            // The look comes first: what is given up is ended, and waits no more.
+            // The timeout check comes first: an abandoned statement is cancelled instead of waiting on.
             return Err(StoreError::Away(self.borrowed.why_late(self.patience).await).into());
         };
         drop(work);

@@ -30,7 +30,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// How many transactions are under way at once: while one waits for its commit, the next is decided.
+    /// How many transactions run at once: while one waits for its commit, the next is decided.
     pub const LANES: usize = 2;
 
     /// Connects, finds out whether the server can be relied upon, migrates, and serves the queue.

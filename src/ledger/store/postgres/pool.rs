@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const ATTEMPTS: u32 = 6;
 /// The longest rest before the second attempt; it doubles with every further one.
 const REST: Duration = Duration::from_millis(10);
-/// After how long without a sign of life a connection counts as broken.
+/// The silence after which a connection counts as broken.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// How long a write that only finds out whether writing works may take.
@@ -202,14 +202,14 @@ impl Pool {
         done
     }
 
-    /// Closes what is not in use, and hands nothing out any more.
+    /// Closes idle connections and hands out no more.
     pub fn close(&self) {
         self.readers.close();
         self.connections.close();
     }
 }
 
-/// A rest of random length, so that those who collided don't do so again.
+/// A random delay, so that transactions that collided do not collide again.
 fn rest(tried: u32) -> Duration {
     let most = REST.saturating_mul(1 << tried.min(6));
     // Without randomness the rest is just as long for all, which is allowed.
@@ -231,12 +231,12 @@ impl Borrowed {
         self.conn.as_ref().ok_or(StoreError::Stopped)
     }
 
-    /// Nothing went wrong: somebody else may use it.
+    /// Nothing went wrong: the connection may be reused.
     pub fn give_back(&mut self) {
         drop(self.conn.take());
     }
 
-    /// Something went wrong, but nothing runs any more: it isn't used again.
+    /// Something went wrong, but no statement is running: the connection is not reused.
     pub fn close(&mut self) {
         drop(self.conn.take().map(Object::take));
     }

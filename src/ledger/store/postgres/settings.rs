@@ -1,4 +1,4 @@
-//! Where the PostgreSQL server is, and how long anybody waits for it.
+//! The address of the PostgreSQL server, and the timeouts for it.
 //!
 //! The URL is libpq's: `postgres://user:password@host:port/database?sslmode=…`; several hosts with commas
 //! between are tried in turn until one takes writes. `sslmode` is `disable`, `prefer` (the default),
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_says_where_the_database_is_and_hides_the_password() {
+    fn a_url_shows_the_database_and_hides_the_password() {
         let settings =
             Settings::parse("postgres://me:hunter2@db.test:5433/money?sslmode=verify-full&connect_timeout=3")
                 .unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_url_is_explained_without_the_password() {
+    fn an_invalid_url_is_explained_without_the_password() {
         for (url, says) in [
             ("mysql://me:hunter2@h/db", "neither postgres://"),
             ("postgres://me:hunter2@h/db?sslmode=maybe", "\"maybe\""),

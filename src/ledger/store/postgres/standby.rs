@@ -115,7 +115,7 @@ async fn create(store: &Store, id: &str) -> Result<Answer, StoreError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_standby_is_named_in_time_and_nothing_that_waits_for_it_is_acknowledged_or_stays() {
+async fn a_frozen_standby_is_reported_and_waiting_commits_are_not_acknowledged() {
     let Some(mut pair) = Pair::start().await else { return };
     let patient = pair.open().await;
     pair.settings.statement_timeout = Duration::from_millis(300);

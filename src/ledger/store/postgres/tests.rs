@@ -13,7 +13,8 @@ use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
 use crate::store::{Database, OpenError, Store, StoreError};
 use faregate_protocol::exchange::{
-    Ask, Ended, Entry, ExchangeRequest, LeaseReport, Payer, ShadowLine, UsageLine, UsageReport, VERSION,
+    Ask, Ended, Entry, ExchangeRequest, Holds, LeaseReport, Payer, ShadowLine, UsageLine, UsageReport,
+    VERSION,
 };
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
@@ -70,6 +71,7 @@ fn entry(id: &str, epoch: u32, spent: i64, level: i64) -> Entry {
         }),
         ask: Some(Ask { least: level, need: level, want: level }),
         on_credit: Credits::ZERO,
+        holds: Holds::default(),
     }
 }
 
@@ -90,7 +92,7 @@ async fn sell(stores: [Store; 2], gateway: String, accounts: Vec<String>) -> i64
         let entries = open.iter().map(|n| entry(&accounts[*n], 1, sold[*n], sold[*n] + 1)).collect();
         let request = message(&gateway, entries);
         let answer = stores[turn % 2].exchange(request.clone(), now(), 20_000).await.unwrap();
-        // The same again, through the other ledger: it changes nothing.
+        // Repeating it through the other ledger changes nothing.
         stores[(turn + 1) % 2].exchange(request, now(), 20_000).await.unwrap();
         for (n, answer) in open.into_iter().zip(answer.entries) {
             match answer.lease {
@@ -110,7 +112,7 @@ async fn sell(stores: [Store; 2], gateway: String, accounts: Vec<String>) -> i64
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_ledgers_sell_what_there_is_to_many_gateways_at_once() {
+async fn two_ledgers_sell_exactly_the_balance_to_many_gateways() {
     let Some(server) = Server::shared() else { return };
     let settings = server.database().await;
     let metrics = Arc::new(Metrics::default());
@@ -120,7 +122,7 @@ async fn two_ledgers_sell_what_there_is_to_many_gateways_at_once() {
     for account in &accounts {
         customer(&stores[0], account, 20).await;
     }
-    // This one has more, but no more may be spent of it.
+    // This account has more credits, but its budget limits what may be spent.
     customer(&stores[0], "rich", 500).await;
     for whose in [Whose::Account, Whose::Key("key_rich".into())] {
         let rhythm =
@@ -155,7 +157,7 @@ async fn two_ledgers_sell_what_there_is_to_many_gateways_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_command_reaches_two_ledgers_at_once() {
+async fn a_command_sent_to_two_ledgers_at_once_is_executed_once() {
     let Some(server) = Server::shared() else { return };
     let settings = server.database().await;
     let stores = [open(&settings).await, open(&settings).await];
@@ -174,7 +176,7 @@ async fn the_same_command_reaches_two_ledgers_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ledgers_that_start_together_make_the_tables_once_and_a_newer_one_is_left_alone() {
+async fn concurrent_starts_migrate_once_and_a_newer_schema_is_refused() {
     let Some(server) = Server::shared() else { return };
     let settings = server.database().await;
     let opened = tokio::join!(open(&settings), open(&settings), open(&settings));
@@ -187,7 +189,7 @@ async fn ledgers_that_start_together_make_the_tables_once_and_a_newer_one_is_lef
 }
 
 #[tokio::test]
-async fn a_server_that_could_lose_money_is_refused() {
+async fn a_server_without_durable_commits_is_refused() {
     let Some(server) = Server::shared() else { return };
     let settings = server.database().await;
     let (conn, driver) = settings.server.connect(tokio_postgres::NoTls).await.unwrap();
@@ -232,7 +234,7 @@ async fn a_server_that_could_lose_money_is_refused() {
 }
 
 #[tokio::test]
-async fn names_that_the_database_cannot_hold_spoil_nothing() {
+async fn names_that_the_database_cannot_store_break_nothing_else() {
     let Some(server) = Server::shared() else { return };
     let store = open(&server.database().await).await;
     customer(&store, "acme", 10).await;
@@ -258,7 +260,7 @@ async fn names_that_the_database_cannot_hold_spoil_nothing() {
 }
 
 #[tokio::test]
-async fn the_kinds_of_entries_are_the_same_in_code_and_database() {
+async fn entry_kinds_match_between_code_and_database() {
     let Some(server) = Server::shared() else { return };
     let settings = server.database().await;
     open(&settings).await.close().await;
@@ -312,7 +314,7 @@ async fn two_accounts(settings: &Settings) -> (super::pool::Pool, Arc<Metrics>) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_that_comes_too_late_means_busy() {
+async fn a_lock_timeout_is_reported_as_overload() {
     let Some(server) = Server::shared() else { return };
     let mut settings = server.database().await;
     settings.lock_timeout = std::time::Duration::from_millis(50);
@@ -326,7 +328,7 @@ async fn a_lock_that_comes_too_late_means_busy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deadlock_is_tried_again_whatever_was_under_way_behind_it() {
+async fn a_deadlocked_transaction_is_retried() {
     let Some(server) = Server::shared() else { return };
     let mut settings = server.database().await;
     settings.lock_timeout = std::time::Duration::from_secs(30);
@@ -352,7 +354,7 @@ impl Task for Say {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_of_the_server_is_named_and_only_one_about_a_disk_sends_to_the_disk() {
+async fn server_errors_are_reported_and_only_disk_errors_mention_the_disk() {
     let Some(server) = Server::shared() else { return };
     let settings = server.database().await;
     let (pool, metrics) = two_accounts(&settings).await;

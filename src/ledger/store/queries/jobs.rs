@@ -1,4 +1,4 @@
-//! What the ledger has to do without being asked: candidates, which an operation looks at again under a lock.
+//! Background work: candidates, which an operation checks again under a lock.
 
 use super::{Reader, first, get, most};
 use crate::domain::{AccountNo, GatewayNo, KeyNo};
@@ -8,7 +8,7 @@ use crate::store::rows::LeaseKey;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// The accounts of grants whose time is over and of which something remains, the oldest of so many grants.
+/// The accounts of expired grants with remaining credits, from at most this many of the oldest grants.
 pub async fn due_grants(
     reader: &impl Reader,
     now: Timestamp,
@@ -20,7 +20,7 @@ pub async fn due_grants(
     Ok(found.into_iter().collect())
 }
 
-/// Keys whose time is over and of which gateways haven't heard, with their accounts.
+/// Expired keys that were not announced to gateways yet, with their accounts.
 pub async fn due_keys(
     reader: &impl Reader,
     now: Timestamp,

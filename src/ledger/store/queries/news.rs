@@ -17,7 +17,7 @@ use jiff::Timestamp;
 pub struct Heard {
     /// What concerns it.
     pub news: news::News,
-    /// Whether it should come again soon.
+    /// Whether it should send the next heartbeat soon.
     pub fast_heartbeat: bool,
 }
 

@@ -48,7 +48,7 @@ fn now() -> Timestamp {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_is_just_full_says_that_nothing_follows() {
+async fn a_full_last_page_has_no_next_cursor() {
     on_both!("", reader => {
         let page = async |limit, after: Option<&str>| {
             let page = Page { limit, after: after.map(str::to_owned) };
@@ -66,7 +66,7 @@ async fn a_page_that_is_just_full_says_that_nothing_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_usage_goes_on_within_a_minute() {
+async fn a_page_of_usage_can_continue_within_a_minute() {
     let lines = "INSERT INTO usage (account, minute, key, rule, requests, credits, refunds) VALUES
         (1, 7, 1, 'x', 1, 10, 0), (1, 7, 1, 'y', 2, 20, 1), (1, 7, 2, 'a', 3, 30, 0), (1, 8, 1, 'a', 4, 40, 0)";
     on_both!(lines, reader => {
@@ -83,7 +83,7 @@ async fn a_page_of_usage_goes_on_within_a_minute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn totals_beyond_an_integer_stay_at_its_end_and_those_below_are_exact() {
+async fn totals_saturate_at_the_integer_maximum_and_are_exact_below() {
     let lines = format!(
         "INSERT INTO usage (account, minute, key, rule, requests, credits, refunds) VALUES
            (1, 7, 1, 'x', {MAX}, {}, 1), (1, 7, 1, 'y', {MAX}, 2, 2), (2, 7, 4, 'x', 1, {}, 0), (2, 7, 4, 'y', 1, 1, 0);
@@ -110,7 +110,7 @@ async fn totals_beyond_an_integer_stay_at_its_end_and_those_below_are_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sum_is_exact_whatever_its_parts() {
+async fn sums_are_exact_or_saturate() {
     on_both!("", reader => {
         for (values, expected) in [
             (vec![999_999_999, 1], 1_000_000_000),
@@ -162,7 +162,7 @@ async fn silent_leases_are_found_window_by_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_due_is_found_up_to_a_limit() {
+async fn due_grants_and_keys_are_found_up_to_a_limit() {
     let rows = "INSERT INTO grants (no, id, account, amount, remaining, priority, expires_ms, created_ms) VALUES
           (1, 'x', 1, 9, 0, 1, 5, 0), (2, 'y', 1, 9, 9, 1, 5, 0), (3, 'z', 1, 9, 9, 1, 6, 0), (4, 'w', 2, 9, 9, 1, 7, 0);
         UPDATE keys SET expires_ms = 5 WHERE no < 3; UPDATE keys SET expiry_announced = TRUE WHERE no = 1";
@@ -178,7 +178,7 @@ async fn what_is_due_is_found_up_to_a_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_audit_finds_what_disagrees_in_the_same_words_on_both() {
+async fn an_audit_reports_the_same_problems_on_both_databases() {
     // What was given and spent again goes beyond an integer on its way, and agrees. The rest doesn't.
     let rows = [
         &format!(
@@ -218,7 +218,7 @@ async fn an_audit_finds_what_disagrees_in_the_same_words_on_both() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_audit_shows_sums_beyond_an_integer_as_they_are() {
+async fn an_audit_shows_sums_larger_than_an_integer_exactly() {
     let rows = format!(
         "INSERT INTO entries (account, minute, kind, key, gateway, epoch, grant_no, amount) VALUES
            (1, 1, 1, 0, 0, 0, 0, {MAX}), (1, 2, 1, 0, 0, 0, 0, {MAX});
@@ -251,7 +251,7 @@ async fn open_leases_are_listed_for_all_gateways_or_for_one() {
 }
 
 #[test]
-fn each_database_deletes_in_its_own_words() {
+fn each_database_has_its_own_delete_statement() {
     let of = |dialect| KEPT.iter().map(|kept| kept.delete(dialect)).collect::<Vec<_>>();
     let (sqlite, postgres) = (of(Dialect::Sqlite), of(Dialect::Postgres));
     assert_eq!(
@@ -266,7 +266,7 @@ fn each_database_deletes_in_its_own_words() {
 }
 
 #[test]
-fn what_is_due_is_found_by_indexes() {
+fn due_rows_are_found_by_index() {
     let mut conn = rusqlite::Connection::open_in_memory().unwrap();
     sqlite::migrate::migrate(&mut conn).unwrap();
     let plan = |sql: &str| {

@@ -159,7 +159,7 @@ fn named(slow: &Slow) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operation_that_is_refused_spoils_no_other_of_its_transaction() {
+async fn a_refused_operation_does_not_affect_others_in_its_transaction() {
     let (queue, slow) = (queue(), Arc::new(Slow::default()));
     let one = |name| queue.run(Name { name, rows: 1 }, Timestamp::UNIX_EPOCH, 1, Urgency::Urgent);
     let served = serve(&queue, &slow);
@@ -174,7 +174,7 @@ async fn an_operation_that_is_refused_spoils_no_other_of_its_transaction() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_waits_for_any_more_is_not_done() {
+async fn abandoned_operations_are_not_executed() {
     let (queue, slow) = (queue(), Arc::new(Slow::default()));
     let given_up = queue.run(Name { name: "x", rows: 1 }, Timestamp::UNIX_EPOCH, 1, Urgency::Urgent);
     assert!(tokio::time::timeout(Duration::from_millis(1), given_up).await.is_err());
@@ -185,7 +185,7 @@ async fn what_nobody_waits_for_any_more_is_not_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_commit_is_told_to_all_who_wait_for_it() {
+async fn a_failed_commit_fails_every_operation_that_waits_for_it() {
     let (queue, slow) = (queue(), Arc::new(Slow::default()));
     slow.gone.store(true, Ordering::Relaxed);
     let _served = serve(&queue, &slow);
@@ -195,7 +195,7 @@ async fn a_failed_commit_is_told_to_all_who_wait_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reports_give_way_to_callers_who_wait() {
+async fn reports_yield_to_waiting_callers() {
     let queue = queue();
     let room = queue.inner().pace.room(1);
     let ask = |urgency, weight| {
@@ -217,7 +217,7 @@ async fn reports_give_way_to_callers_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn little_waits_for_the_transaction_under_way_but_not_for_one_that_hangs() {
+async fn a_small_batch_waits_for_a_running_transaction_but_not_for_a_hanging_one() {
     let (queue, slow) = (queue(), Arc::new(Slow::default()));
     // A large transaction of another lane hangs.
     queue.inner().under_way = 1_000;
@@ -260,7 +260,7 @@ async fn acknowledged(rows_per_ms: u64, offered: u64) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_times_the_load_is_no_reason_to_do_less() {
+async fn throughput_holds_at_three_times_the_load() {
     let capacity = 20;
     let at_capacity = acknowledged(capacity, capacity * 9 / 10).await;
     let overloaded = acknowledged(capacity, capacity * 3).await;

@@ -20,3 +20,9 @@ UPDATE accounts
 
 DROP INDEX leases_brisk;
 CREATE INDEX leases_fast_heartbeat ON leases (gateway) WHERE fast_heartbeat = 1;
+
+-- Holds of requests that outlive their epoch are carried over into a lease of their own, under the name of their gateway with
+-- ` (holds)` behind it.
+INSERT INTO entry_kinds (kind, name, from_book, to_book) VALUES
+  (14, 'carry_out', 'held', 'available'),
+  (15, 'carry_in', 'available', 'held');

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_that_takes_too_long_is_left_for_later() {
+    fn a_check_that_takes_too_long_is_postponed() {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(
             "CREATE TABLE t (x TEXT); INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_another_program_is_left_alone() {
+    fn a_database_of_another_program_is_refused_and_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("ledger.db");
         Connection::open(&file).unwrap().execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_that_was_stopped_finds_nothing() {
+    fn a_stopped_check_reports_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir::enter(dir.path()).unwrap();
         data_dir.writer().unwrap();

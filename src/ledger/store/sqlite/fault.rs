@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn only_damage_and_a_failed_sync_are_final() {
+    fn only_corruption_and_failed_syncs_are_fatal() {
         for (extended, last) in [
             (ffi::SQLITE_CORRUPT, true),
             (ffi::SQLITE_CORRUPT_INDEX, true),

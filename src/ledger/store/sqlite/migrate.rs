@@ -37,7 +37,7 @@ mod tests {
     use crate::domain::Kind;
 
     #[test]
-    fn a_database_of_a_later_version_is_left_alone() {
+    fn a_database_of_a_newer_version_is_refused() {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn).unwrap();
         migrate(&mut conn).unwrap();
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_of_entries_are_the_same_in_code_and_database() {
+    fn entry_kinds_match_between_code_and_database() {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn).unwrap();
         let mut rows =

@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn only_the_owner_may_read_it() {
+    fn only_the_owner_may_read_the_data() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_was_lost_is_not_taken_for_a_new_one() {
+    fn a_lost_database_is_not_mistaken_for_a_new_one() {
         let dir = tempfile::tempdir().unwrap();
         drop(DataDir::enter(dir.path()).unwrap());
         DataDir::enter(dir.path()).unwrap().writer().unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_none_is_named() {
+    fn a_path_that_is_not_a_directory_is_reported() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = DataDir::enter(file.path()).unwrap_err().to_string();
         assert!(error.contains(file.path().to_str().unwrap()), "{error}");

@@ -86,7 +86,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     #[tokio::test]
-    async fn closing_breaks_off_what_is_read() {
+    async fn closing_interrupts_running_reads() {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir::enter(dir.path()).unwrap();
         drop(data_dir.writer().unwrap());

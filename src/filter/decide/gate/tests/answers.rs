@@ -14,7 +14,7 @@ fn codes(resolutions: &[Resolution]) -> Vec<Option<RefusalCode>> {
 }
 
 #[test]
-fn an_answer_in_another_version_or_with_too_few_entries_is_none() {
+fn a_response_of_another_version_or_with_missing_entries_is_a_failure() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     let spoil: [fn(&mut ExchangeResponse); 2] =
         [|answer| answer.protocol += 1, |answer| _ = answer.entries.pop()];
@@ -32,7 +32,7 @@ fn an_answer_in_another_version_or_with_too_few_entries_is_none() {
 }
 
 #[test]
-fn a_message_that_is_never_answered_is_given_up() {
+fn an_unanswered_message_times_out() {
     let mut gate = gate(
         &Memory::default(),
         &json!({"ledger": {"cluster": "ledger", "token": {"env": "T"}, "timeout_ms": 200}, "max_wait_ms": 9_000}),
@@ -46,7 +46,7 @@ fn a_message_that_is_never_answered_is_given_up() {
 }
 
 #[test]
-fn one_who_waited_is_held_to_the_rate_that_the_answer_says() {
+fn waiting_requests_obey_the_rate_limit_in_the_response() {
     let mut gate = gate(&Memory::default(), &json!({}));
     let rate = Some(Rate { milli_per_s: 1_000, burst: 1 });
     let mut bank = FakeLedger { limits: Limits { rate, concurrent: None }, ..FakeLedger::with(100) };
@@ -60,7 +60,7 @@ fn one_who_waited_is_held_to_the_rate_that_the_answer_says() {
 }
 
 #[test]
-fn a_refusal_says_when_more_comes_and_whether_more_can_be_bought() {
+fn a_refusal_carries_the_reset_time_and_whether_a_top_up_helps() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(0));
     gate.tick(at(0));
     waits(&mut gate, 0, 0..1);
@@ -76,7 +76,7 @@ fn a_refusal_says_when_more_comes_and_whether_more_can_be_bought() {
 }
 
 #[test]
-fn the_host_is_woken_once_for_a_request_that_waits() {
+fn waiting_requests_wake_the_host_once() {
     let mut gate = gate(&Memory::default(), &json!({}));
     assert!(!gate.take_wake());
     waits(&mut gate, 0, 0..2);
@@ -84,7 +84,7 @@ fn the_host_is_woken_once_for_a_request_that_waits() {
 }
 
 #[test]
-fn whether_an_answer_matters_is_what_the_rule_says() {
+fn the_rule_decides_which_responses_are_refunded() {
     for (refund_on, matters) in [(json!([503]), true), (json!([]), false)] {
         let rule = json!({"default": {"price": "1", "refund_on": refund_on}});
         let (mut gate, mut bank) = (gate(&Memory::default(), &rule), FakeLedger::with(100));
@@ -97,7 +97,7 @@ fn whether_an_answer_matters_is_what_the_rule_says() {
 }
 
 #[test]
-fn each_counter_counts_what_it_is_called_after() {
+fn each_counter_counts_what_its_name_says() {
     let rule = json!({"on_ledger_error": {"allow_up_to": "2"}});
     let (mut gate, mut bank) = (gate(&Memory::default(), &rule), FakeLedger::with(2));
     gate.tick(at(0));
@@ -126,7 +126,7 @@ fn each_counter_counts_what_it_is_called_after() {
 }
 
 #[test]
-fn what_is_sold_from_a_lease_or_a_slice_is_counted_and_usage_that_no_line_can_hold_is_dropped() {
+fn lease_and_sublease_sales_are_counted_and_oversized_usage_is_dropped() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
     gate.tick(at(0));
     waits(&mut gate, 0, 0..1);

@@ -1,4 +1,4 @@
-//! What becomes of what a gate knows when its configuration is taken down: the next takes it over at once.
+//! Handover: when a configuration is removed, the next gate takes over its state at once.
 
 use super::*;
 use faregate_protocol::exchange::UsageReport;
@@ -20,7 +20,7 @@ fn usage(bank: &FakeLedger) -> Vec<UsageReport> {
 }
 
 #[test]
-fn what_sixty_gates_sold_that_came_and_went_is_reported_by_the_next_within_one_tick() {
+fn the_next_gate_reports_the_sales_of_sixty_departed_ones_within_one_tick() {
     let (memory, mut bank) = (Memory::default(), FakeLedger::with(1_000));
     for change in 0..60 {
         passes_by(&memory, &mut bank, change * 40);
@@ -39,7 +39,7 @@ fn what_sixty_gates_sold_that_came_and_went_is_reported_by_the_next_within_one_t
 }
 
 #[test]
-fn the_next_to_lead_reports_at_once_what_was_spent() {
+fn the_next_leader_reports_handed_over_spending_at_once() {
     let (memory, mut bank) = (Memory::default(), FakeLedger::with(1_000));
     passes_by(&memory, &mut bank, 0);
     let mut next = gate(&memory, &json!({}));
@@ -52,7 +52,7 @@ fn the_next_to_lead_reports_at_once_what_was_spent() {
 }
 
 #[test]
-fn a_ledger_that_fails_is_not_asked_more_often_for_what_was_taken_over() {
+fn handed_over_reports_cause_no_extra_retries_to_a_failing_ledger() {
     let (memory, mut bank) = (Memory::default(), FakeLedger::with(1_000));
     for change in 0..3 {
         passes_by(&memory, &mut bank, change * 40);

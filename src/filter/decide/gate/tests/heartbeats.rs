@@ -18,7 +18,7 @@ fn talks(gate: &mut Gate<Memory>, bank: &mut FakeLedger, from: u64, to: u64) {
 }
 
 #[test]
-fn each_heartbeat_says_how_far_the_last_answer_went() {
+fn each_heartbeat_carries_the_seen_number_of_the_last_response() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     first(&mut gate, &mut bank, 0);
     talks(&mut gate, &mut bank, 50, 4_000);
@@ -27,7 +27,7 @@ fn each_heartbeat_says_how_far_the_last_answer_went() {
 }
 
 #[test]
-fn while_a_heartbeat_is_under_way_there_is_no_other() {
+fn only_one_heartbeat_is_in_flight_at_a_time() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     first(&mut gate, &mut bank, 0);
     runs(&mut gate, 50, 1_050);
@@ -36,7 +36,7 @@ fn while_a_heartbeat_is_under_way_there_is_no_other() {
 }
 
 #[test]
-fn a_change_reaches_the_lease_although_the_answer_says_nothing_else_of_it() {
+fn a_change_reaches_a_lease_that_has_no_entry_in_the_response() {
     for refused in [None, Some(RefusalCode::AccountSuspended)] {
         let memory = Memory::default();
         let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
@@ -57,7 +57,7 @@ fn a_change_reaches_the_lease_although_the_answer_says_nothing_else_of_it() {
 }
 
 #[test]
-fn a_gateway_that_holds_nothing_any_more_says_nothing() {
+fn a_gateway_without_leases_sends_no_messages() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     let (charge, _) = first(&mut gate, &mut bank, 0);
     gate.finish(&charge, &End::answered(200));
@@ -69,7 +69,7 @@ fn a_gateway_that_holds_nothing_any_more_says_nothing() {
 }
 
 #[test]
-fn what_a_lost_heartbeat_said_stands_in_the_next_one() {
+fn the_report_of_a_lost_heartbeat_is_repeated_in_the_next_one() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     let (charge, _) = first(&mut gate, &mut bank, 0);
     gate.finish(&charge, &End::answered(200));
@@ -83,7 +83,7 @@ fn what_a_lost_heartbeat_said_stands_in_the_next_one() {
 }
 
 #[test]
-fn on_a_machine_that_is_up_for_long_a_request_that_has_just_begun_is_not_forgotten() {
+fn a_new_request_is_not_forgotten_after_a_long_uptime() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     let day = 24 * 3_600 * 1_000;
@@ -96,7 +96,7 @@ fn on_a_machine_that_is_up_for_long_a_request_that_has_just_begun_is_not_forgott
 }
 
 #[test]
-fn a_leader_that_leaves_gives_up_the_lead_and_another_that_leaves_does_not() {
+fn only_a_departing_leader_gives_up_leadership() {
     let memory = Memory::default();
     let (mut leader, mut other) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
     leader.tick(at(0));
@@ -114,7 +114,7 @@ fn a_leader_that_leaves_gives_up_the_lead_and_another_that_leaves_does_not() {
 }
 
 #[test]
-fn a_new_leader_finds_a_lease_that_nobody_has_touched_since() {
+fn a_new_leader_finds_a_lease_that_was_not_touched_since() {
     let memory = Memory::default();
     let (mut old, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
     let (charge, name) = first(&mut old, &mut bank, 0);
@@ -153,7 +153,7 @@ fn sell(gate: &mut Gate<Memory>, ms: u64) {
 }
 
 #[test]
-fn a_gateway_heartbeats_as_seldom_as_the_ledger_asks_but_once_a_minute() {
+fn the_heartbeat_interval_follows_the_ledger_up_to_one_minute() {
     for (asked, heard) in
         [(0, 50), (1_000, 1_000), (5_000, 5_000), (6_600, 6_600), (60_000, 60_000), (u32::MAX, 60_000)]
     {
@@ -165,7 +165,7 @@ fn a_gateway_heartbeats_as_seldom_as_the_ledger_asks_but_once_a_minute() {
 }
 
 #[test]
-fn a_gateway_that_heartbeats_seldom_asks_at_once_for_a_caller_who_waits_and_keeps_its_leases() {
+fn slow_heartbeats_delay_no_waiting_caller_and_keep_leases_alive() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(3));
     bank.heartbeat_ms = Some(5_000);

@@ -41,7 +41,7 @@ fn is_paid(arrival: &Arrival) -> bool {
 }
 
 #[test]
-fn a_key_that_is_nearly_a_known_one_is_refused_as_everywhere() {
+fn a_key_similar_to_a_known_one_is_refused_like_any_other() {
     let (mut knows, mut stranger) = gates();
     let key = key();
     let mut wrong: Vec<Vec<u8>> = (0..key.len())
@@ -79,7 +79,7 @@ fn a_key_that_is_nearly_a_known_one_is_refused_as_everywhere() {
 }
 
 #[test]
-fn a_known_key_is_known_in_each_place_and_twice_in_none() {
+fn a_known_key_is_found_in_every_location_but_not_if_sent_twice() {
     let (mut knows, mut stranger) = gates();
     let key = key();
     let (bearer, path, cookie) =
@@ -100,7 +100,7 @@ fn a_known_key_is_known_in_each_place_and_twice_in_none() {
 }
 
 #[test]
-fn a_subject_is_nobody_s_key_and_a_key_nobody_s_subject() {
+fn keys_and_subjects_are_never_confused() {
     let (mut knows, _) = gates();
     let key = key();
     assert_eq!(
@@ -113,7 +113,7 @@ fn a_subject_is_nobody_s_key_and_a_key_nobody_s_subject() {
 
 proptest! {
     #[test]
-    fn whatever_is_shown_is_judged_as_by_a_worker_that_knows_nobody(
+    fn any_other_credential_is_decided_as_by_a_fresh_worker(
         from in 0_usize..60, with in proptest::collection::vec(any::<u8>(), 0..4), to in 0_usize..60,
     ) {
         let (mut knows, mut stranger) = gates();

@@ -31,7 +31,7 @@ fn limited(rate: Option<Rate>, concurrent: Option<u32>) -> FakeLedger {
 }
 
 #[test]
-fn a_plan_has_prices_of_its_own_for_strangers_and_for_known_payers() {
+fn plan_prices_apply_to_new_and_known_payers() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
     let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
@@ -55,7 +55,7 @@ fn charge_of(gate: &mut Gate<Memory>, path: &str) -> Charge {
 }
 
 #[test]
-fn a_slice_is_sold_at_the_plan_s_prices_and_only_to_what_the_plan_includes() {
+fn sublease_sales_use_plan_prices_and_exclude_other_products() {
     let memory = Memory::default();
     let mut config = products();
     config["rules"].as_array_mut().unwrap().push(
@@ -74,7 +74,7 @@ fn a_slice_is_sold_at_the_plan_s_prices_and_only_to_what_the_plan_includes() {
 }
 
 #[test]
-fn what_a_plan_excludes_is_not_let_through_on_credit_either() {
+fn routes_outside_the_plan_are_refused_even_on_credit() {
     let memory = Memory::default();
     let mut config = products();
     config["on_ledger_error"] = json!({"allow_up_to": "100"});
@@ -90,7 +90,7 @@ fn what_a_plan_excludes_is_not_let_through_on_credit_either() {
 }
 
 #[test]
-fn one_who_can_pay_for_the_list_price_alone_is_asked_about_again_and_refused_the_plan_s() {
+fn a_new_payer_who_affords_only_the_list_price_is_refused_the_plan_price() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
     let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(9) };
@@ -104,7 +104,7 @@ fn one_who_can_pay_for_the_list_price_alone_is_asked_about_again_and_refused_the
 }
 
 #[test]
-fn a_stranger_whose_key_or_plan_excludes_the_product_is_told_which() {
+fn the_refusal_says_whether_the_key_or_the_plan_excludes_the_product() {
     for (facts, code) in [
         (plan(), RefusalCode::PlanExcludesRoute),
         (
@@ -129,7 +129,7 @@ fn a_stranger_whose_key_or_plan_excludes_the_product_is_told_which() {
 }
 
 #[test]
-fn all_workers_together_admit_no_more_than_the_rate_and_who_is_turned_away_pays_nothing() {
+fn workers_share_the_rate_limit_and_rate_limited_requests_cost_nothing() {
     let memory = Memory::default();
     let mut workers = [gate(&memory, &products()), gate(&memory, &products())];
     let mut bank = limited(Some(Rate { milli_per_s: 20_000, burst: 2 }), None);
@@ -161,7 +161,7 @@ fn all_workers_together_admit_no_more_than_the_rate_and_who_is_turned_away_pays_
 }
 
 #[test]
-fn only_so_many_requests_are_under_way_whatever_becomes_of_them() {
+fn the_concurrency_limit_holds_however_requests_end() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
     let mut bank = limited(None, Some(2));
@@ -187,7 +187,7 @@ fn only_so_many_requests_are_under_way_whatever_becomes_of_them() {
 }
 
 #[test]
-fn the_ledger_is_told_how_many_came_and_its_next_answer_changes_the_limit() {
+fn demand_is_reported_and_the_next_response_changes_the_limit() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
     let mut bank = limited(Some(Rate { milli_per_s: 1_000, burst: 1 }), None);
@@ -211,7 +211,7 @@ fn the_ledger_is_told_how_many_came_and_its_next_answer_changes_the_limit() {
 }
 
 #[test]
-fn what_a_plan_once_excluded_is_asked_about_again_when_the_lease_is_over() {
+fn an_excluded_product_is_asked_about_again_after_the_lease_ends() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
     let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };

@@ -1,4 +1,4 @@
-//! Who is refused many times in a row isn't looked up each time, and waits no longer than a moment for what there is.
+//! Repeated refusals are served from the cache, and new credits are noticed within a moment.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn is_refused(gate: &mut Gate<Memory>, now: u64) -> bool {
 }
 
 #[test]
-fn what_a_worker_gives_back_it_sells_at_once_and_another_one_a_moment_later() {
+fn a_refund_is_sellable_at_once_by_its_worker_and_soon_by_others() {
     let ([mut one, mut other], _, charge) = workers();
     one.finish(&charge, &End::answered(503));
     assert!(is_refused(&mut other, 69), "it has looked 49 ms ago");
@@ -43,7 +43,7 @@ fn what_a_worker_gives_back_it_sells_at_once_and_another_one_a_moment_later() {
 }
 
 #[test]
-fn a_refusal_that_is_repeated_costs_no_look() {
+fn a_repeated_refusal_reads_no_shared_memory() {
     let ([mut one, _], bank, _) = workers();
     let asked = bank.messages.len();
     let gets = one.memory.gets();

@@ -1,4 +1,4 @@
-//! What callers are shown of how they stand.
+//! The payer status shown to callers.
 
 use super::*;
 use crate::decide::request::ending::Answer;
@@ -61,7 +61,7 @@ fn shown(arrival: &Arrival) -> Value {
 }
 
 #[test]
-fn each_answer_tells_what_was_charged_and_what_is_left() {
+fn each_response_shows_the_charge_and_the_remaining_balance() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &all_headers()), bank(100, None));
     let mut from_slices = 0;
     for left in (80..100).rev() {
@@ -85,7 +85,7 @@ fn each_answer_tells_what_was_charged_and_what_is_left() {
 }
 
 #[test]
-fn what_is_sold_from_a_slice_is_told_as_exactly() {
+fn balances_are_exact_for_sublease_sales_too() {
     let mut bank = bank(100_000, None);
     let mut gate = gate(&Memory::default(), &json!({"response_headers": ["balance"]}));
     let mut from_slices = 0;
@@ -101,7 +101,7 @@ fn what_is_sold_from_a_slice_is_told_as_exactly() {
 }
 
 #[test]
-fn who_has_little_left_is_warned_and_counted_once_until_it_has_more() {
+fn a_low_balance_is_warned_about_until_a_top_up_and_counted_once() {
     for by_plan in [false, true] {
         let threshold = by_plan.then_some(credits(17));
         let rule = if by_plan { json!({}) } else { json!({"warn_below": "17"}) };
@@ -135,7 +135,7 @@ fn who_has_little_left_is_warned_and_counted_once_until_it_has_more() {
 }
 
 #[test]
-fn what_a_rule_calls_low_counts_more_than_what_the_plan_does() {
+fn the_rules_warn_below_overrides_the_plans() {
     let (mut gate, mut bank) =
         (gate(&Memory::default(), &json!({"warn_below": "5"})), bank(20, Some(credits(17))));
     for left in (2..20).rev() {
@@ -147,7 +147,7 @@ fn what_a_rule_calls_low_counts_more_than_what_the_plan_does() {
 }
 
 #[test]
-fn nothing_is_shown_that_nobody_asked_for() {
+fn unconfigured_response_headers_are_not_added() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(20, None));
     let charge = pay(&mut gate, &mut bank, 1, "/");
     assert!(!gate.shows(&charge));
@@ -155,7 +155,7 @@ fn nothing_is_shown_that_nobody_asked_for() {
 }
 
 #[test]
-fn a_caller_sees_how_it_stands_and_pays_nothing_for_it() {
+fn a_caller_sees_its_account_view_for_free() {
     let settings = json!({"top_up_url": "https://x.example/pay?a={account}", "upgrade_url": "https://x.example/plans",
         "rules": [
             {"name": "free", "match": {"path": {"exact": "/free"}, "methods": ["GET", "HEAD"]}, "price": "free"},
@@ -197,7 +197,7 @@ fn a_caller_sees_how_it_stands_and_pays_nothing_for_it() {
 }
 
 #[test]
-fn one_who_looks_all_the_time_costs_a_question_per_second() {
+fn polling_the_account_view_costs_one_message_per_second() {
     for available in [0, 50] {
         let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(available, None));
         let mut asked = 0;
@@ -213,7 +213,7 @@ fn one_who_looks_all_the_time_costs_a_question_per_second() {
 }
 
 #[test]
-fn what_was_paid_meanwhile_shows_at_once() {
+fn the_account_view_shows_new_charges_at_once() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
     let charge = pay(&mut gate, &mut bank, 1, "/");
     gate.finish(&charge, &End::answered(200));
@@ -222,7 +222,7 @@ fn what_was_paid_meanwhile_shows_at_once() {
 }
 
 #[test]
-fn who_pays_and_who_looks_may_wait_together() {
+fn paying_requests_and_account_views_can_wait_together() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
     assert_eq!(look(&mut gate, 1, 1, &key()), Arrival::Waits);
     assert_eq!(arrive(&mut gate, 1, 2, "/", &key()), Arrival::Waits);
@@ -234,7 +234,7 @@ fn who_pays_and_who_looks_may_wait_together() {
 }
 
 #[test]
-fn without_a_key_there_is_the_price_list_or_nothing() {
+fn without_a_key_the_account_view_shows_at_most_the_price_list() {
     let look = |settings: &Value| {
         let mut gate = gate(&Memory::default(), settings);
         let headers =
@@ -254,7 +254,7 @@ fn without_a_key_there_is_the_price_list_or_nothing() {
 }
 
 #[test]
-fn an_api_that_has_such_a_page_itself_keeps_it() {
+fn a_disabled_account_view_leaves_its_path_to_the_api() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"account_view": false})), bank(50, None));
     assert_eq!(look(&mut gate, 1, 1, &key()), Arrival::Waits);
     let answers = talk(&mut gate, &mut bank, 1);
@@ -264,7 +264,7 @@ fn an_api_that_has_such_a_page_itself_keeps_it() {
 }
 
 #[test]
-fn an_unknown_key_and_a_suspended_account_are_refused_and_a_silent_ledger_is_our_fault() {
+fn the_view_refuses_unknown_keys_suspended_accounts_and_ledger_outages() {
     let mut gate = gate(&Memory::default(), &json!({}));
     let mut bank = bank(50, None);
     let stranger = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
@@ -300,7 +300,7 @@ fn tag(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> String {
 }
 
 #[test]
-fn what_is_shown_has_another_tag_where_it_says_something_else_and_only_there() {
+fn the_etag_changes_exactly_when_the_content_does() {
     let rules = json!({"rules": [{"match": {"path": {"prefix": "/chat"}}, "price": "4", "product": "chat"}]});
     let plan = |name: &str| {
         let mut bank = bank(50, None);
@@ -325,7 +325,7 @@ fn what_is_shown_has_another_tag_where_it_says_something_else_and_only_there() {
 }
 
 #[test]
-fn a_caller_who_has_it_already_is_told_so() {
+fn a_caller_with_the_current_etag_gets_304() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
     look(&mut gate, 1, 1, &key());
     let Outcome::Show(view) = talk(&mut gate, &mut bank, 1).remove(0).outcome else { panic!("refused") };

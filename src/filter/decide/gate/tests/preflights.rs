@@ -77,7 +77,7 @@ fn rules() -> Value {
 }
 
 #[test]
-fn only_what_a_browser_sends_is_taken_for_a_preflight() {
+fn only_requests_that_a_browser_sends_count_as_preflights() {
     let identities = json!([{"header": "x-api-key"}, {"bearer": true}, {"query": "key"}, {"cookie": "k"}, {"property": ["san"]}]);
     let mut gate = gate(&Memory::default(), &json!({"identities": identities}));
     assert_eq!(became(&mut gate, &ASKED), Became::Preflight);
@@ -141,7 +141,7 @@ fn only_what_a_browser_sends_is_taken_for_a_preflight() {
 }
 
 #[test]
-fn the_operator_says_what_becomes_of_it() {
+fn the_configuration_decides_how_preflights_are_handled() {
     use Became::{Answered, Free, Preflight, Watched};
     let origins = json!([PAGE]);
     for (config, [page, other, free, free_other, gone, gone_other, watched, watched_gone]) in [
@@ -190,7 +190,7 @@ fn the_operator_says_what_becomes_of_it() {
 }
 
 #[test]
-fn the_rule_of_what_the_page_wants_to_send_counts() {
+fn a_preflight_falls_under_the_rule_of_the_announced_request() {
     let rules = json!([
         {"match": {"path": {"exact": "/gone"}, "methods": ["POST"]}, "retired": true},
         {"match": {"methods": ["GET"]}, "price": "free"},
@@ -203,7 +203,7 @@ fn the_rule_of_what_the_page_wants_to_send_counts() {
 }
 
 #[test]
-fn a_page_may_ask_for_the_view_whatever_becomes_of_other_preflights() {
+fn account_view_preflights_are_answered_in_every_preflight_mode() {
     for preflight in ["answer", "pass", "charge", "refuse"] {
         let mut gate = gate(&Memory::default(), &json!({"cors_origins": [PAGE], "preflight": preflight}));
         assert_eq!(became(&mut gate, &Asked { path: PATH, ..ASKED }), Became::Answered(204), "{preflight}");
@@ -218,7 +218,7 @@ fn a_page_may_ask_for_the_view_whatever_becomes_of_other_preflights() {
 }
 
 #[test]
-fn a_key_in_the_address_and_a_certificate_are_no_matter_where_the_gate_answers() {
+fn answered_preflights_may_carry_a_query_key_or_a_certificate() {
     let identities = json!([{"query": "key"}, {"property": ["san"]}]);
     let mut gate = gate(&Memory::default(), &json!({"cors_origins": [PAGE], "identities": identities}));
     assert_eq!(became(&mut gate, &Asked { path: "/?key=fg_live_typo", ..ASKED }), Became::Answered(204));
@@ -226,7 +226,7 @@ fn a_key_in_the_address_and_a_certificate_are_no_matter_where_the_gate_answers()
 }
 
 #[test]
-fn the_answer_lets_the_page_send_what_it_asked_for() {
+fn the_preflight_response_allows_the_requested_method_and_headers() {
     let mut gate = gate(&Memory::default(), &json!({"cors_origins": ["*"]}));
     let mut answer = |path, wanted: &str| {
         let more = [("access-control-request-headers", wanted)];
@@ -260,7 +260,7 @@ fn the_answer_lets_the_page_send_what_it_asked_for() {
 }
 
 #[test]
-fn pages_are_known_by_their_origin() {
+fn pages_are_recognized_by_their_origin() {
     let reads = |origins: Value, origin: &str| {
         let gate = gate(&Memory::default(), &json!({"cors_origins": origins}));
         let headers = headers(&Asked { origin, ..ASKED });

@@ -2,11 +2,11 @@
 
 use super::*;
 
-/// A quarter of an hour: what is set aside for longer counts as served (ms).
+/// Fifteen minutes: credits held for longer count as spent (ms).
 const FORGOTTEN_MS: u64 = 900_000;
 
 #[test]
-fn no_answer_but_one_that_names_the_report_ends_the_repetition_of_usage() {
+fn usage_is_resent_until_a_response_acknowledges_its_number() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
@@ -19,7 +19,7 @@ fn no_answer_but_one_that_names_the_report_ends_the_repetition_of_usage() {
             let mut answer = bank.answer(&message.body);
             if let Some(report) = message.body.usage {
                 assert_eq!(report.lines.iter().map(|line| line.requests).sum::<u64>(), 1);
-                // Lost; one that says nothing of usage; one that has only an earlier one; and one that has it.
+                // Lost; without a usage number; with an earlier number; with this one.
                 answer.usage_seq = [None, None, Some(report.seq - 1), Some(report.seq)][reports.len()];
                 let answer = Some(answer).filter(|_| !reports.is_empty());
                 reports.push(report.seq);
@@ -33,7 +33,7 @@ fn no_answer_but_one_that_names_the_report_ends_the_repetition_of_usage() {
 }
 
 #[test]
-fn an_answer_to_another_message_does_not_send_usage_a_second_time_while_it_is_under_way() {
+fn a_response_to_another_message_does_not_resend_usage_in_flight() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
     let resolutions = talk(&mut gate, &mut bank, 0);
@@ -62,7 +62,7 @@ fn an_answer_to_another_message_does_not_send_usage_a_second_time_while_it_is_un
 }
 
 #[test]
-fn the_end_of_a_epoch_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() {
+fn the_end_of_an_epoch_does_not_delay_reporting_what_a_dead_worker_sold() {
     let memory = Memory::default();
     let rule = json!({"on_ledger_error": {"allow_up_to": "2"}});
     let (mut leader, mut doomed, mut bank) =
@@ -88,7 +88,7 @@ fn the_end_of_a_epoch_is_no_sale_and_puts_off_nothing_that_a_dead_worker_left() 
         }
     };
     alone(&mut leader, Some(&mut doomed), 500, 20_500);
-    // The lease is over. A worker lets one through on credit, and dies before that is over.
+    // The lease has expired. A worker admits one request on credit and dies before it ends.
     assert_eq!(arrive(&mut doomed, 20_500, 1, "/", &key()), Arrival::Waits);
     let message = doomed.next_message(at(20_500)).unwrap();
     let resolutions = doomed.answered(at(20_501), message.id, None);

@@ -14,7 +14,7 @@ fn rich(gate: &mut Gate<Memory>, bank: &mut FakeLedger) -> (String, Charge) {
 }
 
 #[test]
-fn a_rich_payer_is_served_from_a_slice_and_what_is_left_of_it_comes_back() {
+fn a_rich_payer_is_served_from_a_sublease_whose_rest_is_returned() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(1_000));
     let (name, first) = rich(&mut gate, &mut bank);
@@ -32,7 +32,7 @@ fn a_rich_payer_is_served_from_a_slice_and_what_is_left_of_it_comes_back() {
 }
 
 #[test]
-fn nobody_is_refused_while_another_worker_may_have_something_left() {
+fn a_request_waits_while_another_worker_holds_a_sublease() {
     let memory = Memory::default();
     let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
     let mut bank = FakeLedger::with(17);
@@ -47,7 +47,7 @@ fn nobody_is_refused_while_another_worker_may_have_something_left() {
 }
 
 #[test]
-fn after_a_standstill_nothing_is_said_until_every_worker_has_told_its_leases() {
+fn after_a_freeze_the_final_report_waits_for_the_subleases_of_every_worker() {
     let memory = Memory::default();
     let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
     let mut bank = FakeLedger::with(1_000);
@@ -63,7 +63,7 @@ fn after_a_standstill_nothing_is_said_until_every_worker_has_told_its_leases() {
 }
 
 #[test]
-fn a_worker_that_leaves_takes_nothing_with_it() {
+fn a_departing_worker_returns_its_subleases() {
     let memory = Memory::default();
     let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(1_000));
     let (name, charge) = rich(&mut gate, &mut bank);

@@ -45,7 +45,7 @@ fn stranger(gate: &mut Gate<Memory>, now: u64, byte: u8) {
 }
 
 #[test]
-fn a_ledger_of_the_release_before_is_spoken_to_in_its_version_and_nobody_is_refused() {
+fn a_ledger_of_the_previous_release_is_spoken_to_in_its_version() {
     let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     gate.tick(at(0));
     assert_eq!(arrive(&mut gate, 0, 0, "/", &key()), Arrival::Waits);
@@ -69,7 +69,7 @@ fn a_ledger_of_the_release_before_is_spoken_to_in_its_version_and_nobody_is_refu
 }
 
 #[test]
-fn a_report_and_usage_that_were_turned_away_are_said_again_at_once() {
+fn a_report_rejected_for_its_version_is_resent_at_once() {
     let mut bank = FakeLedger::with(100);
     let mut gate = at_work(&mut bank);
     runs(&mut gate, 50, 1_500);
@@ -81,7 +81,7 @@ fn a_report_and_usage_that_were_turned_away_are_said_again_at_once() {
 }
 
 #[test]
-fn after_the_ledger_s_upgrade_its_version_is_spoken_again_but_not_at_every_turn() {
+fn after_a_ledger_upgrade_the_newer_version_is_retried_with_pauses() {
     let mut bank = FakeLedger::with(100);
     let mut gate = at_work(&mut bank);
     let ask = |gate: &mut Gate<Memory>, ms: u64, byte: u8| {
@@ -106,7 +106,7 @@ fn after_the_ledger_s_upgrade_its_version_is_spoken_again_but_not_at_every_turn(
 }
 
 #[test]
-fn a_ledger_that_speaks_neither_version_is_not_asked_again_for_the_same_callers() {
+fn a_ledger_that_speaks_neither_version_is_not_retried_for_the_same_callers() {
     let mut gate = gate(&Memory::default(), &json!({}));
     gate.tick(at(0));
     stranger(&mut gate, 0, 1);
@@ -119,7 +119,7 @@ fn a_ledger_that_speaks_neither_version_is_not_asked_again_for_the_same_callers(
 }
 
 #[test]
-fn a_report_comes_no_sooner_than_the_ledger_asks_but_within_a_minute() {
+fn a_report_honors_the_requested_delay_up_to_one_minute() {
     for (asked, next) in [(None, 1_000), (Some(0), 1_000), (Some(7_000), 7_000), (Some(u32::MAX), 60_000)] {
         let mut bank = FakeLedger::with(100);
         let mut gate = at_work(&mut bank);
@@ -141,7 +141,7 @@ fn a_report_comes_no_sooner_than_the_ledger_asks_but_within_a_minute() {
 }
 
 #[test]
-fn while_reports_wait_callers_are_asked_for_once_a_second() {
+fn callers_are_asked_about_once_a_second_while_reports_are_delayed() {
     let mut bank = FakeLedger::with(100);
     let mut gate = at_work(&mut bank);
     runs(&mut gate, 50, 2_000);
@@ -167,7 +167,7 @@ fn while_reports_wait_callers_are_asked_for_once_a_second() {
 }
 
 #[test]
-fn who_waits_for_a_message_that_comes_too_soon_is_refused_as_ever() {
+fn requests_waiting_on_an_overloaded_ledger_are_refused() {
     let mut gate = gate(&Memory::default(), &json!({}));
     gate.tick(at(0));
     stranger(&mut gate, 0, 1);
@@ -181,7 +181,7 @@ fn who_waits_for_a_message_that_comes_too_soon_is_refused_as_ever() {
 }
 
 #[test]
-fn a_payer_in_another_cell_is_refused_by_that_name_and_its_lease_ends() {
+fn a_payer_in_another_cell_is_refused_and_counted_as_wrong_cell() {
     let mut bank = FakeLedger::with(100);
     let mut gate = at_work(&mut bank);
     stranger(&mut gate, 100, 1);

@@ -8,11 +8,11 @@ fn counted(lease: &Lease) -> Credits {
 }
 
 #[test]
-fn a_slice_that_was_sold_from_and_comes_back_too_late_is_counted_once() {
+fn sales_from_a_sublease_returned_too_late_are_counted_once() {
     let mut lease = rich(64);
     let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
     assert!(sublease.sell(at(1), credits(3)));
-    lease.report(at(1).plus_millis(SUBLEASE_BACK_MS), None, false);
+    lease.report(at(1).plus_millis(SUBLEASE_BACK_MS), None, false, true);
     assert_eq!(lease.spent, credits(4), "it was given up, and all of it counts as spent");
 
     lease.return_sublease(&sublease);
@@ -22,11 +22,11 @@ fn a_slice_that_was_sold_from_and_comes_back_too_late_is_counted_once() {
 }
 
 #[test]
-fn what_belongs_to_a_epoch_that_is_over_neither_spends_nor_frees_anything_of_the_next() {
+fn settling_a_past_epoch_does_not_change_the_next_one() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
-    lease.report(at(1_000), None, false);
-    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) });
+    lease.report(at(1_000), None, false, true);
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) }, true);
     assert!(paid(&mut lease, at(1_001), 3));
 
     lease.settle(FundingSource::Lease(1), credits(1), credits(1));
@@ -35,13 +35,13 @@ fn what_belongs_to_a_epoch_that_is_over_neither_spends_nor_frees_anything_of_the
 }
 
 #[test]
-fn a_final_word_is_said_until_the_ledger_says_that_it_has_it() {
+fn a_final_report_is_resent_until_it_is_acknowledged() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
     let final_report = Some(Ended { epoch: 1, spent: credits(2) });
     for ended in [None, Some(0)] {
-        assert_eq!(lease.report(at(1_000), None, false).ended, final_report);
-        lease.merge(at(1_000), Some(1), &EntryAnswer { ended, ..grant(2, 5) });
+        assert_eq!(lease.report(at(1_000), None, false, true).ended, final_report);
+        lease.merge(at(1_000), Some(1), &EntryAnswer { ended, ..grant(2, 5) }, true);
         assert_eq!(
             (lease.ended, lease.spendable(at(1_001))),
             (final_report, Credits::ZERO),
@@ -49,26 +49,26 @@ fn a_final_word_is_said_until_the_ledger_says_that_it_has_it() {
         );
     }
     // What was said of the epoch before that comes late.
-    lease.merge(at(1_000), Some(0), &EntryAnswer { ended: Some(0), ..grant(2, 5) });
+    lease.merge(at(1_000), Some(0), &EntryAnswer { ended: Some(0), ..grant(2, 5) }, true);
     assert_eq!(lease.ended, final_report);
 }
 
 #[test]
-fn nothing_is_asked_for_while_nobody_waits_and_nothing_will_soon_be_needed() {
-    let asks = |mut lease: Lease, refill| lease.report(at(1), None, refill).ask.is_some();
+fn without_waiting_requests_or_a_due_refill_nothing_is_asked_for() {
+    let asks = |mut lease: Lease, refill| lease.report(at(1), None, refill, true).ask.is_some();
     assert_eq!([true, false].map(|refill| asks(open(10), refill)), [true, false]);
     assert!(!asks(Lease::new(Facts::default()), true), "it is not open");
 }
 
 #[test]
-fn at_its_very_deadline_a_lease_is_over() {
+fn a_lease_expires_exactly_at_its_deadline() {
     let lease = open(3);
     assert_eq!([999, 1_000].map(|ms| lease.is_fresh(at(ms))), [true, false]);
     assert_eq!([999, 1_000].map(|ms| lease.spendable(at(ms))), [credits(3), Credits::ZERO]);
 }
 
 #[test]
-fn only_a_limit_on_requests_at_the_same_time_must_hear_of_their_end() {
+fn only_a_concurrency_limit_needs_to_know_when_requests_end() {
     let counted = |limits: [u32; 3]| {
         let mut lease = open(3);
         lease.limit(self::limits(limits));
@@ -81,17 +81,20 @@ fn only_a_limit_on_requests_at_the_same_time_must_hear_of_their_end() {
 }
 
 #[test]
-fn a_epoch_that_the_ledger_closed_waits_for_its_slices_before_its_final_word() {
+fn a_closed_epoch_waits_for_its_subleases_before_the_final_report() {
     for (comes_back, spent) in [(true, 1), (false, 4)] {
         let mut lease = rich(64);
         let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
         assert!(sublease.sell(at(1), credits(1)));
-        lease.merge(at(2), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
-        assert_eq!((lease.report(at(3), None, false).ended, lease.spendable(at(3))), (None, Credits::ZERO));
+        lease.merge(at(2), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() }, true);
+        assert_eq!(
+            (lease.report(at(3), None, false, true).ended, lease.spendable(at(3))),
+            (None, Credits::ZERO)
+        );
         if comes_back {
             lease.return_sublease(&sublease);
         }
-        let final_report = lease.report(at(2_001), None, false).ended;
+        let final_report = lease.report(at(2_001), None, false, true).ended;
         assert_eq!(
             final_report,
             Some(Ended { epoch: 1, spent: credits(spent) }),
@@ -104,7 +107,7 @@ proptest! {
     /// Nothing but an admission and a cut sets anything aside; whatever was sold stays counted, even from a sublease
     /// that comes back too late.
     #[test]
-    fn every_sale_is_counted_and_only_sales_and_slices_set_something_aside(
+    fn every_sale_is_counted_and_only_sales_and_subleases_reserve_credits(
         steps in proptest::collection::vec((0_u8..6, 1_i64..6), 1..80),
     ) {
         let mut lease = Lease { deadline: at(10_000_000), low: Credits::ZERO, ..open(200) };
@@ -129,7 +132,7 @@ proptest! {
                 4 => if !subleases.is_empty() { lease.return_sublease(&subleases.swap_remove(any)) },
                 _ => {
                     now += 400 * amount.unsigned_abs();
-                    lease.report(at(now), None, false);
+                    lease.report(at(now), None, false, true);
                 }
             }
             let now_counted = counted(&lease);

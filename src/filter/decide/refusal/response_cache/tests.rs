@@ -116,7 +116,7 @@ fn but_for(part: usize, (mut refusal, mut reader, _): Caller, (other, other_read
     (refusal, reader, own)
 }
 
-/// Two callers who come again and again, each time with another request, and now and then somebody else's part.
+/// Two callers that repeat with different requests, sometimes with parts of the other's.
 fn callers() -> impl Strategy<Value = Vec<Caller>> {
     (caller(), caller()).prop_flat_map(|(one, two)| {
         let again = (select(vec![one, two]), caller(), 0_usize..20);
@@ -138,7 +138,7 @@ fn answer_anew(
 
 proptest! {
     #[test]
-    fn what_is_kept_is_what_would_be_written_anew(
+    fn a_cached_refusal_equals_a_freshly_written_one(
         callers in callers(),
         top_up_url in select(&["https://example.com/", "https://example.com/{code}", "https://example.com/?a={account}", "https://example.com/?k={key}"][..]),
         texts in select(vec![
@@ -170,7 +170,7 @@ fn again(answers: &mut ResponseCache, settings: &Settings, refusals: [&Refusal; 
 }
 
 #[test]
-fn one_who_is_refused_again_costs_no_new_answer() {
+fn repeated_refusals_reuse_the_cached_refusal() {
     let settings = settings("https://example.com/", &json!({}));
     let mut answers = ResponseCache::new(&settings.wording);
     let broke =
@@ -188,7 +188,7 @@ fn one_who_is_refused_again_costs_no_new_answer() {
 }
 
 #[test]
-fn an_answer_with_a_name_goes_to_nobody_else() {
+fn a_refusal_that_names_its_payer_is_never_shared() {
     for (url, texts) in [
         ("https://example.com/?a={account}", json!({})),
         ("https://example.com/", json!({"de": {"top_up": "{key}"}})),
@@ -205,7 +205,7 @@ fn an_answer_with_a_name_goes_to_nobody_else() {
 }
 
 #[test]
-fn what_is_large_is_not_kept() {
+fn large_refusals_are_not_cached() {
     let (title, detail) = ("ä".repeat(200), "ä".repeat(1_000));
     let settings =
         settings("https://example.com/", &json!({"*": {"missing_key": {"title": title, "detail": detail}}}));

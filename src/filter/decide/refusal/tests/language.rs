@@ -19,7 +19,7 @@ fn chosen(headers: &[&[u8]], texts: &Texts) -> String {
 }
 
 #[test]
-fn callers_get_what_they_like_best_of_what_is_there() {
+fn callers_get_their_preferred_available_language() {
     let texts = texts(&["*", "de", "pt-BR", "zh-Hant"]);
     for (header, tag) in [
         ("de", "de"),
@@ -65,7 +65,7 @@ fn callers_get_what_they_like_best_of_what_is_there() {
 }
 
 #[test]
-fn a_language_of_its_own_goes_before_the_one_that_is_wider() {
+fn a_more_specific_language_tag_wins() {
     let all = texts(&TAGS);
     for (header, tag) in
         [("de-AT", "DE-at"), ("de-CH", "de"), ("en", "en"), ("en-GB-x-a", "en-GB"), ("en-US", "en")]
@@ -75,7 +75,7 @@ fn a_language_of_its_own_goes_before_the_one_that_is_wider() {
 }
 
 #[test]
-fn no_more_is_looked_at_than_the_limits_say() {
+fn language_ranges_past_the_limits_are_ignored() {
     let texts = texts(&["de"]);
     let many = |before: usize| [vec!["fr"; before], vec!["de"]].concat().join(",");
     assert_eq!(chosen(&[many(MOST_RANGES - 1).as_bytes()], &texts), "de");
@@ -91,7 +91,7 @@ fn no_more_is_looked_at_than_the_limits_say() {
     assert_eq!(chosen(&[&[b'x'; MOST_BYTES], b"de"], &texts), "*", "all headers together");
 }
 
-/// The same rules once more, step by step as the standards tell them.
+/// The same rules, written step by step as in the standards.
 fn as_the_standards_say(ranges: &[(&str, u16)], tags: &[&str]) -> String {
     let mut by_weight = ranges.to_vec();
     by_weight.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
@@ -112,7 +112,7 @@ fn as_the_standards_say(ranges: &[(&str, u16)], tags: &[&str]) -> String {
 
 proptest! {
     #[test]
-    fn every_choice_is_the_one_of_the_standards(
+    fn language_negotiation_matches_the_standards(
         tags in subsequence(TAGS.to_vec(), 1..=TAGS.len()),
         ranges in vec((select(&["*", "de", "de-at", "DE-AT-1996", "en", "en-US", "en-gb-oed", "fr", "pt", "pt-BR", "zh-hant-tw", "zh"][..]), 0_u16..=10), 0..8),
         split in any::<bool>(),
@@ -127,7 +127,7 @@ proptest! {
     }
 
     #[test]
-    fn no_header_does_any_harm(headers in vec(vec(prop_oneof![any::<u8>(), select(&b"de-AT,;q=0.1*"[..])], 0..60), 0..4)) {
+    fn arbitrary_accept_language_headers_never_panic(headers in vec(vec(prop_oneof![any::<u8>(), select(&b"de-AT,;q=0.1*"[..])], 0..60), 0..4)) {
         let headers: Vec<&[u8]> = headers.iter().map(Vec::as_slice).collect();
         chosen(&headers, &texts(&TAGS));
     }

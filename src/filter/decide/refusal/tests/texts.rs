@@ -30,7 +30,7 @@ fn body(answer: &Answer) -> Value {
 }
 
 #[test]
-fn a_german_reads_german_in_every_format() {
+fn german_texts_appear_in_every_format() {
     let says = "Diese Anfrage kostet 2 Credits; 0.5 sind noch da.";
     for (_, dialect) in dialect::NAMES {
         let answer = tells(dialect, 1, &short());
@@ -55,7 +55,7 @@ fn a_german_reads_german_in_every_format() {
 }
 
 #[test]
-fn what_a_language_does_not_say_is_said_for_everybody_or_in_the_built_in_words() {
+fn missing_translations_fall_back_to_default_and_built_in_texts() {
     let invalid = Refusal::plain(RefusalCode::InvalidKey);
     for language in [0, 1] {
         let answer = tells(Dialect::Problem, language, &invalid);
@@ -81,14 +81,14 @@ fn what_a_language_does_not_say_is_said_for_everybody_or_in_the_built_in_words()
 }
 
 #[test]
-fn without_texts_nothing_speaks_of_languages() {
+fn without_custom_texts_no_language_headers_are_sent() {
     let answer = answer_in(Dialect::Html, &short());
     assert_eq!((header(&answer, "content-language"), header(&answer, "vary")), (None, None));
     assert!(answer.body.contains("lang=\"en\""));
 }
 
 #[test]
-fn a_page_elsewhere_hears_that_both_matter() {
+fn vary_lists_both_accept_language_and_origin() {
     let around = RequestContext { origin: Some("https://app.example.com"), ..RequestContext::default() };
     let answer = answer(&short(), &around, &example());
     let vary: Vec<_> = answer.headers.iter().filter(|(name, _)| *name == "vary").collect();
@@ -96,7 +96,7 @@ fn a_page_elsewhere_hears_that_both_matter() {
 }
 
 #[test]
-fn one_known_by_a_certificate_is_told_the_built_in_words_unless_there_are_others() {
+fn a_trusted_identity_gets_built_in_texts_unless_they_are_customized() {
     let trusted_identity = |code| Refusal { trusted_identity: true, ..Refusal::plain(code) };
     let expired = body(&tells(Dialect::Problem, 1, &trusted_identity(RefusalCode::KeyExpired)));
     assert_eq!(expired["title"], "Identity not accepted");
@@ -106,7 +106,7 @@ fn one_known_by_a_certificate_is_told_the_built_in_words_unless_there_are_others
 }
 
 #[test]
-fn every_blank_is_filled_in() {
+fn every_placeholder_is_filled_in() {
     let all = "{account}|{plan}|{key}|{code}|{needed}|{available}|{resets_at}|{wait_seconds}";
     let texts = own(&json!({"*": {"quota_exhausted": {"detail": all}, "missing_key": {"detail": all}}}));
     let wording = Wording { texts, ..Wording::default() };
@@ -184,7 +184,7 @@ fn percent_decoded(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn no_text_and_no_name_breaks_a_format(
+    fn arbitrary_texts_and_names_break_no_format(
         title in text(), detail in text(), label in text(),
         account in prop_oneof![Just("\"><script>".to_owned()), ".{1,20}", "[\r\n\t<>\"\\\\]{1,8}"],
         path in proptest::collection::vec(any::<u8>(), 0..30),
@@ -237,7 +237,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_grows_without_bounds(account in ".{1,128}", times in 1_usize..222) {
+    fn filled_in_texts_are_bounded_in_size(account in ".{1,128}", times in 1_usize..222) {
         let texts = own(&json!({"*": {"invalid_key": {"detail": "{account}".repeat(times)}}}));
         let payer = Facts { account: account.clone(), ..Facts::default() };
         let refusal = Refusal { payer: Some(payer.into()), ..Refusal::plain(RefusalCode::InvalidKey) };

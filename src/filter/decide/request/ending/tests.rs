@@ -27,7 +27,7 @@ fn released(shown: Shown<'_>, refunds: &Refunds) -> bool {
 const TIMED: (&str, &str) = ("x-envoy-upstream-service-time", "1");
 
 #[test]
-fn what_the_api_did_is_charged_and_what_it_never_did_is_not() {
+fn work_done_by_the_api_is_charged_and_anything_else_is_refunded() {
     let usual = Refunds::usual();
     let reset = "upstream_reset_before_response_started";
     for (shown, is_released) in [
@@ -60,7 +60,7 @@ fn what_the_api_did_is_charged_and_what_it_never_did_is_not() {
 }
 
 #[test]
-fn a_call_of_grpc_is_judged_by_its_own_status() {
+fn a_grpc_call_is_judged_by_its_grpc_status() {
     let usual = Refunds::usual();
     let answer = |code| [(":status", "200"), TIMED, ("grpc-status", code)];
     for (code, is_released) in [
@@ -84,7 +84,7 @@ fn a_call_of_grpc_is_judged_by_its_own_status() {
 }
 
 #[test]
-fn an_answer_that_envoy_passes_on_costs_no_further_look() {
+fn a_proxied_response_needs_no_further_host_calls() {
     let dear = || panic!("Envoy is asked");
     let usual = map(&[(":status", "200"), ("content-type", "a/b"), TIMED]);
     assert_eq!(Answer::read(&usual, &Refunds::usual(), dear, dear_too).origin, Origin::Api);
@@ -101,7 +101,7 @@ fn dear_too() -> bool {
 }
 
 #[test]
-fn who_left_before_the_api_was_asked_is_not_charged_whatever_is_configured() {
+fn a_request_that_never_reached_the_api_is_always_refunded() {
     let none = Refunds::default();
     assert!(
         End::NeverAsked.releases(&none) && !End::Cut.releases(&none) && !End::answered(503).releases(&none)
@@ -111,7 +111,7 @@ fn who_left_before_the_api_was_asked_is_not_charged_whatever_is_configured() {
 
 proptest! {
     #[test]
-    fn no_headers_make_it_panic(map in proptest::collection::vec(any::<u8>(), 0..120), details in proptest::option::of("[a-z_{}.]{0,40}")) {
+    fn arbitrary_headers_never_panic(map in proptest::collection::vec(any::<u8>(), 0..120), details in proptest::option::of("[a-z_{}.]{0,40}")) {
         let answer = Answer::read(&map, &Refunds::usual(), || details.map(String::into_bytes), || false);
         let _ = End::Answered(answer).releases(&Refunds::usual());
     }

@@ -1,4 +1,4 @@
-//! Conditions that no request can meet are refused with their cure.
+//! Conditions that no request can meet are rejected with a fix.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn fault(matches: Value) -> Option<String> {
 }
 
 #[test]
-fn a_path_that_envoy_never_hands_over_is_refused_with_what_to_write_instead() {
+fn a_path_that_envoy_never_sends_is_rejected_with_a_fix() {
     for (path, cure) in [
         ("/größe", "the path as clients send it: /gr%C3%B6%C3%9Fe"),
         ("/a b", "the path as clients send it: /a%20b"),
@@ -61,7 +61,7 @@ fn a_path_that_envoy_never_hands_over_is_refused_with_what_to_write_instead() {
 }
 
 #[test]
-fn a_host_is_a_host_alone() {
+fn a_host_condition_accepts_only_a_bare_host() {
     for host in [
         "api.example.com:443",
         "api.example.com.",
@@ -89,7 +89,7 @@ fn a_host_is_a_host_alone() {
 }
 
 #[test]
-fn a_method_is_one_that_is_registered() {
+fn only_registered_methods_are_accepted() {
     for method in ["GTE", "get", "GET POST", "GET,POST", "PRI", "*", " GET", "G"] {
         let said = fault(json!({"methods": ["GET", method]})).unwrap_or_default();
         let message = format!(
@@ -104,7 +104,7 @@ fn a_method_is_one_that_is_registered() {
 }
 
 #[test]
-fn a_header_is_one_that_a_rule_can_go_by_and_has_one_value() {
+fn only_matchable_headers_with_a_single_value_are_accepted() {
     for (header, message) in [
         (
             json!({"name": "Host"}),
@@ -141,7 +141,7 @@ fn a_header_is_one_that_a_rule_can_go_by_and_has_one_value() {
 }
 
 #[test]
-fn a_rule_that_no_request_reaches_is_refused() {
+fn an_unreachable_rule_is_rejected() {
     let order = |before: &Value, rule: &Value| {
         let mut config = good();
         config["rules"] = json!([{"match": before, "price": "1"}, {"match": rule, "price": "2"}]);

@@ -9,7 +9,7 @@ fn read(texts: &Value) -> Result<Texts, String> {
 }
 
 #[test]
-fn texts_of_every_code_and_every_action_are_read() {
+fn texts_are_accepted_for_every_code_and_every_action() {
     let mut german = json!({});
     for code in faregate_protocol::RefusalCode::ALL {
         german[code.as_str()] =
@@ -30,7 +30,7 @@ fn texts_of_every_code_and_every_action_are_read() {
 }
 
 #[test]
-fn a_text_that_can_not_be_told_is_named_with_its_place() {
+fn an_invalid_text_is_reported_with_its_location() {
     let long = |bytes: usize| json!({"de": {"top_up": "x".repeat(bytes)}});
     assert!(read(&long(500)).is_ok());
     assert!(read(&json!({"de": {"invalid_key": {"detail": "ü".repeat(1_000)}}})).is_ok());
@@ -112,7 +112,7 @@ fn a_text_that_can_not_be_told_is_named_with_its_place() {
 }
 
 #[test]
-fn an_address_has_fewer_blanks_than_a_text() {
+fn urls_allow_fewer_placeholders_than_texts() {
     let mut config = good();
     for (url, is_good) in [
         ("https://example.com/{account}?{key}", true),

@@ -83,7 +83,7 @@ fn contents(file: &Path) -> Contents {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_is_moved_there_and_back_is_the_same() {
+async fn a_ledger_moved_between_databases_and_back_is_unchanged() {
     let places = places().await;
     let kinds = places.kinds.clone();
     let [start, end] = &kinds[0];
@@ -99,7 +99,7 @@ async fn a_ledger_that_is_moved_there_and_back_is_the_same() {
 
     assert_eq!(contents(&places.file("two/ledger.db")), original);
     assert_eq!((there.accounts, there.entries), (back.accounts, back.entries));
-    // Both go on: rows get new numbers, and leases are known.
+    // Both ledgers keep working: rows get new numbers, and leases are known.
     for place in [middle, end] {
         let store = open(place).await;
         let world = World::new(store.clone());
@@ -112,7 +112,7 @@ async fn a_ledger_that_is_moved_there_and_back_is_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gateways_that_know_more_than_a_restored_ledger_are_served_and_miss_nothing() {
+async fn gateways_ahead_of_a_restored_ledger_are_served_and_miss_no_change() {
     let places = places().await;
     for [one, two] in &places.kinds {
         let store = open(one).await;
@@ -156,7 +156,7 @@ async fn gateways_that_know_more_than_a_restored_ledger_are_served_and_miss_noth
         let balance = world.balance("acme").await;
         assert_eq!((balance[2], balance[4] > 0), (120, true), "sold twice is owed, not hidden: {balance:?}");
         world.is_clean().await;
-        // A lease that was taken back is news to its gateway all the same.
+        // A reclaimed lease is still announced to its gateway.
         world.run(Command::RevokeKey { id: key.clone() }).await.unwrap();
         let news = world.send("same", news.seen, vec![]).await;
         assert!(news.changes.iter().any(|change| change.payer == key), "{news:?}");
@@ -166,7 +166,7 @@ async fn gateways_that_know_more_than_a_restored_ledger_are_served_and_miss_noth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_is_never_overwritten() {
+async fn existing_data_is_never_overwritten() {
     let places = places().await;
     for [one, two] in &places.kinds {
         let file = places.file("backup");
@@ -187,7 +187,7 @@ async fn what_is_there_is_never_overwritten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_ledger_starts_on_a_database_that_is_being_filled() {
+async fn no_ledger_starts_on_a_database_that_is_being_restored() {
     let places = places().await;
     let Some([one, _]) = places.kinds.get(1).cloned() else { return };
     let target = one.clone();
@@ -199,7 +199,7 @@ async fn no_ledger_starts_on_a_database_that_is_being_filled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_no_whole_ledger_is_refused_and_nothing_is_left() {
+async fn an_incomplete_backup_file_is_refused_and_leaves_nothing_behind() {
     let places = places().await;
     let [one, two] = places.kinds[0].clone();
     let store = open(&one).await;
@@ -272,7 +272,7 @@ async fn a_file_that_is_no_whole_ledger_is_refused_and_nothing_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_program_left_goes_with_the_next_and_only_the_owner_may_read_a_backup() {
+async fn leftovers_of_a_killed_copy_are_removed_and_backups_are_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let places = places().await;
     let [one, _] = places.kinds[0].clone();
@@ -308,7 +308,7 @@ async fn the_list_of_tables_is_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_made_while_money_moves_is_one_moment() {
+async fn a_backup_under_load_is_a_consistent_snapshot() {
     let places = places().await;
     for (n, [one, two]) in places.kinds.iter().enumerate() {
         let store = open(one).await;

@@ -40,7 +40,7 @@ fn read(kind: &str, version: usize) -> String {
 }
 
 #[test]
-fn a_step_that_was_released_never_changes() {
+fn a_released_migration_never_changes() {
     let of = |kind: &str, steps: &[&str]| -> Vec<(String, String)> {
         let hash = |step: &&str| {
             Sha256::digest(step).iter().fold(String::new(), |mut text, byte| {
@@ -56,7 +56,7 @@ fn a_step_that_was_released_never_changes() {
     assert_eq!(found, released);
 }
 
-/// The present program goes on from a fixture.
+/// The current program can upgrade a fixture and keep working.
 async fn goes_on(database: &Database) {
     let store = open(database).await;
     let world = World::new(store.clone());
@@ -85,11 +85,11 @@ async fn goes_on(database: &Database) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite_databases_of_every_version_are_gone_on_from() {
+async fn sqlite_databases_of_every_version_can_be_upgraded() {
     for version in 1..=migrations::SQLITE.len() {
         let dir = tempfile::tempdir().unwrap();
         let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
-        // The dump goes table by table, whatever refers to what.
+        // The dump is written table by table, regardless of foreign keys.
         conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         conn.execute_batch(&read("sqlite", version)).unwrap();
         drop(conn);
@@ -98,7 +98,7 @@ async fn sqlite_databases_of_every_version_are_gone_on_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_databases_of_every_version_are_gone_on_from() {
+async fn postgres_databases_of_every_version_can_be_upgraded() {
     for version in 1..=migrations::POSTGRES.len() {
         let sql = read("postgres", version);
         let Some(server) = Server::shared() else { return };
