@@ -2,7 +2,7 @@
 //!
 //! What must hold: the child never outlives this value (it is killed on drop), and no wait is unbounded.
 
-use crate::lines::say_aside;
+use crate::lines::print_to_stderr;
 use faregate_client::Failure;
 use std::{
     collections::VecDeque,
@@ -173,7 +173,7 @@ impl Log {
     fn keep(&self, line: &str) {
         // Warnings about defaults would hide the requests; errors are worth the interruption.
         if ["[error]", "[critical]"].iter().any(|level| line.contains(level)) {
-            say_aside(line);
+            print_to_stderr(line);
         }
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT_LINES {

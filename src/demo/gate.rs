@@ -8,9 +8,9 @@ use crate::{
     envoy::{Envoy, Launch},
     envoy_config::{Site, envoy_config},
     fit::{examine, require},
-    home::Home,
+    home::StateDir,
     ledger::Ledger,
-    lines::say_aside,
+    lines::print_to_stderr,
     sample::sample_api,
     upstream::Upstream,
 };
@@ -52,7 +52,7 @@ pub struct Plan {
 
 /// A running gate.
 pub struct Gate {
-    pub home: Home,
+    pub home: StateDir,
     pub admin: Admin,
     /// The demo account's key.
     pub key: String,
@@ -71,7 +71,7 @@ impl Gate {
         let program = require(plan.envoy.as_deref())?;
         let filter = find_filter(plan.filter.as_deref())?;
         if let Some(note) = examine(&program).await?.note {
-            say_aside(&note);
+            print_to_stderr(&note);
         }
         let trusted_ca = TRUSTED_CA.iter().map(Path::new).find(|path| path.exists());
         if plan.upstream.as_ref().is_some_and(|upstream| upstream.tls) && trusted_ca.is_none() {
@@ -82,7 +82,7 @@ impl Gate {
             .cure("install them (Debian: ca-certificates), or give an http:// upstream"));
         }
         require_free(plan.listen)?;
-        let home = Home::open(&plan.data)?;
+        let home = StateDir::open(&plan.data)?;
         let (upstream, sample) = match plan.upstream {
             Some(upstream) => (
                 blocking({
@@ -170,7 +170,7 @@ impl Gate {
             Ok(())
         };
         if let Err(failure) = blocking(recall).await {
-            say_aside(&format!("the credits in leases were not handed back: {failure}"));
+            print_to_stderr(&format!("the credits in leases were not handed back: {failure}"));
         }
     }
 }
@@ -189,7 +189,7 @@ async fn start_sample() -> Result<(Upstream, Option<JoinHandle<()>>), Failure> {
     let address = listener.local_addr().map_err(failed)?;
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, sample_api()).await {
-            say_aside(&format!("the sample API ended: {error}"));
+            print_to_stderr(&format!("the sample API ended: {error}"));
         }
     });
     Ok((Upstream { host: address.ip().to_string(), port: address.port(), tls: false }, Some(task)))

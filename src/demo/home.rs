@@ -22,13 +22,13 @@ pub const DEMO_ACCOUNT: &str = "demo";
 pub const DEMO_CREDITS: &str = "5";
 
 /// A directory that `up` owns.
-pub struct Home {
+pub struct StateDir {
     pub path: PathBuf,
     pub gateway_token: String,
     pub admin_token: String,
 }
 
-impl Home {
+impl StateDir {
     /// Opens the directory; the first time, makes it and its tokens.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let failed =

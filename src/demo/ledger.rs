@@ -2,7 +2,7 @@
 
 use crate::{
     address::{is_free, loopback},
-    home::Home,
+    home::StateDir,
 };
 use faregate_client::Failure;
 use faregate_ledger::{Bound, Database, Secret, ServeConfig};
@@ -26,7 +26,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Starts it on this directory's database.
-    pub async fn start(home: &Home, usual_ports: bool) -> Result<Self, Failure> {
+    pub async fn start(home: &StateDir, usual_ports: bool) -> Result<Self, Failure> {
         let port = |usual| {
             if usual_ports && is_free(loopback(usual)) { usual } else { 0 }
         };

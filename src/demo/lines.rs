@@ -9,6 +9,6 @@ pub fn say(line: &str) {
 }
 
 /// A line on stderr, for what is not an answer.
-pub fn say_aside(line: &str) {
+pub fn print_to_stderr(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -3,7 +3,7 @@
 use crate::Secret;
 use crate::descriptors;
 use crate::domain::reclaim::Watch;
-use crate::http::{self, App, Certificates, Connections, Listener, Looks, TlsFiles};
+use crate::http::{self, App, CachedProbes, Certificates, Connections, Listener, TlsFiles};
 use crate::jobs;
 use crate::metrics::{ListenerName, Metrics};
 use crate::store::{Database, Store};
@@ -81,7 +81,7 @@ pub async fn serve_and_tell(
         admin_token: config.admin_token,
         ttl_ms: u64::try_from(config.lease_ttl.as_millis()).unwrap_or(u64::MAX),
         watch: Arc::clone(&watch),
-        looks: Looks::default(),
+        looks: CachedProbes::default(),
     });
     let gateway = listen("gateway", config.gateway_listen, gateway_certificates).await?;
     let admin = listen("admin", config.admin_listen, admin_certificates).await?;

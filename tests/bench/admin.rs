@@ -2,11 +2,11 @@
 //! before its answer.
 
 use crate::figures::percentile_ms;
+use crate::populated_ledger::{Database, PopulatedLedger};
 use crate::report::keep;
-use crate::stocked::{Database, Stocked};
 use crate::table::{Case, Figures};
 use crate::versions::{Measured, compare, turns, versions};
-use crate::wire::{Connection, Silence, post};
+use crate::wire::{Connection, NoAnswer, post};
 use harness::ADMIN_TOKEN;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ pub fn run(seconds: u32, on: &[Database]) {
     let dir = TempDir::with_prefix("faregate-bench-").expect("a temporary folder");
     let mut tables: Vec<Value> = Vec::new();
     for database in on {
-        let ledgers = services.block_on(Stocked::each(&versions(), *database, dir.path(), ACCOUNTS));
+        let ledgers = services.block_on(PopulatedLedger::each(&versions(), *database, dir.path(), ACCOUNTS));
         let Some(ledgers) = ledgers else { continue };
         let case = |clients: &u32| Case { name: format!("{clients:>2} at once"), runs: Vec::new() };
         let mut measured: Vec<Measured> = vec![CLIENTS.iter().map(case).collect(); ledgers.len()];
@@ -53,7 +53,7 @@ pub fn run(seconds: u32, on: &[Database]) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
-async fn measure(ledger: &Stocked, round: u32, clients: u32, length: Duration) -> Figures {
+async fn measure(ledger: &PopulatedLedger, round: u32, clients: u32, length: Duration) -> Figures {
     let commits = ledger.ledger.metric("faregate_commits_total").await;
     let (cpu, began) = (ledger.ledger.process.cpu_nanos(), Instant::now());
     let mut under_way = JoinSet::new();
@@ -101,7 +101,7 @@ async fn command_until(port: u16, name: String, end: Instant) -> (Vec<Duration>,
             let message = format!("{}{}\r\n\r\n{body}", post(&path, ADMIN_TOKEN, &more), body.len());
             match connection.send(message.as_bytes(), PATIENCE).await {
                 Ok(reply) if (200..300).contains(&reply.status) => times.push(reply.took),
-                Ok(_) | Err(Silence) => failed += 1,
+                Ok(_) | Err(NoAnswer) => failed += 1,
             }
         }
     }

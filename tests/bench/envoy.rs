@@ -16,7 +16,7 @@ pub struct Envoy {
 
 /// What is behind it: ports; 0 where there is nothing.
 #[derive(Clone, Copy, Default)]
-pub struct Behind {
+pub struct Backends {
     pub upstream: u16,
     pub ledger: u16,
     pub authz: u16,
@@ -36,7 +36,7 @@ pub struct Plan {
 
 impl Envoy {
     /// Starts it and waits until it serves.
-    pub async fn start(dir: &Path, plan: &Plan, behind: Behind) -> Self {
+    pub async fn start(dir: &Path, plan: &Plan, behind: Backends) -> Self {
         let (port, admin) = (free_port(), free_port());
         let name = plan.name.as_str();
         let file = dir.join(format!("{name}.json"));
@@ -70,7 +70,7 @@ impl Envoy {
     }
 }
 
-fn config(plan: &Plan, behind: Behind, port: u16, admin: u16) -> Value {
+fn config(plan: &Plan, behind: Backends, port: u16, admin: u16) -> Value {
     let at = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
     let cluster = |name: &str, port: u16| {
         let endpoint = json!({"endpoint": {"address": at(port)}});

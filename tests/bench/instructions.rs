@@ -3,7 +3,7 @@
 //! that is counted by itself, without any request.
 
 use crate::client::Client;
-use crate::envoy::{Behind, Envoy, Plan};
+use crate::envoy::{Backends, Envoy, Plan};
 use crate::variant::{Variant, key, nothing};
 use crate::{limitador, nginx, report, upstream};
 use harness::{LedgerProcess, out_of};
@@ -35,7 +35,7 @@ pub fn run(requests: u32, only: &[&str]) {
         };
         let authz = upstream::start_authz().await;
         let (ledger, grpc_authz) = (ledger.gateway_port, upstream::start_grpc_authz().await);
-        (ledger, Behind { upstream, ledger, authz, grpc_authz, limits })
+        (ledger, Backends { upstream, ledger, authz, grpc_authz, limits })
     });
     println!("{:<18}{:>14}{:>8}{:>10}", "variant", "instructions", "÷ bare", "± (3 runs)");
     let (mut bare, mut all) = (f64::NAN, serde_json::Map::new());

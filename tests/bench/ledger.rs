@@ -2,9 +2,9 @@
 //! is, one payer's counters merged, its movements of money booked, and all of it committed before the answer.
 
 use crate::figures::percentile_ms;
+use crate::populated_ledger::{Database, PopulatedLedger};
 use crate::report::keep;
 use crate::speaker::Speaker;
-use crate::stocked::{Database, Stocked};
 use crate::table::{Case, Figures};
 use crate::versions::{Measured, compare, turns, versions};
 use serde_json::json;
@@ -46,7 +46,7 @@ fn measure_all(length: (u32, u32), accounts: u32, cases: &[(u32, u32)], on: &[Da
     let mut opened: Vec<Measured> = vec![Vec::new(); versions.len()];
     let mut tables = Vec::new();
     for database in on {
-        let ledgers = services.block_on(Stocked::each(&versions, *database, dir.path(), accounts));
+        let ledgers = services.block_on(PopulatedLedger::each(&versions, *database, dir.path(), accounts));
         let Some(ledgers) = ledgers else { continue };
         let at_first: Vec<f64> = ledgers.iter().map(|(ledger, _)| ledger.memory_mb()).collect();
         let measured = store(&services, &ledgers, length, cases);
@@ -72,7 +72,7 @@ fn measure_all(length: (u32, u32), accounts: u32, cases: &[(u32, u32)], on: &[Da
 /// All cases on one store: they take turns, and in each the versions, each with gateways and payers of its own.
 fn store(
     services: &Runtime,
-    ledgers: &[(Stocked, Duration)],
+    ledgers: &[(PopulatedLedger, Duration)],
     (rounds, seconds): (u32, u32),
     cases: &[(u32, u32)],
 ) -> Vec<Measured> {
@@ -96,7 +96,7 @@ fn store(
 }
 
 /// The gateways of each case.
-fn speakers(ledger: &Stocked, cases: &[(u32, u32)]) -> Vec<Vec<Speaker>> {
+fn speakers(ledger: &PopulatedLedger, cases: &[(u32, u32)]) -> Vec<Vec<Speaker>> {
     let mut payers = 0..ledger.accounts();
     let case = |(messages, batch): &(u32, u32)| {
         let each = (*batch).max(PAYERS) as usize;
@@ -117,7 +117,7 @@ fn speakers(ledger: &Stocked, cases: &[(u32, u32)]) -> Vec<Vec<Speaker>> {
 #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
 fn measure(
     services: &Runtime,
-    ledger: &Stocked,
+    ledger: &PopulatedLedger,
     speakers: &mut [Speaker],
     batch: u32,
     seconds: u32,

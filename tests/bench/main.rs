@@ -20,20 +20,20 @@ mod load;
 mod nginx;
 mod overload;
 mod paths;
+mod populated_ledger;
 mod population;
 mod processors;
 mod renewals;
 mod report;
 mod speaker;
-mod stocked;
 mod table;
 mod upstream;
 mod variant;
 mod versions;
 mod wire;
 
+use populated_ledger::Database;
 use std::process::ExitCode;
-use stocked::Database;
 
 const USAGE: &str = "usage: bench paths [ROUNDS SECONDS [VARIANT …]]
        bench instructions [REQUESTS [VARIANT …]]

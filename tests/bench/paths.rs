@@ -1,6 +1,6 @@
 //! The ways of charging, one beside the other.
 
-use crate::envoy::{Behind, Envoy, Plan};
+use crate::envoy::{Backends, Envoy, Plan};
 use crate::figures::Run;
 use crate::load::Wrk;
 use crate::processors::Processors;
@@ -31,12 +31,12 @@ struct Contender {
 }
 
 /// What all of them share.
-struct Ground {
+struct Fixture {
     dir: TempDir,
     wrk: Wrk,
     processors: Processors,
     services: Runtime,
-    behind: Behind,
+    behind: Backends,
     seconds: u32,
 }
 
@@ -70,7 +70,7 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
         };
         let (authz, grpc_authz) = (upstream::start_authz().await, upstream::start_grpc_authz().await);
         let limits = limitador.as_ref().map_or(0, |limitador| limitador.port);
-        let behind = Behind { upstream, ledger: ledger.gateway_port, authz, grpc_authz, limits };
+        let behind = Backends { upstream, ledger: ledger.gateway_port, authz, grpc_authz, limits };
         let mut contenders = Vec::new();
         for variant in Variant::ALL {
             let is_there = variant != Variant::RateLimit || limitador.is_some();
@@ -81,7 +81,7 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
         }
         (ledger, behind, contenders)
     });
-    let ground = Ground { dir, wrk, processors, services, behind, seconds };
+    let ground = Fixture { dir, wrk, processors, services, behind, seconds };
     for number in 1..=rounds {
         eprintln!("round {number} of {rounds}");
         for contender in &mut contenders {
@@ -98,7 +98,7 @@ pub fn run(rounds: u32, seconds: u32, only: &[&str]) {
 impl Contender {
     /// A fresh Envoy that warms up for a second, serves many connections for so many, and a single one for another.
     #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
-    fn take_turn(&mut self, ground: &Ground) {
+    fn take_turn(&mut self, ground: &Fixture) {
         let envoy = self.start(ground);
         let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges_total"));
         let (cpu, asked) = (envoy.process.cpu_nanos(), exchanges());
@@ -122,7 +122,7 @@ impl Contender {
         });
     }
 
-    fn start(&self, ground: &Ground) -> Envoy {
+    fn start(&self, ground: &Fixture) -> Envoy {
         let (filter, under) = (self.variant.filter(&nothing()), ground.processors.of_envoy());
         let plan = Plan { name: self.variant.name().to_owned(), filter, workers: 1, under };
         let envoy = ground.services.block_on(Envoy::start(ground.dir.path(), &plan, ground.behind));

@@ -23,9 +23,9 @@ pub struct Reply<'a> {
 
 /// No answer came: it took too long, or the connection couldn't be opened or was closed.
 #[derive(Clone, Copy, Debug)]
-pub struct Silence;
+pub struct NoAnswer;
 
-impl From<std::io::Error> for Silence {
+impl From<std::io::Error> for NoAnswer {
     fn from(_: std::io::Error) -> Self {
         Self
     }
@@ -54,9 +54,9 @@ impl Connection {
     }
 
     /// Sends a whole message, and waits so long for the answer.
-    pub async fn send(&mut self, message: &[u8], patience: Duration) -> Result<Reply<'_>, Silence> {
+    pub async fn send(&mut self, message: &[u8], patience: Duration) -> Result<Reply<'_>, NoAnswer> {
         let began = Instant::now();
-        let read = tokio::time::timeout(patience, self.exchange(message)).await.unwrap_or(Err(Silence));
+        let read = tokio::time::timeout(patience, self.exchange(message)).await.unwrap_or(Err(NoAnswer));
         let (head, start) = read.inspect_err(|_| self.stream = None)?;
         if head.closes {
             self.stream = None;
@@ -65,7 +65,7 @@ impl Connection {
         Ok(Reply { status: head.status, retry_after: head.retry_after, body, took: began.elapsed() })
     }
 
-    async fn exchange(&mut self, message: &[u8]) -> Result<(Head, usize), Silence> {
+    async fn exchange(&mut self, message: &[u8]) -> Result<(Head, usize), NoAnswer> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             none => {
@@ -84,7 +84,7 @@ impl Connection {
             searched = self.bytes.len();
             if let Some(end) = end {
                 let start = from + end + 4;
-                let head = head(&self.bytes[..start]).ok_or(Silence)?;
+                let head = head(&self.bytes[..start]).ok_or(NoAnswer)?;
                 while self.bytes.len() < start + head.length {
                     more(stream, &mut self.bytes).await?;
                 }
@@ -94,10 +94,10 @@ impl Connection {
     }
 }
 
-async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<(), Silence> {
+async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<(), NoAnswer> {
     bytes.reserve(64 * 1024);
     let count = stream.read_buf(bytes).await?;
-    if count == 0 { Err(Silence) } else { Ok(()) }
+    if count == 0 { Err(NoAnswer) } else { Ok(()) }
 }
 
 fn head(head: &[u8]) -> Option<Head> {

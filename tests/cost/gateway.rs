@@ -98,7 +98,7 @@ impl Gateway {
     }
 
     /// Tells the filter that its queues were filled, once for each item, as Envoy does.
-    pub fn rings(&mut self) {
+    pub fn deliver_queue_events(&mut self) {
         while let Some(queue) = self.host().rung.pop_front() {
             self.enter(ROOT, "proxy_on_queue_ready", &[ROOT, queue]);
         }
@@ -127,7 +127,7 @@ impl Gateway {
     pub fn lives(&mut self, ms: u64, ledger: &mut Ledger) {
         for _ in 0..ms.div_ceil(TICK_MS) {
             self.ticks();
-            self.rings();
+            self.deliver_queue_events();
             self.ledger_answers(ledger);
         }
     }

@@ -97,29 +97,29 @@ fn no_step_costs_more_than_its_price() {
     let priced: Vec<&str> = PRICES.iter().map(|price| price.of).collect();
     let missing =
         (steps != priced).then(|| format!("the steps are {steps:?}, and prices are there for {priced:?}"));
-    let objections = PRICES.iter().zip(&bill).flat_map(|(price, (_, spent))| price.objections(spent));
-    let objections: Vec<String> = missing.into_iter().chain(objections).collect();
+    let violations = PRICES.iter().zip(&bill).flat_map(|(price, (_, spent))| price.violations(spent));
+    let violations: Vec<String> = missing.into_iter().chain(violations).collect();
     let lines: Vec<String> = bill.iter().map(|(step, spent)| spent.entry(step)).collect();
-    none(&objections, &lines);
+    none(&violations, &lines);
 }
 
 #[test]
 fn a_price_list_of_a_thousand_rules_is_written_once() {
     let bill = price_list::calls();
-    let (mut objections, mut lines) = (Vec::new(), Vec::new());
+    let (mut violations, mut lines) = (Vec::new(), Vec::new());
     for ((of, instructions), (step, spent)) in PRICE_LIST.iter().zip(&bill) {
         assert_eq!(of, step, "the steps that are measured are those of the table");
         lines.push(format!("    ({of:?}, {}),", readable(spent.instructions)));
-        objections.extend(at_most(of, "instructions", *instructions, spent.instructions));
+        violations.extend(at_most(of, "instructions", *instructions, spent.instructions));
     }
-    none(&objections, &lines);
+    none(&violations, &lines);
 }
 
 #[test]
 fn more_rules_or_callers_cost_a_request_no_more_than_stated() {
     let [usual, rules, callers] =
         [(0, 1), (64, 1), (0, 1_000)].map(|(rules, callers)| steps::usual(rules, callers));
-    let (mut objections, mut lines) = (Vec::new(), Vec::new());
+    let (mut violations, mut lines) = (Vec::new(), Vec::new());
     for (number, (of, for_rules, for_callers)) in GROWTH.iter().enumerate() {
         let (step, alone) = &usual[number];
         assert_eq!(of, step, "the steps that are measured are those of the table");
@@ -128,9 +128,9 @@ fn more_rules_or_callers_cost_a_request_no_more_than_stated() {
         {
             let (step, spent) = (format!("{of} with {with}"), &bill[number].1);
             let price = alone.instructions + limit;
-            objections.extend(at_most(&step, "instructions", price, spent.instructions));
-            objections.extend(exactly(&step, "bytes copied", alone.bytes, spent.bytes));
-            objections.extend(
+            violations.extend(at_most(&step, "instructions", price, spent.instructions));
+            violations.extend(exactly(&step, "bytes copied", alone.bytes, spent.bytes));
+            violations.extend(
                 (spent.calls != alone.calls).then(|| format!("{step}: host calls are {:?}", spent.calls)),
             );
             let more = spent.instructions.saturating_sub(alone.instructions);
@@ -138,19 +138,19 @@ fn more_rules_or_callers_cost_a_request_no_more_than_stated() {
         }
         lines.push(line + "),");
     }
-    none(&objections, &lines);
+    none(&violations, &lines);
 }
 
 #[test]
 fn a_request_allocates_no_more_than_stated() {
-    let (mut objections, mut lines) = (Vec::new(), Vec::new());
+    let (mut violations, mut lines) = (Vec::new(), Vec::new());
     for ((of, count, bytes), (step, used)) in ALLOCATIONS.iter().zip(natively::allocations()) {
         assert_eq!(*of, step, "the steps that are measured are those of the table");
         lines.push(format!("    ({of:?}, {}, {}),", used.count_total, used.bytes_total));
-        objections.extend(exactly(of, "allocations", *count, used.count_total));
-        objections.extend(at_most(of, "bytes allocated", *bytes, used.bytes_total));
+        violations.extend(exactly(of, "allocations", *count, used.count_total));
+        violations.extend(at_most(of, "bytes allocated", *bytes, used.bytes_total));
     }
-    none(&objections, &lines);
+    none(&violations, &lines);
 }
 
 #[test]
@@ -168,11 +168,11 @@ fn the_filters_memory_does_not_grow_with_the_requests_served() {
 }
 
 /// Fails if there are objections, and says what was counted as the table would have it.
-fn none(objections: &[String], lines: &[String]) {
+fn none(violations: &[String], lines: &[String]) {
     assert!(
-        objections.is_empty(),
+        violations.is_empty(),
         "the filter's cost has changed (see CONTRIBUTING.md, \"What the filter costs\"):\n\n{}\n\ncounted now, as the table would have it:\n\n{}\n",
-        objections.join("\n"),
+        violations.join("\n"),
         lines.join("\n")
     );
 }

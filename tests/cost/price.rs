@@ -31,7 +31,7 @@ pub struct Spent {
 
 impl Price {
     /// What is wrong with what the step did cost.
-    pub fn objections(&self, spent: &Spent) -> Vec<String> {
+    pub fn violations(&self, spent: &Spent) -> Vec<String> {
         let calls = other_calls(self.calls, &spent.calls).map(|said| format!("{}: {said}", self.of));
         let counts = [
             exactly(self.of, "entries into the filter", self.entered, spent.entered),

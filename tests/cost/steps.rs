@@ -67,10 +67,10 @@ pub fn usual(rules: usize, callers: u16) -> Bill {
     let keys: Vec<String> = (0..callers).map(key).collect();
     gateway.lives(2_000, &mut ledger);
     let requests: Vec<u32> = keys.iter().map(|key| gateway.arrives(&head(PAID, key)).0).collect();
-    gateway.rings();
+    gateway.deliver_queue_events();
     gateway.ledger_answers(&mut ledger);
     // They are resumed a few at a time.
-    gateway.rings();
+    gateway.deliver_queue_events();
     for request in requests {
         assert!(gateway.ends(request, 200).header(WHO_PAID).is_some(), "everybody has paid");
     }
@@ -95,7 +95,7 @@ pub fn growth_in_pages(requests: u32) -> usize {
     let mut half = |gateway: &mut Gateway| {
         for number in 0..requests / 2 {
             let (request, _) = gateway.arrives(&head(PAID, &key));
-            gateway.rings();
+            gateway.deliver_queue_events();
             gateway.ledger_answers(&mut ledger);
             gateway.ends(request, 200);
             if number % 20 == 0 {
@@ -115,7 +115,7 @@ pub fn forgotten() -> (Credits, i64) {
     let mut gateway = Gateway::start(&configuration(0));
     let key = key(1);
     let (first, _) = gateway.arrives(&head(PAID, &key));
-    gateway.rings();
+    gateway.deliver_queue_events();
     gateway.ledger_answers(&mut ledger);
     gateway.forgets(first, 200);
     let (second, goes_on) = gateway.arrives(&head(PAID, &key));
@@ -148,7 +148,7 @@ fn first_contact(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
     let (request, goes_on) =
         count(gateway, bill, "a stranger arrives", |gateway| gateway.arrives(&head(PAID, &key)));
     assert!(!goes_on, "it waits");
-    count(gateway, bill, "the bell asks the ledger", Gateway::rings);
+    count(gateway, bill, "the bell asks the ledger", Gateway::deliver_queue_events);
     let messages = count(gateway, bill, "the answer lets it go on", |gateway| gateway.ledger_answers(ledger));
     assert_eq!(messages, 1);
     assert!(gateway.host().requests[&request].resumed);
@@ -171,7 +171,7 @@ fn paid(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
         });
         bill.extend(step.pop().filter(|_| arrives.is_some()));
         assert!(goes_on && gateway.host().messages.is_empty(), "it is paid at once");
-        gateway.rings();
+        gateway.deliver_queue_events();
         let ended =
             count(gateway, &mut step, ends.unwrap_or_default(), |gateway| gateway.ends(request, status));
         bill.extend(step.pop().filter(|_| ends.is_some()));
@@ -215,7 +215,7 @@ fn not_paid(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
     let broke = key(2);
     ledger.is_out_of_credits(&broke);
     let (request, _) = gateway.arrives(&head(PAID, &broke));
-    gateway.rings();
+    gateway.deliver_queue_events();
     assert_eq!(gateway.ledger_answers(ledger), 1);
     assert_eq!(gateway.ends(request, 0).refused, Some(402));
     let step = "a caller without credits is refused from memory";

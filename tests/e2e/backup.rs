@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// It takes one or two heartbeats, of a second each. Without the news it would take until the lease ends, after 20 s.
-const SOON: Duration = Duration::from_secs(10);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the ledger's data is.
 enum Data {
@@ -64,9 +64,9 @@ async fn a_lost_ledger_comes_back(data: Data) {
         let (data, file, dir) = (&data, &file, &dir);
         tokio::task::block_in_place(|| data.run("backup", file, dir))
     };
-    let (tally, (done, said)) = tokio::join!(flood(&world.gateways, &key, 500, 4), backup);
+    let (status_counts, (done, said)) = tokio::join!(flood(&world.gateways, &key, 500, 4), backup);
     assert!(done, "{said}");
-    assert_eq!(tally.get(&200), Some(&500), "no caller notices: {tally:?}");
+    assert_eq!(status_counts.get(&200), Some(&500), "no caller notices: {status_counts:?}");
     let holdings: Value = serde_json::from_str(said.trim()).expect("JSON");
     assert_eq!((&holdings["accounts"], &holdings["keys"]), (&json!(1), &json!(2)));
     let (again, said) = data.run("backup", &file, &dir);
@@ -102,11 +102,11 @@ async fn a_lost_ledger_comes_back(data: Data) {
 
     world.ledger.post(&format!("/admin/v1/keys/{id}/revoke"), json!({})).await;
     for gate in &world.gateways {
-        eventually("the key is refused", SOON, async || {
+        eventually("the key is refused", SHORT_TIMEOUT, async || {
             get(gate, "/", &[("x-api-key", &doomed)]).await.status == 401
         })
         .await;
-        eventually("the other key goes on", SOON, async || {
+        eventually("the other key goes on", SHORT_TIMEOUT, async || {
             get(gate, "/", &[("x-api-key", &key)]).await.status == 200
         })
         .await;

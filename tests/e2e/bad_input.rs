@@ -219,9 +219,9 @@ async fn a_flood_from_a_broke_caller_costs_the_ledger_almost_nothing() {
     let key = world.ledger.account("acme", "0").await;
     let before = world.ledger.metric("faregate_exchanges_total").await;
     let start = std::time::Instant::now();
-    let tally = flood(&world.gateways, &key, 5_000, 16).await;
+    let status_counts = flood(&world.gateways, &key, 5_000, 16).await;
     let seconds = start.elapsed().as_secs_f64();
-    assert_eq!(tally.get(&402), Some(&5_000), "{tally:?}");
+    assert_eq!(status_counts.get(&402), Some(&5_000), "{status_counts:?}");
     let cost = world.ledger.metric("faregate_exchanges_total").await - before;
     assert!(cost <= 2.0 * (seconds + 1.0) + 2.0, "{cost} exchanges in {seconds} s at two workers");
     eventually("they are counted", Duration::from_secs(30), async || {

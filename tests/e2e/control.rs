@@ -6,10 +6,10 @@ use serde_json::json;
 use std::time::Duration;
 
 /// It takes one or two heartbeats, of a second each. Without the news it would take until the lease ends, after 20 s.
-const SOON: Duration = Duration::from_secs(10);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn gate_answers(gate: &Gateway, key: &str, status: u16) {
-    eventually(&format!("the gate answers {status}"), SOON, async || {
+    eventually(&format!("the gate answers {status}"), SHORT_TIMEOUT, async || {
         get(gate, "/", &[("x-api-key", key)]).await.status == status
     })
     .await;

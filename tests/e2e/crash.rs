@@ -10,11 +10,11 @@ async fn unspent_credits_are_recovered_when_envoy_dies() {
     let key = world.ledger.account("acme", "100000").await;
     let doomed = vec![world.gateways.remove(0)];
     let load = async {
-        let tally = flood(&doomed, &key, 3_000, 8).await;
-        (doomed, tally)
+        let status_counts = flood(&doomed, &key, 3_000, 8).await;
+        (doomed, status_counts)
     };
-    let (mut doomed, tally) = load.await;
-    assert_eq!(tally.get(&200), Some(&3_000), "{tally:?}");
+    let (mut doomed, status_counts) = load.await;
+    assert_eq!(status_counts.get(&200), Some(&3_000), "{status_counts:?}");
     assert_ne!(world.ledger.balance("acme", "held").await, "0");
     doomed[0].process.kill();
 
@@ -35,18 +35,26 @@ async fn every_charge_survives_twenty_ledger_kills_under_load() {
     let key = world.ledger.account("acme", "1000000").await;
     let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..20 {
-        load.goes_on(&world.upstream, 200).await;
+        load.wait_for_progress(&world.upstream, 200).await;
         world.ledger.restart().await;
     }
-    load.goes_on(&world.upstream, 200).await;
-    let (gateways, tally) = load.stop().await;
-    assert_eq!(tally.get(&402), None, "a ledger that is away is no reason to ask for money: {tally:?}");
-    assert_eq!(tally.get(&0), None, "no request hangs: {tally:?}");
+    load.wait_for_progress(&world.upstream, 200).await;
+    let (gateways, status_counts) = load.stop().await;
+    assert_eq!(
+        status_counts.get(&402),
+        None,
+        "a ledger that is away is no reason to ask for money: {status_counts:?}"
+    );
+    assert_eq!(status_counts.get(&0), None, "no request hangs: {status_counts:?}");
 
     world.ledger.nothing_is_held().await;
 
     let spent: u64 = world.ledger.balance("acme", "spent").await.parse().expect("whole credits");
-    assert_eq!((Some(&spent), spent), (tally.get(&200), world.upstream.served()), "{tally:?}");
+    assert_eq!(
+        (Some(&spent), spent),
+        (status_counts.get(&200), world.upstream.served()),
+        "{status_counts:?}"
+    );
     world.ledger.audit().await;
     drop(gateways);
 }

@@ -16,10 +16,10 @@ async fn exactly_the_balance_is_sold(gateways: usize) {
     let world = World::start(Setup { gateways, ..Setup::default() }).await;
     let key = world.ledger.account("acme", "1000").await;
 
-    let tally = flood(&world.gateways, &key, 1_500, 24).await;
+    let status_counts = flood(&world.gateways, &key, 1_500, 24).await;
 
-    assert_eq!(tally.get(&200), Some(&1_000), "{tally:?}");
-    assert_eq!(tally.get(&402), Some(&500), "{tally:?}");
+    assert_eq!(status_counts.get(&200), Some(&1_000), "{status_counts:?}");
+    assert_eq!(status_counts.get(&402), Some(&500), "{status_counts:?}");
     assert_eq!(world.upstream.served(), 1_000);
     world.ledger.nothing_is_held().await;
     assert_eq!(world.ledger.balance("acme", "available").await, "0");

@@ -13,7 +13,7 @@ use wire::{CONTINUATION, DATA, END_HEADERS, END_STREAM, H2, HEADERS, RST_STREAM,
 /// How much an Envoy may grow under attack and keep, in kilobytes.
 const GROWTH: u64 = 150_000;
 /// How soon others are served, on a busy machine.
-const SOON: Duration = Duration::from_secs(3);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the quickstart sets against such clients, as [`the_quickstart_has_the_same_strict_settings`] checks.
 fn strict() -> Value {
@@ -28,14 +28,14 @@ fn strict() -> Value {
 }
 
 /// A world under attack, and what was before.
-struct Siege {
+struct HostileScenario {
     world: World,
     key: String,
     vms: u64,
     memory: u64,
 }
 
-impl Siege {
+impl HostileScenario {
     async fn begin(config: Value) -> Self {
         let world = World::start(Setup { config, manager: strict(), ..Setup::default() }).await;
         let key = world.ledger.account("acme", "100000").await;
@@ -55,7 +55,7 @@ impl Siege {
         let start = Instant::now();
         let answer = get(self.world.gate(), "/paid", &[("x-api-key", &self.key)]).await;
         assert_eq!(answer.status, 200, "after {what}");
-        assert!(start.elapsed() < SOON, "after {what}: {:?}", start.elapsed());
+        assert!(start.elapsed() < SHORT_TIMEOUT, "after {what}: {:?}", start.elapsed());
         let gate = self.world.gate();
         let output = gate.process.output();
         assert!(!output.contains("panicked") && !output.contains("Wasm VM failed"), "after {what}: {output}");
@@ -94,7 +94,7 @@ fn the_quickstart_has_the_same_strict_settings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_http_1_trick_gets_anything_for_free() {
-    let siege = Siege::begin(json!({})).await;
+    let siege = HostileScenario::begin(json!({})).await;
     let (port, key) = (siege.port(), siege.key.clone());
     let served = siege.world.upstream.served();
     let mut paid = 0;
@@ -172,7 +172,7 @@ async fn no_spelling_makes_a_priced_path_free() {
         {"name": "items", "match": {"path": {"template": "/items/{}"}}, "price": "1"},
         {"name": "paid", "match": {"path": {"prefix": "/paid"}}, "price": "1"}
     ]);
-    let siege = Siege::begin(json!({"rules": rules, "default": "free"})).await;
+    let siege = HostileScenario::begin(json!({"rules": rules, "default": "free"})).await;
     for path in [
         "/v1/paid",
         "//v1/paid",
@@ -226,7 +226,7 @@ async fn no_spelling_makes_a_priced_path_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_http_2_trick_gets_anything_for_free() {
-    let siege = Siege::begin(json!({})).await;
+    let siege = HostileScenario::begin(json!({})).await;
     let (port, key) = (siege.port(), siege.key.clone());
     let mine = [("x-api-key", key.as_str())];
     let good = wire::get("/paid", &mine);
@@ -234,7 +234,7 @@ async fn no_http_2_trick_gets_anything_for_free() {
     let mut client = H2::connect(port);
     client.send(&wire::request(1, &good));
     client.send(&wire::request(3, &wire::get("/paid", &[])));
-    client.read(2, SOON);
+    client.read(2, SHORT_TIMEOUT);
     assert_eq!(
         (client.statuses.get(&1), client.statuses.get(&3)),
         (Some(&200), Some(&401)),
@@ -263,7 +263,7 @@ async fn no_http_2_trick_gets_anything_for_free() {
     ] {
         let mut client = H2::connect(port);
         client.send(&wire::request(1, &head));
-        client.read(1, SOON);
+        client.read(1, SHORT_TIMEOUT);
         let status = client.statuses.get(&1).copied().unwrap_or(0);
         assert!([0, 400, 401, 404].contains(&status), "{head:?}: {status}");
     }
@@ -351,7 +351,7 @@ async fn no_http_2_trick_gets_anything_for_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn resource_exhausting_clients_are_withstood() {
-    let siege = Siege::begin(json!({"ledger": {
+    let siege = HostileScenario::begin(json!({"ledger": {
         "cluster": "ledger", "authority": "ledger.test", "token": {"env": "FAREGATE_GATEWAY_TOKEN"}, "timeout_ms": 3_000
     }}))
     .await;
@@ -363,7 +363,7 @@ async fn resource_exhausting_clients_are_withstood() {
     }
     siege.is_withstood("idle and slow connections").await;
     let first = idle.first_mut().expect("one");
-    assert_eq!(wire::statuses(first, SOON), [408], "headers that never end are given up");
+    assert_eq!(wire::statuses(first, SHORT_TIMEOUT), [408], "headers that never end are given up");
     drop(idle);
 
     // Thousands wait in the filter at once for a ledger that doesn't answer, each with a long path, of unknown

@@ -15,36 +15,36 @@ fn is_unavailable(answer: &Answer) {
 }
 
 #[derive(Clone, Copy)]
-enum Trouble {
+enum Outage {
     Killed,
     Frozen,
 }
 
-async fn away(world: &mut World, trouble: Trouble) {
+async fn away(world: &mut World, trouble: Outage) {
     match trouble {
-        Trouble::Killed => world.ledger.process.kill(),
-        Trouble::Frozen => world.ledger.process.signal("STOP"),
+        Outage::Killed => world.ledger.process.kill(),
+        Outage::Frozen => world.ledger.process.signal("STOP"),
     }
 }
 
-async fn back(world: &mut World, trouble: Trouble) {
+async fn back(world: &mut World, trouble: Outage) {
     match trouble {
-        Trouble::Killed => world.ledger.restart().await,
-        Trouble::Frozen => world.ledger.process.signal("CONT"),
+        Outage::Killed => world.ledger.restart().await,
+        Outage::Frozen => world.ledger.process.signal("CONT"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_killed_ledger_leases_keep_working_and_then_the_gate_answers_503() {
-    leases_go_on_until_they_end(Trouble::Killed).await;
+    leases_go_on_until_they_end(Outage::Killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_frozen_ledger_leases_keep_working_and_then_the_gate_answers_503() {
-    leases_go_on_until_they_end(Trouble::Frozen).await;
+    leases_go_on_until_they_end(Outage::Frozen).await;
 }
 
-async fn leases_go_on_until_they_end(trouble: Trouble) {
+async fn leases_go_on_until_they_end(trouble: Outage) {
     let serve = &["--lease-ttl", "4s", "--lease-grace", "60s"];
     let mut world = World::start(Setup { serve, ..Setup::default() }).await;
     let known = world.ledger.account("acme", "1000").await;
@@ -80,7 +80,7 @@ async fn leases_go_on_until_they_end(trouble: Trouble) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn allow_up_to_serves_a_known_payer_during_an_outage_and_settles_afterwards() {
-    for trouble in [Trouble::Killed, Trouble::Frozen] {
+    for trouble in [Outage::Killed, Outage::Frozen] {
         let config = json!({"on_ledger_error": {"allow_up_to": "7"}});
         let mut world = World::start(Setup { config, ..Setup::default() }).await;
         let key = world.ledger.account("acme", "2").await;
@@ -92,9 +92,9 @@ async fn allow_up_to_serves_a_known_payer_during_an_outage_and_settles_afterward
         // Each worker remembers for a second that the ledger refused this payer.
         let passed = std::cell::Cell::new(0);
         eventually("nothing more passes", Duration::from_secs(30), async || {
-            let tally = flood(&world.gateways, &key, 40, 8).await;
-            passed.set(passed.get() + tally.get(&200).unwrap_or(&0));
-            tally.get(&503) == Some(&40)
+            let status_counts = flood(&world.gateways, &key, 40, 8).await;
+            passed.set(passed.get() + status_counts.get(&200).unwrap_or(&0));
+            status_counts.get(&503) == Some(&40)
         })
         .await;
 

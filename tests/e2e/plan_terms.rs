@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const DAY: i64 = 86_400;
 /// It takes one or two heartbeats, of a second each. Without the news it would take until the lease ends, after 20 s.
-const SOON: Duration = Duration::from_secs(10);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn asked(world: &World, key: &str) -> (u16, String) {
     let answer = get(world.gate(), "/", &[("x-api-key", key)]).await;
@@ -18,7 +18,7 @@ async fn asked(world: &World, key: &str) -> (u16, String) {
 async fn closes(world: &World, key: &str) -> Duration {
     let since = Instant::now();
     while asked(world, key).await.0 == 200 {
-        assert!(since.elapsed() < SOON, "the gate stays open");
+        assert!(since.elapsed() < SHORT_TIMEOUT, "the gate stays open");
     }
     since.elapsed()
 }

@@ -19,12 +19,16 @@ async fn spent(world: &World) -> u64 {
 }
 
 /// What clients got, what the upstream served and what the ledger charged is the same.
-async fn all_agree(world: &World, tally: &Tally) {
+async fn all_agree(world: &World, status_counts: &Tally) {
     world.ledger.nothing_is_held().await;
     let spent = spent(world).await;
-    assert_eq!((Some(&spent), spent), (tally.get(&200), world.upstream.served()), "{tally:?}");
-    assert_eq!(tally.get(&402), None, "no 402 for our troubles: {tally:?}");
-    assert_eq!(tally.get(&0), None, "no request hangs: {tally:?}");
+    assert_eq!(
+        (Some(&spent), spent),
+        (status_counts.get(&200), world.upstream.served()),
+        "{status_counts:?}"
+    );
+    assert_eq!(status_counts.get(&402), None, "no 402 for our troubles: {status_counts:?}");
+    assert_eq!(status_counts.get(&0), None, "no request hangs: {status_counts:?}");
     world.ledger.audit().await;
 }
 
@@ -34,9 +38,13 @@ async fn two_gateways_and_two_ledgers_sell_exactly_the_balance() {
     let world = two_ledgers(&server, 2, &[]).await;
     let key = world.ledger.account("acme", "1000").await;
 
-    let tally = flood(&world.gateways, &key, 1_500, 24).await;
+    let status_counts = flood(&world.gateways, &key, 1_500, 24).await;
 
-    assert_eq!((tally.get(&200), tally.get(&402)), (Some(&1_000), Some(&500)), "{tally:?}");
+    assert_eq!(
+        (status_counts.get(&200), status_counts.get(&402)),
+        (Some(&1_000), Some(&500)),
+        "{status_counts:?}"
+    );
     assert_eq!(world.upstream.served(), 1_000);
     world.ledger.nothing_is_held().await;
     assert_eq!(world.ledger.balance("acme", "available").await, "0");
@@ -53,15 +61,15 @@ async fn repeated_ledger_kills_lose_nothing_and_charge_nothing_twice() {
     let key = world.ledger.account("acme", "1000000").await;
     let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..8 {
-        load.goes_on(&world.upstream, 300).await;
+        load.wait_for_progress(&world.upstream, 300).await;
         world.replicas[0].restart().await;
     }
-    load.goes_on(&world.upstream, 300).await;
+    load.wait_for_progress(&world.upstream, 300).await;
 
-    let (gateways, tally) = load.stop().await;
+    let (gateways, status_counts) = load.stop().await;
 
-    assert!(tally.get(&200) > Some(&0), "{tally:?}");
-    all_agree(&world, &tally).await;
+    assert!(status_counts.get(&200) > Some(&0), "{status_counts:?}");
+    all_agree(&world, &status_counts).await;
     drop(gateways);
 }
 
@@ -72,7 +80,7 @@ async fn killing_and_restarting_the_database_loses_nothing() {
     let key = world.ledger.account("acme", "1000000").await;
     let load = Load::start(std::mem::take(&mut world.gateways), &key);
     for _ in 0..3 {
-        load.goes_on(&world.upstream, 1_000).await;
+        load.wait_for_progress(&world.upstream, 1_000).await;
         server.kill();
         eventually("both ledgers notice", Duration::from_secs(30), async || {
             let [one, two] = [world.ledger.readiness().await, world.replicas[0].readiness().await];
@@ -81,13 +89,13 @@ async fn killing_and_restarting_the_database_loses_nothing() {
         .await;
         server.restart().await;
     }
-    load.goes_on(&world.upstream, 1_000).await;
+    load.wait_for_progress(&world.upstream, 1_000).await;
 
-    let (gateways, tally) = load.stop().await;
+    let (gateways, status_counts) = load.stop().await;
 
-    assert!(tally.get(&200) > Some(&0), "{tally:?}");
+    assert!(status_counts.get(&200) > Some(&0), "{status_counts:?}");
     assert!(!world.ledger.process.has_ended() && !world.replicas[0].process.has_ended(), "the ledgers stay");
-    all_agree(&world, &tally).await;
+    all_agree(&world, &status_counts).await;
     drop(gateways);
 }
 

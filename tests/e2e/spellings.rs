@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// As long as an answer may take, on a busy machine.
-const SOON: Duration = Duration::from_secs(5);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn world(rules: Value, default: Value) -> World {
     let config = json!({"rules": rules, "default": default});
@@ -25,7 +25,7 @@ fn typed(world: &World, head: &str) -> u16 {
 fn over_http_2(world: &World, head: &[(&str, &str)]) -> u16 {
     let mut client = H2::connect(world.gate().port);
     client.send(&wire::request(1, head));
-    client.read(1, SOON);
+    client.read(1, SHORT_TIMEOUT);
     *client.statuses.get(&1).unwrap_or_else(|| panic!("no answer to {head:?}"))
 }
 
@@ -204,7 +204,7 @@ async fn a_tunnel_costs_the_most_expensive_path_and_a_websocket_its_own() {
     let over_http_2 = |head: &[(&str, &str)]| {
         let mut client = H2::connect(world.gate().port);
         client.send(&wire::frame(wire::HEADERS, wire::END_HEADERS, 1, &wire::block(head)));
-        client.read(1, SOON);
+        client.read(1, SHORT_TIMEOUT);
         *client.statuses.get(&1).unwrap_or_else(|| panic!("no answer to {head:?}"))
     };
 

@@ -13,10 +13,10 @@ async fn a_steady_caller_costs_at_most_one_exchange_in_a_thousand_requests_and_n
         (world.ledger.metric("faregate_exchanges_total").await, gate.stat("waited_total").await);
 
     let start = std::time::Instant::now();
-    let tally = flood(&world.gateways, &key, 20_000, 16).await;
+    let status_counts = flood(&world.gateways, &key, 20_000, 16).await;
     let seconds = start.elapsed().as_secs_f64();
 
-    assert_eq!(tally.get(&200), Some(&20_000), "{tally:?}");
+    assert_eq!(status_counts.get(&200), Some(&20_000), "{status_counts:?}");
     let exchanges = world.ledger.metric("faregate_exchanges_total").await - exchanges;
     // There is a heartbeat every second, however few requests a busy machine gets through in it.
     assert!(

@@ -47,8 +47,8 @@ async fn spent(world: &World, account: &str) -> i64 {
 /// Sends six requests for each of these keys, all of which must be served, and waits until they are charged.
 async fn are_served_and_charged(world: &World, others: &[(String, String)]) {
     for (_, key) in others {
-        let tally = flood(&world.gateways, key, 6, 2).await;
-        assert_eq!(tally.get(&200), Some(&6), "{tally:?}");
+        let status_counts = flood(&world.gateways, key, 6, 2).await;
+        assert_eq!(status_counts.get(&200), Some(&6), "{status_counts:?}");
     }
     for (account, _) in others {
         world.ledger.balance_becomes(account, "spent", "6").await;

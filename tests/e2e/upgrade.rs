@@ -32,7 +32,7 @@ fn put(dir: &Path, file: &str, resource: &Value) {
 }
 
 /// A ledger, an upstream, and callers with their keys.
-struct Ground {
+struct Fixture {
     ledger: LedgerProcess,
     upstream: Upstream,
     keys: Vec<String>,
@@ -40,7 +40,7 @@ struct Ground {
     dir: TempDir,
 }
 
-impl Ground {
+impl Fixture {
     async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let ledger = LedgerProcess::start(dir.path(), &["--lease-ttl", "300s"], &[]).await;
@@ -83,12 +83,16 @@ impl Ground {
 
     /// All got what they paid for, and paid for what they got. Leases live for five minutes here: what is held
     /// any longer than it takes to hand it back has been forgotten.
-    async fn all_agree(&self, tally: &Tally, others: &[String]) {
-        assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{tally:?} {others:?}");
+    async fn all_agree(&self, status_counts: &Tally, others: &[String]) {
+        assert_eq!(status_counts.keys().copied().collect::<Vec<_>>(), [200], "{status_counts:?} {others:?}");
         self.ledger.run(&["recall"]);
         self.ledger.nothing_is_held().await;
         let spent = self.spent().await;
-        assert_eq!((tally.get(&200), self.upstream.served()), (Some(&spent), spent), "charged is served");
+        assert_eq!(
+            (status_counts.get(&200), self.upstream.served()),
+            (Some(&spent), spent),
+            "charged is served"
+        );
         eventually("usage says the same", Duration::from_secs(30), async || self.used().await >= spent).await;
         assert_eq!(self.used().await, spent, "usage is served");
         self.ledger.audit().await;
@@ -119,7 +123,7 @@ fn plugin(config: &mut Value) -> &mut Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_filter_release_takes_over_through_ecds() {
-    let ground = Ground::new().await;
+    let ground = Fixture::new().await;
     let mut config = ground.config();
     let filter = plugin(&mut config);
     let mut typed = filter["typed_config"].clone();
@@ -131,7 +135,7 @@ async fn another_filter_release_takes_over_through_ecds() {
     }}});
     let gate = ground.start(&config).await;
     let callers = ground.callers(&gate);
-    callers.goes_on(500).await;
+    callers.wait_for_progress(500).await;
 
     for release in 1..=2 {
         let module = another_release(ground.dir.path(), &format!("{release}.wasm"));
@@ -144,16 +148,16 @@ async fn another_filter_release_takes_over_through_ecds() {
             gate.envoy_stat(reloads).await > release
         })
         .await;
-        callers.goes_on(300).await;
+        callers.wait_for_progress(300).await;
     }
-    let (tally, others) = callers.stop().await;
+    let (status_counts, others) = callers.stop().await;
 
-    ground.all_agree(&tally, &others).await;
+    ground.all_agree(&status_counts, &others).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_filter_release_takes_over_through_a_listener_update() {
-    let ground = Ground::new().await;
+    let ground = Fixture::new().await;
     let mut config = ground.config();
     let mut listener = config["static_resources"]["listeners"][0].take();
     config["static_resources"]["listeners"] = json!([]);
@@ -164,7 +168,7 @@ async fn another_filter_release_takes_over_through_a_listener_update() {
     }});
     let gate = ground.start(&config).await;
     let callers = ground.callers(&gate);
-    callers.goes_on(500).await;
+    callers.wait_for_progress(500).await;
 
     let code = "/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config/vm_config/code/local/filename";
     let module = another_release(ground.dir.path(), "another.wasm");
@@ -176,15 +180,15 @@ async fn another_filter_release_takes_over_through_a_listener_update() {
             && gate.envoy_stat("listener_manager.total_filter_chains_draining").await == 0
     })
     .await;
-    callers.goes_on(500).await;
-    let (tally, others) = callers.stop().await;
+    callers.wait_for_progress(500).await;
+    let (status_counts, others) = callers.stop().await;
 
-    ground.all_agree(&tally, &others).await;
+    ground.all_agree(&status_counts, &others).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_envoy_takes_over_by_hot_restart() {
-    let ground = Ground::new().await;
+    let ground = Fixture::new().await;
     let config = ground.config();
     std::fs::write(ground.dir.path().join("gate.json"), config.to_string()).expect("a file");
     let run = |epoch: &str, base: &[&str]| {
@@ -198,7 +202,7 @@ async fn a_new_envoy_takes_over_by_hot_restart() {
     old.is_ready().await;
     let base = std::fs::read_to_string(ground.dir.path().join("base-id")).expect("the base id");
     let callers = ground.callers(&old);
-    callers.goes_on(500).await;
+    callers.wait_for_progress(500).await;
 
     let mut new = Gateway::launch(run("1", &["--base-id", base.trim()]), ground.ports);
     new.is_ready().await;
@@ -207,10 +211,10 @@ async fn a_new_envoy_takes_over_by_hot_restart() {
     })
     .await;
     assert_eq!(old.process.wait(Duration::from_secs(5)), Some(0));
-    callers.goes_on(300).await;
-    let (tally, others) = callers.stop().await;
+    callers.wait_for_progress(300).await;
+    let (status_counts, others) = callers.stop().await;
 
-    ground.all_agree(&tally, &others).await;
+    ground.all_agree(&status_counts, &others).await;
     let names = ground.ledger.get("/admin/v1/leases").await;
     assert_eq!(names["at_risk"], "0", "{names}");
 }
@@ -221,21 +225,21 @@ async fn a_restarted_ledger_takes_over_without_refusals() {
     let keys = [world.ledger.account("a", "1000000").await, world.ledger.account("b", "1000000").await];
     let callers = Steady::start(&world.gate().url("/"), &[&keys[0], &keys[0], &keys[0], &keys[1], &keys[1]]);
     // Long enough for leases to have grown to what these callers need.
-    callers.goes_on(2_000).await;
+    callers.wait_for_progress(2_000).await;
 
     for _ in 0..2 {
         assert_eq!(world.ledger.process.stop(), Some(0));
         world.ledger.restart().await;
-        callers.goes_on(1_000).await;
+        callers.wait_for_progress(1_000).await;
     }
-    let (tally, others) = callers.stop().await;
+    let (status_counts, others) = callers.stop().await;
 
-    assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{tally:?} {others:?}");
+    assert_eq!(status_counts.keys().copied().collect::<Vec<_>>(), [200], "{status_counts:?} {others:?}");
     world.ledger.nothing_is_held().await;
     let mut spent = 0;
     for account in ["a", "b"] {
         spent += world.ledger.balance(account, "spent").await.parse::<u64>().expect("whole credits");
     }
-    assert_eq!((tally.get(&200), world.upstream.served()), (Some(&spent), spent));
+    assert_eq!((status_counts.get(&200), world.upstream.served()), (Some(&spent), spent));
     world.ledger.audit().await;
 }

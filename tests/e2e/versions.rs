@@ -141,14 +141,18 @@ async fn keys(world: &World) -> [String; 2] {
 
 /// All were served, and what was served is what was charged.
 async fn all_agree(world: &World, callers: Steady) {
-    let (tally, others) = callers.stop().await;
-    assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{tally:?} {others:?}");
+    let (status_counts, others) = callers.stop().await;
+    assert_eq!(status_counts.keys().copied().collect::<Vec<_>>(), [200], "{status_counts:?} {others:?}");
     world.ledger.nothing_is_held().await;
     let mut spent = 0;
     for account in ["a", "b"] {
         spent += world.ledger.balance(account, "spent").await.parse::<u64>().expect("whole credits");
     }
-    assert_eq!((tally.get(&200), world.upstream.served()), (Some(&spent), spent), "charged is served");
+    assert_eq!(
+        (status_counts.get(&200), world.upstream.served()),
+        (Some(&spent), spent),
+        "charged is served"
+    );
     world.ledger.audit().await;
 }
 
@@ -157,13 +161,13 @@ async fn a_filter_upgraded_first_speaks_the_old_ledgers_version_until_its_upgrad
     let (world, relay, gate) = world(Plays::OldLedger).await;
     let [a, b] = keys(&world).await;
     let callers = Steady::start(&gate.url("/"), &[&a, &a, &a, &b, &b]);
-    callers.goes_on(1_000).await;
+    callers.wait_for_progress(1_000).await;
     assert!(relay.came(VERSION, 400) > 0 && relay.came(OLDEST, 200) > 0, "{:?}", relay.came);
     assert_eq!(relay.came(VERSION, 200), 0);
 
     relay.now_plays(Plays::Nobody);
     eventually("the gate speaks its own version", Duration::from_secs(60), async || {
-        callers.goes_on(100).await;
+        callers.wait_for_progress(100).await;
         relay.came(VERSION, 200) > 3
     })
     .await;
@@ -171,7 +175,7 @@ async fn a_filter_upgraded_first_speaks_the_old_ledgers_version_until_its_upgrad
     relay.now_plays(Plays::OldLedger);
     let before = relay.came(OLDEST, 200);
     eventually("the gate speaks the older version", Duration::from_secs(60), async || {
-        callers.goes_on(100).await;
+        callers.wait_for_progress(100).await;
         relay.came(OLDEST, 200) > before + 3
     })
     .await;
@@ -189,7 +193,7 @@ async fn a_ledger_upgraded_first_answers_the_old_filter_in_its_version() {
     let keys = keys(&world).await;
     // A real gate that speaks version 1 for as long as this lasts; and beside it, word for word, what the old one said.
     let callers = Steady::start(&gate.url("/"), &[&keys[0], &keys[1]]);
-    callers.goes_on(200).await;
+    callers.wait_for_progress(200).await;
     let old = world.ledger.account("old", "5").await;
     let say = async |rest: Value| {
         let mut message = json!({"protocol": 1, "gateway": "old:1"});
@@ -224,7 +228,7 @@ async fn a_ledger_upgraded_first_answers_the_old_filter_in_its_version() {
     // Then the filter is upgraded: it finds a ledger that speaks its own version.
     relay.now_plays(Plays::Nobody);
     eventually("the gate speaks its own version", Duration::from_secs(60), async || {
-        callers.goes_on(100).await;
+        callers.wait_for_progress(100).await;
         relay.came(VERSION, 200) > 3
     })
     .await;

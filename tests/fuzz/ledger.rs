@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use faregate_ledger::domain::reclaim::Watch;
-use faregate_ledger::http::{App, Looks, admin_router, gateway_router};
+use faregate_ledger::http::{App, CachedProbes, admin_router, gateway_router};
 use faregate_ledger::metrics::Metrics;
 use faregate_ledger::store::Store;
 use faregate_ledger::{Database, Secret};
@@ -61,10 +61,10 @@ impl Ledger {
             admin_token: Secret::new(ADMIN),
             ttl_ms: 20_000,
             watch: Arc::new(Mutex::new(Watch::new(Duration::from_secs(30)))),
-            looks: Looks::default(),
+            looks: CachedProbes::default(),
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));
-        let mut bank = Self {
+        let mut ledger = Self {
             runtime,
             gateway,
             admin,
@@ -73,13 +73,13 @@ impl Ledger {
             key_id: String::new(),
             _dir: dir,
         };
-        bank.post("/admin/v1/accounts", &json!({"id": "acme"}));
-        bank.post("/admin/v1/accounts/acme/grants", &json!({"amount": "1000000"}));
-        let key = bank.post("/admin/v1/accounts/acme/keys", &json!({}));
+        ledger.post("/admin/v1/accounts", &json!({"id": "acme"}));
+        ledger.post("/admin/v1/accounts/acme/grants", &json!({"amount": "1000000"}));
+        let key = ledger.post("/admin/v1/accounts/acme/keys", &json!({}));
         let text = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
-        (bank.key, bank.key_id) = (text("key"), text("id"));
-        bank.post("/admin/v1/accounts/acme/keys", &json!({"subject": "somebody"}));
-        bank
+        (ledger.key, ledger.key_id) = (text("key"), text("id"));
+        ledger.post("/admin/v1/accounts/acme/keys", &json!({"subject": "somebody"}));
+        ledger
     }
 
     fn number(&self) -> u64 {
@@ -123,7 +123,7 @@ impl Ledger {
 
 /// A gateway's messages.
 pub fn exchange(budget: Budget, seed: u64) -> Report {
-    let bank = Ledger::open();
+    let ledger = Ledger::open();
     let entry = |payer: Value| {
         json!({
             "payer": payer, "ended": {"epoch": 1, "spent": 1_000_000}, "on_credit": 2_000_000,
@@ -134,24 +134,25 @@ pub fn exchange(budget: Budget, seed: u64) -> Report {
     let good = json!({
         "protocol": 1, "gateway": "gw", "seen": 0,
         "entries": [
-            entry(json!({"key": bank.key})),
+            entry(json!({"key": ledger.key})),
             entry(json!({"subject": "somebody"})),
-            {"payer": {"id": bank.key_id}, "lease": {"epoch": 3, "spent": 1_000_000, "returned": 1_000_000, "held": 5}}
+            {"payer": {"id": ledger.key_id}, "lease": {"epoch": 3, "spent": 1_000_000, "returned": 1_000_000, "held": 5}}
         ],
         "usage": {"broker": "b", "seq": 1, "lines": [
-            {"payer": bank.key_id, "rule": "default", "requests": 3, "credits": 3_000_000, "refunds": 1}
+            {"payer": ledger.key_id, "rule": "default", "requests": 3, "credits": 3_000_000, "refunds": 1}
         ], "shadow": [
-            {"payer": bank.key_id, "rule": "beta", "code": "insufficient_funds", "requests": 2},
+            {"payer": ledger.key_id, "rule": "beta", "code": "insufficient_funds", "requests": 2},
             {"rule": "beta", "code": "missing_key", "requests": 1}
         ]}
     });
-    let bodies = odd::bent_bytes(odd::bent(good).prop_map(|document| document.to_string().into_bytes()));
+    let bodies =
+        odd::mutated_bytes(odd::mutated_json(good).prop_map(|document| document.to_string().into_bytes()));
     let bodies = prop_oneof![8 => bodies, 1 => odd::bytes(300), 1 => Just(vec![b'['; 200_000])];
     let tokens = prop_oneof![12 => Just(GATEWAY.to_owned()), 1 => Just(ADMIN.to_owned()), 1 => odd::text()];
     play(budget, seed, &(bodies, tokens), |(body, token)| {
         let request = Request::post(PATH).header("authorization", format!("Bearer {token}"));
         let Ok(request) = request.body(Body::from(body)) else { return Ok(()) };
-        let answer = bank.ask(&bank.gateway, request);
+        let answer = ledger.ask(&ledger.gateway, request);
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         prop_assert!([200, 400, 401, 413].contains(&answer.status), "{}: {said}", answer.status);
         prop_assert!(answer.headers.contains_key(MARKER_HEADER));
@@ -168,7 +169,7 @@ pub fn exchange(budget: Budget, seed: u64) -> Report {
         } else {
             prop_assert_eq!(token, GATEWAY);
         }
-        bank.audit()
+        ledger.audit()
     })
 }
 
@@ -182,10 +183,10 @@ struct Call {
     body: Vec<u8>,
 }
 
-fn call(bank: &Ledger) -> impl Strategy<Value = Call> {
+fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
     let id = prop_oneof![
         6 => Just("acme".to_owned()),
-        3 => Just(bank.key_id.clone()),
+        3 => Just(ledger.key_id.clone()),
         1 => odd::text(),
         1 => select(&["%ff", "%00", "%2F", "a%20b", ".", ".."][..]).prop_map(str::to_owned),
     ];
@@ -238,8 +239,10 @@ fn call(bank: &Ledger) -> impl Strategy<Value = Call> {
         Just(json!({"gateway": "gw"})),
         Just(json!({})),
     ];
-    let bent = document.prop_flat_map(odd::bent).prop_map(|document| document.to_string().into_bytes());
-    let body = prop_oneof![6 => odd::bent_bytes(bent), 1 => odd::bytes(100), 1 => Just(Vec::new())];
+    let mutated_json =
+        document.prop_flat_map(odd::mutated_json).prop_map(|document| document.to_string().into_bytes());
+    let body =
+        prop_oneof![6 => odd::mutated_bytes(mutated_json), 1 => odd::bytes(100), 1 => Just(Vec::new())];
     let token = prop_oneof![15 => Just(ADMIN.to_owned()), 1 => Just(GATEWAY.to_owned()), 1 => odd::text()];
     let idempotency = prop_oneof![6 => Just(Some(b"FRESH".to_vec())), 1 => of(select(&["a", "b"][..]).prop_map(Vec::from)), 1 => of(odd::bytes(300))];
     let method = select(&["GET", "GET", "POST", "POST", "POST", "PUT", "DELETE", "BREW"][..]);
@@ -257,19 +260,19 @@ fn call(bank: &Ledger) -> impl Strategy<Value = Call> {
 
 /// The admin API.
 pub fn admin(budget: Budget, seed: u64) -> Report {
-    let bank = Ledger::open();
-    play(budget, seed, &call(&bank), |call| {
+    let ledger = Ledger::open();
+    play(budget, seed, &call(&ledger), |call| {
         let uri = call.query.iter().fold(call.path.clone(), |path, query| format!("{path}?{query}"));
         let mut request = Request::builder()
             .method(call.method)
             .uri(uri)
             .header("authorization", format!("Bearer {}", call.token));
         if let Some(key) = call.idempotency {
-            let key = if key == b"FRESH" { format!("fresh-{}", bank.number()).into_bytes() } else { key };
+            let key = if key == b"FRESH" { format!("fresh-{}", ledger.number()).into_bytes() } else { key };
             request = request.header("idempotency-key", key);
         }
         let Ok(request) = request.body(Body::from(call.body.clone())) else { return Ok(()) };
-        let answer = bank.ask(&bank.admin, request);
+        let answer = ledger.ask(&ledger.admin, request);
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         prop_assert!(answer.status < 500, "{}: {said}", answer.status);
         let open = ["/healthz", "/readyz", "/metrics"].contains(&call.path.as_str());
@@ -291,6 +294,6 @@ pub fn admin(budget: Budget, seed: u64) -> Report {
                 prop_assert!(said["field"].is_string(), "no field: {said}");
             }
         }
-        bank.audit()
+        ledger.audit()
     })
 }

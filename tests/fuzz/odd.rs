@@ -102,7 +102,7 @@ pub enum Edit {
 }
 
 /// A document after some changes.
-pub fn bent(document: Value) -> impl Strategy<Value = Value> {
+pub fn mutated_json(document: Value) -> impl Strategy<Value = Value> {
     let edit = prop_oneof![
         4 => value().prop_map(Edit::Replace),
         2 => Just(Edit::Remove),
@@ -166,7 +166,7 @@ fn remove_first(members: &mut Map<String, Value>) {
 }
 
 /// Some bytes after some changes: other bytes, bytes that are missing, bytes that come twice, an early end.
-pub fn bent_bytes(good: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+pub fn mutated_bytes(good: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let few = prop_oneof![4 => Just(0_usize), 3 => Just(1), 1 => Just(4)];
     let edits = few.prop_flat_map(|most| vec((any::<u16>(), 0_u8..5, any::<u8>()), 0..=most));
     (good, edits).prop_map(|(mut bytes, edits)| {

@@ -100,7 +100,7 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
     let name = Names::new("l", "l").lease(&Credential::Key(key.clone()));
     let headers = [(":path".to_owned(), b"/".to_vec()), ("x-api-key".to_owned(), key.into_bytes())];
     let inputs =
-        prop_oneof![3 => odd::bent_bytes(lease().prop_map(|lease| lease.encode())), 1 => odd::bytes(250)];
+        prop_oneof![3 => odd::mutated_bytes(lease().prop_map(|lease| lease.encode())), 1 => odd::bytes(250)];
     play(budget, seed, &inputs, |bytes| {
         let memory = Memory::default();
         memory.swap(&name, &bytes, None);

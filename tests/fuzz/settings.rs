@@ -32,7 +32,8 @@ fn good() -> Value {
 
 /// As JSON.
 pub fn json(budget: Budget, seed: u64) -> Report {
-    let documents = odd::bent_bytes(odd::bent(good()).prop_map(|document| document.to_string().into_bytes()));
+    let documents =
+        odd::mutated_bytes(odd::mutated_json(good()).prop_map(|document| document.to_string().into_bytes()));
     let inputs = prop_oneof![
         8 => documents,
         1 => odd::bytes(300),
@@ -54,7 +55,7 @@ pub fn json(budget: Budget, seed: u64) -> Report {
 
 /// As a Struct in protobuf's wire format.
 pub fn structs(budget: Budget, seed: u64) -> Report {
-    let documents = odd::bent_bytes(odd::bent(good()).prop_map(|document| as_struct(&document)));
+    let documents = odd::mutated_bytes(odd::mutated_json(good()).prop_map(|document| as_struct(&document)));
     // Field numbers and wire types of all kinds, and lengths that lead nowhere.
     let fields =
         proptest::collection::vec((any::<u8>(), any::<u64>(), odd::bytes(12)), 0..20).prop_map(|fields| {

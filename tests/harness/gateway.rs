@@ -1,6 +1,6 @@
 //! An Envoy with the filter in it.
 
-use crate::ledger::GATEWAY_TOKEN;
+use crate::ledger_process::GATEWAY_TOKEN;
 use crate::ports::free_port;
 use crate::process::{Process, envoy, filter};
 use serde_json::{Value, json};

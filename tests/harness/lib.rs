@@ -27,7 +27,7 @@ mod world;
 pub use authority::Authority;
 pub use clients::Clients;
 pub use gateway::{Gateway, Run, envoy_config, patient};
-pub use ledger::{ADMIN_TOKEN, GATEWAY_TOKEN, LedgerProcess};
+pub use ledger_process::{ADMIN_TOKEN, GATEWAY_TOKEN, LedgerProcess};
 pub use load::Load;
 pub use ports::free_port;
 pub use postgres::{Certificate, Postgres};

@@ -32,7 +32,7 @@ impl Load {
     }
 
     /// Waits until so many more requests have reached the upstream.
-    pub async fn goes_on(&self, upstream: &Upstream, requests: u64) {
+    pub async fn wait_for_progress(&self, upstream: &Upstream, requests: u64) {
         let target = upstream.served() + requests;
         eventually("the load goes on", Duration::from_secs(60), async || upstream.served() >= target).await;
     }

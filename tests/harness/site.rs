@@ -1,7 +1,7 @@
 //! A copy of the project's `envoy/` folder, to run as its READMEs say. Nothing in it differs but ports.
 
 use crate::gateway::{Gateway, Run};
-use crate::ledger::GATEWAY_TOKEN;
+use crate::ledger_process::GATEWAY_TOKEN;
 use crate::ports::free_port;
 use crate::process::{binary, envoy, filter, out_of, project};
 use std::collections::BTreeMap;

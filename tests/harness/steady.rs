@@ -26,7 +26,7 @@ impl Steady {
             let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
             tokio::spawn(async move {
                 let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-                let (mut tally, mut others) = (Tally::new(), Vec::new());
+                let (mut status_counts, mut others) = (Tally::new(), Vec::new());
                 while !stop.load(Ordering::SeqCst) {
                     let (status, said) = match client.get(&url).header("x-api-key", &key).send().await {
                         Ok(answer) => {
@@ -35,14 +35,14 @@ impl Steady {
                         }
                         Err(why) => (0, format!("{why:?}")),
                     };
-                    *tally.entry(status).or_default() += 1;
+                    *status_counts.entry(status).or_default() += 1;
                     if status != 200 && others.len() < 10 {
                         others.push(format!("{status} {said}"));
                     }
                     answered.fetch_add(1, Ordering::SeqCst);
                     tokio::time::sleep(REST).await;
                 }
-                (tally, others)
+                (status_counts, others)
             })
         };
         let tasks = keys.iter().map(task).collect();
@@ -50,7 +50,7 @@ impl Steady {
     }
 
     /// Waits until so many more answers have come.
-    pub async fn goes_on(&self, answers: u64) {
+    pub async fn wait_for_progress(&self, answers: u64) {
         let target = self.answered.load(Ordering::SeqCst) + answers;
         for _ in 0..3_000 {
             if self.answered.load(Ordering::SeqCst) >= target {
@@ -66,8 +66,8 @@ impl Steady {
         self.stop.store(true, Ordering::SeqCst);
         let (mut all, mut others) = (Tally::new(), Vec::new());
         for task in self.tasks {
-            let (tally, said) = task.await.expect("a caller that doesn't panic");
-            for (status, count) in tally {
+            let (status_counts, said) = task.await.expect("a caller that doesn't panic");
+            for (status, count) in status_counts {
                 *all.entry(status).or_default() += count;
             }
             others.extend(said);

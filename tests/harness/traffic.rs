@@ -65,7 +65,7 @@ pub async fn flood(gateways: &[Gateway], key: &str, total: u64, connections: usi
                     .timeout(Duration::from_secs(20))
                     .build()
                     .expect("a client");
-                let mut tally = Tally::new();
+                let mut status_counts = Tally::new();
                 while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
                     let status = match client.get(&url).header("x-api-key", &key).send().await {
                         Ok(answer) => {
@@ -75,9 +75,9 @@ pub async fn flood(gateways: &[Gateway], key: &str, total: u64, connections: usi
                         }
                         Err(_) => 0,
                     };
-                    *tally.entry(status).or_default() += 1;
+                    *status_counts.entry(status).or_default() += 1;
                 }
-                tally
+                status_counts
             })
         })
         .collect();

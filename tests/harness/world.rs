@@ -2,7 +2,7 @@
 
 use crate::authority::Authority;
 use crate::gateway::{Gateway, envoy_config, ports};
-use crate::ledger::LedgerProcess;
+use crate::ledger_process::LedgerProcess;
 use crate::upstream::Upstream;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

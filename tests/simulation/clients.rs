@@ -1,9 +1,9 @@
 //! Clients: they come, wait, are served or refused, and hang up.
 
-use crate::bank::Bank;
 use crate::clock::MS;
 use crate::conditions::PATHS;
 use crate::event::Event;
+use crate::model::ModelLedger;
 use crate::mutant::Mutant;
 use crate::world::World;
 use faregate::decide::base::head::Head;
@@ -38,7 +38,7 @@ impl World {
 
     /// A request is judged.
     pub fn arrive(&mut self, serial: u64, key: usize, path: &'static str) -> Result<(), String> {
-        let secret = self.bank.keys[key].secret.clone();
+        let secret = self.model.keys[key].secret.clone();
         let headers = [(":method", "GET"), (":path", path), ("x-api-key", &secret)]
             .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
         let worker = self.workers.get_mut(&serial).expect("it is alive");
@@ -103,8 +103,8 @@ impl World {
         if self.mutant != Some(Mutant::HangUpCharged) {
             worker.gate.cancel(charge);
         }
-        let place = (worker.gateway, Bank::key_number(charge.holder.key()));
-        self.truth.released(place, charge, epoch);
+        let place = (worker.gateway, ModelLedger::key_number(charge.holder.key()));
+        self.oracle.released(place, charge, epoch);
     }
 
     fn carry_out(
@@ -146,17 +146,17 @@ impl World {
     /// A charge was admitted: writes it down, and checks that it may have been.
     fn sold(&mut self, serial: u64, charge: &Charge) -> Result<(), String> {
         let gateway = self.workers[&serial].gateway;
-        let key = Bank::key_number(charge.holder.key());
+        let key = ModelLedger::key_number(charge.holder.key());
         let now = self.moment(gateway);
         self.say(|| {
             format!("gateway {gateway} sells {} to key {key} from {:?}", charge.price, charge.funding)
         });
-        self.truth.moved.insert((gateway, key), self.time);
+        self.oracle.moved.insert((gateway, key), self.time);
         if self.record(gateway, key).is_some_and(|lease| lease.subleased.is_positive()) {
             self.trace.count("requests sold while a slice is out");
         }
-        let row = self.bank.lease(&self.gateways[gateway].name, key);
-        let checked = self.truth.sold((gateway, key), charge, now, row);
+        let row = self.model.lease(&self.gateways[gateway].name, key);
+        let checked = self.oracle.sold((gateway, key), charge, now, row);
         checked.map_err(|what| format!("gateway {gateway}, key {key}: {what}"))?;
         if !matches!(charge.funding, FundingSource::Lease(_)) {
             return Ok(());
@@ -182,19 +182,19 @@ impl World {
         };
         let epoch = self.epoch_of(serial, &charge);
         let worker = self.workers.get_mut(&serial).expect("it is alive");
-        let place = (worker.gateway, Bank::key_number(charge.holder.key()));
+        let place = (worker.gateway, ModelLedger::key_number(charge.holder.key()));
         let charged = worker.gate.finish(&charge, &end);
-        self.truth.moved.insert(place, self.time);
+        self.oracle.moved.insert(place, self.time);
         if charged == Credits::ZERO {
             self.trace.count("charges released");
             if self.mutant == Some(Mutant::RefundedTwice) {
                 worker.gate.cancel(&charge);
             }
-            if !self.truth.released(place, &charge, epoch) {
+            if !self.oracle.released(place, &charge, epoch) {
                 self.trace.count("charges released after their epoch was sealed");
             }
         } else {
-            *self.truth.kept.entry(place).or_default() += charged.micros();
+            *self.oracle.kept.entry(place).or_default() += charged.micros();
         }
         self.say(|| format!("request {context} at worker {serial} ends: {end:?}, charged {charged}"));
         self.check_under_way(place.0, place.1)

@@ -97,12 +97,12 @@ impl Event {
 
 /// The future.
 #[derive(Debug, Default)]
-pub struct Agenda {
+pub struct EventQueue {
     order: BinaryHeap<Reverse<(u64, usize)>>,
     events: Vec<Option<Event>>,
 }
 
-impl Agenda {
+impl EventQueue {
     /// Something will happen at `time`; at the same time the first that was put down comes first.
     pub fn put(&mut self, time: u64, event: Event) {
         self.order.push(Reverse((time, self.events.len())));

@@ -1,8 +1,8 @@
 //! The end: nothing goes wrong any more, the dust settles, and every credit must be accounted for.
 
-use crate::bank::audit;
 use crate::clock::MS;
 use crate::event::Event;
+use crate::model::audit;
 use crate::network::same_money;
 use crate::world::World;
 use faregate_ledger::domain::Kind;
@@ -39,8 +39,8 @@ impl World {
 
     /// The dust has settled, unless a lost worker's requests are still set aside.
     pub fn end(&mut self) -> Result<(), String> {
-        let maimed = |gateway: &crate::gateway::Gateway| gateway.alive && gateway.maimed;
-        let waits = self.tick_ms < 1_000 && self.gateways.iter().any(maimed) && self.is_something_held();
+        let mutated = |gateway: &crate::gateway::Gateway| gateway.alive && gateway.mutated;
+        let waits = self.tick_ms < 1_000 && self.gateways.iter().any(mutated) && self.is_something_held();
         if waits {
             self.tick_ms = 1_000;
             let life = (self.conditions.ttl_ms + self.conditions.grace_ms) * 11 / 10;
@@ -50,8 +50,8 @@ impl World {
         self.over = true;
         self.count_rarities();
         self.check_rest()?;
-        audit::all(&self.bank)?;
-        self.bank.recount()?;
+        audit::all(&self.model)?;
+        self.model.recount()?;
         self.check_sums()?;
         self.say_again()
     }
@@ -66,7 +66,7 @@ impl World {
             ("worlds with debts paid", Kind::PayOwed),
             ("worlds with breakage", Kind::Breakage),
         ] {
-            if (0..self.bank.accounts.len()).any(|account| self.bank.moved(account, kind) > 0) {
+            if (0..self.model.accounts.len()).any(|account| self.model.moved(account, kind) > 0) {
                 self.trace.count(what);
             }
         }
@@ -84,17 +84,17 @@ impl World {
     /// Gateways that are alive, with every key.
     fn places(&self) -> impl Iterator<Item = (usize, usize)> {
         let alive = (0..self.gateways.len()).filter(|gateway| self.gateways[*gateway].alive);
-        alive.flat_map(|gateway| (0..self.bank.keys.len()).map(move |key| (gateway, key)))
+        alive.flat_map(|gateway| (0..self.model.keys.len()).map(move |key| (gateway, key)))
     }
 
     /// Nothing is stranded: no lease holds money, and no gateway has anything left to report.
     fn check_rest(&self) -> Result<(), String> {
-        for row in self.bank.db.leases.values() {
+        for row in self.model.db.leases.values() {
             if row.lease.escrow().is_positive() {
                 return Err(format!("money is stranded in a lease: {:?}", row.lease));
             }
         }
-        for row in self.bank.db.accounts.values() {
+        for row in self.model.db.accounts.values() {
             let account = &row.account;
             if account.books.held.is_positive() || account.holders != 0 {
                 return Err(format!("money is stranded: {account:?}"));
@@ -115,31 +115,32 @@ impl World {
 
     /// What was charged is what was sold, exactly; and no more was sold than was given.
     fn check_sums(&self) -> Result<(), String> {
-        let mut lost = vec![0_i64; self.bank.accounts.len()];
+        let mut lost = vec![0_i64; self.model.accounts.len()];
         for (number, gateway) in self.gateways.iter().enumerate() {
-            for key in 0..self.bank.keys.len() {
-                let place = self.bank.gateway(&gateway.name).map(|no| (no, self.bank.keys[key].no));
+            for key in 0..self.model.keys.len() {
+                let place = self.model.gateway(&gateway.name).map(|no| (no, self.model.keys[key].no));
                 let charged =
-                    place.and_then(|place| self.bank.seen.charged.get(&place)).copied().unwrap_or(0);
-                let sold = self.truth.total(number, key);
-                let slices = self.truth.lost_slices.get(&(number, key)).copied().unwrap_or(0);
-                let forfeited = self.truth.forfeited.get(&(number, key)).copied().unwrap_or(0);
+                    place.and_then(|place| self.model.seen.charged.get(&place)).copied().unwrap_or(0);
+                let sold = self.oracle.total(number, key);
+                let slices = self.oracle.lost_slices.get(&(number, key)).copied().unwrap_or(0);
+                let forfeited = self.oracle.forfeited.get(&(number, key)).copied().unwrap_or(0);
                 if charged > sold + slices + forfeited || (gateway.alive && charged < sold) {
                     return Err(format!("gateway {number} sold {sold} to key {key}, charged {charged}"));
                 }
                 // What was forfeited is charged though perhaps not sold; it makes up for no other loss.
                 let least = if forfeited > 0 { 0 } else { i64::MIN };
-                lost[self.bank.keys[key].account] += (sold - charged).max(least);
-                let booked = place.and_then(|place| self.bank.seen.usage.get(&place)).map_or(0, |u| u.micros);
-                let kept = self.truth.kept.get(&(number, key)).copied().unwrap_or(0);
-                let whole = gateway.alive && !gateway.maimed;
+                lost[self.model.keys[key].account] += (sold - charged).max(least);
+                let booked =
+                    place.and_then(|place| self.model.seen.usage.get(&place)).map_or(0, |u| u.micros);
+                let kept = self.oracle.kept.get(&(number, key)).copied().unwrap_or(0);
+                let whole = gateway.alive && !gateway.mutated;
                 if booked > kept || (whole && booked != kept) {
                     return Err(format!("gateway {number} kept {kept} of key {key}, usage says {booked}"));
                 }
             }
         }
         for (account, lost) in lost.into_iter().enumerate() {
-            let at_large = self.truth.at_large[account] + self.unbooked_credit(account);
+            let at_large = self.oracle.at_large[account] + self.unbooked_credit(account);
             if lost > at_large {
                 return Err(format!("account {account}: {lost} sold and never charged, {at_large} at large"));
             }
@@ -149,11 +150,11 @@ impl World {
 
     /// What gateways that were lost had let through on credit and not reported.
     fn unbooked_credit(&self, account: usize) -> i64 {
-        let of_account = self.truth.credit.iter().filter(|((gateway, key), _)| {
-            !self.gateways[*gateway].alive && self.bank.keys[*key].account == account
+        let of_account = self.oracle.credit.iter().filter(|((gateway, key), _)| {
+            !self.gateways[*gateway].alive && self.model.keys[*key].account == account
         });
         let unbooked = of_account.map(|((gateway, key), sold)| {
-            let row = self.bank.lease(&self.gateways[*gateway].name, *key);
+            let row = self.model.lease(&self.gateways[*gateway].name, *key);
             sold - row.map_or(0, |row| row.lease.on_credit.micros())
         });
         unbooked.sum()
@@ -162,27 +163,27 @@ impl World {
     /// Said once more, no message changes anything but what it asks to hold ready, and that comes back.
     fn say_again(&mut self) -> Result<(), String> {
         let now = self.wall(0);
-        self.bank.expire(now).map_err(|error| error.to_string())?;
-        self.bank.renew(now).map_err(|error| error.to_string())?;
-        let before = self.bank.clone();
+        self.model.expire(now).map_err(|error| error.to_string())?;
+        self.model.renew(now).map_err(|error| error.to_string())?;
+        let before = self.model.clone();
         let mut letters = std::mem::take(&mut self.letters);
         for at in (1..letters.len()).rev() {
             letters.swap(at, self.random.below(at + 1));
         }
         for letter in &letters {
             self.trace.count("messages said again at the end");
-            let before = self.bank.clone();
-            self.bank.exchange(letter, now).map_err(|error| error.to_string())?;
-            same_money(&before, &self.bank, letter)?;
+            let before = self.model.clone();
+            self.model.exchange(letter, now).map_err(|error| error.to_string())?;
+            same_money(&before, &self.model, letter)?;
         }
-        for overdue in self.bank.overdue(i64::MAX) {
-            self.bank.take_back(overdue, now)?;
+        for overdue in self.model.overdue(i64::MAX) {
+            self.model.take_back(overdue, now)?;
         }
-        audit::all(&self.bank)?;
-        let books = |bank: &crate::bank::Bank| {
-            bank.db.accounts.values().map(|row| row.account.books).collect::<Vec<_>>()
+        audit::all(&self.model)?;
+        let books = |model: &crate::model::ModelLedger| {
+            model.db.accounts.values().map(|row| row.account.books).collect::<Vec<_>>()
         };
-        if books(&before) == books(&self.bank) {
+        if books(&before) == books(&self.model) {
             return Ok(());
         }
         Err("what messages took that were said again did not come back".to_owned())

@@ -26,7 +26,7 @@ pub struct Gateway {
     /// When it last ran on after it had been frozen.
     pub thawed_at: Option<u64>,
     /// A worker was lost with what it had not reported.
-    pub maimed: bool,
+    pub mutated: bool,
 }
 
 /// One worker.
@@ -76,7 +76,7 @@ impl World {
             asleep: Vec::new(),
             cut_off: false,
             thawed_at: None,
-            maimed: false,
+            mutated: false,
         });
         let mut name = name;
         for _ in 0..self.conditions.workers {
@@ -134,7 +134,7 @@ impl World {
         gateway.frozen = false;
         gateway.thawed_at = Some(self.time);
         for event in std::mem::take(&mut gateway.asleep) {
-            self.agenda.put(self.time, event);
+            self.event_queue.put(self.time, event);
         }
         self.say(|| format!("gateway {number} runs on"));
     }

@@ -53,7 +53,7 @@ impl World {
     /// Starts a ledger on the durable state.
     pub fn start_ledger(&mut self, number: usize) {
         let (patience, now) = (self.patience(), self.instant(number));
-        let touch = self.bank.db.stamp();
+        let touch = self.model.db.stamp();
         let ledger = &mut self.ledgers[number];
         ledger.up = true;
         ledger.start += 1;
@@ -70,14 +70,14 @@ impl World {
 
     /// Looks after silent leases.
     pub fn watch(&mut self, number: usize, start: u64) -> Result<(), String> {
-        let (patience, now, touch) = (self.patience(), self.instant(number), self.bank.db.stamp());
+        let (patience, now, touch) = (self.patience(), self.instant(number), self.model.db.stamp());
         let ledger = &mut self.ledgers[number];
         if !ledger.up || ledger.start != start {
             return Ok(());
         }
         ledger.watch.note(now, touch);
         let overdue = ledger.watch.overdue(now);
-        let mut found = overdue.map(|touch| self.bank.overdue(touch)).unwrap_or_default();
+        let mut found = overdue.map(|touch| self.model.overdue(touch)).unwrap_or_default();
         if self.mutant == Some(Mutant::ReclaimUnchecked) {
             std::mem::swap(&mut found, &mut self.ledgers[number].found);
             found.iter_mut().for_each(|overdue| overdue.touch = i64::MAX);
@@ -92,20 +92,20 @@ impl World {
     }
 
     fn reclaim(&mut self, number: usize, overdue: Reclaim) -> Result<(), String> {
-        let (row, now) = (self.bank.db.leases[&overdue.place].clone(), self.wall(number));
-        let Some(back) = self.bank.reclaim(overdue, now)? else {
+        let (row, now) = (self.model.db.leases[&overdue.place].clone(), self.wall(number));
+        let Some(back) = self.model.reclaim(overdue, now)? else {
             return Ok(());
         };
-        let name = &self.bank.db.gateways[&(row.lease.gateway,)].name;
+        let name = &self.model.db.gateways[&(row.lease.gateway,)].name;
         let gateway = self.gateways.iter().position(|gateway| gateway.name == *name);
         let gateway = gateway.expect("only gateways open leases");
-        let (account, key) = (self.bank.account_at(row.lease.account), self.bank.key_at(row.lease.key));
-        let entitlement = self.bank.account(account).entitlement.as_ref();
+        let (account, key) = (self.model.account_at(row.lease.account), self.model.key_at(row.lease.key));
+        let entitlement = self.model.account(account).entitlement.as_ref();
         if entitlement.is_some_and(|entitlement| entitlement.remainder == Remainder::Operator) {
-            *self.truth.forfeited.entry((gateway, key)).or_default() += back.micros();
+            *self.oracle.forfeited.entry((gateway, key)).or_default() += back.micros();
             self.trace.count("leases forfeited");
         } else {
-            self.truth.reclaimed(account, (gateway, key), &row, back.micros());
+            self.oracle.reclaimed(account, (gateway, key), &row, back.micros());
         }
         self.trace.count("leases reclaimed");
         self.say(|| {
@@ -122,17 +122,17 @@ impl World {
             return Ok(());
         }
         let now = self.wall(number);
-        let lapsed = self.bank.expire(now).map_err(|error| error.to_string())?;
+        let lapsed = self.model.expire(now).map_err(|error| error.to_string())?;
         if lapsed > 0 {
             self.trace.count("expiries");
             self.say(|| format!("ledger {number} lets {lapsed} accounts' grants or keys expire"));
-            crate::bank::audit::all(&self.bank)?;
+            crate::model::audit::all(&self.model)?;
         }
-        let renewed = self.bank.renew(now).map_err(|error| error.to_string())?;
+        let renewed = self.model.renew(now).map_err(|error| error.to_string())?;
         if renewed > 0 {
             self.trace.count("renewals");
             self.say(|| format!("ledger {number} renews {renewed} subscriptions"));
-            crate::bank::audit::all(&self.bank)?;
+            crate::model::audit::all(&self.model)?;
         }
         let again = self.ledgers[number].clock.really(EXPIRY_MS.max(self.tick_ms) * MS);
         self.later(again, Event::Expiry { ledger: number, start });

@@ -53,7 +53,7 @@ impl World {
         }
         let throttle = self.record(gateway, key).and_then(|lease| lease.throttle);
         let (now, open) = (self.moment(gateway), self.under_way(gateway, key));
-        let pace = self.truth.paces.entry((gateway, key)).or_default();
+        let pace = self.oracle.paces.entry((gateway, key)).or_default();
         let Some(throttle) = throttle else {
             *pace = Pace { loose: open > 0, ..Pace::default() };
             return;
@@ -71,21 +71,21 @@ impl World {
     /// How many counted requests of a key are under way at a gateway.
     fn under_way(&self, gateway: usize, key: usize) -> u32 {
         let workers = self.gateways[gateway].workers.iter().filter_map(|serial| self.workers.get(serial));
-        let id = self.bank.key(key).id.as_str();
+        let id = self.model.key(key).id.as_str();
         let open = workers.flat_map(|worker| worker.open.values());
         open.filter(|charge| charge.counted && charge.holder.key() == id).count() as u32
     }
 
     /// A gateway's count of requests in flight is exact.
     pub fn check_under_way(&mut self, gateway: usize, key: usize) -> Result<(), String> {
-        if !self.is_limited() || self.gateways[gateway].maimed {
+        if !self.is_limited() || self.gateways[gateway].mutated {
             return Ok(());
         }
         self.note_throttle(gateway, key);
         let throttle = self.record(gateway, key).and_then(|lease| lease.throttle);
         let open = self.under_way(gateway, key);
         match throttle {
-            Some(throttle) if throttle.under_way != open && !self.truth.paces[&(gateway, key)].loose => {
+            Some(throttle) if throttle.under_way != open && !self.oracle.paces[&(gateway, key)].loose => {
                 Err(format!(
                     "gateway {gateway} counts {} requests of key {key} under way, and there are {open}",
                     throttle.under_way
@@ -102,18 +102,18 @@ impl World {
         }
         self.note_throttle(gateway, key);
         let throttle = self.record(gateway, key).and_then(|lease| lease.throttle);
-        let account = self.bank.keys[key].account;
+        let account = self.model.keys[key].account;
         let limited =
             |it: Option<&Entitlement>| it.is_some_and(|it| it.is_in_force() && !it.limits.is_none());
         let Some(throttle) = throttle else {
-            let since = self.truth.since(account, limited);
+            let since = self.oracle.since(account, limited);
             return match since.filter(|since| (self.time - since) / MS > self.within_ms()) {
                 Some(_) => Err(format!("gateway {gateway} knows nothing of the limits of key {key}")),
                 None => Ok(()),
             };
         };
         let (now, open) = (self.moment(gateway), self.under_way(gateway, key));
-        let pace = self.truth.paces.entry((gateway, key)).or_default();
+        let pace = self.oracle.paces.entry((gateway, key)).or_default();
         if let Some(most) = throttle.limits.concurrent.filter(|_| charge.counted && !pace.loose)
             && open >= most
         {
@@ -147,9 +147,9 @@ impl World {
         let (Some(product), Some(list)) = (rule.product.as_deref(), rule.price) else {
             return Ok(());
         };
-        let row = &self.bank.keys[key];
+        let row = &self.model.keys[key];
         if self
-            .bank
+            .model
             .key(key)
             .products
             .as_ref()
@@ -160,7 +160,7 @@ impl World {
         let since = self.time.saturating_sub(self.within_ms() * MS);
         let is_so =
             |it: Option<&Entitlement>| includes(it, product) && price(it, product, list) == charge.price;
-        if self.truth.was(row.account, since, is_so) {
+        if self.oracle.was(row.account, since, is_so) {
             return Ok(());
         }
         Err(format!("key {key} is sold {product} for {}, which its plan has not said for long", charge.price))
@@ -169,16 +169,16 @@ impl World {
     /// What a plan gave is not spent for long after it is over, and what was bought not for long after a plan came
     /// that refuses beyond its quota.
     pub fn check_purse(&self, gateway: usize, key: usize) -> Result<(), String> {
-        let account = self.bank.keys[key].account;
+        let account = self.model.keys[key].account;
         let over = |it: Option<&Entitlement>| it.is_some_and(|it| it.status == SubscriptionStatus::Over);
         let refuses = |it: Option<&Entitlement>| it.is_some_and(Entitlement::refuses_overage);
-        let Some(row) = self.bank.lease(&self.gateways[gateway].name, key) else { return Ok(()) };
+        let Some(row) = self.model.lease(&self.gateways[gateway].name, key) else { return Ok(()) };
         // Where answers are lost, a gateway hands back what it knows of, and the rest may be sold.
         if !self.conditions.calm {
             return Ok(());
         }
         for (since, of_plan) in
-            [(self.truth.since(account, over), true), (self.truth.since(account, refuses), false)]
+            [(self.oracle.since(account, over), true), (self.oracle.since(account, refuses), false)]
         {
             if since.is_none_or(|since| (self.time - since) / MS <= self.within_ms()) {
                 continue;
@@ -187,9 +187,9 @@ impl World {
                 .lease
                 .draws
                 .iter()
-                .filter(|draw| self.bank.db.grants[&(draw.grant,)].subscription.is_some() == of_plan);
+                .filter(|draw| self.model.db.grants[&(draw.grant,)].subscription.is_some() == of_plan);
             let wrong: i64 = wrong.map(|draw| draw.left.micros()).sum();
-            let epoch = self.truth.epochs.get(&(gateway, key, row.lease.epoch));
+            let epoch = self.oracle.epochs.get(&(gateway, key, row.lease.epoch));
             let sold = epoch.map_or(0, |epoch| epoch.sold) - row.lease.spent.micros();
             // Nor does a recall bring back the slices that workers have out at that moment.
             let slices = row.lease.granted.micros() / 16;

@@ -13,11 +13,10 @@
 //! - `sim mutant NAME SEED` prints how one of them is found.
 //!
 //! Where to look: [`world`] steps from [`event`] to event; [`gateway`], [`clients`] and [`network`] are the
-//! filter's host and what is around it; [`bank`] and [`ledger`] are the ledger's store and jobs; [`trouble`]
-//! is what goes wrong, under the [`conditions`] of a seed; [`truth`], [`refusals`], [`bank::audit`] and
+//! filter's host and what is around it; [`model`] and [`ledger`] are the ledger's store and jobs; [`trouble`]
+//! is what goes wrong, under the [`conditions`] of a seed; [`oracle`], [`refusals`], [`model::audit`] and
 //! [`finale`] hold what must be true; [`mutant`] lists the broken variants.
 
-mod bank;
 mod clients;
 mod clock;
 mod conditions;
@@ -27,15 +26,16 @@ mod gateway;
 mod ledger;
 mod limits;
 mod memory;
+mod model;
 mod mutant;
 mod network;
 mod operator;
+mod oracle;
 mod random;
 mod refusals;
 mod run;
 mod trace;
 mod trouble;
-mod truth;
 mod world;
 
 use mutant::Mutant;

@@ -1,11 +1,11 @@
 //! Messages on their way: sent, lost, repeated, overtaken, taken in, answered.
 
-use crate::bank::Bank;
 use crate::clock::MS;
 use crate::event::Event;
+use crate::model::ModelLedger;
 use crate::mutant::Mutant;
 use crate::world::World;
-use faregate::decide::gate::answer::Aside;
+use faregate::decide::gate::answer::ResponseHints;
 use faregate::decide::lease::credential::Credential;
 use faregate::decide::lease::shared::{self, Names};
 use faregate_protocol::Credits;
@@ -32,7 +32,7 @@ impl World {
             let Some(message) = worker.gate.next_message(now) else {
                 return;
             };
-            let about = message.body.entries.iter().map(|entry| self.bank.payer(&entry.payer)).collect();
+            let about = message.body.entries.iter().map(|entry| self.model.payer(&entry.payer)).collect();
             worker.flights.insert(message.id, (now, about));
             self.trace.count("messages");
             let id = message.id;
@@ -65,14 +65,14 @@ impl World {
     }
 
     /// What a ledger says that doesn't take a message in. Reports may wait; nobody waits for them.
-    fn turns_away(&mut self, message: &ExchangeRequest) -> Option<Aside> {
+    fn turns_away(&mut self, message: &ExchangeRequest) -> Option<ResponseHints> {
         if message.protocol > self.spoken() && self.mutant != Some(Mutant::OlderVersionUnspoken) {
-            return Some(Aside { unsupported: true, ..Aside::default() });
+            return Some(ResponseHints { unsupported: true, ..ResponseHints::default() });
         }
         let is_report = message.entries.iter().all(|entry| entry.ask.is_none());
         if self.conditions.releases && !self.conditions.calm && is_report && self.random.chance(TOO_SOON) {
             let retry_after_ms = Some(self.random.between(0, 3_000) as u32);
-            return Some(Aside { retry_after_ms, ..Aside::default() });
+            return Some(ResponseHints { retry_after_ms, ..ResponseHints::default() });
         }
         None
     }
@@ -118,17 +118,17 @@ impl World {
             return self.send_back(serial, id, None);
         }
         let now = self.wall(ledger);
-        self.truth.latest_wall = self.truth.latest_wall.max(now);
+        self.oracle.latest_wall = self.oracle.latest_wall.max(now);
         let spoils = self.mutant == Some(Mutant::UnbookableSpoilsOthers);
-        let undo = (before_commit || spoils).then(|| self.bank.clone());
+        let undo = (before_commit || spoils).then(|| self.model.clone());
         if self.mutant == Some(Mutant::LastWritesLost) {
-            self.before_last_write = Some(self.bank.clone());
+            self.before_last_write = Some(self.model.clone());
         }
-        let answer = self.bank.exchange(message, now).map_err(|error| error.to_string())?;
+        let answer = self.model.exchange(message, now).map_err(|error| error.to_string())?;
         self.say(|| format!("ledger {ledger} answers {id} of worker {serial}: {}", answer_words(&answer)));
         self.note_short();
-        if let Some(undo) = undo.filter(|_| before_commit || self.bank.spoilt) {
-            self.bank = undo;
+        if let Some(undo) = undo.filter(|_| before_commit || self.model.spoilt) {
+            self.model = undo;
             if spoils {
                 return self.send_back(serial, id, None);
             }
@@ -139,24 +139,24 @@ impl World {
         }
         if self.random.below(ECHO) == 0 {
             self.trace.count("messages said again at once");
-            let mut again = self.bank.clone();
+            let mut again = self.model.clone();
             again.exchange(message, now).map_err(|error| error.to_string())?;
-            same_money(&self.bank, &again, message)?;
+            same_money(&self.model, &again, message)?;
             self.letters.push(ExchangeRequest::clone(message));
         }
         self.send_back(serial, id, answers.then(|| Rc::new(answer)))
     }
 
     fn accounts_in(&self, message: &ExchangeRequest) -> Vec<usize> {
-        let payers = message.entries.iter().filter_map(|entry| self.bank.payer(&entry.payer));
-        payers.map(|key| self.bank.keys[key].account).collect()
+        let payers = message.entries.iter().filter_map(|entry| self.model.payer(&entry.payer));
+        payers.map(|key| self.model.keys[key].account).collect()
     }
 
     /// Notes for whom the ledger found too little, to judge refusals by.
     fn note_short(&mut self) {
         let forget_before = self.time.saturating_sub(self.refusal_window());
-        for found in std::mem::take(&mut self.bank.short) {
-            self.truth.note_short(self.time, found, forget_before);
+        for found in std::mem::take(&mut self.model.short) {
+            self.oracle.note_short(self.time, found, forget_before);
         }
     }
 
@@ -198,9 +198,9 @@ impl World {
                     }
                     for (key, said) in about.iter().zip(&answer.entries) {
                         let (Some(key), Some(granted)) = (*key, said.lease) else { continue };
-                        let epoch = self.truth.epochs.entry((gateway, key, granted.epoch)).or_default();
+                        let epoch = self.oracle.epochs.entry((gateway, key, granted.epoch)).or_default();
                         if granted.granted.micros() > epoch.granted {
-                            self.truth.moved.insert((gateway, key), self.time);
+                            self.oracle.moved.insert((gateway, key), self.time);
                         }
                         epoch.granted = epoch.granted.max(granted.granted.micros());
                         epoch.deadline = epoch.deadline.max(sent.plus_millis(granted.ttl_ms));
@@ -212,9 +212,9 @@ impl World {
         let answered = answer.is_some();
         let newest = self.spoken();
         let worker = self.workers.get_mut(&serial).expect("it is alive");
-        let aside = Aside { newest: if answered { newest } else { 0 }, ..Aside::default() };
+        let aside = ResponseHints { newest: if answered { newest } else { 0 }, ..ResponseHints::default() };
         let resolutions = worker.gate.heard(now, id, answer, aside);
-        for key in 0..self.bank.keys.len() {
+        for key in 0..self.model.keys.len() {
             self.note_throttle(gateway, key);
         }
         if answered || self.mutant != Some(Mutant::WaitersForgotten) {
@@ -247,7 +247,7 @@ impl World {
     /// A key's lease as it is in a gateway's memory.
     pub fn record(&self, gateway: usize, key: usize) -> Option<faregate::decide::lease::Lease> {
         let names = Names::new(&self.settings.ledger.cluster, &self.settings.ledger.authority);
-        let name = names.lease(&Credential::Key(self.bank.keys[key].secret.clone()));
+        let name = names.lease(&Credential::Key(self.model.keys[key].secret.clone()));
         shared::read(&self.gateways[gateway].memory, &name)
     }
 }
@@ -256,7 +256,11 @@ impl World {
 ///
 /// # Errors
 /// Says what changed.
-pub fn same_money(before: &Bank, after: &Bank, message: &ExchangeRequest) -> Result<(), String> {
+pub fn same_money(
+    before: &ModelLedger,
+    after: &ModelLedger,
+    message: &ExchangeRequest,
+) -> Result<(), String> {
     let asks = message.entries.iter().any(|entry| entry.ask.is_some());
     let same = before.seen.charged == after.seen.charged && before.seen.usage == after.seen.usage;
     let books = before.db.accounts.values().zip(after.db.accounts.values()).all(|(a, b)| {

@@ -1,7 +1,7 @@
 //! What the operator does about plans, subscriptions and budgets, in worlds that have them.
 
-use crate::bank::Credential;
 use crate::conditions::PRODUCTS;
+use crate::model::Credential;
 use crate::world::World;
 use faregate_ledger::api::{Edit, NewSubscription, SubscriptionChange};
 use faregate_ledger::command::admin::Command;
@@ -52,7 +52,7 @@ fn changes(terms: Terms) -> Changes {
 
 impl World {
     fn id(&self, account: usize) -> String {
-        self.bank.account(account).id.to_string()
+        self.model.account(account).id.to_string()
     }
 
     /// Opens an account, with a team.
@@ -64,10 +64,10 @@ impl World {
         for command in
             [Command::CreateAccount { id, name: None }, Command::CreateTeam { account, id: team, name: None }]
         {
-            self.bank.command(command, now).expect("it is not there yet");
+            self.model.command(command, now).expect("it is not there yet");
         }
-        let newest = self.bank.db.accounts.last_key_value().map(|(no, _)| no.0);
-        self.bank.accounts.extend(newest);
+        let newest = self.model.db.accounts.last_key_value().map(|(no, _)| no.0);
+        self.model.accounts.extend(newest);
     }
 
     /// Gives an account a key, perhaps of its team, and perhaps for some products only.
@@ -81,7 +81,7 @@ impl World {
         }
         let key = NewKey {
             account: self.id(account),
-            id: KeyId::stored(format!("key_{}", self.bank.keys.len())),
+            id: KeyId::stored(format!("key_{}", self.model.keys.len())),
             credential: keys::Credential::Key { hash: hash(&secret), prefix: String::new() },
             expires_at,
             note: None,
@@ -89,9 +89,9 @@ impl World {
             products,
         };
         let now = self.wall_at(0, 0);
-        self.bank.command(Command::CreateKey(key), now).expect("it is not there yet");
-        let (no,) = *self.bank.db.keys.last_key_value().expect("it was made").0;
-        self.bank.keys.push(Credential { no, account, secret });
+        self.model.command(Command::CreateKey(key), now).expect("it is not there yet");
+        let (no,) = *self.model.db.keys.last_key_value().expect("it was made").0;
+        self.model.keys.push(Credential { no, account, secret });
     }
 
     /// Gives an account credits.
@@ -104,18 +104,18 @@ impl World {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let amount = Credits::from_micros(micros);
-        let id = GrantId::stored(format!("grant_{}", self.bank.db.grants.len()));
+        let id = GrantId::stored(format!("grant_{}", self.model.db.grants.len()));
         let (account, note, source) = (self.id(account), None, None);
         let grant = Command::Grant { account, id, amount, priority, expires_at, note, source };
-        self.bank.command(grant, now)
+        self.model.command(grant, now)
     }
 
     /// Suspends or resumes an account. Returns whether that changed anything.
     pub fn turn_account(&mut self, account: usize, turn: AccountTurn) -> Result<bool, String> {
-        let state = |world: &Self| -> AccountState { world.bank.account(account).state };
+        let state = |world: &Self| -> AccountState { world.model.account(account).state };
         let before = state(self);
         let now = self.wall_at(self.time, 0);
-        let turned = self.bank.command(Command::TurnAccount { account: self.id(account), turn }, now);
+        let turned = self.model.command(Command::TurnAccount { account: self.id(account), turn }, now);
         turned.map_err(|error| error.to_string())?;
         Ok(state(self) != before)
     }
@@ -129,11 +129,11 @@ impl World {
         for _ in 0..planned.plans {
             let terms = self.some_terms();
             self.say(|| format!("a plan: {terms:?}"));
-            let name = format!("plan_{}", self.bank.db.plans.len());
+            let name = format!("plan_{}", self.model.db.plans.len());
             let name = PlanName::parse(&name).expect("it is a name");
-            self.bank.command(Command::CreatePlan { name, terms }, now).expect("it is not there yet");
+            self.model.command(Command::CreatePlan { name, terms }, now).expect("it is not there yet");
         }
-        for account in 0..self.bank.accounts.len() {
+        for account in 0..self.model.accounts.len() {
             if self.of_plans.chance(600) {
                 let plan = self.some_plan();
                 self.subscribe(account, plan, None, now).expect("a small quota fits");
@@ -152,13 +152,13 @@ impl World {
         trial_ends_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let id = format!("sub_{}", self.bank.db.subscriptions.len());
+        let id = format!("sub_{}", self.model.db.subscriptions.len());
         let asked = NewSubscription { plan, starts_at: None, trial_ends_at };
-        self.bank.command(Command::Subscribe { account: self.id(account), id, asked }, now)
+        self.model.command(Command::Subscribe { account: self.id(account), id, asked }, now)
     }
 
     fn some_plan(&mut self) -> String {
-        format!("plan_{}", self.of_plans.below(self.bank.db.plans.len()))
+        format!("plan_{}", self.of_plans.below(self.model.db.plans.len()))
     }
 
     fn some_rhythm(&mut self, anchor: Anchor) -> Rhythm {
@@ -203,12 +203,12 @@ impl World {
 
     /// Some account's plan or subscription changes.
     pub fn change_plans(&mut self) -> Result<(), String> {
-        let account = self.of_plans.below(self.bank.accounts.len());
+        let account = self.of_plans.below(self.model.accounts.len());
         let now = self.wall_at(self.time, 0);
         let ahead = SignedDuration::from_secs(self.of_plans.between(60, 20_000) as i64);
         let later: Timestamp = now.checked_add(ahead).map_err(|error| error.to_string())?;
         let plan = self.some_plan();
-        let state = self.bank.subscribed(account).map(|row| row.subscription.state);
+        let state = self.model.subscribed(account).map(|row| row.subscription.state);
         let done = match state {
             None | Some(State::Cancelled | State::Expired) => {
                 let trial = self.of_plans.chance(200).then_some(later);
@@ -221,7 +221,7 @@ impl World {
                     self.say(|| format!("{plan} becomes {terms:?}, at once: {at_once}"));
                     self.trace.count("versions of plans");
                     let changes = changes(terms);
-                    self.bank.command(Command::ChangePlan { name: plan, changes, at_once }, now)
+                    self.model.command(Command::ChangePlan { name: plan, changes, at_once }, now)
                 }
                 3..=5 => {
                     let at_once = self.of_plans.pick(&[None, Some(true), Some(false)]);
@@ -229,7 +229,7 @@ impl World {
                     self.say(|| format!("account {account} changes to {plan}, at once: {at_once:?}"));
                     let (id, asked) = (format!("{}", self.time), SubscriptionChange { plan, at_once });
                     let account = self.id(account);
-                    self.bank.command(Command::ChangeSubscription { account, id, asked }, now)
+                    self.model.command(Command::ChangeSubscription { account, id, asked }, now)
                 }
                 _ => {
                     let cancel = Transition::Cancel { at_once: self.of_plans.chance(500) };
@@ -252,7 +252,7 @@ impl World {
                     };
                     self.trace.count("turns of subscriptions");
                     self.say(|| format!("account {account}, {state:?}: {turn:?}"));
-                    self.bank.command(Command::TurnSubscription { account: self.id(account), turn }, now)
+                    self.model.command(Command::TurnSubscription { account: self.id(account), turn }, now)
                 }
             },
         };
@@ -263,18 +263,18 @@ impl World {
     /// Some budget comes, changes or goes.
     pub fn change_budgets(&mut self) -> Result<(), String> {
         let now = self.wall_at(self.time, 0);
-        let all: Vec<_> = self.bank.db.budgets.keys().copied().collect();
+        let all: Vec<_> = self.model.db.budgets.keys().copied().collect();
         if !all.is_empty() && self.of_plans.chance(250) {
-            let row = &self.bank.db.budgets[&self.of_plans.pick(&all)];
-            let account = self.id(self.bank.account_at(row.account));
+            let row = &self.model.db.budgets[&self.of_plans.pick(&all)];
+            let account = self.id(self.model.account_at(row.account));
             let whose = self.whose(row);
             self.trace.count("budgets taken away");
-            let done = self.bank.command(Command::ClearBudget { account, whose }, now);
+            let done = self.model.command(Command::ClearBudget { account, whose }, now);
             done.map_err(|error| error.to_string())?;
         } else {
             self.set_budget(now)?;
         }
-        crate::bank::audit::all(&self.bank)
+        crate::model::audit::all(&self.model)
     }
 
     /// What can't be is refused; what can be must be done.
@@ -293,34 +293,34 @@ impl World {
         match row.whose() {
             Scope::Account => Whose::Account,
             Scope::Team(_) => Whose::Team(TEAM.to_owned()),
-            Scope::Key(no) => Whose::Key(self.bank.key(self.bank.key_at(no)).id.to_string()),
+            Scope::Key(no) => Whose::Key(self.model.key(self.model.key_at(no)).id.to_string()),
         }
     }
 
     fn set_budget(&mut self, now: Timestamp) -> Result<(), String> {
-        let key = self.of_plans.below(self.bank.keys.len());
-        let account = self.bank.keys[key].account;
-        let whose = match (self.of_plans.between(0, 2), self.bank.key(key).team) {
+        let key = self.of_plans.below(self.model.keys.len());
+        let account = self.model.keys[key].account;
+        let whose = match (self.of_plans.between(0, 2), self.model.key(key).team) {
             (0, _) => Whose::Account,
             (1, Some(_)) => Whose::Team(TEAM.to_owned()),
-            _ => Whose::Key(self.bank.key(key).id.to_string()),
+            _ => Whose::Key(self.model.key(key).id.to_string()),
         };
         let (rhythm, amount) = (self.some_rhythm(Anchor::Calendar), self.of_plans.pick(&[1, 10, 100, 1_000]));
         self.trace.count("budgets set");
         self.say(|| format!("account {account}: {whose:?} may use {amount} per {rhythm:?}"));
         let asked = NewBudget { account: self.id(account), whose, credits: credits(amount), rhythm };
-        let done = self.bank.command(Command::SetBudget(asked), now);
+        let done = self.model.command(Command::SetBudget(asked), now);
         self.allow_refusal(done)
     }
 
     /// Writes down what accounts' entitlements have become.
     pub fn note_contracts(&mut self) {
-        if self.truth.settled == self.bank.db.stamp() {
+        if self.oracle.settled == self.model.db.stamp() {
             return;
         }
-        self.truth.settled = self.bank.db.stamp();
-        for (number, history) in self.truth.entitlements.iter_mut().enumerate() {
-            let entitlement = &self.bank.account(number).entitlement;
+        self.oracle.settled = self.model.db.stamp();
+        for (number, history) in self.oracle.entitlements.iter_mut().enumerate() {
+            let entitlement = &self.model.account(number).entitlement;
             if history.last().is_none_or(|(_, last)| last != entitlement) {
                 history.push((self.time, entitlement.clone()));
             }

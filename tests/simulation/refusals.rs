@@ -34,37 +34,37 @@ impl World {
         let since = self.time.saturating_sub(self.refusal_window());
         let price = refusal.needed.map_or(0, |price| price.micros());
         self.say(|| format!("worker {serial} refuses {price} micro-credits to key {key}: {}", refusal.code));
-        let (row, known) = (&self.bank.keys[key], self.bank.key(key));
+        let (row, known) = (&self.model.keys[key], self.model.key(key));
         let is_true = match refusal.code {
             code if code.is_short() => {
                 self.trace.count(counted(code));
                 let idle = if self.conditions.calm { self.idle(gateway, key, price, code) } else { None };
                 if let Some((at, other)) = idle {
                     let lease = self.record(at, other);
-                    let row = self.bank.lease(&self.gateways[at].name, other);
+                    let row = self.model.lease(&self.gateways[at].name, other);
                     let row = row.map(|row| &row.lease);
                     return Err(format!(
                         "key {key} is refused {price} while gateway {at} sits on more for key {other}: {lease:?}; {row:?}"
                     ));
                 }
-                self.truth.was_short(key, since, code, price)
+                self.oracle.was_short(key, since, code, price)
             }
             RefusalCode::PaymentPastDue => {
                 self.trace.count("refused: payment past due");
-                self.truth.was(row.account, since, |it| {
+                self.oracle.was(row.account, since, |it| {
                     it.is_some_and(|it| it.status == SubscriptionStatus::Unpaid)
                 })
             }
             RefusalCode::InvalidKey => known.revoked,
-            RefusalCode::KeyExpired => known.expires_at.is_some_and(|at| at <= self.truth.latest_wall),
-            RefusalCode::AccountSuspended => self.truth.was_suspended(row.account, since),
+            RefusalCode::KeyExpired => known.expires_at.is_some_and(|at| at <= self.oracle.latest_wall),
+            RefusalCode::AccountSuspended => self.oracle.was_suspended(row.account, since),
             RefusalCode::PlanExcludesRoute => {
                 self.trace.count("refused: plan excludes route");
                 let includes = |it: Option<&Entitlement>| includes(it, path.trim_start_matches('/'));
                 let wait = self.conditions.max_wait_ms + self.conditions.timeout_ms;
                 let calm = self.time.saturating_sub((self.within_ms() + wait) * MS);
                 let since = if self.conditions.calm { calm } else { since };
-                self.truth.was(row.account, since, |it| !includes(it))
+                self.oracle.was(row.account, since, |it| !includes(it))
             }
             RefusalCode::KeyExcludesRoute => {
                 self.trace.count("refused: key excludes route");
@@ -73,7 +73,7 @@ impl World {
             }
             RefusalCode::RateLimited => {
                 self.trace.count("refused: rate limited");
-                self.truth.paces.get(&(gateway, key)).is_some_and(|pace| pace.full_at == Some(self.time))
+                self.oracle.paces.get(&(gateway, key)).is_some_and(|pace| pace.full_at == Some(self.time))
             }
             RefusalCode::LedgerUnavailable => {
                 // A message failed lately, or the one about this key is still under way.
@@ -89,8 +89,8 @@ impl World {
 
     /// A lease, if there is one, that lay unused all the time that a caller of the same account waited.
     fn idle(&self, gateway: usize, key: usize, price: i64, code: RefusalCode) -> Option<(usize, usize)> {
-        let Key { no, team, .. } = *self.bank.key(key);
-        let account = self.bank.keys[key].account;
+        let Key { no, team, .. } = *self.model.key(key);
+        let account = self.model.keys[key].account;
         let scope = match (code, team) {
             (RefusalCode::KeyBudgetExhausted, _) => Scope::Key(no),
             (RefusalCode::TeamBudgetExhausted, Some(team)) => Scope::Team(team),
@@ -98,11 +98,11 @@ impl World {
         };
         let wait = self.conditions.max_wait_ms + REMEMBERED_MS + 200;
         let before = self.time.saturating_sub(wait * MS);
-        let keys = (0..self.bank.keys.len()).filter(|other| self.bank.keys[*other].account == account);
-        let keys = keys.filter(|other| scope.covers(self.bank.key(*other)));
+        let keys = (0..self.model.keys.len()).filter(|other| self.model.keys[*other].account == account);
+        let keys = keys.filter(|other| scope.covers(self.model.key(*other)));
         keys.flat_map(|other| (0..self.gateways.len()).map(move |at| (at, other)))
             .filter(|place| *place != (gateway, key))
-            .filter(|place| self.truth.moved.get(place).is_some_and(|moved| *moved < before))
+            .filter(|place| self.oracle.moved.get(place).is_some_and(|moved| *moved < before))
             .find(|(at, other)| {
                 let lease = self.record(*at, *other);
                 lease.is_some_and(|lease| lease.spendable(self.moment(*at)).micros() >= price)
@@ -116,10 +116,10 @@ impl World {
 
     /// A key that was revoked, or whose account is suspended, is not served from a lease for long.
     pub fn check_stopped(&self, gateway: usize, key: usize) -> Result<(), String> {
-        let revoked = self.truth.revoked.get(&key).copied();
-        let suspended = self.truth.suspended[self.bank.keys[key].account].0;
+        let revoked = self.oracle.revoked.get(&key).copied();
+        let suspended = self.oracle.suspended[self.model.keys[key].account].0;
         let unpaid = |it: Option<&Entitlement>| it.is_some_and(|it| it.status == SubscriptionStatus::Unpaid);
-        let unpaid = self.truth.since(self.bank.keys[key].account, unpaid);
+        let unpaid = self.oracle.since(self.model.keys[key].account, unpaid);
         let Some(stopped) = revoked.into_iter().chain(suspended).chain(unpaid).min() else {
             return Ok(());
         };

@@ -25,11 +25,11 @@ impl World {
             AttemptError::KeyRevoked => {
                 // Seldom, or none would be left.
                 if self.random.chance(200) {
-                    let key = self.random.below(self.bank.keys.len());
-                    let (id, now) = (self.bank.key(key).id.to_string(), self.wall_at(self.time, 0));
-                    let revoked = self.bank.command(Command::RevokeKey { id }, now);
+                    let key = self.random.below(self.model.keys.len());
+                    let (id, now) = (self.model.key(key).id.to_string(), self.wall_at(self.time, 0));
+                    let revoked = self.model.command(Command::RevokeKey { id }, now);
                     revoked.map_err(|error| error.to_string())?;
-                    self.truth.revoked.entry(key).or_insert(self.time);
+                    self.oracle.revoked.entry(key).or_insert(self.time);
                     self.trace.count("keys revoked");
                 }
                 Ok(())
@@ -38,7 +38,7 @@ impl World {
             AttemptError::RecalledByOperator => {
                 let now = self.wall_at(self.time, 0);
                 self.trace.count("recalls by the operator");
-                let recalled = self.bank.command(Command::Recall { gateway: None }, now);
+                let recalled = self.model.command(Command::Recall { gateway: None }, now);
                 recalled.map_err(|error| error.to_string())
             }
             AttemptError::PlanChanges => self.change_plans(),
@@ -85,7 +85,7 @@ impl World {
                 let at = self.random.below(self.gateways[number].workers.len());
                 let worker = self.gateways[number].workers.remove(at);
                 self.workers.remove(&worker);
-                self.gateways[number].maimed = true;
+                self.gateways[number].mutated = true;
                 self.lose_slices(number);
                 self.start_worker(number, None);
                 self.trace.count("workers killed");
@@ -106,11 +106,11 @@ impl World {
 
     /// A lost worker's slices are charged, whatever it had sold of them.
     fn lose_slices(&mut self, number: usize) {
-        for key in 0..self.bank.keys.len() {
+        for key in 0..self.model.keys.len() {
             let subleased = self.record(number, key).map_or(0, |lease| lease.subleased.micros());
             if subleased > 0 {
                 self.trace.count("slices lost with a worker");
-                *self.truth.lost_slices.entry((number, key)).or_default() += subleased;
+                *self.oracle.lost_slices.entry((number, key)).or_default() += subleased;
             }
         }
     }
@@ -121,8 +121,8 @@ impl World {
             return;
         }
         self.ledgers[number].up = false;
-        if let Some(bank) = self.before_last_write.take() {
-            self.bank = bank;
+        if let Some(model) = self.before_last_write.take() {
+            self.model = model;
         }
         self.trace.count("ledgers killed");
         let away = self.random.between(50, 5_000) * MS;
@@ -130,7 +130,7 @@ impl World {
     }
 
     fn give(&mut self, expires: bool) -> Result<(), String> {
-        let account = self.random.below(self.bank.accounts.len());
+        let account = self.random.below(self.model.accounts.len());
         let micros = self.random.between(1, 60) as i64 * 500_000;
         let now = self.wall_at(self.time, 0);
         let lasts = self.random.between(500, 30_000) * MS;
@@ -142,9 +142,9 @@ impl World {
     }
 
     fn suspend(&mut self) -> Result<(), String> {
-        let account = self.random.below(self.bank.accounts.len());
+        let account = self.random.below(self.model.accounts.len());
         if self.turn_account(account, Transition::Suspend)? {
-            self.truth.suspended[account].0 = Some(self.time);
+            self.oracle.suspended[account].0 = Some(self.time);
             self.trace.count("accounts suspended");
             let until = self.random.between(200, 12_000) * MS;
             self.later(until, Event::AccountResumed { account });
@@ -155,7 +155,7 @@ impl World {
     /// The operator lets an account spend again.
     pub fn resume(&mut self, account: usize) -> Result<(), String> {
         if self.turn_account(account, Transition::Resume)? {
-            self.truth.suspended[account] = (None, Some(self.time));
+            self.oracle.suspended[account] = (None, Some(self.time));
             self.say(|| format!("account {account} is resumed"));
         }
         Ok(())

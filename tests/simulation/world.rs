@@ -1,15 +1,15 @@
 //! The world of one seed: gateways, ledgers, what is under way, and the step from one event to the next.
 
-use crate::bank::{Bank, audit};
 use crate::clock::{Clock, MS, wall};
 use crate::conditions::Conditions;
-use crate::event::{Agenda, Event};
+use crate::event::{Event, EventQueue};
 use crate::gateway::{Gateway, Worker};
 use crate::ledger::Ledger;
+use crate::model::{ModelLedger, audit};
 use crate::mutant::Mutant;
+use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::trace::Trace;
-use crate::truth::Truth;
 use faregate::decide::settings::Settings;
 use faregate_protocol::{api_key, exchange::ExchangeRequest};
 use jiff::Timestamp;
@@ -35,17 +35,17 @@ pub struct World {
     pub mutant: Option<Mutant>,
     /// What has really passed (ns).
     pub time: u64,
-    pub agenda: Agenda,
-    pub bank: Bank,
+    pub event_queue: EventQueue,
+    pub model: ModelLedger,
     pub ledgers: Vec<Ledger>,
     pub gateways: Vec<Gateway>,
     pub workers: BTreeMap<u64, Worker>,
-    pub truth: Truth,
+    pub oracle: Oracle,
     pub trace: Trace,
     /// Some of the messages that the ledger has taken in, to be said again at the end.
     pub letters: Vec<ExchangeRequest>,
     /// What the disk had before the last write, for the mutant that loses it.
-    pub before_last_write: Option<Bank>,
+    pub before_last_write: Option<ModelLedger>,
     /// No fault and no client any more.
     pub healed: bool,
     pub tick_ms: u64,
@@ -61,7 +61,7 @@ impl World {
         let mut world = Self::new(seed, mutant, trace);
         let mut steps = 0;
         let mut violation = None;
-        while let (false, Some((time, event))) = (world.over, world.agenda.next()) {
+        while let (false, Some((time, event))) = (world.over, world.event_queue.next()) {
             world.time = world.time.max(time);
             steps += 1;
             if let Err(what) = world.happen(event) {
@@ -82,16 +82,16 @@ impl World {
         let conditions = Conditions::draw(&mut random, &mut of_plans);
         let mut world = Self {
             settings: conditions.settings(),
-            bank: Bank::new(conditions.ttl_ms, mutant),
+            model: ModelLedger::new(conditions.ttl_ms, mutant),
             random,
             of_plans,
             mutant,
             time: 0,
-            agenda: Agenda::default(),
+            event_queue: EventQueue::default(),
             ledgers: Vec::new(),
             gateways: Vec::new(),
             workers: BTreeMap::new(),
-            truth: Truth::default(),
+            oracle: Oracle::default(),
             trace,
             letters: Vec::new(),
             before_last_write: None,
@@ -112,9 +112,9 @@ impl World {
     fn open(&mut self) {
         for account in 0..self.conditions.accounts {
             self.open_account(account);
-            self.truth.at_large.push(0);
-            self.truth.suspended.push((None, None));
-            self.truth.entitlements.push(vec![(0, None)]);
+            self.oracle.at_large.push(0);
+            self.oracle.suspended.push((None, None));
+            self.oracle.entitlements.push(vec![(0, None)]);
             let micros = self.random.between(0, self.conditions.wealth) as i64 * 1_000_000;
             if micros > 0 {
                 let now = self.wall_at(0, 0);
@@ -128,7 +128,7 @@ impl World {
             let secret = api_key::compose(&secret).expect("small bytes make a key");
             let account = key % self.conditions.accounts;
             self.open_key(account, secret, expires_at);
-            self.agenda.put(self.random.between(0, 500) * MS, Event::Arrive { key });
+            self.event_queue.put(self.random.between(0, 500) * MS, Event::Arrive { key });
         }
         self.open_plans();
         for number in 0..self.conditions.ledgers {
@@ -142,9 +142,9 @@ impl World {
         }
         if !self.conditions.troubles.is_empty() {
             let first = self.random.wait(self.conditions.trouble_ms * MS);
-            self.agenda.put(first, Event::AttemptError);
+            self.event_queue.put(first, Event::AttemptError);
         }
-        self.agenda.put(self.conditions.length_ms * MS, Event::Healed);
+        self.event_queue.put(self.conditions.length_ms * MS, Event::Healed);
     }
 
     /// The clock of a machine: up to a twentieth wrong.
@@ -165,7 +165,7 @@ impl World {
 
     /// Puts something down that happens in `nanos` from now.
     pub fn later(&mut self, nanos: u64, event: Event) {
-        self.agenda.put(self.time.saturating_add(nanos), event);
+        self.event_queue.put(self.time.saturating_add(nanos), event);
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
@@ -235,7 +235,7 @@ impl World {
 
     /// Checks an account after its money may have moved.
     pub fn check_account(&self, account: usize) -> Result<(), String> {
-        audit::account(&self.bank, account)?;
-        self.truth.check_late(&self.bank, account)
+        audit::account(&self.model, account)?;
+        self.oracle.check_late(&self.model, account)
     }
 }

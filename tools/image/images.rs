@@ -1,6 +1,6 @@
 //! What is in each image, and its annotations.
 
-use crate::About;
+use crate::ImageAnnotations;
 use crate::layer::{self, Item, Items};
 use crate::layout::{Config, Defaults, Image, Platform};
 use anyhow::{Context, Result, ensure};
@@ -16,7 +16,7 @@ const ELF: &[u8] = b"\x7fELF\x02\x01";
 const X86_64: &[u8] = &[62, 0];
 
 /// The filter: `plugin.wasm` in one layer, which is what the agents of meshes look for.
-pub fn filter(wasm: Vec<u8>, about: &About) -> Result<Image> {
+pub fn filter(wasm: Vec<u8>, about: &ImageAnnotations) -> Result<Image> {
     ensure!(wasm.starts_with(b"\0asm\x01"), "--wasm names something else than a WebAssembly module");
     let items = Items::from([("plugin.wasm", Item::File(wasm))]);
     // No agent looks at the platform. It says what is in the image, in the words of the Go language, as the
@@ -26,7 +26,7 @@ pub fn filter(wasm: Vec<u8>, about: &About) -> Result<Image> {
 }
 
 /// The ledger: one program, the certificates of public authorities, and a folder for its data.
-pub fn ledger(binary: Vec<u8>, about: &About) -> Result<Image> {
+pub fn ledger(binary: Vec<u8>, about: &ImageAnnotations) -> Result<Image> {
     let is_program = binary.starts_with(ELF) && binary.get(18..20) == Some(X86_64);
     ensure!(is_program, "--binary names something else than a program for Linux on x86_64");
     let items = Items::from([
@@ -65,7 +65,7 @@ fn image(
     items: &Items,
     platform: Platform,
     defaults: Option<Defaults>,
-    about: &About,
+    about: &ImageAnnotations,
 ) -> Result<Image> {
     let created = jiff::Timestamp::from_second(about.created).context("--created is no time")?.to_string();
     let annotations = [

@@ -38,7 +38,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         wasm: PathBuf,
         #[command(flatten)]
-        about: About,
+        about: ImageAnnotations,
     },
     /// Write the ledger's image into a folder
     Ledger {
@@ -46,7 +46,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         binary: PathBuf,
         #[command(flatten)]
-        about: About,
+        about: ImageAnnotations,
     },
     /// Check that a folder holds an image of which every byte is as its digest says; prints that digest
     Verify {
@@ -59,7 +59,7 @@ enum Command {
 
 /// The annotations of an image.
 #[derive(Args)]
-struct About {
+struct ImageAnnotations {
     /// The folder that is written; what was there goes
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,

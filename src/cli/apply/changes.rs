@@ -3,7 +3,7 @@
 //! What must hold: once the changes are applied, no changes remain.
 
 use super::file::{Account, Budget, File, InvalidTransition, State, Subscription, Team};
-use super::present::{Held, Present};
+use super::present::{CurrentState, Held};
 use faregate_client::{Failure, Screen};
 use faregate_ledger::api::{AccountState, NewPlan, Plan};
 use faregate_ledger::domain::plan_words;
@@ -46,7 +46,7 @@ impl Changes {
 }
 
 /// Lists the changes. With `at_once`, other terms of a plan count for running periods, too.
-pub fn between(file: &File, present: &Present, at_once: bool) -> Result<Changes, InvalidTransition> {
+pub fn between(file: &File, present: &CurrentState, at_once: bool) -> Result<Changes, InvalidTransition> {
     check_names(file, present)?;
     let mut changes = Changes::default();
     for plan in &file.plans {
@@ -68,7 +68,7 @@ pub fn between(file: &File, present: &Present, at_once: bool) -> Result<Changes,
 }
 
 /// Every entry is there once, and what it is about is in the file or there already.
-fn check_names(file: &File, present: &Present) -> Result<(), InvalidTransition> {
+fn check_names(file: &File, present: &CurrentState) -> Result<(), InvalidTransition> {
     let mut names = BTreeSet::new();
     let mut once = |kind: &str, name: String, span| {
         let why = format!("{kind} {name:?} is there twice; name it once");
@@ -123,7 +123,7 @@ fn check_names(file: &File, present: &Present) -> Result<(), InvalidTransition> 
 
 fn of_plan(
     plan: &Spanned<NewPlan>,
-    present: &Present,
+    present: &CurrentState,
     at_once: bool,
     changes: &mut Changes,
 ) -> Result<(), InvalidTransition> {
@@ -174,7 +174,7 @@ fn differing(old: &Plan, new: &Plan) -> Vec<(String, Value, Value)> {
 
 fn of_account(
     account: &Spanned<Account>,
-    present: &Present,
+    present: &CurrentState,
     changes: &mut Changes,
 ) -> Result<(), InvalidTransition> {
     let Account { id, name, state } = account.get_ref();
@@ -208,7 +208,11 @@ fn of_account(
     Ok(())
 }
 
-fn of_team(team: &Spanned<Team>, present: &Present, changes: &mut Changes) -> Result<(), InvalidTransition> {
+fn of_team(
+    team: &Spanned<Team>,
+    present: &CurrentState,
+    changes: &mut Changes,
+) -> Result<(), InvalidTransition> {
     let Team { account, id, name } = team.get_ref();
     let held = present.accounts.get(account);
     match held.and_then(|held| held.teams.iter().find(|team| team.id == *id)) {
@@ -229,7 +233,7 @@ fn of_team(team: &Spanned<Team>, present: &Present, changes: &mut Changes) -> Re
     }
 }
 
-fn of_subscription(subscription: &Spanned<Subscription>, present: &Present, changes: &mut Changes) {
+fn of_subscription(subscription: &Spanned<Subscription>, present: &CurrentState, changes: &mut Changes) {
     let Subscription { account, plan } = subscription.get_ref();
     let path = format!("/admin/v1/accounts/{account}/subscription");
     let old = present.accounts.get(account).and_then(|held| held.subscription.as_ref());
@@ -247,7 +251,7 @@ fn of_subscription(subscription: &Spanned<Subscription>, present: &Present, chan
     }
 }
 
-fn of_budget(budget: &Spanned<Budget>, present: &Present, changes: &mut Changes) {
+fn of_budget(budget: &Spanned<Budget>, present: &CurrentState, changes: &mut Changes) {
     let new = budget.get_ref();
     let Budget { account, credits, period, every, time_zone, .. } = new;
     let (scope, target) = new.target();
@@ -323,13 +327,13 @@ period = "day"
         file::read("plans.toml", text).unwrap()
     }
 
-    fn lines(text: &str, present: &Present) -> Vec<String> {
+    fn lines(text: &str, present: &CurrentState) -> Vec<String> {
         let plan = between(&read(text), present, false).unwrap();
         plan.changes.into_iter().map(|change| change.line).collect()
     }
 
     /// What a ledger has that was given the file.
-    fn filled() -> Present {
+    fn filled() -> CurrentState {
         let plan = read(FILE).plans.remove(0).into_inner();
         let (_, terms) = plan_words::read(plan).unwrap();
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
@@ -351,7 +355,7 @@ period = "day"
             teams: Vec::new(),
             budgets: vec![serde_json::from_value::<api::Budget>(budget).unwrap()],
         };
-        Present {
+        CurrentState {
             plans: [("pro".to_owned(), plan_words::shown("pro".into(), 1, &terms, now))].into(),
             accounts: [("acme".to_owned(), held)].into(),
         }
@@ -360,7 +364,7 @@ period = "day"
     #[test]
     fn missing_objects_are_created_in_dependency_order() {
         assert_eq!(
-            lines(FILE, &Present::default()),
+            lines(FILE, &CurrentState::default()),
             [
                 "+ plan pro",
                 "+ account acme",

@@ -8,14 +8,14 @@ use faregate_client::{
 use faregate_ledger::api::{
     self, AccountState, Accounts, Anchor, BudgetScope, Budgets, NewPlan, Plan, Plans, Teams,
 };
-use faregate_ledger::domain::entitlement::{OveragePolicy, Remainder};
+use faregate_ledger::domain::policy::{OveragePolicy, Remainder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Existing plans and accounts, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Present {
+pub struct CurrentState {
     /// Plans.
     pub plans: BTreeMap<String, Plan>,
     /// Accounts with what belongs to them.
@@ -36,14 +36,14 @@ pub struct Held {
 }
 
 /// What is there of what a file names.
-pub fn of(admin: &Admin, file: &File) -> Result<Present, Failure> {
+pub fn of(admin: &Admin, file: &File) -> Result<CurrentState, Failure> {
     let named = file.plans.iter().map(|plan| &plan.get_ref().name);
     let plans: BTreeSet<_> = named.chain(file.subscriptions.iter().map(|it| &it.get_ref().plan)).collect();
     let accounts = file.accounts.iter().map(|it| &it.get_ref().id);
     let accounts = accounts.chain(file.teams.iter().map(|it| &it.get_ref().account));
     let accounts = accounts.chain(file.subscriptions.iter().map(|it| &it.get_ref().account));
     let accounts: BTreeSet<_> = accounts.chain(file.budgets.iter().map(|it| &it.get_ref().account)).collect();
-    let mut present = Present::default();
+    let mut present = CurrentState::default();
     for name in plans {
         if let Some(plan) = maybe(admin, &format!("/admin/v1/plans/{}", encoded(name)))? {
             present.plans.insert(name.clone(), plan);

@@ -32,7 +32,7 @@ use crate::decide::lease::shared::{Names, SharedMemory};
 use crate::decide::refusal::response_cache::ResponseCache;
 use crate::decide::request::identity::KnownCallers;
 use crate::decide::request::price_list::PriceLists;
-use crate::decide::request::recent::Recent;
+use crate::decide::request::recent::RefusalCache;
 use crate::decide::settings::Settings;
 use crate::decide::settlement::Settlements;
 use crate::decide::usage::UsageBuffer;
@@ -77,7 +77,7 @@ pub struct Gate<M> {
     memory: M,
     names: Names,
     gateway: String,
-    recent: Recent,
+    recent: RefusalCache,
     responses: ResponseCache,
     price_lists: PriceLists,
     settlements: Settlements,
@@ -111,7 +111,7 @@ impl<M: SharedMemory> Gate<M> {
         let gateway = memory.get(&names.gateway()).and_then(|(bytes, _)| String::from_utf8(bytes).ok());
         Self {
             gateway: gateway.unwrap_or_else(|| unique.to_owned()),
-            recent: Recent::default(),
+            recent: RefusalCache::default(),
             responses: ResponseCache::new(&settings.wording),
             price_lists: PriceLists::default(),
             settlements: Settlements::default(),

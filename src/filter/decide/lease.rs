@@ -16,7 +16,7 @@ pub mod terms;
 mod throttle;
 
 pub use cached_status::{CachedQuota, CachedStatus};
-pub use codec::{Holder, record_price};
+pub use codec::{LeaseHolder, record_price};
 pub use throttle::{Throttle, Wait};
 
 use crate::decide::base::moment::Moment;

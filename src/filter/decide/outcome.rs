@@ -1,6 +1,6 @@
 //! The outcome of a request.
 
-use crate::decide::lease::{FundingSource, Holder};
+use crate::decide::lease::{FundingSource, LeaseHolder};
 use crate::decide::refusal::Refusal;
 use crate::decide::request::view::View;
 use faregate_protocol::Credits;
@@ -10,7 +10,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
     /// Who pays.
-    pub holder: Rc<Holder>,
+    pub holder: Rc<LeaseHolder>,
     /// The number of the rule.
     pub rule: usize,
     /// How much.

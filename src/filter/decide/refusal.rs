@@ -162,7 +162,7 @@ pub struct RequestContext<'a> {
 }
 
 /// How much of a path or a request's id is kept while the request waits, and repeated in a refusal, in bytes.
-pub const MOST_REPEATED: usize = 1_024;
+pub const MAX_REPEATED: usize = 1_024;
 /// The retry delay while the ledger is unreachable (seconds).
 const RETRY_AFTER: u32 = 1;
 

@@ -11,7 +11,7 @@ use crate::decide::base::credential_index::{CredentialIndex, is_named};
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::{Handle, SortedMap};
 use crate::decide::lease::shared::{self, Names, SharedMemory};
-use crate::decide::lease::{FundingSource, Holder, Lease, Sublease};
+use crate::decide::lease::{FundingSource, Lease, LeaseHolder, Sublease};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
@@ -29,7 +29,7 @@ pub struct Settlements {
 pub struct PendingSettlement {
     lines: Vec<Line>,
     left: u32,
-    sublease: Option<(Sublease, Rc<Holder>)>,
+    sublease: Option<(Sublease, Rc<LeaseHolder>)>,
     /// Where this holder's usage is counted.
     usage_handle: Handle,
 }
@@ -38,7 +38,7 @@ pub struct PendingSettlement {
 #[derive(Debug)]
 pub struct Sold {
     /// The buyer.
-    pub holder: Rc<Holder>,
+    pub holder: Rc<LeaseHolder>,
     /// Under which epoch.
     pub epoch: u32,
     /// Its price.
@@ -87,7 +87,7 @@ impl Settlements {
         &mut self,
         handle: Handle,
         now: Moment,
-        cost: impl FnOnce(&Holder) -> Result<Credits, RefusalCode>,
+        cost: impl FnOnce(&LeaseHolder) -> Result<Credits, RefusalCode>,
     ) -> Option<Sold> {
         let (sublease, holder) = self.pending.at_mut(handle)?.sublease.as_mut()?;
         let price = cost(holder).ok()?;
@@ -100,7 +100,7 @@ impl Settlements {
     }
 
     /// Adds a sublease to sell from.
-    pub fn cut(&mut self, names: &Names, sublease: Sublease, holder: &Rc<Holder>) {
+    pub fn cut(&mut self, names: &Names, sublease: Sublease, holder: &Rc<LeaseHolder>) {
         let handle = self.pending.handle(holder.lease(), PendingSettlement::default);
         if let Some(pending) = self.pending.at_mut(handle) {
             pending.sublease = Some((sublease, Rc::clone(holder)));
@@ -115,7 +115,7 @@ impl Settlements {
     /// known only as long as the holder has the sublease.
     pub fn keep(
         &mut self,
-        holder: &Rc<Holder>,
+        holder: &Rc<LeaseHolder>,
         funding: FundingSource,
         price: Credits,
     ) -> Option<&mut Handle> {
@@ -123,7 +123,7 @@ impl Settlements {
     }
 
     /// Records that a charge was released.
-    pub fn release(&mut self, holder: &Rc<Holder>, funding: FundingSource, price: Credits) {
+    pub fn release(&mut self, holder: &Rc<LeaseHolder>, funding: FundingSource, price: Credits) {
         self.add(holder, Line { funding, kept: Credits::ZERO, released: price });
     }
 
@@ -134,7 +134,7 @@ impl Settlements {
         }
     }
 
-    fn add(&mut self, holder: &Rc<Holder>, new: Line) -> Option<&mut Handle> {
+    fn add(&mut self, holder: &Rc<LeaseHolder>, new: Line) -> Option<&mut Handle> {
         let mut handle = holder.handle();
         let sublease = self.pending.at(handle).and_then(|pending| pending.sublease.as_ref());
         let own = sublease.is_some_and(|(_, other)| Rc::ptr_eq(other, holder));
@@ -202,10 +202,10 @@ mod tests {
     }
 
     /// A caller who has a sublease.
-    fn cut(settlements: &mut Settlements, credential: &Credential) -> Rc<Holder> {
+    fn cut(settlements: &mut Settlements, credential: &Credential) -> Rc<LeaseHolder> {
         let names = names();
         let facts = Facts { key: "key_1".into(), account: "acme".into(), ..Facts::default() };
-        let holder = Rc::new(Holder::of(&names.lease(credential), Lease::new(facts).encode()));
+        let holder = Rc::new(LeaseHolder::of(&names.lease(credential), Lease::new(facts).encode()));
         let sublease = Sublease { epoch: 1, until: Moment::from_nanos(9), size: ONE, left: ONE };
         settlements.cut(&names, sublease, &holder);
         holder

@@ -13,7 +13,7 @@ use faregate_protocol::{Credits, RefusalCode};
 use std::collections::VecDeque;
 
 /// A report gets a message of its own when it has been waiting this long (ms).
-const PATIENCE_MS: u64 = 5_000;
+const MAX_REPORT_AGE_MS: u64 = 5_000;
 /// The most lines kept while the ledger is unreachable, and as many of workers that left; any more are counted as
 /// dropped.
 const MAX_LINES: usize = 20_000;
@@ -135,7 +135,9 @@ impl UsageBuffer {
     pub fn is_due(&self, now: Moment) -> bool {
         let waits = !self.is_empty();
         let full = self.count >= MAX_USAGE_LINES;
-        waits && !self.in_flight && (full || self.hurries || now.millis_since(self.since) >= PATIENCE_MS)
+        waits
+            && !self.in_flight
+            && (full || self.hurries || now.millis_since(self.since) >= MAX_REPORT_AGE_MS)
     }
 
     /// Whether anything is left to report.
@@ -249,17 +251,17 @@ mod tests {
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
         });
         let settings = Settings::from_value(&config).unwrap();
-        let (mut heir, mut gone) = (UsageBuffer::new("heir".into()), UsageBuffer::new("gone".into()));
+        let (mut successor, mut gone) = (UsageBuffer::new("heir".into()), UsageBuffer::new("gone".into()));
         for key in 0..MAX_LINES {
             assert!(gone.count(Moment::ZERO, &format!("key_{key}"), 0, ChargeOutcome::Released));
         }
         let reports = gone.leave(&settings);
-        assert!(reports.iter().all(|report| heir.adopt(report.clone())));
-        assert!(!heir.adopt(reports[0].clone()), "it is full");
-        let sent = heir.begin_send(&settings).unwrap();
-        heir.finish_send(Moment::ZERO, Some(sent.seq), false);
-        assert!(heir.adopt(reports[0].clone()), "there is room for as much as was sent");
-        assert!(!heir.adopt(reports[0].clone()));
+        assert!(reports.iter().all(|report| successor.adopt(report.clone())));
+        assert!(!successor.adopt(reports[0].clone()), "it is full");
+        let sent = successor.begin_send(&settings).unwrap();
+        successor.finish_send(Moment::ZERO, Some(sent.seq), false);
+        assert!(successor.adopt(reports[0].clone()), "there is room for as much as was sent");
+        assert!(!successor.adopt(reports[0].clone()));
     }
 
     #[test]
@@ -326,7 +328,7 @@ mod tests {
         });
         let settings = Settings::from_value(&config).unwrap();
         let (mut buffer, start) = (UsageBuffer::new("b".into()), Moment::from_nanos(1));
-        let [soon, later] = [PATIENCE_MS - 1, PATIENCE_MS].map(|ms| start.plus_millis(ms));
+        let [soon, later] = [MAX_REPORT_AGE_MS - 1, MAX_REPORT_AGE_MS].map(|ms| start.plus_millis(ms));
         let sell = |buffer: &mut UsageBuffer, key: usize| {
             assert!(buffer.count(
                 start,

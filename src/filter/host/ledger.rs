@@ -4,7 +4,7 @@
     reason = "the SDK notes each call in its dispatcher, which isn't used here; the import is proxy-wasm's documented one"
 )]
 
-use crate::decide::gate::answer::{self, Aside};
+use crate::decide::gate::answer::{self, ResponseHints};
 use crate::decide::settings::Ledger;
 use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, OLDEST, VERSION};
 use proxy_wasm::hostcalls;
@@ -92,7 +92,7 @@ fn written(headers: &[(&str, &str)]) -> Vec<u8> {
 
 /// Reads the answer of the call that Envoy is telling us about, and what is said beside it. Envoy generates answers to
 /// failed calls, so only those with the ledger's own header are believed.
-pub(super) fn read_answer(body_size: usize, aside: &mut Aside) -> Result<ExchangeResponse, String> {
+pub(super) fn read_answer(body_size: usize, aside: &mut ResponseHints) -> Result<ExchangeResponse, String> {
     let header = |name| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok().flatten();
     let text = |bytes: Option<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
     let status = text(header(":status"));

@@ -9,7 +9,7 @@ use super::stream::Stream;
 use super::worker::{Stage, Ticket, Worker};
 use super::{clock, ledger};
 use crate::decide::gate::Gate;
-use crate::decide::gate::answer::Aside;
+use crate::decide::gate::answer::ResponseHints;
 use crate::decide::lease::shared::Names;
 use crate::decide::outcome::{Outcome, Passage, Resolution};
 use crate::decide::settings::{Settings, Token};
@@ -138,7 +138,7 @@ impl Root {
             return;
         };
         let (_, id) = running.calls.swap_remove(at);
-        let mut aside = Aside::default();
+        let mut aside = ResponseHints::default();
         let answer = ledger::read_answer(body_size, &mut aside);
         if aside.unsupported && running.worker.gate.borrow().falls_back(id) {
             running.note("the ledger speaks an older protocol");

@@ -6,7 +6,7 @@
 use super::reply::note;
 use super::worker::{Body, Stage, Ticket, Worker, kept};
 use super::{chain, clock, headers, property};
-use crate::decide::base::head::{Head, Walk, is_ours};
+use crate::decide::base::head::{Head, Walk, is_reserved};
 use crate::decide::base::text::joined;
 use crate::decide::gate::waiting::MAX_WAITING;
 use crate::decide::outcome::{Arrival, Charge, Outcome, Passage};
@@ -71,8 +71,8 @@ impl Stream {
         let headers = headers::of_request();
         let mut head = Head::read(&headers);
         head.ends = ends;
-        let charged = head.has_ours() && chain::is_charged(self.context, &self.worker, earlier);
-        if head.has_ours() && !charged {
+        let charged = head.has_reserved() && chain::is_charged(self.context, &self.worker, earlier);
+        if head.has_reserved() && !charged {
             for name in head.ours().filter_map(|name| std::str::from_utf8(name).ok()) {
                 let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
             }
@@ -381,7 +381,7 @@ fn without_ours() {
     walk.each(
         |_| true,
         |name, _| {
-            if let (true, Ok(name)) = (is_ours(name), std::str::from_utf8(name)) {
+            if let (true, Ok(name)) = (is_reserved(name), std::str::from_utf8(name)) {
                 let _ = hostcalls::remove_map_value(MapType::HttpRequestTrailers, name);
             }
         },

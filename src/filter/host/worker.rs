@@ -5,8 +5,8 @@ use super::{property, reply};
 use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::gate::Gate;
 use crate::decide::outcome::{Charge, Outcome, Passage};
-use crate::decide::refusal::rpc::{self, MOST_BODY};
-use crate::decide::refusal::{MOST_REPEATED, Refusal, RequestContext, readable_for};
+use crate::decide::refusal::rpc::{self, MAX_BODY};
+use crate::decide::refusal::{MAX_REPEATED, Refusal, RequestContext, readable_for};
 use crate::decide::request::ending::End;
 use crate::decide::request::view::View;
 use crate::decide::settings::dialect::Dialect;
@@ -110,13 +110,13 @@ pub(super) struct Ticket {
     /// Which of the operator's languages, by its number.
     pub(super) language: usize,
     /// What few requests have.
-    pub(super) rare: Option<Box<Rare>>,
+    pub(super) rare: Option<Box<RareFields>>,
     pub(super) body: Body,
 }
 
 /// Rarely used fields, which cost the usual request nothing.
 #[derive(Debug, Default)]
-pub(super) struct Rare {
+pub(super) struct RareFields {
     /// The origin of a page that may read the answer.
     pub(super) origin: Option<String>,
     /// For a request for its sender's status: the `if-none-match` it sent.
@@ -138,7 +138,7 @@ impl Ticket {
     }
 
     /// Creates the rarely used fields.
-    pub(super) fn rare(&mut self) -> &mut Rare {
+    pub(super) fn rare(&mut self) -> &mut RareFields {
         self.rare.get_or_insert_default()
     }
 
@@ -161,7 +161,7 @@ impl Ticket {
 
 /// The part of it that is kept while a request waits.
 pub(super) fn kept(bytes: &[u8]) -> Vec<u8> {
-    bytes.get(..MOST_REPEATED).unwrap_or(bytes).to_vec()
+    bytes.get(..MAX_REPEATED).unwrap_or(bytes).to_vec()
 }
 
 impl Worker {
@@ -180,12 +180,12 @@ impl Worker {
     pub(super) fn read_body(&self, ticket: &mut Ticket, read: impl FnOnce(usize) -> Option<Vec<u8>>) {
         let seen = &mut ticket.rare().seen;
         let seen = seen.get_or_insert_with(|| Seen { bytes: Vec::new(), all: Rc::clone(&self.bodies) });
-        let room = MOST_BODY.saturating_sub(seen.bytes.len());
+        let room = MAX_BODY.saturating_sub(seen.bytes.len());
         let free = MOST_BODIES.saturating_sub(self.bodies.get());
         let piece = read(room.min(free)).unwrap_or_default();
         self.bodies.set(self.bodies.get().saturating_add(piece.len()));
         seen.bytes.extend(piece);
-        if seen.bytes.len() >= MOST_BODY || self.bodies.get() >= MOST_BODIES {
+        if seen.bytes.len() >= MAX_BODY || self.bodies.get() >= MOST_BODIES {
             ticket.body = Body::Here;
         }
     }

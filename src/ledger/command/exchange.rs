@@ -81,7 +81,7 @@ impl Operation for Exchange {
             holds = found.ok().or_else(|| draft.guess_gateway(&name)).unwrap_or_default();
         }
         let gateway = Source { gateway, holds };
-        let mut said = Said::default();
+        let mut said = EntryResults::default();
         let mut about = Vec::with_capacity(request.entries.len());
         for entry in &request.entries {
             match prepare(draft, gateway, entry, now, &mut said) {
@@ -138,7 +138,7 @@ impl Source {
 
 /// What was said of the entries so far.
 #[derive(Debug, Default)]
-struct Said {
+struct EntryResults {
     entries: Vec<EntryAnswer>,
     unbooked: Vec<Unbooked>,
     renewals: Vec<RenewalOutcome>,
@@ -172,7 +172,7 @@ fn prepare(
     from: Source,
     entry: &Entry,
     now: Timestamp,
-    said: &mut Said,
+    said: &mut EntryResults,
 ) -> Result<Option<(KeyNo, AccountNo)>, Stop> {
     let Some((key, account)) = resolve(draft, &entry.payer)? else { return Ok(None) };
     let missing = [
@@ -257,7 +257,7 @@ fn one(
     (key, no): (KeyNo, AccountNo),
     entry: &Entry,
     (now, ttl_ms): (Timestamp, u64),
-    said: &mut Said,
+    said: &mut EntryResults,
 ) -> Result<EntryAnswer, Stop> {
     let (Some(account), Some(key), Some(needs)) =
         (draft.account(no)?, draft.key(key)?, Needs::of(draft, from, (key, no), entry))
@@ -272,7 +272,7 @@ fn one(
     let holds = place.map(|_| carried.as_ref().map_or_else(no_holds, |row| row.lease.clone()));
     let grants = needs.grants.map(|drawn| draft.grants_of(no, drawn)).transpose()?.unwrap_or_default();
     let demand = if needs.demand { draft.demand(no)? } else { 0 };
-    let own = if lease.has_money() { u64::from(lease.demand) } else { 0 };
+    let own = if lease.has_credits() { u64::from(lease.demand) } else { 0 };
     let budgets = funds::budgets(draft, &account.account, &key.key)?;
     let grants = grants.iter().map(GrantRow::grant).collect();
     let funds = AccountFunds::new(account.account.clone(), grants).with_budgets(budgets);

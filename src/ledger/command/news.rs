@@ -54,8 +54,8 @@ pub struct Candidate {
 
 /// Whether a gateway may hold money by a lease of this state and escrow, as far as it knows. Of one that was taken back
 /// from it, it may not know yet.
-pub fn is_held(state: LeaseState, has_money: bool) -> bool {
-    state == LeaseState::Open && has_money || state == LeaseState::Reclaimed
+pub fn is_held(state: LeaseState, has_credits: bool) -> bool {
+    state == LeaseState::Open && has_credits || state == LeaseState::Reclaimed
 }
 
 /// Whether a change (see the table's comment for what zeros mean) is about a lease of this gateway.

@@ -3,7 +3,7 @@
 //! What must hold: nothing here changes anything.
 
 use super::entitlement::Entitlement;
-use super::limits::{self, Holders};
+use super::limits::{self, HolderCounts};
 use super::shortage::Shortage;
 use super::{Lease, LeaseState, Payer};
 use faregate_protocol::Credits;
@@ -43,7 +43,7 @@ impl Payer {
         let demand = self.lease.demand;
         let others = self.funds.account.holders.saturating_sub(i64::from(had_money));
         let count = u64::try_from(others).unwrap_or(0).saturating_add(1);
-        let all = Holders { count, demand: self.demand.saturating_add(u64::from(demand)) };
+        let all = HolderCounts { count, demand: self.demand.saturating_add(u64::from(demand)) };
         limits::part(&entitlement.limits, demand, all)
     }
 

@@ -150,7 +150,7 @@ impl Payer {
     /// # Errors
     /// When a sum would leave its range, or the account's grants are not all there; then nothing of this may be kept.
     fn take_in(&mut self, entry: &Entry, now: Timestamp, ttl_ms: u64) -> Result<Verdict, BookError> {
-        let had_money = self.lease.has_money();
+        let had_money = self.lease.has_credits();
         let had_holds = self.has_holds();
         self.funds.expire(now)?;
         self.funds.roll(now);
@@ -212,7 +212,7 @@ impl Payer {
         if entitlement.is_none_or(|entitlement| entitlement.remainder == Remainder::Customer) {
             return self.take_back(now);
         }
-        let had_money = self.lease.has_money();
+        let had_money = self.lease.has_credits();
         self.funds.roll(now);
         let forfeited = self.funds.forfeit(&mut self.lease)?;
         self.lease.spent = self.lease.spent.saturating_add(forfeited);
@@ -224,7 +224,7 @@ impl Payer {
     /// Takes back a lease whose gateway may well be there, for instance after a restore; what is left goes back
     /// to the customer.
     pub fn take_back(&mut self, now: Timestamp) -> Result<Credits, BookError> {
-        let had_money = self.lease.has_money();
+        let had_money = self.lease.has_credits();
         self.funds.expire(now)?;
         self.funds.roll(now);
         let back = self.funds.give_back(&mut self.lease, Kind::Reclaimed, Credits::MAX, now)?;
@@ -355,13 +355,13 @@ impl Payer {
     }
 
     fn has_holds(&self) -> bool {
-        self.holds.as_ref().is_some_and(Lease::has_money)
+        self.holds.as_ref().is_some_and(Lease::has_credits)
     }
 
     /// Counts the lease among its account's holders.
     fn count_holders(&mut self, had_money: bool) {
-        self.count(had_money, self.lease.has_money());
-        self.lease.fast_heartbeat = self.funds.account.tight && self.lease.has_money();
+        self.count(had_money, self.lease.has_credits());
+        self.lease.fast_heartbeat = self.funds.account.tight && self.lease.has_credits();
     }
 
     /// Counts its holds as well.
@@ -369,13 +369,13 @@ impl Payer {
         self.count(had_money, self.has_holds());
         let tight = self.funds.account.tight;
         if let Some(holds) = &mut self.holds {
-            holds.fast_heartbeat = tight && holds.has_money();
+            holds.fast_heartbeat = tight && holds.has_credits();
         }
     }
 
-    fn count(&mut self, had_money: bool, has_money: bool) {
+    fn count(&mut self, had_money: bool, has_credits: bool) {
         let account = &mut self.funds.account;
-        let change = i64::from(has_money).saturating_sub(i64::from(had_money));
+        let change = i64::from(has_credits).saturating_sub(i64::from(had_money));
         account.holders = account.holders.saturating_add(change).max(0);
         if account.holders == 0 {
             account.tight = false;

@@ -219,7 +219,7 @@ impl Ledger {
         let leases = || self.leases.iter().chain(&self.holds);
         let held: i64 = leases().map(|lease| lease.escrow().micros()).sum();
         assert_eq!(held, self.account.books.held.micros());
-        let holders = leases().filter(|lease| lease.has_money()).count();
+        let holders = leases().filter(|lease| lease.has_credits()).count();
         assert_eq!(self.account.holders, i64::try_from(holders).unwrap());
     }
 }

@@ -108,7 +108,7 @@ impl Lease {
     }
 
     /// Whether it is open and has money in it.
-    pub fn has_money(&self) -> bool {
+    pub fn has_credits(&self) -> bool {
         self.state == LeaseState::Open && !self.draws.is_empty()
     }
 
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(lease.consume(credits(4)), [draw(1, 4)]);
         assert_eq!(lease.release(credits(5)), [draw(2, 5)]);
         assert_eq!(lease.release(credits(5)), [draw(1, 1)]);
-        assert!(!lease.has_money());
+        assert!(!lease.has_credits());
     }
 
     #[test]

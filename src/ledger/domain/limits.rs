@@ -8,7 +8,7 @@ use faregate_protocol::exchange::{Limits, Rate};
 
 /// Of how much a part is: the account's leases with money in them, this one included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holders {
+pub struct HolderCounts {
     /// How many there are.
     pub count: u64,
     /// The requests per second that they tell of together.
@@ -16,7 +16,7 @@ pub struct Holders {
 }
 
 /// The part of a lease with this demand.
-pub fn part(whole: &Limits, demand: u32, all: Holders) -> Limits {
+pub fn part(whole: &Limits, demand: u32, all: HolderCounts) -> Limits {
     let of = |amount: u32| share(amount, demand, all).max(1);
     Limits {
         rate: whole
@@ -27,7 +27,7 @@ pub fn part(whole: &Limits, demand: u32, all: Holders) -> Limits {
 }
 
 /// `amount × (1 ÷ 4n + 3 ÷ 4 × demand ÷ all demand)`, rounded down.
-fn share(amount: u32, demand: u32, all: Holders) -> u32 {
+fn share(amount: u32, demand: u32, all: HolderCounts) -> u32 {
     let (amount, own, count) = (u128::from(amount), u128::from(demand), u128::from(all.count.max(1)));
     let demand = u128::from(all.demand).max(own);
     let divided = |part: u128, of: u128| amount.saturating_mul(part).checked_div(of);
@@ -52,19 +52,19 @@ mod tests {
     #[test]
     fn a_single_lease_gets_the_whole_limit() {
         let whole = limits(10_000, 20, 4);
-        assert_eq!(part(&whole, 0, Holders { count: 1, demand: 0 }), whole);
-        assert_eq!(part(&whole, 7, Holders { count: 1, demand: 7 }), whole);
-        assert!(part(&Limits::default(), 7, Holders { count: 1, demand: 7 }).is_none());
+        assert_eq!(part(&whole, 0, HolderCounts { count: 1, demand: 0 }), whole);
+        assert_eq!(part(&whole, 7, HolderCounts { count: 1, demand: 7 }), whole);
+        assert!(part(&Limits::default(), 7, HolderCounts { count: 1, demand: 7 }).is_none());
     }
 
     #[test]
     fn shares_follow_demand_and_a_new_holder_gets_a_minimum() {
         let whole = limits(8_000, 16, 8);
-        assert_eq!(part(&whole, 0, Holders { count: 2, demand: 0 }), limits(4_000, 8, 4));
-        assert_eq!(part(&whole, 9, Holders { count: 2, demand: 9 }), limits(7_000, 14, 7));
-        assert_eq!(part(&whole, 0, Holders { count: 2, demand: 9 }), limits(1_000, 2, 1));
+        assert_eq!(part(&whole, 0, HolderCounts { count: 2, demand: 0 }), limits(4_000, 8, 4));
+        assert_eq!(part(&whole, 9, HolderCounts { count: 2, demand: 9 }), limits(7_000, 14, 7));
+        assert_eq!(part(&whole, 0, HolderCounts { count: 2, demand: 9 }), limits(1_000, 2, 1));
         assert_eq!(
-            part(&limits(1, 1, 1), 0, Holders { count: 9, demand: 9 }),
+            part(&limits(1, 1, 1), 0, HolderCounts { count: 9, demand: 9 }),
             limits(1, 1, 1),
             "one at least"
         );
@@ -76,7 +76,7 @@ mod tests {
             amount in 1..1_000_000_000_u32, demands in proptest::collection::vec(0..1_000_000_u32, 1..20),
         ) {
             let count = u64::try_from(demands.len()).unwrap();
-            let all = Holders { count, demand: demands.iter().map(|demand| u64::from(*demand)).sum() };
+            let all = HolderCounts { count, demand: demands.iter().map(|demand| u64::from(*demand)).sum() };
             let parts: Vec<u64> = demands.iter().map(|demand| share(amount, *demand, all).into()).collect();
             prop_assert!(parts.iter().sum::<u64>() <= u64::from(amount));
             prop_assert!(parts.iter().all(|part| *part >= u64::from(amount) / (4 * count)));

@@ -3,7 +3,7 @@
 //! What must hold: a grant's identifier follows from what it is for, so that none could be kept twice.
 
 use super::plan::{OVERDRAFT_PRIORITY, PRIORITY, Terms};
-use super::subscription::{Alteration, InvalidTransition, Step, Subscription, Transition};
+use super::subscription::{InvalidTransition, Step, Subscription, TermsChange, Transition};
 use super::time::at;
 use super::{AccountNo, Draw, Grant, GrantId, GrantNo};
 use crate::api;
@@ -144,7 +144,7 @@ impl Subscribed {
                     plan_grant(&format!("overdraft{change}"), start, OVERDRAFT_PRIORITY, renewal.overdraft),
                 ]
             }
-            Step::Alter(Alteration { version, more, overdraft: most, .. }) => {
+            Step::Alter(TermsChange { version, more, overdraft: most, .. }) => {
                 let start = self.subscription.period_start.unwrap_or(end);
                 let what = format!("version {version} of {plan}{change}");
                 let beyond = most.less(overdraft);

@@ -104,14 +104,14 @@ pub enum Step {
     /// The running period ends now, and what remains of its quota lapses; another begins.
     Restart(Renewal),
     /// The current period continues with other terms.
-    Alter(Alteration),
+    Alter(TermsChange),
     /// The plan that it changes to with the next period, if any.
     Next(Option<PlanNo>),
 }
 
 /// Other terms for the running period.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alteration {
+pub struct TermsChange {
     /// By which plan.
     pub plan: PlanNo,
     /// By which version of it.
@@ -206,7 +206,7 @@ impl Subscription {
             Some(version) if version.number > self.version => {
                 let more = version.terms.quota.less(plan.used.terms.quota);
                 let anchor = self.anchored(&plan.used, version);
-                Step::Alter(Alteration { anchor, ..self.altered((self.plan, version), more, Credits::ZERO) })
+                Step::Alter(TermsChange { anchor, ..self.altered((self.plan, version), more, Credits::ZERO) })
             }
             _ => Step::Rest,
         }
@@ -261,11 +261,11 @@ impl Subscription {
         (plan, version): (PlanNo, &Version),
         more: Credits,
         less: Credits,
-    ) -> Alteration {
+    ) -> TermsChange {
         let begun = self.period_start.is_some();
         let more = if begun { more.min(version.terms.quota.less(self.given)) } else { Credits::ZERO };
         let less = less.min(self.given);
-        Alteration {
+        TermsChange {
             plan,
             version: version.number,
             anchor: self.anchor,

@@ -92,7 +92,7 @@ struct Paid {
 }
 
 /// The ledger without a database.
-struct Bank {
+struct ModelLedger {
     now: Timestamp,
     plans: [Plan; 2],
     subscription: Subscription,
@@ -106,7 +106,7 @@ struct Bank {
     spent: i64,
 }
 
-impl Bank {
+impl ModelLedger {
     fn new(start: Timestamp, terms: [Terms; 2]) -> Self {
         let plans = terms.map(|terms| Plan { versions: vec![Version { number: 1, terms }], at_once: None });
         let account = Account {
@@ -358,12 +358,12 @@ proptest! {
         if kin {
             second.rhythm = first.rhythm.clone();
         }
-        let mut bank = Bank::new(Timestamp::from_second(start).unwrap(), [first, second]);
-        bank.look();
-        bank.check();
+        let mut ledger = ModelLedger::new(Timestamp::from_second(start).unwrap(), [first, second]);
+        ledger.look();
+        ledger.check();
         for event in events {
-            bank.happen(event);
-            bank.check();
+            ledger.happen(event);
+            ledger.check();
         }
     }
 }
@@ -374,12 +374,17 @@ fn a_year_of_months_from_the_31st_grants_twelve_quotas_at_any_interval() {
     let rhythm = Rhythm { unit: Unit::Month, every: 1, anchor: Anchor::Start, zone };
     let terms = Terms::plain(Credits::from_micros(10), rhythm);
     for step in [1_i64, 7, 24 * 5] {
-        let mut bank = Bank::new("2027-12-31T12:00:00Z".parse().unwrap(), [terms.clone(), terms.clone()]);
-        bank.look();
-        while bank.now < "2028-12-30T12:00:00Z".parse().unwrap() {
-            bank.happen(Event::Pass(60 * step));
+        let mut ledger =
+            ModelLedger::new("2027-12-31T12:00:00Z".parse().unwrap(), [terms.clone(), terms.clone()]);
+        ledger.look();
+        while ledger.now < "2028-12-30T12:00:00Z".parse().unwrap() {
+            ledger.happen(Event::Pass(60 * step));
         }
-        assert_eq!((bank.paid.len(), bank.account.books.granted), (12, Credits::from_micros(120)), "{step}");
-        bank.check();
+        assert_eq!(
+            (ledger.paid.len(), ledger.account.books.granted),
+            (12, Credits::from_micros(120)),
+            "{step}"
+        );
+        ledger.check();
     }
 }

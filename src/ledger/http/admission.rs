@@ -4,7 +4,7 @@
 //! than [`MAX_BODIES_BYTES`] of a listener.
 
 use super::auth;
-use super::connections::Seat;
+use super::connections::ConnectionSlot;
 use crate::Secret;
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Request, State};
@@ -26,7 +26,7 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a listener's requests must show, and how much they may bring.
 #[derive(Debug)]
-pub struct Door {
+pub struct ListenerGuard {
     name: &'static str,
     token: Secret,
     most: usize,
@@ -49,7 +49,7 @@ pub enum Refused {
     Unreadable(String),
 }
 
-impl Door {
+impl ListenerGuard {
     /// One for the listener of this name; `cure` says what to do about a body of more than `most` bytes.
     pub fn new(name: &'static str, token: Secret, most: usize, cure: &'static str) -> Arc<Self> {
         Arc::new(Self { name, token, most, cure, room: Arc::new(Semaphore::new(MAX_BODIES_BYTES)) })
@@ -101,14 +101,14 @@ impl Door {
 
 /// Lets a request in, or says as `F` does why not.
 pub async fn admit<F: From<Refused>>(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<ListenerGuard>>,
     request: Request,
     next: Next,
 ) -> Result<Response, F> {
     if !auth::shows(request.headers(), &door.token) {
         return Err(Refused::Unauthorized(door.name).into());
     }
-    let seat = request.extensions().get::<Arc<Seat>>().cloned();
+    let seat = request.extensions().get::<Arc<ConnectionSlot>>().cloned();
     if let Some(seat) = &seat {
         seat.trust();
     }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long a request may take, its body included.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an audit may take, which reads every entry that was ever made.
 const AUDIT_PATIENCE: Duration = Duration::from_hours(1);
 
@@ -33,12 +33,12 @@ pub struct App {
     /// How long leases have been silent.
     pub watch: Arc<Mutex<Watch>>,
     /// What the database last said to those who ask without a token.
-    pub looks: Looks,
+    pub looks: CachedProbes,
 }
 
 /// What the database last said to those who ask without a token.
 #[derive(Debug, Default)]
-pub struct Looks {
+pub struct CachedProbes {
     pub(super) ready: Shared<Result<(), String>>,
     pub(super) at_risk: Shared<Option<(i64, Credits)>>,
 }

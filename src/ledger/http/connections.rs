@@ -109,7 +109,12 @@ impl Connections {
     }
 
     /// Takes a new one in, and has another closed for it if it must; `None` when none can be.
-    pub fn admit(self: &Arc<Self>, address: SocketAddr, phase: Phase, now: Instant) -> Option<Seat> {
+    pub fn admit(
+        self: &Arc<Self>,
+        address: SocketAddr,
+        phase: Phase,
+        now: Instant,
+    ) -> Option<ConnectionSlot> {
         let peer = Peer::of(address.ip());
         let mut open = self.open();
         match open.room(peer, self.most) {
@@ -128,7 +133,7 @@ impl Connections {
         open.strangers.entry(peer).or_default().insert(number);
         self.count(&open);
         drop(open);
-        Some(Seat { number, connection, connections: Arc::clone(self) })
+        Some(ConnectionSlot { number, connection, connections: Arc::clone(self) })
     }
 
     /// The system has no room for one more: closes the one that is missed least.
@@ -200,14 +205,14 @@ impl Reason {
 
 /// A connection's entry, which ends with it.
 #[derive(Debug)]
-pub struct Seat {
+pub struct ConnectionSlot {
     number: u64,
     /// The connection.
     pub connection: Arc<Connection>,
     connections: Arc<Connections>,
 }
 
-impl Seat {
+impl ConnectionSlot {
     /// The token was shown.
     pub fn trust(&self) {
         if self.connection.trust() {
@@ -216,7 +221,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut open = self.connections.open();
         if open.forget(self.number).is_some() {

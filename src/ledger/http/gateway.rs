@@ -3,8 +3,8 @@
 //! Every answer, errors included, carries the marker header, so that a gateway can tell the ledger's
 //! answers from those that Envoy makes up when it can't reach it, and knows the newest version that it speaks.
 
-use super::admission::{Door, Refused, admit};
-use super::app::{App, PATIENCE, TooLong, in_time};
+use super::admission::{ListenerGuard, Refused, admit};
+use super::app::{App, REQUEST_TIMEOUT, TooLong, in_time};
 use super::body::{Invalid, beginning, parse};
 use super::codes::Code;
 use super::problem::MOST_SAID;
@@ -39,7 +39,7 @@ const RETRY_MS: u32 = 1_000;
 /// The gateway API.
 pub fn router(app: Arc<App>) -> Router {
     let (token, cure) = (app.gateway_token.clone(), "; send fewer entries at once");
-    let door = Door::new("gateway", token, MAX_BODY_BYTES, cure);
+    let door = ListenerGuard::new("gateway", token, MAX_BODY_BYTES, cure);
     Router::new()
         .route(PATH, post(exchange))
         .route_layer(middleware::from_fn_with_state(door, admit::<Failure>))
@@ -55,7 +55,7 @@ pub fn router(app: Arc<App>) -> Router {
                 "this path takes another method",
             )
         })
-        .layer(middleware::from_fn_with_state(PATIENCE, in_time::<Failure>))
+        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, in_time::<Failure>))
         .layer(middleware::map_response(marked))
         .with_state(app)
 }

@@ -26,7 +26,7 @@ mod tls;
 mod watched;
 
 pub use admin::router as admin_router;
-pub use app::{App, Looks};
+pub use app::{App, CachedProbes};
 pub use certificates::{Certificates, Seen};
 pub use connection::Reason;
 pub use connections::{Connections, MAX_CONNECTIONS};

@@ -3,7 +3,7 @@
 //! It speaks HTTP/1.1 alone, as Envoy does with a cluster by default.
 
 use super::connection::Phase;
-use super::connections::{Connections, Seat};
+use super::connections::{ConnectionSlot, Connections};
 use super::listener::{Listener, Stream};
 use super::watched::Watched;
 use axum::Router;
@@ -95,7 +95,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 /// Answers one connection's requests until it ends or must.
 async fn converse(
     stream: Stream,
-    seat: Seat,
+    seat: ConnectionSlot,
     router: Router,
     mut stop: watch::Receiver<bool>,
     _socket: Option<OwnedSemaphorePermit>,

@@ -402,12 +402,12 @@ fn gateways_are_answered_in_their_version_and_unknown_fields_are_ignored() {
 
 #[test]
 fn an_unfinished_body_times_out_with_an_error() {
-    use super::app::{PATIENCE, in_time};
+    use super::app::{REQUEST_TIMEOUT, in_time};
     use super::problem::Failure;
     use axum::{Router, body::Bytes, middleware::from_fn_with_state, routing::post};
     use std::io::{Read as _, Write as _};
 
-    assert_eq!(PATIENCE, Duration::from_secs(30));
+    assert_eq!(REQUEST_TIMEOUT, Duration::from_secs(30));
     let little = Duration::from_millis(50);
     let router = Router::new()
         .route("/", post(async |_: Bytes| ""))

@@ -130,7 +130,7 @@ impl World {
         self.store.exchange(request, self.now(), TTL_MS).await.unwrap()
     }
 
-    pub async fn tell(&self, gateway: &str, entry: Entry) -> EntryAnswer {
+    pub async fn exchange_entry(&self, gateway: &str, entry: Entry) -> EntryAnswer {
         self.send(gateway, None, vec![entry]).await.entries.pop().unwrap()
     }
 
@@ -145,7 +145,7 @@ impl World {
         assert!(audit.agrees(), "{:#?}", audit.problems);
     }
 
-    pub async fn is_clean(&self) {
+    pub async fn assert_audit_passes(&self) {
         let audit = self.store.audit().await.unwrap();
         assert!(audit.ok, "{:#?}", audit.problems);
     }
@@ -180,54 +180,58 @@ pub async fn a_lease_is_opened_spent_and_returned(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     let first = Entry { payer: Payer::Subject("acme".into()), ..asking(report("", 1, 0, 0), 1, 10) };
-    let answer = world.tell("gw", first.clone()).await;
+    let answer = world.exchange_entry("gw", first.clone()).await;
     assert_eq!(answer.facts.unwrap().key, key);
     let lease = answer.lease.unwrap();
     assert_eq!((lease.epoch, lease.granted, lease.ttl_ms), (1, credits(10), TTL_MS));
     assert_eq!(world.balance("acme").await, [90, 10, 0, 0, 0]);
 
-    assert_eq!(world.tell("gw", first).await.lease.unwrap().granted, credits(10), "asked again, nothing new");
-    world.tell("gw", report(&key, 1, 4, 2)).await;
-    world.tell("gw", report(&key, 1, 3, 1)).await;
+    assert_eq!(
+        world.exchange_entry("gw", first).await.lease.unwrap().granted,
+        credits(10),
+        "asked again, nothing new"
+    );
+    world.exchange_entry("gw", report(&key, 1, 4, 2)).await;
+    world.exchange_entry("gw", report(&key, 1, 3, 1)).await;
     assert_eq!(world.balance("acme").await, [92, 4, 4, 0, 0], "what was overtaken changes nothing");
     let leases = world.store.leases(None).await.unwrap();
     assert_eq!((leases.0.len(), leases.1), (1, credits(4)));
 
     let final_report =
         Entry { ended: Some(Ended { epoch: 1, spent: credits(5) }), ..asking(report(&key, 2, 0, 0), 1, 1) };
-    let answer = world.tell("gw", final_report.clone()).await;
+    let answer = world.exchange_entry("gw", final_report.clone()).await;
     assert_eq!((answer.ended, answer.lease.unwrap().epoch), (Some(1), 2));
-    world.tell("gw", final_report).await;
+    world.exchange_entry("gw", final_report).await;
     assert_eq!(world.balance("acme").await, [94, 1, 5, 0, 0]);
-    world.tell("gw", ending(&key, 2, 0)).await;
+    world.exchange_entry("gw", ending(&key, 2, 0)).await;
     assert_eq!(world.balance("acme").await, [95, 0, 5, 0, 0]);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn an_empty_account_is_refused_until_a_top_up(world: World) {
     let key = world.customer("broke").await;
-    let answer = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 10)).await;
+    let answer = world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 1, 10)).await;
     let refused = answer.refused.unwrap();
     assert_eq!((refused.code, refused.retry_ms, answer.lease), (RefusalCode::InsufficientFunds, None, None));
     world.give("broke", 1, None).await.unwrap();
-    let answer = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 10)).await;
+    let answer = world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 1, 10)).await;
     assert_eq!(
         (answer.lease.unwrap().granted, answer.refused),
         (credits(1), None),
         "the last credit is sold"
     );
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn an_unknown_caller_gets_no_lease(world: World) {
     for payer in [Payer::Id("key_x".into()), Payer::Key("fg_live_x".into()), Payer::Subject("x".into())] {
         let entry = Entry { payer, ..asking(report("", 1, 0, 0), 1, 1) };
-        let answer = world.tell("gw", entry).await;
+        let answer = world.exchange_entry("gw", entry).await;
         assert_eq!(answer.refused.unwrap().code, RefusalCode::InvalidKey);
         assert_eq!((answer.facts, answer.lease), (None, None));
     }
     assert_eq!(
-        world.tell("gw", ending("key_x", 3, 1)).await.ended,
+        world.exchange_entry("gw", ending("key_x", 3, 1)).await.ended,
         Some(3),
         "or it would be repeated forever"
     );
@@ -242,9 +246,9 @@ pub async fn a_key_is_found_by_its_hash(world: World) {
     let expires_at = Some(Timestamp::from_second(world.second + 60).unwrap());
     world.run(Command::CreateKey(NewKey { expires_at, ..plain })).await.unwrap();
     let entry = Entry { payer: Payer::Key(fresh.secret), ..asking(report("", 1, 0, 0), 1, 1) };
-    assert_eq!(world.tell("gw", entry.clone()).await.facts.unwrap().key, "key_1");
+    assert_eq!(world.exchange_entry("gw", entry.clone()).await.facts.unwrap().key, "key_1");
     let later = World { second: world.second + 60, ..world };
-    assert_eq!(later.tell("gw", entry).await.refused.unwrap().code, RefusalCode::KeyExpired);
+    assert_eq!(later.exchange_entry("gw", entry).await.refused.unwrap().code, RefusalCode::KeyExpired);
     let page = Page { limit: 1, after: None };
     let keys = later.store.keys("acme".into(), page, later.now()).await.unwrap();
     let page = Page { limit: 1, after: keys.next };
@@ -265,7 +269,7 @@ pub async fn a_key_without_a_cell_is_accepted(world: World) {
         .await
         .unwrap();
     for payer in [Payer::Key(old.into()), Payer::Id(id.clone())] {
-        let answer = world.tell("gw", Entry { payer, ..asking(report("", 1, 0, 0), 1, 1) }).await;
+        let answer = world.exchange_entry("gw", Entry { payer, ..asking(report("", 1, 0, 0), 1, 1) }).await;
         assert_eq!((answer.facts.unwrap().key, answer.refused), (id.clone(), None));
     }
     world.run(Command::RevokeKey { id }).await.unwrap();
@@ -274,67 +278,67 @@ pub async fn a_key_without_a_cell_is_accepted(world: World) {
 pub async fn a_starving_gateway_gets_the_unused_credits_of_another(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
-    world.tell("a", asking(report(&key, 1, 0, 0), 10, 10)).await;
+    world.exchange_entry("a", asking(report(&key, 1, 0, 0), 10, 10)).await;
     let heartbeat = world.send("a", Some(0), vec![]).await;
     assert_eq!((heartbeat.heartbeat_ms, heartbeat.changes.len()), (1_000, 0));
 
-    let starving = world.tell("b", asking(report(&key, 1, 0, 0), 1, 5)).await;
+    let starving = world.exchange_entry("b", asking(report(&key, 1, 0, 0), 1, 5)).await;
     assert_eq!(starving.refused.unwrap().retry_ms, Some(100));
     let heartbeat = world.send("a", heartbeat.seen, vec![]).await;
     assert_eq!(heartbeat.heartbeat_ms, 100);
     assert_eq!((heartbeat.changes[0].payer.as_str(), heartbeat.changes[0].refused), (key.as_str(), None));
-    assert!(world.tell("a", report(&key, 1, 3, 0)).await.lease.unwrap().recall);
-    let answer = world.tell("a", report(&key, 1, 3, 6)).await;
+    assert!(world.exchange_entry("a", report(&key, 1, 3, 0)).await.lease.unwrap().recall);
+    let answer = world.exchange_entry("a", report(&key, 1, 3, 6)).await;
     assert!(!answer.lease.unwrap().recall, "handed back");
 
-    let fed = world.tell("b", asking(report(&key, 1, 0, 0), 1, 5)).await;
+    let fed = world.exchange_entry("b", asking(report(&key, 1, 0, 0), 1, 5)).await;
     assert!(fed.lease.unwrap().granted >= credits(1) && fed.refused.is_none());
-    world.tell("a", ending(&key, 1, 4)).await;
-    world.tell("b", ending(&key, 1, 1)).await;
+    world.exchange_entry("a", ending(&key, 1, 4)).await;
+    world.exchange_entry("b", ending(&key, 1, 1)).await;
     assert_eq!(world.balance("acme").await, [5, 0, 5, 0, 0]);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn a_reclaimed_leases_late_report_is_still_charged(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
-    world.tell("gw", asking(report(&key, 1, 0, 0), 10, 10)).await;
+    world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 10, 10)).await;
     let mark = world.store.touches().await.unwrap();
-    world.tell("gw", report(&key, 1, 2, 0)).await;
+    world.exchange_entry("gw", report(&key, 1, 2, 0)).await;
     assert_eq!(world.store.reclaim(mark, world.now()).await.unwrap().0, 0, "it was named since");
     let mark = world.store.touches().await.unwrap();
     assert_eq!(world.store.reclaim(mark, world.now()).await.unwrap(), (1, credits(8)));
     assert_eq!(world.balance("acme").await, [8, 0, 2, 0, 0]);
 
-    let late = world.tell("gw", report(&key, 1, 7, 0)).await;
+    let late = world.exchange_entry("gw", report(&key, 1, 7, 0)).await;
     assert_eq!((late.lease, late.refused, late.ended), (None, None, Some(1)));
     assert_eq!(world.balance("acme").await, [3, 0, 7, 0, 0]);
-    world.tell("gw", ending(&key, 1, 12)).await;
-    world.tell("gw", ending(&key, 1, 12)).await;
+    world.exchange_entry("gw", ending(&key, 1, 12)).await;
+    world.exchange_entry("gw", ending(&key, 1, 12)).await;
     assert_eq!(world.balance("acme").await, [0, 0, 12, 0, 2]);
     world.give("acme", 5, None).await.unwrap();
     assert_eq!(world.balance("acme").await, [3, 0, 12, 0, 0], "a debt is paid first");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn sales_on_credit_are_charged_once(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 3, None).await.unwrap();
     let entry = Entry { lease: None, on_credit: credits(5), ..report(&key, 0, 0, 0) };
-    assert_eq!(world.tell("gw", entry.clone()).await.on_credit, credits(5));
-    assert_eq!(world.tell("gw", entry.clone()).await.on_credit, credits(5));
+    assert_eq!(world.exchange_entry("gw", entry.clone()).await.on_credit, credits(5));
+    assert_eq!(world.exchange_entry("gw", entry.clone()).await.on_credit, credits(5));
     assert_eq!(world.balance("acme").await, [0, 0, 5, 0, 2]);
-    world.tell("other", Entry { on_credit: credits(1), ..entry }).await;
+    world.exchange_entry("other", Entry { on_credit: credits(1), ..entry }).await;
     assert_eq!(world.balance("acme").await, [0, 0, 6, 0, 3]);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn a_suspension_is_announced_and_later_reports_still_count(world: World) {
     let key = world.customer("acme").await;
     let other = world.subject("acme", "second").await;
     world.give("acme", 10, None).await.unwrap();
-    world.tell("gw", asking(report(&key, 1, 0, 0), 2, 2)).await;
-    world.tell("gw", asking(report(&other, 1, 0, 0), 2, 2)).await;
+    world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 2, 2)).await;
+    world.exchange_entry("gw", asking(report(&other, 1, 0, 0), 2, 2)).await;
     let seen = world.send("gw", Some(0), vec![]).await.seen;
     let account = "acme".to_owned();
     world.run(Command::RevokeKey { id: other.clone() }).await.unwrap();
@@ -347,31 +351,31 @@ pub async fn a_suspension_is_announced_and_later_reports_still_count(world: Worl
     assert!(world.send("gw", news.seen, vec![]).await.changes.is_empty(), "each change once");
     assert!(world.send("elsewhere", Some(0), vec![]).await.changes.is_empty(), "only whom it concerns");
 
-    let answer = world.tell("gw", asking(ending(&key, 1, 1), 1, 1)).await;
+    let answer = world.exchange_entry("gw", asking(ending(&key, 1, 1), 1, 1)).await;
     assert_eq!((answer.refused.unwrap().code, answer.ended), (RefusalCode::AccountSuspended, Some(1)));
     assert_eq!(world.balance("acme").await, [7, 2, 1, 0, 0]);
     world.run(Command::TurnAccount { account: account.clone(), turn: Transition::Resume }).await.unwrap();
-    assert!(world.tell("gw", asking(report(&key, 2, 0, 0), 1, 1)).await.lease.is_some());
+    assert!(world.exchange_entry("gw", asking(report(&key, 2, 0, 0), 1, 1)).await.lease.is_some());
     world.run(Command::TurnAccount { account: account.clone(), turn: Transition::Close }).await.unwrap();
     let resumed = world.run(Command::TurnAccount { account, turn: Transition::Resume }).await;
     assert!(matches!(resumed, Err(StoreError::Refused(Refusal::AccountClosed(_)))), "{resumed:?}");
     let account = world.store.account("acme".into()).await.unwrap();
     assert_eq!(account.state, AccountState::Closed);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn grants_run_out_of_time(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, Some(60)).await.unwrap();
     world.give("acme", 5, None).await.unwrap();
-    world.tell("gw", asking(report(&key, 1, 0, 0), 4, 4)).await;
+    world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 4, 4)).await;
     let world = World { second: world.second + 60, ..world };
     assert_eq!(world.balance("acme").await, [5, 4, 0, 6, 0], "before anybody took it out");
     assert_eq!(world.store.expire(world.now()).await.unwrap(), 1);
     assert_eq!(world.store.expire(world.now()).await.unwrap(), 0);
-    world.tell("gw", report(&key, 1, 1, 2)).await;
+    world.exchange_entry("gw", report(&key, 1, 1, 2)).await;
     assert_eq!(world.balance("acme").await, [5, 1, 1, 8, 0], "what comes back too late is lost as well");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn repeated_admin_commands_are_idempotent(world: World) {
@@ -398,7 +402,7 @@ pub async fn the_number_of_grants_per_account_is_limited(world: World) {
     }
     let more = world.give("acme", 1, None).await;
     assert!(matches!(more, Err(StoreError::Refused(Refusal::TooManyGrants { .. }))), "{more:?}");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn a_grant_that_would_overflow_the_books_is_refused(world: World) {
@@ -409,7 +413,7 @@ pub async fn a_grant_that_would_overflow_the_books_is_refused(world: World) {
     let more = world.give("acme", 1_000_000_000_000, None).await;
     assert!(matches!(more, Err(StoreError::Refused(Refusal::Book(_)))), "{more:?}");
     assert_eq!(world.balance("acme").await[0], 9_000_000_000_000);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn usage_is_booked_once_per_report(world: World) {
@@ -442,8 +446,8 @@ pub async fn usage_is_booked_once_per_report(world: World) {
 pub async fn a_recall_can_target_one_gateway_or_all(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
-    world.tell("a", asking(report(&key, 1, 0, 0), 2, 2)).await;
-    world.tell("b", asking(report(&key, 1, 0, 0), 2, 2)).await;
+    world.exchange_entry("a", asking(report(&key, 1, 0, 0), 2, 2)).await;
+    world.exchange_entry("b", asking(report(&key, 1, 0, 0), 2, 2)).await;
     let seen = world.send("a", Some(0), vec![]).await.seen;
     let recalled = world.run(Command::Recall { gateway: Some("a".into()) }).await.unwrap();
     assert_eq!(recalled, Done::Recall(api::RecallAnswer { leases: 1 }));

@@ -16,13 +16,13 @@ const MOST_GATEWAYS: usize = 1 << 12;
 
 /// Numbers by the hash of a name.
 #[derive(Debug)]
-struct Guesses<T> {
+struct NumberCache<T> {
     numbers: Mutex<HashMap<u64, T, RandomState>>,
     hasher: RandomState,
     most: usize,
 }
 
-impl<T: Copy> Guesses<T> {
+impl<T: Copy> NumberCache<T> {
     fn new(most: usize) -> Self {
         Self { numbers: Mutex::default(), hasher: RandomState::default(), most }
     }
@@ -44,13 +44,13 @@ impl<T: Copy> Guesses<T> {
 /// What was seen of keys and gateways.
 #[derive(Debug)]
 pub struct Directory {
-    keys: Guesses<(KeyNo, AccountNo)>,
-    gateways: Guesses<GatewayNo>,
+    keys: NumberCache<(KeyNo, AccountNo)>,
+    gateways: NumberCache<GatewayNo>,
 }
 
 impl Default for Directory {
     fn default() -> Self {
-        Self { keys: Guesses::new(MOST_KEYS), gateways: Guesses::new(MOST_GATEWAYS) }
+        Self { keys: NumberCache::new(MOST_KEYS), gateways: NumberCache::new(MOST_GATEWAYS) }
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_cache_never_exceeds_its_limit() {
-        let guesses = Guesses::new(10);
+        let guesses = NumberCache::new(10);
         for n in 0..1_000 {
             guesses.note(n, n);
             assert_eq!(guesses.get(n), Some(n));

@@ -29,11 +29,11 @@ pub struct Lookup {
 }
 
 /// What of a grant was taken out of it unused, from a minute on: by whom, of which grant, from when.
-pub type Lapsing = (AccountNo, GrantNo, i64);
+pub type ExpiryKey = (AccountNo, GrantNo, i64);
 
 /// Expired credits: those in the grant when it expired, and those that leases returned later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lapsed {
+pub struct ExpiredAmounts {
     /// Entries of kind `expire`.
     pub expired: Credits,
     /// Entries of kind `breakage`.
@@ -53,8 +53,8 @@ pub trait Finder: Send {
     /// What lapsed of grants.
     fn lapsed(
         &mut self,
-        grants: &BTreeSet<Lapsing>,
-    ) -> impl Future<Output = Result<Vec<(Lapsing, Lapsed)>, TxError>> + Send;
+        grants: &BTreeSet<ExpiryKey>,
+    ) -> impl Future<Output = Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError>> + Send;
 
     /// The requests per second that each account's open leases with money tell of together.
     fn demand(
@@ -106,7 +106,7 @@ pub trait Transaction: Finder {
     fn announce(&mut self, changes: &[ChangeRow]) -> impl Future<Output = Result<(), TxError>> + Send;
 
     /// Does what no operation decides on.
-    fn tend(&mut self, chore: Chore) -> impl Future<Output = Result<(), TxError>> + Send;
+    fn tend(&mut self, chore: MaintenanceTask) -> impl Future<Output = Result<(), TxError>> + Send;
 
     /// Makes all of it last.
     fn commit(self) -> impl Future<Output = Result<(), TxError>> + Send;
@@ -114,7 +114,7 @@ pub trait Transaction: Finder {
 
 /// What a ledger does for its database.
 #[derive(Clone, Copy, Debug)]
-pub enum Chore {
+pub enum MaintenanceTask {
     /// Deletes up to [`ROWS`](super::maintenance::ROWS) rows that have served since before this time (ms).
     Prune(&'static Kept, i64),
     /// Writes this time (ms), to find out whether writing works.

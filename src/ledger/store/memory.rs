@@ -5,7 +5,9 @@
 
 use super::StoreError;
 use super::directory::Directory;
-use super::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use super::engine::{
+    Busy, Engine, ExpiredAmounts, ExpiryKey, Finder, Lookup, MaintenanceTask, Transaction, TxError,
+};
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
@@ -139,8 +141,11 @@ impl Finder for Access<'_> {
         Ok(rows.filter(|row| key(row).is_some_and(|key| keys.contains(&key))).cloned().collect())
     }
 
-    async fn lapsed(&mut self, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
-        let mut found: BTreeMap<Lapsing, Lapsed> = BTreeMap::new();
+    async fn lapsed(
+        &mut self,
+        grants: &BTreeSet<ExpiryKey>,
+    ) -> Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError> {
+        let mut found: BTreeMap<ExpiryKey, ExpiredAmounts> = BTreeMap::new();
         let tables = self.0.tables();
         for lapsing @ (account, grant, from) in grants {
             let from =
@@ -162,7 +167,7 @@ impl Finder for Access<'_> {
         let tables = self.0.tables();
         let demand = |account: &AccountNo| {
             let leases = tables.leases.values().map(|row| &row.lease);
-            let of_account = leases.filter(|lease| lease.account == *account && lease.has_money());
+            let of_account = leases.filter(|lease| lease.account == *account && lease.has_credits());
             (*account, of_account.map(|lease| u64::from(lease.demand)).sum())
         };
         Ok(accounts.iter().map(demand).collect())
@@ -251,7 +256,7 @@ impl Transaction for Access<'_> {
         Ok(())
     }
 
-    async fn tend(&mut self, _: Chore) -> Result<(), TxError> {
+    async fn tend(&mut self, _: MaintenanceTask) -> Result<(), TxError> {
         Ok(())
     }
 

@@ -35,7 +35,7 @@ pub use page::{Page, ShadowQuery, UsageQuery};
 
 use crate::api;
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord, Once};
-use crate::command::chores::Tend;
+use crate::command::chores::RunMaintenance;
 use crate::command::exchange::{Exchange, Exchanged};
 use crate::command::expiry::{ExpireGrants, ExpireKey};
 use crate::command::reclaim::Reclaim;
@@ -44,7 +44,7 @@ use crate::command::subscriptions;
 use crate::domain::exchange::heartbeat_ms;
 use crate::metrics::Metrics;
 use alarm::Alarm;
-use engine::{Busy, Chore, TxError};
+use engine::{Busy, MaintenanceTask, TxError};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
 use jiff::Timestamp;
@@ -444,12 +444,15 @@ impl Store {
             let before_ms = now.as_millisecond().saturating_sub(kept.keep_ms);
             let rows = read!(self, reader => queries::jobs::served(reader, kept, before_ms, Self::STEP))?;
             if rows > 0 {
-                chores.push(Chore::Prune(kept, before_ms));
+                chores.push(MaintenanceTask::Prune(kept, before_ms));
             }
             most = most.max(rows);
         }
         if !chores.is_empty() {
-            self.tend(vec![Tend(chores)], now).await?.into_iter().collect::<Result<Vec<()>, _>>()?;
+            self.tend(vec![RunMaintenance(chores)], now)
+                .await?
+                .into_iter()
+                .collect::<Result<Vec<()>, _>>()?;
         }
         Ok(most)
     }
@@ -459,7 +462,7 @@ impl Store {
         if let Backend::Postgres(postgres) = &self.backend {
             return postgres.probe(now.as_millisecond()).await;
         }
-        let probe = Tend(vec![Chore::Probe(now.as_millisecond())]);
+        let probe = RunMaintenance(vec![MaintenanceTask::Probe(now.as_millisecond())]);
         self.queue.run(probe, now, 1, Urgency::Own).await?;
         self.recent_fault()
     }

@@ -27,7 +27,7 @@ const REST: Duration = Duration::from_millis(10);
 /// What part of a batch reports get at least, when others wait that come before them.
 const REPORTS_SHARE: usize = 4;
 /// The longest that a small batch waits for a running transaction, which may be blocked on a lock.
-const LONGEST_HOLD: Duration = Duration::from_millis(100);
+const MAX_HOLD: Duration = Duration::from_millis(100);
 /// The shortest time between two updates of the heartbeat.
 const STEP: Duration = Duration::from_millis(250);
 
@@ -127,7 +127,7 @@ impl Inner {
     /// Whether it is better to wait for more: another transaction is under way, and a second one beside it costs more
     /// than it brings unless it has enough to do. Callers aren't made to wait.
     fn is_too_little(&self, now: Instant) -> bool {
-        let is_young = |job: &Job| now.duration_since(job.since) < LONGEST_HOLD;
+        let is_young = |job: &Job| now.duration_since(job.since) < MAX_HOLD;
         self.urgent.is_empty()
             && !self.closed
             && self.weight.saturating_mul(2) < self.under_way
@@ -226,7 +226,7 @@ impl Queue {
         let mut shed = None;
         if job.urgency != Urgency::Own && self.is_full(&inner, job.weight) {
             inner.turned_away = true;
-            self.complain(&inner);
+            self.log_overload(&inner);
             // A report yields to a waiting caller; its gateway resends it.
             let gives_way = |other: &Job| other.urgency == Urgency::Report && job.urgency == Urgency::Urgent;
             let newest = inner.reports.iter().rposition(gives_way);
@@ -250,7 +250,7 @@ impl Queue {
     }
 
     /// Says in the log that there is too much.
-    fn complain(&self, inner: &Inner) {
+    fn log_overload(&self, inner: &Inner) {
         if let Some(left_out) = self.log.permits(std::time::Instant::now()) {
             let (waiting, rows) = (inner.len(), inner.weight);
             tracing::warn!(
@@ -284,7 +284,7 @@ impl Queue {
         if refused {
             inner.offer(weight, self.lanes, now);
             inner.turned_away = true;
-            self.complain(&inner);
+            self.log_overload(&inner);
         }
         refused
     }
@@ -340,7 +340,7 @@ impl Queue {
                 let (batch, late) = inner.take(Instant::now());
                 if !late.is_empty() {
                     inner.turned_away = true;
-                    self.complain(&inner);
+                    self.log_overload(&inner);
                 }
                 // What is too little for a second transaction is taken when the first has ended.
                 if !batch.is_empty() && inner.len() > 0 {
@@ -357,7 +357,7 @@ impl Queue {
             if closed {
                 return None;
             }
-            if held { drop(tokio::time::timeout(LONGEST_HOLD, arrived).await) } else { arrived.await }
+            if held { drop(tokio::time::timeout(MAX_HOLD, arrived).await) } else { arrived.await }
         }
     }
 

@@ -111,7 +111,7 @@ pub trait Columns {
 }
 
 /// Takes a record's values, one column after the other.
-pub trait Sink {
+pub trait ColumnWriter {
     /// An integer.
     fn number(&mut self, value: Option<i64>);
     /// True or false.
@@ -131,10 +131,10 @@ pub trait Field: Sized {
     fn read(row: &(impl Columns + ?Sized), column: usize) -> Result<Option<Self>, BadRow>;
 
     /// Writes it.
-    fn write(&self, sink: &mut impl Sink);
+    fn write(&self, sink: &mut impl ColumnWriter);
 
     /// Leaves the column empty.
-    fn leave_empty(sink: &mut impl Sink) {
+    fn leave_empty(sink: &mut impl ColumnWriter) {
         match Self::KIND {
             Kind::Number => sink.number(None),
             Kind::Flag => sink.flag(None),
@@ -156,7 +156,7 @@ impl<T: Field> Field for Option<T> {
         T::read(row, column).map(Some)
     }
 
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, sink: &mut impl ColumnWriter) {
         match self {
             Some(value) => value.write(sink),
             None => T::leave_empty(sink),
@@ -174,7 +174,7 @@ macro_rules! numbers {
                 Ok(row.number(column)?.map($read))
             }
 
-            fn write(&self, sink: &mut impl Sink) {
+            fn write(&self, sink: &mut impl ColumnWriter) {
                 let write: fn(&Self) -> i64 = $write;
                 sink.number(Some(write(self)));
             }
@@ -205,7 +205,7 @@ impl Field for bool {
         row.flag(column)
     }
 
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, sink: &mut impl ColumnWriter) {
         sink.flag(Some(*self));
     }
 }
@@ -217,7 +217,7 @@ impl Field for Vec<u8> {
         Ok(row.bytes(column)?.map(<[u8]>::to_vec))
     }
 
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, sink: &mut impl ColumnWriter) {
         sink.bytes(Some(self));
     }
 }
@@ -233,7 +233,7 @@ macro_rules! texts {
                 row.text(column)?.map(read).transpose().map_err(|why| BadRow::new(column, why))
             }
 
-            fn write(&self, sink: &mut impl Sink) {
+            fn write(&self, sink: &mut impl ColumnWriter) {
                 let write: fn(&Self) -> Cow<'_, str> = $write;
                 sink.text(Some(&write(self)));
             }
@@ -282,7 +282,7 @@ impl Field for Entitlement {
         Ok(row.text(column)?.and_then(|json| serde_json::from_str(json).ok()))
     }
 
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, sink: &mut impl ColumnWriter) {
         sink.text(serde_json::to_string(self).ok().as_deref());
     }
 }
@@ -299,7 +299,7 @@ pub trait Record: Clone + Default + PartialEq + Send + Sync + 'static {
     /// Reads the table's columns, in their order.
     fn read(row: &(impl Columns + ?Sized)) -> Result<Self, BadRow>;
     /// Writes the columns of these roles.
-    fn write(&self, roles: &[Role], sink: &mut impl Sink);
+    fn write(&self, roles: &[Role], sink: &mut impl ColumnWriter);
     /// The columns of which roles differ from an earlier version of the row: none, the hot ones alone, or more.
     fn difference(&self, before: &Self) -> Option<Role>;
     /// Adds another's sums to this one.
@@ -312,7 +312,7 @@ pub trait Parts: Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync + 'stat
     const KINDS: &'static [Kind];
 
     /// Writes the values.
-    fn write(&self, sink: &mut impl Sink);
+    fn write(&self, sink: &mut impl ColumnWriter);
 }
 
 macro_rules! parts {
@@ -320,7 +320,7 @@ macro_rules! parts {
         impl<$($name: Field + Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync + 'static),+> Parts for ($($name,)+) {
             const KINDS: &'static [Kind] = &[$($name::KIND),+];
 
-            fn write(&self, sink: &mut impl Sink) {
+            fn write(&self, sink: &mut impl ColumnWriter) {
                 $(self.$n.write(sink);)+
             }
         }
@@ -392,7 +392,7 @@ macro_rules! record {
             fn write(
                 &self,
                 roles: &[$crate::store::record::Role],
-                sink: &mut impl $crate::store::record::Sink,
+                sink: &mut impl $crate::store::record::ColumnWriter,
             ) {
                 $(if roles.contains(&$crate::store::record::Role::$role) {
                     $crate::store::record::Field::write(&self.$first$(.$rest)*, sink);

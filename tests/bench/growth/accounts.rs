@@ -1,6 +1,6 @@
 //! Accounts in the ledger: what its start, its memory, an exchange, and the first request of a caller cost.
 
-use super::Ground;
+use super::Fixture;
 use crate::client::Client;
 use crate::figures::percentile_ms;
 use crate::population::key;
@@ -18,7 +18,7 @@ know (one at a time, its exchange included), known: the next one.
 Grows with accounts: the database's file, and the time of an audit. An exchange reads a few rows by index, which the \
 file's pages in memory bound; the ledger keeps nothing per account.";
 
-pub fn measure(ground: &mut Ground, most: u32) -> Value {
+pub fn measure(ground: &mut Fixture, most: u32) -> Value {
     let sizes = SIZES.into_iter().filter(|size| *size < most).chain([most]);
     let cases: Vec<Case> =
         sizes.map(|size| Case::once(format!("{size} accounts"), one(ground, size))).collect();
@@ -26,7 +26,7 @@ pub fn measure(ground: &mut Ground, most: u32) -> Value {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "files are far below 2^53")]
-fn one(ground: &mut Ground, size: u32) -> Figures {
+fn one(ground: &mut Fixture, size: u32) -> Figures {
     eprintln!("{size} accounts");
     let start = ground.services.block_on(ground.ledger.grow(size));
     let file = std::fs::metadata(ground.dir().join("ledger/ledger.db")).expect("the ledger's file").len();

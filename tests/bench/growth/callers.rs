@@ -1,10 +1,10 @@
 //! Callers at one gateway, in turn: what each costs of Envoy's memory, and what many cost per request.
 
-use super::{CONNECTIONS, Ground};
+use super::{CONNECTIONS, Fixture};
 use crate::client::Client;
 use crate::envoy::Envoy;
+use crate::populated_ledger::mb;
 use crate::population::key;
-use crate::stocked::mb;
 use crate::table::{Case, Figures, table};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ struct Crowd {
     case: Case,
 }
 
-pub fn measure(ground: &Ground) -> Value {
+pub fn measure(ground: &Fixture) -> Value {
     let sizes = CALLERS.into_iter().filter(|size| *size <= ground.ledger.accounts());
     let mut crowds: Vec<Crowd> = sizes.map(|size| meet(ground, size)).collect();
     for round in 0..ground.rounds {
@@ -46,7 +46,7 @@ pub fn measure(ground: &Ground) -> Value {
 }
 
 /// Starts a gateway, and has every caller come once.
-fn meet(ground: &Ground, size: u32) -> Crowd {
+fn meet(ground: &Fixture, size: u32) -> Crowd {
     eprintln!("{size} callers");
     let secrets: Vec<String> = (0..size).map(|number| key(number).secret).collect();
     let keys = ground.dir().join(format!("{size}.keys"));
@@ -71,7 +71,7 @@ fn meet(ground: &Ground, size: u32) -> Crowd {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
-fn load(ground: &Ground, crowd: &mut Crowd) -> Figures {
+fn load(ground: &Fixture, crowd: &mut Crowd) -> Figures {
     let envoy = &crowd.envoy;
     let exchanges = || ground.services.block_on(envoy.stat("wasmcustom.faregate.exchanges_total"));
     let entries = || ground.counted("faregate_exchange_entries_total");

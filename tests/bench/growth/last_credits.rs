@@ -1,6 +1,6 @@
 //! The last credits of an account, which two gateways sell at once: exactly that many, and at what pace.
 
-use super::Ground;
+use super::Fixture;
 use crate::client::Client;
 use crate::envoy::Envoy;
 use crate::table::{Case, Figures, table};
@@ -17,7 +17,7 @@ const NOTE: &str = "two gateways, 4 connections to each, an account that can pay
 Grows near zero: exchanges, because leases become as small as what is left; bounded by one message at a time and worker, and by \
 a heartbeat every 100 ms. What is sold never grows beyond what was granted.";
 
-pub fn measure(ground: &Ground) -> Value {
+pub fn measure(ground: &Fixture) -> Value {
     let gates = [ground.gate("last-1", 1, &json!({})), ground.gate("last-2", 1, &json!({}))];
     let runs = (0..ground.rounds.max(3)).map(|round| one(ground, &gates, round)).collect();
     let case = Case { name: "the last 1,000".to_owned(), runs };
@@ -25,7 +25,7 @@ pub fn measure(ground: &Ground) -> Value {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
-fn one(ground: &Ground, gates: &[Envoy; 2], round: u32) -> Figures {
+fn one(ground: &Fixture, gates: &[Envoy; 2], round: u32) -> Figures {
     let ledger = &ground.ledger.ledger;
     let account = format!("last-{round}");
     let key = ground.services.block_on(ledger.account(&account, BALANCE));

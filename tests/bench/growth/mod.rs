@@ -7,10 +7,10 @@ mod last_credits;
 mod rules;
 mod workers;
 
-use crate::envoy::{Behind, Envoy, Plan};
+use crate::envoy::{Backends, Envoy, Plan};
 use crate::load::Wrk;
+use crate::populated_ledger::PopulatedLedger;
 use crate::report::keep;
-use crate::stocked::Stocked;
 use crate::table::{Case, Figures};
 use crate::upstream;
 use serde_json::{Value, json};
@@ -22,11 +22,11 @@ use tokio::runtime::Runtime;
 const CONNECTIONS: u32 = 32;
 
 /// What all parts share.
-struct Ground {
+struct Fixture {
     services: Runtime,
     dir: TempDir,
     wrk: Wrk,
-    ledger: Stocked,
+    ledger: PopulatedLedger,
     upstream: u16,
     rounds: u32,
     seconds: u32,
@@ -39,8 +39,8 @@ pub fn run(rounds: u32, seconds: u32, accounts: u32) {
     let dir = TempDir::with_prefix("faregate-bench-").expect("a temporary folder");
     let wrk = Wrk::new(dir.path());
     let (ledger, upstream) =
-        services.block_on(async { (Stocked::sqlite(dir.path()).await, upstream::start().await) });
-    let mut ground = Ground { services, dir, wrk, ledger, upstream, rounds, seconds };
+        services.block_on(async { (PopulatedLedger::sqlite(dir.path()).await, upstream::start().await) });
+    let mut ground = Fixture { services, dir, wrk, ledger, upstream, rounds, seconds };
     let tables = [
         accounts::measure(&mut ground, accounts),
         callers::measure(&ground),
@@ -52,7 +52,7 @@ pub fn run(rounds: u32, seconds: u32, accounts: u32) {
     keep("growth", &json!(tables));
 }
 
-impl Ground {
+impl Fixture {
     /// Starts an Envoy with the gate in it, which has these members in its configuration.
     fn gate(&self, name: &str, workers: u32, more: &Value) -> Envoy {
         let plan = Plan {
@@ -61,8 +61,11 @@ impl Ground {
             workers,
             under: Vec::new(),
         };
-        let behind =
-            Behind { upstream: self.upstream, ledger: self.ledger.ledger.gateway_port, ..Behind::default() };
+        let behind = Backends {
+            upstream: self.upstream,
+            ledger: self.ledger.ledger.gateway_port,
+            ..Backends::default()
+        };
         self.services.block_on(Envoy::start(self.dir.path(), &plan, behind))
     }
 

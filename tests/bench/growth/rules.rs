@@ -1,6 +1,6 @@
 //! Rules: what it costs that the last of them matches, or none.
 
-use super::Ground;
+use super::Fixture;
 use crate::table::{Case, table};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ const PRICE: &str = "0.000001";
 const NOTE: &str = "Grows with rules: each one before the match is compared, in order. Their number is \
 bounded by the configuration.";
 
-pub fn measure(ground: &Ground) -> Value {
+pub fn measure(ground: &Fixture) -> Value {
     let mut gates = Vec::new();
     for count in COUNTS {
         for matches in [true, false] {

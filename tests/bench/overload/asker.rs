@@ -3,7 +3,7 @@
 use super::gateway::number;
 use super::tally::Tally;
 use crate::population::key_id;
-use crate::wire::{Connection, Silence, post};
+use crate::wire::{Connection, NoAnswer, post};
 use faregate_protocol::exchange::PATH;
 use harness::GATEWAY_TOKEN;
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl Asker {
                 assert_eq!(reply.status, 503, "{}", String::from_utf8_lossy(reply.body));
                 tally.overloaded(1);
             }
-            Err(Silence) => tally.silent(1),
+            Err(NoAnswer) => tally.silent(1),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::asker::{self, Asker};
 use super::gateway::{Gateway, PAYERS, Pace};
 use super::tally::Tally;
-use crate::stocked::Stocked;
+use crate::populated_ledger::PopulatedLedger;
 use crate::table::Figures;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -20,7 +20,7 @@ const HEEDING: Duration = Duration::from_secs(12);
 
 /// A ledger and its gateways.
 pub struct Fleet {
-    ledger: Stocked,
+    ledger: PopulatedLedger,
     gateways: Vec<Gateway>,
     asker: Asker,
     /// Entries per second.
@@ -46,7 +46,7 @@ struct Measured {
 
 impl Fleet {
     /// Opens the leases of all payers.
-    pub async fn new(ledger: Stocked) -> Self {
+    pub async fn new(ledger: PopulatedLedger) -> Self {
         let port = ledger.ledger.gateway_port;
         let new = |number: u32| {
             let first = number * PAYERS;

@@ -3,7 +3,7 @@
 
 use super::tally::Tally;
 use crate::population::key_id;
-use crate::wire::{Connection, Silence, post};
+use crate::wire::{Connection, NoAnswer, post};
 use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, PATH};
 use harness::GATEWAY_TOKEN;
 use std::io::Write as _;
@@ -155,7 +155,7 @@ impl Gateway {
         self.next = (self.next + count) % self.payers.len();
         let reply = match self.connection.send(&self.message, PATIENCE).await {
             Ok(reply) => reply,
-            Err(Silence) => {
+            Err(NoAnswer) => {
                 tally.silent(count);
                 return None;
             }

@@ -8,8 +8,8 @@ mod fleet;
 mod gateway;
 mod tally;
 
+use crate::populated_ledger::{Database, PopulatedLedger};
 use crate::report::keep;
-use crate::stocked::{Database, Stocked};
 use crate::table::{Case, Figures};
 use crate::versions::{Measured, compare, turns, versions};
 use fleet::{CLOSED, Fleet};
@@ -34,7 +34,7 @@ pub fn run(rounds: u32, seconds: u32, on: &[Database]) {
     let mut tables: Vec<Value> = Vec::new();
     let versions = versions();
     for database in on {
-        let ledgers = Stocked::each(&versions, *database, dir.path(), fleet::ACCOUNTS);
+        let ledgers = PopulatedLedger::each(&versions, *database, dir.path(), fleet::ACCOUNTS);
         let ledgers = services.block_on(ledgers);
         let Some(ledgers) = ledgers else { continue };
         let mut fleets: Vec<Fleet> =

@@ -4,7 +4,7 @@ use super::population::QUOTA;
 use super::since;
 use crate::figures::percentile_ms;
 use crate::population::key_id;
-use crate::wire::{Connection, Silence, post};
+use crate::wire::{Connection, NoAnswer, post};
 use faregate_protocol::exchange::{
     Ask, Entry, ExchangeRequest, ExchangeResponse, LeaseReport, PATH, Payer, VERSION,
 };
@@ -106,7 +106,7 @@ pub async fn ask_until(
                 let response = serde_json::from_slice(reply.body).expect("the ledger's answer");
                 asks.answer(&response, sent, reply.took);
             }
-            Ok(_) | Err(Silence) => asks.silent += 1,
+            Ok(_) | Err(NoAnswer) => asks.silent += 1,
         }
     }
     asks

@@ -6,8 +6,8 @@
 mod asks;
 mod population;
 
+use crate::populated_ledger::{Database, PopulatedLedger};
 use crate::report::keep;
-use crate::stocked::{Database, Stocked};
 use crate::table::{Case, Figures};
 use crate::versions::{Measured, compare, turns, versions};
 use asks::Asks;
@@ -45,7 +45,7 @@ pub fn run(subscriptions: u32, on: &[Database]) {
         for at in turns(versions.len(), round) {
             let began = Instant::now();
             let one = &versions[at..=at];
-            let ledger = services.block_on(Stocked::each(one, *database, dir.path(), subscriptions));
+            let ledger = services.block_on(PopulatedLedger::each(one, *database, dir.path(), subscriptions));
             let Some((mut ledger, _)) = ledger.and_then(|mut ledgers| ledgers.pop()) else {
                 is_there = false;
                 break;
@@ -63,7 +63,7 @@ pub fn run(subscriptions: u32, on: &[Database]) {
     keep("renewals", &json!(tables));
 }
 
-async fn storm(ledger: &mut Stocked, spare: Duration) -> Figures {
+async fn storm(ledger: &mut PopulatedLedger, spare: Duration) -> Figures {
     let due = population::subscribe(ledger, spare).await;
     let accounts = f64::from(ledger.accounts());
     let before = ledger.ledger.metric(RENEWALS).await;

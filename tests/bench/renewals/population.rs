@@ -3,7 +3,7 @@
 //!
 //! What must hold: all accounts were alike before, so that copies of the first one's rows are what the ledger would have written.
 
-use crate::stocked::Stocked;
+use crate::populated_ledger::PopulatedLedger;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use serde_json::json;
@@ -17,7 +17,7 @@ const PERIOD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Subscribes all accounts. Their period ends at the time that is returned, at least so long after now as `spare`, all
 /// of this done.
-pub async fn subscribe(ledger: &mut Stocked, spare: Duration) -> Timestamp {
+pub async fn subscribe(ledger: &mut PopulatedLedger, spare: Duration) -> Timestamp {
     let lead = SignedDuration::try_from(spare).expect("a short time");
     let due = Timestamp::from_second((Timestamp::now() + lead).as_second()).expect("a time");
     let plan = json!({"name": "bench", "quota": QUOTA.to_string(), "period": "hour", "overage": "refuse"});
@@ -36,7 +36,7 @@ pub async fn subscribe(ledger: &mut Stocked, spare: Duration) -> Timestamp {
     due
 }
 
-fn copy_sqlite(ledger: &Stocked) {
+fn copy_sqlite(ledger: &PopulatedLedger) {
     let mut conn = Connection::open(ledger.file()).expect("the ledger's file");
     conn.pragma_update(None, "synchronous", "OFF").expect("a setting");
     conn.pragma_update(None, "cache_size", -512 * 1024).expect("a setting");

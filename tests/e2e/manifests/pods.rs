@@ -89,8 +89,8 @@ async fn the_pods_flags_variables_and_probes_match_the_program() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
     for pod in pods() {
-        let ledger = &pod["containers"][0];
-        let arguments = ledger["args"].as_array().expect("arguments");
+        let container = &pod["containers"][0];
+        let arguments = container["args"].as_array().expect("arguments");
         assert_eq!(arguments[0], "serve");
         for flag in arguments.iter().skip(1).filter_map(Value::as_str) {
             let name = flag.split('=').next().expect("a name");
@@ -99,7 +99,7 @@ async fn the_pods_flags_variables_and_probes_match_the_program() {
                 "{flag}: {help}"
             );
         }
-        for variable in ledger["env"].as_array().expect("variables") {
+        for variable in container["env"].as_array().expect("variables") {
             let name = variable["name"].as_str().expect("a name");
             assert!(reference.contains(&format!("`{name}`")), "{name}");
             // What is secret comes from a Secret: as a file, or as a reference.
@@ -107,7 +107,7 @@ async fn the_pods_flags_variables_and_probes_match_the_program() {
             assert!(!secret || variable["valueFrom"]["secretKeyRef"].is_object(), "{variable}");
         }
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-            let http = &ledger[probe]["httpGet"];
+            let http = &container[probe]["httpGet"];
             assert_eq!(http["port"], "gateway");
             let url =
                 format!("http://127.0.0.1:{}{}", ledger.gateway_port, http["path"].as_str().expect("a path"));

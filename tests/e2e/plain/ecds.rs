@@ -13,18 +13,18 @@ async fn a_price_changed_in_the_file_applies_at_once_without_free_requests() {
     let mut gate = world.site.envoy("envoy/ecds/envoy.yaml");
     gate.is_ready().await;
     let callers = Steady::start(&gate.url("/"), &[&key, &key, &key]);
-    callers.goes_on(200).await;
+    callers.wait_for_progress(200).await;
 
     world.site.run(&world.site.blocks("ecds")[0]);
 
     let stat = "extension_config_discovery.http_filter.faregate.config_reload";
     eventually("Envoy has taken it", Duration::from_secs(30), async || gate.envoy_stat(stat).await >= 2)
         .await;
-    callers.goes_on(200).await;
+    callers.wait_for_progress(200).await;
     let strangers: Vec<u16> = vec![get(&gate, "/", &[]).await.status, call(&gate, "no key").await.0];
-    let (tally, others) = callers.stop().await;
+    let (status_counts, others) = callers.stop().await;
     assert_eq!(strangers, [401, 401]);
-    assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{others:?}");
+    assert_eq!(status_counts.keys().copied().collect::<Vec<_>>(), [200], "{others:?}");
     world.ledger.nothing_is_held().await;
     let before = world.ledger.balance("acme", "spent").await.parse::<u64>().expect("whole credits");
     let served = world.upstream.served();

@@ -13,7 +13,7 @@ const FILE: &str = "envoy/quickstart/envoy.yaml";
 /// How many connections there may be in these stories.
 const LIMIT: usize = 60;
 /// Ten seconds as the files say, and what a busy machine takes on top.
-const SOON: Duration = Duration::from_secs(20);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(20);
 /// What HTTP/2 begins with: the preface, and settings that change nothing.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const WHOLE: &[u8] = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -59,7 +59,7 @@ async fn gets_in(gate: &Gateway, within: Duration) {
 async fn are_closed(held: Vec<TcpStream>) {
     for (number, mut connection) in held.into_iter().enumerate() {
         let mut said = Vec::new();
-        let end = tokio::time::timeout(SOON, connection.read_to_end(&mut said)).await;
+        let end = tokio::time::timeout(SHORT_TIMEOUT, connection.read_to_end(&mut said)).await;
         assert!(end.is_ok(), "{number}: {:?}", String::from_utf8_lossy(&said));
     }
 }
@@ -73,7 +73,7 @@ async fn connections_without_a_request_block_others_for_at_most_ten_seconds() {
 
     assert!(held.len() >= LIMIT / 2, "{}", held.len());
     assert!(gate.admin("/ready").await.is_some_and(|text| text.contains("LIVE")), "the operator sees it");
-    gets_in(&gate, SOON).await;
+    gets_in(&gate, SHORT_TIMEOUT).await;
     are_closed(held).await;
 }
 
@@ -86,7 +86,7 @@ async fn idle_connections_block_others_until_their_idle_timeout() {
     let held = occupy(&gate, &[WHOLE, HTTP2]).await;
 
     // Envoy gives those five seconds' notice.
-    gets_in(&gate, SOON).await;
+    gets_in(&gate, SHORT_TIMEOUT).await;
     are_closed(held).await;
 }
 
@@ -94,7 +94,7 @@ async fn idle_connections_block_others_until_their_idle_timeout() {
 async fn a_handshake_that_never_starts_times_out() {
     let mesh = Mesh::start().await;
     let mut silent = TcpStream::connect(("127.0.0.1", mesh.b.port)).await.expect("a connection");
-    let end = tokio::time::timeout(SOON, silent.read(&mut [0])).await;
+    let end = tokio::time::timeout(SHORT_TIMEOUT, silent.read(&mut [0])).await;
     assert!(matches!(end, Ok(Ok(0) | Err(_))), "{end:?}");
 }
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 /// Two ledgers on a PostgreSQL where that is installed, else one on a file.
 struct World {
-    banks: Vec<LedgerProcess>,
+    ledgers: Vec<LedgerProcess>,
     upstream: Upstream,
     site: Site,
     dir: TempDir,
@@ -29,14 +29,14 @@ impl World {
         let environment = server.as_ref().map(Postgres::environment).unwrap_or_default();
         let flags = flags(&certs);
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        let mut banks = vec![LedgerProcess::start(dir.path(), &flags, &environment).await];
+        let mut ledgers = vec![LedgerProcess::start(dir.path(), &flags, &environment).await];
         if server.is_some() {
-            banks.push(LedgerProcess::start(dir.path(), &flags, &environment).await);
+            ledgers.push(LedgerProcess::start(dir.path(), &flags, &environment).await);
         }
-        let mut known = vec![(3000, upstream.port), (7401, banks[0].gateway_port)];
-        known.extend(banks.get(1).map(|ledger| (7411, ledger.gateway_port)));
+        let mut known = vec![(3000, upstream.port), (7401, ledgers[0].gateway_port)];
+        known.extend(ledgers.get(1).map(|ledger| (7411, ledger.gateway_port)));
         let site = Site::copy(dir.path(), "mtls", &known);
-        Self { banks, upstream, site, dir, _server: server }
+        Self { ledgers, upstream, site, dir, _server: server }
     }
 
     fn dir(&self) -> &Path {
@@ -73,14 +73,14 @@ fn shown(world: &World, port: u16) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn renewing_certificates_on_both_sides_refuses_no_request() {
     let world = World::new().await;
-    let ledger = &world.banks[0];
+    let ledger = &world.ledgers[0];
     // Small leases that are renewed all the time, so that a ledger who couldn't be asked would be missed.
     let keys = [ledger.account("a", "3000").await, ledger.account("b", "3000").await];
     let mut gate = world.site.envoy("envoy/mtls/envoy.yaml");
     gate.is_ready().await;
     let callers = Steady::start(&gate.url("/"), &[&keys[0], &keys[0], &keys[1], &keys[1]]);
-    callers.goes_on(300).await;
-    let before: Vec<String> = world.banks.iter().map(|ledger| shown(&world, ledger.gateway_port)).collect();
+    callers.wait_for_progress(300).await;
+    let before: Vec<String> = world.ledgers.iter().map(|ledger| shown(&world, ledger.gateway_port)).collect();
     let update = "cluster.ledger.client_ssl_socket_factory.ssl_context_update_by_sds";
     let updates = gate.envoy_stat(update).await;
 
@@ -89,19 +89,19 @@ async fn renewing_certificates_on_both_sides_refuses_no_request() {
     eventually("all show new certificates", Duration::from_secs(10), async || {
         let renewed =
             |(ledger, before): (&LedgerProcess, &String)| shown(&world, ledger.gateway_port) != *before;
-        gate.envoy_stat(update).await > updates && world.banks.iter().zip(&before).all(renewed)
+        gate.envoy_stat(update).await > updates && world.ledgers.iter().zip(&before).all(renewed)
     })
     .await;
-    callers.goes_on(600).await;
-    let (tally, others) = callers.stop().await;
+    callers.wait_for_progress(600).await;
+    let (status_counts, others) = callers.stop().await;
 
-    assert_eq!(tally.keys().copied().collect::<Vec<_>>(), [200], "{others:?}");
+    assert_eq!(status_counts.keys().copied().collect::<Vec<_>>(), [200], "{others:?}");
     ledger.nothing_is_held().await;
     let mut spent = 0;
     for account in ["a", "b"] {
         spent += ledger.balance(account, "spent").await.parse::<u64>().expect("whole credits");
     }
-    assert_eq!((tally.get(&200), world.upstream.served()), (Some(&spent), spent));
+    assert_eq!((status_counts.get(&200), world.upstream.served()), (Some(&spent), spent));
     assert_eq!(gate.stat("exchange_failures_total").await, 0);
     ledger.audit().await;
 }
@@ -109,7 +109,7 @@ async fn renewing_certificates_on_both_sides_refuses_no_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_without_a_certificate_is_rejected_and_both_sides_log_why() {
     let world = World::new().await;
-    let key = world.banks[0].account("acme", "10").await;
+    let key = world.ledgers[0].account("acme", "10").await;
     let config = world.site.text("envoy/mtls/envoy.yaml");
     let (start, end) = (
         config.find("            tls_certificate_sds").expect("it"),
@@ -123,7 +123,7 @@ async fn a_gateway_without_a_certificate_is_rejected_and_both_sides_log_why() {
 
     assert_eq!(got, (503, "ledger_unavailable".to_owned()));
     says(&gate, "the ledger can't be asked: no answer from the ledger (503").await;
-    let said = world.banks[0].process.output();
+    let said = world.ledgers[0].process.output();
     assert!(
         said.contains("its TLS handshake failed") && said.contains("peer sent no certificates"),
         "{said}"
@@ -134,7 +134,7 @@ async fn a_gateway_without_a_certificate_is_rejected_and_both_sides_log_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_certificate_of_another_authority_is_rejected() {
     let world = World::new().await;
-    let key = world.banks[0].account("acme", "10").await;
+    let key = world.ledgers[0].account("acme", "10").await;
     harness::Authority::new().write(world.dir(), "other.pem");
     let authority = world.site.text("envoy/mtls/authority.yaml");
     world
@@ -149,7 +149,7 @@ async fn a_ledger_certificate_of_another_authority_is_rejected() {
     says(&gate, "the ledger can't be asked: no answer from the ledger (503").await;
     says(&gate, "CERTIFICATE_VERIFY_FAILED").await;
     assert!(gate.envoy_stat("cluster.ledger.ssl.fail_verify_error").await > 0);
-    let said = world.banks[0].process.output();
+    let said = world.ledgers[0].process.output();
     assert!(said.contains("its TLS handshake failed") && said.contains("received fatal alert: "), "{said}");
     assert_eq!(world.upstream.served(), 0);
 }
@@ -157,7 +157,7 @@ async fn a_ledger_certificate_of_another_authority_is_rejected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_certificate_with_another_name_is_rejected() {
     let world = World::new().await;
-    let key = world.banks[0].account("acme", "10").await;
+    let key = world.ledgers[0].account("acme", "10").await;
     let config = world.site.text("envoy/mtls/envoy.yaml");
     world
         .site

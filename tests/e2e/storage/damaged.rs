@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-const SOON: Duration = Duration::from_secs(20);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(20);
 const PAGE: usize = 4_096;
 
 /// A folder with the data of a ledger that was stopped, and had granted `acme` 60 credits.
@@ -74,7 +74,7 @@ async fn a_failed_start_exits_with_an_error_code() {
     command.envs([("FAREGATE_GATEWAY_TOKEN", "a-gateway-token-for-tests")]);
     command.envs([("FAREGATE_ADMIN_TOKEN", "an-admin-token-for-tests")]);
     let mut ledger = Process::start("the ledger", &mut command, &copy.path().join("log"));
-    assert_eq!(ledger.wait(SOON), Some(1));
+    assert_eq!(ledger.wait(SHORT_TIMEOUT), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +137,7 @@ async fn a_running_ledger_exits_when_it_finds_damage() {
     let dir = stopped().await;
     let debug = [("FAREGATE_LOG".to_owned(), "debug".to_owned())];
     let mut ledger = LedgerProcess::start(dir.path(), &[], &debug).await;
-    eventually("the check at the start is over", SOON, async || {
+    eventually("the check at the start is over", SHORT_TIMEOUT, async || {
         ledger.process.output().contains("all balances agree")
     })
     .await;
@@ -150,7 +150,7 @@ async fn a_running_ledger_exits_when_it_finds_damage() {
     assert!(answer.is_none_or(|(status, answer)| {
         status == StatusCode::SERVICE_UNAVAILABLE && answer["code"] == "database_damaged"
     }));
-    assert_eq!(ledger.process.wait(SOON), Some(1));
+    assert_eq!(ledger.process.wait(SHORT_TIMEOUT), Some(1));
     let said = ledger.process.output();
     assert!(said.contains("error: the database is damaged"), "{said}");
 }

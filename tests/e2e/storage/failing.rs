@@ -6,7 +6,7 @@ use harness::{Gateway, LedgerProcess, Setup, Upstream, envoy_config, eventually,
 use reqwest::StatusCode;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(20);
 
 struct World {
     disk: Disk,
@@ -46,7 +46,7 @@ async fn leases_keep_working_on_a_full_disk_and_all_recovers_with_new_space() {
 
     disk.recovers();
 
-    goes_on(&ledger, acknowledged).await;
+    assert_recovers(&ledger, acknowledged).await;
     assert_eq!(flood(&gateways, &key, 200, 2).await.get(&200), Some(&200));
     ledger.nothing_is_held().await;
     let spent: u64 = ledger.balance("acme", "spent").await.parse().expect("whole credits");
@@ -60,7 +60,7 @@ async fn nothing_is_acknowledged_while_writes_fail() {
     disk.fails(Fault::Write);
     let acknowledged = refused_for_now(&ledger, "disk_failed", "the disk failed").await;
     disk.recovers();
-    goes_on(&ledger, acknowledged).await;
+    assert_recovers(&ledger, acknowledged).await;
     ledger.audit().await;
 }
 
@@ -90,8 +90,8 @@ async fn refused_for_now(ledger: &LedgerProcess, code: &str, detail: &str) -> u6
 }
 
 /// The ledger recovers by itself, and refused writes have left no trace.
-async fn goes_on(ledger: &LedgerProcess, acknowledged: u64) {
-    eventually("the ledger is ready again", SOON, async || {
+async fn assert_recovers(ledger: &LedgerProcess, acknowledged: u64) {
+    eventually("the ledger is ready again", SHORT_TIMEOUT, async || {
         ledger.readiness().await.is_some_and(|(status, _)| status == StatusCode::OK)
     })
     .await;
@@ -110,7 +110,7 @@ async fn a_failed_sync_stops_the_ledger_and_a_restart_keeps_acknowledged_writes(
     let answer = grant_one(&ledger, 5).await;
 
     assert!(answer.is_none_or(|(status, _)| status == StatusCode::SERVICE_UNAVAILABLE));
-    assert_eq!(ledger.process.wait(SOON), Some(1));
+    assert_eq!(ledger.process.wait(SHORT_TIMEOUT), Some(1));
     let said = ledger.process.output();
     assert!(said.contains("error: the disk could not sync"), "{said}");
     disk.recovers();
@@ -131,7 +131,7 @@ async fn a_write_torn_by_a_crash_does_no_harm() {
             assert_eq!(status, StatusCode::CREATED, "{answer}");
             (acknowledged, number) = (acknowledged + 1, number + 1);
         }
-        ledger.process.wait(SOON);
+        ledger.process.wait(SHORT_TIMEOUT);
         disk.recovers();
         ledger.restart().await;
 

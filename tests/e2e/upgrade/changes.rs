@@ -1,6 +1,6 @@
 //! Sixty changes of the configuration in quick succession, by ECDS: each hands over what it knows at once.
 
-use super::{Ground, plugin, put};
+use super::{Fixture, plugin, put};
 use harness::{eventually, get};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn with_rule(typed: &Value, change: u64) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_sales_are_reported_soon_after_sixty_configuration_changes() {
-    let ground = Ground::new().await;
+    let ground = Fixture::new().await;
     let mut config = ground.config();
     let filter = plugin(&mut config);
     let typed = filter["typed_config"].clone();
@@ -36,14 +36,14 @@ async fn all_sales_are_reported_soon_after_sixty_configuration_changes() {
     }}});
     let gate = std::sync::Arc::new(ground.start(&config).await);
     let callers = ground.callers(&gate);
-    callers.goes_on(500).await;
+    callers.wait_for_progress(500).await;
     let long: Vec<_> = (0..LONG)
         .map(|_| {
             let (gate, key) = (gate.clone(), ground.keys[0].clone());
             tokio::spawn(async move { get(&gate, "/slow/15000", &[("x-api-key", &key)]).await.status })
         })
         .collect();
-    callers.goes_on(100).await;
+    callers.wait_for_progress(100).await;
 
     for change in 1..=CHANGES {
         put(ground.dir.path(), "filter.json", &with_rule(&typed, change));
@@ -52,9 +52,9 @@ async fn all_sales_are_reported_soon_after_sixty_configuration_changes() {
             gate.envoy_stat(reloads).await > change
         })
         .await;
-        callers.goes_on(20).await;
+        callers.wait_for_progress(20).await;
     }
-    let (mut tally, others) = callers.stop().await;
+    let (mut status_counts, others) = callers.stop().await;
 
     // What the first configuration still serves holds back nothing of the rest.
     let over = ground.upstream.served() - LONG;
@@ -63,7 +63,7 @@ async fn all_sales_are_reported_soon_after_sixty_configuration_changes() {
     })
     .await;
     for answer in long {
-        *tally.entry(answer.await.expect("an answer")).or_default() += 1;
+        *status_counts.entry(answer.await.expect("an answer")).or_default() += 1;
     }
-    ground.all_agree(&tally, &others).await;
+    ground.all_agree(&status_counts, &others).await;
 }

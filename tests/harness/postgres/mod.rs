@@ -3,7 +3,7 @@
 mod certificate;
 mod programs;
 
-use crate::ledger::DATABASE_URL;
+use crate::ledger_process::DATABASE_URL;
 use crate::ports::free_port;
 use crate::process::{Process, out_of};
 pub use certificate::Certificate;

@@ -23,7 +23,7 @@ pub enum Act {
 }
 
 /// Everything that was done, in order.
-pub struct Diary {
+pub struct WriteLog {
     /// For each act: the length of the diary behind it, the file, and the act.
     pub acts: Vec<(u64, String, Act)>,
 }
@@ -31,7 +31,7 @@ pub struct Diary {
 /// The bytes before the name.
 const HEAD: usize = 14;
 
-impl Diary {
+impl WriteLog {
     /// Reads it from a file; an entry at the end that is not whole is left out.
     pub fn read(path: &Path) -> Self {
         let bytes = std::fs::read(path).expect("a diary");

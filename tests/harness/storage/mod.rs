@@ -1,16 +1,16 @@
 //! A disk under a ledger that records what is written and synced, and that fails on request; and what a
 //! power failure at any point of that diary could have left behind.
 //!
-//! [`Disk`] loads `storage.c` into the ledger, [`Diary`] reads what it noted, and [`Remains`] rebuilds the
+//! [`Disk`] loads `storage.c` into the ledger, [`WriteLog`] reads what it noted, and [`DiskState`] rebuilds the
 //! directory. Linux only, and a C compiler is needed (building the ledger needs one, too).
 
 mod diary;
 mod power;
 mod remains;
 
-pub use diary::{Act, Diary};
+pub use diary::{Act, WriteLog};
 pub use power::{PowerCuts, a_working_day};
-pub use remains::{Loss, Remains};
+pub use remains::{DiskState, Loss};
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -106,7 +106,7 @@ impl Disk {
     }
 
     /// What was written so far.
-    pub fn diary(&self) -> Diary {
-        Diary::read(&self.dir().join("diary"))
+    pub fn diary(&self) -> WriteLog {
+        WriteLog::read(&self.dir().join("diary"))
     }
 }

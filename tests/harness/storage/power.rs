@@ -1,7 +1,7 @@
 //! Power failures at many points of a ledger's run: everything acknowledged by then must survive.
 
-use super::{Disk, Loss, Remains};
-use crate::ledger::LedgerProcess;
+use super::{Disk, DiskState, Loss};
+use crate::ledger_process::LedgerProcess;
 use crate::random::Random;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -114,7 +114,7 @@ impl PowerCuts {
             })
             .collect();
         points.sort_unstable();
-        let mut remains = Remains::default();
+        let mut remains = DiskState::default();
         let mut acts = diary.acts.iter().peekable();
         let mut wrong = Vec::new();
         for (number, point) in points.into_iter().enumerate() {

@@ -40,11 +40,11 @@ struct File {
 
 /// The files up to one point of the diary.
 #[derive(Clone, Default)]
-pub struct Remains {
+pub struct DiskState {
     files: BTreeMap<String, File>,
 }
 
-impl Remains {
+impl DiskState {
     /// Takes the next act of the diary in.
     pub fn take(&mut self, name: &str, act: &Act) {
         match act {
@@ -172,7 +172,7 @@ mod tests {
         Act::Write { at, data: vec![byte; length] }
     }
 
-    fn left(remains: &Remains, loss: Loss) -> Option<Vec<u8>> {
+    fn left(remains: &DiskState, loss: Loss) -> Option<Vec<u8>> {
         let dir = tempfile::tempdir().expect("a folder");
         remains.leave(dir.path(), loss, &mut Random::new(1));
         std::fs::read(dir.path().join("file")).ok()
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn synced_data_survives_and_other_data_may_be_lost() {
-        let mut remains = Remains::default();
+        let mut remains = DiskState::default();
         remains.take("file", &write(0, 1, 1_000));
         remains.take("file", &Act::Sync);
         assert_eq!(left(&remains, Loss::All), None, "its name was not synced");

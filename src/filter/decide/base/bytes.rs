@@ -75,7 +75,7 @@ pub fn is_byte(eight: u64, byte: u8) -> u64 {
 }
 
 /// At most eight bytes as one number, the first as its lowest; zeros stand for those that aren't there.
-pub fn up_to_eight(bytes: &[u8]) -> u64 {
+pub fn pack_bytes(bytes: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         let last = u64::from(u32::from_le_bytes(*last)) << ((bytes.len() - 4) * 8);
         return u64::from(u32::from_le_bytes(*first)) | last;
@@ -120,7 +120,7 @@ mod tests {
 
         #[test]
         fn the_first_matching_byte_of_eight_is_found(bytes in proptest::collection::vec(0x20_u8..0x28, 0..=8), wanted in 0x20_u8..0x28) {
-            let eight = up_to_eight(&bytes);
+            let eight = pack_bytes(&bytes);
             prop_assert!(bytes.iter().enumerate().all(|(at, byte)| (eight >> (at * 8)).to_le_bytes()[0] == *byte));
             let first = bytes.iter().position(|byte| *byte == wanted);
             let found = is_byte(eight, wanted);

@@ -70,7 +70,7 @@ impl Date<'_> {
 }
 
 /// A moment of RFC 3339 in UTC as a person reads it, `1 Dec 2026, 00:00 UTC`; as it is where it is something else.
-pub fn plainly(text: &str) -> String {
+pub fn human_readable(text: &str) -> String {
     let date = text.get(..10).filter(|_| text.ends_with('Z')).and_then(read);
     let (Some(date), Some(day), Some(time)) = (date, text.get(8..10), text.get(11..16)) else {
         return text.to_owned();
@@ -120,7 +120,7 @@ mod tests {
             ("soonéZ", "soonéZ"),
             ("", ""),
         ] {
-            assert_eq!(plainly(text), plain);
+            assert_eq!(human_readable(text), plain);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A request's headers as the gate reads them: once, and as bytes, because they need not be UTF-8.
 
-use super::bytes::{HIGHEST, is_byte, same, up_to_eight};
+use super::bytes::{HIGHEST, is_byte, pack_bytes, same};
 
 /// Headers of this prefix are ours alone: a client's are removed, and those that an API could take for them.
 const OURS: &[u8] = b"x-faregate-";
@@ -91,7 +91,7 @@ impl<'a> Head<'a> {
             [b':', b'm', b'e', b't', b'h', b'o', b'd'] => self.method = value,
             [b':', b'p', b'a', b't', b'h'] => self.path = value,
             [b':', b'a', b'u', b't', b'h', b'o', b'r', b'i', b't', b'y'] => self.authority = value,
-            [b'x', _, b'f', ..] => self.ours |= is_ours(name),
+            [b'x', _, b'f', ..] => self.ours |= is_reserved(name),
             _ => {}
         }
     }
@@ -99,7 +99,7 @@ impl<'a> Head<'a> {
     fn find_query(&mut self) {
         let (mut at, mut odd) = (0, 0);
         for chunk in self.path.chunks(8) {
-            let eight = up_to_eight(chunk);
+            let eight = pack_bytes(chunk);
             let ends = is_byte(eight, b'?');
             // Of eight bytes those before the query; all of them if it doesn't begin here.
             let path = (ends & ends.wrapping_neg()).wrapping_sub(1);
@@ -163,14 +163,14 @@ impl<'a> Head<'a> {
     }
 
     /// Whether there are headers that are ours alone.
-    pub fn has_ours(&self) -> bool {
+    pub fn has_reserved(&self) -> bool {
         self.ours
     }
 
     /// The names of headers that are ours alone, which no client may send.
     pub fn ours(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = if self.ours { self.headers } else { Walk::default() };
-        std::iter::from_fn(move || rest.next(None)).map(|(name, _)| name).filter(|name| is_ours(name))
+        std::iter::from_fn(move || rest.next(None)).map(|(name, _)| name).filter(|name| is_reserved(name))
     }
 
     /// Headers whose names begin with four bytes of these, in order. Others cost a look at their sizes and their first bytes.
@@ -193,7 +193,7 @@ impl<'a> Head<'a> {
 
 /// Whether a header is ours, or becomes one of ours for an API that knows headers as CGI does: there every character
 /// that is neither a letter nor a digit is an underscore.
-pub fn is_ours(name: &[u8]) -> bool {
+pub fn is_reserved(name: &[u8]) -> bool {
     let same = |(ours, byte): (&u8, &u8)| match ours {
         b'-' => !byte.is_ascii_alphanumeric(),
         letter => letter == byte,
@@ -322,8 +322,8 @@ mod tests {
                     prop_assert_eq!(head.value(name), values.first().copied());
                     prop_assert_eq!(head.values(name).collect::<Vec<_>>(), values);
                 }
-                let ours: Vec<_> = sent.iter().map(|(name, _)| name.as_slice()).filter(|name| is_ours(name)).collect();
-                prop_assert_eq!(head.has_ours(), !ours.is_empty());
+                let ours: Vec<_> = sent.iter().map(|(name, _)| name.as_slice()).filter(|name| is_reserved(name)).collect();
+                prop_assert_eq!(head.has_reserved(), !ours.is_empty());
                 prop_assert_eq!(head.ours().collect::<Vec<_>>(), ours);
             }
             // One that is cut off is none.

@@ -5,13 +5,13 @@
 //! every time, which the simulator needs, and no choice of names makes it slow. A value's [`Handle`] finds it again without
 //! comparing names.
 //!
-//! What must hold: no run is longer than [`MOST`], or empty beside another; names ascend within and across runs, and are
+//! What must hold: no run is longer than [`MAX_RUN`], or empty beside another; names ascend within and across runs, and are
 //! unique; a handle never leads to another name's value.
 
 use std::cmp::Ordering;
 
 /// How many names one run may hold. Tests have few names, and want many runs.
-const MOST: usize = if cfg!(test) { 4 } else { 64 };
+const MAX_RUN: usize = if cfg!(test) { 4 } else { 64 };
 /// For how many there is room at first.
 const FIRST: usize = 8;
 
@@ -106,8 +106,8 @@ impl Places {
                 run.reserve(FIRST);
             }
             run.insert(at.min(run.len()), (name.to_owned(), handle));
-            if run.len() > MOST {
-                let behind = run.split_off(MOST / 2);
+            if run.len() > MAX_RUN {
+                let behind = run.split_off(MAX_RUN / 2);
                 self.others.insert(number, behind);
             }
             self.len += 1;
@@ -126,7 +126,7 @@ impl Places {
         self.free.push(handle);
         self.len -= 1;
         // A run that is nearly empty takes in the next one, if both are short together.
-        let joins = self.others.get(number).is_some_and(|next| left == 0 || left + next.len() <= MOST / 2);
+        let joins = self.others.get(number).is_some_and(|next| left == 0 || left + next.len() <= MAX_RUN / 2);
         if joins {
             let mut next = self.others.remove(number);
             if let Some(run) = self.run_mut(number) {
@@ -323,8 +323,8 @@ mod tests {
                     _ => prop_assert_eq!(table.pop_first(), map.pop_first()),
                 }
                 prop_assert_eq!(table.len(), map.len());
-                prop_assert!(table.handles.first.len() <= MOST);
-                prop_assert!(table.handles.others.iter().all(|run| (1..=MOST).contains(&run.len())));
+                prop_assert!(table.handles.first.len() <= MAX_RUN);
+                prop_assert!(table.handles.others.iter().all(|run| (1..=MAX_RUN).contains(&run.len())));
                 prop_assert_eq!(table.next_name("b"), map.range("b".to_owned()..).next().map(|(name, _)| name.as_str()));
                 let whole: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value)).collect();
                 prop_assert_eq!(table.iter_from("").collect::<Vec<_>>(), whole);

@@ -31,7 +31,7 @@ pub fn read(text: &[u8]) -> Option<ExchangeResponse> {
 
 /// What the ledger says beside an answer, or in place of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Aside {
+pub struct ResponseHints {
     /// The newest version that it speaks.
     pub newest: u32,
     /// It doesn't speak the version of the message.
@@ -41,7 +41,7 @@ pub struct Aside {
 }
 
 /// An error answer in words, as far as there is one, and what else it says.
-pub fn read_error(text: &[u8], aside: &mut Aside) -> Option<String> {
+pub fn read_error(text: &[u8], aside: &mut ResponseHints) -> Option<String> {
     let value = json::parse(text).ok()?;
     let text = |name| value.get(name).and_then(Json::as_str);
     let code = text("code")?;
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const MOST: i64 = MAX_AMOUNT.micros();
+    const MAX_MICROS: i64 = MAX_AMOUNT.micros();
 
     fn any_reset((brings, size, window_s): (i64, i64, u64)) -> Reset {
         let [brings, size] = [brings, size].map(Credits::from_micros);
@@ -197,8 +197,8 @@ mod tests {
 
     prop_compose! {
         fn any_status()(
-            available in 0..=MOST, warn_below in proptest::option::of(0..=MOST),
-            quota in proptest::option::of((0..=MOST, any::<[u64; 2]>(), ".{1,9}")), limits in any::<[Option<u32>; 2]>(),
+            available in 0..=MAX_MICROS, warn_below in proptest::option::of(0..=MAX_MICROS),
+            quota in proptest::option::of((0..=MAX_MICROS, any::<[u64; 2]>(), ".{1,9}")), limits in any::<[Option<u32>; 2]>(),
         ) -> PayerStatus {
             let [rate, concurrent] = limits;
             let rate = rate.map(|rate| Rate { milli_per_s: rate.max(1), burst: rate.max(1) });
@@ -218,10 +218,10 @@ mod tests {
     prop_compose! {
         fn any_entry()(
             facts in proptest::option::of(("k[0-9]{0,3}", ".{1,5}", proptest::option::of("[a-z]{1,5}"))),
-            lease in proptest::option::of((any::<u32>(), 0..=MOST, any::<u64>(), any::<bool>())),
-            refused in proptest::option::of((0..RefusalCode::ALL.len(), 0..=MOST, any::<Option<u32>>())),
-            ended in any::<Option<u32>>(), on_credit in 0..=MOST, holds in [0..=MOST, 0..=MOST, 0..=MOST], status in proptest::option::of(any_status()),
-            reset in proptest::option::of((0..=MOST, 0..=MOST, any::<u64>())),
+            lease in proptest::option::of((any::<u32>(), 0..=MAX_MICROS, any::<u64>(), any::<bool>())),
+            refused in proptest::option::of((0..RefusalCode::ALL.len(), 0..=MAX_MICROS, any::<Option<u32>>())),
+            ended in any::<Option<u32>>(), on_credit in 0..=MAX_MICROS, holds in [0..=MAX_MICROS, 0..=MAX_MICROS, 0..=MAX_MICROS], status in proptest::option::of(any_status()),
+            reset in proptest::option::of((0..=MAX_MICROS, 0..=MAX_MICROS, any::<u64>())),
         ) -> EntryAnswer {
             EntryAnswer {
                 facts: facts.map(|(key, account, plan)| Facts { key, account, plan, ..Facts::default() }),
@@ -255,7 +255,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (read(&bytes), read_error(&bytes, &mut Aside::default()));
+            let _ = (read(&bytes), read_error(&bytes, &mut ResponseHints::default()));
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
             assert_eq!(read(text.as_bytes()), None, "{text}");
         }
         let error = |text: &[u8]| {
-            let mut aside = Aside::default();
+            let mut aside = ResponseHints::default();
             let why = read_error(text, &mut aside);
             (why.unwrap_or_default(), aside.unsupported, aside.retry_after_ms)
         };

@@ -7,7 +7,7 @@
 //! same again; a report comes no sooner than the ledger asks for.
 
 use super::Gate;
-use super::answer::Aside;
+use super::answer::ResponseHints;
 use super::flights::{Flight, Message, PendingEntry, Report};
 use super::serving::Sent;
 use super::waiting::Waiter;
@@ -143,7 +143,7 @@ impl<M: SharedMemory> Gate<M> {
     /// Takes the answer to a message, or `None` when there was none or none to be believed. Returns what
     /// becomes of requests that waited.
     pub fn answered(&mut self, now: Moment, id: u64, answer: Option<ExchangeResponse>) -> Vec<Resolution> {
-        self.heard(now, id, answer, Aside::default())
+        self.heard(now, id, answer, ResponseHints::default())
     }
 
     /// The same, and heeds what the ledger says beside it.
@@ -152,7 +152,7 @@ impl<M: SharedMemory> Gate<M> {
         now: Moment,
         id: u64,
         answer: Option<ExchangeResponse>,
-        aside: Aside,
+        aside: ResponseHints,
     ) -> Vec<Resolution> {
         if aside.newest >= VERSION && now >= self.older_until {
             self.protocol = VERSION;
@@ -196,7 +196,7 @@ impl<M: SharedMemory> Gate<M> {
         self.protocol
     }
 
-    fn failed(&mut self, now: Moment, flight: &Flight, aside: Aside) -> Vec<Resolution> {
+    fn failed(&mut self, now: Moment, flight: &Flight, aside: ResponseHints) -> Vec<Resolution> {
         // Nothing was decided: the message is resent at once in the older version.
         let again = aside.unsupported && flight.protocol > OLDEST;
         if again {

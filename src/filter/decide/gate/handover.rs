@@ -133,7 +133,8 @@ mod tests {
     fn handed_over_reports_keep_their_broker_names_and_sequence_numbers() {
         let memory = Memory::default();
         let one = ChargeOutcome::Kept(Credits::from_micros(1_000_000));
-        let (mut first, mut second, mut heir) = (gate(&memory, "a"), gate(&memory, "b"), gate(&memory, "c"));
+        let (mut first, mut second, mut successor) =
+            (gate(&memory, "a"), gate(&memory, "b"), gate(&memory, "c"));
         first.usage.count(Moment::ZERO, "key_1", 0, one);
         let under_way = first.usage.begin_send(&first.settings).unwrap();
         first.usage.count(Moment::ZERO, "key_1", 0, one);
@@ -143,10 +144,10 @@ mod tests {
         first.leave();
         second.leave();
 
-        heir.tick(Moment::from_nanos(1));
+        successor.tick(Moment::from_nanos(1));
         let mut reports = Vec::new();
-        while let Some(report) = heir.usage.begin_send(&heir.settings) {
-            heir.usage.finish_send(Moment::ZERO, Some(report.seq), false);
+        while let Some(report) = successor.usage.begin_send(&successor.settings) {
+            successor.usage.finish_send(Moment::ZERO, Some(report.seq), false);
             reports.push(report);
         }
 
@@ -166,6 +167,6 @@ mod tests {
         assert_eq!(reports[2].shadow, [watched(None, RefusalCode::MissingKey), limited]);
         assert!(first.usage.is_empty() && second.usage.is_empty());
         gate(&memory, "d").tick(Moment::from_nanos(2));
-        assert_eq!(memory.get(&heir.names.handover()).unwrap().0, TAKEN, "taken over once");
+        assert_eq!(memory.get(&successor.names.handover()).unwrap().0, TAKEN, "taken over once");
     }
 }

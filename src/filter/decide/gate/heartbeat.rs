@@ -15,7 +15,7 @@ const IDLE_MS: u64 = 5_000;
 /// A lease that is still in use is renewed when this much of its life has passed (ms).
 const RENEW_LEASE_MS: u64 = 5_000;
 /// A request that has not come to an end after this long counts as served (ms).
-const FORGOTTEN_MS: u64 = 15 * 60 * 1_000;
+const ABANDONED_AFTER_MS: u64 = 15 * 60 * 1_000;
 
 /// What the heartbeat remembers.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl Heartbeat {
 
 /// What the report must do with a lease now, if anything.
 pub(super) fn due(live: &Live, now: Moment) -> Option<Report> {
-    if now.millis_since(live.sold_at) >= FORGOTTEN_MS {
+    if now.millis_since(live.sold_at) >= ABANDONED_AFTER_MS {
         return Some(Report::Forgotten);
     }
     let idle = now.millis_since(live.used_at);

@@ -4,7 +4,7 @@ use super::Gate;
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::Handle;
 use crate::decide::lease::shared::{self, SharedMemory};
-use crate::decide::lease::{self, Admission, FundingSource, Holder, Lease};
+use crate::decide::lease::{self, Admission, FundingSource, Lease, LeaseHolder};
 use crate::decide::outcome::{Charge, Outcome, Passage, Payment};
 use crate::decide::refusal::Refusal;
 use crate::decide::settings::{OnLedgerError, Rule};
@@ -52,7 +52,7 @@ impl<M: SharedMemory> Gate<M> {
         let Some((admitted, record)) = shared::update_counters(&self.memory, lease, admit) else {
             return Payment::Short(list);
         };
-        let holder = || Holder::of(lease, record);
+        let holder = || LeaseHolder::of(lease, record);
         let (refusal, holder) = match admitted {
             Ok((price, Admission::Paid { epoch, refill, counted }, sublease)) => {
                 if refill {
@@ -90,7 +90,7 @@ impl<M: SharedMemory> Gate<M> {
                 self.counters.admitted += 1;
                 self.counters.on_credit += 1;
                 return Outcome::Pass(Passage::Paid(Charge {
-                    holder: Rc::new(Holder::of(lease, record)),
+                    holder: Rc::new(LeaseHolder::of(lease, record)),
                     rule: number,
                     price,
                     funding: FundingSource::Credit,

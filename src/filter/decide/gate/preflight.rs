@@ -10,7 +10,7 @@ use crate::decide::base::head::Head;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::{Outcome, Passage};
 use crate::decide::refusal::template::Headers;
-use crate::decide::refusal::{MOST_REPEATED, Refusal};
+use crate::decide::refusal::{MAX_REPEATED, Refusal};
 use crate::decide::request::view::View;
 use crate::decide::request::{identity, rules};
 use crate::decide::settings::cors::{Preflight, is_origin};
@@ -153,7 +153,7 @@ fn answer(head: &Head<'_>, page: Option<&str>, methods: &str) -> View {
         headers.add("access-control-allow-methods", &[methods]);
         let wanted = head.value("access-control-request-headers").unwrap_or_default();
         if let Ok(wanted) = std::str::from_utf8(wanted)
-            && (1..=MOST_REPEATED).contains(&wanted.len())
+            && (1..=MAX_REPEATED).contains(&wanted.len())
             && all_are(wanted.as_bytes(), |byte| (b' '..=b'~').contains(&byte))
         {
             headers.add("access-control-allow-headers", &[wanted]);

@@ -4,9 +4,9 @@ use super::Gate;
 use crate::decide::base::head::Head;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::{Outcome, Passage};
-use crate::decide::refusal::signs::Signs;
+use crate::decide::refusal::signs::FormatSignals;
 use crate::decide::refusal::template::ResponseTemplate;
-use crate::decide::refusal::{MOST_REPEATED, Refusal, RequestContext, language};
+use crate::decide::refusal::{MAX_REPEATED, Refusal, RequestContext, language};
 use crate::decide::request::rules;
 use crate::decide::settings::Rule;
 use crate::decide::usage::{ChargeOutcome, UNKNOWN_CALLER};
@@ -22,7 +22,7 @@ impl<M: SharedMemory> Gate<M> {
 
     /// The context of a request; `rule` is the number of its rule, if known.
     pub fn request_context<'a>(&self, head: &Head<'a>, rule: Option<usize>) -> RequestContext<'a> {
-        let signs = Signs::read(head);
+        let signs = FormatSignals::read(head);
         let rule = self.settings.rule(rule.unwrap_or_else(|| rules::find(&self.settings, head)));
         let path = head.path();
         let texts = &self.settings.wording.texts;
@@ -50,7 +50,7 @@ impl<M: SharedMemory> Gate<M> {
     pub(super) fn reader<'a>(&self, origin: &'a [u8]) -> Option<&'a str> {
         let origin = std::str::from_utf8(origin).ok()?;
         let allowed = self.settings.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
-        let plain = origin.len() <= MOST_REPEATED && origin.bytes().all(|byte| byte.is_ascii_graphic());
+        let plain = origin.len() <= MAX_REPEATED && origin.bytes().all(|byte| byte.is_ascii_graphic());
         (allowed && plain).then_some(origin)
     }
 

@@ -7,7 +7,7 @@ use super::waiting::{AGAIN_MS, Queue, Waiter, Waiting};
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::credential::Credential;
 use crate::decide::lease::shared::{self, SharedMemory};
-use crate::decide::lease::{self, Admission, CachedStatus, FundingSource, Holder, Lease};
+use crate::decide::lease::{self, Admission, CachedStatus, FundingSource, Lease, LeaseHolder};
 use crate::decide::outcome::{Charge, Outcome, Passage, Resolution};
 use crate::decide::refusal::Refusal;
 use faregate_protocol::exchange::{EntryAnswer, OLDEST};
@@ -143,7 +143,7 @@ impl<M: SharedMemory> Gate<M> {
             (Some(Admission::Paid { epoch, counted, .. }), Some(record), _) => {
                 self.counters.admitted += 1;
                 return Some(Outcome::Pass(Passage::Paid(Charge {
-                    holder: Rc::new(Holder::of(merged.lease, record.encode())),
+                    holder: Rc::new(LeaseHolder::of(merged.lease, record.encode())),
                     rule: waiter.rule,
                     price: waiter.price,
                     funding: FundingSource::Lease(epoch),

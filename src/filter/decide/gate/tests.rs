@@ -1,4 +1,4 @@
-//! The gate against a small honest bank, in one thread and on a clock of our own. The whole ledger, and
+//! The gate against a small honest ledger, in one thread and on a clock of our own. The whole ledger, and
 //! faults between the two, are the simulator's business.
 
 use super::*;
@@ -172,11 +172,11 @@ fn arrive(gate: &mut Gate<Memory>, now: u64, context: u32, path: &str, key: &str
     gate.arrive(at(now), context, &Head::new(&headers), |_| None)
 }
 
-/// Carries messages to the bank and back until there are none.
-fn talk(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> Vec<Resolution> {
+/// Carries messages to the ledger and back until there are none.
+fn exchange_messages(gate: &mut Gate<Memory>, ledger: &mut FakeLedger, now: u64) -> Vec<Resolution> {
     let mut all = gate.tick(at(now));
     while let Some(message) = gate.next_message(at(now)) {
-        let answer = bank.answer(&message.body);
+        let answer = ledger.answer(&message.body);
         all.extend(gate.answered(at(now), message.id, Some(answer)));
     }
     all
@@ -205,19 +205,19 @@ fn refused_with(outcome: &Outcome) -> Option<RefusalCode> {
 
 #[test]
 fn sixteen_requests_with_one_new_key_share_one_message() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
     for context in 0..16 {
         assert_eq!(arrive(&mut gate, 0, context, "/", &key()), Arrival::Waits);
     }
-    let resolutions = talk(&mut gate, &mut bank, 1);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 1);
     assert_eq!(resolutions.len(), 16);
     assert!(resolutions.iter().all(|resolution| refused_with(&resolution.outcome).is_none()));
-    let asking = bank
+    let asking = ledger
         .messages
         .iter()
         .filter(|message| message.entries.iter().any(|entry| matches!(entry.payer, Payer::Key(_))));
     assert_eq!(asking.count(), 1);
-    assert_eq!(bank.messages.len(), 1, "and the heartbeat comes a second later");
+    assert_eq!(ledger.messages.len(), 1, "and the heartbeat comes a second later");
     let charge = charge(arrive(&mut gate, 2, 99, "/", &key()));
     assert_eq!((charge.holder.account(), charge.price), ("acme", credits(1)), "the next one doesn't wait");
 }
@@ -247,9 +247,9 @@ fn a_retired_route_ignores_keys_and_sends_no_message() {
 
 #[test]
 fn a_steady_caller_never_waits_once_the_lease_has_grown() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000_000));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000_000));
     arrive(&mut gate, 0, 0, "/", &key());
-    talk(&mut gate, &mut bank, 0);
+    exchange_messages(&mut gate, &mut ledger, 0);
     let mut waited = 0;
     for ms in 1..20_000 {
         for context in 0..4 {
@@ -263,37 +263,37 @@ fn a_steady_caller_never_waits_once_the_lease_has_grown() {
         }
         if ms == 2_000 {
             waited = 0;
-            bank.messages.clear();
+            ledger.messages.clear();
         }
         // The ledger takes three milliseconds; the tick comes every fifty.
         if ms % 50 == 0 || (gate.wake && ms % 3 == 0) {
-            talk(&mut gate, &mut bank, ms);
+            exchange_messages(&mut gate, &mut ledger, ms);
         }
     }
     assert_eq!(waited, 0);
-    assert!(bank.messages.len() <= 72, "{} messages for 72,000 requests", bank.messages.len());
+    assert!(ledger.messages.len() <= 72, "{} messages for 72,000 requests", ledger.messages.len());
 }
 
 #[test]
 fn the_last_credit_is_sold_and_later_refusals_show_the_remaining_balance() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(3));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(3));
     for context in 0..5 {
         arrive(&mut gate, 0, context, "/", &key());
     }
-    let resolutions = talk(&mut gate, &mut bank, 0);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
     let refused: Vec<_> = resolutions.iter().map(|resolution| refused_with(&resolution.outcome)).collect();
     assert_eq!(
         refused,
         [None, None, None, Some(RefusalCode::InsufficientFunds), Some(RefusalCode::InsufficientFunds)]
     );
-    let asked = bank.messages.len();
+    let asked = ledger.messages.len();
     let Arrival::Decided(Outcome::Refuse(refusal)) = arrive(&mut gate, 500, 9, "/", &key()) else { panic!() };
     assert_eq!((refusal.needed, refusal.available), (Some(credits(1)), Some(credits(0))));
-    assert_eq!(bank.messages.len(), asked, "remembered for a second");
-    bank.available += 7_000_000;
+    assert_eq!(ledger.messages.len(), asked, "remembered for a second");
+    ledger.available += 7_000_000;
     assert_eq!(arrive(&mut gate, 1_001, 10, "/", &key()), Arrival::Waits);
     assert!(
-        talk(&mut gate, &mut bank, 1_001)
+        exchange_messages(&mut gate, &mut ledger, 1_001)
             .iter()
             .all(|resolution| refused_with(&resolution.outcome).is_none())
     );
@@ -302,28 +302,28 @@ fn the_last_credit_is_sold_and_later_refusals_show_the_remaining_balance() {
 #[test]
 fn an_unknown_key_is_refused_and_leaves_no_trace_in_shared_memory() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(3));
-    let stranger = api_key::compose(&[1; api_key::SECRET_LEN]).unwrap();
-    assert_eq!(arrive(&mut gate, 0, 1, "/", &stranger), Arrival::Waits);
-    let resolutions = talk(&mut gate, &mut bank, 0);
+    let (mut gate, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(3));
+    let unknown_caller = api_key::compose(&[1; api_key::SECRET_LEN]).unwrap();
+    assert_eq!(arrive(&mut gate, 0, 1, "/", &unknown_caller), Arrival::Waits);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
     assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::InvalidKey));
-    assert_eq!(memory.get(&gate.names.lease(&Credential::Key(stranger))), None);
+    assert_eq!(memory.get(&gate.names.lease(&Credential::Key(unknown_caller))), None);
     assert_eq!(shared::count(&memory, &gate.names).0, 0);
 }
 
 #[test]
 fn with_an_unreachable_ledger_leases_keep_working_and_others_fail_fast() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
+    let (mut gate, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
-    talk(&mut gate, &mut bank, 0);
+    exchange_messages(&mut gate, &mut ledger, 0);
     charge(arrive(&mut gate, 1, 1, "/", &key()));
-    let stranger = api_key::compose(&[1; api_key::SECRET_LEN]).unwrap();
-    assert_eq!(arrive(&mut gate, 10, 2, "/", &stranger), Arrival::Waits);
+    let unknown_caller = api_key::compose(&[1; api_key::SECRET_LEN]).unwrap();
+    assert_eq!(arrive(&mut gate, 10, 2, "/", &unknown_caller), Arrival::Waits);
     let message = gate.next_message(at(10)).unwrap();
     let resolutions = gate.answered(at(20), message.id, None);
     assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::LedgerUnavailable));
-    let Arrival::Decided(outcome) = arrive(&mut gate, 30, 3, "/", &stranger) else {
+    let Arrival::Decided(outcome) = arrive(&mut gate, 30, 3, "/", &unknown_caller) else {
         panic!("it must not wait")
     };
     assert_eq!(refused_with(&outcome), Some(RefusalCode::LedgerUnavailable));
@@ -338,10 +338,10 @@ fn with_an_unreachable_ledger_leases_keep_working_and_others_fail_fast() {
 #[test]
 fn allow_up_to_admits_a_known_payer_up_to_the_amount_and_reports_it() {
     let memory = Memory::default();
-    let (mut gate, mut bank) =
+    let (mut gate, mut ledger) =
         (gate(&memory, &json!({"on_ledger_error": {"allow_up_to": "2"}})), FakeLedger::with(1));
     arrive(&mut gate, 0, 0, "/", &key());
-    talk(&mut gate, &mut bank, 0);
+    exchange_messages(&mut gate, &mut ledger, 0);
     runs(&mut gate, 50, 2_000);
     assert_eq!(arrive(&mut gate, 2_000, 1, "/", &key()), Arrival::Waits);
     let message = gate.next_message(at(2_000)).unwrap();
@@ -353,51 +353,51 @@ fn allow_up_to_admits_a_known_payer_up_to_the_amount_and_reports_it() {
     assert_eq!(refused_with(&outcome), Some(RefusalCode::LedgerUnavailable));
     gate.finish(charge_1, &End::answered(200));
     gate.finish(&charge_2, &End::answered(503));
-    talk(&mut gate, &mut bank, 2_500);
+    exchange_messages(&mut gate, &mut ledger, 2_500);
     runs(&mut gate, 2_550, 4_000);
-    talk(&mut gate, &mut bank, 4_000);
+    exchange_messages(&mut gate, &mut ledger, 4_000);
     let reported =
-        bank.messages.iter().flat_map(|message| &message.entries).map(|entry| entry.on_credit).max();
+        ledger.messages.iter().flat_map(|message| &message.entries).map(|entry| entry.on_credit).max();
     assert_eq!(reported, Some(credits(1)), "one of the two was released");
 }
 
 #[test]
 fn unused_credits_are_returned_and_a_lost_message_is_resent() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
+    let (mut gate, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
-    let resolutions = talk(&mut gate, &mut bank, 0);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
     let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
     gate.finish(charge, &End::answered(200));
     for ms in (50..5_000).step_by(50) {
-        talk(&mut gate, &mut bank, ms);
+        exchange_messages(&mut gate, &mut ledger, ms);
     }
-    assert!(bank.available < 99_000_000);
+    assert!(ledger.available < 99_000_000);
     runs(&mut gate, 5_000, 6_550);
     let lost = gate.next_message(at(6_500)).unwrap();
     assert!(lost.body.entries[0].ended.is_some());
     gate.answered(at(7_000), lost.id, None);
     for ms in (7_050..9_000).step_by(50) {
-        talk(&mut gate, &mut bank, ms);
+        exchange_messages(&mut gate, &mut ledger, ms);
     }
-    assert_eq!(bank.available, 99_000_000);
-    let quiet = bank.messages.len();
-    talk(&mut gate, &mut bank, 30_000);
-    assert_eq!(bank.messages.len(), quiet, "a gateway that holds nothing says nothing");
+    assert_eq!(ledger.available, 99_000_000);
+    let quiet = ledger.messages.len();
+    exchange_messages(&mut gate, &mut ledger, 30_000);
+    assert_eq!(ledger.messages.len(), quiet, "a gateway that holds nothing says nothing");
 }
 
 #[test]
 fn a_suspension_reaches_the_lease_at_the_next_heartbeat() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
+    let (mut gate, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
-    talk(&mut gate, &mut bank, 0);
-    talk(&mut gate, &mut bank, 50);
-    bank.changes = vec![Change { payer: "key_1".into(), refused: Some(RefusalCode::AccountSuspended) }];
-    bank.refuse = Some(RefusalCode::AccountSuspended);
-    talk(&mut gate, &mut bank, 1_050);
+    exchange_messages(&mut gate, &mut ledger, 0);
+    exchange_messages(&mut gate, &mut ledger, 50);
+    ledger.changes = vec![Change { payer: "key_1".into(), refused: Some(RefusalCode::AccountSuspended) }];
+    ledger.refuse = Some(RefusalCode::AccountSuspended);
+    exchange_messages(&mut gate, &mut ledger, 1_050);
     assert_eq!(arrive(&mut gate, 1_051, 1, "/", &key()), Arrival::Waits);
-    let resolutions = talk(&mut gate, &mut bank, 1_052);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 1_052);
     assert_eq!(refused_with(&resolutions[0].outcome), Some(RefusalCode::AccountSuspended));
 }
 
@@ -406,26 +406,26 @@ fn another_worker_reports_the_leases_of_a_dead_leader() {
     let memory = Memory::default();
     let (mut first, mut second) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
     assert_eq!(first.gateway(), second.gateway());
-    let mut bank = FakeLedger::with(100);
+    let mut ledger = FakeLedger::with(100);
     arrive(&mut first, 0, 0, "/", &key());
-    talk(&mut first, &mut bank, 0);
-    talk(&mut second, &mut bank, 10);
+    exchange_messages(&mut first, &mut ledger, 0);
+    exchange_messages(&mut second, &mut ledger, 10);
     let charge = charge(arrive(&mut second, 20, 1, "/", &key()));
     second.finish(&charge, &End::answered(200));
     drop(first);
     for ms in (50..12_000).step_by(50) {
-        talk(&mut second, &mut bank, ms);
+        exchange_messages(&mut second, &mut ledger, ms);
     }
     // The first worker died with a request in flight, whose credits stay held.
-    assert_eq!((bank.available, bank.spent.values().sum::<i64>()), (98_000_000, 1_000_000));
+    assert_eq!((ledger.available, ledger.spent.values().sum::<i64>()), (98_000_000, 1_000_000));
 }
 
 #[test]
 fn a_charge_is_refunded_once_when_the_upstream_fails_and_kept_otherwise() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(5));
+    let (mut gate, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(5));
     arrive(&mut gate, 0, 0, "/", &key());
-    let resolutions = talk(&mut gate, &mut bank, 0);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
     let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!() };
     let lease = |gate: &Gate<Memory>| shared::read(&gate.memory, charge.holder.lease()).unwrap();
     let before = lease(&gate).spendable(at(1));
@@ -445,7 +445,7 @@ fn a_charge_is_refunded_once_when_the_upstream_fails_and_kept_otherwise() {
 
 #[test]
 fn a_shadow_rule_refuses_no_request() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), FakeLedger::with(0));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({"shadow": true})), FakeLedger::with(0));
     let passed = |outcome: &Outcome| match outcome {
         Outcome::Pass(Passage::Shadow(refusal)) => Some(refusal.code),
         _ => None,
@@ -453,25 +453,25 @@ fn a_shadow_rule_refuses_no_request() {
     let Arrival::Decided(outcome) = arrive(&mut gate, 0, 0, "/", "nonsense") else { panic!() };
     assert_eq!(passed(&outcome), Some(RefusalCode::InvalidKey));
     assert_eq!(arrive(&mut gate, 0, 1, "/", &key()), Arrival::Waits);
-    let resolutions = talk(&mut gate, &mut bank, 0);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
     assert_eq!(passed(&resolutions[0].outcome), Some(RefusalCode::InsufficientFunds));
     assert_eq!(gate.take_counters().shadow, 2);
 }
 
 #[test]
 fn shadow_refusals_are_reported_with_payer_and_code() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"shadow": true})), FakeLedger::with(0));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({"shadow": true})), FakeLedger::with(0));
     arrive(&mut gate, 0, 0, "/", "nonsense");
     arrive(&mut gate, 0, 1, "/", &api_key::compose(&[8; api_key::SECRET_LEN]).unwrap());
     arrive(&mut gate, 0, 2, "/", &key());
-    talk(&mut gate, &mut bank, 0);
+    exchange_messages(&mut gate, &mut ledger, 0);
     for context in 3..5 {
         arrive(&mut gate, 1, context, "/", &key());
     }
     runs(&mut gate, 50, 6_000);
-    talk(&mut gate, &mut bank, 6_000);
+    exchange_messages(&mut gate, &mut ledger, 6_000);
 
-    let reports: Vec<_> = bank.messages.iter().filter_map(|message| message.usage.as_ref()).collect();
+    let reports: Vec<_> = ledger.messages.iter().filter_map(|message| message.usage.as_ref()).collect();
     assert_eq!((reports.len(), reports[0].lines.len()), (1, 0), "nothing was sold");
     let line =
         |line: &exchange::ShadowLine| (line.payer.clone(), line.rule.clone(), line.code, line.requests);
@@ -488,16 +488,16 @@ fn shadow_refusals_are_reported_with_payer_and_code() {
 #[test]
 fn a_later_cheaper_request_is_not_refused_with_the_expensive_one() {
     let dear = json!({"rules": [{"name": "dear", "match": {"path": {"exact": "/dear"}}, "price": "5"}]});
-    let (mut gate, mut bank) = (gate(&Memory::default(), &dear), FakeLedger::with(0));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &dear), FakeLedger::with(0));
     assert_eq!(arrive(&mut gate, 0, 1, "/dear", &key()), Arrival::Waits);
     let message = gate.next_message(at(0)).unwrap();
     assert_eq!(arrive(&mut gate, 1, 2, "/", &key()), Arrival::Waits);
-    let mut answer = bank.answer(&message.body);
+    let mut answer = ledger.answer(&message.body);
     answer.entries[0].refused.as_mut().unwrap().available = credits(2);
     let refused = gate.answered(at(2), message.id, Some(answer));
     assert_eq!(refused.iter().map(|resolution| resolution.context).collect::<Vec<_>>(), [1]);
-    bank.available = 2_000_000;
-    let served = talk(&mut gate, &mut bank, 3);
+    ledger.available = 2_000_000;
+    let served = exchange_messages(&mut gate, &mut ledger, 3);
     assert_eq!(served.iter().map(|resolution| refused_with(&resolution.outcome)).collect::<Vec<_>>(), [None]);
 }
 
@@ -505,53 +505,53 @@ fn a_later_cheaper_request_is_not_refused_with_the_expensive_one() {
 fn a_queued_lease_reopened_by_another_worker_is_still_reported() {
     let memory = Memory::default();
     let (mut leader, mut other) = (gate(&memory, &json!({})), gate(&memory, &json!({})));
-    let mut bank = FakeLedger::with(2);
+    let mut ledger = FakeLedger::with(2);
     arrive(&mut leader, 0, 1, "/", &key());
-    let resolutions = talk(&mut leader, &mut bank, 0);
+    let resolutions = exchange_messages(&mut leader, &mut ledger, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
     leader.finish(paid, &End::answered(200));
     leader.tick(at(19_500));
     // The lease runs out. The other worker finds that first, and nothing is left to open the next.
-    bank.refuse = Some(RefusalCode::InsufficientFunds);
+    ledger.refuse = Some(RefusalCode::InsufficientFunds);
     arrive(&mut other, 20_100, 2, "/", &key());
     let message = other.next_message(at(20_100)).unwrap();
-    let answer = bank.answer(&message.body);
+    let answer = ledger.answer(&message.body);
     other.answered(at(20_101), message.id, Some(answer));
     // The leader reads the dirty queue and is refused too, before its heartbeat is due.
     leader.tick(at(20_110));
     arrive(&mut leader, 20_111, 3, "/", &key());
     let message = leader.next_message(at(20_111)).unwrap();
     assert_eq!(message.body.seen, None, "this is no heartbeat");
-    let answer = bank.answer(&message.body);
+    let answer = ledger.answer(&message.body);
     leader.answered(at(20_112), message.id, Some(answer));
     // A top-up; the other worker opens the next epoch, and sells one.
-    (bank.refuse, bank.available) = (None, 100_000_000);
+    (ledger.refuse, ledger.available) = (None, 100_000_000);
     arrive(&mut other, 21_105, 4, "/", &key());
     let message = other.next_message(at(21_105)).unwrap();
-    let answer = bank.answer(&message.body);
+    let answer = ledger.answer(&message.body);
     let resolutions = other.answered(at(21_106), message.id, Some(answer));
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
     other.finish(paid, &End::answered(200));
     other.tick(at(21_400));
     for ms in (21_450..32_000).step_by(50) {
-        talk(&mut leader, &mut bank, ms);
+        exchange_messages(&mut leader, &mut ledger, ms);
     }
-    assert_eq!(bank.available, 99_000_000, "reported and handed back");
+    assert_eq!(ledger.available, 99_000_000, "reported and handed back");
 }
 
 #[test]
 fn a_new_caller_whose_first_lease_was_reclaimed_unseen_gets_the_next() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     assert_eq!(arrive(&mut gate, 0, 1, "/", &key()), Arrival::Waits);
     let message = gate.next_message(at(0)).unwrap();
-    let mut answer = bank.answer(&message.body);
+    let mut answer = ledger.answer(&message.body);
     // An earlier message opened epoch 1; its answer was lost, and the ledger has closed the epoch since.
     (answer.entries[0].lease, answer.entries[0].ended) = (None, Some(1));
     assert_eq!(gate.answered(at(1), message.id, Some(answer)), []);
     let message = gate.next_message(at(2)).unwrap();
     let entry = &message.body.entries[0];
     assert_eq!((entry.ended.unwrap().epoch, entry.lease.unwrap().epoch), (1, 2));
-    let answer = bank.answer(&message.body);
+    let answer = ledger.answer(&message.body);
     let served = gate.answered(at(3), message.id, Some(answer));
     assert_eq!(served.iter().map(|resolution| refused_with(&resolution.outcome)).collect::<Vec<_>>(), [None]);
 }

@@ -122,7 +122,7 @@ impl Lease {
 
     /// Reads a record; `None` for malformed bytes.
     pub fn decode(record: &[u8]) -> Option<Self> {
-        let facts = Holder::facts(record)?;
+        let facts = LeaseHolder::facts(record)?;
         let status = status(record).map(<[u8]>::to_vec).unwrap_or_default();
         Some(Self { facts, status, ..Self::decode_head(record)? })
     }
@@ -179,7 +179,7 @@ impl Lease {
 
 /// The holder of a lease: the names in a record, read once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct LeaseHolder {
     /// The lease's name, and behind it those of key, account and plan.
     names: String,
     /// Where each ends.
@@ -188,7 +188,7 @@ pub struct Holder {
     handle: Cell<Handle>,
 }
 
-impl Holder {
+impl LeaseHolder {
     /// Wraps the record of the lease of this name.
     pub fn of(lease: &str, record: Vec<u8>) -> Self {
         let text = |number| text(&record, number).unwrap_or_default();

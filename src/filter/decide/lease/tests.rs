@@ -225,7 +225,7 @@ fn some_status() -> PayerStatus {
 #[test]
 fn a_payers_status_is_kept_until_the_next_one_and_dropped_when_it_is_stopped() {
     let mut lease = open(3);
-    let status = |lease: &Lease| Holder::of("lease", lease.encode()).status();
+    let status = |lease: &Lease| LeaseHolder::of("lease", lease.encode()).status();
     assert_eq!(status(&lease), None);
     lease.record_status(at(7), &EntryAnswer { status: Some(some_status()), ..grant(1, 3) });
     let first = status(&lease).unwrap();
@@ -259,7 +259,7 @@ fn a_stale_answer_does_not_change_a_payers_status() {
         lease.merge(at(1), None, &answer(granted, available), true);
         lease.record_status(at(1), &answer(granted, available));
     }
-    let status = Holder::of("lease", lease.encode()).status().unwrap();
+    let status = LeaseHolder::of("lease", lease.encode()).status().unwrap();
     assert_eq!(status.balance(lease.unspent()), credits(21), "granted credits are not counted twice");
 }
 
@@ -334,7 +334,7 @@ proptest! {
         head.encode_head(&mut record);
         let charged = Lease { held: head.held, ..lease };
         prop_assert_eq!(Lease::decode(&record), Some(charged.clone()));
-        let holder = Holder::of("lease", record);
+        let holder = LeaseHolder::of("lease", record);
         prop_assert_eq!(holder.status(), CachedStatus::decode(&charged.status));
         prop_assert_eq!(holder.names().key, charged.facts.key);
     }
@@ -357,7 +357,7 @@ proptest! {
     fn arbitrary_payer_status_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), lease in any_lease()) {
         let mut record = lease.encode();
         record.extend(&bytes);
-        let _ = (CachedStatus::decode(&bytes), Holder::of("lease", record).status(), Holder::of("lease", bytes).status());
+        let _ = (CachedStatus::decode(&bytes), LeaseHolder::of("lease", record).status(), LeaseHolder::of("lease", bytes).status());
     }
 
     #[test]

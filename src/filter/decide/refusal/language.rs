@@ -12,7 +12,7 @@ use faregate_protocol::Credits;
 /// How much of the headers is read, in bytes.
 pub const MOST_BYTES: usize = 1_000;
 /// How many of their languages are read.
-pub const MOST_RANGES: usize = 32;
+pub const MAX_RANGES: usize = 32;
 /// The language of the built-in messages.
 pub(super) const BUILT_IN: &str = "en";
 /// The highest weight.
@@ -67,7 +67,7 @@ fn ranges<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<Range<'a>> {
         while let Some(value) = rest {
             let (text, behind) = cut(value, b',');
             rest = behind;
-            let Some(enough) = left.checked_sub(text.len() + 1).filter(|_| found.len() < MOST_RANGES) else {
+            let Some(enough) = left.checked_sub(text.len() + 1).filter(|_| found.len() < MAX_RANGES) else {
                 return found;
             };
             left = enough;

@@ -5,7 +5,7 @@ use crate::decide::base::text::encoded;
 use crate::decide::settings::template::each_part;
 
 /// How long a text may become, in bytes.
-pub const MOST_FILLED: usize = 4_000;
+pub const MAX_FILLED: usize = 4_000;
 
 /// Fills in the refused payer and the cause, percent-encoded; unknown values are left empty.
 pub fn fill(template: &str, refusal: &Refusal) -> String {
@@ -16,7 +16,7 @@ pub fn fill(template: &str, refusal: &Refusal) -> String {
 pub(super) fn fill_text(template: &str, refusal: &Refusal) -> String {
     let mut text = String::new();
     for character in filled(template, refusal, false).chars() {
-        if text.len() + character.len_utf8() > MOST_FILLED {
+        if text.len() + character.len_utf8() > MAX_FILLED {
             break;
         }
         if !character.is_control() {

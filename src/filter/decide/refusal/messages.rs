@@ -5,7 +5,7 @@ use super::language::BUILT_IN;
 use super::link::fill;
 use super::template::Text;
 use super::{Refusal, RequestContext};
-use crate::decide::base::calendar::plainly;
+use crate::decide::base::calendar::human_readable;
 use crate::decide::base::text::joined;
 use crate::decide::settings::actions::{
     Action, CONTACT_OPERATOR, PAY_INVOICE, RAISE_BUDGET, REDUCE_COST, RETRY, SEND_KEY, TOP_UP, UPGRADE_PLAN,
@@ -68,7 +68,7 @@ impl Remedy<'_> {
                 url = Some(address.as_str());
                 String::new()
             }
-            More::Until(at) => plainly(at),
+            More::Until(at) => human_readable(at),
             More::Max(max) => max.clone(),
             More::Seconds(seconds) => joined(&[&seconds.to_string(), " s"]),
         };
@@ -161,7 +161,7 @@ fn built_in<'a>(refusal: &'a Refusal, around: &RequestContext<'_>, wording: &Wor
         let verb = if available == ONE { " is left" } else { " are left" };
         detail = joined(&["This request costs ", &costs, credits, &left, verb, &detail, "."]);
         if let Some(at) = renews {
-            detail = joined(&[&detail, " More comes on ", &plainly(at), "."]);
+            detail = joined(&[&detail, " More comes on ", &human_readable(at), "."]);
         }
         if available.is_positive() {
             remedies.push(Remedy { action: REDUCE_COST, more: More::Max(left) });

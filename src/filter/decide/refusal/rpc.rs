@@ -8,7 +8,7 @@ use crate::decide::base::text::quoted;
 use crate::decide::settings::dialect::Dialect;
 
 /// The largest body that is read, in bytes.
-pub const MOST_BODY: usize = 128 * 1_024;
+pub const MAX_BODY: usize = 128 * 1_024;
 
 /// The dialect of the answer to a request with this body, and its `id` as JSON, if it has one.
 pub fn reply(dialect: Dialect, body: Option<&[u8]>) -> (Dialect, Option<String>) {

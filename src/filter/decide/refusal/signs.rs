@@ -5,7 +5,7 @@ use crate::decide::settings::dialect::Dialect;
 
 /// What a request's head reveals about its sender, read in one pass: refusals come in floods.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Signs<'a> {
+pub struct FormatSignals<'a> {
     /// Envoy's `x-request-id`.
     pub request_id: Option<&'a [u8]>,
     /// The page that asks.
@@ -18,7 +18,7 @@ pub struct Signs<'a> {
     stainless: Option<&'a [u8]>,
 }
 
-impl<'a> Signs<'a> {
+impl<'a> FormatSignals<'a> {
     /// The first of duplicate headers counts.
     pub fn read(head: &Head<'a>) -> Self {
         let mut signs = Self::default();
@@ -137,7 +137,7 @@ mod tests {
                 .chain(headers)
                 .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
                 .collect();
-            assert_eq!(Signs::read(&Head::new(&all)).dialect(path.as_bytes()), dialect, "{all:?}");
+            assert_eq!(FormatSignals::read(&Head::new(&all)).dialect(path.as_bytes()), dialect, "{all:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! What must hold: an answer's body repeats only the request's path, its id and its JSON-RPC id, and its headers repeat
 //! nothing of it; whatever they contain, the body stays valid in its format.
 
-use super::{MOST_REPEATED, RequestContext};
+use super::{MAX_REPEATED, RequestContext};
 use crate::decide::base::text::quoted;
 use std::borrow::Cow;
 
@@ -111,7 +111,7 @@ impl Text {
 
 /// The part of a value that is repeated.
 fn repeated(bytes: &[u8]) -> &[u8] {
-    bytes.get(..MOST_REPEATED).unwrap_or(bytes)
+    bytes.get(..MAX_REPEATED).unwrap_or(bytes)
 }
 
 /// Adds a JSON string; what isn't UTF-8 is replaced.

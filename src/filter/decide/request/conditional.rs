@@ -4,9 +4,9 @@
 
 use crate::decide::base::head::Head;
 
-/// The request's header value, to be passed to [`has`]. The first [`MOST_REPEATED`] bytes hold about fifty versions.
+/// The request's header value, to be passed to [`has`]. The first [`MAX_REPEATED`] bytes hold about fifty versions.
 ///
-/// [`MOST_REPEATED`]: crate::decide::refusal::MOST_REPEATED
+/// [`MAX_REPEATED`]: crate::decide::refusal::MOST_REPEATED
 pub fn held<'a>(head: &Head<'a>) -> &'a [u8] {
     head.value("if-none-match").unwrap_or_default()
 }

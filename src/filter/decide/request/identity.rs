@@ -7,7 +7,7 @@
 //! Whom this worker sells to from a sublease, or refused a moment ago, is known by the very bytes of its key, so those are not
 //! checked again: sublease and refusal are of a key that had been.
 
-use super::recent::Recent;
+use super::recent::RefusalCache;
 use super::subject::{self, Subject};
 use crate::decide::base::head::Head;
 use crate::decide::base::sorted_map::Handle;
@@ -59,7 +59,7 @@ pub struct KnownCallers<'a> {
     /// Who has a sublease.
     pub subleases: &'a Settlements,
     /// Who was refused.
-    pub refused: &'a Recent,
+    pub refused: &'a RefusalCache,
     /// What their leases are called.
     pub names: &'a Names,
 }
@@ -264,7 +264,7 @@ mod tests {
 
     /// By a worker that knows no callers.
     fn find_in(headers: &[(String, Vec<u8>)], subject: Option<&[u8]>) -> Result<Credential, NoCredential> {
-        let (subleases, refused) = (Settlements::default(), Recent::default());
+        let (subleases, refused) = (Settlements::default(), RefusalCache::default());
         let names = Names::new("ledger", "ledger");
         let strangers = KnownCallers { subleases: &subleases, refused: &refused, names: &names };
         let property = |_: &[String]| subject.map(<[u8]>::to_vec);

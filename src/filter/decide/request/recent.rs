@@ -25,7 +25,7 @@ const MOST: usize = 4_096;
 
 /// The ledger's recent refusals.
 #[derive(Debug, Default)]
-pub struct Recent {
+pub struct RefusalCache {
     refusals: SortedMap<Memory>,
     order: VecDeque<(Moment, Rc<str>)>,
     /// Where among the refusals those of keys are.
@@ -48,7 +48,7 @@ struct Look {
     price: Credits,
 }
 
-impl Recent {
+impl RefusalCache {
     /// Caches the ledger's refusal for the payer of this lease, with the price in `needed`.
     pub fn remember(&mut self, now: Moment, lease: &str, refusal: Refusal) {
         let until = now.plus_millis(FOR_MS);
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_refusal_is_cached_for_a_second_and_for_no_cheaper_request() {
         let now = Moment::from_nanos(5);
-        let mut recent = Recent::default();
+        let mut recent = RefusalCache::default();
         let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
         recent.remember(now, "a", short.clone());
         let a = recent.find(&names(), "a");
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn an_exhausted_lease_is_not_read_again_for_a_moment() {
         let now = Moment::from_nanos(5);
-        let mut recent = Recent::default();
+        let mut recent = RefusalCache::default();
         let short = Refusal { needed: Some(TWO), available: Some(ONE), ..Refusal::plain(InsufficientFunds) };
         recent.looked(now, Handle::default(), 0, TWO);
         assert_eq!(recent.repeat(now, Handle::default(), 0), None, "nothing was refused");
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_unknown_keys_uses_bounded_memory() {
-        let mut recent = Recent::default();
+        let mut recent = RefusalCache::default();
         for number in 0..100_000_u64 {
             recent.remember(Moment::from_nanos(number), &number.to_string(), Refusal::plain(InvalidKey));
             assert!(recent.len() <= MOST && recent.order.len() <= 2 * MOST + 1);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_refused_key_is_found_only_by_its_exact_bytes() {
-        let (mut recent, names) = (Recent::default(), names());
+        let (mut recent, names) = (RefusalCache::default(), names());
         let keys: Vec<String> = (0..300).map(|number| format!("fg_live_{number}")).collect();
         let name = |key: &String| names.lease(&Credential::Key(key.clone()));
         for key in &keys {

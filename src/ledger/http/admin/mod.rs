@@ -15,8 +15,8 @@ mod shadow;
 mod subscriptions;
 mod teams;
 
-use super::admission::{Door, admit};
-use super::app::{App, PATIENCE, in_time};
+use super::admission::{ListenerGuard, admit};
+use super::app::{App, REQUEST_TIMEOUT, in_time};
 use super::codes::Code;
 use super::health;
 use super::problem::Failure;
@@ -92,7 +92,7 @@ async fn description() -> impl IntoResponse {
 
 /// The admin API.
 pub fn router(app: Arc<App>) -> Router {
-    let door = Door::new("admin", app.admin_token.clone(), MAX_BODY_BYTES, "");
+    let door = ListenerGuard::new("admin", app.admin_token.clone(), MAX_BODY_BYTES, "");
     let guarded = Router::from(guarded()).route_layer(middleware::from_fn_with_state(door, admit::<Failure>));
     guarded
         .merge(open())
@@ -100,7 +100,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(|| async {
             Failure::new(Code::MethodNotAllowed, "this path takes another method")
         })
-        .layer(middleware::from_fn_with_state(PATIENCE, in_time::<Failure>))
+        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, in_time::<Failure>))
         .with_state(app)
 }
 

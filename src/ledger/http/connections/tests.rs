@@ -12,7 +12,7 @@ fn from(host: u8) -> SocketAddr {
 }
 
 /// Whether these are open.
-fn open(seats: &[&Seat]) -> Vec<bool> {
+fn open(seats: &[&ConnectionSlot]) -> Vec<bool> {
     seats.iter().map(|seat| seat.connections.open().all.contains_key(&seat.number)).collect()
 }
 
@@ -21,8 +21,8 @@ fn the_busiest_peer_loses_its_oldest_unauthenticated_connection() {
     let (connections, now) = (listener(40), Instant::now());
     let admit = |host| connections.admit(from(host), Phase::Head, now).unwrap();
     let alone = admit(1);
-    let crowd: Vec<Seat> = (0..9).map(|_| admit(2)).collect();
-    let rest: Vec<Seat> = (3..33).map(admit).collect();
+    let crowd: Vec<ConnectionSlot> = (0..9).map(|_| admit(2)).collect();
+    let rest: Vec<ConnectionSlot> = (3..33).map(admit).collect();
     let newcomer = admit(1);
     assert_eq!(open(&[&alone, &crowd[0], &crowd[1], &rest[0], &newcomer]), [true, false, true, true, true]);
     assert_eq!(connections.open().all.len(), 40);
@@ -31,7 +31,8 @@ fn the_busiest_peer_loses_its_oldest_unauthenticated_connection() {
 #[test]
 fn one_peers_unauthenticated_connections_are_capped_at_a_quarter() {
     let (connections, now) = (listener(40), Instant::now());
-    let seats: Vec<Seat> = (0..25).map(|_| connections.admit(from(1), Phase::Head, now).unwrap()).collect();
+    let seats: Vec<ConnectionSlot> =
+        (0..25).map(|_| connections.admit(from(1), Phase::Head, now).unwrap()).collect();
     assert_eq!(connections.open().all.len(), 10);
     assert_eq!(open(&[&seats[14], &seats[15], &seats[24]]), [false, true, true]);
 }
@@ -39,7 +40,7 @@ fn one_peers_unauthenticated_connections_are_capped_at_a_quarter() {
 #[test]
 fn unauthenticated_clients_never_evict_busy_authenticated_connections() {
     let (connections, now) = (listener(4), Instant::now());
-    let trusted: Vec<Seat> = (0..4)
+    let trusted: Vec<ConnectionSlot> = (0..4)
         .map(|host| {
             let seat = connections.admit(from(host), Phase::Head, now).unwrap();
             seat.connection.begin_answer(false, now);

@@ -52,7 +52,7 @@ impl World {
     }
 
     async fn refused(&self, gateway: &str, entry: Entry) -> Refused {
-        self.tell(gateway, entry).await.refused.unwrap()
+        self.exchange_entry(gateway, entry).await.refused.unwrap()
     }
 
     fn an_hour_later(&self) -> Self {
@@ -93,11 +93,11 @@ pub async fn an_exhausted_key_budget_does_not_affect_other_keys(world: World) {
     let second = world.subject("acme", "second").await;
     world.give("acme", 100, None).await.unwrap();
     world.budget(key(&first), 5, Unit::Hour).await.unwrap();
-    world.tell("gw", asking(report(&second, 1, 0, 0), 10, 10)).await;
+    world.exchange_entry("gw", asking(report(&second, 1, 0, 0), 10, 10)).await;
     let seen = world.send("gw", Some(0), vec![]).await.seen;
-    let answer = world.tell("gw", asking(report(&first, 1, 0, 0), 1, 10)).await;
+    let answer = world.exchange_entry("gw", asking(report(&first, 1, 0, 0), 1, 10)).await;
     assert_eq!(answer.lease.unwrap().granted, credits(2), "no more than a part of the budget at once");
-    world.tell("gw", asking(report(&first, 1, 2, 0), 5, 5)).await;
+    world.exchange_entry("gw", asking(report(&first, 1, 2, 0), 5, 5)).await;
     assert_eq!(world.used(Some(&first)).await, [2, 3, 0]);
 
     let refused = world.refused("gw", asking(report(&first, 1, 5, 0), 6, 6)).await;
@@ -106,18 +106,18 @@ pub async fn an_exhausted_key_budget_does_not_affect_other_keys(world: World) {
     let reset = refused.reset.unwrap();
     assert_eq!((reset.at.as_str(), reset.in_s, reset.brings), ("2027-01-15T09:00:00Z", 3_600, credits(5)));
     assert!(world.send("gw", seen, vec![]).await.changes.is_empty(), "the other key is left in peace");
-    let answer = world.tell("gw", asking(report(&second, 1, 10, 0), 20, 20)).await;
+    let answer = world.exchange_entry("gw", asking(report(&second, 1, 10, 0), 20, 20)).await;
     assert_eq!(answer.lease.unwrap().granted, credits(20));
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 
     let world = world.an_hour_later();
     assert_eq!(world.used(Some(&first)).await, [0, 0, 5]);
-    let answer = world.tell("gw", asking(report(&first, 1, 5, 0), 10, 10)).await;
+    let answer = world.exchange_entry("gw", asking(report(&first, 1, 5, 0), 10, 10)).await;
     assert_eq!((answer.lease.unwrap().granted, answer.refused), (credits(10), None));
-    world.tell("gw", ending(&first, 1, 8)).await;
+    world.exchange_entry("gw", ending(&first, 1, 8)).await;
     assert_eq!(world.used(Some(&first)).await, [3, 0, 2]);
     assert_eq!(world.balance("acme").await, [72, 10, 18, 0, 0]);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn a_team_shares_its_budget_and_only_its_leases_are_recalled(world: World) {
@@ -128,45 +128,48 @@ pub async fn a_team_shares_its_budget_and_only_its_leases_are_recalled(world: Wo
     let two = world.member("acme", "research", "two").await.unwrap();
     world.budget(Whose::Team("research".into()), 10, Unit::Day).await.unwrap();
     world.budget(Whose::Account, 30, Unit::Day).await.unwrap();
-    let answer = world.tell("a", asking(report(&one, 1, 0, 0), 10, 10)).await;
+    let answer = world.exchange_entry("a", asking(report(&one, 1, 0, 0), 10, 10)).await;
     assert_eq!(answer.facts.unwrap().key_products, Some(vec!["chat".to_owned()]));
-    world.tell("a", asking(report(&outside, 1, 0, 0), 5, 5)).await;
+    world.exchange_entry("a", asking(report(&outside, 1, 0, 0), 5, 5)).await;
     let seen = world.send("a", Some(0), vec![]).await.seen;
 
     let starving = world.refused("b", asking(report(&two, 1, 0, 0), 2, 2)).await;
     assert_eq!((starving.code, starving.retry_ms), (RefusalCode::TeamBudgetExhausted, Some(100)));
     let news = world.send("a", seen, vec![]).await.changes;
     assert_eq!(news.iter().map(|change| change.payer.as_str()).collect::<Vec<_>>(), [one.as_str()]);
-    world.tell("a", report(&one, 1, 7, 3)).await;
-    assert_eq!(world.tell("b", asking(report(&two, 1, 0, 0), 2, 2)).await.lease.unwrap().granted, credits(2));
+    world.exchange_entry("a", report(&one, 1, 7, 3)).await;
+    assert_eq!(
+        world.exchange_entry("b", asking(report(&two, 1, 0, 0), 2, 2)).await.lease.unwrap().granted,
+        credits(2)
+    );
     assert_eq!(world.used(Some("research")).await, [7, 2, 1]);
     assert_eq!(world.used(None).await, [7, 7, 16]);
 
-    world.tell("a", asking(report(&outside, 1, 5, 0), 21, 21)).await;
+    world.exchange_entry("a", asking(report(&outside, 1, 5, 0), 21, 21)).await;
     let refused = world.refused("a", asking(report(&outside, 1, 21, 0), 22, 22)).await;
     assert_eq!(refused.code, RefusalCode::AccountBudgetExhausted);
     assert_eq!(refused.retry_ms, Some(100), "the team's members could hand something back");
-    world.tell("b", ending(&two, 1, 2)).await;
-    world.tell("a", ending(&one, 1, 7)).await;
+    world.exchange_entry("b", ending(&two, 1, 2)).await;
+    world.exchange_entry("a", ending(&one, 1, 7)).await;
     assert_eq!(world.used(None).await, [30, 0, 0]);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn late_reports_and_sales_on_credit_count_toward_the_budget(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
-    world.tell("gw", asking(report(&payer, 1, 0, 0), 4, 4)).await;
+    world.exchange_entry("gw", asking(report(&payer, 1, 0, 0), 4, 4)).await;
     world.budget(key(&payer), 10, Unit::Day).await.unwrap();
     assert_eq!(world.used(Some(&payer)).await, [0, 4, 6], "what is in leases counts at once");
-    world.tell("gw", report(&payer, 1, 1, 0)).await;
+    world.exchange_entry("gw", report(&payer, 1, 1, 0)).await;
     let mark = world.store.touches().await.unwrap();
     world.store.reclaim(mark, world.now()).await.unwrap();
     assert_eq!(world.used(Some(&payer)).await, [1, 0, 9]);
-    world.tell("gw", report(&payer, 1, 4, 0)).await;
+    world.exchange_entry("gw", report(&payer, 1, 4, 0)).await;
     assert_eq!(world.used(Some(&payer)).await, [4, 0, 6]);
-    world.tell("gw", Entry { lease: None, on_credit: credits(8), ..report(&payer, 0, 0, 0) }).await;
+    world.exchange_entry("gw", Entry { lease: None, on_credit: credits(8), ..report(&payer, 0, 0, 0) }).await;
     assert_eq!(world.used(Some(&payer)).await, [12, 0, 0]);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn lowering_a_budget_recalls_unused_credits(world: World) {
@@ -174,7 +177,7 @@ pub async fn lowering_a_budget_recalls_unused_credits(world: World) {
     let second = world.subject("acme", "second").await;
     world.give("acme", 100, None).await.unwrap();
     for payer in [&first, &second] {
-        world.tell("gw", asking(report(payer, 1, 0, 0), 10, 10)).await;
+        world.exchange_entry("gw", asking(report(payer, 1, 0, 0), 10, 10)).await;
     }
     let seen = world.send("gw", Some(0), vec![]).await.seen;
     world.budget(key(&first), 20, Unit::Day).await.unwrap();
@@ -183,7 +186,7 @@ pub async fn lowering_a_budget_recalls_unused_credits(world: World) {
         news.changes.iter().map(|one| (one.payer.as_str(), one.refused)).collect::<Vec<_>>(),
         [(first.as_str(), None)]
     );
-    world.tell("gw", report(&first, 1, 3, 7)).await;
+    world.exchange_entry("gw", report(&first, 1, 3, 7)).await;
     world.budget(key(&first), 30, Unit::Day).await.unwrap();
     assert!(world.send("gw", news.seen, vec![]).await.changes.is_empty(), "more recalls nothing");
     assert_eq!(
@@ -202,9 +205,9 @@ pub async fn lowering_a_budget_recalls_unused_credits(world: World) {
     world.run(gone.clone()).await.unwrap();
     let again = world.run(gone).await;
     assert!(matches!(again, Err(StoreError::Refused(Refusal::NotFound { .. }))), "{again:?}");
-    let answer = world.tell("gw", asking(report(&first, 1, 3, 7), 50, 50)).await;
+    let answer = world.exchange_entry("gw", asking(report(&first, 1, 3, 7), 50, 50)).await;
     assert_eq!(answer.lease.unwrap().granted, credits(50));
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn no_budget_may_exceed_the_one_that_encloses_it(world: World) {
@@ -250,7 +253,7 @@ pub async fn no_budget_may_exceed_the_one_that_encloses_it(world: World) {
     assert_eq!((teams.teams[0].id.as_str(), teams.next), ("research", None));
     let keys = world.store.keys("acme".into(), page(None), world.now()).await.unwrap().keys;
     assert_eq!((keys[1].team.as_deref(), keys[0].team.as_deref()), (Some("research"), None));
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn a_plan_without_overage_leaves_bought_credits_untouched(world: World) {
@@ -261,7 +264,7 @@ pub async fn a_plan_without_overage_leaves_bought_credits_untouched(world: World
     let products = vec![Product { name: "chat".into(), pricing: Pricing::List }];
     let terms = Entitlement { products: Some(products.clone()), ..entitlement(SubscriptionStatus::Good) };
     world.store.set_entitlement("acme", Some(&terms)).await;
-    let answer = world.tell("gw", asking(report(&payer, 1, 0, 0), 30, 30)).await;
+    let answer = world.exchange_entry("gw", asking(report(&payer, 1, 0, 0), 30, 30)).await;
     assert_eq!(
         (answer.lease.unwrap().granted, answer.facts.unwrap().products),
         (credits(30), Some(products))
@@ -273,17 +276,17 @@ pub async fn a_plan_without_overage_leaves_bought_credits_untouched(world: World
     assert_eq!((reset.at.as_str(), reset.brings), ("2027-02-15T08:00:00Z", credits(30)));
 
     world.store.set_entitlement("acme", Some(&entitlement(SubscriptionStatus::Over))).await;
-    let answer = world.tell("gw", asking(report(&payer, 1, 30, 0), 130, 130)).await;
+    let answer = world.exchange_entry("gw", asking(report(&payer, 1, 30, 0), 130, 130)).await;
     assert_eq!(answer.lease.unwrap().granted, credits(130), "what was bought stays, when the plan is over");
     let refused = world.refused("gw", asking(report(&payer, 1, 130, 0), 131, 131)).await;
     assert_eq!((refused.code, refused.top_up), (RefusalCode::SubscriptionExpired, true));
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn gateways_stop_serving_an_unpaid_account(world: World) {
     let payer = world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
-    world.tell("gw", asking(report(&payer, 1, 0, 0), 10, 10)).await;
+    world.exchange_entry("gw", asking(report(&payer, 1, 0, 0), 10, 10)).await;
     let seen = world.send("gw", Some(0), vec![]).await.seen;
     world.store.set_entitlement("acme", Some(&entitlement(SubscriptionStatus::Unpaid))).await;
     let news = world.send("gw", seen, vec![]).await;
@@ -294,7 +297,7 @@ pub async fn gateways_stop_serving_an_unpaid_account(world: World) {
     assert_eq!((refused.code, refused.reset, refused.top_up), (RefusalCode::PaymentPastDue, None, false));
     assert_eq!(world.balance("acme").await, [96, 0, 4, 0, 0], "what is reported still counts");
     world.store.set_entitlement("acme", None).await;
-    assert!(world.tell("gw", asking(report(&payer, 2, 0, 0), 1, 1)).await.lease.is_some());
+    assert!(world.exchange_entry("gw", asking(report(&payer, 2, 0, 0), 1, 1)).await.lease.is_some());
 }
 
 pub async fn limits_are_divided_among_the_holders(world: World) {
@@ -315,7 +318,7 @@ pub async fn limits_are_divided_among_the_holders(world: World) {
     let rate = async |gateway: &str, demand: u32| {
         let mut entry = asking(report(&payer, 1, 0, 0), 1, 10);
         entry.lease.as_mut().unwrap().demand = demand;
-        let limits = world.tell(gateway, entry).await.lease.unwrap().limits;
+        let limits = world.exchange_entry(gateway, entry).await.lease.unwrap().limits;
         (limits.rate.unwrap().milli_per_s, limits.rate.unwrap().burst, limits.concurrent.unwrap())
     };
     assert_eq!(rate("a", 0).await, (8_000, 16, 8), "the only one has it all");
@@ -323,14 +326,14 @@ pub async fn limits_are_divided_among_the_holders(world: World) {
     assert_eq!(rate("a", 9).await, (7_000, 14, 7), "most of it goes where the requests come from");
     assert_eq!(rate("b", 0).await, (1_000, 2, 1), "and a newcomer gets going");
     assert_eq!(rate("b", 9).await, (4_000, 8, 4));
-    world.tell("a", ending(&payer, 1, 0)).await;
+    world.exchange_entry("a", ending(&payer, 1, 0)).await;
     assert_eq!(rate("b", 9).await, (8_000, 16, 8));
     let together = world.send("c", None, vec![asking(report(&payer, 1, 0, 0), 1, 10)]).await;
     assert_eq!(together.entries[0].lease.unwrap().limits.concurrent, Some(1));
     world.store.set_entitlement("acme", None).await;
-    let answer = world.tell("b", report(&payer, 1, 0, 0)).await;
+    let answer = world.exchange_entry("b", report(&payer, 1, 0, 0)).await;
     assert!(answer.lease.unwrap().limits.is_none(), "without a plan nothing is limited");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn a_reclaimed_remainder_may_go_to_the_operator_without_a_double_charge(world: World) {
@@ -338,17 +341,17 @@ pub async fn a_reclaimed_remainder_may_go_to_the_operator_without_a_double_charg
     world.give("acme", 10, None).await.unwrap();
     world.budget(key(&payer), 50, Unit::Day).await.unwrap();
     world.store.set_entitlement("acme", Some(&keeps_the_rest())).await;
-    world.tell("gw", asking(report(&payer, 1, 0, 0), 8, 8)).await;
-    world.tell("gw", report(&payer, 1, 2, 1)).await;
+    world.exchange_entry("gw", asking(report(&payer, 1, 0, 0), 8, 8)).await;
+    world.exchange_entry("gw", report(&payer, 1, 2, 1)).await;
     let mark = world.store.touches().await.unwrap();
     assert_eq!(world.store.reclaim(mark, world.now()).await.unwrap(), (1, credits(5)));
     assert_eq!(world.balance("acme").await, [3, 0, 7, 0, 0]);
     assert_eq!(world.used(Some(&payer)).await, [7, 0, 43]);
     for _ in 0..2 {
-        assert_eq!(world.tell("gw", report(&payer, 1, 6, 1)).await.ended, Some(1), "it comes back");
+        assert_eq!(world.exchange_entry("gw", report(&payer, 1, 6, 1)).await.ended, Some(1), "it comes back");
         assert_eq!(world.balance("acme").await, [3, 0, 7, 0, 0], "and what it sold is paid already");
     }
-    world.tell("gw", ending(&payer, 1, 8)).await;
+    world.exchange_entry("gw", ending(&payer, 1, 8)).await;
     assert_eq!(world.balance("acme").await, [2, 0, 8, 0, 0], "but for what it never had");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }

@@ -55,7 +55,7 @@ impl World {
         let later = Self { second: self.second + days * DAY, store: self.store.clone() };
         later.store.renew(later.now()).await.unwrap();
         assert_eq!(later.store.renew(later.now()).await.unwrap(), 0, "once is enough");
-        later.is_clean().await;
+        later.assert_audit_passes().await;
         later
     }
 }
@@ -66,9 +66,9 @@ pub async fn a_plan_grants_its_quota_once_per_period(world: World) {
     world.give("acme", 5, None).await.unwrap();
     world.subscribe("acme", "pro", 0).await.unwrap();
     assert_eq!(world.balance("acme").await, [35, 0, 0, 0, 0]);
-    let answer = world.tell("gw", asking(report(&key, 1, 0, 0), 10, 10)).await;
+    let answer = world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 10, 10)).await;
     assert_eq!(answer.facts.unwrap().plan.as_deref(), Some("pro"));
-    world.tell("gw", report(&key, 1, 8, 2)).await;
+    world.exchange_entry("gw", report(&key, 1, 8, 2)).await;
     let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, world.now()).await;
     let grants = grants.unwrap().grants;
     assert_eq!(grants[0].remaining, credits(5), "what was bought is spent last");
@@ -179,7 +179,7 @@ pub async fn the_quota_is_removed_when_its_subscription_ends(world: World) {
     assert_eq!(world.balance("paused").await, [35, 0, 0, 30, 0]);
     let again = Command::TurnSubscription { account: "paused".into(), turn: Transition::Resume };
     assert!(world.store.execute(again, memo(), world.now()).await.is_err());
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn an_overdue_subscription_is_blocked_until_it_is_paid(world: World) {
@@ -222,7 +222,7 @@ pub async fn an_overdue_subscription_is_blocked_until_it_is_paid(world: World) {
     world.turn("left", Transition::Cancel { at_once: true }).await.unwrap();
     let entitlement = world.entitlement("left").await.unwrap();
     assert_eq!((entitlement.status, entitlement.renews_at), (SubscriptionStatus::Over, None));
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn the_entitlement_follows_the_newest_subscription(world: World) {
@@ -296,11 +296,11 @@ pub async fn the_overdraft_is_spent_last(world: World) {
     world.subscribe("acme", "pro", 0).await.unwrap();
     assert_eq!(world.balance("acme").await, [55, 0, 0, 0, 0]);
     assert_eq!(world.subscription("acme").await.overdraft_used, Some(Credits::ZERO));
-    world.tell("gw", asking(report(&key, 1, 0, 0), 42, 42)).await;
-    world.tell("gw", report(&key, 1, 38, 0)).await;
+    world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 42, 42)).await;
+    world.exchange_entry("gw", report(&key, 1, 38, 0)).await;
     let shown = world.subscription("acme").await;
     assert_eq!(shown.overdraft_used, Some(credits(3)), "30 and 5, and what is in leases doesn't count");
-    world.tell("gw", report(&key, 1, 38, 4)).await;
+    world.exchange_entry("gw", report(&key, 1, 38, 4)).await;
     let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, world.now()).await;
     let overdraft = grants.unwrap().grants.into_iter().find(|grant| grant.priority == u16::MAX).unwrap();
     assert_eq!((overdraft.source.as_deref(), overdraft.remaining), (Some("overdraft:pro"), credits(17)));
@@ -317,7 +317,7 @@ pub async fn the_overdraft_is_spent_last(world: World) {
     world.run(Command::ChangePlan { name: "pro".into(), changes, at_once: true }).await.unwrap();
     let world = world.later(0).await;
     assert_eq!(world.balance("acme").await[0], 30);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn upgrades_apply_at_once_and_downgrades_with_the_next_period(world: World) {
@@ -357,12 +357,12 @@ pub async fn upgrades_apply_at_once_and_downgrades_with_the_next_period(world: W
     assert_eq!(world.micros("acme").await, 31_000_000, "to and fro gives nothing");
     world.change("acme", "large", Some(true)).await.unwrap();
     let all = world.micros("acme").await / 1_000_000;
-    world.tell("gw", asking(report("key_acme", 1, 0, 0), all, all)).await;
-    world.tell("gw", report("key_acme", 1, all, 0)).await;
+    world.exchange_entry("gw", asking(report("key_acme", 1, 0, 0), all, all)).await;
+    world.exchange_entry("gw", report("key_acme", 1, all, 0)).await;
     world.change("acme", "small", Some(true)).await.unwrap();
     world.change("acme", "large", Some(true)).await.unwrap();
     assert!(world.micros("acme").await < 1_000_000, "nor when all of it is spent");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn an_immediate_downgrade_takes_leased_credits_back_too(world: World) {
@@ -371,19 +371,19 @@ pub async fn an_immediate_downgrade_takes_leased_credits_back_too(world: World) 
     world.plan("small", 31, 0).await;
     world.subscribe("acme", "large", 0).await.unwrap();
     let world = world.later(15).await;
-    world.tell("gw", asking(report(&key, 1, 0, 0), 56, 56)).await;
+    world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 56, 56)).await;
     assert_eq!(world.balance("acme").await, [6, 56, 0, 0, 0]);
     world.change("acme", "small", Some(true)).await.unwrap();
     assert_eq!(world.balance("acme").await, [0, 56, 0, 6, 0], "16 are too much, and 6 are there");
-    let answer = world.tell("gw", report(&key, 1, 10, 0)).await;
+    let answer = world.exchange_entry("gw", report(&key, 1, 10, 0)).await;
     assert!(answer.lease.unwrap().recall, "the rest is called back");
-    world.tell("gw", report(&key, 1, 10, 46)).await;
+    world.exchange_entry("gw", report(&key, 1, 10, 46)).await;
     let world = World { second: world.second + 1, store: world.store.clone() };
     world.store.renew(world.now()).await.unwrap();
     assert_eq!(world.balance("acme").await, [36, 0, 10, 16, 0]);
     assert_eq!(world.store.renew(world.now()).await.unwrap(), 0, "there is nothing left to wait for");
-    world.tell("gw", asking(report(&key, 1, 10, 46), 82, 82)).await;
-    world.is_clean().await;
+    world.exchange_entry("gw", asking(report(&key, 1, 10, 46), 82, 82)).await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn an_immediate_change_of_interval_starts_a_new_first_period(world: World) {
@@ -408,5 +408,5 @@ pub async fn an_immediate_change_of_interval_starts_a_new_first_period(world: Wo
         matches!(paused, Err(StoreError::Refused(Refusal::Subscription(InvalidTransition::Paused)))),
         "{paused:?}"
     );
-    later.is_clean().await;
+    later.assert_audit_passes().await;
 }

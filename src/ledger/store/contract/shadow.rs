@@ -74,7 +74,7 @@ pub async fn shadow_refusals_are_listed_by_caller_and_cause(mut world: World) {
     let answer = world.store.shadow(stranger).await;
     assert!(matches!(answer, Err(StoreError::Refused(Refusal::NotFound { .. }))), "{answer:?}");
     assert_eq!(world.balance("acme").await, [0; 5], "it is no money");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
     let metrics = world.store.metrics.text();
     for line in ["{code=\"insufficient_funds\"} 8", "{code=\"missing_key\"} 3", "{code=\"invalid_key\"} 2"] {
         assert!(metrics.contains(&format!("faregate_shadow_refusals_total{line}")), "{line}: {metrics}");

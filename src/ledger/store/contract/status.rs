@@ -10,7 +10,7 @@ const DAY: u64 = 86_400;
 
 impl World {
     async fn status_of(&self, entry: Entry) -> PayerStatus {
-        self.tell("gw", entry).await.status.expect("a status")
+        self.exchange_entry("gw", entry).await.status.expect("a status")
     }
 }
 
@@ -26,12 +26,12 @@ pub async fn without_a_plan_the_payer_status_shows_the_balance(world: World) {
     assert_eq!(world.status_of(only_asking(report(&key, 1, 0, 0), 0)).await, plain(10));
     assert_eq!(world.balance("acme").await[1], 0, "who only asks is lent nothing");
     assert_eq!(world.status_of(asking(report(&key, 1, 0, 0), 4, 4)).await, plain(6), "without what is lent");
-    assert_eq!(world.tell("gw", report(&key, 1, 2, 0)).await.status, None, "no ask, no answer");
+    assert_eq!(world.exchange_entry("gw", report(&key, 1, 2, 0)).await.status, None, "no ask, no answer");
     assert_eq!(world.status_of(only_asking(report(&key, 1, 2, 0), 2)).await, plain(6));
-    let short = world.tell("gw", asking(report(&key, 1, 2, 0), 50, 50)).await;
+    let short = world.exchange_entry("gw", asking(report(&key, 1, 2, 0), 50, 50)).await;
     assert_eq!(short.refused.unwrap().code, RefusalCode::InsufficientFunds);
     assert_eq!(short.status, Some(plain(6)), "also with a refusal");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn with_a_plan_the_payer_status_shows_quota_limits_and_warning_threshold(world: World) {
@@ -41,7 +41,9 @@ pub async fn with_a_plan_the_payer_status_shows_quota_limits_and_warning_thresho
     world.plan_of("pro", terms).await;
     world.subscribe("acme", "pro", 0).await.unwrap();
     world.give("acme", 7, None).await.unwrap();
-    world.tell("other", asking(report(&world.subject("acme", "second").await, 1, 0, 0), 1, 1)).await;
+    world
+        .exchange_entry("other", asking(report(&world.subject("acme", "second").await, 1, 0, 0), 1, 1))
+        .await;
 
     // The subscription began on 15 January 2027 at 8:00, so its period has 31 days.
     let later = World { second: world.second + 86_400 + 1, store: world.store.clone() };
@@ -51,7 +53,7 @@ pub async fn with_a_plan_the_payer_status_shows_quota_limits_and_warning_thresho
         resets_at: "2027-02-15T08:00:00Z".into(),
         resets_in_s: 30 * DAY - 1,
     };
-    let answer = later.tell("gw", asking(report(&key, 1, 0, 0), 4, 4)).await;
+    let answer = later.exchange_entry("gw", asking(report(&key, 1, 0, 0), 4, 4)).await;
     let part = answer.lease.unwrap().limits;
     assert!(part != limits && !part.is_none(), "a lease has a part of the limits: {part:?}");
     let status =
@@ -73,7 +75,7 @@ pub async fn with_a_plan_the_payer_status_shows_quota_limits_and_warning_thresho
     let renewed = over.status_of(only_asking(report(&key, 1, 0, 0), 4)).await.quota.unwrap();
     assert_eq!((renewed.window_s, renewed.resets_at.as_str()), (28 * DAY, "2027-03-15T08:00:00Z"));
     assert_eq!(over.store.renew(over.now()).await.unwrap(), 0, "nothing is left to do");
-    over.is_clean().await;
+    over.assert_audit_passes().await;
 }
 
 pub async fn credits_that_the_plan_may_not_spend_are_not_shown(world: World) {
@@ -86,11 +88,11 @@ pub async fn credits_that_the_plan_may_not_spend_are_not_shown(world: World) {
     let again = world.status_of(only_asking(report(&key, 1, 3, 0), 3)).await;
     assert_eq!(again.available, credits(6), "also where the message moves no money");
 
-    let short = world.tell("gw", asking(report(&key, 1, 4, 0), 50, 50)).await;
+    let short = world.exchange_entry("gw", asking(report(&key, 1, 4, 0), 50, 50)).await;
     let reset = short.refused.unwrap().reset.unwrap();
     assert_eq!((reset.size, reset.window_s), (credits(10), 31 * DAY));
     assert_eq!(reset.at, short.status.unwrap().quota.unwrap().resets_at);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn the_payer_status_shows_no_more_than_the_budgets_leave(world: World) {
@@ -102,23 +104,23 @@ pub async fn the_payer_status_shows_no_more_than_the_budgets_leave(world: World)
     assert_eq!(world.status_of(asking(report(&key, 1, 0, 0), 2, 2)).await.available, credits(3));
     assert_eq!(world.status_of(only_asking(report(&other, 1, 0, 0), 0)).await.available, credits(98));
 
-    let short = world.tell("gw", asking(report(&key, 1, 2, 0), 50, 50)).await;
+    let short = world.exchange_entry("gw", asking(report(&key, 1, 2, 0), 50, 50)).await;
     assert_eq!(short.status.unwrap().available, credits(3));
     let Reset { size, window_s, .. } = short.refused.unwrap().reset.unwrap();
     assert_eq!((size, window_s), (credits(5), 3_600), "in full, and not what is left");
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn a_revoked_key_gets_no_payer_status(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 10, None).await.unwrap();
     world.run(Command::TurnAccount { account: "acme".into(), turn: Transition::Suspend }).await.unwrap();
-    let suspended = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 1)).await;
+    let suspended = world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 1, 1)).await;
     assert_eq!(suspended.refused.unwrap().code, RefusalCode::AccountSuspended);
     assert_eq!(suspended.status.map(|status| status.available), Some(credits(10)), "it has its money");
     world.run(Command::TurnAccount { account: "acme".into(), turn: Transition::Resume }).await.unwrap();
     world.run(Command::RevokeKey { id: key.clone() }).await.unwrap();
-    let revoked = world.tell("gw", asking(report(&key, 1, 0, 0), 1, 1)).await;
+    let revoked = world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 1, 1)).await;
     assert_eq!(revoked.refused.unwrap().code, RefusalCode::InvalidKey);
     assert_eq!(revoked.status, None);
 }

@@ -17,7 +17,7 @@ pub async fn an_entry_that_cannot_be_booked_fails_alone(world: World) {
     for id in others.iter().map(String::as_str).chain(["victim"]) {
         world.customer(id).await;
         world.give(id, 100, None).await.unwrap();
-        world.tell("gw", asking(report(&format!("key_{id}"), 1, 0, 0), 10, 10)).await;
+        world.exchange_entry("gw", asking(report(&format!("key_{id}"), 1, 0, 0), 10, 10)).await;
     }
     // As an earlier version may have left it: there is no room for what the lease has sold.
     world.store.set_spent("victim", Credits::MAX).await;
@@ -41,11 +41,11 @@ pub async fn an_entry_that_cannot_be_booked_fails_alone(world: World) {
     // Nothing of it was kept, so it is booked once there is room.
     world.store.set_spent("victim", Credits::ZERO).await;
     assert_eq!(world.balance("victim").await, [90, 10, 0, 0, 0]);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
     let answer = world.send("gw", Some(0), entries).await;
     assert_eq!(answer.entries[last].ended, Some(1));
     assert_eq!(world.balance("victim").await, [93, 0, 7, 0, 0]);
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn a_lease_that_cannot_be_reclaimed_does_not_affect_others(world: World) {
@@ -53,7 +53,7 @@ pub async fn a_lease_that_cannot_be_reclaimed_does_not_affect_others(world: Worl
     for id in ["victim", "other"] {
         world.customer(id).await;
         world.subscribe(id, "plan", 0).await.unwrap();
-        world.tell("gw", asking(report(&format!("key_{id}"), 1, 0, 0), 10, 10)).await;
+        world.exchange_entry("gw", asking(report(&format!("key_{id}"), 1, 0, 0), 10, 10)).await;
     }
     world.store.set_spent("victim", Credits::MAX).await;
     let touch = world.store.touches().await.unwrap();
@@ -61,15 +61,15 @@ pub async fn a_lease_that_cannot_be_reclaimed_does_not_affect_others(world: Worl
     assert_eq!((world.balance("victim").await[1], world.balance("other").await[1]), (10, 0));
     world.store.set_spent("victim", Credits::ZERO).await;
     assert_eq!(world.store.reclaim(touch, world.now()).await.unwrap(), (1, credits(10)));
-    world.is_clean().await;
+    world.assert_audit_passes().await;
 }
 
 pub async fn implausible_amounts_are_not_charged_and_the_audit_lists_them(world: World) {
     let key = world.customer("acme").await;
     world.give("acme", 1_000, None).await.unwrap();
-    world.tell("gw", asking(report(&key, 1, 0, 0), 900, 900)).await;
+    world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 900, 900)).await;
     let lie = asking(report(&key, 1, ALL, 0), ALL, ALL);
-    let answer = world.tell("gw", lie.clone()).await;
+    let answer = world.exchange_entry("gw", lie.clone()).await;
     assert_eq!(answer.refused.unwrap().code, RefusalCode::LedgerUnavailable);
     assert_eq!(answer.lease, None, "nothing more is granted for it");
     let charged = 900 + CEILING;
@@ -83,20 +83,24 @@ pub async fn implausible_amounts_are_not_charged_and_the_audit_lists_them(world:
     assert_eq!((audit.unbooked.len(), found.last_at), (1, world.now()));
 
     for _ in 0..3 {
-        world.tell("gw", lie.clone()).await;
+        world.exchange_entry("gw", lie.clone()).await;
     }
-    assert_eq!(world.tell("gw", ending(&key, 1, ALL)).await.ended, Some(1), "or it would be sent for ever");
+    assert_eq!(
+        world.exchange_entry("gw", ending(&key, 1, ALL)).await.ended,
+        Some(1),
+        "or it would be sent for ever"
+    );
     assert_eq!(world.store.audit().await.unwrap().unbooked, audit.unbooked, "said again, it is nothing new");
     assert_eq!((world.balance("acme").await[2], world.store.metrics.unbooked_entries.get()), (charged, 1));
 
     // On credit the same, by what is new.
-    let answer = world.tell("gw", on_credit(&key, CEILING)).await;
+    let answer = world.exchange_entry("gw", on_credit(&key, CEILING)).await;
     assert_eq!(
         (answer.on_credit, answer.refused),
         (credits(CEILING), None),
         "all that a gate may let through"
     );
-    let answer = world.tell("gw", on_credit(&key, 2 * CEILING + 1)).await;
+    let answer = world.exchange_entry("gw", on_credit(&key, 2 * CEILING + 1)).await;
     assert_eq!(answer.on_credit, credits(2 * CEILING + 1), "it counts as reported");
     assert_eq!(world.balance("acme").await[2], charged + 2 * CEILING);
     let found = world.store.audit().await.unwrap().unbooked.remove(0);
@@ -104,23 +108,27 @@ pub async fn implausible_amounts_are_not_charged_and_the_audit_lists_them(world:
 
     // The next epoch is an honest one.
     world.give("acme", charged + 2 * CEILING, None).await.unwrap();
-    let answer = world.tell("gw", asking(report(&key, 2, 0, 0), 5, 5)).await;
+    let answer = world.exchange_entry("gw", asking(report(&key, 2, 0, 0), 5, 5)).await;
     assert_eq!((answer.lease.unwrap().granted, answer.refused), (credits(5), None));
     let later = World { second: world.second + 91 * 86_400, ..World::new(world.store.clone()) };
     while later.store.prune(later.now()).await.unwrap() > 0 {}
-    later.is_clean().await;
+    later.assert_audit_passes().await;
 }
 
 pub async fn no_gateway_can_overflow_an_account(world: World) {
     let key = world.customer("acme").await;
     let other = world.customer("other").await;
     world.give("other", 10, None).await.unwrap();
-    world.tell("gw", asking(report(&other, 1, 0, 0), 10, 10)).await;
+    world.exchange_entry("gw", asking(report(&other, 1, 0, 0), 10, 10)).await;
     for n in 1..=9 {
         world.give("acme", ALL, None).await.unwrap();
         let gateway = format!("gw{n}");
-        world.tell(&gateway, asking(report(&key, 1, 0, 0), ALL, ALL)).await;
-        assert_eq!(world.tell(&gateway, report(&key, 1, ALL, 0)).await.refused, None, "sold as granted");
+        world.exchange_entry(&gateway, asking(report(&key, 1, 0, 0), ALL, ALL)).await;
+        assert_eq!(
+            world.exchange_entry(&gateway, report(&key, 1, ALL, 0)).await.refused,
+            None,
+            "sold as granted"
+        );
     }
     // A forger reports as much as is accepted, until the account reaches its limit.
     let mut entries: Vec<Entry> = (1..=300).map(|n| on_credit(&key, n * CEILING)).collect();

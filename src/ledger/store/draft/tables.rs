@@ -7,7 +7,9 @@ use super::{Index, Rows, Stop};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::{AccountNo, GatewayNo, GrantNo, PlanNo};
 use crate::store::directory::Directory;
-use crate::store::engine::{Chore, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::engine::{
+    ExpiredAmounts, ExpiryKey, Finder, Lookup, MaintenanceTask, Transaction, TxError,
+};
 use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
@@ -24,7 +26,7 @@ pub trait Kept: Record {
     const BY_KEY: &'static Lookup;
 
     /// Where the draft keeps it.
-    fn rows(draft: &mut Draft) -> &mut Wanted<Self>;
+    fn rows(draft: &mut Draft) -> &mut PendingLookups<Self>;
 
     /// Those that are known already.
     fn known(draft: &Draft) -> &Rows<Self>;
@@ -35,12 +37,12 @@ pub trait Kept: Record {
 
 /// Rows, and the keys under which more are wanted.
 #[derive(Debug)]
-pub struct Wanted<R: Record> {
+pub struct PendingLookups<R: Record> {
     pub(super) rows: Rows<R>,
     wanted: BTreeSet<R::Key>,
 }
 
-impl<R: Record> Default for Wanted<R> {
+impl<R: Record> Default for PendingLookups<R> {
     fn default() -> Self {
         Self { rows: Rows::default(), wanted: BTreeSet::new() }
     }
@@ -48,18 +50,18 @@ impl<R: Record> Default for Wanted<R> {
 
 /// Something that the database reckons, by what it is about.
 #[derive(Debug)]
-struct Reckoned<K, V> {
+struct Aggregates<K, V> {
     known: HashMap<K, V>,
     wanted: BTreeSet<K>,
 }
 
-impl<K, V> Default for Reckoned<K, V> {
+impl<K, V> Default for Aggregates<K, V> {
     fn default() -> Self {
         Self { known: HashMap::default(), wanted: BTreeSet::new() }
     }
 }
 
-impl<K: Copy + Ord + std::hash::Hash, V: Copy + Default> Reckoned<K, V> {
+impl<K: Copy + Ord + std::hash::Hash, V: Copy + Default> Aggregates<K, V> {
     fn get(&mut self, key: K) -> Result<V, Stop> {
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
@@ -104,16 +106,16 @@ macro_rules! tables {
             pub(super) directory: Arc<Directory>,
             /// The stamp of leases that are named.
             pub stamp: i64,
-            $($table: Wanted<$row>, $($index: Index<$row, $key>,)*)+
-            demand: Reckoned<AccountNo, u64>,
-            lapsed: Reckoned<Lapsing, Lapsed>,
-            recallable: Reckoned<GatewayNo, u64>,
-            counts: Reckoned<&'static str, i64>,
+            $($table: PendingLookups<$row>, $($index: Index<$row, $key>,)*)+
+            demand: Aggregates<AccountNo, u64>,
+            lapsed: Aggregates<ExpiryKey, ExpiredAmounts>,
+            recallable: Aggregates<GatewayNo, u64>,
+            counts: Aggregates<&'static str, i64>,
             numbers: HashMap<&'static str, (&'static Table, Numbers)>,
             taken: Vec<(&'static str, i64)>,
             changes: Vec<ChangeRow>,
             recalls: Vec<GatewayNo>,
-            chores: Vec<Chore>,
+            chores: Vec<MaintenanceTask>,
             kept: (usize, usize),
         }
 
@@ -125,14 +127,14 @@ macro_rules! tables {
                     serial,
                     directory,
                     stamp: 0,
-                    $($table: Wanted::default(), $($index: Index::new(
+                    $($table: PendingLookups::default(), $($index: Index::new(
                         const { &$lookup },
                         $keyof,
                     ),)*)+
-                    demand: Reckoned::default(),
-                    lapsed: Reckoned::default(),
-                    recallable: Reckoned::default(),
-                    counts: Reckoned::default(),
+                    demand: Aggregates::default(),
+                    lapsed: Aggregates::default(),
+                    recallable: Aggregates::default(),
+                    counts: Aggregates::default(),
                     numbers: HashMap::default(),
                     taken: Vec::new(),
                     changes: Vec::new(),
@@ -202,7 +204,7 @@ macro_rules! tables {
         $(impl Kept for $row {
             const BY_KEY: &'static Lookup = &$by;
 
-            fn rows(draft: &mut Draft) -> &mut Wanted<Self> {
+            fn rows(draft: &mut Draft) -> &mut PendingLookups<Self> {
                 &mut draft.$table
             }
 
@@ -258,7 +260,7 @@ tables! {
     }
     leases: LeaseRow by lookups::LEASES, {
         holders: (AccountNo,) = lookups::HOLDERS,
-            |row| Some((row.lease.account,)).filter(|_| row.lease.has_money());
+            |row| Some((row.lease.account,)).filter(|_| row.lease.has_credits());
     }
     unbooked: UnbookedRow by lookups::UNBOOKED, {}
     entries: EntryRow by lookups::ENTRIES, {}
@@ -272,7 +274,7 @@ impl Draft {
     /// A row by its key, read under its account's lock if it has one; none when there is none such.
     pub fn get<R: Kept>(&mut self, key: &R::Key) -> Result<Option<&R>, Stop> {
         let serial = self.serial;
-        let Wanted { rows, wanted } = R::rows(self);
+        let PendingLookups { rows, wanted } = R::rows(self);
         let is_there = serial && rows.known(key).is_some();
         if !is_there && !rows.was_looked_up(key) {
             wanted.insert(key.clone());
@@ -328,7 +330,12 @@ impl Draft {
     }
 
     /// What was taken out of a grant unused, from a minute on.
-    pub fn lapsed(&mut self, account: AccountNo, grant: GrantNo, minute: i64) -> Result<Lapsed, Stop> {
+    pub fn lapsed(
+        &mut self,
+        account: AccountNo,
+        grant: GrantNo,
+        minute: i64,
+    ) -> Result<ExpiredAmounts, Stop> {
         let mut lapsed = self.lapsed.get((account, grant, minute))?;
         // What moved in this transaction isn't in the database yet.
         for row in self.entries.rows.changed() {
@@ -361,7 +368,7 @@ impl Draft {
     }
 
     /// Has something done that no operation decides on. It can't be undone.
-    pub fn tend(&mut self, chore: Chore) {
+    pub fn tend(&mut self, chore: MaintenanceTask) {
         self.chores.push(chore);
     }
 

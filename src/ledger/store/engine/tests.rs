@@ -88,7 +88,7 @@ async fn by_key<R: Record>(tx: &mut impl Finder, lookup: &'static Lookup, keys: 
 }
 
 /// Two accounts with a key each, and a gateway with a lease of each.
-async fn furnish<E: Engine>(engine: &E) {
+async fn populate<E: Engine>(engine: &E) {
     let mut tx = begin(engine).await;
     tx.insert(&[&account(1, "acme"), &account(2, "bolt")]).await.unwrap();
     tx.insert(&[&key(1, 1), &key(2, 2)]).await.unwrap();
@@ -99,7 +99,7 @@ async fn furnish<E: Engine>(engine: &E) {
 }
 
 async fn rows_round_trip_through_the_database<E: Engine>(engine: E) {
-    furnish(&engine).await;
+    populate(&engine).await;
     let mut tx = begin(&engine).await;
     let mut other = account(3, "Ünïcode");
     other.name = Some("\u{1f600} & sons".into());
@@ -135,7 +135,7 @@ async fn rows_round_trip_through_the_database<E: Engine>(engine: E) {
 }
 
 async fn an_update_writes_only_the_columns_of_its_roles<E: Engine>(engine: E) {
-    furnish(&engine).await;
+    populate(&engine).await;
     let mut tx = begin(&engine).await;
     let mut hot = [lease(1, 1, 1), lease(1, 2, 2)];
     for (row, spent) in hot.iter_mut().zip([7, 8]) {
@@ -159,7 +159,7 @@ async fn an_update_writes_only_the_columns_of_its_roles<E: Engine>(engine: E) {
 }
 
 async fn sums_saturate_at_the_integer_maximum<E: Engine>(engine: E) {
-    furnish(&engine).await;
+    populate(&engine).await;
     let place = |minute| (AccountNo(1), minute, 3, KeyNo(1), GatewayNo(1), 1, GrantNo(1));
     let entry = |minute, amount| EntryRow { place: place(minute), amount: Credits::from_micros(amount) };
     let line = |requests| UsageRow {
@@ -186,7 +186,7 @@ async fn sums_saturate_at_the_integer_maximum<E: Engine>(engine: E) {
 }
 
 async fn what_is_deleted_is_gone<E: Engine>(engine: E) {
-    furnish(&engine).await;
+    populate(&engine).await;
     let mut tx = begin(&engine).await;
     tx.delete::<LeaseRow>(&[&(GatewayNo(1), KeyNo(1)), &(GatewayNo(7), KeyNo(2))]).await.unwrap();
     tx.delete::<GrantRow>(&[&(GrantNo(2),)]).await.unwrap();
@@ -243,7 +243,7 @@ async fn new_numbers_exceed_all_earlier_ones<E: Engine>(engine: E) {
 }
 
 async fn expired_and_forfeited_credits_are_summed<E: Engine>(engine: E) {
-    furnish(&engine).await;
+    populate(&engine).await;
     let mut tx = begin(&engine).await;
     let entry = |minute, kind, grant, amount| EntryRow {
         place: (AccountNo(1), minute, kind, KeyNo(0), GatewayNo(0), 0, GrantNo(grant)),
@@ -255,7 +255,7 @@ async fn expired_and_forfeited_credits_are_summed<E: Engine>(engine: E) {
     let lapsings = [5, 6].map(|minute| (AccountNo(1), GrantNo(1), minute));
     let mut lapsed = tx.lapsed(&lapsings.into()).await.unwrap();
     lapsed.sort_by_key(|(lapsing, _)| *lapsing);
-    let sums = [(6, 8), (4, 8)].map(|(expired, breakage)| Lapsed {
+    let sums = [(6, 8), (4, 8)].map(|(expired, breakage)| ExpiredAmounts {
         expired: Credits::from_micros(expired),
         breakage: Credits::from_micros(breakage),
     });
@@ -273,7 +273,7 @@ async fn expired_and_forfeited_credits_are_summed<E: Engine>(engine: E) {
 }
 
 async fn only_leases_with_credits_to_return_are_recalled<E: Engine>(engine: E) {
-    furnish(&engine).await;
+    populate(&engine).await;
     let mut tx = begin(&engine).await;
     let mut full = lease(1, 1, 1);
     full.escrow = Credits::from_micros(5);
@@ -291,7 +291,7 @@ async fn only_leases_with_credits_to_return_are_recalled<E: Engine>(engine: E) {
 }
 
 async fn an_existing_row_cannot_be_inserted_again<E: Engine>(engine: E) {
-    furnish(&engine).await;
+    populate(&engine).await;
     let mut tx = begin(&engine).await;
     let twice = tx.insert(&[&account(1, "acme")]).await;
     assert!(matches!(twice, Err(TxError::Again(_) | TxError::Value(_))), "{twice:?}");
@@ -299,7 +299,7 @@ async fn an_existing_row_cannot_be_inserted_again<E: Engine>(engine: E) {
 
 /// Databases only: nothing in memory is undone.
 async fn uncommitted_changes_leave_no_trace<E: Engine>(engine: E) {
-    furnish(&engine).await;
+    populate(&engine).await;
     let mut tx = begin(&engine).await;
     tx.insert(&[&account(3, "carl")]).await.unwrap();
     tx.delete::<GrantRow>(&[&(GrantNo(1),)]).await.unwrap();
@@ -384,7 +384,7 @@ stories! {
 #[tokio::test]
 async fn rows_locked_by_another_ledger_are_skipped_or_waited_for() {
     let Some(engine) = postgres().await else { return };
-    furnish(&engine).await;
+    populate(&engine).await;
     let broker =
         |name: &str| BrokerRow { gateway: GatewayNo(1), broker: name.into(), ..BrokerRow::default() };
     let (upper, lower) = (broker("B"), broker("a"));
@@ -424,7 +424,7 @@ async fn rows_locked_by_another_ledger_are_skipped_or_waited_for() {
 #[tokio::test]
 async fn a_failed_transaction_is_never_committed() {
     let Some(engine) = postgres().await else { return };
-    furnish(&engine).await;
+    populate(&engine).await;
     let mut tx = begin(&engine).await;
     tx.insert(&[&account(3, "carl")]).await.unwrap();
     assert!(matches!(tx.insert(&[&account(4, "acme")]).await, Err(TxError::Again(_))), "another was quicker");

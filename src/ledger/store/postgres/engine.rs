@@ -4,15 +4,17 @@
 //! and not used again.
 
 use super::attempt_error::AttemptError;
-use super::pool::{Borrowed, Pool};
+use super::pool::{Pool, PooledConnection};
 use super::settings::Settings;
 use crate::domain::{AccountNo, GatewayNo, GrantNo};
 use crate::store::StoreError;
 use crate::store::dialect::Dialect;
 use crate::store::directory::Directory;
-use crate::store::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::engine::{
+    Busy, Engine, ExpiredAmounts, ExpiryKey, Finder, Lookup, MaintenanceTask, Transaction, TxError,
+};
 use crate::store::maintenance::ROWS;
-use crate::store::record::{Kind, Parts, Record, Role, Sink, Table, stored_text};
+use crate::store::record::{ColumnWriter, Kind, Parts, Record, Role, Table, stored_text};
 use crate::store::rows::{AccountRow, ChangeRow};
 use crate::store::statements::{ALL, Lock, What, text, updated};
 use faregate_protocol::Credits;
@@ -78,7 +80,7 @@ impl Engine for PostgresEngine {
             Busy::Wait => Lock::Wait,
             Busy::Skip => Lock::Skip,
         };
-        let borrowed = self.pool.borrow().await?;
+        let borrowed = self.pool.checkout().await?;
         let mut link = Link::new(borrowed, self.patience, lock);
         link.run("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         Ok(PostgresTransaction { link, recallable: BTreeMap::new() })
@@ -89,7 +91,7 @@ type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A borrowed connection with a transaction on it.
 struct Link {
-    borrowed: Borrowed,
+    borrowed: PooledConnection,
     patience: Duration,
     lock: Lock,
     state: State,
@@ -122,14 +124,14 @@ impl Drop for Link {
 }
 
 impl Link {
-    fn new(borrowed: Borrowed, patience: Duration, lock: Lock) -> Self {
+    fn new(borrowed: PooledConnection, patience: Duration, lock: Lock) -> Self {
         Self { borrowed, patience, lock, state: State::Sound }
     }
 
     /// Waits for a statement, but not for ever.
     async fn wait<T>(
         &mut self,
-        work: impl AsyncFnOnce(&Borrowed) -> Result<T, AttemptError>,
+        work: impl AsyncFnOnce(&PooledConnection) -> Result<T, AttemptError>,
     ) -> Result<T, TxError> {
         // The server takes a COMMIT after a failure as well, and rolls back.
         if self.state != State::Sound {
@@ -194,7 +196,10 @@ impl Link {
         Ok(rows.iter().map(R::read).collect::<Result<_, _>>()?)
     }
 
-    async fn lapsed(&mut self, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
+    async fn lapsed(
+        &mut self,
+        grants: &BTreeSet<ExpiryKey>,
+    ) -> Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError> {
         let sql = "SELECT w.account, w.grant_no, w.minute,
               least(coalesce(sum(e.amount) FILTER (WHERE e.kind = 7), 0), 9223372036854775807)::bigint,
               least(coalesce(sum(e.amount) FILTER (WHERE e.kind = 6), 0), 9223372036854775807)::bigint
@@ -202,14 +207,14 @@ impl Link {
               JOIN entries e ON e.account = w.account AND e.minute >= w.minute AND e.kind IN (6, 7)
                 AND e.grant_no = w.grant_no
             GROUP BY w.account, w.grant_no, w.minute";
-        let column = |of: fn(&Lapsing) -> i64| grants.iter().map(of).collect::<Vec<i64>>();
+        let column = |of: fn(&ExpiryKey) -> i64| grants.iter().map(of).collect::<Vec<i64>>();
         let (accounts, numbers, minutes) =
             (column(|row| row.0.0), column(|row| row.1.0), column(|row| row.2));
         let rows = self.query(sql, &[&accounts, &numbers, &minutes]).await?;
         let read = |row: &Row| {
             let sum = |column| row.try_get(column).map(Credits::from_micros);
             let lapsing = (AccountNo(row.try_get(0)?), GrantNo(row.try_get(1)?), row.try_get(2)?);
-            Ok((lapsing, Lapsed { expired: sum(3)?, breakage: sum(4)? }))
+            Ok((lapsing, ExpiredAmounts { expired: sum(3)?, breakage: sum(4)? }))
         };
         rows.iter().map(read).collect::<Result<_, _>>().map_err(unread)
     }
@@ -267,7 +272,10 @@ impl Finder for PostgresTransaction {
         self.link.find(lookup, keys).await
     }
 
-    async fn lapsed(&mut self, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
+    async fn lapsed(
+        &mut self,
+        grants: &BTreeSet<ExpiryKey>,
+    ) -> Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError> {
         self.link.lapsed(grants).await
     }
 
@@ -354,13 +362,15 @@ impl Transaction for PostgresTransaction {
         self.link.execute(sql, &[&accounts, &keys, &gateways, &times]).await
     }
 
-    async fn tend(&mut self, chore: Chore) -> Result<(), TxError> {
+    async fn tend(&mut self, chore: MaintenanceTask) -> Result<(), TxError> {
         match chore {
-            Chore::Prune(kept, before_ms) => {
+            MaintenanceTask::Prune(kept, before_ms) => {
                 let most = i64::try_from(ROWS).unwrap_or(i64::MAX);
                 self.link.execute(&kept.delete(Dialect::Postgres), &[&before_ms, &most]).await
             }
-            Chore::Probe(at_ms) => self.link.execute("UPDATE write_probe SET at_ms = $1", &[&at_ms]).await,
+            MaintenanceTask::Probe(at_ms) => {
+                self.link.execute("UPDATE write_probe SET at_ms = $1", &[&at_ms]).await
+            }
         }
     }
 
@@ -396,7 +406,10 @@ impl Finder for PostgresSnapshot {
         self.0.find(lookup, keys).await
     }
 
-    async fn lapsed(&mut self, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
+    async fn lapsed(
+        &mut self,
+        grants: &BTreeSet<ExpiryKey>,
+    ) -> Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError> {
         self.0.lapsed(grants).await
     }
 
@@ -459,7 +472,7 @@ impl Arrays {
 }
 
 // A table says of each column what its field says, so each value meets an array of its kind.
-impl Sink for Arrays {
+impl ColumnWriter for Arrays {
     fn number(&mut self, value: Option<i64>) {
         if let Some(Array::Numbers(column)) = self.next() {
             column.push(value);

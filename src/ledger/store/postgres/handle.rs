@@ -2,7 +2,7 @@
 
 use super::attempt_error::{AttemptError, plain};
 use super::engine::PostgresEngine;
-use super::pool::{Borrowed, Pool, Task, WRITE_PROBE, unsafe_setting};
+use super::pool::{Pool, PooledConnection, Task, WRITE_PROBE, unsafe_setting};
 use super::{migrate, settings::Settings};
 use crate::api;
 use crate::metrics::Metrics;
@@ -83,7 +83,7 @@ impl Postgres {
     }
 
     /// A connection on which everything that is read comes from one snapshot.
-    pub async fn snapshot(&self) -> Result<Borrowed, StoreError> {
+    pub async fn snapshot(&self) -> Result<PooledConnection, StoreError> {
         self.pool.snapshot().await
     }
 

@@ -114,9 +114,9 @@ impl Pool {
     }
 
     /// A connection for a caller that will give it back.
-    pub async fn borrow(&self) -> Result<Borrowed, StoreError> {
+    pub async fn checkout(&self) -> Result<PooledConnection, StoreError> {
         match self.connections.get().await {
-            Ok(conn) => Ok(Borrowed { conn: Some(conn), wire: self.wire.clone(), turn: None }),
+            Ok(conn) => Ok(PooledConnection { conn: Some(conn), wire: self.wire.clone(), turn: None }),
             Err(PoolError::Closed) => Err(StoreError::Stopped),
             Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => Err(StoreError::Overloaded),
             Err(PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)))
@@ -136,11 +136,11 @@ impl Pool {
 
     /// A connection on which everything that is read comes from one snapshot. Readers never take the
     /// last connections: exchanges need them.
-    pub async fn snapshot(&self) -> Result<Borrowed, StoreError> {
+    pub async fn snapshot(&self) -> Result<PooledConnection, StoreError> {
         let turn =
             tokio::time::timeout(self.connect_timeout, Arc::clone(&self.readers).acquire_owned()).await;
         let turn = turn.map_err(|_| StoreError::Overloaded)?.map_err(|_| StoreError::Stopped)?;
-        let mut borrowed = self.borrow().await?;
+        let mut borrowed = self.checkout().await?;
         borrowed.turn = Some(turn);
         let begin = borrowed.conn()?.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         begin.await.map_err(AttemptError::from)?;
@@ -177,7 +177,7 @@ impl Pool {
     }
 
     async fn try_once<T: Task>(&self, task: &T) -> Result<T::Done, AttemptError> {
-        let mut borrowed = self.borrow().await?;
+        let mut borrowed = self.checkout().await?;
         let work = async {
             let conn = borrowed.conn()?;
             conn.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
@@ -218,14 +218,14 @@ fn rest(tried: u32) -> Duration {
 }
 
 /// A borrowed connection. Dropped before it was given back, it is closed, and what runs on it is ended.
-pub struct Borrowed {
+pub struct PooledConnection {
     conn: Option<Object>,
     wire: Wire,
     /// A reader's turn, which ends when this is dropped.
     turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Borrowed {
+impl PooledConnection {
     /// The connection.
     pub fn conn(&self) -> Result<&Client, StoreError> {
         self.conn.as_ref().ok_or(StoreError::Stopped)
@@ -269,7 +269,7 @@ impl Borrowed {
     }
 }
 
-impl Drop for Borrowed {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(conn) = self.conn.take() {
             self.wire.end(&conn);

@@ -5,7 +5,7 @@ use crate::domain::{AccountNo, GatewayNo};
 use crate::store::Refusal;
 use crate::store::directory::Directory;
 use crate::store::draft::{Draft, Stop};
-use crate::store::engine::{Chore, Finder, Lapsed, Lapsing, Lookup, Transaction};
+use crate::store::engine::{ExpiredAmounts, ExpiryKey, Finder, Lookup, MaintenanceTask, Transaction};
 use crate::store::memory::Memory;
 use crate::store::record::{Parts, Record, Role, Table};
 use crate::store::rows::{ChangeRow, GatewayRow};
@@ -53,7 +53,10 @@ impl Finder for SlowTransaction<'_> {
         self.inner.find(lookup, key, keys).await
     }
 
-    async fn lapsed(&mut self, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
+    async fn lapsed(
+        &mut self,
+        grants: &BTreeSet<ExpiryKey>,
+    ) -> Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError> {
         self.inner.lapsed(grants).await
     }
 
@@ -104,7 +107,7 @@ impl Transaction for SlowTransaction<'_> {
         self.inner.announce(changes).await
     }
 
-    async fn tend(&mut self, chore: Chore) -> Result<(), TxError> {
+    async fn tend(&mut self, chore: MaintenanceTask) -> Result<(), TxError> {
         self.inner.tend(chore).await
     }
 
@@ -224,10 +227,10 @@ async fn a_small_batch_waits_for_a_running_transaction_but_not_for_a_hanging_one
     let served = serve(&queue, &slow);
     let began = Instant::now();
     queue.run(Name { name: "a", rows: 1 }, Timestamp::UNIX_EPOCH, 1, Urgency::Report).await.unwrap();
-    assert!(began.elapsed() >= LONGEST_HOLD && began.elapsed() < LONGEST_HOLD * 3, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= MAX_HOLD && began.elapsed() < MAX_HOLD * 3, "{:?}", began.elapsed());
     let began = Instant::now();
     queue.run(Name { name: "b", rows: 1 }, Timestamp::UNIX_EPOCH, 1, Urgency::Urgent).await.unwrap();
-    assert!(began.elapsed() < LONGEST_HOLD, "callers don't wait: {:?}", began.elapsed());
+    assert!(began.elapsed() < MAX_HOLD, "callers don't wait: {:?}", began.elapsed());
     queue.close();
     served.await.unwrap();
 }

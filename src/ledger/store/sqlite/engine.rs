@@ -6,9 +6,11 @@ use crate::domain::{AccountNo, GatewayNo};
 use crate::store::StoreError;
 use crate::store::dialect::Dialect;
 use crate::store::directory::Directory;
-use crate::store::engine::{Busy, Chore, Engine, Finder, Lapsed, Lapsing, Lookup, Transaction, TxError};
+use crate::store::engine::{
+    Busy, Engine, ExpiredAmounts, ExpiryKey, Finder, Lookup, MaintenanceTask, Transaction, TxError,
+};
 use crate::store::maintenance::ROWS;
-use crate::store::record::{BadRow, Columns, Parts, Record, Role, Sink, Table};
+use crate::store::record::{BadRow, ColumnWriter, Columns, Parts, Record, Role, Table};
 use crate::store::rows::ChangeRow;
 use crate::store::statements::{ALL, Lock, What, text, updated};
 use faregate_protocol::Credits;
@@ -104,7 +106,10 @@ impl Finder for SqliteTransaction<'_> {
         find(&self.engine.conn(), lookup, keys)
     }
 
-    async fn lapsed(&mut self, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
+    async fn lapsed(
+        &mut self,
+        grants: &BTreeSet<ExpiryKey>,
+    ) -> Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError> {
         lapsed(&self.engine.conn(), grants)
     }
 
@@ -183,14 +188,16 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(())
     }
 
-    async fn tend(&mut self, chore: Chore) -> Result<(), TxError> {
+    async fn tend(&mut self, chore: MaintenanceTask) -> Result<(), TxError> {
         let conn = self.engine.conn();
         let most = i64::try_from(ROWS).unwrap_or(i64::MAX);
         match chore {
-            Chore::Prune(kept, before_ms) => {
+            MaintenanceTask::Prune(kept, before_ms) => {
                 prepare(&conn, &kept.delete(Dialect::Sqlite))?.execute([before_ms, most])
             }
-            Chore::Probe(at_ms) => prepare(&conn, "UPDATE write_probe SET at_ms = ?1")?.execute([at_ms]),
+            MaintenanceTask::Probe(at_ms) => {
+                prepare(&conn, "UPDATE write_probe SET at_ms = ?1")?.execute([at_ms])
+            }
         }
         .map(drop)
         .map_err(failed)
@@ -215,7 +222,10 @@ impl Finder for Look<'_> {
         find(self.0, lookup, keys)
     }
 
-    async fn lapsed(&mut self, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
+    async fn lapsed(
+        &mut self,
+        grants: &BTreeSet<ExpiryKey>,
+    ) -> Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError> {
         lapsed(self.0, grants)
     }
 
@@ -257,7 +267,10 @@ fn find<R: Record, K: Parts>(
     Ok(found)
 }
 
-fn lapsed(conn: &Connection, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing, Lapsed)>, TxError> {
+fn lapsed(
+    conn: &Connection,
+    grants: &BTreeSet<ExpiryKey>,
+) -> Result<Vec<(ExpiryKey, ExpiredAmounts)>, TxError> {
     let sql = "SELECT coalesce(sum(amount) FILTER (WHERE kind = 7), 0), coalesce(sum(amount) FILTER (WHERE kind = 6), 0)
         FROM entries WHERE account = ?1 AND minute >= ?3 AND kind IN (6, 7) AND grant_no = ?2";
     let mut statement = prepare(conn, sql)?;
@@ -265,7 +278,7 @@ fn lapsed(conn: &Connection, grants: &BTreeSet<Lapsing>) -> Result<Vec<(Lapsing,
         let (account, grant, minute) = *lapsing;
         let read = |row: &Row<'_>| {
             let sum = |column| row.get(column).map(Credits::from_micros);
-            Ok(Lapsed { expired: sum(0)?, breakage: sum(1)? })
+            Ok(ExpiredAmounts { expired: sum(0)?, breakage: sum(1)? })
         };
         statement.query_row([account.0, grant.0, minute], read).map(|lapsed| (*lapsing, lapsed))
     });
@@ -323,7 +336,7 @@ impl Bind<'_, '_> {
     }
 }
 
-impl Sink for Bind<'_, '_> {
+impl ColumnWriter for Bind<'_, '_> {
     fn number(&mut self, value: Option<i64>) {
         self.bind(value);
     }

@@ -30,7 +30,7 @@ impl Writer {
         // What the engine does never waits; the queue does.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let write = move || {
-            let careful = Careful { engine, fault };
+            let careful = FaultCheckingEngine { engine, fault };
             let mut log = Log::default();
             runtime.block_on(queue.serve(&careful, |outcome| careful.after(outcome, &mut log)));
             if careful.fault.none().is_ok() {
@@ -59,12 +59,12 @@ struct Log {
 }
 
 /// The engine, which begins nothing after a fault.
-struct Careful {
+struct FaultCheckingEngine {
     engine: SqliteEngine,
     fault: Arc<Fault>,
 }
 
-impl Engine for Careful {
+impl Engine for FaultCheckingEngine {
     type Transaction<'a> = SqliteTransaction<'a>;
     const SERIAL: bool = true;
 
@@ -78,7 +78,7 @@ impl Engine for Careful {
     }
 }
 
-impl Careful {
+impl FaultCheckingEngine {
     fn after(&self, outcome: &Result<(), TxError>, log: &mut Log) -> ControlFlow<()> {
         self.fault.look(&outcome.clone().map_err(TxError::into_inner));
         self.tidy(log);

@@ -3,33 +3,33 @@
 use super::*;
 
 /// The first request, which opens a lease, and the name of that lease.
-fn first(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> (Charge, String) {
+fn first(gate: &mut Gate<Memory>, ledger: &mut FakeLedger, now: u64) -> (Charge, String) {
     gate.tick(at(now));
     assert_eq!(arrive(gate, now, 0, "/", &key()), Arrival::Waits);
-    let resolutions = talk(gate, bank, now);
+    let resolutions = exchange_messages(gate, ledger, now);
     let Outcome::Pass(Passage::Paid(charge)) = &resolutions[0].outcome else { panic!("{resolutions:?}") };
     (charge.clone(), charge.holder.lease().to_owned())
 }
 
-fn talks(gate: &mut Gate<Memory>, bank: &mut FakeLedger, from: u64, to: u64) {
+fn exchange_messages_until(gate: &mut Gate<Memory>, ledger: &mut FakeLedger, from: u64, to: u64) {
     for ms in (from..to).step_by(50) {
-        assert_eq!(talk(gate, bank, ms), []);
+        assert_eq!(exchange_messages(gate, ledger, ms), []);
     }
 }
 
 #[test]
 fn each_heartbeat_carries_the_seen_number_of_the_last_response() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
-    first(&mut gate, &mut bank, 0);
-    talks(&mut gate, &mut bank, 50, 4_000);
-    let seen: Vec<u64> = bank.messages.iter().filter_map(|message| message.seen).collect();
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
+    first(&mut gate, &mut ledger, 0);
+    exchange_messages_until(&mut gate, &mut ledger, 50, 4_000);
+    let seen: Vec<u64> = ledger.messages.iter().filter_map(|message| message.seen).collect();
     assert_eq!(seen, [0, 1, 2]);
 }
 
 #[test]
 fn only_one_heartbeat_is_in_flight_at_a_time() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
-    first(&mut gate, &mut bank, 0);
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
+    first(&mut gate, &mut ledger, 0);
     runs(&mut gate, 50, 1_050);
     assert!(gate.next_message(at(1_050)).unwrap().body.seen.is_some());
     assert_eq!(gate.next_message(at(1_050)), None);
@@ -39,14 +39,14 @@ fn only_one_heartbeat_is_in_flight_at_a_time() {
 fn a_change_reaches_a_lease_that_has_no_entry_in_the_response() {
     for refused in [None, Some(RefusalCode::AccountSuspended)] {
         let memory = Memory::default();
-        let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
-        let (_, name) = first(&mut gate, &mut bank, 0);
-        talks(&mut gate, &mut bank, 50, 1_500);
+        let (mut gate, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(100));
+        let (_, name) = first(&mut gate, &mut ledger, 0);
+        exchange_messages_until(&mut gate, &mut ledger, 50, 1_500);
         runs(&mut gate, 1_500, 2_500);
         let heartbeat = gate.next_message(at(2_500)).unwrap();
         assert_eq!(heartbeat.body.entries, [], "there is no news of it");
-        bank.changes = vec![Change { payer: "key_1".into(), refused }];
-        let answer = bank.answer(&heartbeat.body);
+        ledger.changes = vec![Change { payer: "key_1".into(), refused }];
+        let answer = ledger.answer(&heartbeat.body);
         gate.answered(at(2_501), heartbeat.id, Some(answer));
 
         let lease = shared::read(&memory, &name).unwrap();
@@ -58,20 +58,20 @@ fn a_change_reaches_a_lease_that_has_no_entry_in_the_response() {
 
 #[test]
 fn a_gateway_without_leases_sends_no_messages() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
-    let (charge, _) = first(&mut gate, &mut bank, 0);
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
+    let (charge, _) = first(&mut gate, &mut ledger, 0);
     gate.finish(&charge, &End::answered(200));
-    talks(&mut gate, &mut bank, 50, 10_000);
-    assert_eq!(bank.available, 99_000_000);
-    let said = bank.messages.len();
-    talks(&mut gate, &mut bank, 10_000, 40_000);
-    assert_eq!(bank.messages.len(), said);
+    exchange_messages_until(&mut gate, &mut ledger, 50, 10_000);
+    assert_eq!(ledger.available, 99_000_000);
+    let said = ledger.messages.len();
+    exchange_messages_until(&mut gate, &mut ledger, 10_000, 40_000);
+    assert_eq!(ledger.messages.len(), said);
 }
 
 #[test]
 fn the_report_of_a_lost_heartbeat_is_repeated_in_the_next_one() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
-    let (charge, _) = first(&mut gate, &mut bank, 0);
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
+    let (charge, _) = first(&mut gate, &mut ledger, 0);
     gate.finish(&charge, &End::answered(200));
     runs(&mut gate, 50, 1_050);
     let lost = gate.next_message(at(1_050)).unwrap();
@@ -85,10 +85,10 @@ fn the_report_of_a_lost_heartbeat_is_repeated_in_the_next_one() {
 #[test]
 fn a_new_request_is_not_forgotten_after_a_long_uptime() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
+    let (mut gate, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(100));
     let day = 24 * 3_600 * 1_000;
-    let (charge, name) = first(&mut gate, &mut bank, day);
-    talks(&mut gate, &mut bank, day + 50, day + 3_000);
+    let (charge, name) = first(&mut gate, &mut ledger, day);
+    exchange_messages_until(&mut gate, &mut ledger, day + 50, day + 3_000);
     let lease = shared::read(&memory, &name).unwrap();
     assert_eq!((lease.held, lease.returned), (credits(1), Credits::ZERO), "nor is its lease idle");
     gate.finish(&charge, &End::answered(503));
@@ -116,31 +116,31 @@ fn only_a_departing_leader_gives_up_leadership() {
 #[test]
 fn a_new_leader_finds_a_lease_that_was_not_touched_since() {
     let memory = Memory::default();
-    let (mut old, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(100));
-    let (charge, name) = first(&mut old, &mut bank, 0);
+    let (mut old, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(100));
+    let (charge, name) = first(&mut old, &mut ledger, 0);
     old.finish(&charge, &End::answered(200));
-    talks(&mut old, &mut bank, 50, 3_000);
+    exchange_messages_until(&mut old, &mut ledger, 50, 3_000);
     assert!(!shared::read(&memory, &name).unwrap().queued, "all of it was reported");
     drop(old);
     let mut new = gate(&memory, &json!({}));
-    talks(&mut new, &mut bank, 3_000, 15_000);
-    assert_eq!((bank.available, bank.spent.values().sum::<i64>()), (99_000_000, 1_000_000));
+    exchange_messages_until(&mut new, &mut ledger, 3_000, 15_000);
+    assert_eq!((ledger.available, ledger.spent.values().sum::<i64>()), (99_000_000, 1_000_000));
 }
 
 /// When a heartbeat was sent, in milliseconds, of a gate that sells once in a while over a minute and a half.
 fn heartbeats_of(heartbeat_ms: u32) -> Vec<u64> {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
-    bank.heartbeat_ms = Some(heartbeat_ms);
-    let (charge, _) = first(&mut gate, &mut bank, 0);
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(1_000));
+    ledger.heartbeat_ms = Some(heartbeat_ms);
+    let (charge, _) = first(&mut gate, &mut ledger, 0);
     gate.finish(&charge, &End::answered(200));
     let mut sent = Vec::new();
     for ms in (50..=90_000).step_by(50) {
-        let said = bank.messages.len();
+        let said = ledger.messages.len();
         if ms % 500 == 0 {
             sell(&mut gate, ms);
         }
-        talk(&mut gate, &mut bank, ms);
-        sent.extend(bank.messages[said..].iter().filter(|message| message.seen.is_some()).map(|_| ms));
+        exchange_messages(&mut gate, &mut ledger, ms);
+        sent.extend(ledger.messages[said..].iter().filter(|message| message.seen.is_some()).map(|_| ms));
     }
     sent
 }
@@ -167,20 +167,20 @@ fn the_heartbeat_interval_follows_the_ledger_up_to_one_minute() {
 #[test]
 fn slow_heartbeats_delay_no_waiting_caller_and_keep_leases_alive() {
     let memory = Memory::default();
-    let (mut gate, mut bank) = (gate(&memory, &json!({})), FakeLedger::with(3));
-    bank.heartbeat_ms = Some(5_000);
-    let (charge, name) = first(&mut gate, &mut bank, 0);
-    talks(&mut gate, &mut bank, 50, 2_000);
-    let first_heartbeat = bank.messages.len();
-    assert!(bank.messages.last().unwrap().seen.is_some());
+    let (mut gate, mut ledger) = (gate(&memory, &json!({})), FakeLedger::with(3));
+    ledger.heartbeat_ms = Some(5_000);
+    let (charge, name) = first(&mut gate, &mut ledger, 0);
+    exchange_messages_until(&mut gate, &mut ledger, 50, 2_000);
+    let first_heartbeat = ledger.messages.len();
+    assert!(ledger.messages.last().unwrap().seen.is_some());
     gate.finish(&charge, &End::answered(200));
-    talks(&mut gate, &mut bank, 2_000, 3_000);
-    assert_eq!(bank.messages.len(), first_heartbeat, "what was sold is reported with the next heartbeat");
+    exchange_messages_until(&mut gate, &mut ledger, 2_000, 3_000);
+    assert_eq!(ledger.messages.len(), first_heartbeat, "what was sold is reported with the next heartbeat");
 
     let other = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
     assert_eq!(arrive(&mut gate, 3_000, 1, "/", &other), Arrival::Waits);
-    talk(&mut gate, &mut bank, 3_000);
-    let asked = &bank.messages[first_heartbeat..];
+    exchange_messages(&mut gate, &mut ledger, 3_000);
+    let asked = &ledger.messages[first_heartbeat..];
     assert!(asked.len() == 1 && asked[0].seen.is_none(), "{asked:?}");
 
     // Idle or not, a lease is named often enough to live on.
@@ -188,7 +188,7 @@ fn slow_heartbeats_delay_no_waiting_caller_and_keep_leases_alive() {
         if ms % 10_000 == 0 {
             sell(&mut gate, ms);
         }
-        talk(&mut gate, &mut bank, ms);
+        exchange_messages(&mut gate, &mut ledger, ms);
         let lease = shared::read(&memory, &name).unwrap();
         assert!(lease.is_at_rest() || at(ms) < lease.deadline, "{ms}");
     }

@@ -17,10 +17,10 @@ fn configuration() -> Value {
 /// A gate that sells to the key from a sublease, and one that knows no callers.
 fn gates() -> (Gate<Memory>, Gate<Memory>) {
     let memory = Memory::default();
-    let mut bank = FakeLedger::with(1_000);
+    let mut ledger = FakeLedger::with(1_000);
     let mut knows = gate(&memory, &configuration());
     arrive(&mut knows, 0, 0, "/", &key());
-    talk(&mut knows, &mut bank, 0);
+    exchange_messages(&mut knows, &mut ledger, 0);
     charge(arrive(&mut knows, 10, 1, CHEAP, &key()));
     (knows, gate(&Memory::default(), &configuration()))
 }
@@ -42,7 +42,7 @@ fn is_paid(arrival: &Arrival) -> bool {
 
 #[test]
 fn a_key_similar_to_a_known_one_is_refused_like_any_other() {
-    let (mut knows, mut stranger) = gates();
+    let (mut knows, mut unknown_caller) = gates();
     let key = key();
     let mut wrong: Vec<Vec<u8>> = (0..key.len())
         .map(|at| {
@@ -67,7 +67,7 @@ fn a_key_similar_to_a_known_one_is_refused_like_any_other() {
         let bearer = [b"Bearer ", wrong.as_slice()].concat();
         for headers in [("x-api-key", wrong), ("authorization", &bearer)] {
             let headers = [(headers.0, headers.1.as_slice())];
-            let expected = come(&mut stranger, &headers, None);
+            let expected = come(&mut unknown_caller, &headers, None);
             let same = come(&mut knows, &headers, None);
             // Only around a bearer token blanks don't count.
             let is_it = headers[0].1 == format!("Bearer  {key}").as_bytes();
@@ -80,7 +80,7 @@ fn a_key_similar_to_a_known_one_is_refused_like_any_other() {
 
 #[test]
 fn a_known_key_is_found_in_every_location_but_not_if_sent_twice() {
-    let (mut knows, mut stranger) = gates();
+    let (mut knows, mut unknown_caller) = gates();
     let key = key();
     let (bearer, path, cookie) =
         (format!("bearer {key}"), format!("{CHEAP}?api_key={key}"), format!("a=b; fg={key}"));
@@ -92,7 +92,7 @@ fn a_known_key_is_found_in_every_location_but_not_if_sent_twice() {
         if name != ":path" {
             let twice = come(&mut knows, &[header, header], None);
             assert!(!is_paid(&twice));
-            assert_eq!(twice, come(&mut stranger, &[header, header], None), "{name}");
+            assert_eq!(twice, come(&mut unknown_caller, &[header, header], None), "{name}");
         }
     }
     let first = [("x-api-key", &b"no key"[..]), ("cookie", cookie.as_bytes())];
@@ -116,12 +116,12 @@ proptest! {
     fn any_other_credential_is_decided_as_by_a_fresh_worker(
         from in 0_usize..60, with in proptest::collection::vec(any::<u8>(), 0..4), to in 0_usize..60,
     ) {
-        let (mut knows, mut stranger) = gates();
+        let (mut knows, mut unknown_caller) = gates();
         let key = key();
         let (from, to) = (from.min(key.len()), to.min(key.len()));
         let shown = [&key.as_bytes()[..from], &with, &key.as_bytes()[to..]].concat();
         let headers = [("x-api-key", shown.as_slice())];
-        let (judged, expected) = (come(&mut knows, &headers, None), come(&mut stranger, &headers, None));
+        let (judged, expected) = (come(&mut knows, &headers, None), come(&mut unknown_caller, &headers, None));
         if shown == key.as_bytes() {
             prop_assert!(is_paid(&judged) && expected == Arrival::Waits);
         } else {

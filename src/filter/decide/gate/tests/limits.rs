@@ -34,11 +34,11 @@ fn limited(rate: Option<Rate>, concurrent: Option<u32>) -> FakeLedger {
 fn plan_prices_apply_to_new_and_known_payers() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
-    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
+    let mut ledger = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
     arrive(&mut gate, 0, 1, "/image", &key());
-    let stranger = talk(&mut gate, &mut bank, 0);
-    let [Resolution { outcome: Outcome::Pass(Passage::Paid(charge)), .. }] = &stranger[..] else {
-        panic!("{stranger:?}");
+    let unknown_caller = exchange_messages(&mut gate, &mut ledger, 0);
+    let [Resolution { outcome: Outcome::Pass(Passage::Paid(charge)), .. }] = &unknown_caller[..] else {
+        panic!("{unknown_caller:?}");
     };
     assert_eq!(charge.price, credits(10), "the first question named the rule's price");
     let known = charge_of(&mut gate, "/chat");
@@ -62,9 +62,9 @@ fn sublease_sales_use_plan_prices_and_exclude_other_products() {
         json!({"name": "word", "match": {"path": {"exact": "/word"}}, "price": "0.01", "product": "chat"}),
     );
     let mut gate = gate(&memory, &config);
-    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
+    let mut ledger = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
     arrive(&mut gate, 0, 1, "/", &key());
-    talk(&mut gate, &mut bank, 0);
+    exchange_messages(&mut gate, &mut ledger, 0);
     charge_of(&mut gate, "/word");
     let cut = memory.get(&gate.names.lease(&Credential::Key(key())));
     assert_eq!(charge_of(&mut gate, "/word").price, Credits::from_micros(15_000));
@@ -79,9 +79,9 @@ fn routes_outside_the_plan_are_refused_even_on_credit() {
     let mut config = products();
     config["on_ledger_error"] = json!({"allow_up_to": "100"});
     let mut gate = gate(&memory, &config);
-    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
+    let mut ledger = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
     arrive(&mut gate, 0, 1, "/", &key());
-    talk(&mut gate, &mut bank, 0);
+    exchange_messages(&mut gate, &mut ledger, 0);
     let lease = gate.names.lease(&Credential::Key(key()));
     let rule = |name: &str| gate.settings.rules.iter().position(|rule| rule.name == name).unwrap();
     let (chat, video) = (rule("chat"), rule("video"));
@@ -93,10 +93,10 @@ fn routes_outside_the_plan_are_refused_even_on_credit() {
 fn a_new_payer_who_affords_only_the_list_price_is_refused_the_plan_price() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
-    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(9) };
+    let mut ledger = FakeLedger { facts: plan(), ..FakeLedger::with(9) };
     arrive(&mut gate, 0, 1, "/image", &key());
-    let resolutions = talk(&mut gate, &mut bank, 0);
-    assert_eq!(bank.messages.len(), 2, "nine would do for the rule's two, so the first answer grants them");
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
+    assert_eq!(ledger.messages.len(), 2, "nine would do for the rule's two, so the first answer grants them");
     let [Resolution { outcome: Outcome::Refuse(refusal), .. }] = &resolutions[..] else {
         panic!("{resolutions:?}");
     };
@@ -114,9 +114,9 @@ fn the_refusal_says_whether_the_key_or_the_plan_excludes_the_product() {
     ] {
         let memory = Memory::default();
         let mut gate = gate(&memory, &products());
-        let mut bank = FakeLedger { facts, ..FakeLedger::with(1_000) };
+        let mut ledger = FakeLedger { facts, ..FakeLedger::with(1_000) };
         arrive(&mut gate, 0, 1, "/video", &key());
-        let resolutions = talk(&mut gate, &mut bank, 0);
+        let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
         let [Resolution { outcome: Outcome::Refuse(refusal), .. }] = &resolutions[..] else {
             panic!("{resolutions:?}");
         };
@@ -132,9 +132,9 @@ fn the_refusal_says_whether_the_key_or_the_plan_excludes_the_product() {
 fn workers_share_the_rate_limit_and_rate_limited_requests_cost_nothing() {
     let memory = Memory::default();
     let mut workers = [gate(&memory, &products()), gate(&memory, &products())];
-    let mut bank = limited(Some(Rate { milli_per_s: 20_000, burst: 2 }), None);
+    let mut ledger = limited(Some(Rate { milli_per_s: 20_000, burst: 2 }), None);
     arrive(&mut workers[0], 0, 1, "/", &key());
-    talk(&mut workers[0], &mut bank, 0);
+    exchange_messages(&mut workers[0], &mut ledger, 0);
     let mut admitted = 0;
     for ms in 0..1_000 {
         let gate = &mut workers[usize::try_from(ms % 2).unwrap()];
@@ -164,9 +164,9 @@ fn workers_share_the_rate_limit_and_rate_limited_requests_cost_nothing() {
 fn the_concurrency_limit_holds_however_requests_end() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
-    let mut bank = limited(None, Some(2));
+    let mut ledger = limited(None, Some(2));
     arrive(&mut gate, 0, 1, "/", &key());
-    let first = talk(&mut gate, &mut bank, 0).pop().unwrap();
+    let first = exchange_messages(&mut gate, &mut ledger, 0).pop().unwrap();
     let Outcome::Pass(Passage::Paid(first)) = first.outcome else { panic!("{first:?}") };
     let second = charge(arrive(&mut gate, 1, 2, "/", &key()));
     let full = |gate: &mut Gate<Memory>| refused(arrive(gate, 2, 3, "/", &key())).code;
@@ -190,21 +190,21 @@ fn the_concurrency_limit_holds_however_requests_end() {
 fn demand_is_reported_and_the_next_response_changes_the_limit() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
-    let mut bank = limited(Some(Rate { milli_per_s: 1_000, burst: 1 }), None);
+    let mut ledger = limited(Some(Rate { milli_per_s: 1_000, burst: 1 }), None);
     arrive(&mut gate, 0, 1, "/", &key());
-    talk(&mut gate, &mut bank, 0);
+    exchange_messages(&mut gate, &mut ledger, 0);
     for ms in (10..3_000).step_by(10) {
         let _ = arrive(&mut gate, ms, 2, "/cheap", &key());
         if ms % 1_000 == 500 {
-            talk(&mut gate, &mut bank, ms);
+            exchange_messages(&mut gate, &mut ledger, ms);
         }
     }
-    let demand = bank.messages.last().unwrap().entries[0].lease.unwrap().demand;
+    let demand = ledger.messages.last().unwrap().entries[0].lease.unwrap().demand;
     assert!((99..=101).contains(&demand), "{demand} per second");
     charge(arrive(&mut gate, 4_100, 3, "/cheap", &key()));
-    bank.limits = Limits::default();
+    ledger.limits = Limits::default();
     gate.tick(at(4_500));
-    talk(&mut gate, &mut bank, 5_500);
+    exchange_messages(&mut gate, &mut ledger, 5_500);
     for context in 4..20 {
         charge(arrive(&mut gate, 5_501, context, "/cheap", &key()));
     }
@@ -214,14 +214,14 @@ fn demand_is_reported_and_the_next_response_changes_the_limit() {
 fn an_excluded_product_is_asked_about_again_after_the_lease_ends() {
     let memory = Memory::default();
     let mut gate = gate(&memory, &products());
-    let mut bank = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
+    let mut ledger = FakeLedger { facts: plan(), ..FakeLedger::with(1_000) };
     arrive(&mut gate, 0, 1, "/video", &key());
-    talk(&mut gate, &mut bank, 0);
+    exchange_messages(&mut gate, &mut ledger, 0);
     let known = refused(arrive(&mut gate, 10, 2, "/video", &key()));
     assert_eq!(known.code, RefusalCode::PlanExcludesRoute, "while the lease lasts the ledger is not asked");
-    bank.facts = Facts::default();
-    talk(&mut gate, &mut bank, 20_500);
+    ledger.facts = Facts::default();
+    exchange_messages(&mut gate, &mut ledger, 20_500);
     assert_eq!(arrive(&mut gate, 21_000, 3, "/video", &key()), Arrival::Waits, "a bigger plan may have come");
-    let resolutions = talk(&mut gate, &mut bank, 21_000);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 21_000);
     assert!(matches!(&resolutions[..], [Resolution { outcome: Outcome::Pass(Passage::Paid(_)), .. }]));
 }

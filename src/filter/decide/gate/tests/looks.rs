@@ -5,19 +5,20 @@ use super::*;
 /// Two workers, and a caller whose last credit the first one has just sold.
 fn workers() -> ([Gate<Memory>; 2], FakeLedger, Charge) {
     let memory = Memory::default();
-    let (mut gates, mut bank) = ([gate(&memory, &json!({})), gate(&memory, &json!({}))], FakeLedger::with(1));
+    let (mut gates, mut ledger) =
+        ([gate(&memory, &json!({})), gate(&memory, &json!({}))], FakeLedger::with(1));
     arrive(&mut gates[0], 0, 0, "/", &key());
-    let mut resolutions = talk(&mut gates[0], &mut bank, 0);
+    let mut resolutions = exchange_messages(&mut gates[0], &mut ledger, 0);
     let Some(Resolution { outcome: Outcome::Pass(Passage::Paid(charge)), .. }) = resolutions.pop() else {
         panic!("not paid");
     };
     for gate in &mut gates {
         assert_eq!(arrive(gate, 10, 1, "/", &key()), Arrival::Waits);
-        talk(gate, &mut bank, 10);
+        exchange_messages(gate, &mut ledger, 10);
         // Once out of the memory of the refusal, and with a look at the lease.
         assert!(is_refused(gate, 20));
     }
-    (gates, bank, charge)
+    (gates, ledger, charge)
 }
 
 fn is_refused(gate: &mut Gate<Memory>, now: u64) -> bool {
@@ -44,13 +45,13 @@ fn a_refund_is_sellable_at_once_by_its_worker_and_soon_by_others() {
 
 #[test]
 fn a_repeated_refusal_reads_no_shared_memory() {
-    let ([mut one, _], bank, _) = workers();
-    let asked = bank.messages.len();
+    let ([mut one, _], ledger, _) = workers();
+    let asked = ledger.messages.len();
     let gets = one.memory.gets();
     for ms in 21..70 {
         assert!(is_refused(&mut one, ms));
     }
-    assert_eq!((one.memory.gets(), bank.messages.len()), (gets, asked));
+    assert_eq!((one.memory.gets(), ledger.messages.len()), (gets, asked));
     assert!(is_refused(&mut one, 70));
     assert_eq!(one.memory.gets(), gets + 1, "it has looked again");
 }

@@ -16,7 +16,7 @@ fn status(warn_below: Option<Credits>) -> PayerStatus {
     PayerStatus { available: Credits::ZERO, quota: Some(quota), limits, warn_below }
 }
 
-fn bank(available: i64, warn_below: Option<Credits>) -> FakeLedger {
+fn ledger(available: i64, warn_below: Option<Credits>) -> FakeLedger {
     FakeLedger { status: Some(status(warn_below)), ..FakeLedger::with(available) }
 }
 
@@ -25,9 +25,9 @@ fn all_headers() -> Value {
 }
 
 /// Pays at `now`, and waits for the ledger if need be.
-fn pay(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64, path: &str) -> Charge {
+fn pay(gate: &mut Gate<Memory>, ledger: &mut FakeLedger, now: u64, path: &str) -> Charge {
     match arrive(gate, now, 7, path, &key()) {
-        Arrival::Waits => match talk(gate, bank, now).remove(0).outcome {
+        Arrival::Waits => match exchange_messages(gate, ledger, now).remove(0).outcome {
             Outcome::Pass(Passage::Paid(charge)) => charge,
             other => panic!("not paid: {other:?}"),
         },
@@ -62,10 +62,10 @@ fn shown(arrival: &Arrival) -> Value {
 
 #[test]
 fn each_response_shows_the_charge_and_the_remaining_balance() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &all_headers()), bank(100, None));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &all_headers()), ledger(100, None));
     let mut from_slices = 0;
     for left in (80..100).rev() {
-        let charge = pay(&mut gate, &mut bank, 1, "/");
+        let charge = pay(&mut gate, &mut ledger, 1, "/");
         from_slices += i32::from(charge.left.is_positive());
         let headers = gate.show(at(1_501), &charge, Answer::default());
         assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "1");
@@ -78,7 +78,7 @@ fn each_response_shows_the_charge_and_the_remaining_balance() {
         gate.finish(&charge, &End::answered(200));
     }
     assert_eq!(from_slices, 0, "limits leave no room for subleases here");
-    let charge = pay(&mut gate, &mut bank, 1, "/");
+    let charge = pay(&mut gate, &mut ledger, 1, "/");
     let headers = gate.show(at(2), &charge, Answer { status: 503, ..Answer::default() });
     assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "0", "it will be refunded");
     assert_eq!(header(&headers, "x-faregate-balance").unwrap(), "80");
@@ -86,16 +86,16 @@ fn each_response_shows_the_charge_and_the_remaining_balance() {
 
 #[test]
 fn balances_are_exact_for_sublease_sales_too() {
-    let mut bank = bank(100_000, None);
+    let mut ledger = ledger(100_000, None);
     let mut gate = gate(&Memory::default(), &json!({"response_headers": ["balance"]}));
     let mut from_slices = 0;
     for sold in 1..=400 {
-        let charge = pay(&mut gate, &mut bank, sold, "/");
+        let charge = pay(&mut gate, &mut ledger, sold, "/");
         from_slices += i32::from(charge.left.is_positive());
         let headers = gate.show(at(sold), &charge, Answer::default());
         assert_eq!(header(&headers, "x-faregate-balance").unwrap(), (100_000 - sold).to_string());
         gate.finish(&charge, &End::answered(200));
-        talk(&mut gate, &mut bank, sold);
+        exchange_messages(&mut gate, &mut ledger, sold);
     }
     assert!(from_slices > 100, "{from_slices} of 400 were sold from subleases");
 }
@@ -105,15 +105,15 @@ fn a_low_balance_is_warned_about_until_a_top_up_and_counted_once() {
     for by_plan in [false, true] {
         let threshold = by_plan.then_some(credits(17));
         let rule = if by_plan { json!({}) } else { json!({"warn_below": "17"}) };
-        let (mut gate, mut bank) = (gate(&Memory::default(), &rule), bank(20, threshold));
+        let (mut gate, mut ledger) = (gate(&Memory::default(), &rule), ledger(20, threshold));
         let warnings = |gate: &mut Gate<Memory>,
-                        bank: &mut FakeLedger,
+                        ledger: &mut FakeLedger,
                         now: u64,
                         requests: u64|
          -> Vec<Option<String>> {
             let mut warnings = Vec::new();
             for _ in 0..requests {
-                let charge = pay(gate, bank, now, "/");
+                let charge = pay(gate, ledger, now, "/");
                 assert!(gate.shows(&charge));
                 warnings
                     .push(header(&gate.show(at(now), &charge, Answer::default()), "x-faregate-low-balance"));
@@ -121,25 +121,25 @@ fn a_low_balance_is_warned_about_until_a_top_up_and_counted_once() {
             }
             warnings
         };
-        assert_eq!(warnings(&mut gate, &mut bank, 1, 3), [None, None, None], "19, 18 and 17 are left");
-        assert_eq!(warnings(&mut gate, &mut bank, 1, 2), [Some("16".into()), Some("15".into())]);
+        assert_eq!(warnings(&mut gate, &mut ledger, 1, 3), [None, None, None], "19, 18 and 17 are left");
+        assert_eq!(warnings(&mut gate, &mut ledger, 1, 2), [Some("16".into()), Some("15".into())]);
         assert_eq!(gate.take_counters().low_balance, 1);
-        bank.available += 10_000_000;
+        ledger.available += 10_000_000;
         for ms in (51..2_000).step_by(50) {
-            talk(&mut gate, &mut bank, ms);
+            exchange_messages(&mut gate, &mut ledger, ms);
         }
-        assert_eq!(warnings(&mut gate, &mut bank, 2_001, 1), [None], "it has topped up");
-        assert_eq!(warnings(&mut gate, &mut bank, 2_001, 9).last().unwrap().as_deref(), Some("15"));
+        assert_eq!(warnings(&mut gate, &mut ledger, 2_001, 1), [None], "it has topped up");
+        assert_eq!(warnings(&mut gate, &mut ledger, 2_001, 9).last().unwrap().as_deref(), Some("15"));
         assert_eq!(gate.take_counters().low_balance, 1, "once more");
     }
 }
 
 #[test]
 fn the_rules_warn_below_overrides_the_plans() {
-    let (mut gate, mut bank) =
-        (gate(&Memory::default(), &json!({"warn_below": "5"})), bank(20, Some(credits(17))));
+    let (mut gate, mut ledger) =
+        (gate(&Memory::default(), &json!({"warn_below": "5"})), ledger(20, Some(credits(17))));
     for left in (2..20).rev() {
-        let charge = pay(&mut gate, &mut bank, 1, "/");
+        let charge = pay(&mut gate, &mut ledger, 1, "/");
         let warning = header(&gate.show(at(1), &charge, Answer::default()), "x-faregate-low-balance");
         assert_eq!(warning.is_some(), left < 5, "{left} are left");
         gate.finish(&charge, &End::answered(200));
@@ -148,8 +148,8 @@ fn the_rules_warn_below_overrides_the_plans() {
 
 #[test]
 fn unconfigured_response_headers_are_not_added() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(20, None));
-    let charge = pay(&mut gate, &mut bank, 1, "/");
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), ledger(20, None));
+    let charge = pay(&mut gate, &mut ledger, 1, "/");
     assert!(!gate.shows(&charge));
     assert_eq!(gate.show(at(1), &charge, Answer::default()), []);
 }
@@ -162,12 +162,12 @@ fn a_caller_sees_its_account_view_for_free() {
             {"name": "chat", "match": {"host": "api.example.com", "path": {"prefix": "/chat"}}, "price": "4", "product": "chat"},
             {"name": "video", "match": {"path": {"template": "/v/{}/x"}, "headers": [{"name": "x-a"}]}, "price": "4", "product": "video"},
             {"name": "old", "match": {"path": {"exact": "/old"}}, "retired": true, "deprecated": {"since": "2026-01-01"}}]});
-    let mut bank = bank(7, Some(credits(5)));
-    bank.facts.products =
+    let mut ledger = ledger(7, Some(credits(5)));
+    ledger.facts.products =
         Some(vec![Product { name: "chat".into(), pricing: Pricing::Times(Credits::from_micros(500_000)) }]);
     let mut gate = gate(&Memory::default(), &settings);
     assert_eq!(look(&mut gate, 1, 1, &key()), Arrival::Waits);
-    let outcome = talk(&mut gate, &mut bank, 1).remove(0).outcome;
+    let outcome = exchange_messages(&mut gate, &mut ledger, 1).remove(0).outcome;
     let (view, body) = view_of(&outcome);
     assert_eq!(
         body,
@@ -190,7 +190,7 @@ fn a_caller_sees_its_account_view_for_free() {
     assert_eq!(header("ratelimit"), Some(&br#""plan";r=7;t=1800"#[..]));
     assert_eq!(header("cache-control"), Some(&b"private, no-cache"[..]));
     assert_eq!(header("etag"), Some(view.tag.as_bytes()));
-    let ask = bank.messages.last().unwrap().entries[0].ask.unwrap();
+    let ask = ledger.messages.last().unwrap().entries[0].ask.unwrap();
     assert_eq!((ask.least, ask.need, ask.want), Default::default(), "it asks for no credits");
     let counters = gate.take_counters();
     assert_eq!((counters.views, counters.admitted), (1, 0));
@@ -199,12 +199,12 @@ fn a_caller_sees_its_account_view_for_free() {
 #[test]
 fn polling_the_account_view_costs_one_message_per_second() {
     for available in [0, 50] {
-        let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(available, None));
+        let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), ledger(available, None));
         let mut asked = 0;
         for ms in (1..5_000).step_by(20) {
             if look(&mut gate, ms, 1, &key()) == Arrival::Waits {
                 asked += 1;
-                let answers = talk(&mut gate, &mut bank, ms);
+                let answers = exchange_messages(&mut gate, &mut ledger, ms);
                 assert_eq!(view_of(&answers[0].outcome).1["balance"], available.to_string());
             }
         }
@@ -214,8 +214,8 @@ fn polling_the_account_view_costs_one_message_per_second() {
 
 #[test]
 fn the_account_view_shows_new_charges_at_once() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
-    let charge = pay(&mut gate, &mut bank, 1, "/");
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), ledger(50, None));
+    let charge = pay(&mut gate, &mut ledger, 1, "/");
     gate.finish(&charge, &End::answered(200));
     let view = shown(&look(&mut gate, 2, 1, &key()));
     assert_eq!(view["balance"], "49");
@@ -223,11 +223,11 @@ fn the_account_view_shows_new_charges_at_once() {
 
 #[test]
 fn paying_requests_and_account_views_can_wait_together() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), ledger(50, None));
     assert_eq!(look(&mut gate, 1, 1, &key()), Arrival::Waits);
     assert_eq!(arrive(&mut gate, 1, 2, "/", &key()), Arrival::Waits);
-    let answers = talk(&mut gate, &mut bank, 1);
-    let ask = bank.messages[0].entries[0].ask.unwrap();
+    let answers = exchange_messages(&mut gate, &mut ledger, 1);
+    let ask = ledger.messages[0].entries[0].ask.unwrap();
     assert_eq!((ask.least, ask.need), (credits(1), credits(1)), "the cheapest that pays counts");
     assert!(matches!(answers[0].outcome, Outcome::Show(_)) && answers[0].context == 1, "{answers:?}");
     assert!(matches!(answers[1].outcome, Outcome::Pass(Passage::Paid(_))) && answers[1].context == 2);
@@ -255,9 +255,10 @@ fn without_a_key_the_account_view_shows_at_most_the_price_list() {
 
 #[test]
 fn a_disabled_account_view_leaves_its_path_to_the_api() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({"account_view": false})), bank(50, None));
+    let (mut gate, mut ledger) =
+        (gate(&Memory::default(), &json!({"account_view": false})), ledger(50, None));
     assert_eq!(look(&mut gate, 1, 1, &key()), Arrival::Waits);
-    let answers = talk(&mut gate, &mut bank, 1);
+    let answers = exchange_messages(&mut gate, &mut ledger, 1);
     assert!(
         matches!(&answers[0].outcome, Outcome::Pass(Passage::Paid(charge)) if charge.price == credits(1))
     );
@@ -266,23 +267,23 @@ fn a_disabled_account_view_leaves_its_path_to_the_api() {
 #[test]
 fn the_view_refuses_unknown_keys_suspended_accounts_and_ledger_outages() {
     let mut gate = gate(&Memory::default(), &json!({}));
-    let mut bank = bank(50, None);
-    let stranger = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
-    assert_eq!(look(&mut gate, 1, 1, &stranger), Arrival::Waits);
-    let answers = talk(&mut gate, &mut bank, 1);
+    let mut ledger = ledger(50, None);
+    let unknown_caller = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
+    assert_eq!(look(&mut gate, 1, 1, &unknown_caller), Arrival::Waits);
+    let answers = exchange_messages(&mut gate, &mut ledger, 1);
     assert_eq!(refused_with(&answers[0].outcome), Some(RefusalCode::InvalidKey));
-    let again = look(&mut gate, 2, 1, &stranger);
+    let again = look(&mut gate, 2, 1, &unknown_caller);
     assert!(
         matches!(&again, Arrival::Decided(outcome) if refused_with(outcome) == Some(RefusalCode::InvalidKey)),
         "it is remembered"
     );
-    bank.refuse = Some(RefusalCode::QuotaExhausted);
+    ledger.refuse = Some(RefusalCode::QuotaExhausted);
     assert_eq!(look(&mut gate, 2, 2, &key()), Arrival::Waits);
-    let answers = talk(&mut gate, &mut bank, 2);
+    let answers = exchange_messages(&mut gate, &mut ledger, 2);
     assert_eq!(view_of(&answers[0].outcome).1["account"], "acme", "who has nothing left may look");
-    bank.refuse = Some(RefusalCode::AccountSuspended);
+    ledger.refuse = Some(RefusalCode::AccountSuspended);
     assert_eq!(look(&mut gate, 2, 2, &key()), Arrival::Waits);
-    let answers = talk(&mut gate, &mut bank, 2);
+    let answers = exchange_messages(&mut gate, &mut ledger, 2);
     assert_eq!(refused_with(&answers[0].outcome), Some(RefusalCode::AccountSuspended));
     runs(&mut gate, 51, 2_000);
     assert_eq!(look(&mut gate, 2_000, 3, &key()), Arrival::Waits);
@@ -292,10 +293,10 @@ fn the_view_refuses_unknown_keys_suspended_accounts_and_ledger_outages() {
 }
 
 /// The tag of what a caller is shown who is known.
-fn tag(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> String {
+fn tag(gate: &mut Gate<Memory>, ledger: &mut FakeLedger, now: u64) -> String {
     match look(gate, now, 1, &key()) {
         Arrival::Decided(outcome) => view_of(&outcome).0.tag.clone(),
-        Arrival::Waits => view_of(&talk(gate, bank, now).remove(0).outcome).0.tag.clone(),
+        Arrival::Waits => view_of(&exchange_messages(gate, ledger, now).remove(0).outcome).0.tag.clone(),
     }
 }
 
@@ -303,32 +304,34 @@ fn tag(gate: &mut Gate<Memory>, bank: &mut FakeLedger, now: u64) -> String {
 fn the_etag_changes_exactly_when_the_content_does() {
     let rules = json!({"rules": [{"match": {"path": {"prefix": "/chat"}}, "price": "4", "product": "chat"}]});
     let plan = |name: &str| {
-        let mut bank = bank(50, None);
+        let mut ledger = ledger(50, None);
         let pricing = Pricing::Fixed(credits(3));
-        bank.facts.products = Some(vec![Product { name: name.into(), pricing }]);
-        bank
+        ledger.facts.products = Some(vec![Product { name: name.into(), pricing }]);
+        ledger
     };
     // Another gate says the same to the same caller.
-    let of = |bank: &mut FakeLedger| tag(&mut gate(&Memory::default(), &rules), bank, 1);
+    let of = |ledger: &mut FakeLedger| tag(&mut gate(&Memory::default(), &rules), ledger, 1);
     let chat = of(&mut plan("chat"));
     assert_eq!(chat, of(&mut plan("chat")));
-    let all = [of(&mut plan("video")), of(&mut bank(50, None)), of(&mut bank(49, None)), chat];
+    let all = [of(&mut plan("video")), of(&mut ledger(50, None)), of(&mut ledger(49, None)), chat];
     let different: std::collections::BTreeSet<&String> = all.iter().collect();
     assert_eq!(different.len(), all.len(), "{all:?}");
     // Where no rule has a product, all have the same prices, and one list is kept for all.
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), plan("chat"));
-    let first = tag(&mut gate, &mut bank, 1);
-    assert_eq!(tag(&mut gate, &mut bank, 1), first);
-    let charge = pay(&mut gate, &mut bank, 1, "/");
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), plan("chat"));
+    let first = tag(&mut gate, &mut ledger, 1);
+    assert_eq!(tag(&mut gate, &mut ledger, 1), first);
+    let charge = pay(&mut gate, &mut ledger, 1, "/");
     gate.finish(&charge, &End::answered(200));
-    assert_ne!(tag(&mut gate, &mut bank, 1), first, "the balance is another");
+    assert_ne!(tag(&mut gate, &mut ledger, 1), first, "the balance is another");
 }
 
 #[test]
 fn a_caller_with_the_current_etag_gets_304() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), bank(50, None));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), ledger(50, None));
     look(&mut gate, 1, 1, &key());
-    let Outcome::Show(view) = talk(&mut gate, &mut bank, 1).remove(0).outcome else { panic!("refused") };
+    let Outcome::Show(view) = exchange_messages(&mut gate, &mut ledger, 1).remove(0).outcome else {
+        panic!("refused")
+    };
     for (held, status) in
         [(view.tag.as_bytes(), 304), (b"*", 304), (b"", 200), (b"\"0123456789abcdef\"", 200)]
     {

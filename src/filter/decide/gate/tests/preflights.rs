@@ -8,7 +8,7 @@ const OTHER: &str = "https://evil.example.com";
 
 /// What became of an `OPTIONS`: which way it passed, or the status of the gate's answer.
 #[derive(Debug, PartialEq, Eq)]
-enum Became {
+enum PreflightOutcome {
     Preflight,
     Free,
     Watched,
@@ -50,22 +50,26 @@ fn outcome(gate: &mut Gate<Memory>, asked: &Asked<'_>) -> Outcome {
     }
 }
 
-fn became(gate: &mut Gate<Memory>, asked: &Asked<'_>) -> Became {
-    let became = match outcome(gate, asked) {
-        Outcome::Pass(Passage::Preflight(_)) => Became::Preflight,
-        Outcome::Pass(Passage::Free(_)) => Became::Free,
-        Outcome::Pass(Passage::Shadow(_)) => Became::Watched,
+fn preflight_outcome(gate: &mut Gate<Memory>, asked: &Asked<'_>) -> PreflightOutcome {
+    let preflight_outcome = match outcome(gate, asked) {
+        Outcome::Pass(Passage::Preflight(_)) => PreflightOutcome::Preflight,
+        Outcome::Pass(Passage::Free(_)) => PreflightOutcome::Free,
+        Outcome::Pass(Passage::Shadow(_)) => PreflightOutcome::Watched,
         Outcome::Pass(Passage::Paid(charge)) => panic!("{charge:?}"),
-        Outcome::Refuse(refusal) => Became::Refused(refusal.code),
-        Outcome::Show(view) => Became::Answered(view.status),
+        Outcome::Refuse(refusal) => PreflightOutcome::Refused(refusal.code),
+        Outcome::Show(view) => PreflightOutcome::Answered(view.status),
     };
     let counted = gate.take_counters().preflights;
-    assert_eq!(counted, u64::from(matches!(became, Became::Preflight | Became::Answered(_))), "{became:?}");
-    became
+    assert_eq!(
+        counted,
+        u64::from(matches!(preflight_outcome, PreflightOutcome::Preflight | PreflightOutcome::Answered(_))),
+        "{preflight_outcome:?}"
+    );
+    preflight_outcome
 }
 
-const MISSING: Became = Became::Refused(RefusalCode::MissingKey);
-const GONE: Became = Became::Refused(RefusalCode::RouteRetired);
+const MISSING: PreflightOutcome = PreflightOutcome::Refused(RefusalCode::MissingKey);
+const GONE: PreflightOutcome = PreflightOutcome::Refused(RefusalCode::RouteRetired);
 
 fn rules() -> Value {
     json!([
@@ -80,9 +84,13 @@ fn rules() -> Value {
 fn only_requests_that_a_browser_sends_count_as_preflights() {
     let identities = json!([{"header": "x-api-key"}, {"bearer": true}, {"query": "key"}, {"cookie": "k"}, {"property": ["san"]}]);
     let mut gate = gate(&Memory::default(), &json!({"identities": identities}));
-    assert_eq!(became(&mut gate, &ASKED), Became::Preflight);
+    assert_eq!(preflight_outcome(&mut gate, &ASKED), PreflightOutcome::Preflight);
     for origin in ["null", "http://localhost:3000", "http://[::1]:80", "chrome-extension://abcdef"] {
-        assert_eq!(became(&mut gate, &Asked { origin, ..ASKED }), Became::Preflight, "{origin}");
+        assert_eq!(
+            preflight_outcome(&mut gate, &Asked { origin, ..ASKED }),
+            PreflightOutcome::Preflight,
+            "{origin}"
+        );
     }
     let plain = [
         ("access-control-request-headers", "x-api-key"),
@@ -90,17 +98,20 @@ fn only_requests_that_a_browser_sends_count_as_preflights() {
         ("x-forwarded-for", "::1"),
         ("x-request-id", "1"),
     ];
-    assert_eq!(became(&mut gate, &Asked { more: &plain, path: "/?keys=1", ..ASKED }), Became::Preflight);
+    assert_eq!(
+        preflight_outcome(&mut gate, &Asked { more: &plain, path: "/?keys=1", ..ASKED }),
+        PreflightOutcome::Preflight
+    );
 
     for origin in
         ["", "*", "app.example.com", "https://app.example.com/", "https://a.example,https://b.example"]
     {
-        assert_eq!(became(&mut gate, &Asked { origin, ..ASKED }), MISSING, "{origin:?}");
+        assert_eq!(preflight_outcome(&mut gate, &Asked { origin, ..ASKED }), MISSING, "{origin:?}");
     }
     for method in ["", " ", "GET,POST", "G\u{e9}T", "GET /"] {
-        assert_eq!(became(&mut gate, &Asked { method, ..ASKED }), MISSING, "{method:?}");
+        assert_eq!(preflight_outcome(&mut gate, &Asked { method, ..ASKED }), MISSING, "{method:?}");
     }
-    assert_eq!(became(&mut gate, &Asked { ends: false, ..ASKED }), MISSING);
+    assert_eq!(preflight_outcome(&mut gate, &Asked { ends: false, ..ASKED }), MISSING);
     for (name, value) in [
         ("content-length", "5"),
         ("transfer-encoding", "chunked"),
@@ -116,22 +127,36 @@ fn only_requests_that_a_browser_sends_count_as_preflights() {
         ("origin", PAGE),
         ("access-control-request-method", "GET"),
     ] {
-        assert_eq!(became(&mut gate, &Asked { more: &[(name, value)], ..ASKED }), MISSING, "{name}");
+        assert_eq!(
+            preflight_outcome(&mut gate, &Asked { more: &[(name, value)], ..ASKED }),
+            MISSING,
+            "{name}"
+        );
     }
-    let invalid = Became::Refused(RefusalCode::InvalidKey);
+    let invalid = PreflightOutcome::Refused(RefusalCode::InvalidKey);
     for (name, value) in [
         ("x-api-key", ""),
         ("x-api-key", "fg_live_typo"),
         ("authorization", "Bearer fg_live_typo"),
         ("cookie", "k=fg_live_typo"),
     ] {
-        assert_eq!(became(&mut gate, &Asked { more: &[(name, value)], ..ASKED }), invalid, "{name}");
+        assert_eq!(
+            preflight_outcome(&mut gate, &Asked { more: &[(name, value)], ..ASKED }),
+            invalid,
+            "{name}"
+        );
     }
-    assert_eq!(became(&mut gate, &Asked { more: &[("x_api_key", "fg_live_typo")], ..ASKED }), MISSING);
-    assert_eq!(became(&mut gate, &Asked { path: "/?key=fg_live_typo", ..ASKED }), invalid);
-    assert_eq!(became(&mut gate, &Asked { property: Some(""), ..ASKED }), Became::Preflight);
+    assert_eq!(
+        preflight_outcome(&mut gate, &Asked { more: &[("x_api_key", "fg_live_typo")], ..ASKED }),
+        MISSING
+    );
+    assert_eq!(preflight_outcome(&mut gate, &Asked { path: "/?key=fg_live_typo", ..ASKED }), invalid);
+    assert_eq!(
+        preflight_outcome(&mut gate, &Asked { property: Some(""), ..ASKED }),
+        PreflightOutcome::Preflight
+    );
     let long = "s".repeat(2_000);
-    assert_eq!(became(&mut gate, &Asked { property: Some(&long), ..ASKED }), invalid);
+    assert_eq!(preflight_outcome(&mut gate, &Asked { property: Some(&long), ..ASKED }), invalid);
     let mut get = headers(&ASKED);
     get[0].1 = b"GET".to_vec();
     assert!(matches!(
@@ -142,7 +167,7 @@ fn only_requests_that_a_browser_sends_count_as_preflights() {
 
 #[test]
 fn the_configuration_decides_how_preflights_are_handled() {
-    use Became::{Answered, Free, Preflight, Watched};
+    use PreflightOutcome::{Answered, Free, Preflight, Watched};
     let origins = json!([PAGE]);
     for (config, [page, other, free, free_other, gone, gone_other, watched, watched_gone]) in [
         (json!({}), [Preflight, Preflight, Free, Free, GONE, GONE, Preflight, Preflight]),
@@ -170,7 +195,8 @@ fn the_configuration_decides_how_preflights_are_handled() {
         let mut all = config.clone();
         all["rules"] = rules();
         let mut gate = gate(&Memory::default(), &all);
-        let mut ask = |path: &str, origin: &str| became(&mut gate, &Asked { origin, path, ..ASKED });
+        let mut ask =
+            |path: &str, origin: &str| preflight_outcome(&mut gate, &Asked { origin, path, ..ASKED });
         let found = [
             ask("/", PAGE),
             ask("/", OTHER),
@@ -197,22 +223,36 @@ fn a_preflight_falls_under_the_rule_of_the_announced_request() {
         {"match": {"methods": ["OPTIONS"]}, "price": "free"}
     ]);
     let mut gate = gate(&Memory::default(), &json!({"rules": rules}));
-    assert_eq!(became(&mut gate, &Asked { path: "/gone", ..ASKED }), GONE, "and not that of OPTIONS");
-    assert_eq!(became(&mut gate, &Asked { path: "/gone", method: "GET", ..ASKED }), Became::Free);
-    assert_eq!(became(&mut gate, &Asked { method: "PUT", ..ASKED }), Became::Preflight);
+    assert_eq!(
+        preflight_outcome(&mut gate, &Asked { path: "/gone", ..ASKED }),
+        GONE,
+        "and not that of OPTIONS"
+    );
+    assert_eq!(
+        preflight_outcome(&mut gate, &Asked { path: "/gone", method: "GET", ..ASKED }),
+        PreflightOutcome::Free
+    );
+    assert_eq!(preflight_outcome(&mut gate, &Asked { method: "PUT", ..ASKED }), PreflightOutcome::Preflight);
 }
 
 #[test]
 fn account_view_preflights_are_answered_in_every_preflight_mode() {
     for preflight in ["answer", "pass", "charge", "refuse"] {
         let mut gate = gate(&Memory::default(), &json!({"cors_origins": [PAGE], "preflight": preflight}));
-        assert_eq!(became(&mut gate, &Asked { path: PATH, ..ASKED }), Became::Answered(204), "{preflight}");
-        assert_eq!(became(&mut gate, &Asked { path: PATH, origin: OTHER, ..ASKED }), Became::Answered(403));
+        assert_eq!(
+            preflight_outcome(&mut gate, &Asked { path: PATH, ..ASKED }),
+            PreflightOutcome::Answered(204),
+            "{preflight}"
+        );
+        assert_eq!(
+            preflight_outcome(&mut gate, &Asked { path: PATH, origin: OTHER, ..ASKED }),
+            PreflightOutcome::Answered(403)
+        );
     }
     let mut gate = gate(&Memory::default(), &json!({}));
     assert_eq!(
-        became(&mut gate, &Asked { path: PATH, ..ASKED }),
-        Became::Answered(403),
+        preflight_outcome(&mut gate, &Asked { path: PATH, ..ASKED }),
+        PreflightOutcome::Answered(403),
         "the API has no such page"
     );
 }
@@ -221,8 +261,14 @@ fn account_view_preflights_are_answered_in_every_preflight_mode() {
 fn answered_preflights_may_carry_a_query_key_or_a_certificate() {
     let identities = json!([{"query": "key"}, {"property": ["san"]}]);
     let mut gate = gate(&Memory::default(), &json!({"cors_origins": [PAGE], "identities": identities}));
-    assert_eq!(became(&mut gate, &Asked { path: "/?key=fg_live_typo", ..ASKED }), Became::Answered(204));
-    assert_eq!(became(&mut gate, &Asked { property: Some("spiffe://a/b"), ..ASKED }), Became::Answered(204));
+    assert_eq!(
+        preflight_outcome(&mut gate, &Asked { path: "/?key=fg_live_typo", ..ASKED }),
+        PreflightOutcome::Answered(204)
+    );
+    assert_eq!(
+        preflight_outcome(&mut gate, &Asked { property: Some("spiffe://a/b"), ..ASKED }),
+        PreflightOutcome::Answered(204)
+    );
 }
 
 #[test]

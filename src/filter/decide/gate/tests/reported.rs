@@ -3,20 +3,20 @@
 use super::*;
 
 /// Fifteen minutes: credits held for longer count as spent (ms).
-const FORGOTTEN_MS: u64 = 900_000;
+const ABANDONED_AFTER_MS: u64 = 900_000;
 
 #[test]
 fn usage_is_resent_until_a_response_acknowledges_its_number() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
-    let resolutions = talk(&mut gate, &mut bank, 0);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
     gate.finish(paid, &End::answered(200));
     let mut reports = Vec::new();
     for ms in (50..20_000).step_by(50) {
         gate.tick(at(ms));
         while let Some(message) = gate.next_message(at(ms)) {
-            let mut answer = bank.answer(&message.body);
+            let mut answer = ledger.answer(&message.body);
             if let Some(report) = message.body.usage {
                 assert_eq!(report.lines.iter().map(|line| line.requests).sum::<u64>(), 1);
                 // Lost; without a usage number; with an earlier number; with this one.
@@ -34,20 +34,20 @@ fn usage_is_resent_until_a_response_acknowledges_its_number() {
 
 #[test]
 fn a_response_to_another_message_does_not_resend_usage_in_flight() {
-    let (mut gate, mut bank) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
+    let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), FakeLedger::with(100));
     arrive(&mut gate, 0, 0, "/", &key());
-    let resolutions = talk(&mut gate, &mut bank, 0);
+    let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
     gate.finish(paid, &End::answered(200));
     runs(&mut gate, 50, 6_000);
     let report = gate.next_message(at(6_000)).unwrap();
     assert!(report.body.usage.is_some());
-    let stranger = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
-    assert_eq!(arrive(&mut gate, 6_001, 1, "/", &stranger), Arrival::Waits);
+    let unknown_caller = api_key::compose(&[8; api_key::SECRET_LEN]).unwrap();
+    assert_eq!(arrive(&mut gate, 6_001, 1, "/", &unknown_caller), Arrival::Waits);
     let question = gate.next_message(at(6_001)).unwrap();
     assert!(question.body.usage.is_none());
 
-    let mut answer = bank.answer(&question.body);
+    let mut answer = ledger.answer(&question.body);
     answer.usage_seq = Some(u64::MAX);
     gate.answered(at(6_002), question.id, Some(answer));
 
@@ -65,11 +65,11 @@ fn a_response_to_another_message_does_not_resend_usage_in_flight() {
 fn the_end_of_an_epoch_does_not_delay_reporting_what_a_dead_worker_sold() {
     let memory = Memory::default();
     let rule = json!({"on_ledger_error": {"allow_up_to": "2"}});
-    let (mut leader, mut doomed, mut bank) =
+    let (mut leader, mut doomed, mut ledger) =
         (gate(&memory, &rule), gate(&memory, &rule), FakeLedger::with(100));
     leader.tick(at(0));
     arrive(&mut doomed, 0, 0, "/", &key());
-    let resolutions = talk(&mut doomed, &mut bank, 0);
+    let resolutions = exchange_messages(&mut doomed, &mut ledger, 0);
     let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
     doomed.finish(paid, &End::answered(200));
     doomed.tick(at(300));
@@ -97,8 +97,11 @@ fn the_end_of_an_epoch_does_not_delay_reporting_what_a_dead_worker_sold() {
     );
     drop(doomed);
 
-    alone(&mut leader, None, 20_501, FORGOTTEN_MS + 30_000);
+    alone(&mut leader, None, 20_501, ABANDONED_AFTER_MS + 30_000);
 
     let first = reported.iter().find(|(_, on_credit)| *on_credit == credits(1)).unwrap().0;
-    assert!((FORGOTTEN_MS..FORGOTTEN_MS + 5_000).contains(&first), "the last sale was before 3 s: {first}");
+    assert!(
+        (ABANDONED_AFTER_MS..ABANDONED_AFTER_MS + 5_000).contains(&first),
+        "the last sale was before 3 s: {first}"
+    );
 }

@@ -1,7 +1,7 @@
 //! Which language a caller gets.
 
 use super::*;
-use crate::decide::refusal::language::{MOST_BYTES, MOST_RANGES, choose};
+use crate::decide::refusal::language::{MAX_RANGES, MOST_BYTES, choose};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -78,8 +78,8 @@ fn a_more_specific_language_tag_wins() {
 fn language_ranges_past_the_limits_are_ignored() {
     let texts = texts(&["de"]);
     let many = |before: usize| [vec!["fr"; before], vec!["de"]].concat().join(",");
-    assert_eq!(chosen(&[many(MOST_RANGES - 1).as_bytes()], &texts), "de");
-    assert_eq!(chosen(&[many(MOST_RANGES).as_bytes()], &texts), "*");
+    assert_eq!(chosen(&[many(MAX_RANGES - 1).as_bytes()], &texts), "de");
+    assert_eq!(chosen(&[many(MAX_RANGES).as_bytes()], &texts), "*");
     let long = |before: usize, tag: &str| format!("{},{tag}", "x".repeat(before));
     assert_eq!(chosen(&[long(MOST_BYTES - 4, "de").as_bytes()], &texts), "de");
     assert_eq!(chosen(&[long(MOST_BYTES - 3, "de").as_bytes()], &texts), "*");

@@ -244,7 +244,7 @@ proptest! {
         let answer = answer(&refusal, &RequestContext::default(), &Wording { texts, ..Wording::default() });
         let detail = body(&answer)["detail"].as_str().unwrap().to_owned();
         let whole: String = account.repeat(times).chars().filter(|c| !c.is_control()).collect();
-        prop_assert!(detail.len() <= link::MOST_FILLED && detail.len() + 4 > link::MOST_FILLED.min(whole.len()));
+        prop_assert!(detail.len() <= link::MAX_FILLED && detail.len() + 4 > link::MAX_FILLED.min(whole.len()));
         prop_assert!(whole.starts_with(&detail));
     }
 }

@@ -23,7 +23,7 @@ pub fn remembered() -> (Command, IdempotencyRecord) {
     (Command::CreateAccount { id, name: Some("Remembered Inc.".into()) }, memo)
 }
 
-pub async fn furnish(store: &Store) {
+pub async fn populate(store: &Store) {
     let mut world = World::new(store.clone());
     for id in ["acme", "silent", "debtor", "paused", "gone"] {
         world.customer(id).await;
@@ -50,20 +50,22 @@ pub async fn furnish(store: &Store) {
         world.run(Command::TurnAccount { account: account.into(), turn }).await.unwrap();
     }
 
-    world.tell("gw-b", asking(report("key_silent", 1, 0, 0), 5, 5)).await;
-    world.tell("gw-b", report("key_silent", 1, 2, 0)).await;
+    world.exchange_entry("gw-b", asking(report("key_silent", 1, 0, 0), 5, 5)).await;
+    world.exchange_entry("gw-b", report("key_silent", 1, 2, 0)).await;
     let mark = store.touches().await.unwrap();
     store.reclaim(mark, world.now()).await.unwrap();
-    world.tell("gw-b", asking(report("key_acme", 1, 0, 0), 5, 5)).await;
-    world.tell("gw-b", ending("key_acme", 1, 5)).await;
-    world.tell("gw-a", asking(report("key_acme", 1, 0, 0), 10, 10)).await;
-    world.tell("gw-a", report("key_acme", 1, 4, 2)).await;
-    world.tell("gw-a", Entry { lease: None, on_credit: credits(5), ..report("key_debtor", 0, 0, 0) }).await;
+    world.exchange_entry("gw-b", asking(report("key_acme", 1, 0, 0), 5, 5)).await;
+    world.exchange_entry("gw-b", ending("key_acme", 1, 5)).await;
+    world.exchange_entry("gw-a", asking(report("key_acme", 1, 0, 0), 10, 10)).await;
+    world.exchange_entry("gw-a", report("key_acme", 1, 4, 2)).await;
+    world
+        .exchange_entry("gw-a", Entry { lease: None, on_credit: credits(5), ..report("key_debtor", 0, 0, 0) })
+        .await;
 
     // More than can be true.
     world.customer("robbed").await;
     let on_credit = credits(2_000_000_000);
-    world.tell("thief", Entry { lease: None, on_credit, ..report("key_robbed", 0, 0, 0) }).await;
+    world.exchange_entry("thief", Entry { lease: None, on_credit, ..report("key_robbed", 0, 0, 0) }).await;
 
     let (payer, rule) = ("key_acme".to_owned(), "search".to_owned());
     let lines = vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1 }];

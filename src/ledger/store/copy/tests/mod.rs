@@ -15,7 +15,7 @@ use crate::store::postgres::testing::Server;
 use crate::store::rows::TABLES;
 use crate::store::sqlite::copy as sqlite;
 use faregate_protocol::RefusalCode;
-use furnished::furnish;
+use furnished::populate;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -88,7 +88,7 @@ async fn a_ledger_moved_between_databases_and_back_is_unchanged() {
     let kinds = places.kinds.clone();
     let [start, end] = &kinds[0];
     let store = open(start).await;
-    Box::pin(furnish(&store)).await;
+    Box::pin(populate(&store)).await;
     store.close().await;
     let original = contents(&places.file("one/ledger.db"));
     assert!(original.values().all(|content| content.rows > 0), "every table has something: {original:?}");
@@ -104,7 +104,8 @@ async fn a_ledger_moved_between_databases_and_back_is_unchanged() {
         let store = open(place).await;
         let world = World::new(store.clone());
         world.customer("newcomer").await;
-        let lease = world.tell("gw-a", asking(report("key_acme", 1, 5, 2), 12, 12)).await.lease.unwrap();
+        let lease =
+            world.exchange_entry("gw-a", asking(report("key_acme", 1, 5, 2), 12, 12)).await.lease.unwrap();
         assert!(lease.granted >= credits(12));
         world.agrees().await;
         store.close().await;
@@ -119,8 +120,8 @@ async fn gateways_ahead_of_a_restored_ledger_are_served_and_miss_no_change() {
         let world = World::new(store.clone());
         let key = world.customer("acme").await;
         world.give("acme", 100, None).await.unwrap();
-        world.tell("same", asking(report(&key, 1, 0, 0), 10, 10)).await;
-        world.tell("later", asking(report(&key, 1, 0, 0), 10, 10)).await;
+        world.exchange_entry("same", asking(report(&key, 1, 0, 0), 10, 10)).await;
+        world.exchange_entry("later", asking(report(&key, 1, 0, 0), 10, 10)).await;
         // Whose a dead gateway's rest is doesn't matter: these gateways live.
         world.store.set_entitlement("acme", Some(&keeps_the_rest())).await;
         world.budget(Whose::Account, 1_000, Unit::Month).await.unwrap();
@@ -138,24 +139,24 @@ async fn gateways_ahead_of_a_restored_ledger_are_served_and_miss_no_change() {
 
         let store = open(two).await;
         let world = World::new(store.clone());
-        world.is_clean().await;
+        world.assert_audit_passes().await;
         assert_eq!(world.balance("acme").await, [100, 0, 0, 0, 0]);
         // Revoked before this gateway is heard: more changes than it has seen must not hide that one.
         let other = world.subject("acme", "other").await;
-        world.tell("same", asking(report(&other, 1, 0, 0), 1, 1)).await;
+        world.exchange_entry("same", asking(report(&other, 1, 0, 0), 1, 1)).await;
         world.run(Command::RevokeKey { id: other.clone() }).await.unwrap();
         let news = world.send("same", seen, vec![]).await;
         assert!(news.seen > seen);
         assert_eq!(news.changes[0].refused, Some(RefusalCode::InvalidKey), "{news:?}");
-        let same = world.tell("same", report(&key, 1, 30, 0)).await;
+        let same = world.exchange_entry("same", report(&key, 1, 30, 0)).await;
         assert_eq!((same.ended, same.refused), (Some(1), None), "the lease is over, what it sold is booked");
-        assert!(world.tell("same", asking(report(&key, 2, 0, 0), 5, 5)).await.lease.is_some());
-        assert!(world.tell("later", asking(report(&key, 4, 0, 0), 5, 5)).await.lease.is_some());
+        assert!(world.exchange_entry("same", asking(report(&key, 2, 0, 0), 5, 5)).await.lease.is_some());
+        assert!(world.exchange_entry("later", asking(report(&key, 4, 0, 0), 5, 5)).await.lease.is_some());
         assert_eq!(world.balance("acme").await[2], 30);
-        world.tell("later", report(&key, 4, 90, 0)).await;
+        world.exchange_entry("later", report(&key, 4, 90, 0)).await;
         let balance = world.balance("acme").await;
         assert_eq!((balance[2], balance[4] > 0), (120, true), "sold twice is owed, not hidden: {balance:?}");
-        world.is_clean().await;
+        world.assert_audit_passes().await;
         // A reclaimed lease is still announced to its gateway.
         world.run(Command::RevokeKey { id: key.clone() }).await.unwrap();
         let news = world.send("same", news.seen, vec![]).await;
@@ -203,7 +204,7 @@ async fn an_incomplete_backup_file_is_refused_and_leaves_nothing_behind() {
     let places = places().await;
     let [one, two] = places.kinds[0].clone();
     let store = open(&one).await;
-    Box::pin(furnish(&store)).await;
+    Box::pin(populate(&store)).await;
     let good = places.file("good");
     backed_up(&one, &good).await.unwrap();
     store.close().await;
@@ -320,7 +321,7 @@ async fn a_backup_under_load_is_a_consistent_snapshot() {
         let selling = tokio::spawn(async move {
             let mut sold = 0;
             while !until.load(std::sync::atomic::Ordering::Relaxed) {
-                world.tell("gw", asking(report(&key, 1, sold, 0), sold + 5, sold + 5)).await;
+                world.exchange_entry("gw", asking(report(&key, 1, sold, 0), sold + 5, sold + 5)).await;
                 let account = AccountId::parse(&format!("new{sold}")).unwrap();
                 let create = Command::CreateAccount { id: account, name: None };
                 world.store.execute(create, memo(), world.now()).await.unwrap();
@@ -339,7 +340,7 @@ async fn a_backup_under_load_is_a_consistent_snapshot() {
         restored(&file, two).await.unwrap();
         let store = open(two).await;
         let world = World::new(store.clone());
-        world.is_clean().await;
+        world.assert_audit_passes().await;
         let found = world.balance("acme").await[2];
         assert!((before..=after).contains(&found), "{before} <= {found} <= {after}");
         store.close().await;

@@ -1,7 +1,7 @@
 //! Databases of every version there ever was are opened with the present program. Their fixtures were written
 //! by the program of that version: `make fixtures` writes those that are missing, and never another.
 
-use super::furnished::{furnish, remembered};
+use super::furnished::{populate, remembered};
 use super::open;
 use crate::command::admin::Answer;
 use crate::store::contract::{World, asking, credits, report};
@@ -57,14 +57,15 @@ fn a_released_migration_never_changes() {
 }
 
 /// The current program can upgrade a fixture and keep working.
-async fn goes_on(database: &Database) {
+async fn assert_upgrades(database: &Database) {
     let store = open(database).await;
     let world = World::new(store.clone());
     world.agrees().await;
     assert_eq!(world.balance("debtor").await, [0, 0, 5, 0, 2]);
-    let late = world.tell("gw-b", report("key_silent", 1, 4, 0)).await;
+    let late = world.exchange_entry("gw-b", report("key_silent", 1, 4, 0)).await;
     assert_eq!(late.ended, Some(1), "a lease that was reclaimed is remembered");
-    let lease = world.tell("gw-a", asking(report("key_acme", 1, 6, 2), 14, 14)).await.lease.unwrap();
+    let lease =
+        world.exchange_entry("gw-a", asking(report("key_acme", 1, 6, 2), 14, 14)).await.lease.unwrap();
     assert!(lease.granted >= credits(14));
     let (command, memo) = remembered();
     let again = store.execute(command, memo, world.now()).await.unwrap();
@@ -93,7 +94,7 @@ async fn sqlite_databases_of_every_version_can_be_upgraded() {
         conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         conn.execute_batch(&read("sqlite", version)).unwrap();
         drop(conn);
-        Box::pin(goes_on(&Database::Directory(dir.path().to_owned()))).await;
+        Box::pin(assert_upgrades(&Database::Directory(dir.path().to_owned()))).await;
     }
 }
 
@@ -106,7 +107,7 @@ async fn postgres_databases_of_every_version_can_be_upgraded() {
         let conn = postgres::copy::connect(&settings).await.unwrap();
         conn.batch_execute(&sql).await.unwrap();
         drop(conn);
-        Box::pin(goes_on(&Database::Server(Box::new(settings)))).await;
+        Box::pin(assert_upgrades(&Database::Server(Box::new(settings)))).await;
     }
 }
 
@@ -120,7 +121,7 @@ async fn fixtures_are_written_on_request() {
     if !path.exists() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&Database::Directory(dir.path().to_owned())).await;
-        Box::pin(furnish(&store)).await;
+        Box::pin(populate(&store)).await;
         store.close().await;
         let conn = Connection::open(dir.path().join("ledger.db")).unwrap();
         std::fs::write(path, dump(&conn)).unwrap();
@@ -130,7 +131,7 @@ async fn fixtures_are_written_on_request() {
         let server = Server::shared().expect("PostgreSQL is installed");
         let settings = server.database().await;
         let store = open(&Database::Server(Box::new(settings.clone()))).await;
-        Box::pin(furnish(&store)).await;
+        Box::pin(populate(&store)).await;
         store.close().await;
         std::fs::write(path, server.dump(&settings)).unwrap();
     }

@@ -8,7 +8,7 @@ use crate::mutant::Mutant;
 use faregate_ledger::domain::account::MAX_OWED;
 use faregate_ledger::domain::unbooked::Cause;
 use faregate_ledger::domain::{
-    Account, AccountId, AccountNo, Books, FundingSource, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
+    Account, AccountFunds, AccountId, AccountNo, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
     Payer,
 };
 use faregate_protocol::Credits;
@@ -20,7 +20,7 @@ const BROKEN_FROM: i64 = 60;
 
 /// How far the thief has come.
 #[derive(Clone, Debug)]
-pub struct Thief {
+pub struct Forger {
     turn: i64,
     rich: Payer,
     broken: Payer,
@@ -35,10 +35,10 @@ fn victim(no: i64, books: Books) -> Payer {
     };
     let key = Key { no: KeyNo(no), id: KeyId::stored(format!("stolen_{no}")), ..Key::default() };
     let lease = Lease::never(GatewayNo(1), key.no, account.no);
-    Payer { funding: FundingSource::new(account, Vec::new()), key, lease, demand: 0 }
+    Payer { funds: AccountFunds::new(account, Vec::new()), key, lease, holds: None, demand: 0 }
 }
 
-impl Thief {
+impl Forger {
     /// One who has not said anything yet.
     pub fn new() -> Self {
         // As a version without a ceiling may have left it: whatever is sold has no room.
@@ -65,12 +65,12 @@ impl Thief {
             said_to = fresh_purse(&said_to.exchange(&Entry { on_credit, ..blank() }, now, 1_000).0);
         }
         let (after, verdict) = said_to.exchange(&entry, now, 1_000);
-        let charged = after.funding.account.books.spent.less(before.funding.account.books.spent);
+        let charged = after.funds.account.books.spent.less(before.funds.account.books.spent);
         let fresh = before.lease.epoch == after.lease.epoch;
         let granted = if fresh { before.lease.granted.less(before.lease.spent) } else { Credits::ZERO };
         // Three counters may rise at once, each up to the ceiling.
         let most = granted.saturating_add(MAX_UNGRANTED.times(3));
-        let books = after.funding.account.books;
+        let books = after.funds.account.books;
         if charged > most {
             return Err(format!("{charged} were charged for {entry:?}, of which {granted} were granted"));
         }
@@ -81,7 +81,7 @@ impl Thief {
             return Err(format!("{entry:?} was not refused: {verdict:?}"));
         }
         let (again, _) = fresh_purse(&after).exchange(&Entry { ask: None, ..entry.clone() }, now, 1_000);
-        if again.funding.account.books != books {
+        if again.funds.account.books != books {
             return Err(format!("said again, {entry:?} changed something"));
         }
         self.rich = fresh_purse(&after);
@@ -95,8 +95,7 @@ impl Thief {
         let entry = Entry { on_credit: Credits::from_micros(self.turn), ..blank() };
         let (after, verdict) = self.broken.exchange(&entry, now, 1_000);
         let failed = matches!(verdict.unbooked.as_ref().map(|it| &it.cause), Some(Cause::Failed(_)));
-        if !failed || after.lease != self.broken.lease || after.funding.account != self.broken.funding.account
-        {
+        if !failed || after.lease != self.broken.lease || after.funds.account != self.broken.funds.account {
             return Err(format!("{entry:?} left a trace: {after:?} {verdict:?}"));
         }
         Ok(failed)
@@ -105,23 +104,22 @@ impl Thief {
 
 /// The payer as it is loaded next.
 fn fresh_purse(payer: &Payer) -> Payer {
-    let funding = FundingSource::new(payer.funding.account.clone(), payer.funding.grants().to_vec());
-    Payer { funding, ..payer.clone() }
+    let funds = AccountFunds::new(payer.funds.account.clone(), payer.funds.grants().to_vec());
+    Payer { funds, ..payer.clone() }
 }
 
 /// As much as one grant may be; refused when the account can take no more.
 fn give(payer: &mut Payer, no: i64) {
     let mut given = fresh_purse(payer);
     let (no, priority, expires_at) = (GrantNo(no), 100, None);
-    if given.funding.issue(Grant { no, priority, expires_at, remaining: MAX_AMOUNT, of_plan: false }).is_ok()
-    {
+    if given.funds.issue(Grant { no, priority, expires_at, remaining: MAX_AMOUNT, of_plan: false }).is_ok() {
         *payer = fresh_purse(&given);
     }
 }
 
 fn blank() -> Entry {
     let payer = Who::Id("stolen".to_owned());
-    Entry { payer, ended: None, lease: None, ask: None, on_credit: Credits::ZERO }
+    Entry { payer, ended: None, lease: None, ask: None, on_credit: Credits::ZERO, holds: Holds::default() }
 }
 
 fn lie(turn: i64, lease: &Lease) -> Entry {

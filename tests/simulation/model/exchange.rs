@@ -3,7 +3,7 @@
 //! Most messages are said entry by entry, so that each answer can be held against the rows as they are right after it.
 //! Every third is said at once, as gateways do; then what later entries of the same account move blurs that.
 
-use super::Bank;
+use super::ModelLedger;
 use super::witness::Usage;
 use crate::mutant::Mutant;
 use faregate_ledger::command::exchange::Exchange;
@@ -17,7 +17,7 @@ use faregate_protocol::exchange::{
 };
 use jiff::Timestamp;
 
-impl Bank {
+impl ModelLedger {
     /// Takes in a message.
     ///
     /// # Errors
@@ -27,9 +27,9 @@ impl Bank {
         request: &ExchangeRequest,
         now: Timestamp,
     ) -> Result<ExchangeResponse, StoreError> {
-        match self.thief.speaks(now, self.mutant) {
+        match self.forger.speaks(now, self.mutant) {
             Ok(unbookable) => self.spoilt = unbookable && self.mutant == Some(Mutant::UnbookableSpoilsOthers),
-            Err(what) => self.accuse(what),
+            Err(what) => self.record_violation(what),
         }
         self.messages += 1;
         let now = at(now.as_millisecond());
@@ -83,11 +83,14 @@ impl Bank {
         let gateway = self.gateway(&asked.gateway).unwrap_or_default();
         done.renewals.iter().for_each(|outcome| self.check_renewal(outcome));
         if !done.unbooked.is_empty() {
-            self.accuse(format!("an honest gateway was not charged: {:?}", done.unbooked));
+            self.record_violation(format!("an honest gateway was not charged: {:?}", done.unbooked));
         }
         let booked = asked.usage.as_ref().filter(|_| is_new).map_or(0, |report| self.count(gateway, report));
         if self.usage_of(now) - usage != booked {
-            self.accuse(format!("{booked} micro-credits of usage were to be booked: {:?}", asked.usage));
+            self.record_violation(format!(
+                "{booked} micro-credits of usage were to be booked: {:?}",
+                asked.usage
+            ));
         }
         let mut response = done.response;
         for (number, (entry, answer)) in asked.entries.iter().zip(&mut response.entries).enumerate() {
@@ -125,7 +128,7 @@ impl Bank {
             over.map(|row| format!("at {now} a budget's period was over: {row:?}")),
             overage.map(|row| format!("a lease drew beyond a budget: {row:?}")),
         ];
-        wrong.into_iter().flatten().for_each(|what| self.accuse(what));
+        wrong.into_iter().flatten().for_each(|what| self.record_violation(what));
         if let Some(refused) = answer.refused.as_ref().filter(|refused| refused.code.is_short()) {
             let least = entry.ask.map_or(Credits::ZERO, |ask| ask.least);
             let granted = answer.lease.map_or(Credits::ZERO, |lease| lease.granted);

@@ -1,6 +1,6 @@
 //! What the ledger does on its own: the candidates that its jobs would find, and the shipped operations on them.
 
-use super::Bank;
+use super::ModelLedger;
 use faregate_ledger::command::expiry::{ExpireGrants, ExpireKey};
 use faregate_ledger::command::reclaim::{Reclaim, Reclaimed, TakeBack};
 use faregate_ledger::command::renew::{Renew, RenewalOutcome};
@@ -12,7 +12,7 @@ use faregate_protocol::Credits;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-impl Bank {
+impl ModelLedger {
     /// The open leases that were not named since the running count stood at `touch`.
     pub fn overdue(&self, touch: i64) -> Vec<Reclaim> {
         let open = self.db.leases.iter().filter(|(_, row)| row.lease.state == LeaseState::Open);
@@ -71,7 +71,7 @@ impl Bank {
     /// No renewal is refused: no account comes near a limit.
     pub(super) fn check_renewal(&mut self, outcome: &RenewalOutcome) {
         if let RenewalOutcome::Rests { .. } = outcome {
-            self.accuse(format!("a renewal was refused: {outcome:?}"));
+            self.record_violation(format!("a renewal was refused: {outcome:?}"));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Beside each budget a meter of its own, that counts what was charged.
 
-use super::Bank;
+use super::ModelLedger;
 use faregate_ledger::domain::period::Unit;
 use faregate_ledger::domain::{AccountNo, KeyNo, Scope};
 use faregate_ledger::store::rows::BudgetRow;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 /// A budget's period, and what was charged in its scope since that began.
 pub type Meter = ((Timestamp, Unit, u16), i64);
 
-impl Bank {
+impl ModelLedger {
     /// Counts what was charged on behalf of keys.
     pub(super) fn meter(&mut self, charged: &[(KeyNo, i64)]) {
         let before = std::mem::take(&mut self.seen.meters);

@@ -1,6 +1,6 @@
 //! What `faregate audit` looks at: whether entries, sums, grants and leases say the same.
 
-use super::Bank;
+use super::ModelLedger;
 use faregate_ledger::domain::Kind;
 use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_ledger::domain::entry::Book;
@@ -13,8 +13,8 @@ use faregate_protocol::Credits;
 ///
 /// # Errors
 /// Says what.
-pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
-    let account = bank.account(number);
+pub fn account(model: &ModelLedger, number: usize) -> Result<(), String> {
+    let account = model.account(number);
     let books = account.books;
     let wrong = |what: &str| Err(format!("{}: {what}: {books:?}", account.id));
     if !books.agree() {
@@ -26,7 +26,7 @@ pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
     }
     let mut moved = [0_i64; Book::ALL.len()];
     for kind in Kind::ALL {
-        let amount = bank.moved(number, kind);
+        let amount = model.moved(number, kind);
         moved[kind.from() as usize] -= amount;
         moved[kind.to() as usize] += amount;
     }
@@ -41,48 +41,49 @@ pub fn account(bank: &Bank, number: usize) -> Result<(), String> {
     if let Some((book, _)) = said.iter().find(|(book, sum)| moved[*book as usize] != *sum) {
         return wrong(&format!("the entries of book {} don't add up to its sum", book.as_str()));
     }
-    let in_grants = bank.db.grants.values().filter(|row| row.account == account.no);
+    let in_grants = model.db.grants.values().filter(|row| row.account == account.no);
     if in_grants.map(|row| row.grant.remaining.micros()).sum::<i64>() != books.available.micros() {
         return wrong("available is not what remains in the grants");
     }
     if books.owed.is_positive() && books.available.is_positive() {
         return wrong("something is owed while something is available");
     }
-    let rows = || bank.db.leases.values().filter(|row| row.lease.account == account.no);
+    let rows = || model.db.leases.values().filter(|row| row.lease.account == account.no);
     let leases = || rows().map(|row| &row.lease);
     if leases().map(|lease| lease.escrow().micros()).sum::<i64>() != books.held.micros() {
         return wrong("held is not what the leases hold");
     }
-    if leases().filter(|lease| lease.has_money()).count() as i64 != account.holders {
+    if leases().filter(|lease| lease.has_credits()).count() as i64 != account.holders {
         return wrong(&format!("{} holders are counted", account.holders));
     }
     if let Some(row) = rows().find(|row| row.escrow != row.lease.escrow()) {
         return wrong(&format!("a lease's row says something else of what it holds: {row:?}"));
     }
-    if let Some(lease) = leases().find(|lease| lease.fast_heartbeat != (account.tight && lease.has_money())) {
+    if let Some(lease) = leases().find(|lease| lease.fast_heartbeat != (account.tight && lease.has_credits()))
+    {
         return wrong(&format!("a holder's heartbeat doesn't go by {:?}: {lease:?}", account.tight));
     }
-    if let Some(what) = &bank.wrong {
+    if let Some(what) = &model.wrong {
         return wrong(what);
     }
-    budgets(bank, number)?;
-    entitlement(bank, number)
+    budgets(model, number)?;
+    entitlement(model, number)
 }
 
 /// Budgets hold what the leases in their scope hold, and count what was charged in their period.
-fn budgets(bank: &Bank, number: usize) -> Result<(), String> {
-    let account = bank.account(number);
-    let of_account = || bank.db.budgets.values().filter(|row| row.account == account.no);
+fn budgets(model: &ModelLedger, number: usize) -> Result<(), String> {
+    let account = model.account(number);
+    let of_account = || model.db.budgets.values().filter(|row| row.account == account.no);
     if of_account().count() as i64 != account.budgets {
         return Err(format!("account {number}: {} budgets are counted", account.budgets));
     }
     for row in of_account() {
         let budget = row.budget();
         let wrong = |what: &str| Err(format!("account {number}: {what}: {row:?}"));
-        if budget.held.micros() != bank.held_in(account.no, budget.scope) {
+        if budget.held.micros() != model.held_in(account.no, budget.scope) {
             return wrong("a budget doesn't hold what the leases in its scope do");
         }
-        if budget.spent.micros() != bank.metered(row) {
+        if budget.spent.micros() != model.metered(row) {
             return wrong("a budget hasn't spent what was charged in its scope and period");
         }
         let Period { start, end, .. } = budget.rhythm.period(budget.start, budget.start);
@@ -94,10 +95,10 @@ fn budgets(bank: &Bank, number: usize) -> Result<(), String> {
 }
 
 /// What a subscription means for exchanges.
-fn entitlement_of(bank: &Bank, row: &SubscriptionRow) -> Option<Entitlement> {
+fn entitlement_of(model: &ModelLedger, row: &SubscriptionRow) -> Option<Entitlement> {
     let subscription = &row.subscription;
-    let plan = |no: PlanNo| &bank.db.plans[&(no,)];
-    let version = |no: PlanNo, number: u32| bank.db.plan_versions[&(no, number)].read_as();
+    let plan = |no: PlanNo| &model.db.plans[&(no,)];
+    let version = |no: PlanNo, number: u32| model.db.plan_versions[&(no, number)].read_as();
     let newest = |no: PlanNo| -> Version { version(no, plan(no).version) };
     let no = subscription.plan;
     let at_once = Some(plan(no).at_once).filter(|number| *number > 0);
@@ -111,15 +112,15 @@ fn entitlement_of(bank: &Bank, row: &SubscriptionRow) -> Option<Entitlement> {
 }
 
 /// An account's entitlement is what its newest subscription means, and it is looked at when that is due.
-fn entitlement(bank: &Bank, number: usize) -> Result<(), String> {
-    let account = bank.account(number);
-    let Some(subscribed) = bank.subscribed(number) else {
+fn entitlement(model: &ModelLedger, number: usize) -> Result<(), String> {
+    let account = model.account(number);
+    let Some(subscribed) = model.subscribed(number) else {
         return Ok(());
     };
     if account.due != subscribed.due {
         return Err(format!("account {number} is due at {:?}, and not {subscribed:?}", account.due));
     }
-    let due = entitlement_of(bank, subscribed);
+    let due = entitlement_of(model, subscribed);
     // Another version may have come since; its quota comes with the next step.
     let same = match (&due, &account.entitlement) {
         (Some(due), Some(kept)) => (due.status, due.overage) == (kept.status, kept.overage),
@@ -129,8 +130,8 @@ fn entitlement(bank: &Bank, number: usize) -> Result<(), String> {
         return Err(format!("account {number}: its entitlement is {:?}, not {due:?}", account.entitlement));
     }
     // By a clock that is behind the one that ended it, a little may come back from leases for a while.
-    let Some(ended_at) = bank.seen.ended.get(&subscribed.no) else { return Ok(()) };
-    let mut given = bank.db.grants.values().filter(|row| row.subscription == Some(subscribed.no));
+    let Some(ended_at) = model.seen.ended.get(&subscribed.no) else { return Ok(()) };
+    let mut given = model.db.grants.values().filter(|row| row.subscription == Some(subscribed.no));
     match given.find(|row| row.grant.expires_at.is_none_or(|end| end > *ended_at)) {
         None => Ok(()),
         Some(row) => {
@@ -143,6 +144,6 @@ fn entitlement(bank: &Bank, number: usize) -> Result<(), String> {
 ///
 /// # Errors
 /// Says what.
-pub fn all(bank: &Bank) -> Result<(), String> {
-    (0..bank.accounts.len()).try_for_each(|number| account(bank, number))
+pub fn all(model: &ModelLedger) -> Result<(), String> {
+    (0..model.accounts.len()).try_for_each(|number| account(model, number))
 }

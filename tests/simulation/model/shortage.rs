@@ -1,6 +1,6 @@
 //! What is left at each level, counted from the rows themselves, to hold against what the ledger says of it.
 
-use super::Bank;
+use super::ModelLedger;
 use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_ledger::domain::policy::SubscriptionStatus;
 use faregate_ledger::domain::{Grant, Key, Scope};
@@ -32,7 +32,7 @@ impl Found {
     }
 }
 
-impl Bank {
+impl ModelLedger {
     /// Notes what is left for a key that gets a shortage, and whether that is so: by the rows as they are, if its
     /// entry was the `last` of its account.
     pub(super) fn note_short(
@@ -51,8 +51,10 @@ impl Bank {
                 let (available, least) = (refused.available.micros(), least.micros());
                 self.short.push(Found { key, code: refused.code, left, available, least });
             }
-            (None, _) => self.accuse(format!("key {key} is refused with {refused:?}, which is not so")),
-            (_, Err(why)) => self.accuse(format!("key {key} is refused with {refused:?}: {why}")),
+            (None, _) => {
+                self.record_violation(format!("key {key} is refused with {refused:?}, which is not so"))
+            }
+            (_, Err(why)) => self.record_violation(format!("key {key} is refused with {refused:?}: {why}")),
         }
     }
 
@@ -72,7 +74,9 @@ impl Bank {
             .as_ref()
             .is_some_and(|quota| quota.resets_at.parse().is_ok_and(|at: Timestamp| at <= now));
         if status.available.micros() != available || status.limits != limits || over {
-            self.accuse(format!("key {key} gets {status:?}, and {available} micro-credits are available"));
+            self.record_violation(format!(
+                "key {key} gets {status:?}, and {available} micro-credits are available"
+            ));
         }
     }
 

@@ -6,10 +6,10 @@
 pub mod audit;
 mod budgets;
 mod exchange;
+mod forger;
 mod maintenance;
 mod news;
 mod shortage;
-mod thief;
 mod witness;
 
 use crate::mutant::Mutant;
@@ -35,7 +35,7 @@ pub struct Credential {
 
 /// Everything that survives a crash.
 #[derive(Clone, Debug)]
-pub struct Bank {
+pub struct ModelLedger {
     pub db: Tables,
     pub accounts: Vec<AccountNo>,
     pub keys: Vec<Credential>,
@@ -46,7 +46,7 @@ pub struct Bank {
     pub short: Vec<Found>,
     pub ttl_ms: u64,
     pub mutant: Option<Mutant>,
-    thief: thief::Thief,
+    forger: forger::Forger,
     /// The last message came to nothing, for the mutant in which one entry spoils the others.
     pub spoilt: bool,
     messages: u64,
@@ -55,8 +55,8 @@ pub struct Bank {
     by_operator: bool,
 }
 
-impl Bank {
-    /// A bank whose leases live for `ttl_ms`.
+impl ModelLedger {
+    /// A model whose leases live for `ttl_ms`.
     pub fn new(ttl_ms: u64, mutant: Option<Mutant>) -> Self {
         Self {
             db: Tables::default(),
@@ -67,7 +67,7 @@ impl Bank {
             short: Vec::new(),
             ttl_ms,
             mutant,
-            thief: thief::Thief::new(),
+            forger: forger::Forger::new(),
             spoilt: false,
             messages: 0,
             commands: 0,
@@ -111,7 +111,7 @@ impl Bank {
                 self.renew(now)?;
             }
             if !witness::is_same(&before, &self.db) {
-                self.accuse(format!("refused ({error}), it changed something: {once:?}"));
+                self.record_violation(format!("refused ({error}), it changed something: {once:?}"));
             }
             return Err(error);
         }
@@ -123,12 +123,12 @@ impl Bank {
         let replayed =
             matches!(again, Ok(Answer::Replayed(_)) | Err(StoreError::Refused(Refusal::KeyAlreadyShown(_))));
         if !replayed || !witness::is_same(&after, &self.db) {
-            self.accuse(format!("asked again, it changed something: {once:?}: {again:?}"));
+            self.record_violation(format!("asked again, it changed something: {once:?}: {again:?}"));
         }
         Ok(())
     }
 
-    fn accuse(&mut self, what: String) {
+    fn record_violation(&mut self, what: String) {
         self.wrong.get_or_insert(what);
     }
 

@@ -11,8 +11,8 @@ use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_protocol::RefusalCode;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::bank::{Bank, Found, LeaseRow};
 use crate::conditions::ON_CREDIT_LIMIT_MICROS;
+use crate::model::{Found, LeaseRow, ModelLedger};
 
 /// One epoch of one key at one gateway.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Epoch {
 
 /// The record.
 #[derive(Clone, Debug, Default)]
-pub struct Truth {
+pub struct Oracle {
     pub epochs: BTreeMap<(usize, usize, u32), Epoch>,
     /// Sold on credit and not released, by gateway and key.
     pub credit: BTreeMap<(usize, usize), i64>,
@@ -57,7 +57,7 @@ pub struct Truth {
     pub revoked: BTreeMap<usize, u64>,
 }
 
-impl Truth {
+impl Oracle {
     /// A charge was admitted. `row` is what the ledger has of that lease.
     ///
     /// # Errors
@@ -168,10 +168,10 @@ impl Truth {
     ///
     /// # Errors
     /// When it is more.
-    pub fn check_late(&self, bank: &Bank, account: usize) -> Result<(), String> {
+    pub fn check_late(&self, model: &ModelLedger, account: usize) -> Result<(), String> {
         use faregate_ledger::domain::Kind;
-        let late = bank.moved(account, Kind::LateSpend) + bank.moved(account, Kind::LateSpendOwed);
-        let of_account = self.lost_slices.iter().filter(|((_, key), _)| bank.keys[*key].account == account);
+        let late = model.moved(account, Kind::LateSpend) + model.moved(account, Kind::LateSpendOwed);
+        let of_account = self.lost_slices.iter().filter(|((_, key), _)| model.keys[*key].account == account);
         let known = self.at_large[account] + of_account.map(|(_, lost)| lost).sum::<i64>();
         if late > known {
             return Err(format!("{late} were spent late, but only {known} had been taken back unreported"));

@@ -1,19 +1,19 @@
 //! What a heartbeat brings back, of the rows that the store's query would find.
 
-use super::Bank;
+use super::ModelLedger;
 use faregate_ledger::command::news::{Candidate, News, Scope, decide, is_about, is_held, scope};
 use faregate_ledger::domain::GatewayNo;
 use faregate_ledger::domain::key::Owner;
 use faregate_ledger::store::rows::LeaseRow;
 use jiff::Timestamp;
 
-impl Bank {
+impl ModelLedger {
     /// What has changed for a gateway since change number `since`, and whether one of its leases shares the last of an
     /// account's money with others.
     pub(super) fn news(&self, gateway: GatewayNo, since: u64, now: Timestamp) -> (News, bool) {
         let newest = self.db.changes.last_key_value().map_or(0, |(key, _)| key.0);
         let leases = || self.db.leases.values().filter(|row| row.lease.gateway == gateway);
-        let held = leases().filter(|row| is_held(row.lease.state, row.lease.has_money()));
+        let held = leases().filter(|row| is_held(row.lease.state, row.lease.has_credits()));
         let mut candidates: Vec<Candidate> = held.map(|row| self.candidate(row)).collect();
         match scope(newest, since) {
             Scope::Nothing => candidates.clear(),

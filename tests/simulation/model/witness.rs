@@ -1,6 +1,6 @@
 //! What an operation has done, seen in the rows before and after it, and counted apart from the ledger's sums.
 
-use super::Bank;
+use super::ModelLedger;
 use super::budgets::Meter;
 use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_ledger::domain::entry::Book;
@@ -62,7 +62,7 @@ pub fn is_same(before: &Tables, db: &Tables) -> bool {
     of_money && of_plans && a.keys == b.keys && a.changes.last_key_value() == b.changes.last_key_value()
 }
 
-impl Bank {
+impl ModelLedger {
     /// What a kind of entry has moved for an account, in micro-credits.
     pub fn moved(&self, account: usize, kind: Kind) -> i64 {
         self.seen.moved.get(&(self.accounts[account], kind)).copied().unwrap_or(0)
@@ -107,7 +107,7 @@ impl Bank {
                 }
             }
         }
-        wrong.into_iter().for_each(|what| self.accuse(what));
+        wrong.into_iter().for_each(|what| self.record_violation(what));
         charged
     }
 
@@ -158,6 +158,6 @@ impl Bank {
             }
             periods.push((start, grant.grant.expires_at.unwrap_or(new.granted_until)));
         }
-        wrong.into_iter().for_each(|what| self.accuse(what));
+        wrong.into_iter().for_each(|what| self.record_violation(what));
     }
 }

@@ -38,14 +38,14 @@ impl Database {
 }
 
 /// The ledger, and where its tables are.
-pub struct Stocked {
+pub struct PopulatedLedger {
     pub ledger: LedgerProcess,
     server: Option<Postgres>,
     dir: PathBuf,
     accounts: u32,
 }
 
-impl Stocked {
+impl PopulatedLedger {
     /// The ledger that was built, on SQLite, without accounts.
     pub async fn sqlite(dir: &Path) -> Self {
         Self::start(&binary(), dir, None).await
