@@ -34,8 +34,8 @@ pub fn run(requests: u32, only: &[&str]) {
             None => upstream::start().await,
         };
         let authz = upstream::start_authz().await;
-        let (ledger, grpc_authz) = (ledger.gateway_port, upstream::start_grpc_authz().await);
-        (ledger, Backends { upstream, ledger, authz, grpc_authz, limits })
+        let (port, grpc_authz) = (ledger.gateway_port, upstream::start_grpc_authz().await);
+        (ledger, Backends { upstream, ledger: port, authz, grpc_authz, limits })
     });
     println!("{:<18}{:>14}{:>8}{:>10}", "variant", "instructions", "÷ bare", "± (3 runs)");
     let (mut bare, mut all) = (f64::NAN, serde_json::Map::new());

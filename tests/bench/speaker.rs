@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::population::key_id;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
-    Ask, Entry, ExchangeRequest, ExchangeResponse, LeaseReport, PATH, Payer, VERSION,
+    Ask, Entry, ExchangeRequest, ExchangeResponse, Holds, LeaseReport, PATH, Payer, VERSION,
 };
 use harness::GATEWAY_TOKEN;
 use std::time::{Duration, Instant};
@@ -106,6 +106,7 @@ impl Account {
             lease: Some(LeaseReport { epoch: 1, spent: self.spent, returned: zero, held: zero, demand: 0 }),
             ask: is_low.then_some(ask),
             on_credit: zero,
+            holds: Holds::default(),
         }
     }
 }

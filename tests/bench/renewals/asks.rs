@@ -6,7 +6,7 @@ use crate::figures::percentile_ms;
 use crate::population::key_id;
 use crate::wire::{Connection, NoAnswer, post};
 use faregate_protocol::exchange::{
-    Ask, Entry, ExchangeRequest, ExchangeResponse, LeaseReport, PATH, Payer, VERSION,
+    Ask, Entry, ExchangeRequest, ExchangeResponse, Holds, LeaseReport, PATH, Payer, VERSION,
 };
 use faregate_protocol::{Credits, RefusalCode};
 use harness::GATEWAY_TOKEN;
@@ -121,5 +121,6 @@ fn entry(payer: u32, credits: u32) -> Entry {
         lease: Some(LeaseReport { epoch: 1, spent: zero, returned: zero, held: zero, demand: 0 }),
         ask: Some(Ask { least: level, need: level, want: level }),
         on_credit: zero,
+        holds: Holds::default(),
     }
 }

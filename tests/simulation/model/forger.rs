@@ -12,7 +12,9 @@ use faregate_ledger::domain::{
     Payer,
 };
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Ask, Ended, Entry, LeaseReport, MAX_AMOUNT, MAX_UNGRANTED, Payer as Who};
+use faregate_protocol::exchange::{
+    Ask, Ended, Entry, Holds, LeaseReport, MAX_AMOUNT, MAX_UNGRANTED, Payer as Who,
+};
 use jiff::Timestamp;
 
 /// From this turn on the second victim's books take nothing more: by then honest gateways have leases.

@@ -11,8 +11,8 @@ use crate::decide::refusal::Refusal;
 use crate::decide::request::ending::End;
 use faregate_protocol::api_key;
 use faregate_protocol::exchange::{
-    self, Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Limits, Payer, PayerStatus,
-    Refused,
+    self, Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Holds, Limits, Payer,
+    PayerStatus, Refused,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,6 +48,8 @@ struct FakeLedger {
     granted: BTreeMap<u32, i64>,
     spent: BTreeMap<u32, i64>,
     returned: BTreeMap<u32, i64>,
+    /// Holds that outlived their epoch.
+    holds: Holds,
     refuse: Option<RefusalCode>,
     /// The payer's facts and its rate limits.
     facts: Facts,
@@ -99,10 +101,14 @@ impl FakeLedger {
         if let Some(ended) = entry.ended {
             let granted = self.granted.remove(&ended.epoch).unwrap_or(0);
             let returned = self.returned.remove(&ended.epoch).unwrap_or(0);
-            self.available += granted - returned - ended.spent.micros();
+            let carried = entry.holds.carried.less(self.holds.carried);
+            self.available += granted - returned - ended.spent.micros() - carried.micros();
             self.spent.insert(ended.epoch, ended.spent.micros());
             answer.ended = Some(ended.epoch);
         }
+        self.available += entry.holds.released.less(self.holds.released).micros();
+        self.holds = self.holds.merged(entry.holds);
+        answer.holds = entry.holds;
         if let Some(code) = self.refuse {
             answer.refused =
                 Some(Refused { code, available: Credits::ZERO, reset: None, top_up: false, retry_ms: None });

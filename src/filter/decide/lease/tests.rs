@@ -41,16 +41,17 @@ fn a_lease_sells_what_was_granted_and_no_more() {
 }
 
 #[test]
-fn an_expired_lease_sells_nothing_and_its_held_credits_count_as_spent() {
+fn an_expired_lease_sells_nothing_and_carries_its_holds_over() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(999), 1));
     assert!(!paid(&mut lease, at(1_000), 1));
     let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false, true);
-    assert_eq!(entry.ended, Some(Ended { epoch: 1, spent: credits(1) }));
+    assert_eq!(entry.ended, Some(Ended { epoch: 1, spent: Credits::ZERO }));
+    assert_eq!(entry.holds, Holds { carried: credits(1), ..Holds::default() });
     assert_eq!(entry.lease.map(|l| (l.epoch, l.spent)), Some((2, Credits::ZERO)));
     assert_eq!(entry.ask.map(|ask| ask.need), Some(credits(1)), "a new lease resets the levels");
     lease.settle(FundingSource::Lease(1), credits(1), Credits::ZERO);
-    assert_eq!(lease.spent, Credits::ZERO, "the final report has it already");
+    assert_eq!((lease.spent, lease.holds().kept), (Credits::ZERO, credits(1)), "of the epoch that is over");
     lease.merge(at(1_000), None, &grant(2, 5), true);
     assert_eq!(lease.spendable(at(1_001)), Credits::ZERO, "not before the final report is acknowledged");
     lease.merge(at(1_000), None, &EntryAnswer { ended: Some(1), ..grant(2, 5) }, true);
@@ -75,7 +76,8 @@ fn an_epoch_closed_by_the_ledger_is_sealed_and_the_next_one_begins() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
     lease.merge(at(1), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() }, true);
-    assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: credits(2) }));
+    assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: Credits::ZERO }));
+    assert_eq!(lease.holds().carried, credits(2));
     assert_eq!((lease.epoch, lease.spendable(at(2))), (2, Credits::ZERO));
 }
 
@@ -316,6 +318,74 @@ prop_compose! {
             status: status.map(|status| CachedStatus::encode(m(15), &status)).unwrap_or_default(),
         }
     }
+}
+
+/// A lease whose epoch ended while a request held this much.
+fn carrying(held: i64) -> Lease {
+    let mut lease = open(10);
+    assert!(paid(&mut lease, at(1), held));
+    lease.report(at(1_000), None, false, true);
+    lease
+}
+
+#[test]
+fn a_hold_can_be_lowered_after_its_epoch_and_only_once() {
+    let mut lease = carrying(8);
+    let lowered = |lease: &Lease| (lease.holds().kept, lease.holds().released, lease.holds().open());
+    lease.settle(FundingSource::Lease(1), credits(3), credits(4));
+    assert_eq!(lowered(&lease), (credits(3), credits(4), credits(1)));
+    lease.settle(FundingSource::Lease(1), Credits::ZERO, credits(4));
+    assert_eq!(lowered(&lease), (credits(3), credits(5), Credits::ZERO), "no more than was held");
+    lease.settle(FundingSource::Lease(1), credits(2), credits(2));
+    assert_eq!(lowered(&lease), (credits(3), credits(5), Credits::ZERO));
+    assert_eq!((lease.spent, lease.held), (Credits::ZERO, Credits::ZERO), "the next epoch is not touched");
+}
+
+#[test]
+fn holds_are_reported_until_their_requests_end_and_the_ledger_has_booked_that() {
+    let mut lease = carrying(8);
+    let booked = |lease: &mut Lease, holds: Holds| {
+        let answer = EntryAnswer { ended: Some(1), holds, ..EntryAnswer::default() };
+        lease.merge(at(1_000), Some(1), &answer, true);
+    };
+    let first = lease.report(at(1_000), None, false, true).holds;
+    booked(&mut lease, first);
+    assert!(!lease.is_at_rest(), "a request is in flight");
+    assert_eq!(lease.report(at(2_000), None, false, true).holds, first, "the ledger hears that it is");
+    lease.settle(FundingSource::Lease(1), credits(3), credits(5));
+    booked(&mut lease, first);
+    assert!(!lease.is_at_rest(), "a stale answer acknowledges nothing");
+    let last = lease.report(at(3_000), None, false, true).holds;
+    booked(&mut lease, last);
+    assert!(lease.is_at_rest());
+    assert!(lease.report(at(4_000), None, false, true).holds.is_none());
+}
+
+#[test]
+fn a_ledger_of_the_release_before_gets_holds_as_spent() {
+    let mut lease = open(10);
+    assert!(paid(&mut lease, at(1), 8));
+    let entry = lease.report(at(1_000), None, false, false);
+    assert_eq!((entry.ended.map(|ended| ended.spent), entry.holds), (Some(credits(8)), Holds::default()));
+}
+
+#[test]
+fn a_cost_above_its_hold_comes_from_the_lease_and_the_rest_is_owed() {
+    let mut lease = open(10);
+    lease.charge_above_hold(at(1), credits(7));
+    assert_eq!((lease.spent, lease.on_credit.spent), (credits(7), Credits::ZERO));
+    lease.charge_above_hold(at(1), credits(7));
+    assert_eq!((lease.spent, lease.on_credit.spent), (credits(10), credits(4)));
+}
+
+#[test]
+fn a_hold_is_given_up_only_when_no_worker_vouches_for_its_request() {
+    let mut lease = carrying(8);
+    lease.keep_alive(at(5_000));
+    lease.settle_forgotten(at(4_999));
+    assert_eq!(lease.holds().open(), credits(8));
+    lease.settle_forgotten(at(5_000));
+    assert_eq!((lease.holds().open(), lease.holds().kept), (Credits::ZERO, credits(8)));
 }
 
 proptest! {

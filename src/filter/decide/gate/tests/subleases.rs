@@ -62,8 +62,13 @@ fn after_a_freeze_the_final_report_waits_for_the_subleases_of_every_worker() {
     assert_eq!(exchange_messages(&mut second, &mut ledger, 25_000), []);
     runs(&mut first, 25_001, 25_300);
     exchange_messages(&mut second, &mut ledger, 25_300);
-    let final_report = ledger.messages.last().unwrap().entries[0].ended.unwrap();
-    assert_eq!(final_report.spent, credits(1).saturating_add(CHEAP), "and not what was left of the sublease");
+    let entry = &ledger.messages.last().unwrap().entries[0];
+    assert_eq!(entry.ended.unwrap().spent, Credits::ZERO);
+    assert_eq!(
+        entry.holds.carried,
+        credits(1).saturating_add(CHEAP),
+        "and not what was left of the sublease"
+    );
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn settling_a_past_epoch_does_not_change_the_next_one() {
 fn a_final_report_is_resent_until_it_is_acknowledged() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
+    lease.settle(FundingSource::Lease(1), credits(2), Credits::ZERO);
     let final_report = Some(Ended { epoch: 1, spent: credits(2) });
     for ended in [None, Some(0)] {
         assert_eq!(lease.report(at(1_000), None, false, true).ended, final_report);
@@ -82,7 +83,7 @@ fn only_a_concurrency_limit_needs_to_know_when_requests_end() {
 
 #[test]
 fn a_closed_epoch_waits_for_its_subleases_before_the_final_report() {
-    for (comes_back, spent) in [(true, 1), (false, 4)] {
+    for (comes_back, spent, carried) in [(true, 0, 1), (false, 4, 0)] {
         let mut lease = rich(64);
         let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
         assert!(sublease.sell(at(1), credits(1)));
@@ -100,6 +101,7 @@ fn a_closed_epoch_waits_for_its_subleases_before_the_final_report() {
             Some(Ended { epoch: 1, spent: credits(spent) }),
             "it comes back: {comes_back}"
         );
+        assert_eq!(lease.holds().carried, credits(carried), "it comes back: {comes_back}");
     }
 }
 
