@@ -210,7 +210,7 @@ fixtures: ## write the databases of this version that later versions are tested 
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
 
 docs: ## bring up to date what is generated: docs/openapi.json, and what `faregate explain` knows in docs/refusals.md
-	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed_description
+	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed_openapi_description
 	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-cli the_refusals_page_matches_the_command_output
 
 schemas: ## rebuild the schemas that manifests are compared with (needs npm and pip)

@@ -352,7 +352,6 @@ const GATES: usize = 3;
 
 fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
     let gate = 0..GATES;
-    let reclaims = u32::from(with_reclaims);
     let scope = proptest::sample::select(vec![
         Scope::Account,
         Scope::Team(TeamNo(1)),
@@ -373,7 +372,10 @@ fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(gate, least, more, most)| Step::Compose { gate, least, more, most }),
         8 => (any::<usize>(), any::<bool>()).prop_map(|(which, heard)| Step::Deliver { which, heard }),
         1 => gate.clone().prop_map(|gate| Step::End { gate }),
-        reclaims => gate.prop_map(|gate| Step::Reclaim { gate }),
+        1 => gate.prop_map(move |gate| match with_reclaims {
+            true => Step::Reclaim { gate },
+            false => Step::Wait { seconds: 0 },
+        }),
     ];
     proptest::collection::vec(step, 1..120)
 }
