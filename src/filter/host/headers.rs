@@ -58,7 +58,7 @@ extern "C" fn faregate_memory_allocate(size: usize) -> *mut u8 {
     })
 }
 
-/// Memory that is freed as a boxed sublease of this size: so does the SDK with what Envoy hands over.
+/// Memory that is freed as a boxed slice of this size: so does the SDK with what Envoy hands over.
 fn allocate(size: usize) -> *mut u8 {
     Box::into_raw(vec![0; size].into_boxed_slice()).cast()
 }
@@ -78,7 +78,7 @@ impl Deref for Map {
         }
         // SAFETY: the host got this memory from `faregate_memory_allocate`, and has written `size` bytes of it. Nothing else
         // writes there until this is dropped.
-        unsafe { std::sublease::from_raw_parts(self.data, self.size) }
+        unsafe { std::slice::from_raw_parts(self.data, self.size) }
     }
 }
 
@@ -88,7 +88,7 @@ impl Drop for Map {
             if self.data == block.start.get() {
                 block.now.set(Use::Free);
             } else if !self.data.is_null() {
-                // SAFETY: `allocate` made a boxed sublease of exactly this size, and nothing else has its address.
+                // SAFETY: `allocate` made a boxed slice of exactly this size, and nothing else has its address.
                 drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(self.data, self.size)) });
             }
         });
