@@ -110,7 +110,7 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
         for context in 0..4 {
             match gate.arrive(NOW, context, &Head::new(&headers), |_| None) {
                 Arrival::Decided(Outcome::Pass(Passage::Paid(charge))) => {
-                    let _ = gate.show(NOW, &charge, Answer::default());
+                    let _ = gate.show(NOW, &charge, Answer::default(), None);
                     sold += i128::from(charge.price.micros())
                 }
                 Arrival::Decided(Outcome::Pass(other)) => prop_assert!(false, "{:?}", other),

@@ -57,6 +57,8 @@ pub struct Counters {
     pub refunds: u64,
     /// Requests admitted on credit while the ledger was unreachable.
     pub on_credit: u64,
+    /// Metered requests that cost more than was held for them.
+    pub above_hold: u64,
     /// Messages to the ledger.
     pub exchanges: u64,
     /// Messages to the ledger that failed.
@@ -84,6 +86,9 @@ pub struct Gate<M> {
     usage: UsageBuffer,
     waiting: Waiting,
     refills: SortedMap<Credits>,
+    /// Metered requests in flight, by lease.
+    metered: SortedMap<u32>,
+    vouch_at: Moment,
     flights: Flights,
     heartbeat: Heartbeat,
     down_until: Moment,
@@ -118,6 +123,8 @@ impl<M: SharedMemory> Gate<M> {
             usage: UsageBuffer::new(unique.to_owned()),
             waiting: Waiting::default(),
             refills: SortedMap::default(),
+            metered: SortedMap::default(),
+            vouch_at: Moment::ZERO,
             flights: Flights::default(),
             heartbeat: Heartbeat::new(unique),
             down_until: Moment::ZERO,

@@ -5,6 +5,7 @@ pub mod cors;
 mod deprecation;
 pub mod dialect;
 mod matching;
+pub mod meter;
 mod reader;
 mod reading;
 pub mod refunds;
@@ -17,6 +18,7 @@ use cors::Preflight;
 pub use deprecation::Deprecation;
 use dialect::Dialect;
 use faregate_protocol::Credits;
+use meter::Meter;
 pub use reader::{Fault, SettingsError};
 use refunds::Refunds;
 use texts::Texts;
@@ -122,8 +124,10 @@ pub struct Rule {
     pub name: String,
     /// Which requests it is for.
     pub matches: Match,
-    /// What a request costs; `None` is free.
+    /// What a request costs, or what is held for a metered one; `None` is free.
     pub price: Option<Credits>,
+    /// How it is found out what a request really cost.
+    pub meter: Option<Box<Meter>>,
     /// Its product; plans and keys list the products that they include.
     pub product: Option<String>,
     /// The status of rate-limited requests: 429, or 402.

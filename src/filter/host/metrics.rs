@@ -15,6 +15,7 @@ pub(super) struct Metrics {
     waited: Option<u32>,
     refunds: Option<u32>,
     on_credit: Option<u32>,
+    above_hold: Option<u32>,
     exchanges: Option<u32>,
     exchange_failures: Option<u32>,
     usage_dropped: Option<u32>,
@@ -35,6 +36,7 @@ impl Metrics {
             waited: counter("waited_total"),
             refunds: counter("refunds_total"),
             on_credit: counter("on_credit_total"),
+            above_hold: counter("above_hold_total"),
             exchanges: counter("exchanges_total"),
             exchange_failures: counter("exchange_failures_total"),
             usage_dropped: counter("usage_dropped_total"),
@@ -59,6 +61,7 @@ impl Metrics {
         add(self.waited, counters.waited);
         add(self.refunds, counters.refunds);
         add(self.on_credit, counters.on_credit);
+        add(self.above_hold, counters.above_hold);
         add(self.exchanges, counters.exchanges);
         add(self.exchange_failures, counters.exchange_failures);
         add(self.usage_dropped, counters.usage_dropped);

@@ -16,6 +16,7 @@ use crate::decide::request::ending::{self, Answer, End, Origin};
 use crate::decide::request::{conditional, hiding, identity};
 use crate::decide::settings::Settings;
 use crate::decide::settings::dialect::Dialect;
+use crate::decide::settings::meter::Meter;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
@@ -170,6 +171,7 @@ impl Stream {
     pub(super) fn on_response_headers(&self) {
         self.answer.set(Some(Answer::default()));
         // Envoy also calls this for our own answers, which are complete. If it does so reentrantly, there is nothing to do.
+        self.read_cost();
         let (Ok(ticket), Ok(mut gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow_mut()) else {
             return;
         };
@@ -192,7 +194,29 @@ impl Stream {
             self.answer.set(Some(answer));
         }
         if gate.shows(charge) {
-            add_headers(&gate.show(clock::now(), charge, answer), &ticket);
+            let said = ticket.metering().and_then(|metering| metering.said);
+            add_headers(&gate.show(clock::now(), charge, answer, said), &ticket);
+        }
+    }
+
+    /// Reads what the answer says that a metered request cost, and takes that away if its rule says so.
+    fn read_cost(&self) {
+        let Ok(mut ticket) = self.ticket.try_borrow_mut() else { return };
+        let (Stage::Paid(charge), Some(_)) = (&ticket.stage, ticket.metering()) else { return };
+        let Ok(gate) = self.worker.gate.try_borrow() else { return };
+        let Some((name, strip)) = gate.cost_header(charge) else { return };
+        let values = headers::of_response();
+        let mut walk = Walk::over(&values).unwrap_or_default();
+        let said = match (walk.find(name.as_bytes()), walk.find(name.as_bytes())) {
+            (Some(value), None) => Meter::read(value),
+            _ => None,
+        };
+        if strip {
+            let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, name);
+        }
+        drop(gate);
+        if let Some(metering) = ticket.metering_mut() {
+            metering.said = said;
         }
     }
 
@@ -256,10 +280,18 @@ impl Stream {
 
     fn close(&self, charge: &Charge) {
         let end = self.ending();
+        let metering = self.ticket.borrow().metering().copied();
         let mut gate = self.worker.gate.borrow_mut();
-        let charged = gate.finish(charge, &end);
+        let charged = match metering {
+            None => gate.finish(charge, &end),
+            Some(metering) => {
+                let now = clock::now();
+                let amount = gate.measured(charge, now, metering.began, metering.said, response_size);
+                gate.finish_metered(now, charge, &end, amount)
+            }
+        };
         let released = charged == Credits::ZERO;
-        if !released && !self.worker.log_paid {
+        if !released && !self.worker.log_paid && metering.is_none() {
             return;
         }
         let rule = gate.settings().rule(charge.rule).name.clone();
@@ -352,6 +384,12 @@ fn hide_keys(settings: &Settings, head: &Head<'_>) {
             let _ = hostcalls::add_map_value_bytes(MapType::HttpRequestHeaders, name, &value);
         }
     }
+}
+
+/// How large the body of the answer was, as it went to the client (bytes).
+fn response_size() -> Option<u64> {
+    let bytes: [u8; 8] = property(vec!["response", "size"])?.try_into().ok()?;
+    u64::try_from(i64::from_le_bytes(bytes)).ok()
 }
 
 fn response_code() -> Option<u16> {

@@ -1,7 +1,8 @@
 //! The state that the root context and the requests of one worker share.
 
 use super::memory::HostMemory;
-use super::{property, reply};
+use super::{clock, property, reply};
+use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::gate::Gate;
 use crate::decide::outcome::{Charge, Outcome, Passage};
@@ -123,6 +124,17 @@ pub(super) struct RareFields {
     pub(super) held: Vec<u8>,
     /// The beginning of its body.
     seen: Option<Seen>,
+    /// What is known of a metered request.
+    pub(super) metering: Option<Metering>,
+}
+
+/// What is known of a metered request while it is in flight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Metering {
+    /// When it was admitted.
+    pub(super) began: Moment,
+    /// What its answer's headers say.
+    pub(super) said: Option<u64>,
 }
 
 impl Ticket {
@@ -140,6 +152,16 @@ impl Ticket {
     /// Creates the rarely used fields.
     pub(super) fn rare(&mut self) -> &mut RareFields {
         self.rare.get_or_insert_default()
+    }
+
+    /// What is known of a metered request.
+    pub(super) fn metering(&self) -> Option<&Metering> {
+        self.rare.as_ref()?.metering.as_ref()
+    }
+
+    /// The same, to change it.
+    pub(super) fn metering_mut(&mut self) -> Option<&mut Metering> {
+        self.rare.as_mut()?.metering.as_mut()
     }
 
     /// The origin of a page that may read the answer.
@@ -247,6 +269,9 @@ impl Worker {
                     Passage::Shadow(refusal) => Stage::Shadow(refusal),
                     Passage::Paid(charge) => {
                         self.forward(&charge);
+                        if self.gate.borrow_mut().begin(&charge) {
+                            ticket.rare().metering = Some(Metering { began: clock::now(), said: None });
+                        }
                         Stage::Paid(charge)
                     }
                 };

@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
 
     /// The value of the next header of this name.
     #[inline(never)]
-    fn find(&mut self, wanted: &[u8]) -> Option<&'a [u8]> {
+    pub fn find(&mut self, wanted: &[u8]) -> Option<&'a [u8]> {
         while let Some((name, value)) = self.next(Some(wanted.len())) {
             if same(name, wanted) {
                 return Some(value);

@@ -1,13 +1,19 @@
 //! Closing a charge: it is kept, or released because the API failed or was never asked.
 
 use super::Gate;
+use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::Handle;
-use crate::decide::lease::shared::SharedMemory;
+use crate::decide::lease::shared::{self, SharedMemory};
 use crate::decide::outcome::Charge;
 use crate::decide::request::ending::End;
+use crate::decide::settings::meter::{Measure, Missing};
 use crate::decide::settings::refunds::Refunds;
 use crate::decide::usage::ChargeOutcome;
 use faregate_protocol::Credits;
+
+/// A worker says this often that it has metered requests in flight (ms). Missed twice, it isn't believed any more.
+const VOUCH_MS: u64 = 60_000;
+const VOUCHED_MS: u64 = 3 * VOUCH_MS;
 
 impl<M: SharedMemory> Gate<M> {
     /// Which answers release this charge.
@@ -16,12 +22,121 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Closes a charge: keeps it, or releases it when the API failed or was never asked. Returns the final
-    /// charge.
+    /// charge. A metered request of which nothing was measured is charged as its rule says.
     pub fn finish(&mut self, charge: &Charge, end: &End) -> Credits {
+        if self.settings.rule(charge.rule).meter.is_some() {
+            return self.finish_metered(Moment::ZERO, charge, end, None);
+        }
         if end.releases(self.refunds(charge)) {
             self.release(charge);
             return Credits::ZERO;
         }
+        self.keep(charge)
+    }
+
+    /// The same of a metered request that used so much; `None`: that isn't known.
+    pub fn finish_metered(
+        &mut self,
+        now: Moment,
+        charge: &Charge,
+        end: &End,
+        amount: Option<u64>,
+    ) -> Credits {
+        if end.releases(self.refunds(charge)) {
+            self.end_metered(charge.holder.lease());
+            self.release(charge);
+            return Credits::ZERO;
+        }
+        let cost = self.cost(charge, amount);
+        self.settle(now, charge, cost)
+    }
+
+    /// What a request costs that used so much.
+    pub(super) fn cost(&self, charge: &Charge, amount: Option<u64>) -> Credits {
+        let rule = self.settings.rule(charge.rule);
+        let list = rule.meter.as_ref().and_then(|meter| match (amount, meter.missing) {
+            (Some(amount), _) => Some(meter.cost(amount)),
+            (None, Missing::Free) => Some(meter.fixed),
+            (None, Missing::Hold) => None,
+        });
+        let price = |list| charge.holder.price(rule.product.as_deref(), list).unwrap_or(charge.price);
+        list.map_or(charge.price, price)
+    }
+
+    /// The header of the answer that says what a metered request cost, and whether the caller doesn't see it.
+    pub fn cost_header(&self, charge: &Charge) -> Option<(&str, bool)> {
+        match &self.settings.rule(charge.rule).meter.as_ref()?.measure {
+            Measure::Header { name, strip } => Some((name, *strip)),
+            Measure::ResponseBytes | Measure::Duration => None,
+        }
+    }
+
+    /// How much a metered request used that `began` then: what its answer `said`, or the size of its body, or the time.
+    pub fn measured(
+        &self,
+        charge: &Charge,
+        now: Moment,
+        began: Moment,
+        said: Option<u64>,
+        size: impl FnOnce() -> Option<u64>,
+    ) -> Option<u64> {
+        match self.settings.rule(charge.rule).meter.as_ref()?.measure {
+            Measure::Header { .. } => said,
+            Measure::ResponseBytes => size(),
+            Measure::Duration => Some(now.nanos().saturating_sub(began.nanos())),
+        }
+    }
+
+    /// Closes the charge of a metered request whose cost is known now: keeps that much of what was held, and releases the rest.
+    /// What it cost above that comes from the lease, or else is owed. Returns the cost.
+    pub fn settle(&mut self, now: Moment, charge: &Charge, cost: Credits) -> Credits {
+        let (lease, above) = (charge.holder.lease(), cost.less(charge.price));
+        self.end_metered(lease);
+        self.settlements.keep(&charge.holder, charge.funding, cost.min(charge.price));
+        self.settlements.release(&charge.holder, charge.funding, charge.price.less(cost));
+        if charge.counted {
+            self.settlements.leave(lease);
+        }
+        self.settlements.flush(&self.memory, lease);
+        if above.is_positive() {
+            self.counters.above_hold += 1;
+            shared::update_counters(&self.memory, lease, |lease, _| lease.charge_above_hold(now, above));
+        }
+        self.recent.look_again(lease);
+        self.count_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Kept(cost));
+        cost
+    }
+
+    /// A charged request goes on to the API. Returns whether it is metered: then it is closed with [`Gate::finish_metered`], and
+    /// however long it takes, what is held for it isn't given up.
+    pub fn begin(&mut self, charge: &Charge) -> bool {
+        let metered = self.settings.rule(charge.rule).meter.is_some();
+        if metered && let Some(count) = self.metered.entry(charge.holder.lease(), || 0) {
+            *count += 1;
+        }
+        metered
+    }
+
+    fn end_metered(&mut self, lease: &str) {
+        let Some(count) = self.metered.get_mut(lease) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.metered.remove(lease);
+        }
+    }
+
+    /// Vouches for metered requests that are in flight on this worker.
+    pub(super) fn vouch(&mut self, now: Moment) {
+        if self.metered.is_empty() || now < self.vouch_at {
+            return;
+        }
+        self.vouch_at = now.plus_millis(VOUCH_MS);
+        for (lease, _) in self.metered.iter_from("") {
+            shared::update(&self.memory, lease, |lease| lease.keep_alive(now.plus_millis(VOUCHED_MS)));
+        }
+    }
+
+    fn keep(&mut self, charge: &Charge) -> Credits {
         let (key, mut nowhere) = (charge.holder.key(), Handle::default());
         let kept = self.settlements.keep(&charge.holder, charge.funding, charge.price);
         let handle = kept.unwrap_or(&mut nowhere);

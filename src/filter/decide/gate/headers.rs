@@ -25,12 +25,15 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// The headers of this answer to a charged request. Counts payers that are warned for the first time.
-    pub fn show(&mut self, now: Moment, charge: &Charge, answer: Answer) -> Vec<Header> {
+    /// `said` is what the answer to a metered request says that it used.
+    pub fn show(&mut self, now: Moment, charge: &Charge, answer: Answer, said: Option<u64>) -> Vec<Header> {
         let rule = self.settings.rule(charge.rule);
         let released = End::Answered(answer).releases(&rule.refund_on);
-        let cost = if released { Credits::ZERO } else { charge.price };
+        let known = rule.meter.is_none() || said.is_some();
+        let cost = if released { Credits::ZERO } else { self.cost(charge, said) };
         let mut headers = Vec::new();
-        if self.settings.shown.charge {
+        // What a metered request costs is often known only when the answer is through.
+        if self.settings.shown.charge && (known || released) {
             headers.push(("x-faregate-charge", cost.to_string()));
         }
         let (Some(status), FundingSource::Lease(_)) = (charge.holder.status(), charge.funding) else {

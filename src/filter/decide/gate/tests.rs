@@ -23,6 +23,7 @@ mod heartbeats;
 mod known_callers;
 mod limits;
 mod looks;
+mod metered;
 mod payer_status;
 mod preflights;
 mod reported;

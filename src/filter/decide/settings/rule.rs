@@ -3,7 +3,7 @@
 use super::dialect::{self, Dialect};
 use super::reader::{Field, Object};
 use super::refunds::{GRPC_CODES, Refunds};
-use super::{Match, OnLedgerError, Rule, deprecation, matching};
+use super::{Match, OnLedgerError, Rule, deprecation, matching, meter};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{MAX_PRODUCT_BYTES, MAX_UNGRANTED};
 
@@ -66,10 +66,11 @@ impl Defaults {
 }
 
 /// The fields of `rules` only, and those of `default`, too.
-const ALLOWED: [&str; 14] = [
+const ALLOWED: [&str; 15] = [
     "name",
     "match",
     "price",
+    "meter",
     "product",
     "rate_limited_status",
     "refund_on",
@@ -112,6 +113,7 @@ fn build(name: String, matches: Match, said: Option<&Object<'_>>, defaults: Defa
         name,
         matches,
         price: None,
+        meter: None,
         product: None,
         rate_limited_status: 429,
         refund_on: defaults.refund_on,
@@ -132,8 +134,19 @@ fn build(name: String, matches: Match, said: Option<&Object<'_>>, defaults: Defa
 fn read_into(rule: &mut Rule, said: &Object<'_>, mut defaults: Defaults) {
     rule.retired = said.flag("retired", false);
     // What is no longer sold needs no price.
-    if !rule.retired || said.optional("price").is_some() {
-        rule.price = read_price(&said.required("price"));
+    let meter = said.optional("meter");
+    if (!rule.retired && meter.is_none()) || said.optional("price").is_some() {
+        let field = said.required("price");
+        rule.price = read_price(&field);
+        if meter.is_some() && rule.price.is_none() {
+            field.wrong_value("an amount that is added to what the meter says, or no price");
+        }
+    }
+    if let Some(field) = meter
+        && let Some((meter, hold)) = meter::read(&field, rule.price.unwrap_or_default())
+    {
+        rule.price = Some(meter.fixed.saturating_add(hold));
+        rule.meter = Some(Box::new(meter));
     }
     defaults.override_by(said);
     let Defaults { refund_on, on_ledger_error, max_wait_ms, shadow, warn_below, error_format } = defaults;
@@ -249,7 +262,7 @@ fn read_on_ledger_error(field: &Field<'_>) -> OnLedgerError {
     OnLedgerError::AllowUpTo(amount)
 }
 
-fn read_amount(field: &Field<'_>) -> Credits {
+pub(super) fn read_amount(field: &Field<'_>) -> Credits {
     read_price(field).unwrap_or_else(|| {
         field.wrong_value("a decimal string such as \"10\"");
         Credits::ZERO

@@ -67,7 +67,7 @@ fn each_response_shows_the_charge_and_the_remaining_balance() {
     for left in (80..100).rev() {
         let charge = pay(&mut gate, &mut ledger, 1, "/");
         from_slices += i32::from(charge.left.is_positive());
-        let headers = gate.show(at(1_501), &charge, Answer::default());
+        let headers = gate.show(at(1_501), &charge, Answer::default(), None);
         assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "1");
         assert_eq!(header(&headers, "x-faregate-balance").unwrap(), left.to_string());
         assert_eq!(header(&headers, "ratelimit").unwrap(), format!(r#""plan";r={left};t=1799"#));
@@ -79,7 +79,7 @@ fn each_response_shows_the_charge_and_the_remaining_balance() {
     }
     assert_eq!(from_slices, 0, "limits leave no room for subleases here");
     let charge = pay(&mut gate, &mut ledger, 1, "/");
-    let headers = gate.show(at(2), &charge, Answer { status: 503, ..Answer::default() });
+    let headers = gate.show(at(2), &charge, Answer { status: 503, ..Answer::default() }, None);
     assert_eq!(header(&headers, "x-faregate-charge").unwrap(), "0", "it will be refunded");
     assert_eq!(header(&headers, "x-faregate-balance").unwrap(), "80");
 }
@@ -92,7 +92,7 @@ fn balances_are_exact_for_sublease_sales_too() {
     for sold in 1..=400 {
         let charge = pay(&mut gate, &mut ledger, sold, "/");
         from_slices += i32::from(charge.left.is_positive());
-        let headers = gate.show(at(sold), &charge, Answer::default());
+        let headers = gate.show(at(sold), &charge, Answer::default(), None);
         assert_eq!(header(&headers, "x-faregate-balance").unwrap(), (100_000 - sold).to_string());
         gate.finish(&charge, &End::answered(200));
         exchange_messages(&mut gate, &mut ledger, sold);
@@ -115,8 +115,10 @@ fn a_low_balance_is_warned_about_until_a_top_up_and_counted_once() {
             for _ in 0..requests {
                 let charge = pay(gate, ledger, now, "/");
                 assert!(gate.shows(&charge));
-                warnings
-                    .push(header(&gate.show(at(now), &charge, Answer::default()), "x-faregate-low-balance"));
+                warnings.push(header(
+                    &gate.show(at(now), &charge, Answer::default(), None),
+                    "x-faregate-low-balance",
+                ));
                 gate.finish(&charge, &End::answered(200));
             }
             warnings
@@ -140,7 +142,7 @@ fn the_rules_warn_below_overrides_the_plans() {
         (gate(&Memory::default(), &json!({"warn_below": "5"})), ledger(20, Some(credits(17))));
     for left in (2..20).rev() {
         let charge = pay(&mut gate, &mut ledger, 1, "/");
-        let warning = header(&gate.show(at(1), &charge, Answer::default()), "x-faregate-low-balance");
+        let warning = header(&gate.show(at(1), &charge, Answer::default(), None), "x-faregate-low-balance");
         assert_eq!(warning.is_some(), left < 5, "{left} are left");
         gate.finish(&charge, &End::answered(200));
     }
@@ -151,7 +153,7 @@ fn unconfigured_response_headers_are_not_added() {
     let (mut gate, mut ledger) = (gate(&Memory::default(), &json!({})), ledger(20, None));
     let charge = pay(&mut gate, &mut ledger, 1, "/");
     assert!(!gate.shows(&charge));
-    assert_eq!(gate.show(at(1), &charge, Answer::default()), []);
+    assert_eq!(gate.show(at(1), &charge, Answer::default(), None), []);
 }
 
 #[test]
