@@ -22,6 +22,7 @@ mod identities;
 mod image;
 mod ledger_away;
 mod manifests;
+mod metered;
 mod pauses;
 mod payer_status;
 mod plain;

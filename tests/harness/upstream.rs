@@ -3,7 +3,7 @@
 //! A request may carry a number in the header `x-request-number`; how often each came is remembered.
 //! `/status/503` answers with that status, `/slow/250` after so many milliseconds, `/mcp` as a server of tools, `/linked` with links and dates of its own, `/page` with what
 //! lets any page read it; everything else
-//! gets 200. `/grpc/14` ends as such a call of gRPC, with its status in the trailers, and `/grpc-at-once/14` in the headers;
+//! gets 200. `/cost/2.5` says so in the header `x-cost` (`/cost/1,2` twice), and `/bytes/5000` has a body of that size. `/grpc/14` ends as such a call of gRPC, with its status in the trailers, and `/grpc-at-once/14` in the headers;
 //! `/moved/x` redirects to `/x`, and `/large-head` has more headers than Envoy takes. Of a request's trailers the last ones
 //! are remembered as `trailer name`.
 
@@ -107,6 +107,17 @@ async fn serve(State(seen): State<Arc<Seen>>, request: Request) -> Response {
     }
     if let Some(millis) = path.strip_prefix("/slow/").and_then(|rest| rest.parse().ok()) {
         tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+    if let Some(costs) = path.strip_prefix("/cost/") {
+        let costs = costs.split(',').filter_map(|cost| HeaderValue::from_str(cost).ok());
+        let mut answer = "".into_response();
+        for cost in costs {
+            answer.headers_mut().append("x-cost", cost);
+        }
+        return answer;
+    }
+    if let Some(size) = path.strip_prefix("/bytes/").and_then(|rest| rest.parse().ok()) {
+        return vec![b'x'; size].into_response();
     }
     if path.starts_with("/linked") {
         let own = [("link", "</linked?page=2>; rel=\"next\""), ("sunset", "Fri, 01 Jan 2100 00:00:00 GMT")];

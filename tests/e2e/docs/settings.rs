@@ -32,6 +32,7 @@ fn the_readmes_example_is_a_valid_configuration() {
 fn every_example_of_the_reference_is_a_valid_configuration() {
     let mut examples = reference()
         .into_iter()
+        .chain([page("docs/metering.md")])
         .flat_map(|page| blocks(&page, "json"))
         .map(|text| serde_json::from_str::<Value>(&text).unwrap_or_else(|why| panic!("{why}: {text}")));
     let whole = examples.next().expect("a whole example");
