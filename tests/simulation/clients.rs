@@ -98,13 +98,12 @@ impl World {
     }
 
     fn take_back(&mut self, serial: u64, charge: &Charge) {
-        let epoch = self.epoch_of(serial, charge);
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         if self.mutant != Some(Mutant::HangUpCharged) {
             worker.gate.cancel(charge);
         }
         let place = (worker.gateway, ModelLedger::key_number(charge.holder.key()));
-        self.oracle.released(place, charge, epoch);
+        self.oracle.released(place, charge, charge.price.micros());
     }
 
     fn carry_out(
@@ -119,9 +118,11 @@ impl World {
                 self.trace.count("requests served");
                 self.sold(serial, &charge)?;
                 let worker = self.workers.get_mut(&serial).expect("it is alive");
+                let price = charge.price;
                 worker.open.insert(context, charge);
                 let most = if self.random.chance(20) { 6_000 } else { 300 };
                 let takes = self.random.between(1, most) * MS;
+                let takes = self.meter(serial, context, price).unwrap_or(takes);
                 self.later(takes, Event::Over { worker: serial, context });
                 Ok(())
             }
@@ -182,6 +183,10 @@ impl World {
         };
         let epoch = self.epoch_of(serial, &charge);
         let worker = self.workers.get_mut(&serial).expect("it is alive");
+        let cost = worker.costs.remove(&context).filter(|_| !end.releases(worker.gate.refunds(&charge)));
+        if let Some(cost) = cost {
+            return self.settle(serial, context, &charge, cost);
+        }
         let place = (worker.gateway, ModelLedger::key_number(charge.holder.key()));
         let charged = worker.gate.finish(&charge, &end);
         self.oracle.moved.insert(place, self.time);
@@ -190,8 +195,13 @@ impl World {
             if self.mutant == Some(Mutant::RefundedTwice) {
                 worker.gate.cancel(&charge);
             }
-            if !self.oracle.released(place, &charge, epoch) {
+            if charge.funding != FundingSource::Credit
+                && epoch.map(FundingSource::Lease) != Some(charge.funding)
+            {
                 self.trace.count("charges released after their epoch was sealed");
+            }
+            if !self.oracle.released(place, &charge, charge.price.micros()) {
+                self.trace.count("charges released that count as spent");
             }
         } else {
             *self.oracle.kept.entry(place).or_default() += charged.micros();

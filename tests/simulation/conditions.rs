@@ -90,7 +90,37 @@ pub struct Conditions {
     pub steady: Option<&'static str>,
     /// Ledgers of two releases take turns, of which one doesn't speak the gates' version.
     pub releases: bool,
+    /// Requests whose cost is known only at their end.
+    pub metered: Metered,
 }
+
+/// Requests whose cost is known only at their end.
+#[derive(Clone, Copy, Debug)]
+pub struct Metered {
+    /// How many of a thousand requests are such.
+    pub share: u64,
+    /// How many of a thousand of those take long, and how long at most (ms).
+    pub long: u64,
+    pub long_ms: u64,
+}
+
+impl Metered {
+    /// Three of four seeds have some. Their chance is its own, so that the others stay as they were.
+    fn draw(random: &mut Random) -> Self {
+        let share = random.pick(&[0, 100, 500, 900]);
+        let (long, long_ms) = match random.between(0, 19) {
+            // Longer than a gateway believes in a request that no worker vouches for.
+            0 => (3, 25 * 60 * 1_000),
+            1..=5 => (20, 2 * 60 * 1_000),
+            6..=12 => (50, 25_000),
+            _ => (0, LEAST_LONG_MS),
+        };
+        Self { share, long, long_ms }
+    }
+}
+
+/// No long request takes less (ms).
+pub const LEAST_LONG_MS: u64 = 6_000;
 
 /// A world with plans, teams and budgets.
 #[derive(Clone, Debug)]
@@ -165,6 +195,7 @@ impl Conditions {
             steady,
             // A draw of its own, so that the others stay as they were.
             releases: of_plans.clone().chance(330),
+            metered: Metered::draw(&mut Random::new(of_plans.clone().any() ^ 0xC057)),
         }
     }
 

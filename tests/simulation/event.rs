@@ -32,6 +32,11 @@ pub enum Event {
         worker: u64,
         context: u32,
     },
+    /// A worker vouches for a request that takes long.
+    Vouch {
+        worker: u64,
+        context: u32,
+    },
     /// A client hangs up, if it still waits.
     HangUp {
         worker: u64,
@@ -88,6 +93,7 @@ impl Event {
             | Self::Bell { worker }
             | Self::ArriveAt { worker, .. }
             | Self::Over { worker, .. }
+            | Self::Vouch { worker, .. }
             | Self::HangUp { worker, .. }
             | Self::Answer { worker, .. } => Some(*worker),
             _ => None,

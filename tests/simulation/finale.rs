@@ -9,6 +9,8 @@ use faregate_ledger::domain::Kind;
 
 /// The longest that a request may be under way (ms), and then idle leases go back.
 const SETTLES_MS: u64 = 6_000 + 5_000 + 5_000;
+/// When requests take so much longer still (ms), hosts tick less often.
+const LONG_MS: u64 = 30_000;
 /// After this long without use a gateway counts what its lost workers held as spent (ms).
 const FORGOTTEN_MS: u64 = 16 * 60 * 1_000;
 
@@ -32,7 +34,11 @@ impl World {
         self.tick_ms = 250;
         let life = (self.conditions.ttl_ms + self.conditions.grace_ms) * 11 / 10;
         // What is still on its way may open an unknown lease; that one is reclaimed, too.
-        let settles = SETTLES_MS.max(self.conditions.slow_ms);
+        let rest_ms = self.last_over.saturating_sub(self.time) / MS;
+        if rest_ms > LONG_MS {
+            self.tick_ms = 900;
+        }
+        let settles = SETTLES_MS.max(self.conditions.slow_ms).max(rest_ms + SETTLES_MS);
         self.later((settles + life) * MS, Event::End);
         self.say(|| "all is well again".to_owned());
     }
@@ -76,7 +82,8 @@ impl World {
         self.places().any(|(gateway, key)| {
             let record = self.record(gateway, key);
             record.is_some_and(|lease| {
-                [lease.held, lease.subleased, lease.on_credit.held].iter().any(|amount| amount.is_positive())
+                let held = [lease.held, lease.subleased, lease.on_credit.held, lease.holds().open()];
+                held.iter().any(|amount| amount.is_positive())
             })
         })
     }
@@ -119,8 +126,7 @@ impl World {
         for (number, gateway) in self.gateways.iter().enumerate() {
             for key in 0..self.model.keys.len() {
                 let place = self.model.gateway(&gateway.name).map(|no| (no, self.model.keys[key].no));
-                let charged =
-                    place.and_then(|place| self.model.seen.charged.get(&place)).copied().unwrap_or(0);
+                let charged = self.model.charged(&gateway.name, key);
                 let sold = self.oracle.total(number, key);
                 let slices = self.oracle.lost_slices.get(&(number, key)).copied().unwrap_or(0);
                 let forfeited = self.oracle.forfeited.get(&(number, key)).copied().unwrap_or(0);

@@ -9,6 +9,7 @@ use crate::world::World;
 use faregate::decide::base::moment::Moment;
 use faregate::decide::gate::Gate;
 use faregate::decide::outcome::Charge;
+use faregate_protocol::Credits;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A process that was started once. One that is killed and started again is another.
@@ -39,6 +40,8 @@ pub struct Worker {
     pub gone: BTreeSet<u32>,
     /// Requests that are under way.
     pub open: BTreeMap<u32, Charge>,
+    /// What those of them cost whose cost is known only at their end.
+    pub costs: BTreeMap<u32, Credits>,
     /// Messages under way: when they were sent, and about whom.
     pub flights: BTreeMap<u64, (Moment, Vec<Option<usize>>)>,
     /// When a message of its last failed, or took long.
@@ -99,6 +102,7 @@ impl World {
             parked: BTreeMap::new(),
             gone: BTreeSet::new(),
             open: BTreeMap::new(),
+            costs: BTreeMap::new(),
             flights: BTreeMap::new(),
             failed_at: None,
             next_context: 0,

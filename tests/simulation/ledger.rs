@@ -1,10 +1,12 @@
 //! A ledger process: what it knows only as long as it runs, and its regular jobs on the durable state.
 
 use crate::clock::{Clock, MS};
+use crate::conditions::Conditions;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::world::World;
 use faregate_ledger::command::reclaim::Reclaim;
+use faregate_ledger::domain::holds;
 use faregate_ledger::domain::policy::Remainder;
 use faregate_ledger::domain::reclaim::Watch;
 use jiff::Timestamp;
@@ -12,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// How often it looks after what expires (ms); as in the ledger's job.
 const EXPIRY_MS: u64 = 900;
+
+/// A gateway names holds at least this often (ms), with room.
+const NAMED_MS: u64 = 10_000;
 
 /// One process.
 pub struct Ledger {
@@ -97,20 +102,35 @@ impl World {
             return Ok(());
         };
         let name = &self.model.db.gateways[&(row.lease.gateway,)].name;
+        let holds = self.gateways.iter().find(|gateway| holds::gateway(&gateway.name) == *name);
+        let name = holds.map_or(name, |gateway| &gateway.name);
+        let is_holds = holds.is_some();
         let gateway = self.gateways.iter().position(|gateway| gateway.name == *name);
         let gateway = gateway.expect("only gateways open leases");
         let (account, key) = (self.model.account_at(row.lease.account), self.model.key_at(row.lease.key));
+        // Where nothing is lost, a gateway names its holds often enough.
+        let Conditions { calm, releases, ttl_ms, .. } = self.conditions;
+        if is_holds && calm && !releases && ttl_ms >= NAMED_MS {
+            return Err(format!(
+                "ledger {number} takes holds of key {key} back, which gateway {gateway} names"
+            ));
+        }
         let entitlement = self.model.account(account).entitlement.as_ref();
         if entitlement.is_some_and(|entitlement| entitlement.remainder == Remainder::Operator) {
             *self.oracle.forfeited.entry((gateway, key)).or_default() += back.micros();
-            self.trace.count("leases forfeited");
+            self.trace.count(if is_holds { "holds forfeited" } else { "leases forfeited" });
+        } else if is_holds {
+            // All of it may still be kept, and is charged late then.
+            self.oracle.at_large[account] += back.micros();
+            self.trace.count("holds taken back");
         } else {
             self.oracle.reclaimed(account, (gateway, key), &row, back.micros());
         }
         self.trace.count("leases reclaimed");
         self.say(|| {
             let epoch = row.lease.epoch;
-            format!("ledger {number} takes {back} of epoch {epoch} back: gateway {gateway}, key {key}")
+            let what = if is_holds { "of holds".to_owned() } else { format!("of epoch {epoch}") };
+            format!("ledger {number} takes {back} {what} back: gateway {gateway}, key {key}")
         });
         self.check_account(account)
     }

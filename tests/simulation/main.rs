@@ -12,7 +12,7 @@
 //! - `make sim-mutants` shows that each of a list of broken variants is found.
 //! - `sim mutant NAME SEED` prints how one of them is found.
 //!
-//! Where to look: [`world`] steps from [`event`] to event; [`gateway`], [`clients`] and [`network`] are the
+//! Where to look: [`world`] steps from [`event`] to event; [`gateway`], [`clients`], [`metered`] and [`network`] are the
 //! filter's host and what is around it; [`model`] and [`ledger`] are the ledger's store and jobs; [`trouble`]
 //! is what goes wrong, under the [`conditions`] of a seed; [`oracle`], [`refusals`], [`model::audit`] and
 //! [`finale`] hold what must be true; [`mutant`] lists the broken variants.
@@ -26,6 +26,7 @@ mod gateway;
 mod ledger;
 mod limits;
 mod memory;
+mod metered;
 mod model;
 mod mutant;
 mod network;

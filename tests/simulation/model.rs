@@ -14,6 +14,7 @@ mod witness;
 
 use crate::mutant::Mutant;
 use faregate_ledger::command::admin::{Answer, Command, IdempotencyRecord, Once};
+use faregate_ledger::domain::holds;
 use faregate_ledger::domain::time::at;
 use faregate_ledger::domain::{Account, AccountNo, GatewayNo, Key, KeyNo};
 use faregate_ledger::store::memory::{Memory, Tables};
@@ -165,6 +166,13 @@ impl ModelLedger {
     /// The number of a gateway by its name.
     pub fn gateway(&self, name: &str) -> Option<GatewayNo> {
         self.db.gateways.values().find(|row| row.name == name).map(|row| row.no)
+    }
+
+    /// All that was charged for what a gateway sold to a key, also after its epoch was over.
+    pub fn charged(&self, gateway: &str, key: usize) -> i64 {
+        let places = [self.gateway(gateway), self.gateway(&holds::gateway(gateway))];
+        let of = |no: &GatewayNo| self.seen.charged.get(&(*no, self.keys[key].no)).copied().unwrap_or(0);
+        places.iter().flatten().map(of).sum()
     }
 
     /// The lease of a key on a gateway.

@@ -94,11 +94,25 @@ pub enum Mutant {
     RefusalNotUndone,
     /// A repeated command is executed again.
     RepeatedCommandDone,
+    /// The ledger books twice what is released of holds that outlived their epoch.
+    LateReleaseBookedTwice,
+    /// A gateway releases more than was held.
+    ReleaseAboveHold,
+    /// What is released after the ledger has taken the holds back is given back again.
+    ReleaseAfterReclaimBooked,
+    /// A gateway doesn't charge what a request costs above its hold.
+    AboveHoldUncharged,
+    /// The ledger gives back what an epoch held at its end, and isn't to be set aside for it.
+    CarriedGivenBack,
+    /// A final report counts as spent what is carried over.
+    CarriedCountsAsSpent,
+    /// A gateway takes any answer for one to what it now says of its holds.
+    HoldsAcknowledgedStale,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 50] = [
         Self::SpentMergedByLast,
         Self::ReturnedMergedBySum,
         Self::OnCreditBookedTwice,
@@ -142,6 +156,13 @@ impl Mutant {
         Self::BriskForgotten,
         Self::RefusalNotUndone,
         Self::RepeatedCommandDone,
+        Self::LateReleaseBookedTwice,
+        Self::ReleaseAboveHold,
+        Self::ReleaseAfterReclaimBooked,
+        Self::AboveHoldUncharged,
+        Self::CarriedGivenBack,
+        Self::CarriedCountsAsSpent,
+        Self::HoldsAcknowledgedStale,
     ];
 
     /// The one of this name.

@@ -9,7 +9,7 @@ use faregate::decide::gate::answer::ResponseHints;
 use faregate::decide::lease::credential::Credential;
 use faregate::decide::lease::shared::{self, Names};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, Limits, OLDEST, VERSION};
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, Holds, Limits, OLDEST, VERSION};
 use std::rc::Rc;
 
 /// One message in this many is duplicated at once, and one in this many at the end.
@@ -32,6 +32,8 @@ impl World {
             let Some(message) = worker.gate.next_message(now) else {
                 return;
             };
+            self.note_epochs(gateway);
+            let worker = self.workers.get_mut(&serial).expect("it is alive");
             let about = message.body.entries.iter().map(|entry| self.model.payer(&entry.payer)).collect();
             worker.flights.insert(message.id, (now, about));
             self.trace.count("messages");
@@ -124,6 +126,7 @@ impl World {
         if self.mutant == Some(Mutant::LastWritesLost) {
             self.before_last_write = Some(self.model.clone());
         }
+        self.note_ended(message);
         let answer = self.model.exchange(message, now).map_err(|error| error.to_string())?;
         self.say(|| format!("ledger {ledger} answers {id} of worker {serial}: {}", answer_words(&answer)));
         self.note_short();
@@ -145,6 +148,27 @@ impl World {
             self.letters.push(ExchangeRequest::clone(message));
         }
         self.send_back(serial, id, answers.then(|| Rc::new(answer)))
+    }
+
+    /// Notes which of a gateway's leases have begun another epoch, and what they carried over.
+    fn note_epochs(&mut self, gateway: usize) {
+        for key in 0..self.model.keys.len() {
+            if let Some(lease) = self.record(gateway, key) {
+                self.oracle.note_epoch((gateway, key), lease.epoch, lease.holds().carried.micros());
+            }
+        }
+    }
+
+    /// Notes final reports in the older version, which says nothing of holds.
+    fn note_ended(&mut self, message: &ExchangeRequest) {
+        let gateway = self.gateways.iter().position(|gateway| gateway.name == message.gateway);
+        for entry in message.entries.iter().filter(|_| message.protocol == OLDEST) {
+            if let (Some(gateway), Some(key), Some(ended)) =
+                (gateway, self.model.payer(&entry.payer), entry.ended)
+            {
+                self.oracle.ended_older(self.model.keys[key].account, (gateway, key), ended);
+            }
+        }
     }
 
     fn accounts_in(&self, message: &ExchangeRequest) -> Vec<usize> {
@@ -214,6 +238,7 @@ impl World {
         let worker = self.workers.get_mut(&serial).expect("it is alive");
         let aside = ResponseHints { newest: if answered { newest } else { 0 }, ..ResponseHints::default() };
         let resolutions = worker.gate.heard(now, id, answer, aside);
+        self.note_epochs(gateway);
         for key in 0..self.model.keys.len() {
             self.note_throttle(gateway, key);
         }
@@ -229,6 +254,9 @@ impl World {
         for (key, said) in about.iter().zip(&mut answer.entries) {
             if let (Some(Mutant::ProductsIgnored), Some(facts)) = (self.mutant, &mut said.facts) {
                 (facts.products, facts.key_products) = (None, None);
+            }
+            if let (Some(Mutant::HoldsAcknowledgedStale), Some(key)) = (self.mutant, *key) {
+                said.holds = self.record(gateway, key).map(|lease| lease.holds()).unwrap_or_default();
             }
             let (Some(key), Some(granted)) = (*key, &mut said.lease) else { continue };
             match self.mutant {
@@ -297,6 +325,10 @@ fn words(message: &ExchangeRequest) -> String {
         }
         if entry.on_credit.is_positive() {
             words += &format!(" on credit {}", entry.on_credit);
+        }
+        if !entry.holds.is_none() {
+            let Holds { carried, kept, released } = entry.holds;
+            words += &format!(" holds {carried} kept {kept} released {released}");
         }
         words += "]";
     }

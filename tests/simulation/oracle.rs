@@ -9,7 +9,8 @@ use faregate::decide::outcome::Charge;
 use faregate_ledger::domain::LeaseState;
 use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_protocol::RefusalCode;
-use std::collections::{BTreeMap, VecDeque};
+use faregate_protocol::exchange::Ended;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::conditions::ON_CREDIT_LIMIT_MICROS;
 use crate::model::{Found, LeaseRow, ModelLedger};
@@ -55,6 +56,12 @@ pub struct Oracle {
     pub settled: i64,
     /// By key: when it was revoked.
     pub revoked: BTreeMap<usize, u64>,
+    /// By gateway and key: the epoch that its lease was last seen in, and what it had carried over until then.
+    pub seals: BTreeMap<(usize, usize), (u32, i64)>,
+    /// Epochs that ended without holds being carried over: what was held then counts as spent.
+    pub uncarried: BTreeSet<(usize, usize, u32)>,
+    /// Epochs that a ledger of the older release has heard the end of: it knows nothing of holds.
+    pub ended_older: BTreeSet<(usize, usize, u32)>,
 }
 
 impl Oracle {
@@ -102,19 +109,35 @@ impl Oracle {
         Ok(())
     }
 
-    /// A charge was released, and the lease that it came from was still at `epoch`. What is released after
-    /// its epoch was sealed stays spent.
-    /// Tells whether it was in time.
-    pub fn released(&mut self, (gateway, key): (usize, usize), charge: &Charge, epoch: Option<u32>) -> bool {
-        let price = charge.price.micros();
+    /// So much of a charge was released. What an epoch held that ended without carrying it over stays spent.
+    /// Tells whether it came back.
+    pub fn released(&mut self, (gateway, key): (usize, usize), charge: &Charge, amount: i64) -> bool {
         match charge.funding {
-            FundingSource::Lease(number) if epoch == Some(number) => {
-                self.epochs.entry((gateway, key, number)).or_default().sold -= price;
+            FundingSource::Lease(number) if self.uncarried.contains(&(gateway, key, number)) => return false,
+            FundingSource::Lease(number) => {
+                self.epochs.entry((gateway, key, number)).or_default().sold -= amount;
             }
-            FundingSource::Lease(_) => return false,
-            FundingSource::Credit => *self.credit.entry((gateway, key)).or_default() -= price,
+            FundingSource::Credit => *self.credit.entry((gateway, key)).or_default() -= amount,
         }
         true
+    }
+
+    /// A lease is in this epoch and has carried so much over.
+    pub fn note_epoch(&mut self, (gateway, key): (usize, usize), epoch: u32, carried: i64) {
+        let (last, before) = self.seals.insert((gateway, key), (epoch, carried)).unwrap_or((epoch, carried));
+        if carried == before {
+            self.uncarried.extend((last..epoch).map(|ended| (gateway, key, ended)));
+        }
+    }
+
+    /// A ledger of the older release hears for the first time that an epoch is over: it gives back what was carried over, as
+    /// it knows nothing of it, and will be charged late.
+    pub fn ended_older(&mut self, account: usize, place: (usize, usize), ended: Ended) {
+        let place = (place.0, place.1, ended.epoch);
+        if self.ended_older.insert(place) {
+            let sold = self.epochs.get(&place).map_or(0, |epoch| epoch.sold);
+            self.at_large[account] += (sold - ended.spent.micros()).max(0);
+        }
     }
 
     /// The ledger reclaims an epoch whose row is `row`, of which `back` goes to the customer.
@@ -162,6 +185,21 @@ impl Oracle {
     pub fn was_suspended(&self, account: usize, since: u64) -> bool {
         let (from, until) = self.suspended[account];
         from.is_some() || until.is_some_and(|until| until >= since)
+    }
+
+    /// What went through on credit, or cost more than its lease had, is booked once.
+    ///
+    /// # Errors
+    /// When more is booked.
+    pub fn check_on_credit(&self, model: &ModelLedger, account: usize) -> Result<(), String> {
+        use faregate_ledger::domain::Kind;
+        let booked = model.moved(account, Kind::OnCredit) + model.moved(account, Kind::OnCreditOwed);
+        let of_account = self.credit.iter().filter(|((_, key), _)| model.keys[*key].account == account);
+        let sold: i64 = of_account.map(|(_, sold)| sold).sum();
+        if booked > sold {
+            return Err(format!("{booked} are booked on credit, and {sold} were sold so"));
+        }
+        Ok(())
     }
 
     /// Late spending is exactly what a reclaim had given back too early, never more, but for lost slices.

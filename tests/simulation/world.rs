@@ -32,6 +32,10 @@ pub struct World {
     pub random: Random,
     /// The chance of what happens about plans.
     pub of_plans: Random,
+    /// The chance of what requests cost in the end.
+    pub of_costs: Random,
+    /// When the last request ends that takes long.
+    pub last_over: u64,
     pub mutant: Option<Mutant>,
     /// What has really passed (ns).
     pub time: u64,
@@ -85,6 +89,8 @@ impl World {
             model: ModelLedger::new(conditions.ttl_ms, mutant),
             random,
             of_plans,
+            of_costs: Random::new(seed ^ 0xC057),
+            last_over: 0,
             mutant,
             time: 0,
             event_queue: EventQueue::default(),
@@ -197,6 +203,10 @@ impl World {
             }
             Event::ArriveAt { worker, key, path } => self.arrive(worker, key, path),
             Event::Over { worker, context } => self.end_request(worker, context),
+            Event::Vouch { worker, context } => {
+                self.vouch(worker, context);
+                Ok(())
+            }
             Event::HangUp { worker, context } => {
                 self.hang_up(worker, context);
                 Ok(())
@@ -236,6 +246,7 @@ impl World {
     /// Checks an account after its money may have moved.
     pub fn check_account(&self, account: usize) -> Result<(), String> {
         audit::account(&self.model, account)?;
+        self.oracle.check_on_credit(&self.model, account)?;
         self.oracle.check_late(&self.model, account)
     }
 }

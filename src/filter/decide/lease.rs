@@ -72,6 +72,8 @@ pub struct Carried {
     pub booked: bool,
     /// Until when a worker vouches that their requests are in flight.
     pub alive_until: Moment,
+    /// Nothing is held any more for requests of epochs up to this one: it counts as spent.
+    pub closed: u32,
 }
 
 /// A payer's record in shared memory.
@@ -287,7 +289,13 @@ impl Lease {
     pub fn settle(&mut self, funding: FundingSource, kept: Credits, released: Credits) {
         let (held, spent) = match funding {
             FundingSource::Lease(epoch) if epoch == self.epoch => (&mut self.held, &mut self.spent),
-            FundingSource::Lease(_) => return self.settle_carried(kept, released),
+            FundingSource::Lease(epoch) => {
+                // What counts as spent must not be settled out of other requests' holds.
+                if self.carried.is_some_and(|carried| epoch > carried.closed) {
+                    self.settle_carried(kept, released);
+                }
+                return;
+            }
             FundingSource::Credit => (&mut self.on_credit.held, &mut self.on_credit.spent),
         };
         let kept = kept.min(*held);
@@ -314,18 +322,30 @@ impl Lease {
 
     /// A worker vouches that requests of this payer are in flight.
     pub fn keep_alive(&mut self, until: Moment) {
-        let carried = self.carried.get_or_insert(Carried { booked: true, ..Carried::default() });
+        let carried = self.carry();
         carried.alive_until = carried.alive_until.max(until);
+    }
+
+    fn carry(&mut self) -> &mut Carried {
+        self.carried.get_or_insert(Carried { booked: true, ..Carried::default() })
     }
 
     /// Ends the epoch: nothing more is spent from it. The final report on the previous one has arrived by then,
     /// because an epoch opens only with the answer that acknowledges it. What requests in flight hold is carried over, if the
-    /// ledger takes that (`late`), and counts as spent if it doesn't.
+    /// ledger takes that (`late`), and counts as spent if it doesn't. It is carried over as well as long as earlier holds are
+    /// open: which requests those are of is not known.
     fn seal(&mut self, late: bool) {
-        if late && self.held.is_positive() {
-            let carried = self.carried.get_or_insert_default();
-            carried.holds.carried = carried.holds.carried.saturating_add(std::mem::take(&mut self.held));
-            carried.booked = false;
+        if self.held.is_positive() {
+            let epoch = self.epoch;
+            let held = self.held;
+            let carried = self.carry();
+            if late || carried.holds.open().is_positive() {
+                carried.holds.carried = carried.holds.carried.saturating_add(held);
+                carried.booked = false;
+                self.held = Credits::ZERO;
+            } else {
+                carried.closed = epoch;
+            }
         }
         self.ended = Some(Ended { epoch: self.epoch, spent: self.sold().saturating_add(self.subleased) });
         self.epoch = self.epoch.saturating_add(1);
@@ -380,8 +400,16 @@ impl Lease {
         if self.carried.is_some_and(|carried| now < carried.alive_until) {
             return;
         }
-        self.settle_carried(self.holds().open(), Credits::ZERO);
-        self.spent = self.spent.saturating_add(std::mem::take(&mut self.held));
+        let open = self.holds().open();
+        self.settle_carried(open, Credits::ZERO);
+        if open.is_positive() || self.held.is_positive() {
+            self.spent = self.spent.saturating_add(std::mem::take(&mut self.held));
+            // Their requests may end all the same. Others are of a later epoch.
+            if self.is_open() {
+                self.seal(false);
+            }
+            self.carry().closed = self.epoch.saturating_sub(1);
+        }
         self.on_credit.spent = self.on_credit.spent.saturating_add(std::mem::take(&mut self.on_credit.held));
         if let Some(throttle) = &mut self.throttle {
             throttle.under_way = 0;

@@ -1,6 +1,7 @@
 //! The filter's configuration. [`reading`] parses it and reports errors.
 
 pub mod actions;
+mod amount;
 pub mod cors;
 mod deprecation;
 pub mod dialect;

@@ -124,7 +124,18 @@ impl Settlements {
 
     /// Records that a charge was released.
     pub fn release(&mut self, holder: &Rc<LeaseHolder>, funding: FundingSource, price: Credits) {
-        self.add(holder, Line { funding, kept: Credits::ZERO, released: price });
+        self.settle(holder, funding, Credits::ZERO, price);
+    }
+
+    /// Records that a part of a charge was kept and the rest released.
+    pub fn settle(
+        &mut self,
+        holder: &Rc<LeaseHolder>,
+        funding: FundingSource,
+        kept: Credits,
+        released: Credits,
+    ) {
+        self.add(holder, Line { funding, kept, released });
     }
 
     /// Records the end of a request that the lease counts.

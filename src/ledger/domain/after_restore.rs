@@ -1,12 +1,14 @@
 //! What gateways say of epochs that the ledger has no memory of, and what they can't say.
 
-use super::exchange::{Payer, check};
+use super::exchange::{Payer, check, unknown};
 use super::{
     Account, AccountFunds, AccountId, AccountNo, AccountState, Books, GatewayNo, Key, KeyId, KeyNo, Lease,
     LeaseState, Scope, TeamNo,
 };
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Ended, Entry, Holds, LeaseReport, Payer as Who};
+use faregate_protocol::exchange::{
+    Ended, Entry, Holds, LeaseReport, MAX_AMOUNT, MAX_UNGRANTED, Payer as Who,
+};
 use jiff::Timestamp;
 
 const ZERO: Credits = Credits::ZERO;
@@ -73,6 +75,40 @@ fn sales_of_a_forgotten_epoch_are_charged_in_full_however_reported() {
             assert_eq!((payer.lease.epoch, payer.lease.spent), (3, four));
         }
     }
+}
+
+fn carrying(lease: Lease) -> Payer {
+    Payer { holds: Some(Lease::no_holds(GatewayNo(2), KeyNo(1), AccountNo(1))), ..payer(lease) }
+}
+
+#[test]
+fn holds_of_a_forgotten_epoch_are_charged_when_they_are_kept() {
+    let four = Credits::from_micros(4);
+    let never = Lease::never(GatewayNo(1), KeyNo(1), AccountNo(1));
+    let spent = Credits::from_micros(5);
+    let mut payer = carrying(Lease { epoch: 1, state: LeaseState::Ended, spent, ..never });
+    for kept in [ZERO, four, four] {
+        let holds = Holds { carried: four, kept, released: ZERO };
+        let message = Entry { holds, ..entry(Some(Ended { epoch: 3, spent: ZERO }), None) };
+        payer = payer.exchange(&message, Timestamp::UNIX_EPOCH, 20_000).0;
+        assert_eq!(payer.funds.account.books.spent, kept, "whatever was spent in epoch 1");
+    }
+}
+
+#[test]
+fn holds_that_no_lease_had_are_charged_up_to_the_ceiling() {
+    let payer = carrying(Lease::never(GatewayNo(1), KeyNo(1), AccountNo(1)));
+    let holds = Holds { carried: MAX_AMOUNT, kept: MAX_AMOUNT, released: ZERO };
+    let (after, verdict) =
+        payer.exchange(&Entry { holds, ..entry(None, None) }, Timestamp::UNIX_EPOCH, 20_000);
+    assert_eq!(after.funds.account.books.spent, MAX_UNGRANTED);
+    assert_eq!(verdict.unbooked.map(|what| what.lost()), Some(MAX_AMOUNT.less(MAX_UNGRANTED)));
+}
+
+#[test]
+fn holds_of_a_payer_who_is_gone_are_acknowledged() {
+    let holds = Holds { carried: MAX_AMOUNT, kept: ZERO, released: ZERO };
+    assert_eq!(unknown(&Entry { holds, ..entry(None, None) }).holds, holds);
 }
 
 #[test]

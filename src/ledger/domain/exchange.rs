@@ -86,12 +86,13 @@ pub fn needs_grants(account: &Account, lease: &Lease, entry: &Entry) -> bool {
             .is_some_and(|ask| ask.need.max(ask.want) > lease.granted || lease.state != LeaseState::Open)
 }
 
-/// The answer about somebody the ledger doesn't know. A final report is acknowledged all the same, or
-/// the gateway would repeat it for ever.
+/// The answer about somebody the ledger doesn't know. A final report and holds are acknowledged all the same, or
+/// the gateway would repeat them for ever.
 pub fn unknown(entry: &Entry) -> EntryAnswer {
     EntryAnswer {
         refused: Some(refused(RefusalCode::InvalidKey)),
         ended: entry.ended.map(|final_report| final_report.epoch),
+        holds: entry.holds,
         ..EntryAnswer::default()
     }
 }
@@ -250,7 +251,8 @@ impl Payer {
             return Ok(Credits::ZERO); // It was said before: only then the later epoch could open.
         }
         if final_report.epoch > self.lease.epoch {
-            self.forget_for(final_report.epoch, final_report.spent, now)?;
+            let holds = self.holds.as_ref().map_or(Credits::ZERO, |holds| carried.less(holds.granted));
+            self.forget_for(final_report.epoch, final_report.spent.saturating_add(holds), now)?;
         }
         let beyond = self.book_spent(final_report.spent)?;
         self.carry_over(final_report.spent, carried)?;
@@ -279,12 +281,20 @@ impl Payer {
     /// Books what is new in the epoch's spent counter, from the lease as far as it goes. Returns what of it was not
     /// charged. That counts as reported all the same, so that it is noted once, however often it is repeated.
     pub(super) fn book_spent(&mut self, reported: Credits) -> Result<Credits, BookError> {
+        self.book_spent_of(self.lease.granted, reported)
+    }
+
+    /// The same of a lease of which so much is known to have been granted.
+    pub(super) fn book_spent_of(
+        &mut self,
+        granted: Credits,
+        reported: Credits,
+    ) -> Result<Credits, BookError> {
         let growth = reported.less(self.lease.spent);
         if !growth.is_positive() {
             return Ok(Credits::ZERO);
         }
-        let ceiling = self.lease.granted.saturating_add(MAX_UNGRANTED);
-        let believed = reported.min(ceiling).less(self.lease.spent);
+        let believed = reported.min(granted.saturating_add(MAX_UNGRANTED)).less(self.lease.spent);
         let covered = self.funds.spend(&mut self.lease, growth)?;
         let late = self.funds.charge(self.lease.place(), LATE, believed.less(covered))?;
         self.lease.spent = reported;

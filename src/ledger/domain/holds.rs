@@ -60,11 +60,17 @@ impl Payer {
     }
 
     fn settle_own(&mut self, reported: Holds, now: Timestamp) -> Result<Credits, BookError> {
-        let beyond = self.book_spent(reported.kept)?;
+        // What a gateway says was carried over is not known to have been granted.
+        let granted = self.lease.spent.saturating_add(self.lease.escrow());
+        let beyond = self.book_spent_of(granted, reported.kept)?;
         let released = reported.released.less(self.lease.returned);
         if released.is_positive() {
             self.funds.give_back(&mut self.lease, Kind::Return, released, now)?;
             self.lease.returned = reported.released;
+        }
+        // Where some were forfeited, others of their size are left when all requests have ended.
+        if self.lease.granted.less(reported.kept).less(reported.released).is_zero() {
+            self.funds.give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
         }
         self.lease.settle_state();
         Ok(beyond)

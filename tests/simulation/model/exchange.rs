@@ -98,6 +98,9 @@ impl ModelLedger {
             if self.mutant == Some(Mutant::FinalWordAcknowledgedUnbooked) {
                 answer.ended = answer.ended.max(entry.ended.map(|final_report| final_report.epoch));
             }
+            if self.mutant == Some(Mutant::CarriedGivenBack) {
+                answer.holds = entry.holds;
+            }
             let account = self.keys[key].account;
             let mut later = payers.iter().skip(number + 1).flatten();
             let last = later.all(|later| self.keys[*later].account != account);

@@ -37,7 +37,13 @@ fn victim(no: i64, books: Books) -> Payer {
     };
     let key = Key { no: KeyNo(no), id: KeyId::stored(format!("stolen_{no}")), ..Key::default() };
     let lease = Lease::never(GatewayNo(1), key.no, account.no);
-    Payer { funds: AccountFunds::new(account, Vec::new()), key, lease, holds: None, demand: 0 }
+    Payer {
+        funds: AccountFunds::new(account, Vec::new()),
+        key,
+        lease,
+        holds: Some(Lease::no_holds(GatewayNo(2), KeyNo(no), AccountNo(no))),
+        demand: 0,
+    }
 }
 
 impl Forger {
@@ -70,8 +76,9 @@ impl Forger {
         let charged = after.funds.account.books.spent.less(before.funds.account.books.spent);
         let fresh = before.lease.epoch == after.lease.epoch;
         let granted = if fresh { before.lease.granted.less(before.lease.spent) } else { Credits::ZERO };
-        // Three counters may rise at once, each up to the ceiling.
-        let most = granted.saturating_add(MAX_UNGRANTED.times(3));
+        let set_aside = before.holds.as_ref().map_or(Credits::ZERO, Lease::escrow);
+        // Four counters may rise at once, each up to the ceiling.
+        let most = granted.saturating_add(set_aside).saturating_add(MAX_UNGRANTED.times(4));
         let books = after.funds.account.books;
         if charged > most {
             return Err(format!("{charged} were charged for {entry:?}, of which {granted} were granted"));
@@ -128,7 +135,14 @@ fn lie(turn: i64, lease: &Lease) -> Entry {
     let zero = Credits::ZERO;
     let report = |epoch, spent| LeaseReport { epoch, spent, returned: zero, held: zero, demand: 0 };
     let ask = Some(Ask { least: zero, need: zero, want: MAX_AMOUNT });
-    match turn % 4 {
+    match turn % 5 {
+        4 => {
+            // More than was ever carried over, kept and released as well.
+            let level = MAX_UNGRANTED.times(turn).times(turn).min(MAX_AMOUNT);
+            let holds = Holds { carried: level, kept: level, released: level };
+            let ended = Ended { epoch: lease.epoch.max(1), spent: zero };
+            Entry { ended: (turn % 2 == 0).then_some(ended), holds, ..blank() }
+        }
         0 => Entry { ended: Some(Ended { epoch: lease.epoch.max(1), spent: MAX_AMOUNT }), ..blank() },
         1 => Entry { lease: Some(report(lease.epoch + 1, zero)), ask, ..blank() },
         2 => {
@@ -137,7 +151,7 @@ fn lie(turn: i64, lease: &Lease) -> Entry {
         }
         // Of the epoch that is open, and of one that the ledger knows nothing of.
         _ => {
-            let epoch = if turn % 8 == 3 { lease.epoch.max(1) } else { lease.epoch + 1 };
+            let epoch = if turn % 10 == 3 { lease.epoch.max(1) } else { lease.epoch + 1 };
             Entry { lease: Some(report(epoch, MAX_AMOUNT)), ask, ..blank() }
         }
     }

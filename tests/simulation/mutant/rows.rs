@@ -2,11 +2,11 @@
 
 use super::Mutant;
 use faregate_ledger::domain::policy::OveragePolicy;
-use faregate_ledger::domain::{Lease, LeaseState};
+use faregate_ledger::domain::{Draw, Lease, LeaseState, holds};
 use faregate_ledger::store::memory::Tables;
 use faregate_ledger::store::rows::{LeaseKey, LeaseRow};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{Entry, ExchangeRequest};
+use faregate_protocol::exchange::{Entry, ExchangeRequest, Holds};
 use jiff::Timestamp;
 
 impl Mutant {
@@ -16,6 +16,7 @@ impl Mutant {
             let never = &mut LeaseRow::default();
             let lease = db.leases.get_mut(&place).unwrap_or(never);
             self.before_entry(entry, &mut lease.lease);
+            self.before_holds(entry, &request.gateway, db, place);
         }
         match self {
             Self::RevokedKeyRenewed => db.keys.values_mut().for_each(|row| row.key.revoked = false),
@@ -69,6 +70,29 @@ impl Mutant {
                     lease.epoch -= 1;
                     lease.state = LeaseState::Ended;
                 }
+            }
+            _ => {}
+        }
+    }
+
+    /// Bends what the ledger is about to hear of holds, or what it has of them.
+    fn before_holds(self, entry: &mut Entry, gateway: &str, db: &mut Tables, (_, key): LeaseKey) {
+        let name = holds::gateway(gateway);
+        let no = db.gateways.values().find(|row| row.name == name).map(|row| row.no);
+        let never = &mut LeaseRow::default();
+        let row = no.and_then(|no| db.leases.get_mut(&(no, key))).unwrap_or(never);
+        let said = &mut entry.holds;
+        let released = said.released.less(row.lease.returned);
+        let is_over = row.lease.draws.is_empty() && row.lease.granted >= said.carried;
+        match (self, &mut entry.ended) {
+            (Self::LateReleaseBookedTwice, _) => said.released = said.released.saturating_add(released),
+            (Self::CarriedGivenBack, Some(_)) => *said = Holds::default(),
+            (Self::CarriedCountsAsSpent, Some(ended)) => {
+                ended.spent = ended.spent.saturating_add(said.carried.less(row.lease.granted));
+            }
+            (Self::ReleaseAfterReclaimBooked, _) if is_over && released.is_positive() => {
+                let grant = db.grants.values().find(|grant| grant.account == row.lease.account);
+                row.lease.draws.extend(grant.map(|grant| Draw { grant: grant.grant.no, left: released }));
             }
             _ => {}
         }

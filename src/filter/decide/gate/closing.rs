@@ -87,26 +87,6 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// Closes the charge of a metered request whose cost is known now: keeps that much of what was held, and releases the rest.
-    /// What it cost above that comes from the lease, or else is owed. Returns the cost.
-    pub fn settle(&mut self, now: Moment, charge: &Charge, cost: Credits) -> Credits {
-        let (lease, above) = (charge.holder.lease(), cost.less(charge.price));
-        self.end_metered(lease);
-        self.settlements.keep(&charge.holder, charge.funding, cost.min(charge.price));
-        self.settlements.release(&charge.holder, charge.funding, charge.price.less(cost));
-        if charge.counted {
-            self.settlements.leave(lease);
-        }
-        self.settlements.flush(&self.memory, lease);
-        if above.is_positive() {
-            self.counters.above_hold += 1;
-            shared::update_counters(&self.memory, lease, |lease, _| lease.charge_above_hold(now, above));
-        }
-        self.recent.look_again(lease);
-        self.count_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Kept(cost));
-        cost
-    }
-
     /// A charged request goes on to the API. Returns whether it is metered: then it is closed with [`Gate::finish_metered`], and
     /// however long it takes, what is held for it isn't given up.
     pub fn begin(&mut self, charge: &Charge) -> bool {
@@ -125,8 +105,8 @@ impl<M: SharedMemory> Gate<M> {
         }
     }
 
-    /// Vouches for metered requests that are in flight on this worker.
-    pub(super) fn vouch(&mut self, now: Moment) {
+    /// Vouches for all metered requests that are in flight on this worker.
+    pub(super) fn vouch_for_all(&mut self, now: Moment) {
         if self.metered.is_empty() || now < self.vouch_at {
             return;
         }
@@ -148,6 +128,40 @@ impl<M: SharedMemory> Gate<M> {
             self.settlements.flush(&self.memory, charge.holder.lease());
         }
         charge.price
+    }
+
+    /// Closes a charge that was held for a request whose cost is known only at its end: keeps what it cost, and releases the rest.
+    /// A cost above what was held is charged as well: from the lease as far as that goes, and the rest is owed. Returns the
+    /// final charge.
+    pub fn settle(&mut self, now: Moment, charge: &Charge, cost: Credits) -> Credits {
+        let kept = cost.min(charge.price);
+        let (released, above) = (charge.price.less(kept), cost.less(charge.price));
+        let lease = charge.holder.lease();
+        self.end_metered(lease);
+        self.settlements.settle(&charge.holder, charge.funding, kept, released);
+        self.count_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Kept(cost));
+        if charge.counted {
+            self.settlements.leave(lease);
+        }
+        if above.is_positive() {
+            self.counters.above_hold += 1;
+            let pending = self.settlements.take(lease);
+            shared::update_counters(&self.memory, lease, |lease, _| {
+                pending.flush(lease);
+                lease.charge_above_hold(now, above);
+            });
+        } else if released.is_positive() || charge.counted {
+            self.settlements.flush(&self.memory, lease);
+            self.recent.look_again(lease);
+        }
+        cost
+    }
+
+    /// Says that the request of a charge is still in flight, so that its hold isn't given up. The worker that has it calls this
+    /// about once a minute.
+    pub fn vouch(&mut self, now: Moment, charge: &Charge) {
+        let until = now.plus_millis(VOUCHED_MS);
+        shared::update(&self.memory, charge.holder.lease(), |lease| lease.keep_alive(until));
     }
 
     fn release(&mut self, charge: &Charge) {

@@ -261,7 +261,7 @@ impl<M: SharedMemory> Gate<M> {
             self.flushed_at = now;
             self.settlements.flush_all(&self.memory);
         }
-        self.vouch(now);
+        self.vouch_for_all(now);
         self.lead(now);
         let mut resolutions = Vec::new();
         let timeout = u64::from(self.settings.ledger.timeout_ms).saturating_add(1_000);

@@ -27,6 +27,7 @@ mod metered;
 mod payer_status;
 mod preflights;
 mod reported;
+mod settling;
 mod subleases;
 mod turned_away;
 

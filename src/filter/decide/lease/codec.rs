@@ -17,8 +17,8 @@ const LAYOUT: u8 = 2;
 const HEAD: usize = 2 + 2 * 4 + 16 * 8;
 /// The length of the part that only payers with limits have: a moment and six numbers.
 const THROTTLE: usize = 8 + 6 * 4;
-/// The length of the part that only payers have whose requests outlived an epoch: three amounts, a moment and a byte.
-const CARRIED: usize = 4 * 8 + 1;
+/// The length of the part that only payers have whose requests outlived an epoch: three amounts, a moment, an epoch and a byte.
+const CARRIED: usize = 4 * 8 + 4 + 1;
 /// The bits of the second byte.
 const QUEUED: u8 = 1;
 const STOPPED: u8 = 2;
@@ -361,13 +361,14 @@ const fn carried_at(throttled: bool) -> usize {
 }
 
 fn carried_bytes(carried: &Carried) -> [u8; CARRIED] {
-    let Carried { holds, booked, alive_until } = carried;
+    let Carried { holds, booked, alive_until, closed } = carried;
     let mut bytes = [0; CARRIED];
     let mut rest = Writer(&mut bytes);
     for credits in [holds.carried, holds.kept, holds.released] {
         rest.put(credits.micros().to_le_bytes());
     }
     rest.put(alive_until.nanos().to_le_bytes());
+    rest.put(closed.to_le_bytes());
     rest.put([u8::from(*booked)]);
     bytes
 }
@@ -375,8 +376,9 @@ fn carried_bytes(carried: &Carried) -> [u8; CARRIED] {
 fn carried(mut rest: Reader<'_>) -> Option<Carried> {
     let holds = Holds { carried: rest.credits()?, kept: rest.credits()?, released: rest.credits()? };
     let alive_until = rest.moment()?;
+    let closed = u32::from_le_bytes(rest.array()?);
     let [booked] = rest.array()?;
-    Some(Carried { holds, booked: booked != 0, alive_until })
+    Some(Carried { holds, booked: booked != 0, alive_until, closed })
 }
 
 struct Writer<'a>(&'a mut [u8]);

@@ -299,7 +299,7 @@ prop_compose! {
     fn any_lease()(
         n in proptest::array::uniform16(0_i64..i64::MAX), subleases in proptest::array::uniform2(0_i64..i64::MAX), epoch in any::<u32>(), [queued, stopped] in any::<[bool; 2]>(),
         names in ("[a-z]{0,9}", "[a-zé]{0,9}", proptest::option::of("[a-z]{1,9}")), products in (any_products(), any_names()), throttle in proptest::option::of(any::<[u32; 6]>()), ended in proptest::option::of(1_u32..9), status in proptest::option::of(any_status()),
-        carried in proptest::option::of((proptest::array::uniform3(0_i64..i64::MAX), any::<u64>(), any::<bool>())),
+        carried in proptest::option::of((proptest::array::uniform3(0_i64..i64::MAX), any::<u64>(), any::<bool>(), any::<u32>())),
     ) -> Lease {
         let c = |at: usize| Credits::from_micros(n[at]);
         let m = |at: usize| Moment::from_nanos(n[at].unsigned_abs());
@@ -311,9 +311,9 @@ prop_compose! {
             throttle: throttle.map(|[milli_per_s, burst, concurrent, under_way, came, demand]| Throttle {
                 limits: limits([milli_per_s, burst, concurrent]), busy_until: m(14), under_way, came, demand,
             }),
-            carried: carried.map(|(amounts, alive_until, booked)| {
+            carried: carried.map(|(amounts, alive_until, booked, closed)| {
                 let [carried, kept, released] = amounts.map(Credits::from_micros);
-                Carried { holds: Holds { carried, kept, released }, booked, alive_until: Moment::from_nanos(alive_until) }
+                Carried { holds: Holds { carried, kept, released }, booked, alive_until: Moment::from_nanos(alive_until), closed }
             }),
             status: status.map(|status| CachedStatus::encode(m(15), &status)).unwrap_or_default(),
         }
@@ -367,6 +367,46 @@ fn a_ledger_of_the_release_before_gets_holds_as_spent() {
     assert!(paid(&mut lease, at(1), 8));
     let entry = lease.report(at(1_000), None, false, false);
     assert_eq!((entry.ended.map(|ended| ended.spent), entry.holds), (Some(credits(8)), Holds::default()));
+}
+
+#[test]
+fn a_request_that_counts_as_spent_leaves_the_holds_of_others_alone() {
+    let mut lease = open(10);
+    assert!(paid(&mut lease, at(1), 3));
+    lease.report(at(1_000), None, false, false);
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) }, false);
+    assert!(paid(&mut lease, at(1_001), 5));
+    lease.report(at(2_000), None, false, true);
+    for (kept, released) in [(0, 3), (3, 0)] {
+        lease.settle(FundingSource::Lease(1), credits(kept), credits(released));
+        assert_eq!((lease.holds().open(), lease.holds().kept), (credits(5), Credits::ZERO));
+    }
+    lease.settle(FundingSource::Lease(2), credits(5), Credits::ZERO);
+    assert_eq!(lease.holds().kept, credits(5));
+}
+
+#[test]
+fn holds_are_carried_over_as_long_as_earlier_ones_are_open() {
+    let mut lease = carrying(8);
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) }, true);
+    assert!(paid(&mut lease, at(1_001), 5));
+    let entry = lease.report(at(2_000), None, false, false);
+    assert_eq!((entry.ended.map(|ended| ended.spent), entry.holds), (Some(Credits::ZERO), Holds::default()));
+    assert_eq!(lease.holds().open(), credits(13), "they are reported to the next ledger that takes them");
+}
+
+#[test]
+fn a_request_that_ends_after_its_hold_was_given_up_changes_nothing() {
+    let mut lease = open(10);
+    assert!(paid(&mut lease, at(1), 3));
+    lease.settle_forgotten(at(1));
+    assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: credits(3) }));
+    lease.merge(at(1), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) }, true);
+    assert!(paid(&mut lease, at(2), 5));
+    lease.settle(FundingSource::Lease(1), Credits::ZERO, credits(3));
+    assert_eq!((lease.held, lease.spent), (credits(5), Credits::ZERO));
+    lease.settle(FundingSource::Lease(2), credits(5), Credits::ZERO);
+    assert_eq!(lease.spent, credits(5));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! What must hold: the hold covers the usual request; a cost is one exact product, rounded up once.
 
+use super::amount::read_amount;
 use super::reader::{Field, Object};
-use super::rule::read_amount;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::MAX_LINE_CREDITS;
 

@@ -1,5 +1,6 @@
 //! Reads one rule of the price list, and the defaults that the top level sets for all of them.
 
+use super::amount::{read_amount, read_price};
 use super::dialect::{self, Dialect};
 use super::reader::{Field, Object};
 use super::refunds::{GRPC_CODES, Refunds};
@@ -14,7 +15,6 @@ pub(super) const DEFAULT_RULE: &str = "default";
 /// that waits for them must wait longer than that.
 const PATIENCE_MS: u32 = 2_000;
 
-const PRICE: &str = "a decimal string such as \"1\" or \"0.5\", or \"free\"";
 const REFUND: &str = "a status from 100 to 599, a class such as \"5xx\", \"grpc:\" with a code other than OK such as \"grpc:UNAVAILABLE\", or \"unserved\"";
 /// Before the name of a gRPC code.
 const GRPC: &str = "grpc:";
@@ -194,23 +194,6 @@ fn read_limited(field: &Field<'_>) -> u16 {
     }
 }
 
-#[inline(never)]
-fn read_price(field: &Field<'_>) -> Option<Credits> {
-    let Some(text) = field.as_str() else {
-        field.wrong_value(PRICE);
-        return None;
-    };
-    if text == "free" {
-        return None;
-    }
-    match Credits::parse(text) {
-        Ok(Credits::ZERO) => field.wrong("\"0\"", "an amount above zero, or \"free\""),
-        Ok(price) => return Some(price),
-        Err(why) => field.wrong(&format!("{text:?}, which is {why}"), PRICE),
-    }
-    None
-}
-
 fn read_refunds(field: &Field<'_>) -> Refunds {
     let mut refunds = Refunds::default();
     for item in field.list(100) {
@@ -260,11 +243,4 @@ fn read_on_ledger_error(field: &Field<'_>) -> OnLedgerError {
         field.wrong_value("at most \"1000000000\"");
     }
     OnLedgerError::AllowUpTo(amount)
-}
-
-pub(super) fn read_amount(field: &Field<'_>) -> Credits {
-    read_price(field).unwrap_or_else(|| {
-        field.wrong_value("a decimal string such as \"10\"");
-        Credits::ZERO
-    })
 }

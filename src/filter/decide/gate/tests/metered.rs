@@ -53,7 +53,7 @@ fn a_metered_request_costs_what_its_answer_says() {
     let (mut gate, _ledger) = started(&memory, 100);
     let ok = End::answered(200);
     let mut spent = Credits::ZERO;
-    for (path, end, said, cost) in [
+    for (now, (path, end, said, cost)) in (1_u64..).map(|n| n * 300).zip([
         ("/render", ok, Some(50_000_000), 500),
         ("/render", ok, Some(0), 0),
         ("/render", ok, None, 2_000),
@@ -64,11 +64,15 @@ fn a_metered_request_costs_what_its_answer_says() {
         ("/files", ok, Some(250_000), 750),
         ("/files", ok, None, 500),
         ("/gpu", ok, Some(3_000_000_000), 1_500),
-    ] {
-        let charge = begun(&mut gate, 1, path);
-        assert_eq!(gate.finish_metered(at(2), &charge, &end, said), millis(cost), "{path} {end:?} {said:?}");
+    ]) {
+        let charge = begun(&mut gate, now, path);
+        assert_eq!(
+            gate.finish_metered(at(now), &charge, &end, said),
+            millis(cost),
+            "{path} {end:?} {said:?}"
+        );
         spent = spent.saturating_add(millis(cost));
-        gate.tick(at(3));
+        gate.tick(at(now + 299));
         let lease = lease(&gate, &memory);
         assert_eq!((lease.spent, lease.held), (spent, Credits::ZERO), "{path} {end:?} {said:?}");
     }
