@@ -28,6 +28,8 @@ pub mod period;
 pub mod plan;
 mod plan_change;
 pub mod plan_words;
+pub mod price_import;
+pub mod price_list;
 pub mod proration;
 pub mod purse;
 pub mod reclaim;
