@@ -12,7 +12,6 @@ const fn marked(eight: u64, mark: u8) -> u64 {
 }
 
 /// The bytes before the first mark, and the rest.
-#[inline(always)]
 fn split(bytes: &[u8], marks: impl Fn(u64) -> u64) -> (&[u8], &[u8]) {
     let (eights, tail) = bytes.as_chunks::<8>();
     let mut at = 0;

@@ -27,12 +27,18 @@ fn in_pieces<'a>(dialect: Dialect, framing: Framing, pieces: impl IntoIterator<I
 }
 
 /// Quantities of these classes.
+#[expect(clippy::unnecessary_wraps, reason = "as a report has them")]
 fn used(classes: &[(UsageClass, u64)]) -> Option<Quantities> {
     let mut all = Quantities::default();
     for (class, quantity) in classes {
         all.set(*class, *quantity);
     }
     Some(all)
+}
+
+/// Server-sent events with these data.
+fn events<'a>(data: impl IntoIterator<Item = &'a str>) -> String {
+    data.into_iter().flat_map(|data| ["data: ", data, "\n\n"]).collect()
 }
 
 /// What an answer in JSON used.

@@ -133,9 +133,10 @@ impl EventStream {
         if self.done < u32::from(PRELUDE) {
             return;
         }
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.prelude;
-        let (total, headers) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-        let is_right = crc(&[a, b, c, d, e, f, g, h]) == u32::from_be_bytes([i, j, k, l]);
+        let (lengths, checksum) = take(&self.prelude, 8);
+        let (total, headers) = take(lengths, 4);
+        let (total, headers) = (number(total), number(headers));
+        let is_right = crc(lengths) == number(checksum);
         let payload = total.checked_sub(OVERHEAD).and_then(|both| both.checked_sub(headers));
         match payload {
             Some(payload) if is_right && total <= MAX_FRAME && headers <= MAX_HEADERS => {
@@ -171,6 +172,11 @@ impl EventStream {
             self.part = Part::Broken;
         }
     }
+}
+
+/// A number of four bytes.
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 /// CRC-32 as in gzip.

@@ -65,10 +65,11 @@ impl WebSocket {
             *place = byte;
         }
         self.have += 1;
-        let [first, second, a, b, c, d, e, f, g, h] = self.head;
+        let [first, second, lengths @ ..] = self.head;
+        let length = |bytes| take(&lengths, bytes).0.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         let (length, need) = match second & !MASK {
-            126 => (u64::from(u16::from_be_bytes([a, b])), 4),
-            127 => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), 10),
+            126 => (length(2), 4),
+            127 => (length(8), 10),
             short => (u64::from(short), 2),
         };
         if self.have < 2 || self.have < need {

@@ -31,7 +31,7 @@ fn crc(bytes: &[u8]) -> u32 {
     let mut register = u32::MAX;
     for bit in bytes.iter().flat_map(|byte| (0..8).map(move |place| byte >> place & 1)) {
         let carry = register & 1 ^ u32::from(bit);
-        register = register >> 1 ^ carry * 0xEDB8_8320;
+        register = (register >> 1) ^ (carry * 0xEDB8_8320);
     }
     !register
 }

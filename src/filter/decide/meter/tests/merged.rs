@@ -185,18 +185,19 @@ fn steps_that_the_totals_leave_out_are_added() {
 
 #[test]
 fn the_newest_number_wins_field_by_field() {
-    let events = |usages: &[&str]| {
-        let body: String = usages.iter().map(|usage| format!("data: {{\"usage\":{usage}}}\n\n")).collect();
+    let found_in = |usages: &[&str]| {
+        let documents: Vec<String> = usages.iter().map(|usage| format!("{{\"usage\":{usage}}}")).collect();
+        let body = events(documents.iter().map(String::as_str));
         read(Dialect::Anthropic, Framing::Sse, body.as_bytes()).quantities
     };
     // Kimi and Qwen: with the cache at first, without it at last.
-    let found = events(&[
+    let found = found_in(&[
         r#"{"input_tokens":1000,"output_tokens":1}"#,
         r#"{"input_tokens":200,"cache_read_input_tokens":800,"output_tokens":9}"#,
     ]);
     assert_eq!(found, used(&[(Input, 200), (CacheRead, 800), (Output, 9)]));
     // Anthropic: the last event has no split.
-    let found = events(&[
+    let found = found_in(&[
         r#"{"input_tokens":5,"cache_creation_input_tokens":100,"output_tokens":1,
             "cache_creation":{"ephemeral_5m_input_tokens":40,"ephemeral_1h_input_tokens":60}}"#
             .replace('\n', " ")
@@ -208,13 +209,13 @@ fn the_newest_number_wins_field_by_field() {
 
 #[test]
 fn usage_in_every_chunk_is_not_added_up() {
-    let mut body = String::new();
-    for output in 1..=9 {
-        body.push_str(&format!(
-            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"x\"}}}}],\"usage\":{{\"prompt_tokens\":7,\"completion_tokens\":{output},\"total_tokens\":{}}}}}\n\n",
-            7 + output
-        ));
-    }
+    let chunk = |output: u64| {
+        let usage =
+            format!(r#"{{"prompt_tokens":7,"completion_tokens":{output},"total_tokens":{}}}"#, 7 + output);
+        format!(r#"{{"choices":[{{"delta":{{"content":"x"}}}}],"usage":{usage}}}"#)
+    };
+    let chunks: Vec<String> = (1..=9).map(chunk).collect();
+    let body = events(chunks.iter().map(String::as_str));
     let report = read(Dialect::OpenAi, Framing::Sse, body.as_bytes());
     let expected =
         Report { quantities: used(&[(Input, 7), (Output, 9)]), output_bytes: 9, ..Report::default() };

@@ -41,17 +41,14 @@ impl Sample {
 }
 
 /// Events with their names, as Anthropic and OpenAI's responses send them.
-fn named(events: &[&str]) -> String {
-    let name = |event: &str| event.split('"').nth(3).unwrap().to_owned();
-    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", name(event))).collect()
-}
-
-fn unnamed(events: &[&str]) -> String {
-    events.iter().map(|event| format!("data: {event}\n\n")).collect()
+fn named(events: &[&'static str]) -> String {
+    let name = |event: &'static str| event.split('"').nth(3).unwrap();
+    events.iter().flat_map(|event| ["event: ", name(event), "\ndata: ", event, "\n\n"]).collect()
 }
 
 pub(super) fn all() -> Vec<Sample> {
     let mut all = openai();
+    all.extend(openai_without_chat());
     all.extend(responses());
     all.extend(anthropic());
     all.extend(gemini());
@@ -106,7 +103,7 @@ fn openai() -> Vec<Sample> {
             "chat, streamed",
             Dialect::OpenAi,
             Framing::Sse,
-            unnamed(&[
+            events([
                 r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1741570283,"model":"gpt-5.4","service_tier":"priority","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"a1"}"#,
                 r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1741570283,"model":"gpt-5.4","service_tier":"priority","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":"Grüße"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"a1"}"#,
                 r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1741570283,"model":"gpt-5.4","service_tier":"priority","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a"}}]},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"a1"}"#,
@@ -122,7 +119,7 @@ fn openai() -> Vec<Sample> {
             "llama.cpp, usage beside a choice",
             Dialect::OpenAi,
             Framing::Sse,
-            unnamed(&[
+            events([
                 r#"{"choices":[{"finish_reason":null,"index":0,"delta":{"content":"Hi"}}],"created":1,"model":"llama","object":"chat.completion.chunk"}"#,
                 r#"{"choices":[{"finish_reason":"stop","index":0,"delta":{}}],"created":1,"model":"llama","usage":{"completion_tokens":2,"prompt_tokens":9,"total_tokens":11},"timings":{"predicted_n":2}}"#,
                 "[DONE]",
@@ -140,6 +137,11 @@ fn openai() -> Vec<Sample> {
             &[(Input, 5), (Output, 7)],
         )
         .model("instruct"),
+    ]
+}
+
+fn openai_without_chat() -> Vec<Sample> {
+    vec![
         sample(
             "embeddings",
             Dialect::OpenAi,
@@ -188,7 +190,7 @@ fn openai() -> Vec<Sample> {
             "transcription, streamed",
             Dialect::OpenAi,
             Framing::Sse,
-            unnamed(&[
+            events([
                 r#"{"type":"transcript.text.delta","delta":"I see","logprobs":[]}"#,
                 r#"{"type":"transcript.text.done","text":"I see","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"text_tokens":0,"audio_tokens":14},"output_tokens":45,"total_tokens":59}}"#,
             ]),
@@ -308,7 +310,7 @@ fn gemini() -> Vec<Sample> {
             &[(Input, 2), (CacheRead, 4), (ImageInput, 258), (Output, 80)],
         )
         .model("gemini-3.5-pro"),
-        generate("streamGenerateContent as events", Framing::Sse, unnamed(&[first, last])),
+        generate("streamGenerateContent as events", Framing::Sse, events([first, last])),
         generate("streamGenerateContent as a list", Framing::Json, format!("[{first}\n,\r\n{last}]\n")),
         sample(
             "interactions",
@@ -330,7 +332,7 @@ fn gemini() -> Vec<Sample> {
             "interactions, streamed",
             Dialect::Gemini,
             Framing::Sse,
-            unnamed(&[
+            events([
                 r#"{"event_type":"interaction.created","interaction":{"id":"v1_x","model":"gemini-3.5-pro","status":"in_progress"}}"#,
                 r#"{"event_type":"step.delta","index":0,"delta":{"type":"text","text":"Hello"},"metadata":{"total_usage":{"total_input_tokens":666}}}"#,
                 r#"{"event_type":"step.stop","index":0,"usage":{"total_input_tokens":4,"total_output_tokens":2}}"#,
@@ -370,7 +372,7 @@ fn others() -> Vec<Sample> {
             "Mistral chat, streamed",
             Dialect::Mistral,
             Framing::Sse,
-            unnamed(&[
+            events([
                 r#"{"id":"x","object":"chat.completion.chunk","model":"magistral","choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm"}]},{"type":"text","text":"Yes"}]},"finish_reason":null}]}"#,
                 r#"{"id":"x","object":"chat.completion.chunk","model":"magistral","choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"total_tokens":12,"completion_tokens":7,"prompt_audio_seconds":null}}"#,
                 "[DONE]",
