@@ -3,6 +3,8 @@ use crate::decide::meter::node::Node;
 use crate::decide::meter::paths::TREE;
 use crate::decide::meter::scan::{Scanner, Sink, Value};
 
+mod compared;
+
 /// What one number of a usage object is taken for.
 fn number(text: &str) -> Option<u64> {
     usage(Dialect::OpenAi, &format!(r#"{{"usage":{{"completion_tokens":1,"prompt_tokens":{text}}}}}"#))
@@ -147,15 +149,37 @@ fn depth_costs_nothing() {
 #[derive(Default)]
 struct Log(Vec<String>);
 
-impl Sink for Log {
-    fn value(&mut self, _: &'static Node, value: Value<'_>) {
-        self.0.push(match value {
-            Value::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-            other => format!("{other:?}"),
-        });
+impl Log {
+    /// Bytes of output in one entry where they come in pieces; without how many, if that isn't to be exact.
+    fn settled(&self, exact: bool) -> Vec<String> {
+        let mut settled: Vec<String> = Vec::new();
+        let mut bytes = 0u64;
+        for entry in self.0.iter().map(String::as_str).chain([""]) {
+            match entry.parse::<u64>() {
+                Ok(more) => bytes += more,
+                Err(_) => {
+                    settled.extend(
+                        (bytes > 0).then(|| if exact { bytes.to_string() } else { "some".to_owned() }),
+                    );
+                    settled.push(entry.to_owned());
+                    bytes = 0;
+                }
+            }
+        }
+        settled
     }
-    fn closed(&mut self, _: &'static Node) {
-        self.0.push("closed".to_owned());
+}
+
+impl Sink for Log {
+    fn value(&mut self, node: &'static Node, value: Value<'_>) {
+        let value = match value {
+            Value::Text(text) => format!("\"{}\"", str::from_utf8(text).unwrap()),
+            other => format!("{other:?}"),
+        };
+        self.0.push(format!("{}: {value}", node.key));
+    }
+    fn closed(&mut self, node: &'static Node) {
+        self.0.push(format!("{} is over", node.key));
     }
     fn output(&mut self, bytes: usize) {
         self.0.push(format!("{bytes}"));
@@ -170,7 +194,16 @@ fn values_are_reported_in_order() {
     let mut scanner = Scanner::new(&TREE, u8::MAX);
     let mut log = Log::default();
     scanner.feed(br#"[{"type":"x","delta":"yes","done":false},{"usage":{"prompt_tokens":1.5}}] "#, &mut log);
-    let expected = ["x", "3", "Bool(false)", "document", "Open", "Above(1)", "closed", "document"];
+    let expected = [
+        "type: \"x\"",
+        "3",
+        "done: Bool(false)",
+        "document",
+        "usage: Open",
+        "prompt_tokens: Above(1)",
+        "usage is over",
+        "document",
+    ];
     assert_eq!(log.0, expected);
     assert!(scanner.is_outside());
 }
