@@ -263,6 +263,8 @@ fn number(slot: Slot, value: Value<'_>) -> Option<u64> {
 }
 
 fn copy(place: &mut Short, text: &[u8]) {
-    place.clear();
-    place.push(text);
+    if !text.is_empty() {
+        place.clear();
+        place.push(text);
+    }
 }

@@ -13,6 +13,10 @@ pub enum Slot {
     Input,
     /// Output tokens.
     Output,
+    /// Input tokens, by OpenAI's older name. Some proxies send both names, and zero with the one that they don't mean.
+    Prompt,
+    /// Output tokens, by OpenAI's older name.
+    Completion,
     /// Both, where it tells of output that the others leave out.
     Total,
     /// Read from a cache, inside the input.
@@ -147,9 +151,11 @@ impl Counts {
             return None;
         }
         let mut all = Quantities::default();
-        let (input, output) = self.totals();
+        let output = self.get(Slot::Output).max(self.get(Slot::Completion)).unwrap_or(0);
+        let input = self.get(Slot::Input).max(self.get(Slot::Prompt));
+        let input = input.unwrap_or(self.some(Slot::Total).saturating_sub(output));
         self.input(&mut all, input);
-        self.output(&mut all, output);
+        self.output(&mut all, output, self.hidden(input, output));
         self.steps(&mut all);
         all.set(UsageClass::Search, self.some(Slot::Search));
         all.set(UsageClass::Second, self.some(Slot::Second));
@@ -157,17 +163,14 @@ impl Counts {
         Some(all)
     }
 
-    /// Input, and output with all that is inside.
+    /// Output that only the total has: xAI and Gemini's compatible endpoint leave reasoning out of the output.
     ///
-    /// xAI and Gemini's compatible endpoint leave reasoning out of the output; only the total has it. Where audio is billed in
-    /// seconds, the total has its tokens, too, and says nothing about the output.
-    fn totals(&self) -> (u64, u64) {
-        let (total, output) = (self.some(Slot::Total), self.some(Slot::Output));
-        let input = self.get(Slot::Input).unwrap_or(total.saturating_sub(output));
+    /// Where audio is billed in seconds, the total has its tokens, too, and says nothing about the output.
+    fn hidden(&self, input: u64, output: u64) -> u64 {
+        let known = [input, output, self.some(Slot::ToolInput), self.some(Slot::ReasoningBeside)];
         let is_audio = self.some(Slot::Second) > 0;
-        let beside = self.some(Slot::ToolInput).saturating_add(self.some(Slot::ReasoningBeside));
-        let hidden = total.saturating_sub(input).saturating_sub(beside);
-        (input, if is_audio { output } else { output.max(hidden) })
+        let total = if is_audio { 0 } else { self.some(Slot::Total) };
+        known.into_iter().fold(total, u64::saturating_sub)
     }
 
     fn input(&self, all: &mut Quantities, input: u64) {
@@ -197,8 +200,8 @@ impl Counts {
         all.set(UsageClass::ImageInput, image.saturating_add(self.some(Slot::ImageToolInput)));
     }
 
-    fn output(&self, all: &mut Quantities, output: u64) {
-        let hidden = output.saturating_sub(self.some(Slot::Output));
+    fn output(&self, all: &mut Quantities, output: u64, hidden: u64) {
+        let output = output.saturating_add(hidden);
         let reasoning = self.some(Slot::ReasoningInside).max(hidden);
         let (audio, image) = (self.some(Slot::AudioOutput), self.some(Slot::ImageOutput));
         let inside = reasoning.saturating_add(audio).saturating_add(image);

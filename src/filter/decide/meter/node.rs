@@ -1,7 +1,6 @@
 //! A tree of paths in JSON, and what is done with a value at each.
 
 use super::counts::Slot;
-use crate::decide::base::bytes::same;
 
 /// A key, and what is below.
 pub struct Node {
@@ -20,7 +19,7 @@ pub struct Node {
 pub enum Take {
     /// Nothing: only something below is of interest.
     Nothing,
-    /// Usage begins here: what an earlier member of this name had is forgotten.
+    /// Numbers begin here: what an earlier member of this name in the same document had is forgotten.
     Usage,
     /// A number.
     Count(Slot),
@@ -73,7 +72,9 @@ impl Node {
     pub fn child(&self, key: &[u8], dialects: u8) -> Option<&'static Self> {
         // The lengths differ almost always.
         self.children.iter().find(|child| {
-            child.key.len() == key.len() && child.dialects & dialects != 0 && same(child.key.as_bytes(), key)
+            child.key.len() == key.len()
+                && child.dialects & dialects != 0
+                && child.key.bytes().zip(key).all(|(one, other)| one == *other)
         })
     }
 }

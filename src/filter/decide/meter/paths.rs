@@ -127,8 +127,8 @@ const TOOL_USAGE: &[Node] = &[
 
 const USAGE: &[Node] = &[
     // OpenAI and those that follow it: what is cached or written lies inside.
-    count(O, "prompt_tokens", Slot::Input),
-    count(O, "completion_tokens", Slot::Output),
+    count(O, "prompt_tokens", Slot::Prompt),
+    count(O, "completion_tokens", Slot::Completion),
     count(O, "total_tokens", Slot::Total),
     inner(O, "prompt_tokens_details", INPUT_DETAILS),
     inner(O, "completion_tokens_details", OUTPUT_DETAILS),

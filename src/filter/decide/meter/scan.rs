@@ -51,8 +51,8 @@ enum State {
     Between,
     /// In a string that is kept or counted.
     String,
-    /// In an escape of such a string: so many digits of a code unit are still to come, or none, and then the letter is.
-    Escape { digits: u8, unit: u16 },
+    /// In an escape of such a string.
+    Escape,
     /// In a number.
     Number,
     /// In a value without meaning.
@@ -99,6 +99,10 @@ pub struct Scanner {
     state: State,
     role: Role,
     text: Short,
+    /// Of an escaped code unit, so many digits are to come. None: the escape's letter is.
+    digits: u8,
+    /// A code unit so far.
+    unit: u16,
     number: Number,
     /// How many objects and lists without meaning are around here.
     skipped: u32,
@@ -126,6 +130,8 @@ impl Scanner {
             state: State::Between,
             role: Role::Key,
             text: Short::default(),
+            digits: 0,
+            unit: 0,
             number: Number::default(),
             skipped: 0,
             quoted: false,
@@ -155,7 +161,7 @@ impl Scanner {
             rest = match self.state {
                 State::Between => self.between(rest, sink),
                 State::String => self.string(rest, sink),
-                State::Escape { digits, unit } => self.escape(digits, unit, rest, sink),
+                State::Escape => self.escape(rest, sink),
                 State::Number => self.number(rest, sink),
                 State::Skip => self.skip(rest, sink),
             };
@@ -348,7 +354,8 @@ impl Scanner {
         }
         let Some((byte, rest)) = rest.split_first() else { return rest };
         if *byte == b'\\' {
-            self.state = State::Escape { digits: 0, unit: 0 };
+            self.state = State::Escape;
+            self.digits = 0;
             return rest;
         }
         self.state = State::Between;
@@ -357,12 +364,12 @@ impl Scanner {
         rest
     }
 
-    fn escape<'a>(&mut self, digits: u8, unit: u16, bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
+    fn escape<'a>(&mut self, bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
         let Some((byte, rest)) = bytes.split_first() else { return bytes };
-        if digits == 0 {
+        if self.digits == 0 {
             let unit = match byte {
                 b'u' => {
-                    self.state = State::Escape { digits: 4, unit: 0 };
+                    (self.digits, self.unit) = (4, 0);
                     return rest;
                 }
                 b'n' => b'\n',
@@ -372,24 +379,23 @@ impl Scanner {
                 b'f' => 12,
                 other => *other,
             };
-            self.unit(u16::from(unit), sink);
+            self.character(u16::from(unit), sink);
             return rest;
         }
         let Some(digit) = char::from(*byte).to_digit(16) else {
             self.state = State::String;
             return bytes;
         };
-        let unit = unit << 4 | u16::try_from(digit).unwrap_or(0);
-        if digits > 1 {
-            self.state = State::Escape { digits: digits - 1, unit };
-        } else {
-            self.unit(unit, sink);
+        self.unit = self.unit << 4 | u16::try_from(digit).unwrap_or(0);
+        self.digits -= 1;
+        if self.digits == 0 {
+            self.character(self.unit, sink);
         }
         rest
     }
 
     /// One UTF-16 code unit of a string. Half of a pair is two of its four bytes.
-    fn unit(&mut self, unit: u16, sink: &mut dyn Sink) {
+    fn character(&mut self, unit: u16, sink: &mut dyn Sink) {
         self.state = State::String;
         let character = char::from_u32(u32::from(unit));
         if self.role == Role::Output {

@@ -165,6 +165,21 @@ fn names_of_two_dialects_in_one_answer_count_once() {
 }
 
 #[test]
+fn a_name_that_a_proxy_does_not_mean_takes_nothing_away() {
+    let usages = [
+        r#"{"prompt_tokens":100,"completion_tokens":5,"total_tokens":105,"prompt_tokens_details":{"cached_tokens":80},
+            "input_tokens":0,"output_tokens":0,"input_tokens_details":null}"#,
+        r#"{"input_tokens":null,"output_tokens":0,"input_tokens_details":null,"prompt_tokens":100,
+            "completion_tokens":5,"prompt_tokens_details":{"cached_tokens":80}}"#,
+        r#"{"input_tokens":100,"output_tokens":5,"input_tokens_details":{"cached_tokens":80},"prompt_tokens":0,
+            "completion_tokens":0,"total_tokens":105}"#,
+    ];
+    for found in usages.map(|found| usage(Dialect::OpenAi, &format!("{{\"usage\":{found}}}"))) {
+        assert_eq!(found, used(&[(Input, 20), (CacheRead, 80), (Output, 5)]));
+    }
+}
+
+#[test]
 fn steps_that_the_totals_leave_out_are_added() {
     let body = r#"{"usage":{"input_tokens":10,"output_tokens":20,"cache_read_input_tokens":5,"iterations":[
         {"type":"message","input_tokens":10,"output_tokens":20,"cache_read_input_tokens":5,"cache_creation_input_tokens":0},

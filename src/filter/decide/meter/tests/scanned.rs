@@ -155,16 +155,13 @@ impl Log {
         let mut settled: Vec<String> = Vec::new();
         let mut bytes = 0u64;
         for entry in self.0.iter().map(String::as_str).chain([""]) {
-            match entry.parse::<u64>() {
-                Ok(more) => bytes += more,
-                Err(_) => {
-                    settled.extend(
-                        (bytes > 0).then(|| if exact { bytes.to_string() } else { "some".to_owned() }),
-                    );
-                    settled.push(entry.to_owned());
-                    bytes = 0;
-                }
+            if let Ok(more) = entry.parse::<u64>() {
+                bytes += more;
+                continue;
             }
+            settled.extend((bytes > 0).then(|| if exact { bytes.to_string() } else { "some".to_owned() }));
+            settled.push(entry.to_owned());
+            bytes = 0;
         }
         settled
     }
