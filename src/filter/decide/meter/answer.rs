@@ -5,7 +5,8 @@
 //! a list, and the answers within a WebSocket.
 
 use super::counts::{Counts, Slot};
-use super::node::{Label, MAX_PARTS, Node, Take};
+use super::labels::{Label, MAX_PARTS};
+use super::node::{Node, Take};
 use super::scan::{Sink, Value};
 use super::short::Short;
 use faregate_protocol::metering::Quantities;
@@ -176,9 +177,9 @@ impl Answer {
     /// A list or an item begins.
     fn open(&mut self, node: &'static Node) {
         match node.take {
-            Take::List(labels) => {
-                self.labels = labels;
-                for slot in labels.iter().flat_map(|label| label.slots) {
+            Take::List(items) => {
+                self.labels = items.labels();
+                for slot in self.labels.iter().flat_map(|label| label.slots) {
                     self.draft.set(*slot, Some(0));
                 }
             }
@@ -194,8 +195,8 @@ impl Answer {
     fn forget(&mut self, node: &'static Node) {
         match node.take {
             Take::Count(slot) => self.draft.set(slot, None),
-            Take::List(labels) => {
-                for slot in labels.iter().flat_map(|label| label.slots) {
+            Take::List(items) => {
+                for slot in items.labels().iter().flat_map(|label| label.slots) {
                     self.draft.set(*slot, None);
                 }
             }

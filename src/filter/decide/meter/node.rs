@@ -1,6 +1,7 @@
 //! A tree of paths in JSON, and what is done with a value at each.
 
 use super::counts::Slot;
+use super::labels::Items;
 
 /// A key, and what is below.
 pub struct Node {
@@ -40,7 +41,7 @@ pub enum Take {
     /// The answer is an error, if something is here.
     Error,
     /// A list of items, each with a label and numbers.
-    List(&'static [Label]),
+    List(Items),
     /// An item of such a list.
     Item,
     /// Its label.
@@ -55,17 +56,6 @@ impl Take {
         matches!(self, Self::Model | Self::Tier | Self::Speed | Self::Kind | Self::Label)
     }
 }
-
-/// What is done with an item of a list that has this label; `*` is any.
-pub struct Label {
-    /// The label.
-    pub name: &'static str,
-    /// To what its numbers are added.
-    pub slots: &'static [Slot],
-}
-
-/// The most numbers of an item.
-pub const MAX_PARTS: usize = 5;
 
 impl Node {
     /// What is below a key.
