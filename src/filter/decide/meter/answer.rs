@@ -5,9 +5,9 @@
 //! a list, and the answers within a WebSocket.
 
 use super::counts::{Counts, Slot};
+use super::found::{Sink, Value};
 use super::labels::{Label, MAX_PARTS};
 use super::node::{Node, Take};
-use super::scan::{Sink, Value};
 use super::short::Short;
 use faregate_protocol::metering::Quantities;
 

@@ -16,8 +16,9 @@ pub mod websocket;
 
 use super::answer::Answer;
 use super::dialect::Dialect;
+use super::found::Sink;
 use super::paths::TREE;
-use super::scan::{Scanner, Sink};
+use super::scan::Scanner;
 use body::Body;
 use eventstream::EventStream;
 use sse::Sse;

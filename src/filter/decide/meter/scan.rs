@@ -6,44 +6,18 @@
 //! What must hold: any chunking finds the same. Text inside strings is never taken for structure, so it can't forge a
 //! value. A document that isn't JSON may give wrong values, but only until [`Scanner::reset`].
 
+mod number;
+mod skipped;
+
 use super::find;
+use super::found::{Sink, Value};
 use super::node::{Node, Take, Tree};
 use super::short::{MAX_SHORT, Short};
+use number::Number;
+use skipped::Skipped;
 
 /// How deep a tree of paths may be.
 pub const MAX_DEPTH: usize = 8;
-
-/// A value at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// A whole number from zero on. `12.0` is whole.
-    Whole(u64),
-    /// A number between this one and the next.
-    Above(u64),
-    /// A string that the node asked for, in UTF-8 if the document is.
-    Text(&'a [u8]),
-    /// `true` or `false`.
-    Bool(bool),
-    /// `null`.
-    Null,
-    /// An object or a list begins.
-    Open,
-    /// Present, but of no use: a negative or too large number, one with an exponent, a string that is too long or that the
-    /// node didn't ask for, or a list or object at a leaf.
-    Unusable,
-}
-
-/// Receives what a [`Scanner`] finds.
-pub trait Sink {
-    /// A value at a node that takes something.
-    fn value(&mut self, node: &'static Node, value: Value<'_>);
-    /// The object or list at a node that takes something has ended.
-    fn closed(&mut self, node: &'static Node);
-    /// So many bytes of text that the model put out.
-    fn output(&mut self, bytes: usize);
-    /// A document has ended.
-    fn document(&mut self);
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -66,17 +40,6 @@ enum Role {
     Kept,
     Output,
     Ignored,
-}
-
-/// A number so far.
-#[derive(Clone, Copy, Default)]
-struct Number {
-    whole: u64,
-    /// Behind the point.
-    point: bool,
-    /// Something other than zero is behind the point.
-    above: bool,
-    unusable: bool,
 }
 
 /// Where in the text it is.
@@ -104,14 +67,7 @@ pub struct Scanner {
     /// A code unit so far.
     unit: u16,
     number: Number,
-    /// How many objects and lists without meaning are around here.
-    skipped: u32,
-    /// In a string there.
-    quoted: bool,
-    /// Behind a backslash there.
-    escaped: bool,
-    /// What is skipped counts as output.
-    weighed: bool,
+    skipped: Skipped,
 }
 
 impl Scanner {
@@ -133,10 +89,7 @@ impl Scanner {
             digits: 0,
             unit: 0,
             number: Number::default(),
-            skipped: 0,
-            quoted: false,
-            escaped: false,
-            weighed: false,
+            skipped: Skipped::default(),
         }
     }
 
@@ -246,7 +199,7 @@ impl Scanner {
         }
         // It has escapes, or isn't all here.
         if self.role == Role::Ignored {
-            self.ignore(0, true, false);
+            self.ignore(Skipped::string());
             return rest;
         }
         self.text.clear();
@@ -287,12 +240,9 @@ impl Scanner {
         }
     }
 
-    fn ignore(&mut self, containers: u32, quoted: bool, weighed: bool) {
+    fn ignore(&mut self, value: Skipped) {
         self.state = State::Skip;
-        self.skipped = containers;
-        self.quoted = quoted;
-        self.escaped = false;
-        self.weighed = weighed;
+        self.skipped = value;
     }
 
     fn open(&mut self, list: bool, sink: &mut dyn Sink) {
@@ -304,7 +254,7 @@ impl Scanner {
         } else {
             Some(&self.tree.root)
         };
-        let Some(node) = node else { return self.ignore(1, false, false) };
+        let Some(node) = node else { return self.ignore(Skipped::container(false)) };
         match self.around.get_mut(usize::from(self.depth)) {
             Some(place) if !node.children.is_empty() => {
                 *place = node;
@@ -323,7 +273,7 @@ impl Scanner {
                 } else if !matches!(node.take, Take::Nothing | Take::Output) {
                     sink.value(node, Value::Unusable);
                 }
-                self.ignore(1, false, weighed);
+                self.ignore(Skipped::container(weighed));
             }
         }
     }
@@ -408,66 +358,21 @@ impl Scanner {
     }
 
     fn number<'a>(&mut self, bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
-        let mut rest = bytes;
-        while let Some((byte, behind)) = rest.split_first() {
-            match byte {
-                b'0'..=b'9' if self.number.point => self.number.above |= *byte != b'0',
-                b'0'..=b'9' => {
-                    let digit = u64::from(byte - b'0');
-                    match self.number.whole.checked_mul(10).and_then(|tens| tens.checked_add(digit)) {
-                        Some(whole) => self.number.whole = whole,
-                        None => self.number.unusable = true,
-                    }
-                }
-                b'.' => self.number.point = true,
-                b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' => {
-                    let Number { whole, above, unusable, .. } = self.number;
-                    let value = match (unusable, above) {
-                        (true, _) => Value::Unusable,
-                        (false, true) => Value::Above(whole),
-                        (false, false) => Value::Whole(whole),
-                    };
-                    self.state = State::Between;
-                    self.found(value, sink);
-                    break;
-                }
-                _ => self.number.unusable = true,
-            }
-            rest = behind;
+        let (value, rest) = self.number.read(bytes);
+        if let Some(value) = value {
+            self.state = State::Between;
+            self.found(value, sink);
         }
         rest
     }
 
     fn skip<'a>(&mut self, bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
-        let mut rest = bytes;
-        while !rest.is_empty() && self.state == State::Skip {
-            rest = self.skip_run(rest);
-        }
-        if self.weighed {
-            sink.output(bytes.len().saturating_sub(rest.len()));
-        }
-        rest
-    }
-
-    /// Skips to the next mark, and that.
-    fn skip_run<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let rest = if self.escaped {
-            self.escaped = false;
-            return bytes.split_first().map_or(bytes, |(_, rest)| rest);
-        } else if self.quoted {
-            find::string(bytes).1
-        } else {
-            find::structure(bytes).1
-        };
-        let Some((mark, rest)) = rest.split_first() else { return rest };
-        match mark {
-            b'\\' => self.escaped = true,
-            b'"' => self.quoted = !self.quoted,
-            b'{' | b'[' => self.skipped = self.skipped.saturating_add(1),
-            _ => self.skipped = self.skipped.saturating_sub(1),
-        }
-        if self.skipped == 0 && !self.quoted {
+        let (is_over, rest) = self.skipped.read(bytes);
+        if is_over {
             self.state = State::Between;
+        }
+        if self.skipped.is_weighed {
+            sink.output(bytes.len().saturating_sub(rest.len()));
         }
         rest
     }

@@ -1,7 +1,8 @@
 use super::*;
+use crate::decide::meter::found::{Sink, Value};
 use crate::decide::meter::node::Node;
 use crate::decide::meter::paths::TREE;
-use crate::decide::meter::scan::{Scanner, Sink, Value};
+use crate::decide::meter::scan::Scanner;
 
 mod compared;
 
