@@ -1,0 +1,23 @@
+//! What a metered request used.
+//!
+//! - [`reader`]: what the answer of an AI API says it used; [`framing`]: how the answer is cut into JSON documents.
+//! - [`scan`]: finds values in JSON as it arrives; [`found`]: what it finds.
+//! - [`node`], [`labels`], [`paths`]: where each dialect has its numbers; [`dialect`]: which dialects there are.
+//! - [`counts`]: numbers as a provider reports them, made into disjoint classes; [`answer`]: those of one answer.
+//! - [`find`], [`short`]: marks in bytes, and short texts.
+
+pub mod answer;
+pub mod counts;
+pub mod dialect;
+pub mod find;
+pub mod found;
+pub mod framing;
+pub mod labels;
+pub mod node;
+pub mod paths;
+pub mod reader;
+pub mod scan;
+pub mod short;
+
+#[cfg(test)]
+mod tests;
