@@ -14,8 +14,8 @@ const LAYERS: [&[&str]; 8] = [
     &["decide/settings"],
     // What happened to charges, and how a refusal is worded.
     &["decide/usage", "decide/settlement", "decide/refusal"],
-    // Who asks for what, and at what price.
-    &["decide/request"],
+    // Who asks for what, and at what price; what a body asks for, and what an answer used.
+    &["decide/request", "decide/meter"],
     // The outcome of a request.
     &["decide/outcome"],
     // One worker's gate.

@@ -148,7 +148,10 @@ impl Quantities {
 
     /// The classes of which there is any, with how much.
     pub fn iter(&self) -> impl Iterator<Item = (UsageClass, u64)> + '_ {
-        UsageClass::ALL.into_iter().map(|class| (class, self.get(class))).filter(|(_, quantity)| *quantity > 0)
+        UsageClass::ALL
+            .into_iter()
+            .map(|class| (class, self.get(class)))
+            .filter(|(_, quantity)| *quantity > 0)
     }
 
     /// All of the input, by which context tiers go.

@@ -1,0 +1,3 @@
+//! What a metered request asks for, and what its answer used.
+
+pub mod asked;
