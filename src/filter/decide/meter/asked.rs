@@ -2,21 +2,24 @@
 //! whole body.
 //!
 //! - [`shape`]: which API a path belongs to.
-//! - [`walk`] and [`trail`]: strict JSON, and the places in it that count.
-//! - [`reading`]: what a body asks for; [`estimate`]: the quantities to hold for it; [`edit`]: changes of the body.
+//! - [`text`], [`walk`]: strict JSON. [`places`], [`trail`]: the places in it that count.
+//! - [`reading`], [`content`]: what a body asks for; [`estimate`]: the quantities to hold for it; [`edit`]: changes of the body.
 //! - [`strip`]: takes out of a stream the usage for which the client didn't ask.
 //! - [`rpc`], [`mcp`], [`a2a`]: calls of tools and agents, which are priced per call.
 
 pub mod a2a;
+mod content;
 pub mod edit;
 pub mod estimate;
 pub mod mcp;
+mod places;
 pub mod reading;
 pub mod rpc;
 #[cfg(test)]
 mod samples;
 pub mod shape;
 pub mod strip;
+pub mod text;
 mod trail;
 pub mod walk;
 

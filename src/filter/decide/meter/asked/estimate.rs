@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_long_document_counts_as_several() {
-        let asked = |documents, text_bytes| Asked { documents, text_bytes, ..Asked::default() };
+        let asked = |documents, text_bytes| Asked { text_bytes, documents, ..Asked::default() };
         for (documents, text_bytes, searches) in [(0, 0, 1), (100, 200, 1), (101, 200, 2), (1, 250 * 100, 2)]
         {
             let found = of(RequestShape::Rerank, &asked(documents, text_bytes), 1);

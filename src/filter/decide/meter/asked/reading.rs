@@ -3,15 +3,15 @@
 //! What must hold: nothing that becomes tokens is left out of the count. An image's bytes are left out only where the API reads
 //! them as an image; where readers may disagree, they count as text. What has a price that the body can't tell is marked.
 
+use super::content::Content;
+use super::places::Node;
 use super::shape::{MAX_MODEL_BYTES, RequestShape, path_says};
-use super::trail::{Node, Step, Trail};
-use super::walk::{BodyError, Text, Token};
+use super::trail::{Step, Trail};
+use super::walk::{BodyError, Token};
 use std::ops::Range;
 
 /// The longest name of a tier, in bytes.
 const MAX_TIER_BYTES: usize = 64;
-/// How many characters of an image's URL are read to know it.
-const MAX_URL_HEAD: usize = 64;
 
 /// Whether the client asks for the usage of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,13 +115,17 @@ pub fn read(shape: RequestShape, path: &[u8], body: &[u8]) -> Result<Asked, Body
     let (model, stream) = path_says(shape, path)?;
     let mut trail = Trail::new(body, shape.bit())?;
     let asked = Asked { stream, choices: 1, ..Asked::default() };
-    let mut reading = Reading { asked, prompts: 0, blob: Blob::default(), reference: Reference::default() };
-    while let Some(step) = trail.next()? {
+    let mut reading = Reading { asked, content: Content::default() };
+    while let Some(step) = trail.step()? {
         reading.take(&step)?;
     }
-    let mut asked = reading.asked;
+    let Reading { mut asked, content } = reading;
     asked.model = model.or(asked.model);
-    asked.choices = asked.choices.saturating_mul(reading.prompts.max(1));
+    asked.choices = asked.choices.saturating_mul(content.prompts.max(1));
+    asked.images = content.images;
+    asked.image_bytes = content.image_bytes;
+    asked.documents = content.documents;
+    asked.opaque = content.opaque;
     asked.text_bytes = (body.len() as u64).saturating_sub(asked.image_bytes);
     let mut limits = asked.places.caps.iter().flatten().map(|(_, limit)| *limit);
     asked.cap = if limits.clone().any(|limit| limit == Limit::Endless) {
@@ -138,33 +142,7 @@ pub fn read(shape: RequestShape, path: &[u8], body: &[u8]) -> Result<Asked, Body
 /// What was read so far.
 struct Reading {
     asked: Asked,
-    prompts: u64,
-    blob: Blob,
-    reference: Reference,
-}
-
-/// Inline data of any type.
-#[derive(Default)]
-struct Blob {
-    /// How long the data is; `None`: there is none.
-    bytes: Option<u64>,
-    /// Whether the media type is that of an image.
-    is_image: bool,
-    /// Whether the type says that the data is text.
-    is_text: bool,
-    /// Whether the type says something else.
-    is_odd: bool,
-    /// How many members there were that count, by kind.
-    types: u8,
-    mimes: u8,
-    datas: u8,
-}
-
-/// An item of a conversation, which may be only a reference to one.
-#[derive(Default)]
-struct Reference {
-    has_id: bool,
-    has_type: bool,
+    content: Content,
 }
 
 impl Reading {
@@ -175,7 +153,7 @@ impl Reading {
         match step.node {
             Node::Other => {}
             // A place that begins was looked at already.
-            _ if token == Token::End => self.end(step.node),
+            _ if token == Token::End => self.content.end(step.node),
             Node::Root => match token {
                 Token::Object { empty } => asked.places.root = inside(at, empty),
                 _ => return wrong,
@@ -207,82 +185,12 @@ impl Reading {
                 }
             }
             Node::CapGroup => asked.places.group = Some(group(step)?),
-            Node::TierGroup | Node::SpeedGroup => drop(group(step)?),
-            _ => self.content(step),
+            Node::TierGroup | Node::SpeedGroup => {
+                group(step)?;
+            }
+            _ => self.content.take(step),
         }
         Ok(())
-    }
-
-    /// What is within messages and tools.
-    fn content(&mut self, step: &Step<'_>) {
-        let token = step.event.token;
-        match (step.node, token) {
-            (_, Token::Null) => {}
-            (Node::Opaque, _) => self.asked.opaque |= token != Token::Bool(false),
-            (Node::Kind, Token::Text(text)) => {
-                let plain = ["function", "custom", "namespace", "text", "TEXT"];
-                self.asked.opaque |= !plain.iter().any(|kind| text.is(kind));
-            }
-            (Node::Prompt, Token::Text(_) | Token::Array { .. }) => self.prompts += 1,
-            (Node::Document, _) => self.asked.documents += 1,
-            (Node::Message, Token::Object { .. }) => self.reference = Reference::default(),
-            (Node::MessageId, _) => self.reference.has_id = true,
-            (Node::MessageType, Token::Text(text)) => {
-                self.reference.has_type = true;
-                self.asked.opaque |= text.is("item_reference");
-            }
-            (Node::ImageUrl, Token::Text(text)) => self.url(text),
-            (Node::ImageData, Token::Text(text)) => self.image(text.0.len() as u64),
-            (Node::Blob, Token::Object { .. } | Token::Array { .. }) => self.blob = Blob::default(),
-            (Node::BlobData, Token::Text(text)) => {
-                self.blob.datas = self.blob.datas.saturating_add(1);
-                self.blob.bytes = Some(text.0.len() as u64);
-            }
-            (Node::BlobMime, Token::Text(text)) => {
-                self.blob.mimes = self.blob.mimes.saturating_add(1);
-                self.blob.is_image = text.chars().take(6).eq("image/".chars());
-            }
-            (Node::BlobType, Token::Text(text)) => {
-                self.blob.types = self.blob.types.saturating_add(1);
-                self.blob.is_text = text.is("text");
-                self.blob.is_odd = !text.is("base64") && !text.is("image");
-            }
-            _ => {}
-        }
-    }
-
-    /// An object or a list is complete.
-    fn end(&mut self, node: Node) {
-        if node == Node::Message {
-            self.asked.opaque |= self.reference.has_id && !self.reference.has_type;
-            self.reference = Reference::default();
-        }
-        if node == Node::Blob {
-            let blob = std::mem::take(&mut self.blob);
-            let is_clear = blob.datas == 1 && blob.mimes <= 1 && blob.types <= 1;
-            match blob.bytes {
-                None => {}
-                Some(bytes) if is_clear && blob.is_image && !blob.is_odd => self.image(bytes),
-                Some(_) => self.asked.opaque |= !(is_clear && blob.is_text),
-            }
-        }
-    }
-
-    /// Counts an inline image.
-    fn image(&mut self, bytes: u64) {
-        self.asked.images += 1;
-        self.asked.image_bytes = self.asked.image_bytes.saturating_add(bytes);
-    }
-
-    /// Counts an image by its URL, which may hold all of it.
-    fn url(&mut self, text: Text<'_>) {
-        let head: String = text.chars().take(MAX_URL_HEAD).collect();
-        if head.starts_with("data:image/") && head.contains(";base64,") {
-            self.image(text.0.len() as u64);
-        } else {
-            self.asked.images += 1;
-            self.asked.opaque = true;
-        }
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! What must hold: two readers find the same method and the same name in a body that is accepted.
 
+use super::places::{Node, RPC};
 use super::reading::text;
-use super::trail::{Node, RPC, Trail};
+use super::trail::Trail;
 use super::walk::{BodyError, Token};
 
 /// The most calls in one body.
@@ -39,7 +40,7 @@ pub struct Calls {
 pub fn parse(body: &[u8]) -> Result<Calls, BodyError> {
     let mut trail = Trail::new(body, RPC)?;
     let mut found = Calls::default();
-    while let Some(step) = trail.next()? {
+    while let Some(step) = trail.step()? {
         let (token, depth) = (step.event.token, step.event.depth);
         let wrong = Err(BodyError::WrongType { name: step.name });
         if step.node == Node::Root {

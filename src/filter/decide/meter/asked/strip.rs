@@ -112,7 +112,7 @@ fn is_extra_usage(event: &[u8]) -> bool {
 fn has_only_usage(data: &[u8]) -> Result<bool, BodyError> {
     let mut walker = Walker::new(data)?;
     let (mut choices, mut usages) = (0_usize, 0_usize);
-    while let Some(event) = walker.next()? {
+    while let Some(event) = walker.step()? {
         let Some(key) = event.key.filter(|_| event.depth == 1) else { continue };
         if key.is("choices") {
             if event.token != (Token::Array { empty: true }) {

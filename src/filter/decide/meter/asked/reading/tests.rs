@@ -40,6 +40,7 @@ const INTERACTIONS: &str = "/v1beta/interactions";
 const BEDROCK: &str = "/model/us.amazon.nova-pro-v1%3A0/converse";
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn each_api_says_what_it_wants_in_its_own_fields() {
     for (path, body, expected) in [
         (
