@@ -1,5 +1,6 @@
 //! What a metered request used.
 //!
+//! - [`asked`]: what a request asks for, how much that may cost at most, and how its body is changed.
 //! - [`reader`]: what the answer of an AI API says it used; [`framing`]: how the answer is cut into JSON documents.
 //! - [`scan`]: finds values in JSON as it arrives; [`found`]: what it finds.
 //! - [`node`], [`labels`], [`paths`]: where each dialect has its numbers; [`dialect`]: which dialects there are.
@@ -7,6 +8,7 @@
 //! - [`find`], [`short`]: marks in bytes, and short texts.
 
 pub mod answer;
+pub mod asked;
 pub mod counts;
 pub mod dialect;
 pub mod find;
