@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 8] = [
     // Texts, bytes, JSON, containers, time.
     &["decide/base"],
     // By what a payer is known, what it may spend here, and the memory in which that lies.
-    &["decide/lease"],
+    &["decide/lease", "decide/meter"],
     // What the operator configured.
     &["decide/settings"],
     // What happened to charges, and how a refusal is worded.

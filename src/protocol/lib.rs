@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod credits;
 pub mod exchange;
 pub mod metering;
+pub mod prices;
 pub mod refusal;
 pub mod token;
 

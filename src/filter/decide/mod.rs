@@ -7,6 +7,7 @@
 //! - [`settings`]: what the operator configured, checked when Envoy loads it.
 //! - [`settlement`] and [`usage`]: the outcome of each charge, reported to the lease and to the ledger; [`refusal`]: the
 //!   only place that words a refusal.
+//! - [`meter`]: what a metered request used, by what the answer says.
 //! - [`request`]: who asks, for what, what it costs, how it ended; and what callers may ask about themselves.
 //! - [`outcome`]: the outcome of a request.
 //! - [`gate`]: ties these together for one worker, and talks to the ledger.
@@ -14,6 +15,7 @@
 pub mod base;
 pub mod gate;
 pub mod lease;
+pub mod meter;
 pub mod outcome;
 pub mod refusal;
 pub mod request;

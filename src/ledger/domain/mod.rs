@@ -31,6 +31,8 @@ pub mod plan;
 mod plan_change;
 pub mod plan_words;
 pub mod policy;
+pub mod price_import;
+pub mod price_list;
 pub mod proration;
 pub mod reclaim;
 pub mod shortage;
