@@ -9,8 +9,6 @@ use faregate_ledger::domain::Kind;
 
 /// The longest that a request may be under way (ms), and then idle leases go back.
 const SETTLES_MS: u64 = 6_000 + 5_000 + 5_000;
-/// When requests take so much longer still (ms), hosts tick less often.
-const LONG_MS: u64 = 30_000;
 /// After this long without use a gateway counts what its lost workers held as spent (ms).
 const FORGOTTEN_MS: u64 = 16 * 60 * 1_000;
 
@@ -35,9 +33,6 @@ impl World {
         let life = (self.conditions.ttl_ms + self.conditions.grace_ms) * 11 / 10;
         // What is still on its way may open an unknown lease; that one is reclaimed, too.
         let rest_ms = self.last_over.saturating_sub(self.time) / MS;
-        if rest_ms > LONG_MS {
-            self.tick_ms = 900;
-        }
         let settles = SETTLES_MS.max(self.conditions.slow_ms).max(rest_ms + SETTLES_MS);
         self.later((settles + life) * MS, Event::End);
         self.say(|| "all is well again".to_owned());
