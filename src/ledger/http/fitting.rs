@@ -109,6 +109,8 @@ mod tests {
             entries: vec![largest(products); entries],
             changes: Vec::new(),
             usage_seq: Some(4),
+            models: Vec::new(),
+            prices: Some(1 << 40),
         }
     }
 

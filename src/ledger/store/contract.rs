@@ -14,6 +14,7 @@ use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, Holds, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
 };
+use faregate_protocol::metering::Quantities;
 
 pub mod budgets;
 mod plans;
@@ -126,7 +127,8 @@ impl World {
 
     pub async fn send(&self, gateway: &str, seen: Option<u64>, entries: Vec<Entry>) -> ExchangeResponse {
         let gateway = gateway.to_owned();
-        let request = ExchangeRequest { protocol: VERSION, gateway, seen, entries, usage: None };
+        let request =
+            ExchangeRequest { protocol: VERSION, gateway, seen, entries, usage: None, models: vec![] };
         self.store.exchange(request, self.now(), TTL_MS).await.unwrap()
     }
 
@@ -424,12 +426,21 @@ pub async fn usage_is_booked_once_per_report(world: World) {
         requests: 3,
         credits: credits(6),
         refunds: 1,
+        item: None,
+        basis: None,
+        used: Quantities::default(),
     };
     let lines = vec![line(&key, "a"), line(&key, "b"), line("key_unknown", "a")];
     for (seq, stored) in [(1, 1), (1, 1), (2, 2), (1, 2)] {
         let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone(), shadow: vec![] });
-        let request =
-            ExchangeRequest { protocol: VERSION, gateway: "gw".into(), seen: None, entries: vec![], usage };
+        let request = ExchangeRequest {
+            protocol: VERSION,
+            gateway: "gw".into(),
+            seen: None,
+            entries: vec![],
+            usage,
+            models: vec![],
+        };
         let answer = world.store.exchange(request, world.now(), TTL_MS).await.unwrap();
         assert_eq!(answer.usage_seq, Some(stored));
     }

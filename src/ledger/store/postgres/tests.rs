@@ -76,7 +76,14 @@ fn entry(id: &str, epoch: u32, spent: i64, level: i64) -> Entry {
 }
 
 fn message(gateway: &str, entries: Vec<Entry>) -> ExchangeRequest {
-    ExchangeRequest { protocol: VERSION, gateway: gateway.to_owned(), seen: None, entries, usage: None }
+    ExchangeRequest {
+        protocol: VERSION,
+        gateway: gateway.to_owned(),
+        seen: None,
+        entries,
+        usage: None,
+        models: vec![],
+    }
 }
 
 /// Spends as much as it gets of these accounts, one credit at a time, over either ledger in turn; tells
@@ -244,6 +251,9 @@ async fn names_that_the_database_cannot_store_break_nothing_else() {
         requests: 1,
         credits: credits(1),
         refunds: 0,
+        item: None,
+        basis: None,
+        used: faregate_protocol::metering::Quantities::default(),
     };
     let strange = Entry { payer: Payer::Subject("x\0y".into()), ..entry("acme", 1, 0, 1) };
     let watched = ShadowLine {
