@@ -7,10 +7,12 @@
 //! the API: they give units and limits, and name no Rust item.
 
 mod plans;
+mod prices;
 mod subscriptions;
 mod teams;
 
 pub use plans::*;
+pub use prices::*;
 pub use subscriptions::*;
 pub use teams::*;
 

@@ -18,12 +18,14 @@ use faregate_protocol::metering::Quantities;
 
 pub mod budgets;
 mod plans;
+mod prices;
 mod shadow;
 mod status;
 mod unbooked;
 
 use budgets::*;
 use plans::*;
+use prices::*;
 use shadow::*;
 use status::*;
 use unbooked::*;
@@ -514,6 +516,9 @@ macro_rules! stories {
             the_number_of_grants_per_account_is_limited,
             a_grant_that_would_overflow_the_books_is_refused,
             usage_is_booked_once_per_report,
+            a_gateway_hears_prices_and_of_every_change,
+            future_prices_are_heard_when_their_time_comes,
+            usage_by_model_is_booked_once_and_summed,
             shadow_refusals_are_listed_by_caller_and_cause,
             shadow_refusals_are_deleted_after_a_month,
             a_recall_can_target_one_gateway_or_all,

@@ -5,6 +5,7 @@ use crate::api::Unit;
 use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
+use crate::command::prices::NewPrices;
 use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::policy::{OveragePolicy, Remainder};
@@ -16,6 +17,7 @@ use faregate_protocol::exchange::{
     VERSION,
 };
 use faregate_protocol::metering::{Quantities, UsageClass};
+use faregate_protocol::prices::ModelPrices;
 use faregate_protocol::{Credits, RefusalCode};
 
 /// A command that was carried out once, under an idempotency key of its own.
@@ -91,6 +93,13 @@ pub async fn populate(store: &Store) {
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
     store.exchange(request, world.now(), 20_000).await.unwrap();
     Box::pin(subscribe(&world)).await;
+    let mut prices = ModelPrices::default();
+    prices.base.set(UsageClass::Input, credits(3));
+    let later = Some(world.now() + jiff::SignedDuration::from_hours(24 * 365));
+    let price =
+        |model: &str, valid_from| NewPrices { model: model.into(), prices: prices.clone(), valid_from };
+    let all = vec![price("gpt-5", None), price("azure/gpt-5", later)];
+    world.run(Command::SetPrices(all)).await.unwrap();
     world.second += 60;
     store.expire(world.now()).await.unwrap();
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
