@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The request header that every POST needs: the same key gives the first answer again.
+/// The request header that every write needs: the same key gives the first answer again.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 /// The response header that marks an answer as given before.
 pub const REPLAYED_HEADER: &str = "idempotency-replayed";

@@ -33,13 +33,13 @@ pub struct NewPriceListEntry {
     /// The model's name as in requests (`gpt-5`), or behind its provider's (`openai/gpt-5`); at most 128 bytes.
     #[schema(min_length = 1, max_length = 128)]
     pub model: String,
+    /// From when on; now when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Timestamp>,
     /// Its prices, as for one model.
     #[serde(with = "prices::decimal")]
     #[schema(value_type = Object)]
     pub prices: ModelPrices,
-    /// From when on; now when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_from: Option<Timestamp>,
 }
 
 /// What many models are to cost: all of it is set, or nothing.

@@ -23,7 +23,7 @@ pub const MAX_KEY_BYTES: usize = 255;
 const ABOUT_SOMETHING: [&str; 3] = ["/admin/v1/usage", "/admin/v1/shadow", "/admin/v1/recall"];
 
 const DESCRIPTION: &str = "\
-The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, plans, subscriptions, leases and the audit.
+The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, plans, prices, subscriptions, usage, leases and the audit.
 
 - **Amounts** are credits, as decimal strings with at most six digits behind the point, such as `\"12.5\"`.
 - **Times** are RFC 3339 in UTC.
