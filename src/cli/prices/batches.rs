@@ -33,15 +33,14 @@ pub fn batches(entries: &[NewPriceListEntry]) -> Result<Vec<Vec<NewPriceListEntr
     for entry in entries {
         let json = serde_json::to_vec(entry).map_err(|why| Failure::new("internal", why))?;
         let more = bytes.saturating_add(json.len()).saturating_add(1);
-        match batches.last_mut().filter(|batch| more <= MAX_BATCH_BYTES && batch.len() < MAX_PRICES) {
-            Some(batch) => {
-                batch.push(entry.clone());
-                bytes = more;
-            }
-            None => {
-                batches.push(vec![entry.clone()]);
-                bytes = json.len();
-            }
+        if let Some(batch) =
+            batches.last_mut().filter(|batch| more <= MAX_BATCH_BYTES && batch.len() < MAX_PRICES)
+        {
+            batch.push(entry.clone());
+            bytes = more;
+        } else {
+            batches.push(vec![entry.clone()]);
+            bytes = json.len();
         }
     }
     Ok(batches)

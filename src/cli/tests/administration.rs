@@ -264,5 +264,5 @@ fn usage_is_summed_by_model() {
     let none = ledger.run("usage a --group model").unwrap();
     assert_eq!(none, "(none)\ntotal: 0 requests, 0 credits\n");
     assert_eq!(ledger.json("usage a --group tool")["items"].as_array().unwrap().len(), 0);
-    assert_eq!(ledger.refused("usage nobody --group model").status, Some(404));
+    assert_eq!(ledger.refused("usage missing --group model").status, Some(404));
 }

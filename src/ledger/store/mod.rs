@@ -253,7 +253,7 @@ impl Store {
                     answers = list.map(|list| prices::answers(&list, models, now)).unwrap_or_default();
                 }
                 Err(why) => {
-                    tracing::warn!(%why, "the price list can't be read; gateways ask for prices again")
+                    tracing::warn!(%why, "the price list can't be read; gateways ask for prices again");
                 }
             }
         }

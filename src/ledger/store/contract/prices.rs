@@ -14,7 +14,7 @@ fn prices(input: i64) -> ModelPrices {
     prices
 }
 
-fn changes(done: Result<Done, StoreError>) -> (u64, u64, u64) {
+fn changes(done: &Result<Done, StoreError>) -> (u64, u64, u64) {
     let Ok(Done::Prices(found)) = done else { panic!("{done:?}") };
     (found.changed, found.unchanged, found.removed)
 }
@@ -30,7 +30,7 @@ impl World {
             prices: prices(*input),
             valid_from: *valid_from,
         };
-        changes(self.run(Command::SetPrices(all.iter().map(new).collect())).await)
+        changes(&self.run(Command::SetPrices(all.iter().map(new).collect())).await)
     }
 
     async fn remove_price(&self, model: &str, from: Option<Timestamp>) -> Result<Done, StoreError> {
@@ -73,7 +73,7 @@ pub async fn a_gateway_hears_prices_and_of_every_change(mut world: World) {
     let versions = world.store.model_prices("gpt-5".into()).await.unwrap().versions;
     assert_eq!(versions.iter().map(|one| &one.prices).collect::<Vec<_>>(), [&prices(2), &prices(3)]);
 
-    changes(world.remove_price("gpt-5", None).await);
+    changes(&world.remove_price("gpt-5", None).await);
     let (found, third) = world.ask_prices(&["gpt-5"]).await;
     assert_eq!(found, [None]);
     assert!(third > second);
@@ -111,7 +111,7 @@ pub async fn future_prices_are_heard_when_their_time_comes(mut world: World) {
     );
 
     let removed = world.remove_price("m", Some(later)).await;
-    assert_eq!(changes(removed), (0, 0, 1));
+    assert_eq!(changes(&removed), (0, 0, 1));
     let (found, last) = world.ask_prices(&["m"]).await;
     assert_eq!(found, [Some(2)], "the one before is valid again");
     assert!(last > after);

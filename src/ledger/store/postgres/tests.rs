@@ -270,7 +270,7 @@ async fn a_change_of_prices_is_heard_from_every_ledger() {
     one.execute(command, key, now()).await.unwrap();
     let began = std::time::Instant::now();
     while ask(&two, &[]).await.1 == first {
-        assert!(began.elapsed() < std::time::Duration::from_secs(60), "it looks twice a second");
+        assert!(began.elapsed() < std::time::Duration::from_mins(1), "it looks twice a second");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(ask(&two, &["gpt-5"]).await, ask(&one, &["gpt-5"]).await);
