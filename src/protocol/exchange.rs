@@ -333,7 +333,8 @@ pub struct ExchangeResponse {
     /// The number of the broker's last usage report that is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_seq: Option<u64>,
-    /// The prices of [`ExchangeRequest::models`], in the same order.
+    /// The prices of [`ExchangeRequest::models`], in the same order. It ends early, or is absent, where not all fit or could be
+    /// read: the gateway asks for the rest again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelAnswer>,
     /// The number of the newest change of the ledger's price list; absent while it is empty and has never changed. Prices that
