@@ -22,6 +22,7 @@ mod leases;
 mod migrate;
 mod place;
 mod plan;
+mod prices;
 mod restore;
 mod serve;
 mod shadow;
@@ -70,17 +71,19 @@ enum Command {
     Grant(grant::Grant),
     /// Plans: so many credits per period
     Plan(plan::Plan),
+    /// What models cost: the price list that rules with usage are charged by
+    Prices(prices::Prices),
     /// Subscribe an account to a plan
     Subscribe(subscription::Subscribe),
     /// What has become of an account's subscription, and what is to
     Subscription(subscription::Subscription),
-    /// Make plans, accounts, teams, subscriptions and budgets as a file says
+    /// Make plans, prices, accounts, teams, subscriptions and budgets as a file says
     Apply(apply::Apply),
-    /// Write plans, accounts, teams, subscriptions and budgets as a file
+    /// Write plans, prices, accounts, teams, subscriptions and budgets as a file
     Export(apply::Export),
     /// What an account has left, and where the rest went
     Balance(balance::Balance),
-    /// What an account used, per minute, key and rule
+    /// What an account used, per minute, key and rule, or by model and tool
     Usage(usage::Usage),
     /// Who would have been refused, did the rules with `shadow` not only watch
     Shadow(shadow::Shadow),
@@ -133,6 +136,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Budget(command) => command.run(&mut screen),
         Command::Grant(command) => command.run(&mut screen),
         Command::Plan(command) => command.run(&mut screen),
+        Command::Prices(command) => command.run(&mut screen),
         Command::Subscribe(command) => command.run(&mut screen),
         Command::Subscription(command) => command.run(&mut screen),
         Command::Apply(command) => command.run(&mut screen),

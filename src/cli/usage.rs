@@ -1,13 +1,13 @@
-//! `faregate usage`: what an account used, per minute, key and rule.
+//! `faregate usage`: what an account used, per minute, key and rule, or by model and tool.
 
 use super::when::{self, Direction};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use faregate_client::{
     Failure, Screen,
     admin::{Remote, encoded},
-    screen::text,
+    screen::{count, list, text},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Args)]
 pub struct Usage {
@@ -25,8 +25,18 @@ pub struct Usage {
     #[arg(long)]
     limit: Option<u32>,
     /// List those behind this one
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", conflicts_with = "group")]
     after: Option<String>,
+    /// Sum up by model or tool, of rules that are priced by usage; both words list both
+    #[arg(long)]
+    group: Option<Group>,
+}
+
+/// By what usage is summed up. A model's name and a tool's are the same to the ledger.
+#[derive(Clone, Copy, ValueEnum)]
+enum Group {
+    Model,
+    Tool,
 }
 
 impl Usage {
@@ -37,6 +47,17 @@ impl Usage {
                 .transpose()
                 .map_err(|why| Failure::usage(format!("{flag}: {why}")))
         };
+        if self.group.is_some() {
+            let asked = [
+                ("group", Some("item".to_owned())),
+                ("account", Some(self.account)),
+                ("since", at("--since", self.since)?),
+                ("until", at("--until", self.until)?),
+                ("limit", self.limit.map(|limit| limit.to_string())),
+            ];
+            let answer = self.remote.connect()?.get("/admin/v1/usage", &asked)?;
+            return screen.show(&answer, by_item);
+        }
         let answer = self.remote.connect()?.get(
             &format!("/admin/v1/accounts/{}/usage", encoded(&self.account)),
             &[
@@ -50,15 +71,44 @@ impl Usage {
             let columns = ["minute", "key", "rule", "requests", "credits", "refunds"];
             screen.table(page.get("lines").unwrap_or(&json!([])), &columns)?;
             if let Some(total) = page.get("total") {
-                let count = |name| text(total, name);
+                let of = |name| text(total, name);
                 screen.line(format_args!(
                     "total: {} requests, {} credits, {} refunds",
-                    count("requests"),
-                    count("credits"),
-                    count("refunds")
+                    of("requests"),
+                    of("credits"),
+                    of("refunds")
                 ))?;
             }
             screen.next_page(page)
         })
     }
+}
+
+/// The table of models and tools.
+fn by_item(screen: &mut Screen<'_>, answer: &Value) -> Result<(), Failure> {
+    // `input 900, output 10`
+    let parts = |line: &Value, member: &str| {
+        let parts = line.get(member).and_then(Value::as_object).into_iter().flatten();
+        let parts: Vec<_> = parts.map(|(name, number)| format!("{name} {number}")).collect();
+        if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
+    };
+    let items = answer.get("items").map(list).unwrap_or_default();
+    let lines = items.iter().map(|line| {
+        json!({
+            "item": line.get("item"), "requests": line.get("requests"), "credits": line.get("credits"),
+            "charged_by": parts(line, "basis"), "used": parts(line, "used"),
+        })
+    });
+    let lines = lines.collect::<Vec<_>>();
+    let shown = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+    screen.table(&lines.into(), &["item", "requests", "credits", "charged_by", "used"])?;
+    let total = answer.get("total").cloned().unwrap_or_default();
+    let number = |name: &str| total.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let requests = count(number("requests"), "request", "requests");
+    screen.line(format_args!("total: {requests}, {} credits", text(&total, "credits")))?;
+    if number("items") > shown {
+        let all = number("items");
+        screen.line(format_args!("(shown: {shown} of {all}; ask with --since or a larger --limit)"))?;
+    }
+    Ok(())
 }

@@ -152,20 +152,46 @@ impl Admin {
 
     /// Writes to `path`.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let key = self.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-        self.post_as(path, body, &key)
+        self.post_as(path, body, &self.key())
     }
 
     /// Writes to `path` with an idempotency key of the caller's.
     pub fn post_as(&self, path: &str, body: &Value, key: &str) -> Result<Value, Failure> {
-        let sent = self
-            .agent
-            .post(format!("{}{path}", self.server))
+        self.send(self.agent.post(format!("{}{path}", self.server)), body, key)
+    }
+
+    /// Has what is at `path` be as `body` says.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let key = self.key();
+        self.send(self.agent.put(format!("{}{path}", self.server)), body, &key)
+    }
+
+    /// Removes what is at `path`; `query` is a name and a value.
+    pub fn delete(&self, path: &str, query: Option<(&str, String)>) -> Result<Value, Failure> {
+        let key = self.key();
+        let query = query.map(|(name, value)| format!("?{name}={}", encoded(&value))).unwrap_or_default();
+        let request = self.agent.delete(format!("{}{path}{query}", self.server));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        self.answer(request.header("idempotency-key", &key).call(), Some(&key))
+    }
+
+    fn send(
+        &self,
+        request: ureq::RequestBuilder<ureq::typestate::WithBody>,
+        body: &Value,
+        key: &str,
+    ) -> Result<Value, Failure> {
+        let sent = request
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json")
             .header("idempotency-key", key)
             .send(body.to_string());
         self.answer(sent, Some(key))
+    }
+
+    /// The idempotency key of a write.
+    fn key(&self) -> String {
+        self.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string())
     }
 
     fn answer(
@@ -207,7 +233,7 @@ impl Admin {
                 tokens::ADMIN,
                 self.server
             )),
-            (404, _) => Some("`faregate account list`, `faregate key list ACCOUNT` and `faregate plan list` show what exists".to_owned()),
+            (404, _) => Some("`faregate account list`, `faregate key list ACCOUNT`, `faregate plan list` and `faregate prices list` show what exists".to_owned()),
             (409, "idempotency_key_reused") => Some(
                 "leave --idempotency-key out, or repeat the first command exactly (with --expires as a date: a length counts from now)"
                     .to_owned(),

@@ -7,10 +7,12 @@
 //! the API: they give units and limits, and name no Rust item.
 
 mod plans;
+mod prices;
 mod subscriptions;
 mod teams;
 
 pub use plans::*;
+pub use prices::*;
 pub use subscriptions::*;
 pub use teams::*;
 
@@ -19,7 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The request header that every POST needs: the same key gives the first answer again.
+/// The request header that every write needs: the same key gives the first answer again.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 /// The response header that marks an answer as given before.
 pub const REPLAYED_HEADER: &str = "idempotency-replayed";

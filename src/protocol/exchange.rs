@@ -18,6 +18,8 @@
 //!   `entries` and `usage` and in [`ShadowLine`]s. Unknown fields of entries and usage lines are refused. So a field that is
 //!   about money, in either direction, needs a new version.
 
+use crate::metering::Quantities;
+use crate::prices::ModelPrices;
 use crate::{Credits, RefusalCode};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -58,6 +60,10 @@ pub const MAX_PRODUCTS: usize = 32;
 pub const MAX_PRODUCT_BYTES: usize = 64;
 /// The most requests per second, at once or beside each other in a limit.
 pub const MAX_LIMIT: u32 = 1_000_000;
+/// The longest name of a model or a tool in bytes.
+pub const MAX_ITEM_BYTES: usize = 128;
+/// The most models in one message.
+pub const MAX_MODELS: usize = 32;
 /// The longest credential in bytes.
 pub const MAX_CREDENTIAL_BYTES: usize = 1_024;
 
@@ -78,6 +84,9 @@ pub struct ExchangeRequest {
     /// What was sold since the last report of this broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageReport>,
+    /// Models whose prices this gateway wants to know; at most [`MAX_MODELS`]. Since version 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
 }
 
 /// What a gateway says about one payer.
@@ -234,6 +243,44 @@ pub struct UsageLine {
     pub credits: Credits,
     /// Requests whose charge was released because the upstream failed them.
     pub refunds: u64,
+    /// Of a metered rule: the model or the tool, at most [`MAX_ITEM_BYTES`]. Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Of a metered rule: on what the charge of these requests is based. Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
+    /// Of a metered rule: what they used, by class. Since version 2.
+    #[serde(default, skip_serializing_if = "Quantities::is_none")]
+    pub used: Quantities,
+}
+
+/// On what the charge of a metered request is based.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// What the API said it used.
+    Reported,
+    /// An estimate: the answer ended without saying what it used.
+    Estimated,
+    /// The whole hold: the answer ended without saying what it used.
+    Held,
+    /// A fixed price per call.
+    Listed,
+}
+
+impl Basis {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Reported, Self::Estimated, Self::Held, Self::Listed];
+
+    /// Its name, on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Estimated => "estimated",
+            Self::Held => "held",
+            Self::Listed => "listed",
+        }
+    }
 }
 
 /// Requests that went through because their rule only watches.
@@ -286,6 +333,22 @@ pub struct ExchangeResponse {
     /// The number of the broker's last usage report that is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_seq: Option<u64>,
+    /// The prices of [`ExchangeRequest::models`], in the same order. It ends early, or is absent, where not all fit or could be
+    /// read: the gateway asks for the rest again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelAnswer>,
+    /// The number of the newest change of the ledger's price list; absent while it is empty and has never changed. Prices that
+    /// were answered under another number may have changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<u64>,
+}
+
+/// What the ledger says of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelAnswer {
+    /// Its prices now; absent where the price list has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<ModelPrices>,
 }
 
 /// The answer to one entry.

@@ -3,10 +3,12 @@
 //! What must hold: classes are disjoint. A token that was read from a cache is counted as `cache_read` and not as `input`, a
 //! token of reasoning as `reasoning` and not as `output`, so a cost is a plain sum over all classes.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
+use std::fmt;
 
 /// What is counted, and priced, by itself. The names are those of prices files, the admin API and the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UsageClass {
     /// Input tokens that no other class counts.
@@ -146,6 +148,11 @@ impl Quantities {
         self.set(class, self.get(class).saturating_add(quantity));
     }
 
+    /// Whether there is nothing of any class.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The classes of which there is any, with how much.
     pub fn iter(&self) -> impl Iterator<Item = (UsageClass, u64)> + '_ {
         UsageClass::ALL
@@ -157,5 +164,39 @@ impl Quantities {
     /// All of the input, by which context tiers go.
     pub fn input(&self) -> u64 {
         self.iter().filter(|(class, _)| class.is_input()).fold(0, |sum, (_, n)| sum.saturating_add(n))
+    }
+}
+
+/// As an object: the names of classes with their quantities.
+impl Serialize for Quantities {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter().map(|(class, quantity)| (class.name(), quantity)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantities {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(ByClass)
+    }
+}
+
+struct ByClass;
+
+impl<'de> Visitor<'de> for ByClass {
+    type Value = Quantities;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of quantities by class")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Quantities, M::Error> {
+        let mut quantities = Quantities::default();
+        while let Some((class, quantity)) = members.next_entry::<UsageClass, u64>()? {
+            if quantity > MAX_QUANTITY {
+                return Err(M::Error::custom("more than 1000000000000 of one class"));
+            }
+            quantities.set(class, quantity);
+        }
+        Ok(quantities)
     }
 }

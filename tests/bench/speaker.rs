@@ -60,6 +60,7 @@ impl Speaker {
             seen: None,
             entries: chosen.iter().map(|payer| self.payers[*payer].entry()).collect(),
             usage: None,
+            models: Vec::new(),
         };
         let body = serde_json::to_vec(&request).expect("JSON");
         let began = Instant::now();

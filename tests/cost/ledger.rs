@@ -44,6 +44,8 @@ impl Ledger {
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),
             changes: Vec::new(),
             usage_seq: request.usage.map(|usage| usage.seq),
+            models: Vec::new(),
+            prices: None,
         };
         serde_json::to_vec(&answer).expect("JSON")
     }

@@ -5,7 +5,7 @@
 use super::file::{Account, Budget, File, InvalidTransition, State, Subscription, Team};
 use super::present::{CurrentState, Held};
 use faregate_client::{Failure, Screen};
-use faregate_ledger::api::{AccountState, NewPlan, Plan};
+use faregate_ledger::api::{AccountState, NewPlan, NewPriceListEntry, Plan};
 use faregate_ledger::domain::plan_words;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -52,6 +52,9 @@ pub fn between(file: &File, present: &CurrentState, at_once: bool) -> Result<Cha
     for plan in &file.plans {
         of_plan(plan, present, at_once, &mut changes)?;
     }
+    for price in &file.prices {
+        of_price(price, present, &mut changes);
+    }
     for account in &file.accounts {
         of_account(account, present, &mut changes)?;
     }
@@ -76,6 +79,11 @@ fn check_names(file: &File, present: &CurrentState) -> Result<(), InvalidTransit
     };
     for plan in &file.plans {
         once("plan", plan.get_ref().name.clone(), plan.span())?;
+    }
+    for price in &file.prices {
+        let NewPriceListEntry { model, valid_from, .. } = price.get_ref();
+        let from = valid_from.map_or_else(String::new, |from| format!(" from {from} on"));
+        once("price of", format!("{model}{from}"), price.span())?;
     }
     for account in &file.accounts {
         once("account", account.get_ref().id.clone(), account.span())?;
@@ -161,6 +169,21 @@ fn of_plan(
     let path = format!("/admin/v1/plans/{name}/change");
     changes.add(format!("~ plan {name}: {}", lines.join(", ")), path, body.into());
     Ok(())
+}
+
+fn of_price(price: &Spanned<NewPriceListEntry>, present: &CurrentState, changes: &mut Changes) {
+    let NewPriceListEntry { model, valid_from, prices } = price.get_ref();
+    let from = valid_from.map_or_else(String::new, |from| format!(" from {from} on"));
+    let sign = match present.prices.get(&(model.clone(), *valid_from)) {
+        Some(old) if old == prices => {
+            changes.unchanged = changes.unchanged.saturating_add(1);
+            return;
+        }
+        Some(_) => '~',
+        None => '+',
+    };
+    let body = json!({ "entries": [value(price.get_ref())] });
+    changes.add(format!("{sign} prices of {model}{from}"), "/admin/v1/prices".into(), body);
 }
 
 /// The members in which two versions of a plan differ.
@@ -302,6 +325,7 @@ mod tests {
     use super::super::file;
     use super::*;
     use faregate_ledger::api::{self, SubscriptionState};
+    use std::collections::BTreeMap;
 
     const FILE: &str = r#"
 [[plans]]
@@ -356,6 +380,7 @@ period = "day"
             budgets: vec![serde_json::from_value::<api::Budget>(budget).unwrap()],
         };
         CurrentState {
+            prices: BTreeMap::new(),
             plans: [("pro".to_owned(), plan_words::shown("pro".into(), 1, &terms, now))].into(),
             accounts: [("acme".to_owned(), held)].into(),
         }
@@ -372,6 +397,22 @@ period = "day"
                 "+ budget of acme: 50 per 1 day (UTC)"
             ]
         );
+    }
+
+    #[test]
+    fn prices_are_set_where_they_differ() {
+        let text = "[[prices]]\nmodel = \"gpt-5\"\nprices = { input = \"1\", above = [{ input_tokens = 200000, input = \"2\" }] }\n
+            [[prices]]\nmodel = \"gpt-5\"\nvalid_from = \"2099-01-01T00:00:00Z\"\nprices = { input = \"3\" }\n";
+        let file = read(text);
+        let mut present = CurrentState::default();
+        let set = ["+ prices of gpt-5", "+ prices of gpt-5 from 2099-01-01T00:00:00Z on"];
+        assert_eq!(lines(text, &present), set);
+        for price in &file.prices {
+            let NewPriceListEntry { model, valid_from, prices } = price.get_ref().clone();
+            present.prices.insert((model, valid_from), prices);
+        }
+        assert_eq!(lines(text, &present), [""; 0]);
+        assert_eq!(lines(&text.replace("\"1\"", "\"4\""), &present), ["~ prices of gpt-5"]);
     }
 
     #[test]

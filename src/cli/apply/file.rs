@@ -1,7 +1,7 @@
 //! The file: what it may contain, and where an error is.
 
 use faregate_client::Failure;
-use faregate_ledger::api::{BudgetScope, NewPlan, Unit};
+use faregate_ledger::api::{BudgetScope, NewPlan, NewPriceListEntry, Unit};
 use faregate_protocol::{Credits, credits::decimal};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -14,6 +14,9 @@ pub struct File {
     /// Plans, each with all that it says.
     #[serde(default)]
     pub plans: Vec<Spanned<NewPlan>>,
+    /// What models cost.
+    #[serde(default)]
+    pub prices: Vec<Spanned<NewPriceListEntry>>,
     /// Accounts.
     #[serde(default)]
     pub accounts: Vec<Spanned<Account>>,
@@ -166,6 +169,9 @@ pub struct Written {
     /// Plans.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<NewPlan>,
+    /// What models cost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<NewPriceListEntry>,
     /// Accounts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Account>,

@@ -1,4 +1,4 @@
-//! `faregate apply` and `faregate export`: plans, accounts, teams, subscriptions and budgets as a file.
+//! `faregate apply` and `faregate export`: plans, prices, accounts, teams, subscriptions and budgets as a file.
 //!
 //! The file is read ([`file`]), what it names is looked up ([`present`]), the changes between the two are listed
 //! ([`changes`]: pure), shown, and carried out one by one ([`carry_out`]). What must hold: applying a file twice
@@ -25,7 +25,7 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 pub struct Apply {
     #[command(flatten)]
     remote: Remote,
-    /// A TOML file of plans, accounts, teams, subscriptions and budgets; `-` for standard input
+    /// A TOML file of plans, prices, accounts, teams, subscriptions and budgets; `-` for standard input
     file: PathBuf,
     /// Show what would change, and change nothing
     #[arg(long)]

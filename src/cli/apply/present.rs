@@ -6,9 +6,12 @@ use faregate_client::{
     admin::{Admin, encoded},
 };
 use faregate_ledger::api::{
-    self, AccountState, Accounts, Anchor, BudgetScope, Budgets, NewPlan, Plan, Plans, Teams,
+    self, AccountState, Accounts, Anchor, BudgetScope, Budgets, ModelPriceHistory, NewPlan,
+    NewPriceListEntry, Plan, Plans, Prices, Teams,
 };
 use faregate_ledger::domain::policy::{OveragePolicy, Remainder};
+use faregate_protocol::prices::ModelPrices;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +21,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct CurrentState {
     /// Plans.
     pub plans: BTreeMap<String, Plan>,
+    /// What models cost that a file names, by name and by the time from which the file has it; none: now.
+    pub prices: BTreeMap<PriceName, ModelPrices>,
     /// Accounts with what belongs to them.
     pub accounts: BTreeMap<String, Held>,
 }
+
+/// A model, and from when on.
+pub type PriceName = (String, Option<Timestamp>);
 
 /// An account with what belongs to it.
 #[derive(Clone, Debug)]
@@ -49,6 +57,16 @@ pub fn of(admin: &Admin, file: &File) -> Result<CurrentState, Failure> {
             present.plans.insert(name.clone(), plan);
         }
     }
+    let now = Timestamp::now();
+    for price in &file.prices {
+        let NewPriceListEntry { model, valid_from, .. } = price.get_ref();
+        let found: Option<ModelPriceHistory> = maybe(admin, &format!("/admin/v1/prices/{}", encoded(model)))?;
+        let versions = found.map(|found| found.versions).unwrap_or_default();
+        let valid = versions.into_iter().rfind(|version| version.valid_from <= valid_from.unwrap_or(now));
+        if let Some(valid) = valid {
+            present.prices.insert((model.clone(), *valid_from), valid.prices);
+        }
+    }
     for id in accounts {
         if let Some(account) = maybe(admin, &one(id))? {
             present.accounts.insert(id.clone(), held(admin, account)?);
@@ -62,6 +80,14 @@ pub fn all(admin: &Admin) -> Result<Written, Failure> {
     let mut all = Written::default();
     pages(admin, "/admin/v1/plans", |page: Plans| {
         all.plans.extend(page.plans.into_iter().map(plan));
+        page.next
+    })?;
+    pages(admin, "/admin/v1/prices", |page: Prices| {
+        all.prices.extend(page.prices.into_iter().map(|entry| NewPriceListEntry {
+            model: entry.model,
+            valid_from: Some(entry.valid_from),
+            prices: entry.prices,
+        }));
         page.next
     })?;
     let mut accounts = Vec::new();

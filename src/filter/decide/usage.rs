@@ -175,7 +175,16 @@ impl UsageBuffer {
                         let payer = Some(payer).filter(|payer| payer != UNKNOWN_CALLER);
                         shadow.push(ShadowLine { payer, rule, code, requests });
                     } else {
-                        lines.push(UsageLine { payer, rule, requests, credits, refunds });
+                        lines.push(UsageLine {
+                            payer,
+                            rule,
+                            requests,
+                            credits,
+                            refunds,
+                            item: None,
+                            basis: None,
+                            used: faregate_protocol::metering::Quantities::default(),
+                        });
                     }
                 }
             }

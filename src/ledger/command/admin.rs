@@ -6,6 +6,7 @@
 use super::budgets::{self, NewBudget, Whose};
 use super::grants::{self, NewGrant};
 use super::keys::{self, Credential, NewKey};
+use super::prices::{self, NewPrices};
 use super::times::future;
 use super::{accounts, plans, recall, subscriptions, teams};
 use crate::api;
@@ -121,6 +122,15 @@ pub enum Command {
         /// To what, and when.
         asked: api::SubscriptionChange,
     },
+    /// Sets what models cost: all of it, or nothing.
+    SetPrices(Vec<NewPrices>),
+    /// Removes prices of a model.
+    RemovePrices {
+        /// Its name.
+        model: String,
+        /// Only those from this moment on.
+        from: Option<Timestamp>,
+    },
     /// Asks gateways to return unused credits.
     Recall {
         /// Only this one.
@@ -146,6 +156,8 @@ pub enum Done {
     Plan(api::Plan),
     /// The subscription as it now is.
     Subscription(api::Subscription),
+    /// How many prices were set or removed.
+    Prices(api::PriceChanges),
     /// How many leases were recalled.
     Recall(api::RecallAnswer),
 }
@@ -251,6 +263,8 @@ impl Command {
                 Done::Grant(grants::grant(draft, account, new, now)?)
             }
             Self::Recall { gateway } => Done::Recall(recall::gateways(draft, gateway.as_deref(), now)?),
+            Self::SetPrices(all) => Done::Prices(prices::set(draft, all, now)?),
+            Self::RemovePrices { model, from } => Done::Prices(prices::remove(draft, model, *from, now)?),
             Self::CreatePlan { name, terms } => Done::Plan(plans::create(draft, name, terms, now)?),
             Self::ChangePlan { name, changes, at_once } => {
                 Done::Plan(plans::change(draft, name, changes, *at_once, now)?)

@@ -117,6 +117,8 @@ impl Operation for Exchange {
             entries: said.entries,
             changes: Vec::new(),
             usage_seq,
+            models: Vec::new(),
+            prices: None,
         };
         Ok(Exchanged { response, booked, unbooked: said.unbooked, renewals: said.renewals })
     }

@@ -14,6 +14,7 @@ pub mod grants;
 pub mod keys;
 pub mod news;
 pub mod plans;
+pub mod prices;
 pub mod recall;
 pub mod reclaim;
 pub mod renew;

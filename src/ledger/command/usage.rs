@@ -3,9 +3,9 @@
 use crate::domain::{AccountNo, GatewayNo, KeyNo};
 use crate::store::draft::{Draft, Stop};
 use crate::store::record::stored_text;
-use crate::store::rows::{BrokerRow, KeyRow, ShadowRow, UsageRow};
+use crate::store::rows::{BrokerRow, KeyRow, ShadowRow, UsageItemRow, UsageQuantityRow, UsageRow};
 use faregate_protocol::RefusalCode;
-use faregate_protocol::exchange::UsageReport;
+use faregate_protocol::exchange::{Basis, UsageLine, UsageReport};
 use jiff::Timestamp;
 
 /// What was booked of a usage report; nothing where that was done before.
@@ -68,6 +68,7 @@ pub(super) fn take(
             credits: line.credits,
             refunds: count(line.refunds),
         });
+        book_item(draft, line, (account, minute, key));
     }
     for line in &report.shadow {
         // A key that isn't known counts with the callers who have none.
@@ -80,6 +81,22 @@ pub(super) fn take(
     draft.put(BrokerRow { gateway, broker, seq: report.seq, heard_at: now });
     let shadow = report.shadow.iter().map(|line| (line.code, line.requests)).collect();
     Ok((report.seq, Booked { unknown_lines, shadow }))
+}
+
+/// Books what a line of a metered rule was for.
+fn book_item(draft: &mut Draft, line: &UsageLine, (account, minute, key): (AccountNo, i64, KeyNo)) {
+    if line.item.is_none() && line.basis.is_none() && line.used.is_none() {
+        return;
+    }
+    let rule = stored_text(&line.rule).into_owned();
+    let item = stored_text(line.item.as_deref().unwrap_or_default()).into_owned();
+    for (class, quantity) in line.used.iter() {
+        let place = (account, minute, key, rule.clone(), item.clone(), class.name().to_owned());
+        draft.add(UsageQuantityRow { place, quantity: count(quantity) });
+    }
+    let basis = line.basis.map_or("", Basis::as_str).to_owned();
+    let place = (account, minute, key, rule, item, basis);
+    draft.add(UsageItemRow { place, requests: count(line.requests), credits: line.credits });
 }
 
 fn count(count: u64) -> i64 {

@@ -33,6 +33,7 @@ pub mod plan_words;
 pub mod policy;
 pub mod price_import;
 pub mod price_list;
+pub mod price_news;
 pub mod proration;
 pub mod reclaim;
 pub mod shortage;

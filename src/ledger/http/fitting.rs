@@ -7,13 +7,17 @@
 use faregate_protocol::exchange::{EntryAnswer, ExchangeResponse, MAX_BODY_BYTES};
 use serde::Serialize;
 
-/// The answer as JSON. Where it is too large, what callers may see of how payers stand is left out first, and then
+/// The answer as JSON. Where it is too large, prices are left out, then what callers may see of how payers stand, and then
 /// the answers about some payers but for what acknowledges; `turn` says where to begin.
 pub fn body(mut response: ExchangeResponse, turn: usize) -> serde_json::Result<Vec<u8>> {
     let body = serde_json::to_vec(&response)?;
     let mut over = body.len().saturating_sub(MAX_BODY_BYTES);
     if over == 0 {
         return Ok(body);
+    }
+    if !response.models.is_empty() {
+        over = over.saturating_sub(length(&response.models)?);
+        response.models.clear();
     }
     let first = turn.checked_rem(response.entries.len()).unwrap_or(0);
     response.entries.rotate_left(first);
@@ -109,6 +113,8 @@ mod tests {
             entries: vec![largest(products); entries],
             changes: Vec::new(),
             usage_seq: Some(4),
+            models: Vec::new(),
+            prices: Some(1 << 40),
         }
     }
 

@@ -21,8 +21,8 @@ use axum::{Json, Router, middleware};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_AMOUNT, MAX_BODY_BYTES,
-    MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_NAME_BYTES, MAX_USAGE_LINES,
-    OLDEST, PATH, Payer, UNSUPPORTED, UsageReport, VERSION,
+    MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_ITEM_BYTES, MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_MODELS,
+    MAX_NAME_BYTES, MAX_USAGE_LINES, OLDEST, PATH, Payer, UNSUPPORTED, UsageReport, VERSION,
 };
 use jiff::Timestamp;
 use memchr::memmem;
@@ -141,6 +141,13 @@ fn check_request(request: &ExchangeRequest) -> Result<(), Invalid> {
             Invalid { field: Some(field), reason: invalid.reason }
         })?;
     }
+    if request.models.len() > MAX_MODELS {
+        let reason = format!("{} are too many; the most is {MAX_MODELS}", request.models.len());
+        return Err(Invalid::field("models", reason));
+    }
+    for (n, model) in request.models.iter().enumerate() {
+        length(&format!("models[{n}]"), model, MAX_ITEM_BYTES)?;
+    }
     request.usage.as_ref().map_or(Ok(()), check_usage)
 }
 
@@ -174,6 +181,9 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
     for (n, line) in report.lines.iter().enumerate() {
         length(&format!("usage.lines[{n}].payer"), &line.payer, MAX_NAME_BYTES)?;
         length(&format!("usage.lines[{n}].rule"), &line.rule, MAX_NAME_BYTES)?;
+        if let Some(item) = &line.item {
+            length(&format!("usage.lines[{n}].item"), item, MAX_ITEM_BYTES)?;
+        }
         let amount = line.credits >= Credits::ZERO && line.credits <= MAX_LINE_CREDITS;
         if !amount || line.requests > MAX_LINE_COUNT || line.refunds > MAX_LINE_COUNT {
             let reason = format!(

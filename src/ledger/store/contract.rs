@@ -14,15 +14,18 @@ use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
     Ask, Ended, Entry, EntryAnswer, Holds, LeaseReport, Payer, UsageLine, UsageReport, VERSION,
 };
+use faregate_protocol::metering::Quantities;
 
 pub mod budgets;
 mod plans;
+mod prices;
 mod shadow;
 mod status;
 mod unbooked;
 
 use budgets::*;
 use plans::*;
+use prices::*;
 use shadow::*;
 use status::*;
 use unbooked::*;
@@ -126,7 +129,8 @@ impl World {
 
     pub async fn send(&self, gateway: &str, seen: Option<u64>, entries: Vec<Entry>) -> ExchangeResponse {
         let gateway = gateway.to_owned();
-        let request = ExchangeRequest { protocol: VERSION, gateway, seen, entries, usage: None };
+        let request =
+            ExchangeRequest { protocol: VERSION, gateway, seen, entries, usage: None, models: vec![] };
         self.store.exchange(request, self.now(), TTL_MS).await.unwrap()
     }
 
@@ -424,12 +428,21 @@ pub async fn usage_is_booked_once_per_report(world: World) {
         requests: 3,
         credits: credits(6),
         refunds: 1,
+        item: None,
+        basis: None,
+        used: Quantities::default(),
     };
     let lines = vec![line(&key, "a"), line(&key, "b"), line("key_unknown", "a")];
     for (seq, stored) in [(1, 1), (1, 1), (2, 2), (1, 2)] {
         let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone(), shadow: vec![] });
-        let request =
-            ExchangeRequest { protocol: VERSION, gateway: "gw".into(), seen: None, entries: vec![], usage };
+        let request = ExchangeRequest {
+            protocol: VERSION,
+            gateway: "gw".into(),
+            seen: None,
+            entries: vec![],
+            usage,
+            models: vec![],
+        };
         let answer = world.store.exchange(request, world.now(), TTL_MS).await.unwrap();
         assert_eq!(answer.usage_seq, Some(stored));
     }
@@ -503,6 +516,9 @@ macro_rules! stories {
             the_number_of_grants_per_account_is_limited,
             a_grant_that_would_overflow_the_books_is_refused,
             usage_is_booked_once_per_report,
+            a_gateway_hears_prices_and_of_every_change,
+            future_prices_are_heard_when_their_time_comes,
+            usage_by_model_is_booked_once_and_summed,
             shadow_refusals_are_listed_by_caller_and_cause,
             shadow_refusals_are_deleted_after_a_month,
             a_recall_can_target_one_gateway_or_all,

@@ -6,7 +6,8 @@ use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow,
-    PlanRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageRow, VersionRow,
+    PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow,
+    UsageQuantityRow, UsageRow, VersionRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -48,6 +49,17 @@ pub const BROKERS: Lookup = locked(BrokerRow::TABLE, "gateway, broker");
 pub const USAGE: Lookup = lookup(UsageRow::TABLE, "account, minute, key, rule", "");
 /// What was refused in shadow mode within a minute.
 pub const SHADOW: Lookup = lookup(ShadowRow::TABLE, "account, minute, key, rule, code", "");
+/// What was sold of an item within a minute.
+pub const USAGE_ITEMS: Lookup = lookup(UsageItemRow::TABLE, "account, minute, key, rule, item, basis", "");
+/// How much of a class was sold within a minute.
+pub const USAGE_QUANTITIES: Lookup =
+    lookup(UsageQuantityRow::TABLE, "account, minute, key, rule, item, class", "");
+/// The price list as a whole, locked.
+pub const PRICE_LIST: Lookup = locked(PriceListRow::TABLE, "one");
+/// What a model costs from a moment on.
+pub const PRICES: Lookup = lookup(PriceRow::TABLE, "model, valid_from_ms", "");
+/// All prices of a model.
+pub const PRICES_OF: Lookup = lookup(PriceRow::TABLE, "model", "");
 /// The first answer to a request.
 pub const IDEMPOTENCY: Lookup = lookup(IdempotencyRow::TABLE, "key", "");
 /// The account with an identifier.

@@ -11,7 +11,8 @@ use super::engine::{
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    LeaseRow, PlanRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageRow, VersionRow,
+    LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
+    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -61,6 +62,10 @@ memory! {
     changes: ChangeRow,
     usage: UsageRow,
     shadow: ShadowRow,
+    usage_items: UsageItemRow,
+    usage_quantities: UsageQuantityRow,
+    price_list: PriceListRow,
+    prices: PriceRow,
     brokers: BrokerRow,
     idempotency: IdempotencyRow,
 }
@@ -174,10 +179,13 @@ impl Finder for Access<'_> {
     }
 
     async fn count(&mut self, table: &'static Table) -> Result<i64, TxError> {
-        if table.name != PlanRow::TABLE.name {
-            return Err(unknown(table));
-        }
-        Ok(i64::try_from(self.0.tables().plans.len()).unwrap_or(i64::MAX))
+        let tables = self.0.tables();
+        let count = match table.name {
+            name if name == PlanRow::TABLE.name => tables.plans.len(),
+            name if name == PriceRow::TABLE.name => tables.prices.len(),
+            _ => return Err(unknown(table)),
+        };
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The steps from version to version of both databases' tables, forward only. A step that was released never changes.
 
 /// SQLite's.
-pub const SQLITE: [&str; 7] = [
+pub const SQLITE: [&str; 8] = [
     include_str!("sqlite/0001_start.sql"),
     include_str!("sqlite/0002_plans.sql"),
     include_str!("sqlite/0003_teams.sql"),
@@ -9,10 +9,11 @@ pub const SQLITE: [&str; 7] = [
     include_str!("sqlite/0005_unbooked.sql"),
     include_str!("sqlite/0006_hot.sql"),
     include_str!("sqlite/0007_names.sql"),
+    include_str!("sqlite/0008_metering.sql"),
 ];
 
 /// PostgreSQL's.
-pub const POSTGRES: [&str; 7] = [
+pub const POSTGRES: [&str; 8] = [
     include_str!("postgres/0001_start.sql"),
     include_str!("postgres/0002_plans.sql"),
     include_str!("postgres/0003_teams.sql"),
@@ -20,4 +21,5 @@ pub const POSTGRES: [&str; 7] = [
     include_str!("postgres/0005_unbooked.sql"),
     include_str!("postgres/0006_hot.sql"),
     include_str!("postgres/0007_names.sql"),
+    include_str!("postgres/0008_metering.sql"),
 ];

@@ -22,6 +22,7 @@ pub mod operation;
 mod pace;
 mod page;
 pub mod postgres;
+mod prices;
 pub mod queries;
 pub mod queue;
 pub mod record;
@@ -31,7 +32,7 @@ mod statements;
 pub mod value;
 
 pub use error::{OpenError, Refusal, StoreError};
-pub use page::{Page, ShadowQuery, UsageQuery};
+pub use page::{ItemQuery, Page, ShadowQuery, UsageQuery};
 
 use crate::api;
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord, Once};
@@ -42,14 +43,16 @@ use crate::command::reclaim::Reclaim;
 use crate::command::renew::{Renew, RenewalOutcome};
 use crate::command::subscriptions;
 use crate::domain::exchange::heartbeat_ms;
+use crate::domain::price_list::PriceList;
 use crate::metrics::Metrics;
 use alarm::Alarm;
 use engine::{Busy, MaintenanceTask, TxError};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse};
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, ModelAnswer, OLDEST};
 use jiff::Timestamp;
 use operation::{Operation, Task, Work, look};
 use postgres::Postgres;
+use prices::KnownPrices;
 use queue::{Queue, Urgency, persist};
 use rows::LeaseKey;
 use rusqlite::Connection;
@@ -95,6 +98,7 @@ pub struct Store {
     alarm: Arc<Alarm>,
     /// Where the scan for silent leases continues.
     walk: Arc<Mutex<LeaseKey>>,
+    prices: Arc<KnownPrices>,
 }
 
 /// Does the same on whichever database there is.
@@ -150,7 +154,14 @@ impl Store {
                 Backend::Postgres(opened)
             }
         };
-        Ok(Self { backend, queue, metrics, alarm: Arc::default(), walk: Arc::default() })
+        Ok(Self {
+            backend,
+            queue,
+            metrics,
+            alarm: Arc::default(),
+            walk: Arc::default(),
+            prices: Arc::default(),
+        })
     }
 
     /// Finishes what waits to be written, and closes the database.
@@ -192,10 +203,12 @@ impl Store {
     /// Leases that it renews may be spent from for `ttl_ms` milliseconds more.
     pub async fn exchange(
         &self,
-        request: ExchangeRequest,
+        mut request: ExchangeRequest,
         now: Timestamp,
         ttl_ms: u64,
     ) -> Result<ExchangeResponse, StoreError> {
+        let models = std::mem::take(&mut request.models);
+        let has_prices = request.protocol > OLDEST;
         let (gateway, seen) = (request.gateway.clone(), request.seen);
         let exchange = Exchange { request, ttl_ms };
         let urgency = if exchange.is_urgent() { Urgency::Urgent } else { Urgency::Report };
@@ -224,7 +237,43 @@ impl Store {
         if let Some(slower) = self.heartbeat_ms(ttl_ms) {
             response.heartbeat_ms = response.heartbeat_ms.max(slower);
         }
+        if has_prices {
+            (response.models, response.prices) = self.prices_of(&models, now).await;
+        }
         Ok(response)
+    }
+
+    /// What models cost, and the number of the list's newest change. An exchange is committed when this is asked, so it
+    /// doesn't fail when prices can't be read: the gateway asks again.
+    async fn prices_of(&self, models: &[String], now: Timestamp) -> (Vec<ModelAnswer>, Option<u64>) {
+        let mut answers = Vec::new();
+        if let Some(known) = self.prices.due(std::time::Instant::now(), !models.is_empty()) {
+            match self.look_at_prices(known, !models.is_empty()).await {
+                Ok(list) => {
+                    answers = list.map(|list| prices::answers(&list, models, now)).unwrap_or_default();
+                }
+                Err(why) => {
+                    tracing::warn!(%why, "the price list can't be read; gateways ask for prices again");
+                }
+            }
+        }
+        (answers, self.prices.number(now))
+    }
+
+    /// Takes in what is new of the price list since a change, and gives the list if it is wanted.
+    async fn look_at_prices(&self, known: u64, wanted: bool) -> Result<Option<Arc<PriceList>>, StoreError> {
+        if let Some(news) = read!(self, reader => queries::prices::news(reader, known))? {
+            self.prices.learn(news);
+        }
+        if !wanted {
+            return Ok(None);
+        }
+        if let Some(list) = self.prices.list() {
+            return Ok(Some(list));
+        }
+        let list = Arc::new(read!(self, reader => queries::prices::list(reader))?);
+        self.prices.keep(&list);
+        Ok(Some(list))
     }
 
     /// The time between heartbeats that gateways are asked for under pressure (ms): before leases are over, that live
@@ -249,8 +298,10 @@ impl Store {
     ) -> Result<Answer, StoreError> {
         let once = Once { command, record };
         let answer = self.queue.run(once, now, COMMAND_WEIGHT, Urgency::Urgent).await?;
-        if let Answer::First(Done::Grant(grant)) = &answer {
-            self.metrics.grant(grant.amount);
+        match &answer {
+            Answer::First(Done::Grant(grant)) => self.metrics.grant(grant.amount),
+            Answer::First(Done::Prices(_)) => self.prices.expire(),
+            _ => {}
         }
         Ok(answer)
     }
@@ -303,6 +354,21 @@ impl Store {
     /// An account's usage.
     pub async fn usage(&self, account: String, query: UsageQuery) -> Result<api::Usage, StoreError> {
         read!(self, reader => queries::usage::list(reader, &account, &query))
+    }
+
+    /// Usage under metered rules, by model or tool.
+    pub async fn usage_by_item(&self, query: ItemQuery) -> Result<api::UsageByItem, StoreError> {
+        read!(self, reader => queries::items::list(reader, &query))
+    }
+
+    /// A page of what models cost now and later.
+    pub async fn prices(&self, page: Page, now: Timestamp) -> Result<api::Prices, StoreError> {
+        read!(self, reader => queries::prices::page(reader, &page, now))
+    }
+
+    /// All prices of a model.
+    pub async fn model_prices(&self, model: String) -> Result<api::ModelPriceHistory, StoreError> {
+        read!(self, reader => queries::prices::of(reader, &model))
     }
 
     /// What rules that only watch would have refused, to whom and why.

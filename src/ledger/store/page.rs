@@ -38,6 +38,19 @@ pub struct UsageQuery {
     pub after: Option<(i64, i64, String)>,
 }
 
+/// Which usage by model or tool is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct ItemQuery {
+    /// Only of this account.
+    pub account: Option<String>,
+    /// From this minute on.
+    pub since: Option<Timestamp>,
+    /// Up to this time, rounded up to a minute.
+    pub until: Option<Timestamp>,
+    /// At most this many lines.
+    pub limit: usize,
+}
+
 /// Which refusals in shadow are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct ShadowQuery {

@@ -16,6 +16,7 @@ use crate::domain::{
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::Product;
+use faregate_protocol::prices::ModelPrices;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
@@ -269,6 +270,8 @@ texts! {
     Vec<Draw>: draws::read, |draws| draws::text(draws).into();
     Vec<Product>: |text| serde_json::from_str(text).map_err(|error| format!("is no list of products: {error}")),
         |products| serde_json::to_string(products).unwrap_or_default().into();
+    ModelPrices: |text| serde_json::from_str(text).map_err(|error| format!("is no model's prices: {error}")),
+        |prices| serde_json::to_string(prices).unwrap_or_default().into();
     // What can't be read allows no product.
     Vec<String>: |text| Ok(serde_json::from_str(text).unwrap_or_default()),
         |names| serde_json::Value::from(names.as_slice()).to_string().into();
@@ -332,6 +335,7 @@ parts!(A 0, B 1);
 parts!(A 0, B 1, C 2);
 parts!(A 0, B 1, C 2, D 3);
 parts!(A 0, B 1, C 2, D 3, E 4);
+parts!(A 0, B 1, C 2, D 3, E 4, F 5);
 parts!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 
 /// What a field's column holds.

@@ -13,6 +13,7 @@ use crate::domain::{
 use crate::record;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::Rate;
+use faregate_protocol::prices::ModelPrices;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -553,6 +554,101 @@ record! { ShadowRow in "shadow" by "account, minute, key, rule, code": ShadowKey
     requests: Sum requests,
 }
 
+/// By what usage of an item is found: account, minute, key, rule, item, basis. The item is empty where none was named.
+pub type UsageItemKey = (AccountNo, i64, KeyNo, String, String, String);
+
+/// What was sold under a metered rule within a minute, by model or tool.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsageItemRow {
+    /// By what it is found.
+    pub place: UsageItemKey,
+    /// How many requests.
+    pub requests: i64,
+    /// What they cost.
+    pub credits: Credits,
+}
+
+record! { UsageItemRow in "usage_items" by "account, minute, key, rule, item, basis": UsageItemKey =
+    |row| row.place.clone();
+    account: Fixed place.0,
+    minute: Fixed place.1,
+    key: Fixed place.2,
+    rule: Fixed place.3,
+    item: Fixed place.4,
+    basis: Fixed place.5,
+    requests: Sum requests,
+    credits: Sum credits,
+}
+
+/// By what a quantity is found: account, minute, key, rule, item, class.
+pub type UsageQuantityKey = (AccountNo, i64, KeyNo, String, String, String);
+
+/// How much of a class of usage was sold under a metered rule within a minute.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsageQuantityRow {
+    /// By what it is found.
+    pub place: UsageQuantityKey,
+    /// How much.
+    pub quantity: i64,
+}
+
+record! { UsageQuantityRow in "usage_quantities" by "account, minute, key, rule, item, class": UsageQuantityKey =
+    |row| row.place.clone();
+    account: Fixed place.0,
+    minute: Fixed place.1,
+    key: Fixed place.2,
+    rule: Fixed place.3,
+    item: Fixed place.4,
+    class: Fixed place.5,
+    quantity: Sum quantity,
+}
+
+/// The price list as a whole. There is one row, once the list has changed; changes lock it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PriceListRow {
+    /// Always [`PriceListRow::ONE`].
+    pub one: i64,
+    /// How often the list was changed; it only grows.
+    pub change: u64,
+    /// When it last was.
+    pub changed_at: Timestamp,
+}
+
+record! { PriceListRow in "price_list" by "one": (i64,) = |row| (row.one,);
+    one: Fixed one,
+    change: Hot change,
+    changed_ms: Hot changed_at,
+}
+
+impl PriceListRow {
+    /// The only key.
+    pub const ONE: i64 = 1;
+}
+
+/// By what prices are found: model, valid from.
+pub type PriceKey = (String, Timestamp);
+
+/// What a model costs from a moment on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PriceRow {
+    /// The model's name.
+    pub model: String,
+    /// The first moment.
+    pub valid_from: Timestamp,
+    /// Its prices.
+    pub prices: ModelPrices,
+    /// When they were set.
+    pub created_at: Timestamp,
+}
+
+record! { PriceRow in "model_prices" by "model, valid_from_ms": PriceKey =
+    |row| (row.model.clone(), row.valid_from);
+    model: Fixed model,
+    valid_from_ms: Fixed valid_from,
+    prices: Cold prices,
+    created_ms: Cold created_at,
+}
+
 /// The last usage report of a broker of a gateway.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BrokerRow {
@@ -599,7 +695,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 17] = [
+pub const TABLES: [&Table; 21] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -615,6 +711,10 @@ pub const TABLES: [&Table; 17] = [
     ChangeRow::TABLE,
     UsageRow::TABLE,
     ShadowRow::TABLE,
+    UsageItemRow::TABLE,
+    UsageQuantityRow::TABLE,
+    PriceListRow::TABLE,
+    PriceRow::TABLE,
     BrokerRow::TABLE,
     IdempotencyRow::TABLE,
 ];

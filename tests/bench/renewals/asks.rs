@@ -92,6 +92,7 @@ pub async fn ask_until(
             seen: None,
             entries: entries.collect(),
             usage: None,
+            models: Vec::new(),
         };
         asked += ENTRIES;
         let body = serde_json::to_string(&request).expect("JSON");

@@ -40,6 +40,8 @@ impl ModelLedger {
             entries: Vec::new(),
             changes: Vec::new(),
             usage_seq: None,
+            models: Vec::new(),
+            prices: None,
         };
         for part in parts(request, self.mutant.is_none() && self.messages.is_multiple_of(3)) {
             let said = self.say(part, now)?;

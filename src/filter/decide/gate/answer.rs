@@ -26,6 +26,8 @@ pub fn read(text: &[u8]) -> Option<ExchangeResponse> {
             None => Vec::new(),
         },
         usage_seq: value.get("usage_seq").and_then(Json::as_u64),
+        models: Vec::new(),
+        prices: None,
     })
 }
 
@@ -249,7 +251,8 @@ mod tests {
             let (protocol, seen, heartbeat_ms, usage_seq) = numbers;
             let change = |(payer, at): (String, Option<usize>)| Change { payer, refused: at.map(|at| RefusalCode::ALL[at]) };
             let changes = changes.into_iter().map(change).collect();
-            let answer = ExchangeResponse { protocol, seen, heartbeat_ms, entries, changes, usage_seq };
+            let (models, prices) = (Vec::new(), None);
+            let answer = ExchangeResponse { protocol, seen, heartbeat_ms, entries, changes, usage_seq, models, prices };
             prop_assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
         }
 
@@ -359,6 +362,8 @@ mod tests {
             entries,
             changes: vec![],
             usage_seq: None,
+            models: vec![],
+            prices: None,
         };
         assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
     }

@@ -106,7 +106,7 @@ impl<M: SharedMemory> Gate<M> {
         self.flights.under_way.push(flight);
         self.counters.exchanges += 1;
         let gateway = self.gateway.clone();
-        Message { id, body: ExchangeRequest { protocol, gateway, seen, entries, usage } }
+        Message { id, body: ExchangeRequest { protocol, gateway, seen, entries, usage, models: Vec::new() } }
     }
 
     fn entry(&mut self, now: Moment, lease: &str, pending: PendingEntry) -> Option<Entry> {

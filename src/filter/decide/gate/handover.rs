@@ -91,6 +91,9 @@ fn line(value: &Json) -> Option<UsageLine> {
         requests: number(value, "requests")?,
         credits: value.get("credits")?.as_i64().map(Credits::from_micros)?,
         refunds: number(value, "refunds")?,
+        item: None,
+        basis: None,
+        used: faregate_protocol::metering::Quantities::default(),
     })
 }
 

@@ -78,6 +78,8 @@ impl FakeLedger {
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),
             changes: if request.seen.is_some() { std::mem::take(&mut self.changes) } else { Vec::new() },
             usage_seq: request.usage.as_ref().map(|usage| usage.seq),
+            models: Vec::new(),
+            prices: None,
         }
     }
 

@@ -1,6 +1,6 @@
-//! The admin API: accounts, teams, keys, budgets, grants, plans, subscriptions, leases, audit.
+//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit.
 //!
-//! Every POST needs an `Idempotency-Key`; a repeated key gets the first answer again.
+//! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
 mod accounts;
 mod budgets;
@@ -10,10 +10,12 @@ mod leases;
 mod openapi;
 mod plans;
 mod post;
+mod prices;
 mod query;
 mod shadow;
 mod subscriptions;
 mod teams;
+mod usage;
 
 use super::admission::{ListenerGuard, admit};
 use super::app::{App, REQUEST_TIMEOUT, in_time};
@@ -57,6 +59,9 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::cancel))
         .routes(routes!(subscriptions::change))
+        .routes(routes!(prices::list, prices::set_many))
+        .routes(routes!(prices::show, prices::set, prices::remove))
+        .routes(routes!(usage::by_item))
         .routes(routes!(shadow::show))
         .routes(routes!(leases::list))
         .routes(routes!(leases::recall))

@@ -20,10 +20,10 @@ const TOKEN: &str = "admin_token";
 /// The longest idempotency key, in characters.
 pub const MAX_KEY_BYTES: usize = 255;
 /// Operations without an identifier in their path that may find nothing all the same.
-const ABOUT_SOMETHING: [&str; 2] = ["/admin/v1/shadow", "/admin/v1/recall"];
+const ABOUT_SOMETHING: [&str; 3] = ["/admin/v1/usage", "/admin/v1/shadow", "/admin/v1/recall"];
 
 const DESCRIPTION: &str = "\
-The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, plans, subscriptions, leases and the audit.
+The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, plans, prices, subscriptions, usage, leases and the audit.
 
 - **Amounts** are credits, as decimal strings with at most six digits behind the point, such as `\"12.5\"`.
 - **Times** are RFC 3339 in UTC.
@@ -37,7 +37,12 @@ that you don't know.
 /// Completes what the handlers that need the token say: the token, what is in paths and headers, and errors.
 pub fn complete(mut api: OpenApi) -> OpenApi {
     for (path, item) in &mut api.paths.paths {
-        for (operation, writes) in [(item.get.as_mut(), false), (item.post.as_mut(), true)] {
+        for (operation, writes) in [
+            (item.get.as_mut(), false),
+            (item.post.as_mut(), true),
+            (item.put.as_mut(), true),
+            (item.delete.as_mut(), true),
+        ] {
             if let Some(operation) = operation {
                 complete_operation(operation, path, writes);
             }
@@ -103,6 +108,7 @@ fn identifier(path: &str) -> Parameter {
     let what = match path.split('/').nth(3) {
         Some("keys") => "The key's identifier.",
         Some("plans") => "The plan's name.",
+        Some("prices") => "The model's name, with `/` as `%2F`.",
         _ => "The account's identifier.",
     };
     parameter("id", ParameterIn::Path, what, ObjectBuilder::new().schema_type(Type::String).into())

@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -40,7 +41,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Post<T> {
         let mut hash = Sha256::new();
         hash.update(request.method().as_str());
         hash.update([0]);
-        hash.update(request.uri().path());
+        // The query counts, too: that of a write says what is removed.
+        hash.update(request.uri().path_and_query().map_or("", PathAndQuery::as_str));
         hash.update([0]);
         // It has been read on the way in, within its limit.
         let unread = |error: BytesRejection| Invalid { field: None, reason: error.body_text() };

@@ -4,7 +4,7 @@ use crate::api::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::{Page, ShadowQuery, UsageQuery};
+use crate::store::{ItemQuery, Page, ShadowQuery, UsageQuery};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -81,6 +81,51 @@ impl Watched {
     pub fn shadow(self) -> Result<ShadowQuery, Invalid> {
         Ok(ShadowQuery { account: self.account, since: self.since, limit: limit(self.limit)? })
     }
+}
+
+/// By what usage is summed up: `item`, which is a model or a tool.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// By model or tool.
+    Item,
+}
+
+/// `?group=&account=&since=&until=&limit=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Grouped {
+    /// By what usage is summed up: `item`, which is a model or a tool.
+    #[param(inline)]
+    #[expect(dead_code, reason = "there is one way yet, and a query must name it")]
+    group: Group,
+    /// Only the account of this identifier.
+    account: Option<String>,
+    /// Only what was reported in the minute of this time or later.
+    since: Option<Timestamp>,
+    /// Only what was reported before the minute of this time.
+    until: Option<Timestamp>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+}
+
+impl Grouped {
+    /// The usage that is meant.
+    pub fn items(self) -> Result<ItemQuery, Invalid> {
+        let limit = limit(self.limit)?;
+        Ok(ItemQuery { account: self.account, since: self.since, until: self.until, limit })
+    }
+}
+
+/// `?from=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct From {
+    /// Only what is valid from this time on or later; all when absent.
+    pub from: Option<Timestamp>,
 }
 
 fn position(text: &str) -> Option<(i64, i64, String)> {

@@ -11,7 +11,8 @@ impl World {
     async fn watch(&self, gateway: &str, seq: u64, shadow: Vec<ShadowLine>) {
         let usage = Some(UsageReport { broker: "b1".into(), seq, lines: vec![], shadow });
         let (gateway, entries) = (gateway.to_owned(), vec![]);
-        let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage };
+        let request =
+            ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
         let answer = self.store.exchange(request, self.now(), TTL_MS).await.unwrap();
         assert_eq!(answer.usage_seq, Some(seq));
     }

@@ -152,12 +152,22 @@ pub async fn no_gateway_can_overflow_an_account(world: World) {
 
 pub async fn usage_totals_saturate_at_the_integer_maximum(world: World) {
     let payer = world.customer("acme").await;
-    let line = UsageLine { payer, rule: "a".into(), requests: 1, credits: MAX_LINE_CREDITS, refunds: 1 };
+    let line = UsageLine {
+        payer,
+        rule: "a".into(),
+        requests: 1,
+        credits: MAX_LINE_CREDITS,
+        refunds: 1,
+        item: None,
+        basis: None,
+        used: Quantities::default(),
+    };
     for seq in 1..=11 {
         let lines = vec![line.clone(); 1_000];
         let usage = Some(UsageReport { broker: "worker".into(), seq, lines, shadow: Vec::new() });
         let (gateway, entries) = ("gw".to_owned(), Vec::new());
-        let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage };
+        let request =
+            ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
         let answer = world.store.exchange(request, world.now(), TTL_MS).await.unwrap();
         assert_eq!(answer.usage_seq, Some(seq), "or the gateway would say it for ever");
     }

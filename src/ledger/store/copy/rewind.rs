@@ -5,6 +5,7 @@
 //!   booked as soon as they report it; and they may open the next lease at once, whatever its number.
 //! - The number of the newest change leaps ahead of all that any gateway can have seen, so that each has its
 //!   leases read at its next heartbeat, and misses nothing of what changes from then on.
+//! - The count of the price list's changes leaps for the same reason: each gateway asks for its models' prices again.
 
 use super::error::{CopyError, agree};
 use super::stage::Stage;
@@ -14,11 +15,16 @@ use jiff::Timestamp;
 /// The minimum by which the change counter jumps.
 const LEAP: i64 = 1 << 40;
 
+/// The minimum by which the count of the price list's changes jumps. Gateways hear it times 65536, so this is beyond what
+/// people change, and small enough for JSON.
+const PRICE_LEAP: i64 = 1 << 20;
+
 /// Prepares a copy so that a ledger can continue from it.
 pub fn prepare(stage: &Stage, now: Timestamp) -> Result<(), CopyError> {
     sqlite::take_leases_back(stage.open()?, now)?;
     let conn = stage.open()?;
     sqlite::set_newest(&conn, leap(sqlite::newest(&conn)?, now))?;
+    sqlite::leap_prices(&conn, PRICE_LEAP, now.as_second())?;
     agree(&sqlite::audit(&conn)?, "the copy")
 }
 

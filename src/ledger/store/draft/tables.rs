@@ -14,7 +14,8 @@ use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    LeaseRow, PlanRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageRow, VersionRow,
+    LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
+    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -267,6 +268,12 @@ tables! {
     brokers: BrokerRow by lookups::BROKERS, {}
     usage: UsageRow by lookups::USAGE, {}
     shadow: ShadowRow by lookups::SHADOW, {}
+    usage_items: UsageItemRow by lookups::USAGE_ITEMS, {}
+    usage_quantities: UsageQuantityRow by lookups::USAGE_QUANTITIES, {}
+    price_list: PriceListRow by lookups::PRICE_LIST, {}
+    prices: PriceRow by lookups::PRICES, {
+        prices_of: (String,) = lookups::PRICES_OF, |row| Some((row.model.clone(),));
+    }
     idempotency: IdempotencyRow by lookups::IDEMPOTENCY, {}
 }
 
@@ -358,6 +365,12 @@ impl Draft {
         self.counts.get(PlanRow::TABLE.name).map(|count| count.saturating_add(made))
     }
 
+    /// How many entries the price list has.
+    pub fn count_prices(&mut self) -> Result<i64, Stop> {
+        let made = i64::try_from(self.prices.rows.made()).unwrap_or(i64::MAX);
+        self.counts.get(PriceRow::TABLE.name).map(|count| count.saturating_add(made))
+    }
+
     /// Recalls unused credits from all gateways (zero) or one. Returns the number of leases.
     pub fn recall(&mut self, gateway: GatewayNo) -> Result<u64, Stop> {
         let leases = self.recallable.get(gateway)?;
@@ -397,6 +410,9 @@ impl Draft {
         by!(accounts: accounts_by_id);
         by!(plans: plans_by_name, plans_locked);
         any |= self.load_by_key::<IdempotencyRow>(from).await?;
+        // Prices are read only when the list is locked.
+        any |= self.load_by_key::<PriceListRow>(from).await?;
+        by!(prices: prices_of);
         any |= self.load_by_key::<AccountRow>(from).await?;
         any |= self.load_by_key::<BrokerRow>(from).await?;
         any |= self.load_by_key::<KeyRow>(from).await?;
@@ -447,9 +463,12 @@ impl Draft {
             any = true;
         }
         if !self.counts.wanted.is_empty() {
-            self.counts.wanted.clear();
-            let count = from.count(PlanRow::TABLE).await?;
-            self.counts.known.insert(PlanRow::TABLE.name, count);
+            let wanted = std::mem::take(&mut self.counts.wanted);
+            for table in [PlanRow::TABLE, PriceRow::TABLE] {
+                if wanted.contains(table.name) {
+                    self.counts.known.insert(table.name, from.count(table).await?);
+                }
+            }
             any = true;
         }
         Ok(any)

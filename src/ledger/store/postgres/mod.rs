@@ -7,7 +7,7 @@
 //! accounts that it is about, all in one statement and in the order of their numbers, and reads the rest
 //! only then, in later statements, each of which sees all that was committed before it began. So what it
 //! decides on can't be stale, and a transaction that waits for an account's lock holds none that others wait for. What is locked
-//! after that (brokers, then the sums of usage and of shadow refusals, then the number of the newest change) is locked in an order, too.
+//! after that (brokers, then the sums of usage, of shadow refusals and of models, then the price list, then the number of the newest change) is locked in an order, too.
 //! SERIALIZABLE would need no such order, but retries just where it is busiest: many gateways share an
 //! account. Deadlocks that happen all the same are found by the server, and the transaction is tried again.
 //!

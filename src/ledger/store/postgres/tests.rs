@@ -8,6 +8,7 @@ use crate::api::{Anchor, Unit};
 use crate::command::admin::{Answer, Command, IdempotencyRecord};
 use crate::command::budgets::{NewBudget, Whose};
 use crate::command::keys::Credential;
+use crate::command::prices::NewPrices;
 use crate::domain::period::{Rhythm, zone};
 use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
@@ -16,6 +17,8 @@ use faregate_protocol::exchange::{
     Ask, Ended, Entry, ExchangeRequest, Holds, LeaseReport, Payer, ShadowLine, UsageLine, UsageReport,
     VERSION,
 };
+use faregate_protocol::metering::UsageClass;
+use faregate_protocol::prices::ModelPrices;
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -76,7 +79,14 @@ fn entry(id: &str, epoch: u32, spent: i64, level: i64) -> Entry {
 }
 
 fn message(gateway: &str, entries: Vec<Entry>) -> ExchangeRequest {
-    ExchangeRequest { protocol: VERSION, gateway: gateway.to_owned(), seen: None, entries, usage: None }
+    ExchangeRequest {
+        protocol: VERSION,
+        gateway: gateway.to_owned(),
+        seen: None,
+        entries,
+        usage: None,
+        models: vec![],
+    }
 }
 
 /// Spends as much as it gets of these accounts, one credit at a time, over either ledger in turn; tells
@@ -234,6 +244,46 @@ async fn a_server_without_durable_commits_is_refused() {
 }
 
 #[tokio::test]
+async fn a_change_of_prices_is_heard_from_every_ledger() {
+    let Some(server) = Server::shared() else { return };
+    let settings = server.database().await;
+    let (one, two) = (open(&settings).await, open(&settings).await);
+    let set = |input: i64, key: &str| {
+        let mut prices = ModelPrices::default();
+        prices.base.set(UsageClass::Input, credits(input));
+        let new = NewPrices { model: "gpt-5".into(), prices, valid_from: None };
+        (Command::SetPrices(vec![new]), memo(key))
+    };
+    let ask = async |store: &Store, models: &[&str]| {
+        let models = models.iter().map(|model| (*model).to_owned()).collect();
+        let answer = store.exchange(ExchangeRequest { models, ..message("gw", vec![]) }, now(), 20_000).await;
+        let answer = answer.unwrap();
+        let input =
+            answer.models.first().and_then(|model| model.prices.as_ref()?.base.get(UsageClass::Input));
+        (input, answer.prices)
+    };
+    let (command, key) = set(2, "first");
+    one.execute(command, key, now()).await.unwrap();
+    let (found, first) = ask(&two, &["gpt-5"]).await;
+    assert_eq!(found, Some(credits(2)));
+    let (command, key) = set(3, "second");
+    one.execute(command, key, now()).await.unwrap();
+    let began = std::time::Instant::now();
+    while ask(&two, &[]).await.1 == first {
+        assert!(began.elapsed() < std::time::Duration::from_mins(1), "it looks twice a second");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask(&two, &["gpt-5"]).await, ask(&one, &["gpt-5"]).await);
+    // Both change the list at the same time: one after the other.
+    let before = ask(&one, &["gpt-5"]).await.1;
+    let ((a, key_a), (b, key_b)) = (set(4, "a"), set(5, "b"));
+    let (a, b) = tokio::join!(one.execute(a, key_a, now()), two.execute(b, key_b, now()));
+    assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
+    let after = ask(&one, &["gpt-5"]).await;
+    assert_eq!((after.1, after), (before.map(|number| number + (2 << 16)), ask(&two, &["gpt-5"]).await));
+}
+
+#[tokio::test]
 async fn names_that_the_database_cannot_store_break_nothing_else() {
     let Some(server) = Server::shared() else { return };
     let store = open(&server.database().await).await;
@@ -244,6 +294,9 @@ async fn names_that_the_database_cannot_store_break_nothing_else() {
         requests: 1,
         credits: credits(1),
         refunds: 0,
+        item: None,
+        basis: None,
+        used: faregate_protocol::metering::Quantities::default(),
     };
     let strange = Entry { payer: Payer::Subject("x\0y".into()), ..entry("acme", 1, 0, 1) };
     let watched = ShadowLine {

@@ -8,11 +8,13 @@ pub mod audit;
 pub mod balance;
 pub mod budgets;
 pub mod grants;
+pub mod items;
 pub mod jobs;
 pub mod keys;
 pub mod leases;
 pub mod news;
 pub mod plans;
+pub mod prices;
 pub mod shadow;
 pub mod teams;
 #[cfg(test)]

@@ -219,6 +219,12 @@ pub fn set_newest(conn: &Connection, seq: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Counts more changes of the price list than any gateway can have heard of: at least so many more, and up to this number.
+pub fn leap_prices(conn: &Connection, more: i64, least: i64) -> Result<(), StoreError> {
+    conn.execute("UPDATE price_list SET change = max(change + ?1, ?2)", [more, least])?;
+    Ok(())
+}
+
 /// A number above every lease's stamp.
 pub fn next_touch(conn: &Connection) -> Result<i64, StoreError> {
     let sql = "SELECT coalesce(max(touch), 0) FROM leases";

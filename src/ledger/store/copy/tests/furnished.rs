@@ -5,6 +5,7 @@ use crate::api::Unit;
 use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
+use crate::command::prices::NewPrices;
 use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::policy::{OveragePolicy, Remainder};
@@ -12,8 +13,11 @@ use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::Store;
 use crate::store::contract::{World, asking, credits, ending, report};
 use faregate_protocol::exchange::{
-    Entry, ExchangeRequest, Limits, Pricing, Product, Rate, ShadowLine, UsageLine, UsageReport, VERSION,
+    Basis, Entry, ExchangeRequest, Limits, Pricing, Product, Rate, ShadowLine, UsageLine, UsageReport,
+    VERSION,
 };
+use faregate_protocol::metering::{Quantities, UsageClass};
+use faregate_protocol::prices::ModelPrices;
 use faregate_protocol::{Credits, RefusalCode};
 
 /// A command that was carried out once, under an idempotency key of its own.
@@ -68,7 +72,12 @@ pub async fn populate(store: &Store) {
     world.exchange_entry("thief", Entry { lease: None, on_credit, ..report("key_robbed", 0, 0, 0) }).await;
 
     let (payer, rule) = ("key_acme".to_owned(), "search".to_owned());
-    let lines = vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1 }];
+    let mut used = Quantities::default();
+    used.set(UsageClass::Input, 900);
+    used.set(UsageClass::CacheWrite1h, 30);
+    let (item, basis) = (Some("gpt-5".to_owned()), Some(Basis::Reported));
+    let lines =
+        vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1, item, basis, used }];
     let watched = |payer: Option<&str>, code| ShadowLine {
         payer: payer.map(str::to_owned),
         rule: "beta".into(),
@@ -81,9 +90,16 @@ pub async fn populate(store: &Store) {
     ];
     let usage = Some(UsageReport { broker: "worker-1".into(), seq: 7, lines, shadow });
     let (gateway, entries) = ("gw-a".to_owned(), Vec::new());
-    let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage };
+    let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
     store.exchange(request, world.now(), 20_000).await.unwrap();
     Box::pin(subscribe(&world)).await;
+    let mut prices = ModelPrices::default();
+    prices.base.set(UsageClass::Input, credits(3));
+    let later = Some(world.now() + jiff::SignedDuration::from_hours(24 * 365));
+    let price =
+        |model: &str, valid_from| NewPrices { model: model.into(), prices: prices.clone(), valid_from };
+    let all = vec![price("gpt-5", None), price("azure/gpt-5", later)];
+    world.run(Command::SetPrices(all)).await.unwrap();
     world.second += 60;
     store.expire(world.now()).await.unwrap();
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
