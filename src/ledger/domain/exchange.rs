@@ -255,7 +255,7 @@ impl Payer {
             self.forget_for(final_report.epoch, final_report.spent.saturating_add(holds), now)?;
         }
         let beyond = self.book_spent(final_report.spent)?;
-        self.carry_over(final_report.spent, carried)?;
+        self.carry_over(final_report.spent, carried);
         self.funds.give_back(&mut self.lease, Kind::Return, Credits::MAX, now)?;
         self.close(LeaseState::Ended);
         Ok(beyond)

@@ -33,11 +33,11 @@ impl Lease {
 
 impl Payer {
     /// Carries over what an epoch that has just ended still held: its final report says that `spent` of it is spent.
-    pub(super) fn carry_over(&mut self, spent: Credits, carried: Credits) -> Result<(), BookError> {
-        let Some(holds) = &mut self.holds else { return Ok(()) };
+    pub(super) fn carry_over(&mut self, spent: Credits, carried: Credits) {
+        let Some(holds) = &mut self.holds else { return };
         let growth = carried.less(holds.granted);
         if !growth.is_positive() {
-            return Ok(());
+            return;
         }
         let moved = self.funds.carry(&mut self.lease, holds, growth);
         // Where the lease was forfeited, what it held is paid already.
@@ -45,7 +45,6 @@ impl Payer {
         holds.spent = holds.spent.saturating_add(paid);
         holds.granted = carried;
         holds.settle_state();
-        Ok(())
     }
 
     /// Books what became of holds. Returns what of it was not charged.

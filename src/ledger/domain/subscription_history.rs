@@ -303,7 +303,7 @@ impl ModelLedger {
             }
             Event::Transition(turn) => self.turn(turn),
             Event::Grace(minutes) => {
-                self.turn(Transition::PastDue(self.now + SignedDuration::from_mins(minutes)))
+                self.turn(Transition::PastDue(self.now + SignedDuration::from_mins(minutes)));
             }
         }
         self.look();

@@ -106,7 +106,7 @@ pub fn find<'a>(
             Found::Caller(caller) => match (&mut subject_found, &caller.shown) {
                 // A caller with a sublease is known and needs no other credential.
                 (None, Shown::Subject(_)) if caller.sublease == Handle::default() => {
-                    subject_found = Some(caller)
+                    subject_found = Some(caller);
                 }
                 (None, _) => return Ok(caller),
                 (Some(subject), _) => {
