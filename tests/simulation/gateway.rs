@@ -119,7 +119,7 @@ impl World {
         let now = clock.moment(self.time);
         let resolutions = worker.gate.tick(now);
         self.resolve(serial, resolutions)?;
-        self.speak(serial);
+        self.speak(serial)?;
         let worker = &self.workers[&serial];
         if let Some((context, (key, ..))) = worker.parked.iter().find(|(_, (.., deadline))| *deadline <= now)
         {

@@ -23,14 +23,14 @@ const TOO_SOON: u64 = 30;
 
 impl World {
     /// A worker's host sends every message that is due.
-    pub fn speak(&mut self, serial: u64) {
+    pub fn speak(&mut self, serial: u64) -> Result<(), String> {
         loop {
             let worker = self.workers.get_mut(&serial).expect("it is alive");
             let gateway = worker.gateway;
             let clock = self.gateways[gateway].clock;
             let now = clock.moment(self.time);
             let Some(message) = worker.gate.next_message(now) else {
-                return;
+                return Ok(());
             };
             self.note_epochs(gateway);
             let worker = self.workers.get_mut(&serial).expect("it is alive");
@@ -46,8 +46,9 @@ impl World {
                     // So long some callers may wait in vain.
                     worker.failed_at = worker.failed_at.max(Some(self.time + u64::from(ms) * MS));
                 }
-                worker.gate.heard(now, id, None, error);
+                let resolutions = worker.gate.heard(now, id, None, error);
                 worker.flights.remove(&id);
+                self.resolve(serial, resolutions)?;
                 continue;
             }
             let timeout = clock.really(u64::from(self.settings.ledger.timeout_ms) * MS);
@@ -245,8 +246,7 @@ impl World {
         if answered || self.mutant != Some(Mutant::WaitersForgotten) {
             self.resolve(serial, resolutions)?;
         }
-        self.speak(serial);
-        Ok(())
+        self.speak(serial)
     }
 
     /// What mutants do to an answer.

@@ -76,11 +76,11 @@ impl World {
                 self.oracle.paces.get(&(gateway, key)).is_some_and(|pace| pace.full_at == Some(self.time))
             }
             RefusalCode::LedgerUnavailable => {
-                // A message failed lately, or the one about this key is still under way.
+                // A message failed lately, or the one about this key is still under way. In a calm world none does.
                 let worker = &self.workers[&serial];
                 let failed = worker.failed_at.max(self.gateways[gateway].thawed_at);
                 let slow = worker.flights.values().any(|(_, about)| about.contains(&Some(key)));
-                (slow && !self.conditions.calm) || failed.is_some_and(|at| at >= since)
+                !self.conditions.calm && (slow || failed.is_some_and(|at| at >= since))
             }
             _ => false,
         };

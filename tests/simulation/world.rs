@@ -193,10 +193,7 @@ impl World {
         }
         match event {
             Event::Tick { worker } => self.tick(worker),
-            Event::Bell { worker } => {
-                self.speak(worker);
-                Ok(())
-            }
+            Event::Bell { worker } => self.speak(worker),
             Event::Arrive { key } => {
                 self.next_client(key);
                 Ok(())
