@@ -372,9 +372,8 @@ fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(gate, least, more, most)| Step::Compose { gate, least, more, most }),
         8 => (any::<usize>(), any::<bool>()).prop_map(|(which, heard)| Step::Deliver { which, heard }),
         1 => gate.clone().prop_map(|gate| Step::End { gate }),
-        1 => gate.prop_map(move |gate| match with_reclaims {
-            true => Step::Reclaim { gate },
-            false => Step::Wait { seconds: 0 },
+        1 => gate.prop_map(move |gate| {
+            if with_reclaims { Step::Reclaim { gate } } else { Step::Wait { seconds: 0 } }
         }),
     ];
     proptest::collection::vec(step, 1..120)
