@@ -9,6 +9,8 @@ OLDEST  := $(firstword $(OTHERS))
 # An Envoy that is there already (ENVOY=…, or on PATH) is used as it is; else `make setup` fetches one.
 ENVOY   ?= $(or $(shell command -v envoy 2>/dev/null),$(OWN))
 WASM    := $(TARGET)/wasm32-wasip1/wasm/faregate.wasm
+# Programs and tests in one call: other features for each call would compile most crates twice.
+ALL     := cargo build --locked --workspace --tests --bin faregate --bin faregate-image
 FILTER  := -p faregate-filter --target wasm32-wasip1
 # Always both, so that what they share is built once, with the features that both need, whichever program is built.
 PROGRAMS := -p faregate-cli -p faregate-tests
@@ -151,7 +153,7 @@ demo: build ## play the whole story, check every step, print the transcript
 	@$(TARGET)/release/faregate demo
 
 test: setup wasm ## all tests: unit, property, contract, end to end; names those that were retried
-	cargo build --locked -p faregate-cli -p faregate-image
+	$(ALL)
 	@rm -f $(RETRIED)
 	FAREGATE_BIN=$(TARGET)/debug/faregate cargo $(if $(NEXTEST),nextest run,test) --locked --workspace; code=$$?; \
 		$(if $(NEXTEST),tools/retried $(RETRIED),echo "without cargo-nextest no test is retried"); exit $$code
@@ -233,8 +235,7 @@ lint: setup ## formatting, clippy, the order of files, licences and duplicates
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked $(FILTER) -- -D warnings
 	cargo clippy --locked $(NOTHING) -- -D warnings
-	cargo test --quiet --locked -p faregate-ledger --lib rooms::
-	cargo test --quiet --locked -p faregate-filter --lib layers::
+	cargo test --quiet --locked --workspace --lib -- rooms:: layers::
 	$(if $(DENY),cargo deny check licenses bans sources,@echo "cargo-deny is not installed: licences and duplicates are not checked")
 
 check: lint test ## what CI runs
