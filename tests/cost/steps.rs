@@ -122,7 +122,7 @@ pub fn forgotten() -> (Credits, i64) {
     assert!(goes_on, "it is paid at once");
     gateway.forgets(second, 503);
     gateway.lives(3_000, &mut ledger);
-    let refunds = gateway.host().metrics.iter().find(|(name, _)| name == "faregate.refunds");
+    let refunds = gateway.host().metrics.iter().find(|(name, _)| name == "faregate.refunds_total");
     (ledger.spent, refunds.map_or(0, |(_, count)| *count))
 }
 
