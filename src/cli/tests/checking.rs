@@ -47,7 +47,7 @@ fn valid_configurations_pass_in_envoy_istio_and_plain_files() {
         let (well, printed) = check(&file.to_string());
         assert!(well && printed.contains("ok"), "{printed}");
     }
-    let yaml = "ledger: {cluster: l, token: {env: T}}\nidentities:\n  - bearer: true\notherwise: free\n";
+    let yaml = "ledger: {cluster: l, token: {env: T}}\nidentities:\n  - bearer: true\ndefault: free\n";
     assert!(check(yaml).0, "{}", check(yaml).1);
     assert!(check(&format!("kind: Other\n---\n{yaml}")).0);
 }
