@@ -1,7 +1,7 @@
 //! The causes for which a caller is refused: all that is said of each, in one table.
 //!
 //! Names, statuses, statistics, `faregate explain` and `docs/refusals.md` come from it; so a new cause is an entry here, the remedies in the
-//! filter's `words.rs`, and the code that detects it. It knows no request: what a refusal says depends on that as well.
+//! filter's `messages.rs`, and the code that detects it. It knows no request: what a refusal says depends on that as well.
 
 use serde::{Deserialize, Serialize, Serializer};
 
