@@ -71,7 +71,7 @@ enum Command {
     Grant(grant::Grant),
     /// Plans: so many credits per period
     Plan(plan::Plan),
-    /// What models cost: the price list that rules with usage are charged by
+    /// What models cost: the ledger's price list
     Prices(prices::Prices),
     /// Subscribe an account to a plan
     Subscribe(subscription::Subscribe),

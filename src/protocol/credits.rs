@@ -45,6 +45,9 @@ impl fmt::Display for ParseCreditsError {
 
 impl std::error::Error for ParseCreditsError {}
 
+/// The most that an amount, counter or level of the gateway's wire may be: 10^12 credits.
+pub const MAX_AMOUNT: Credits = Credits(MAX_AMOUNT_MICROS);
+
 impl Credits {
     /// Nothing.
     pub const ZERO: Self = Self(0);

@@ -18,6 +18,8 @@
 //!   `entries` and `usage` and in [`ShadowLine`]s. Unknown fields of entries and usage lines are refused. So a field that is
 //!   about money, in either direction, needs a new version.
 
+pub use crate::credits::MAX_AMOUNT;
+
 use crate::metering::Quantities;
 use crate::prices::ModelPrices;
 use crate::{Credits, RefusalCode};
@@ -47,8 +49,6 @@ pub const MAX_LINE_COUNT: u64 = 1_000_000_000;
 pub const MAX_LINE_CREDITS: Credits = Credits::from_micros(1_000_000_000_000_000);
 /// The largest message, in bytes, that either side reads.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
-/// The most that an amount, counter or level may be: 10^12 credits.
-pub const MAX_AMOUNT: Credits = Credits::from_micros(1_000_000_000_000_000_000);
 /// The most credits that one report may have sold beyond what its lease was granted, and the most that may go through
 /// on credit between two answers: 10^9. A gate refuses a larger `allow_up_to`, so no honest report is above it.
 pub const MAX_UNGRANTED: Credits = Credits::from_micros(1_000_000_000_000_000);

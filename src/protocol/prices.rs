@@ -11,7 +11,7 @@ mod tests;
 pub use json::decimal;
 
 use crate::Credits;
-use crate::exchange::MAX_AMOUNT;
+use crate::credits::MAX_AMOUNT;
 use crate::metering::{Quantities, UsageClass};
 use std::fmt;
 

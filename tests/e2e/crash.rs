@@ -43,7 +43,7 @@ async fn every_charge_survives_twenty_ledger_kills_under_load() {
     assert_eq!(
         status_counts.get(&402),
         None,
-        "a ledger that is away is no reason to ask for money: {status_counts:?}"
+        "an unreachable ledger is no reason to ask for money: {status_counts:?}"
     );
     assert_eq!(status_counts.get(&0), None, "no request hangs: {status_counts:?}");
 

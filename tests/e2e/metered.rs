@@ -120,7 +120,7 @@ async fn a_request_that_outlives_its_lease_is_charged_exactly() {
         })
     };
     eventually("the request has begun", Duration::from_secs(5), async || world.upstream.served() == 2).await;
-    // The ledger is away for longer than a lease lives, and for a part of the request.
+    // The ledger is unreachable for longer than a lease lives, and for a part of the request.
     world.ledger.process.kill();
     tokio::time::sleep(Duration::from_secs(4)).await;
     world.ledger.restart().await;

@@ -110,7 +110,7 @@ impl Oracle {
     }
 
     /// So much of a charge was released. What an epoch held that ended without carrying it over stays spent.
-    /// Tells whether it came back.
+    /// Returns whether it came back.
     pub fn released(&mut self, (gateway, key): (usize, usize), charge: &Charge, amount: i64) -> bool {
         match charge.funding {
             FundingSource::Lease(number) if self.uncarried.contains(&(gateway, key, number)) => return false,

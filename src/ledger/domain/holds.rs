@@ -77,7 +77,7 @@ impl Payer {
 }
 
 impl AccountFunds {
-    /// Moves up to `amount` of a lease into another of the same key; tells how much that was. The grants that it is from stay
+    /// Moves up to `amount` of a lease into another of the same key; returns how much that was. The grants that it is from stay
     /// as they are.
     fn carry(&mut self, from: &mut Lease, to: &mut Lease, amount: Credits) -> Credits {
         let (old, new) = (from.place(), to.place());

@@ -2,7 +2,7 @@
 
 use super::{MAX_ESTIMATE, MAX_SERVICES, MAX_TIERS, ModelPrices, Rates, ServicePrices, Tier};
 use crate::Credits;
-use crate::exchange::MAX_AMOUNT;
+use crate::credits::MAX_AMOUNT;
 use crate::metering::{MAX_QUANTITY, Quantities, UsageClass};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -103,6 +103,9 @@ async fn renewing_certificates_on_both_sides_refuses_no_request() {
     }
     assert_eq!((status_counts.get(&200), world.upstream.served()), (Some(&spent), spent));
     assert_eq!(gate.stat("exchange_failures_total").await, 0);
+    let shown = gate.admin("/stats/prometheus").await.expect("statistics");
+    let labelled = "faregate_refused_total{code=\"insufficient_funds\"} ";
+    assert!(shown.contains(labelled), "the code of a refusal is a label: {shown}");
     ledger.audit().await;
 }
 

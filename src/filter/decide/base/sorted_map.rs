@@ -218,7 +218,7 @@ impl<V> SortedMap<V> {
         None
     }
 
-    /// Adds the value of a name that has none; tells its handle.
+    /// Adds the value of a name that has none; returns its handle.
     fn add(&mut self, name: &str, value: V) -> usize {
         let handle = self.handles.give(name, self.slab.len());
         match self.slab.get_mut(handle) {

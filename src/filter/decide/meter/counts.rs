@@ -17,7 +17,7 @@ pub enum Slot {
     Prompt,
     /// Output tokens, by OpenAI's older name.
     Completion,
-    /// Both, where it tells of output that the others leave out.
+    /// Both, where it counts output that the others leave out.
     Total,
     /// Read from a cache, inside the input.
     ReadInside,
