@@ -144,6 +144,36 @@ refusals! {
         remedies: ["use_successor" ALWAYS],
         check: "the rule's `retired`, and its `deprecated.link`, which says what to use instead",
     }
+    InvalidBody "invalid_body" 400 "Request not understood" {
+        detail: "The price depends on the request's body, and this body leaves it open. Nothing was charged.",
+        meaning: "the price depends on the body, which is no JSON, has a deciding member twice, misspelt or of a wrong type, or is a batch where none is allowed; nothing was charged",
+        remedies: ["change_request" ALWAYS],
+        check: "the refusal's `detail`: it names the member; does the rule expect the API that is behind it?",
+    }
+    UnsupportedEncoding "unsupported_encoding" 415 "Compressed body" {
+        detail: "The price depends on the request's body, and this body is compressed. Send it uncompressed. Nothing was charged.",
+        meaning: "the price depends on the body, which is compressed (`content-encoding`), so it can't be read; nothing was charged",
+        remedies: ["change_request" ALWAYS],
+        check: "does the caller, or a proxy in front of the gate, compress bodies?",
+    }
+    BodyTooLarge "body_too_large" 413 "Body too large" {
+        detail: "The price depends on the request's body, and this body is larger than the limit. Nothing was charged.",
+        meaning: "the price depends on the body, which is larger than the rule allows; nothing was charged",
+        remedies: ["change_request" ALWAYS],
+        check: "the rule's limit, and the one of Envoy's route (`request_body_buffer_limit`)",
+    }
+    UnknownModel "unknown_model" 404 "Unknown model" {
+        detail: "No price is known for this model. Nothing was charged.",
+        meaning: "no price is known for the model, so it isn't sold: paying doesn't help; nothing was charged",
+        remedies: ["choose_model" ALWAYS, "contact_operator" ALWAYS],
+        check: "the problem's `model`: do the prices lack it, or does the caller misspell it?",
+    }
+    HeaderMismatch "header_mismatch" 400 "Headers differ from the body" {
+        detail: "The headers of an MCP request must match its body. Nothing was charged.",
+        meaning: "headers of an MCP request (`mcp-method`, `mcp-name`, `mcp-protocol-version`) are missing, repeated or differ from its body; nothing was charged",
+        remedies: ["change_request" ALWAYS],
+        check: "the refusal's `detail`: it names the header; does a proxy in front of the gate drop headers or change bodies?",
+    }
     KeyBudgetExhausted "key_budget_exhausted" 402 "Budget used up" {
         short: " of this API key's budget",
         meaning: "the key's budget for this period is used up",

@@ -2,16 +2,18 @@
 //!
 //! What must hold: an answer suggests paying only when paying helps, and waiting only when waiting
 //! does; every dialect says the same. Nothing of the caller's or the operator's is repeated except where the format at
-//! hand escapes it.
+//! hand escapes it, and never in a header as it is.
 //!
 //! - [`RefusalCode`]: the table of causes; [`messages`]: the text for a person, and the remedies; `guide`: what `faregate explain`
 //!   says beyond that, which is not in the filter.
+//! - [`about`]: what in a request is wrong, in words.
 //! - [`language`]: which of the operator's languages; [`custom_texts`]: the operator's own messages instead.
 //! - [`signs`] and [`rpc`]: which format; [`formats`] and [`html`]: the formats; [`link`]: blanks filled in; [`rate_limit`]: quotas
 //!   and limits in headers.
 //! - [`rendering`]: all of it put together; [`template`]: an answer as it is sent, with placeholders for what is the request's own; [`response_cache`]:
 //!   a cache of answers.
 
+pub mod about;
 mod custom_texts;
 mod formats;
 #[cfg(not(target_arch = "wasm32"))]
@@ -62,6 +64,11 @@ pub struct Refusal {
     pub crowded: bool,
     /// A narrower reason, for a person.
     pub hint: Option<&'static str>,
+    /// What in this request is wrong: of an unknown model its name, as the caller sends it; of other causes a sentence. At most
+    /// [`about::MAX_ABOUT`] bytes of it are repeated. Causes for which credits are short have none.
+    pub about: Option<Rc<str>>,
+    /// The most output tokens that the available credits pay for, where credits are short and the price depends on them.
+    pub fits: Option<u64>,
     /// The refused payer, if known: for the operator's log, not for the answer.
     pub payer: Option<Rc<Facts>>,
     /// Whether the caller has a trusted identity from Envoy, so that no other key can help.
@@ -84,6 +91,8 @@ impl Refusal {
             limits: Limits { rate: None, concurrent: None },
             crowded: false,
             hint: None,
+            about: None,
+            fits: None,
             payer: None,
             trusted_identity: false,
             rule: None,

@@ -4,16 +4,17 @@ use super::html;
 use super::messages::Messages;
 use super::template::{Headers, Placeholder, ResponseTemplate, Text};
 use crate::decide::base::text::{cut, encoded, joined};
+use crate::decide::meter::asked::mcp::HEADER_MISMATCH;
 use crate::decide::settings::dialect::Dialect;
 use faregate_protocol::RefusalCode;
 
 // Bodies with blanks: `%c` is the code, `%r` the code in capitals, `%d` the detail as a JSON string, `%i` the number of the
-// request, `%k` the kind of error, `%n` the status, `%m` the problem's members and its closing brace.
+// request, `%j` the code in JSON-RPC, `%k` the kind of error, `%n` the status, `%m` the problem's members and its closing brace.
 const PROBLEM: &str = "{%m";
 const OPENAI: &str = r#"{"error":{"message":%d,"type":"%k","code":"%c","param":null},%m"#;
 const ANTHROPIC: &str = r#"{"type":"error","error":{"type":"%k","message":%d},"code":"%c","problem":{%m}"#;
 const GEMINI: &str = r#"{"error":{"code":%n,"message":%d,"status":"%k","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"%r","domain":"faregate"}]},"problem":{%m}"#;
-const MCP: &str = r#"{"jsonrpc":"2.0","id":%i,"error":{"code":%n,"message":%d,"data":{%m}}"#;
+const MCP: &str = r#"{"jsonrpc":"2.0","id":%i,"error":{"code":%j,"message":%d,"data":{%m}}"#;
 /// Newer clients insist on a type, older ones overlook it.
 const MCP_RESULT: &str = r#"{"jsonrpc":"2.0","id":%i,"result":{"resultType":"complete","isError":true,"content":[{"type":"text","text":%d}],"structuredContent":{%m}}"#;
 
@@ -30,6 +31,9 @@ pub(super) fn form(
 ) -> ResponseTemplate {
     let mut text = Text::default();
     let parts = Parts { code, status, messages, problem };
+    // MCP has an error of its own for it, whatever is called.
+    let mismatch = code == RefusalCode::HeaderMismatch;
+    let dialect = if dialect == Dialect::McpResult && mismatch { Dialect::Mcp } else { dialect };
     let (kind, template, error) = match dialect {
         Dialect::Problem => ("application/problem+json", PROBLEM, ""),
         Dialect::Html => {
@@ -87,6 +91,7 @@ fn fill(out: &mut Text, body: &str, error: &str, parts: &Parts<'_>) {
         match text.as_bytes().first() {
             Some(b'c') => out.push(parts.code.as_str()),
             Some(b'd') => out.quote(&parts.messages.detail),
+            Some(b'j') if parts.code == RefusalCode::HeaderMismatch => out.push(&HEADER_MISMATCH.to_string()),
             Some(b'i') => out.placeholder(Placeholder::Number),
             Some(b'k') => out.push(error),
             Some(b'm') => (parts.problem)(out),
@@ -124,10 +129,12 @@ fn openai(status: u16) -> &'static str {
 
 fn anthropic(status: u16) -> &'static str {
     match status {
+        400 | 415 => "invalid_request_error",
         401 => "authentication_error",
         402 => "billing_error",
         403 => "permission_error",
-        410 => "not_found_error",
+        404 | 410 => "not_found_error",
+        413 => "request_too_large",
         429 => "rate_limit_error",
         _ => "api_error",
     }
@@ -136,9 +143,10 @@ fn anthropic(status: u16) -> &'static str {
 /// A status of `google.rpc.Code` by name.
 fn gemini(status: u16) -> &'static str {
     match status {
+        400 | 413 | 415 => "INVALID_ARGUMENT",
         401 => "UNAUTHENTICATED",
         403 => "PERMISSION_DENIED",
-        410 => "NOT_FOUND",
+        404 | 410 => "NOT_FOUND",
         503 => "UNAVAILABLE",
         _ => "RESOURCE_EXHAUSTED",
     }
@@ -147,9 +155,11 @@ fn gemini(status: u16) -> &'static str {
 /// A status of gRPC.
 fn grpc(status: u16) -> u8 {
     match status {
+        400 => 3,
         401 => 16,
         403 => 7,
-        410 => 12,
+        404 => 5,
+        410 | 415 => 12,
         503 => 14,
         _ => 8,
     }

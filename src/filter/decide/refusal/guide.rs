@@ -15,7 +15,7 @@ pub fn status(code: RefusalCode) -> String {
 }
 
 /// What each action asks of the caller.
-pub const ACTIONS: [(&str, &str); 10] = [
+pub const ACTIONS: [(&str, &str); 12] = [
     ("send_key", "send a valid API key"),
     ("top_up", "add credits"),
     ("upgrade_plan", "choose a bigger plan"),
@@ -26,6 +26,8 @@ pub const ACTIONS: [(&str, &str); 10] = [
     ("retry", "try again in `after_seconds`"),
     ("contact_operator", "ask the operator of the API"),
     ("use_successor", "use what replaces the route; `url` says what"),
+    ("change_request", "correct the request; `detail` says what is wrong with it"),
+    ("choose_model", "name a model that has a price"),
 ];
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A refusal's text for a person, and its remedies.
 
+use super::about;
 use super::custom_texts::CustomTexts;
 use super::language::BUILT_IN;
 use super::link::fill;
@@ -8,8 +9,8 @@ use super::{Refusal, RequestContext};
 use crate::decide::base::calendar::human_readable;
 use crate::decide::base::text::joined;
 use crate::decide::settings::actions::{
-    Action, CONTACT_OPERATOR, PAY_INVOICE, RAISE_BUDGET, REDUCE_COST, RETRY, SEND_KEY, TOP_UP, UPGRADE_PLAN,
-    USE_SUCCESSOR, WAIT,
+    Action, CHANGE_REQUEST, CHOOSE_MODEL, CONTACT_OPERATOR, PAY_INVOICE, RAISE_BUDGET, REDUCE_COST, RETRY,
+    SEND_KEY, TOP_UP, UPGRADE_PLAN, USE_SUCCESSOR, WAIT,
 };
 use crate::decide::settings::texts::{DETAIL, LABEL, TITLE};
 use crate::decide::settings::{Deprecation, Wording};
@@ -112,7 +113,7 @@ type BuiltIn<'a> = (&'static str, String, Vec<Remedy<'a>>);
 
 #[inline(never)]
 fn built_in<'a>(refusal: &'a Refusal, around: &RequestContext<'_>, wording: &Wording) -> BuiltIn<'a> {
-    let mut detail = refusal.hint.unwrap_or(refusal.code.detail()).to_owned();
+    let mut detail = about::detail(refusal);
     let mut remedies = Vec::new();
     let mut renews = None;
     if let Some(reset) = refusal.cured_at() {
@@ -135,6 +136,11 @@ fn built_in<'a>(refusal: &'a Refusal, around: &RequestContext<'_>, wording: &Wor
         RefusalCode::LedgerUnavailable => &[RETRY],
         RefusalCode::AccountSuspended | RefusalCode::WrongCell => &[CONTACT_OPERATOR],
         RefusalCode::RouteRetired => &[USE_SUCCESSOR],
+        RefusalCode::InvalidBody
+        | RefusalCode::UnsupportedEncoding
+        | RefusalCode::BodyTooLarge
+        | RefusalCode::HeaderMismatch => &[CHANGE_REQUEST],
+        RefusalCode::UnknownModel => &[CHOOSE_MODEL, CONTACT_OPERATOR],
         RefusalCode::MissingKey
         | RefusalCode::InvalidKey
         | RefusalCode::KeyExpired
@@ -159,7 +165,10 @@ fn built_in<'a>(refusal: &'a Refusal, around: &RequestContext<'_>, wording: &Wor
         let (costs, left) = (needed.to_string(), available.to_string());
         let credits = if needed == ONE { " credit; " } else { " credits; " };
         let verb = if available == ONE { " is left" } else { " are left" };
-        detail = joined(&["This request costs ", &costs, credits, &left, verb, &detail, "."]);
+        let fitting = refusal.fits.map(about::fitting).unwrap_or_default();
+        let begin =
+            if refusal.fits.is_some() { "This request may cost up to " } else { "This request costs " };
+        detail = joined(&[begin, &costs, credits, &left, verb, &detail, ".", &fitting]);
         if let Some(at) = renews {
             detail = joined(&[&detail, " More comes on ", &human_readable(at), "."]);
         }

@@ -51,6 +51,10 @@ pub(super) fn write(refusal: &Refusal, around: &RequestContext<'_>, wording: &Wo
     if status == 401 {
         headers.add("www-authenticate", &["Bearer realm=\"faregate\""]);
     }
+    if status == 415 {
+        // What would have been accepted (RFC 9110, 15.5.16).
+        headers.add("accept-encoding", &["identity"]);
+    }
     if let Some(seconds) = refusal.retry_after() {
         headers.add("retry-after", &[&seconds.to_string()]);
     }
@@ -117,6 +121,9 @@ fn problem(
     to.push(",\"instance\":");
     to.placeholder(Placeholder::Path);
     to.member(",\"code\":", code);
+    if let Some(model) = refusal.model() {
+        to.member(",\"model\":", model);
+    }
     if refusal.code.is_short() {
         for (name, amount) in [(",\"needed\":", refusal.needed), (",\"available\":", refusal.available)] {
             if let Some(amount) = amount {
@@ -124,6 +131,10 @@ fn problem(
             }
         }
         to.member(",\"unit\":", "credits");
+        if let Some(fits) = refusal.fits {
+            to.push(",\"max_output_tokens\":");
+            to.push(&fits.to_string());
+        }
     }
     if let Some(reset) = &refusal.reset {
         to.member(",\"resets_at\":", &reset.at);

@@ -3,7 +3,8 @@
 //!
 //! What must hold: a cached answer equals the one that would be rendered for this request. So each is kept together with
 //! all of its inputs, which are compared in full; nothing else goes into rendering, and the request's own values are
-//! filled in each time. The cache is small and so are its entries: a new one evicts another.
+//! filled in each time. The cache is small and so are its entries: a new one evicts another. Answers about something in the
+//! request's body aren't cached: a flood of invented models evicts nothing.
 
 use super::rendering::write;
 use super::template::ResponseTemplate;
@@ -18,6 +19,8 @@ use std::rc::Rc;
 const MOST: usize = if cfg!(test) { 4 } else { 128 };
 /// The largest that is cached (bytes).
 const MOST_BYTES: usize = 4_096;
+/// No place: the answer isn't cached.
+const NOWHERE: usize = usize::MAX;
 
 /// ResponseCache by their inputs.
 #[derive(Debug)]
@@ -116,6 +119,9 @@ impl Refusal {
             limits,
             crowded,
             hint,
+            // One with it has no place, and is compared with none.
+            about: _,
+            fits,
             payer,
             trusted_identity,
             rule,
@@ -124,6 +130,7 @@ impl Refusal {
             && *rule == other.rule
             && *needed == other.needed
             && *available == other.available
+            && *fits == other.fits
             && *wait_s == other.wait_s
             && *status == other.status
             && (*top_up, *crowded, *trusted_identity) == (other.top_up, other.crowded, other.trusted_identity)
@@ -136,6 +143,9 @@ impl Refusal {
 
 /// A hash for an answer's place: any number works, but different refusals should differ.
 fn place(refusal: &Refusal, payer: Option<&str>, around: &RequestContext<'_>) -> usize {
+    if refusal.about.is_some() {
+        return NOWHERE;
+    }
     let micros = |amount: Option<Credits>| amount.map_or(1, |amount| amount.micros().cast_unsigned());
     let (dialect, language) = (around.dialect as u64, around.language as u64);
     let hint = refusal.hint.map_or(0, |hint| hint.len() as u64);

@@ -1,7 +1,8 @@
 //! A rendered answer, in the bytes that proxy-wasm takes, with placeholders for the request's own values.
 //!
-//! What must hold: an answer's body repeats only the request's path, its id and its JSON-RPC id, and its headers repeat
-//! nothing of it; whatever they contain, the body stays valid in its format.
+//! What must hold: an answer's body repeats only the request's path, its id and its JSON-RPC id, and the model that has no price;
+//! its headers repeat nothing of it, but for the message of gRPC-web, which is percent-encoded. Whatever they contain, the body
+//! stays valid in its format.
 
 use super::{MAX_REPEATED, RequestContext};
 use crate::decide::base::text::quoted;

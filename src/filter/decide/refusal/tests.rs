@@ -1,5 +1,6 @@
 //! What callers read.
 
+mod about;
 mod language;
 mod texts;
 

@@ -14,9 +14,11 @@ pub(crate) const REDUCE_COST: Action = Action("reduce_cost", "Ask for something 
 pub(crate) const RETRY: Action = Action("retry", "Try again in ");
 pub(crate) const CONTACT_OPERATOR: Action = Action("contact_operator", "Ask the operator of this API");
 pub(crate) const USE_SUCCESSOR: Action = Action("use_successor", "Use what replaces it");
+pub(crate) const CHANGE_REQUEST: Action = Action("change_request", "Change the request");
+pub(crate) const CHOOSE_MODEL: Action = Action("choose_model", "Choose a model that has a price");
 
 /// The names of all remedies.
-pub const ACTIONS: [&str; 10] = [
+pub const ACTIONS: [&str; 12] = [
     SEND_KEY.0,
     TOP_UP.0,
     UPGRADE_PLAN.0,
@@ -27,4 +29,6 @@ pub const ACTIONS: [&str; 10] = [
     RETRY.0,
     CONTACT_OPERATOR.0,
     USE_SUCCESSOR.0,
+    CHANGE_REQUEST.0,
+    CHOOSE_MODEL.0,
 ];

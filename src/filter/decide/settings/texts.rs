@@ -75,7 +75,8 @@ impl Texts {
         }
         let object = field.object(allowed.get(level).copied().unwrap_or_default());
         let members = object.members();
-        if members.len() > MAX_LANGUAGES {
+        // Below, there are no more than the allowed names.
+        if level == 0 && members.len() > MAX_LANGUAGES {
             field.wrong("too many languages", "at most 32");
             return;
         }

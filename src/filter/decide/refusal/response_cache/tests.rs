@@ -52,13 +52,16 @@ fn refusal() -> impl Strategy<Value = Refusal> {
     let amounts = (micros(), micros(), option::of(reset), any::<bool>());
     let speed = (1_u32..3, limits, any::<bool>());
     let hint = option::of(select(&["Send it once.", "Come again."][..]));
-    let rest = (option::of(Just(402)), hint, option::of(payer), any::<bool>(), option::of(0_usize..3));
+    let about = option::of(select(&["gpt-9", "gpt-8\""][..]).prop_map(Rc::from));
+    let of_body = (about, option::of(0_u64..3));
+    let rest =
+        (option::of(Just(402)), hint, option::of(payer), any::<bool>(), option::of(0_usize..3), of_body);
     (select(&RefusalCode::ALL[..]), amounts, speed, rest).prop_map(
         |(
             code,
             (needed, available, reset, top_up),
             (wait_s, limits, crowded),
-            (status, hint, payer, trusted_identity, rule),
+            (status, hint, payer, trusted_identity, rule, (about, fits)),
         )| {
             Refusal {
                 code,
@@ -71,6 +74,8 @@ fn refusal() -> impl Strategy<Value = Refusal> {
                 limits,
                 crowded,
                 hint,
+                about,
+                fits,
                 payer,
                 trusted_identity,
                 rule,
@@ -111,6 +116,8 @@ fn but_for(part: usize, (mut refusal, mut reader, _): Caller, (other, other_read
         13 => reader.0 = other_reader.0,
         14 => reader.1 = other_reader.1,
         15 => reader.2 = other_reader.2,
+        16 => refusal.about = other.about,
+        17 => refusal.fits = other.fits,
         _ => {}
     }
     (refusal, reader, own)
@@ -119,7 +126,7 @@ fn but_for(part: usize, (mut refusal, mut reader, _): Caller, (other, other_read
 /// Two callers that repeat with different requests, sometimes with parts of the other's.
 fn callers() -> impl Strategy<Value = Vec<Caller>> {
     (caller(), caller()).prop_flat_map(|(one, two)| {
-        let again = (select(vec![one, two]), caller(), 0_usize..20);
+        let again = (select(vec![one, two]), caller(), 0_usize..22);
         vec(again.prop_map(|(known, other, part)| but_for(part, known, other)), 1..60)
     })
 }
@@ -159,6 +166,7 @@ proptest! {
             prop_assert_eq!(form.body(&around), body);
             prop_assert!(answers.places.len() <= MOST);
             prop_assert!(answers.places.iter().flatten().all(|kept| kept.form.size() <= MOST_BYTES));
+            prop_assert!(answers.places.iter().flatten().all(|kept| kept.refusal.about.is_none()));
         }
     }
 }
@@ -202,6 +210,38 @@ fn a_refusal_that_names_its_payer_is_never_shared() {
         assert!(again(&mut answers, &settings, [&of("key_1"), &of("key_1")]));
         assert!(!again(&mut answers, &settings, [&of("key_1"), &of("key_2")]));
     }
+}
+
+#[test]
+fn a_flood_of_unknown_models_evicts_nothing() {
+    let settings = settings("https://example.com/", &json!({}));
+    let mut answers = ResponseCache::new(&settings.wording);
+    let around = RequestContext { path: b"/", ..RequestContext::default() };
+    let causes = RefusalCode::ALL.map(Refusal::plain);
+    for refusal in &causes {
+        answers.of(refusal, &around, &settings);
+    }
+    let kept = |answers: &ResponseCache| -> Vec<_> {
+        answers.places.iter().flatten().map(|kept| Rc::as_ptr(&kept.form)).collect()
+    };
+    let before = kept(&answers);
+    assert_eq!(before.len(), MOST);
+    for number in 0..1_000 {
+        let refusal = Refusal::unknown_model(&format!("model-{number}"));
+        let [first, second] = [(); 2].map(|()| answers.of(&refusal, &around, &settings));
+        assert!(first == second && !Rc::ptr_eq(&first, &second));
+    }
+    assert_eq!(kept(&answers), before);
+}
+
+#[test]
+fn another_number_of_fitting_tokens_is_another_answer() {
+    let settings = settings("https://example.com/", &json!({}));
+    let mut answers = ResponseCache::new(&settings.wording);
+    let of = |fits| Refusal { fits, ..Refusal::plain(RefusalCode::InsufficientFunds) };
+    assert!(again(&mut answers, &settings, [&of(Some(9)), &of(Some(9))]));
+    assert!(!again(&mut answers, &settings, [&of(Some(9)), &of(Some(8))]));
+    assert!(!again(&mut answers, &settings, [&of(Some(9)), &of(None)]));
 }
 
 #[test]
