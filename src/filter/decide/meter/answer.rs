@@ -15,7 +15,7 @@ use faregate_protocol::metering::Quantities;
 const END: u8 = 1;
 /// It is an error.
 const ERROR: u8 = 1 << 1;
-/// The event repeats text that came before, or has no text but sound.
+/// The event has no new text of the model's: it repeats what came before, has sound, or says what went wrong.
 const ECHO: u8 = 1 << 2;
 /// The event has the usage of one answer of several.
 const SUM: u8 = 1 << 3;
@@ -24,8 +24,8 @@ const SO_FAR: u8 = 1 << 4;
 
 /// What events mean, by their names. A name that begins with `*` is the end of one; several may fit.
 const KINDS: &[(&str, u8)] = &[
-    ("error", ERROR),
-    ("exception", ERROR),
+    ("error", ERROR | ECHO),
+    ("exception", ERROR | ECHO),
     ("message_stop", END),
     ("message-end", END),
     ("response.completed", END | SUM),

@@ -57,6 +57,8 @@ pub enum Slot {
     ImageToolOutput,
     /// Searches.
     Search,
+    /// Searches by a tool whose use is reported beside the usage.
+    ToolSearch,
     /// Seconds. Begun ones count.
     Second,
     /// Pages.
@@ -157,7 +159,7 @@ impl Counts {
         self.input(&mut all, input);
         self.output(&mut all, output, self.hidden(input, output));
         self.steps(&mut all);
-        all.set(UsageClass::Search, self.some(Slot::Search));
+        all.set(UsageClass::Search, self.some(Slot::Search).saturating_add(self.some(Slot::ToolSearch)));
         all.set(UsageClass::Second, self.some(Slot::Second));
         all.set(UsageClass::Page, self.some(Slot::Page));
         Some(all)

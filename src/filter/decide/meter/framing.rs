@@ -14,11 +14,7 @@ pub mod eventstream;
 pub mod sse;
 pub mod websocket;
 
-use super::answer::Answer;
 use super::dialect::Dialect;
-use super::found::Sink;
-use super::paths::TREE;
-use super::scan::Scanner;
 use body::Body;
 use eventstream::EventStream;
 use sse::Sse;
@@ -46,7 +42,7 @@ pub enum Framing {
 impl Framing {
     /// By a `content-type`. Where there is none, by the dialect.
     pub fn choose(content_type: Option<&str>, dialect: Dialect) -> Self {
-        let name = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        let name = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim_ascii();
         let is = |end: &str| {
             let start = name.len().checked_sub(end.len()).and_then(|start| name.get(start..));
             start.is_some_and(|found| found.eq_ignore_ascii_case(end))
@@ -65,45 +61,53 @@ impl Framing {
     }
 }
 
+/// Whether an answer with this `content-encoding` can't be read as it is. `identity`, and a header without a value, change
+/// nothing.
+pub fn is_compressed(content_encoding: Option<&[u8]>) -> bool {
+    let mut codings = content_encoding.unwrap_or_default().split(|byte| *byte == b',');
+    codings.any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
+}
+
 /// Where in the frames it is.
-enum Framer {
+pub enum Framer {
+    /// See [`Framing::Sse`].
     Sse(Sse),
+    /// See [`Framing::Lines`].
     Lines,
+    /// See [`Framing::Json`].
     Json,
+    /// See [`Framing::EventStream`].
     EventStream(EventStream),
+    /// See [`Framing::WebSocket`].
     WebSocket(WebSocket),
+    /// See [`Framing::Text`].
     Text,
+    /// See [`Framing::Opaque`].
     Opaque,
 }
 
-/// An answer as it arrives.
-pub struct Frames {
-    framer: Framer,
-    body: Body,
-}
-
-impl Frames {
+impl Framer {
     /// Nothing has arrived.
-    pub fn new(dialect: Dialect, framing: Framing) -> Self {
-        let framer = match framing {
-            Framing::Sse => Framer::Sse(Sse::default()),
-            Framing::Lines => Framer::Lines,
-            Framing::Json => Framer::Json,
-            Framing::EventStream => Framer::EventStream(EventStream::default()),
-            Framing::WebSocket => Framer::WebSocket(WebSocket::default()),
-            Framing::Text => Framer::Text,
-            Framing::Opaque => Framer::Opaque,
-        };
-        let scanner = Scanner::new(&TREE, dialect.bits());
-        Self { framer, body: Body { scanner, answer: Answer::new(framing == Framing::WebSocket) } }
+    pub fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::Sse => Self::Sse(Sse::default()),
+            Framing::Lines => Self::Lines,
+            Framing::Json => Self::Json,
+            Framing::EventStream => Self::EventStream(EventStream::default()),
+            Framing::WebSocket => Self::WebSocket(WebSocket::default()),
+            Framing::Text => Self::Text,
+            Framing::Opaque => Self::Opaque,
+        }
     }
 
     /// Reads on.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        let body = &mut self.body;
-        match &mut self.framer {
-            Framer::Sse(sse) => sse.feed(bytes, body),
-            Framer::Lines => {
+    pub fn feed(&mut self, bytes: &[u8], body: &mut dyn Body) {
+        match self {
+            Self::Sse(sse) => sse.feed(bytes, body),
+            Self::Lines => {
                 for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
                     if index > 0 {
                         body.end_event();
@@ -111,27 +115,19 @@ impl Frames {
                     body.data(line);
                 }
             }
-            Framer::Json => body.data(bytes),
-            Framer::EventStream(stream) => stream.feed(bytes, body),
-            Framer::WebSocket(socket) => socket.feed(bytes, body),
-            Framer::Text => body.answer.output(bytes.len()),
-            Framer::Opaque => {}
+            Self::Json => body.data(bytes),
+            Self::EventStream(stream) => stream.feed(bytes, body),
+            Self::WebSocket(socket) => socket.feed(bytes, body),
+            Self::Text => body.text(bytes),
+            Self::Opaque => {}
         }
     }
 
     /// Nothing more will arrive.
-    pub fn finish(mut self) -> Answer {
-        if let Framer::Sse(sse) = &mut self.framer {
-            sse.finish(&mut self.body);
+    pub fn finish(&mut self, body: &mut dyn Body) {
+        if let Self::Sse(sse) = self {
+            sse.finish(body);
         }
-        let mut answer = self.body.answer;
-        if self.body.scanner.is_outside() {
-            answer.end_event();
-            if matches!(self.framer, Framer::Json) && answer.has_documents() {
-                answer.end();
-            }
-        }
-        answer
     }
 }
 
@@ -157,5 +153,26 @@ mod tests {
         ] {
             assert_eq!(Framing::choose(content_type, dialect), framing, "{content_type:?}");
         }
+    }
+
+    #[test]
+    fn only_identity_leaves_an_answer_readable() {
+        for (content_encoding, is) in [
+            (None, false),
+            (Some(""), false),
+            (Some(" "), false),
+            (Some(" ,"), false),
+            (Some("identity"), false),
+            (Some("Identity, identity "), false),
+            (Some("gzip"), true),
+            (Some("br"), true),
+            (Some("identity,gzip"), true),
+            (Some("gzip, identity"), true),
+            (Some("identity;q=1"), true),
+            (Some("é"), true),
+        ] {
+            assert_eq!(is_compressed(content_encoding.map(str::as_bytes)), is, "{content_encoding:?}");
+        }
+        assert!(is_compressed(Some(b"\xFF")));
     }
 }

@@ -48,12 +48,20 @@ pub enum Take {
     Label,
     /// One of its numbers.
     Part(u8),
+    /// The result of a call.
+    Result,
+    /// What kind of result it is.
+    ResultType,
+    /// Whether the result is a tool's failure.
+    ToolError,
+    /// The method that is called: this is no answer.
+    Method,
 }
 
 impl Take {
     /// Whether it needs to know a string.
     pub const fn is_text(self) -> bool {
-        matches!(self, Self::Model | Self::Tier | Self::Speed | Self::Kind | Self::Label)
+        matches!(self, Self::Model | Self::Tier | Self::Speed | Self::Kind | Self::Label | Self::ResultType)
     }
 }
 

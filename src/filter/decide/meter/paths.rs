@@ -117,7 +117,7 @@ const OUTPUT_ITEM: &[Node] = &[
 ];
 
 const TOOL_USAGE: &[Node] = &[
-    taking(O, "web_search", Take::Usage, &[count(O, "num_requests", Slot::Search)]),
+    taking(O, "web_search", Take::Usage, &[count(O, "num_requests", Slot::ToolSearch)]),
     taking(
         O,
         "image_gen",

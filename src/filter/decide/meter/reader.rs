@@ -3,12 +3,26 @@
 //! What must hold: the state is small and constant, whatever arrives, and nothing is allocated before [`Reader::finish`].
 //! Any chunking gives the same report.
 
+use super::answer::Answer;
 use super::dialect::Dialect;
-use super::framing::{Frames, Framing};
+use super::found::Sink;
+use super::framing::body::Body;
+use super::framing::{Framer, Framing};
+use super::paths::TREE;
+use super::scan::Scanner;
 use faregate_protocol::metering::Quantities;
 
 /// Of one answer.
-pub struct Reader(Frames);
+pub struct Reader {
+    framer: Framer,
+    documents: Documents,
+}
+
+/// The answer's JSON, and what is known.
+struct Documents {
+    scanner: Scanner,
+    answer: Answer,
+}
 
 /// What an answer said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,17 +47,26 @@ pub struct Report {
 impl Reader {
     /// Nothing has arrived.
     pub fn new(dialect: Dialect, framing: Framing) -> Self {
-        Self(Frames::new(dialect, framing))
+        let scanner = Scanner::new(&TREE, dialect.bits());
+        let answer = Answer::new(framing == Framing::WebSocket);
+        Self { framer: Framer::new(framing), documents: Documents { scanner, answer } }
     }
 
     /// Reads on. The body must not be compressed.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.0.feed(bytes);
+        self.framer.feed(bytes, &mut self.documents);
     }
 
     /// Nothing more will arrive.
-    pub fn finish(self) -> Report {
-        let answer = self.0.finish();
+    pub fn finish(mut self) -> Report {
+        self.framer.finish(&mut self.documents);
+        let Documents { scanner, mut answer } = self.documents;
+        if scanner.is_outside() {
+            answer.end_event();
+            if matches!(self.framer, Framer::Json) && answer.has_documents() {
+                answer.end();
+            }
+        }
         Report {
             quantities: answer.quantities(),
             model: answer.model().map(str::to_owned),
@@ -53,5 +76,28 @@ impl Reader {
             complete: answer.is_complete(),
             output_bytes: answer.output_bytes(),
         }
+    }
+}
+
+impl Body for Documents {
+    fn data(&mut self, bytes: &[u8]) {
+        self.scanner.feed(bytes, &mut self.answer);
+    }
+
+    fn end_event(&mut self) {
+        self.scanner.reset();
+        self.answer.end_event();
+    }
+
+    fn kind(&mut self, name: &[u8]) {
+        self.answer.kind(name);
+    }
+
+    fn end(&mut self) {
+        self.answer.end();
+    }
+
+    fn text(&mut self, bytes: &[u8]) {
+        self.answer.output(bytes.len());
     }
 }

@@ -6,13 +6,15 @@
 //! What must hold: any chunking finds the same. Text inside strings is never taken for structure, so it can't forge a
 //! value. A document that isn't JSON may give wrong values, but only until [`Scanner::reset`].
 
+pub mod escape;
 mod number;
-mod skipped;
+pub mod skipped;
 
 use super::find;
 use super::found::{Sink, Value};
 use super::node::{Node, Take, Tree};
 use super::short::{MAX_SHORT, Short};
+use escape::{Escape, Escaped};
 use number::Number;
 use skipped::Skipped;
 
@@ -62,10 +64,7 @@ pub struct Scanner {
     state: State,
     role: Role,
     text: Short,
-    /// Of an escaped code unit, so many digits are to come. None: the escape's letter is.
-    digits: u8,
-    /// A code unit so far.
-    unit: u16,
+    escape: Escape,
     number: Number,
     skipped: Skipped,
 }
@@ -86,8 +85,7 @@ impl Scanner {
             state: State::Between,
             role: Role::Key,
             text: Short::default(),
-            digits: 0,
-            unit: 0,
+            escape: Escape::default(),
             number: Number::default(),
             skipped: Skipped::default(),
         }
@@ -305,7 +303,7 @@ impl Scanner {
         let Some((byte, rest)) = rest.split_first() else { return rest };
         if *byte == b'\\' {
             self.state = State::Escape;
-            self.digits = 0;
+            self.escape = Escape::default();
             return rest;
         }
         self.state = State::Between;
@@ -316,30 +314,13 @@ impl Scanner {
 
     fn escape<'a>(&mut self, bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
         let Some((byte, rest)) = bytes.split_first() else { return bytes };
-        if self.digits == 0 {
-            let unit = match byte {
-                b'u' => {
-                    (self.digits, self.unit) = (4, 0);
-                    return rest;
-                }
-                b'n' => b'\n',
-                b't' => b'\t',
-                b'r' => b'\r',
-                b'b' => 8,
-                b'f' => 12,
-                other => *other,
-            };
-            self.character(u16::from(unit), sink);
-            return rest;
-        }
-        let Some(digit) = char::from(*byte).to_digit(16) else {
-            self.state = State::String;
-            return bytes;
-        };
-        self.unit = self.unit << 4 | u16::try_from(digit).unwrap_or(0);
-        self.digits -= 1;
-        if self.digits == 0 {
-            self.character(self.unit, sink);
+        match self.escape.read(*byte) {
+            Escaped::Begun => {}
+            Escaped::Unit(unit) => self.character(unit, sink),
+            Escaped::Broken => {
+                self.state = State::String;
+                return bytes;
+            }
         }
         rest
     }

@@ -6,9 +6,11 @@ use super::reader::{Reader, Report};
 use faregate_protocol::metering::{Quantities, UsageClass};
 
 mod always;
+mod calls;
 mod forged;
 mod frames;
 mod merged;
+mod numbers;
 mod samples;
 mod scanned;
 

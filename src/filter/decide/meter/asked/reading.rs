@@ -146,6 +146,7 @@ struct Reading {
 }
 
 impl Reading {
+    #[inline(never)]
     fn take(&mut self, step: &Step<'_>) -> Result<(), BodyError> {
         let (token, at) = (step.event.token, &step.event.at);
         let wrong = Err(BodyError::WrongType { name: step.name });

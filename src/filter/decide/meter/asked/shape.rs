@@ -84,7 +84,7 @@ impl RequestShape {
     }
 
     /// The object, if any, and the member that limits the output; `None`: no member does.
-    pub(super) const fn cap(self) -> Option<(&'static str, &'static str)> {
+    pub const fn cap(self) -> Option<(&'static str, &'static str)> {
         Some(match self {
             Self::Chat => ("", "max_completion_tokens"),
             Self::Completions | Self::Anthropic | Self::Mistral | Self::CohereChat => ("", "max_tokens"),
@@ -136,7 +136,8 @@ fn found(path: &[u8]) -> Option<(RequestShape, &[u8])> {
 
 /// The model in a path, which is empty if the end has none; `None`: the path ends otherwise.
 fn fit<'a>(path: &'a [u8], end: &str) -> Option<&'a [u8]> {
-    let Some((before, behind)) = end.split_once("{}") else {
+    let around = end.split_once('{').and_then(|(before, rest)| Some((before, rest.strip_prefix('}')?)));
+    let Some((before, behind)) = around else {
         return path.ends_with(end.as_bytes()).then_some(b"");
     };
     let path = path.strip_suffix(behind.as_bytes())?;

@@ -1,27 +1,17 @@
 //! What reads an event's bytes once its frame is taken off.
 
-use super::super::answer::Answer;
-use super::super::scan::Scanner;
-
-/// What reads an event's bytes, and what is known.
-pub struct Body {
-    /// Finds values in the event's JSON.
-    pub scanner: Scanner,
-    /// Puts them together.
-    pub answer: Answer,
-}
-
-impl Body {
+/// Reads the events of an answer. All but the first two are of use only to who asks for them.
+pub trait Body {
     /// Part of an event's JSON.
-    pub fn data(&mut self, bytes: &[u8]) {
-        self.scanner.feed(bytes, &mut self.answer);
-    }
-
+    fn data(&mut self, bytes: &[u8]);
     /// An event is over.
-    pub fn end_event(&mut self) {
-        self.scanner.reset();
-        self.answer.end_event();
-    }
+    fn end_event(&mut self);
+    /// The event here has this name.
+    fn kind(&mut self, _name: &[u8]) {}
+    /// The answer's last word was seen.
+    fn end(&mut self) {}
+    /// Part of an answer that is text and no JSON.
+    fn text(&mut self, _bytes: &[u8]) {}
 }
 
 /// Takes at most so many bytes.

@@ -57,7 +57,7 @@ pub struct EventStream {
 
 impl EventStream {
     /// Reads on.
-    pub fn feed(&mut self, bytes: &[u8], body: &mut Body) {
+    pub fn feed(&mut self, bytes: &[u8], body: &mut dyn Body) {
         let mut rest = bytes;
         while let Some((first, behind)) = rest.split_first() {
             match self.part {
@@ -78,7 +78,7 @@ impl EventStream {
     }
 
     /// Enters the next part, past those of which nothing is to come.
-    fn go_on(&mut self, body: &mut Body) {
+    fn go_on(&mut self, body: &mut dyn Body) {
         loop {
             match self.part {
                 Part::Name if self.left == 0 => {
@@ -87,7 +87,7 @@ impl EventStream {
                 }
                 Part::Value if self.left == 0 => {
                     if let (true, Some(kind)) = (self.is_kind, self.text.bytes()) {
-                        body.answer.kind(kind);
+                        body.kind(kind);
                     }
                     self.part = Part::NameLength;
                 }
@@ -110,7 +110,7 @@ impl EventStream {
         self.text.clear();
     }
 
-    fn run<'a>(&mut self, bytes: &'a [u8], body: &mut Body) -> &'a [u8] {
+    fn run<'a>(&mut self, bytes: &'a [u8], body: &mut dyn Body) -> &'a [u8] {
         let (run, rest) = take(bytes, usize::try_from(self.left).unwrap_or(usize::MAX));
         let length = u32::try_from(run.len()).unwrap_or(u32::MAX);
         self.left = self.left.saturating_sub(length);

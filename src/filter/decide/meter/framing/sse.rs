@@ -37,7 +37,7 @@ pub struct Sse {
 
 impl Sse {
     /// Reads on.
-    pub fn feed(&mut self, bytes: &[u8], body: &mut Body) {
+    pub fn feed(&mut self, bytes: &[u8], body: &mut dyn Body) {
         let mut rest = bytes;
         while let Some((first, behind)) = rest.split_first() {
             if std::mem::take(&mut self.after_cr) && *first == b'\n' {
@@ -53,13 +53,13 @@ impl Sse {
     }
 
     /// The stream is over, and with it an event.
-    pub fn finish(&mut self, body: &mut Body) {
+    pub fn finish(&mut self, body: &mut dyn Body) {
         if self.part != Part::Name {
             self.end_line(body);
         }
     }
 
-    fn name<'a>(&mut self, bytes: &'a [u8], body: &mut Body) -> &'a [u8] {
+    fn name<'a>(&mut self, bytes: &'a [u8], body: &mut dyn Body) -> &'a [u8] {
         let at = bytes.iter().position(|byte| matches!(byte, b':' | b'\n' | b'\r')).unwrap_or(bytes.len());
         let (run, rest) = take(bytes, at);
         self.text.push(run);
@@ -84,7 +84,7 @@ impl Sse {
         rest
     }
 
-    fn value<'a>(&mut self, bytes: &'a [u8], body: &mut Body) -> &'a [u8] {
+    fn value<'a>(&mut self, bytes: &'a [u8], body: &mut dyn Body) -> &'a [u8] {
         let (run, rest) = find::line(bytes);
         match self.part {
             Part::Data => {
@@ -105,11 +105,11 @@ impl Sse {
         rest
     }
 
-    fn end_line(&mut self, body: &mut Body) {
+    fn end_line(&mut self, body: &mut dyn Body) {
         match (self.part, self.text.bytes()) {
-            (Part::Data, Some(DONE)) => body.answer.end(),
+            (Part::Data, Some(DONE)) => body.end(),
             (Part::Data, _) => body.data(b"\n"),
-            (Part::Event, Some(name)) => body.answer.kind(name),
+            (Part::Event, Some(name)) => body.kind(name),
             _ => {}
         }
         self.text.clear();

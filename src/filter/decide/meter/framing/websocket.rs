@@ -29,7 +29,7 @@ pub struct WebSocket {
 
 impl WebSocket {
     /// Reads on.
-    pub fn feed(&mut self, bytes: &[u8], body: &mut Body) {
+    pub fn feed(&mut self, bytes: &[u8], body: &mut dyn Body) {
         let mut rest = bytes;
         while let Some((first, behind)) = rest.split_first() {
             if self.broken {
@@ -83,11 +83,11 @@ impl WebSocket {
         self.broken = second & MASK != 0 || first & 0x70 != 0 || length > MAX_FRAME || is_control_wrong;
     }
 
-    fn end_frame(&mut self, body: &mut Body) {
+    fn end_frame(&mut self, body: &mut dyn Body) {
         self.in_payload = false;
         if self.is_control() {
             if self.first() & 0x0F == CLOSE {
-                body.answer.end();
+                body.end();
             }
         } else if self.first() & FIN != 0 {
             body.end_event();

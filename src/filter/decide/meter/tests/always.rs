@@ -1,8 +1,10 @@
 use super::samples::{Sample, all};
 use super::*;
+use crate::decide::meter::calls::CallReader;
+use crate::decide::meter::number::NumberReader;
 use proptest::prelude::*;
 
-const FRAMINGS: [Framing; 7] = [
+pub(super) const FRAMINGS: [Framing; 7] = [
     Framing::Sse,
     Framing::Lines,
     Framing::Json,
@@ -49,12 +51,14 @@ fn a_body_that_is_cut_anywhere_never_reports_more_than_the_whole() {
 }
 
 #[test]
-fn a_reader_is_small() {
+fn readers_are_small() {
     assert!(size_of::<Reader>() <= 1_024, "{}", size_of::<Reader>());
+    assert!(size_of::<CallReader>() <= 448, "{}", size_of::<CallReader>());
+    assert!(size_of::<NumberReader>() <= 320, "{}", size_of::<NumberReader>());
 }
 
 /// The pieces of a body that is cut at these places.
-fn pieces<'a>(body: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+pub(super) fn pieces<'a>(body: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
     places.extend([0, body.len()]);
     places.sort_unstable();

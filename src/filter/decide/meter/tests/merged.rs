@@ -324,3 +324,43 @@ fn an_error_within_a_200_is_seen_and_is_no_output() {
         assert!(!read(Dialect::Auto, Framing::Json, fine.as_bytes()).error, "{fine}");
     }
 }
+
+#[test]
+fn the_text_of_an_error_event_behind_output_is_not_counted() {
+    let delta = r#"{"choices":[{"delta":{"content":"four"}}]}"#;
+    for error in [
+        r#"data: {"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}"#,
+        r#"data: {"error":"it broke","choices":[]}"#,
+        "event: error\ndata: {\"message\":\"it broke\",\"code\":500}",
+        "event: error\ndata: {\"text\":\"it broke\",\"delta\":\"it broke\"}",
+        r#"data: {"type":"error","code":"ERR","message":"it broke","param":null,"sequence_number":1}"#,
+        r#"data: {"text":"it broke","type":"error"}"#,
+        r#"data: {"type":"response.failed","response":{"error":{"code":"server_error","message":"it broke"},"usage":null}}"#,
+    ] {
+        for end in ["", "\n\n", "\n\ndata: [DONE]\n\n"] {
+            for dialect in [Dialect::OpenAi, Dialect::Auto] {
+                let body = format!("data: {delta}\n\n{error}{end}");
+                let report = read(dialect, Framing::Sse, body.as_bytes());
+                assert!(report.error, "{body}");
+                assert_eq!((report.output_bytes, report.quantities), (4, None), "{body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_of_anthropic_that_is_cut_reports_its_input_and_is_not_complete() {
+    let samples = samples::all();
+    let sample = samples.iter().find(|sample| sample.name == "messages, streamed").unwrap();
+    let text = str::from_utf8(&sample.body).unwrap();
+    let (first, last) = (text.find("\n\n").unwrap(), text.find("event: message_stop").unwrap());
+    for at in first..=last {
+        let report = read(Dialect::Anthropic, Framing::Sse, &sample.body[..at]);
+        let found = report.quantities.unwrap();
+        let input = [Input, CacheRead, CacheWrite1h].map(|class| found.get(class));
+        assert_eq!(input, [472, 7, 20], "at {at}");
+        assert!(matches!(found.get(Output), 2 | 89), "at {at}");
+        assert!(!report.complete && !report.error, "at {at}");
+    }
+    assert!(read(Dialect::Anthropic, Framing::Sse, &sample.body).complete);
+}
