@@ -270,6 +270,11 @@ impl ModelPrices {
         Ok(())
     }
 
+    /// Whether a service of this name has prices of its own.
+    pub fn has_service(&self, name: &str) -> bool {
+        self.service(Some(name)).is_some()
+    }
+
     fn service(&self, name: Option<&str>) -> Option<&ServicePrices> {
         let name = name?;
         self.services.iter().find(|(listed, _)| listed == name).map(|(_, service)| service)

@@ -12,7 +12,7 @@ pub const ENVOYS: &str = "proxy_on_";
 /// How they begin in the filter.
 const OURS: &str = "faregate_";
 /// The filter's callbacks.
-const CALLBACKS: [&str; 14] = [
+const CALLBACKS: [&str; 15] = [
     "configure",
     "context_create",
     "delete",
@@ -23,6 +23,7 @@ const CALLBACKS: [&str; 14] = [
     "request_body",
     "request_headers",
     "request_trailers",
+    "response_body",
     "response_headers",
     "response_trailers",
     "tick",

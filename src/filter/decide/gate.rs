@@ -2,8 +2,10 @@
 //!
 //! This file holds its state; its operations are in the others:
 //! - [`arrival`]: a request is decided, or waits ([`waiting`]); [`payment`]: it is charged; [`closing`]: its charge is settled.
+//! - [`body`]: a request whose body decides its price; [`price_news`] and [`models`]: models' prices, as the ledger says.
 //! - [`exchange`], [`serving`] and [`answer`]: one exchange with the ledger for all waiting requests; [`flights`]: messages in flight.
 //! - [`report`] and [`heartbeat`]: the gateway's heartbeat; [`handover`]: when a worker leaves before it is sent.
+//! - [`fitting`]: what a payer could pay instead; [`settling`]: charges whose answer was read.
 //! - [`fallback`]: a key behind a subject that the ledger doesn't know; [`preflight`]: CORS preflights.
 //! - [`refusals`], [`headers`] and [`view`]: what callers see.
 //!
@@ -11,18 +13,23 @@
 
 pub mod answer;
 mod arrival;
+pub mod body;
 mod closing;
 mod exchange;
 mod fallback;
+mod fitting;
 mod flights;
 mod handover;
 mod headers;
 mod heartbeat;
+pub mod models;
 mod payment;
 mod preflight;
+mod price_news;
 mod refusals;
 mod report;
 mod serving;
+mod settling;
 mod view;
 pub mod waiting;
 
@@ -40,6 +47,7 @@ use faregate_protocol::exchange::VERSION;
 use faregate_protocol::{Credits, RefusalCode};
 use flights::Flights;
 use heartbeat::Heartbeat;
+use models::Models;
 use waiting::Waiting;
 
 /// The gate's counters since they were last taken.
@@ -90,6 +98,7 @@ pub struct Gate<M> {
     metered: SortedMap<u32>,
     vouch_at: Moment,
     flights: Flights,
+    models: Models,
     heartbeat: Heartbeat,
     down_until: Moment,
     /// The ledger wants no report until then.
@@ -126,6 +135,7 @@ impl<M: SharedMemory> Gate<M> {
             metered: SortedMap::default(),
             vouch_at: Moment::ZERO,
             flights: Flights::default(),
+            models: Models::default(),
             heartbeat: Heartbeat::new(unique),
             down_until: Moment::ZERO,
             hold_until: Moment::ZERO,

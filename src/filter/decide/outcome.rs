@@ -2,6 +2,8 @@
 
 use crate::decide::lease::{FundingSource, LeaseHolder};
 use crate::decide::refusal::Refusal;
+use crate::decide::request::held::Held;
+use crate::decide::request::quote::Quote;
 use crate::decide::request::view::View;
 use faregate_protocol::Credits;
 use std::rc::Rc;
@@ -21,6 +23,8 @@ pub struct Charge {
     pub counted: bool,
     /// The rest of the sublease that it was paid from, if any.
     pub left: Credits,
+    /// How it is settled, if its body decided its price.
+    pub quote: Option<Rc<Quote>>,
 }
 
 /// The outcome of an attempt to pay.
@@ -62,6 +66,8 @@ pub enum Arrival {
     Decided(Outcome),
     /// It waits for the ledger, and gets a [`Resolution`] later.
     Waits,
+    /// Its body decides its price. `Gate::price_body` decides about it once the body is here.
+    NeedsBody(Box<Held>),
 }
 
 /// The outcome of a request that has waited.

@@ -7,6 +7,7 @@ mod deprecation;
 pub mod dialect;
 mod matching;
 pub mod meter;
+pub mod prices;
 mod reader;
 mod reading;
 pub mod refunds;

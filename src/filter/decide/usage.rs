@@ -1,4 +1,5 @@
-//! Sales per key and rule, for the ledger's usage reports; and what rules in shadow mode would have refused, and why.
+//! Sales per key and rule, and of metered requests per model or tool and basis, for the ledger's usage reports; and what rules
+//! in shadow mode would have refused, and why.
 //!
 //! Money doesn't depend on these lines (the lease's counters carry it); they say what it was for. A report is sent
 //! again under its number until the ledger has stored it, so nothing is counted twice.
@@ -6,19 +7,21 @@
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::{Handle, SortedMap};
 use crate::decide::settings::Settings;
-use faregate_protocol::exchange::{
-    MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, ShadowLine, UsageLine, UsageReport,
-};
+use faregate_protocol::exchange::{MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_USAGE_LINES, UsageReport};
 use faregate_protocol::{Credits, RefusalCode};
+use lines::{Counts, Lines};
 use std::collections::VecDeque;
+
+mod lines;
+
+pub use lines::Metered;
+pub(super) use lines::{UNKNOWN_CALLER, strip_metering};
 
 /// A report gets a message of its own when it has been waiting this long (ms).
 const MAX_REPORT_AGE_MS: u64 = 5_000;
 /// The most lines kept while the ledger is unreachable, and as many of workers that left; any more are counted as
 /// dropped.
 const MAX_LINES: usize = 20_000;
-/// All callers without a known key; no key's identifier is empty.
-pub(super) const UNKNOWN_CALLER: &str = "";
 
 /// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +40,7 @@ pub struct UsageBuffer {
     broker: String,
     seq: u64,
     since: Moment,
-    /// By key: a line per rule that was used, and per cause in shadow; or several where one is full.
-    lines: SortedMap<Vec<Counts>>,
+    lines: SortedMap<Lines>,
     count: usize,
     unstored: Option<UsageReport>,
     /// Reports of workers that left.
@@ -47,15 +49,6 @@ pub struct UsageBuffer {
     /// Whether those are sent back to back: as long as the ledger stores them.
     hurries: bool,
     in_flight: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Counts {
-    rule: usize,
-    shadow: Option<RefusalCode>,
-    requests: u64,
-    credits: Credits,
-    refunds: u64,
 }
 
 impl UsageBuffer {
@@ -99,9 +92,9 @@ impl UsageBuffer {
         };
         let room = self.count < MAX_LINES && price <= MAX_LINE_CREDITS;
         if self.lines.at(*handle).is_none() {
-            *handle = if room { self.lines.handle(key, Vec::new) } else { self.lines.find(key) };
+            *handle = if room { self.lines.handle(key, Lines::default) } else { self.lines.find(key) };
         }
-        let Some(lines) = self.lines.at_mut(*handle) else {
+        let Some(Lines { sold: lines, .. }) = self.lines.at_mut(*handle) else {
             return false;
         };
         // A ledger refuses a message with a line that is too large, and the next one would repeat it.
@@ -128,6 +121,31 @@ impl UsageBuffer {
             counts.requests = counts.requests.saturating_add(1);
             counts.credits = counts.credits.saturating_add(price);
         }
+        true
+    }
+
+    /// Counts a request of a metered rule that was charged, with what it was for. What was released, or would have been
+    /// refused, is counted as any other. Returns false when there was no room for it.
+    pub fn count_metered(
+        &mut self,
+        now: Moment,
+        key: &str,
+        rule: usize,
+        outcome: ChargeOutcome,
+        metered: &Metered,
+    ) -> bool {
+        let ChargeOutcome::Kept(price) = outcome else {
+            return self.count(now, key, rule, outcome);
+        };
+        if self.lines.is_empty() {
+            self.since = now;
+        }
+        let room = self.count < MAX_LINES && price <= MAX_LINE_CREDITS;
+        let lines = if room { self.lines.entry(key, Lines::default) } else { self.lines.get_mut(key) };
+        let Some(added) = lines.and_then(|lines| lines.count_metered(rule, price, metered, room)) else {
+            return false;
+        };
+        self.count += usize::from(added);
         true
     }
 
@@ -158,37 +176,21 @@ impl UsageBuffer {
         }
         if self.unstored.is_none() && !self.lines.is_empty() {
             self.seq = self.seq.saturating_add(1);
-            let (mut lines, mut shadow) = (Vec::new(), Vec::new());
+            let (broker, seq) = (self.broker.clone(), self.seq);
+            let mut report = UsageReport { broker, seq, lines: Vec::new(), shadow: Vec::new() };
             let mut room = MAX_USAGE_LINES;
             while room > 0
-                && let Some((payer, mut counts)) = self.lines.pop_first()
+                && let Some((payer, mut lines)) = self.lines.pop_first()
             {
-                let rest = counts.split_off(counts.len().min(room));
-                self.count -= counts.len();
-                room -= counts.len();
-                if !rest.is_empty() {
+                let rest = lines.split_off(&mut room);
+                self.count -= lines.len();
+                lines.move_into(&mut report, &payer, settings);
+                if rest.len() > 0 {
                     self.lines.insert(&payer, rest);
-                }
-                for Counts { rule, shadow: code, requests, credits, refunds } in counts {
-                    let (payer, rule) = (payer.clone(), settings.rule(rule).name.clone());
-                    if let Some(code) = code {
-                        let payer = Some(payer).filter(|payer| payer != UNKNOWN_CALLER);
-                        shadow.push(ShadowLine { payer, rule, code, requests });
-                    } else {
-                        lines.push(UsageLine {
-                            payer,
-                            rule,
-                            requests,
-                            credits,
-                            refunds,
-                            item: None,
-                            basis: None,
-                            used: faregate_protocol::metering::Quantities::default(),
-                        });
-                    }
+                    break;
                 }
             }
-            self.unstored = Some(UsageReport { broker: self.broker.clone(), seq: self.seq, lines, shadow });
+            self.unstored = Some(report);
         }
         self.in_flight = self.unstored.is_some();
         self.unstored.clone()
@@ -231,145 +233,4 @@ impl UsageBuffer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn large_usage_is_split_into_lines_and_an_oversized_price_is_rejected() {
-        let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
-        });
-        let settings = Settings::from_value(&config).unwrap();
-        let mut buffer = UsageBuffer::new("b".into());
-        let most = MAX_LINE_CREDITS;
-        for price in [most, Credits::from_micros(1), most] {
-            assert!(buffer.count(Moment::ZERO, "key_1", 0, ChargeOutcome::Kept(price)));
-        }
-        let more = ChargeOutcome::Kept(most.saturating_add(Credits::from_micros(1)));
-        assert!(!buffer.count(Moment::ZERO, "key_1", 0, more));
-        let lines = buffer.begin_send(&settings).unwrap().lines;
-        assert!(lines.iter().all(|line| line.credits <= most), "{lines:?}");
-        let sum = lines.iter().fold(Credits::ZERO, |sum, line| sum.saturating_add(line.credits));
-        assert_eq!((lines.len(), sum.micros()), (3, 2 * most.micros() + 1));
-    }
-
-    #[test]
-    fn handed_over_usage_is_limited_to_the_size_of_one_buffer() {
-        let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
-        });
-        let settings = Settings::from_value(&config).unwrap();
-        let (mut successor, mut gone) = (UsageBuffer::new("heir".into()), UsageBuffer::new("gone".into()));
-        for key in 0..MAX_LINES {
-            assert!(gone.count(Moment::ZERO, &format!("key_{key}"), 0, ChargeOutcome::Released));
-        }
-        let reports = gone.leave(&settings);
-        assert!(reports.iter().all(|report| successor.adopt(report.clone())));
-        assert!(!successor.adopt(reports[0].clone()), "it is full");
-        let sent = successor.begin_send(&settings).unwrap();
-        successor.finish_send(Moment::ZERO, Some(sent.seq), false);
-        assert!(successor.adopt(reports[0].clone()), "there is room for as much as was sent");
-        assert!(!successor.adopt(reports[0].clone()));
-    }
-
-    #[test]
-    fn sales_and_shadow_refusals_share_the_limits_of_report_and_buffer() {
-        let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
-            "default": {"price": "1"}
-        });
-        let settings = Settings::from_value(&config).unwrap();
-        let mut buffer = UsageBuffer::new("b".into());
-        let one = ChargeOutcome::Kept(Credits::from_micros(1));
-        let watched = ChargeOutcome::Shadow(RefusalCode::RateLimited);
-        for key in 0..MAX_LINES / 2 {
-            assert!(buffer.count(Moment::ZERO, &format!("key_{key}"), 0, one));
-            assert!(buffer.count(Moment::ZERO, &format!("key_{key}"), 0, watched));
-        }
-        assert!(
-            !buffer.count(Moment::ZERO, UNKNOWN_CALLER, 0, ChargeOutcome::Shadow(RefusalCode::MissingKey)),
-            "it is full"
-        );
-        assert!(buffer.count(Moment::ZERO, "key_7", 0, watched), "what has its line goes on");
-
-        let (mut sold, mut seen) = (0, 0);
-        while let Some(report) = buffer.begin_send(&settings) {
-            assert!(report.lines.len() + report.shadow.len() <= MAX_USAGE_LINES);
-            sold += report.lines.iter().map(|line| line.requests).sum::<u64>();
-            seen += report.shadow.iter().map(|line| line.requests).sum::<u64>();
-            buffer.finish_send(Moment::ZERO, Some(report.seq), false);
-        }
-        assert_eq!((sold, seen), (10_000, 10_001));
-        assert!(buffer.is_empty());
-    }
-
-    #[test]
-    fn a_report_is_resent_under_its_number_until_it_is_acknowledged() {
-        let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
-        });
-        let settings = Settings::from_value(&config).unwrap();
-        let mut buffer = UsageBuffer::new("b".into());
-        let one = ChargeOutcome::Kept(Credits::from_micros(1));
-        assert!(buffer.count(Moment::ZERO, "key_1", 0, one));
-        let first = buffer.begin_send(&settings).unwrap();
-        assert_eq!(first.seq, 1);
-        assert!(buffer.count(Moment::ZERO, "key_1", 0, one));
-        for stored in [None, Some(0)] {
-            assert_eq!(buffer.begin_send(&settings), None, "one is under way");
-            buffer.finish_send(Moment::ZERO, stored, false);
-            assert_eq!(buffer.begin_send(&settings).as_ref(), Some(&first), "the ledger has {stored:?}");
-        }
-
-        buffer.finish_send(Moment::ZERO, Some(1), false);
-
-        let second = buffer.begin_send(&settings).unwrap();
-        assert_eq!((second.seq, second.lines[0].requests), (2, 1), "what was sold since");
-        buffer.finish_send(Moment::ZERO, Some(2), false);
-        assert!(buffer.is_empty());
-    }
-
-    #[test]
-    fn a_report_is_due_when_it_is_old_or_full_and_none_is_in_flight() {
-        let config = json!({
-            "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}], "default": {"price": "1"}
-        });
-        let settings = Settings::from_value(&config).unwrap();
-        let (mut buffer, start) = (UsageBuffer::new("b".into()), Moment::from_nanos(1));
-        let [soon, later] = [MAX_REPORT_AGE_MS - 1, MAX_REPORT_AGE_MS].map(|ms| start.plus_millis(ms));
-        let sell = |buffer: &mut UsageBuffer, key: usize| {
-            assert!(buffer.count(
-                start,
-                &format!("key_{key}"),
-                0,
-                ChargeOutcome::Kept(Credits::from_micros(1))
-            ));
-        };
-        assert!(!buffer.is_due(later), "there is nothing to say");
-        sell(&mut buffer, 0);
-        assert_eq!([soon, later].map(|now| buffer.is_due(now)), [false, true]);
-        (1..MAX_USAGE_LINES).for_each(|key| sell(&mut buffer, key));
-        assert!(buffer.is_due(start), "it is full");
-
-        assert_eq!(buffer.begin_send(&settings).unwrap().lines.len(), MAX_USAGE_LINES);
-
-        sell(&mut buffer, 0);
-        assert!(!buffer.is_due(later), "one is under way");
-        buffer.finish_send(start, Some(1), false);
-        assert_eq!([soon, later].map(|now| buffer.is_due(now)), [false, true], "there is room again");
-    }
-
-    #[test]
-    fn a_usage_line_stops_counting_at_the_ledgers_limit() {
-        let (mut buffer, mut handle) = (UsageBuffer::new("b".into()), Handle::default());
-        let one = ChargeOutcome::Kept(Credits::from_micros(1));
-        assert!(buffer.count_at(Moment::ZERO, "key_1", &mut handle, 0, one));
-        buffer.lines.at_mut(handle).unwrap()[0].requests = MAX_LINE_COUNT - 1;
-        for _ in 0..2 {
-            assert!(buffer.count_at(Moment::ZERO, "key_1", &mut handle, 0, one));
-        }
-        let requests: Vec<u64> = buffer.lines.at(handle).unwrap().iter().map(|line| line.requests).collect();
-        assert_eq!(requests, [MAX_LINE_COUNT, 1]);
-    }
-}
+mod tests;

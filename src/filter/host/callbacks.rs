@@ -122,6 +122,12 @@ extern "C" fn faregate_response_headers(context: u32, _headers: usize, _ends: bo
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn faregate_response_body(context: u32, size: usize, ends: bool) -> Action {
+    with_stream(context, |stream| stream.on_response_body(size, ends));
+    Action::Continue
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn faregate_response_trailers(context: u32, _trailers: usize) -> Action {
     with_stream(context, Stream::on_response_trailers);
     Action::Continue

@@ -3,14 +3,17 @@
 //! - [`callbacks`] is where Envoy enters; it dispatches to the two others:
 //! - [`root`] is one per worker and configuration: it configures the gate, ticks, and holds the
 //!   conversation with the ledger.
-//! - [`stream`] is one per request.
+//! - [`stream`] is one per request; [`body`]: its body decides its price; [`changes`]: and is changed; [`answer`]: its answer is read.
 //! - [`memory`], [`clock`], [`metrics`] give the core what it takes as arguments.
 //!
 //! What must hold: no callback panics (Envoy would drop the whole VM), so only host calls that answer with a
 //! `Result`, and only values as bytes; and the gate is never borrowed while Envoy may call back.
 
+mod answer;
+mod body;
 mod callbacks;
 mod chain;
+mod changes;
 mod clock;
 mod errno;
 mod headers;

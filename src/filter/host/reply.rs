@@ -1,10 +1,12 @@
-//! Host calls that pass Envoy ready-made bytes: an answer of the gate's own, and a note for the access log.
+//! Host calls that pass Envoy ready-made bytes: an answer of the gate's own, a changed body, and a note for the access log.
 //!
-//! The SDK takes lists and serializes them on every call.
+//! The SDK takes lists and serializes them on every call, and panics where Envoy doesn't take a body.
 #![expect(
     unsafe_code,
     reason = "the SDK has no way to hand over a map that is written; the imports are proxy-wasm's documented ones"
 )]
+
+use proxy_wasm::types::BufferType;
 
 /// The property that holds the note for the access log: `%FILTER_STATE(wasm.faregate:PLAIN)%`.
 const NOTE: &str = "faregate";
@@ -22,6 +24,13 @@ unsafe extern "C" {
         headers: *const u8,
         headers_size: usize,
         grpc_status: i32,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        length: usize,
+        value: *const u8,
+        value_size: usize,
     ) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
 }
@@ -43,6 +52,12 @@ pub(super) fn send(status: u16, details: &str, headers: &[u8], body: &[u8], grpc
             grpc,
         )
     };
+}
+
+/// Replaces a body, or the piece of one that is here, of `size` bytes.
+pub(super) fn set_body(buffer: BufferType, size: usize, new: &[u8]) {
+    // SAFETY: the host only reads, during the call, what this address and size say.
+    unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, new.as_ptr(), new.len()) };
 }
 
 /// Leaves a note for the access log.

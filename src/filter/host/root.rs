@@ -8,6 +8,7 @@ use super::metrics::Metrics;
 use super::stream::Stream;
 use super::worker::{Stage, Ticket, Worker};
 use super::{clock, ledger};
+use crate::decide::base::moment::Moment;
 use crate::decide::gate::Gate;
 use crate::decide::gate::answer::ResponseHints;
 use crate::decide::lease::shared::Names;
@@ -32,6 +33,11 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// How many ticks a refusal waits for the body of its request.
 const BODY_TICKS: u32 = 20;
+/// How long a request whose body decides its price is held without a byte of it (ms).
+const FIRST_BYTE_MS: u64 = 15_000;
+/// Why there may be none.
+const NO_BODY: &str =
+    "a request's body didn't arrive: has Envoy's plugin configuration allow_on_headers_stop_iteration?";
 
 /// How many requests that waited are answered in one callback. Envoy sends each answer when the callback is over,
 /// but inside of the one before: thousands at once would overflow the stack.
@@ -216,28 +222,45 @@ impl Running {
         if self.ticks < BODY_TICKS {
             return;
         }
+        let mut bodies_missing = false;
         for _ in 0..AT_ONCE {
             let Some(name) = self.bodiless.pop() else {
                 self.ticks = 0;
                 let parked = self.worker.parked.borrow();
-                let names = parked.iter_from("").filter(|(_, ticket)| is_refusing(ticket));
+                let now = clock::now();
+                let names = parked
+                    .iter_from("")
+                    .filter(|(_, ticket)| is_refusing(ticket) || is_bodiless(ticket, now));
                 self.bodiless = names.map(|(name, _)| name.to_owned()).collect();
                 break;
             };
-            let Some(ticket) =
-                self.worker.parked.borrow().get(&name).filter(|it| is_refusing(it)).map(Rc::clone)
-            else {
+            let stays =
+                |ticket: &&Rc<RefCell<Ticket>>| is_refusing(ticket) || is_bodiless(ticket, clock::now());
+            let Some(ticket) = self.worker.parked.borrow().get(&name).filter(stays).map(Rc::clone) else {
                 continue;
             };
             self.worker.parked.borrow_mut().remove(&name);
             let mut ticket = ticket.borrow_mut();
-            if let Stage::Refusing(refusal) = std::mem::take(&mut ticket.stage)
-                && name.parse().is_ok_and(|context| hostcalls::set_effective_context(context).is_ok())
-            {
-                self.worker.refuse(&mut ticket, &refusal);
+            let stage = std::mem::take(&mut ticket.stage);
+            if !name.parse().is_ok_and(|context| hostcalls::set_effective_context(context).is_ok()) {
+                continue;
+            }
+            match stage {
+                Stage::Refusing(refusal) => self.worker.refuse(&mut ticket, &refusal),
+                Stage::Reading(reading) => {
+                    let outcome = self.worker.gate.borrow_mut().without_body(&reading.held);
+                    bodies_missing = true;
+                    if self.worker.carry_out(&mut ticket, outcome) {
+                        let _ = hostcalls::resume_http_request();
+                    }
+                }
+                _ => {}
             }
         }
         let _ = hostcalls::set_effective_context(self.root);
+        if bodies_missing {
+            self.note(NO_BODY);
+        }
     }
 
     /// Logs once what an operator should know.
@@ -267,6 +290,14 @@ fn names_other_ledger(answer: &ExchangeResponse) -> bool {
 
 fn is_refusing(ticket: &Rc<RefCell<Ticket>>) -> bool {
     ticket.try_borrow().is_ok_and(|ticket| matches!(ticket.stage, Stage::Refusing(_)))
+}
+
+/// Whether it waits for its body for too long.
+fn is_bodiless(ticket: &Rc<RefCell<Ticket>>, now: Moment) -> bool {
+    ticket.try_borrow().is_ok_and(|ticket| match &ticket.stage {
+        Stage::Reading(reading) => reading.size == 0 && now.millis_since(reading.began) >= FIRST_BYTE_MS,
+        _ => false,
+    })
 }
 
 fn configure(root: u32, size: usize) -> Result<Running, String> {

@@ -16,7 +16,7 @@ use crate::decide::request::ending::{self, Answer, End, Origin};
 use crate::decide::request::{conditional, hiding, identity};
 use crate::decide::settings::Settings;
 use crate::decide::settings::dialect::Dialect;
-use crate::decide::settings::meter::Meter;
+use crate::decide::settings::meter::amounts::AmountMeter;
 use faregate_protocol::Credits;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
@@ -55,6 +55,11 @@ impl Stream {
         Self { context, worker, ticket: Rc::default(), answer: Cell::default(), ended: Cell::default() }
     }
 
+    /// The number by which Envoy knows this request.
+    pub(super) fn context(&self) -> u32 {
+        self.context
+    }
+
     /// The worker, and the ticket of this request.
     pub(super) fn parts(&self) -> (&Rc<Worker>, &Rc<RefCell<Ticket>>) {
         (&self.worker, &self.ticket)
@@ -91,6 +96,12 @@ impl Stream {
                 property(path.iter().map(String::as_str).collect())
             }),
         };
+        let arrival = match arrival {
+            Arrival::NeedsBody(held) if ends => {
+                gate.price_body(clock::now(), self.context, held, &[]).arrival
+            }
+            arrival => arrival,
+        };
         let wake = gate.take_wake();
         let pages = !gate.settings().cors_origins.is_empty();
         drop(gate);
@@ -102,6 +113,7 @@ impl Stream {
                 }
                 self.worker.carry_out(&mut ticket, outcome)
             }
+            Arrival::NeedsBody(held) => return self.await_body(&mut ticket, held, &head),
             arrival => {
                 self.held_back(&mut ticket, arrival, &head, ends);
                 false
@@ -127,6 +139,9 @@ impl Stream {
         if ticket.stage.passes() {
             return Action::Continue;
         }
+        if matches!(ticket.stage, Stage::Reading(_)) {
+            return self.on_priced_body(&mut ticket, size, ends);
+        }
         if ticket.body == Body::Coming {
             let read = |most: usize| hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size.min(most));
             self.worker.read_body(&mut ticket, |most| read(most).ok().flatten());
@@ -146,6 +161,13 @@ impl Stream {
         if ticket.stage.passes() {
             without_ours();
             return Action::Continue;
+        }
+        if matches!(ticket.stage, Stage::Reading(_)) {
+            let action = self.on_priced_trailers(&mut ticket);
+            if action == Action::Continue {
+                without_ours();
+            }
+            return action;
         }
         if ticket.body == Body::Coming {
             ticket.body = Body::Here;
@@ -171,7 +193,10 @@ impl Stream {
     pub(super) fn on_response_headers(&self) {
         self.answer.set(Some(Answer::default()));
         // Envoy also calls this for our own answers, which are complete. If it does so reentrantly, there is nothing to do.
-        self.read_cost();
+        if self.is_metered() {
+            self.read_cost();
+            self.prepare_reading();
+        }
         let (Ok(ticket), Ok(mut gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow_mut()) else {
             return;
         };
@@ -199,6 +224,10 @@ impl Stream {
         }
     }
 
+    fn is_metered(&self) -> bool {
+        self.ticket.try_borrow().is_ok_and(|ticket| ticket.metering().is_some())
+    }
+
     /// Reads what the answer says that a metered request cost, and takes that away if its rule says so.
     fn read_cost(&self) {
         let Ok(mut ticket) = self.ticket.try_borrow_mut() else { return };
@@ -208,7 +237,7 @@ impl Stream {
         let values = headers::of_response();
         let mut walk = Walk::over(&values).unwrap_or_default();
         let said = match (walk.find(name.as_bytes()), walk.find(name.as_bytes())) {
-            (Some(value), None) => Meter::read(value),
+            (Some(value), None) => AmountMeter::read(value),
             _ => None,
         };
         if strip {
@@ -222,6 +251,11 @@ impl Stream {
 
     /// The trailers of its answer have arrived: gRPC puts a call's status there.
     pub(super) fn on_response_trailers(&self) {
+        if let Ok(mut ticket) = self.ticket.try_borrow_mut()
+            && let Some(metering) = ticket.metering_mut()
+        {
+            metering.whole = true;
+        }
         let (Ok(ticket), Ok(gate)) = (self.ticket.try_borrow(), self.worker.gate.try_borrow()) else {
             return;
         };
@@ -248,7 +282,7 @@ impl Stream {
         }
         match stage {
             // Credits that the ledger grants for it later are returned; see `Root::resolve`.
-            Stage::Waits => {
+            Stage::Waits | Stage::Reading(_) => {
                 self.worker.leave(self.context);
                 note("decision=abandoned");
             }
@@ -272,7 +306,10 @@ impl Stream {
         match stage {
             Stage::Free(rule) => self.worker.redirect(Passage::Free(rule)),
             Stage::Preflight(rule) => self.worker.redirect(Passage::Preflight(rule)),
-            Stage::Paid(charge) => self.worker.redirect(Passage::Paid(charge)),
+            Stage::Paid(charge) => {
+                self.worker.gate.borrow_mut().suspend(&charge);
+                self.worker.redirect(Passage::Paid(charge));
+            }
             Stage::Shadow(refusal) => self.worker.redirect(Passage::Shadow(refusal)),
             _ => {}
         }
@@ -280,18 +317,19 @@ impl Stream {
 
     fn close(&self, charge: &Charge) {
         let end = self.ending();
-        let metering = self.ticket.borrow().metering().copied();
+        let metering = self.ticket.borrow_mut().take_metering();
+        let is_metered = metering.is_some();
+        let measured = metering.map(|metering| {
+            let (now, whole) = (clock::now(), metering.whole);
+            (now, whole, self.said(charge, metering, now))
+        });
         let mut gate = self.worker.gate.borrow_mut();
-        let charged = match metering {
+        let charged = match &measured {
             None => gate.finish(charge, &end),
-            Some(metering) => {
-                let now = clock::now();
-                let amount = gate.measured(charge, now, metering.began, metering.said, response_size);
-                gate.finish_metered(now, charge, &end, amount)
-            }
+            Some((now, whole, said)) => gate.finish_answered(*now, charge, &end, said, *whole),
         };
         let released = charged == Credits::ZERO;
-        if !released && !self.worker.log_paid && metering.is_none() {
+        if !released && !self.worker.log_paid && !is_metered {
             return;
         }
         let rule = gate.settings().rule(charge.rule).name.clone();
@@ -311,6 +349,7 @@ impl Stream {
     }
 
     /// Answers a request, or keeps what its answer will need.
+    #[inline(never)]
     fn held_back(&self, ticket: &mut Ticket, arrival: Arrival, head: &Head<'_>, ends: bool) {
         let rule = match &arrival {
             Arrival::Decided(Outcome::Refuse(refusal)) => refusal.rule,
@@ -337,7 +376,7 @@ impl Stream {
                 ticket.keep(&around);
                 self.worker.carry_out(ticket, outcome);
             }
-            Arrival::Waits => {
+            Arrival::Waits | Arrival::NeedsBody(_) => {
                 ticket.keep(&around);
                 ticket.stage = Stage::Waits;
                 self.worker.park(self.context, &self.ticket);
@@ -371,6 +410,7 @@ impl Stream {
 }
 
 /// Removes the caller's key before the API sees the request.
+#[inline(never)]
 fn hide_keys(settings: &Settings, head: &Head<'_>) {
     if let Some(path) = identity::without_key(&settings.identities, head.path_and_query()) {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(&path));
@@ -387,7 +427,7 @@ fn hide_keys(settings: &Settings, head: &Head<'_>) {
 }
 
 /// How large the body of the answer was, as it went to the client (bytes).
-fn response_size() -> Option<u64> {
+pub(super) fn response_size() -> Option<u64> {
     let bytes: [u8; 8] = property(vec!["response", "size"])?.try_into().ok()?;
     u64::try_from(i64::from_le_bytes(bytes)).ok()
 }

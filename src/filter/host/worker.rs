@@ -1,17 +1,21 @@
 //! The state that the root context and the requests of one worker share.
 
 use super::memory::HostMemory;
-use super::{clock, property, reply};
+use super::{changes, clock, property, reply};
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::gate::Gate;
+use crate::decide::meter::asked::strip::Strip;
 use crate::decide::outcome::{Charge, Outcome, Passage};
 use crate::decide::refusal::rpc::{self, MAX_BODY};
 use crate::decide::refusal::{MAX_REPEATED, Refusal, RequestContext, readable_for};
+use crate::decide::request::answer_reader::AnswerReader;
 use crate::decide::request::ending::End;
+use crate::decide::request::held::Held;
 use crate::decide::request::view::View;
 use crate::decide::settings::dialect::Dialect;
 use proxy_wasm::hostcalls;
+use proxy_wasm::types::MapType;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -48,6 +52,8 @@ pub(super) enum Stage {
     /// It has not been decided.
     #[default]
     New,
+    /// Its body decides its price, and isn't whole yet.
+    Reading(Reading),
     /// It waits for the ledger.
     Waits,
     /// It is free of charge, under the rule of this number.
@@ -74,6 +80,17 @@ impl Stage {
             Self::Free(_) | Self::Preflight(_) | Self::Paid(_) | Self::Shadow(_) | Self::ChargedEarlier
         )
     }
+}
+
+/// A request whose body is on its way.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// The request.
+    pub(super) held: Box<Held>,
+    /// Since when.
+    pub(super) began: Moment,
+    /// How many bytes of it are here.
+    pub(super) size: usize,
 }
 
 /// The part of a request's body that matters to a refusal.
@@ -129,12 +146,23 @@ pub(super) struct RareFields {
 }
 
 /// What is known of a metered request while it is in flight.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Metering {
     /// When it was admitted.
     pub(super) began: Moment,
     /// What its answer's headers say.
     pub(super) said: Option<u64>,
+    /// What reads its answer, if its rule goes by that.
+    pub(super) reader: Option<Box<AnswerReader>>,
+    /// What takes usage out of it that only we asked for.
+    pub(super) strip: Option<Box<Strip>>,
+    /// Whether the answer's end has arrived.
+    pub(super) whole: bool,
+}
+
+impl std::fmt::Debug for Metering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metering").field("whole", &self.whole).finish_non_exhaustive()
+    }
 }
 
 impl Ticket {
@@ -162,6 +190,11 @@ impl Ticket {
     /// The same, to change it.
     pub(super) fn metering_mut(&mut self) -> Option<&mut Metering> {
         self.rare.as_mut()?.metering.as_mut()
+    }
+
+    /// The same, at the request's end.
+    pub(super) fn take_metering(&mut self) -> Option<Metering> {
+        self.rare.as_mut()?.metering.take()
     }
 
     /// The origin of a page that may read the answer.
@@ -212,6 +245,14 @@ impl Worker {
         }
     }
 
+    /// Keeps the beginning of a body that was read, where the answer to a refusal needs it.
+    pub(super) fn keep_body(&self, ticket: &mut Ticket, body: &[u8]) {
+        if ticket.dialect.wants_body() {
+            self.read_body(ticket, |most| body.get(..most.min(body.len())).map(<[u8]>::to_vec));
+            ticket.body = Body::Here;
+        }
+    }
+
     /// Envoy restarts an admitted request in another stream, at once.
     pub(super) fn redirect(&self, passage: Passage) {
         self.settle_redirected();
@@ -238,6 +279,7 @@ impl Worker {
 
     fn settle(&self, passage: &Passage) {
         if let (Passage::Paid(charge), Ok(mut gate)) = (passage, self.gate.try_borrow_mut()) {
+            gate.begin(charge);
             gate.finish(charge, &End::Cut);
         }
     }
@@ -270,7 +312,14 @@ impl Worker {
                     Passage::Paid(charge) => {
                         self.forward(&charge);
                         if self.gate.borrow_mut().begin(&charge) {
-                            ticket.rare().metering = Some(Metering { began: clock::now(), said: None });
+                            ticket.rare().metering = Some(Metering {
+                                began: clock::now(),
+                                said: None,
+                                reader: None,
+                                strip: None,
+                                whole: false,
+                            });
+                            self.read_plainly(&charge);
                         }
                         Stage::Paid(charge)
                     }
@@ -325,11 +374,23 @@ impl Worker {
         reply::send(form.status, &refused.details(), &form.headers, &form.body(&around), form.grpc);
     }
 
+    /// An answer that is read must not be compressed; and a request that costs what its payer can pay must say so.
+    fn read_plainly(&self, charge: &Charge) {
+        if let Some(quote) = &charge.quote
+            && quote.fitted().is_some()
+        {
+            changes::fit(quote, self.gate.borrow().max_body(charge.rule));
+        }
+        if self.gate.borrow().reads_answer(charge) {
+            let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, "accept-encoding");
+        }
+    }
+
     /// Adds the headers about the payer for the upstream.
     fn forward(&self, charge: &Charge) {
         let forward = self.gate.borrow().settings().forward;
         let set = |name: &str, value: &str| {
-            let _ = hostcalls::add_map_value(proxy_wasm::types::MapType::HttpRequestHeaders, name, value);
+            let _ = hostcalls::add_map_value(MapType::HttpRequestHeaders, name, value);
         };
         if forward.account {
             set("x-faregate-account", charge.holder.account());

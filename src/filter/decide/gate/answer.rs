@@ -7,9 +7,11 @@
 
 use crate::decide::base::json::{self, Json};
 use crate::decide::base::text::joined;
+use crate::decide::settings::prices;
 use faregate_protocol::exchange::{
-    Change, EntryAnswer, ExchangeResponse, Facts, Granted, Holds, Limits, MAX_AMOUNT, MAX_NAME_BYTES,
-    MAX_PRODUCTS, PayerStatus, Pricing, Product, Quota, Rate, Refused, Reset, UNSUPPORTED,
+    Change, EntryAnswer, ExchangeResponse, Facts, Granted, Holds, Limits, MAX_AMOUNT, MAX_MODELS,
+    MAX_NAME_BYTES, MAX_PRODUCTS, ModelAnswer, PayerStatus, Pricing, Product, Quota, Rate, Refused, Reset,
+    UNSUPPORTED,
 };
 use faregate_protocol::{Credits, RefusalCode};
 
@@ -26,8 +28,8 @@ pub fn read(text: &[u8]) -> Option<ExchangeResponse> {
             None => Vec::new(),
         },
         usage_seq: value.get("usage_seq").and_then(Json::as_u64),
-        models: Vec::new(),
-        prices: None,
+        models: optional(&value, "models", models)?.unwrap_or_default(),
+        prices: optional(&value, "prices", Json::as_u64)?,
     })
 }
 
@@ -158,6 +160,14 @@ fn change(value: &Json) -> Option<Change> {
     Some(Change { payer: text(value.get("payer")?)?, refused: optional(value, "refused", code)? })
 }
 
+fn models(value: &Json) -> Option<Vec<ModelAnswer>> {
+    let model = |value: &Json| {
+        let is_object = matches!(value, Json::Object(_));
+        Some(ModelAnswer { prices: optional(value, "prices", prices::answered)? }).filter(|_| is_object)
+    };
+    value.as_array().filter(|list| list.len() <= MAX_MODELS)?.iter().map(model).collect()
+}
+
 /// A member that may be absent or null; `None` when it is there and can't be read.
 #[expect(clippy::option_option, reason = "the outer one is for `?`, as everywhere in this file")]
 fn optional<T>(value: &Json, name: &str, read: impl Fn(&Json) -> Option<T>) -> Option<Option<T>> {
@@ -188,6 +198,7 @@ fn code(value: &Json) -> Option<RefusalCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::settings::prices::tests::any_prices;
     use proptest::prelude::*;
 
     const MAX_MICROS: i64 = MAX_AMOUNT.micros();
@@ -247,11 +258,12 @@ mod tests {
             numbers in any::<(u32, Option<u64>, u32, Option<u64>)>(),
             entries in proptest::collection::vec(any_entry(), 0..4),
             changes in proptest::collection::vec((".{1,5}", proptest::option::of(0..RefusalCode::ALL.len())), 0..3),
+            models in proptest::collection::vec(proptest::option::of(any_prices()), 0..3), prices in any::<Option<u64>>(),
         ) {
             let (protocol, seen, heartbeat_ms, usage_seq) = numbers;
             let change = |(payer, at): (String, Option<usize>)| Change { payer, refused: at.map(|at| RefusalCode::ALL[at]) };
             let changes = changes.into_iter().map(change).collect();
-            let (models, prices) = (Vec::new(), None);
+            let models = models.into_iter().map(|prices| ModelAnswer { prices }).collect();
             let answer = ExchangeResponse { protocol, seen, heartbeat_ms, entries, changes, usage_seq, models, prices };
             prop_assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
         }
@@ -366,6 +378,32 @@ mod tests {
             prices: None,
         };
         assert_eq!(read(&serde_json::to_vec(&answer).unwrap()), Some(answer));
+    }
+
+    #[test]
+    fn malformed_prices_invalidate_a_response() {
+        let with = |what: &str| {
+            read(format!(r#"{{"protocol":2,"heartbeat_ms":1,"entries":[],{what}}}"#).as_bytes())
+                .map(|answer| (answer.models.len(), answer.prices))
+        };
+        for (what, read_as) in [
+            (r#""prices":65536"#, Some((0, Some(65_536)))),
+            (r#""prices":null,"models":null"#, Some((0, None))),
+            (r#""models":[{"prices":{"input":1}},{"prices":null},{}]"#, Some((3, None))),
+            (r#""prices":"65536""#, None),
+            (r#""models":{}"#, None),
+            (r#""models":[7]"#, None),
+            (r#""models":[{"prices":{}}]"#, None),
+            (r#""models":[{"prices":{"input":"1"}}]"#, None),
+            (r#""models":[{"prices":{"input":-1}}]"#, None),
+            (r#""models":[{"prices":{"input":1000000000000000001}}]"#, None),
+            (r#""models":[{"prices":{"input":1,"newer":1}}]"#, None),
+            (r#""models":[{"prices":{"input":1,"above":[{"input":1}]}}]"#, None),
+        ] {
+            assert_eq!(with(what), read_as, "{what}");
+        }
+        let many = |count: usize| format!(r#""models":[{}]"#, vec!["{}"; count].join(","));
+        assert_eq!([MAX_MODELS, MAX_MODELS + 1].map(|count| with(&many(count)).is_some()), [true, false]);
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! A request arrives: it is decided at once, or waits for the ledger.
 
 use super::Gate;
-use super::fallback::Chosen;
 use super::waiting::Waiter;
 use crate::decide::base::head::Head;
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::{Arrival, Outcome, Passage, Payment};
 use crate::decide::refusal::Refusal;
+use crate::decide::request::held::Chosen;
 use crate::decide::request::identity::{self, no_credential};
+use crate::decide::request::quote::Quote;
 use crate::decide::request::rules;
 use faregate_protocol::{Credits, RefusalCode};
+use std::rc::Rc;
 
 impl<M: SharedMemory> Gate<M> {
     /// Decides about a request. `context` identifies it should it have to wait, and `property` reads an attribute
@@ -45,6 +47,9 @@ impl<M: SharedMemory> Gate<M> {
                 return Arrival::Decided(self.refuse(number, refusal));
             }
         };
+        if rule.meter.as_ref().is_some_and(|meter| meter.max_body().is_some()) {
+            return self.await_body(now, number, head, caller);
+        }
         if let Some(charge) = self.sell(caller.sublease, now, number, price) {
             return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));
         }
@@ -66,9 +71,9 @@ impl<M: SharedMemory> Gate<M> {
             return Arrival::Decided(self.refuse(number, refusal));
         }
         if now < self.down_until {
-            return Arrival::Decided(self.without_ledger(lease, number, price));
+            return Arrival::Decided(self.without_ledger(lease, number, price, None));
         }
-        self.wait(now, context, chosen, number, Some(price))
+        self.wait(now, context, chosen, number, Some(price), None)
     }
 
     /// Makes a request wait for the ledger; one without a price asks only for its sender's status.
@@ -79,6 +84,7 @@ impl<M: SharedMemory> Gate<M> {
         chosen: Chosen,
         rule: usize,
         price: Option<Credits>,
+        quote: Option<Rc<Quote>>,
     ) -> Arrival {
         let patience = u64::from(self.settings.rule(rule).max_wait_ms);
         let waiter = Waiter {
@@ -89,16 +95,25 @@ impl<M: SharedMemory> Gate<M> {
             waits_until: now.plus_millis(patience),
             deadline: now.plus_millis(patience.saturating_add(u64::from(self.settings.ledger.timeout_ms))),
             fallback: chosen.fallback,
+            quote,
         };
         if self.waiting.push(&chosen.lease, chosen.credential, waiter) {
             self.counters.waited += 1;
             self.wake = true;
             return Arrival::Waits;
         }
-        let refusal = Refusal {
-            hint: Some("Too many requests are waiting for their payment to be checked. Try again soon."),
-            ..Refusal::plain(RefusalCode::LedgerUnavailable)
-        };
-        Arrival::Decided(if price.is_none() { self.deny(refusal) } else { self.refuse(rule, refusal) })
+        Arrival::Decided(if price.is_none() { self.deny(too_many()) } else { self.too_many(rule) })
+    }
+
+    /// Refuses a request because too many wait already.
+    pub fn too_many(&mut self, rule: usize) -> Outcome {
+        self.refuse(rule, too_many())
+    }
+}
+
+fn too_many() -> Refusal {
+    Refusal {
+        hint: Some("Too many requests are waiting for their payment to be checked. Try again soon."),
+        ..Refusal::plain(RefusalCode::LedgerUnavailable)
     }
 }

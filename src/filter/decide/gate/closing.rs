@@ -5,15 +5,20 @@ use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::Handle;
 use crate::decide::lease::shared::{self, SharedMemory};
 use crate::decide::outcome::Charge;
+use crate::decide::request::answer_reader::Said;
 use crate::decide::request::ending::End;
-use crate::decide::settings::meter::{Measure, Missing};
+use crate::decide::settings::meter::amounts::{AmountMeter, Measure, Missing};
+use crate::decide::settings::meter::{Meter, MeterKind};
 use crate::decide::settings::refunds::Refunds;
-use crate::decide::usage::ChargeOutcome;
+use crate::decide::usage::{ChargeOutcome, Metered};
 use faregate_protocol::Credits;
+use faregate_protocol::exchange::Basis;
+use faregate_protocol::metering::{Quantities, UsageClass};
 
 /// A worker says this often that it has metered requests in flight (ms). Missed twice, it isn't believed any more.
 const VOUCH_MS: u64 = 60_000;
 const VOUCHED_MS: u64 = 3 * VOUCH_MS;
+const NANOS_PER_S: u64 = 1_000_000_000;
 
 impl<M: SharedMemory> Gate<M> {
     /// Which answers release this charge.
@@ -25,7 +30,7 @@ impl<M: SharedMemory> Gate<M> {
     /// charge. A metered request of which nothing was measured is charged as its rule says.
     pub fn finish(&mut self, charge: &Charge, end: &End) -> Credits {
         if self.settings.rule(charge.rule).meter.is_some() {
-            return self.finish_metered(Moment::ZERO, charge, end, None);
+            return self.finish_answered(Moment::ZERO, charge, end, &Said::Nothing, false);
         }
         if end.releases(self.refunds(charge)) {
             self.release(charge);
@@ -43,31 +48,74 @@ impl<M: SharedMemory> Gate<M> {
         amount: Option<u64>,
     ) -> Credits {
         if end.releases(self.refunds(charge)) {
-            self.end_metered(charge.holder.lease());
-            self.release(charge);
-            return Credits::ZERO;
+            return self.release_metered(charge);
         }
-        let cost = self.cost(charge, amount);
-        self.settle(now, charge, cost)
+        let (cost, metered) = (self.cost(charge, amount), self.usage_of(charge, amount));
+        self.settle_metered(now, charge, cost, &metered)
+    }
+
+    /// What usage says of a request that used so much.
+    fn usage_of(&self, charge: &Charge, amount: Option<u64>) -> Metered {
+        let rule = self.settings.rule(charge.rule);
+        // What costs nothing by the rule costs something only where the product has a price of its own.
+        let own = charge.holder.price(rule.product.as_deref(), Credits::ZERO);
+        let meter = match rule.meter.as_deref() {
+            Some(Meter { kind: MeterKind::Amount(meter), .. }) => Some(meter),
+            _ => None,
+        };
+        let basis = match (amount, meter.map(|meter| meter.missing)) {
+            _ if own.is_ok_and(Credits::is_positive) => Basis::Listed,
+            (Some(_), _) => Basis::Reported,
+            // Without an amount to measure, it costs its fixed price.
+            (None, Some(Missing::Free) | None) => Basis::Listed,
+            (None, Some(Missing::Hold)) => Basis::Held,
+        };
+        let mut used = Quantities::default();
+        let by_time = meter.is_some_and(|meter| meter.measure == Measure::Duration);
+        if let Some(nanos) = amount.filter(|_| by_time) {
+            used.set(UsageClass::Second, nanos.div_ceil(NANOS_PER_S));
+        }
+        Metered { item: None, basis, used }
+    }
+
+    /// Releases a metered charge.
+    pub(super) fn release_metered(&mut self, charge: &Charge) -> Credits {
+        self.end_metered(charge.holder.lease());
+        self.release(charge);
+        Credits::ZERO
     }
 
     /// What a request costs that used so much.
     pub(super) fn cost(&self, charge: &Charge, amount: Option<u64>) -> Credits {
         let rule = self.settings.rule(charge.rule);
-        let list = rule.meter.as_ref().and_then(|meter| match (amount, meter.missing) {
-            (Some(amount), _) => Some(meter.cost(amount)),
-            (None, Missing::Free) => Some(meter.fixed),
-            (None, Missing::Hold) => None,
+        let list = rule.meter.as_deref().and_then(|meter| match (amount, &meter.kind) {
+            (Some(amount), _) => meter.cost(amount),
+            (None, MeterKind::Amount(AmountMeter { missing: Missing::Free, .. })) => Some(meter.fixed),
+            (None, _) => None,
         });
-        let price = |list| charge.holder.price(rule.product.as_deref(), list).unwrap_or(charge.price);
+        self.of_plan(charge, list)
+    }
+
+    /// What a charge comes to under its payer's plan, by what it is at the rule's prices; `None`: what was held.
+    pub(super) fn of_plan(&self, charge: &Charge, list: Option<Credits>) -> Credits {
+        let product = self.settings.rule(charge.rule).product.as_deref();
+        let price = |list| charge.holder.price(product, list).unwrap_or(charge.price);
         list.map_or(charge.price, price)
+    }
+
+    /// What of a charge's answer is measured.
+    fn measure(&self, charge: &Charge) -> Option<&Measure> {
+        match self.settings.rule(charge.rule).meter.as_deref() {
+            Some(Meter { kind: MeterKind::Amount(meter), .. }) => Some(&meter.measure),
+            _ => None,
+        }
     }
 
     /// The header of the answer that says what a metered request cost, and whether the caller doesn't see it.
     pub fn cost_header(&self, charge: &Charge) -> Option<(&str, bool)> {
-        match &self.settings.rule(charge.rule).meter.as_ref()?.measure {
+        match self.measure(charge)? {
             Measure::Header { name, strip } => Some((name, *strip)),
-            Measure::ResponseBytes | Measure::Duration => None,
+            _ => None,
         }
     }
 
@@ -80,8 +128,8 @@ impl<M: SharedMemory> Gate<M> {
         said: Option<u64>,
         size: impl FnOnce() -> Option<u64>,
     ) -> Option<u64> {
-        match self.settings.rule(charge.rule).meter.as_ref()?.measure {
-            Measure::Header { .. } => said,
+        match self.measure(charge)? {
+            Measure::Header { .. } | Measure::Json(_) => said,
             Measure::ResponseBytes => size(),
             Measure::Duration => Some(now.nanos().saturating_sub(began.nanos())),
         }
@@ -95,6 +143,13 @@ impl<M: SharedMemory> Gate<M> {
             *count += 1;
         }
         metered
+    }
+
+    /// The request of a charge that began leaves this stream, and goes on in another one.
+    pub fn suspend(&mut self, charge: &Charge) {
+        if self.settings.rule(charge.rule).meter.is_some() {
+            self.end_metered(charge.holder.lease());
+        }
     }
 
     fn end_metered(&mut self, lease: &str) {
@@ -134,12 +189,28 @@ impl<M: SharedMemory> Gate<M> {
     /// A cost above what was held is charged as well: from the lease as far as that goes, and the rest is owed. Returns the
     /// final charge.
     pub fn settle(&mut self, now: Moment, charge: &Charge, cost: Credits) -> Credits {
+        self.count_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Kept(cost));
+        self.close(now, charge, cost)
+    }
+
+    /// The same, with what the request was for.
+    pub(super) fn settle_metered(
+        &mut self,
+        now: Moment,
+        charge: &Charge,
+        cost: Credits,
+        metered: &Metered,
+    ) -> Credits {
+        self.count_metered_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Kept(cost), metered);
+        self.close(now, charge, cost)
+    }
+
+    fn close(&mut self, now: Moment, charge: &Charge, cost: Credits) -> Credits {
         let kept = cost.min(charge.price);
         let (released, above) = (charge.price.less(kept), cost.less(charge.price));
         let lease = charge.holder.lease();
         self.end_metered(lease);
         self.settlements.settle(&charge.holder, charge.funding, kept, released);
-        self.count_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Kept(cost));
         if charge.counted {
             self.settlements.leave(lease);
         }
@@ -181,6 +252,19 @@ impl<M: SharedMemory> Gate<M> {
 
     pub(super) fn count_outcome(&mut self, key: &str, rule: usize, outcome: ChargeOutcome) {
         if !self.usage.count(self.flushed_at, key, rule, outcome) {
+            self.counters.usage_dropped += 1;
+        }
+    }
+
+    /// The same, with what a metered request was for.
+    pub(super) fn count_metered_outcome(
+        &mut self,
+        key: &str,
+        rule: usize,
+        outcome: ChargeOutcome,
+        metered: &Metered,
+    ) {
+        if !self.usage.count_metered(self.flushed_at, key, rule, outcome, metered) {
             self.counters.usage_dropped += 1;
         }
     }

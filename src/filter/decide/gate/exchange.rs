@@ -18,6 +18,7 @@ use crate::decide::lease::first_contact;
 use crate::decide::lease::shared::{self, SharedMemory};
 use crate::decide::outcome::{Outcome, Resolution};
 use crate::decide::refusal::Refusal;
+use crate::decide::usage::strip_metering;
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
     self, Entry, ExchangeRequest, ExchangeResponse, MAX_HEARTBEAT_MS, OLDEST, Payer, VERSION,
@@ -75,13 +76,14 @@ impl<M: SharedMemory> Gate<M> {
         let heartbeat = !hold && self.heartbeat_into(now, &mut pending_entries, MAX_ENTRIES * 2);
         let report = heartbeat || (!hold && self.usage.is_due(now));
         let usage = if report { self.usage.begin_send(&self.settings) } else { None };
-        if pending_entries.is_empty() && !heartbeat && usage.is_none() {
+        let models = self.models_to_ask(now, hold);
+        if pending_entries.is_empty() && !heartbeat && usage.is_none() && models.is_empty() {
             return None;
         }
         if hold {
             self.asked_at = now;
         }
-        Some(self.send(now, pending_entries, heartbeat.then_some(self.heartbeat.seen), usage))
+        Some(self.send(now, pending_entries, heartbeat.then_some(self.heartbeat.seen), usage, models))
     }
 
     fn send(
@@ -89,7 +91,8 @@ impl<M: SharedMemory> Gate<M> {
         now: Moment,
         mut pending_entries: SortedMap<PendingEntry>,
         seen: Option<u64>,
-        usage: Option<exchange::UsageReport>,
+        mut usage: Option<exchange::UsageReport>,
+        models: Vec<String>,
     ) -> Message {
         let (mut leases, mut entries) = (Vec::new(), Vec::new());
         while let Some((lease, pending)) = pending_entries.pop_first() {
@@ -101,12 +104,25 @@ impl<M: SharedMemory> Gate<M> {
         self.flights.next += 1;
         let id = self.flights.next;
         let protocol = self.protocol;
-        let flight =
-            Flight { id, protocol, sent: now, leases, heartbeat: seen.is_some(), usage: usage.is_some() };
+        if protocol == OLDEST
+            && let Some(report) = &mut usage
+        {
+            // Sent again in a later version, it has them again. The ledger stores a number once, so one of the two counts.
+            strip_metering(report);
+        }
+        let flight = Flight {
+            id,
+            protocol,
+            sent: now,
+            leases,
+            heartbeat: seen.is_some(),
+            usage: usage.is_some(),
+            models: models.clone(),
+        };
         self.flights.under_way.push(flight);
         self.counters.exchanges += 1;
         let gateway = self.gateway.clone();
-        Message { id, body: ExchangeRequest { protocol, gateway, seen, entries, usage, models: Vec::new() } }
+        Message { id, body: ExchangeRequest { protocol, gateway, seen, entries, usage, models } }
     }
 
     fn entry(&mut self, now: Moment, lease: &str, pending: PendingEntry) -> Option<Entry> {
@@ -183,6 +199,7 @@ impl<M: SharedMemory> Gate<M> {
         if flight.heartbeat {
             self.heartbeat_answered(now, flight.sent, &answer);
         }
+        resolutions.extend(self.prices_answered(now, &flight, answer));
         resolutions
     }
 
@@ -224,6 +241,7 @@ impl<M: SharedMemory> Gate<M> {
                 resolutions.push(Resolution { context: waiter.context, outcome });
             }
         }
+        resolutions.extend(self.prices_failed(now, flight, again));
         if flight.heartbeat {
             self.heartbeat.failed(if again { Moment::ZERO } else { now });
         }
@@ -242,7 +260,7 @@ impl<M: SharedMemory> Gate<M> {
         if waiter.view {
             return self.deny(Refusal::plain(RefusalCode::LedgerUnavailable));
         }
-        self.without_ledger(lease, waiter.rule, waiter.price)
+        self.without_ledger(lease, waiter.rule, waiter.price, waiter.quote.clone())
     }
 
     /// Notices that the gateway was frozen. One that is always late still speaks every other time.
@@ -263,7 +281,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         self.vouch_for_all(now);
         self.lead(now);
-        let mut resolutions = Vec::new();
+        let mut resolutions = self.follow_prices(now);
         let timeout = u64::from(self.settings.ledger.timeout_ms).saturating_add(1_000);
         let overdue = |flight: &&Flight| now.millis_since(flight.sent) > timeout;
         let lost = self.flights.under_way.iter().find(overdue).map(|flight| flight.id);

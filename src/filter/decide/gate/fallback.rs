@@ -10,21 +10,11 @@ use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::Handle;
 use crate::decide::lease::credential::Credential;
 use crate::decide::lease::shared::SharedMemory;
-use crate::decide::outcome::{Outcome, Passage, Payment, Resolution};
+use crate::decide::outcome::{Charge, Outcome, Passage, Payment, Resolution};
 use crate::decide::refusal::Refusal;
+use crate::decide::request::held::Chosen;
 use crate::decide::request::identity::Caller;
 use faregate_protocol::{Credits, RefusalCode};
-
-/// The credential that a request is tried with.
-pub(super) struct Chosen {
-    pub(super) credential: Credential,
-    /// The name of its lease.
-    pub(super) lease: String,
-    /// The place of its cached refusal, if it has one.
-    pub(super) refused: Handle,
-    /// The credential to try if the ledger doesn't know this one.
-    pub(super) fallback: Option<Credential>,
-}
 
 impl<M: SharedMemory> Gate<M> {
     /// The caller's first credential without a cached refusal as unknown.
@@ -58,9 +48,11 @@ impl<M: SharedMemory> Gate<M> {
         let (context, rule) = (waiter.context, waiter.rule);
         let lease = self.names.lease(&credential);
         if !waiter.view {
-            let list = self.settings.rule(rule).price.unwrap_or(waiter.price);
+            let quoted = waiter.quote.as_ref().map(|quote| quote.list);
+            let list = quoted.or(self.settings.rule(rule).price).unwrap_or(waiter.price);
             match self.pay(now, &lease, rule, list) {
                 Payment::Paid(charge) => {
+                    let charge = Charge { quote: waiter.quote, ..charge };
                     return Some(Resolution { context, outcome: Outcome::Pass(Passage::Paid(charge)) });
                 }
                 Payment::Refused(refusal) => {

@@ -30,6 +30,8 @@ pub(super) struct Flight {
     pub(super) leases: Vec<(String, Option<u32>)>,
     pub(super) heartbeat: bool,
     pub(super) usage: bool,
+    /// The models that it asks for.
+    pub(super) models: Vec<String>,
 }
 
 /// Why a payer is in a message.

@@ -7,7 +7,8 @@
 use super::Gate;
 use crate::decide::base::json::{self, Json};
 use crate::decide::lease::shared::SharedMemory;
-use faregate_protocol::exchange::{ShadowLine, UsageLine, UsageReport};
+use faregate_protocol::exchange::{Basis, ShadowLine, UsageLine, UsageReport};
+use faregate_protocol::metering::{MAX_QUANTITY, Quantities, UsageClass};
 use faregate_protocol::{Credits, RefusalCode};
 
 /// How often a swap is tried before giving up.
@@ -85,7 +86,7 @@ fn report(value: &Json) -> Option<UsageReport> {
 }
 
 fn line(value: &Json) -> Option<UsageLine> {
-    Some(UsageLine {
+    let mut line = UsageLine {
         payer: text(value, "payer")?,
         rule: text(value, "rule")?,
         requests: number(value, "requests")?,
@@ -93,8 +94,33 @@ fn line(value: &Json) -> Option<UsageLine> {
         refunds: number(value, "refunds")?,
         item: None,
         basis: None,
-        used: faregate_protocol::metering::Quantities::default(),
-    })
+        used: Quantities::default(),
+    };
+    // These are absent where the rule isn't metered.
+    if let Some(item) = value.get("item") {
+        line.item = Some(item.as_str()?.to_owned());
+    }
+    if let Some(name) = value.get("basis") {
+        line.basis = Some(basis(name)?);
+    }
+    if let Some(classes) = value.get("used") {
+        line.used = quantities(classes)?;
+    }
+    Some(line)
+}
+
+fn basis(value: &Json) -> Option<Basis> {
+    let name = value.as_str()?;
+    Basis::ALL.into_iter().find(|basis| basis.as_str() == name)
+}
+
+fn quantities(value: &Json) -> Option<Quantities> {
+    let Json::Object(members) = value else { return None };
+    let mut used = Quantities::default();
+    for (class, quantity) in members {
+        used.set(UsageClass::named(class)?, quantity.as_u64().filter(|quantity| *quantity <= MAX_QUANTITY)?);
+    }
+    Some(used)
 }
 
 fn watched(value: &Json) -> Option<ShadowLine> {
@@ -171,5 +197,53 @@ mod tests {
         assert!(first.usage.is_empty() && second.usage.is_empty());
         gate(&memory, "d").tick(Moment::from_nanos(2));
         assert_eq!(memory.get(&successor.names.handover()).unwrap().0, TAKEN, "taken over once");
+    }
+
+    /// A report with a metered line of all classes per basis, and its JSON.
+    fn metered() -> (UsageReport, serde_json::Value) {
+        let mut used = Quantities::default();
+        for (class, quantity) in UsageClass::ALL.into_iter().zip(1..) {
+            used.set(class, quantity);
+        }
+        used.set(UsageClass::Page, MAX_QUANTITY);
+        let (requests, credits) = (3, Credits::from_micros(7));
+        let line = |basis| {
+            let (payer, rule, item) = ("key_1".to_owned(), "llm".to_owned(), Some("openai/gpt-5".to_owned()));
+            UsageLine { payer, rule, requests, credits, refunds: 0, item, basis: Some(basis), used }
+        };
+        let lines = Basis::ALL.map(line).to_vec();
+        let report = UsageReport { broker: "a".into(), seq: 1, lines, shadow: Vec::new() };
+        let text = serde_json::to_value(&report).unwrap();
+        (report, text)
+    }
+
+    #[test]
+    fn metered_usage_survives_the_handover_and_malformed_usage_does_not() {
+        let read = |value: &serde_json::Value| report(&json::parse(value.to_string().as_bytes()).unwrap());
+        let (sent, text) = metered();
+        assert_eq!(read(&text).as_ref(), Some(&sent));
+        for (member, value) in [
+            ("item", json!(5)),
+            ("basis", json!("guessed")),
+            ("basis", json!(null)),
+            ("used", json!([])),
+            ("used", json!({"input": -1})),
+            ("used", json!({"input": MAX_QUANTITY + 1})),
+            ("used", json!({"tokens": 1})),
+        ] {
+            let mut text = text.clone();
+            text["lines"][1][member] = value;
+            assert_eq!(read(&text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_metered_requests_were_for_is_reported_by_the_successor() {
+        let (memory, (sent, _)) = (Memory::default(), metered());
+        let (mut first, mut successor) = (gate(&memory, "a"), gate(&memory, "b"));
+        assert!(first.usage.adopt(sent.clone()));
+        first.leave();
+        successor.tick(Moment::from_nanos(1));
+        assert_eq!(successor.usage.begin_send(&successor.settings), Some(sent));
     }
 }

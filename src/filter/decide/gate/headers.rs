@@ -29,6 +29,7 @@ impl<M: SharedMemory> Gate<M> {
     pub fn show(&mut self, now: Moment, charge: &Charge, answer: Answer, said: Option<u64>) -> Vec<Header> {
         let rule = self.settings.rule(charge.rule);
         let released = End::Answered(answer).releases(&rule.refund_on);
+        // What calls cost is known before they are answered, unless they fail.
         let known = rule.meter.is_none() || said.is_some();
         let cost = if released { Credits::ZERO } else { self.cost(charge, said) };
         let mut headers = Vec::new();

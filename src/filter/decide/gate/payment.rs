@@ -7,6 +7,7 @@ use crate::decide::lease::shared::{self, SharedMemory};
 use crate::decide::lease::{self, Admission, FundingSource, Lease, LeaseHolder};
 use crate::decide::outcome::{Charge, Outcome, Passage, Payment};
 use crate::decide::refusal::Refusal;
+use crate::decide::request::quote::Quote;
 use crate::decide::settings::{OnLedgerError, Rule};
 use crate::decide::settlement::Sold;
 use faregate_protocol::{Credits, RefusalCode};
@@ -28,7 +29,8 @@ impl<M: SharedMemory> Gate<M> {
         let sold = self.settlements.sell(handle, now, |holder| holder.price(product, list));
         let Sold { holder, epoch, price, left } = sold?;
         self.counters.admitted += 1;
-        Some(Charge { holder, rule, price, funding: FundingSource::Lease(epoch), counted: false, left })
+        let funding = FundingSource::Lease(epoch);
+        Some(Charge { holder, rule, price, funding, counted: false, left, quote: None })
     }
 
     /// Charges the lease itself. While it has plenty, it grants a sublease for the next requests.
@@ -66,7 +68,7 @@ impl<M: SharedMemory> Gate<M> {
                 }
                 self.counters.admitted += 1;
                 let funding = FundingSource::Lease(epoch);
-                return Payment::Paid(Charge { holder, rule, price, funding, counted, left });
+                return Payment::Paid(Charge { holder, rule, price, funding, counted, left, quote: None });
             }
             Ok((price, Admission::Short, _)) => return Payment::Short(price),
             Ok((_, Admission::Throttled(wait), _)) => {
@@ -79,7 +81,13 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Decides without the ledger, as the rule's `on_ledger_error` says.
-    pub(super) fn without_ledger(&mut self, lease: &str, number: usize, price: Credits) -> Outcome {
+    pub(super) fn without_ledger(
+        &mut self,
+        lease: &str,
+        number: usize,
+        price: Credits,
+        quote: Option<Rc<Quote>>,
+    ) -> Outcome {
         let Rule { on_ledger_error, product, price: list, .. } = self.settings.rule(number);
         if let OnLedgerError::AllowUpTo(limit) = *on_ledger_error {
             let admit = |lease: &mut Lease, record: &[u8]| {
@@ -96,6 +104,7 @@ impl<M: SharedMemory> Gate<M> {
                     funding: FundingSource::Credit,
                     counted: false,
                     left: Credits::ZERO,
+                    quote,
                 }));
             }
         }

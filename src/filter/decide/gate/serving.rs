@@ -149,6 +149,7 @@ impl<M: SharedMemory> Gate<M> {
                     funding: FundingSource::Lease(epoch),
                     counted,
                     left: Credits::ZERO,
+                    quote: waiter.quote.clone(),
                 })));
             }
             (Some(Admission::Throttled(wait)), record, _) => {
@@ -172,7 +173,8 @@ impl<M: SharedMemory> Gate<M> {
         let record = facts.map(|facts| Lease::new(facts.clone()).encode());
         let reprice = |waiter: &mut Waiter| {
             let rule = self.settings.rule(waiter.rule);
-            if let (Some(record), Some(list)) = (&record, rule.price) {
+            let list = waiter.quote.as_ref().map(|quote| quote.list).or(rule.price);
+            if let (Some(record), Some(list)) = (&record, list) {
                 waiter.price = lease::record_price(record, rule.product.as_deref(), list)?;
             }
             Ok(waiter.price)
@@ -197,6 +199,8 @@ impl<M: SharedMemory> Gate<M> {
         // Credits that the ledger has recalled from other gateways, and unsold ones of this gateway's workers.
         let subleases = (funds && subleased).then_some(AGAIN_MS);
         let on_its_way = refused.retry_ms.map(u64::from).or(subleases);
+        let terms = record.as_ref().filter(|_| funds).map(Lease::encode).unwrap_or_default();
+        self.fit_all(&terms, &mut queue.waiters, available);
         // A request that came after the message was sent may be cheap enough for the rest.
         let affordable = |waiter: &Waiter| funds && waiter.price <= available;
         if queue.waiters.iter().any(affordable) {
@@ -212,7 +216,8 @@ impl<M: SharedMemory> Gate<M> {
         queue.waiters = stay;
         self.waiting.put_back(lease, queue);
         let payer = answer.facts.clone().map(Rc::new);
-        let refusal = |price: Credits| Refusal {
+        let refusal = |price: Credits, fits: Option<u64>| Refusal {
+            fits,
             needed: Some(price),
             available: Some(available),
             reset: refused.reset.clone(),
@@ -222,7 +227,7 @@ impl<M: SharedMemory> Gate<M> {
             ..Refusal::plain(refused.code)
         };
         if let Some(price) = go.iter().map(|waiter| waiter.price).min() {
-            self.recent.remember(now, lease, refusal(price));
+            self.recent.remember(now, lease, refusal(price, None));
         }
         let unknown = is_unknown(answer);
         go.into_iter()
@@ -230,7 +235,8 @@ impl<M: SharedMemory> Gate<M> {
                 if let Some(fallback) = waiter.fallback.take().filter(|_| unknown) {
                     return self.fall_back(now, fallback, waiter);
                 }
-                let outcome = self.refuse(waiter.rule, refusal(waiter.price));
+                let fits = self.fitted(&terms, &waiter, available).and_then(|quote| quote.fitted());
+                let outcome = self.refuse(waiter.rule, refusal(waiter.price, fits));
                 Some(Resolution { context: waiter.context, outcome })
             })
             .collect()

@@ -11,9 +11,11 @@ use crate::decide::refusal::Refusal;
 use crate::decide::request::ending::End;
 use faregate_protocol::api_key;
 use faregate_protocol::exchange::{
-    self, Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Holds, Limits, Payer,
-    PayerStatus, Refused,
+    self, Change, EntryAnswer, ExchangeRequest, ExchangeResponse, Facts, Granted, Holds, Limits, MAX_MODELS,
+    ModelAnswer, OLDEST, Payer, PayerStatus, Refused,
 };
+use faregate_protocol::metering::UsageClass;
+use faregate_protocol::prices::ModelPrices;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -24,6 +26,7 @@ mod known_callers;
 mod limits;
 mod looks;
 mod metered;
+mod models;
 mod payer_status;
 mod preflights;
 mod reported;
@@ -61,6 +64,10 @@ struct FakeLedger {
     changes: Vec<Change>,
     /// The pace that it asks for; a second, unless it says otherwise.
     heartbeat_ms: Option<u32>,
+    /// Models with the price of their input in credits, the number of the newest change, and how many one answer has room for.
+    priced: BTreeMap<String, i64>,
+    change: Option<u64>,
+    room: Option<usize>,
     messages: Vec<ExchangeRequest>,
 }
 
@@ -78,9 +85,23 @@ impl FakeLedger {
             entries: request.entries.iter().map(|entry| self.entry(entry)).collect(),
             changes: if request.seen.is_some() { std::mem::take(&mut self.changes) } else { Vec::new() },
             usage_seq: request.usage.as_ref().map(|usage| usage.seq),
-            models: Vec::new(),
-            prices: None,
+            models: request
+                .models
+                .iter()
+                .take(self.room.unwrap_or(MAX_MODELS))
+                .map(|name| self.model(name))
+                .collect(),
+            prices: self.change.filter(|_| request.protocol > OLDEST),
         }
+    }
+
+    fn model(&self, name: &str) -> ModelAnswer {
+        let prices = self.priced.get(name).map(|input| {
+            let mut prices = ModelPrices::default();
+            prices.base.set(UsageClass::Input, credits(*input));
+            prices
+        });
+        ModelAnswer { prices }
     }
 
     fn entry(&mut self, entry: &exchange::Entry) -> EntryAnswer {
@@ -264,7 +285,7 @@ fn a_steady_caller_never_waits_once_the_lease_has_grown() {
     for ms in 1..20_000 {
         for context in 0..4 {
             match arrive(&mut gate, ms, context, "/", &key()) {
-                Arrival::Waits => waited += 1,
+                Arrival::Waits | Arrival::NeedsBody(_) => waited += 1,
                 decided @ Arrival::Decided(_) => {
                     let charge = charge(decided);
                     gate.finish(&charge, &End::answered(200));

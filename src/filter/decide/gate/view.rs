@@ -64,7 +64,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         // It waits for no credits, so any rule's `max_wait_ms` will do.
         let rule = self.settings.rules.len();
-        self.wait(now, context, chosen, rule, None)
+        self.wait(now, context, chosen, rule, None, None)
     }
 
     fn shown(&mut self, caller: Option<&Caller<'_>>) -> Outcome {

@@ -3,8 +3,10 @@
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::lease::credential::Credential;
+use crate::decide::request::quote::{Quote, Unquoted};
 use faregate_protocol::Credits;
 use std::mem::take;
+use std::rc::Rc;
 
 /// The most requests that may wait on one worker; more are refused at once.
 pub const MAX_WAITING: usize = 10_000;
@@ -28,6 +30,21 @@ pub struct Waiter {
     pub deadline: Moment,
     /// The credential to try if the ledger doesn't know its first one.
     pub fallback: Option<Credential>,
+    /// What it is charged, if its body decides that.
+    pub quote: Option<Rc<Quote>>,
+}
+
+/// A request that waits for a model's prices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelWaiter {
+    /// The request's context, by which the host finds it again.
+    pub context: u32,
+    /// The name of the model that was looked up.
+    pub model: String,
+    /// When it is given up.
+    pub deadline: Moment,
+    /// What is needed to decide about it.
+    pub unquoted: Box<Unquoted>,
 }
 
 /// All waiting requests of one payer.
@@ -57,13 +74,14 @@ impl Queue {
 #[derive(Debug, Default)]
 pub struct Waiting {
     queues: SortedMap<Queue>,
+    /// In the queues, and elsewhere.
     count: usize,
 }
 
 impl Waiting {
     /// Adds a request; returns false when there is no room.
     pub fn push(&mut self, lease: &str, credential: Credential, waiter: Waiter) -> bool {
-        if self.count >= MAX_WAITING {
+        if !self.has_room() {
             return false;
         }
         let queue = self.queues.entry(lease, || Queue {
@@ -78,6 +96,21 @@ impl Waiting {
             self.count += 1;
         }
         true
+    }
+
+    /// Whether one more request may wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.count < MAX_WAITING
+    }
+
+    /// Counts requests that wait elsewhere: for a model's prices.
+    pub(super) fn add_others(&mut self, count: usize) {
+        self.count = self.count.saturating_add(count);
+    }
+
+    /// They no longer wait there.
+    pub(super) fn remove_others(&mut self, count: usize) {
+        self.count = self.count.saturating_sub(count);
     }
 
     /// How many requests wait.
@@ -176,6 +209,7 @@ mod tests {
                 waits_until: deadline,
                 deadline,
                 fallback: None,
+                quote: None,
             };
             assert!(waiting.push(lease, Credential::Key(lease.into()), waiter));
         }

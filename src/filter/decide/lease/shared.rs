@@ -81,6 +81,11 @@ impl Names {
         format!("{}leader", self.scope)
     }
 
+    /// The entry of the newest change of the ledger's price list.
+    pub fn prices(&self) -> String {
+        format!("{}prices", self.scope)
+    }
+
     /// Where the number of known payers is.
     pub fn count(&self) -> String {
         format!("{}count", self.scope)
@@ -278,6 +283,7 @@ mod names_and_news {
                 names.registry(0),
                 names.registry(1),
                 names.handover(),
+                names.prices(),
                 names.dirty_queue(),
             ]);
         }

@@ -171,7 +171,7 @@ impl Seen {
 
 /// A status of three digits; 0 for anything else.
 #[inline]
-fn http_status(digits: &[u8]) -> u16 {
+pub fn http_status(digits: &[u8]) -> u16 {
     match *digits {
         [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
             u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')

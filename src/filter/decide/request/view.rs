@@ -13,6 +13,7 @@ use crate::decide::lease::{self, CachedStatus, Lease};
 use crate::decide::refusal::rate_limit::fields;
 use crate::decide::refusal::template::Headers;
 use crate::decide::refusal::{Refusal, link};
+use crate::decide::settings::meter::{Meter, MeterKind};
 use crate::decide::settings::{HeaderMatch, PathMatch, Rule, Settings};
 use faregate_protocol::exchange::Facts;
 use faregate_protocol::{Credits, RefusalCode};
@@ -219,12 +220,46 @@ fn line(rule: &Rule, record: &[u8]) -> String {
         object.raw("retired", "true");
         return object.end('}');
     }
-    match rule.price.map(|list| lease::record_price(record, rule.product.as_deref(), list)) {
-        None => object.text("price", "free"),
-        Some(Ok(price)) => object.text("price", &price.to_string()),
-        Some(Err(_)) => object.raw("included", "false"),
+    let price = |list: Credits| lease::record_price(record, rule.product.as_deref(), list);
+    match (rule.price.map(price), rule.meter.as_deref()) {
+        (None, _) => object.text("price", "free"),
+        (Some(Err(_)), _) => object.raw("included", "false"),
+        (Some(Ok(price)), None) => object.text("price", &price.to_string()),
+        (Some(Ok(hold)), Some(meter)) => metered(&mut object, meter, hold, price),
     }
     object.end('}')
+}
+
+/// Of a metered rule: by what it goes, what is held where that is the same for all requests, and what calls cost.
+fn metered(
+    object: &mut Json,
+    meter: &Meter,
+    hold: Credits,
+    price: impl Fn(Credits) -> Result<Credits, RefusalCode>,
+) {
+    object.text("metered_by", meter.name());
+    if meter.fixed.is_positive()
+        && let Ok(price) = price(meter.fixed)
+    {
+        object.text("price", &price.to_string());
+    }
+    match &meter.kind {
+        MeterKind::Amount(_) => object.text("hold", &hold.to_string()),
+        MeterKind::Models(_) => {}
+        MeterKind::Calls(calls) => {
+            let mut prices = Json::new('[');
+            let listed = calls.prices.iter().map(|(name, list)| (name.as_str(), *list));
+            for (name, list) in listed.chain([("*", calls.other)]) {
+                let mut call = Json::new('{');
+                call.text("name", name);
+                if let Ok(price) = price(list) {
+                    call.text("price", &price.to_string());
+                }
+                prices.raw("", &call.end('}'));
+            }
+            object.raw("calls", &prices.end(']'));
+        }
+    }
 }
 
 fn list<'a>(object: &mut Json, name: &str, items: impl Iterator<Item = &'a String>) {

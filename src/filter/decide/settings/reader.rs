@@ -179,6 +179,10 @@ impl<'a> Field<'a> {
         }
     }
 
+    pub(super) fn value(&self) -> &'a Json {
+        self.value
+    }
+
     pub(super) fn is_object(&self) -> bool {
         matches!(self.value, Json::Object(_))
     }
@@ -345,10 +349,15 @@ impl<'a> Object<'a> {
         self.members().find(|field| field.name() == name)
     }
 
+    /// The place of a member that isn't there.
+    pub(super) fn absent(&self, name: &'a str) -> Field<'a> {
+        self.member(name, &Json::Null)
+    }
+
     #[inline(never)]
     pub(super) fn required(&self, name: &'a str) -> Field<'a> {
         self.optional(name).unwrap_or_else(|| {
-            let missing = self.member(name, &Json::Null);
+            let missing = self.absent(name);
             missing.wrong("nothing", "this field; it is required");
             missing
         })

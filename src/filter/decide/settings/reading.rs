@@ -83,18 +83,27 @@ impl Settings {
             identities.wrong("an empty list", "at least one place to look for a credential");
         }
         let (cors_origins, preflight) = cors::read(top);
+        let default = rule::read_default(&top.required("default"), &defaults);
+        let request_bodies = top.flag("request_bodies", false);
+        let needs_body = |rule: &Rule| rule.meter.as_ref().is_some_and(|meter| meter.max_body().is_some());
+        if !request_bodies && (rules.iter().any(needs_body) || needs_body(&default)) {
+            top.absent("request_bodies").wrong(
+                "nothing, or false; but the price of a rule depends on the request's body",
+                "true, together with allow_on_headers_stop_iteration in Envoy's configuration of the filter",
+            );
+        }
         Self {
             ledger: read_ledger(&top.required("ledger")),
             identities: read_identities(&identities),
             rules,
-            default: rule::read_default(&top.required("default"), &defaults),
+            default,
             forward: read_forward(top.optional("forward")),
             cors_origins,
             preflight,
             shown: read_shown(top.optional("response_headers")),
             account_view: top.flag("account_view", true),
             publish_prices: top.flag("publish_prices", false),
-            request_bodies: top.flag("request_bodies", false),
+            request_bodies,
             hide_credentials: top.flag("hide_credentials", false),
             log_paid: top.flag("log_paid", false),
             wording: read_wording(top),

@@ -46,6 +46,13 @@ impl Refunds {
         refunds
     }
 
+    /// What holds for models where nothing is configured: any error.
+    pub fn usual_of_models() -> Self {
+        let mut refunds = Self::usual();
+        (400..600).for_each(|status| refunds.add_status(status));
+        refunds
+    }
+
     /// Adds an HTTP status; one outside of 100 to 599 is in no set.
     pub fn add_status(&mut self, status: u16) {
         let added = self.statuses.insert(status);

@@ -2,6 +2,7 @@
 
 use super::amount::{read_amount, read_price};
 use super::dialect::{self, Dialect};
+use super::meter::{Meter, MeterKind};
 use super::reader::{Field, Object};
 use super::refunds::{GRPC_CODES, Refunds};
 use super::{Match, OnLedgerError, Rule, deprecation, matching, meter};
@@ -22,7 +23,8 @@ const GRPC: &str = "grpc:";
 /// The defaults of a rule.
 #[derive(Clone, Copy)]
 pub(super) struct Defaults {
-    refund_on: Refunds,
+    /// `None`: what is usual for the rule's meter.
+    refund_on: Option<Refunds>,
     on_ledger_error: OnLedgerError,
     max_wait_ms: u32,
     shadow: bool,
@@ -33,7 +35,7 @@ pub(super) struct Defaults {
 impl Defaults {
     pub(super) fn read(object: &Object<'_>) -> Self {
         let mut defaults = Self {
-            refund_on: Refunds::usual(),
+            refund_on: None,
             on_ledger_error: OnLedgerError::Refuse,
             max_wait_ms: PATIENCE_MS,
             shadow: false,
@@ -47,7 +49,7 @@ impl Defaults {
     #[inline(never)]
     fn override_by(&mut self, object: &Object<'_>) {
         if let Some(field) = object.optional("refund_on") {
-            self.refund_on = read_refunds(&field);
+            self.refund_on = Some(read_refunds(&field));
         }
         if let Some(field) = object.optional("on_ledger_error") {
             self.on_ledger_error = read_on_ledger_error(&field);
@@ -116,7 +118,7 @@ fn build(name: String, matches: Match, said: Option<&Object<'_>>, defaults: Defa
         meter: None,
         product: None,
         rate_limited_status: 429,
-        refund_on: defaults.refund_on,
+        refund_on: defaults.refund_on.unwrap_or_else(Refunds::usual),
         on_ledger_error: defaults.on_ledger_error,
         max_wait_ms: defaults.max_wait_ms,
         shadow: defaults.shadow,
@@ -150,7 +152,11 @@ fn read_into(rule: &mut Rule, said: &Object<'_>, mut defaults: Defaults) {
     }
     defaults.override_by(said);
     let Defaults { refund_on, on_ledger_error, max_wait_ms, shadow, warn_below, error_format } = defaults;
-    rule.refund_on = refund_on;
+    rule.refund_on = refund_on.unwrap_or_else(|| match rule.meter.as_deref() {
+        // Providers of models bill no answer that says what was wrong with the request.
+        Some(Meter { kind: MeterKind::Models(_), .. }) => Refunds::usual_of_models(),
+        _ => Refunds::usual(),
+    });
     rule.on_ledger_error = on_ledger_error;
     rule.max_wait_ms = max_wait_ms;
     rule.shadow = shadow;

@@ -7,7 +7,7 @@ use faregate_protocol::exchange::UsageReport;
 fn passes_by(memory: &Memory, ledger: &mut FakeLedger, ms: u64) {
     let mut gate = gate(memory, &json!({}));
     let paid = match arrive(&mut gate, ms, 1, "/", &key()) {
-        Arrival::Waits => exchange_messages(&mut gate, ledger, ms).remove(0).outcome,
+        Arrival::Waits | Arrival::NeedsBody(_) => exchange_messages(&mut gate, ledger, ms).remove(0).outcome,
         Arrival::Decided(outcome) => outcome,
     };
     let Outcome::Pass(Passage::Paid(charge)) = paid else { panic!("{paid:?}") };

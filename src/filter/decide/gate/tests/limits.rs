@@ -85,8 +85,8 @@ fn routes_outside_the_plan_are_refused_even_on_credit() {
     let lease = gate.names.lease(&Credential::Key(key()));
     let rule = |name: &str| gate.settings.rules.iter().position(|rule| rule.name == name).unwrap();
     let (chat, video) = (rule("chat"), rule("video"));
-    assert!(matches!(gate.without_ledger(&lease, chat, credits(3)), Outcome::Pass(Passage::Paid(_))));
-    assert!(matches!(gate.without_ledger(&lease, video, credits(2)), Outcome::Refuse(_)));
+    assert!(matches!(gate.without_ledger(&lease, chat, credits(3), None), Outcome::Pass(Passage::Paid(_))));
+    assert!(matches!(gate.without_ledger(&lease, video, credits(2), None), Outcome::Refuse(_)));
 }
 
 #[test]

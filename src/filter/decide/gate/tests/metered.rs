@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::decide::lease::Lease;
+use faregate_protocol::metering::{Quantities, UsageClass};
 
 fn metered() -> Value {
     json!({"rules": [
@@ -133,4 +134,56 @@ fn a_long_request_settles_exactly_although_its_lease_has_ended() {
     assert_eq!((ledger.holds.kept, ledger.holds.released), (millis(10_000), millis(20_000)));
     live(&mut gate, &mut ledger, 1_803_000, 1_830_000);
     assert!(lease(&gate, &memory).is_at_rest());
+}
+
+#[test]
+fn usage_says_on_what_a_charge_is_based_and_how_many_seconds_were_used() {
+    use exchange::Basis::{Held, Listed, Reported};
+    let ok = End::answered(200);
+    for (path, end, amount, basis, seconds) in [
+        ("/render", ok, Some(50_000_000), Some(Reported), 0),
+        ("/render", ok, Some(0), Some(Reported), 0),
+        ("/render", ok, None, Some(Held), 0),
+        ("/render", End::Cut, None, Some(Held), 0),
+        ("/render", End::answered(503), Some(50_000_000), None, 0),
+        ("/files", ok, Some(250_000), Some(Reported), 0),
+        ("/files", ok, None, Some(Listed), 0),
+        ("/gpu", ok, Some(3_000_000_000), Some(Reported), 3),
+        ("/gpu", ok, Some(3_000_000_001), Some(Reported), 4),
+        ("/gpu", ok, Some(0), Some(Reported), 0),
+        ("/gpu", ok, Some(u64::MAX), Some(Reported), 18_446_744_074),
+        ("/gpu", ok, None, Some(Held), 0),
+    ] {
+        let (mut gate, _ledger) = started(&Memory::default(), 100);
+        let charge = begun(&mut gate, 1, path);
+        let cost = gate.finish_metered(at(2), &charge, &end, amount);
+        let report = gate.usage.leave(&gate.settings).remove(0);
+        let [line] = &report.lines[..] else { panic!("{report:?}") };
+        let mut used = Quantities::default();
+        used.set(UsageClass::Second, seconds);
+        assert_eq!((line.basis, line.used, &line.item), (basis, used, &None), "{path} {end:?} {amount:?}");
+        let requests = u64::from(basis.is_some());
+        assert_eq!((line.requests, line.credits, line.refunds), (requests, cost, 1 - requests), "{path}");
+    }
+}
+
+#[test]
+fn the_charge_for_a_product_with_a_price_of_its_own_is_based_on_that() {
+    for (pricing, basis) in [
+        (exchange::Pricing::Fixed(millis(250)), exchange::Basis::Listed),
+        (exchange::Pricing::Times(millis(500)), exchange::Basis::Reported),
+        (exchange::Pricing::List, exchange::Basis::Reported),
+    ] {
+        let (mut config, memory) = (metered(), Memory::default());
+        config["rules"][2]["product"] = json!("gpu");
+        let (mut gate, mut ledger) = (gate(&memory, &config), FakeLedger::with(100));
+        ledger.facts.products = Some(vec![exchange::Product { name: "gpu".into(), pricing }]);
+        arrive(&mut gate, 0, 0, "/gpu", &key());
+        let resolutions = exchange_messages(&mut gate, &mut ledger, 0);
+        let charge = charge(Arrival::Decided(resolutions.into_iter().next().unwrap().outcome));
+        gate.begin(&charge);
+        gate.finish_metered(at(1), &charge, &End::answered(200), Some(2_000_000_000));
+        let line = gate.usage.leave(&gate.settings).remove(0).lines.remove(0);
+        assert_eq!((line.basis, line.used.get(UsageClass::Second)), (Some(basis), 2), "{pricing:?}");
+    }
 }

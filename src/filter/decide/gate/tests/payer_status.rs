@@ -27,10 +27,12 @@ fn all_headers() -> Value {
 /// Pays at `now`, and waits for the ledger if need be.
 fn pay(gate: &mut Gate<Memory>, ledger: &mut FakeLedger, now: u64, path: &str) -> Charge {
     match arrive(gate, now, 7, path, &key()) {
-        Arrival::Waits => match exchange_messages(gate, ledger, now).remove(0).outcome {
-            Outcome::Pass(Passage::Paid(charge)) => charge,
-            other => panic!("not paid: {other:?}"),
-        },
+        Arrival::Waits | Arrival::NeedsBody(_) => {
+            match exchange_messages(gate, ledger, now).remove(0).outcome {
+                Outcome::Pass(Passage::Paid(charge)) => charge,
+                other => panic!("not paid: {other:?}"),
+            }
+        }
         decided @ Arrival::Decided(_) => charge(decided),
     }
 }
@@ -56,7 +58,7 @@ fn view_of(outcome: &Outcome) -> (&View, Value) {
 fn shown(arrival: &Arrival) -> Value {
     match arrival {
         Arrival::Decided(outcome) => view_of(outcome).1,
-        Arrival::Waits => panic!("it waits"),
+        Arrival::Waits | Arrival::NeedsBody(_) => panic!("it waits"),
     }
 }
 
@@ -248,7 +250,7 @@ fn without_a_key_the_account_view_shows_at_most_the_price_list() {
     assert_eq!(view.get("account").or(view.get("balance")), None);
     let refused = |arrival: Arrival| match arrival {
         Arrival::Decided(outcome) => refused_with(&outcome),
-        Arrival::Waits => None,
+        Arrival::Waits | Arrival::NeedsBody(_) => None,
     };
     assert_eq!(refused(look(&json!({}))), Some(RefusalCode::MissingKey));
     let watching = look(&json!({"default": {"price": "1", "shadow": true}}));
@@ -298,7 +300,9 @@ fn the_view_refuses_unknown_keys_suspended_accounts_and_ledger_outages() {
 fn tag(gate: &mut Gate<Memory>, ledger: &mut FakeLedger, now: u64) -> String {
     match look(gate, now, 1, &key()) {
         Arrival::Decided(outcome) => view_of(&outcome).0.tag.clone(),
-        Arrival::Waits => view_of(&exchange_messages(gate, ledger, now).remove(0).outcome).0.tag.clone(),
+        Arrival::Waits | Arrival::NeedsBody(_) => {
+            view_of(&exchange_messages(gate, ledger, now).remove(0).outcome).0.tag.clone()
+        }
     }
 }
 

@@ -46,7 +46,7 @@ fn outcome(gate: &mut Gate<Memory>, asked: &Asked<'_>) -> Outcome {
     let property = |_: &[String]| asked.property.map(|value| value.as_bytes().to_vec());
     match gate.arrive(at(0), 1, &head, property) {
         Arrival::Decided(outcome) => outcome,
-        Arrival::Waits => panic!("{headers:?} waits for the ledger"),
+        Arrival::Waits | Arrival::NeedsBody(_) => panic!("{headers:?} waits for the ledger"),
     }
 }
 

@@ -1,0 +1,208 @@
+//! What is held for requests, and what they come to however they end.
+
+use super::*;
+use crate::decide::base::head::Head;
+use crate::decide::settings::Settings;
+use crate::decide::settings::meter::{Meter, MeterKind};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn meter(meter: &Value) -> Meter {
+    let config = json!({
+        "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
+        "rules": [{"meter": meter}], "default": "free", "request_bodies": true,
+    });
+    let rule = Settings::from_value(&config).unwrap().rules.into_iter().next().unwrap();
+    *rule.meter.unwrap()
+}
+
+/// A model at 1 credit per million tokens of input, and 10 of output, at two bytes per token.
+fn models(more: &Value) -> Meter {
+    let mut all = json!({
+        "llm": "auto", "prices": {"m": {"input": "1", "output": "10", "service": {"priority": {"input": "2", "output": "20"}}}},
+        "hold": {"bytes_per_token": 2, "output": 1_000}
+    });
+    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    meter(&all)
+}
+
+fn model_meter(meter: &Meter) -> &ModelMeter {
+    let MeterKind::Models(models) = &meter.kind else { panic!("{meter:?}") };
+    models
+}
+
+fn held(path: &str) -> HeldRequest {
+    let head = [(":method".to_owned(), b"POST".to_vec()), (":path".to_owned(), path.as_bytes().to_vec())];
+    HeldRequest::of(&Head::new(&head), true)
+}
+
+fn quoted(meter: &Meter, path: &str, body: &str) -> Quote {
+    let models = model_meter(meter);
+    let request = read_model(models, &held(path), body.as_bytes()).unwrap().unwrap();
+    let place = models.find(&request.model).unwrap();
+    let prices = models.prices_at(place).unwrap();
+    quote(models, meter.fixed, &request, (PriceRef::Listed(place), prices), false)
+}
+
+fn micros(quote: &Quote) -> i64 {
+    quote.list.micros()
+}
+
+fn model_quote(quote: &Quote) -> &ModelQuote {
+    let QuoteKind::Model(model) = &quote.kind else { panic!("{quote:?}") };
+    model
+}
+
+const CHAT: &str = "/v1/chat/completions";
+
+#[test]
+fn a_hold_covers_the_body_and_the_limit_of_the_output() {
+    let usual = models(&json!({}));
+    // 40 bytes are 20 tokens at most: 20 micro-credits; and 100 tokens of output cost 1,000.
+    let body = r#"{"model":"m","max_tokens":100,"x":"1234"}"#;
+    assert_eq!((body.len(), micros(&quoted(&usual, CHAT, body))), (41, 21 + 1_000));
+    let priority = r#"{"model":"m","max_tokens":100,"service_tier":"priority"}"#;
+    assert_eq!(micros(&quoted(&usual, CHAT, priority)), 2 * 28 + 2_000);
+    let endless = r#"{"model":"m","messages":[]}"#;
+    assert_eq!(micros(&quoted(&usual, CHAT, endless)), 14 + 10_000, "the rule's own limit");
+    let twice = r#"{"model":"m","max_tokens":100,"n":2}"#;
+    assert_eq!(micros(&quoted(&usual, CHAT, twice)), 18 + 2_000);
+    let bounded = models(&json!({"hold": {"output": 1_000_000, "at_most": "0.5"}}));
+    assert_eq!(micros(&quoted(&bounded, CHAT, endless)), 500_000);
+    let last = r#"{"max_tokens":100,"messages":[],"model":"m"}"#;
+    assert_eq!(micros(&quoted(&usual, "/v1/messages", last)), 22 + 1_000);
+}
+
+#[test]
+fn what_has_no_price_is_never_free() {
+    let usual = models(&json!({}));
+    let models = model_meter(&usual);
+    for (path, body) in [
+        (CHAT, ""),
+        (CHAT, "{"),
+        (CHAT, "{}"),
+        (CHAT, r#"{"model":"m","model":"n"}"#),
+        ("/v1/responses", r#"{"model":"m","background":true}"#),
+        ("/v1/files", r#"{"model":"m"}"#),
+        ("/v1/messages/batches", r#"{"model":"m"}"#),
+    ] {
+        assert!(read_model(models, &held(path), body.as_bytes()).is_err(), "{path} {body}");
+    }
+    for path in ["/v1/messages/count_tokens", "/v1beta/models/m:countTokens?x"] {
+        assert_eq!(read_model(models, &held(path), b"{}"), Ok(None), "{path}");
+    }
+    let mut read = held("/v1/models");
+    read.is_read = true;
+    assert_eq!(read_model(models, &read, b""), Ok(None));
+}
+
+#[test]
+fn calls_cost_what_is_listed_for_their_tool() {
+    let meter = meter(&json!({"mcp": {"search": "0.5", "report-*": "3"}, "other": "1"}));
+    let MeterKind::Calls(calls) = &meter.kind else { panic!("{meter:?}") };
+    let call = |method: &str, name: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"{name}"}}}}"#)
+    };
+    let price = |body: &str| {
+        let quote = read_calls(calls, Credits::ZERO, &held("/mcp"), body.as_bytes());
+        quote
+            .map(|quote| quote.map(|quote| (quote.list.to_string(), quote.item.map(|item| item.to_string()))))
+    };
+    let of = |cost: &str, item: &str| Ok(Some((cost.to_owned(), Some(item.to_owned()))));
+    assert_eq!(price(&call("tools/call", "search")), of("0.5", "search"));
+    assert_eq!(price(&call("tools/call", "report-a")), of("3", "report-a"));
+    assert_eq!(price(&call("tools/call", "x")), of("1", "x"));
+    assert_eq!(price(&call("tools/list", "x")), Ok(None));
+    assert_eq!(price(r#"[{"id":1,"method":"ping"},{"id":2,"method":"tools/list"}]"#), Ok(None));
+    let batch = format!("[{},{}]", call("tools/call", "x"), call("tools/call", "y"));
+    assert!(matches!(price(&batch), Err(Unpriced::Unsold(_))));
+    assert!(matches!(price("{"), Err(Unpriced::Body(_))));
+}
+
+fn report(used: &[(UsageClass, u64)], complete: bool, output_bytes: u64) -> Report {
+    let mut quantities = Quantities::default();
+    for (class, count) in used {
+        quantities.set(*class, *count);
+    }
+    let quantities = Some(quantities);
+    Report { quantities, complete, output_bytes, ..Report::default() }
+}
+
+#[test]
+fn a_request_comes_to_what_its_answer_says_however_it_ends() {
+    use AnswerEnd::{Cut, None as Unanswered, Whole};
+    let usual = models(&json!({}));
+    let quote = quoted(&usual, CHAT, r#"{"model":"m","max_tokens":100}"#);
+    let silent = Report { output_bytes: 40, ..Report::default() };
+    let failed = Report { error: true, ..Report::default() };
+    let cut_failure = Report { error: true, output_bytes: 40, ..Report::default() };
+    let (input, output) = (UsageClass::Input, UsageClass::Output);
+    for (said, end, micros, basis) in [
+        (Some(report(&[(input, 7), (output, 5)], true, 999)), Whole, Some(57), Basis::Reported),
+        (Some(report(&[], true, 999)), Whole, Some(0), Basis::Reported),
+        (Some(report(&[(input, 7), (output, 5)], false, 0)), Whole, Some(57), Basis::Reported),
+        // Its input is exact, and its output at least what was delivered.
+        (Some(report(&[(input, 7), (output, 1)], false, 40)), Cut, Some(207), Basis::Estimated),
+        (Some(report(&[(input, 7), (output, 50)], false, 40)), Cut, Some(507), Basis::Estimated),
+        // The body has 30 bytes.
+        (Some(silent.clone()), Cut, Some(215), Basis::Estimated),
+        (Some(silent.clone()), Whole, Some(215), Basis::Estimated),
+        (Some(failed), Whole, Some(0), Basis::Estimated),
+        (Some(cut_failure), Whole, Some(215), Basis::Estimated),
+        (None, Unanswered, Some(15), Basis::Estimated),
+        // It was compressed all the same.
+        (None, Whole, None, Basis::Held),
+    ] {
+        let settled = settle(model_meter(&usual), Credits::ZERO, model_quote(&quote), said.as_ref(), end);
+        assert_eq!((settled.list.map(Credits::micros), settled.basis), (micros, basis), "{said:?} {end:?}");
+    }
+    for (no_usage, micros) in [("hold", None), ("free", Some(0))] {
+        let meter = models(&json!({"no_usage": no_usage}));
+        let settled = settle(model_meter(&meter), Credits::ZERO, model_quote(&quote), Some(&silent), Whole);
+        assert_eq!(settled.list.map(Credits::micros), micros, "{no_usage}");
+    }
+}
+
+#[test]
+fn the_service_that_answered_has_its_price() {
+    let usual = models(&json!({}));
+    let (input, whole) = (UsageClass::Input, AnswerEnd::Whole);
+    for (asked, answered, micros) in [
+        ("auto", None, 7),
+        ("auto", Some("priority"), 14),
+        ("priority", Some("default"), 7),
+        ("priority", None, 14),
+    ] {
+        let quote = quoted(&usual, CHAT, &format!(r#"{{"model":"m","service_tier":"{asked}"}}"#));
+        let said = Report { service_tier: answered.map(str::to_owned), ..report(&[(input, 7)], true, 0) };
+        let settled = settle(model_meter(&usual), Credits::ZERO, model_quote(&quote), Some(&said), whole);
+        assert_eq!(settled.list.map(Credits::micros), Some(micros), "{asked} {answered:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_largest_limit_that_fits_is_found(available in 1_i64..30_000, cap in 1_u64..2_000, choices in 1_u64..4) {
+        let usual = models(&json!({}));
+        let body = format!(r#"{{"model":"m","max_tokens":{cap},"n":{choices}}}"#);
+        let quote = quoted(&usual, CHAT, &body);
+        let affordable = |list: Credits| list.micros() <= available;
+        prop_assume!(!affordable(quote.list));
+        let input = i64::try_from(body.len().div_ceil(2)).unwrap();
+        let tokens = (available - input).max(0) / 10 / i64::try_from(choices).unwrap();
+        let expected = u64::try_from(tokens).ok().filter(|tokens| *tokens > 0);
+        let fitted = fit(model_meter(&usual), Credits::ZERO, &quote, affordable);
+        prop_assert_eq!(fitted.as_ref().and_then(Quote::fitted), expected);
+        prop_assert!(fitted.is_none_or(|quote| affordable(quote.list)));
+    }
+
+    #[test]
+    fn no_request_within_its_estimate_costs_more_than_its_hold(size in 0_usize..3_000, cap in 0_u64..5_000, input in 0_u64..2_000, output in 0_u64..5_000) {
+        let usual = models(&json!({}));
+        let body = format!(r#"{{"model":"m","max_tokens":{cap},"x":"{}"}}"#, "a".repeat(size));
+        let quote = quoted(&usual, CHAT, &body);
+        let said = report(&[(UsageClass::Input, input.min(body.len() as u64 / 2)), (UsageClass::Output, output.min(cap))], true, 0);
+        let settled = settle(model_meter(&usual), Credits::ZERO, model_quote(&quote), Some(&said), AnswerEnd::Whole);
+        prop_assert!(settled.list.unwrap() <= quote.list);
+    }
+}
