@@ -31,8 +31,8 @@ use std::sync::Arc;
 
 /// About how many bytes an entry takes.
 const ENTRY_BYTES: usize = 100;
-/// What a message contains whose callers wait.
-const ASK: &[u8] = br#""ask""#;
+/// What a message contains whose callers may wait, one or the other.
+const ASKS: [&[u8]; 2] = [br#""ask""#, br#""models""#];
 /// The retry delay for a message that the ledger rejects under load (ms), unless the heartbeat interval is longer.
 const RETRY_MS: u32 = 1_000;
 
@@ -67,7 +67,7 @@ async fn marked(mut response: Response) -> Response {
 }
 
 async fn exchange(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Failure> {
-    let is_report = memmem::find(&body, ASK).is_none();
+    let is_report = ASKS.iter().all(|asks| memmem::find(&body, asks).is_none());
     if is_report && app.store.refuses_report(body.len() / ENTRY_BYTES) {
         return Err(overloaded(&app, is_report));
     }

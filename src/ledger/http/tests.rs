@@ -374,6 +374,27 @@ fn malformed_requests_get_clear_errors() {
 }
 
 #[test]
+fn a_gateway_may_ask_for_prices_alone() {
+    let world = World::new();
+    let ask = |models: &Value| {
+        let message = json!({"protocol": 2, "gateway": "gw", "entries": [], "models": models});
+        world.exchange_raw(GATEWAY, message.to_string().as_bytes())
+    };
+    let answer = ask(&json!(["gpt-5", "o9"]));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let answer = answer.json();
+    assert_eq!((&answer["entries"], &answer["models"]), (&json!([]), &json!([{}, {}])));
+    for (models, named) in [
+        (json!([""]), "models[0]"),
+        (json!(["m", "m".repeat(129)]), "models[1]"),
+        (json!(vec!["m"; 33]), "33 are too many"),
+    ] {
+        let refused = ask(&models);
+        assert!(refused.status == 400 && refused.body.contains(named), "{}", refused.body);
+    }
+}
+
+#[test]
 fn gateways_are_answered_in_their_version_and_unknown_fields_are_ignored() {
     let world = World::new();
     let key = world.customer("acme", "5");

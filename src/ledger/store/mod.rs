@@ -211,7 +211,9 @@ impl Store {
         let has_prices = request.protocol > OLDEST;
         let (gateway, seen) = (request.gateway.clone(), request.seen);
         let exchange = Exchange { request, ttl_ms };
-        let urgency = if exchange.is_urgent() { Urgency::Urgent } else { Urgency::Report };
+        // Callers may wait for prices as well.
+        let is_urgent = exchange.is_urgent() || !models.is_empty();
+        let urgency = if is_urgent { Urgency::Urgent } else { Urgency::Report };
         let weight = exchange.weight();
         let Exchanged { mut response, booked, unbooked, renewals } =
             self.queue.run(exchange, now, weight, urgency).await?;
@@ -246,34 +248,42 @@ impl Store {
     /// What models cost, and the number of the list's newest change. An exchange is committed when this is asked, so it
     /// doesn't fail when prices can't be read: the gateway asks again.
     async fn prices_of(&self, models: &[String], now: Timestamp) -> (Vec<ModelAnswer>, Option<u64>) {
-        let mut answers = Vec::new();
-        if let Some(known) = self.prices.due(std::time::Instant::now(), !models.is_empty()) {
-            match self.look_at_prices(known, !models.is_empty()).await {
-                Ok(list) => {
-                    answers = list.map(|list| prices::answers(&list, models, now)).unwrap_or_default();
-                }
-                Err(why) => {
-                    tracing::warn!(%why, "the price list can't be read; gateways ask for prices again");
-                }
+        let wanted = !models.is_empty();
+        let mut heard = match self.prices.due(std::time::Instant::now(), wanted) {
+            Some(known) => self.read_price_news(known).await,
+            None => Ok(()),
+        };
+        // Before the list is read, because another exchange may hear of a change meanwhile: a gateway would keep prices for good
+        // that come under a newer number than their own.
+        let number = self.prices.number(now);
+        if wanted && heard.is_ok() {
+            match self.price_list().await {
+                Ok(list) => return (prices::answers(&list, models, now), number),
+                Err(why) => heard = Err(why),
             }
         }
-        (answers, self.prices.number(now))
+        if let Err(why) = heard {
+            tracing::warn!(%why, "the price list can't be read; gateways ask for prices again");
+        }
+        (Vec::new(), number)
     }
 
-    /// Takes in what is new of the price list since a change, and gives the list if it is wanted.
-    async fn look_at_prices(&self, known: u64, wanted: bool) -> Result<Option<Arc<PriceList>>, StoreError> {
+    /// Takes in what is new of the price list since a change.
+    async fn read_price_news(&self, known: u64) -> Result<(), StoreError> {
         if let Some(news) = read!(self, reader => queries::prices::news(reader, known))? {
             self.prices.learn(news);
         }
-        if !wanted {
-            return Ok(None);
-        }
+        Ok(())
+    }
+
+    /// The price list as of the newest change that is known, or a newer one.
+    async fn price_list(&self) -> Result<Arc<PriceList>, StoreError> {
         if let Some(list) = self.prices.list() {
-            return Ok(Some(list));
+            return Ok(list);
         }
         let list = Arc::new(read!(self, reader => queries::prices::list(reader))?);
         self.prices.keep(&list);
-        Ok(Some(list))
+        Ok(list)
     }
 
     /// The time between heartbeats that gateways are asked for under pressure (ms): before leases are over, that live
