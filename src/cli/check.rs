@@ -2,7 +2,9 @@
 //!
 //! It runs the filter's own reader of settings, so it says exactly what Envoy would log. What is a
 //! filter's configuration inside a larger file is found in `find`. Where there is an Envoy, it is examined as well.
+//! `explained` shows what metered rules make of sample requests.
 
+mod explained;
 mod find;
 
 use clap::Args;
@@ -23,6 +25,9 @@ pub struct Check {
     /// The Envoy that is to run it [env: ENVOY] [default: envoy on PATH, or what `make setup` fetched, if there is one]
     #[arg(long, value_name = "FILE")]
     envoy: Option<PathBuf>,
+    /// Show what each rule with a meter holds and charges for sample requests
+    #[arg(long)]
+    explain: bool,
 }
 
 impl Check {
@@ -38,7 +43,7 @@ impl Check {
         let findings = check(&name, &text)?;
         let named = fit::named(self.envoy.as_ref());
         let examined = fit::find(named.as_deref())?.map(|program| Examined::new(program, named.is_some()));
-        report(&name, &findings, examined.transpose()?.as_ref(), screen)
+        report(&name, &findings, examined.transpose()?.as_ref(), self.explain, screen)
     }
 }
 
@@ -79,6 +84,8 @@ pub struct Finding {
     /// Where the filter's configuration is in the file; empty when it is the whole file.
     place: String,
     problems: Vec<SettingsError>,
+    /// What the filter reads, if it takes it.
+    settings: Option<Settings>,
 }
 
 /// Checks every filter configuration in `text`.
@@ -97,8 +104,12 @@ pub fn check(name: &str, text: &str) -> Result<Vec<Finding>, Failure> {
 
 fn judge(found: Found) -> Finding {
     let Found { place, configuration, flaws } = found;
-    let problem = configuration.and_then(|configuration| Settings::from_value(&configuration)).err();
-    Finding { place, problems: problem.into_iter().chain(flaws).collect() }
+    let (settings, problem) =
+        match configuration.and_then(|configuration| Settings::from_value(&configuration)) {
+            Ok(settings) => (Some(settings), None),
+            Err(problem) => (None, Some(problem)),
+        };
+    Finding { place, problems: problem.into_iter().chain(flaws).collect(), settings }
 }
 
 /// Shows the findings; problems are a failure, and so is an unfit Envoy that was named.
@@ -106,6 +117,7 @@ fn report(
     name: &str,
     findings: &[Finding],
     examined: Option<&Examined>,
+    explain: bool,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
     let count: usize = findings.iter().map(|finding| finding.problems.len()).sum();
@@ -113,16 +125,21 @@ fn report(
         let Fault { path, found, allowed } = problem.fault();
         json!({ "path": path, "found": found, "allowed": allowed })
     };
-    let filters: Vec<Value> = findings
-        .iter()
-        .map(|finding| json!({ "place": finding.place, "problems": finding.problems.iter().map(problem).collect::<Vec<_>>() }))
-        .collect();
+    let filter = |finding: &Finding| {
+        let problems: Vec<Value> = finding.problems.iter().map(problem).collect();
+        let mut filter = json!({ "place": finding.place, "problems": problems });
+        if let (true, Some(settings), Some(filter)) = (explain, &finding.settings, filter.as_object_mut()) {
+            filter.insert("metered".to_owned(), explained::explain(settings));
+        }
+        filter
+    };
+    let filters: Vec<Value> = findings.iter().map(filter).collect();
     let unfit = examined.filter(|examined| examined.named).and_then(|examined| examined.found.as_ref().err());
     let answer = json!({
         "file": name, "ok": count == 0 && unfit.is_none(), "filters": filters, "envoy": examined.map(Examined::json),
     });
     screen.show(&answer, |screen, _| {
-        for finding in findings {
+        for (finding, filter) in findings.iter().zip(&filters) {
             let place =
                 if finding.place.is_empty() { name.to_owned() } else { format!("{name}: {}", finding.place) };
             if finding.problems.is_empty() {
@@ -135,6 +152,9 @@ fn report(
                     problem.fault().found,
                     problem.fault().allowed
                 ))?;
+            }
+            if let Some(metered) = filter.get("metered") {
+                explained::show(screen, metered)?;
             }
         }
         examined.map_or(Ok(()), |examined| screen.line(examined.text()))

@@ -3,6 +3,7 @@
 mod administration;
 mod checking;
 mod explaining;
+mod metering;
 
 use crate::{Cli, Failure};
 use clap::Parser;
