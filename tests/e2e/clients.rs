@@ -2,6 +2,7 @@
 //! the retries that their makers chose. A refusal reaches each as its own kind of error, with the code, at the first attempt.
 
 mod agents;
+mod metered;
 mod terminals;
 
 use harness::{Clients, Setup, World, eventually};

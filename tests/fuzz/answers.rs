@@ -183,7 +183,7 @@ impl Conversation {
                 ];
                 self.next += 1;
                 match self.gate.arrive(self.now, self.next, &Head::new(&headers), |_| None) {
-                    Arrival::Waits => drop(self.waiting.insert(self.next)),
+                    Arrival::Waits | Arrival::NeedsBody(_) => drop(self.waiting.insert(self.next)),
                     Arrival::Decided(outcome) => self.note(outcome)?,
                 }
             }

@@ -114,7 +114,9 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
                     sold += i128::from(charge.price.micros())
                 }
                 Arrival::Decided(Outcome::Pass(other)) => prop_assert!(false, "{:?}", other),
-                Arrival::Decided(Outcome::Refuse(_) | Outcome::Show(_)) | Arrival::Waits => {}
+                Arrival::Decided(Outcome::Refuse(_) | Outcome::Show(_))
+                | Arrival::Waits
+                | Arrival::NeedsBody(_) => {}
             }
         }
         prop_assert!(sold <= most, "{sold} sold of {most}");

@@ -2,7 +2,7 @@
 //! `.tools/clients`, from `tools/clients/`; what they do is in `tests/clients/`.
 
 use crate::gateway::Gateway;
-use crate::process::project;
+use crate::process::{Process, project};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -45,6 +45,13 @@ impl Clients {
         command.env("GATE", gate.url("")).env("KEY", key).envs(more.iter().copied());
         let said = said(&mut command);
         serde_json::from_str(&said).unwrap_or_else(|why| panic!("{script} says {said}: {why}"))
+    }
+
+    /// Starts a script of `tests/clients/` that runs until it is dropped.
+    pub fn start(&self, script: &str, more: &[(&str, &str)]) -> Process {
+        let mut command = Command::new("node");
+        command.arg(script).current_dir(self.dir.path()).envs(more.iter().copied());
+        Process::start(script, &mut command, &self.dir.path().join(format!("{script}.log")))
     }
 
     /// What `curl` gets with these arguments.

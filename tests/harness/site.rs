@@ -88,6 +88,10 @@ impl Site {
         let program = if program == "envoy" { envoy() } else { program.into() };
         let mut command = Command::new(program);
         command.current_dir(&self.dir).env("PATH", path).env("FAREGATE_GATEWAY_TOKEN", GATEWAY_TOKEN);
+        // Envoy takes no configuration with a secret that isn't there.
+        command.envs(
+            ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"].map(|name| (name, "a provider's key")),
+        );
         command
     }
 

@@ -34,6 +34,8 @@ pub struct Setup<'a> {
     pub filter: Option<PathBuf>,
     /// Environment variables of the ledger and of Envoy.
     pub environment: Vec<(String, String)>,
+    /// The port of the API behind the gateways, if it isn't [`World::upstream`].
+    pub upstream: Option<u16>,
 }
 
 impl Default for Setup<'_> {
@@ -51,6 +53,7 @@ impl Default for Setup<'_> {
             http3: false,
             filter: None,
             environment: Vec::new(),
+            upstream: None,
         }
     }
 }
@@ -89,7 +92,7 @@ pub struct World {
     pub replicas: Vec<LedgerProcess>,
     /// The Envoys.
     pub gateways: Vec<Gateway>,
-    /// The service behind them.
+    /// The service behind them, unless the setup names another one.
     pub upstream: Upstream,
     dir: TempDir,
 }
@@ -115,7 +118,7 @@ impl World {
         for number in 0..setup.gateways {
             let name = format!("gateway-{number}");
             let ports = ports();
-            let behind = (ledgers.as_slice(), upstream.port);
+            let behind = (ledgers.as_slice(), setup.upstream.unwrap_or(upstream.port));
             let mut config = envoy_config(dir.path(), &name, ports, behind, &setup.filter_config());
             let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
             let manager = config.pointer_mut(manager).expect("a connection manager");

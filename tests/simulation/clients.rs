@@ -54,7 +54,7 @@ impl World {
                 self.note_throttle(self.workers[&serial].gateway, key);
                 self.carry_out(serial, context, (key, path), outcome)
             }
-            Arrival::Waits => {
+            Arrival::Waits | Arrival::NeedsBody(_) => {
                 let wait = self.conditions.max_wait_ms + self.conditions.timeout_ms;
                 let deadline = now.plus_millis(wait);
                 let worker = self.workers.get_mut(&serial).expect("it is alive");
