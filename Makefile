@@ -183,8 +183,9 @@ bench: bench-build ## what charging costs, what grows with what, how much the le
 bench-quick: bench-build ## what charging costs beside its alternatives, in two minutes
 	@$(BENCH) paths 2 2
 
-bench-count: bench-build $(filter $(OWN_VALGRIND),$(VALGRIND)) ## how many instructions Envoy runs per request, counted by valgrind
+bench-count: bench-build $(filter $(OWN_VALGRIND),$(VALGRIND)) ## how many instructions Envoy runs per request, and per event of a stream, counted by valgrind
 	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) instructions
+	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) streams
 
 bench-build: wasm $(filter $(OWN_WRK),$(WRK)) $(filter $(OWN_NGINX),$(NGINX))
 	cargo build --locked $(NOTHING) --profile wasm

@@ -50,6 +50,7 @@ pub fn run(requests: u32, only: &[&str]) {
             let plan = Plan {
                 name: variant.name().to_owned(),
                 filter: variant.filter(&nothing()),
+                per_route: None,
                 workers: 1,
                 under: callgrind(&dir.path().join(variant.name())),
             };
@@ -68,7 +69,7 @@ pub fn run(requests: u32, only: &[&str]) {
 }
 
 /// The command before Envoy's own.
-fn callgrind(out: &Path) -> Vec<OsString> {
+pub fn callgrind(out: &Path) -> Vec<OsString> {
     let mut file = OsString::from("--callgrind-out-file=");
     file.push(out.with_extension("calls"));
     let valgrind = std::env::var_os("VALGRIND").unwrap_or_else(|| "valgrind".into());
@@ -119,7 +120,7 @@ fn warm_up(client: &mut Client, key: &str, variant: Variant) {
 }
 
 /// Has valgrind do something.
-fn tell(envoy: &Envoy, words: &[&str]) {
+pub fn tell(envoy: &Envoy, words: &[&str]) {
     let vgdb = std::env::var_os("VALGRIND")
         .map_or_else(|| "vgdb".into(), |program| Path::new(&program).with_file_name("vgdb"));
     let pid = format!("--pid={}", envoy.process.id());
@@ -128,7 +129,7 @@ fn tell(envoy: &Envoy, words: &[&str]) {
 }
 
 /// What a dump says was counted.
-fn total(dump: &Path) -> f64 {
+pub fn total(dump: &Path) -> f64 {
     let began = Instant::now();
     loop {
         let text = std::fs::read(dump).unwrap_or_default();

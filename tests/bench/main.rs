@@ -4,7 +4,8 @@
 //! installed). Each round begins with another variant. What is compared is the median of each variant, as a ratio to bare Envoy in
 //! the same round. CPU comes from the process's own accounting.
 //!
-//! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench growth` shows what grows with what, and
+//! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench streams` the same of each event of a
+//! streamed answer, `bench growth` shows what grows with what, and
 //! the others what the ledger takes: `bench ledger` exchanges, `bench overload` more of them than it can take, `bench renewals` many
 //! subscriptions that are due at once, `bench admin` operators' commands. With FAREGATE_BEFORE these four compare two ledgers. All that is measured is in `target/bench/<name>.json`.
 
@@ -26,6 +27,7 @@ mod processors;
 mod renewals;
 mod report;
 mod speaker;
+mod streams;
 mod table;
 mod upstream;
 mod variant;
@@ -37,6 +39,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: bench paths [ROUNDS SECONDS [VARIANT …]]
        bench instructions [REQUESTS [VARIANT …]]
+       bench streams [EVENTS [VARIANT …]]
        bench growth [ROUNDS SECONDS [ACCOUNTS]]
        bench ledger [ROUNDS SECONDS [ACCOUNTS|quick]]
        bench overload [ROUNDS SECONDS]
@@ -74,6 +77,13 @@ fn run(words: &[&str]) -> Option<()> {
         match rest {
             [] => instructions::run(2_000, rest),
             [requests, only @ ..] => instructions::run(number(requests)?, only),
+        }
+        return Some(());
+    }
+    if *what == "streams" {
+        match rest {
+            [] => streams::run(400, rest),
+            [events, only @ ..] => streams::run(number(events)?, only),
         }
         return Some(());
     }

@@ -134,6 +134,13 @@ pub fn gate(more: &Value) -> Value {
     wasm("faregate", &filter(), &settings(more))
 }
 
+/// The same where rules go by bodies.
+pub fn metering_gate(more: &Value) -> Value {
+    let mut gate = gate(more);
+    gate["typed_config"]["config"]["allow_on_headers_stop_iteration"] = json!(true);
+    gate
+}
+
 fn settings(more: &Value) -> Value {
     let mut settings = json!({
         "ledger": {"cluster": "ledger", "token": {"value": harness::GATEWAY_TOKEN}},

@@ -6,7 +6,9 @@ mod charged;
 mod ended;
 mod listed;
 mod refused;
+mod sessions;
 mod shared;
+mod stopped;
 
 use faregate_protocol::Credits;
 use faregate_protocol::metering::{Quantities, UsageClass};

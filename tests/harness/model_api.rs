@@ -16,6 +16,8 @@
 //! | `forged` | the model's text, and the arguments of a tool, have usage in them | false |
 //! | `gzip` | compressed, if the request allows it | false |
 //!
+//! A WebSocket below `/realtime` is a session: each message of the client's is JSON with `usage` and `words`, and gets an answer.
+//!
 //! What must hold: usage is written as each API counts it, inside or beside; a class for which an API has no number goes into the
 //! class that it is a part of, or is left out. [`Sent::usage`] is what arrived in that form, as disjoint classes.
 
@@ -25,6 +27,7 @@ mod framing;
 mod gemini;
 mod openai;
 mod others;
+mod realtime;
 mod reply;
 mod sending;
 mod steering;
@@ -126,7 +129,7 @@ impl Drop for ModelApi {
     }
 }
 
-async fn serve(State(log): State<Log>, request: Request) -> Response {
+async fn serve(State(log): State<Log>, mut request: Request) -> Response {
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in request.headers() {
@@ -135,6 +138,9 @@ async fn serve(State(log): State<Log>, request: Request) -> Response {
         *all = if all.is_empty() { value } else { format!("{all},{value}") };
     }
     let record = Record::new(log, path.clone(), headers.clone());
+    if path.contains("/realtime?") {
+        return realtime::serve(record, &mut request).await;
+    }
     let Ok(body) = axum::body::to_bytes(request.into_body(), MAX_BODY).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };

@@ -5,7 +5,7 @@
 //! - [`body`]: a request whose body decides its price; [`price_news`] and [`models`]: models' prices, as the ledger says.
 //! - [`exchange`], [`serving`] and [`answer`]: one exchange with the ledger for all waiting requests; [`flights`]: messages in flight.
 //! - [`report`] and [`heartbeat`]: the gateway's heartbeat; [`handover`]: when a worker leaves before it is sent.
-//! - [`fitting`]: what a payer could pay instead; [`settling`]: charges whose answer was read.
+//! - [`growing`]: an answer that costs more than was held at first; [`fitting`]: what a payer could pay instead; [`settling`]: charges whose answer was read.
 //! - [`fallback`]: a key behind a subject that the ledger doesn't know; [`preflight`]: CORS preflights.
 //! - [`refusals`], [`headers`] and [`view`]: what callers see.
 //!
@@ -19,6 +19,7 @@ mod exchange;
 mod fallback;
 mod fitting;
 mod flights;
+mod growing;
 mod handover;
 mod headers;
 mod heartbeat;
@@ -67,6 +68,8 @@ pub struct Counters {
     pub on_credit: u64,
     /// Metered requests that cost more than was held for them.
     pub above_hold: u64,
+    /// Answers that were ended because nothing was left to pay for more of them.
+    pub stopped: u64,
     /// Messages to the ledger.
     pub exchanges: u64,
     /// Messages to the ledger that failed.

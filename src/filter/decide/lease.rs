@@ -11,12 +11,14 @@
 mod cached_status;
 mod codec;
 pub mod credential;
+mod raised;
 pub mod shared;
 pub mod terms;
 mod throttle;
 
 pub use cached_status::{CachedQuota, CachedStatus};
 pub use codec::{LeaseHolder, record_price};
+pub use raised::Raised;
 pub use throttle::{Throttle, Wait};
 
 use crate::decide::base::moment::Moment;

@@ -1,6 +1,7 @@
 //! The outcome of a request.
 
 use crate::decide::lease::{FundingSource, LeaseHolder};
+use crate::decide::meter::asked::shape::RequestShape;
 use crate::decide::refusal::Refusal;
 use crate::decide::request::held::Held;
 use crate::decide::request::quote::Quote;
@@ -25,6 +26,20 @@ pub struct Charge {
     pub left: Credits,
     /// How it is settled, if its body decided its price.
     pub quote: Option<Rc<Quote>>,
+}
+
+impl Charge {
+    /// Whether it is for a session over a WebSocket.
+    pub fn is_session(&self) -> bool {
+        let model = self.quote.as_ref().and_then(|quote| quote.model());
+        model.is_some_and(|model| model.shape == RequestShape::Session)
+    }
+
+    /// What is held beside it, since its answer grew.
+    pub(super) fn raised(&self) -> &[(FundingSource, Credits)] {
+        let model = self.quote.as_ref().and_then(|quote| quote.model());
+        model.map_or(&[], |model| model.raised.parts())
+    }
 }
 
 /// The outcome of an attempt to pay.

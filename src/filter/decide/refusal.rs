@@ -10,6 +10,7 @@
 //! - [`language`]: which of the operator's languages; [`custom_texts`]: the operator's own messages instead.
 //! - [`signs`] and [`rpc`]: which format; [`formats`] and [`html`]: the formats; [`link`]: blanks filled in; [`rate_limit`]: quotas
 //!   and limits in headers.
+//! - [`last_event`]: the end of an answer that has begun.
 //! - [`rendering`]: all of it put together; [`template`]: an answer as it is sent, with placeholders for what is the request's own; [`response_cache`]:
 //!   a cache of answers.
 
@@ -20,6 +21,7 @@ mod formats;
 pub mod guide;
 mod html;
 pub mod language;
+pub mod last_event;
 pub mod link;
 mod messages;
 pub mod rate_limit;

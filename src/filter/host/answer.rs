@@ -4,8 +4,8 @@
 //! for one look at an empty field.
 
 use super::stream::{Stream, response_size};
-use super::worker::{Metering, Stage};
-use super::{headers, reply};
+use super::worker::{Limit, Metering, Stage, Ticket};
+use super::{clock, headers, reply};
 use crate::decide::base::head::Walk;
 use crate::decide::base::moment::Moment;
 use crate::decide::meter::asked::strip::Strip;
@@ -41,6 +41,7 @@ impl Stream {
         let reader = gate.answer_reader(charge, &head);
         let is_stream = head.content_type.is_some_and(|value| value.starts_with(b"text/event-stream"));
         let strip = (reader.is_some() && is_stream && gate.strips_usage(charge)).then(Strip::default);
+        let limit = if gate.stops_at_zero(charge) { Limit::AtZero } else { Limit::None };
         drop(gate);
         if strip.is_some() {
             // The body becomes shorter.
@@ -49,6 +50,7 @@ impl Stream {
         if let Some(metering) = ticket.metering_mut() {
             metering.reader = reader.map(Box::new);
             metering.strip = strip.map(Box::new);
+            metering.limit = limit;
         }
     }
 
@@ -56,19 +58,67 @@ impl Stream {
     pub(super) fn on_response_body(&self, size: usize, ends: bool) {
         let (_, ticket) = self.parts();
         let Ok(mut ticket) = ticket.try_borrow_mut() else { return };
-        let Some(Metering { reader: Some(reader), strip, whole, .. }) = ticket.metering_mut() else { return };
+        let Some(Metering { reader: Some(reader), strip, whole, limit, .. }) = ticket.metering_mut() else {
+            return;
+        };
+        if *limit == Limit::Reached {
+            reply::set_body(BufferType::HttpResponseBody, size, &[]);
+            if !ends {
+                // A client that doesn't hang up by its own would have to wait until the API is done, and the API would work for nobody.
+                reply::break_off();
+            }
+            return;
+        }
         *whole = ends;
         let piece =
             hostcalls::get_buffer(BufferType::HttpResponseBody, 0, size).ok().flatten().unwrap_or_default();
         reader.feed(&piece);
-        let Some(strip) = strip else { return };
-        let mut passes = strip.push(&piece);
-        if ends {
-            passes.extend(strip.finish());
+        let is_limited = *limit == Limit::AtZero && !ends;
+        let passes = strip.as_mut().map(|strip| {
+            let mut passes = strip.push(&piece);
+            if ends {
+                passes.extend(strip.finish());
+            }
+            passes
+        });
+        if is_limited && self.has_ended(&mut ticket, size, passes.as_ref().unwrap_or(&piece)) {
+            return;
         }
-        if passes != piece {
+        if let Some(passes) = passes
+            && passes != piece
+        {
             reply::set_body(BufferType::HttpResponseBody, size, &passes);
         }
+    }
+
+    /// Ends an answer, of which this piece of `size` bytes would pass next, if nothing is left to pay for more of it.
+    #[inline(never)]
+    fn has_ended(&self, ticket: &mut Ticket, size: usize, piece: &[u8]) -> bool {
+        let (worker, _) = self.parts();
+        let Some(reader) = ticket.metering().and_then(|metering| metering.reader.as_ref()?.model()) else {
+            return false;
+        };
+        // Where no event ends, the answer can't end either: its client could not read the last one.
+        let Some(end) = reader.last_end(piece) else { return false };
+        let (report, framing) = (reader.so_far(), reader.framing());
+        let Ok(mut gate) = worker.gate.try_borrow_mut() else { return false };
+        let Stage::Paid(charge) = &mut ticket.stage else { return false };
+        let refusal = gate.grow(clock::now(), charge, &report);
+        if gate.take_wake() {
+            worker.ring();
+        }
+        let Some(refusal) = refusal else { return false };
+        let Stage::Paid(charge) = &ticket.stage else { return false };
+        let event = gate.last_event(charge, framing, &refusal, &ticket.request_context());
+        drop(gate);
+        let mut last = piece.get(..end).unwrap_or_default().to_vec();
+        last.extend(event);
+        reply::set_body(BufferType::HttpResponseBody, size, &last);
+        if let Some(metering) = ticket.metering_mut() {
+            metering.limit = Limit::Reached;
+            metering.whole = false;
+        }
+        true
     }
 
     /// What a metered request used, as far as that is known.

@@ -16,6 +16,7 @@ pub(super) struct Metrics {
     refunds: Option<u32>,
     on_credit: Option<u32>,
     above_hold: Option<u32>,
+    stopped: Option<u32>,
     exchanges: Option<u32>,
     exchange_failures: Option<u32>,
     usage_dropped: Option<u32>,
@@ -37,6 +38,7 @@ impl Metrics {
             refunds: counter("refunds_total"),
             on_credit: counter("on_credit_total"),
             above_hold: counter("above_hold_total"),
+            stopped: counter("stopped_total"),
             exchanges: counter("exchanges_total"),
             exchange_failures: counter("exchange_failures_total"),
             usage_dropped: counter("usage_dropped_total"),
@@ -62,6 +64,7 @@ impl Metrics {
         add(self.refunds, counters.refunds);
         add(self.on_credit, counters.on_credit);
         add(self.above_hold, counters.above_hold);
+        add(self.stopped, counters.stopped);
         add(self.exchanges, counters.exchanges);
         add(self.exchange_failures, counters.exchange_failures);
         add(self.usage_dropped, counters.usage_dropped);

@@ -10,6 +10,8 @@ use proxy_wasm::types::BufferType;
 
 /// The property that holds the note for the access log: `%FILTER_STATE(wasm.faregate:PLAIN)%`.
 const NOTE: &str = "faregate";
+/// The answer to a request, as proxy-wasm numbers streams.
+const ANSWER: u32 = 1;
 /// For an answer that isn't gRPC's.
 const NO_GRPC: i32 = -1;
 
@@ -32,6 +34,7 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
 }
 
@@ -58,6 +61,12 @@ pub(super) fn send(status: u16, details: &str, headers: &[u8], body: &[u8], grpc
 pub(super) fn set_body(buffer: BufferType, size: usize, new: &[u8]) {
     // SAFETY: the host only reads, during the call, what this address and size say.
     unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, new.as_ptr(), new.len()) };
+}
+
+/// Breaks Envoy's current answer off, and with it the request to the API.
+pub(super) fn break_off() {
+    // SAFETY: the host only takes a number.
+    unsafe { proxy_close_stream(ANSWER) };
 }
 
 /// Leaves a note for the access log.

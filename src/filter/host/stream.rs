@@ -4,7 +4,7 @@
 //! has admitted a request, every callback for it returns stop.
 
 use super::reply::note;
-use super::worker::{Body, Stage, Ticket, Worker, kept};
+use super::worker::{Body, Limit, Stage, Ticket, Worker, kept};
 use super::{chain, clock, headers, property};
 use crate::decide::base::head::{Head, Walk, is_reserved};
 use crate::decide::base::text::joined;
@@ -97,7 +97,7 @@ impl Stream {
             }),
         };
         let arrival = match arrival {
-            Arrival::NeedsBody(held) if ends => {
+            Arrival::NeedsBody(held) if ends || held.request.is_upgrade => {
                 gate.price_body(clock::now(), self.context, held, &[]).arrival
             }
             arrival => arrival,
@@ -319,6 +319,7 @@ impl Stream {
         let end = self.ending();
         let metering = self.ticket.borrow_mut().take_metering();
         let is_metered = metering.is_some();
+        let is_stopped = metering.as_ref().is_some_and(|metering| metering.limit == Limit::Reached);
         let measured = metering.map(|metering| {
             let (now, whole) = (clock::now(), metering.whole);
             (now, whole, self.said(charge, metering, now))
@@ -334,7 +335,11 @@ impl Stream {
         }
         let rule = gate.settings().rule(charge.rule).name.clone();
         drop(gate);
-        let decision = if released { "released" } else { "admitted" };
+        let decision = match (released, is_stopped) {
+            (true, _) => "released",
+            (false, true) => "stopped",
+            (false, false) => "admitted",
+        };
         let (account, key) = (charge.holder.account(), charge.holder.key());
         note(&format!("decision={decision} account={account} key={key} charge={charged} rule={rule}"));
     }

@@ -157,6 +157,20 @@ pub(super) struct Metering {
     pub(super) strip: Option<Box<Strip>>,
     /// Whether the answer's end has arrived.
     pub(super) whole: bool,
+    /// What becomes of the answer when nothing is left to pay for more of it.
+    pub(super) limit: Limit,
+}
+
+/// What becomes of an answer when nothing is left to pay for more of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// It goes on.
+    #[default]
+    None,
+    /// It ends.
+    AtZero,
+    /// It has ended: the client gets no more of it.
+    Reached,
 }
 
 impl std::fmt::Debug for Metering {
@@ -202,7 +216,7 @@ impl Ticket {
         self.rare.as_ref()?.origin.as_deref()
     }
 
-    fn request_context(&self) -> RequestContext<'_> {
+    pub(super) fn request_context(&self) -> RequestContext<'_> {
         RequestContext {
             path: &self.path,
             request_id: self.request_id.as_deref(),
@@ -318,6 +332,7 @@ impl Worker {
                                 reader: None,
                                 strip: None,
                                 whole: false,
+                                limit: Limit::None,
                             });
                             self.read_plainly(&charge);
                         }
@@ -383,6 +398,9 @@ impl Worker {
         }
         if self.gate.borrow().reads_answer(charge) {
             let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, "accept-encoding");
+            if charge.is_session() {
+                let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, "sec-websocket-extensions");
+            }
         }
     }
 

@@ -58,6 +58,7 @@ impl Fixture {
         let plan = Plan {
             name: name.to_owned(),
             filter: Some(crate::variant::gate(more)),
+            per_route: None,
             workers,
             under: Vec::new(),
         };

@@ -207,10 +207,16 @@ impl<M: SharedMemory> Gate<M> {
 
     fn close(&mut self, now: Moment, charge: &Charge, cost: Credits) -> Credits {
         let kept = cost.min(charge.price);
-        let (released, above) = (charge.price.less(kept), cost.less(charge.price));
+        let (mut released, mut above) = (charge.price.less(kept), cost.less(charge.price));
         let lease = charge.holder.lease();
         self.end_metered(lease);
         self.settlements.settle(&charge.holder, charge.funding, kept, released);
+        for (funding, held) in charge.raised() {
+            let kept = above.min(*held);
+            above = above.less(kept);
+            released = released.saturating_add(held.less(kept));
+            self.settlements.settle(&charge.holder, *funding, kept, held.less(kept));
+        }
         if charge.counted {
             self.settlements.leave(lease);
         }
@@ -243,6 +249,9 @@ impl<M: SharedMemory> Gate<M> {
 
     fn give_back(&mut self, charge: &Charge) {
         self.settlements.release(&charge.holder, charge.funding, charge.price);
+        for (funding, held) in charge.raised() {
+            self.settlements.release(&charge.holder, *funding, *held);
+        }
         if charge.counted {
             self.settlements.leave(charge.holder.lease());
         }

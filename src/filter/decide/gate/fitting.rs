@@ -37,7 +37,7 @@ impl<M: SharedMemory> Gate<M> {
         lease::record_price(terms, self.settings.rule(rule).product.as_deref(), list).ok()
     }
 
-    fn model_meter(&self, rule: usize) -> Option<(&ModelMeter, Credits)> {
+    pub(super) fn model_meter(&self, rule: usize) -> Option<(&ModelMeter, Credits)> {
         match self.settings.rule(rule).meter.as_deref()? {
             Meter { fixed, kind: MeterKind::Models(meter) } => Some((meter, *fixed)),
             _ => None,

@@ -81,8 +81,5 @@ impl<M: SharedMemory> Gate<M> {
 }
 
 fn model_quote(charge: &Charge) -> Option<&ModelQuote> {
-    match &charge.quote.as_ref()?.kind {
-        QuoteKind::Model(quote) => Some(quote),
-        QuoteKind::Calls(_) => None,
-    }
+    charge.quote.as_ref()?.model()
 }

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 mod answers;
+mod growing;
 mod handover;
 mod heartbeats;
 mod known_callers;

@@ -122,6 +122,11 @@ impl Answer {
         self.counts.quantities()
     }
 
+    /// Whether the answer is a session of several, whose usage is added up.
+    pub fn adds(&self) -> bool {
+        self.adds
+    }
+
     /// The model that answered.
     pub fn model(&self) -> Option<&str> {
         self.model.text()
@@ -248,6 +253,11 @@ impl Sink for Answer {
                 self.counts.merge(&self.draft);
             } else if self.kind & SUM != 0 {
                 self.counts.sum(&self.draft);
+                if self.kind & (END | ECHO) != 0 {
+                    // The answer is over, and all that it put out is in it.
+                    self.output = 0;
+                    self.kind |= ECHO;
+                }
             }
         }
         self.end_event();

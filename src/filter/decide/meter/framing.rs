@@ -103,6 +103,19 @@ impl Framer {
         }
     }
 
+    /// How the answer is framed.
+    pub fn framing(&self) -> Framing {
+        match self {
+            Self::Sse(_) => Framing::Sse,
+            Self::Lines => Framing::Lines,
+            Self::Json => Framing::Json,
+            Self::EventStream(_) => Framing::EventStream,
+            Self::WebSocket(_) => Framing::WebSocket,
+            Self::Text => Framing::Text,
+            Self::Opaque => Framing::Opaque,
+        }
+    }
+
     /// Reads on.
     pub fn feed(&mut self, bytes: &[u8], body: &mut dyn Body) {
         match self {
@@ -120,6 +133,23 @@ impl Framer {
             Self::WebSocket(socket) => socket.feed(bytes, body),
             Self::Text => body.text(bytes),
             Self::Opaque => {}
+        }
+    }
+
+    /// Where in a piece that has just been read its last whole event ends; `None`: none does, or there are no events.
+    pub fn last_end(&self, piece: &[u8]) -> Option<usize> {
+        match self {
+            Self::Sse(_) => {
+                let is_end = |at: &usize| {
+                    let before = piece.get(..*at).unwrap_or_default();
+                    [&b"\n\n"[..], b"\n\r\n", b"\r\r"].iter().any(|end| before.ends_with(end))
+                };
+                (2..=piece.len()).rev().find(is_end)
+            }
+            Self::Lines => piece.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1),
+            Self::EventStream(stream) => stream.is_between().then_some(piece.len()),
+            Self::WebSocket(socket) => socket.is_between().then_some(piece.len()),
+            Self::Json | Self::Text | Self::Opaque => None,
         }
     }
 

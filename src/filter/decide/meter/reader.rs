@@ -42,6 +42,8 @@ pub struct Report {
     pub complete: bool,
     /// Bytes of text that the model put out, tools' arguments included: what an estimate goes by where usage is missing.
     pub output_bytes: u64,
+    /// The answer is a session of several answers: `quantities` is their sum, and `output_bytes` what came since the last.
+    pub adds: bool,
 }
 
 impl Reader {
@@ -57,16 +59,33 @@ impl Reader {
         self.framer.feed(bytes, &mut self.documents);
     }
 
+    /// How the answer is framed.
+    pub fn framing(&self) -> Framing {
+        self.framer.framing()
+    }
+
+    /// Up to where a piece that has just been read may pass if the answer ends within it: the end of its last whole event.
+    /// `None`: no event ends there, or the answer has no events.
+    pub fn last_end(&self, piece: &[u8]) -> Option<usize> {
+        self.framer.last_end(piece)
+    }
+
     /// Nothing more will arrive.
     pub fn finish(mut self) -> Report {
         self.framer.finish(&mut self.documents);
-        let Documents { scanner, mut answer } = self.documents;
+        let Documents { scanner, answer } = &mut self.documents;
         if scanner.is_outside() {
             answer.end_event();
             if matches!(self.framer, Framer::Json) && answer.has_documents() {
                 answer.end();
             }
         }
+        self.so_far()
+    }
+
+    /// What is known by now.
+    pub fn so_far(&self) -> Report {
+        let answer = &self.documents.answer;
         Report {
             quantities: answer.quantities(),
             model: answer.model().map(str::to_owned),
@@ -75,6 +94,7 @@ impl Reader {
             error: answer.is_error(),
             complete: answer.is_complete(),
             output_bytes: answer.output_bytes(),
+            adds: answer.adds(),
         }
     }
 }

@@ -7,6 +7,7 @@ use faregate_protocol::metering::{Quantities, UsageClass};
 
 mod always;
 mod calls;
+mod ended;
 mod forged;
 mod frames;
 mod merged;

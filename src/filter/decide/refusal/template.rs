@@ -93,6 +93,11 @@ impl Text {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
+    /// The text, where it has no placeholders.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// As a JSON string.
     #[inline(never)]
     pub(super) fn quote(&mut self, text: &str) {

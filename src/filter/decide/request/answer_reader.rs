@@ -70,6 +70,11 @@ impl AnswerReader {
         }
     }
 
+    /// What reads the usage of a model.
+    pub fn model(&self) -> Option<&Reader> {
+        if let Self::Model(reader) = self { Some(reader) } else { None }
+    }
+
     /// Reads on.
     pub fn feed(&mut self, bytes: &[u8]) {
         match self {

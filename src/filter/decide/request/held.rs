@@ -37,6 +37,8 @@ pub struct HeldRequest {
     pub is_read: bool,
     /// Its path, with its query.
     pub path: Vec<u8>,
+    /// Whether it asks for a WebSocket.
+    pub is_upgrade: bool,
     /// Whether its body is compressed.
     pub is_compressed: bool,
     /// How large its body is, if its head says so (bytes).
@@ -60,6 +62,7 @@ impl HeldRequest {
         Self {
             is_read: matches!(head.method(), b"GET" | b"HEAD" | b"DELETE" | b"OPTIONS"),
             path: head.path_and_query().to_vec(),
+            is_upgrade: head.values("upgrade").any(|value| value.eq_ignore_ascii_case(b"websocket")),
             is_compressed: head.values("content-encoding").any(|value| is_compressed(Some(value))),
             length: head
                 .value("content-length")

@@ -4,8 +4,9 @@
 //! depends on nothing but the quote and the answer.
 
 use super::held::{Held, HeldRequest};
+use crate::decide::lease::Raised;
 use crate::decide::meter::asked::estimate::estimate;
-use crate::decide::meter::asked::shape::RequestShape;
+use crate::decide::meter::asked::shape::{RequestShape, query_model};
 use crate::decide::meter::asked::{Asked, BodyError, a2a, mcp, read, rpc};
 use crate::decide::meter::dialect::Dialect;
 use crate::decide::meter::reader::Report;
@@ -34,8 +35,21 @@ pub struct Quote {
 impl Quote {
     /// To how many tokens the limit of its output is lowered, if it is.
     pub fn fitted(&self) -> Option<u64> {
+        self.model()?.fitted
+    }
+
+    /// How a request to a model is settled.
+    pub fn model(&self) -> Option<&ModelQuote> {
         match &self.kind {
-            QuoteKind::Model(model) => model.fitted,
+            QuoteKind::Model(model) => Some(model),
+            QuoteKind::Calls(_) => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub fn model_mut(&mut self) -> Option<&mut ModelQuote> {
+        match &mut self.kind {
+            QuoteKind::Model(model) => Some(model),
             QuoteKind::Calls(_) => None,
         }
     }
@@ -69,6 +83,8 @@ pub struct ModelQuote {
     pub dialect: Dialect,
     /// Whether the usage at the end of the stream is there only for us.
     pub strips_usage: bool,
+    /// What is held beside its first hold.
+    pub raised: Raised,
 }
 
 /// Where the prices of a model are.
@@ -154,6 +170,9 @@ pub fn read_model(
     body: &[u8],
 ) -> Result<Option<Box<ModelRequest>>, Unpriced> {
     const FREE: [&str; 2] = ["/count_tokens", ":countTokens"];
+    if request.is_upgrade {
+        return session(meter, request).map(Some);
+    }
     let path = request.path.split(|byte| *byte == b'?').next().unwrap_or_default();
     if body.is_empty() && request.is_read || FREE.iter().any(|end| path.ends_with(end.as_bytes())) {
         return Ok(None);
@@ -175,6 +194,18 @@ pub fn read_model(
         dialect => dialect,
     };
     Ok(Some(Box::new(ModelRequest { model, shape, asked, dialect })))
+}
+
+/// Reads the head of a request for a WebSocket: a session of answers, of which only its end is the limit.
+fn session(meter: &ModelMeter, request: &HeldRequest) -> Result<Box<ModelRequest>, Unpriced> {
+    if !meter.stop_at_zero {
+        return Err(Unpriced::Unsold("WebSockets aren't sold here."));
+    }
+    let Some(model) = query_model(&request.path) else {
+        return Err(Unpriced::Unsold("The query of a request for a WebSocket must name one model."));
+    };
+    let dialect = if meter.dialect == Dialect::Auto { Dialect::OpenAi } else { meter.dialect };
+    Ok(Box::new(ModelRequest { model, shape: RequestShape::Session, asked: Asked::default(), dialect }))
 }
 
 /// The shape of a request to this path: what the path says, or else what the rule says.
@@ -243,7 +274,8 @@ pub fn quote(
     let list = hold(meter, fixed, prices, &most, service.as_deref());
     let (dialect, shape, choices) = (request.dialect, request.shape, request.asked.choices.max(1));
     let prices = place;
-    let kind = ModelQuote { prices, most, shape, choices, fitted: None, service, dialect, strips_usage };
+    let (fitted, raised) = (None, Raised::default());
+    let kind = ModelQuote { prices, most, shape, choices, fitted, service, dialect, strips_usage, raised };
     Quote { list, item: Some(request.model.as_str().into()), kind: QuoteKind::Model(Box::new(kind)) }
 }
 
@@ -346,13 +378,9 @@ pub fn settle(
             Some(used) if report.complete || end == AnswerEnd::Whole && !report.error => {
                 (*used, Basis::Reported)
             }
-            Some(used) => {
-                // The input is exact. Of the output, what was reported so far may be less than what was delivered.
-                let mut used = *used;
-                let output = report.output_bytes.div_ceil(meter.assumed.bytes_per_token.max(1));
-                used.set(UsageClass::Output, used.get(UsageClass::Output).max(output));
-                (used, Basis::Estimated)
-            }
+            // All answers of a session have been reported.
+            Some(used) if report.adds && report.output_bytes == 0 => (*used, Basis::Reported),
+            Some(used) => (delivered(meter, used, report), Basis::Estimated),
             None if report.error && report.output_bytes == 0 => (Quantities::default(), Basis::Estimated),
             None => match meter.no_usage {
                 NoUsage::Estimate => (estimated(report.output_bytes), Basis::Estimated),
@@ -364,11 +392,39 @@ pub fn settle(
     if basis == Basis::Held {
         return Settled { list: None, basis, used };
     }
+    Settled { list: cost(meter, fixed, quote, report, &used), basis, used }
+}
+
+/// What a request to a model costs so far, at the rule's prices. `None`: that isn't known.
+pub fn so_far(meter: &ModelMeter, fixed: Credits, quote: &ModelQuote, report: &Report) -> Option<Credits> {
+    let used = delivered(meter, &report.quantities.unwrap_or_else(|| inputs(&quote.most)), report);
+    cost(meter, fixed, quote, Some(report), &used)
+}
+
+/// What was used up to now. The input is as reported, if it was. Of the output, what was reported may be less than what was
+/// delivered.
+fn delivered(meter: &ModelMeter, reported: &Quantities, report: &Report) -> Quantities {
+    let mut used = *reported;
+    let output = report.output_bytes.div_ceil(meter.assumed.bytes_per_token.max(1));
+    let reported = used.get(UsageClass::Output);
+    let output = if report.adds { reported.saturating_add(output) } else { reported.max(output) };
+    used.set(UsageClass::Output, output);
+    used
+}
+
+/// What so much costs, at the prices of the service that answered.
+fn cost(
+    meter: &ModelMeter,
+    fixed: Credits,
+    quote: &ModelQuote,
+    report: Option<&Report>,
+    used: &Quantities,
+) -> Option<Credits> {
     let answered =
         report.and_then(|report| if report.is_fast { Some("fast") } else { report.service_tier.as_deref() });
     let service = answered.or(quote.service.as_deref());
-    let cost = quote.prices.get(meter).map(|prices| prices.cost(&used, service, fixed));
-    Settled { list: cost.map(|cost| cost.min(MAX_LINE_CREDITS)), basis, used }
+    let cost = quote.prices.get(meter)?.cost(used, service, fixed);
+    Some(cost.min(MAX_LINE_CREDITS))
 }
 
 /// Of quantities, those of the input.

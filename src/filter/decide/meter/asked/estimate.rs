@@ -29,7 +29,7 @@ pub fn estimate(shape: RequestShape, asked: &Asked, assumed: &Assumptions) -> Qu
     let text = asked.text_bytes.div_ceil(assumed.bytes_per_token.max(1));
     let images = asked.images.saturating_mul(assumed.tokens_per_image);
     most.set(UsageClass::Input, text.saturating_add(images));
-    let cap = asked.cap.unwrap_or(assumed.default_cap).saturating_mul(asked.choices);
+    let cap = asked.cap.unwrap_or(assumed.default_cap).saturating_mul(asked.choices.max(1));
     match shape {
         RequestShape::Embeddings | RequestShape::CohereEmbed => {}
         RequestShape::Rerank => {

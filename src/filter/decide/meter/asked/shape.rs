@@ -42,6 +42,8 @@ pub enum RequestShape {
     OllamaGenerate,
     /// Bedrock converse and converse-stream.
     Bedrock,
+    /// A session over a WebSocket.
+    Session,
 }
 
 /// The ends of paths, with `{}` for the name of a model. The first that fits counts.
@@ -93,7 +95,9 @@ impl RequestShape {
             Self::Interactions => ("generation_config", "max_output_tokens"),
             Self::OllamaChat | Self::OllamaGenerate => ("options", "num_predict"),
             Self::Bedrock => ("inferenceConfig", "maxTokens"),
-            Self::Embeddings | Self::Images | Self::CohereEmbed | Self::Rerank => return None,
+            Self::Embeddings | Self::Images | Self::CohereEmbed | Self::Rerank | Self::Session => {
+                return None;
+            }
         })
     }
 }
@@ -112,6 +116,18 @@ pub(super) fn path_says(shape: RequestShape, path: &[u8]) -> Result<(Option<Stri
         _ => false,
     };
     Ok((model, is_stream))
+}
+
+/// The model that a query names: as `model`, or as `deployment`. `None`: none, or several.
+pub fn query_model(path: &[u8]) -> Option<String> {
+    let query = path.splitn(2, |byte| *byte == b'?').nth(1)?;
+    let mut models = query.split(|byte| *byte == b'&').filter_map(|pair| {
+        let (name, value) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
+        let is_model = matches!(decoded(name).as_deref(), Ok("model" | "deployment"));
+        is_model.then(|| decoded(value.get(1..).unwrap_or_default()))
+    });
+    let model = models.next()?.ok().filter(|model| !model.is_empty())?;
+    models.next().is_none().then_some(model)
 }
 
 /// Whether one of these paths, or one below a prefix, is meant.

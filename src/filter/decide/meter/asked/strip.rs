@@ -7,7 +7,7 @@ use super::walk::{BodyError, Token, Walker};
 use crate::decide::base::bytes::is_byte;
 
 /// A longer event passes as it comes, in bytes. The one that is sought has less than one kilobyte.
-pub const MAX_EVENT_BYTES: usize = 64 * 1_024;
+pub const MAX_EVENT_BYTES: usize = 16 * 1_024;
 
 /// Lets a stream of chat or completions pass without its extra usage.
 #[derive(Debug)]

@@ -77,6 +77,11 @@ impl EventStream {
         }
     }
 
+    /// Whether a frame has ended, and none has begun.
+    pub fn is_between(&self) -> bool {
+        matches!(self.part, Part::Prelude) && self.done == 0
+    }
+
     /// Enters the next part, past those of which nothing is to come.
     fn go_on(&mut self, body: &mut dyn Body) {
         loop {
@@ -172,6 +177,34 @@ impl EventStream {
             self.part = Part::Broken;
         }
     }
+}
+
+/// A frame that says that a stream ends with an error.
+pub fn exception(payload: &[u8]) -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (name, value) in [
+        (":message-type", "exception"),
+        (":exception-type", "modelStreamErrorException"),
+        (":content-type", "application/json"),
+    ] {
+        for (text, lengths) in [(name, 1), (value, 2)] {
+            if lengths == 2 {
+                // The type of a text, and the upper half of its length.
+                headers.extend([7, 0]);
+            }
+            headers.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+            headers.extend(text.as_bytes());
+        }
+    }
+    let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes();
+    let mut frame = Vec::new();
+    frame.extend(size(headers.len() + payload.len() + OVERHEAD as usize));
+    frame.extend(size(headers.len()));
+    frame.extend(crc(&frame).to_be_bytes());
+    frame.extend(headers);
+    frame.extend(payload);
+    frame.extend(crc(&frame).to_be_bytes());
+    frame
 }
 
 /// A number of four bytes.

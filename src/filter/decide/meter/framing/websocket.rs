@@ -8,6 +8,9 @@ use super::body::{Body, take};
 /// The most bytes of a message's frame.
 const MAX_FRAME: u64 = 1 << 30;
 
+/// The most bytes of the last message.
+const MAX_LAST: usize = u16::MAX as usize;
+
 /// The most bytes before a frame's payload.
 const MAX_HEAD: usize = 10;
 
@@ -15,6 +18,19 @@ const FIN: u8 = 0x80;
 const MASK: u8 = 0x80;
 const CONTROL: u8 = 0x08;
 const CLOSE: u8 = 0x08;
+
+/// A message of text, and the end of the connection: what was sent violates a policy (RFC 6455, 7.4.1). A message is cut to
+/// [`MAX_LAST`] bytes.
+pub fn last_words(text: &[u8]) -> Vec<u8> {
+    let text = take(text, MAX_LAST).0;
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    let mut out = vec![FIN | 1, 126];
+    out.extend(length.to_be_bytes());
+    out.extend(text);
+    out.extend([FIN | CLOSE, 2]);
+    out.extend(1_008_u16.to_be_bytes());
+    out
+}
 
 /// Where in the frames it is.
 #[derive(Default)]
@@ -50,6 +66,11 @@ impl WebSocket {
                 self.end_frame(body);
             }
         }
+    }
+
+    /// Whether a message has ended, and none has begun.
+    pub fn is_between(&self) -> bool {
+        !self.in_payload && self.have == 0 && !self.broken && self.first() & FIN != 0
     }
 
     fn first(&self) -> u8 {

@@ -280,7 +280,25 @@ fn each_answer_within_a_websocket_is_added() {
     let body: Vec<u8> = events.iter().flat_map(|event| frames::frame(0x81, event.as_bytes())).collect();
     let report = read(Dialect::OpenAi, Framing::WebSocket, &body);
     let expected = used(&[(Input, 30), (CacheRead, 10), (Output, 6), (Second, 2)]);
-    assert_eq!(report, Report { quantities: expected, output_bytes: 2, ..Report::default() });
+    assert_eq!(report, Report { quantities: expected, adds: true, ..Report::default() });
+}
+
+#[test]
+fn of_a_session_only_output_that_no_usage_covers_yet_is_to_be_estimated() {
+    let delta = r#"{"type":"response.output_text.delta","delta":"hello"}"#;
+    let done = r#"{"type":"response.done","response":{"usage":{"output_tokens":2}}}"#;
+    let heard = r#"{"type":"conversation.item.input_audio_transcription.completed","usage":{"type":"duration","seconds":1}}"#;
+    for (events, since) in [
+        (&[delta][..], 5),
+        (&[delta, done], 0),
+        (&[delta, heard], 5),
+        (&[delta, done, delta, delta], 10),
+        (&[delta, done, delta, done], 0),
+    ] {
+        let body: Vec<u8> = events.iter().flat_map(|event| frames::frame(0x81, event.as_bytes())).collect();
+        let report = read(Dialect::OpenAi, Framing::WebSocket, &body);
+        assert_eq!((report.output_bytes, report.adds), (since, true), "{events:?}");
+    }
 }
 
 #[test]

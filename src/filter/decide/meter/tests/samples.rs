@@ -24,7 +24,9 @@ fn sample(
     output_bytes: u64,
     classes: &[(UsageClass, u64)],
 ) -> Sample {
-    let report = Report { quantities: used(classes), complete: true, output_bytes, ..Report::default() };
+    let adds = framing == Framing::WebSocket;
+    let report =
+        Report { quantities: used(classes), complete: true, output_bytes, adds, ..Report::default() };
     Sample { name, dialect, framing, body: body.into(), report }
 }
 
@@ -244,7 +246,7 @@ fn responses() -> Vec<Sample> {
             Dialect::OpenAi,
             Framing::WebSocket,
             socket,
-            5,
+            0,
             &[(Input, 7), (CacheRead, 10), (AudioInput, 5), (Output, 11)],
         ),
     ]

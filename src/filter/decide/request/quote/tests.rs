@@ -180,6 +180,61 @@ fn the_service_that_answered_has_its_price() {
     }
 }
 
+/// A request for a WebSocket.
+fn session(path: &str) -> HeldRequest {
+    let head = [
+        (":method".to_owned(), b"GET".to_vec()),
+        (":path".to_owned(), path.as_bytes().to_vec()),
+        ("upgrade".to_owned(), b"WebSocket".to_vec()),
+    ];
+    HeldRequest::of(&Head::new(&head), false)
+}
+
+#[test]
+fn a_session_holds_one_answer_of_the_model_that_its_query_names() {
+    let sold = models(&json!({"stop_at_zero": true}));
+    let read = |meter: &Meter, path: &str| read_model(model_meter(meter), &session(path), b"");
+    for path in
+        ["/v1/realtime?model=m", "/openai/realtime?api-version=1&deployment=m", "/v1/realtime?mode%6c=%6d"]
+    {
+        let request = read(&sold, path).unwrap().unwrap();
+        assert_eq!((request.model.as_str(), request.shape), ("m", RequestShape::Session), "{path}");
+        let models = model_meter(&sold);
+        let place = models.find("m").unwrap();
+        let prices = models.prices_at(place).unwrap();
+        let quote = quote(models, sold.fixed, &request, (PriceRef::Listed(place), prices), false);
+        assert_eq!(micros(&quote), 10_000, "{path}");
+    }
+    for path in [
+        "/v1/realtime",
+        "/v1/realtime?model=",
+        "/v1/realtime?model=m&model=n",
+        "/v1/realtime?model=m&deployment=m",
+    ] {
+        assert!(matches!(read(&sold, path), Err(Unpriced::Unsold(_))), "{path}");
+    }
+    assert!(matches!(read(&models(&json!({})), "/v1/realtime?model=m"), Err(Unpriced::Unsold(_))));
+}
+
+#[test]
+fn a_session_comes_to_the_sum_of_its_answers_and_what_came_since() {
+    let meter = models(&json!({"stop_at_zero": true}));
+    let path = "/v1/realtime?model=m";
+    let request = read_model(model_meter(&meter), &session(path), b"").unwrap().unwrap();
+    let place = model_meter(&meter).find("m").unwrap();
+    let prices = model_meter(&meter).prices_at(place).unwrap();
+    let quote = quote(model_meter(&meter), Credits::ZERO, &request, (PriceRef::Listed(place), prices), false);
+    for (since, micros, basis) in [(0, 57, Basis::Reported), (8, 97, Basis::Estimated)] {
+        let said = report(&[(UsageClass::Input, 7), (UsageClass::Output, 5)], false, since);
+        let said = Report { adds: true, ..said };
+        let settled =
+            settle(model_meter(&meter), Credits::ZERO, model_quote(&quote), Some(&said), AnswerEnd::Cut);
+        assert_eq!((settled.list.map(Credits::micros), settled.basis), (Some(micros), basis));
+        let now = so_far(model_meter(&meter), Credits::ZERO, model_quote(&quote), &said);
+        assert_eq!(now, settled.list);
+    }
+}
+
 proptest! {
     #[test]
     fn the_largest_limit_that_fits_is_found(available in 1_i64..30_000, cap in 1_u64..2_000, choices in 1_u64..4) {

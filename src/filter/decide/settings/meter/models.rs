@@ -59,6 +59,8 @@ pub struct ModelMeter {
     pub no_usage: NoUsage,
     /// Whether the limit of a request's output is lowered to what its sender can pay.
     pub fit: bool,
+    /// Whether an answer ends when nothing is left to pay for more of it.
+    pub stop_at_zero: bool,
     /// The largest body that is read (bytes).
     pub max_body: u32,
 }
@@ -93,7 +95,7 @@ impl ModelMeter {
 }
 
 const MODELS: &str = "1 to 256 models";
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "llm",
     "prices",
     "unknown_model",
@@ -101,6 +103,7 @@ const FIELDS: [&str; 9] = [
     "ask_for_usage",
     "no_usage",
     "fit",
+    "stop_at_zero",
     "max_body_bytes",
     "$comment",
 ];
@@ -126,6 +129,7 @@ pub(super) fn read(field: &Field<'_>) -> ModelMeter {
         ask_for_usage: object.flag("ask_for_usage", true),
         no_usage: object.optional("no_usage").map_or(NoUsage::Estimate, |field| read_no_usage(&field)),
         fit: object.flag("fit", false),
+        stop_at_zero: object.flag("stop_at_zero", false),
         max_body: read_max_body(&object),
     }
 }
