@@ -355,6 +355,10 @@ pub fn settle(
             }
             None if report.error && report.output_bytes == 0 => (Quantities::default(), Basis::Estimated),
             None => match meter.no_usage {
+                // An image has no text to go by; as many as were asked for are in an answer that is whole.
+                NoUsage::Estimate if quote.shape == RequestShape::Images && end == AnswerEnd::Whole => {
+                    (quote.most, Basis::Estimated)
+                }
                 NoUsage::Estimate => (estimated(report.output_bytes), Basis::Estimated),
                 NoUsage::Hold => (Quantities::default(), Basis::Held),
                 NoUsage::Free => (Quantities::default(), Basis::Listed),

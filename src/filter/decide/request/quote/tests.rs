@@ -164,6 +164,25 @@ fn a_request_comes_to_what_its_answer_says_however_it_ends() {
 }
 
 #[test]
+fn images_without_usage_come_to_as_many_as_were_asked_for() {
+    let usual = models(&json!({"hold": {"output": 1_000, "bytes_per_token": 2}}));
+    let quote = quoted(&usual, "/v1/images/generations", r#"{"model":"m","n":3,"prompt":"a"}"#);
+    // 32 bytes are 16 tokens; and 3 images of 1,000 tokens at the price of output.
+    let without = |end, error| {
+        let report = Report { complete: true, error, ..Report::default() };
+        let settled = settle(model_meter(&usual), Credits::ZERO, model_quote(&quote), Some(&report), end);
+        (settled.list.map(Credits::micros), settled.basis, settled.used.get(UsageClass::ImageOutput))
+    };
+    assert_eq!(without(AnswerEnd::Whole, false), (Some(16 + 30_000), Basis::Estimated, 3_000));
+    assert_eq!(without(AnswerEnd::Cut, false), (Some(16), Basis::Estimated, 0), "no image came");
+    assert_eq!(without(AnswerEnd::Whole, true), (Some(0), Basis::Estimated, 0));
+    let said = report(&[(UsageClass::ImageOutput, 70)], true, 0);
+    let settled =
+        settle(model_meter(&usual), Credits::ZERO, model_quote(&quote), Some(&said), AnswerEnd::Whole);
+    assert_eq!((settled.list.map(Credits::micros), settled.basis), (Some(700), Basis::Reported));
+}
+
+#[test]
 fn the_service_that_answered_has_its_price() {
     let usual = models(&json!({}));
     let (input, whole) = (UsageClass::Input, AnswerEnd::Whole);
