@@ -188,6 +188,8 @@ fn each_tool_is_shown_with_its_price() {
     let rule = explained_meter(&json!({"a2a": "2", "refund": []}));
     assert_eq!(lines(&rule, &["call", "held", "charged", "basis"]), ["a message 2 2 listed"]);
     assert_eq!(rule["notes"], json!([]));
+    let rule = explained_meter(&json!({"a2a": "2", "refund": ["failed"]}));
+    assert_eq!(rule["notes"], json!(["not charged: an answer with failed"]));
 }
 
 #[test]

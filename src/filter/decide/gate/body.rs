@@ -9,12 +9,14 @@ use super::waiting::ModelWaiter;
 use crate::decide::base::head::Head;
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::shared::SharedMemory;
+use crate::decide::meter::asked::a2a;
 use crate::decide::meter::asked::edit::{apply, ask_for_usage};
 use crate::decide::outcome::{Arrival, Charge, Outcome, Passage, Payment, Resolution};
 use crate::decide::refusal::Refusal;
 use crate::decide::request::held::{Held, HeldRequest};
 use crate::decide::request::identity::Caller;
 use crate::decide::request::quote::{PriceRef, Quote, Unpriced, Unquoted, quote, read_calls, read_model};
+use crate::decide::settings::meter::calls::CallProtocol;
 use crate::decide::settings::meter::models::PriceSource;
 use crate::decide::settings::meter::{Meter, MeterKind};
 use faregate_protocol::{Credits, RefusalCode};
@@ -30,11 +32,13 @@ pub struct Priced {
 }
 
 impl<M: SharedMemory> Gate<M> {
-    /// Holds a request back until its body is here, unless its sender was refused a moment ago whatever the price.
+    /// Holds a request back until its body is here, unless its sender was refused a moment ago whatever the price, or its head says
+    /// what it costs.
     #[inline(never)]
     pub(super) fn await_body(
         &mut self,
         now: Moment,
+        context: u32,
         rule: usize,
         head: &Head<'_>,
         caller: Caller<'_>,
@@ -43,8 +47,14 @@ impl<M: SharedMemory> Gate<M> {
         if let Some(refusal) = self.recent.recall(now, chosen.refused, Credits::ZERO) {
             return Arrival::Decided(self.refuse(rule, refusal));
         }
-        let calls = self.meter(rule).is_some_and(|meter| matches!(meter.kind, MeterKind::Calls(_)));
-        let held = Held { rule, request: HeldRequest::of(head, calls), chosen };
+        let calls = match self.meter(rule).map(|meter| &meter.kind) {
+            Some(MeterKind::Calls(calls)) => Some(calls.protocol),
+            _ => None,
+        };
+        let held = Held { rule, request: HeldRequest::of(head, calls.is_some()), chosen };
+        if calls == Some(CallProtocol::A2a) && a2a::is_message(&held.request.path) {
+            return self.price_body(now, context, Box::new(held), &[]).arrival;
+        }
         match held.request.length.and_then(|length| self.limit_body(&held, length)) {
             Some(outcome) => Arrival::Decided(outcome),
             None => Arrival::NeedsBody(Box::new(held)),
