@@ -6,7 +6,7 @@
 use super::held::{Held, HeldRequest};
 use crate::decide::meter::asked::estimate::estimate;
 use crate::decide::meter::asked::shape::RequestShape;
-use crate::decide::meter::asked::{Asked, BodyError, a2a, mcp, read, rpc};
+use crate::decide::meter::asked::{Asked, BodyError, a2a, mcp, read, read_form, rpc};
 use crate::decide::meter::dialect::Dialect;
 use crate::decide::meter::reader::Report;
 use crate::decide::settings::meter::calls::{CallMeter, CallProtocol, CallRefunds};
@@ -161,7 +161,17 @@ pub fn read_model(
     let Some(shape) = shape(meter.dialect, &request.path) else {
         return Err(Unpriced::Unsold("No price is known for requests to this path."));
     };
-    let asked = read(shape, &request.path, body)?;
+    let asked = match (shape, &request.boundary) {
+        (RequestShape::Audio | RequestShape::Images, Some(boundary)) => {
+            read_form(shape, &request.path, body, boundary)?
+        }
+        (RequestShape::Audio, None) => {
+            return Err(Unpriced::Unsold(
+                "Send a form: \"content-type: multipart/form-data\" with its boundary.",
+            ));
+        }
+        _ => read(shape, &request.path, body)?,
+    };
     if asked.background {
         return Err(Unpriced::Unsold(
             "Work in the background isn't sold here; send it without \"background\".",
@@ -237,7 +247,12 @@ pub fn quote(
     strips_usage: bool,
 ) -> Quote {
     let (place, prices) = prices;
-    let most = estimate(request.shape, &request.asked, &meter.assumed);
+    let mut most = estimate(request.shape, &request.asked, &meter.assumed);
+    if request.shape == RequestShape::Audio {
+        // What is billed by time isn't billed by tokens.
+        let by_time = prices.base.get(UsageClass::Second).is_some();
+        most.set(if by_time { UsageClass::AudioInput } else { UsageClass::Second }, 0);
+    }
     let words = [request.asked.speed.as_deref(), request.asked.tier.as_deref()];
     let service = words.into_iter().flatten().find(|word| prices.has_service(word)).map(str::to_owned);
     let list = hold(meter, fixed, prices, &most, service.as_deref());
