@@ -182,6 +182,9 @@ fn model_notes(meter: &ModelMeter) -> Vec<String> {
         }
         PriceSource::Listed(models) => notes.extend(more(models.len(), MAX_MODELS, "model", "models")),
     }
+    if let (true, Some(most)) = (meter.holds_larger, meter.at_most) {
+        notes.push(format!("a body above {} bytes isn't read: {most} is held", meter.max_body));
+    }
     if meter.unknown.is_none() {
         notes.push("a model without a price is refused (unknown_model)".to_owned());
     }

@@ -30,6 +30,7 @@ mod refusals;
 mod report;
 mod serving;
 mod settling;
+mod unread;
 mod view;
 pub mod waiting;
 

@@ -5,7 +5,7 @@
 
 use super::held::{Held, HeldRequest};
 use crate::decide::meter::asked::estimate::estimate;
-use crate::decide::meter::asked::shape::RequestShape;
+use crate::decide::meter::asked::shape::{RequestShape, path_says};
 use crate::decide::meter::asked::{Asked, BodyError, a2a, mcp, read, read_form, rpc};
 use crate::decide::meter::dialect::Dialect;
 use crate::decide::meter::reader::Report;
@@ -78,6 +78,8 @@ pub enum PriceRef {
     Listed(Listed),
     /// As the ledger said when the request came.
     Ledger(Rc<ModelPrices>),
+    /// Nowhere yet: the body wasn't read, so the answer has to name the model.
+    Unread,
 }
 
 impl PriceRef {
@@ -86,6 +88,7 @@ impl PriceRef {
         match self {
             Self::Listed(place) => meter.prices_at(*place),
             Self::Ledger(prices) => Some(prices),
+            Self::Unread => None,
         }
     }
 }
@@ -153,14 +156,10 @@ pub fn read_model(
     request: &HeldRequest,
     body: &[u8],
 ) -> Result<Option<Box<ModelRequest>>, Unpriced> {
-    const FREE: [&str; 2] = ["/count_tokens", ":countTokens"];
-    let path = request.path.split(|byte| *byte == b'?').next().unwrap_or_default();
-    if body.is_empty() && request.is_read || FREE.iter().any(|end| path.ends_with(end.as_bytes())) {
+    if body.is_empty() && request.is_read {
         return Ok(None);
     }
-    let Some(shape) = shape(meter.dialect, &request.path) else {
-        return Err(Unpriced::Unsold("No price is known for requests to this path."));
-    };
+    let Some((shape, dialect)) = sold(meter, request)? else { return Ok(None) };
     let asked = match (shape, &request.boundary) {
         (RequestShape::Audio | RequestShape::Images, Some(boundary)) => {
             read_form(shape, &request.path, body, boundary)?
@@ -180,11 +179,47 @@ pub fn read_model(
     let Some(model) = asked.model.clone() else {
         return Err(Unpriced::Unsold("The request names no model."));
     };
+    Ok(Some(Box::new(ModelRequest { model, shape, asked, dialect })))
+}
+
+/// In which form requests to this path are, and in whose format the answers; `None`: they are free.
+fn sold(meter: &ModelMeter, request: &HeldRequest) -> Result<Option<(RequestShape, Dialect)>, Unpriced> {
+    const FREE: [&str; 2] = ["/count_tokens", ":countTokens"];
+    let path = request.path.split(|byte| *byte == b'?').next().unwrap_or_default();
+    if FREE.iter().any(|end| path.ends_with(end.as_bytes())) {
+        return Ok(None);
+    }
+    let Some(shape) = shape(meter.dialect, &request.path) else {
+        return Err(Unpriced::Unsold("No price is known for requests to this path."));
+    };
     let dialect = match meter.dialect {
         Dialect::Auto => Dialect::detect(request.path_text()),
         dialect => dialect,
     };
-    Ok(Some(Box::new(ModelRequest { model, shape, asked, dialect })))
+    Ok(Some((shape, dialect)))
+}
+
+/// The quote for a request whose body is too large to be read; `None`: it costs nothing. The most that may be held is.
+pub fn quote_unread(
+    meter: &ModelMeter,
+    fixed: Credits,
+    request: &HeldRequest,
+) -> Result<Option<Quote>, Unpriced> {
+    let Some((shape, dialect)) = sold(meter, request)? else { return Ok(None) };
+    let list = meter.at_most.unwrap_or(MAX_LINE_CREDITS).saturating_add(fixed);
+    let (model, _) = path_says(shape, &request.path)?;
+    let kind = ModelQuote {
+        prices: PriceRef::Unread,
+        most: Quantities::default(),
+        shape,
+        choices: 1,
+        fitted: None,
+        service: None,
+        dialect,
+        strips_usage: false,
+    };
+    let (list, item) = (list.clamp(LEAST_HOLD, MAX_LINE_CREDITS), model.map(Rc::from));
+    Ok(Some(Quote { list, item, kind: QuoteKind::Model(Box::new(kind)) }))
 }
 
 /// The shape of a request to this path: what the path says, or else what the rule says.
@@ -347,6 +382,8 @@ pub fn settle(
     report: Option<&Report>,
     end: AnswerEnd,
 ) -> Settled {
+    let held = Settled { list: None, basis: Basis::Held, used: Quantities::default() };
+    let Some(prices) = quote.prices.get(meter) else { return held };
     let estimated = |output: u64| {
         let mut used = inputs(&quote.most);
         used.set(UsageClass::Output, output.div_ceil(meter.assumed.bytes_per_token.max(1)));
@@ -381,13 +418,13 @@ pub fn settle(
         },
     };
     if basis == Basis::Held {
-        return Settled { list: None, basis, used };
+        return held;
     }
     let answered =
         report.and_then(|report| if report.is_fast { Some("fast") } else { report.service_tier.as_deref() });
     let service = answered.or(quote.service.as_deref());
-    let cost = quote.prices.get(meter).map(|prices| prices.cost(&used, service, fixed));
-    Settled { list: cost.map(|cost| cost.min(MAX_LINE_CREDITS)), basis, used }
+    let cost = prices.cost(&used, service, fixed);
+    Settled { list: Some(cost.min(MAX_LINE_CREDITS)), basis, used }
 }
 
 /// Of quantities, those of the input.

@@ -110,7 +110,7 @@ impl RequestShape {
 }
 
 /// What the path of a request of this shape says: the model, and whether the answer is streamed if the body doesn't say.
-pub(super) fn path_says(shape: RequestShape, path: &[u8]) -> Result<(Option<String>, bool), BodyError> {
+pub fn path_says(shape: RequestShape, path: &[u8]) -> Result<(Option<String>, bool), BodyError> {
     let path = without_query(path);
     let model = match found(&path) {
         Some((of, model)) if of == shape && !model.is_empty() => Some(decoded(model)?),

@@ -164,6 +164,11 @@ fn a_meter_of_models_or_calls_that_says_nothing_useful_is_named_with_its_place()
             json!({"llm": "auto", "prices": "ledger", "max_body_bytes": 0}),
             "rules[0].meter.max_body_bytes: found number 0",
         ),
+        (
+            json!({"llm": "auto", "prices": "ledger", "larger": "hold", "hold": {"output": 1}}),
+            "rules[0].meter.larger: found \"hold\" without hold.at_most; allowed is \"refuse\"; or set hold.at_most",
+        ),
+        (json!({"llm": "auto", "prices": "ledger", "larger": true}), "rules[0].meter.larger: found"),
         (json!({"mcp": {"a": "1"}}), "rules[0].meter.other: found nothing"),
         (json!({"mcp": {"a": -1}, "other": "1"}), "rules[0].meter.mcp.a: found number -1"),
         (json!({"mcp": {}, "other": "1", "refund": ["errors"]}), "rules[0].meter.refund[0]: found string"),

@@ -1,4 +1,4 @@
-//! Forms as clients write them, and as nobody should.
+//! Forms as clients write them, and others that readers understand differently.
 
 use super::*;
 use proptest::prelude::*;
