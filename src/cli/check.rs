@@ -8,7 +8,7 @@ mod explained;
 mod find;
 
 use clap::Args;
-use faregate::decide::settings::{Fault, Settings, SettingsError};
+use faregate::decide::settings::{Fault, Rule, Settings, SettingsError};
 use faregate_client::{Failure, Screen, process::runtime};
 use faregate_demo::fit::{self, Fit};
 use find::Found;
@@ -103,13 +103,28 @@ pub fn check(name: &str, text: &str) -> Result<Vec<Finding>, Failure> {
 }
 
 fn judge(found: Found) -> Finding {
-    let Found { place, configuration, flaws } = found;
+    let Found { place, configuration, flaws, shows_bodies } = found;
     let (settings, problem) =
         match configuration.and_then(|configuration| Settings::from_value(&configuration)) {
             Ok(settings) => (Some(settings), None),
             Err(problem) => (None, Some(problem)),
         };
-    Finding { place, problems: problem.into_iter().chain(flaws).collect(), settings }
+    let hidden = settings.as_ref().filter(|_| shows_bodies == Some(false)).and_then(hidden_bodies);
+    Finding { place, problems: problem.into_iter().chain(flaws).chain(hidden).collect(), settings }
+}
+
+/// What is wrong with a plugin that has Envoy hide the bodies by which a rule prices requests; `None`: no rule does.
+fn hidden_bodies(settings: &Settings) -> Option<SettingsError> {
+    let reads = |rule: &&Rule| rule.meter.as_deref().is_some_and(|meter| meter.max_body().is_some());
+    let rule = settings.rules.iter().chain([&settings.default]).find(reads)?;
+    Some(SettingsError::new(
+        "(plugin) allow_on_headers_stop_iteration",
+        "nothing, or false",
+        &format!(
+            "true: rule {:?} prices requests by their body, and Envoy hides it from the filter",
+            rule.name
+        ),
+    ))
 }
 
 /// Shows the findings; problems are a failure, and so is an unfit Envoy that was named.

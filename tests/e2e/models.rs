@@ -4,6 +4,7 @@
 mod ask_usage;
 mod charged;
 mod ended;
+mod files;
 mod listed;
 mod refused;
 mod sessions;

@@ -182,6 +182,9 @@ fn model_notes(meter: &ModelMeter) -> Vec<String> {
         }
         PriceSource::Listed(models) => notes.extend(more(models.len(), MAX_MODELS, "model", "models")),
     }
+    if let (true, Some(most)) = (meter.holds_larger, meter.at_most) {
+        notes.push(format!("a body above {} bytes isn't read: {most} is held", meter.max_body));
+    }
     if meter.unknown.is_none() {
         notes.push("a model without a price is refused (unknown_model)".to_owned());
     }
@@ -217,7 +220,8 @@ fn call_sample(meter: &CallMeter, fixed: Credits, shown: &str, name: Option<&str
 
 fn call_notes(meter: &CallMeter) -> Vec<String> {
     let CallRefunds { error, is_error, input_required } = meter.refund;
-    let words = [(error, "error"), (is_error, "is_error"), (input_required, "input_required")];
+    let failure = if meter.protocol == CallProtocol::A2a { "failed" } else { "is_error" };
+    let words = [(error, "error"), (is_error, failure), (input_required, "input_required")];
     let refunded: Vec<&str> = words.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
     let mut notes = Vec::from_iter(more(meter.prices.len(), MAX_CALLS, "tool", "tools"));
     if !refunded.is_empty() {

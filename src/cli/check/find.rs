@@ -17,6 +17,8 @@ pub struct Found {
     pub configuration: Result<Value, SettingsError>,
     /// What is wrong with the plugin around it.
     pub flaws: Vec<SettingsError>,
+    /// Whether the plugin around it has Envoy show bodies of requests that are held back; `None`: there is no plugin of Envoy's.
+    pub shows_bodies: Option<bool>,
 }
 
 /// All configurations of our filter in these documents.
@@ -27,7 +29,8 @@ pub fn configurations(documents: &[Value]) -> Vec<Found> {
         let before = found.len();
         search(document, &start, &mut found);
         if found.len() == before && looks_like_ours(document) {
-            found.push(Found { place: start, configuration: Ok(document.clone()), flaws: Vec::new() });
+            let configuration = Ok(document.clone());
+            found.push(Found { place: start, configuration, flaws: Vec::new(), shows_bodies: None });
         }
     }
     found
@@ -71,6 +74,7 @@ fn plugin(object: &Map<String, Value>, path: &str) -> Option<Found> {
                 place: join(path, member),
                 configuration: Ok(configuration.clone()),
                 flaws: Vec::from_iter(fails_open.then(fail_open)),
+                shows_bodies: None,
             });
         }
     }
@@ -93,10 +97,12 @@ fn envoy_plugin(plugin: &Value, path: &str) -> Option<Found> {
         || unwrapped.as_ref().is_ok_and(looks_like_ours);
     let fails_open = plugin.get("failure_policy").and_then(Value::as_str) == Some("FAIL_OPEN")
         || plugin.get("fail_open") == Some(&Value::Bool(true));
+    let shows = |name| plugin.get(name) == Some(&Value::Bool(true));
     ours.then(|| Found {
         place: join(path, "configuration"),
         configuration: unwrapped,
         flaws: Vec::from_iter(fails_open.then(fail_open)),
+        shows_bodies: Some(shows("allow_on_headers_stop_iteration") || shows("allowOnHeadersStopIteration")),
     })
 }
 

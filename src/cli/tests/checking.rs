@@ -122,6 +122,28 @@ fn a_filter_that_fails_open_is_rejected() {
 }
 
 #[test]
+fn a_plugin_that_hides_bodies_is_rejected_if_a_rule_prices_by_them() {
+    let mut metered = good();
+    metered["request_bodies"] = json!(true);
+    for (meter, needs) in [
+        (json!({"llm": "openai", "prices": "ledger"}), true),
+        (json!({"mcp": {}, "other": "1"}), true),
+        (json!({"response_bytes": "1", "hold": "1"}), false),
+    ] {
+        metered["rules"] = json!([{"name": "r", "meter": meter}]);
+        for (shows, hides) in [(json!(true), false), (json!(false), true), (Value::Null, true)] {
+            let mut file = envoy(&text(&metered), "FAIL_RELOAD");
+            let place = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
+            file.pointer_mut(place).unwrap()["allow_on_headers_stop_iteration"] = shows.clone();
+            let (well, printed) = check(&file.to_string());
+            assert_eq!(well, !(needs && hides), "{meter} {shows}: {printed}");
+            assert_eq!(printed.contains("(plugin) allow_on_headers_stop_iteration"), !well, "{printed}");
+        }
+        assert!(check(&metered.to_string()).0, "without a plugin around it there is nothing to say");
+    }
+}
+
+#[test]
 fn a_configuration_may_be_a_struct() {
     let wrapped = json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": good() });
     let (well, printed) = check(&envoy(&wrapped, "FAIL_RELOAD").to_string());

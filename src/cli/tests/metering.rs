@@ -178,6 +178,13 @@ fn prices_of_the_ledger_are_referred_to() {
 }
 
 #[test]
+fn what_is_held_for_a_body_that_is_not_read_is_noted() {
+    let meter = json!({"llm": "auto", "prices": "ledger", "larger": "hold", "hold": {"at_most": "2.5"}});
+    let notes = explained_meter(&meter)["notes"].to_string();
+    assert!(notes.contains("a body above 1048576 bytes isn't read: 2.5 is held"), "{notes}");
+}
+
+#[test]
 fn each_tool_is_shown_with_its_price() {
     let tools = json!({"search": "0.5", "report-*": "3", "report-x": "7", "*": "0.25", "help": "free"});
     let rule = explained_meter(&json!({"mcp": tools, "other": "1"}));
@@ -188,6 +195,8 @@ fn each_tool_is_shown_with_its_price() {
     let rule = explained_meter(&json!({"a2a": "2", "refund": []}));
     assert_eq!(lines(&rule, &["call", "held", "charged", "basis"]), ["a message 2 2 listed"]);
     assert_eq!(rule["notes"], json!([]));
+    let rule = explained_meter(&json!({"a2a": "2", "refund": ["failed"]}));
+    assert_eq!(rule["notes"], json!(["not charged: an answer with failed"]));
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod refusals;
 mod report;
 mod serving;
 mod settling;
+mod unread;
 mod view;
 pub mod waiting;
 

@@ -1,6 +1,7 @@
 //! Requests whose body decides their price: Envoy holds them back until the gate has read all of it.
 //!
-//! What must hold: until all of it has been read and paid for, nothing of the request goes on.
+//! What must hold: until all of it has been read and paid for, nothing of the request goes on; but one that is too large to be read
+//! goes on when the most is held for it.
 
 use super::changes::replace;
 use super::clock;
@@ -36,11 +37,15 @@ impl Stream {
             return Action::StopAndDrop;
         };
         let (worker, _) = self.parts();
-        let limited = worker.gate.borrow_mut().limit_body(&reading.held, size);
-        if let Some(outcome) = limited {
+        let mut gate = worker.gate.borrow_mut();
+        if gate.is_larger(&reading.held, size) {
+            let arrival = gate.without_reading(clock::now(), self.context(), *reading.held);
+            drop(gate);
             worker.leave(self.context());
-            return self.conclude(ticket, outcome, &[]);
+            // Whatever was kept isn't too much, and while the request waits no more is read than Envoy has room for.
+            return self.conclude(ticket, arrival, &[], Action::StopAndKeep);
         }
+        drop(gate);
         if !ends {
             ticket.stage = Stage::Reading(Reading { size, ..reading });
             // As a piece of the body: stop, and keep all of it.
@@ -58,37 +63,37 @@ impl Stream {
     }
 
     fn price(&self, ticket: &mut Ticket, held: Box<Held>, size: usize) -> Action {
-        let (worker, shared) = self.parts();
+        let (worker, _) = self.parts();
         worker.leave(self.context());
         let body =
             hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size).ok().flatten().unwrap_or_default();
-        let mut gate = worker.gate.borrow_mut();
-        let priced = gate.price_body(clock::now(), self.context(), held, &body);
-        let wake = gate.take_wake();
-        drop(gate);
-        if wake {
-            worker.ring();
-        }
+        let priced = worker.gate.borrow_mut().price_body(clock::now(), self.context(), held, &body);
         if let Some(new) = &priced.body {
             replace(size, new);
         }
-        match priced.arrival {
-            Arrival::Decided(outcome) => self.conclude(ticket, outcome, &body),
-            Arrival::Waits | Arrival::NeedsBody(_) => {
-                worker.keep_body(ticket, &body);
-                ticket.stage = Stage::Waits;
-                worker.park(self.context(), shared);
-                Action::Stop
-            }
-        }
+        self.conclude(ticket, priced.arrival, &body, Action::Stop)
     }
 
-    /// Carries out what was decided, in a callback for the body.
-    fn conclude(&self, ticket: &mut Ticket, outcome: Outcome, body: &[u8]) -> Action {
-        let (worker, _) = self.parts();
-        if matches!(outcome, Outcome::Refuse(_)) {
-            worker.keep_body(ticket, body);
+    /// Carries out what was decided, in a callback for the body. `waits` is what Envoy does while the request waits.
+    fn conclude(&self, ticket: &mut Ticket, arrival: Arrival, body: &[u8], waits: Action) -> Action {
+        let (worker, shared) = self.parts();
+        let wake = worker.gate.borrow_mut().take_wake();
+        if wake {
+            worker.ring();
         }
-        if worker.carry_out(ticket, outcome) { Action::Continue } else { Action::StopAndDrop }
+        match arrival {
+            Arrival::Decided(outcome) => {
+                if matches!(outcome, Outcome::Refuse(_)) {
+                    worker.keep_body(ticket, body);
+                }
+                if worker.carry_out(ticket, outcome) { Action::Continue } else { Action::StopAndDrop }
+            }
+            Arrival::Waits | Arrival::NeedsBody(_) => {
+                worker.keep_body(ticket, body);
+                ticket.stage = Stage::Waits;
+                worker.park(self.context(), shared);
+                waits
+            }
+        }
     }
 }

@@ -48,7 +48,7 @@ impl<M: SharedMemory> Gate<M> {
             }
         };
         if rule.meter.as_ref().is_some_and(|meter| meter.max_body().is_some()) {
-            return self.await_body(now, number, head, caller);
+            return self.await_body(now, context, number, head, caller);
         }
         if let Some(charge) = self.sell(caller.sublease, now, number, price) {
             return Arrival::Decided(Outcome::Pass(Passage::Paid(charge)));

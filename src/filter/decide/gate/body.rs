@@ -9,13 +9,15 @@ use super::waiting::ModelWaiter;
 use crate::decide::base::head::Head;
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::shared::SharedMemory;
+use crate::decide::meter::asked::a2a;
 use crate::decide::meter::asked::edit::{apply, ask_for_usage};
 use crate::decide::outcome::{Arrival, Charge, Outcome, Passage, Payment, Resolution};
 use crate::decide::refusal::Refusal;
 use crate::decide::request::held::{Held, HeldRequest};
 use crate::decide::request::identity::Caller;
 use crate::decide::request::quote::{PriceRef, Quote, Unpriced, Unquoted, quote, read_calls, read_model};
-use crate::decide::settings::meter::models::PriceSource;
+use crate::decide::settings::meter::calls::CallProtocol;
+use crate::decide::settings::meter::models::{ModelMeter, PriceSource};
 use crate::decide::settings::meter::{Meter, MeterKind};
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
@@ -30,11 +32,13 @@ pub struct Priced {
 }
 
 impl<M: SharedMemory> Gate<M> {
-    /// Holds a request back until its body is here, unless its sender was refused a moment ago whatever the price.
+    /// Holds a request back until its body is here, unless its sender was refused a moment ago whatever the price, or its head says
+    /// what it costs.
     #[inline(never)]
     pub(super) fn await_body(
         &mut self,
         now: Moment,
+        context: u32,
         rule: usize,
         head: &Head<'_>,
         caller: Caller<'_>,
@@ -43,22 +47,18 @@ impl<M: SharedMemory> Gate<M> {
         if let Some(refusal) = self.recent.recall(now, chosen.refused, Credits::ZERO) {
             return Arrival::Decided(self.refuse(rule, refusal));
         }
-        let calls = self.meter(rule).is_some_and(|meter| matches!(meter.kind, MeterKind::Calls(_)));
-        let held = Held { rule, request: HeldRequest::of(head, calls), chosen };
-        match held.request.length.and_then(|length| self.limit_body(&held, length)) {
-            Some(outcome) => Arrival::Decided(outcome),
-            None => Arrival::NeedsBody(Box::new(held)),
+        let calls = match self.meter(rule).map(|meter| &meter.kind) {
+            Some(MeterKind::Calls(calls)) => Some(calls.protocol),
+            _ => None,
+        };
+        let held = Held { rule, request: HeldRequest::of(head, calls.is_some()), chosen };
+        if calls == Some(CallProtocol::A2a) && a2a::is_message(&held.request.path) {
+            return self.price_body(now, context, Box::new(held), &[]).arrival;
         }
-    }
-
-    /// Refuses a held request whose body has so many bytes, if that is more than its rule allows.
-    pub fn limit_body(&mut self, held: &Held, size: usize) -> Option<Outcome> {
-        let limit = self.meter(held.rule)?.max_body()?;
-        if usize::try_from(limit).is_ok_and(|limit| size <= limit) {
-            return None;
+        if held.request.length.is_some_and(|length| self.is_larger(&held, length)) {
+            return self.without_reading(now, context, held);
         }
-        let refusal = Refusal::body_too_large(limit.into());
-        Some(self.refuse(held.rule, refusal))
+        Arrival::NeedsBody(Box::new(held))
     }
 
     /// Refuses a held request whose body didn't arrive.
@@ -98,24 +98,30 @@ impl<M: SharedMemory> Gate<M> {
             MeterKind::Calls(calls) => read_calls(calls, meter.fixed, &held.request, body),
             MeterKind::Amount(_) => Ok(None),
         };
-        let fixed = meter.fixed;
-        decided(match read {
-            Ok(Some(quote)) => self.charge_quote(now, context, *held, quote),
-            Ok(None) if fixed.is_positive() => self.charge_fixed(now, context, *held, fixed),
-            Ok(None) => Arrival::Decided(Outcome::Pass(Passage::Free(rule))),
-            Err(why) => Arrival::Decided(self.refuse(rule, unpriced(&why))),
-        })
+        decided(self.charge_read(now, context, *held, read))
+    }
+
+    /// Charges what was read of a request, or refuses it. What does nothing else that has a price costs the fixed price.
+    pub(super) fn charge_read(
+        &mut self,
+        now: Moment,
+        context: u32,
+        held: Held,
+        read: Result<Option<Quote>, Unpriced>,
+    ) -> Arrival {
+        let fixed = self.meter(held.rule).map_or(Credits::ZERO, |meter| meter.fixed);
+        match read {
+            Ok(Some(quote)) => self.charge_quote(now, context, held, quote),
+            Ok(None) if fixed.is_positive() => self.charge_held(now, context, held, fixed, None),
+            Ok(None) => Arrival::Decided(Outcome::Pass(Passage::Free(held.rule))),
+            Err(why) => Arrival::Decided(self.refuse(held.rule, unpriced(&why))),
+        }
     }
 
     /// Prices a request to a model, or asks the ledger for the model's prices.
     fn price_model(&mut self, now: Moment, context: u32, unquoted: Unquoted) -> Arrival {
         let rule = unquoted.held.rule;
-        let lookup = match self.meter(rule).map(|meter| &meter.kind) {
-            Some(MeterKind::Models(models)) if models.prices == PriceSource::Ledger => {
-                self.model_prices(now, &unquoted.request.model)
-            }
-            _ => ModelLookup::Unpriced,
-        };
+        let lookup = self.look_up(now, rule, &unquoted.request.model);
         if matches!(lookup, ModelLookup::NotYet) {
             let patience = u64::from(self.settings.rule(rule).max_wait_ms);
             let timeout = u64::from(self.settings.ledger.timeout_ms);
@@ -130,6 +136,16 @@ impl<M: SharedMemory> Gate<M> {
         self.quote_model(now, context, unquoted, &lookup)
     }
 
+    /// What the ledger says of a model, if the rule's prices are there.
+    pub(super) fn look_up(&mut self, now: Moment, rule: usize, model: &str) -> ModelLookup {
+        match self.meter(rule).map(|meter| &meter.kind) {
+            Some(MeterKind::Models(models)) if models.prices == PriceSource::Ledger => {
+                self.model_prices(now, model)
+            }
+            _ => ModelLookup::Unpriced,
+        }
+    }
+
     /// Quotes a request to a model, now that its prices are known.
     fn quote_model(
         &mut self,
@@ -142,10 +158,7 @@ impl<M: SharedMemory> Gate<M> {
         let rule = held.rule;
         let quoted = self.meter(rule).and_then(|meter| {
             let MeterKind::Models(models) = &meter.kind else { return None };
-            let place = match lookup {
-                ModelLookup::Known(prices) => PriceRef::Ledger(Rc::clone(prices)),
-                _ => PriceRef::Listed(models.find(&request.model)?),
-            };
+            let place = place(models, lookup, &request.model)?;
             let prices = place.clone();
             let prices = prices.get(models)?;
             Some(quote(models, meter.fixed, &request, (place, prices), strips_usage))
@@ -183,11 +196,6 @@ impl<M: SharedMemory> Gate<M> {
         self.charge_held(now, context, held, list, Some(Rc::new(quote)))
     }
 
-    /// Charges the fixed price of a request that does nothing else that has a price.
-    fn charge_fixed(&mut self, now: Moment, context: u32, held: Held, fixed: Credits) -> Arrival {
-        self.charge_held(now, context, held, fixed, None)
-    }
-
     fn charge_held(
         &mut self,
         now: Moment,
@@ -218,8 +226,17 @@ impl<M: SharedMemory> Gate<M> {
         self.meter(rule).and_then(Meter::max_body).unwrap_or(0)
     }
 
-    fn meter(&self, rule: usize) -> Option<&Meter> {
+    pub(super) fn meter(&self, rule: usize) -> Option<&Meter> {
         self.settings.rule(rule).meter.as_deref()
+    }
+}
+
+/// Where a model's prices are, by what the ledger says of it; `None`: it has none, or they aren't known yet.
+pub(super) fn place(models: &ModelMeter, lookup: &ModelLookup, model: &str) -> Option<PriceRef> {
+    match lookup {
+        ModelLookup::Known(prices) => Some(PriceRef::Ledger(Rc::clone(prices))),
+        ModelLookup::Unpriced => models.find(model).map(PriceRef::Listed),
+        ModelLookup::NotYet => None,
     }
 }
 

@@ -49,6 +49,7 @@ impl<M: SharedMemory> Gate<M> {
             let amount = if let Said::Amount(amount) = said { Some(*amount) } else { None };
             return self.finish_metered(now, charge, end, amount);
         };
+        let quote = self.priced_by_answer(now, charge.rule, &quote, said).unwrap_or(quote);
         let failed = matches!((&quote.kind, said), (QuoteKind::Calls(refunds), Said::Call(call)) if refunds.release(call.answer));
         if failed || end.releases(self.refunds(charge)) {
             return self.release_metered(charge);

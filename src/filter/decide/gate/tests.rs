@@ -30,6 +30,7 @@ mod metered;
 mod models;
 mod payer_status;
 mod preflights;
+mod priced;
 mod reported;
 mod settling;
 mod subleases;

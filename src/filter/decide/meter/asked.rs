@@ -3,7 +3,7 @@
 //!
 //! - [`shape`]: which API a path belongs to.
 //! - [`text`], [`walk`]: strict JSON. [`places`], [`trail`]: the places in it that count.
-//! - [`reading`], [`content`]: what a body asks for; [`estimate`]: the quantities to hold for it; [`edit`]: changes of the body.
+//! - [`form`]: strict forms. [`reading`], [`content`]: what a body asks for; [`estimate`]: the quantities to hold for it; [`edit`]: changes of the body.
 //! - [`strip`]: takes out of a stream the usage for which the client didn't ask.
 //! - [`rpc`], [`mcp`], [`a2a`]: calls of tools and agents, which are priced per call.
 
@@ -11,6 +11,7 @@ pub mod a2a;
 mod content;
 pub mod edit;
 pub mod estimate;
+pub mod form;
 pub mod mcp;
 mod places;
 pub mod reading;
@@ -23,6 +24,6 @@ pub mod text;
 mod trail;
 pub mod walk;
 
-pub use reading::{Asked, IncludeUsage, read};
+pub use reading::{Asked, IncludeUsage, read, read_form};
 pub use shape::RequestShape;
 pub use walk::BodyError;

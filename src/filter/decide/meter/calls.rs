@@ -1,26 +1,46 @@
-//! Reads whether the answer to a call by MCP or A2A delivered something, as the answer passes: JSON-RPC, as a document or a list,
-//! or as server-sent events.
+//! Reads whether the answer to a call by MCP or A2A delivered something, as the answer passes: JSON-RPC, or A2A by REST, as a
+//! document or a list, or as server-sent events.
 //!
 //! What must hold: only exact paths count, so nothing that a tool puts into its result can pass for the end of a call. Of a member
 //! that is there twice the last counts, as in the parsers of JavaScript and Python. A message counts when it has ended, so one that
-//! is cut counts as if it weren't there. The state is small and constant, and nothing is allocated. Any chunking gives the same.
+//! is cut counts as if it weren't there. Of the states of a task the last counts. The reader is small and constant, and nothing is
+//! allocated. Any chunking gives the same.
 
 use super::asked::mcp::CallAnswer;
-use super::dialect::bits::ALL;
 use super::found::{Sink, Value};
 use super::framing::body::Body;
 use super::framing::{Framer, Framing};
-use super::node::{Node, Take, Tree, leaf, taking};
+use super::node::{Node, Take, Tree, inner, leaf, taking};
 use super::scan::Scanner;
 
-/// What a message of JSON-RPC has.
+/// Who has a member.
+const MCP: u8 = 1;
+const A2A: u8 = 1 << 1;
+
+/// What a message of JSON-RPC has, and an answer of A2A by REST.
 static MESSAGE: Tree = Tree::new(&[
-    taking(ALL, "result", Take::Result, RESULT),
-    leaf(ALL, "error", Take::Error),
-    leaf(ALL, "method", Take::Method),
+    taking(MCP | A2A, "result", Take::Result, RESULT),
+    leaf(MCP | A2A, "error", Take::Error),
+    leaf(MCP | A2A, "method", Take::Method),
+    inner(A2A, "task", TASK),
+    inner(A2A, "statusUpdate", TASK),
 ]);
 
-const RESULT: &[Node] = &[leaf(ALL, "isError", Take::ToolError), leaf(ALL, "resultType", Take::ResultType)];
+/// A2A 0.3 has a task, or news of one, here; version 1 has it within.
+const RESULT: &[Node] = &[
+    leaf(MCP, "isError", Take::ToolError),
+    leaf(MCP, "resultType", Take::ResultType),
+    inner(A2A, "status", STATUS),
+    inner(A2A, "task", TASK),
+    inner(A2A, "statusUpdate", TASK),
+];
+
+const TASK: &[Node] = &[inner(A2A, "status", STATUS)];
+
+const STATUS: &[Node] = &[leaf(A2A, "state", Take::State)];
+
+/// The states of a task that has failed: by gRPC's JSON, and in version 0.3.
+const FAILED: [&[u8]; 4] = [b"TASK_STATE_FAILED", b"TASK_STATE_REJECTED", b"failed", b"rejected"];
 
 /// Of the answer to one request, which may be a batch.
 pub struct CallReader {
@@ -31,7 +51,8 @@ pub struct CallReader {
 /// What an answer said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallReport {
-    /// Whether a whole response was seen. Notifications, the server's own requests, and what isn't JSON-RPC are none.
+    /// Whether a whole response was seen. Notifications, the server's own requests, and what is neither JSON-RPC nor has the state of
+    /// a task are none.
     pub answered: bool,
     /// What the response said. Of several the one that delivered most: a result, a tool's failure, a result that asks for input,
     /// an error.
@@ -46,9 +67,10 @@ impl CallReport {
 }
 
 impl CallReader {
-    /// Nothing has arrived.
-    pub fn new(framing: Framing) -> Self {
-        let messages = Messages { scanner: Scanner::new(&MESSAGE, ALL), found: Found::default() };
+    /// Nothing has arrived. `agents` says whether it is by A2A.
+    pub fn new(framing: Framing, agents: bool) -> Self {
+        let scanner = Scanner::new(&MESSAGE, if agents { A2A } else { MCP });
+        let messages = Messages { scanner, found: Found::default() };
         Self { framer: Framer::new(framing), messages }
     }
 
@@ -60,7 +82,10 @@ impl CallReader {
     /// Nothing more will arrive.
     pub fn finish(mut self) -> CallReport {
         self.framer.finish(&mut self.messages);
-        self.messages.found.report
+        let Found { mut report, failed, .. } = self.messages.found;
+        report.answered |= failed;
+        report.answer.is_tool_error |= failed;
+        report
     }
 }
 
@@ -85,6 +110,8 @@ impl Body for Messages {
 struct Found {
     draft: Draft,
     report: CallReport,
+    /// Whether the last state of a task is that it has failed.
+    failed: bool,
 }
 
 /// The message that isn't over.
@@ -92,6 +119,8 @@ struct Found {
 struct Draft {
     has_result: bool,
     has_method: bool,
+    /// Whether a task has failed, if it says.
+    failed: Option<bool>,
     answer: CallAnswer,
 }
 
@@ -103,11 +132,13 @@ impl Sink for Found {
         match node.take {
             Take::Result => {
                 draft.has_result = true;
+                draft.failed = None;
                 draft.answer =
                     CallAnswer { is_rpc_error: draft.answer.is_rpc_error, ..CallAnswer::default() };
             }
             Take::Error => draft.answer.is_rpc_error = is_there,
             Take::Method => draft.has_method = is_there,
+            Take::State => draft.failed = Some(FAILED.iter().any(|state| value == Value::Text(state))),
             Take::ToolError => draft.answer.is_tool_error = value == Value::Bool(true),
             Take::ResultType => {
                 draft.answer.is_input_required = value == Value::Text(CallAnswer::INPUT_REQUIRED.as_bytes());
@@ -121,7 +152,8 @@ impl Sink for Found {
     fn output(&mut self, _bytes: usize) {}
 
     fn document(&mut self) {
-        let Draft { has_result, has_method, answer } = std::mem::take(&mut self.draft);
+        let Draft { has_result, has_method, failed, answer } = std::mem::take(&mut self.draft);
+        self.failed = failed.unwrap_or(self.failed);
         let is_response = !has_method && (has_result || answer.is_rpc_error);
         if is_response && (!self.report.answered || rank(answer) > rank(self.report.answer)) {
             self.report = CallReport { answered: true, answer };

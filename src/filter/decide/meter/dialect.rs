@@ -42,6 +42,7 @@ const PATHS: &[(&str, Dialect)] = &[
     ("/embeddings", Dialect::OpenAi),
     ("/images/generations", Dialect::OpenAi),
     ("/images/edits", Dialect::OpenAi),
+    ("/images/variations", Dialect::OpenAi),
     ("/audio/transcriptions", Dialect::OpenAi),
     ("/audio/translations", Dialect::OpenAi),
     ("/realtime", Dialect::OpenAi),

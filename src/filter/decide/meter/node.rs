@@ -54,6 +54,8 @@ pub enum Take {
     ResultType,
     /// Whether the result is a tool's failure.
     ToolError,
+    /// The state of a task.
+    State,
     /// The method that is called: this is no answer.
     Method,
 }
@@ -61,7 +63,16 @@ pub enum Take {
 impl Take {
     /// Whether it needs to know a string.
     pub const fn is_text(self) -> bool {
-        matches!(self, Self::Model | Self::Tier | Self::Speed | Self::Kind | Self::Label | Self::ResultType)
+        matches!(
+            self,
+            Self::Model
+                | Self::Tier
+                | Self::Speed
+                | Self::Kind
+                | Self::Label
+                | Self::ResultType
+                | Self::State
+        )
     }
 }
 

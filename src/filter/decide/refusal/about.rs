@@ -86,6 +86,7 @@ pub fn body_error_text(error: &BodyError) -> String {
     };
     match *error {
         BodyError::Malformed { at } => at_byte("The body is no JSON: see byte ", at),
+        BodyError::Form { at } => at_byte("The form is malformed or ambiguous: see the part at byte ", at),
         BodyError::TooMuch { at } => at_byte("The body has too many levels or items: see byte ", at),
         BodyError::Duplicate { name } => member(name, " is there twice. Send it once."),
         BodyError::WrongType { name } => member(name, " has the wrong type. Send the type that the API has."),
@@ -128,6 +129,7 @@ mod tests {
     fn a_body_error_names_the_member_and_what_to_do() {
         for (error, says) in [
             (BodyError::Malformed { at: 17 }, "The body is no JSON: see byte 17."),
+            (BodyError::Form { at: 5 }, "The form is malformed or ambiguous: see the part at byte 5."),
             (BodyError::TooMuch { at: 3 }, "The body has too many levels or items: see byte 3."),
             (BodyError::Duplicate { name: "model" }, "The member \"model\" is there twice. Send it once."),
             (

@@ -8,6 +8,7 @@ use crate::decide::meter::framing::{Framing, is_compressed};
 use crate::decide::meter::number::NumberReader;
 use crate::decide::meter::reader::{Reader, Report};
 use crate::decide::settings::meter::amounts::Measure;
+use crate::decide::settings::meter::calls::CallProtocol;
 use crate::decide::settings::meter::{Meter, MeterKind};
 
 /// The status by which a connection becomes a WebSocket.
@@ -62,7 +63,9 @@ impl AnswerReader {
         };
         match &meter.kind {
             MeterKind::Models(_) => Some(Self::Model(Box::new(Reader::new(dialect, framing)))),
-            MeterKind::Calls(_) => Some(Self::Call(CallReader::new(framing))),
+            MeterKind::Calls(calls) => {
+                Some(Self::Call(CallReader::new(framing, calls.protocol == CallProtocol::A2a)))
+            }
             MeterKind::Amount(amount) => match &amount.measure {
                 Measure::Json(pointer) => Some(Self::Number(NumberReader::new(pointer, framing))),
                 _ => None,

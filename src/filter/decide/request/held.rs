@@ -3,6 +3,7 @@
 use crate::decide::base::head::Head;
 use crate::decide::base::sorted_map::Handle;
 use crate::decide::lease::credential::Credential;
+use crate::decide::meter::asked::form;
 use crate::decide::meter::asked::mcp::{Header, Headers, METHOD_HEADER, NAME_HEADER, VERSION_HEADER};
 use crate::decide::meter::framing::is_compressed;
 
@@ -43,6 +44,8 @@ pub struct HeldRequest {
     pub is_compressed: bool,
     /// How large its body is, if its head says so (bytes).
     pub length: Option<usize>,
+    /// The boundary of its body, if that is a form.
+    pub boundary: Option<String>,
     /// Its headers about an MCP call: version, method and name, as often as each was sent.
     mcp: [Vec<String>; 3],
 }
@@ -59,6 +62,11 @@ impl HeldRequest {
         } else {
             <[Vec<String>; 3]>::default()
         };
+        let mut types = head.values("content-type");
+        let boundary = match (types.next(), types.next()) {
+            (Some(one), None) => form::boundary(one).map(str::to_owned),
+            _ => None,
+        };
         Self {
             is_read: matches!(head.method(), b"GET" | b"HEAD" | b"DELETE" | b"OPTIONS"),
             path: head.path_and_query().to_vec(),
@@ -67,6 +75,7 @@ impl HeldRequest {
             length: head
                 .value("content-length")
                 .and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()),
+            boundary,
             mcp,
         }
     }

@@ -6,8 +6,8 @@
 use super::held::{Held, HeldRequest};
 use crate::decide::lease::Raised;
 use crate::decide::meter::asked::estimate::estimate;
-use crate::decide::meter::asked::shape::{RequestShape, query_model};
-use crate::decide::meter::asked::{Asked, BodyError, a2a, mcp, read, rpc};
+use crate::decide::meter::asked::shape::{RequestShape, path_says, query_model};
+use crate::decide::meter::asked::{Asked, BodyError, a2a, mcp, read, read_form, rpc};
 use crate::decide::meter::dialect::Dialect;
 use crate::decide::meter::reader::Report;
 use crate::decide::settings::meter::calls::{CallMeter, CallProtocol, CallRefunds};
@@ -94,6 +94,8 @@ pub enum PriceRef {
     Listed(Listed),
     /// As the ledger said when the request came.
     Ledger(Rc<ModelPrices>),
+    /// Nowhere yet: the body wasn't read, so the answer has to name the model.
+    Unread,
 }
 
 impl PriceRef {
@@ -102,6 +104,7 @@ impl PriceRef {
         match self {
             Self::Listed(place) => meter.prices_at(*place),
             Self::Ledger(prices) => Some(prices),
+            Self::Unread => None,
         }
     }
 }
@@ -169,18 +172,24 @@ pub fn read_model(
     request: &HeldRequest,
     body: &[u8],
 ) -> Result<Option<Box<ModelRequest>>, Unpriced> {
-    const FREE: [&str; 2] = ["/count_tokens", ":countTokens"];
     if request.is_upgrade {
         return session(meter, request).map(Some);
     }
-    let path = request.path.split(|byte| *byte == b'?').next().unwrap_or_default();
-    if body.is_empty() && request.is_read || FREE.iter().any(|end| path.ends_with(end.as_bytes())) {
+    if body.is_empty() && request.is_read {
         return Ok(None);
     }
-    let Some(shape) = shape(meter.dialect, &request.path) else {
-        return Err(Unpriced::Unsold("No price is known for requests to this path."));
+    let Some((shape, dialect)) = sold(meter, request)? else { return Ok(None) };
+    let asked = match (shape, &request.boundary) {
+        (RequestShape::Audio | RequestShape::Images, Some(boundary)) => {
+            read_form(shape, &request.path, body, boundary)?
+        }
+        (RequestShape::Audio, None) => {
+            return Err(Unpriced::Unsold(
+                "Send a form: \"content-type: multipart/form-data\" with its boundary.",
+            ));
+        }
+        _ => read(shape, &request.path, body)?,
     };
-    let asked = read(shape, &request.path, body)?;
     if asked.background {
         return Err(Unpriced::Unsold(
             "Work in the background isn't sold here; send it without \"background\".",
@@ -189,11 +198,48 @@ pub fn read_model(
     let Some(model) = asked.model.clone() else {
         return Err(Unpriced::Unsold("The request names no model."));
     };
+    Ok(Some(Box::new(ModelRequest { model, shape, asked, dialect })))
+}
+
+/// In which form requests to this path are, and in whose format the answers; `None`: they are free.
+fn sold(meter: &ModelMeter, request: &HeldRequest) -> Result<Option<(RequestShape, Dialect)>, Unpriced> {
+    const FREE: [&str; 2] = ["/count_tokens", ":countTokens"];
+    let path = request.path.split(|byte| *byte == b'?').next().unwrap_or_default();
+    if FREE.iter().any(|end| path.ends_with(end.as_bytes())) {
+        return Ok(None);
+    }
+    let Some(shape) = shape(meter.dialect, &request.path) else {
+        return Err(Unpriced::Unsold("No price is known for requests to this path."));
+    };
     let dialect = match meter.dialect {
         Dialect::Auto => Dialect::detect(request.path_text()),
         dialect => dialect,
     };
-    Ok(Some(Box::new(ModelRequest { model, shape, asked, dialect })))
+    Ok(Some((shape, dialect)))
+}
+
+/// The quote for a request whose body is too large to be read; `None`: it costs nothing. The most that may be held is.
+pub fn quote_unread(
+    meter: &ModelMeter,
+    fixed: Credits,
+    request: &HeldRequest,
+) -> Result<Option<Quote>, Unpriced> {
+    let Some((shape, dialect)) = sold(meter, request)? else { return Ok(None) };
+    let list = meter.at_most.unwrap_or(MAX_LINE_CREDITS).saturating_add(fixed);
+    let (model, _) = path_says(shape, &request.path)?;
+    let kind = ModelQuote {
+        prices: PriceRef::Unread,
+        most: Quantities::default(),
+        shape,
+        choices: 1,
+        fitted: None,
+        service: None,
+        dialect,
+        strips_usage: false,
+        raised: Raised::default(),
+    };
+    let (list, item) = (list.clamp(LEAST_HOLD, MAX_LINE_CREDITS), model.map(Rc::from));
+    Ok(Some(Quote { list, item, kind: QuoteKind::Model(Box::new(kind)) }))
 }
 
 /// Reads the head of a request for a WebSocket: a session of answers, of which only its end is the limit.
@@ -268,7 +314,12 @@ pub fn quote(
     strips_usage: bool,
 ) -> Quote {
     let (place, prices) = prices;
-    let most = estimate(request.shape, &request.asked, &meter.assumed);
+    let mut most = estimate(request.shape, &request.asked, &meter.assumed);
+    if request.shape == RequestShape::Audio {
+        // What is billed by time isn't billed by tokens.
+        let by_time = prices.base.get(UsageClass::Second).is_some();
+        most.set(if by_time { UsageClass::AudioInput } else { UsageClass::Second }, 0);
+    }
     let words = [request.asked.speed.as_deref(), request.asked.tier.as_deref()];
     let service = words.into_iter().flatten().find(|word| prices.has_service(word)).map(str::to_owned);
     let list = hold(meter, fixed, prices, &most, service.as_deref());
@@ -364,6 +415,10 @@ pub fn settle(
     report: Option<&Report>,
     end: AnswerEnd,
 ) -> Settled {
+    let held = Settled { list: None, basis: Basis::Held, used: Quantities::default() };
+    if quote.prices.get(meter).is_none() {
+        return held;
+    }
     let estimated = |output: u64| {
         let mut used = inputs(&quote.most);
         used.set(UsageClass::Output, output.div_ceil(meter.assumed.bytes_per_token.max(1)));
@@ -383,6 +438,10 @@ pub fn settle(
             Some(used) => (delivered(meter, used, report), Basis::Estimated),
             None if report.error && report.output_bytes == 0 => (Quantities::default(), Basis::Estimated),
             None => match meter.no_usage {
+                // An image has no text to go by; as many as were asked for are in an answer that is whole.
+                NoUsage::Estimate if quote.shape == RequestShape::Images && end == AnswerEnd::Whole => {
+                    (quote.most, Basis::Estimated)
+                }
                 NoUsage::Estimate => (estimated(report.output_bytes), Basis::Estimated),
                 NoUsage::Hold => (Quantities::default(), Basis::Held),
                 NoUsage::Free => (Quantities::default(), Basis::Listed),
@@ -390,7 +449,7 @@ pub fn settle(
         },
     };
     if basis == Basis::Held {
-        return Settled { list: None, basis, used };
+        return held;
     }
     Settled { list: cost(meter, fixed, quote, report, &used), basis, used }
 }

@@ -1,6 +1,7 @@
 //! Calls of agents by A2A: only messages to an agent are priced, by JSON-RPC, REST or gRPC.
 //!
-//! What must hold: a body that can't be read is an error and never free, where the path doesn't say what is called.
+//! What must hold: a body that can't be read is an error and never free, where the path doesn't say what is called. Where it does,
+//! the body needn't be read.
 
 use super::rpc::parse;
 use super::shape::ends_with;
@@ -12,9 +13,14 @@ const PRICED: [&str; 4] = ["message/send", "message/stream", "SendMessage", "Sen
 const PRICED_PATHS: [&str; 4] =
     ["/message:send", "/message:stream", "A2AService/SendMessage", "A2AService/SendStreamingMessage"];
 
+/// Whether a request to this path sends a message, whatever its body is.
+pub fn is_message(path: &[u8]) -> bool {
+    ends_with(path, &PRICED_PATHS)
+}
+
 /// How many messages a request sends. An empty body sends none unless its path says so.
 pub fn messages(path: &[u8], body: &[u8]) -> Result<usize, BodyError> {
-    if ends_with(path, &PRICED_PATHS) {
+    if is_message(path) {
         return Ok(1);
     }
     if body.is_empty() {
@@ -50,6 +56,7 @@ mod tests {
             ("/v1/message:send", "{", 1),
             ("/tenant/message%3Astream?x", "{}", 1),
             ("/lf.a2a.v1.A2AService/SendMessage", "\0\0", 1),
+            ("/a2a.v1.A2AService/SendStreamingMessage", "\0\0", 1),
             ("/tasks/1:cancel", "{}", 0),
             ("/.well-known/agent-card.json", "", 0),
         ] {

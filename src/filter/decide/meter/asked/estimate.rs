@@ -12,6 +12,11 @@ const DOCUMENTS_PER_SEARCH: u64 = 100;
 /// A longer document counts as several. Cohere splits at 500 tokens together with the query; a token is at least a byte.
 const BYTES_PER_DOCUMENT: u64 = 250;
 
+/// How many bytes a second of audio has at least: 16 kbit/s, as the voice of a telephone or a messenger has it.
+const BYTES_PER_SECOND: u64 = 2_000;
+/// How many tokens a second of audio is.
+const TOKENS_PER_SECOND: u64 = 10;
+
 /// What the operator assumes about a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assumptions {
@@ -23,7 +28,7 @@ pub struct Assumptions {
     pub default_cap: u64,
 }
 
-/// The quantities to hold.
+/// The quantities to hold. Audio has both seconds and tokens, of which an API bills only one.
 pub fn estimate(shape: RequestShape, asked: &Asked, assumed: &Assumptions) -> Quantities {
     let mut most = Quantities::default();
     let text = asked.text_bytes.div_ceil(assumed.bytes_per_token.max(1));
@@ -35,6 +40,12 @@ pub fn estimate(shape: RequestShape, asked: &Asked, assumed: &Assumptions) -> Qu
         RequestShape::Rerank => {
             let parts = (asked.text_bytes / BYTES_PER_DOCUMENT).saturating_add(asked.documents);
             most.set(UsageClass::Search, parts.div_ceil(DOCUMENTS_PER_SEARCH).max(1));
+        }
+        RequestShape::Audio => {
+            let seconds = asked.image_bytes.div_ceil(BYTES_PER_SECOND);
+            most.set(UsageClass::Second, seconds);
+            most.set(UsageClass::AudioInput, seconds.saturating_mul(TOKENS_PER_SECOND));
+            most.set(UsageClass::Output, cap);
         }
         RequestShape::Images => most.set(UsageClass::ImageOutput, cap),
         _ => most.set(UsageClass::Output, cap),
@@ -63,6 +74,14 @@ mod tests {
         assert_eq!(of(RequestShape::Bedrock, &endless, 4), [input(3), (UsageClass::Output, 8_192)]);
         assert_eq!(of(RequestShape::Images, &endless, 4), [input(3), (UsageClass::ImageOutput, 8_192)]);
         assert_eq!(of(RequestShape::Embeddings, &endless, 4), [input(3)]);
+    }
+
+    #[test]
+    fn audio_has_seconds_and_tokens_by_its_size() {
+        let asked = Asked { text_bytes: 9, image_bytes: 2_001, choices: 1, ..Asked::default() };
+        let (input, output) = ((UsageClass::Input, 3), (UsageClass::Output, 4_096));
+        let audio = [(UsageClass::AudioInput, 20), (UsageClass::Second, 2)];
+        assert_eq!(of(RequestShape::Audio, &asked, 4), [input, output, audio[0], audio[1]]);
     }
 
     #[test]

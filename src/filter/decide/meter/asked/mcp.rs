@@ -23,7 +23,7 @@ pub const HEADER_MISMATCH: i32 = -32_020;
 pub struct CallAnswer {
     /// Whether there is an `error` member: the call failed.
     pub is_rpc_error: bool,
-    /// Whether `result.isError` is `true`: the tool says that it failed.
+    /// Whether `result.isError` is `true`: the tool says that it failed. By A2A: whether the task has failed or was rejected.
     pub is_tool_error: bool,
     /// Whether `result.resultType` is [`CallAnswer::INPUT_REQUIRED`]: the client will send the same call again.
     pub is_input_required: bool,

@@ -130,6 +130,7 @@ const COMPLETIONS: u32 = RequestShape::Completions.bit();
 const RESPONSES: u32 = RequestShape::Responses.bit();
 const EMBEDDINGS: u32 = RequestShape::Embeddings.bit();
 const IMAGES: u32 = RequestShape::Images.bit();
+const AUDIO: u32 = RequestShape::Audio.bit();
 const ANTHROPIC: u32 = RequestShape::Anthropic.bit();
 const GEMINI: u32 = RequestShape::Gemini.bit();
 const INTERACTIONS: u32 = RequestShape::Interactions.bit();
@@ -140,8 +141,8 @@ const RERANK: u32 = RequestShape::Rerank.bit();
 const OLLAMA: u32 = RequestShape::OllamaChat.bit() | RequestShape::OllamaGenerate.bit();
 const BEDROCK: u32 = RequestShape::Bedrock.bit();
 
-/// What never streams, or says so elsewhere.
-const STREAMLESS: u32 = GEMINI | BEDROCK | EMBEDDINGS | RERANK | COHERE_EMBED;
+/// What never streams, says so elsewhere, or streams as it answers otherwise.
+const STREAMLESS: u32 = GEMINI | BEDROCK | EMBEDDINGS | RERANK | COHERE_EMBED | IMAGES | AUDIO;
 
 const ROOT: &[Edge] = &[
     (ALL & !GEMINI & !BEDROCK, "model", Node::Model),
@@ -153,7 +154,7 @@ const ROOT: &[Edge] = &[
     (COMPLETIONS, "prompt", Node::Prompts),
     (ALL & !STREAMLESS, "stream", Node::Stream),
     (CHAT | COMPLETIONS, "stream_options", Node::Options),
-    (CHAT | COMPLETIONS | RESPONSES | ANTHROPIC | INTERACTIONS | GEMINI, "service_tier", Node::Tier),
+    (CHAT | COMPLETIONS | RESPONSES | ANTHROPIC | INTERACTIONS | GEMINI | AUDIO, "service_tier", Node::Tier),
     (GEMINI, "serviceTier", Node::Tier),
     (BEDROCK, "serviceTier", Node::TierGroup),
     (ANTHROPIC, "speed", Node::Speed),

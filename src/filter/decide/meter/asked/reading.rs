@@ -4,6 +4,7 @@
 //! them as an image; where readers may disagree, they count as text. What has a price that the body can't tell is marked.
 
 use super::content::Content;
+use super::form;
 use super::places::Node;
 use super::shape::{MAX_MODEL_BYTES, RequestShape, path_says};
 use super::trail::{Step, Trail};
@@ -48,7 +49,7 @@ pub struct Asked {
     pub text_bytes: u64,
     /// How many images there are, inline and by URL.
     pub images: u64,
-    /// The bytes of inline images, as they are in the body.
+    /// The bytes of inline images, as they are in the body; of a form those of all files.
     pub image_bytes: u64,
     /// How many documents are to be ranked.
     pub documents: u64,
@@ -137,6 +138,17 @@ pub fn read(shape: RequestShape, path: &[u8], body: &[u8]) -> Result<Asked, Body
             .max()
     };
     Ok(asked)
+}
+
+/// Reads a request of this shape that is a form with this boundary.
+pub fn read_form(shape: RequestShape, path: &[u8], body: &[u8], boundary: &str) -> Result<Asked, BodyError> {
+    let form = form::read(body, boundary)?;
+    let mut asked = read(shape, path, form.fields.as_bytes());
+    if let Ok(asked) = &mut asked {
+        asked.images = if shape == RequestShape::Images { form.files } else { 0 };
+        (asked.text_bytes, asked.image_bytes) = (form.text_bytes, form.file_bytes);
+    }
+    asked
 }
 
 /// What was read so far.

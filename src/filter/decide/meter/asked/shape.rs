@@ -20,8 +20,10 @@ pub enum RequestShape {
     Responses,
     /// Embeddings of `OpenAI` and Ollama.
     Embeddings,
-    /// `OpenAI` images.
+    /// `OpenAI` images, also edited ones, which are sent as a form.
     Images,
+    /// `OpenAI` transcription and translation of audio, which is sent as a form.
+    Audio,
     /// Anthropic messages.
     Anthropic,
     /// Gemini `generateContent` and `streamGenerateContent`.
@@ -47,11 +49,14 @@ pub enum RequestShape {
 }
 
 /// The ends of paths, with `{}` for the name of a model. The first that fits counts.
-const PATHS: [(&str, RequestShape); 24] = [
+const PATHS: [(&str, RequestShape); 31] = [
     ("/deployments/{}/chat/completions", RequestShape::Chat),
     ("/deployments/{}/completions", RequestShape::Completions),
     ("/deployments/{}/embeddings", RequestShape::Embeddings),
     ("/deployments/{}/images/generations", RequestShape::Images),
+    ("/deployments/{}/images/edits", RequestShape::Images),
+    ("/deployments/{}/audio/transcriptions", RequestShape::Audio),
+    ("/deployments/{}/audio/translations", RequestShape::Audio),
     ("/chat/completions", RequestShape::Chat),
     ("/fim/completions", RequestShape::Mistral),
     ("/agents/completions", RequestShape::Mistral),
@@ -61,6 +66,10 @@ const PATHS: [(&str, RequestShape); 24] = [
     ("/api/embeddings", RequestShape::Embeddings),
     ("/embeddings", RequestShape::Embeddings),
     ("/images/generations", RequestShape::Images),
+    ("/images/edits", RequestShape::Images),
+    ("/images/variations", RequestShape::Images),
+    ("/audio/transcriptions", RequestShape::Audio),
+    ("/audio/translations", RequestShape::Audio),
     ("/v1/messages", RequestShape::Anthropic),
     ("/models/{}:generateContent", RequestShape::Gemini),
     ("/models/{}:streamGenerateContent", RequestShape::Gemini),
@@ -95,7 +104,12 @@ impl RequestShape {
             Self::Interactions => ("generation_config", "max_output_tokens"),
             Self::OllamaChat | Self::OllamaGenerate => ("options", "num_predict"),
             Self::Bedrock => ("inferenceConfig", "maxTokens"),
-            Self::Embeddings | Self::Images | Self::CohereEmbed | Self::Rerank | Self::Session => {
+            Self::Embeddings
+            | Self::Images
+            | Self::Audio
+            | Self::CohereEmbed
+            | Self::Rerank
+            | Self::Session => {
                 return None;
             }
         })
@@ -103,7 +117,7 @@ impl RequestShape {
 }
 
 /// What the path of a request of this shape says: the model, and whether the answer is streamed if the body doesn't say.
-pub(super) fn path_says(shape: RequestShape, path: &[u8]) -> Result<(Option<String>, bool), BodyError> {
+pub fn path_says(shape: RequestShape, path: &[u8]) -> Result<(Option<String>, bool), BodyError> {
     let path = without_query(path);
     let model = match found(&path) {
         Some((of, model)) if of == shape && !model.is_empty() => Some(decoded(model)?),
@@ -199,6 +213,10 @@ mod tests {
             ("/v1/embeddings", RequestShape::Embeddings, None, false),
             ("/api/embed", RequestShape::Embeddings, None, false),
             ("/v1/images/generations", RequestShape::Images, None, false),
+            ("/v1/images/edits", RequestShape::Images, None, false),
+            ("/v1/images/variations", RequestShape::Images, None, false),
+            ("/v1/audio/transcriptions", RequestShape::Audio, None, false),
+            ("/openai/deployments/w/audio/translations?x", RequestShape::Audio, Some("w"), false),
             ("/anthropic/v1/messages?beta=true", RequestShape::Anthropic, None, false),
             (
                 "/v1beta/models/gemini-3.0-pro:generateContent",
@@ -260,7 +278,8 @@ mod tests {
             "/v1/chat/completions%2F",
             "/v1/chat%2Fcompletions",
             "/v1/chat/completions;a",
-            "/v1/images/edits",
+            "/v1/images/edits/1",
+            "/v1/audio/speech",
             "/xchat/completionsx",
         ] {
             assert_eq!(RequestShape::of(path.as_bytes()), None, "{path}");

@@ -21,6 +21,11 @@ pub enum BodyError {
         /// The offset in bytes.
         at: usize,
     },
+    /// It is no form that all readers read alike: at this part.
+    Form {
+        /// The offset in bytes.
+        at: usize,
+    },
     /// It has more levels than [`MAX_DEPTH`], or a list has more items than are allowed: at this byte.
     TooMuch {
         /// The offset in bytes.

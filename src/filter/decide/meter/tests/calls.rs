@@ -7,7 +7,11 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 fn in_pieces<'a>(framing: Framing, pieces: impl IntoIterator<Item = &'a [u8]>) -> CallReport {
-    let mut reader = CallReader::new(framing);
+    by(false, framing, pieces)
+}
+
+fn by<'a>(agents: bool, framing: Framing, pieces: impl IntoIterator<Item = &'a [u8]>) -> CallReport {
+    let mut reader = CallReader::new(framing, agents);
     for piece in pieces {
         reader.feed(piece);
     }
@@ -172,6 +176,51 @@ fn only_exact_paths_of_the_result_count() {
         let expected = if letter == 'x' { answered(both) } else { report(letter) };
         assert_eq!(found, expected, "{result}");
     }
+}
+
+#[test]
+fn a_task_has_failed_if_its_last_state_says_so() {
+    let state = |state: &str| json!({"id": "1", "status": {"state": state, "message": {"parts": [{"text": "failed"}]}}});
+    let by_rpc = |result: Json| json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string();
+    let rest = |member: &str, named: &str| json!({member: state(named)}).to_string();
+    let artifact = json!({"artifactUpdate": {"status": {"state": "failed"}, "artifact": {"parts": []}}});
+    let message = json!({"message": {"role": "ROLE_AGENT", "status": {"state": "failed"}, "parts": []}});
+    for (messages, letter) in [
+        (vec![by_rpc(state("failed"))], 't'),
+        (vec![by_rpc(state("rejected"))], 't'),
+        (vec![by_rpc(json!({"task": state("TASK_STATE_FAILED")}))], 't'),
+        (vec![rest("task", "TASK_STATE_REJECTED")], 't'),
+        (vec![rest("statusUpdate", "TASK_STATE_FAILED")], 't'),
+        (vec![by_rpc(state("completed"))], 'd'),
+        (vec![by_rpc(state("canceled"))], 'd'),
+        (vec![rest("task", "TASK_STATE_COMPLETED")], '-'),
+        (vec![by_rpc(state("working")), by_rpc(artifact.clone()), by_rpc(state("failed"))], 't'),
+        (
+            vec![
+                rest("task", "TASK_STATE_WORKING"),
+                rest("statusUpdate", "TASK_STATE_FAILED"),
+                artifact.to_string(),
+            ],
+            't',
+        ),
+        (vec![by_rpc(state("failed")), by_rpc(json!({"statusUpdate": state("TASK_STATE_WORKING")}))], 'd'),
+        (vec![by_rpc(artifact), by_rpc(message.clone())], 'd'),
+        (vec![message.to_string()], '-'),
+    ] {
+        let stream = events(messages.iter().map(String::as_str));
+        assert_eq!(by(true, Framing::Sse, [stream.as_bytes()]), report(letter), "{stream}");
+        assert_eq!(by(true, Framing::Sse, stream.as_bytes().chunks(1)), report(letter), "{stream}");
+        if let [message] = &*messages {
+            assert_eq!(by(true, Framing::Json, [message.as_bytes()]), report(letter), "{message}");
+        }
+        assert_ne!(
+            by(false, Framing::Sse, [stream.as_bytes()]),
+            report('t'),
+            "no tool has such a task: {stream}"
+        );
+    }
+    let twice = r#"{"result":{"status":{"state":"failed"}},"result":{"parts":[]}}"#;
+    assert_eq!(by(true, Framing::Json, [twice.as_bytes()]), report('d'));
 }
 
 #[test]

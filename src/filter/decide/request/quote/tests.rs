@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::decide::base::head::Head;
+use crate::decide::meter::framing::Framing;
+use crate::decide::meter::reader::Reader;
 use crate::decide::settings::Settings;
 use crate::decide::settings::meter::{Meter, MeterKind};
 use proptest::prelude::*;
@@ -96,6 +98,131 @@ fn what_has_no_price_is_never_free() {
     assert_eq!(read_model(models, &read, b""), Ok(None));
 }
 
+fn sent(path: &str, content_type: &str) -> HeldRequest {
+    let head = [(":method", "POST"), (":path", path), ("content-type", content_type)];
+    HeldRequest::of(&Head::new(&head.map(|(name, value)| (name.to_owned(), value.into()))), false)
+}
+
+/// A form with these fields, and a file of so many bytes.
+fn form(fields: &[(&str, &str)], file: usize) -> Vec<u8> {
+    let field =
+        |(name, value)| format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let file = [
+        &b"--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n"[..],
+        &vec![b'{'; file],
+        b"\r\n",
+    ];
+    let fields: String = fields.iter().copied().map(field).collect();
+    [&file.concat(), fields.as_bytes(), b"--B--\r\n"].concat()
+}
+
+const FORM: &str = "multipart/form-data; boundary=B";
+
+#[test]
+fn audio_is_held_by_its_size_and_charged_by_seconds_or_tokens() {
+    let prices = json!({"whisper": {"second": "0.0001"}, "transcribe": {"input": "1", "audio_input": "6", "output": "10"}});
+    let meter = models(&json!({"prices": prices}));
+    let quoted = |model: &str| {
+        let body = form(&[("model", model), ("response_format", "json")], 200_000);
+        let request = sent("/v1/audio/transcriptions", FORM);
+        let request = read_model(model_meter(&meter), &request, &body).unwrap().unwrap();
+        let place = model_meter(&meter).find(model).unwrap();
+        let prices = model_meter(&meter).prices_at(place).unwrap();
+        quote(model_meter(&meter), Credits::ZERO, &request, (PriceRef::Listed(place), prices), false)
+    };
+    // 100 seconds at 2,000 bytes each; or 1,000 tokens of audio, 14 bytes of text, and the rule's limit of 1,000 tokens of output.
+    assert_eq!(micros(&quoted("whisper")), 100 * 100);
+    assert_eq!(micros(&quoted("transcribe")), 6 * (1_000 + 7) + 10 * 1_000);
+    let seconds = r#"{"text":"hi","usage":{"type":"duration","seconds":8.2}}"#;
+    let tokens = r#"{"text":"hi","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"text_tokens":4,"audio_tokens":10},"output_tokens":5,"total_tokens":19}}"#;
+    let verbose = r#"{"task":"transcribe","duration":8.2,"segments":[{"id":0,"text":"hi","tokens":[1]}],"text":"hi","usage":{"type":"duration","seconds":9}}"#;
+    let done = format!(
+        "data: {{\"type\":\"transcript.text.delta\",\"delta\":\"hi\"}}\n\ndata: {{\"type\":\"transcript.text.done\",{}\n\n",
+        &tokens[1..]
+    );
+    let cut = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"0123456789\"}\n\n";
+    for (model, content_type, body, end, micros, basis) in [
+        ("whisper", "application/json", seconds, AnswerEnd::Whole, 900, Basis::Reported),
+        ("whisper", "application/json", verbose, AnswerEnd::Whole, 900, Basis::Reported),
+        ("transcribe", "application/json", tokens, AnswerEnd::Whole, 4 + 60 + 50, Basis::Reported),
+        ("transcribe", "text/event-stream", &done, AnswerEnd::Whole, 4 + 60 + 50, Basis::Reported),
+        ("transcribe", "text/event-stream", cut, AnswerEnd::Cut, 7 + 6_000 + 50, Basis::Estimated),
+        (
+            "whisper",
+            "text/plain; charset=utf-8",
+            "1\n00:00:00,000",
+            AnswerEnd::Whole,
+            10_000,
+            Basis::Estimated,
+        ),
+        ("transcribe", "text/vtt", "0123456789", AnswerEnd::Whole, 7 + 6_000 + 50, Basis::Estimated),
+    ] {
+        let quote = quoted(model);
+        let model = model_quote(&quote);
+        let mut reader = Reader::new(model.dialect, Framing::choose(Some(content_type), model.dialect));
+        reader.feed(body.as_bytes());
+        let settled = settle(model_meter(&meter), Credits::ZERO, model, Some(&reader.finish()), end);
+        assert_eq!((settled.list.map(Credits::micros), settled.basis), (Some(micros), basis), "{body}");
+    }
+}
+
+#[test]
+fn a_form_is_read_where_the_api_has_one() {
+    let usual = models(&json!({}));
+    let read = |path: &str, content_type: &str, body: &[u8]| {
+        read_model(model_meter(&usual), &sent(path, content_type), body)
+    };
+    let edit = form(&[("prompt", "a hat"), ("n", "3"), ("model", "m")], 50_000);
+    let request = read("/v1/images/edits", FORM, &edit).unwrap().unwrap();
+    assert_eq!((request.model.as_str(), request.asked.choices, request.asked.images), ("m", 3, 1));
+    assert_eq!((request.asked.text_bytes, request.asked.image_bytes), (7, 50_000));
+    assert!(
+        read("/v1/images/edits", "application/json", br#"{"model":"m","prompt":"x"}"#).unwrap().is_some()
+    );
+    let deployed = read("/openai/deployments/w/audio/translations", FORM, &form(&[], 9)).unwrap().unwrap();
+    assert_eq!((deployed.model.as_str(), deployed.dialect), ("w", Dialect::OpenAi));
+
+    let audio = "/v1/audio/transcriptions";
+    let body = form(&[("model", "m")], 9);
+    for (path, content_type, body, error) in [
+        (audio, "application/json", &b"{\"model\":\"m\"}"[..], None),
+        (audio, "multipart/form-data", &body, None),
+        (audio, "multipart/form-data; boundary=A; boundary=B", &body, None),
+        (audio, FORM, &form(&[], 9), None),
+        (audio, "multipart/form-data; boundary=A", &body, Some(BodyError::Form { at: 0 })),
+        (audio, FORM, &body[..body.len() - 4], Some(BodyError::Form { at: body.len() - 4 })),
+        (
+            audio,
+            FORM,
+            &form(&[("model", "m"), ("model", "n")], 9),
+            Some(BodyError::Duplicate { name: "model" }),
+        ),
+        (
+            audio,
+            FORM,
+            &form(&[("model", "m"), ("Model", "n")], 9),
+            Some(BodyError::Spelling { name: "model" }),
+        ),
+        (audio, FORM, &form(&[("model[]", "m")], 9), Some(BodyError::Spelling { name: "model" })),
+        (audio, FORM, &form(&[("model", &"m".repeat(1_000))], 9), Some(BodyError::TooLong { name: "model" })),
+        (audio, FORM, &form(&[("model", &"m".repeat(2_000))], 9), None),
+        (
+            "/v1/images/edits",
+            FORM,
+            &form(&[("model", "m"), ("n", "x")], 9),
+            Some(BodyError::WrongType { name: "n" }),
+        ),
+        (CHAT, FORM, &body, Some(BodyError::Malformed { at: 1 })),
+    ] {
+        match (read(path, content_type, body), error) {
+            (Err(Unpriced::Unsold(_)), None) => {}
+            (found, error) => {
+                assert_eq!(found.unwrap_err(), Unpriced::Body(error.unwrap()), "{path} {content_type}")
+            }
+        }
+    }
+}
+
 #[test]
 fn calls_cost_what_is_listed_for_their_tool() {
     let meter = meter(&json!({"mcp": {"search": "0.5", "report-*": "3"}, "other": "1"}));
@@ -161,6 +288,25 @@ fn a_request_comes_to_what_its_answer_says_however_it_ends() {
         let settled = settle(model_meter(&meter), Credits::ZERO, model_quote(&quote), Some(&silent), Whole);
         assert_eq!(settled.list.map(Credits::micros), micros, "{no_usage}");
     }
+}
+
+#[test]
+fn images_without_usage_come_to_as_many_as_were_asked_for() {
+    let usual = models(&json!({"hold": {"output": 1_000, "bytes_per_token": 2}}));
+    let quote = quoted(&usual, "/v1/images/generations", r#"{"model":"m","n":3,"prompt":"a"}"#);
+    // 32 bytes are 16 tokens; and 3 images of 1,000 tokens at the price of output.
+    let without = |end, error| {
+        let report = Report { complete: true, error, ..Report::default() };
+        let settled = settle(model_meter(&usual), Credits::ZERO, model_quote(&quote), Some(&report), end);
+        (settled.list.map(Credits::micros), settled.basis, settled.used.get(UsageClass::ImageOutput))
+    };
+    assert_eq!(without(AnswerEnd::Whole, false), (Some(16 + 30_000), Basis::Estimated, 3_000));
+    assert_eq!(without(AnswerEnd::Cut, false), (Some(16), Basis::Estimated, 0), "no image came");
+    assert_eq!(without(AnswerEnd::Whole, true), (Some(0), Basis::Estimated, 0));
+    let said = report(&[(UsageClass::ImageOutput, 70)], true, 0);
+    let settled =
+        settle(model_meter(&usual), Credits::ZERO, model_quote(&quote), Some(&said), AnswerEnd::Whole);
+    assert_eq!((settled.list.map(Credits::micros), settled.basis), (Some(700), Basis::Reported));
 }
 
 #[test]

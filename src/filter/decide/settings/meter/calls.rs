@@ -25,7 +25,7 @@ pub enum CallProtocol {
 pub struct CallRefunds {
     /// A JSON-RPC error: the call failed.
     pub error: bool,
-    /// A result that says that the tool failed.
+    /// A result that says that the tool, or an agent's task, failed.
     pub is_error: bool,
     /// A result that asks for more input: the client sends the same call again.
     pub input_required: bool,
@@ -83,7 +83,7 @@ pub(super) fn read_mcp(field: &Field<'_>) -> CallMeter {
         protocol: CallProtocol::Mcp,
         prices: members.map(read).collect(),
         other: read_price(&object.required("other")).unwrap_or_default(),
-        refund: object.optional("refund").map_or(usual, |field| read_refunds(&field)),
+        refund: object.optional("refund").map_or(usual, |field| read_refunds(&field, false)),
         max_body: read_max_body(&object),
     }
 }
@@ -97,19 +97,20 @@ pub(super) fn read_a2a(field: &Field<'_>) -> CallMeter {
         protocol: CallProtocol::A2a,
         prices: Vec::new(),
         other: read_amount(&object.required("a2a")),
-        refund: object.optional("refund").map_or(usual, |field| read_refunds(&field)),
+        refund: object.optional("refund").map_or(usual, |field| read_refunds(&field, true)),
         max_body: read_max_body(&object),
     }
 }
 
-fn read_refunds(field: &Field<'_>) -> CallRefunds {
+fn read_refunds(field: &Field<'_>, agents: bool) -> CallRefunds {
     let mut refunds = CallRefunds::default();
     for item in field.list(3) {
-        match item.as_str() {
-            Some("error") => refunds.error = true,
-            Some("is_error") => refunds.is_error = true,
-            Some("input_required") => refunds.input_required = true,
-            _ => item.wrong_value("\"error\", \"is_error\" or \"input_required\""),
+        match (item.as_str(), agents) {
+            (Some("error"), _) => refunds.error = true,
+            (Some("failed"), true) | (Some("is_error"), false) => refunds.is_error = true,
+            (Some("input_required"), false) => refunds.input_required = true,
+            (_, true) => item.wrong_value("\"error\" or \"failed\""),
+            (_, false) => item.wrong_value("\"error\", \"is_error\" or \"input_required\""),
         }
     }
     refunds

@@ -63,6 +63,8 @@ pub struct ModelMeter {
     pub stop_at_zero: bool,
     /// The largest body that is read (bytes).
     pub max_body: u32,
+    /// Whether a request with a larger one passes unread, with [`ModelMeter::at_most`] held for it.
+    pub holds_larger: bool,
 }
 
 /// Where in a rule's own prices a model is.
@@ -95,7 +97,7 @@ impl ModelMeter {
 }
 
 const MODELS: &str = "1 to 256 models";
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "llm",
     "prices",
     "unknown_model",
@@ -105,6 +107,7 @@ const FIELDS: [&str; 10] = [
     "fit",
     "stop_at_zero",
     "max_body_bytes",
+    "larger",
     "$comment",
 ];
 const DIALECTS: &str =
@@ -131,7 +134,22 @@ pub(super) fn read(field: &Field<'_>) -> ModelMeter {
         fit: object.flag("fit", false),
         stop_at_zero: object.flag("stop_at_zero", false),
         max_body: read_max_body(&object),
+        holds_larger: object.optional("larger").is_some_and(|field| read_larger(&field, at_most.is_some())),
     }
+}
+
+/// Whether larger bodies pass: that needs an amount to hold.
+fn read_larger(field: &Field<'_>, is_bounded: bool) -> bool {
+    match field.as_str() {
+        Some("refuse") => return false,
+        Some("hold") if is_bounded => return true,
+        Some("hold") => field.wrong(
+            "\"hold\" without hold.at_most",
+            "\"refuse\"; or set hold.at_most: that much is held then",
+        ),
+        _ => field.wrong_value("\"refuse\" or \"hold\""),
+    }
+    false
 }
 
 fn read_prices(field: &Field<'_>) -> PriceSource {

@@ -139,6 +139,9 @@ fn calls_have_prices_by_name() {
     let (_, meter) = of(&json!({"a2a": "2", "refund": []}));
     let MeterKind::Calls(calls) = &meter.kind else { panic!("{meter:?}") };
     assert_eq!((calls.other, calls.refund), (credits("2"), CallRefunds::default()));
+    let (_, meter) = of(&json!({"a2a": "2", "refund": ["error", "failed"]}));
+    let MeterKind::Calls(calls) = &meter.kind else { panic!("{meter:?}") };
+    assert_eq!(calls.refund, CallRefunds { error: true, is_error: true, input_required: false });
 }
 
 #[test]
@@ -161,9 +164,16 @@ fn a_meter_of_models_or_calls_that_says_nothing_useful_is_named_with_its_place()
             json!({"llm": "auto", "prices": "ledger", "max_body_bytes": 0}),
             "rules[0].meter.max_body_bytes: found number 0",
         ),
+        (
+            json!({"llm": "auto", "prices": "ledger", "larger": "hold", "hold": {"output": 1}}),
+            "rules[0].meter.larger: found \"hold\" without hold.at_most; allowed is \"refuse\"; or set hold.at_most",
+        ),
+        (json!({"llm": "auto", "prices": "ledger", "larger": true}), "rules[0].meter.larger: found"),
         (json!({"mcp": {"a": "1"}}), "rules[0].meter.other: found nothing"),
         (json!({"mcp": {"a": -1}, "other": "1"}), "rules[0].meter.mcp.a: found number -1"),
         (json!({"mcp": {}, "other": "1", "refund": ["errors"]}), "rules[0].meter.refund[0]: found string"),
+        (json!({"mcp": {}, "other": "1", "refund": ["failed"]}), "rules[0].meter.refund[0]: found string"),
+        (json!({"a2a": "1", "refund": ["is_error"]}), "rules[0].meter.refund[0]: found string"),
         (json!({"a2a": "0"}), "rules[0].meter.a2a: found"),
         (
             json!({"response_json": "meta/rows", "unit": "1", "hold": "1"}),

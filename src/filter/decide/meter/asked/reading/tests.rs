@@ -90,7 +90,7 @@ fn each_api_says_what_it_wants_in_its_own_fields() {
         (
             "/v1/images/generations",
             r#"{"prompt":"a cat","background":"transparent","model":"gpt-image-2","n":4,"stream":true}"#,
-            Asked { choices: 4, stream: true, ..model("gpt-image-2") },
+            Asked { choices: 4, ..model("gpt-image-2") },
         ),
         (
             ANTHROPIC,
