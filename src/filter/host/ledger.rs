@@ -34,7 +34,7 @@ const _: () = assert!(OLDEST == 1 && VERSION == 2, "say the versions that this g
 
 /// Sends a message. Returns the call's token, or why it couldn't be sent.
 pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> Result<u32, String> {
-    let body = serde_json::to_vec(message).map_err(|why| why.to_string())?;
+    let body = serde_json::to_vec(message).map_err(|_| "the message can't be written".to_owned())?;
     let authorization = format!("Bearer {token}");
     let headers = [
         (":method", "POST"),

@@ -15,7 +15,6 @@ mod callbacks;
 mod chain;
 mod changes;
 mod clock;
-mod errno;
 mod failure;
 mod headers;
 mod ledger;

@@ -49,7 +49,7 @@ impl Settings {
                 Some(value) => Self::read(&value),
                 None => Err(SettingsError::new(
                     "(configuration)",
-                    &format!("text that is no JSON ({why})"),
+                    &format!("text that is no JSON (see {})", why.place(bytes)),
                     "a JSON object in a StringValue, or a Struct",
                 )),
             },
