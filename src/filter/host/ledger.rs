@@ -4,6 +4,7 @@
     reason = "the SDK notes each call in its dispatcher, which isn't used here; the import is proxy-wasm's documented one"
 )]
 
+use crate::decide::base::text::visible;
 use crate::decide::gate::answer::{self, ResponseHints};
 use crate::decide::settings::Ledger;
 use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, OLDEST, VERSION};
@@ -47,7 +48,7 @@ pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> R
         ("x-envoy-max-retries", "1"),
     ];
     http_call(&ledger.cluster, &written(&headers), &body, ledger.timeout_ms).map_err(|status| {
-        format!("Envoy can't call cluster {:?} (status {status}); is it configured?", ledger.cluster)
+        format!("Envoy can't call cluster {} (status {status}); is it configured?", visible(&ledger.cluster))
     })
 }
 

@@ -9,6 +9,7 @@ use super::stream::Stream;
 use super::worker::{Stage, Ticket, Worker};
 use super::{clock, ledger, log, system};
 use crate::decide::base::moment::Moment;
+use crate::decide::base::text::visible;
 use crate::decide::gate::Gate;
 use crate::decide::gate::answer::ResponseHints;
 use crate::decide::lease::shared::Names;
@@ -350,7 +351,8 @@ fn token_in(name: &str) -> Result<String, String> {
         None => ("no token in the", token::ALLOWED),
     };
     Err(format!(
-        "ledger.token.env: found {found} environment variable {name:?} in the VM; allowed is {allowed}"
+        "ledger.token.env: found {found} environment variable {} in the VM; allowed is {allowed}",
+        visible(name)
     ))
 }
 
