@@ -29,9 +29,8 @@ const CALLBACKS: [&str; 15] = [
     "tick",
     "vm_start",
 ];
-/// What else a filter has: its memory, its beginning, its version of the ABI, and a function of the C library's
-/// (`src/filter/host/errno.rs`).
-const OTHERS: [&str; 4] = ["_initialize", "memory", "proxy_abi_version_0_2_1", "strerror_r"];
+/// What else a filter has: its memory, its beginning, and its version of the ABI.
+const OTHERS: [&str; 3] = ["_initialize", "memory", "proxy_abi_version_0_2_1"];
 
 /// The same module, whose callbacks have the names that Envoy looks for.
 pub fn renamed(module: &[u8]) -> Result<Vec<u8>> {

@@ -9,6 +9,7 @@
 //! functions, for `make profile`.
 
 mod exports;
+mod replaced;
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
@@ -34,14 +35,16 @@ fn main() -> Result<()> {
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     // Any other filter, such as the bench's that does nothing, keeps the SDK's callbacks.
     let is_ours = arguments.iter().any(|argument| argument == "faregate_context_create");
+    let at = arguments.iter().position(|argument| argument == "-o");
+    let linked =
+        at.and_then(|at| arguments.get(at + 1)).context("no -o among the linker's arguments")?.clone();
     if is_ours {
         arguments = without_sdk(arguments);
+        arguments.extend(replaced::arguments(&arguments, &Path::new(&linked).with_extension("replaced.o"))?);
     }
-    let at = arguments.iter().position(|argument| argument == "-o");
-    let linked = at.and_then(|at| arguments.get(at + 1)).context("no -o among the linker's arguments")?;
     // rustc puts the folder of its own linker on PATH.
     run(Command::new("rust-lld").args(&arguments), "rustc's linker")?;
-    let linked = Path::new(linked);
+    let linked = Path::new(&linked);
     if is_ours {
         let module = std::fs::read(linked).with_context(|| format!("reading {}", linked.display()))?;
         let module = exports::renamed(&module)?;
@@ -50,12 +53,13 @@ fn main() -> Result<()> {
     optimize(linked)
 }
 
-/// The linker's arguments without the exports of the SDK's callbacks.
+/// The linker's arguments without the exports of the SDK's callbacks, and of what is for the linker.
 fn without_sdk(arguments: Vec<OsString>) -> Vec<OsString> {
     let mut kept: Vec<OsString> = Vec::with_capacity(arguments.len());
     for argument in arguments {
         let is_export = kept.last().is_some_and(|last| last == "--export");
-        if is_export && argument.to_str().is_some_and(|name| name.starts_with(exports::ENVOYS)) {
+        let is_dropped = |name: &str| name.starts_with(exports::ENVOYS) || replaced::is_replacement(name);
+        if is_export && argument.to_str().is_some_and(is_dropped) {
             kept.pop();
         } else {
             kept.push(argument);

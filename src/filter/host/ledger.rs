@@ -4,6 +4,7 @@
     reason = "the SDK notes each call in its dispatcher, which isn't used here; the import is proxy-wasm's documented one"
 )]
 
+use crate::decide::base::text::visible;
 use crate::decide::gate::answer::{self, ResponseHints};
 use crate::decide::settings::Ledger;
 use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, OLDEST, VERSION};
@@ -34,7 +35,7 @@ const _: () = assert!(OLDEST == 1 && VERSION == 2, "say the versions that this g
 
 /// Sends a message. Returns the call's token, or why it couldn't be sent.
 pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> Result<u32, String> {
-    let body = serde_json::to_vec(message).map_err(|why| why.to_string())?;
+    let body = serde_json::to_vec(message).map_err(|_| "the message can't be written".to_owned())?;
     let authorization = format!("Bearer {token}");
     let headers = [
         (":method", "POST"),
@@ -47,7 +48,7 @@ pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> R
         ("x-envoy-max-retries", "1"),
     ];
     http_call(&ledger.cluster, &written(&headers), &body, ledger.timeout_ms).map_err(|status| {
-        format!("Envoy can't call cluster {:?} (status {status}); is it configured?", ledger.cluster)
+        format!("Envoy can't call cluster {} (status {status}); is it configured?", visible(&ledger.cluster))
     })
 }
 

@@ -15,7 +15,7 @@ mod callbacks;
 mod chain;
 mod changes;
 mod clock;
-mod errno;
+mod failure;
 mod headers;
 mod ledger;
 mod memory;
@@ -23,14 +23,19 @@ mod metrics;
 mod reply;
 mod root;
 mod stream;
+mod system;
 mod worker;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
 
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(LogLevel::Info);
-}}
+// Nothing is to be done before Envoy calls: the SDK's logger and its panic hook aren't in use.
+proxy_wasm::main! {{}}
+
+/// Writes a line to Envoy's log.
+fn log(level: LogLevel, line: &str) {
+    let _ = hostcalls::log(level, line);
+}
 
 /// An attribute of Envoy's.
 fn property(path: Vec<&str>) -> Option<Vec<u8>> {

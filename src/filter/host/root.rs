@@ -7,8 +7,9 @@ use super::memory::HostMemory;
 use super::metrics::Metrics;
 use super::stream::Stream;
 use super::worker::{Stage, Ticket, Worker};
-use super::{clock, ledger};
+use super::{clock, ledger, log, system};
 use crate::decide::base::moment::Moment;
+use crate::decide::base::text::visible;
 use crate::decide::gate::Gate;
 use crate::decide::gate::answer::ResponseHints;
 use crate::decide::lease::shared::Names;
@@ -18,10 +19,9 @@ use faregate_protocol::RefusalCode::WrongCell;
 use faregate_protocol::exchange::{ExchangeResponse, VERSION as PROTOCOL};
 use faregate_protocol::token;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::BufferType;
+use proxy_wasm::types::{BufferType, LogLevel};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ impl Root {
                 true
             }
             Err(why) => {
-                log::error!("faregate: the filter's configuration is wrong: {why}");
+                log(LogLevel::Error, &format!("faregate: the filter's configuration is wrong: {why}"));
                 false
             }
         }
@@ -267,7 +267,7 @@ impl Running {
     #[inline(never)]
     fn note(&mut self, what: &'static str) {
         if self.noted != what {
-            log::warn!("faregate: {what}");
+            log(LogLevel::Warn, &format!("faregate: {what}"));
             self.noted = what;
         }
     }
@@ -275,8 +275,10 @@ impl Running {
     /// Logs once when the ledger stops answering, and once when it is back.
     fn note_health(&mut self, trouble: Option<&String>) {
         match trouble {
-            Some(why) if self.ledger_answers => log::error!("faregate: the ledger can't be asked: {why}"),
-            None if !self.ledger_answers => log::info!("faregate: the ledger answers again"),
+            Some(why) if self.ledger_answers => {
+                log(LogLevel::Error, &format!("faregate: the ledger can't be asked: {why}"));
+            }
+            None if !self.ledger_answers => log(LogLevel::Info, "faregate: the ledger answers again"),
             _ => {}
         }
         self.ledger_answers = trouble.is_none();
@@ -315,7 +317,8 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
     let _ = hostcalls::set_tick_period(TICK);
     let log_paid = settings.log_paid;
     let gate = Gate::new(settings, HostMemory::open(&names), &unique);
-    log::info!("faregate {BUILD}, protocol {PROTOCOL}) configured: gateway {}", gate.gateway());
+    let configured = format!("faregate {BUILD}, protocol {PROTOCOL}) configured: gateway {}", gate.gateway());
+    log(LogLevel::Info, &configured);
     let worker = Worker {
         gate: RefCell::new(gate),
         parked: RefCell::default(),
@@ -341,14 +344,15 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
 
 /// The token in an environment variable of the VM.
 fn token_in(name: &str) -> Result<String, String> {
-    let text = std::env::var(name).unwrap_or_default();
+    let text = system::variable(name).unwrap_or_default();
     let (found, allowed) = match token::read(&text) {
         Some(token) => return Ok(token.to_owned()),
         None if text.is_empty() => ("no", "the name of one that vm_config.environment_variables passes on"),
         None => ("no token in the", token::ALLOWED),
     };
     Err(format!(
-        "ledger.token.env: found {found} environment variable {name:?} in the VM; allowed is {allowed}"
+        "ledger.token.env: found {found} environment variable {} in the VM; allowed is {allowed}",
+        visible(name)
     ))
 }
 
@@ -358,6 +362,6 @@ fn unique_name() -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     let node: Vec<u8> = node.into_iter().filter(plain).take(64).collect();
     let node = String::from_utf8(node).unwrap_or_default();
-    let random = || RandomState::new().hash_one(0_u8);
-    format!("{node}:{:016x}{:016x}", random(), random() ^ clock::now().nanos())
+    let [one, other] = system::random();
+    format!("{node}:{one:016x}{:016x}", other ^ clock::now().nanos())
 }

@@ -1,11 +1,18 @@
 //! Untyped JSON: configurations, the ledger's answers and JSON-RPC requests are parsed into it.
 //!
-//! `serde_json` has such a type, too. This one keeps members in a list, in their original order, which saves the filter
-//! another kind of map. What must hold: of a duplicate member the last one counts, as is usual; the parser bounds the
-//! depth.
+//! `serde_json` has such a type and a parser, too. This type keeps members in a list, in their original order, which saves the
+//! filter another kind of map; and its parser is the [`walk`] that request bodies need anyway, which saves 10 kB. What must
+//! hold: what `serde_json` accepts is accepted, and nothing else; of a duplicate member the last one counts, as is usual; the
+//! parser bounds the depth.
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use std::fmt;
+mod number;
+#[cfg(test)]
+pub mod samples;
+pub mod text;
+pub mod walk;
+
+use number::Number;
+use walk::{Event, Malformed, Token, Walker};
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +39,13 @@ pub enum Json {
 ///
 /// # Errors
 /// Where it is no JSON.
-pub fn parse(text: &[u8]) -> Result<Json, serde_json::Error> {
-    serde_json::from_slice(text)
+pub fn parse(text: &[u8]) -> Result<Json, Malformed> {
+    let mut walker = Walker::new(text)?;
+    let first = walker.step()?.map_or(Token::End, |event| event.token);
+    let whole = value(first, &mut walker)?;
+    // Behind it there is nothing, or it is no JSON.
+    walker.step()?;
+    Ok(whole)
 }
 
 impl Json {
@@ -89,60 +101,35 @@ impl Json {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Reader)
-    }
-}
-
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Json;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Json, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E: Error>(self, is: bool) -> Result<Json, E> {
-        Ok(Json::Bool(is))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Json, E> {
-        Ok(Json::Whole(number))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Json, E> {
-        Ok(i64::try_from(number).map_or(Json::Large(number), Json::Whole))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Json, E> {
-        Ok(Json::Real(number))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::String(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element()? {
-            items.push(item);
+/// The value that begins with this token.
+fn value(token: Token<'_>, walker: &mut Walker<'_>) -> Result<Json, Malformed> {
+    Ok(match token {
+        Token::Object { .. } => {
+            let mut members = Vec::new();
+            while let Some(Event { key: Some(name), token, .. }) = walker.step()? {
+                members.push((name.decoded(usize::MAX).unwrap_or_default(), value(token, walker)?));
+            }
+            Json::Object(members)
         }
-        Ok(Json::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Json, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = object.next_entry()? {
-            members.push(member);
+        Token::Array { .. } => {
+            let mut items = Vec::new();
+            while let Some(Event { token, .. }) = walker.step()?
+                && token != Token::End
+            {
+                items.push(value(token, walker)?);
+            }
+            Json::Array(items)
         }
-        Ok(Json::Object(members))
-    }
+        Token::Text(text) => Json::String(text.decoded(usize::MAX).unwrap_or_default()),
+        Token::Number(text) => match number::read(text) {
+            Some(Number::Whole(whole)) => Json::Whole(whole),
+            Some(Number::Large(large)) => Json::Large(large),
+            Some(Number::Real(real)) => Json::Real(real),
+            None => Json::Null,
+        },
+        Token::Bool(is) => Json::Bool(is),
+        Token::Null | Token::End => Json::Null,
+    })
 }
 
 /// For programs that have their configuration from elsewhere.
@@ -169,27 +156,10 @@ impl From<&serde_json::Value> for Json {
 
 #[cfg(test)]
 mod tests {
+    use super::samples::any_json;
     use super::*;
     use proptest::prelude::*;
     use serde_json::{Value, json};
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<u64>().prop_map(Value::from),
-            any::<i32>().prop_map(|number| Value::from(f64::from(number) / 8.0)),
-            ".{0,8}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(4, 32, 5, |inner| {
-            prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                proptest::collection::btree_map("[a-c\"\\\\]{0,2}", inner, 0..5)
-                    .prop_map(|members| Value::from(serde_json::Map::from_iter(members))),
-            ]
-        })
-    }
 
     proptest! {
         #[test]

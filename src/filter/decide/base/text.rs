@@ -10,10 +10,45 @@ pub fn joined(parts: &[&str]) -> String {
     out
 }
 
+/// All parts in one, with this between any two.
+#[inline(never)]
+pub fn joined_by(between: &str, parts: &[&str]) -> String {
+    let mut out = String::new();
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            out.push_str(between);
+        }
+        out.push_str(part);
+    }
+    out
+}
+
 /// As a JSON string.
 #[inline(never)]
 pub fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
+}
+
+/// As a JSON string in which every character can be seen.
+#[inline(never)]
+pub fn visible(text: &str) -> String {
+    let mut out = String::new();
+    for char in quoted(text).chars() {
+        match char {
+            // Control characters, and what is without width or turns the direction of writing.
+            '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => {
+                let number = format!("\\u{:04x}", u32::from(char));
+                out.push_str(&number);
+            }
+            _ => out.push(char),
+        }
+    }
+    out
 }
 
 /// The text before the first of these ASCII marks, and the text after it.
@@ -39,4 +74,16 @@ pub fn encoded(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invisible_character_is_shown_by_its_number() {
+        let text = "a\u{85}\u{200b}\u{feff}\0\n\"größe\u{1f600}";
+        assert_eq!(visible(text), r#""a\u0085\u200b\ufeff\u0000\n\"größe😀""#);
+        assert_eq!(serde_json::from_str::<String>(&visible(text)).unwrap(), text);
+    }
 }

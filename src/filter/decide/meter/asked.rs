@@ -2,7 +2,7 @@
 //! whole body.
 //!
 //! - [`shape`]: which API a path belongs to.
-//! - [`text`], [`walk`]: strict JSON. [`places`], [`trail`]: the places in it that count.
+//! - [`walk`]: strict JSON. [`places`], [`trail`]: the places in it that count.
 //! - [`form`]: strict forms. [`reading`], [`content`]: what a body asks for; [`estimate`]: the quantities to hold for it; [`edit`]: changes of the body.
 //! - [`strip`]: takes out of a stream the usage for which the client didn't ask.
 //! - [`rpc`], [`mcp`], [`a2a`]: calls of tools and agents, which are priced per call.
@@ -16,11 +16,8 @@ pub mod mcp;
 mod places;
 pub mod reading;
 pub mod rpc;
-#[cfg(test)]
-mod samples;
 pub mod shape;
 pub mod strip;
-pub mod text;
 mod trail;
 pub mod walk;
 

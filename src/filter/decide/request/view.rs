@@ -8,7 +8,7 @@ use super::conditional;
 use super::price_list::PriceLists;
 use crate::decide::base::bytes::mixed;
 use crate::decide::base::moment::Moment;
-use crate::decide::base::text::quoted;
+use crate::decide::base::text::{joined_by, quoted};
 use crate::decide::lease::{self, CachedStatus, Lease};
 use crate::decide::refusal::rate_limit::fields;
 use crate::decide::refusal::template::Headers;
@@ -204,7 +204,7 @@ fn line(rule: &Rule, record: &[u8]) -> String {
         Some(PathMatch::Prefix(path)) => object.text("path_prefix", path),
         Some(PathMatch::Template(segments)) => {
             let segments: Vec<&str> = segments.iter().map(|it| it.as_deref().unwrap_or("{}")).collect();
-            object.text("path_template", &segments.join("/"));
+            object.text("path_template", &joined_by("/", &segments));
         }
         None => {}
     }

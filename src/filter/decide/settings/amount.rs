@@ -1,6 +1,7 @@
 //! Reads prices and other amounts of credits.
 
 use super::reader::Field;
+use crate::decide::base::text::visible;
 use faregate_protocol::Credits;
 
 const PRICE: &str = "a decimal string such as \"1\" or \"0.5\", or \"free\"";
@@ -18,7 +19,7 @@ pub(super) fn read_price(field: &Field<'_>) -> Option<Credits> {
     match Credits::parse(text) {
         Ok(Credits::ZERO) => field.wrong("\"0\"", "an amount above zero, or \"free\""),
         Ok(price) => return Some(price),
-        Err(why) => field.wrong(&format!("{text:?}, which is {why}"), PRICE),
+        Err(why) => field.wrong(&format!("{}, which is {why}", visible(text)), PRICE),
     }
     None
 }

@@ -6,6 +6,7 @@
 use super::reader::Field;
 use super::{HeaderMatch, Match, PathMatch};
 use crate::decide::base::spelling;
+use crate::decide::base::text::joined;
 
 /// IANA's registry of methods, and those that Envoy also accepts over HTTP/1.1.
 const METHODS: &str = "GET HEAD POST PUT PATCH DELETE OPTIONS CONNECT TRACE QUERY ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY \
@@ -131,7 +132,7 @@ fn path_fault(path: &str, kind: &str) -> Option<String> {
     } else if !escapes(|byte| byte != Some(0)) {
         "a path without %00, which Envoy refuses"
     } else if !bytes.iter().all(u8::is_ascii_graphic) {
-        return Some(["the path as clients send it: ", &form].concat());
+        return Some(joined(&["the path as clients send it: ", &form]));
     } else if has(b'\\') {
         "a path with / for \\, as Envoy hands it over"
     } else if has(b'*') {

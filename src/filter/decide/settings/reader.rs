@@ -7,6 +7,7 @@
 use super::template::{IN_ADDRESSES, is_sound};
 use crate::decide::base::bytes::is_token_byte;
 use crate::decide::base::json::Json;
+use crate::decide::base::text::{joined, joined_by, visible};
 use faregate_protocol::{Credits, token};
 use std::cell::OnceCell;
 use std::fmt;
@@ -50,7 +51,7 @@ impl SettingsError {
 /// A text, or the beginning of one that is too long for a message.
 fn beginning(text: &str) -> String {
     let shown = text.get(..text.floor_char_boundary(MOST_TOLD)).unwrap_or_default();
-    if shown.len() == text.len() { text.to_owned() } else { [shown, "…"].concat() }
+    if shown.len() == text.len() { text.to_owned() } else { joined(&[shown, "…"]) }
 }
 
 impl fmt::Display for SettingsError {
@@ -146,7 +147,7 @@ impl<'a> Field<'a> {
 
     /// Records a text that isn't allowed here.
     pub(super) fn wrong_text(&self, text: &str, allowed: &str) {
-        self.wrong(&format!("{text:?}"), allowed);
+        self.wrong(&visible(text), allowed);
     }
 
     /// Records a value of the wrong kind, shortened.
@@ -154,8 +155,8 @@ impl<'a> Field<'a> {
     pub(super) fn wrong_value(&self, allowed: &str) {
         let shown = match self.value {
             Json::String(text) => match text.char_indices().nth(SHOWN) {
-                Some((end, _)) => format!(" {:?}…", text.get(..end).unwrap_or_default()),
-                None => format!(" {text:?}"),
+                Some((end, _)) => format!(" {}…", visible(text.get(..end).unwrap_or_default())),
+                None => format!(" {}", visible(text)),
             },
             Json::Whole(whole) => format!(" {whole}"),
             Json::Large(large) => format!(" {large}"),
@@ -195,7 +196,7 @@ impl<'a> Field<'a> {
     pub(super) fn object(&self, allowed: &[&str]) -> Object<'_> {
         let nothing = Object { field: self, members: &[] };
         let Json::Object(members) = self.value else {
-            self.wrong_value(&format!("an object with {}", allowed.join(", ")));
+            self.wrong_value(&format!("an object with {}", joined_by(", ", allowed)));
             return nothing;
         };
         let whole = Object { field: self, members };
@@ -203,7 +204,7 @@ impl<'a> Field<'a> {
             let name = field.name();
             if !allowed.is_empty() && !allowed.contains(&name) {
                 let names: Vec<_> = allowed.iter().filter(|name| !name.starts_with('$')).copied().collect();
-                field.wrong("an unknown field", &format!("one of {}", names.join(", ")));
+                field.wrong("an unknown field", &format!("one of {}", joined_by(", ", &names)));
                 return nothing;
             }
             if members.iter().take(number).any(|(other, _)| other == name) {

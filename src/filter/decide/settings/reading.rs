@@ -8,6 +8,7 @@ use super::reader::{self, Faults, Field, Object, SettingsError};
 use super::{Forward, Identity, Ledger, Rule, Settings, Shown, Token, Wording, cors, matching, rule, texts};
 use crate::decide::base::json::{self, Json};
 use crate::decide::base::protobuf;
+use crate::decide::base::text::visible;
 
 const TOP: [&str; 24] = [
     "ledger",
@@ -49,7 +50,7 @@ impl Settings {
                 Some(value) => Self::read(&value),
                 None => Err(SettingsError::new(
                     "(configuration)",
-                    &format!("text that is no JSON ({why})"),
+                    &format!("text that is no JSON (see {})", why.place(bytes)),
                     "a JSON object in a StringValue, or a Struct",
                 )),
             },
@@ -120,11 +121,17 @@ fn read_rules(top: &Object<'_>, defaults: &rule::Defaults) -> Vec<Rule> {
     for (number, item) in field.list(reader::MAX_RULES).enumerate() {
         let rule = rule::read(&item, number, defaults);
         if rules.iter().any(|other| other.name == rule.name) || rule.name == rule::DEFAULT_RULE {
-            item.wrong(&format!("the name {:?} a second time", rule.name), "a name of its own for each rule");
+            item.wrong(
+                &format!("the name {} a second time", visible(&rule.name)),
+                "a name of its own for each rule",
+            );
         }
         if let Some(other) = rules.iter().find(|other| matching::covers(&other.matches, &rule.matches)) {
             item.wrong(
-                &format!("a rule that no request reaches: all that it matches falls under {:?}", other.name),
+                &format!(
+                    "a rule that no request reaches: all that it matches falls under {}",
+                    visible(&other.name)
+                ),
                 "the narrower rule before the wider, or one of the two alone",
             );
         }

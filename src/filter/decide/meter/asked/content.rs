@@ -4,9 +4,9 @@
 //! disagree, they are text.
 
 use super::places::Node;
-use super::text::Text;
 use super::trail::Step;
 use super::walk::Token;
+use crate::decide::base::json::text::Text;
 
 /// How many characters of an image's URL are read to know it.
 const MAX_URL_HEAD: usize = 64;

@@ -94,7 +94,7 @@ fn an_invalid_text_is_reported_with_its_location() {
         (json!({"de": {"retry": "a\nb"}}), format!("texts.de.retry: found string \"a\\nb\"; {blanks}")),
         (
             json!({"de": {"retry": "a\u{85}b"}}),
-            format!("texts.de.retry: found string \"a\\u{{85}}b\"; {blanks}"),
+            format!("texts.de.retry: found string \"a\\u0085b\"; {blanks}"),
         ),
     ] {
         let error = read(&texts).unwrap_err();

@@ -1,8 +1,8 @@
 //! Changes as they are, and what they must leave alone.
 
 use super::*;
+use crate::decide::base::json::samples::any_json;
 use crate::decide::meter::asked::reading::read;
-use crate::decide::meter::asked::samples::any_json;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

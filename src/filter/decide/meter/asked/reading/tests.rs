@@ -1,7 +1,7 @@
 //! Requests as the SDKs of November 2026 send them, and tricks.
 
 use super::*;
-use crate::decide::meter::asked::samples::any_json_with;
+use crate::decide::base::json::samples::any_json_with;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

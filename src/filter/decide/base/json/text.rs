@@ -34,6 +34,9 @@ impl<'a> Text<'a> {
 
     /// As a text of its own; `None`: it has more bytes than that.
     pub fn decoded(self, most: usize) -> Option<String> {
+        if !self.0.contains('\\') {
+            return (self.0.len() <= most).then(|| self.0.to_owned());
+        }
         let mut text = String::new();
         for char in self.chars() {
             if text.len() >= most {

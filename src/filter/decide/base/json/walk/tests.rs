@@ -1,12 +1,12 @@
 //! The walker beside `serde_json`.
 
 use super::*;
-use crate::decide::meter::asked::samples::any_json;
+use crate::decide::base::json::samples::any_json;
 use proptest::prelude::*;
 use serde_json::Value;
 
 /// Builds the value from what the walker says.
-fn walked(body: &[u8]) -> Result<Value, BodyError> {
+fn walked(body: &[u8]) -> Result<Value, Malformed> {
     let mut walker = Walker::new(body)?;
     let mut open: Vec<(Option<String>, Value)> = Vec::new();
     let mut whole = None;
@@ -144,5 +144,5 @@ fn depth_is_bounded_as_in_serde_json() {
         assert_eq!(walked(text.as_bytes()).is_ok(), depth <= MAX_DEPTH);
     }
     let deep = "{\"a\":".repeat(100_000);
-    assert!(matches!(walked(deep.as_bytes()), Err(BodyError::TooMuch { .. })));
+    assert!(matches!(walked(deep.as_bytes()), Err(Malformed { is_too_deep: true, .. })));
 }
