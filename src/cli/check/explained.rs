@@ -185,6 +185,9 @@ fn model_notes(meter: &ModelMeter) -> Vec<String> {
     if let (true, Some(most)) = (meter.holds_larger, meter.at_most) {
         notes.push(format!("a body above {} bytes isn't read: {most} is held", meter.max_body));
     }
+    if meter.stop_at_zero {
+        notes.push("more is held as an answer grows; it ends when nothing is left (stop_at_zero)".to_owned());
+    }
     if meter.unknown.is_none() {
         notes.push("a model without a price is refused (unknown_model)".to_owned());
     }

@@ -185,6 +185,15 @@ fn what_is_held_for_a_body_that_is_not_read_is_noted() {
 }
 
 #[test]
+fn that_an_answer_ends_when_nothing_is_left_is_noted() {
+    for stops in [true, false] {
+        let meter = json!({"llm": "auto", "prices": "ledger", "stop_at_zero": stops});
+        let notes = explained_meter(&meter)["notes"].to_string();
+        assert_eq!(notes.contains("it ends when nothing is left (stop_at_zero)"), stops, "{notes}");
+    }
+}
+
+#[test]
 fn each_tool_is_shown_with_its_price() {
     let tools = json!({"search": "0.5", "report-*": "3", "report-x": "7", "*": "0.25", "help": "free"});
     let rule = explained_meter(&json!({"mcp": tools, "other": "1"}));
