@@ -135,17 +135,14 @@ fn parameter<'a>(parameters: Option<&'a str>, wanted: &str) -> Option<(Option<&'
     while let Some(next) = rest {
         let (name, behind) = cut(next.trim_ascii_start(), b'=');
         let behind = behind?;
-        let (value, behind) = match behind.strip_prefix('"') {
-            Some(quoted) => {
-                let (value, behind) = cut(quoted, b'"');
-                let (blank, next) = cut(behind?, b';');
-                (value, blank.trim_ascii().is_empty().then_some(next)?)
-            }
-            None => {
-                let (value, next) = cut(behind, b';');
-                let value = value.trim_ascii();
-                (all_are(value.as_bytes(), |byte| byte > b' ' && byte != b'"').then_some(value)?, next)
-            }
+        let (value, behind) = if let Some(quoted) = behind.strip_prefix('"') {
+            let (value, behind) = cut(quoted, b'"');
+            let (blank, next) = cut(behind?, b';');
+            (value, blank.trim_ascii().is_empty().then_some(next)?)
+        } else {
+            let (value, next) = cut(behind, b';');
+            let value = value.trim_ascii();
+            (all_are(value.as_bytes(), |byte| byte > b' ' && byte != b'"').then_some(value)?, next)
         };
         rest = behind;
         if !all_are(name.as_bytes(), is_token_byte) {
