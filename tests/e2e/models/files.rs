@@ -99,11 +99,11 @@ async fn a_body_of_unknown_length_is_let_go_when_it_is_too_large_to_read() {
         let head = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\ntransfer-encoding: chunked\r\n\r\n"
         );
-        let (port, body) = (scene.world.gate().port, body.clone());
+        let (port, sent) = (scene.world.gate().port, body.clone());
         let answered = tokio::task::spawn_blocking(move || {
             let mut stream = connect(port);
             stream.write_all(head.as_bytes()).expect("sent");
-            for piece in body.chunks(65_536) {
+            for piece in sent.chunks(65_536) {
                 stream
                     .write_all(&[format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat())
                     .expect("sent");
