@@ -18,7 +18,7 @@ use std::process::Command;
 
 /// What rust's standard library is compiled with, and what makes the filter smaller. Large functions that are called once stay
 /// on their own: what V8 compiles in one piece costs Envoy memory by the megabyte.
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 14] = [
     "--enable-bulk-memory",
     "--enable-sign-ext",
     "--enable-nontrapping-float-to-int",
@@ -27,6 +27,14 @@ const OPTIONS: [&str; 9] = [
     "--enable-reference-types",
     // The first kilobyte is the stack's last: nothing points there.
     "--low-memory-unused",
+    // Functions that differ in constants only.
+    "--merge-similar-functions",
+    // Branches as if they were written by hand.
+    "--flatten",
+    "--rereloop",
+    "-Oz",
+    // What is called most gets the numbers that are written with the fewest bytes.
+    "--reorder-functions",
     "-Oz",
     "--one-caller-inline-max-function-size=70",
 ];
