@@ -4,7 +4,7 @@
 //! module that every worker compiles.
 #![expect(unsafe_code, reason = "the functions are the C library's and WASI's documented ones")]
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 
 unsafe extern "C" {
     fn getenv(name: *const c_char) -> *const c_char;
@@ -17,7 +17,9 @@ unsafe extern "C" {
 
 /// An environment variable of the VM, if there is one and it is text.
 pub(super) fn variable(name: &str) -> Option<String> {
-    let name = CString::new(name).ok()?;
+    // A zero byte within the name ends it, too.
+    let name = format!("{name}\0");
+    let name = CStr::from_bytes_until_nul(name.as_bytes()).ok()?;
     // SAFETY: the name ends with a zero byte, and so does the value. Nothing changes the environment.
     let value = unsafe {
         let value = getenv(name.as_ptr());
