@@ -3,7 +3,8 @@
 //! The SDK exports a callback for everything that Envoy can tell a filter. The filter has its own, for what it needs to be told
 //! (`src/filter/host/callbacks.rs`), under names that begin with `faregate_`, because a library can't define a name twice. So
 //! the SDK's callbacks are not exported, the linker drops all that only they used, and the filter's callbacks get the names that
-//! Envoy looks for ([`exports`]). Then wasm-opt takes out a sixth of the rest.
+//! Envoy looks for ([`exports`]). What the standard library does when a program fails is replaced, too ([`replaced`]). Then wasm-opt
+//! takes out a sixth of the rest.
 //!
 //! WASM_OPT names wasm-opt, WASM_OPT_LIBS the folder of its libraries where the system has none, WASM_OPT_FLAGS=-g keeps the names of
 //! functions, for `make profile`.

@@ -17,12 +17,10 @@ unsafe extern "C" {
 
 /// An environment variable of the VM, if there is one and it is text.
 pub(super) fn variable(name: &str) -> Option<String> {
-    // A zero byte within the name ends it, too.
     let name = format!("{name}\0");
-    let name = CStr::from_bytes_until_nul(name.as_bytes()).ok()?;
     // SAFETY: the name ends with a zero byte, and so does the value. Nothing changes the environment.
     let value = unsafe {
-        let value = getenv(name.as_ptr());
+        let value = getenv(name.as_ptr().cast());
         if value.is_null() {
             return None;
         }
