@@ -3,7 +3,8 @@
 //! The SDK exports a callback for everything that Envoy can tell a filter. The filter has its own, for what it needs to be told
 //! (`src/filter/host/callbacks.rs`), under names that begin with `faregate_`, because a library can't define a name twice. So
 //! the SDK's callbacks are not exported, the linker drops all that only they used, and the filter's callbacks get the names that
-//! Envoy looks for ([`exports`]). Then wasm-opt takes out a sixth of the rest.
+//! Envoy looks for ([`exports`]). What the standard library does when a program fails is replaced, too ([`replaced`]). Then wasm-opt
+//! takes out a sixth of the rest.
 //!
 //! WASM_OPT names wasm-opt, WASM_OPT_LIBS the folder of its libraries where the system has none, WASM_OPT_FLAGS=-g keeps the names of
 //! functions, for `make profile`.
@@ -18,7 +19,7 @@ use std::process::Command;
 
 /// What rust's standard library is compiled with, and what makes the filter smaller. Large functions that are called once stay
 /// on their own: what V8 compiles in one piece costs Envoy memory by the megabyte.
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 14] = [
     "--enable-bulk-memory",
     "--enable-sign-ext",
     "--enable-nontrapping-float-to-int",
@@ -27,6 +28,14 @@ const OPTIONS: [&str; 9] = [
     "--enable-reference-types",
     // The first kilobyte is the stack's last: nothing points there.
     "--low-memory-unused",
+    // Functions that differ in constants only.
+    "--merge-similar-functions",
+    // Branches as if they were written by hand.
+    "--flatten",
+    "--rereloop",
+    "-Oz",
+    // What is called most gets the numbers that are written with the fewest bytes.
+    "--reorder-functions",
     "-Oz",
     "--one-caller-inline-max-function-size=70",
 ];

@@ -4,7 +4,7 @@
 //! module that every worker compiles.
 #![expect(unsafe_code, reason = "the functions are the C library's and WASI's documented ones")]
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 
 unsafe extern "C" {
     fn getenv(name: *const c_char) -> *const c_char;
@@ -17,10 +17,10 @@ unsafe extern "C" {
 
 /// An environment variable of the VM, if there is one and it is text.
 pub(super) fn variable(name: &str) -> Option<String> {
-    let name = CString::new(name).ok()?;
+    let name = format!("{name}\0");
     // SAFETY: the name ends with a zero byte, and so does the value. Nothing changes the environment.
     let value = unsafe {
-        let value = getenv(name.as_ptr());
+        let value = getenv(name.as_ptr().cast());
         if value.is_null() {
             return None;
         }

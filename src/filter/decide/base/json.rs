@@ -11,6 +11,7 @@ pub mod samples;
 pub mod text;
 pub mod walk;
 
+use crate::decide::base::bytes::same;
 use number::Number;
 use walk::{Event, Malformed, Token, Walker};
 
@@ -52,9 +53,11 @@ impl Json {
     /// A member of an object.
     pub fn get(&self, name: &str) -> Option<&Json> {
         match self {
-            Self::Object(members) => {
-                members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| value)
-            }
+            Self::Object(members) => members
+                .iter()
+                .rev()
+                .find(|(member, _)| same(member.as_bytes(), name.as_bytes()))
+                .map(|(_, value)| value),
             _ => None,
         }
     }

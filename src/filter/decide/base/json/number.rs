@@ -14,6 +14,8 @@ pub enum Number {
     Real(f64),
 }
 
+/// The largest whole number but for its last digit.
+const TENTH: u64 = u64::MAX / 10;
 /// What may be off in a float, as a share of it.
 const UNSURE: f64 = 1e-12;
 /// So many places take any float to zero or beyond the largest one.
@@ -36,9 +38,9 @@ pub fn read(text: &str) -> Option<Number> {
         rest = behind;
         match byte {
             b'0'..=b'9' => {
-                let tens = significand.checked_mul(10).filter(|_| !is_full);
-                if let Some(next) = tens.and_then(|tens| tens.checked_add(u64::from(byte - b'0'))) {
-                    significand = next;
+                let digit = u64::from(byte & 15);
+                if significand < TENTH || (significand == TENTH && digit <= u64::MAX % 10 && !is_full) {
+                    significand = significand * 10 + digit;
                     places -= i32::from(behind_point);
                 } else {
                     is_full = true;

@@ -142,15 +142,10 @@ impl<'a> Walker<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Takes the bytes that are of this kind, and says how many.
-    fn skip(&mut self, kind: fn(&u8) -> bool) -> usize {
-        let many = self.rest().iter().take_while(|byte| kind(byte)).count();
-        self.at += many;
-        many
-    }
-
     fn skip_blanks(&mut self) {
-        self.skip(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r'));
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.at += 1;
+        }
     }
 
     /// Takes this byte, and the blanks behind it.
@@ -207,12 +202,15 @@ impl<'a> Walker<'a> {
         Ok(Text(text))
     }
 
-    /// Skips eight bytes of a string at a time, up to those among which is one that matters.
+    /// Skips what doesn't matter in a string, eight bytes at a time; not the last ones of the whole text.
     fn skip_plain(&mut self) {
         for eight in self.rest().as_chunks().0 {
             let eight = u64::from_le_bytes(*eight);
             let control = eight.wrapping_sub(0x2020_2020_2020_2020) & !eight & HIGHEST;
-            if (is_byte(eight, b'"') | is_byte(eight, b'\\') | control) != 0 {
+            let marks = is_byte(eight, b'"') | is_byte(eight, b'\\') | control;
+            if marks != 0 {
+                // Of the marks the first is right, and those behind it may not be.
+                self.at += marks.trailing_zeros() as usize / 8;
                 return;
             }
             self.at += 8;
@@ -257,7 +255,11 @@ impl<'a> Walker<'a> {
 
     /// Takes one digit or more.
     fn digits(&mut self) -> Result<(), Malformed> {
-        if self.skip(u8::is_ascii_digit) == 0 { self.malformed() } else { Ok(()) }
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start { self.malformed() } else { Ok(()) }
     }
 }
 
