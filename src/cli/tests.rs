@@ -4,6 +4,7 @@ mod administration;
 mod checking;
 mod explaining;
 mod metering;
+mod prices;
 
 use crate::{Cli, Failure};
 use clap::Parser;

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 pub struct Usage {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier
-    account: String,
+    /// The account\'s identifier; with `--group` it may be left out, for all accounts
+    #[arg(required_unless_present = "group")]
+    account: Option<String>,
     /// From when: RFC 3339, or a length such as 1h (ago)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
@@ -50,7 +51,7 @@ impl Usage {
         if self.group.is_some() {
             let asked = [
                 ("group", Some("item".to_owned())),
-                ("account", Some(self.account)),
+                ("account", self.account),
                 ("since", at("--since", self.since)?),
                 ("until", at("--until", self.until)?),
                 ("limit", self.limit.map(|limit| limit.to_string())),
@@ -59,7 +60,7 @@ impl Usage {
             return screen.show(&answer, by_item);
         }
         let answer = self.remote.connect()?.get(
-            &format!("/admin/v1/accounts/{}/usage", encoded(&self.account)),
+            &format!("/admin/v1/accounts/{}/usage", encoded(&self.account.unwrap_or_default())),
             &[
                 ("since", at("--since", self.since)?),
                 ("until", at("--until", self.until)?),
@@ -84,7 +85,7 @@ impl Usage {
     }
 }
 
-/// The table of models and tools.
+/// The table of models and tools, with what they were charged, what they cost the seller, and what is left of it.
 fn by_item(screen: &mut Screen<'_>, answer: &Value) -> Result<(), Failure> {
     // `input 900, output 10`
     let parts = |line: &Value, member: &str| {
@@ -95,17 +96,29 @@ fn by_item(screen: &mut Screen<'_>, answer: &Value) -> Result<(), Failure> {
     let items = answer.get("items").map(list).unwrap_or_default();
     let lines = items.iter().map(|line| {
         json!({
-            "item": line.get("item"), "requests": line.get("requests"), "credits": line.get("credits"),
+            "item": line.get("item"), "requests": line.get("requests"), "charged": line.get("credits"),
+            "cost": line.get("cost"), "margin": line.get("margin"),
             "charged_by": parts(line, "basis"), "used": parts(line, "used"),
         })
     });
     let lines = lines.collect::<Vec<_>>();
     let shown = u64::try_from(lines.len()).unwrap_or(u64::MAX);
-    screen.table(&lines.into(), &["item", "requests", "credits", "charged_by", "used"])?;
+    let columns = ["item", "requests", "charged", "cost", "margin", "charged_by", "used"];
+    screen.table(&lines.into(), &columns)?;
     let total = answer.get("total").cloned().unwrap_or_default();
     let number = |name: &str| total.get(name).and_then(Value::as_u64).unwrap_or(0);
     let requests = count(number("requests"), "request", "requests");
     screen.line(format_args!("total: {requests}, {} credits", text(&total, "credits")))?;
+    if total.get("cost").is_some_and(|cost| !cost.is_null()) {
+        screen.line(format_args!("cost: {}, margin {}", text(&total, "cost"), text(&total, "margin")))?;
+        let unknown = number("cost_unknown");
+        if unknown > 0 {
+            let unknown = count(unknown, "request", "requests");
+            screen.line(format_args!(
+                "(the cost of {unknown} isn't known; cost and margin are without them)"
+            ))?;
+        }
+    }
     if number("items") > shown {
         let all = number("items");
         screen.line(format_args!("(shown: {shown} of {all}; ask with --since or a larger --limit)"))?;

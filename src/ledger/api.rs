@@ -538,3 +538,22 @@ mod maybe_decimal {
         Ok(Option::<Amount>::deserialize(from)?.map(|amount| amount.0))
     }
 }
+
+/// An amount that may be below zero, as a decimal string, or none.
+mod signed {
+    use super::{Credits, Deserialize, Serialize};
+    use serde::de::{Deserializer, Error};
+    use serde::ser::Serializer;
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub fn serialize<S: Serializer>(amount: &Option<Credits>, to: S) -> Result<S::Ok, S::Error> {
+        amount.map(|amount| amount.to_string()).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Credits>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+        let below = text.strip_prefix('-');
+        let amount = Credits::parse(below.unwrap_or(&text)).map_err(D::Error::custom)?;
+        Ok(Some(if below.is_some() { amount.times(-1) } else { amount }))
+    }
+}

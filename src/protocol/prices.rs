@@ -5,6 +5,7 @@
 //! a class free that has a price somewhere: what they don't name is taken from the prices that they refine.
 
 mod json;
+mod many;
 #[cfg(test)]
 mod tests;
 

@@ -172,10 +172,11 @@ fn of_plan(
 }
 
 fn of_price(price: &Spanned<NewPriceListEntry>, present: &CurrentState, changes: &mut Changes) {
-    let NewPriceListEntry { model, valid_from, prices } = price.get_ref();
+    let NewPriceListEntry { model, valid_from, prices, cost } = price.get_ref();
     let from = valid_from.map_or_else(String::new, |from| format!(" from {from} on"));
     let sign = match present.prices.get(&(model.clone(), *valid_from)) {
-        Some(old) if old == prices => {
+        // Without a cost in the file, the one that is there stays.
+        Some(old) if old.prices == *prices && (cost.is_none() || old.cost == *cost) => {
             changes.unchanged = changes.unchanged.saturating_add(1);
             return;
         }
@@ -323,6 +324,7 @@ fn value(what: &impl serde::Serialize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::file;
+    use super::super::present::PresentPrices;
     use super::*;
     use faregate_ledger::api::{self, SubscriptionState};
     use std::collections::BTreeMap;
@@ -408,10 +410,18 @@ period = "day"
         let set = ["+ prices of gpt-5", "+ prices of gpt-5 from 2099-01-01T00:00:00Z on"];
         assert_eq!(lines(text, &present), set);
         for price in &file.prices {
-            let NewPriceListEntry { model, valid_from, prices } = price.get_ref().clone();
-            present.prices.insert((model, valid_from), prices);
+            let NewPriceListEntry { model, valid_from, prices, cost } = price.get_ref().clone();
+            present.prices.insert((model, valid_from), PresentPrices { prices, cost });
         }
         assert_eq!(lines(text, &present), [""; 0]);
+        let costs = text
+            .replace("prices = { input = \"3\" }", "prices = { input = \"3\" }\ncost = { input = \"2\" }");
+        assert_eq!(lines(&costs, &present), ["~ prices of gpt-5 from 2099-01-01T00:00:00Z on"]);
+        for known in present.prices.values_mut() {
+            known.cost = read(&costs).prices[1].get_ref().cost.clone();
+        }
+        assert_eq!(lines(&costs, &present), [""; 0]);
+        assert_eq!(lines(text, &present), [""; 0], "what the file doesn't say stays");
         assert_eq!(lines(&text.replace("\"1\"", "\"4\""), &present), ["~ prices of gpt-5"]);
     }
 

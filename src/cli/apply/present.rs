@@ -7,7 +7,7 @@ use faregate_client::{
 };
 use faregate_ledger::api::{
     self, AccountState, Accounts, Anchor, BudgetScope, Budgets, ModelPriceHistory, NewPlan,
-    NewPriceListEntry, Plan, Plans, Prices, Teams,
+    NewPriceListEntry, Plan, Plans, PriceEntry, Prices, Teams,
 };
 use faregate_ledger::domain::policy::{OveragePolicy, Remainder};
 use faregate_protocol::prices::ModelPrices;
@@ -22,13 +22,22 @@ pub struct CurrentState {
     /// Plans.
     pub plans: BTreeMap<String, Plan>,
     /// What models cost that a file names, by name and by the time from which the file has it; none: now.
-    pub prices: BTreeMap<PriceName, ModelPrices>,
+    pub prices: BTreeMap<PriceName, PresentPrices>,
     /// Accounts with what belongs to them.
     pub accounts: BTreeMap<String, Held>,
 }
 
 /// A model, and from when on.
 pub type PriceName = (String, Option<Timestamp>);
+
+/// What a model costs its callers, and its seller.
+#[derive(Clone, Debug)]
+pub struct PresentPrices {
+    /// Its prices.
+    pub prices: ModelPrices,
+    /// What it costs the seller.
+    pub cost: Option<ModelPrices>,
+}
 
 /// An account with what belongs to it.
 #[derive(Clone, Debug)]
@@ -64,7 +73,8 @@ pub fn of(admin: &Admin, file: &File) -> Result<CurrentState, Failure> {
         let versions = found.map(|found| found.versions).unwrap_or_default();
         let valid = versions.into_iter().rfind(|version| version.valid_from <= valid_from.unwrap_or(now));
         if let Some(valid) = valid {
-            present.prices.insert((model.clone(), *valid_from), valid.prices);
+            let PriceEntry { prices, cost, .. } = valid;
+            present.prices.insert((model.clone(), *valid_from), PresentPrices { prices, cost });
         }
     }
     for id in accounts {
@@ -87,6 +97,7 @@ pub fn all(admin: &Admin) -> Result<Written, Failure> {
             model: entry.model,
             valid_from: Some(entry.valid_from),
             prices: entry.prices,
+            cost: entry.cost,
         }));
         page.next
     })?;

@@ -5,23 +5,42 @@
 
 use faregate_client::Failure;
 use faregate_ledger::api::{MAX_PRICES, NewPriceListEntry};
-use faregate_ledger::domain::price_import::ImportedPrices;
+use faregate_ledger::domain::price_import::{ImportedPrices, Reason};
+use faregate_protocol::Credits;
+use faregate_protocol::prices::ModelPrices;
 use jiff::Timestamp;
 
 /// The most bytes of entries in one request: a ledger reads 64 KiB.
 const MAX_BATCH_BYTES: usize = 60_000;
 
+/// Imported prices, which are the seller's cost, with the prices that a margin (in millionths) makes of them.
+pub type Sold = (ImportedPrices, ModelPrices);
+
+/// What is sold at this margin. What gets too dear is skipped.
+pub fn sold(imported: Vec<ImportedPrices>, margin: Credits, skipped: &mut Vec<Reason>) -> Vec<Sold> {
+    let mut all = Vec::with_capacity(imported.len());
+    for entry in imported {
+        let prices = entry.prices.scaled(margin);
+        match prices.check() {
+            Ok(()) => all.push((entry, prices)),
+            Err(why) => skipped.push(Reason { model: entry.model, why: why.to_string() }),
+        }
+    }
+    all
+}
+
 /// Of each model what is valid at a time, and what follows. What is valid is set from that time on: `named`, or from
 /// whenever the ledger takes it.
-pub fn from(imported: Vec<ImportedPrices>, at: Timestamp, named: bool) -> Vec<NewPriceListEntry> {
+pub fn from(all: Vec<Sold>, at: Timestamp, named: bool) -> Vec<NewPriceListEntry> {
     let mut entries: Vec<NewPriceListEntry> = Vec::new();
-    for ImportedPrices { model, prices, valid_from } in imported {
+    for (ImportedPrices { model, prices: cost, valid_from }, prices) in all {
         let valid_from = valid_from.filter(|from| *from > at);
         // Those of a model come by rising time, so an earlier one that is over is the last of these.
         if valid_from.is_none() && entries.last().is_some_and(|last| last.model == model) {
             entries.pop();
         }
-        entries.push(NewPriceListEntry { model, valid_from: valid_from.or(named.then_some(at)), prices });
+        let valid_from = valid_from.or(named.then_some(at));
+        entries.push(NewPriceListEntry { model, valid_from, prices, cost: Some(cost) });
     }
     entries
 }
@@ -49,9 +68,14 @@ pub fn batches(entries: &[NewPriceListEntry]) -> Result<Vec<Vec<NewPriceListEntr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use faregate_protocol::Credits;
     use faregate_protocol::metering::UsageClass;
-    use faregate_protocol::prices::ModelPrices;
+
+    /// At a margin of 2.
+    const MARGIN: Credits = Credits::from_micros(2_000_000);
+
+    fn sold_at_margin(imported: Vec<ImportedPrices>) -> Vec<Sold> {
+        sold(imported, MARGIN, &mut Vec::new())
+    }
 
     fn imported(model: &str, input: i64, from: Option<i64>) -> ImportedPrices {
         let mut prices = ModelPrices::default();
@@ -71,9 +95,11 @@ mod tests {
         ];
         let at = Timestamp::from_second(100).unwrap();
         let short = |named| {
-            let entries = from(list.clone(), at, named);
+            let entries = from(sold_at_margin(list.clone()), at, named);
             let short = entries.iter().map(|one| {
-                let input = one.prices.base.get(UsageClass::Input).unwrap().micros();
+                let input = |prices: &ModelPrices| prices.base.get(UsageClass::Input).unwrap().micros();
+                assert_eq!(input(&one.prices), 2 * input(one.cost.as_ref().unwrap()));
+                let input = input(one.cost.as_ref().unwrap());
                 (one.model.clone(), input, one.valid_from.map(Timestamp::as_second))
             });
             short.collect::<Vec<_>>()
@@ -86,10 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_margin_makes_too_dear_is_skipped() {
+        let mut skipped = Vec::new();
+        let most = faregate_protocol::credits::MAX_AMOUNT.micros();
+        let kept = sold(vec![imported("a", most / 2, None), imported("b", most, None)], MARGIN, &mut skipped);
+        assert_eq!(kept.iter().map(|(entry, _)| entry.model.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert!(
+            skipped.len() == 1 && skipped[0].model == "b" && skipped[0].why.contains("input"),
+            "{skipped:?}"
+        );
+    }
+
+    #[test]
     fn every_request_is_within_the_limits() {
         let name = "m".repeat(100);
         let list = (0..1_200).map(|n| imported(&format!("{name}{n}"), 1, None)).collect();
-        let entries = from(list, Timestamp::UNIX_EPOCH, false);
+        let entries = from(sold_at_margin(list), Timestamp::UNIX_EPOCH, false);
         let batches = batches(&entries).unwrap();
         assert_eq!(batches.concat(), entries);
         for batch in &batches {

@@ -1,6 +1,6 @@
 //! The price list, and usage by model and tool, as the admin API takes and gives them.
 
-use super::Amount;
+use super::{Amount, maybe_decimal, signed};
 use faregate_protocol::Credits;
 use faregate_protocol::credits::decimal;
 use faregate_protocol::prices::{self, ModelPrices};
@@ -21,6 +21,10 @@ pub struct NewModelPrices {
     #[serde(with = "prices::decimal")]
     #[schema(value_type = Object)]
     pub prices: ModelPrices,
+    /// What the model costs you, in the same form: only to reckon what is earned. When absent, as until then.
+    #[serde(default, with = "maybe_prices", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub cost: Option<ModelPrices>,
     /// From when on; now when absent. A time in the past counts for requests that are charged from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_from: Option<Timestamp>,
@@ -40,6 +44,10 @@ pub struct NewPriceListEntry {
     #[serde(with = "prices::decimal")]
     #[schema(value_type = Object)]
     pub prices: ModelPrices,
+    /// What it costs you, as for one model.
+    #[serde(default, with = "maybe_prices", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub cost: Option<ModelPrices>,
 }
 
 /// What many models are to cost: all of it is set, or nothing.
@@ -71,6 +79,10 @@ pub struct PriceEntry {
     #[serde(with = "prices::decimal")]
     #[schema(value_type = Object)]
     pub prices: ModelPrices,
+    /// What the model costs you, in the same form; null where that isn't known.
+    #[serde(default, with = "maybe_prices")]
+    #[schema(value_type = Option<Object>)]
+    pub cost: Option<ModelPrices>,
     /// From when on; until the model's next entry.
     pub valid_from: Timestamp,
     /// When it was set.
@@ -115,6 +127,17 @@ pub struct ItemUsage {
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
     pub credits: Credits,
+    /// What requests cost you, by the price list's `cost` when they were booked: those of which that is known. Null where it is
+    /// known of none.
+    #[serde(default, with = "maybe_decimal")]
+    #[schema(value_type = Option<Amount>)]
+    pub cost: Option<Credits>,
+    /// What those requests were charged, less what they cost you: below zero where you lose money. Null as `cost`.
+    #[serde(default, with = "signed")]
+    #[schema(value_type = Option<String>, pattern = "^-?[0-9]+(\\.[0-9]{1,6})?$", examples("0.25", "-0.5"))]
+    pub margin: Option<Credits>,
+    /// Of how many requests the cost isn't known: they are in neither.
+    pub cost_unknown: u64,
     /// Of the requests, how many were charged on which basis: `reported`, `estimated`, `held` or `listed`.
     pub basis: BTreeMap<String, u64>,
     /// How much of each class of usage: tokens, or a number.
@@ -132,4 +155,33 @@ pub struct ItemUsageTotal {
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
     pub credits: Credits,
+    /// What requests cost you, by the price list's `cost` when they were booked: those of which that is known. Null where it is
+    /// known of none.
+    #[serde(default, with = "maybe_decimal")]
+    #[schema(value_type = Option<Amount>)]
+    pub cost: Option<Credits>,
+    /// What those requests were charged, less what they cost you: below zero where you lose money. Null as `cost`.
+    #[serde(default, with = "signed")]
+    #[schema(value_type = Option<String>, pattern = "^-?[0-9]+(\\.[0-9]{1,6})?$", examples("0.25", "-0.5"))]
+    pub margin: Option<Credits>,
+    /// Of how many requests the cost isn't known: they are in neither.
+    pub cost_unknown: u64,
+}
+
+/// Prices, or none.
+mod maybe_prices {
+    use super::{Deserialize, ModelPrices, Serialize, prices};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Decimal(#[serde(with = "prices::decimal")] ModelPrices);
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub fn serialize<S: Serializer>(found: &Option<ModelPrices>, to: S) -> Result<S::Ok, S::Error> {
+        found.clone().map(Decimal).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ModelPrices>, D::Error> {
+        Ok(Option::<Decimal>::deserialize(from)?.map(|found| found.0))
+    }
 }

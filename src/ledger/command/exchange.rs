@@ -11,6 +11,7 @@ use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, heartbeat_ms, needs_grants, unknown};
 use crate::domain::holds;
 use crate::domain::key::hash;
+use crate::domain::price_list::PriceList;
 use crate::domain::unbooked::Unbooked;
 use crate::domain::{AccountFunds, AccountNo, GatewayNo, GrantNo, KeyNo, Lease, LeaseState, Payer, Scope};
 use crate::store::draft::{Draft, Stop};
@@ -25,6 +26,7 @@ use faregate_protocol::exchange::{
 };
 use jiff::Timestamp;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How many milliseconds a gateway should wait before it asks again, while others return credits.
 const RETRY_MS: u32 = 100;
@@ -36,6 +38,8 @@ pub struct Exchange {
     pub request: ExchangeRequest,
     /// How long its leases may be spent from.
     pub ttl_ms: u64,
+    /// What models cost the seller, for the usage in it.
+    pub prices: Arc<PriceList>,
 }
 
 /// What came of a message.
@@ -68,7 +72,7 @@ impl Operation for Exchange {
     type Output = Exchanged;
 
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<Exchanged, Stop> {
-        let Self { request, ttl_ms } = self;
+        let Self { request, ttl_ms, prices } = self;
         let name = stored_text(&request.gateway);
         let gateway = draft.gateway(&name);
         let mut missing = gateway.is_err();
@@ -106,7 +110,7 @@ impl Operation for Exchange {
         let booked = request
             .usage
             .as_ref()
-            .map(|report| usage::take(draft, gateway.gateway, report, now))
+            .map(|report| usage::take(draft, gateway.gateway, report, prices, now))
             .transpose()?;
         let (usage_seq, booked) =
             booked.map_or((None, Booked::default()), |(seq, booked)| (Some(seq), booked));

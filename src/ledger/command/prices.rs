@@ -19,6 +19,8 @@ pub struct NewPrices {
     pub model: String,
     /// Its prices, which keep all limits.
     pub prices: ModelPrices,
+    /// What it costs the seller; when absent, as until then.
+    pub cost: Option<ModelPrices>,
     /// From when on; now when absent.
     pub valid_from: Option<Timestamp>,
 }
@@ -27,7 +29,7 @@ impl NewPrices {
     /// As an entry of a list, to be checked.
     pub fn listed(&self, now: Timestamp) -> Listed {
         let valid_from = self.valid_from.unwrap_or(now);
-        Listed { model: self.model.clone(), prices: self.prices.clone(), valid_from }
+        Listed { model: self.model.clone(), prices: self.prices.clone(), cost: self.cost.clone(), valid_from }
     }
 }
 
@@ -48,11 +50,12 @@ pub fn set(draft: &mut Draft, all: &[NewPrices], now: Timestamp) -> Result<api::
         let model = (new.model.clone(),);
         let versions = draft.prices_of(&model)?;
         let valid = versions.filter(|row| row.valid_from <= valid_from).last();
-        if valid.is_some_and(|row| row.prices == new.prices) {
+        let cost = new.cost.clone().or_else(|| valid.and_then(|row| row.cost.clone()));
+        if valid.is_some_and(|row| row.prices == new.prices && row.cost == cost) {
             continue;
         }
         let (model, prices) = (new.model.clone(), new.prices.clone());
-        draft.put(PriceRow { model, valid_from, prices, created_at: now });
+        draft.put(PriceRow { model, valid_from, prices, created_at: now, cost });
         changed += 1;
     }
     if draft.count_prices()? > i64::try_from(MAX_LISTED).unwrap_or(i64::MAX) {

@@ -1,11 +1,12 @@
 //! Brokers' usage reports: each is booked once, whichever ledger it reaches, however often.
 
-use crate::domain::{AccountNo, GatewayNo, KeyNo};
+use crate::domain::price_list::PriceList;
+use crate::domain::{AccountNo, GatewayNo, KeyNo, cost};
 use crate::store::draft::{Draft, Stop};
 use crate::store::record::stored_text;
 use crate::store::rows::{BrokerRow, KeyRow, ShadowRow, UsageItemRow, UsageQuantityRow, UsageRow};
-use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{Basis, UsageLine, UsageReport};
+use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
 
 /// What was booked of a usage report; nothing where that was done before.
@@ -43,12 +44,13 @@ fn last(draft: &mut Draft, gateway: GatewayNo, report: &UsageReport) -> Result<u
     Ok(draft.get::<BrokerRow>(&place)?.map_or(0, |row| row.seq))
 }
 
-/// Books a report, unless that was done before. Gives the number of the broker's last report that is booked, and what
-/// was booked.
+/// Books a report, unless that was done before, with what its requests cost the seller by the price list. Gives the
+/// number of the broker's last report that is booked, and what was booked.
 pub(super) fn take(
     draft: &mut Draft,
     gateway: GatewayNo,
     report: &UsageReport,
+    prices: &PriceList,
     now: Timestamp,
 ) -> Result<(u64, Booked), Stop> {
     let last = last(draft, gateway, report)?;
@@ -68,7 +70,7 @@ pub(super) fn take(
             credits: line.credits,
             refunds: count(line.refunds),
         });
-        book_item(draft, line, (account, minute, key));
+        book_item(draft, line, cost::of_line(prices, line, now), (account, minute, key));
     }
     for line in &report.shadow {
         // A key that isn't known counts with the callers who have none.
@@ -84,7 +86,12 @@ pub(super) fn take(
 }
 
 /// Books what a line of a metered rule was for.
-fn book_item(draft: &mut Draft, line: &UsageLine, (account, minute, key): (AccountNo, i64, KeyNo)) {
+fn book_item(
+    draft: &mut Draft,
+    line: &UsageLine,
+    cost: Option<Credits>,
+    (account, minute, key): (AccountNo, i64, KeyNo),
+) {
     if line.item.is_none() && line.basis.is_none() && line.used.is_none() {
         return;
     }
@@ -96,7 +103,11 @@ fn book_item(draft: &mut Draft, line: &UsageLine, (account, minute, key): (Accou
     }
     let basis = line.basis.map_or("", Basis::as_str).to_owned();
     let place = (account, minute, key, rule, item, basis);
-    draft.add(UsageItemRow { place, requests: count(line.requests), credits: line.credits });
+    let (requests, credits) = (count(line.requests), line.credits);
+    let (costed_requests, costed_credits) =
+        if cost.is_some() { (requests, credits) } else { (0, Credits::ZERO) };
+    let cost = cost.unwrap_or_default();
+    draft.add(UsageItemRow { place, requests, credits, costed_requests, costed_credits, cost });
 }
 
 fn count(count: u64) -> i64 {

@@ -13,6 +13,7 @@ mod after_restore;
 pub mod answer;
 pub mod budget;
 pub mod budget_level;
+pub mod cost;
 pub mod entitlement;
 pub mod entry;
 pub mod exchange;

@@ -1,5 +1,5 @@
-//! The import of public price lists: [`genai_prices`], [`litellm`] and [`models_dev`]. All are in US dollars; a dollar becomes a
-//! credit, times the margin.
+//! The import of public price lists: [`genai_prices`], [`litellm`] and [`models_dev`]. All are in US dollars, and
+//! become credits at a rate: what the seller pays, to which his margin comes later.
 //!
 //! What must hold: a number is read from its text and never becomes a float. A price is never rounded to nothing. A model that
 //! can't be charged for what it does is skipped, and a price that has no class is left out; both are reported,
@@ -17,4 +17,4 @@ mod names;
 mod tests;
 mod tree;
 
-pub use imported::{ImportError, Imported, ImportedPrices, MAX_MODELS, MAX_TEXT_BYTES, NO_MARGIN, Reason};
+pub use imported::{ImportError, Imported, ImportedPrices, MAX_MODELS, MAX_TEXT_BYTES, ONE_TO_ONE, Reason};

@@ -21,6 +21,8 @@ pub struct Listed {
     pub model: String,
     /// Until the next entry of this model.
     pub prices: ModelPrices,
+    /// What the model costs the seller, if that is known.
+    pub cost: Option<ModelPrices>,
     /// The first moment.
     pub valid_from: Timestamp,
 }
@@ -30,6 +32,8 @@ pub struct Listed {
 pub struct PriceList {
     /// By model, and those of a model by time; each pair is there once.
     entries: Vec<Listed>,
+    /// Where the entries begin of each model that is listed behind a provider's name, by its name without that.
+    qualified: Vec<usize>,
     change: u64,
 }
 
@@ -79,6 +83,14 @@ pub enum InvalidListed {
         /// What is wrong with them.
         why: InvalidPrices,
     },
+    /// What the model costs the seller is unusable.
+    #[error("{model}: cost: {why}")]
+    Cost {
+        /// Of which model.
+        model: String,
+        /// What is wrong with it.
+        why: InvalidPrices,
+    },
     /// The list is full.
     #[error("the price list would have more than {MAX_LISTED} entries; leave out models that aren't sold")]
     Full,
@@ -95,7 +107,9 @@ impl Listed {
         if self.model.is_empty() || self.model.len() > MAX_NAME_BYTES || self.model.chars().any(odd) {
             return Err(InvalidListed::Name { model: model() });
         }
-        self.prices.check().map_err(|why| InvalidListed::Prices { model: model(), why })
+        self.prices.check().map_err(|why| InvalidListed::Prices { model: model(), why })?;
+        let cost = self.cost.as_ref().map_or(Ok(()), ModelPrices::check);
+        cost.map_err(|why| InvalidListed::Cost { model: model(), why })
     }
 }
 
@@ -186,10 +200,11 @@ impl PriceList {
 
     /// The name of a model that is listed for one provider only.
     fn only_provider(&self, model: &str) -> Result<&str, NotPriced> {
-        let same = |name: &str| name.split_once('/').is_some_and(|(_, rest)| rest == model);
-        let mut names: Vec<_> =
-            self.entries.iter().map(|one| one.model.as_str()).filter(|name| same(name)).collect();
-        names.dedup();
+        let start = self.qualified.partition_point(|at| without_provider(&self.entries, *at) < Some(model));
+        let rest = self.qualified.iter().skip(start);
+        let same = rest.take_while(|at| without_provider(&self.entries, **at) == Some(model));
+        let names: Vec<_> =
+            same.filter_map(|at| self.entries.get(*at)).map(|one| one.model.as_str()).collect();
         match names.as_slice() {
             [] => Err(NotPriced::Unknown { model: model.to_owned() }),
             [one] => Ok(one),
@@ -206,10 +221,21 @@ impl PriceList {
 
     fn replace(&mut self, entries: Vec<Listed>, changed: usize) {
         if changed > 0 {
-            self.entries = entries;
+            let named = |at: usize| entries.get(at).map(|entry| entry.model.as_str());
+            let begins = |at: &usize| at.checked_sub(1).and_then(named) != named(*at);
+            let places = (0..entries.len()).filter(begins);
+            let mut qualified: Vec<_> =
+                places.filter(|at| without_provider(&entries, *at).is_some()).collect();
+            qualified.sort_by_key(|at| without_provider(&entries, *at));
+            (self.entries, self.qualified) = (entries, qualified);
             self.change = self.change.saturating_add(1);
         }
     }
+}
+
+/// The name of an entry's model behind its provider's, if it is listed so.
+fn without_provider(entries: &[Listed], at: usize) -> Option<&str> {
+    entries.get(at)?.model.split_once('/').map(|(_, rest)| rest)
 }
 
 fn key(entry: &Listed) -> (&str, Timestamp) {

@@ -519,6 +519,8 @@ macro_rules! stories {
             a_gateway_hears_prices_and_of_every_change,
             future_prices_are_heard_when_their_time_comes,
             usage_by_model_is_booked_once_and_summed,
+            usage_shows_what_models_cost_their_seller_and_what_is_left,
+            a_models_cost_stays_until_another_is_set,
             shadow_refusals_are_listed_by_caller_and_cause,
             shadow_refusals_are_deleted_after_a_month,
             a_recall_can_target_one_gateway_or_all,

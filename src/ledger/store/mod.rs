@@ -210,7 +210,8 @@ impl Store {
         let models = std::mem::take(&mut request.models);
         let has_prices = request.protocol > OLDEST;
         let (gateway, seen) = (request.gateway.clone(), request.seen);
-        let exchange = Exchange { request, ttl_ms };
+        let prices = self.costs_of(&request).await;
+        let exchange = Exchange { request, ttl_ms, prices };
         // Callers may wait for prices as well.
         let is_urgent = exchange.is_urgent() || !models.is_empty();
         let urgency = if is_urgent { Urgency::Urgent } else { Urgency::Report };
@@ -268,6 +269,27 @@ impl Store {
         (Vec::new(), number)
     }
 
+    /// The price list, for a message with usage of models. What models cost is no reason to turn a message away: without the
+    /// list it isn't known.
+    async fn costs_of(&self, request: &ExchangeRequest) -> Arc<PriceList> {
+        let mut lines = request.usage.iter().flat_map(|report| &report.lines);
+        if !lines.any(|line| line.item.is_some()) {
+            return Arc::default();
+        }
+        let heard = match self.prices.due(std::time::Instant::now(), false) {
+            Some(known) => self.read_price_news(known).await,
+            None => Ok(()),
+        };
+        let list = match heard {
+            Ok(()) => self.price_list().await,
+            Err(why) => Err(why),
+        };
+        list.unwrap_or_else(|why| {
+            tracing::warn!(%why, "the price list can't be read; what requests to models cost isn't known");
+            Arc::default()
+        })
+    }
+
     /// Takes in what is new of the price list since a change.
     async fn read_price_news(&self, known: u64) -> Result<(), StoreError> {
         if let Some(news) = read!(self, reader => queries::prices::news(reader, known))? {
@@ -278,6 +300,10 @@ impl Store {
 
     /// The price list as of the newest change that is known, or a newer one.
     async fn price_list(&self) -> Result<Arc<PriceList>, StoreError> {
+        if let Some(list) = self.prices.list() {
+            return Ok(list);
+        }
+        let _reading = self.prices.reading.lock().await;
         if let Some(list) = self.prices.list() {
             return Ok(list);
         }

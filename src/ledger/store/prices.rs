@@ -1,7 +1,8 @@
 //! What a ledger keeps of the price list in memory, so that exchanges needn't read it.
 //!
 //! What must hold: an exchange that asks for no model waits for the database at most once per [`PERIOD`], and only one
-//! exchange does. What is kept is never older than that, also when another ledger has changed the list.
+//! exchange does; one with usage of models waits once more after a change, for the list. What is kept is never older than that,
+//! also when another ledger has changed the list.
 
 use crate::domain::price_list::PriceList;
 use crate::domain::price_news::PriceNews;
@@ -18,7 +19,11 @@ const MAX_ANSWER_BYTES: usize = 128 << 10;
 
 /// What is known of the price list.
 #[derive(Debug, Default)]
-pub struct KnownPrices(Mutex<Known>);
+pub struct KnownPrices {
+    known: Mutex<Known>,
+    /// Held by the one who reads the list.
+    pub reading: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -29,7 +34,7 @@ struct Known {
 
 impl KnownPrices {
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the caller should read what is new; it is asked once per [`PERIOD`]. Gives the change that is known.

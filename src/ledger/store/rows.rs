@@ -564,8 +564,14 @@ pub struct UsageItemRow {
     pub place: UsageItemKey,
     /// How many requests.
     pub requests: i64,
-    /// What they cost.
+    /// What they were charged.
     pub credits: Credits,
+    /// Of how many the seller's cost is known.
+    pub costed_requests: i64,
+    /// What those were charged.
+    pub costed_credits: Credits,
+    /// What those cost the seller.
+    pub cost: Credits,
 }
 
 record! { UsageItemRow in "usage_items" by "account, minute, key, rule, item, basis": UsageItemKey =
@@ -578,6 +584,9 @@ record! { UsageItemRow in "usage_items" by "account, minute, key, rule, item, ba
     basis: Fixed place.5,
     requests: Sum requests,
     credits: Sum credits,
+    costed_requests: Sum costed_requests,
+    costed_credits: Sum costed_credits,
+    cost: Sum cost,
 }
 
 /// By what a quantity is found: account, minute, key, rule, item, class.
@@ -639,6 +648,8 @@ pub struct PriceRow {
     pub prices: ModelPrices,
     /// When they were set.
     pub created_at: Timestamp,
+    /// What the model costs the seller, if that is known.
+    pub cost: Option<ModelPrices>,
 }
 
 record! { PriceRow in "model_prices" by "model, valid_from_ms": PriceKey =
@@ -647,6 +658,7 @@ record! { PriceRow in "model_prices" by "model, valid_from_ms": PriceKey =
     valid_from_ms: Fixed valid_from,
     prices: Cold prices,
     created_ms: Cold created_at,
+    cost: Cold cost,
 }
 
 /// The last usage report of a broker of a gateway.

@@ -16,6 +16,7 @@ use faregate_protocol::exchange::{
     Entry, EntryAnswer, ExchangeRequest, ExchangeResponse, Payer as Who, UsageReport,
 };
 use jiff::Timestamp;
+use std::sync::Arc;
 
 impl ModelLedger {
     /// Takes in a message.
@@ -81,7 +82,8 @@ impl ModelLedger {
             mutant.before_message(&mut part, &mut self.db, (gateway, key.unwrap_or_default()));
         }
         let (usage, is_new) = (self.usage_of(now), self.is_new(&part));
-        let done = self.run_after(&before, Exchange { request: part, ttl_ms: self.ttl_ms }, now)?;
+        let exchange = Exchange { request: part, ttl_ms: self.ttl_ms, prices: Arc::default() };
+        let done = self.run_after(&before, exchange, now)?;
         let gateway = self.gateway(&asked.gateway).unwrap_or_default();
         done.renewals.iter().for_each(|outcome| self.check_renewal(outcome));
         if !done.unbooked.is_empty() {

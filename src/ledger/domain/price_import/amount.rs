@@ -38,11 +38,11 @@ pub enum NoPrice {
     NotNumber,
 }
 
-/// The price that a JSON number's text says, times the margin (in millionths), which rounds up.
+/// The price that a JSON number's text says, times the rate (credits per dollar, in millionths), which rounds up.
 ///
 /// A price per tokens is rounded to the nearest micro-credit per million. One of a class that is counted one by one is rounded
 /// to nine digits, which takes noise away, and then up.
-pub fn price(number: &str, unit: Unit, margin: Credits) -> Result<Credits, NoPrice> {
+pub fn price(number: &str, unit: Unit, rate: Credits) -> Result<Credits, NoPrice> {
     let (digits, exponent) = decimal(number)?;
     let (shift, divisor, step) = match unit {
         Unit::Token => (12, 1, 1),
@@ -52,7 +52,7 @@ pub fn price(number: &str, unit: Unit, margin: Credits) -> Result<Credits, NoPri
     let fine = scaled(digits, exponent.saturating_add(shift), divisor)?;
     let micros = (fine / step + i128::from(fine % step > 0)).max(i128::from(digits > 0));
     let price = i64::try_from(micros).map(Credits::from_micros).map_err(|_| NoPrice::TooLarge)?;
-    let price = price.scaled(margin);
+    let price = price.scaled(rate);
     if price > MAX_AMOUNT { Err(NoPrice::TooLarge) } else { Ok(price) }
 }
 
@@ -99,7 +99,7 @@ fn scaled(digits: i128, exponent: i32, divisor: i128) -> Result<i128, NoPrice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::price_import::NO_MARGIN;
+    use crate::domain::price_import::ONE_TO_ONE;
     use proptest::prelude::*;
 
     #[test]
@@ -131,16 +131,16 @@ mod tests {
             ("0.36", Each(3_600), 100),
             ("123456789012345678901234567890e-29", MillionTokens, 1_234_568),
         ] {
-            assert_eq!(price(text, unit, NO_MARGIN), Ok(Credits::from_micros(micros)), "{text} {unit:?}");
+            assert_eq!(price(text, unit, ONE_TO_ONE), Ok(Credits::from_micros(micros)), "{text} {unit:?}");
         }
     }
 
     #[test]
-    fn the_margin_rounds_up() {
-        let margin = Credits::from_micros(1_100_000);
-        assert_eq!(price("5e-6", Unit::Token, margin), Ok(Credits::from_micros(5_500_000)));
-        assert_eq!(price("1e-12", Unit::Token, margin), Ok(Credits::from_micros(2)));
-        assert_eq!(price("0", Unit::Token, margin), Ok(Credits::ZERO));
+    fn the_rate_rounds_up() {
+        let rate = Credits::from_micros(1_100_000);
+        assert_eq!(price("5e-6", Unit::Token, rate), Ok(Credits::from_micros(5_500_000)));
+        assert_eq!(price("1e-12", Unit::Token, rate), Ok(Credits::from_micros(2)));
+        assert_eq!(price("0", Unit::Token, rate), Ok(Credits::ZERO));
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
             ("1x", NotNumber),
             (".5", NotNumber),
         ] {
-            assert_eq!(price(text, Unit::MillionTokens, NO_MARGIN), Err(why), "{text}");
+            assert_eq!(price(text, Unit::MillionTokens, ONE_TO_ONE), Err(why), "{text}");
         }
     }
 
@@ -165,12 +165,12 @@ mod tests {
             #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
             let per_token = micros as f64 / 1e6 / 1e6;
             let text = serde_json::to_string(&per_token).unwrap();
-            prop_assert_eq!(price(&text, Unit::Token, NO_MARGIN), Ok(Credits::from_micros(micros)));
+            prop_assert_eq!(price(&text, Unit::Token, ONE_TO_ONE), Ok(Credits::from_micros(micros)));
         }
 
         #[test]
         fn no_text_panics(text in "-?[0-9.eE+-]{0,60}") {
-            let _ = price(&text, Unit::Each(3_600), NO_MARGIN);
+            let _ = price(&text, Unit::Each(3_600), ONE_TO_ONE);
         }
     }
 }

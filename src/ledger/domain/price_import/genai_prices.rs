@@ -41,11 +41,11 @@ const REQUESTS: &str = "requests_kcount";
 /// The conditions of a variant that name a service.
 const SERVICE_KEYS: [&str; 3] = ["service_tier", "processing", "speed"];
 
-/// Reads the list; with `provider` only what that one has. The margin is a factor in millionths.
+/// Reads the list; with `provider` only what that one has. The rate is credits per US dollar, in millionths.
 ///
 /// # Errors
 /// If the text is no such list.
-pub fn import(text: &str, margin: Credits, provider: Option<&str>) -> Result<Imported, ImportError> {
+pub fn import(text: &str, rate: Credits, provider: Option<&str>) -> Result<Imported, ImportError> {
     let list = Tree::read(text)?;
     if !list.items().iter().any(|provider| provider.get("models").is_some()) {
         return Err(ImportError::WrongShape {
@@ -63,7 +63,7 @@ pub fn import(text: &str, margin: Credits, provider: Option<&str>) -> Result<Imp
         for model in seller.get("models").map_or(&[][..], Tree::items) {
             let names = names(name(model), model.get("match"));
             for from in times(model) {
-                let draft = draft(model, from, margin);
+                let draft = draft(model, from, rate);
                 for alias in &names {
                     collection.add((&id, alias), from.and_then(midnight), &draft)?;
                 }
@@ -117,7 +117,7 @@ fn is_active(prices: &Tree, date: Option<Date>) -> bool {
 }
 
 /// The prices from a date on.
-fn draft(model: &Tree, date: Option<Date>, margin: Credits) -> Draft {
+fn draft(model: &Tree, date: Option<Date>, rate: Credits) -> Draft {
     let mut draft = Draft::default();
     let none = Place::default();
     match model.get("prices") {
@@ -126,14 +126,14 @@ fn draft(model: &Tree, date: Option<Date>, margin: Credits) -> Draft {
             let standard = list.iter().rfind(|prices| is_active(prices, date)).or_else(|| list.first());
             let by_hour = list.iter().filter(|prices| is_by_hour(prices));
             for prices in standard.into_iter().chain(by_hour.clone()).filter_map(|one| one.get("prices")) {
-                gather(&mut draft, prices, none, margin);
+                gather(&mut draft, prices, none, rate);
             }
             if by_hour.count() > 0 {
                 let why = "a price by the hour of the day; the dearest is taken".to_owned();
                 draft.leave_out(why, false, false);
             }
         }
-        Some(prices) => gather(&mut draft, prices, none, margin),
+        Some(prices) => gather(&mut draft, prices, none, rate),
         None => {}
     }
     let variants = model.get("price_variants").map_or(&[][..], Tree::items);
@@ -142,7 +142,7 @@ fn draft(model: &Tree, date: Option<Date>, margin: Credits) -> Draft {
             (Some(service), Some(prices)) => {
                 // The first variant that has a price for the class counts.
                 let mut own = Draft::default();
-                gather(&mut own, prices, Place { service: Some(service), above: 0 }, margin);
+                gather(&mut own, prices, Place { service: Some(service), above: 0 }, rate);
                 draft.add_new(own);
             }
             _ => draft.leave_out("a variant by another condition than the service".to_owned(), false, false),
@@ -162,7 +162,7 @@ fn service(variant: &Tree) -> Option<&str> {
 }
 
 /// Adds a set of prices.
-fn gather(draft: &mut Draft, prices: &Tree, place: Place<'_>, margin: Credits) {
+fn gather(draft: &mut Draft, prices: &Tree, place: Place<'_>, rate: Credits) {
     for (name, value) in prices.members() {
         let Some((_, class, unit)) = CLASSES.iter().find(|(key, ..)| *key == name) else {
             let (input, output) = (name.starts_with("input_"), name.starts_with("output_"));
@@ -172,7 +172,7 @@ fn gather(draft: &mut Draft, prices: &Tree, place: Place<'_>, margin: Credits) {
         };
         let mut put = |above: u64, value: Option<&Tree>| {
             let place = Place { above, ..place };
-            match value.and_then(Tree::number).map(|number| price(number, *unit, margin)) {
+            match value.and_then(Tree::number).map(|number| price(number, *unit, rate)) {
                 Some(Ok(price)) => draft.put(place, *class, price),
                 Some(Err(why)) => draft.refuse(format!("{name} is {why}")),
                 None => draft.refuse(format!("{name} is not a number")),

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 pub const MAX_TEXT_BYTES: usize = 32 << 20;
 /// The most models of one list, of all providers.
 pub const MAX_MODELS: usize = 20_000;
-/// The margin that changes nothing, in millionths.
-pub const NO_MARGIN: Credits = Credits::from_micros(1_000_000);
+/// The rate of one credit per US dollar, in millionths.
+pub const ONE_TO_ONE: Credits = Credits::from_micros(1_000_000);
 
 /// What a list has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Imported {
 pub struct ImportedPrices {
     /// As in requests (`gpt-5`), or behind its provider's name (`azure/gpt-5`).
     pub model: String,
-    /// With the margin.
+    /// In credits, at the rate.
     pub prices: ModelPrices,
     /// From when on, if the list says so; `None`: as far back as the list goes.
     pub valid_from: Option<Timestamp>,

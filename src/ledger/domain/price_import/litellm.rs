@@ -7,7 +7,7 @@
 use super::amount::{Unit, price};
 use super::collection::Collection;
 use super::draft::{Draft, Place};
-use super::imported::{ImportError, Imported, NO_MARGIN};
+use super::imported::{ImportError, Imported, ONE_TO_ONE};
 use super::tree::Tree;
 use faregate_protocol::Credits;
 use faregate_protocol::metering::UsageClass;
@@ -51,11 +51,11 @@ const MODES_BY_TOKEN: [&str; 4] = ["chat", "completion", "responses", "realtime"
 /// Members that are no models.
 const NO_MODELS: [&str; 2] = ["sample_spec", "fallback_generalizations"];
 
-/// Reads the list; with `provider` only what that one has. The margin is a factor in millionths.
+/// Reads the list; with `provider` only what that one has. The rate is credits per US dollar, in millionths.
 ///
 /// # Errors
 /// If the text is no such list.
-pub fn import(text: &str, margin: Credits, provider: Option<&str>) -> Result<Imported, ImportError> {
+pub fn import(text: &str, rate: Credits, provider: Option<&str>) -> Result<Imported, ImportError> {
     let list = Tree::read(text)?;
     let models: BTreeMap<_, _> = list.members().filter(|(name, _)| !NO_MODELS.contains(name)).collect();
     if !models.values().any(|entry| entry.get("litellm_provider").is_some()) {
@@ -70,7 +70,7 @@ pub fn import(text: &str, margin: Credits, provider: Option<&str>) -> Result<Imp
             entry.get("alias_of").and_then(Tree::text).and_then(|target| models.get(target)).unwrap_or(entry);
         let (seller, model) = split(name, target.get("litellm_provider").and_then(Tree::text));
         if provider.is_none_or(|wanted| wanted == seller) {
-            collection.add((seller, model), None, &draft(target, margin))?;
+            collection.add((seller, model), None, &draft(target, rate))?;
         }
     }
     Ok(collection.finish())
@@ -90,13 +90,13 @@ fn split<'a>(name: &'a str, provider: Option<&'a str>) -> (&'a str, &'a str) {
     }
 }
 
-fn draft(entry: &Tree, margin: Credits) -> Draft {
+fn draft(entry: &Tree, rate: Credits) -> Draft {
     let mut draft = Draft::default();
     let mode = entry.get("mode").and_then(Tree::text).unwrap_or("");
-    gather(&mut draft, entry, mode, 0, margin);
+    gather(&mut draft, entry, mode, 0, rate);
     for range in entry.get("tiered_pricing").map_or(&[][..], Tree::items) {
         match range.get("range").and_then(|bounds| bounds.items().first()).and_then(Tree::count) {
-            Some(above) => gather(&mut draft, range, mode, above, margin),
+            Some(above) => gather(&mut draft, range, mode, above, rate),
             None => {
                 draft.leave_out(
                     "tiered_pricing by another measure than input tokens".to_owned(),
@@ -117,7 +117,7 @@ fn draft(entry: &Tree, margin: Credits) -> Draft {
 }
 
 /// Adds the prices that an object has.
-fn gather(draft: &mut Draft, object: &Tree, mode: &str, above: u64, margin: Credits) {
+fn gather(draft: &mut Draft, object: &Tree, mode: &str, above: u64, rate: Credits) {
     for (name, value) in object.members() {
         if name == "search_context_cost_per_query" {
             for number in value.members().filter_map(|(_, size)| size.number()) {
@@ -127,14 +127,14 @@ fn gather(draft: &mut Draft, object: &Tree, mode: &str, above: u64, margin: Cred
                     number,
                     (UsageClass::Search, Unit::Each(1)),
                     Place { service: None, above },
-                    margin,
+                    rate,
                 );
             }
         } else if let Some(number) = value.number() {
             let field = Field::of(name);
             let place = Place { service: field.service, above: field.above.unwrap_or(above) };
             match field.class(mode) {
-                Some(class) => put(draft, name, number, class, place, margin),
+                Some(class) => put(draft, name, number, class, place, rate),
                 None => leave_out(draft, name, number),
             }
         } else if name == "off_peak_pricing" || name == "provider_specific_entry" {
@@ -149,9 +149,9 @@ fn put(
     number: &str,
     (class, unit): (UsageClass, Unit),
     place: Place<'_>,
-    margin: Credits,
+    rate: Credits,
 ) {
-    match price(number, unit, margin) {
+    match price(number, unit, rate) {
         Ok(price) => draft.put(place, class, price),
         Err(why) => draft.refuse(format!("{name} is {why}")),
     }
@@ -160,7 +160,7 @@ fn put(
 /// Notes a field that prices something without a class. What costs nothing, or is the same price in another currency, is none.
 fn leave_out(draft: &mut Draft, name: &str, number: &str) {
     let prices = name.contains("cost") || name.contains("multiplier");
-    if prices && !name.contains("_dbu_cost_") && price(number, Unit::Each(1), NO_MARGIN) != Ok(Credits::ZERO)
+    if prices && !name.contains("_dbu_cost_") && price(number, Unit::Each(1), ONE_TO_ONE) != Ok(Credits::ZERO)
     {
         let per_request =
             if name == "input_cost_per_request" { "; set a price per request in the rule" } else { "" };

@@ -21,11 +21,11 @@ const CLASSES: [(&str, UsageClass); 7] = [
     ("output_audio", UsageClass::AudioOutput),
 ];
 
-/// Reads the list; with `provider` only what that one has. The margin is a factor in millionths.
+/// Reads the list; with `provider` only what that one has. The rate is credits per US dollar, in millionths.
 ///
 /// # Errors
 /// If the text is no such list.
-pub fn import(text: &str, margin: Credits, provider: Option<&str>) -> Result<Imported, ImportError> {
+pub fn import(text: &str, rate: Credits, provider: Option<&str>) -> Result<Imported, ImportError> {
     let list = Tree::read(text)?;
     if !list.members().any(|(_, provider)| provider.get("models").is_some()) {
         return Err(ImportError::WrongShape {
@@ -40,15 +40,15 @@ pub fn import(text: &str, margin: Credits, provider: Option<&str>) -> Result<Imp
     });
     let mut collection = Collection::default();
     for (provider, model, entry) in models {
-        collection.add((provider, model), None, &draft(entry.get("cost"), margin))?;
+        collection.add((provider, model), None, &draft(entry.get("cost"), rate))?;
     }
     Ok(collection.finish())
 }
 
-fn draft(cost: Option<&Tree>, margin: Credits) -> Draft {
+fn draft(cost: Option<&Tree>, rate: Credits) -> Draft {
     let mut draft = Draft::default();
     let Some(cost) = cost else { return draft };
-    gather(&mut draft, cost, 0, margin);
+    gather(&mut draft, cost, 0, rate);
     let tiers = cost.get("tiers").map_or(&[][..], Tree::items);
     for tier in tiers {
         let bounds = tier.get("tier");
@@ -56,12 +56,12 @@ fn draft(cost: Option<&Tree>, margin: Credits) -> Draft {
             bounds.and_then(|bounds| bounds.get("size")).and_then(Tree::count).filter(|above| *above > 0);
         let context = bounds.and_then(|bounds| bounds.get("type")).and_then(Tree::text) == Some("context");
         match above.filter(|_| context) {
-            Some(above) => gather(&mut draft, tier, above, margin),
+            Some(above) => gather(&mut draft, tier, above, rate),
             None => draft.leave_out("a tier that doesn't go by the context's size".to_owned(), false, false),
         }
     }
     match cost.get("context_over_200k") {
-        Some(tier) if tiers.is_empty() => gather(&mut draft, tier, 200_000, margin),
+        Some(tier) if tiers.is_empty() => gather(&mut draft, tier, 200_000, rate),
         _ => {}
     }
     for (class, direction) in [(UsageClass::Input, "input"), (UsageClass::Output, "output")] {
@@ -72,12 +72,12 @@ fn draft(cost: Option<&Tree>, margin: Credits) -> Draft {
     draft
 }
 
-fn gather(draft: &mut Draft, cost: &Tree, above: u64, margin: Credits) {
+fn gather(draft: &mut Draft, cost: &Tree, above: u64, rate: Credits) {
     for (name, value) in
         cost.members().filter(|(name, _)| !["tier", "tiers", "context_over_200k"].contains(name))
     {
         let class = CLASSES.iter().find(|(field, _)| *field == name).map(|(_, class)| *class);
-        match (class, value.number().map(|number| price(number, Unit::MillionTokens, margin))) {
+        match (class, value.number().map(|number| price(number, Unit::MillionTokens, rate))) {
             (Some(class), Some(Ok(price))) => draft.put(Place { service: None, above }, class, price),
             (Some(_), Some(Err(why))) => draft.refuse(format!("{name} is {why}")),
             _ => draft.leave_out(name.to_owned(), false, false),

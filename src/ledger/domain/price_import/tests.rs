@@ -9,7 +9,7 @@ mod litellm;
 mod models_dev;
 mod oracle;
 
-use super::{ImportError, Imported, MAX_TEXT_BYTES, NO_MARGIN};
+use super::{ImportError, Imported, MAX_TEXT_BYTES, ONE_TO_ONE};
 use faregate_protocol::Credits;
 use faregate_protocol::prices::{ModelPrices, decimal};
 use serde::Serialize;
@@ -54,7 +54,7 @@ fn why<'a>(reasons: &'a [super::Reason], model: &str) -> Vec<&'a str> {
 #[test]
 fn every_model_is_imported_or_named_with_a_reason() {
     for (import, text) in FORMATS {
-        let imported = import(text, NO_MARGIN, None).unwrap();
+        let imported = import(text, ONE_TO_ONE, None).unwrap();
         assert!(imported.entries.len() > 15, "{}", imported.entries.len());
         assert!(!imported.skipped.is_empty());
         for entry in &imported.entries {
@@ -76,16 +76,16 @@ fn every_model_is_imported_or_named_with_a_reason() {
 }
 
 #[test]
-fn a_margin_multiplies_every_price_and_rounds_up() {
-    let margin = Credits::from_micros(1_200_000);
+fn a_rate_multiplies_every_price_and_rounds_up() {
+    let rate = Credits::from_micros(1_200_000);
     for (import, text) in FORMATS {
-        let [plain, dearer] = [NO_MARGIN, margin].map(|margin| import(text, margin, None).unwrap());
+        let [plain, dearer] = [ONE_TO_ONE, rate].map(|rate| import(text, rate, None).unwrap());
         assert_eq!(plain.entries.len(), dearer.entries.len());
         for (plain, dearer) in plain.entries.iter().zip(&dearer.entries) {
             for (class, price) in plain.prices.base.iter() {
                 assert_eq!(
                     dearer.prices.base.get(class),
-                    Some(price.scaled(margin)),
+                    Some(price.scaled(rate)),
                     "{} {class:?}",
                     plain.model
                 );
@@ -97,14 +97,14 @@ fn a_margin_multiplies_every_price_and_rounds_up() {
 #[test]
 fn one_provider_can_be_imported_alone_and_then_has_plain_names() {
     for (import, text) in FORMATS {
-        let imported = import(text, NO_MARGIN, Some("anthropic")).unwrap();
+        let imported = import(text, ONE_TO_ONE, Some("anthropic")).unwrap();
         assert!(!imported.entries.is_empty());
         assert!(
             imported.entries.iter().all(|entry| entry.model.starts_with("claude-")),
             "{:?}",
             imported.entries
         );
-        assert_eq!(import(text, NO_MARGIN, Some("unheard-of")).unwrap(), Imported::default());
+        assert_eq!(import(text, ONE_TO_ONE, Some("unheard-of")).unwrap(), Imported::default());
     }
 }
 
@@ -112,20 +112,20 @@ fn one_provider_can_be_imported_alone_and_then_has_plain_names() {
 fn what_is_no_such_list_is_refused() {
     for (import, _) in FORMATS {
         for text in ["", "{", "[1, 2", "\"x", "{} {}"] {
-            assert!(matches!(import(text, NO_MARGIN, None), Err(ImportError::NotJson(_))), "{text}");
+            assert!(matches!(import(text, ONE_TO_ONE, None), Err(ImportError::NotJson(_))), "{text}");
         }
         for text in ["{}", "[]", "null", "5", "\"models\"", "{\"models\": []}", "[{}]"] {
-            let wrong = import(text, NO_MARGIN, None);
+            let wrong = import(text, ONE_TO_ONE, None);
             assert!(matches!(wrong, Err(ImportError::WrongShape { .. })), "{text}: {wrong:?}");
         }
         let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
-        assert!(matches!(import(&deep, NO_MARGIN, None), Err(ImportError::NotJson(_))));
+        assert!(matches!(import(&deep, ONE_TO_ONE, None), Err(ImportError::NotJson(_))));
         let long = " ".repeat(MAX_TEXT_BYTES + 1);
-        assert_eq!(import(&long, NO_MARGIN, None), Err(ImportError::TooLong));
+        assert_eq!(import(&long, ONE_TO_ONE, None), Err(ImportError::TooLong));
     }
     for (at, (import, _)) in FORMATS.into_iter().enumerate() {
         for (_, (_, other)) in FORMATS.into_iter().enumerate().filter(|(other, _)| *other != at) {
-            assert!(matches!(import(other, NO_MARGIN, None), Err(ImportError::WrongShape { .. })));
+            assert!(matches!(import(other, ONE_TO_ONE, None), Err(ImportError::WrongShape { .. })));
         }
     }
 }
@@ -134,13 +134,13 @@ fn what_is_no_such_list_is_refused() {
 fn a_broken_list_never_panics_the_import() {
     for (import, text) in FORMATS {
         for at in (0..text.len()).step_by(97).filter(|at| text.is_char_boundary(*at)) {
-            let _ = import(text.split_at(at).0, NO_MARGIN, None);
+            let _ = import(text.split_at(at).0, ONE_TO_ONE, None);
             for with in ["-1", "\"x\"", "null", "[]", "{}", "1e999"] {
                 // Puts something else in the place of a number.
                 let (before, after) = text.split_at(at);
                 let rest = after.trim_start_matches(|c: char| c.is_ascii_digit() || ".e-".contains(c));
                 if rest.len() < after.len() {
-                    let _ = import(&format!("{before}{with}{rest}"), NO_MARGIN, None);
+                    let _ = import(&format!("{before}{with}{rest}"), ONE_TO_ONE, None);
                 }
             }
         }
@@ -157,7 +157,7 @@ fn a_name_in_a_list_means_one_providers_price() {
                 ((*provider).to_owned(), json!({"models": {*model: {"cost": cost}}}))
             })
             .collect();
-        let imported = super::models_dev::import(&Value::Object(list).to_string(), NO_MARGIN, None).unwrap();
+        let imported = super::models_dev::import(&Value::Object(list).to_string(), ONE_TO_ONE, None).unwrap();
         imported.entries.into_iter().map(|entry| entry.model).collect::<Vec<_>>()
     };
     for (providers, names) in [

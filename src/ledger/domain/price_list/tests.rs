@@ -13,7 +13,7 @@ fn at(second: i64) -> Timestamp {
 fn entry(model: &str, input: i64, from: i64) -> Listed {
     let mut prices = ModelPrices::default();
     prices.base.set(UsageClass::Input, Credits::from_micros(input));
-    Listed { model: model.to_owned(), prices, valid_from: at(from) }
+    Listed { model: model.to_owned(), prices, cost: None, valid_from: at(from) }
 }
 
 fn list(entries: &[(&str, i64, i64)]) -> PriceList {

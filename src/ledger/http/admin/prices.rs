@@ -34,8 +34,8 @@ pub async fn set_many(
         return Err(Invalid::field("entries", reason).into());
     }
     let mut all = Vec::with_capacity(count);
-    for (n, NewPriceListEntry { model, prices, valid_from }) in body.entries.into_iter().enumerate() {
-        let new = NewPrices { model, prices, valid_from };
+    for (n, NewPriceListEntry { model, prices, cost, valid_from }) in body.entries.into_iter().enumerate() {
+        let new = NewPrices { model, prices, cost, valid_from };
         check(&new, &format!("entries[{n}]."), "model")?;
         all.push(new);
     }
@@ -52,7 +52,8 @@ pub async fn set(
     Id(model): Id,
     Post { body, memo }: Post<NewModelPrices>,
 ) -> Result<Response, Failure> {
-    let new = NewPrices { model, prices: body.prices, valid_from: body.valid_from };
+    let NewModelPrices { prices, cost, valid_from } = body;
+    let new = NewPrices { model, prices, cost, valid_from };
     check(&new, "", "id")?;
     execute(&app, Command::SetPrices(vec![new]), memo, StatusCode::OK, identity).await
 }
@@ -92,7 +93,11 @@ pub async fn show(State(app): State<Arc<App>>, Id(model): Id) -> Result<Json<Mod
 /// Whether an entry keeps all limits; `model` is the name of the field with its name.
 fn check(new: &NewPrices, path: &str, model: &str) -> Result<(), Invalid> {
     new.listed(Timestamp::UNIX_EPOCH).check().map_err(|why| {
-        let field = if matches!(why, InvalidListed::Name { .. }) { model } else { "prices" };
+        let field = match why {
+            InvalidListed::Name { .. } => model,
+            InvalidListed::Cost { .. } => "cost",
+            InvalidListed::Prices { .. } | InvalidListed::Full => "prices",
+        };
         Invalid::field(format!("{path}{field}"), why.to_string())
     })
 }

@@ -19,6 +19,13 @@ fn changes(done: &Result<Done, StoreError>) -> (u64, u64, u64) {
     (found.changed, found.unchanged, found.removed)
 }
 
+/// A model, what it was charged, its cost, the margin, and of how many requests the cost isn't known.
+type Earned = (String, i64, Option<i64>, Option<i64>, u64);
+
+fn earned(model: &str, charged: i64, cost: Option<i64>, margin: Option<i64>, unknown: u64) -> Earned {
+    (model.to_owned(), charged, cost, margin, unknown)
+}
+
 impl World {
     fn after(&self, seconds: i64) -> Timestamp {
         Timestamp::from_second(self.second + seconds).unwrap()
@@ -28,6 +35,7 @@ impl World {
         let new = |(model, input, valid_from): &(&str, i64, Option<Timestamp>)| NewPrices {
             model: (*model).to_owned(),
             prices: prices(*input),
+            cost: None,
             valid_from: *valid_from,
         };
         changes(&self.run(Command::SetPrices(all.iter().map(new).collect())).await)
@@ -47,12 +55,56 @@ impl World {
         (answer.models.iter().map(input).collect(), answer.prices)
     }
 
+    /// Sends a report of one broker; gives the number of its last one that is stored.
+    async fn book(&self, seq: u64, lines: Vec<UsageLine>) -> Option<u64> {
+        let usage = Some(UsageReport { broker: "b1".into(), seq, lines, shadow: vec![] });
+        let (gateway, entries) = ("gw".to_owned(), vec![]);
+        let request =
+            ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
+        self.store.exchange(request, self.now(), TTL_MS).await.unwrap().usage_seq
+    }
+
+    /// Sets the prices of a model to so many credits per million tokens of input, and what it costs the seller.
+    async fn price_at_cost(&self, model: &str, input: i64, cost: Option<i64>) -> (u64, u64, u64) {
+        let (prices, cost) = (prices(input), cost.map(prices));
+        let new = NewPrices { model: model.into(), prices, cost, valid_from: None };
+        changes(&self.run(Command::SetPrices(vec![new])).await)
+    }
+
+    /// Of models by name: what they were charged, their cost, the margin, and of how many requests the cost isn't known.
+    async fn earned(&self, account: Option<&str>) -> Vec<Earned> {
+        let account = account.map(str::to_owned);
+        let query = ItemQuery { limit: 9, account, ..ItemQuery::default() };
+        let found = self.store.usage_by_item(query).await.unwrap();
+        let whole = |amount: Credits| amount.micros() / 1_000_000;
+        let items = found.items.iter().map(|one| {
+            let name = one.item.clone().unwrap_or_default();
+            (name, whole(one.credits), one.cost.map(whole), one.margin.map(whole), one.cost_unknown)
+        });
+        let total = found.total;
+        let (cost, margin) = (total.cost.map(whole), total.margin.map(whole));
+        let total = ("total".to_owned(), whole(total.credits), cost, margin, total.cost_unknown);
+        let mut all: Vec<_> = items.chain([total]).collect();
+        all.sort();
+        all
+    }
+
     async fn ask_in(&self, protocol: u32, models: &[&str]) -> ExchangeResponse {
         let models = models.iter().map(|model| (*model).to_owned()).collect();
         let gateway = "gw".to_owned();
         let request = ExchangeRequest { protocol, gateway, seen: None, entries: vec![], usage: None, models };
         self.store.exchange(request, self.now(), TTL_MS).await.unwrap()
     }
+}
+
+/// A request to a model, and what it was charged.
+fn line(payer: &str, item: Option<&str>, basis: Basis, whole: i64, input: u64, output: u64) -> UsageLine {
+    let mut used = Quantities::default();
+    used.set(UsageClass::Input, input);
+    used.set(UsageClass::Output, output);
+    let (payer, rule, item) = (payer.to_owned(), "llm".to_owned(), item.map(str::to_owned));
+    let (requests, credits, basis) = (1, credits(whole), Some(basis));
+    UsageLine { payer, rule, requests, credits, refunds: 0, item, basis, used }
 }
 
 pub async fn a_gateway_hears_prices_and_of_every_change(mut world: World) {
@@ -119,14 +171,6 @@ pub async fn future_prices_are_heard_when_their_time_comes(mut world: World) {
 
 pub async fn usage_by_model_is_booked_once_and_summed(mut world: World) {
     let (acme, other) = (world.customer("acme").await, world.customer("other").await);
-    let line = |payer: &str, item: Option<&str>, basis, whole, input, output| {
-        let mut used = Quantities::default();
-        used.set(UsageClass::Input, input);
-        used.set(UsageClass::Output, output);
-        let (payer, rule, item) = (payer.to_owned(), "llm".to_owned(), item.map(str::to_owned));
-        let (requests, credits, basis) = (1, credits(whole), Some(basis));
-        UsageLine { payer, rule, requests, credits, refunds: 0, item, basis, used }
-    };
     let lines = vec![
         line(&acme, Some("gpt-5"), Basis::Reported, 5, 900, 10),
         line(&acme, Some("gpt-5"), Basis::Held, 9, 0, 0),
@@ -136,12 +180,7 @@ pub async fn usage_by_model_is_booked_once_and_summed(mut world: World) {
         line("key_unknown", Some("gpt-5"), Basis::Reported, 5, 900, 10),
     ];
     for (seq, stored) in [(1, 1), (1, 1), (2, 2), (1, 2)] {
-        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone(), shadow: vec![] });
-        let (gateway, entries) = ("gw".to_owned(), vec![]);
-        let request =
-            ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
-        let answer = world.store.exchange(request, world.now(), TTL_MS).await.unwrap();
-        assert_eq!(answer.usage_seq, Some(stored));
+        assert_eq!(world.book(seq, lines.clone()).await, Some(stored));
         world.second += 60;
     }
     let all = ItemQuery { limit: 9, ..ItemQuery::default() };
@@ -153,7 +192,9 @@ pub async fn usage_by_model_is_booked_once_and_summed(mut world: World) {
     assert_eq!(gpt.basis, [("held".to_owned(), 2), ("reported".to_owned(), 4)].into());
     assert_eq!(gpt.used, [("input".to_owned(), 2_000), ("output".to_owned(), 30)].into());
     assert_eq!(found.items[2].used, [].into());
-    let total = api::ItemUsageTotal { items: 3, requests: 10, credits: credits(36) };
+    let (cost, margin, cost_unknown) = (None, None, 10);
+    let total =
+        api::ItemUsageTotal { items: 3, requests: 10, credits: credits(36), cost, margin, cost_unknown };
     assert_eq!(found.total, total);
 
     let few = world.store.usage_by_item(ItemQuery { limit: 1, ..all.clone() }).await.unwrap();
@@ -166,4 +207,69 @@ pub async fn usage_by_model_is_booked_once_and_summed(mut world: World) {
         world.store.usage("acme".into(), UsageQuery { limit: 9, ..UsageQuery::default() }).await.unwrap();
     assert_eq!((plain.total.requests, plain.total.credits), (8, credits(32)), "plain usage has it as well");
     world.assert_audit_passes().await;
+}
+
+pub async fn usage_shows_what_models_cost_their_seller_and_what_is_left(mut world: World) {
+    const MILLION: u64 = 1_000_000;
+    let (acme, other) = (world.customer("acme").await, world.customer("other").await);
+    world.price_at_cost("openai/gpt-5", 3, Some(2)).await;
+    world.price_at_cost("haiku", 9, None).await;
+    let reported = |payer: &str, model: &str, charged, input, output| {
+        line(payer, Some(model), Basis::Reported, charged, input, output)
+    };
+    let first = vec![
+        reported(&acme, "gpt-5", 18, MILLION, MILLION),
+        // A plan's discount lowers the margin, not the cost.
+        reported(&other, "gpt-5", 9, MILLION, MILLION),
+        reported(&acme, "haiku", 9, MILLION, 0),
+        line(&acme, Some("gpt-5"), Basis::Held, 7, 0, 0),
+        line(&acme, Some("search"), Basis::Listed, 1, 0, 0),
+        // A charge that was released is neither charged nor a cost.
+        UsageLine { requests: 0, refunds: 5, basis: None, ..line(&acme, None, Basis::Listed, 0, 0, 0) },
+    ];
+    for _ in 0..2 {
+        assert_eq!(world.book(1, first.clone()).await, Some(1));
+    }
+    let gpt = earned("gpt-5", 34, Some(24), Some(3), 1);
+    let all = [
+        gpt.clone(),
+        earned("haiku", 9, None, None, 1),
+        earned("search", 1, None, None, 1),
+        earned("total", 44, Some(24), Some(3), 3),
+    ];
+    assert_eq!(world.earned(None).await, all);
+    let of_other = [earned("gpt-5", 9, Some(12), Some(-3), 0), earned("total", 9, Some(12), Some(-3), 0)];
+    assert_eq!(world.earned(Some("other")).await, of_other, "he gets it below its cost");
+
+    // What was booked stays, whatever changes later.
+    world.second += 60;
+    world.price_at_cost("openai/gpt-5", 3, Some(1)).await;
+    world.price_at_cost("haiku", 9, Some(4)).await;
+    assert_eq!(world.earned(None).await, all);
+    let second = vec![reported(&acme, "gpt-5", 3, MILLION, 0), reported(&acme, "haiku", 9, MILLION, 0)];
+    world.book(2, second).await;
+    let all = [
+        earned("gpt-5", 37, Some(25), Some(5), 1),
+        earned("haiku", 18, Some(4), Some(5), 1),
+        earned("search", 1, None, None, 1),
+        earned("total", 56, Some(29), Some(10), 3),
+    ];
+    assert_eq!(world.earned(None).await, all);
+    world.assert_audit_passes().await;
+}
+
+pub async fn a_models_cost_stays_until_another_is_set(mut world: World) {
+    let costs = async |world: &World| {
+        let found = world.store.model_prices("m".into()).await.unwrap();
+        found.versions.into_iter().map(|one| (one.prices, one.cost)).collect::<Vec<_>>()
+    };
+    assert_eq!(world.price_at_cost("m", 3, Some(2)).await, (1, 0, 0));
+    assert_eq!(world.price_at_cost("m", 3, Some(2)).await, (0, 1, 0));
+    assert_eq!(world.price_at_cost("m", 3, None).await, (0, 1, 0));
+    world.second += 60;
+    assert_eq!(world.price_at_cost("m", 4, None).await, (1, 0, 0));
+    world.second += 60;
+    assert_eq!(world.price_at_cost("m", 4, Some(1)).await, (1, 0, 0), "a new cost is a new version");
+    let all = [(3, 2), (4, 2), (4, 1)].map(|(price, cost)| (prices(price), Some(prices(cost))));
+    assert_eq!(costs(&world).await, all);
 }

@@ -251,7 +251,7 @@ async fn a_change_of_prices_is_heard_from_every_ledger() {
     let set = |input: i64, key: &str| {
         let mut prices = ModelPrices::default();
         prices.base.set(UsageClass::Input, credits(input));
-        let new = NewPrices { model: "gpt-5".into(), prices, valid_from: None };
+        let new = NewPrices { model: "gpt-5".into(), prices, cost: None, valid_from: None };
         (Command::SetPrices(vec![new]), memo(key))
     };
     let ask = async |store: &Store, models: &[&str]| {

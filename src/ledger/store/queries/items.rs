@@ -1,13 +1,53 @@
-//! Usage under metered rules, by model or tool.
+//! Usage under metered rules, by model or tool, and what of it was earned.
 
-use super::{BILLION, Reader, accounts, count, credits, first, get, most, sum};
+use super::{BILLION, Reader, accounts, count, credits, exactly, first, get, most, sum};
 use crate::api;
 use crate::domain::time::minute;
+use crate::store::record::{BadRow, Columns};
 use crate::store::{ItemQuery, StoreError};
+use faregate_protocol::Credits;
 use std::collections::BTreeMap;
 
 /// The names of classes or bases with a number, by item.
 type Parts = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// Sums over lines.
+#[derive(Default)]
+struct Sums {
+    requests: u64,
+    credits: Credits,
+    cost: Option<Credits>,
+    margin: Option<Credits>,
+    cost_unknown: u64,
+}
+
+impl Sums {
+    /// Their columns.
+    fn columns() -> String {
+        let columns = ["requests", "credits", "costed_requests", "costed_credits", "cost"];
+        columns.map(sum).join(", ")
+    }
+
+    /// Reads them, the first of them in this column.
+    fn read(row: &dyn Columns, at: usize) -> Result<Self, BadRow> {
+        let column = |nth: usize| at.saturating_add(nth.saturating_mul(2));
+        let (requests, costed) = (count(row, column(0))?, count(row, column(2))?);
+        let (charged, cost) = (exactly(row, column(3))?, exactly(row, column(4))?);
+        let known = |micros: i128| (costed > 0).then(|| bounded(micros));
+        Ok(Self {
+            requests,
+            credits: credits(row, column(1))?,
+            cost: known(cost),
+            margin: known(charged.saturating_sub(cost)),
+            cost_unknown: requests.saturating_sub(costed),
+        })
+    }
+}
+
+fn bounded(micros: i128) -> Credits {
+    let bound = if micros < 0 { i64::MIN } else { i64::MAX };
+    Credits::from_micros(i64::try_from(micros).unwrap_or(bound))
+}
 
 /// What each model or tool was used for, those that cost the most first, with the total over all.
 pub async fn list(reader: &impl Reader, query: &ItemQuery) -> Result<api::UsageByItem, StoreError> {
@@ -19,17 +59,17 @@ pub async fn list(reader: &impl Reader, query: &ItemQuery) -> Result<api::UsageB
     let until = query.until.map_or(i64::MAX, |until| until.as_second().saturating_add(59).div_euclid(60));
     let asked = "minute >= ?1 AND minute < ?2 AND (CAST(?3 AS bigint) IS NULL OR account = ?3)";
     let top = format!(
-        "SELECT item, {}, {} FROM usage_items WHERE {asked} GROUP BY item
+        "SELECT item, {} FROM usage_items WHERE {asked} GROUP BY item
          ORDER BY sum(credits / {BILLION}) DESC, sum(credits % {BILLION}) DESC, item LIMIT ?4",
-        sum("requests"),
-        sum("credits")
+        Sums::columns()
     );
     let time = [since.into(), until.into(), account.into()];
     let limited = [time.as_slice(), &[most(query.limit)]].concat();
     let items = reader.rows(&top, &limited, |row| {
         let item = Some(get::<String>(row, 0)?).filter(|item| !item.is_empty());
         let (basis, used) = (BTreeMap::new(), BTreeMap::new());
-        Ok(api::ItemUsage { item, requests: count(row, 1)?, credits: credits(row, 3)?, basis, used })
+        let Sums { requests, credits, cost, margin, cost_unknown } = Sums::read(row, 1)?;
+        Ok(api::ItemUsage { item, requests, credits, cost, margin, cost_unknown, basis, used })
     });
     let mut items = items.await?;
     let names = format!(
@@ -56,13 +96,10 @@ pub async fn list(reader: &impl Reader, query: &ItemQuery) -> Result<api::UsageB
         line.basis = basis.remove(name).unwrap_or_default();
         line.used = used.remove(name).unwrap_or_default();
     }
-    let sql = format!(
-        "SELECT count(DISTINCT item), {}, {} FROM usage_items WHERE {asked}",
-        sum("requests"),
-        sum("credits")
-    );
+    let sql = format!("SELECT count(DISTINCT item), {} FROM usage_items WHERE {asked}", Sums::columns());
     let total = first(reader, &sql, &time, |row| {
-        Ok(api::ItemUsageTotal { items: get(row, 0)?, requests: count(row, 1)?, credits: credits(row, 3)? })
+        let Sums { requests, credits, cost, margin, cost_unknown } = Sums::read(row, 1)?;
+        Ok(api::ItemUsageTotal { items: get(row, 0)?, requests, credits, cost, margin, cost_unknown })
     });
     let total = total.await?.unwrap_or_default();
     Ok(api::UsageByItem { items, total })

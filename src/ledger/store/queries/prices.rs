@@ -14,8 +14,8 @@ fn entries(which: &str) -> String {
 }
 
 fn entry(row: &dyn Columns) -> Result<api::PriceEntry, BadRow> {
-    let PriceRow { model, valid_from, prices, created_at } = PriceRow::read(row)?;
-    Ok(api::PriceEntry { model, prices, valid_from, created_at })
+    let PriceRow { model, valid_from, prices, created_at, cost } = PriceRow::read(row)?;
+    Ok(api::PriceEntry { model, prices, cost, valid_from, created_at })
 }
 
 /// Where a page ends: at a time of a model.
@@ -75,8 +75,8 @@ pub async fn list(reader: &impl Reader) -> Result<PriceList, StoreError> {
     let (change, _) = change(reader).await?;
     let sql = entries("true ORDER BY p.model, p.valid_from_ms LIMIT ?1");
     let listed = |row: &dyn Columns| {
-        let PriceRow { model, prices, valid_from, .. } = PriceRow::read(row)?;
-        Ok(Listed { model, prices, valid_from })
+        let PriceRow { model, prices, cost, valid_from, .. } = PriceRow::read(row)?;
+        Ok(Listed { model, prices, cost, valid_from })
     };
     let entries = reader.rows(&sql, &[most(MAX_LISTED)], listed).await?;
     PriceList::stored(entries, change).map_err(|why| StoreError::Backend(why.to_string()))

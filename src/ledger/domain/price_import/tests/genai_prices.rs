@@ -1,11 +1,11 @@
 //! The list of genai-prices.
 
 use super::{GENAI_PRICES, only, shown, why};
-use crate::domain::price_import::{Imported, NO_MARGIN, genai_prices::import};
+use crate::domain::price_import::{Imported, ONE_TO_ONE, genai_prices::import};
 use serde_json::{Value, json};
 
 fn imported() -> Imported {
-    import(GENAI_PRICES, NO_MARGIN, None).unwrap()
+    import(GENAI_PRICES, ONE_TO_ONE, None).unwrap()
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn the_first_active_variant_counts_for_each_class() {
         {"when": {"service_tier": "flex"}, "prices": {"input_mtok": 3, "output_mtok": 4}},
         {"when": {"service_tier": "flex", "speed": "fast"}, "prices": {"input_mtok": 7}},
     ]}]}]);
-    let imported = import(&list.to_string(), NO_MARGIN, None).unwrap();
+    let imported = import(&list.to_string(), ONE_TO_ONE, None).unwrap();
     assert_eq!(
         only(&imported, "gpt")["service"],
         json!({"flex": {"input": "1", "output": "4", "above": [{"input_tokens": 5, "input": "2"}]}})

@@ -1,11 +1,11 @@
 //! LiteLLM's list.
 
 use super::{LITELLM, only, why};
-use crate::domain::price_import::{Imported, NO_MARGIN, litellm::import};
+use crate::domain::price_import::{Imported, ONE_TO_ONE, litellm::import};
 use serde_json::json;
 
 fn imported() -> Imported {
-    import(LITELLM, NO_MARGIN, None).unwrap()
+    import(LITELLM, ONE_TO_ONE, None).unwrap()
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_model_without_a_price_for_one_direction_is_skipped() {
     let list = |cost: serde_json::Value| {
         let mut model = json!({"litellm_provider": "openai", "mode": "chat"});
         model.as_object_mut().unwrap().extend(cost.as_object().unwrap().clone());
-        import(&json!({"gpt": model}).to_string(), NO_MARGIN, None).unwrap()
+        import(&json!({"gpt": model}).to_string(), ONE_TO_ONE, None).unwrap()
     };
     for (cost, reason) in [
         (json!({"input_cost_per_token": 1e-6}), "it has no price for its output"),

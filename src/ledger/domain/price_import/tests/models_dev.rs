@@ -1,12 +1,12 @@
 //! The list of models.dev.
 
 use super::{MODELS_DEV, only, why};
-use crate::domain::price_import::{NO_MARGIN, models_dev::import};
+use crate::domain::price_import::{ONE_TO_ONE, models_dev::import};
 use serde_json::json;
 
 #[test]
 fn prices_are_per_million_and_tiers_go_by_their_own_size() {
-    let imported = import(MODELS_DEV, NO_MARGIN, None).unwrap();
+    let imported = import(MODELS_DEV, ONE_TO_ONE, None).unwrap();
     assert_eq!(
         only(&imported, "gpt-5.4"),
         json!({
@@ -23,7 +23,7 @@ fn prices_are_per_million_and_tiers_go_by_their_own_size() {
 
 #[test]
 fn the_plain_name_is_the_model_makers_and_the_others_are_qualified() {
-    let imported = import(MODELS_DEV, NO_MARGIN, None).unwrap();
+    let imported = import(MODELS_DEV, ONE_TO_ONE, None).unwrap();
     assert_eq!(only(&imported, "gpt-5"), only(&imported, "openai/gpt-5"));
     assert_eq!(only(&imported, "azure/gpt-5")["cache_read"], "0.13");
     assert_eq!(only(&imported, "openrouter/openai/gpt-5")["input"], "1.25");
@@ -36,7 +36,7 @@ fn the_plain_name_is_the_model_makers_and_the_others_are_qualified() {
 fn older_lists_have_one_tier_above_200k() {
     let cost = json!({"input": 1, "output": 2, "context_over_200k": {"input": 3, "output": 4.5}});
     let list = json!({"zai": {"models": {"glm": {"cost": cost}}}});
-    let imported = import(&list.to_string(), NO_MARGIN, None).unwrap();
+    let imported = import(&list.to_string(), ONE_TO_ONE, None).unwrap();
     let above = json!([{"input_tokens": 200_000, "input": "3", "output": "4.5"}]);
     assert_eq!(only(&imported, "glm"), json!({"input": "1", "output": "2", "above": above}));
 }
@@ -45,7 +45,7 @@ fn older_lists_have_one_tier_above_200k() {
 fn what_cant_be_read_is_named() {
     let model = |cost: serde_json::Value| {
         let list = json!({"zai": {"models": {"glm": {"cost": cost}}}});
-        import(&list.to_string(), NO_MARGIN, None).unwrap()
+        import(&list.to_string(), ONE_TO_ONE, None).unwrap()
     };
     for (cost, reason) in [
         (json!({}), "it has no price"),

@@ -5,7 +5,7 @@
 //! request is left out here, because that is a rule's.
 
 use super::{GENAI_PRICES, why};
-use crate::domain::price_import::{NO_MARGIN, genai_prices::import};
+use crate::domain::price_import::{ONE_TO_ONE, genai_prices::import};
 use crate::domain::price_list::{Listed, PriceList};
 use faregate_protocol::Credits;
 use faregate_protocol::metering::{Quantities, UsageClass};
@@ -65,10 +65,11 @@ fn list() -> PriceList {
     let entry = |entry: crate::domain::price_import::ImportedPrices| Listed {
         model: entry.model,
         prices: entry.prices,
+        cost: None,
         valid_from: entry.valid_from.unwrap_or(Timestamp::MIN),
     };
     let mut list = PriceList::default();
-    list.add(import(GENAI_PRICES, NO_MARGIN, None).unwrap().entries.into_iter().map(entry)).unwrap();
+    list.add(import(GENAI_PRICES, ONE_TO_ONE, None).unwrap().entries.into_iter().map(entry)).unwrap();
     list
 }
 
@@ -109,7 +110,7 @@ fn quantities() -> impl Strategy<Value = Quantities> {
 #[test]
 fn costs_are_those_of_another_implementation_rounded_up() {
     let (list, oracle) = (list(), Calculator::from_json(GENAI_PRICES).unwrap());
-    let imported = import(GENAI_PRICES, NO_MARGIN, None).unwrap();
+    let imported = import(GENAI_PRICES, ONE_TO_ONE, None).unwrap();
     let noted = |provider: &str, model: &str, what: &str| {
         why(&imported.notes, &format!("{provider}/{model}")).iter().any(|why| why.contains(what))
     };

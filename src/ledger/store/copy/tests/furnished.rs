@@ -19,6 +19,7 @@ use faregate_protocol::exchange::{
 use faregate_protocol::metering::{Quantities, UsageClass};
 use faregate_protocol::prices::ModelPrices;
 use faregate_protocol::{Credits, RefusalCode};
+use jiff::Timestamp;
 
 /// A command that was carried out once, under an idempotency key of its own.
 pub fn remembered() -> (Command, IdempotencyRecord) {
@@ -71,6 +72,7 @@ pub async fn populate(store: &Store) {
     let on_credit = credits(2_000_000_000);
     world.exchange_entry("thief", Entry { lease: None, on_credit, ..report("key_robbed", 0, 0, 0) }).await;
 
+    world.run(Command::SetPrices(prices(world.now()))).await.unwrap();
     let (payer, rule) = ("key_acme".to_owned(), "search".to_owned());
     let mut used = Quantities::default();
     used.set(UsageClass::Input, 900);
@@ -93,19 +95,27 @@ pub async fn populate(store: &Store) {
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
     store.exchange(request, world.now(), 20_000).await.unwrap();
     Box::pin(subscribe(&world)).await;
-    let mut prices = ModelPrices::default();
-    prices.base.set(UsageClass::Input, credits(3));
-    let later = Some(world.now() + jiff::SignedDuration::from_hours(24 * 365));
-    let price =
-        |model: &str, valid_from| NewPrices { model: model.into(), prices: prices.clone(), valid_from };
-    let all = vec![price("gpt-5", None), price("azure/gpt-5", later)];
-    world.run(Command::SetPrices(all)).await.unwrap();
     world.second += 60;
     store.expire(world.now()).await.unwrap();
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
     let (command, memo) = remembered();
     store.execute(command, memo, world.now()).await.unwrap();
     world.agrees().await;
+}
+
+/// What models cost their callers, and the seller.
+fn prices(now: Timestamp) -> Vec<NewPrices> {
+    let mut prices = ModelPrices::default();
+    prices.base.set(UsageClass::Input, credits(3));
+    let cost = Some(prices.scaled(Credits::from_micros(800_000)));
+    let later = Some(now + jiff::SignedDuration::from_hours(24 * 365));
+    let price = |model: &str, cost, valid_from| NewPrices {
+        model: model.into(),
+        prices: prices.clone(),
+        cost,
+        valid_from,
+    };
+    vec![price("gpt-5", cost, None), price("azure/gpt-5", None, later)]
 }
 
 /// Plans, and who has them.
