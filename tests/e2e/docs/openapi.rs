@@ -91,7 +91,7 @@ fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         get("accounts/acme/usage?since=2026-01-01T00:00:00Z&limit=5", 200),
         post(
             "prices",
-            json!({"entries": [{"model": "gpt-5", "prices": {"input": "1.25", "output": "10"}}]}),
+            json!({"entries": [{"model": "gpt-5", "prices": {"input": "1.25", "output": "10"}, "cost": {"input": "1", "output": "8"}}]}),
             200,
         ),
         post("prices", json!({"entries": [{"model": "a b", "prices": {"input": "1"}}]}), 400),
