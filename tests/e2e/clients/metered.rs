@@ -1,6 +1,7 @@
 //! The vendors' SDKs, as callers that pay for what they use: what an SDK reports as usage, times the prices, is what is charged. An SDK
 //! that didn't ask for usage sees none. And an upstream that we didn't write.
 
+mod messages;
 mod tools;
 
 use crate::models::{Scene, config, cost, prices_of, setup};
