@@ -1,10 +1,10 @@
 //! Streams that break at random points, on the client's side and on the upstream's, many at a time: no hold is left, each is charged
-//! for what was delivered, and everything adds up.
+//! for what was delivered, and everything adds up. And streams whose gateway is killed.
 //!
-//! `FAREGATE_CUT_STREAMS=1000,200` has that many clients hang up and that many streams cut by the upstream, in place of those below;
-//! `FAREGATE_CUT_SEED=7` has them break elsewhere.
+//! `FAREGATE_CUT_STREAMS=1000,200,20` has that many clients hang up, that many streams cut by the upstream, and a gateway killed that
+//! often, in place of the numbers below; `FAREGATE_CUT_SEED=7` has streams break elsewhere.
 
-use crate::models::{Scene, bounds, cost, text_in};
+use crate::models::{Scene, bounds, config, cost, text_in};
 use faregate_protocol::Credits;
 use faregate_protocol::metering::{Quantities, UsageClass};
 use futures_util::future::join_all;
@@ -17,6 +17,8 @@ use std::time::Duration;
 const CLIENTS: usize = 200;
 /// How many streams the upstream cuts.
 const UPSTREAM: usize = 50;
+/// How often a gateway is killed.
+const KILLS: usize = 2;
 /// How many streams run at a time.
 const AT_ONCE: usize = 25;
 /// How many words a stream has, an event each.
@@ -33,18 +35,17 @@ struct Stream {
     leaves_at: Option<u64>,
 }
 
-fn counts() -> (usize, usize) {
+/// How many clients hang up, how many streams the upstream cuts, and how often a gateway is killed.
+fn counts() -> [usize; 3] {
     let said = std::env::var("FAREGATE_CUT_STREAMS").unwrap_or_default();
-    let parse = |text: &str| text.trim().parse().ok();
-    said.split_once(',')
-        .and_then(|(one, other)| Some((parse(one)?, parse(other)?)))
-        .unwrap_or((CLIENTS, UPSTREAM))
+    let mut said = said.split(',').map(|number| number.trim().parse().ok());
+    [CLIENTS, UPSTREAM, KILLS].map(|usual| said.next().flatten().unwrap_or(usual))
 }
 
 fn streams() -> Vec<Stream> {
     let seed = std::env::var("FAREGATE_CUT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
     let mut random = Random::new(seed);
-    let (clients, upstream) = counts();
+    let [clients, upstream, _] = counts();
     let mut all: Vec<Stream> = Vec::new();
     for number in 0..clients + upstream {
         let name = random.pick(&["chat, streamed", "messages, streamed"]);
@@ -119,10 +120,63 @@ async fn streams_that_break_anywhere_leave_no_hold_and_are_charged_for_what_was_
     }
     let ends = |end: End| sent.iter().filter(|sent| sent.end == end).count();
     eprintln!("{} left, {} cut, {} finished", ends(End::ClientLeft), ends(End::Cut), ends(End::Finished));
-    assert!(ends(End::ClientLeft) > counts().0 / 2 && ends(End::Cut) == counts().1, "they do break");
+    let [clients, upstream, _] = counts();
+    assert!(ends(End::ClientLeft) > clients / 2 && ends(End::Cut) == upstream, "they do break");
 
     let spent = scene.spent("acme").await;
     assert!(least <= spent && spent <= most, "{least} <= {spent} <= {most}");
     assert_eq!(scene.world.ledger.balance("acme", "held").await, "0");
     assert_eq!(scene.world.gate().envoy_stat("http.gate.downstream_rq_active").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_a_killed_gateway_leave_no_hold_and_cost_at_most_what_was_delivered() {
+    let [_, _, kills] = counts();
+    let serve = ["--lease-ttl", "2s", "--lease-grace", "1s"];
+    let mut scene = Scene::serving(config(&json!({})), &serve).await;
+    let key = scene.world.ledger.account("acme", "10000").await;
+    for round in 1..=kills {
+        let all = (0..AT_ONCE).map(|number| {
+            let call = ModelCall::named(["chat, streamed", "messages, streamed"][number % 2]);
+            // A part of them ends before the gateway does, and some of those are reported.
+            let pause = if number % 3 == 0 { 0 } else { 1_000 };
+            let steer = json!({"usage": {"input": 100, "output": 900}, "words": WORDS, "pause_ms": pause});
+            tokio::spawn(got_or_not(scene.request(&key, &call, &steer)))
+        });
+        let all: Vec<_> = all.collect();
+        eventually("all have begun", Duration::from_secs(30), async || {
+            let sent = scene.api.sent();
+            sent.len() == round * AT_ONCE && sent.iter().all(|sent| sent.status == 200)
+        })
+        .await;
+        // At any time within the second between two reports.
+        tokio::time::sleep(Duration::from_millis(53 * round as u64 % 1_100)).await;
+        scene.world.gateways[0].process.kill();
+        for stream in join_all(all).await {
+            stream.expect("no panic");
+        }
+        scene.world.gateways[0].restart().await;
+    }
+    eventually("every stream has ended", Duration::from_secs(60), async || {
+        scene.api.sent().iter().all(|sent| sent.end != End::Running)
+    })
+    .await;
+    let spent = scene.spent("acme").await;
+    let sent = scene.api.sent();
+    let finished: Vec<_> = sent.iter().filter(|sent| sent.end == End::Finished).collect();
+    let most = Credits::from_micros(finished.iter().map(|sent| cost(sent).micros()).sum());
+    eprintln!(
+        "{kills} kills: {} of {} streams finished, {spent} of {most} charged",
+        finished.len(),
+        sent.len()
+    );
+    assert!(finished.len() < sent.len() && spent <= most, "{spent} of {most}");
+    assert_eq!(scene.world.ledger.balance("acme", "held").await, "0");
+}
+
+/// Reads an answer to its end, or until its gateway is killed.
+async fn got_or_not(request: reqwest::RequestBuilder) {
+    if let Ok(mut answer) = request.send().await {
+        while let Ok(Some(_)) = answer.chunk().await {}
+    }
 }

@@ -7,6 +7,7 @@ mod budgets;
 mod causes;
 mod chains;
 mod clients;
+mod complaints;
 mod configuration;
 mod control;
 mod crash;

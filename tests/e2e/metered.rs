@@ -1,5 +1,7 @@
 //! Metered rules through a real Envoy: what is held, what is charged in the end, and that no hold is left.
 
+mod numbers;
+
 use harness::{Gateway, Setup, World, eventually, get};
 use serde_json::{Value, json};
 use std::io::{Read, Write};

@@ -125,8 +125,13 @@ impl Scene {
 
     /// One with this configuration.
     pub async fn with(config: Value) -> Self {
+        Self::serving(config, &[]).await
+    }
+
+    /// One with this configuration, and further arguments to `faregate serve`.
+    pub async fn serving(config: Value, serve: &[&str]) -> Self {
         let api = ModelApi::start().await;
-        let world = World::start(setup(config, api.port)).await;
+        let world = World::start(Setup { serve, ..setup(config, api.port) }).await;
         Self { world, api }
     }
 

@@ -224,3 +224,29 @@ async fn a_long_answer_arrives_whole_over_each_version_of_http() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_too_large_is_refused_at_once() {
+    let shop = Shop::start("models", |_| {}).await;
+    for (path, size, statuses) in [
+        (CHAT, 1_000_000, [200, 200]),
+        (CHAT, 1_100_000, [413, 413]),
+        (CHAT, 5_000_000, [413, 413]),
+        // There is nothing, which is known before a body of unknown length has arrived.
+        ("/v1/models", 5_000_000, [413, 404]),
+    ] {
+        for (sized, status) in [true, false].into_iter().zip(statuses) {
+            // The gate asks the ledger about a key that it hasn't seen, and Envoy keeps the body meanwhile.
+            let account = format!("acme-{size}-{status}-{sized}");
+            let key = shop.ledger.account(&account, "10").await;
+            let body = chat("gpt-5-mini", &json!({"x": "x".repeat(size), "max_tokens": 10}));
+            let request = shop.post(path, &key, &body).timeout(shop::AT_ONCE);
+            let request = if sized { request } else { request.body(shop::of_unknown_length(&body)) };
+            let got = got(request).await;
+            assert_eq!(got.status, status, "{path}, {size}, {sized}: {}", got.text());
+            assert_eq!(shop.spent(&account).await.is_positive(), status == 200, "{path}, {size}, {sized}");
+        }
+    }
+    assert_eq!(shop.arrived(), 2);
+    shop.ledger.audit().await;
+}

@@ -38,20 +38,24 @@ impl Clients {
     /// Runs a script of `tests/clients/` against a gate, and returns what it says. It finds the gate in GATE, its key in KEY, and
     /// what else it must know in `more`.
     pub fn run(&self, script: &str, gate: &Gateway, key: &str, more: &[(&str, &str)]) -> Value {
-        let program = if script.split('.').next_back() == Some("py") { "python3" } else { "node" };
         let mut command = Command::new("timeout");
-        command.args(["60", program, script]).current_dir(self.dir.path());
-        command.env("PYTHONPATH", installed().join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.env("GATE", gate.url("")).env("KEY", key).envs(more.iter().copied());
+        command.args(["60", language(script), script]);
+        self.prepare(&mut command).env("GATE", gate.url("")).env("KEY", key).envs(more.iter().copied());
         let said = said(&mut command);
         serde_json::from_str(&said).unwrap_or_else(|why| panic!("{script} says {said}: {why}"))
     }
 
     /// Starts a script of `tests/clients/` that runs until it is dropped.
     pub fn start(&self, script: &str, more: &[(&str, &str)]) -> Process {
-        let mut command = Command::new("node");
-        command.arg(script).current_dir(self.dir.path()).envs(more.iter().copied());
+        let mut command = Command::new(language(script));
+        self.prepare(command.arg(script)).envs(more.iter().copied());
         Process::start(script, &mut command, &self.dir.path().join(format!("{script}.log")))
+    }
+
+    /// Has a command run beside the scripts, with the packages of either language.
+    fn prepare<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let command = command.current_dir(self.dir.path());
+        command.env("PYTHONPATH", installed().join("python")).env("PYTHONDONTWRITEBYTECODE", "1")
     }
 
     /// What `curl` gets with these arguments.
@@ -92,6 +96,11 @@ impl Clients {
 /// Where `make setup` installs them.
 fn installed() -> PathBuf {
     project().join(".tools/clients")
+}
+
+/// What runs a script.
+fn language(script: &str) -> &'static str {
+    if script.split('.').next_back() == Some("py") { "python3" } else { "node" }
 }
 
 fn said(command: &mut Command) -> String {

@@ -16,6 +16,7 @@ mod process;
 #[path = "../simulation/random.rs"]
 mod random;
 mod registry;
+mod scripted;
 mod site;
 mod steady;
 #[cfg(target_os = "linux")]
@@ -36,6 +37,7 @@ pub use postgres::{Certificate, Postgres};
 pub use process::{Process, binary, envoy, filter, out_of, project};
 pub use random::Random;
 pub use registry::{Registry, image_tool};
+pub use scripted::{Answering, Received, Scripted};
 pub use site::Site;
 pub use steady::Steady;
 pub use traffic::{Answer, Tally, eventually, flood, get, until_refused};

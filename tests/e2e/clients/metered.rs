@@ -1,10 +1,13 @@
 //! The vendors' SDKs, as callers that pay for what they use: what an SDK reports as usage, times the prices, is what is charged. An SDK
 //! that didn't ask for usage sees none. And an upstream that we didn't write.
 
+mod messages;
+mod tools;
+
 use crate::models::{Scene, config, cost, prices_of, setup};
 use faregate_protocol::Credits;
 use faregate_protocol::metering::{Quantities, UsageClass};
-use harness::{Clients, End, ModelCall, World, eventually, free_port};
+use harness::{Clients, End, ModelCall, Process, World, eventually, free_port};
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -65,6 +68,24 @@ fn classes(usage: &Value) -> Quantities {
         set(UsageClass::Output, first(["/completion_tokens", "/output_tokens"]) - thought);
     }
     all
+}
+
+/// Starts a server of other makers, and waits until it listens on this port.
+async fn serve(clients: &Clients, script: &str, port: u16, more: &[(&str, &str)]) -> Process {
+    let number = port.to_string();
+    let environment: Vec<_> = more.iter().copied().chain([("PORT", number.as_str())]).collect();
+    let running = clients.start(script, &environment);
+    eventually(&format!("{script} listens"), Duration::from_secs(60), async || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    })
+    .await;
+    running
+}
+
+/// What such a server says of the work that it has done.
+async fn carried_out(port: u16) -> Value {
+    let said = reqwest::get(format!("http://127.0.0.1:{port}/carried-out")).await.expect("an answer");
+    said.json().await.expect("JSON")
 }
 
 /// Runs a script, and compares each of its calls with what the upstream sent. Returns what it said.
@@ -158,11 +179,7 @@ async fn sdks_raise_their_own_error_when_a_stream_ends_for_lack_of_credits() {
 async fn an_upstream_of_other_makers_is_charged_what_it_reports() {
     let Some(clients) = Clients::installed() else { return };
     let port = free_port();
-    let _running = clients.start("aimock.mjs", &[("PORT", &port.to_string())]);
-    eventually("aimock listens", Duration::from_secs(30), async || {
-        TcpStream::connect(("127.0.0.1", port)).is_ok()
-    })
-    .await;
+    let _running = serve(&clients, "aimock.mjs", port, &[]).await;
     let world = World::start(setup(config(&json!({})), port)).await;
     let hello = json!({"messages": [{"role": "user", "content": "hello"}]});
     // 120 × 1.25 + 30 × 10 millionths; 120 × 5 + 30 × 25; 120 × 2 + 30 × 12.

@@ -1,13 +1,21 @@
 //! One of the folders with its upstreams, a ledger, and an Envoy.
 
 use crate::manifests::yaml;
+use axum::body::{Bytes, HttpBody};
 use faregate_protocol::Credits;
 use faregate_protocol::prices::{ModelPrices, decimal};
 use harness::{Gateway, LedgerProcess, ModelApi, filter, free_port};
+use http_body::Frame;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 use tempfile::TempDir;
 
+/// Far more than a busy machine takes, and less than `stream_idle_timeout`, after which Envoy ends what waits for nothing.
+pub const AT_ONCE: Duration = Duration::from_secs(30);
 /// Where the connection manager is in a configuration.
 const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 /// Where the gate's configuration is in its filter.
@@ -96,6 +104,25 @@ impl Shop {
     pub async fn spent(&self, account: &str) -> Credits {
         self.ledger.nothing_is_held().await;
         self.ledger.balance(account, "spent").await.parse().expect("an amount")
+    }
+}
+
+/// A body of which the head doesn't say how long it is.
+pub fn of_unknown_length(body: &Value) -> reqwest::Body {
+    reqwest::Body::wrap(Unsized(Some(body.to_string().into())))
+}
+
+struct Unsized(Option<Bytes>);
+
+impl HttpBody for Unsized {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 
