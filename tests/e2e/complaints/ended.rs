@@ -14,7 +14,7 @@ fn stream() -> ModelCall {
     ModelCall::named("chat, streamed")
 }
 
-fn texts<'a>(chunks: &'a [String]) -> impl Iterator<Item = &'a str> {
+fn texts(chunks: &[String]) -> impl Iterator<Item = &str> {
     chunks.iter().map(String::as_str)
 }
 
@@ -35,7 +35,7 @@ async fn null_usage_is_no_usage_and_not_free() {
     desk.ask(&responses, Answering::typed(&[delta, done]), estimated(&responses, 12)).await;
 
     let messages = ModelCall::named("messages, streamed");
-    let events = message(&null, &[null.clone()]);
+    let events = message(&null, std::slice::from_ref(&null));
     desk.ask(&messages, Answering::typed(&events), estimated(&messages, 2)).await;
     desk.settles().await;
 }
@@ -52,7 +52,7 @@ async fn an_error_text_with_status_200_is_no_output() {
         ("chat", Answering::json(&error)),
         ("chat, streamed", Answering::events([error.to_string().as_str(), "[DONE]"])),
         ("messages", Answering::json(&typed)),
-        ("messages, streamed", Answering::typed(&[typed.clone()])),
+        ("messages, streamed", Answering::typed(std::slice::from_ref(&typed))),
         ("responses, streamed", Answering::typed(&[failed])),
         ("gemini", Answering::json(&error)),
         ("ollama, streamed", Answering::of("application/x-ndjson", format!("{error}\n"))),
