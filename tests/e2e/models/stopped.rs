@@ -9,7 +9,10 @@ use std::time::Duration;
 /// A scene in which a tenth of a millicredit is held at first, and answers end when nothing is left.
 async fn scene() -> Scene {
     let small = json!({"bytes_per_token": super::BYTES_PER_TOKEN, "output": 8192, "at_most": "0.0001"});
-    Scene::with(config(&json!({"hold": small, "stop_at_zero": true}))).await
+    let mut config = config(&json!({"hold": small, "stop_at_zero": true}));
+    // How long an answer goes on while the ledger is asked for more.
+    config["ledger"]["timeout_ms"] = json!(500);
+    Scene::with(config).await
 }
 
 /// A slow answer of 2,000 words.

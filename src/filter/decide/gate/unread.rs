@@ -6,6 +6,7 @@
 
 use super::Gate;
 use super::body::place;
+use super::models::ModelLookup;
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::Arrival;
@@ -48,10 +49,38 @@ impl<M: SharedMemory> Gate<M> {
             return None;
         }
         let name = quote.item.as_deref().or(report.model.as_deref())?;
-        let lookup = self.look_up(now, rule, name);
-        let MeterKind::Models(models) = &self.meter(rule)?.kind else { return None };
-        let prices = place(models, &lookup, name)?;
+        let (name, prices) = self.answering(now, rule, name)?;
         let kind = QuoteKind::Model(Box::new(ModelQuote { prices, ..(**model).clone() }));
         Some(Rc::new(Quote { list: quote.list, item: Some(name.into()), kind }))
     }
+
+    /// The name in the price list of the model that an answer names, and its prices. Answers name models with a date behind, which
+    /// price lists seldom have: without it, unless that very name has a price.
+    fn answering<'a>(&mut self, now: Moment, rule: usize, name: &'a str) -> Option<(&'a str, PriceRef)> {
+        let mut lookup = self.look_up(now, rule, name);
+        let plain = without_date(name);
+        let is_own = match &lookup {
+            ModelLookup::Unpriced => false,
+            ModelLookup::Known(_) | ModelLookup::NotYet => true,
+        };
+        let MeterKind::Models(models) = &self.meter(rule)?.kind else { return None };
+        if is_own || plain == name || models.lists(name) {
+            return Some((name, place(models, &lookup, name)?));
+        }
+        lookup = self.look_up(now, rule, plain);
+        let MeterKind::Models(models) = &self.meter(rule)?.kind else { return None };
+        Some((plain, place(models, &lookup, plain)?))
+    }
+}
+
+/// A model's name without the date behind it: `gpt-5-2026-08-07`, `claude-opus-5-20260807`.
+fn without_date(name: &str) -> &str {
+    ["-dddddddd", "-dddd-dd-dd"]
+        .into_iter()
+        .find_map(|date| {
+            let (plain, behind) = name.split_at_checked(name.len().checked_sub(date.len())?)?;
+            let fits = |(byte, of): (u8, u8)| if of == b'd' { byte.is_ascii_digit() } else { byte == of };
+            behind.bytes().zip(date.bytes()).all(fits).then_some(plain)
+        })
+        .unwrap_or(name)
 }

@@ -67,7 +67,12 @@ impl AnswerReader {
                 Some(Self::Call(CallReader::new(framing, calls.protocol == CallProtocol::A2a)))
             }
             MeterKind::Amount(amount) => match &amount.measure {
-                Measure::Json(pointer) => Some(Self::Number(NumberReader::new(pointer, framing))),
+                Measure::Json(pointer) => {
+                    // JSON without its own type: `text/plain` and the like are defaults of some servers.
+                    let is_unnamed = matches!(framing, Framing::Text | Framing::Opaque);
+                    let framing = if is_unnamed { Framing::Json } else { framing };
+                    Some(Self::Number(NumberReader::new(pointer, framing)))
+                }
                 _ => None,
             },
         }

@@ -119,6 +119,29 @@ fn a_larger_body_passes_unread_and_its_answer_says_what_it_costs() {
 }
 
 #[test]
+fn an_answer_names_its_model_with_a_date_that_the_price_list_need_not_have() {
+    let prices = json!({
+        "m*": {"input": "5000000"}, "m": {"input": "1000000"}, "m-20260101": {"input": "2000000"}, "n*": {"input": "3000000"}
+    });
+    for (model, cost, item) in [
+        ("m-2026-08-07", 3, "m"),
+        ("m-20260807", 3, "m"),
+        ("m-20260101", 6, "m-20260101"),
+        ("m-mini-2026-08-07", 15, "m-mini"),
+        ("n-1-2026-08-07", 9, "n-1"),
+        ("m-2026-8-07", 15, "m-2026-8-07"),
+    ] {
+        let mut gate = started(&larger(&json!({"prices": prices, "hold": {"at_most": "20"}})));
+        let charge = charge(post(&mut gate, 1, "/v1/chat/completions", &[("content-length", "101")]));
+        gate.begin(&charge);
+        let body = SAID.replace("\"m\"", &format!("\"{model}\""));
+        assert_eq!(answered(&mut gate, &charge, &body), credits(cost), "{model}");
+        let line = gate.usage.leave(&gate.settings).remove(0).lines.remove(0);
+        assert_eq!(line.item.as_deref(), Some(item), "{model}");
+    }
+}
+
+#[test]
 fn a_body_is_let_go_when_it_passes_the_limit() {
     let mut gate = started(&larger(&json!({})));
     let chat = "/v1/chat/completions";

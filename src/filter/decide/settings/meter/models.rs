@@ -86,6 +86,14 @@ impl ModelMeter {
         listed.map(Listed::At).or(self.unknown.is_some().then_some(Listed::Unknown))
     }
 
+    /// Whether a model is listed here by exactly this name.
+    pub fn lists(&self, model: &str) -> bool {
+        match &self.prices {
+            PriceSource::Listed(prices) => prices.iter().any(|(name, _)| name == model),
+            PriceSource::Ledger => false,
+        }
+    }
+
     /// The prices there.
     pub fn prices_at(&self, place: Listed) -> Option<&ModelPrices> {
         match (place, &self.prices) {
