@@ -73,13 +73,10 @@ impl Variant {
             Self::Metered => Some(metered(json!({"ask_for_usage": false}))),
             Self::Stripped => Some(metered(json!({}))),
             Self::Stopping => Some(metered(json!({"ask_for_usage": false, "stop_at_zero": true}))),
-            Self::Extractor => {
-                let usage = "type.googleapis.com/envoy.extensions.http.ai_filters.token_usage.v3.TokenUsage";
-                Some(json!({"name": "usage", "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManager",
-                    "filters": [{"name": "token_usage", "typed_config": {"@type": usage}}]
-                }}))
-            }
+            Self::Extractor => Some(json!({"name": "usage", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManager",
+                "response_handling": {}
+            }})),
         }
     }
 
