@@ -53,6 +53,8 @@ SHIPS   = $(if $(DIRTY),FAREGATE_COMMIT=$(COMMIT))
 # What is built says nothing of the folders in which it was built.
 REMAP   := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=. \
 	--remap-path-prefix=$(TARGET)=/target --remap-path-prefix=$(shell rustc --print sysroot 2>/dev/null)=/rust
+# The filter is compiled for speed (Cargo.toml), but isn't blown up: loops aren't unrolled, and less is inlined than usual.
+SLIM    := -Cllvm-args=-unroll-threshold=10 -Cllvm-args=-inline-threshold=60 -Cllvm-args=-inlinehint-threshold=120
 # What nextest says of each test, wherever else things are built.
 RETRIED := $(CURDIR)/target/nextest/default/junit.xml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
@@ -63,7 +65,7 @@ export FAREGATE_WASM = $(WASM)
 export CARGO_TARGET_WASM32_WASIP1_LINKER = $(LINKER)
 export WASM_OPT
 export WASM_OPT_LIBS = $(wildcard $(dir $(WASM_OPT))../lib/*-linux-gnu)
-export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS = $(REMAP)
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS = $(REMAP) $(SLIM)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 

@@ -20,8 +20,8 @@ use tokio::net::TcpListener;
 
 /// The size of an event in bytes.
 const EVENT: usize = 320;
-/// The time between two events: Envoy under callgrind takes about a millisecond for each.
-const PAUSE: Duration = Duration::from_millis(4);
+/// The time between two events: Envoy under callgrind takes one to three milliseconds for each.
+const PAUSE: Duration = Duration::from_millis(8);
 /// Streams before the count begins.
 const WARM: u32 = 20;
 /// The longest that one answer may take.

@@ -123,6 +123,7 @@ pub struct Gate<M> {
 impl<M: SharedMemory> Gate<M> {
     /// A gate over the memory of its gateway. `unique` must never have been used before, by any gate
     /// anywhere: it names the broker, and the gateway when this gate is its first.
+    #[inline(never)]
     pub fn new(settings: Settings, memory: M, unique: &str) -> Self {
         let names = Names::new(&settings.ledger.cluster, &settings.ledger.authority);
         memory.swap(&names.gateway(), unique.as_bytes(), None);

@@ -21,6 +21,7 @@ pub(super) type Gate = (Rc<Worker>, Rc<RefCell<Ticket>>);
 
 /// Whether another gate in front of this one has charged the request of this context, for the same ledger. `earlier` finds
 /// what a gate knows by the number of its context.
+#[inline(never)]
 pub(super) fn is_charged(context: u32, worker: &Worker, earlier: impl Fn(u32) -> Option<Gate>) -> bool {
     let numbers = (1..MOST_GATES).filter_map(|back| context.checked_sub(back));
     let has_charged = |(other, ticket): &Gate| {

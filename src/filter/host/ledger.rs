@@ -34,6 +34,7 @@ const MOST_SAID: usize = 300;
 const _: () = assert!(OLDEST == 1 && VERSION == 2, "say the versions that this gate speaks in read_answer");
 
 /// Sends a message. Returns the call's token, or why it couldn't be sent.
+#[inline(never)]
 pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> Result<u32, String> {
     let body = serde_json::to_vec(message).map_err(|_| "the message can't be written".to_owned())?;
     let authorization = format!("Bearer {token}");
@@ -53,6 +54,7 @@ pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> R
 }
 
 /// Makes Envoy call a cluster. Returns the call's token, or proxy-wasm's status.
+#[inline(never)]
 fn http_call(cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Result<u32, u32> {
     let mut call = 0;
     // SAFETY: during the call the host reads what the addresses and sizes say; there are no trailers. It writes the
@@ -75,6 +77,7 @@ fn http_call(cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u32) -> Res
 }
 
 /// Headers as proxy-wasm has them: how many, the sizes of each name and value, and then these, a zero behind each.
+#[inline(never)]
 fn written(headers: &[(&str, &str)]) -> Vec<u8> {
     let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes();
     let texts: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
@@ -93,6 +96,7 @@ fn written(headers: &[(&str, &str)]) -> Vec<u8> {
 
 /// Reads the answer of the call that Envoy is telling us about, and what is said beside it. Envoy generates answers to
 /// failed calls, so only those with the ledger's own header are believed.
+#[inline(never)]
 pub(super) fn read_answer(body_size: usize, aside: &mut ResponseHints) -> Result<ExchangeResponse, String> {
     let header = |name| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok().flatten();
     let text = |bytes: Option<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();

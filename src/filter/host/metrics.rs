@@ -27,6 +27,7 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Defines them; Envoy gives every worker the same ones.
+    #[inline(never)]
     pub(super) fn define() -> Self {
         let counter =
             |name: &str| hostcalls::define_metric(MetricType::Counter, &format!("faregate.{name}")).ok();

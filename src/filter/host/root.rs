@@ -162,6 +162,7 @@ impl Root {
 
 impl Running {
     /// Sends every message that is due.
+    #[inline(never)]
     fn speak(&mut self) {
         loop {
             let now = clock::now();
@@ -186,6 +187,7 @@ impl Running {
 
     /// Resumes or refuses requests that have waited: a few now, and the others soon. Envoy's current context is the
     /// root's again at the end.
+    #[inline(never)]
     fn resolve(&mut self, resolutions: Vec<Resolution>) {
         self.resolved.extend(resolutions);
         if self.resolved.is_empty() {
@@ -217,6 +219,7 @@ impl Running {
     }
 
     /// Refuses requests whose body doesn't arrive, or isn't passed on by this Envoy, after one to two seconds.
+    #[inline(never)]
     fn answer_bodiless(&mut self) {
         self.ticks += 1;
         if self.ticks < BODY_TICKS {
@@ -302,6 +305,7 @@ fn is_bodiless(ticket: &Rc<RefCell<Ticket>>, now: Moment) -> bool {
     })
 }
 
+#[inline(never)]
 fn configure(root: u32, size: usize) -> Result<Running, String> {
     let json =
         hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
@@ -343,6 +347,7 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
 }
 
 /// The token in an environment variable of the VM.
+#[inline(never)]
 fn token_in(name: &str) -> Result<String, String> {
     let text = system::variable(name).unwrap_or_default();
     let (found, allowed) = match token::read(&text) {
@@ -357,6 +362,7 @@ fn token_in(name: &str) -> Result<String, String> {
 }
 
 /// A unique name: the Envoy node's, and 128 random bits.
+#[inline(never)]
 fn unique_name() -> String {
     let node = hostcalls::get_property(vec!["xds", "node", "id"]).ok().flatten().unwrap_or_default();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);

@@ -275,6 +275,7 @@ impl Worker {
     }
 
     /// How the current request was admitted in the stream before, if there was one: it is charged once.
+    #[inline(never)]
     pub(super) fn take_redirected(&self) -> Option<Passage> {
         let Redirected { passage, connection } = *self.redirected.take()?;
         if connection == property(vec!["connection", "id"]) {

@@ -54,6 +54,7 @@ pub fn read_error(text: &[u8], aside: &mut ResponseHints) -> Option<String> {
     Some(joined(&[code, ": ", text("detail")?]))
 }
 
+#[inline(never)]
 fn entry(value: &Json) -> Option<EntryAnswer> {
     Some(EntryAnswer {
         facts: optional(value, "facts", facts)?,
@@ -71,6 +72,7 @@ fn holds(value: &Json) -> Option<Holds> {
     Some(Holds { carried: amount("carried")?, kept: amount("kept")?, released: amount("released")? })
 }
 
+#[inline(never)]
 fn facts(value: &Json) -> Option<Facts> {
     Some(Facts {
         key: text(value.get("key")?)?,
@@ -108,6 +110,7 @@ fn limits(value: &Json) -> Option<Limits> {
 }
 
 /// No decision depends on it: unreadable parts are left out, and the answer still counts.
+#[inline(never)]
 fn status(value: &Json) -> Option<PayerStatus> {
     Some(PayerStatus {
         available: credits(value.get("available")?)?,
@@ -136,6 +139,7 @@ fn reset(value: &Json) -> Option<Reset> {
     })
 }
 
+#[inline(never)]
 fn granted(value: &Json) -> Option<Granted> {
     Some(Granted {
         epoch: small(value.get("epoch")?)?,
@@ -146,6 +150,7 @@ fn granted(value: &Json) -> Option<Granted> {
     })
 }
 
+#[inline(never)]
 fn refused(value: &Json) -> Option<Refused> {
     Some(Refused {
         code: code(value.get("code")?)?,

@@ -77,6 +77,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Makes a request wait for the ledger; one without a price asks only for its sender's status.
+    #[inline(never)]
     pub(super) fn wait(
         &mut self,
         now: Moment,
@@ -106,6 +107,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Refuses a request because too many wait already.
+    #[inline(never)]
     pub fn too_many(&mut self, rule: usize) -> Outcome {
         self.refuse(rule, too_many())
     }

@@ -68,6 +68,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Decides about a held request whose body is here.
+    #[inline(never)]
     pub fn price_body(&mut self, now: Moment, context: u32, held: Box<Held>, body: &[u8]) -> Priced {
         let decided = |arrival| Priced { arrival, body: None };
         let rule = held.rule;

@@ -50,6 +50,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// The next message, if one is due.
+    #[inline(never)]
     pub fn next_message(&mut self, now: Moment) -> Option<Message> {
         self.run(now);
         if self.flights.under_way.len() >= MAX_FLIGHTS || now < self.quiet_until {
@@ -86,6 +87,7 @@ impl<M: SharedMemory> Gate<M> {
         Some(self.send(now, pending_entries, heartbeat.then_some(self.heartbeat.seen), usage, models))
     }
 
+    #[inline(never)]
     fn send(
         &mut self,
         now: Moment,
@@ -125,6 +127,7 @@ impl<M: SharedMemory> Gate<M> {
         Message { id, body: ExchangeRequest { protocol, gateway, seen, entries, usage, models } }
     }
 
+    #[inline(never)]
     fn entry(&mut self, now: Moment, lease: &str, pending: PendingEntry) -> Option<Entry> {
         self.settlements.flush(&self.memory, lease);
         let late = self.protocol > OLDEST;
@@ -213,6 +216,7 @@ impl<M: SharedMemory> Gate<M> {
         self.protocol
     }
 
+    #[inline(never)]
     fn failed(&mut self, now: Moment, flight: &Flight, aside: ResponseHints) -> Vec<Resolution> {
         // Nothing was decided: the message is resent at once in the older version.
         let again = aside.unsupported && flight.protocol > OLDEST;
@@ -273,6 +277,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// What is due by the clock: call it every 50 ms or so, then [`Gate::next_message`].
+    #[inline(never)]
     pub fn tick(&mut self, now: Moment) -> Vec<Resolution> {
         self.run(now);
         if now.millis_since(self.flushed_at) >= FLUSH_MS {

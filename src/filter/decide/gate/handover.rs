@@ -52,6 +52,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Takes over usage that was left.
+    #[inline(never)]
     pub(super) fn adopt(&mut self) {
         let name = self.names.handover();
         let Some((text, stamp)) = self.memory.get(&name) else {

@@ -34,6 +34,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Charges the lease itself. While it has plenty, it grants a sublease for the next requests.
+    #[inline(never)]
     fn pay_from_lease(&mut self, now: Moment, lease: &str, rule: usize, list: Credits) -> Payment {
         let product = self.settings.rule(rule).product.as_deref();
         let pending = self.settlements.take(lease);
@@ -81,6 +82,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Decides without the ledger, as the rule's `on_ledger_error` says.
+    #[inline(never)]
     pub(super) fn without_ledger(
         &mut self,
         lease: &str,

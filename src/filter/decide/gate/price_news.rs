@@ -63,6 +63,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Takes in what an answer says of prices.
+    #[inline(never)]
     pub(super) fn prices_answered(
         &mut self,
         now: Moment,
@@ -92,6 +93,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// What is due by the clock.
+    #[inline(never)]
     pub(super) fn follow_prices(&mut self, now: Moment) -> Vec<Resolution> {
         if self.models.is_empty() {
             return Vec::new();

@@ -55,6 +55,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Refuses, or admits if the rule is in shadow mode.
+    #[inline(never)]
     pub(super) fn refuse(&mut self, rule: usize, mut refusal: Refusal) -> Outcome {
         let Rule { shadow, rate_limited_status, .. } = *self.settings.rule(rule);
         refusal.rule = Some(rule);

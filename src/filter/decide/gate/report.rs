@@ -32,6 +32,7 @@ impl<M: SharedMemory> Gate<M> {
         self.read_news(now);
     }
 
+    #[inline(never)]
     fn stand_for_leader(&mut self, now: Moment) {
         let name = self.names.leader();
         let current = self.memory.get(&name);
@@ -71,6 +72,7 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Reads the queue of changed leases. After a quiet time the first change waits for more to batch with; but not right
     /// after a takeover, because queued changes have waited already.
+    #[inline(never)]
     fn read_news(&mut self, now: Moment) {
         if !self.heartbeat.leads {
             return;
@@ -93,6 +95,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// A new leader looks at every payer once.
+    #[inline(never)]
     fn read_registry(&mut self, now: Moment) {
         if self.heartbeat.roll_at == u32::MAX {
             return;
@@ -111,6 +114,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Adds the gateway's report to the next message. Returns whether it is a heartbeat.
+    #[inline(never)]
     pub(super) fn heartbeat_into(
         &mut self,
         now: Moment,
@@ -139,6 +143,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Takes the answer to a heartbeat.
+    #[inline(never)]
     pub(super) fn heartbeat_answered(&mut self, now: Moment, sent: Moment, answer: &ExchangeResponse) {
         self.heartbeat.under_way = false;
         self.heartbeat.seen = answer.seen.unwrap_or(self.heartbeat.seen);

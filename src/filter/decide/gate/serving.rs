@@ -37,6 +37,7 @@ struct Merged<'a> {
 
 impl<M: SharedMemory> Gate<M> {
     /// Merges the answer about one payer and admits the requests that the lease now covers.
+    #[inline(never)]
     pub(super) fn serve(
         &mut self,
         now: Moment,
@@ -78,6 +79,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Merges an answer, and admits waiting requests as far as the lease covers their cost.
+    #[inline(never)]
     fn merge<'a>(
         &mut self,
         now: Moment,
@@ -109,6 +111,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Answers requests for the view; or tries their other credential.
+    #[inline(never)]
     fn serve_views(
         &mut self,
         now: Moment,
@@ -164,6 +167,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Reprices waiting requests, now that the ledger has named their payer.
+    #[inline(never)]
     fn reprice(&self, queue: Option<&mut Queue>, answer: &EntryAnswer) -> Vec<Result<Credits, RefusalCode>> {
         let Some(queue) = queue else {
             return Vec::new();
@@ -183,6 +187,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Requests that the lease does not cover ask again, or are refused if the ledger has no more credits.
+    #[inline(never)]
     fn not_served(&mut self, now: Moment, merged: &Merged<'_>, mut queue: Queue) -> Vec<Resolution> {
         let Merged { lease, answer, record, .. } = merged;
         queue.asked = false;

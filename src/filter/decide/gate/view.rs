@@ -31,6 +31,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Answers a request for the view, or makes it wait for the ledger.
+    #[inline(never)]
     pub(super) fn view(
         &mut self,
         now: Moment,

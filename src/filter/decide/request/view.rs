@@ -156,6 +156,7 @@ fn record_of_terms(Facts { products, key_products, .. }: &Facts) -> Vec<u8> {
 }
 
 /// The price list, at the prices of the payer of this record.
+#[inline(never)]
 fn prices(settings: &Settings, record: &[u8]) -> String {
     let mut prices = Json::new('[');
     for rule in settings.rules.iter().chain([&settings.default]) {
@@ -165,6 +166,7 @@ fn prices(settings: &Settings, record: &[u8]) -> String {
 }
 
 /// The quota, the limits and the threshold.
+#[inline(never)]
 fn stand(body: &mut Json, status: &CachedStatus, now: Moment) {
     if let Some(quota) = &status.quota {
         let mut object = Json::new('{');
@@ -192,6 +194,7 @@ fn stand(body: &mut Json, status: &CachedStatus, now: Moment) {
 }
 
 /// One line of the price list; for a caller, at the caller's price.
+#[inline(never)]
 fn line(rule: &Rule, record: &[u8]) -> String {
     let mut object = Json::new('{');
     object.text("rule", &rule.name);
@@ -231,6 +234,7 @@ fn line(rule: &Rule, record: &[u8]) -> String {
 }
 
 /// Of a metered rule: by what it goes, what is held where that is the same for all requests, and what calls cost.
+#[inline(never)]
 fn metered(
     object: &mut Json,
     meter: &Meter,
@@ -272,6 +276,7 @@ fn list<'a>(object: &mut Json, name: &str, items: impl Iterator<Item = &'a Strin
     }
 }
 
+#[inline(never)]
 fn links(settings: &Settings, caller: Option<&Caller<'_>>) -> Option<String> {
     // Filled in as for a caller that has to pay.
     let payer = caller.map(|caller| Rc::new(caller.facts.clone()));

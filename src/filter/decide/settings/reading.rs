@@ -43,6 +43,7 @@ impl Settings {
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
+    #[inline(never)]
     pub fn from_slice(bytes: &[u8]) -> Result<Self, SettingsError> {
         match json::parse(bytes) {
             Ok(value) => Self::read(&value),

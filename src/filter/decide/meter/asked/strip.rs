@@ -90,20 +90,39 @@ impl Strip {
 
 /// Where the first line ends.
 fn line_end(bytes: &[u8]) -> Option<usize> {
+    position(bytes, b'\n', b'\r')
+}
+
+/// Where one of two bytes is first.
+fn position(bytes: &[u8], one: u8, other: u8) -> Option<usize> {
     let mut at = 0;
     for eight in bytes.as_chunks().0 {
         let eight = u64::from_le_bytes(*eight);
-        if (is_byte(eight, b'\n') | is_byte(eight, b'\r')) != 0 {
+        if (is_byte(eight, one) | is_byte(eight, other)) != 0 {
             break;
         }
         at += 8;
     }
     let rest = bytes.get(at..)?;
-    rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map(|found| at + found)
+    rest.iter().position(|byte| *byte == one || *byte == other).map(|found| at + found)
+}
+
+/// Whether there is an empty list, as the event that is sought has: a quick look, before all of an event is read.
+fn has_empty_list(mut data: &[u8]) -> bool {
+    while let Some(at) = position(data, b'[', b'[') {
+        data = data.get(at + 1..).unwrap_or_default().trim_ascii_start();
+        if data.first() == Some(&b']') {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether an event is the one that has usage and no choices, and nothing else than one line of data.
 fn is_extra_usage(event: &[u8]) -> bool {
+    if !has_empty_list(event) {
+        return false;
+    }
     let mut lines = event.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty());
     let Some(data) = lines.next().and_then(|line| line.strip_prefix(b"data:")) else { return false };
     lines.next().is_none() && has_only_usage(data) == Ok(true)
