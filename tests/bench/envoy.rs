@@ -29,8 +29,6 @@ pub struct Backends {
 pub struct Plan {
     pub name: String,
     pub filter: Option<Value>,
-    /// What the route says of it.
-    pub per_route: Option<Value>,
     pub workers: u32,
     /// The program that runs Envoy, with its arguments, if it isn't run by itself.
     pub under: Vec<OsString>,
@@ -89,13 +87,9 @@ fn config(plan: &Plan, behind: Backends, port: u16, admin: u16) -> Value {
     let filters: Vec<Value> = plan.filter.iter().cloned().chain([router]).collect();
     // Who calls, for a service of limits; otherwise unused.
     let caller = json!({"request_headers": {"header_name": "x-api-key", "descriptor_key": "api_key"}});
-    let mut route = json!({
+    let route = json!({
         "match": {"prefix": "/"}, "route": {"cluster": "upstream", "rate_limits": [{"actions": [caller]}]}
     });
-    if let (Some(filter), Some(per_route)) = (&plan.filter, &plan.per_route) {
-        let name = filter["name"].as_str().expect("a filter has a name");
-        route["typed_per_filter_config"] = json!({name: per_route});
-    }
     let http2 = |name: &str, port: u16| {
         let mut cluster = cluster(name, port);
         cluster["typed_extension_protocol_options"] = json!({

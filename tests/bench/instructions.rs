@@ -50,7 +50,6 @@ pub fn run(requests: u32, only: &[&str]) {
             let plan = Plan {
                 name: variant.name().to_owned(),
                 filter: variant.filter(&nothing()),
-                per_route: None,
                 workers: 1,
                 under: callgrind(&dir.path().join(variant.name())),
             };

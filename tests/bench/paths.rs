@@ -124,7 +124,7 @@ impl Contender {
 
     fn start(&self, ground: &Fixture) -> Envoy {
         let (filter, under) = (self.variant.filter(&nothing()), ground.processors.of_envoy());
-        let plan = Plan { name: self.variant.name().to_owned(), filter, per_route: None, workers: 1, under };
+        let plan = Plan { name: self.variant.name().to_owned(), filter, workers: 1, under };
         let envoy = ground.services.block_on(Envoy::start(ground.dir.path(), &plan, ground.behind));
         ground.wrk.run(envoy.port, &self.key, CONNECTIONS, 1);
         envoy

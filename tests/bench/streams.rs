@@ -1,5 +1,5 @@
 //! What each event of a streamed answer costs Envoy in instructions, counted by callgrind: Faregate that reads what the answer used,
-//! beside Envoy's own filter that does, and beside Faregate where the answer doesn't matter.
+//! beside Faregate where the answer doesn't matter.
 //!
 //! The upstream sends an event of 320 bytes at a time and pauses, so that each is a callback of its own. A stream of one event is
 //! counted as well, and what it costs is taken off: what remains belongs to the events.
@@ -40,13 +40,10 @@ enum Variant {
     Stripped,
     /// The same, and the answer ends when nothing is left.
     Stopping,
-    /// Envoy's own reader of usage.
-    Extractor,
 }
 
 impl Variant {
-    const ALL: [Self; 6] =
-        [Self::Bare, Self::Paid, Self::Metered, Self::Stripped, Self::Stopping, Self::Extractor];
+    const ALL: [Self; 5] = [Self::Bare, Self::Paid, Self::Metered, Self::Stripped, Self::Stopping];
 
     const fn name(self) -> &'static str {
         match self {
@@ -55,7 +52,6 @@ impl Variant {
             Self::Metered => "metered",
             Self::Stripped => "metered_stripped",
             Self::Stopping => "metered_stopping",
-            Self::Extractor => "envoys_extractor",
         }
     }
 
@@ -73,21 +69,7 @@ impl Variant {
             Self::Metered => Some(metered(json!({"ask_for_usage": false}))),
             Self::Stripped => Some(metered(json!({}))),
             Self::Stopping => Some(metered(json!({"ask_for_usage": false, "stop_at_zero": true}))),
-            Self::Extractor => Some(json!({"name": "usage", "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManager",
-                "response_handling": {}
-            }})),
         }
-    }
-
-    fn per_route(self) -> Option<Value> {
-        (self == Self::Extractor).then(|| {
-            let chat = json!({"llm_protocol": "OPENAI_CHAT_COMPLETIONS"});
-            json!({
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManagerPerRoute",
-                "request": chat, "response": chat
-            })
-        })
     }
 }
 
@@ -111,7 +93,6 @@ pub fn run(events: u32, only: &[&str]) {
             let plan = Plan {
                 name: variant.name().to_owned(),
                 filter: variant.filter(),
-                per_route: variant.per_route(),
                 workers: 1,
                 under: callgrind(&dir.path().join(variant.name())),
             };

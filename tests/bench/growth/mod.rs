@@ -58,7 +58,6 @@ impl Fixture {
         let plan = Plan {
             name: name.to_owned(),
             filter: Some(crate::variant::gate(more)),
-            per_route: None,
             workers,
             under: Vec::new(),
         };
