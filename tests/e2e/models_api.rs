@@ -236,7 +236,7 @@ async fn a_request_that_is_too_large_is_refused_at_once() {
         ("/v1/models", 5_000_000, [413, 404]),
     ] {
         for (sized, status) in [true, false].into_iter().zip(statuses) {
-            // The gate asks the ledger about a key that it hasn't seen, and Envoy keeps the body meanwhile.
+            // The gate asks the ledger about a key that it hasn't seen, and Envoy keeps the body until it has answered.
             let account = format!("acme-{}-{size}-{sized}", path.len());
             let key = shop.ledger.account(&account, "10").await;
             let body = chat("gpt-5-mini", &json!({"x": "x".repeat(size), "max_tokens": 10}));

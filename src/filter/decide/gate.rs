@@ -2,7 +2,7 @@
 //!
 //! This file holds its state; its operations are in the others:
 //! - [`arrival`]: a request is decided, or waits ([`waiting`]); [`payment`]: it is charged; [`closing`]: its charge is settled.
-//! - [`body`]: a request whose body decides its price; [`price_news`] and [`models`]: models' prices, as the ledger says.
+//! - [`body`]: a request whose body decides its price; [`unread`]: one whose body is too large to be read; [`price_news`] and [`models`]: models' prices, as the ledger says.
 //! - [`exchange`], [`serving`] and [`answer`]: one exchange with the ledger for all waiting requests; [`flights`]: messages in flight.
 //! - [`report`] and [`heartbeat`]: the gateway's heartbeat; [`handover`]: when a worker leaves before it is sent.
 //! - [`growing`]: an answer that costs more than was held at first; [`fitting`]: what a payer could pay instead; [`settling`]: charges whose answer was read.

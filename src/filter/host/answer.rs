@@ -64,7 +64,7 @@ impl Stream {
         if *limit == Limit::Reached {
             reply::set_body(BufferType::HttpResponseBody, size, &[]);
             if !ends {
-                // A client that doesn't hang up by its own would have to wait until the API is done, and the API would work for nobody.
+                // A client that doesn't hang up would wait until the API is done, and all that it still makes would be lost.
                 reply::break_off();
             }
             return;

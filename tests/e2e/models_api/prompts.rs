@@ -86,7 +86,7 @@ async fn strangers_and_large_texts_are_refused() {
     let shop = Shop::start("prompts", |_| {}).await;
     let mut served = 0;
     for sized in [true, false] {
-        // The gate asks the ledger about a key that it hasn't seen, and Envoy keeps the text meanwhile.
+        // The gate asks the ledger about a key that it hasn't seen, and Envoy keeps the text until it has answered.
         for size in [100_000, 131_000, 131_200, 200_000, 2_000_000] {
             let account = format!("acme-{size}-{sized}");
             let key = shop.ledger.account(&account, "1").await;

@@ -31,7 +31,9 @@ impl<M: SharedMemory> Gate<M> {
         let held = charge.price.saturating_add(model.raised.sum());
         let has_room = model.raised.has_room();
         let cost = self.of_plan(charge, Some(list?));
-        if cost.times(4) <= held.times(3) {
+        // A product with a price of its own costs that, however long the answer is.
+        let is_fixed = cost == self.of_plan(charge, Some(Credits::ZERO));
+        if is_fixed || cost.times(4) <= held.times(3) {
             return None;
         }
         let wanted = cost.saturating_add(cost.split(2)).less(held);

@@ -132,6 +132,23 @@ fn an_answer_goes_on_once_the_ledger_has_granted_more() {
 }
 
 #[test]
+fn a_product_with_a_price_of_its_own_never_ends_an_answer() {
+    let mut config = chat(&json!({}));
+    config["rules"][0]["product"] = json!("models");
+    let pricing = exchange::Pricing::Fixed(credits(10));
+    let products = Some(vec![exchange::Product { name: "models".into(), pricing }]);
+    let facts = Facts { products, ..Facts::default() };
+    let (mut gate, mut ledger) =
+        (gate(&Memory::default(), &config), FakeLedger { facts, ..FakeLedger::with(1_000) });
+    let mut charge = paid(&mut gate, &mut ledger);
+    for ms in [1, 1_000] {
+        assert_eq!(gate.grow(at(ms), &mut charge, &said(500)), None);
+        assert_eq!(charge.raised(), []);
+    }
+    assert_eq!(ends(&mut gate, 1_001, &charge, said(500)), 10);
+}
+
+#[test]
 fn all_that_was_held_comes_back_when_a_request_is_released() {
     let (mut gate, mut ledger) = (gate(&Memory::default(), &chat(&json!({}))), FakeLedger::with(1_000));
     let mut charge = paid(&mut gate, &mut ledger);
