@@ -26,11 +26,13 @@ mod prices;
 mod restore;
 mod serve;
 mod shadow;
+mod spreadsheet;
 mod subscription;
 mod team;
 mod usage;
 mod version;
 mod when;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -83,8 +85,10 @@ enum Command {
     Export(apply::Export),
     /// What an account has left, and where the rest went
     Balance(balance::Balance),
-    /// What an account used, per minute, key and rule, or by model and tool
+    /// What was used: per minute, summed up by hours, days or months, or by model and tool
     Usage(usage::Usage),
+    /// Why an account's requests are refused, and what cures it
+    Why(why::Why),
     /// Who would have been refused, did the rules with `shadow` not only watch
     Shadow(shadow::Shadow),
     /// The live leases: which gateway holds whose credits, and what is at risk
@@ -143,6 +147,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Export(command) => command.run(&mut screen),
         Command::Balance(command) => command.run(&mut screen),
         Command::Usage(command) => command.run(&mut screen),
+        Command::Why(command) => command.run(&mut screen),
         Command::Shadow(command) => command.run(&mut screen),
         Command::Leases(command) => command.run(&mut screen),
         Command::Recall(command) => command.run(&mut screen),

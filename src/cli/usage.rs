@@ -1,5 +1,6 @@
-//! `faregate usage`: what an account used, per minute, key and rule, or by model and tool.
+//! `faregate usage`: what was used, per minute, summed up by periods and groups, or by model and tool with the margin.
 
+use super::spreadsheet;
 use super::when::{self, Direction};
 use clap::{Args, ValueEnum};
 use faregate_client::{
@@ -9,12 +10,15 @@ use faregate_client::{
 };
 use serde_json::{Value, json};
 
+/// The most pages that `--all` walks.
+const MAX_PAGES: usize = 10_000;
+
 #[derive(Args)]
 pub struct Usage {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier; with `--group` it may be left out, for all accounts
-    #[arg(required_unless_present = "group")]
+    /// The account\'s identifier; with `--by` or `--group` it may be left out, for all accounts
+    #[arg(required_unless_present_any = ["group", "by"])]
     account: Option<String>,
     /// From when: RFC 3339, or a length such as 1h (ago)
     #[arg(long, value_name = "WHEN")]
@@ -22,55 +26,144 @@ pub struct Usage {
     /// Until when: RFC 3339, or a length such as 5m (ago)
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
+    /// Sum up by hours, days or months
+    #[arg(long)]
+    by: Option<By>,
+    /// Sum up by these, with commas between; model or tool alone shows what they cost and the margin
+    #[arg(long, value_delimiter = ',')]
+    group: Vec<Group>,
+    /// The time zone of days and months, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC", requires = "by")]
+    zone: String,
     /// The most lines
     #[arg(long)]
     limit: Option<u32>,
     /// List those behind this one
-    #[arg(long, value_name = "CURSOR", conflicts_with = "group")]
+    #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
-    /// Sum up by model or tool, of rules that are priced by usage; both words list both
-    #[arg(long)]
-    group: Option<Group>,
+    /// List all of them, page by page
+    #[arg(long, conflicts_with = "after")]
+    all: bool,
+    /// Print comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+/// How long periods are.
+#[derive(Clone, Copy, ValueEnum)]
+enum By {
+    Hour,
+    Day,
+    Month,
 }
 
 /// By what usage is summed up. A model's name and a tool's are the same to the ledger.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
+    Account,
+    Team,
+    Key,
+    Rule,
+    Product,
     Model,
     Tool,
+}
+
+impl Group {
+    fn is_item(self) -> bool {
+        matches!(self, Self::Model | Self::Tool)
+    }
+
+    /// Its name in the admin API.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Team => "team",
+            Self::Key => "key",
+            Self::Rule => "rule",
+            Self::Product => "product",
+            Self::Model | Self::Tool => "item",
+        }
+    }
 }
 
 impl Usage {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let now = jiff::Timestamp::now();
-        let at = |flag: &str, text: Option<String>| {
-            text.map(|text| when::rfc3339(&text, now, Direction::Ago))
+        let at = |flag: &str, text: Option<&String>| {
+            text.map(|text| when::rfc3339(text, now, Direction::Ago))
                 .transpose()
                 .map_err(|why| Failure::usage(format!("{flag}: {why}")))
         };
-        if self.group.is_some() {
-            let asked = [
-                ("group", Some("item".to_owned())),
-                ("account", self.account),
-                ("since", at("--since", self.since)?),
-                ("until", at("--until", self.until)?),
-                ("limit", self.limit.map(|limit| limit.to_string())),
-            ];
-            let answer = self.remote.connect()?.get("/admin/v1/usage", &asked)?;
-            return screen.show(&answer, by_item);
+        let since = at("--since", self.since.as_ref())?;
+        let until = at("--until", self.until.as_ref())?;
+        if self.by.is_none() && !self.group.is_empty() && self.group.iter().all(|group| group.is_item()) {
+            return self.by_item(screen, since, until);
         }
-        let answer = self.remote.connect()?.get(
-            &format!("/admin/v1/accounts/{}/usage", encoded(&self.account.unwrap_or_default())),
-            &[
-                ("since", at("--since", self.since)?),
-                ("until", at("--until", self.until)?),
-                ("limit", self.limit.map(|limit| limit.to_string())),
-                ("after", self.after),
-            ],
-        )?;
-        screen.show(&answer, |screen, page| {
+        let limit = self.limit.map(|limit| limit.to_string());
+        let times = [("since", since), ("until", until), ("limit", limit)];
+        if self.by.is_none() && self.group.is_empty() {
+            let path = format!("/admin/v1/accounts/{}/usage", encoded(self.account.as_deref().unwrap_or_default()));
             let columns = ["minute", "key", "rule", "requests", "credits", "refunds"];
-            screen.table(page.get("lines").unwrap_or(&json!([])), &columns)?;
+            return self.pages(screen, &path, &times, &columns);
+        }
+        let by = self.by.map(|by| match by {
+            By::Hour => "hour",
+            By::Day => "day",
+            By::Month => "month",
+        });
+        let groups: Vec<_> = self.group.iter().map(|group| group.name()).collect();
+        let group = Some(groups.join(",")).filter(|groups| !groups.is_empty());
+        let sums = [
+            ("by", by.map(str::to_owned)),
+            ("group", group),
+            ("account", self.account.clone()),
+            ("time_zone", by.map(|_| self.zone.clone())),
+        ];
+        let mut columns: Vec<&str> = if by.is_some() { vec!["from", "until"] } else { Vec::new() };
+        for group in groups {
+            if !columns.contains(&group) {
+                columns.push(group);
+            }
+        }
+        columns.extend(["requests", "credits", "refunds"]);
+        self.pages(screen, "/admin/v1/usage/sums", &[&times[..], &sums[..]].concat(), &columns)
+    }
+
+    /// Shows one page, or all of them as one.
+    fn pages(
+        &self,
+        screen: &mut Screen<'_>,
+        path: &str,
+        asked: &[(&str, Option<String>)],
+        columns: &[&str],
+    ) -> Result<(), Failure> {
+        let admin = self.remote.connect()?;
+        let mut after = self.after.clone();
+        let mut lines: Vec<Value> = Vec::new();
+        let mut pages = 0;
+        let mut answer = loop {
+            let position = [("after", after.take())];
+            let mut answer = admin.get(path, &[asked, &position[..]].concat())?;
+            lines.extend(answer.get("lines").map(list).unwrap_or_default().iter().cloned());
+            pages += 1;
+            after = answer.get("next").and_then(Value::as_str).map(str::to_owned);
+            if !self.all || after.is_none() || pages == MAX_PAGES {
+                if let Some(members) = answer.as_object_mut() {
+                    members.insert("lines".into(), Value::Null);
+                }
+                break answer;
+            }
+        };
+        if let Some(member) = answer.get_mut("lines") {
+            *member = Value::Array(lines);
+        }
+        if self.csv {
+            let rows = answer.get("lines").cloned().unwrap_or_default();
+            return screen.raw(&spreadsheet::text(&rows, columns)?);
+        }
+        screen.show(&answer, |screen, page| {
+            screen.table(page.get("lines").unwrap_or(&json!([])), columns)?;
             if let Some(total) = page.get("total") {
                 let of = |name| text(total, name);
                 screen.line(format_args!(
@@ -82,6 +175,27 @@ impl Usage {
             }
             screen.next_page(page)
         })
+    }
+
+    fn by_item(
+        self,
+        screen: &mut Screen<'_>,
+        since: Option<String>,
+        until: Option<String>,
+    ) -> Result<(), Failure> {
+        let asked = [
+            ("group", Some("item".to_owned())),
+            ("account", self.account),
+            ("since", since),
+            ("until", until),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+        ];
+        let answer = self.remote.connect()?.get("/admin/v1/usage", &asked)?;
+        if self.csv {
+            let rows = answer.get("items").cloned().unwrap_or_default();
+            return screen.raw(&spreadsheet::text(&rows, &["item", "requests", "credits", "cost", "margin"])?);
+        }
+        screen.show(&answer, by_item)
     }
 }
 

@@ -31,6 +31,12 @@ impl<'a> Screen<'a> {
         Ok(self.out.flush()?)
     }
 
+    /// Text as it is.
+    pub fn raw(&mut self, text: &str) -> Result<(), Failure> {
+        self.out.write_all(text.as_bytes())?;
+        Ok(self.out.flush()?)
+    }
+
     /// The named members of an object, one per line; those that are absent or null are left out.
     pub fn members(&mut self, object: &Value, names: &[&str]) -> Result<(), Failure> {
         let present = || names.iter().filter(|name| object.get(**name).is_some_and(|value| !value.is_null()));

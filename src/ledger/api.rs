@@ -10,11 +10,13 @@ mod plans;
 mod prices;
 mod subscriptions;
 mod teams;
+mod usage;
 
 pub use plans::*;
 pub use prices::*;
 pub use subscriptions::*;
 pub use teams::*;
+pub use usage::*;
 
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
@@ -303,10 +305,11 @@ pub struct Usage {
     pub next: Option<String>,
 }
 
-/// Usage of one key under one rule in one minute.
+/// Usage of one key under one rule in one minute; of old usage in one hour, or one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UsageLine {
-    /// The start of the minute in which the usage was reported.
+    /// The start of the minute in which the requests ended. Of usage older than 7 days the start of the hour, and older than 400
+    /// days the start of the day (UTC), with the sums over it.
     pub minute: Timestamp,
     /// The key's identifier.
     pub key: String,

@@ -94,6 +94,7 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
     jobs.spawn(jobs::renew(store.clone(), stopping.clone()));
     jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::roll_up(store.clone(), stopping.clone()));
     jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));

@@ -15,7 +15,7 @@
 //!   answers 400 [`UNSUPPORTED`] and does nothing, and the gateway says the same in the older version. With [`MARKER_HEADER`]
 //!   each answer says the newest version that its ledger speaks, so a gateway returns to its own after an upgrade.
 //! - What a newer peer adds is ignored where no money depends on it: everywhere in an answer, and in a message beside
-//!   `entries` and `usage` and in [`ShadowLine`]s. Unknown fields of entries and usage lines are refused. So a field that is
+//!   `entries` and `usage` and in [`RefusalLine`]s. Unknown fields of entries and usage lines are refused. So a field that is
 //!   about money, in either direction, needs a new version.
 
 pub use crate::credits::MAX_AMOUNT;
@@ -25,11 +25,11 @@ use crate::prices::ModelPrices;
 use crate::{Credits, RefusalCode};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The version of this protocol. It is the first in which an answer may name a cell ([`EntryAnswer`]), and in
-/// which the ledger ignores what it doesn't know.
-pub const VERSION: u32 = 2;
+/// The version of this protocol. It is the first in which a usage report says when its requests came, what was refused, and
+/// of which product a rule is.
+pub const VERSION: u32 = 3;
 /// The version before, which both sides speak as well.
-pub const OLDEST: u32 = 1;
+pub const OLDEST: u32 = 2;
 /// The code of the error that answers a message of any other version.
 pub const UNSUPPORTED: &str = "unsupported_protocol";
 /// Where the ledger listens for exchanges.
@@ -84,7 +84,7 @@ pub struct ExchangeRequest {
     /// What was sold since the last report of this broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageReport>,
-    /// Models whose prices this gateway wants to know; at most [`MAX_MODELS`]. Since version 2.
+    /// Models whose prices this gateway wants to know; at most [`MAX_MODELS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
 }
@@ -109,7 +109,7 @@ pub struct Entry {
     /// held. It only grows.
     #[serde(default, skip_serializing_if = "Credits::is_zero")]
     pub on_credit: Credits,
-    /// Holds of requests that outlived their epoch. Repeated until the ledger's answer says the same. Since version 2.
+    /// Holds of requests that outlived their epoch. Repeated until the ledger's answer says the same.
     #[serde(default, skip_serializing_if = "Holds::is_none")]
     pub holds: Holds,
 }
@@ -214,19 +214,25 @@ pub struct Ask {
     pub want: Credits,
 }
 
-/// What was sold, per key and rule. Sent again unchanged under the same number until acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was sold, per key and rule. Sent again under the same number until acknowledged, with the same lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UsageReport {
     /// Which of the gateway's brokers (one per worker) speaks.
     pub broker: String,
     /// This report's number: 1, 2, 3 … per broker.
     pub seq: u64,
-    /// At most [`MAX_USAGE_LINES`], together with `shadow`.
+    /// How many milliseconds ago the first of its requests ended, when this is sent. Since version 3.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ago_ms: u64,
+    /// At most [`MAX_USAGE_LINES`], together with `shadow` and `refused`.
     pub lines: Vec<UsageLine>,
     /// What rules that only watch would have refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_causes")]
-    pub shadow: Vec<ShadowLine>,
+    pub shadow: Vec<RefusalLine>,
+    /// What was refused. Since version 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_causes")]
+    pub refused: Vec<RefusalLine>,
 }
 
 /// Requests of one key under one rule.
@@ -243,15 +249,18 @@ pub struct UsageLine {
     pub credits: Credits,
     /// Requests whose charge was released because the upstream failed them.
     pub refunds: u64,
-    /// Of a metered rule: the model or the tool, at most [`MAX_ITEM_BYTES`]. Since version 2.
+    /// Of a metered rule: the model or the tool, at most [`MAX_ITEM_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Of a metered rule: on what the charge of these requests is based. Since version 2.
+    /// Of a metered rule: on what the charge of these requests is based.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Basis>,
-    /// Of a metered rule: what they used, by class. Since version 2.
+    /// Of a metered rule: what they used, by class.
     #[serde(default, skip_serializing_if = "Quantities::is_none")]
     pub used: Quantities,
+    /// The rule's product, if it is of one; at most [`MAX_PRODUCT_BYTES`]. Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
 }
 
 /// On what the charge of a metered request is based.
@@ -283,22 +292,22 @@ impl Basis {
     }
 }
 
-/// Requests that went through because their rule only watches.
+/// Requests that were refused, or would have been if their rule didn't only watch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ShadowLine {
+pub struct RefusalLine {
     /// The key's identifier; absent for callers without a known key, all of them together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<String>,
     /// The rule's name.
     pub rule: String,
-    /// Why they would have been refused.
+    /// Why.
     pub code: RefusalCode,
     /// How many.
     pub requests: u64,
 }
 
 /// Leaves out lines whose cause only a newer gateway knows: they are statistics, and the rest of the message is money.
-fn known_causes<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<ShadowLine>, D::Error> {
+fn known_causes<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<RefusalLine>, D::Error> {
     #[derive(Deserialize)]
     struct Line {
         #[serde(default)]
@@ -308,7 +317,7 @@ fn known_causes<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<ShadowLine>,
         requests: u64,
     }
     let known = |Line { payer, rule, code, requests }: Line| {
-        Some(ShadowLine { payer, rule, code: RefusalCode::named(&code)?, requests })
+        Some(RefusalLine { payer, rule, code: RefusalCode::named(&code)?, requests })
     };
     Ok(Vec::<Line>::deserialize(reader)?.into_iter().filter_map(known).collect())
 }
@@ -355,7 +364,7 @@ pub struct ModelAnswer {
 ///
 /// Of a payer that another ledger keeps, a later ledger will say in which cell: in a member `cell` beside `refused` with
 /// [`RefusalCode::WrongCell`], by which gateways without cells refuse it. Nothing writes or reads `cell` yet, and no answer of
-/// version 1 may have it.
+/// version 2 may have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryAnswer {
     /// Who the payer is; absent when the credential is unknown.

@@ -164,7 +164,7 @@ async fn the_gateway_api_rejects_invalid_exchanges() {
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or(Value::Null))
     };
     let token = "a-gateway-token-for-tests";
-    let good = json!({"protocol": 1, "gateway": "test"});
+    let good = json!({"protocol": 2, "gateway": "test"});
     assert_eq!(send(token, good.to_string()).await.0, 200);
     assert_eq!(send("wrong", good.to_string()).await.0, 401);
     assert_eq!(
@@ -175,11 +175,11 @@ async fn the_gateway_api_rejects_invalid_exchanges() {
     let (status, said) = send(token, json!({"protocol": 99, "gateway": "test"}).to_string()).await;
     assert_eq!((status, &said["code"]), (400, &json!("unsupported_protocol")));
     let lease = json!({"epoch": 1, "spent": 0, "returned": 0, "held": 0});
-    let entry = |changed: Value| json!({"protocol": 1, "gateway": "test", "entries": [changed]});
+    let entry = |changed: Value| json!({"protocol": 2, "gateway": "test", "entries": [changed]});
     for (body, place) in [
         ("{".to_owned(), ""),
-        (json!({"protocol": 1}).to_string(), "gateway"),
-        (json!({"protocol": 1, "gateway": "g".repeat(500)}).to_string(), "gateway"),
+        (json!({"protocol": 2}).to_string(), "gateway"),
+        (json!({"protocol": 2, "gateway": "g".repeat(500)}).to_string(), "gateway"),
         (entry(json!({"payer": {"key": "k"}, "lese": lease})).to_string(), "entries[0].lese"),
         (
             entry(

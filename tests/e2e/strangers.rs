@@ -35,7 +35,7 @@ async fn ask(request: reqwest::RequestBuilder) -> (u16, String) {
 /// What a new gateway asks.
 fn exchange(ledger: &LedgerProcess) -> reqwest::RequestBuilder {
     let url = format!("http://127.0.0.1:{}/gateway/v1/exchange", ledger.gateway_port);
-    let message = json!({"protocol": 1, "gateway": "another", "entries": []});
+    let message = json!({"protocol": 2, "gateway": "another", "entries": []});
     reqwest::Client::new().post(url).bearer_auth(GATEWAY_TOKEN).json(&message)
 }
 

@@ -54,7 +54,7 @@ async fn the_ledger_reads_a_kubernetes_secret_file() {
     let ledger = Process::start("the ledger", &mut command, &dir.path().join("ledger.log"));
     let call = async || {
         let url = format!("http://127.0.0.1:{gateway}/gateway/v1/exchange");
-        let message = json!({"protocol": 1, "gateway": "gw"});
+        let message = json!({"protocol": 2, "gateway": "gw"});
         let answer = reqwest::Client::new().post(url).bearer_auth(GATEWAY_TOKEN).json(&message).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)
     };

@@ -76,7 +76,7 @@ fn entry(key: &str, epoch: u32, spent: i64, want: i64, on_credit: i64) -> Value 
 }
 
 async fn says(world: &World, gateway: &str, entries: &[Value]) -> Value {
-    let message = json!({"protocol": 1, "gateway": gateway, "entries": entries});
+    let message = json!({"protocol": 2, "gateway": gateway, "entries": entries});
     let (status, answer) = world.ledger.exchange(&message).await.expect("an answer");
     assert_eq!(status.as_u16(), 200, "{answer}");
     answer

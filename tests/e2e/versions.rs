@@ -13,16 +13,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// All names of members in messages and answers of version 1, as it was released.
-const NAMES_OF_1: &str = "protocol gateway seen entries usage payer ended lease ask on_credit key subject id epoch spent returned \
+/// All names of members in messages and answers of version 2, as it was released.
+const NAMES_OF_2: &str = "protocol gateway seen entries usage payer ended lease ask on_credit key subject id epoch spent returned \
     held demand least need want broker seq lines shadow rule requests credits refunds code heartbeat_ms changes usage_seq facts \
     refused status available quota limits warn_below size window_s resets_at resets_in_s account plan products key_products \
-    name pricing times fixed rate concurrent milli_per_s burst granted ttl_ms recall reset top_up retry_ms at in_s brings";
+    name pricing times fixed rate concurrent milli_per_s burst granted ttl_ms recall reset top_up retry_ms at in_s brings \
+    models prices holds carried kept released item basis used";
 
 /// Which release the relay plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plays {
-    /// A ledger of version 1: it refuses any other, in the words of that release.
+    /// A ledger of version 2: it refuses any other, in the words of that release.
     OldLedger,
     /// The ledger behind it.
     Nobody,
@@ -48,14 +49,14 @@ fn in_the_future(text: &str) -> String {
     })
 }
 
-/// Version 1 refuses unknown members, so none may be in a message of it; and none is in an answer.
-fn is_of_version_1(value: &Value) {
+/// Version 2 refuses unknown members, so none may be in a message of it; and none is in an answer.
+fn is_of_version_2(value: &Value) {
     match value {
         Value::Object(members) => members.iter().for_each(|(name, value)| {
-            assert!(NAMES_OF_1.split_whitespace().any(|known| known == name), "version 1 has no {name:?}");
-            is_of_version_1(value);
+            assert!(NAMES_OF_2.split_whitespace().any(|known| known == name), "version 2 has no {name:?}");
+            is_of_version_2(value);
         }),
-        Value::Array(items) => items.iter().for_each(is_of_version_1),
+        Value::Array(items) => items.iter().for_each(is_of_version_2),
         _ => {}
     }
 }
@@ -97,12 +98,12 @@ impl Relay {
     }
 
     async fn answer(&self, plays: Plays, message: &Value, version: u64) -> (StatusCode, String, String) {
-        if plays == Plays::OldLedger && version != 1 {
+        if plays == Plays::OldLedger && version != 2 {
             let detail = format!(
-                "protocol: found {version}, this ledger speaks 1; use the same release on both sides"
+                "protocol: found {version}, this ledger speaks 2; use the same release on both sides"
             );
             let error = json!({"code": "unsupported_protocol", "detail": detail});
-            return (StatusCode::BAD_REQUEST, "1".to_owned(), error.to_string());
+            return (StatusCode::BAD_REQUEST, "2".to_owned(), error.to_string());
         }
         let text = message.to_string();
         let text = if plays == Plays::FutureGate { in_the_future(&text) } else { text };
@@ -113,9 +114,9 @@ impl Relay {
         let text = answer.text().await.expect("a text");
         match plays {
             Plays::OldLedger => {
-                is_of_version_1(message);
-                is_of_version_1(&serde_json::from_str(&text).expect("an answer"));
-                (status, "1".to_owned(), text)
+                is_of_version_2(message);
+                is_of_version_2(&serde_json::from_str(&text).expect("an answer"));
+                (status, "2".to_owned(), text)
             }
             Plays::FutureLedger => (status, "99".to_owned(), in_the_future(&text)),
             Plays::Nobody | Plays::FutureGate => (status, marker, text),
@@ -186,22 +187,22 @@ async fn a_filter_upgraded_first_speaks_the_old_ledgers_version_until_its_upgrad
     assert!(!log.contains("the ledger can't be asked"), "{log}");
 }
 
-/// The release before: it says version 1, as that filter did, and reads only what is in it.
+/// The release before: it says version 2, as that filter did, and reads only what is in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_upgraded_first_answers_the_old_filter_in_its_version() {
     let (world, relay, gate) = world(Plays::OldLedger).await;
     let keys = keys(&world).await;
-    // A real gate that speaks version 1 for as long as this lasts; and beside it, word for word, what the old one said.
+    // A real gate that speaks version 2 for as long as this lasts; and beside it, word for word, what the old one said.
     let callers = Steady::start(&gate.url("/"), &[&keys[0], &keys[1]]);
     callers.wait_for_progress(200).await;
     let old = world.ledger.account("old", "5").await;
     let say = async |rest: Value| {
-        let mut message = json!({"protocol": 1, "gateway": "old:1"});
+        let mut message = json!({"protocol": 2, "gateway": "old:1"});
         message.as_object_mut().expect("an object").extend(rest.as_object().expect("an object").clone());
-        is_of_version_1(&message);
+        is_of_version_2(&message);
         let (status, answer) = world.ledger.exchange(&message).await.expect("an answer");
         assert_eq!((status.as_u16(), &answer["protocol"]), (200, &json!(1)), "{answer}");
-        is_of_version_1(&answer);
+        is_of_version_2(&answer);
         answer
     };
 
@@ -253,22 +254,22 @@ async fn a_mismatch(plays: Plays, says: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_names_both_versions_when_it_does_not_speak_the_gates() {
-    let says = "the ledger can't be asked: unsupported_protocol: protocol: found 99, this ledger speaks 1 to 2; upgrade the older side";
+    let says = "the ledger can't be asked: unsupported_protocol: protocol: found 99, this ledger speaks 2 to 3; upgrade the older side";
     a_mismatch(Plays::FutureGate, says).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_names_both_versions_when_it_does_not_speak_the_ledgers() {
-    let says = "the ledger can't be asked: it speaks protocol 99, this gate 1 to 2; upgrade the older side";
+    let says = "the ledger can't be asked: it speaks protocol 99, this gate 2 to 3; upgrade the older side";
     a_mismatch(Plays::FutureLedger, says).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unsupported_version_is_reported_before_its_unknown_fields() {
     let world = World::start(Setup { gateways: 0, ..Setup::default() }).await;
-    let message = json!({"protocol": 3, "gateway": "g", "entries": {"manifest": []}});
+    let message = json!({"protocol": 4, "gateway": "g", "entries": {"manifest": []}});
     let (status, answer) = world.ledger.exchange(&message).await.expect("an answer");
     assert_eq!((status.as_u16(), answer["code"].as_str()), (400, Some("unsupported_protocol")), "{answer}");
     let detail = answer["detail"].as_str().expect("words");
-    assert!(detail.contains("found 3, this ledger speaks 1 to 2"), "{detail}");
+    assert!(detail.contains("found 4, this ledger speaks 2 to 3"), "{detail}");
 }

@@ -274,7 +274,7 @@ impl Conversation {
         let changes: Vec<Value> =
             changes.iter().map(|at| json!({"payer": FACTS[*at], "refused": "invalid_key"})).collect();
         let answer = json!({
-            "protocol": 1, "seen": seen, "heartbeat_ms": heartbeat_ms, "entries": entries, "changes": changes, "usage_seq": usage
+            "protocol": 2, "seen": seen, "heartbeat_ms": heartbeat_ms, "entries": entries, "changes": changes, "usage_seq": usage
         });
         Some(answer.to_string().into_bytes())
     }

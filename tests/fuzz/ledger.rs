@@ -132,7 +132,7 @@ pub fn exchange(budget: Budget, seed: u64) -> Report {
         })
     };
     let good = json!({
-        "protocol": 1, "gateway": "gw", "seen": 0,
+        "protocol": 2, "gateway": "gw", "seen": 0,
         "entries": [
             entry(json!({"key": ledger.key})),
             entry(json!({"subject": "somebody"})),

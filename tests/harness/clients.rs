@@ -45,6 +45,20 @@ impl Clients {
         serde_json::from_str(&said).unwrap_or_else(|why| panic!("{script} says {said}: {why}"))
     }
 
+    /// Runs an installed Python module for up to ten minutes: whether it succeeded, and what it printed.
+    pub fn module(&self, name: &str, arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new("timeout");
+        command.args(["600", "python3", "-m", name]).args(arguments);
+        let output = self.prepare(&mut command).stdin(Stdio::null()).output().expect("a program that can be run");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// A file in the folder in which they run.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.dir.path().join(name), text).expect("a file");
+    }
+
     /// Starts a script of `tests/clients/` that runs until it is dropped.
     pub fn start(&self, script: &str, more: &[(&str, &str)]) -> Process {
         let mut command = Command::new(language(script));

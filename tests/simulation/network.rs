@@ -127,7 +127,6 @@ impl World {
         if self.mutant == Some(Mutant::LastWritesLost) {
             self.before_last_write = Some(self.model.clone());
         }
-        self.note_ended(message);
         let answer = self.model.exchange(message, now).map_err(|error| error.to_string())?;
         self.say(|| format!("ledger {ledger} answers {id} of worker {serial}: {}", answer_words(&answer)));
         self.note_short();
@@ -156,18 +155,6 @@ impl World {
         for key in 0..self.model.keys.len() {
             if let Some(lease) = self.record(gateway, key) {
                 self.oracle.note_epoch((gateway, key), lease.epoch, lease.holds().carried.micros());
-            }
-        }
-    }
-
-    /// Notes final reports in the older version, which says nothing of holds.
-    fn note_ended(&mut self, message: &ExchangeRequest) {
-        let gateway = self.gateways.iter().position(|gateway| gateway.name == message.gateway);
-        for entry in message.entries.iter().filter(|_| message.protocol == OLDEST) {
-            if let (Some(gateway), Some(key), Some(ended)) =
-                (gateway, self.model.payer(&entry.payer), entry.ended)
-            {
-                self.oracle.ended_older(self.model.keys[key].account, (gateway, key), ended);
             }
         }
     }

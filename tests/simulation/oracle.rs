@@ -60,8 +60,6 @@ pub struct Oracle {
     pub seals: BTreeMap<(usize, usize), (u32, i64)>,
     /// Epochs that ended without holds being carried over: what was held then counts as spent.
     pub uncarried: BTreeSet<(usize, usize, u32)>,
-    /// Epochs that a ledger of the older release has heard the end of: it knows nothing of holds.
-    pub ended_older: BTreeSet<(usize, usize, u32)>,
 }
 
 impl Oracle {
@@ -127,16 +125,6 @@ impl Oracle {
         let (last, before) = self.seals.insert((gateway, key), (epoch, carried)).unwrap_or((epoch, carried));
         if carried == before {
             self.uncarried.extend((last..epoch).map(|ended| (gateway, key, ended)));
-        }
-    }
-
-    /// A ledger of the older release hears for the first time that an epoch is over: it gives back what was carried over, as
-    /// it knows nothing of it, and will be charged late.
-    pub fn ended_older(&mut self, account: usize, place: (usize, usize), ended: Ended) {
-        let place = (place.0, place.1, ended.epoch);
-        if self.ended_older.insert(place) {
-            let sold = self.epochs.get(&place).map_or(0, |epoch| epoch.sold);
-            self.at_large[account] += (sold - ended.spent.micros()).max(0);
         }
     }
 

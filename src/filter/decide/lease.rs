@@ -333,21 +333,13 @@ impl Lease {
     }
 
     /// Ends the epoch: nothing more is spent from it. The final report on the previous one has arrived by then,
-    /// because an epoch opens only with the answer that acknowledges it. What requests in flight hold is carried over, if the
-    /// ledger takes that (`late`), and counts as spent if it doesn't. It is carried over as well as long as earlier holds are
-    /// open: which requests those are of is not known.
-    fn seal(&mut self, late: bool) {
+    /// because an epoch opens only with the answer that acknowledges it. What requests in flight hold is carried over.
+    fn seal(&mut self) {
         if self.held.is_positive() {
-            let epoch = self.epoch;
-            let held = self.held;
+            let held = std::mem::take(&mut self.held);
             let carried = self.carry();
-            if late || carried.holds.open().is_positive() {
-                carried.holds.carried = carried.holds.carried.saturating_add(held);
-                carried.booked = false;
-                self.held = Credits::ZERO;
-            } else {
-                carried.closed = epoch;
-            }
+            carried.holds.carried = carried.holds.carried.saturating_add(held);
+            carried.booked = false;
         }
         self.ended = Some(Ended { epoch: self.epoch, spent: self.sold().saturating_add(self.subleased) });
         self.epoch = self.epoch.saturating_add(1);
@@ -357,9 +349,9 @@ impl Lease {
     }
 
     /// Seals a lease whose deadline has passed, once its subleases are returned or given up: their unsold rest isn't spent.
-    pub fn seal_if_over(&mut self, now: Moment, late: bool) {
+    pub fn seal_if_over(&mut self, now: Moment) {
         if self.is_open() && now >= self.deadline && self.subleased.is_zero() {
-            self.seal(late);
+            self.seal();
         }
     }
 
@@ -391,7 +383,7 @@ impl Lease {
     /// Returns all credits that aren't reserved, and ends the epoch when none are.
     pub fn rest(&mut self) {
         if self.held.is_zero() && self.subleased.is_zero() && self.is_open() {
-            self.seal(false);
+            self.seal();
         } else {
             self.hand_back();
         }
@@ -408,7 +400,7 @@ impl Lease {
             self.spent = self.spent.saturating_add(std::mem::take(&mut self.held));
             // Their requests may end all the same. Others are of a later epoch.
             if self.is_open() {
-                self.seal(false);
+                self.seal();
             }
             self.carry().closed = self.epoch.saturating_sub(1);
         }
@@ -434,16 +426,10 @@ impl Lease {
 
     /// The lease's report to the ledger. `asking` holds the cheapest of the waiting prices and their sum; `None`
     /// when no request waits: then only what will soon be needed is asked for, and nothing at all when
-    /// `refill` is false. `late` says whether the ledger takes holds that outlive their epoch.
-    pub fn report(
-        &mut self,
-        now: Moment,
-        asking: Option<(Credits, Credits)>,
-        refill: bool,
-        late: bool,
-    ) -> Entry {
+    /// `refill` is false.
+    pub fn report(&mut self, now: Moment, asking: Option<(Credits, Credits)>, refill: bool) -> Entry {
         self.give_up_subleases(now);
-        self.seal_if_over(now, late);
+        self.seal_if_over(now);
         self.measure(now);
         let used = self.used();
         let ask = (asking.is_some() || (refill && self.is_open())).then(|| {
@@ -468,7 +454,7 @@ impl Lease {
             // Repeated while requests are in flight, so that the ledger knows they will be settled.
             holds: self
                 .carried
-                .filter(|carried| late && !(carried.booked && carried.holds.open().is_zero()))
+                .filter(|carried| !(carried.booked && carried.holds.open().is_zero()))
                 .map(|carried| carried.holds)
                 .unwrap_or_default(),
         }
@@ -515,7 +501,7 @@ impl Lease {
     ///
     /// The ledger also reports `ended` for an epoch that it closed for lack of heartbeats. So only an answer to a
     /// message that carried our final report acknowledges that report.
-    pub fn merge(&mut self, sent: Moment, final_report: Option<u32>, answer: &EntryAnswer, late: bool) {
+    pub fn merge(&mut self, sent: Moment, final_report: Option<u32>, answer: &EntryAnswer) {
         if let Some(facts) = &answer.facts {
             self.facts = facts.clone();
         }
@@ -531,7 +517,7 @@ impl Lease {
         }
         if answer.ended == Some(self.epoch) && self.subleased.is_zero() {
             // The ledger closed it for lack of heartbeats.
-            self.seal(late);
+            self.seal();
         } else if answer.ended == Some(self.epoch) {
             // It is over, and sealed once the subleases are returned.
             self.deadline = sent;

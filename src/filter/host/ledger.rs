@@ -31,7 +31,7 @@ unsafe extern "C" {
 const MOST_SAID: usize = 300;
 
 // An error says so in words, which are smaller than numbers that are formatted.
-const _: () = assert!(OLDEST == 1 && VERSION == 2, "say the versions that this gate speaks in read_answer");
+const _: () = assert!(OLDEST == 2 && VERSION == 3, "say the versions that this gate speaks in read_answer");
 
 /// Sends a message. Returns the call's token, or why it couldn't be sent.
 #[inline(never)]
@@ -126,7 +126,7 @@ pub(super) fn read_answer(body_size: usize, aside: &mut ResponseHints) -> Result
     };
     let other = answer.protocol;
     if !(OLDEST..=VERSION).contains(&other) {
-        return Err(format!("it speaks protocol {other}, this gate 1 to 2; upgrade the older side"));
+        return Err(format!("it speaks protocol {other}, this gate 2 to 3; upgrade the older side"));
     }
     Ok(answer)
 }

@@ -1,13 +1,18 @@
-//! Brokers' usage reports: each is booked once, whichever ledger it reaches, however often.
+//! Brokers' usage reports: each is booked once, whichever ledger it reaches, however often, in the minute in which its requests
+//! came.
 
 use crate::domain::price_list::PriceList;
 use crate::domain::{AccountNo, GatewayNo, KeyNo, cost};
 use crate::store::draft::{Draft, Stop};
 use crate::store::record::stored_text;
-use crate::store::rows::{BrokerRow, KeyRow, ShadowRow, UsageItemRow, UsageQuantityRow, UsageRow};
-use faregate_protocol::exchange::{Basis, UsageLine, UsageReport};
+use crate::store::rows::{BrokerRow, KeyRow, RefusalRow, ShadowRow, UsageItemRow, UsageQuantityRow, UsageRow};
+use faregate_protocol::exchange::{Basis, RefusalLine, UsageLine, UsageReport};
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
+
+/// Older usage is booked as of this long ago (ms): it must not come into minutes that are being summed up
+/// ([`super::roll_up`]).
+const MAX_AGO_MS: u64 = 5 * 24 * 60 * 60 * 1_000;
 
 /// What was booked of a usage report; nothing where that was done before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +21,12 @@ pub struct Booked {
     pub unknown_lines: u64,
     /// What rules in shadow mode would have refused.
     pub shadow: Vec<(RefusalCode, u64)>,
+}
+
+/// The minute, counted from 1970, in which a report's requests came.
+fn minute(report: &UsageReport, now: Timestamp) -> i64 {
+    let ago_s = i64::try_from(report.ago_ms.min(MAX_AGO_MS) / 1_000).unwrap_or(0);
+    now.as_second().saturating_sub(ago_s).div_euclid(60)
 }
 
 /// The key with this identifier, and its account.
@@ -32,7 +43,7 @@ pub(super) fn look(draft: &mut Draft, gateway: GatewayNo, report: &UsageReport) 
     for id in report.lines.iter().map(|line| line.payer.as_str()) {
         missing |= key_by_id(draft, id).is_err();
     }
-    for id in report.shadow.iter().filter_map(|line| line.payer.as_deref()) {
+    for id in report.shadow.iter().chain(&report.refused).filter_map(|line| line.payer.as_deref()) {
         missing |= key_by_id(draft, id).is_err();
     }
     if missing { Err(Stop::Missing) } else { Ok(()) }
@@ -57,7 +68,7 @@ pub(super) fn take(
     if report.seq <= last {
         return Ok((last, Booked::default()));
     }
-    let minute = now.as_second().div_euclid(60);
+    let minute = minute(report, now);
     let mut unknown_lines = 0;
     for line in &report.lines {
         let Some((key, account)) = key_by_id(draft, &line.payer)? else {
@@ -69,20 +80,33 @@ pub(super) fn take(
             requests: count(line.requests),
             credits: line.credits,
             refunds: count(line.refunds),
+            product: line.product.as_deref().map(|name| stored_text(name).into_owned()),
         });
         book_item(draft, line, cost::of_line(prices, line, now), (account, minute, key));
     }
     for line in &report.shadow {
-        // A key that isn't known counts with the callers who have none.
-        let payer = line.payer.as_deref().map(|id| key_by_id(draft, id)).transpose()?.flatten();
-        let (key, account) = payer.unwrap_or_default();
-        let (rule, code) = (stored_text(&line.rule).into_owned(), line.code.as_str().to_owned());
-        draft.add(ShadowRow { place: (account, minute, key, rule, code), requests: count(line.requests) });
+        let place = refused(draft, line, minute)?;
+        draft.add(ShadowRow { place, requests: count(line.requests) });
+    }
+    for line in &report.refused {
+        let place = refused(draft, line, minute.div_euclid(60))?;
+        draft.add(RefusalRow { place, requests: count(line.requests) });
     }
     let broker = stored_text(&report.broker).into_owned();
     draft.put(BrokerRow { gateway, broker, seq: report.seq, heard_at: now });
     let shadow = report.shadow.iter().map(|line| (line.code, line.requests)).collect();
     Ok((report.seq, Booked { unknown_lines, shadow }))
+}
+
+/// Where a line of refusals is booked. A key that isn't known counts with the callers who have none.
+fn refused(
+    draft: &mut Draft,
+    line: &RefusalLine,
+    time: i64,
+) -> Result<(AccountNo, i64, KeyNo, String, String), Stop> {
+    let payer = line.payer.as_deref().map(|id| key_by_id(draft, id)).transpose()?.flatten();
+    let (key, account) = payer.unwrap_or_default();
+    Ok((account, time, key, stored_text(&line.rule).into_owned(), line.code.as_str().to_owned()))
 }
 
 /// Books what a line of a metered rule was for.

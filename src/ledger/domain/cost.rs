@@ -59,6 +59,7 @@ mod tests {
             item: Some("gpt-5".into()),
             basis: Some(basis),
             used: quantities,
+            product: None,
         }
     }
 

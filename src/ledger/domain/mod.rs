@@ -17,6 +17,7 @@ pub mod cost;
 pub mod entitlement;
 pub mod entry;
 pub mod exchange;
+pub mod findings;
 pub mod funds;
 pub mod grant;
 #[cfg(test)]
@@ -46,6 +47,7 @@ mod subscription_history;
 pub mod terms;
 pub mod time;
 pub mod unbooked;
+pub mod usage_periods;
 
 pub use account::{Account, AccountState, Books};
 pub use budget::{Budget, Scope};

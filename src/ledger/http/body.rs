@@ -82,9 +82,9 @@ mod tests {
         assert_eq!(field::<NewGrant>("{}"), "amount");
         assert_eq!(field::<NewGrant>(r#"{"amount": 5}"#), "amount");
         assert_eq!(field::<NewGrant>(r#"{"amount": "5", "expires_at": "soon"}"#), "expires_at");
-        let inner = r#"{"protocol":1,"gateway":"g","entries":[{"payer":{"id":"x"},"lease":{"epoch":-1}}]}"#;
+        let inner = r#"{"protocol":2,"gateway":"g","entries":[{"payer":{"id":"x"},"lease":{"epoch":-1}}]}"#;
         assert_eq!(field::<ExchangeRequest>(inner), "entries[0].lease.epoch");
-        let unknown = r#"{"protocol":1,"gateway":"g","entries":[{"payer":{"id":"x"},"tip":1}]}"#;
+        let unknown = r#"{"protocol":2,"gateway":"g","entries":[{"payer":{"id":"x"},"tip":1}]}"#;
         assert_eq!(field::<ExchangeRequest>(unknown), "entries[0].tip");
     }
 

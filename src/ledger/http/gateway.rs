@@ -22,7 +22,8 @@ use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_AMOUNT, MAX_BODY_BYTES,
     MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_ITEM_BYTES, MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_MODELS,
-    MAX_NAME_BYTES, MAX_USAGE_LINES, OLDEST, PATH, Payer, UNSUPPORTED, UsageReport, VERSION,
+    MAX_NAME_BYTES, MAX_PRODUCT_BYTES, MAX_USAGE_LINES, OLDEST, PATH, Payer, RefusalLine, UNSUPPORTED,
+    UsageReport, VERSION,
 };
 use jiff::Timestamp;
 use memchr::memmem;
@@ -172,9 +173,10 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
     if report.seq == 0 {
         return Err(Invalid::field("usage.seq", "is 0; reports are numbered from 1"));
     }
-    let count = report.lines.len().saturating_add(report.shadow.len());
+    let refusals = report.shadow.len().saturating_add(report.refused.len());
+    let count = report.lines.len().saturating_add(refusals);
     if count > MAX_USAGE_LINES {
-        let field = if report.shadow.is_empty() { "usage.lines" } else { "usage.lines and usage.shadow" };
+        let field = if refusals == 0 { "usage.lines" } else { "usage.lines, usage.shadow and usage.refused" };
         let reason = format!("{count} are too many; the most is {MAX_USAGE_LINES}");
         return Err(Invalid::field(field, reason));
     }
@@ -183,6 +185,9 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
         length(&format!("usage.lines[{n}].rule"), &line.rule, MAX_NAME_BYTES)?;
         if let Some(item) = &line.item {
             length(&format!("usage.lines[{n}].item"), item, MAX_ITEM_BYTES)?;
+        }
+        if let Some(product) = &line.product {
+            length(&format!("usage.lines[{n}].product"), product, MAX_PRODUCT_BYTES)?;
         }
         let amount = line.credits >= Credits::ZERO && line.credits <= MAX_LINE_CREDITS;
         if !amount || line.requests > MAX_LINE_COUNT || line.refunds > MAX_LINE_COUNT {
@@ -193,14 +198,19 @@ fn check_usage(report: &UsageReport) -> Result<(), Invalid> {
             return Err(Invalid::field(format!("usage.lines[{n}]"), reason));
         }
     }
-    for (n, line) in report.shadow.iter().enumerate() {
+    check_refusals("usage.shadow", &report.shadow)?;
+    check_refusals("usage.refused", &report.refused)
+}
+
+fn check_refusals(list: &str, lines: &[RefusalLine]) -> Result<(), Invalid> {
+    for (n, line) in lines.iter().enumerate() {
         if let Some(payer) = &line.payer {
-            length(&format!("usage.shadow[{n}].payer"), payer, MAX_NAME_BYTES)?;
+            length(&format!("{list}[{n}].payer"), payer, MAX_NAME_BYTES)?;
         }
-        length(&format!("usage.shadow[{n}].rule"), &line.rule, MAX_NAME_BYTES)?;
+        length(&format!("{list}[{n}].rule"), &line.rule, MAX_NAME_BYTES)?;
         if line.requests > MAX_LINE_COUNT {
             let reason = format!("is {}; the most is {MAX_LINE_COUNT}", line.requests);
-            return Err(Invalid::field(format!("usage.shadow[{n}].requests"), reason));
+            return Err(Invalid::field(format!("{list}[{n}].requests"), reason));
         }
     }
     Ok(())

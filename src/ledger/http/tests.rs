@@ -109,7 +109,7 @@ impl World {
     }
 
     fn exchange(&self, entry: &Value) -> ExchangeResponse {
-        let body = json!({"protocol": 1, "gateway": "gw", "seen": 0, "entries": [entry]});
+        let body = json!({"protocol": 2, "gateway": "gw", "seen": 0, "entries": [entry]});
         let answer = self.exchange_raw(GATEWAY, body.to_string().as_bytes());
         assert_eq!(answer.status, 200, "{}", answer.body);
         serde_json::from_str(&answer.body).unwrap()
@@ -321,12 +321,12 @@ fn malformed_requests_get_clear_errors() {
     let usage = |sold: &[&str], watched: &[&str]| {
         let (sold, watched) = (sold.join(","), watched.join(","));
         let report = format!(r#"{{"broker":"b","seq":1,"lines":[{sold}],"shadow":[{watched}]}}"#);
-        format!(r#"{{"protocol":1,"gateway":"g","usage":{report}}}"#).into_bytes()
+        format!(r#"{{"protocol":2,"gateway":"g","usage":{report}}}"#).into_bytes()
     };
     for (body, named) in [
         (b"{".to_vec(), ""),
-        (br#"{"protocol": 1}"#.to_vec(), "gateway"),
-        (br#"{"protocol": 1, "gateway": ""}"#.to_vec(), "gateway"),
+        (br#"{"protocol": 2}"#.to_vec(), "gateway"),
+        (br#"{"protocol": 2, "gateway": ""}"#.to_vec(), "gateway"),
         (
             br#"{"protocol": 2, "gateway": "g", "entries": [{"payer": {"id": "k"}, "tip": 1}]}"#.to_vec(),
             "entries[0].tip",
@@ -337,7 +337,7 @@ fn malformed_requests_get_clear_errors() {
         ),
         (
             format!(
-                r#"{{"protocol":1,"gateway":"g","entries":[{}]}}"#,
+                r#"{{"protocol":2,"gateway":"g","entries":[{}]}}"#,
                 entry.replace(r#""spent":0"#, r#""spent":-1"#)
             )
             .into_bytes(),
@@ -345,7 +345,7 @@ fn malformed_requests_get_clear_errors() {
         ),
         (
             format!(
-                r#"{{"protocol":1,"gateway":"g","entries":[{}]}}"#,
+                r#"{{"protocol":2,"gateway":"g","entries":[{}]}}"#,
                 vec![entry.as_str(); 1_001].join(",")
             )
             .into_bytes(),

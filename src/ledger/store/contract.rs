@@ -22,6 +22,7 @@ mod prices;
 mod shadow;
 mod status;
 mod unbooked;
+mod usage;
 
 use budgets::*;
 use plans::*;
@@ -29,6 +30,7 @@ use prices::*;
 use shadow::*;
 use status::*;
 use unbooked::*;
+use usage::*;
 
 /// Changes an account's row, as if it had come to that, and lets gateways know.
 pub struct SetAccount {
@@ -431,10 +433,11 @@ pub async fn usage_is_booked_once_per_report(world: World) {
         item: None,
         basis: None,
         used: Quantities::default(),
+        product: None,
     };
     let lines = vec![line(&key, "a"), line(&key, "b"), line("key_unknown", "a")];
     for (seq, stored) in [(1, 1), (1, 1), (2, 2), (1, 2)] {
-        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone(), shadow: vec![] });
+        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone(), ..UsageReport::default() });
         let request = ExchangeRequest {
             protocol: VERSION,
             gateway: "gw".into(),
@@ -523,6 +526,10 @@ macro_rules! stories {
             a_models_cost_stays_until_another_is_set,
             shadow_refusals_are_listed_by_caller_and_cause,
             shadow_refusals_are_deleted_after_a_month,
+            usage_is_booked_in_the_minute_in_which_it_happened,
+            old_usage_is_summed_up_by_hours_and_later_by_days,
+            usage_is_summed_up_by_periods_and_groups_page_by_page,
+            refusals_are_kept_by_the_hour_with_what_cures_them,
             a_recall_can_target_one_gateway_or_all,
             lists_come_in_pages,
             a_plan_grants_its_quota_once_per_period,

@@ -6,7 +6,7 @@ use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow,
-    PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow,
+    PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow,
     UsageQuantityRow, UsageRow, VersionRow,
 };
 
@@ -49,6 +49,8 @@ pub const BROKERS: Lookup = locked(BrokerRow::TABLE, "gateway, broker");
 pub const USAGE: Lookup = lookup(UsageRow::TABLE, "account, minute, key, rule", "");
 /// What was refused in shadow mode within a minute.
 pub const SHADOW: Lookup = lookup(ShadowRow::TABLE, "account, minute, key, rule, code", "");
+/// What was refused within an hour.
+pub const REFUSALS: Lookup = lookup(RefusalRow::TABLE, "account, hour, key, rule, code", "");
 /// What was sold of an item within a minute.
 pub const USAGE_ITEMS: Lookup = lookup(UsageItemRow::TABLE, "account, minute, key, rule, item, basis", "");
 /// How much of a class was sold within a minute.

@@ -2,7 +2,7 @@
 
 use super::dialect::Dialect;
 use super::record::{Record, Table};
-use super::rows::{BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, ShadowRow, UnbookedRow};
+use super::rows::{BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, RefusalRow, ShadowRow, UnbookedRow};
 
 /// The most rows that one call deals with.
 pub const ROWS: usize = 500;
@@ -23,6 +23,8 @@ const KEEP_RECLAIMED_MS: i64 = 90 * DAY_MS;
 const KEEP_UNBOOKED_MS: i64 = 90 * DAY_MS;
 /// What rules that only watch would have refused.
 const KEEP_SHADOW_MS: i64 = 30 * DAY_MS;
+/// What was refused.
+const KEEP_REFUSALS_MS: i64 = 30 * DAY_MS;
 
 /// Rows that are kept for a time.
 #[derive(Debug)]
@@ -35,13 +37,18 @@ pub struct Kept {
 }
 
 /// All that is deleted when it has served its time.
-pub const KEPT: [Kept; 7] = [
+pub const KEPT: [Kept; 8] = [
     Kept { table: IdempotencyRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
     Kept { table: ChangeRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_CHANGES_MS },
     Kept {
         table: ShadowRow::TABLE,
         condition: "minute < CAST(?1 AS bigint) / 60000",
         keep_ms: KEEP_SHADOW_MS,
+    },
+    Kept {
+        table: RefusalRow::TABLE,
+        condition: "hour < CAST(?1 AS bigint) / 3600000",
+        keep_ms: KEEP_REFUSALS_MS,
     },
     Kept { table: BrokerRow::TABLE, condition: "heard_ms < ?1", keep_ms: KEEP_ENDED_MS },
     Kept {

@@ -11,7 +11,7 @@ use super::engine::{
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
+    LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
     UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
@@ -62,6 +62,7 @@ memory! {
     changes: ChangeRow,
     usage: UsageRow,
     shadow: ShadowRow,
+    refusals: RefusalRow,
     usage_items: UsageItemRow,
     usage_quantities: UsageQuantityRow,
     price_list: PriceListRow,

@@ -32,7 +32,7 @@ mod statements;
 pub mod value;
 
 pub use error::{OpenError, Refusal, StoreError};
-pub use page::{ItemQuery, Page, ShadowQuery, UsageQuery};
+pub use page::{ItemQuery, Page, ShadowQuery, UsageGroup, UsageQuery, UsageSumsQuery};
 
 use crate::api;
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord, Once};
@@ -41,20 +41,23 @@ use crate::command::exchange::{Exchange, Exchanged};
 use crate::command::expiry::{ExpireGrants, ExpireKey};
 use crate::command::reclaim::Reclaim;
 use crate::command::renew::{Renew, RenewalOutcome};
-use crate::command::subscriptions;
+use crate::command::roll_up::{DAY, HOUR, KEEP_HOURS, KEEP_MINUTES, RollUp, Timed};
+use crate::command::{subscriptions, why};
 use crate::domain::exchange::heartbeat_ms;
 use crate::domain::price_list::PriceList;
+use crate::domain::time::minute;
 use crate::metrics::Metrics;
 use alarm::Alarm;
+use draft::{Draft, Stop};
 use engine::{Busy, MaintenanceTask, TxError};
 use faregate_protocol::Credits;
-use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, ModelAnswer, OLDEST};
+use faregate_protocol::exchange::{ExchangeRequest, ExchangeResponse, ModelAnswer};
 use jiff::Timestamp;
 use operation::{Operation, Task, Work, look};
 use postgres::Postgres;
 use prices::KnownPrices;
 use queue::{Queue, Urgency, persist};
-use rows::LeaseKey;
+use rows::{LeaseKey, UsageItemRow, UsageQuantityRow, UsageRow};
 use rusqlite::Connection;
 use sqlite::Sqlite;
 use std::fmt;
@@ -79,6 +82,9 @@ impl fmt::Display for Database {
         }
     }
 }
+
+/// What became old within this time is looked for each time that usage is summed up (minutes).
+const ROLLED_UP_LATE: i64 = 3 * DAY;
 
 /// About how many rows a command is about.
 const COMMAND_WEIGHT: usize = 8;
@@ -208,7 +214,6 @@ impl Store {
         ttl_ms: u64,
     ) -> Result<ExchangeResponse, StoreError> {
         let models = std::mem::take(&mut request.models);
-        let has_prices = request.protocol > OLDEST;
         let (gateway, seen) = (request.gateway.clone(), request.seen);
         let prices = self.costs_of(&request).await;
         let exchange = Exchange { request, ttl_ms, prices };
@@ -240,9 +245,7 @@ impl Store {
         if let Some(slower) = self.heartbeat_ms(ttl_ms) {
             response.heartbeat_ms = response.heartbeat_ms.max(slower);
         }
-        if has_prices {
-            (response.models, response.prices) = self.prices_of(&models, now).await;
-        }
+        (response.models, response.prices) = self.prices_of(&models, now).await;
         Ok(response)
     }
 
@@ -392,6 +395,28 @@ impl Store {
         read!(self, reader => queries::usage::list(reader, &account, &query))
     }
 
+    /// Usage summed up by periods and groups.
+    pub async fn usage_sums(&self, query: UsageSumsQuery) -> Result<api::UsageSums, StoreError> {
+        read!(self, reader => queries::usage_sums::list(reader, &query))
+    }
+
+    /// Why an account's requests of this price are refused now, and what was refused since a time.
+    pub async fn why(
+        &self,
+        account: String,
+        price: Credits,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<api::Why, StoreError> {
+        let refusals = {
+            let account = account.clone();
+            read!(self, reader => queries::refusals::of(reader, &account, since))?
+        };
+        let (account, findings) =
+            self.look_at(move |draft| why::look(draft, &account, price, now)).await?;
+        Ok(api::Why { account: account.id, state: account.state, findings, refusals, since })
+    }
+
     /// Usage under metered rules, by model or tool.
     pub async fn usage_by_item(&self, query: ItemQuery) -> Result<api::UsageByItem, StoreError> {
         read!(self, reader => queries::items::list(reader, &query))
@@ -424,17 +449,24 @@ impl Store {
 
     /// An account's newest subscription.
     pub async fn subscription(&self, account: String) -> Result<api::Subscription, StoreError> {
+        self.look_at(move |draft| subscriptions::show(draft, &account)).await
+    }
+
+    /// Shows something of a draft in which nothing changes.
+    async fn look_at<T: Send + 'static>(
+        &self,
+        show: impl Fn(&mut Draft) -> Result<T, Stop> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => {
                 let show = move |conn: &mut Connection| {
-                    let mut finder = sqlite::engine::Look(conn);
-                    sqlite::done(look(&mut finder, |draft| subscriptions::show(draft, &account)))
+                    sqlite::done(look(&mut sqlite::engine::Look(conn), show))
                 };
                 sqlite.read(show).await
             }
             Backend::Postgres(postgres) => {
                 let mut snapshot = postgres.engine().snapshot().await?;
-                let shown = look(&mut snapshot, |draft| subscriptions::show(draft, &account)).await;
+                let shown = look(&mut snapshot, show).await;
                 snapshot.end().await?;
                 shown
             }
@@ -557,6 +589,38 @@ impl Store {
                 .collect::<Result<Vec<()>, _>>()?;
         }
         Ok(most)
+    }
+
+    /// Sums up to [`Self::STEP`] rows of old usage of each kind into hours, or later into days: all of it, or only what became
+    /// old within the last days. Returns the largest number.
+    pub async fn roll_up(&self, now: Timestamp, all: bool) -> Result<usize, StoreError> {
+        let mut most = 0;
+        for (keep, span) in [(KEEP_MINUTES, HOUR), (KEEP_HOURS, DAY)] {
+            let until = minute(now).saturating_sub(keep);
+            let until = until.saturating_sub(until.rem_euclid(span));
+            let from = if all { i64::MIN } else { until.saturating_sub(ROLLED_UP_LATE) };
+            most = most.max(self.roll_up_rows::<UsageRow>((from, until), span, now).await?);
+            most = most.max(self.roll_up_rows::<UsageItemRow>((from, until), span, now).await?);
+            most = most.max(self.roll_up_rows::<UsageQuantityRow>((from, until), span, now).await?);
+        }
+        Ok(most)
+    }
+
+    async fn roll_up_rows<R: Timed>(
+        &self,
+        time: (i64, i64),
+        span: i64,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let rows = read!(self, reader => queries::jobs::unsummed::<R>(reader, time, span, Self::STEP))?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let found = rows.len();
+        for outcome in self.tend(vec![RollUp::<R> { rows, span }], now).await? {
+            outcome?;
+        }
+        Ok(found)
     }
 
     /// Finds out whether writing works.

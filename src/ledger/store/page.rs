@@ -51,6 +51,58 @@ pub struct ItemQuery {
     pub limit: usize,
 }
 
+/// By what usage is summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UsageGroup {
+    /// By account.
+    Account,
+    /// By the team that the key now belongs to.
+    Team,
+    /// By key.
+    Key,
+    /// By rule.
+    Rule,
+    /// By the rule's product.
+    Product,
+    /// By model or tool, of metered rules.
+    Item,
+}
+
+impl UsageGroup {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Account, Self::Team, Self::Key, Self::Rule, Self::Product, Self::Item];
+
+    /// Its name in the admin API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Team => "team",
+            Self::Key => "key",
+            Self::Rule => "rule",
+            Self::Product => "product",
+            Self::Item => "item",
+        }
+    }
+}
+
+/// Which sums of usage are wanted.
+#[derive(Clone, Debug)]
+pub struct UsageSumsQuery {
+    /// Only of this account.
+    pub account: Option<String>,
+    /// The periods; one of all time where `by_period` is false.
+    pub periods: Vec<(Timestamp, Timestamp)>,
+    /// Whether lines say in which period they are.
+    pub by_period: bool,
+    /// By what usage is summed up within a period.
+    pub groups: Vec<UsageGroup>,
+    /// At most this many lines.
+    pub limit: usize,
+    /// The number of the period that the page begins in, and how many of its lines are known already.
+    pub after: Option<(usize, usize)>,
+}
+
 /// Which refusals in shadow are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct ShadowQuery {

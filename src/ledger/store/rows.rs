@@ -520,6 +520,8 @@ pub struct UsageRow {
     pub credits: Credits,
     /// How many charges were released.
     pub refunds: i64,
+    /// The rule's product.
+    pub product: Option<String>,
 }
 
 record! { UsageRow in "usage" by "account, minute, key, rule": UsageKey = |row| row.place.clone();
@@ -530,6 +532,7 @@ record! { UsageRow in "usage" by "account, minute, key, rule": UsageKey = |row| 
     requests: Sum requests,
     credits: Sum credits,
     refunds: Sum refunds,
+    product: Fixed product,
 }
 
 /// By what shadow refusals are found: account, minute, key, rule, code. Account and key are zero for callers without a
@@ -548,6 +551,27 @@ pub struct ShadowRow {
 record! { ShadowRow in "shadow" by "account, minute, key, rule, code": ShadowKey = |row| row.place.clone();
     account: Fixed place.0,
     minute: Fixed place.1,
+    key: Fixed place.2,
+    rule: Fixed place.3,
+    code: Fixed place.4,
+    requests: Sum requests,
+}
+
+/// By what refusals are found: account, hour, key, rule, code. Account and key are zero for callers without a known key.
+pub type RefusalKey = (AccountNo, i64, KeyNo, String, String);
+
+/// What was refused within an hour.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RefusalRow {
+    /// By what it is found.
+    pub place: RefusalKey,
+    /// How many requests.
+    pub requests: i64,
+}
+
+record! { RefusalRow in "refusals" by "account, hour, key, rule, code": RefusalKey = |row| row.place.clone();
+    account: Fixed place.0,
+    hour: Fixed place.1,
     key: Fixed place.2,
     rule: Fixed place.3,
     code: Fixed place.4,
@@ -723,6 +747,7 @@ pub const TABLES: [&Table; 21] = [
     ChangeRow::TABLE,
     UsageRow::TABLE,
     ShadowRow::TABLE,
+    RefusalRow::TABLE,
     UsageItemRow::TABLE,
     UsageQuantityRow::TABLE,
     PriceListRow::TABLE,

@@ -75,7 +75,7 @@ impl Asker {
         let need = u64::from(self.asked / PAYERS + 1) * PRICE;
         self.asked += 1;
         let body = format!(
-            r#"{{"protocol":1,"gateway":"bench-asks","entries":[{{"payer":{{"id":"{payer}"}},"lease":{{"epoch":1,"spent":0,"returned":0,"held":0}},"ask":{{"least":{need},"need":{need},"want":{need}}}}}]}}"#
+            r#"{{"protocol":2,"gateway":"bench-asks","entries":[{{"payer":{{"id":"{payer}"}},"lease":{{"epoch":1,"spent":0,"returned":0,"held":0}},"ask":{{"least":{need},"need":{need},"want":{need}}}}}]}}"#
         );
         let message = format!("{}{}\r\n\r\n{body}", post(PATH, GATEWAY_TOKEN, ""), body.len());
         match self.connection.send(message.as_bytes(), PATIENCE).await {

@@ -179,7 +179,7 @@ impl Gateway {
 
     fn write<'a>(&mut self, entries: impl Iterator<Item = &'a [u8]>) {
         let mut body = Vec::with_capacity(self.message.capacity());
-        write!(body, r#"{{"protocol":1,"gateway":"{}","seen":{},"entries":["#, self.name, self.seen)
+        write!(body, r#"{{"protocol":2,"gateway":"{}","seen":{},"entries":["#, self.name, self.seen)
             .expect("memory");
         for (place, entry) in entries.enumerate() {
             if place > 0 {

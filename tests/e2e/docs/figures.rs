@@ -76,7 +76,7 @@ async fn metrics_are_named(world: &World) {
     // A figure with labels is there once it has counted something.
     let shadow = json!([{"rule": "beta", "code": "missing_key", "requests": 1}]);
     let usage = json!({"broker": "b", "seq": 1, "lines": [], "shadow": shadow});
-    let answered = world.ledger.exchange(&json!({"protocol": 1, "gateway": "another", "usage": usage})).await;
+    let answered = world.ledger.exchange(&json!({"protocol": 2, "gateway": "another", "usage": usage})).await;
     assert!(answered.is_some_and(|(status, _)| status == 200));
     let text = world.ledger.get("/metrics").await;
     let found = text.as_str().expect("text").lines().filter_map(|line| line.strip_prefix("# TYPE "));

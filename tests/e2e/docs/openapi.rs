@@ -129,7 +129,7 @@ async fn each_operation_matches_its_openapi_description() {
     let (idle, _) = ledger.key("acme").await;
     let line = json!({"payer": key, "rule": "r", "requests": 1, "credits": 1_000_000, "refunds": 0});
     let shadow = json!({"payer": key, "rule": "r", "code": "rate_limited", "requests": 1});
-    let exchange = json!({"protocol": 1, "gateway": "gate", "seen": 0,
+    let exchange = json!({"protocol": 2, "gateway": "gate", "seen": 0,
         "entries": [{"payer": {"key": secret}, "lease": {"epoch": 1, "spent": 0, "returned": 0, "held": 0},
             "ask": {"least": 1_000_000, "need": 1_000_000, "want": 1_000_000}}],
         "usage": {"broker": "b", "seq": 1, "lines": [line], "shadow": [shadow]}});

@@ -89,7 +89,7 @@ impl Customer<'_> {
             "lease": {"epoch": 1, "spent": spent, "returned": 0, "held": 0},
             "ask": {"least": next, "need": next, "want": next}
         });
-        let body = json!({"protocol": 1, "gateway": "a-gateway", "entries": [entry]});
+        let body = json!({"protocol": 2, "gateway": "a-gateway", "entries": [entry]});
         let (status, answer) = ledger.exchange(&body).await.expect("an answer to the exchange");
         assert_eq!(status, 200, "{answer}");
         answer["entries"][0]["lease"]["granted"].as_u64().unwrap_or(0) / MICROS

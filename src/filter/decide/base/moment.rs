@@ -23,6 +23,11 @@ impl Moment {
         Self(self.0.saturating_add(millis.saturating_mul(1_000_000)))
     }
 
+    /// `millis` milliseconds before this moment.
+    pub const fn minus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_sub(millis.saturating_mul(1_000_000)))
+    }
+
     /// Whole milliseconds from `earlier` until this moment; zero when `earlier` is later.
     pub const fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0) / 1_000_000

@@ -293,7 +293,7 @@ mod tests {
             (r#"{"available":3,"warn_below":1.5,"limits":{"rate":{}}}"#, only(3)),
         ] {
             let text =
-                format!(r#"{{"protocol":1,"heartbeat_ms":1,"entries":[{{"ended":3,"status":{status}}}]}}"#);
+                format!(r#"{{"protocol":2,"heartbeat_ms":1,"entries":[{{"ended":3,"status":{status}}}]}}"#);
             let entry = read(text.as_bytes()).unwrap().entries.pop().unwrap();
             assert_eq!((entry.ended, entry.status), (Some(3), read_as), "{status}");
         }
@@ -305,11 +305,11 @@ mod tests {
             "",
             "{}",
             "[]",
-            r#"{"protocol":1,"heartbeat_ms":1}"#,
-            r#"{"protocol":1,"heartbeat_ms":1,"entries":[{"lease":{}}]}"#,
-            r#"{"protocol":1,"heartbeat_ms":1,"entries":[{"on_credit":-1}]}"#,
-            r#"{"protocol":1,"heartbeat_ms":1,"entries":[{"on_credit":1000000000000000001}]}"#,
-            r#"{"protocol":1,"heartbeat_ms":1,"entries":[{"facts":{"key":"","account":"acme"}}]}"#,
+            r#"{"protocol":2,"heartbeat_ms":1}"#,
+            r#"{"protocol":2,"heartbeat_ms":1,"entries":[{"lease":{}}]}"#,
+            r#"{"protocol":2,"heartbeat_ms":1,"entries":[{"on_credit":-1}]}"#,
+            r#"{"protocol":2,"heartbeat_ms":1,"entries":[{"on_credit":1000000000000000001}]}"#,
+            r#"{"protocol":2,"heartbeat_ms":1,"entries":[{"facts":{"key":"","account":"acme"}}]}"#,
         ] {
             assert_eq!(read(text.as_bytes()), None, "{text}");
         }
@@ -415,7 +415,7 @@ mod tests {
     fn too_many_products_or_a_zero_rate_invalidate_a_response() {
         let with = |facts: &str, limits: &str| {
             let text = format!(
-                r#"{{"protocol":1,"heartbeat_ms":1,"entries":[{{"facts":{{"key":"k","account":"a"{facts}}},
+                r#"{{"protocol":2,"heartbeat_ms":1,"entries":[{{"facts":{{"key":"k","account":"a"{facts}}},
                 "lease":{{"epoch":1,"granted":1,"ttl_ms":1,"limits":{{{limits}}}}}}}]}}"#
             );
             read(text.as_bytes()).is_some()

@@ -18,7 +18,7 @@ use crate::decide::lease::first_contact;
 use crate::decide::lease::shared::{self, SharedMemory};
 use crate::decide::outcome::{Outcome, Resolution};
 use crate::decide::refusal::Refusal;
-use crate::decide::usage::strip_metering;
+use crate::decide::usage::strip_newest;
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::{
     self, Entry, ExchangeRequest, ExchangeResponse, MAX_HEARTBEAT_MS, OLDEST, Payer, VERSION,
@@ -76,7 +76,7 @@ impl<M: SharedMemory> Gate<M> {
         }
         let heartbeat = !hold && self.heartbeat_into(now, &mut pending_entries, MAX_ENTRIES * 2);
         let report = heartbeat || (!hold && self.usage.is_due(now));
-        let usage = if report { self.usage.begin_send(&self.settings) } else { None };
+        let usage = if report { self.usage.begin_send(now, &self.settings) } else { None };
         let models = self.models_to_ask(now, hold);
         if pending_entries.is_empty() && !heartbeat && usage.is_none() && models.is_empty() {
             return None;
@@ -110,7 +110,7 @@ impl<M: SharedMemory> Gate<M> {
             && let Some(report) = &mut usage
         {
             // Sent again in a later version, it has them again. The ledger stores a number once, so one of the two counts.
-            strip_metering(report);
+            strip_newest(report);
         }
         let flight = Flight {
             id,
@@ -130,7 +130,6 @@ impl<M: SharedMemory> Gate<M> {
     #[inline(never)]
     fn entry(&mut self, now: Moment, lease: &str, pending: PendingEntry) -> Option<Entry> {
         self.settlements.flush(&self.memory, lease);
-        let late = self.protocol > OLDEST;
         let known = shared::update(&self.memory, lease, |lease| {
             if let Some(report) = pending.report {
                 lease.queued = false;
@@ -147,7 +146,7 @@ impl<M: SharedMemory> Gate<M> {
                 lease.grow(price);
             }
             let ahead = pending.refill.is_some() || pending.report == Some(Report::Active);
-            (lease.report(now, pending.asking, ahead, late), lease.clone())
+            (lease.report(now, pending.asking, ahead), lease.clone())
         });
         match (known, pending.asking, pending.credential) {
             (Some((entry, record)), ..) => {
@@ -194,7 +193,7 @@ impl<M: SharedMemory> Gate<M> {
         for ((lease, final_report), entry) in flight.leases.iter().zip(&answer.entries) {
             resolutions.extend(self.serve(
                 now,
-                Sent { at: flight.sent, protocol: flight.protocol, final_report: *final_report },
+                Sent { at: flight.sent, final_report: *final_report },
                 lease,
                 entry,
             ));
@@ -284,6 +283,7 @@ impl<M: SharedMemory> Gate<M> {
             self.flushed_at = now;
             self.settlements.flush_all(&self.memory);
         }
+        self.usage.close(now, &self.settings);
         self.vouch_for_all(now);
         self.lead(now);
         let mut resolutions = self.follow_prices(now);

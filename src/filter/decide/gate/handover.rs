@@ -6,8 +6,9 @@
 
 use super::Gate;
 use crate::decide::base::json::{self, Json};
+use crate::decide::base::moment::Moment;
 use crate::decide::lease::shared::SharedMemory;
-use faregate_protocol::exchange::{Basis, ShadowLine, UsageLine, UsageReport};
+use faregate_protocol::exchange::{Basis, RefusalLine, UsageLine, UsageReport};
 use faregate_protocol::metering::{MAX_QUANTITY, Quantities, UsageClass};
 use faregate_protocol::{Credits, RefusalCode};
 
@@ -22,7 +23,7 @@ impl<M: SharedMemory> Gate<M> {
     /// Hands usage that isn't known to be stored over to the next leader.
     pub(super) fn hand_over(&mut self) {
         let name = self.names.handover();
-        let reports = self.usage.leave(&self.settings);
+        let reports = self.usage.leave(self.ran_at, &self.settings);
         if reports.is_empty() {
             return;
         }
@@ -53,7 +54,7 @@ impl<M: SharedMemory> Gate<M> {
 
     /// Takes over usage that was left.
     #[inline(never)]
-    pub(super) fn adopt(&mut self) {
+    pub(super) fn adopt(&mut self, now: Moment) {
         let name = self.names.handover();
         let Some((text, stamp)) = self.memory.get(&name) else {
             return;
@@ -64,26 +65,27 @@ impl<M: SharedMemory> Gate<M> {
         }
         for line in text.split(|byte| *byte == b'\n') {
             if let Some(report) = json::parse(line).ok().as_ref().and_then(report) {
-                self.counters.usage_dropped += u64::from(!self.usage.adopt(report));
+                self.counters.usage_dropped += u64::from(!self.usage.adopt(now, report));
             }
         }
     }
 }
 
 fn report(value: &Json) -> Option<UsageReport> {
-    let mut shadow = Vec::new();
-    // Absent without shadow lines.
-    if let Some(lines) = value.get("shadow").and_then(Json::as_array) {
-        for line in lines {
-            shadow.push(watched(line)?);
-        }
-    }
     Some(UsageReport {
         broker: text(value, "broker")?,
         seq: number(value, "seq")?,
+        ago_ms: number(value, "ago_ms").unwrap_or(0),
         lines: value.get("lines")?.as_array()?.iter().map(line).collect::<Option<_>>()?,
-        shadow,
+        shadow: refusals(value, "shadow")?,
+        refused: refusals(value, "refused")?,
     })
+}
+
+/// Absent when there are none.
+fn refusals(value: &Json, name: &str) -> Option<Vec<RefusalLine>> {
+    let lines = value.get(name).and_then(Json::as_array).into_iter().flatten();
+    lines.map(watched).collect()
 }
 
 fn line(value: &Json) -> Option<UsageLine> {
@@ -96,6 +98,7 @@ fn line(value: &Json) -> Option<UsageLine> {
         item: None,
         basis: None,
         used: Quantities::default(),
+        product: text(value, "product"),
     };
     // These are absent where the rule isn't metered.
     if let Some(item) = value.get("item") {
@@ -124,8 +127,8 @@ fn quantities(value: &Json) -> Option<Quantities> {
     Some(used)
 }
 
-fn watched(value: &Json) -> Option<ShadowLine> {
-    Some(ShadowLine {
+fn watched(value: &Json) -> Option<RefusalLine> {
+    Some(RefusalLine {
         payer: text(value, "payer"),
         rule: text(value, "rule")?,
         code: RefusalCode::named(value.get("code")?.as_str()?)?,
@@ -166,7 +169,7 @@ mod tests {
         let (mut first, mut second, mut successor) =
             (gate(&memory, "a"), gate(&memory, "b"), gate(&memory, "c"));
         first.usage.count(Moment::ZERO, "key_1", 0, one);
-        let under_way = first.usage.begin_send(&first.settings).unwrap();
+        let under_way = first.usage.begin_send(Moment::ZERO, &first.settings).unwrap();
         first.usage.count(Moment::ZERO, "key_1", 0, one);
         second.usage.count(Moment::ZERO, "key_2", 0, ChargeOutcome::Released);
         second.usage.count(Moment::ZERO, "key_2", 0, ChargeOutcome::Shadow(RefusalCode::RateLimited));
@@ -176,7 +179,7 @@ mod tests {
 
         successor.tick(Moment::from_nanos(1));
         let mut reports = Vec::new();
-        while let Some(report) = successor.usage.begin_send(&successor.settings) {
+        while let Some(report) = successor.usage.begin_send(Moment::from_nanos(1), &successor.settings) {
             successor.usage.finish_send(Moment::ZERO, Some(report.seq), false);
             reports.push(report);
         }
@@ -187,7 +190,7 @@ mod tests {
         assert_eq!(who, [("a", 1), ("a", 2), ("b", 1)]);
         assert_eq!((reports[1].lines[0].rule.as_str(), reports[1].lines[0].requests), ("reports:v1", 1));
         assert_eq!((reports[2].lines[0].payer.as_str(), reports[2].lines[0].refunds), ("key_2", 1));
-        let watched = |payer: Option<&str>, code| ShadowLine {
+        let watched = |payer: Option<&str>, code| RefusalLine {
             payer: payer.map(str::to_owned),
             rule: "reports:v1".into(),
             code,
@@ -210,10 +213,10 @@ mod tests {
         let (requests, credits) = (3, Credits::from_micros(7));
         let line = |basis| {
             let (payer, rule, item) = ("key_1".to_owned(), "llm".to_owned(), Some("openai/gpt-5".to_owned()));
-            UsageLine { payer, rule, requests, credits, refunds: 0, item, basis: Some(basis), used }
+            UsageLine { payer, rule, requests, credits, refunds: 0, item, basis: Some(basis), used, product: None }
         };
         let lines = Basis::ALL.map(line).to_vec();
-        let report = UsageReport { broker: "a".into(), seq: 1, lines, shadow: Vec::new() };
+        let report = UsageReport { broker: "a".into(), seq: 1, lines, ..UsageReport::default() };
         let text = serde_json::to_value(&report).unwrap();
         (report, text)
     }
@@ -242,9 +245,9 @@ mod tests {
     fn what_metered_requests_were_for_is_reported_by_the_successor() {
         let (memory, (sent, _)) = (Memory::default(), metered());
         let (mut first, mut successor) = (gate(&memory, "a"), gate(&memory, "b"));
-        assert!(first.usage.adopt(sent.clone()));
+        assert!(first.usage.adopt(Moment::ZERO, sent.clone()));
         first.leave();
         successor.tick(Moment::from_nanos(1));
-        assert_eq!(successor.usage.begin_send(&successor.settings), Some(sent));
+        assert_eq!(successor.usage.begin_send(Moment::from_nanos(1), &successor.settings), Some(sent));
     }
 }

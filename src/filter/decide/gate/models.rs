@@ -249,19 +249,22 @@ impl Models {
         self.resolve(false, &|waiter| names.contains(&waiter.model))
     }
 
-    /// A message that asked for these models has failed; `all` if no message could ask for any. Gives the requests that give up.
-    pub(super) fn lose(&mut self, now: Moment, names: &[String], all: bool) -> Vec<Answered> {
-        if names.is_empty() && !all {
+    /// A message that asked for these models has failed; `again` if it is sent again at once. Gives the requests that give up.
+    pub(super) fn lose(&mut self, now: Moment, names: &[String], again: bool) -> Vec<Answered> {
+        if names.is_empty() {
             return Vec::new();
         }
         for name in names {
             if let Some(model) = self.get_mut(name) {
                 model.asked = false;
-                model.ask_at = now.plus_millis(LOST_MS);
+                model.ask_at = if again { now } else { now.plus_millis(LOST_MS) };
             }
         }
         self.due_at = Moment::ZERO;
-        let given_up = self.resolve(true, &|waiter| all || names.contains(&waiter.model));
+        if again {
+            return Vec::new();
+        }
+        let given_up = self.resolve(true, &|waiter| names.contains(&waiter.model));
         // What nobody waits for is asked for when the next request needs it.
         let is_over = |model: &Model| model.number.is_none() && model.ask_at > now;
         self.known.retain(|model| model.is_needed() || !is_over(model));

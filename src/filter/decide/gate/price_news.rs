@@ -12,7 +12,7 @@ use super::waiting::ModelWaiter;
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::outcome::Resolution;
-use faregate_protocol::exchange::{ExchangeResponse, OLDEST, VERSION};
+use faregate_protocol::exchange::ExchangeResponse;
 
 /// How often a worker looks at the shared number (ms).
 const LOOK_MS: u64 = 100;
@@ -36,7 +36,7 @@ impl<M: SharedMemory> Gate<M> {
     /// # Errors
     /// With the request, about which the caller decides without the prices.
     pub fn wait_for_model(&mut self, now: Moment, waiter: ModelWaiter) -> Result<(), ModelWaiter> {
-        if now < self.down_until || !self.tries_models(now) || !self.waiting.has_room() {
+        if now < self.down_until || !self.waiting.has_room() {
             return Err(waiter);
         }
         self.models.wait(waiter)?;
@@ -45,18 +45,9 @@ impl<M: SharedMemory> Gate<M> {
         Ok(())
     }
 
-    /// Whether the ledger is believed to know models, or is to be tried again.
-    fn tries_models(&mut self, now: Moment) -> bool {
-        // Where nothing else is said, no answer would name the ledger's version.
-        if self.protocol == OLDEST && now >= self.older_until {
-            self.protocol = VERSION;
-        }
-        self.protocol > OLDEST
-    }
-
     /// The models to ask for in the next message.
     pub(super) fn models_to_ask(&mut self, now: Moment, hold: bool) -> Vec<String> {
-        if self.models.is_empty() || self.protocol == OLDEST {
+        if self.models.is_empty() {
             return Vec::new();
         }
         self.models.ask(now, hold || now < self.down_until)
@@ -70,7 +61,7 @@ impl<M: SharedMemory> Gate<M> {
         flight: &Flight,
         answer: ExchangeResponse,
     ) -> Vec<Resolution> {
-        if self.models.is_empty() || flight.protocol == OLDEST {
+        if self.models.is_empty() {
             return Vec::new();
         }
         let number = answer.prices.unwrap_or(0);
@@ -83,12 +74,12 @@ impl<M: SharedMemory> Gate<M> {
         self.resume(now, answered)
     }
 
-    /// A message has failed. `older`: the ledger knows no models.
-    pub(super) fn prices_failed(&mut self, now: Moment, flight: &Flight, older: bool) -> Vec<Resolution> {
+    /// A message has failed; `again` if it is sent again at once.
+    pub(super) fn prices_failed(&mut self, now: Moment, flight: &Flight, again: bool) -> Vec<Resolution> {
         if self.models.is_empty() {
             return Vec::new();
         }
-        let given_up = self.models.lose(now, &flight.models, older);
+        let given_up = self.models.lose(now, &flight.models, again);
         self.resume(now, given_up)
     }
 
@@ -121,7 +112,7 @@ impl<M: SharedMemory> Gate<M> {
         self.models.hear(number);
         let newest = self.models.newest();
         let reachable = now >= self.down_until && now >= self.hold_until;
-        let asks = !heard && reachable && now.millis_since(heard_at) >= QUIET_MS && self.tries_models(now);
+        let asks = !heard && reachable && now.millis_since(heard_at) >= QUIET_MS;
         let mut shared = SharedNews { looked_at: now, number, heard_at };
         if heard || asks || number < newest {
             let heard_at = if heard || asks { now } else { heard_at };

@@ -64,11 +64,12 @@ impl<M: SharedMemory> Gate<M> {
         }
         if shadow {
             self.counters.shadow += 1;
-            let key = refusal.payer.as_ref().map_or(UNKNOWN_CALLER, |payer| payer.key.as_str());
-            self.count_outcome(key, rule, ChargeOutcome::Shadow(refusal.code));
-            return Outcome::Pass(Passage::Shadow(refusal));
         }
-        self.deny(refusal)
+        let key = refusal.payer.as_ref().map_or(UNKNOWN_CALLER, |payer| payer.key.as_str());
+        let code = refusal.code;
+        let outcome = if shadow { ChargeOutcome::Shadow(code) } else { ChargeOutcome::Refused(code) };
+        self.count_outcome(key, rule, outcome);
+        if shadow { Outcome::Pass(Passage::Shadow(refusal)) } else { self.deny(refusal) }
     }
 
     /// Refuses.

@@ -83,7 +83,7 @@ impl<M: SharedMemory> Gate<M> {
                 break;
             };
             if self.names.is_handover(&lease) {
-                self.adopt();
+                self.adopt(now);
             } else {
                 self.heartbeat.note(now, &lease);
             }

@@ -10,7 +10,7 @@ use crate::decide::lease::shared::{self, SharedMemory};
 use crate::decide::lease::{self, Admission, CachedStatus, FundingSource, Lease, LeaseHolder};
 use crate::decide::outcome::{Charge, Outcome, Passage, Resolution};
 use crate::decide::refusal::Refusal;
-use faregate_protocol::exchange::{EntryAnswer, OLDEST};
+use faregate_protocol::exchange::EntryAnswer;
 use faregate_protocol::{Credits, RefusalCode};
 use std::rc::Rc;
 
@@ -19,8 +19,6 @@ use std::rc::Rc;
 pub(super) struct Sent {
     /// When it was sent.
     pub(super) at: Moment,
-    /// In which version of the protocol.
-    pub(super) protocol: u32,
     /// The epoch whose final report it carried.
     pub(super) final_report: Option<u32>,
 }
@@ -91,7 +89,7 @@ impl<M: SharedMemory> Gate<M> {
         let stopped = answer.refused.as_ref().is_some_and(|refused| !refused.code.is_short());
         self.recent.look_again(lease);
         let done = shared::update(&self.memory, lease, |record| {
-            record.merge(message.at, message.final_report, answer, message.protocol > OLDEST);
+            record.merge(message.at, message.final_report, answer);
             record.record_status(now, answer);
             if stopped {
                 record.stop();

@@ -93,7 +93,7 @@ impl FakeLedger {
                 .take(self.room.unwrap_or(MAX_MODELS))
                 .map(|name| self.model(name))
                 .collect(),
-            prices: self.change.filter(|_| request.protocol > OLDEST),
+            prices: self.change,
         }
     }
 
@@ -507,7 +507,7 @@ fn shadow_refusals_are_reported_with_payer_and_code() {
     let reports: Vec<_> = ledger.messages.iter().filter_map(|message| message.usage.as_ref()).collect();
     assert_eq!((reports.len(), reports[0].lines.len()), (1, 0), "nothing was sold");
     let line =
-        |line: &exchange::ShadowLine| (line.payer.clone(), line.rule.clone(), line.code, line.requests);
+        |line: &exchange::RefusalLine| (line.payer.clone(), line.rule.clone(), line.code, line.requests);
     let rule = || "default".to_owned();
     let lines: Vec<_> = reports[0].shadow.iter().map(line).collect();
     let expected = [

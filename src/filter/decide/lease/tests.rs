@@ -20,7 +20,7 @@ fn grant(epoch: u32, level: i64) -> EntryAnswer {
 
 fn open(level: i64) -> Lease {
     let mut lease = Lease::new(Facts { key: "key_1".into(), account: "acme".into(), ..Facts::default() });
-    lease.merge(at(0), None, &grant(1, level), true);
+    lease.merge(at(0), None, &grant(1, level));
     lease
 }
 
@@ -45,29 +45,29 @@ fn an_expired_lease_sells_nothing_and_carries_its_holds_over() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(999), 1));
     assert!(!paid(&mut lease, at(1_000), 1));
-    let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false, true);
+    let entry = lease.report(at(1_000), Some((credits(1), credits(1))), false);
     assert_eq!(entry.ended, Some(Ended { epoch: 1, spent: Credits::ZERO }));
     assert_eq!(entry.holds, Holds { carried: credits(1), ..Holds::default() });
     assert_eq!(entry.lease.map(|l| (l.epoch, l.spent)), Some((2, Credits::ZERO)));
     assert_eq!(entry.ask.map(|ask| ask.need), Some(credits(1)), "a new lease resets the levels");
     lease.settle(FundingSource::Lease(1), credits(1), Credits::ZERO);
     assert_eq!((lease.spent, lease.holds().kept), (Credits::ZERO, credits(1)), "of the epoch that is over");
-    lease.merge(at(1_000), None, &grant(2, 5), true);
+    lease.merge(at(1_000), None, &grant(2, 5));
     assert_eq!(lease.spendable(at(1_001)), Credits::ZERO, "not before the final report is acknowledged");
-    lease.merge(at(1_000), None, &EntryAnswer { ended: Some(1), ..grant(2, 5) }, true);
+    lease.merge(at(1_000), None, &EntryAnswer { ended: Some(1), ..grant(2, 5) });
     assert!(lease.ended.is_some(), "nor by an answer to a message that did not carry it");
-    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) }, true);
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) });
     assert_eq!((lease.ended, lease.spendable(at(1_001))), (None, credits(5)));
 }
 
 #[test]
 fn a_stale_response_or_one_for_another_epoch_changes_nothing() {
     let mut lease = open(3);
-    lease.merge(at(500), None, &grant(1, 9), true);
+    lease.merge(at(500), None, &grant(1, 9));
     let before = lease.clone();
-    lease.merge(at(0), None, &grant(1, 3), true);
-    lease.merge(at(900), None, &grant(2, 50), true);
-    lease.merge(at(900), None, &grant(0, 50), true);
+    lease.merge(at(0), None, &grant(1, 3));
+    lease.merge(at(900), None, &grant(2, 50));
+    lease.merge(at(900), None, &grant(0, 50));
     assert_eq!((lease.granted, lease.deadline), (before.granted, before.deadline));
 }
 
@@ -75,7 +75,7 @@ fn a_stale_response_or_one_for_another_epoch_changes_nothing() {
 fn an_epoch_closed_by_the_ledger_is_sealed_and_the_next_one_begins() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
-    lease.merge(at(1), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() }, true);
+    lease.merge(at(1), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
     assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: Credits::ZERO }));
     assert_eq!(lease.holds().carried, credits(2));
     assert_eq!((lease.epoch, lease.spendable(at(2))), (2, Credits::ZERO));
@@ -91,20 +91,20 @@ fn an_idle_lease_returns_everything_but_held_credits() {
     lease.rest();
     assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: credits(4) }));
     assert!(!lease.is_open() && !lease.is_at_rest());
-    lease.merge(at(9), Some(1), &EntryAnswer { ended: Some(1), ..EntryAnswer::default() }, true);
+    lease.merge(at(9), Some(1), &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
     assert!(lease.is_at_rest());
 }
 
 #[test]
 fn recalled_credits_are_not_requested_again_until_needed() {
     let mut lease = open(100);
-    lease.report(at(1), None, true, true);
+    lease.report(at(1), None, true);
     for _ in 0..20 {
         assert!(paid(&mut lease, at(100), 1));
     }
     lease.settle(FundingSource::Lease(1), credits(20), Credits::ZERO);
     lease.hand_back();
-    let ask = lease.report(at(950), None, true, true).ask.unwrap();
+    let ask = lease.report(at(950), None, true).ask.unwrap();
     assert_eq!((ask.need, ask.want), (credits(100), credits(100)), "20 spent and 80 returned, and no more");
 }
 
@@ -115,8 +115,8 @@ fn sales_on_credit_are_capped_until_the_ledger_has_booked_them() {
     assert!(!lease.admit_on_credit(credits(2), credits(3)));
     lease.settle(FundingSource::Credit, credits(2), Credits::ZERO);
     assert!(!lease.admit_on_credit(credits(2), credits(3)));
-    assert_eq!(lease.report(at(1), None, false, true).on_credit, credits(2));
-    lease.merge(at(1), None, &EntryAnswer { on_credit: credits(2), ..EntryAnswer::default() }, true);
+    assert_eq!(lease.report(at(1), None, false).on_credit, credits(2));
+    lease.merge(at(1), None, &EntryAnswer { on_credit: credits(2), ..EntryAnswer::default() });
     assert!(lease.admit_on_credit(credits(3), credits(3)));
 }
 
@@ -127,7 +127,7 @@ fn a_stopped_lease_does_not_sell_refunds_until_the_next_grant() {
     lease.stop();
     lease.settle(FundingSource::Lease(1), Credits::ZERO, credits(1));
     assert!(!paid(&mut lease, at(2), 1));
-    lease.merge(at(3), None, &grant(1, 3), true);
+    lease.merge(at(3), None, &grant(1, 3));
     assert!(paid(&mut lease, at(4), 1));
 }
 
@@ -145,24 +145,24 @@ fn the_requested_amount_is_bounded_for_a_payer_who_is_always_low() {
     let mut lease = open(3);
     for second in 1..600 {
         lease.grow(credits(1));
-        lease.merge(at(second * 1_000), None, &grant(1, 3), true);
-        let want = lease.report(at(second * 1_000), None, true, true).ask.unwrap().want;
+        lease.merge(at(second * 1_000), None, &grant(1, 3));
+        let want = lease.report(at(second * 1_000), None, true).ask.unwrap().want;
         assert!(want <= credits(16), "{want:?}");
     }
     let price = Credits::from_micros(i64::MAX);
-    let ask = lease.report(at(1), Some((price, price)), true, true).ask.unwrap();
+    let ask = lease.report(at(1), Some((price, price)), true).ask.unwrap();
     assert_eq!((ask.least, ask.need, ask.want), (MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT));
 }
 
 #[test]
 fn the_requested_reserve_follows_the_spending_rate() {
     let mut lease = open(1_000);
-    lease.report(at(1), None, true, true);
+    lease.report(at(1), None, true);
     for _ in 0..100 {
         assert!(paid(&mut lease, at(2), 1));
     }
     lease.settle(FundingSource::Lease(1), credits(100), Credits::ZERO);
-    let ask = lease.report(at(901), None, true, true).ask.unwrap();
+    let ask = lease.report(at(901), None, true).ask.unwrap();
     assert_eq!(ask.need, credits(100));
     assert!(
         ask.want > credits(600) && ask.want < credits(700),
@@ -209,9 +209,9 @@ fn a_returned_sublease_leaves_its_sales_held() {
 fn a_lost_sublease_counts_as_spent_and_a_late_return_changes_nothing() {
     let mut lease = rich(64);
     let sublease = lease.sublease(at(1), credits(1)).unwrap();
-    lease.report(at(1).plus_millis(1_000), None, false, true);
+    lease.report(at(1).plus_millis(1_000), None, false);
     assert_eq!((lease.spent, lease.subleased), (Credits::ZERO, credits(4)));
-    lease.report(at(1).plus_millis(2_000), None, false, true);
+    lease.report(at(1).plus_millis(2_000), None, false);
     assert_eq!((lease.spent, lease.subleased), (credits(4), Credits::ZERO));
     lease.return_sublease(&sublease);
     assert_eq!((lease.spent, lease.held, lease.spendable(at(2))), (credits(4), Credits::ZERO, credits(60)));
@@ -258,7 +258,7 @@ fn a_stale_answer_does_not_change_a_payers_status() {
         EntryAnswer { status: Some(status), ..grant(1, granted) }
     };
     for (granted, available) in [(9, 12), (20, 1), (15, 6)] {
-        lease.merge(at(1), None, &answer(granted, available), true);
+        lease.merge(at(1), None, &answer(granted, available));
         lease.record_status(at(1), &answer(granted, available));
     }
     let status = LeaseHolder::of("lease", lease.encode()).status().unwrap();
@@ -324,7 +324,7 @@ prop_compose! {
 fn carrying(held: i64) -> Lease {
     let mut lease = open(10);
     assert!(paid(&mut lease, at(1), held));
-    lease.report(at(1_000), None, false, true);
+    lease.report(at(1_000), None, false);
     lease
 }
 
@@ -346,53 +346,28 @@ fn holds_are_reported_until_their_requests_end_and_the_ledger_has_booked_that() 
     let mut lease = carrying(8);
     let booked = |lease: &mut Lease, holds: Holds| {
         let answer = EntryAnswer { ended: Some(1), holds, ..EntryAnswer::default() };
-        lease.merge(at(1_000), Some(1), &answer, true);
+        lease.merge(at(1_000), Some(1), &answer);
     };
-    let first = lease.report(at(1_000), None, false, true).holds;
+    let first = lease.report(at(1_000), None, false).holds;
     booked(&mut lease, first);
     assert!(!lease.is_at_rest(), "a request is in flight");
-    assert_eq!(lease.report(at(2_000), None, false, true).holds, first, "the ledger hears that it is");
+    assert_eq!(lease.report(at(2_000), None, false).holds, first, "the ledger hears that it is");
     lease.settle(FundingSource::Lease(1), credits(3), credits(5));
     booked(&mut lease, first);
     assert!(!lease.is_at_rest(), "a stale answer acknowledges nothing");
-    let last = lease.report(at(3_000), None, false, true).holds;
+    let last = lease.report(at(3_000), None, false).holds;
     booked(&mut lease, last);
     assert!(lease.is_at_rest());
-    assert!(lease.report(at(4_000), None, false, true).holds.is_none());
-}
-
-#[test]
-fn a_ledger_of_the_release_before_gets_holds_as_spent() {
-    let mut lease = open(10);
-    assert!(paid(&mut lease, at(1), 8));
-    let entry = lease.report(at(1_000), None, false, false);
-    assert_eq!((entry.ended.map(|ended| ended.spent), entry.holds), (Some(credits(8)), Holds::default()));
-}
-
-#[test]
-fn a_request_that_counts_as_spent_leaves_the_holds_of_others_alone() {
-    let mut lease = open(10);
-    assert!(paid(&mut lease, at(1), 3));
-    lease.report(at(1_000), None, false, false);
-    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) }, false);
-    assert!(paid(&mut lease, at(1_001), 5));
-    lease.report(at(2_000), None, false, true);
-    for (kept, released) in [(0, 3), (3, 0)] {
-        lease.settle(FundingSource::Lease(1), credits(kept), credits(released));
-        assert_eq!((lease.holds().open(), lease.holds().kept), (credits(5), Credits::ZERO));
-    }
-    lease.settle(FundingSource::Lease(2), credits(5), Credits::ZERO);
-    assert_eq!(lease.holds().kept, credits(5));
+    assert!(lease.report(at(4_000), None, false).holds.is_none());
 }
 
 #[test]
 fn holds_are_carried_over_as_long_as_earlier_ones_are_open() {
     let mut lease = carrying(8);
-    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) }, true);
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) });
     assert!(paid(&mut lease, at(1_001), 5));
-    let entry = lease.report(at(2_000), None, false, false);
-    assert_eq!((entry.ended.map(|ended| ended.spent), entry.holds), (Some(Credits::ZERO), Holds::default()));
-    assert_eq!(lease.holds().open(), credits(13), "they are reported to the next ledger that takes them");
+    let entry = lease.report(at(2_000), None, false);
+    assert_eq!((entry.ended.map(|ended| ended.spent), entry.holds.open()), (Some(Credits::ZERO), credits(13)));
 }
 
 #[test]
@@ -401,7 +376,7 @@ fn a_request_that_ends_after_its_hold_was_given_up_changes_nothing() {
     assert!(paid(&mut lease, at(1), 3));
     lease.settle_forgotten(at(1));
     assert_eq!(lease.ended, Some(Ended { epoch: 1, spent: credits(3) }));
-    lease.merge(at(1), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) }, true);
+    lease.merge(at(1), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) });
     assert!(paid(&mut lease, at(2), 5));
     lease.settle(FundingSource::Lease(1), Credits::ZERO, credits(3));
     assert_eq!((lease.held, lease.spent), (credits(5), Credits::ZERO));
@@ -475,7 +450,7 @@ proptest! {
         let _ = Lease::decode(&bytes);
         let (mut lease, now) = (lease, Moment::from_nanos(now));
         let _ = lease.admit(now, Credits::MAX);
-        let _ = lease.report(now, Some((Credits::MAX, Credits::MAX)), true, true);
+        let _ = lease.report(now, Some((Credits::MAX, Credits::MAX)), true);
         lease.rest();
     }
 
@@ -500,13 +475,13 @@ proptest! {
                 },
                 4 => {
                     // An honest ledger: it acknowledges the final report and raises what it granted.
-                    let entry = lease.report(at(now), Some((credits(amount), credits(amount))), false, true);
+                    let entry = lease.report(at(now), Some((credits(amount), credits(amount))), false);
                     let level = entry.ask.map_or(Credits::ZERO, |ask| ask.need).max(lease.granted);
                     ledger_granted = ledger_granted.saturating_add(level.less(lease.granted));
                     let mut answer = EntryAnswer { ended: entry.ended.map(|e| e.epoch), ..grant(lease.epoch, 0) };
                     if let Some(granted) = &mut answer.lease { granted.granted = level; }
-                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer, true);
-                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer, true);
+                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer);
+                    lease.merge(at(now), entry.ended.map(|ended| ended.epoch), &answer);
                 }
                 5 => lease.rest(),
                 6 => subleases.extend(lease.sublease(at(now), credits(amount))),

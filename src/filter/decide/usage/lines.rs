@@ -1,12 +1,12 @@
-//! What of one key waits for the next report: a line per rule, and per cause in shadow; and of metered requests a line per rule,
+//! What of one key waits for the next report: a line per rule, and per cause of refusals; and of metered requests a line per rule,
 //! model or tool, and basis.
 //!
 //! What must hold: no line and no report is above what the ledger accepts; requests that aren't metered are never compared with
 //! lines of metered ones.
 
-use crate::decide::settings::Settings;
+use crate::decide::settings::{Rule, Settings};
 use faregate_protocol::exchange::{
-    Basis, MAX_ITEM_BYTES, MAX_LINE_COUNT, MAX_LINE_CREDITS, ShadowLine, UsageLine, UsageReport,
+    Basis, MAX_ITEM_BYTES, MAX_LINE_COUNT, MAX_LINE_CREDITS, RefusalLine, UsageLine, UsageReport,
 };
 use faregate_protocol::metering::{MAX_QUANTITY, Quantities};
 use faregate_protocol::{Credits, RefusalCode};
@@ -38,11 +38,22 @@ pub(super) struct Lines {
     metered: Vec<MeteredCounts>,
 }
 
+/// What became of the requests of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineKind {
+    /// They were charged, or their charge was released.
+    Sold,
+    /// They would have been refused, but their rule is in shadow mode.
+    Shadow(RefusalCode),
+    /// They were refused.
+    Refused(RefusalCode),
+}
+
 /// Requests under one rule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counts {
     pub rule: usize,
-    pub shadow: Option<RefusalCode>,
+    pub kind: LineKind,
     pub requests: u64,
     pub credits: Credits,
     pub refunds: u64,
@@ -127,22 +138,28 @@ impl Lines {
 
     /// Moves them into a report, as lines of this payer.
     pub fn move_into(self, report: &mut UsageReport, payer: &str, settings: &Settings) {
-        let named = |rule| (payer.to_owned(), settings.rule(rule).name.clone());
-        for Counts { rule, shadow, requests, credits, refunds } in self.sold {
-            let (payer, rule) = named(rule);
-            if let Some(code) = shadow {
-                let payer = Some(payer).filter(|payer| payer != UNKNOWN_CALLER);
-                report.shadow.push(ShadowLine { payer, rule, code, requests });
-            } else {
-                let (item, basis, used) = (None, None, Quantities::default());
-                report.lines.push(UsageLine { payer, rule, requests, credits, refunds, item, basis, used });
-            }
+        let line = |rule, requests, credits, refunds| {
+            let Rule { name, product, .. } = settings.rule(rule);
+            let (payer, rule, product) = (payer.to_owned(), name.clone(), product.clone());
+            let (item, basis, used) = (None, None, Quantities::default());
+            UsageLine { payer, rule, requests, credits, refunds, item, basis, used, product }
+        };
+        for Counts { rule, kind, requests, credits, refunds } in self.sold {
+            let (list, code) = match kind {
+                LineKind::Sold => {
+                    report.lines.push(line(rule, requests, credits, refunds));
+                    continue;
+                }
+                LineKind::Shadow(code) => (&mut report.shadow, code),
+                LineKind::Refused(code) => (&mut report.refused, code),
+            };
+            let payer = Some(payer).filter(|payer| *payer != UNKNOWN_CALLER).map(str::to_owned);
+            list.push(RefusalLine { payer, rule: settings.rule(rule).name.clone(), code, requests });
         }
         for MeteredCounts { rule, metered, requests, credits } in self.metered {
-            let (payer, rule) = named(rule);
             let Metered { item, basis, used } = metered;
             let (item, basis) = (item.as_deref().map(str::to_owned), Some(basis));
-            report.lines.push(UsageLine { payer, rule, requests, credits, refunds: 0, item, basis, used });
+            report.lines.push(UsageLine { item, basis, used, ..line(rule, requests, credits, 0) });
         }
     }
 }
@@ -152,9 +169,11 @@ fn sendable(name: &str) -> Option<&str> {
     name.get(..name.floor_char_boundary(MAX_ITEM_BYTES)).filter(|name| !name.is_empty())
 }
 
-/// Takes out what a ledger of the oldest version of the protocol refuses in usage lines.
-pub fn strip_metering(report: &mut UsageReport) {
+/// Takes out what a ledger of the version before refuses in usage reports.
+pub fn strip_newest(report: &mut UsageReport) {
+    report.ago_ms = 0;
+    report.refused = Vec::new();
     for line in &mut report.lines {
-        (line.item, line.basis, line.used) = (None, None, Quantities::default());
+        line.product = None;
     }
 }

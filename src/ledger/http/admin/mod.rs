@@ -62,6 +62,8 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(prices::list, prices::set_many))
         .routes(routes!(prices::show, prices::set, prices::remove))
         .routes(routes!(usage::by_item))
+        .routes(routes!(usage::sums))
+        .routes(routes!(usage::why))
         .routes(routes!(shadow::show))
         .routes(routes!(leases::list))
         .routes(routes!(leases::recall))

@@ -4,11 +4,15 @@ use crate::api::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::store::{ItemQuery, Page, ShadowQuery, UsageQuery};
+use crate::domain::usage_periods::{self, Length};
+use crate::store::queries::usage_sums;
+use crate::store::{ItemQuery, Page, Refusal, ShadowQuery, UsageQuery, UsageSumsQuery};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use faregate_protocol::Credits;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -49,9 +53,20 @@ pub struct Times {
     after: Option<String>,
 }
 
+/// A time that ends before it begins is a mistake.
+fn in_order(since: Option<Timestamp>, until: Option<Timestamp>) -> Result<(), Invalid> {
+    match (since, until) {
+        (Some(since), Some(until)) if until < since => {
+            Err(Invalid::field("until", "is before `since`; swap the two"))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Times {
     /// The usage that is meant.
     pub fn usage(self) -> Result<UsageQuery, Invalid> {
+        in_order(self.since, self.until)?;
         let after = match self.after {
             None => None,
             Some(text) => Some(position(&text).ok_or_else(|| {
@@ -114,8 +129,113 @@ pub struct Grouped {
 impl Grouped {
     /// The usage that is meant.
     pub fn items(self) -> Result<ItemQuery, Invalid> {
+        in_order(self.since, self.until)?;
         let limit = limit(self.limit)?;
         Ok(ItemQuery { account: self.account, since: self.since, until: self.until, limit })
+    }
+}
+
+/// How long the periods are by which usage is summed up.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// Hours.
+    Hour,
+    /// Days of the time zone.
+    Day,
+    /// Months of the time zone.
+    Month,
+}
+
+/// `?by=&group=&account=&since=&until=&time_zone=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Summed {
+    /// How long periods are; when absent, all of the time is one.
+    #[param(inline)]
+    by: Option<By>,
+    /// By what usage is summed up within a period: any of `account`, `team`, `key`, `rule`, `product` and `item` (the model or the tool), with
+    /// commas between. With `item` only usage under metered rules counts.
+    group: Option<String>,
+    /// Only the account of this identifier.
+    account: Option<String>,
+    /// From the minute of this time on. When absent, the last 24 hours, 30 days or 12 months, as `by` says.
+    since: Option<Timestamp>,
+    /// Until this time; now, when absent.
+    until: Option<Timestamp>,
+    /// The IANA time zone of days and months; UTC, when absent. Usage older than 7 days is kept by the hour of UTC, and older than
+    /// 400 days by the day.
+    time_zone: Option<String>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl Summed {
+    /// The sums that are meant.
+    pub fn sums(self, now: Timestamp) -> Result<UsageSumsQuery, Invalid> {
+        let zone = self.time_zone.as_deref().unwrap_or("UTC");
+        let zone = TimeZone::get(zone).map_err(|_| {
+            Invalid::field("time_zone", format!("{zone:?} is none of IANA; an example is Europe/Berlin"))
+        })?;
+        let length = self.by.map(|by| match by {
+            By::Hour => Length::Hour,
+            By::Day => Length::Day,
+            By::Month => Length::Month,
+        });
+        in_order(self.since, self.until)?;
+        let periods = match length {
+            Some(length) => usage_periods::periods(length, (self.since, self.until), &zone, now)
+                .map_err(|why| Invalid::field("since", why.to_string()))?,
+            None => vec![(self.since.unwrap_or(Timestamp::MIN), self.until.unwrap_or(now))],
+        };
+        let after = self.after.map(|text| {
+            let place = text.split_once(':').and_then(|(period, line)| Some((period.parse().ok()?, line.parse().ok()?)));
+            place.ok_or_else(|| Invalid::field("after", "is no position; pass what `next` of an answer said"))
+        });
+        let groups = self.group.as_deref().map(usage_sums::groups).transpose();
+        let groups = groups.map_err(|refusal| match refusal {
+            Refusal::Field { field, why } => Invalid::field(field, why),
+            other => Invalid::field("group", other.to_string()),
+        })?;
+        Ok(UsageSumsQuery {
+            account: self.account,
+            periods,
+            by_period: length.is_some(),
+            groups: groups.unwrap_or_default(),
+            limit: limit(self.limit)?,
+            after: after.transpose()?,
+        })
+    }
+}
+
+/// `?price=&since=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Asking {
+    /// What a request costs, in credits; the smallest amount, when absent.
+    price: Option<String>,
+    /// Refusals of the hour of this time and later; those of the last 24 hours, when absent. They are kept for 30 days.
+    since: Option<Timestamp>,
+}
+
+impl Asking {
+    /// The price and the time that are meant.
+    pub fn meant(self, now: Timestamp) -> Result<(Credits, Timestamp), Invalid> {
+        let least = Credits::from_micros(1);
+        let price = match self.price {
+            Some(text) => Credits::parse(&text).map_err(|why| Invalid::field("price", why.to_string()))?,
+            None => least,
+        };
+        if price < least {
+            return Err(Invalid::field("price", "must be above zero"));
+        }
+        let day = now.checked_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
+        Ok((price, self.since.unwrap_or(day)))
     }
 }
 

@@ -1,15 +1,15 @@
 //! Stories about rules that only watch.
 
 use super::*;
-use faregate_protocol::exchange::ShadowLine;
+use faregate_protocol::exchange::RefusalLine;
 
-fn watched(payer: Option<&str>, code: RefusalCode, requests: u64) -> ShadowLine {
-    ShadowLine { payer: payer.map(str::to_owned), rule: "beta".into(), code, requests }
+fn watched(payer: Option<&str>, code: RefusalCode, requests: u64) -> RefusalLine {
+    RefusalLine { payer: payer.map(str::to_owned), rule: "beta".into(), code, requests }
 }
 
 impl World {
-    async fn watch(&self, gateway: &str, seq: u64, shadow: Vec<ShadowLine>) {
-        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: vec![], shadow });
+    async fn watch(&self, gateway: &str, seq: u64, shadow: Vec<RefusalLine>) {
+        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: vec![], shadow, ..UsageReport::default() });
         let (gateway, entries) = (gateway.to_owned(), vec![]);
         let request =
             ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };

@@ -161,10 +161,11 @@ pub async fn usage_totals_saturate_at_the_integer_maximum(world: World) {
         item: None,
         basis: None,
         used: Quantities::default(),
+        product: None,
     };
     for seq in 1..=11 {
         let lines = vec![line.clone(); 1_000];
-        let usage = Some(UsageReport { broker: "worker".into(), seq, lines, shadow: Vec::new() });
+        let usage = Some(UsageReport { broker: "worker".into(), seq, lines, ..UsageReport::default() });
         let (gateway, entries) = ("gw".to_owned(), Vec::new());
         let request =
             ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };

@@ -14,7 +14,7 @@ use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
+    LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
     UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use foldhash::HashMap;
@@ -268,6 +268,7 @@ tables! {
     brokers: BrokerRow by lookups::BROKERS, {}
     usage: UsageRow by lookups::USAGE, {}
     shadow: ShadowRow by lookups::SHADOW, {}
+    refusals: RefusalRow by lookups::REFUSALS, {}
     usage_items: UsageItemRow by lookups::USAGE_ITEMS, {}
     usage_quantities: UsageQuantityRow by lookups::USAGE_QUANTITIES, {}
     price_list: PriceListRow by lookups::PRICE_LIST, {}

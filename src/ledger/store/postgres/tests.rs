@@ -14,7 +14,7 @@ use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
 use crate::store::{Database, OpenError, Store, StoreError};
 use faregate_protocol::exchange::{
-    Ask, Ended, Entry, ExchangeRequest, Holds, LeaseReport, Payer, ShadowLine, UsageLine, UsageReport,
+    Ask, Ended, Entry, ExchangeRequest, Holds, LeaseReport, Payer, RefusalLine, UsageLine, UsageReport,
     VERSION,
 };
 use faregate_protocol::metering::UsageClass;
@@ -297,15 +297,16 @@ async fn names_that_the_database_cannot_store_break_nothing_else() {
         item: None,
         basis: None,
         used: faregate_protocol::metering::Quantities::default(),
+        product: None,
     };
     let strange = Entry { payer: Payer::Subject("x\0y".into()), ..entry("acme", 1, 0, 1) };
-    let watched = ShadowLine {
+    let watched = RefusalLine {
         payer: Some("key\0".into()),
         rule: "r\0".into(),
         code: RefusalCode::InvalidKey,
         requests: 1,
     };
-    let usage = Some(UsageReport { broker: "b\0".into(), seq: 1, lines: vec![line], shadow: vec![watched] });
+    let usage = Some(UsageReport { broker: "b\0".into(), seq: 1, lines: vec![line], shadow: vec![watched], ..UsageReport::default() });
     let request = ExchangeRequest { usage, ..message("g\0w", vec![strange, entry("acme", 1, 0, 1)]) };
     let answer = store.exchange(request, now(), 20_000).await.unwrap();
     assert!(answer.entries[0].refused.is_some() && answer.entries[1].lease.is_some());

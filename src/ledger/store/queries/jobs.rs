@@ -1,6 +1,7 @@
 //! Background work: candidates, which an operation checks again under a lock.
 
 use super::{Reader, first, get, most};
+use crate::command::roll_up::Timed;
 use crate::domain::{AccountNo, GatewayNo, KeyNo};
 use crate::store::StoreError;
 use crate::store::maintenance::Kept;
@@ -78,6 +79,23 @@ pub async fn silent(
     let given = [position.as_slice(), &[window.saturating_sub(1).into()]].concat();
     let next = first(reader, sql, &given, |row| Ok((get(row, 0)?, get(row, 1)?))).await?;
     Ok(Silent { next, leases })
+}
+
+/// Rows of usage whose minutes are from `from` to before `until`, and don't begin a span of so many minutes: at most so many.
+pub async fn unsummed<R: Timed>(
+    reader: &impl Reader,
+    (from, until): (i64, i64),
+    span: i64,
+    limit: usize,
+) -> Result<Vec<R::Key>, StoreError> {
+    // By an index on the minute, and only over the time that was asked for.
+    let sql = format!(
+        "SELECT {} FROM {} WHERE minute >= ?1 AND minute < ?2 AND minute % ?3 <> 0 ORDER BY minute LIMIT ?4",
+        R::TABLE.names(),
+        R::TABLE.name
+    );
+    let given = [from.into(), until.into(), span.into(), most(limit)];
+    reader.rows(&sql, &given, |row| Ok(R::read(row)?.key())).await
 }
 
 /// How many rows of a kind may go that have served since before this time (ms); at most so many.

@@ -15,12 +15,14 @@ pub mod leases;
 pub mod news;
 pub mod plans;
 pub mod prices;
+pub mod refusals;
 pub mod shadow;
 pub mod teams;
 #[cfg(test)]
 mod tests;
 pub mod unbooked;
 pub mod usage;
+pub mod usage_sums;
 
 use super::dialect::Dialect;
 use super::record::{BadRow, Columns, Field, Table};

@@ -157,7 +157,7 @@ fn usage_says_on_what_a_charge_is_based_and_how_many_seconds_were_used() {
         let (mut gate, _ledger) = started(&Memory::default(), 100);
         let charge = begun(&mut gate, 1, path);
         let cost = gate.finish_metered(at(2), &charge, &end, amount);
-        let report = gate.usage.leave(&gate.settings).remove(0);
+        let report = gate.usage.leave(Moment::ZERO, &gate.settings).remove(0);
         let [line] = &report.lines[..] else { panic!("{report:?}") };
         let mut used = Quantities::default();
         used.set(UsageClass::Second, seconds);
@@ -183,7 +183,7 @@ fn the_charge_for_a_product_with_a_price_of_its_own_is_based_on_that() {
         let charge = charge(Arrival::Decided(resolutions.into_iter().next().unwrap().outcome));
         gate.begin(&charge);
         gate.finish_metered(at(1), &charge, &End::answered(200), Some(2_000_000_000));
-        let line = gate.usage.leave(&gate.settings).remove(0).lines.remove(0);
+        let line = gate.usage.leave(Moment::ZERO, &gate.settings).remove(0).lines.remove(0);
         assert_eq!((line.basis, line.used.get(UsageClass::Second)), (Some(basis), 2), "{pricing:?}");
     }
 }

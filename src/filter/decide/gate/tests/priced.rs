@@ -102,7 +102,7 @@ fn a_larger_body_passes_unread_and_its_answer_says_what_it_costs() {
         assert_eq!(charge.price, credits(10));
         gate.begin(&charge);
         assert_eq!(answered(&mut gate, &charge, body), credits(cost), "{path} {body}");
-        let line = gate.usage.leave(&gate.settings).remove(0).lines.remove(0);
+        let line = gate.usage.leave(Moment::ZERO, &gate.settings).remove(0).lines.remove(0);
         let basis = if body.contains("usage") && cost != 10 {
             exchange::Basis::Reported
         } else {
@@ -136,7 +136,7 @@ fn an_answer_names_its_model_with_a_date_that_the_price_list_need_not_have() {
         gate.begin(&charge);
         let body = SAID.replace("\"m\"", &format!("\"{model}\""));
         assert_eq!(answered(&mut gate, &charge, &body), credits(cost), "{model}");
-        let line = gate.usage.leave(&gate.settings).remove(0).lines.remove(0);
+        let line = gate.usage.leave(Moment::ZERO, &gate.settings).remove(0).lines.remove(0);
         assert_eq!(line.item.as_deref(), Some(item), "{model}");
     }
 }

@@ -2,9 +2,8 @@
 
 use super::super::answer::{self, ResponseHints};
 use super::*;
-use crate::decide::usage::{ChargeOutcome, Metered};
-use faregate_protocol::exchange::{Basis, ExchangeError, OLDEST, UNSUPPORTED, VERSION};
-use faregate_protocol::metering::{Quantities, UsageClass};
+use crate::decide::usage::ChargeOutcome;
+use faregate_protocol::exchange::{ExchangeError, OLDEST, UNSUPPORTED, VERSION};
 
 /// As the ledger writes it and the gate reads it.
 fn error(code: &str, retry_after_ms: Option<u32>) -> ResponseHints {
@@ -79,17 +78,16 @@ fn a_report_rejected_for_its_version_is_resent_at_once() {
     assert!(heartbeat.body.seen.is_some() && heartbeat.body.usage.is_some(), "{heartbeat:?}");
     assert_eq!(gate.heard(at(1_500), heartbeat.id, None, error(UNSUPPORTED, None)), []);
     let again = gate.next_message(at(1_500)).unwrap().body;
-    assert_eq!(again, ExchangeRequest { protocol: OLDEST, ..heartbeat.body });
+    let mut usage = heartbeat.body.usage.clone();
+    usage.as_mut().unwrap().ago_ms = 0;
+    assert_eq!(again, ExchangeRequest { protocol: OLDEST, usage, ..heartbeat.body });
 }
 
 #[test]
-fn only_a_report_in_the_newer_version_says_what_metered_requests_were_for() {
+fn only_a_report_in_the_newer_version_says_when_requests_came_what_was_refused_and_of_which_product() {
     let mut ledger = FakeLedger::with(100);
     let mut gate = gate_with_lease(&mut ledger);
-    let mut used = Quantities::default();
-    used.set(UsageClass::Input, 900);
-    let metered = Metered { item: Some("gpt-5".into()), basis: Basis::Reported, used };
-    gate.count_metered_outcome("key_1", 1, ChargeOutcome::Kept(credits(2)), &metered);
+    gate.count_outcome("key_1", 1, ChargeOutcome::Refused(RefusalCode::RateLimited));
     runs(&mut gate, 50, 1_500);
     let newer = gate.next_message(at(1_500)).unwrap();
     gate.heard(at(1_500), newer.id, None, error(UNSUPPORTED, None));
@@ -100,15 +98,11 @@ fn only_a_report_in_the_newer_version_says_what_metered_requests_were_for() {
     let again = gate.next_message(at(12_000)).unwrap();
 
     let reports = [newer, older, again].map(|message| (message.body.protocol, message.body.usage.unwrap()));
-    for (protocol, report) in &reports {
-        let [_, line] = &report.lines[..] else { panic!("{report:?}") };
-        assert_eq!((report.seq, line.requests, line.credits), (1, 1, credits(2)));
-        let said = (line.item.as_deref(), line.basis, line.used);
-        let newer = (Some("gpt-5"), Some(Basis::Reported), used);
-        let older = (None, None, Quantities::default());
-        assert_eq!(said, if *protocol == OLDEST { older } else { newer }, "version {protocol}");
-    }
-    assert_eq!(reports.map(|(protocol, _)| protocol), [VERSION, OLDEST, VERSION]);
+    let said = reports.map(|(protocol, report)| {
+        assert_eq!((report.seq, report.lines.len(), report.lines[0].requests), (1, 1, 1));
+        (protocol, report.ago_ms > 0, report.refused.len())
+    });
+    assert_eq!(said, [(VERSION, true, 1), (OLDEST, false, 0), (VERSION, true, 1)]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn sales_from_a_sublease_returned_too_late_are_counted_once() {
     let mut lease = rich(64);
     let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
     assert!(sublease.sell(at(1), credits(3)));
-    lease.report(at(1).plus_millis(SUBLEASE_BACK_MS), None, false, true);
+    lease.report(at(1).plus_millis(SUBLEASE_BACK_MS), None, false);
     assert_eq!(lease.spent, credits(4), "it was given up, and all of it counts as spent");
 
     lease.return_sublease(&sublease);
@@ -25,8 +25,8 @@ fn sales_from_a_sublease_returned_too_late_are_counted_once() {
 fn settling_a_past_epoch_does_not_change_the_next_one() {
     let mut lease = open(3);
     assert!(paid(&mut lease, at(1), 2));
-    lease.report(at(1_000), None, false, true);
-    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) }, true);
+    lease.report(at(1_000), None, false);
+    lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 5) });
     assert!(paid(&mut lease, at(1_001), 3));
 
     lease.settle(FundingSource::Lease(1), credits(1), credits(1));
@@ -41,8 +41,8 @@ fn a_final_report_is_resent_until_it_is_acknowledged() {
     lease.settle(FundingSource::Lease(1), credits(2), Credits::ZERO);
     let final_report = Some(Ended { epoch: 1, spent: credits(2) });
     for ended in [None, Some(0)] {
-        assert_eq!(lease.report(at(1_000), None, false, true).ended, final_report);
-        lease.merge(at(1_000), Some(1), &EntryAnswer { ended, ..grant(2, 5) }, true);
+        assert_eq!(lease.report(at(1_000), None, false).ended, final_report);
+        lease.merge(at(1_000), Some(1), &EntryAnswer { ended, ..grant(2, 5) });
         assert_eq!(
             (lease.ended, lease.spendable(at(1_001))),
             (final_report, Credits::ZERO),
@@ -50,13 +50,13 @@ fn a_final_report_is_resent_until_it_is_acknowledged() {
         );
     }
     // What was said of the epoch before that comes late.
-    lease.merge(at(1_000), Some(0), &EntryAnswer { ended: Some(0), ..grant(2, 5) }, true);
+    lease.merge(at(1_000), Some(0), &EntryAnswer { ended: Some(0), ..grant(2, 5) });
     assert_eq!(lease.ended, final_report);
 }
 
 #[test]
 fn without_waiting_requests_or_a_due_refill_nothing_is_asked_for() {
-    let asks = |mut lease: Lease, refill| lease.report(at(1), None, refill, true).ask.is_some();
+    let asks = |mut lease: Lease, refill| lease.report(at(1), None, refill).ask.is_some();
     assert_eq!([true, false].map(|refill| asks(open(10), refill)), [true, false]);
     assert!(!asks(Lease::new(Facts::default()), true), "it is not open");
 }
@@ -87,15 +87,15 @@ fn a_closed_epoch_waits_for_its_subleases_before_the_final_report() {
         let mut lease = rich(64);
         let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
         assert!(sublease.sell(at(1), credits(1)));
-        lease.merge(at(2), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() }, true);
+        lease.merge(at(2), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
         assert_eq!(
-            (lease.report(at(3), None, false, true).ended, lease.spendable(at(3))),
+            (lease.report(at(3), None, false).ended, lease.spendable(at(3))),
             (None, Credits::ZERO)
         );
         if comes_back {
             lease.return_sublease(&sublease);
         }
-        let final_report = lease.report(at(2_001), None, false, true).ended;
+        let final_report = lease.report(at(2_001), None, false).ended;
         assert_eq!(
             final_report,
             Some(Ended { epoch: 1, spent: credits(spent) }),
@@ -134,7 +134,7 @@ proptest! {
                 4 => if !subleases.is_empty() { lease.return_sublease(&subleases.swap_remove(any)) },
                 _ => {
                     now += 400 * amount.unsigned_abs();
-                    lease.report(at(now), None, false, true);
+                    lease.report(at(now), None, false);
                 }
             }
             let now_counted = counted(&lease);

@@ -37,7 +37,7 @@ fn of(item: &str, basis: Basis, used: &[(UsageClass, u64)]) -> Metered {
 
 /// All that waits, in as many reports as it takes.
 fn reports(buffer: &mut UsageBuffer) -> Vec<UsageReport> {
-    buffer.leave(&settings())
+    buffer.leave(Moment::ZERO, &settings())
 }
 
 fn lines(buffer: &mut UsageBuffer) -> Vec<UsageLine> {
@@ -70,6 +70,7 @@ fn a_key_has_a_line_per_rule_model_and_basis_and_quantities_add_up() {
         item: item.map(str::to_owned),
         basis,
         used: of("", Held, used).used,
+        product: None,
     };
     let (gpt, reported) = (Some("gpt-5"), Some(Reported));
     assert_eq!(
@@ -188,7 +189,7 @@ fn the_largest_report_of_metered_lines_leaves_most_of_a_message_to_its_entries()
         let most = ChargeOutcome::Kept(MAX_LINE_CREDITS);
         assert!(buffer.count_metered(Moment::ZERO, &key, 0, most, &of(&item, Basis::Estimated, &all)));
     }
-    let report = buffer.begin_send(&settings).unwrap();
+    let report = buffer.begin_send(Moment::ZERO, &settings).unwrap();
     assert_eq!(report.lines.len(), MAX_USAGE_LINES / METERED_WEIGHT);
     let bytes = serde_json::to_vec(&report).unwrap().len();
     assert!(bytes < MAX_BODY_BYTES / 5 * 2, "{bytes}");
@@ -227,7 +228,7 @@ fn request() -> impl Strategy<Value = UsageLine> {
                 used.set(UsageClass::Page, page);
                 (item, Some(basis))
             });
-            UsageLine { payer, rule, requests: 1, credits, refunds: 0, item, basis, used }
+            UsageLine { payer, rule, requests: 1, credits, refunds: 0, item, basis, used, product: None }
         },
     )
 }

@@ -13,7 +13,7 @@ use crate::domain::{AccountId, KeyId, key, subscription};
 use crate::store::Store;
 use crate::store::contract::{World, asking, credits, ending, report};
 use faregate_protocol::exchange::{
-    Basis, Entry, ExchangeRequest, Limits, Pricing, Product, Rate, ShadowLine, UsageLine, UsageReport,
+    Basis, Entry, ExchangeRequest, Limits, Pricing, Product, Rate, RefusalLine, UsageLine, UsageReport,
     VERSION,
 };
 use faregate_protocol::metering::{Quantities, UsageClass};
@@ -79,8 +79,8 @@ pub async fn populate(store: &Store) {
     used.set(UsageClass::CacheWrite1h, 30);
     let (item, basis) = (Some("gpt-5".to_owned()), Some(Basis::Reported));
     let lines =
-        vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1, item, basis, used }];
-    let watched = |payer: Option<&str>, code| ShadowLine {
+        vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1, item, basis, used, product: None }];
+    let watched = |payer: Option<&str>, code| RefusalLine {
         payer: payer.map(str::to_owned),
         rule: "beta".into(),
         code,
@@ -90,7 +90,7 @@ pub async fn populate(store: &Store) {
         watched(Some("key_acme"), RefusalCode::InsufficientFunds),
         watched(None, RefusalCode::MissingKey),
     ];
-    let usage = Some(UsageReport { broker: "worker-1".into(), seq: 7, lines, shadow });
+    let usage = Some(UsageReport { broker: "worker-1".into(), seq: 7, lines, shadow, ..UsageReport::default() });
     let (gateway, entries) = ("gw-a".to_owned(), Vec::new());
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
     store.exchange(request, world.now(), 20_000).await.unwrap();
