@@ -50,6 +50,7 @@ struct Dated {
 }
 
 impl Dated {
+    #[inline(never)]
     fn lines(&self) -> usize {
         let UsageReport { lines, shadow, refused, .. } = &self.report;
         lines.len() + shadow.len() + refused.len()
@@ -211,6 +212,7 @@ impl UsageBuffer {
     }
 
     /// The report to send now, if there is one and none is in flight.
+    #[inline(never)]
     pub fn begin_send(&mut self, now: Moment, settings: &Settings) -> Option<UsageReport> {
         if self.in_flight {
             return None;
@@ -228,6 +230,7 @@ impl UsageBuffer {
     }
 
     /// As many of the lines as a report holds, under the next number.
+    #[inline(never)]
     fn take_lines(&mut self, settings: &Settings) -> Option<Dated> {
         if self.lines.is_empty() {
             return None;
@@ -250,6 +253,7 @@ impl UsageBuffer {
     }
 
     /// Takes over a report of a worker that left just now, to be sent at once. Returns false when there was no room for it.
+    #[inline(never)]
     pub fn adopt(&mut self, now: Moment, mut report: UsageReport) -> bool {
         let began = now.minus_millis(std::mem::take(&mut report.ago_ms));
         let dated = Dated { report, began };

@@ -41,7 +41,7 @@ pub struct SetAccount {
 impl Operation for SetAccount {
     type Output = ();
 
-    fn decide(&self, draft: &mut draft::Draft, now: Timestamp) -> Result<(), draft::Stop> {
+    fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
         let mut row = draft.account_named(&self.account)?;
         (self.set)(&mut row.account);
         draft.announce_account(row.account.no, crate::domain::KeyNo(0), now);

@@ -17,7 +17,7 @@ pub use index::Index;
 pub use rows::Rows;
 #[cfg(test)]
 pub use tables::LOOKUPS;
-pub use tables::{Draft, Savepoint};
+pub use tables::{Draft, Kept, Savepoint};
 
 use super::{Refusal, StoreError};
 use crate::domain::plan::InvalidField;

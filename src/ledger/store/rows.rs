@@ -731,7 +731,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 21] = [
+pub const TABLES: [&Table; 22] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,

@@ -83,6 +83,7 @@ fn report(value: &Json) -> Option<UsageReport> {
 }
 
 /// Absent when there are none.
+#[inline(never)]
 fn refusals(value: &Json, name: &str) -> Option<Vec<RefusalLine>> {
     let lines = value.get(name).and_then(Json::as_array).into_iter().flatten();
     lines.map(watched).collect()

@@ -167,6 +167,7 @@ async fn sums_saturate_at_the_integer_maximum<E: Engine>(engine: E) {
         requests,
         credits: Credits::from_micros(1),
         refunds: 0,
+        product: None,
     };
     for (amount, requests) in [(4, 1), (5, i64::MAX), (6, i64::MAX)] {
         let mut tx = begin(&engine).await;

@@ -1,6 +1,7 @@
 //! What a gateway tells the ledger: usage until the ledger has it, and what dead workers left behind.
 
 use super::*;
+use faregate_protocol::exchange::UsageReport;
 
 /// Fifteen minutes: credits held for longer count as spent (ms).
 const ABANDONED_AFTER_MS: u64 = 900_000;
