@@ -128,6 +128,38 @@ async fn shadow_commands_work_as_documented() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn commands_about_usage_and_refusals_work_as_documented() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "12").await;
+    let usage = blocks(&page("docs/usage.md"), "bash").concat();
+    assert_eq!(usage.matches("faregate usage").count(), 4);
+    let said = shell(&ledger, &usage);
+    assert!(said.contains("total: 0 requests, 0 credits, 0 refunds"), "{said}");
+    let refusals = page("docs/refusals.md");
+    let why: String = section(&refusals, "Why did a caller get 402?")
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("faregate why "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(why.lines().count(), 2);
+    let said = shell(&ledger, &why);
+    assert!(said.contains("now: nothing of the account keeps requests from passing"), "{said}");
+}
+
+/// What a script says whose `faregate` works on this ledger.
+fn shell(ledger: &LedgerProcess, script: &str) -> String {
+    let script = script.replace("faregate ", &format!("{} ", binary().display()));
+    let mut shell = Command::new("bash");
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", ledger.admin_port));
+    let (done, said) =
+        out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
+    assert!(done, "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn team_and_budget_commands_work_as_documented() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
