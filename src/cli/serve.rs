@@ -11,7 +11,7 @@ use faregate_client::{
     process::{STOP, log_to_stderr, runtime, stop_signal},
     tokens::{self, process_environment},
 };
-use faregate_ledger::{Secret, ServeConfig};
+use faregate_ledger::{Secret, ServeConfig, WhereNone};
 use std::{net::SocketAddr, time::Duration};
 
 /// The tokens come from FAREGATE_GATEWAY_TOKEN and FAREGATE_ADMIN_TOKEN, or from the files that
@@ -20,6 +20,9 @@ use std::{net::SocketAddr, time::Duration};
 pub struct Serve {
     #[command(flatten)]
     place: Place,
+    /// Begin a new, empty ledger if there is none in this place yet; one that is there is used as it is
+    #[arg(long)]
+    init: bool,
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
@@ -55,6 +58,7 @@ impl Serve {
         let (gateway_tls, admin_tls) = self.tls.files(&process_environment)?;
         let config = ServeConfig {
             database,
+            where_none: if self.init { WhereNone::Begin } else { WhereNone::Refuse },
             gateway_listen: self.gateway_listen,
             admin_listen: self.admin_listen,
             gateway_tls,

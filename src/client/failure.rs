@@ -1,5 +1,6 @@
 //! How a command fails: a stable code for programs, a sentence for people, and what to do next.
 
+use crate::passwords::without_passwords;
 use serde::Serialize;
 use std::{fmt::Display, io::Write, process::ExitCode};
 
@@ -52,7 +53,7 @@ impl Failure {
             format!("error: {}{cure}", self.detail)
         };
         // Nothing is left to do when stderr is gone.
-        let _ = writeln!(to, "{text}");
+        let _ = writeln!(to, "{}", without_passwords(&text));
     }
 }
 

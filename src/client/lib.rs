@@ -3,6 +3,7 @@
 //!
 //! - [`admin`]: the client; [`authorities`]: whose certificates it trusts; [`tokens`]: where its token comes from.
 //! - [`Failure`]: a stable code, a sentence, what to do next. [`Screen`]: JSON for programs, text for people.
+//! - [`passwords`]: keeps them out of what is printed.
 //! - [`process`]: runtime, signals and log of a program that serves.
 //!
 //! It knows nothing of how a ledger works.
@@ -10,6 +11,7 @@
 pub mod admin;
 mod authorities;
 mod failure;
+pub mod passwords;
 pub mod process;
 pub mod screen;
 pub mod tokens;

@@ -5,7 +5,7 @@ use crate::{
     home::StateDir,
 };
 use faregate_client::Failure;
-use faregate_ledger::{Bound, Database, Secret, ServeConfig};
+use faregate_ledger::{Bound, Database, Secret, ServeConfig, WhereNone};
 use std::time::Duration;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -32,6 +32,7 @@ impl Ledger {
         };
         let config = ServeConfig {
             database: Database::Directory(home.path.clone()),
+            where_none: WhereNone::Begin,
             gateway_listen: loopback(port(7401)),
             admin_listen: loopback(port(7402)),
             gateway_tls: None,

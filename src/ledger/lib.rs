@@ -28,4 +28,4 @@ pub mod store;
 pub use http::TlsFiles;
 pub use secret::Secret;
 pub use serve::{Bound, ServeConfig, serve, serve_and_tell};
-pub use store::Database;
+pub use store::{Database, WhereNone};

@@ -1,12 +1,15 @@
-//! Starts the ledger: store, listeners, jobs. Ends it in the opposite order.
+//! Starts the ledger: addresses, store, listeners, jobs. Ends it in the opposite order.
+//!
+//! What must hold: the files of a database are touched only by a process that has both addresses, and nothing is accepted
+//! on them before the store is open.
 
 use crate::Secret;
 use crate::descriptors;
 use crate::domain::reclaim::Watch;
-use crate::http::{self, App, CachedProbes, Certificates, Connections, Listener, TlsFiles};
+use crate::http::{self, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, TlsFiles};
 use crate::jobs;
 use crate::metrics::{ListenerName, Metrics};
-use crate::store::{Database, Store};
+use crate::store::{Database, Store, WhereNone};
 use anyhow::Context as _;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -17,12 +20,16 @@ use tokio::task::JoinSet;
 
 /// The time that requests in flight get at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How many accounts are counted for the first line of the log.
+const MOST_COUNTED: u32 = 1_000_000;
 
 /// What `serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
     /// Where the data is.
     pub database: Database,
+    /// What to do where there is no ledger yet.
+    pub where_none: WhereNone,
     /// Where gateways exchange.
     pub gateway_listen: SocketAddr,
     /// Where operators administrate.
@@ -67,11 +74,14 @@ pub async fn serve_and_tell(
     let mut jobs = JoinSet::new();
     let gateway_certificates = certificates("gateway", config.gateway_tls, &mut jobs, &stopping).await?;
     let admin_certificates = certificates("admin", config.admin_tls, &mut jobs, &stopping).await?;
-    let most = descriptors::connections();
+    let gateway = Taken::take("gateway", config.gateway_listen)?;
+    let admin = Taken::take("admin", config.admin_listen)?;
     let metrics = Arc::new(Metrics::default());
+    let store = Store::open_where(&config.database, config.where_none, Arc::clone(&metrics)).await?;
+    introduce(&config.database, &store).await?;
+    let most = descriptors::connections();
     let connections = |name| Connections::new(name, most, Arc::clone(&metrics));
     let (at_gateway, at_admin) = (connections(ListenerName::Gateway), connections(ListenerName::Admin));
-    let store = Store::open(&config.database, Arc::clone(&metrics)).await?;
     let patience = config.lease_ttl.saturating_add(config.lease_grace);
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
     let app = Arc::new(App {
@@ -83,8 +93,7 @@ pub async fn serve_and_tell(
         watch: Arc::clone(&watch),
         looks: CachedProbes::default(),
     });
-    let gateway = listen("gateway", config.gateway_listen, gateway_certificates).await?;
-    let admin = listen("admin", config.admin_listen, admin_certificates).await?;
+    let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);
     let addresses = Bound { gateway: gateway.address()?, admin: admin.address()? };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
     // There may be no receiver for the addresses.
@@ -130,12 +139,43 @@ async fn certificates(
     Ok(Some(certificates))
 }
 
-async fn listen(
-    name: &str,
+/// Says what runs here, in the first line of the log.
+async fn introduce(database: &Database, store: &Store) -> anyhow::Result<()> {
+    let (kind, place) = match database {
+        Database::Directory(dir) => ("SQLite", std::path::absolute(dir).unwrap_or_else(|_| dir.clone())),
+        Database::Server(settings) => ("PostgreSQL", settings.to_string().into()),
+    };
+    let accounts = match store.count_accounts(MOST_COUNTED).await? {
+        MOST_COUNTED => format!("{MOST_COUNTED} or more"),
+        few => few.to_string(),
+    };
+    let (version, place, new) = (env!("CARGO_PKG_VERSION"), place.display(), store.is_new());
+    tracing::info!(version, database = kind, %place, %accounts, new, "the ledger starts");
+    if new {
+        tracing::warn!("there was no ledger in this place: a new, empty one has begun");
+    }
+    Ok(())
+}
+
+/// An address that only this process has.
+struct Taken {
+    name: &'static str,
     address: SocketAddr,
-    certificates: Option<Arc<Certificates>>,
-) -> anyhow::Result<Listener> {
-    Listener::bind(address, certificates).await.with_context(|| {
-        format!("can't listen on {address} for the {name} API; choose another address with --{name}-listen")
-    })
+    reserved: ReservedAddress,
+}
+
+impl Taken {
+    fn take(name: &'static str, address: SocketAddr) -> anyhow::Result<Self> {
+        let reserved = ReservedAddress::take(address).with_context(|| unusable(name, address))?;
+        Ok(Self { name, address, reserved })
+    }
+
+    fn listen(self, certificates: Option<Arc<Certificates>>) -> anyhow::Result<Listener> {
+        let Self { name, address, reserved } = self;
+        Listener::listen(reserved, certificates).with_context(|| unusable(name, address))
+    }
+}
+
+fn unusable(name: &str, address: SocketAddr) -> String {
+    format!("can't listen on {address} for the {name} API; choose another address with --{name}-listen")
 }

@@ -45,6 +45,7 @@ mod shadow;
 mod shutdown;
 mod sidecar;
 mod spellings;
+mod starting;
 mod steady;
 mod storage;
 mod strangers;

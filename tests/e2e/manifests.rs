@@ -67,15 +67,23 @@ fn the_plugins_have_a_valid_filter_configuration() {
     let said =
         |path: &str| out_of(Command::new(binary()).args(["check", "--json"]).arg(project().join(path)));
     for path in [
+        "envoy/compose/envoy.yaml",
+        "envoy/ecds/envoy.yaml",
+        "envoy/ecds/filter.yaml",
+        "envoy/gateway-api/faregate.yaml",
         "envoy/istio/ingress-gateway.yaml",
         "envoy/istio/sidecar.yaml",
-        "envoy/gateway-api/faregate.yaml",
+        "envoy/models/envoy.yaml",
+        "envoy/mtls/envoy.yaml",
+        "envoy/prompts/envoy.yaml",
+        "envoy/quickstart/envoy.yaml",
+        "envoy/remote/envoy.yaml",
         "envoy/sidecar/server.yaml",
-        "envoy/compose/envoy.yaml",
     ] {
         let (good, text) = said(path);
         let report: Value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why}: {text}"));
         assert!(good && report["filters"].as_array().is_some_and(|all| all.len() == 1), "{path}: {text}");
+        assert_eq!(report["filters"][0]["warnings"], serde_json::json!([]), "{path}: {text}");
     }
     for (path, marker) in [
         ("envoy/istio/sidecar.yaml", "default: {price: \"1\"}"),

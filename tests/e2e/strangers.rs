@@ -244,7 +244,7 @@ async fn a_ledger_with_few_file_descriptors_limits_connections_and_serves() {
         .arg(r#"ulimit -Sn 100 && ulimit -Hn 500 && exec "$@""#)
         .arg("sh")
         .arg(binary())
-        .arg("serve");
+        .args(["serve", "--init"]);
     command.arg("--data").arg(dir.path().join("data"));
     command.args(["--gateway-listen", &format!("127.0.0.1:{gateway_port}")]);
     command.args(["--admin-listen", &format!("127.0.0.1:{admin_port}")]);

@@ -69,7 +69,7 @@ impl World {
 
 fn serve(dir: &Path, (gateway, admin): (u16, u16)) -> Command {
     let mut command = Command::new(binary());
-    command.current_dir(dir).args(["serve", "--data", "data"]);
+    command.current_dir(dir).args(["serve", "--init", "--data", "data"]);
     command.args(["--gateway-listen", &format!("127.0.0.1:{gateway}")]);
     command.args(["--admin-listen", &format!("127.0.0.1:{admin}")]);
     command.args(["--tls-cert", "ledger.pem", "--tls-key", "ledger.key"]);

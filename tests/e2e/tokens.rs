@@ -47,7 +47,7 @@ async fn the_ledger_reads_a_kubernetes_secret_file() {
     std::fs::write(&file, format!("{GATEWAY_TOKEN}\n")).expect("a file");
     let (gateway, admin) = (free_port(), free_port());
     let mut command = Command::new(binary());
-    command.args(["serve", "--data"]).arg(dir.path().join("ledger"));
+    command.args(["serve", "--init", "--data"]).arg(dir.path().join("ledger"));
     command.args(["--gateway-listen", &format!("127.0.0.1:{gateway}")]);
     command.args(["--admin-listen", &format!("127.0.0.1:{admin}")]);
     command.env("FAREGATE_GATEWAY_TOKEN_FILE", &file).env("FAREGATE_ADMIN_TOKEN", ADMIN_TOKEN);
@@ -65,7 +65,7 @@ async fn the_ledger_reads_a_kubernetes_secret_file() {
     {
         let mut command = Command::new(binary());
         std::fs::write(&file, wrong).expect("a file");
-        command.args(["serve", "--data"]).arg(dir.path().join("ledger"));
+        command.args(["serve", "--init", "--data"]).arg(dir.path().join("ledger"));
         let (good, said) = out_of(
             command.env("FAREGATE_GATEWAY_TOKEN_FILE", &file).env("FAREGATE_ADMIN_TOKEN", ADMIN_TOKEN),
         );

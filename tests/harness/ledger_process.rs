@@ -236,6 +236,10 @@ fn launch(
 ) -> Process {
     let mut command = Command::new(program);
     command.arg("serve");
+    // An older program, which is measured beside this one, may not know it.
+    if program == binary() {
+        command.arg("--init");
+    }
     if environment.iter().all(|(name, _)| name != DATABASE_URL) {
         command.arg("--data").arg(dir.join("ledger"));
     }

@@ -33,7 +33,7 @@ pub use ledger_process::{ADMIN_TOKEN, GATEWAY_TOKEN, LedgerProcess};
 pub use load::Load;
 pub use model_api::{End, ModelApi, ModelCall, STEER, Sent, model_calls};
 pub use ports::free_port;
-pub use postgres::{Certificate, Postgres};
+pub use postgres::{Certificate, PgBouncer, Postgres};
 pub use process::{Process, binary, envoy, filter, out_of, project};
 pub use random::Random;
 pub use registry::{Registry, image_tool};

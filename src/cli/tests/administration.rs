@@ -4,7 +4,7 @@ use super::faregate;
 use faregate_client::Failure;
 use faregate_client::admin::Remote;
 use faregate_client::tokens::ADMIN;
-use faregate_ledger::{Database, Secret, ServeConfig, serve_and_tell};
+use faregate_ledger::{Database, Secret, ServeConfig, WhereNone, serve_and_tell};
 use faregate_protocol::exchange::{PATH, VERSION};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -29,6 +29,7 @@ impl Ledger {
         let free = "127.0.0.1:0".parse().unwrap();
         let config = ServeConfig {
             database: Database::Directory(folder.path().to_owned()),
+            where_none: WhereNone::Begin,
             gateway_listen: free,
             admin_listen: free,
             gateway_tls: None,

@@ -10,15 +10,34 @@ fn good() -> Value {
     })
 }
 
+/// An Envoy whose gate has this configuration, and nothing wrong around it.
 fn envoy(configuration: &Value, failure_policy: &str) -> Value {
-    json!({ "static_resources": { "listeners": [{ "filter_chains": [{ "filters": [{ "typed_config": { "http_filters": [{
-        "name": "envoy.filters.http.wasm",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": { "name": "faregate", "failure_policy": failure_policy, "configuration": configuration },
-        },
-    }] } }] }] }] } })
+    let filter = |name: &str, kind: &str, config: Value| {
+        let mut typed = config;
+        typed["@type"] = format!("type.googleapis.com/envoy.extensions.filters.http.{kind}").into();
+        json!({ "name": name, "typed_config": typed })
+    };
+    let plugin = json!({
+        "name": "faregate", "failure_policy": failure_policy, "configuration": configuration,
+        "vm_config": { "environment_variables": { "host_env_keys": ["FAREGATE_GATEWAY_TOKEN"] } },
+    });
+    json!({ "static_resources": {
+        "clusters": [{ "name": "faregate_ledger" }, { "name": "api" }],
+        "listeners": [{ "filter_chains": [{ "filters": [{ "typed_config": {
+            "normalize_path": true, "merge_slashes": true, "path_with_escaped_slashes_action": "REJECT_REQUEST",
+            "common_http_protocol_options": { "headers_with_underscores_action": "REJECT_REQUEST" },
+            "http_filters": [
+                filter("envoy.filters.http.wasm", "wasm.v3.Wasm", json!({ "config": plugin })),
+                filter("envoy.filters.http.router", "router.v3.Router", json!({})),
+            ],
+        } }] }] }],
+    } })
 }
+
+/// Where its connection manager and the gate's plugin are.
+const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+const PLUGIN: &str =
+    "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
 
 /// A configuration as Envoy wants it: text in an any-type.
 fn text(configuration: &Value) -> Value {
@@ -27,10 +46,15 @@ fn text(configuration: &Value) -> Value {
 
 /// What `faregate check` says about a file with this text: (it is well, what was printed).
 fn check(text: &str) -> (bool, String) {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
+    check_as("", text, &[])
+}
+
+/// The same for a file whose name ends so, with options.
+fn check_as(suffix: &str, text: &str, options: &[&str]) -> (bool, String) {
+    let mut file = tempfile::Builder::new().suffix(suffix).tempfile().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let mut printed = Vec::new();
-    let words = ["faregate", "check", file.path().to_str().unwrap()];
+    let words = [&["faregate", "check", file.path().to_str().unwrap()], options].concat();
     let done = crate::run(clap::Parser::try_parse_from(words).unwrap(), &mut printed);
     let printed = String::from_utf8(printed).unwrap();
     match done {
@@ -42,10 +66,13 @@ fn check(text: &str) -> (bool, String) {
 #[test]
 fn valid_configurations_pass_in_envoy_istio_and_plain_files() {
     let as_string = text(&good());
-    let istio = json!({ "kind": "WasmPlugin", "spec": { "url": "oci://x", "pluginConfig": good() } });
+    let variables = json!({ "env": [{ "name": "FAREGATE_GATEWAY_TOKEN", "valueFrom": "HOST" }] });
+    let istio = json!({
+        "kind": "WasmPlugin", "spec": { "url": "oci://x", "vmConfig": variables, "pluginConfig": good() },
+    });
     for file in [good(), envoy(&as_string, "FAIL_RELOAD"), istio] {
         let (well, printed) = check(&file.to_string());
-        assert!(well && printed.contains("ok"), "{printed}");
+        assert!(well && printed.contains(": ok\n"), "{printed}");
     }
     let yaml = "ledger: {cluster: l, token: {env: T}}\nidentities:\n  - bearer: true\ndefault: free\n";
     assert!(check(yaml).0, "{}", check(yaml).1);
@@ -88,7 +115,10 @@ fn an_unsatisfiable_condition_is_reported_with_a_fix() {
                 .iter()
                 .any(|line| line.strip_prefix(label).is_some_and(|rest| rest.trim_start().starts_with(text)))
         };
-        assert!(!well && lines.contains(&place), "{printed}\nshould name {place}");
+        assert!(
+            !well && lines.iter().any(|line| line.ends_with(&format!("error: {place}"))),
+            "{printed}\nshould name {place}"
+        );
         assert!(
             begins("found", found) && begins("allowed", allowed),
             "{printed}\nshould say {found}, {allowed}"
@@ -133,8 +163,7 @@ fn a_plugin_that_hides_bodies_is_rejected_if_a_rule_prices_by_them() {
         metered["rules"] = json!([{"name": "r", "meter": meter}]);
         for (shows, hides) in [(json!(true), false), (json!(false), true), (Value::Null, true)] {
             let mut file = envoy(&text(&metered), "FAIL_RELOAD");
-            let place = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
-            file.pointer_mut(place).unwrap()["allow_on_headers_stop_iteration"] = shows.clone();
+            file.pointer_mut(PLUGIN).unwrap()["allow_on_headers_stop_iteration"] = shows.clone();
             let (well, printed) = check(&file.to_string());
             assert_eq!(well, !(needs && hides), "{meter} {shows}: {printed}");
             assert_eq!(printed.contains("(plugin) allow_on_headers_stop_iteration"), !well, "{printed}");
@@ -169,6 +198,125 @@ fn findings_can_be_printed_as_json() {
     let answer: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(answer["ok"], json!(true));
     assert_eq!(answer["filters"][0]["problems"], json!([]));
+}
+
+#[test]
+fn all_errors_are_reported_at_once_with_their_lines() {
+    let yaml = "ledger: {cluster: l, token: {env: T}}
+identities:
+  - bearer: true
+rules:
+  - {name: cheap, match: {path: {exact: /a}}, pice: 1}
+  - name: dear
+    match: {path: {prefix: v1}}
+    price: \"2\"
+default: {price: 1}
+lead: true
+";
+    let (well, printed) = check_as(".yaml", yaml, &[]);
+    assert!(!well && printed.contains(": 5 errors\n"), "{printed}");
+    for place in [
+        ":5: error: rules[0].pice\n",
+        ":5: error: rules[0].price\n",
+        ":7: error: rules[1].match.path.prefix\n",
+        ":9: error: default.price\n",
+        ":10: error: lead\n",
+    ] {
+        assert!(printed.contains(place), "{place} is missing in {printed}");
+    }
+}
+
+#[test]
+fn a_cluster_and_a_variable_that_envoy_lacks_are_errors() {
+    let mut wrong = good();
+    wrong["ledger"] = json!({ "cluster": "legder", "token": { "env": "TOKEN" } });
+    let (well, printed) = check(&envoy(&text(&wrong), "FAIL_RELOAD").to_string());
+    assert!(!well && printed.contains(": 2 errors\n"), "{printed}");
+    for part in [
+        "error: ledger.cluster\n",
+        "\"legder\"",
+        "faregate_ledger, api",
+        "error: ledger.token.env\n",
+        "host_env_keys",
+    ] {
+        assert!(printed.contains(part), "{part} is missing in {printed}");
+    }
+    let mut discovers = envoy(&text(&good()), "FAIL_RELOAD");
+    discovers["static_resources"]["clusters"] = json!([]);
+    assert!(!check(&discovers.to_string()).0);
+    discovers["dynamic_resources"] = json!({ "cds_config": { "ads": {} } });
+    assert!(check(&discovers.to_string()).0, "clusters that are discovered aren't in the file");
+    let mut twice = envoy(&text(&good()), "FAIL_RELOAD");
+    twice.pointer_mut(PLUGIN).unwrap()["vm_config"]["environment_variables"]["key_values"] =
+        json!({ "FAREGATE_GATEWAY_TOKEN": "x" });
+    assert!(check(&twice.to_string()).1.contains("a second time"));
+}
+
+#[test]
+fn the_order_of_filters_is_checked() {
+    let filter = |name: &str| {
+        let (name, kind) = name.split_once(' ').unwrap();
+        let kind = format!("type.googleapis.com/envoy.extensions.filters.http.{name}.v3.{kind}");
+        json!({ "name": format!("envoy.filters.http.{name}"), "typed_config": { "@type": kind } })
+    };
+    let chain = |configuration: &Value, before: &[&str], behind: &[&str]| {
+        let mut file = envoy(&text(configuration), "FAIL_RELOAD");
+        let filters = file.pointer_mut(MANAGER).unwrap()["http_filters"].as_array_mut().unwrap();
+        filters.truncate(1);
+        filters.extend(behind.iter().map(|name| filter(name)));
+        filters.splice(0..0, before.iter().map(|name| filter(name)));
+        file.to_string()
+    };
+    let (jwt, rbac, router) = ("jwt_authn JwtAuthentication", "rbac RBAC", "router Router");
+    assert!(check(&chain(&good(), &[jwt, rbac], &[router])).1.contains(": ok\n"));
+    for behind in [jwt, rbac, "local_ratelimit LocalRateLimit", "ratelimit RateLimit", "ext_authz ExtAuthz"] {
+        let file = chain(&good(), &[], &[behind, router]);
+        let (well, printed) = check(&file);
+        assert!(well && printed.contains("ok, with 1 warning\n"), "{printed}");
+        assert!(printed.contains("warning: (connection manager) http_filters[1]\n"), "{printed}");
+        let (well, printed) = check_as(".json", &file, &["--strict"]);
+        assert!(!well && printed.ends_with("there are warnings, and --strict is given"), "{printed}");
+    }
+    for behind in [&[][..], &[router, "lua Lua"]] {
+        let (well, printed) = check(&chain(&good(), &[], behind));
+        assert!(!well && printed.contains("envoy.filters.http.router as the last filter"), "{printed}");
+    }
+    let mut claims = good();
+    claims["identities"] = json!([{ "property": ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload", "sub"] }]);
+    assert!(check(&chain(&claims, &[jwt], &[router])).0);
+    for behind in [&[router][..], &[jwt, router]] {
+        let (well, printed) = check(&chain(&claims, &[], behind));
+        assert!(!well && printed.contains("error: identities[0].property\n"), "{printed}");
+    }
+}
+
+#[test]
+fn settings_by_which_a_rule_could_be_bypassed_are_warnings() {
+    let mut by_path = good();
+    by_path["rules"] = json!([{ "match": { "path": { "prefix": "/v1" } }, "price": "2" }]);
+    let mut file = envoy(&text(&by_path), "FAIL_RELOAD");
+    let manager = file.pointer_mut(MANAGER).unwrap();
+    for name in [
+        "normalize_path",
+        "merge_slashes",
+        "path_with_escaped_slashes_action",
+        "common_http_protocol_options",
+    ] {
+        manager.as_object_mut().unwrap().remove(name);
+    }
+    let (well, printed) = check(&file.to_string());
+    assert!(well && printed.contains("ok, with 4 warnings\n"), "{printed}");
+    let manager = file.pointer_mut(MANAGER).unwrap();
+    manager["normalizePath"] = json!(true);
+    manager["mergeSlashes"] = json!(true);
+    manager["pathWithEscapedSlashesAction"] = json!("UNESCAPE_AND_REDIRECT");
+    manager["commonHttpProtocolOptions"] = json!({ "headersWithUnderscoresAction": "ALLOW" });
+    let (well, printed) = check(&file.to_string());
+    assert!(well && printed.contains(": ok\n"), "{printed}");
+    let plain = envoy(&text(&good()), "FAIL_RELOAD");
+    let mut bare = plain.clone();
+    bare.pointer_mut(MANAGER).unwrap().as_object_mut().unwrap().remove("normalize_path");
+    assert!(check(&bare.to_string()).1.contains(": ok\n"), "no rule matches by path");
 }
 
 /// What `faregate check` says of a good file and of a program in Envoy's place.

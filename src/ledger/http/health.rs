@@ -48,9 +48,18 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let read = async {
         let read = tokio::time::timeout(LOOK, Box::pin(app.store.at_risk())).await;
-        let read = read.map_err(|_| format!("no answer within {LOOK:?}"));
-        let read = read.and_then(|read| read.map_err(|error| error.to_string()));
-        read.inspect_err(|error| tracing::warn!(%error, "the credits at risk could not be read")).ok()
+        match read {
+            Ok(Ok(read)) => Some(read),
+            Ok(Err(error)) if error.is_outage() => None,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the credits at risk could not be read");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the credits at risk could not be read: no answer within {LOOK:?}");
+                None
+            }
+        }
     };
     if let Some((leases, credits)) = app.looks.at_risk.get(read).await {
         app.metrics.at_risk(leases, credits);

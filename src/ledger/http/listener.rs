@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// After so long without a sign of its client a connection is probed,
 const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
@@ -17,6 +17,24 @@ const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// and given up when so many probes in a row are unanswered.
 const KEEPALIVE_PROBES: u32 = 3;
+
+/// How many connections wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// An address that is taken, on which nothing listens yet: connections are refused.
+#[derive(Debug)]
+pub struct ReservedAddress(TcpSocket);
+
+impl ReservedAddress {
+    /// Takes it, unless another program listens there.
+    pub fn take(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Connections of the process before may not have ended altogether.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self(socket))
+    }
+}
 
 /// The listener.
 #[derive(Debug)]
@@ -27,9 +45,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds it. With certificates it speaks TLS and nothing else.
-    pub async fn bind(address: SocketAddr, certificates: Option<Arc<Certificates>>) -> io::Result<Self> {
-        let inner = TcpListener::bind(address).await?;
+    /// Listens there. With certificates it speaks TLS and nothing else.
+    pub fn listen(address: ReservedAddress, certificates: Option<Arc<Certificates>>) -> io::Result<Self> {
+        let inner = address.0.listen(BACKLOG)?;
         Ok(Self { inner, certificates, failures: Arc::default() })
     }
 

@@ -31,6 +31,6 @@ pub use certificates::{Certificates, Seen};
 pub use connection::Reason;
 pub use connections::{Connections, MAX_CONNECTIONS};
 pub use gateway::{readable, router as gateway_router};
-pub use listener::Listener;
+pub use listener::{Listener, ReservedAddress};
 pub use server::{MAX_ENDING, serve};
 pub use tls::{TlsError, TlsFiles};

@@ -48,6 +48,7 @@ const LEASE_TTL_MS: u64 = 3_000;
 fn config(data: &Path) -> ServeConfig {
     ServeConfig {
         database: crate::Database::Directory(data.to_owned()),
+        where_none: crate::WhereNone::Begin,
         gateway_listen: ([127, 0, 0, 1], 0).into(),
         admin_listen: ([127, 0, 0, 1], 0).into(),
         gateway_tls: None,

@@ -16,7 +16,7 @@ pub async fn expire(store: Store, mut stop: watch::Receiver<bool>) {
         match store.expire(Timestamp::now()).await {
             Ok(Store::STEP..) => tracing::info!("many grants or keys expire at once; going on"),
             Ok(_) => {}
-            Err(error) => tracing::error!(%error, "could not let grants and keys expire; will try again"),
+            Err(error) => store.log_failure(&error, "could not let grants and keys expire"),
         }
     }
 }

@@ -18,7 +18,7 @@ pub async fn prune(store: Store, mut stop: watch::Receiver<bool>) {
             Ok(Store::STEP..) => BETWEEN_STEPS,
             Ok(_) => EVERY,
             Err(error) => {
-                tracing::error!(%error, "could not prune; will try again");
+                store.log_failure(&error, "could not prune");
                 EVERY
             }
         };

@@ -28,7 +28,7 @@ pub async fn reclaim(
             Err(error) => {
                 // While the database is unreachable, no gateway can report.
                 silence.lock().unwrap_or_else(PoisonError::into_inner).forget();
-                tracing::error!(%error, "could not look for silent leases; will try again");
+                store.log_failure(&error, "could not look for silent leases");
             }
         }
         if !rest(&mut stop, tick).await {
@@ -51,6 +51,6 @@ async fn take_back(store: &Store, touch: i64) {
         Ok((leases, credits)) => {
             tracing::warn!(leases, %credits, "took leases back from gateways that fell silent");
         }
-        Err(error) => tracing::error!(%error, "could not take overdue leases back; will try again"),
+        Err(error) => store.log_failure(&error, "could not take overdue leases back"),
     }
 }

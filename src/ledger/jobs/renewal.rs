@@ -18,7 +18,7 @@ pub async fn renew(store: Store, mut stop: watch::Receiver<bool>) {
             Ok(Store::RENEWALS..) => BUSY_PAUSE,
             Ok(_) => EVERY,
             Err(error) => {
-                tracing::error!(%error, "could not renew subscriptions; will try again");
+                store.log_failure(&error, "could not renew subscriptions");
                 EVERY
             }
         };

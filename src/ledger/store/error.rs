@@ -47,6 +47,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the database can't be used at all at present: [`super::outage::Outage`] logs that.
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Away(_))
+    }
+}
+
 impl From<BookError> for StoreError {
     fn from(error: BookError) -> Self {
         Self::Refused(Refusal::Book(error))
@@ -161,6 +168,15 @@ pub enum Refusal {
     Book(BookError),
 }
 
+/// What to do where there is no ledger yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhereNone {
+    /// Begin one.
+    Begin,
+    /// Refuse: the place is probably a mistake.
+    Refuse,
+}
+
 /// Why the store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -204,6 +220,24 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// There is no ledger here, and it isn't said that one may begin.
+    #[error(
+        "there is no ledger in {place} yet; if a new, empty one is to begin there, add --init; if there should be one, {cure}"
+    )]
+    NoLedger {
+        /// The directory, or host, port and database.
+        place: String,
+        /// What to look at.
+        cure: &'static str,
+    },
+    /// Another program has a lock on the file.
+    #[error(
+        "{path} is locked by another program, such as sqlite3 or a backup tool; end it (`fuser -v {path}` names it) and start again. To copy a ledger that runs, use `faregate backup`", path = path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// There was data here.
     #[error(
         "{path} is empty or gone, but a ledger has kept its data here; put a backup in place with `faregate restore`, or start with an empty ledger in another data directory", path = path.display()
@@ -231,6 +265,26 @@ pub enum OpenError {
         place: String,
         /// What happened.
         why: String,
+    },
+    /// What answers is a connection pooler that gives each transaction another connection.
+    #[error(
+        "{place} is a connection pooler in transaction mode (as PgBouncer with pool_mode = transaction): the transactions of one connection ran in several server processes. A ledger keeps locks and settings in its session; connect it to PostgreSQL itself, or set pool_mode = session for this database"
+    )]
+    Pooler {
+        /// Host, port and database.
+        place: String,
+    },
+    /// The user may not do what a ledger needs.
+    #[error("the user {user:?} {lacks} in {place}; {cure}")]
+    Rights {
+        /// Who the ledger is to the server.
+        user: String,
+        /// What it may not.
+        lacks: String,
+        /// Host, port and database.
+        place: String,
+        /// What to do.
+        cure: String,
     },
     /// The server is too old.
     #[error("the server is PostgreSQL {found}; use {oldest} or later")]

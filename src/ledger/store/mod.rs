@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod memory;
 mod migrations;
 pub mod operation;
+mod outage;
 mod pace;
 mod page;
 pub mod postgres;
@@ -31,7 +32,7 @@ mod sqlite;
 mod statements;
 pub mod value;
 
-pub use error::{OpenError, Refusal, StoreError};
+pub use error::{OpenError, Refusal, StoreError, WhereNone};
 pub use page::{ItemQuery, Page, ShadowQuery, UsageGroup, UsageQuery, UsageSumsQuery};
 
 use crate::api;
@@ -105,6 +106,7 @@ pub struct Store {
     /// Where the scan for silent leases continues.
     walk: Arc<Mutex<LeaseKey>>,
     prices: Arc<KnownPrices>,
+    is_new: bool,
 }
 
 /// Does the same on whichever database there is.
@@ -146,18 +148,31 @@ impl Store {
     /// The most subscriptions that are renewed in one call.
     pub const RENEWALS: usize = maintenance::RENEWALS;
 
-    /// Opens the database, and brings it to the present version.
+    /// Opens the database, and brings it to the present version; begins a ledger where there is none.
     pub async fn open(database: &Database, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        Self::open_where(database, WhereNone::Begin, metrics).await
+    }
+
+    /// The same, where a ledger begins only if it may.
+    pub async fn open_where(
+        database: &Database,
+        none: WhereNone,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
         let lanes = match database {
             Database::Directory(_) => Sqlite::LANES,
             Database::Server(_) => Postgres::LANES,
         };
         let queue = Arc::new(Queue::new(lanes, Arc::clone(&metrics)));
-        let backend = match database {
-            Database::Directory(dir) => Backend::Sqlite(Sqlite::open(dir, Arc::clone(&queue))?),
+        let (backend, is_new) = match database {
+            Database::Directory(dir) => {
+                let (opened, is_new) = Sqlite::open(dir, none, Arc::clone(&queue))?;
+                (Backend::Sqlite(opened), is_new)
+            }
             Database::Server(settings) => {
-                let opened = Postgres::open(settings, Arc::clone(&queue), Arc::clone(&metrics)).await?;
-                Backend::Postgres(opened)
+                let (opened, is_new) =
+                    Postgres::open(settings, none, Arc::clone(&queue), Arc::clone(&metrics)).await?;
+                (Backend::Postgres(opened), is_new)
             }
         };
         Ok(Self {
@@ -167,7 +182,26 @@ impl Store {
             alarm: Arc::default(),
             walk: Arc::default(),
             prices: Arc::default(),
+            is_new,
         })
+    }
+
+    /// Whether there was no ledger here before.
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// How many accounts there are, but no more than `most`.
+    pub async fn count_accounts(&self, most: u32) -> Result<u32, StoreError> {
+        read!(self, reader => queries::accounts::count(reader, most))
+    }
+
+    /// Logs that a job failed, which will be tried again.
+    pub fn log_failure(&self, error: &StoreError, what: &str) {
+        self.queue.outage().failed(error);
+        if !error.is_outage() {
+            tracing::error!(%error, "{what}; will try again");
+        }
     }
 
     /// Finishes what waits to be written, and closes the database.
@@ -201,7 +235,11 @@ impl Store {
     pub async fn touches(&self) -> Result<i64, StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => Ok(sqlite.stamp()),
-            Backend::Postgres(postgres) => postgres.next_sweep().await,
+            Backend::Postgres(postgres) => {
+                let sweep = postgres.next_sweep().await;
+                self.queue.outage().note(&sweep);
+                sweep
+            }
         }
     }
 
@@ -266,7 +304,9 @@ impl Store {
                 Err(why) => heard = Err(why),
             }
         }
-        if let Err(why) = heard {
+        if let Err(why) = heard
+            && !why.is_outage()
+        {
             tracing::warn!(%why, "the price list can't be read; gateways ask for prices again");
         }
         (Vec::new(), number)
@@ -288,7 +328,9 @@ impl Store {
             Err(why) => Err(why),
         };
         list.unwrap_or_else(|why| {
-            tracing::warn!(%why, "the price list can't be read; what requests to models cost isn't known");
+            if !why.is_outage() {
+                tracing::warn!(%why, "the price list can't be read; what requests to models cost isn't known");
+            }
             Arc::default()
         })
     }

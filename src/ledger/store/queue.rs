@@ -7,6 +7,7 @@
 use super::StoreError;
 use super::engine::{Busy, Engine, TxError};
 use super::operation::{Operation, Task, Work, attempt};
+use super::outage::Outage;
 use super::pace::{Pace, WAIT_MS};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
@@ -172,6 +173,7 @@ pub struct Queue {
     lanes: usize,
     metrics: Arc<Metrics>,
     log: LogLimit,
+    outage: Outage,
 }
 
 impl std::fmt::Debug for Queue {
@@ -184,7 +186,20 @@ impl Queue {
     /// An empty one, from which so many transactions at once are served.
     pub fn new(lanes: usize, metrics: Arc<Metrics>) -> Self {
         let (arrived, ended) = (Notify::new(), Notify::new());
-        Self { inner: Mutex::default(), arrived, ended, lanes, metrics, log: LogLimit::default() }
+        Self {
+            inner: Mutex::default(),
+            arrived,
+            ended,
+            lanes,
+            metrics,
+            log: LogLimit::default(),
+            outage: Outage::default(),
+        }
+    }
+
+    /// Whether the database can be used.
+    pub const fn outage(&self) -> &Outage {
+        &self.outage
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -370,8 +385,11 @@ impl Queue {
         self.metrics.batch_size.observe(f64::from(size));
         self.metrics.commit_seconds.observe(took.as_secs_f64());
         self.learn(weight, took);
-        if let Err(error) = &outcome {
-            let error = error.clone().into_inner();
+        let done = outcome.clone().map_err(TxError::into_inner);
+        self.outage.note(&done);
+        if let Err(error) = done.as_ref()
+            && !error.is_outage()
+        {
             tracing::error!(%error, jobs = size, "a transaction failed; nothing of it was kept");
         }
         for job in batch {

@@ -1,11 +1,13 @@
 //! A PostgreSQL server of a story's own, which it may kill and start again.
 
+mod bouncer;
 mod certificate;
 mod programs;
 
 use crate::ledger_process::DATABASE_URL;
 use crate::ports::free_port;
 use crate::process::{Process, out_of};
+pub use bouncer::PgBouncer;
 pub use certificate::Certificate;
 use programs::{Cluster, as_ordinary_user};
 use std::process::Command;

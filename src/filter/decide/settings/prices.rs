@@ -58,7 +58,7 @@ struct Prices {
 
 /// The prices in the ledger's answer; `None` when they can't be read, or are outside of the limits.
 pub fn answered(value: &Json) -> Option<ModelPrices> {
-    let faults = Faults::default();
+    let faults = Faults::new(1);
     let prices = read(&Field::root(value, &faults), Amounts::Micros);
     faults.or(prices).ok()
 }

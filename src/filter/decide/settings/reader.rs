@@ -1,15 +1,16 @@
 //! Reads JSON field by field, so that an error can name the place, the found value and what is allowed.
 //!
-//! A reader that finds a fault records it, returns an empty value, and reading goes on. What must hold: the first fault
-//! counts, and once there is one, nothing that was read is used. So readers have no early returns that drop what others
-//! have read; those were most of the code.
+//! A reader that finds a fault records it, returns an empty value, and reading goes on. What must hold: once there is a
+//! fault, nothing that was read is used. So readers have no early returns that drop what others have read; those were most
+//! of the code. The filter keeps the first fault, `faregate check` all of them, but none that may follow from another: see
+//! [`Field::wrong`].
 
 use super::template::{IN_ADDRESSES, is_sound};
 use crate::decide::base::bytes::is_token_byte;
 use crate::decide::base::json::Json;
 use crate::decide::base::text::{joined, joined_by, visible};
 use faregate_protocol::{Credits, token};
-use std::cell::OnceCell;
+use std::cell::Cell;
 use std::fmt;
 
 /// The most rules that a configuration may hold.
@@ -63,18 +64,42 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-/// What is wrong: the first fault of a configuration.
-#[derive(Default)]
-pub(super) struct Faults(OnceCell<SettingsError>);
+/// What is wrong with a configuration: the first so many faults.
+pub(super) struct Faults {
+    found: Cell<Vec<SettingsError>>,
+    most: usize,
+}
 
 impl Faults {
-    /// The value read, or its fault.
-    pub(super) fn or<T>(self, read: T) -> Result<T, SettingsError> {
-        match self.0.into_inner() {
-            Some(fault) => Err(fault),
-            None => Ok(read),
-        }
+    /// None yet; it keeps at most so many.
+    pub(super) fn new(most: usize) -> Self {
+        Self { found: Cell::default(), most }
     }
+
+    /// The value read, or its faults.
+    pub(super) fn or<T>(self, read: T) -> Result<T, Vec<SettingsError>> {
+        let found = self.found.into_inner();
+        if found.is_empty() { Ok(read) } else { Err(found) }
+    }
+
+    /// How many were found.
+    fn count(&self) -> usize {
+        let found = self.found.take();
+        let count = found.len();
+        self.found.set(found);
+        count
+    }
+}
+
+/// The path of a whole configuration, as errors name it.
+const WHOLE: &str = "(configuration)";
+
+/// Whether one path is the other's, or leads to it.
+fn touches(one: &str, other: &str) -> bool {
+    let leads = |from: &str, to: &str| {
+        to.strip_prefix(from).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    one == WHOLE || other == WHOLE || leads(one, other) || leads(other, one)
 }
 
 /// A value and the path to it.
@@ -118,7 +143,7 @@ impl<'a> Field<'a> {
         let mut path = String::new();
         self.add_to(&mut path);
         if path.is_empty() {
-            path.push_str("(configuration)");
+            path.push_str(WHOLE);
         }
         path
     }
@@ -137,12 +162,23 @@ impl<'a> Field<'a> {
         path.push_str(after);
     }
 
-    /// Records that `found` is here, where only `allowed` may be.
+    /// Records that `found` is here, where only `allowed` may be. A fault above or below another one may be its consequence,
+    /// and is left out.
     #[inline(never)]
     pub(super) fn wrong(&self, found: &str, allowed: &str) {
-        if self.faults.0.get().is_none() {
-            let _ = self.faults.0.set(SettingsError::new(&self.at(), found, allowed));
+        let mut faults = self.faults.found.take();
+        if faults.len() < self.faults.most {
+            let at = self.at();
+            if !faults.iter().any(|fault| touches(&fault.0.path, &at)) {
+                faults.push(SettingsError::new(&at, found, allowed));
+            }
         }
+        self.faults.found.set(faults);
+    }
+
+    /// How many faults were found so far, anywhere.
+    pub(super) fn faults(&self) -> usize {
+        self.faults.count()
     }
 
     /// Records a text that isn't allowed here.
@@ -205,11 +241,9 @@ impl<'a> Field<'a> {
             if !allowed.is_empty() && !allowed.contains(&name) {
                 let names: Vec<_> = allowed.iter().filter(|name| !name.starts_with('$')).copied().collect();
                 field.wrong("an unknown field", &format!("one of {}", joined_by(", ", &names)));
-                return nothing;
             }
             if members.iter().take(number).any(|(other, _)| other == name) {
                 field.wrong("this field a second time", "one of each");
-                return nothing;
             }
         }
         whole

@@ -45,15 +45,20 @@ impl Settings {
     /// The first thing that is wrong, with its place.
     #[inline(never)]
     pub fn from_slice(bytes: &[u8]) -> Result<Self, SettingsError> {
+        Self::read_slice(bytes, 1).map_err(first)
+    }
+
+    #[inline(never)]
+    fn read_slice(bytes: &[u8], most: usize) -> Result<Self, Vec<SettingsError>> {
         match json::parse(bytes) {
-            Ok(value) => Self::read(&value),
+            Ok(value) => Self::read(&value, most),
             Err(why) => match protobuf::read_struct(bytes).filter(|_| !bytes.is_empty()) {
-                Some(value) => Self::read(&value),
-                None => Err(SettingsError::new(
+                Some(value) => Self::read(&value, most),
+                None => Err(vec![SettingsError::new(
                     "(configuration)",
                     &format!("text that is no JSON (see {})", why.place(bytes)),
                     "a JSON object in a StringValue, or a Struct",
-                )),
+                )]),
             },
         }
     }
@@ -64,11 +69,29 @@ impl Settings {
     /// The first thing that is wrong, with its place.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn from_value(value: &serde_json::Value) -> Result<Self, SettingsError> {
-        Self::read(&value.into())
+        Self::read(&value.into(), 1).map_err(first)
     }
 
-    fn read(value: &Json) -> Result<Self, SettingsError> {
-        let faults = Faults::default();
+    /// The same, for people who correct it.
+    ///
+    /// # Errors
+    /// All that is wrong, but at most 100 faults.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn check(value: &serde_json::Value) -> Result<Self, Vec<SettingsError>> {
+        Self::read(&value.into(), MOST_FAULTS)
+    }
+
+    /// [`Settings::from_slice`], for people who correct it.
+    ///
+    /// # Errors
+    /// All that is wrong, but at most 100 faults.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn check_slice(bytes: &[u8]) -> Result<Self, Vec<SettingsError>> {
+        Self::read_slice(bytes, MOST_FAULTS)
+    }
+
+    fn read(value: &Json, most: usize) -> Result<Self, Vec<SettingsError>> {
+        let faults = Faults::new(most);
         let root = Field::root(value, &faults);
         let settings = Self::of(&root.object(&TOP));
         faults.or(settings)
@@ -113,6 +136,15 @@ impl Settings {
     }
 }
 
+/// The most faults that are shown of a configuration.
+#[cfg(not(target_arch = "wasm32"))]
+const MOST_FAULTS: usize = 100;
+
+fn first(faults: Vec<SettingsError>) -> SettingsError {
+    let first = faults.into_iter().next();
+    first.unwrap_or_else(|| SettingsError::new("(configuration)", "a fault", "none"))
+}
+
 #[inline(never)]
 fn read_rules(top: &Object<'_>, defaults: &rule::Defaults) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
@@ -120,7 +152,12 @@ fn read_rules(top: &Object<'_>, defaults: &rule::Defaults) -> Vec<Rule> {
         return rules;
     };
     for (number, item) in field.list(reader::MAX_RULES).enumerate() {
+        let before = item.faults();
         let rule = rule::read(&item, number, defaults);
+        // What it matches isn't known then.
+        if item.faults() > before {
+            continue;
+        }
         if rules.iter().any(|other| other.name == rule.name) || rule.name == rule::DEFAULT_RULE {
             item.wrong(
                 &format!("the name {} a second time", visible(&rule.name)),

@@ -160,6 +160,39 @@ fn invalid_json_is_an_error() {
     assert!(Settings::from_slice(b"[]").is_err());
 }
 
+#[test]
+fn a_check_finds_all_faults_and_no_consequences_of_them() {
+    let mut config = good();
+    config["ledger"] = json!([]);
+    config["identities"] = json!([{"header": "a b"}, {"bearer": false}]);
+    config["rules"] = json!([
+        {"name": "a", "match": {"path": {"exact": "x"}}, "price": 1},
+        {"name": "b", "match": {"methods": ["GET"]}, "pice": "1", "price": "1"},
+        {"name": "c", "match": {"methods": ["GET"]}, "price": "1"},
+        {"name": "d", "match": {"methods": ["GET"]}, "price": "1"},
+    ]);
+    let faults = Settings::check(&config).unwrap_err();
+    let paths: Vec<&str> = faults.iter().map(|fault| fault.fault().path.as_str()).collect();
+    let mut expected = vec![
+        "identities[0].header",
+        "identities[1].bearer",
+        "ledger",
+        "rules[0].match.path.exact",
+        "rules[0].price",
+        "rules[1].pice",
+        "rules[3]",
+    ];
+    let mut found = paths.clone();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(Settings::from_value(&config).unwrap_err().fault().path, paths[0]);
+    let many: Vec<Value> = (0..200).map(|number| json!({"name": format!("r{number}"), "price": 1})).collect();
+    config["rules"] = json!(many);
+    assert_eq!(Settings::check(&config).unwrap_err().len(), 100);
+    assert_eq!(Settings::check_slice(good().to_string().as_bytes()).ok(), Settings::from_value(&good()).ok());
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -187,7 +220,9 @@ proptest! {
         let mut config = good();
         let path = ["", "/ledger", "/ledger/token", "/identities/0", "/rules", "/rules/1", "/rules/1/match", "/rules/1/match/path", "/default"][at];
         *config.pointer_mut(path).unwrap() = value;
-        let _ = Settings::from_value(&config);
+        let first = Settings::from_value(&config).err();
+        let all = Settings::check(&config).err();
+        prop_assert_eq!(first, all.and_then(|all| all.into_iter().next()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! in one transaction: what is read is one moment, and what is written is there at once or not at all.
 
 use super::attempt_error::AttemptError;
-pub use super::handle::connect;
+pub use super::inspect::connect;
 use super::migrate::migrate;
 use super::pool::SERVING;
 use super::reader::bound;

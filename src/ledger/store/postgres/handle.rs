@@ -1,21 +1,19 @@
 //! The handle of the PostgreSQL store: a few tasks serve the queue, and readers have snapshots.
 
-use super::attempt_error::{AttemptError, plain};
+use super::attempt_error::AttemptError;
 use super::engine::PostgresEngine;
-use super::pool::{Pool, PooledConnection, Task, WRITE_PROBE, unsafe_setting};
+use super::inspect::inspect;
+use super::pool::{Pool, PooledConnection, Task, WRITE_PROBE};
 use super::{migrate, settings::Settings};
 use crate::api;
 use crate::metrics::Metrics;
 use crate::store::queries::audit;
 use crate::store::queue::Queue;
-use crate::store::{OpenError, StoreError};
+use crate::store::{OpenError, StoreError, WhereNone};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
-use tokio_postgres::Client;
 
-/// The oldest server that is known to do.
-const OLDEST: i32 = 140_000;
 /// An audit reads every entry that was ever made, so it may take longer than any other statement. It never goes through one
 /// table for each row of another, however few rows the server expects there.
 const AUDIT: &str = "SET LOCAL statement_timeout = '1h'; SET LOCAL enable_nestloop = off";
@@ -33,13 +31,15 @@ impl Postgres {
     /// How many transactions run at once: while one waits for its commit, the next is decided.
     pub const LANES: usize = 2;
 
-    /// Connects, finds out whether the server can be relied upon, migrates, and serves the queue.
+    /// Connects, finds out whether the server can be relied upon, migrates, and serves the queue. Where there is no ledger,
+    /// one begins, if it may. Whether one did.
     pub async fn open(
         settings: &Settings,
+        none: WhereNone,
         queue: Arc<Queue>,
         metrics: Arc<Metrics>,
-    ) -> Result<Self, OpenError> {
-        inspect(settings).await?;
+    ) -> Result<(Self, bool), OpenError> {
+        let is_new = inspect(settings, none).await?;
         let pool = Pool::new(settings, metrics)?;
         let migrated = pool.transaction(&migrate::Migrate).await;
         migrated
@@ -50,7 +50,7 @@ impl Postgres {
             let (queue, engine) = (Arc::clone(&queue), engine.clone());
             lanes.spawn(async move { queue.serve(&engine, |_| ControlFlow::Continue(())).await });
         }
-        Ok(Self { pool, engine, queue, lanes: Arc::new(Mutex::new(lanes)) })
+        Ok((Self { pool, engine, queue, lanes: Arc::new(Mutex::new(lanes)) }, is_new))
     }
 
     /// Finishes what waits to be written, and closes the database.
@@ -118,36 +118,5 @@ impl Task for NextSweep {
         let next = conn.prepare_cached("UPDATE sweep SET number = number + 1 RETURNING number").await?;
         let number: i64 = conn.query_one(&next, &[]).await?.try_get(0)?;
         number.checked_sub(1).ok_or_else(|| StoreError::Backend("the sweep is out of range".into()).into())
-    }
-}
-
-/// Looks at the server over a connection of its own, so that what is wrong is said plainly.
-async fn inspect(settings: &Settings) -> Result<(), OpenError> {
-    connect(settings).await.map(drop)
-}
-
-/// A connection outside of any pool, to a server that can be relied upon. It ends when it is dropped.
-pub async fn connect(settings: &Settings) -> Result<Client, OpenError> {
-    let mut server = settings.server.clone();
-    server.connect_timeout(settings.connect_timeout);
-    let unreachable = |why: String| OpenError::Unreachable { place: settings.to_string(), why };
-    let connect = server.connect(super::tls::connector(settings)?);
-    let connected = tokio::time::timeout(settings.connect_timeout, connect).await;
-    let late = |_| unreachable(format!("no answer within {:?}", settings.connect_timeout));
-    let (conn, driver) = connected.map_err(late)?.map_err(|error| unreachable(plain(&error)))?;
-    // When the connection ends, what waits on it gets an error.
-    drop(tokio::spawn(driver));
-    let look = async {
-        let version = conn.query_one("SELECT current_setting('server_version_num')::int", &[]).await?;
-        Ok::<_, tokio_postgres::Error>((version.try_get::<_, i32>(0)?, unsafe_setting(&conn).await?))
-    };
-    let looked = tokio::time::timeout(settings.statement_timeout, look).await;
-    let (version, unsafe_setting) = looked.map_err(late)?.map_err(|error| unreachable(plain(&error)))?;
-    if version < OLDEST {
-        return Err(OpenError::OldServer { found: version / 10_000, oldest: OLDEST / 10_000 });
-    }
-    match unsafe_setting {
-        None => Ok(conn),
-        Some((setting, found)) => Err(OpenError::UnsafeServer { setting, found }),
     }
 }

@@ -24,6 +24,7 @@ mod attempt_error;
 pub(super) mod copy;
 pub(super) mod engine;
 mod handle;
+mod inspect;
 pub(super) mod migrate;
 pub(super) mod pool;
 mod reader;

@@ -21,6 +21,11 @@ pub enum BadUrl {
     /// An unknown way to encrypt.
     #[error("sslmode={0:?} in the database's URL is unknown; use disable, prefer, require or verify-full")]
     SslMode(String),
+    /// An `@` that doesn't belong there: part of a password would be taken for a host, and shown.
+    #[error(
+        "the database's URL has an @ too many, or behind its host; in a user's name or a password write @ as %40, / as %2F, ? as %3F, # as %23 and % as %25"
+    )]
+    At,
     /// Anything else.
     #[error(
         "the database's URL can't be read ({0}); write postgres://user:password@host:5432/database?sslmode=verify-full"
@@ -73,15 +78,25 @@ impl Settings {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(BadUrl::Scheme);
         }
+        let (_, rest) = url.split_once("://").ok_or(BadUrl::Scheme)?;
+        let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if authority.matches('@').count() > 1 || behind.contains('@') {
+            return Err(BadUrl::At);
+        }
+        let shows_password = behind.contains("password");
         let (url, mode) = without_sslmode(url);
         let encryption = match mode {
             None | Some("prefer") => Encryption::Prefer,
             Some("disable") => Encryption::Disable,
             Some("require") => Encryption::Require,
             Some("verify-full") => Encryption::VerifyFull,
+            Some(_) if shows_password => return Err(BadUrl::SslMode("…".into())),
             Some(other) => return Err(BadUrl::SslMode(other.chars().take(20).collect())),
         };
-        let mut server: tokio_postgres::Config = url.parse().map_err(|error| BadUrl::Form(why(&error)))?;
+        let mut server: tokio_postgres::Config = url.parse().map_err(|error| {
+            // The name of an option that isn't known may be what is behind an & in a password.
+            BadUrl::Form(if shows_password { "an option in it is wrong".into() } else { why(&error) })
+        })?;
         if server.get_hosts().is_empty() {
             return Err(BadUrl::Form("it names no host".into()));
         }
@@ -137,7 +152,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// What is wrong, in the driver's words; they name options and never values.
+/// What is wrong, in the driver's words; they name options, also unknown ones, and never values.
 fn why(error: &tokio_postgres::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
@@ -176,11 +191,20 @@ mod tests {
             ("postgres://me:hunter2@h/db?sslmode=maybe", "\"maybe\""),
             ("postgres://me:hunter2@h/db?hunter=3", "hunter"),
             ("postgres://me:hunter2@h:port/db", "port"),
+            ("postgres://me:hunter2@x@h/db", "%40"),
+            ("postgres://me:hun/ter2@h/db", "%40"),
+            ("postgres://me:hun?ter2@h/db", "%40"),
+            ("postgres://me:hun#ter2@h/db", "%40"),
+            ("postgres://me:hun?sslmode=ter2@h/db", "%40"),
+            ("postgres://h/db?user=me&password=hun@ter2", "%40"),
+            ("postgres://h/db?user=me&password=hun&ter2", "an option in it"),
+            ("postgres://h/db?user=me&password=hun&sslmode=ter2", "unknown"),
+            ("host=h user=me password=hunter2 dbname=db", "neither postgres://"),
             ("postgres:///db?user=me", "no host"),
             ("postgres://h", "no user or no database"),
         ] {
             let said = Settings::parse(url).unwrap_err().to_string();
-            assert!(said.contains(says) && !said.contains("hunter2"), "{said}");
+            assert!(said.contains(says) && !said.contains("ter2"), "{url}: {said}");
         }
     }
 }

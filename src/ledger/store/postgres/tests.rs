@@ -373,7 +373,7 @@ async fn a_lock_timeout_is_reported_as_overload() {
     let mut settings = server.database().await;
     settings.lock_timeout = std::time::Duration::from_millis(50);
     let (pool, metrics) = two_accounts(&settings).await;
-    let holder = super::handle::connect(&settings).await.unwrap();
+    let holder = super::inspect::connect(&settings).await.unwrap();
     holder.batch_execute("BEGIN; SELECT 1 FROM accounts WHERE id = 'two' FOR UPDATE").await.unwrap();
     let alone = Arc::new(tokio::sync::Barrier::new(1));
     let attempt_error = pool.transaction(&Lock::new(["one", "two"], &alone)).await.unwrap_err();

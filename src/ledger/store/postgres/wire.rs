@@ -4,12 +4,13 @@
 //! What must hold: a COMMIT counts only if no warning came with it. A server that waits for a synchronous
 //! standby answers "COMMIT" when somebody cancels the wait, and warns that a failover may lose it.
 
+use crate::log_limit::LogLimit;
 use deadpool_postgres::Connect;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -31,12 +32,13 @@ pub struct Wire {
     server: Arc<Config>,
     tls: MakeRustlsConnect,
     warnings: Arc<AtomicU64>,
+    broken: Arc<LogLimit>,
 }
 
 impl Wire {
     /// The way to this server.
     pub fn new(server: Config, tls: MakeRustlsConnect) -> Self {
-        Self { server: Arc::new(server), tls, warnings: Arc::default() }
+        Self { server: Arc::new(server), tls, warnings: Arc::default(), broken: Arc::default() }
     }
 
     /// How many warnings came so far, on any connection. Those of a statement are counted before its answer.
@@ -89,13 +91,13 @@ impl Connect for Wire {
         let server = server.clone();
         Box::pin(async move {
             let (conn, driver) = server.connect(self.tls.clone()).await?;
-            Ok((conn, tokio::spawn(drive(driver, Arc::clone(&self.warnings)))))
+            Ok((conn, tokio::spawn(drive(driver, Arc::clone(&self.warnings), Arc::clone(&self.broken)))))
         })
     }
 }
 
 /// Drives a connection to its end, and counts the warnings on it.
-async fn drive<S, T>(mut driver: Connection<S, T>, warnings: Arc<AtomicU64>)
+async fn drive<S, T>(mut driver: Connection<S, T>, warnings: Arc<AtomicU64>, broken: Arc<LogLimit>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -108,7 +110,9 @@ where
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "a connection to the database broke");
+                if let Some(others) = broken.permits(Instant::now()) {
+                    tracing::warn!(%error, others, "a connection to the database broke");
+                }
                 return;
             }
         }

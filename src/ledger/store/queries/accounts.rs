@@ -27,6 +27,13 @@ pub async fn page(reader: &impl Reader, page: &Page) -> Result<api::Accounts, St
     Ok(api::Accounts { accounts, next })
 }
 
+/// How many there are, but no more than `most`: counting all of a large table takes too long for a start.
+pub async fn count(reader: &impl Reader, most: u32) -> Result<u32, StoreError> {
+    let sql = "SELECT count(*) FROM (SELECT no FROM accounts LIMIT ?1) AS found";
+    let counted = first(reader, sql, &[i64::from(most).into()], |row| get::<i64>(row, 0)).await?;
+    Ok(counted.and_then(|count| u32::try_from(count).ok()).unwrap_or(0))
+}
+
 /// The row of an account.
 pub async fn number(reader: &impl Reader, id: &str) -> Result<AccountNo, StoreError> {
     let found =

@@ -27,6 +27,9 @@ impl From<rusqlite::Error> for StoreError {
                 Self::Unsynced(said)
             }
             (ErrorCode::DiskFull, _) => Self::DiskFull,
+            (ErrorCode::DatabaseBusy, _) => Self::Away(
+                "another program, such as sqlite3 or a backup tool, has locked the file for more than 5 s; end it".into(),
+            ),
             (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly, _) => {
                 Self::DiskFailed(said)
             }
@@ -39,6 +42,7 @@ impl From<rusqlite::Error> for StoreError {
 pub fn unopened(path: &Path, error: rusqlite::Error) -> OpenError {
     match StoreError::from(error) {
         StoreError::Damaged(found) => OpenError::Damaged { path: path.to_owned(), found },
+        StoreError::Away(_) => OpenError::InUse { path: path.to_owned() },
         StoreError::Backend(why) => OpenError::Backend(why),
         other => OpenError::Backend(other.to_string()),
     }

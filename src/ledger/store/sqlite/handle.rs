@@ -4,13 +4,13 @@ use super::check::Check;
 use super::done;
 use super::engine::{SqliteEngine, raise_stamps};
 use super::fault::{Fault, unopened};
-use super::open::DataDir;
+use super::open::{DataDir, is_free};
 use super::readers::Readers;
 use super::writer::Writer;
 use crate::api;
 use crate::store::queries::audit;
 use crate::store::queue::Queue;
-use crate::store::{OpenError, StoreError};
+use crate::store::{OpenError, StoreError, WhereNone};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,8 +31,14 @@ impl Sqlite {
     /// How many transactions are under way at once: there is one writer.
     pub const LANES: usize = 1;
 
-    /// Opens the database in a directory, which is made when it doesn't exist, and serves the queue.
-    pub fn open(dir: &Path, queue: Arc<Queue>) -> Result<Self, OpenError> {
+    /// Opens the database in a directory, and serves the queue. Where there is none, it is made with its directory, if
+    /// that may be. Whether it was.
+    pub fn open(dir: &Path, none: WhereNone, queue: Arc<Queue>) -> Result<(Self, bool), OpenError> {
+        let is_new = is_free(dir);
+        if is_new && none == WhereNone::Refuse {
+            let cure = "look at --data, and whether its disk or volume is mounted";
+            return Err(OpenError::NoLedger { place: dir.display().to_string(), cure });
+        }
         let data_dir = Arc::new(DataDir::enter(dir)?);
         let conn = data_dir.writer()?;
         let stamp = raise_stamps(&conn).map_err(|error| unopened(data_dir.database(), error))?;
@@ -42,7 +48,7 @@ impl Sqlite {
         let engine = SqliteEngine::new(conn, Arc::clone(&stamps));
         let writer = Writer::start(engine, Arc::clone(&queue), data_dir, Arc::clone(&fault))
             .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
-        Ok(Self { writer: Arc::new(writer), queue, readers, stamps, fault, check })
+        Ok((Self { writer: Arc::new(writer), queue, readers, stamps, fault, check }, is_new))
     }
 
     /// Finishes what waits to be written, and closes the database.

@@ -7,7 +7,7 @@ use crate::store::error::OpenError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ impl DataDir {
         require(&conn, "journal_mode", "wal")?;
         require(&conn, "synchronous", "2")?;
         require(&conn, "foreign_keys", "1")?;
+        // No other program may hold the lock for writing; a ledger that is up to date wouldn't notice before its first write.
+        conn.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(backend)?;
         migrate(&mut conn)?;
         self.move_in().map_err(|why| OpenError::Io { path: self.database.clone(), why })?;
         Ok(conn)
@@ -85,6 +87,16 @@ impl DataDir {
     pub fn reader(&self) -> Result<Connection, OpenError> {
         connect(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
+}
+
+/// Whether no ledger keeps its data in a directory, nor has ever: a lost database leaves its mark.
+pub fn is_free(dir: &Path) -> bool {
+    // What can't be looked at for another cause is reported when it is opened.
+    let is_empty = |name| match dir.join(name).metadata() {
+        Ok(file) => file.len() == 0,
+        Err(why) => why.kind() == ErrorKind::NotFound,
+    };
+    is_empty(DATABASE) && is_empty(LOCK)
 }
 
 /// Makes a directory and those above it so that they outlast a power failure.
@@ -193,6 +205,20 @@ mod tests {
         let error = DataDir::enter(dir.path()).unwrap_err();
         assert!(matches!(error, OpenError::Gone { .. }), "{error}");
         assert!(!dir.path().join("ledger.db").exists());
+    }
+
+    #[test]
+    fn a_directory_is_free_until_a_ledger_has_begun_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        assert!(is_free(&data));
+        let entered = DataDir::enter(&data).unwrap();
+        assert!(is_free(&data), "one that began and got no further may begin again");
+        entered.writer().unwrap();
+        drop(entered);
+        assert!(!is_free(&data));
+        std::fs::remove_file(data.join(DATABASE)).unwrap();
+        assert!(!is_free(&data), "what is lost isn't new");
     }
 
     #[test]

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn decimal(value: &Value) -> Result<ModelPrices, String> {
-    let (value, faults) = (Json::from(value), Faults::default());
+    let (value, faults) = (Json::from(value), Faults::new(1));
     let prices = read(&Field::root(&value, &faults), Amounts::Decimal);
-    faults.or(prices).map_err(|why| why.to_string())
+    faults.or(prices).map_err(|faults| faults[0].to_string())
 }
 
 /// As the protocol reads them.
