@@ -10,7 +10,7 @@ use super::engine::{
 };
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
     LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
     UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
@@ -52,6 +52,7 @@ memory! {
     keys: KeyRow,
     budgets: BudgetRow,
     grants: GrantRow,
+    corrections: CorrectionRow,
     gateways: GatewayRow,
     plans: PlanRow,
     plan_versions: VersionRow,
