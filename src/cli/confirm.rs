@@ -24,11 +24,7 @@ pub struct Confirmation {
 
 impl Confirmation {
     /// Asks whether to do something: `what` names it, as in "close acme", and `more` says what that means.
-    pub fn ask(
-        &self,
-        what: &str,
-        more: impl FnOnce() -> Result<String, Failure>,
-    ) -> Result<(), Failure> {
+    pub fn ask(&self, what: &str, more: impl FnOnce() -> Result<String, Failure>) -> Result<(), Failure> {
         if self.yes {
             return Ok(());
         }
@@ -62,9 +58,8 @@ impl LargeAmounts {
     pub fn ask(&self, amount: &str, to: &str) -> Result<(), Failure> {
         let limit = self.confirm_above.clone().or_else(|| std::env::var(VARIABLE).ok());
         let limit = limit.as_deref().unwrap_or(DEFAULT);
-        let most = Credits::parse(limit).map_err(|why| {
-            Failure::usage(format!("--confirm-above or {VARIABLE}: {limit:?} is {why}"))
-        })?;
+        let most = Credits::parse(limit)
+            .map_err(|why| Failure::usage(format!("--confirm-above or {VARIABLE}: {limit:?} is {why}")))?;
         match Credits::parse(amount) {
             Ok(amount) if amount > most => self.confirmation.ask(&format!("give {amount} to {to}"), || {
                 Ok(format!("{amount} credits are more than {most} (--confirm-above)."))

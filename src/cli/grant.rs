@@ -13,7 +13,16 @@ use serde_json::Value;
 
 /// What a grant shows, in this order.
 const MEMBERS: [&str; 10] = [
-    "id", "account", "amount", "remaining", "voided", "priority", "expires_at", "note", "source", "created_at",
+    "id",
+    "account",
+    "amount",
+    "remaining",
+    "voided",
+    "priority",
+    "expires_at",
+    "note",
+    "source",
+    "created_at",
 ];
 
 #[derive(Args)]

@@ -173,7 +173,11 @@ impl Plan {
                 ];
                 let page = admin.get("/admin/v1/plans", &query)?;
                 return screen.show(&page, |screen, page| {
-                    let columns = if archived { &[COLUMNS.as_slice(), &["archived_at"]].concat() } else { COLUMNS.as_slice() };
+                    let columns = if archived {
+                        &[COLUMNS.as_slice(), &["archived_at"]].concat()
+                    } else {
+                        COLUMNS.as_slice()
+                    };
                     screen.table(page.get("plans").unwrap_or(&json!([])), columns)?;
                     screen.next_page(page)
                 });

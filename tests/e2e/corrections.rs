@@ -35,8 +35,10 @@ async fn a_voided_grant_closes_the_gate_and_what_it_held_is_taken_back() {
     assert!(said.contains("took back") && said.contains("in gateways' leases"), "{said}");
     assert_eq!(ledger.balance("acme", "available").await, "0");
     for gate in &world.gateways {
-        eventually("the gate is closed", SHORT_TIMEOUT, async || get(gate, "/", &headers).await.status == 402)
-            .await;
+        eventually("the gate is closed", SHORT_TIMEOUT, async || {
+            get(gate, "/", &headers).await.status == 402
+        })
+        .await;
     }
     ledger.nothing_is_held().await;
     let served = world.upstream.served();
@@ -65,7 +67,10 @@ async fn what_was_spent_of_a_voided_grant_can_become_owed() {
 
     let spent = world.upstream.served().to_string();
     assert_eq!(ledger.balance("acme", "voided").await, "100");
-    assert_eq!((ledger.balance("acme", "spent").await, ledger.balance("acme", "owed").await), (spent.clone(), spent));
+    assert_eq!(
+        (ledger.balance("acme", "spent").await, ledger.balance("acme", "owed").await),
+        (spent.clone(), spent)
+    );
     ledger.grant("acme", "100").await;
     assert_eq!(ledger.balance("acme", "owed").await, "0", "the next grant pays");
     ledger.audit().await;

@@ -104,7 +104,9 @@ impl World {
                 return Err(format!("money is stranded: {account:?}"));
             }
             if account.voiding.is_positive() {
-                return Err(format!("what leases had of voided grants is neither back nor owed: {account:?}"));
+                return Err(format!(
+                    "what leases had of voided grants is neither back nor owed: {account:?}"
+                ));
             }
         }
         for (gateway, key) in self.places() {

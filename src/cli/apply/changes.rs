@@ -144,7 +144,8 @@ fn of_plan(
         return Ok(());
     };
     if old.archived_at.is_some() {
-        let why = format!("plan {name}: it is archived; take it out, or run `faregate plan unarchive {name}`");
+        let why =
+            format!("plan {name}: it is archived; take it out, or run `faregate plan unarchive {name}`");
         return Err(InvalidTransition { span: plan.span(), why });
     }
     let new = plan_words::shown(name.clone(), old.version, &terms, old.created_at);
@@ -220,7 +221,9 @@ fn of_account(
         return Ok(());
     };
     if old.state == AccountState::Closed {
-        return wrong(format!("it is closed; take it out, or reopen it first: `faregate account reopen {id}`"));
+        return wrong(format!(
+            "it is closed; take it out, or reopen it first: `faregate account reopen {id}`"
+        ));
     }
     let renamed = name.as_ref().filter(|name| old.name.as_ref() != Some(*name));
     if let Some(name) = renamed {

@@ -57,7 +57,8 @@ pub fn turn(draft: &mut Draft, id: &str, turn: Transition, now: Timestamp) -> Re
 /// Whether a closed account can still be reopened.
 fn reopens(row: &AccountRow, now: Timestamp) -> Result<(), Refusal> {
     let account = || row.account.id.to_string();
-    let closed_at = row.closed_at.ok_or_else(|| Refusal::ClosedTooLong { account: account(), since: None })?;
+    let closed_at =
+        row.closed_at.ok_or_else(|| Refusal::ClosedTooLong { account: account(), since: None })?;
     if now.duration_since(closed_at) > REOPENS_FOR {
         return Err(Refusal::ClosedTooLong { account: account(), since: Some(closed_at) });
     }

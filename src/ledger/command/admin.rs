@@ -294,9 +294,7 @@ impl Command {
             Self::ChangeGrant(asked) => Done::ChangedGrant(grants::change(draft, asked, now)?),
             Self::VoidGrant(asked) => Done::Correction(corrections::void(draft, asked, now)?),
             Self::Adjust(asked) => Done::Correction(corrections::adjust(draft, asked, now)?),
-            Self::ArchivePlan { name, archived } => {
-                Done::Plan(plans::archive(draft, name, *archived, now)?)
-            }
+            Self::ArchivePlan { name, archived } => Done::Plan(plans::archive(draft, name, *archived, now)?),
             Self::CreatePlan { name, terms } => Done::Plan(plans::create(draft, name, terms, now)?),
             Self::ChangePlan { name, changes, at_once } => {
                 Done::Plan(plans::change(draft, name, changes, *at_once, now)?)

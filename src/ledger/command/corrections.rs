@@ -115,7 +115,9 @@ fn check(row: &GrantRow, of: Whereabouts, most: Taken, asked: &api::VoidGrant) -
             (_, SpentCredits::Keep, true) => {
                 "what is in leases is taken back already, and the rest is spent; `spent: owed` (`--also-spent`) makes that a debt"
             }
-            (_, SpentCredits::Keep, false) => "it is spent or has expired; `spent: owed` (`--also-spent`) makes what is spent a debt",
+            (_, SpentCredits::Keep, false) => {
+                "it is spent or has expired; `spent: owed` (`--also-spent`) makes what is spent a debt"
+            }
         };
         return Err(Refusal::NothingToVoid { grant: row.id.to_string(), why });
     }
@@ -161,11 +163,7 @@ pub fn adjust(draft: &mut Draft, asked: &Adjust, now: Timestamp) -> Result<api::
 fn raise(draft: &mut Draft, owner: &AccountRow, asked: &Adjust, now: Timestamp) -> Result<GrantNo, Stop> {
     let new = NewGrant {
         id: asked.grant.clone(),
-        grant: Grant {
-            priority: api::DEFAULT_PRIORITY,
-            remaining: asked.asked.amount,
-            ..Grant::default()
-        },
+        grant: Grant { priority: api::DEFAULT_PRIORITY, remaining: asked.asked.amount, ..Grant::default() },
         note: asked.asked.note.clone(),
         source: Some(SOURCE.to_owned()),
         subscription: None,

@@ -103,7 +103,10 @@ pub fn change(draft: &mut Draft, asked: &ChangedGrant, now: Timestamp) -> Result
             return refused("expires_at", "the grant came with a plan, and ends with its period");
         }
         if row.grant.is_expired(now) {
-            return refused("expires_at", "the grant has expired, and nothing is left of it; give another one");
+            return refused(
+                "expires_at",
+                "the grant has expired, and nothing is left of it; give another one",
+            );
         }
         row.grant.expires_at = future(changes.expires_at.of(row.grant.expires_at.as_ref()), now)?;
     }

@@ -24,15 +24,8 @@ pub enum Book {
 
 impl Book {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Issued,
-        Self::Available,
-        Self::Held,
-        Self::Revenue,
-        Self::Expired,
-        Self::Owed,
-        Self::Voided,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Issued, Self::Available, Self::Held, Self::Revenue, Self::Expired, Self::Owed, Self::Voided];
 
     /// The name in the database.
     pub const fn as_str(self) -> &'static str {

@@ -120,6 +120,7 @@ impl ModelLedger {
             entitlement: None,
             budgets: 0,
             due: None,
+            voiding: Credits::ZERO,
         };
         Self {
             now: start,

@@ -110,13 +110,13 @@ pub const SUBSCRIPTIONS_OF: Lookup = lookup(
 pub const RUNNING: Lookup = lookup(
     SubscriptionRow::TABLE,
     "plan",
-    "no = (SELECT r.no FROM subscriptions r WHERE r.plan = subscriptions.plan AND r.state NOT IN ('cancelled', 'expired') LIMIT 1)",
+    "state NOT IN ('cancelled', 'expired') AND no = (SELECT r.no FROM subscriptions r WHERE r.plan = subscriptions.plan AND r.state NOT IN ('cancelled', 'expired') LIMIT 1)",
 );
 /// A subscription that changes to a plan, if there is one.
 pub const COMING: Lookup = lookup(
     SubscriptionRow::TABLE,
     "next_plan",
-    "no = (SELECT r.no FROM subscriptions r WHERE r.next_plan = subscriptions.next_plan AND r.next_plan IS NOT NULL AND r.state NOT IN ('cancelled', 'expired') LIMIT 1)",
+    "next_plan IS NOT NULL AND no = (SELECT r.no FROM subscriptions r WHERE r.next_plan = subscriptions.next_plan AND r.next_plan IS NOT NULL AND r.state NOT IN ('cancelled', 'expired') LIMIT 1)",
 );
 /// The open leases of an account with money in them.
 pub const HOLDERS: Lookup = lookup(LeaseRow::TABLE, "account", "escrow > 0 AND state = 'open'");

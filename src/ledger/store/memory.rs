@@ -10,9 +10,9 @@ use super::engine::{
 };
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow,
+    IdempotencyRow, KeyRow, LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow,
+    UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;

@@ -66,7 +66,11 @@ fn life(key: &str, idle: &str, grant: &str) -> Vec<(Method, String, Option<Value
         post("accounts/acme/grants", json!({"amount": 1.5}), 400),
         get("accounts/acme/grants", 200),
         get(&format!("grants/{grant}"), 200),
-        post(&format!("grants/{grant}/change"), json!({"expires_at": null, "priority": 5, "note": null}), 200),
+        post(
+            &format!("grants/{grant}/change"),
+            json!({"expires_at": null, "priority": 5, "note": null}),
+            200,
+        ),
         post(&format!("grants/{grant}/change"), json!({}), 400),
         post(&format!("grants/{grant}/void"), json!({"amount": "0.5", "spent": "owed", "note": "n"}), 201),
         post(&format!("grants/{grant}/void"), json!({"amount": "99"}), 400),

@@ -1,10 +1,10 @@
 //! What `faregate audit` looks at: whether entries, sums, grants and leases say the same.
 
 use super::ModelLedger;
-use faregate_ledger::domain::{Grant, Kind};
 use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_ledger::domain::entry::Book;
 use faregate_ledger::domain::plan::{Version, Versions};
+use faregate_ledger::domain::{Grant, Kind};
 use faregate_ledger::domain::{PlanNo, period::Period};
 use faregate_ledger::store::rows::SubscriptionRow;
 use faregate_protocol::Credits;

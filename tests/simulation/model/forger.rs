@@ -8,8 +8,8 @@ use crate::mutant::Mutant;
 use faregate_ledger::domain::account::MAX_OWED;
 use faregate_ledger::domain::unbooked::Cause;
 use faregate_ledger::domain::{
-    Account, AccountFunds, AccountId, AccountNo, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Kind, Lease,
-    Payer,
+    Account, AccountFunds, AccountId, AccountNo, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Kind,
+    Lease, Payer,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{

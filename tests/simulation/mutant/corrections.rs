@@ -42,7 +42,8 @@ fn sum_up(db: &mut Tables) {
 
 /// Takes what leases have of a grant, with all that must be written down for it.
 fn take_from_leases(db: &mut Tables, correction: &CorrectionRow, no: GrantNo) {
-    let (Some(account), Some(grant)) = (db.accounts.get_mut(&(correction.account,)), db.grants.get_mut(&(no,)))
+    let (Some(account), Some(grant)) =
+        (db.accounts.get_mut(&(correction.account,)), db.grants.get_mut(&(no,)))
     else {
         return;
     };

@@ -18,14 +18,24 @@ impl World {
         }
     }
 
-    pub async fn void(&self, grant: &str, amount: Option<i64>, spent: SpentCredits) -> Result<[i64; 3], Refusal> {
+    pub async fn void(
+        &self,
+        grant: &str,
+        amount: Option<i64>,
+        spent: SpentCredits,
+    ) -> Result<[i64; 3], Refusal> {
         let asked = VoidGrant { amount: amount.map(credits), spent, note: Some("by mistake".into()) };
         let id = CorrectionId::stored(fresh("correction"));
         let void = Void { id, grant: grant.to_owned(), asked };
         self.corrected(Command::VoidGrant(void)).await
     }
 
-    pub async fn adjust(&self, account: &str, whole: i64, missing: SpentCredits) -> Result<[i64; 3], Refusal> {
+    pub async fn adjust(
+        &self,
+        account: &str,
+        whole: i64,
+        missing: SpentCredits,
+    ) -> Result<[i64; 3], Refusal> {
         let asked = NewAdjustment { amount: credits(whole), missing, note: None };
         let (id, grant) = (CorrectionId::stored(fresh("correction")), GrantId::stored(fresh("grant")));
         self.corrected(Command::Adjust(Adjust { id, account: account.to_owned(), grant, asked })).await
@@ -46,7 +56,7 @@ impl World {
         self.store.balance(account.into(), self.now()).await.unwrap().voided.micros() / 1_000_000
     }
 
-    async fn turn(&self, account: &str, turn: Transition) -> Result<Done, StoreError> {
+    async fn turn_account(&self, account: &str, turn: Transition) -> Result<Done, StoreError> {
         self.run(Command::TurnAccount { account: account.into(), turn }).await
     }
 
@@ -79,7 +89,10 @@ pub async fn a_voided_grant_is_taken_back_also_from_leases(world: World) {
     world.assert_audit_passes().await;
     let page = Page { limit: 1, after: None };
     let first = world.store.corrections("acme".into(), page).await.unwrap();
-    assert_eq!((first.corrections[0].amount, first.corrections[0].grant.as_ref()), (credits(-95), Some(&grant)));
+    assert_eq!(
+        (first.corrections[0].amount, first.corrections[0].grant.as_ref()),
+        (credits(-95), Some(&grant))
+    );
     let page = Page { limit: 1, after: first.next };
     let second = world.store.corrections("acme".into(), page).await.unwrap();
     assert_eq!((second.corrections[0].owed, second.next), (credits(8), None));
@@ -94,7 +107,10 @@ pub async fn leased_credits_of_a_voided_grant_are_owed_once_spent(world: World) 
     world.exchange_entry("gw", report(&key, 1, 4, 0)).await;
 
     let too_much = world.void(&grant, Some(31), SpentCredits::Owed).await;
-    assert!(matches!(&too_much, Err(Refusal::Field { field: "amount", why }) if why.contains("is 30,")), "{too_much:?}");
+    assert!(
+        matches!(&too_much, Err(Refusal::Field { field: "amount", why }) if why.contains("is 30,")),
+        "{too_much:?}"
+    );
     let without = world.void(&grant, Some(27), SpentCredits::Keep).await;
     assert!(matches!(&without, Err(Refusal::Field { why, .. }) if why.contains("is 26,")), "{without:?}");
     assert_eq!(world.void(&grant, Some(28), SpentCredits::Owed).await, Ok([10, 16, 2]));
@@ -104,7 +120,7 @@ pub async fn leased_credits_of_a_voided_grant_are_owed_once_spent(world: World) 
     world.assert_audit_passes().await;
     let world = World { second: world.second + 60, ..world };
     world.exchange_entry("gw", ending(&key, 1, 11)).await;
-    assert_eq!(world.balance("acme").await, [0, 0, 11, 0, 9], "what expires in a lease is owed by nobody");
+    assert_eq!(world.balance("acme").await, [0, 0, 11, 0, 9], "what expires in a lease is not owed");
     assert_eq!(world.voided("acme").await, 28);
     world.assert_audit_passes().await;
 }
@@ -152,12 +168,13 @@ pub async fn an_adjustment_takes_what_is_there_or_becomes_owed(world: World) {
 pub async fn the_expiry_priority_and_note_of_a_grant_can_be_changed(world: World) {
     world.customer("acme").await;
     let (first, second) = (world.grant("acme", 3, Some(60)).await, world.grant("acme", 10, Some(120)).await);
-    let change = async |world: &World, id: &String, changes| {
-        match world.run(Command::ChangeGrant(ChangedGrant { id: id.clone(), changes })).await {
-            Ok(Done::ChangedGrant(grant)) => Ok(grant),
-            Err(error) => Err(error.to_string()),
-            other => panic!("{other:?}"),
-        }
+    let change = async |world: &World, id: &String, changes| match world
+        .run(Command::ChangeGrant(ChangedGrant { id: id.clone(), changes }))
+        .await
+    {
+        Ok(Done::ChangedGrant(grant)) => Ok(grant),
+        Err(error) => Err(error.to_string()),
+        other => panic!("{other:?}"),
     };
     let note = GrantChange { note: Edit::Set("a note".into()), ..GrantChange::default() };
     assert_eq!(change(&world, &first, note).await.unwrap().note.as_deref(), Some("a note"));
@@ -189,19 +206,19 @@ pub async fn an_account_can_be_renamed_and_reopened_for_thirty_days(world: World
     world.run(rename).await.unwrap();
     assert_eq!(world.store.account("acme".into()).await.unwrap().name.as_deref(), Some("Acme GmbH"));
     let state = async |world: &World| world.store.account("acme".into()).await.unwrap();
-    world.turn("acme", Transition::Suspend).await.unwrap();
-    world.turn("acme", Transition::Reopen).await.unwrap();
+    world.turn_account("acme", Transition::Suspend).await.unwrap();
+    world.turn_account("acme", Transition::Reopen).await.unwrap();
     assert_eq!(state(&world).await.state, AccountState::Suspended, "it wasn't closed");
-    world.turn("acme", Transition::Close).await.unwrap();
+    world.turn_account("acme", Transition::Close).await.unwrap();
     assert_eq!(state(&world).await.closed_at, Some(world.now()));
     let world = World { second: world.second + REOPENS_FOR.as_secs(), ..world };
-    world.turn("acme", Transition::Reopen).await.unwrap();
+    world.turn_account("acme", Transition::Reopen).await.unwrap();
     let reopened = state(&world).await;
     assert_eq!((reopened.state, reopened.closed_at), (AccountState::Active, None));
     assert_eq!(world.balance("acme").await, [10, 0, 0, 0, 0]);
-    world.turn("acme", Transition::Close).await.unwrap();
+    world.turn_account("acme", Transition::Close).await.unwrap();
     let world = World { second: world.second + REOPENS_FOR.as_secs() + 1, ..world };
-    let late = world.turn("acme", Transition::Reopen).await;
+    let late = world.turn_account("acme", Transition::Reopen).await;
     assert!(matches!(late, Err(StoreError::Refused(Refusal::ClosedTooLong { .. }))), "{late:?}");
 }
 
@@ -212,13 +229,15 @@ pub async fn an_archived_plan_takes_no_subscriptions(world: World) {
         world.customer(account).await;
         world.subscribe(account, "old", 0).await.unwrap();
     }
-    let in_use = async |plan| matches!(
-        world.archive(plan, true).await,
-        Err(StoreError::Refused(Refusal::PlanInUse(_)))
-    );
+    let in_use = async |plan| {
+        matches!(world.archive(plan, true).await, Err(StoreError::Refused(Refusal::PlanInUse(_))))
+    };
     assert!(in_use("old").await);
     let asked = api::SubscriptionChange { plan: "new".into(), at_once: Some(false) };
-    world.run(Command::ChangeSubscription { account: "acme".into(), id: "a".into(), asked: asked.clone() }).await.unwrap();
+    world
+        .run(Command::ChangeSubscription { account: "acme".into(), id: "a".into(), asked: asked.clone() })
+        .await
+        .unwrap();
     assert!(in_use("new").await, "a subscription will change to it");
     let cancel = crate::domain::subscription::Transition::Cancel { at_once: true };
     for account in ["acme", "bolt"] {

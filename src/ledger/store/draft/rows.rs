@@ -84,7 +84,12 @@ impl<R: Record> Rows<R> {
         let key = row.key();
         let before = self.known.get(&key);
         let lost = before.and_then(|before| row.lost_change(before));
-        debug_assert_eq!(lost, None, "a column of {} that is `Fixed` can't change; make it `Cold`", R::TABLE.name);
+        debug_assert_eq!(
+            lost,
+            None,
+            "a column of {} that is `Fixed` can't change; make it `Cold`",
+            R::TABLE.name
+        );
         let change = match before.map(|before| row.difference(before)) {
             None => Change::New,
             Some(None) => return,

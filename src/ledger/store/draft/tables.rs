@@ -14,8 +14,8 @@ use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow,
-    IdempotencyRow, KeyRow, LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    IdempotencyRow, KeyRow, LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow,
+    UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};

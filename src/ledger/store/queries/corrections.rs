@@ -5,7 +5,8 @@ use crate::api;
 use crate::store::record::{BadRow, Columns};
 use crate::store::{Page, StoreError};
 
-const CORRECTION: &str = "SELECT c.id, a.id, g.id, c.kind, c.amount, c.taken, c.pending, c.owed, c.note, c.created_ms
+const CORRECTION: &str =
+    "SELECT c.id, a.id, g.id, c.kind, c.amount, c.taken, c.pending, c.owed, c.note, c.created_ms
     FROM corrections c JOIN accounts a ON a.no = c.account LEFT JOIN grants g ON g.no = c.grant_no ";
 
 fn read(row: &dyn Columns) -> Result<api::Correction, BadRow> {

@@ -10,8 +10,8 @@ use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::policy::{OveragePolicy, Remainder};
 use crate::domain::{AccountId, KeyId, key, subscription};
-use crate::store::{Page, Store};
 use crate::store::contract::{World, asking, credits, ending, report};
+use crate::store::{Page, Store};
 use faregate_protocol::exchange::{
     Basis, Entry, ExchangeRequest, Limits, Pricing, Product, Rate, ShadowLine, UsageLine, UsageReport,
     VERSION,
