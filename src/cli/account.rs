@@ -1,5 +1,6 @@
 //! `faregate account …`: who pays.
 
+use super::confirm::Confirmation;
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
@@ -8,7 +9,10 @@ use faregate_client::{
 use serde_json::json;
 
 /// What an account shows, in this order.
-const MEMBERS: [&str; 4] = ["id", "name", "state", "created_at"];
+const MEMBERS: [&str; 5] = ["id", "name", "state", "created_at", "closed_at"];
+
+/// What a list shows of each.
+const COLUMNS: [&str; 4] = ["id", "name", "state", "created_at"];
 
 #[derive(Args)]
 pub struct Account {
@@ -52,8 +56,22 @@ enum Command {
         /// The account's identifier
         id: String,
     },
-    /// Refuse all of its requests for good
+    /// Change what people call it; its identifier stays
+    Rename {
+        /// The account's identifier
+        id: String,
+        /// The name for people
+        name: String,
+    },
+    /// Refuse all of its requests, and end its subscription
     Close {
+        /// The account's identifier
+        id: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
+    /// Open an account again that was closed less than 30 days ago
+    Reopen {
         /// The account's identifier
         id: String,
     },
@@ -68,7 +86,7 @@ impl Account {
                 let page = admin
                     .get("/admin/v1/accounts", &[("limit", Some(limit.to_string())), ("after", after)])?;
                 return screen.show(&page, |screen, page| {
-                    screen.table(page.get("accounts").unwrap_or(&json!([])), &MEMBERS)?;
+                    screen.table(page.get("accounts").unwrap_or(&json!([])), &COLUMNS)?;
                     screen.next_page(page)
                 });
             }
@@ -79,7 +97,18 @@ impl Account {
             Command::Show { id } => admin.get(&one(&id), &[])?,
             Command::Suspend { id } => admin.post(&format!("{}/suspend", one(&id)), &json!({}))?,
             Command::Resume { id } => admin.post(&format!("{}/resume", one(&id)), &json!({}))?,
-            Command::Close { id } => admin.post(&format!("{}/close", one(&id)), &json!({}))?,
+            Command::Rename { id, name } => {
+                admin.post(&format!("{}/rename", one(&id)), &json!({ "name": name }))?
+            }
+            Command::Close { id, confirmation } => {
+                confirmation.ask(&format!("close {id}"), || {
+                    Ok(format!(
+                        "All requests of {id} are refused, and its subscription ends. It can be reopened for 30 days."
+                    ))
+                })?;
+                admin.post(&format!("{}/close", one(&id)), &json!({}))?
+            }
+            Command::Reopen { id } => admin.post(&format!("{}/reopen", one(&id)), &json!({}))?,
         };
         screen.show(&answer, |screen, account| screen.members(account, &MEMBERS))
     }

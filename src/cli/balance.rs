@@ -30,7 +30,11 @@ impl Balance {
                 ("expired", ""),
                 ("owed", "the next grant pays this first"),
                 ("granted", "in all"),
+                ("voided", "taken back by corrections"),
             ];
+            // Most accounts never need a correction.
+            let shown = |name: &str| name != "voided" || text(balance, name) != "0";
+            let amounts: Vec<_> = amounts.into_iter().filter(|(name, _)| shown(name)).collect();
             let width = amounts.iter().map(|(name, _)| text(balance, name).len()).max().unwrap_or(0);
             for (name, meaning) in amounts {
                 let line = format!("{name:<9}  {:>width$}  {meaning}", text(balance, name));

@@ -1,5 +1,6 @@
 //! `faregate key …`: API keys, and the subjects that a gateway vouches for.
 
+use super::confirm::Confirmation;
 use super::when::{self, Direction};
 use clap::{Args, Subcommand};
 use faregate_client::{
@@ -52,6 +53,8 @@ enum Command {
     Revoke {
         /// The key's identifier, as `key list` shows it
         key_id: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
 }
 
@@ -88,7 +91,10 @@ impl Key {
                     screen.next_page(page)
                 })
             }
-            Command::Revoke { key_id } => {
+            Command::Revoke { key_id, confirmation } => {
+                confirmation.ask(&format!("revoke {key_id}"), || {
+                    Ok("Requests with this key are refused for good.".to_owned())
+                })?;
                 let answer =
                     admin.post(&format!("/admin/v1/keys/{}/revoke", encoded(&key_id)), &json!({}))?;
                 screen.show(&answer, |screen, key| {

@@ -15,6 +15,8 @@ mod balance;
 mod budget;
 mod certificates;
 mod check;
+mod confirm;
+mod corrections;
 mod explain;
 mod grant;
 mod key;
@@ -73,8 +75,12 @@ enum Command {
     Team(team::Team),
     /// How much an account, a team or a key may use per period
     Budget(budget::Budget),
-    /// Give credits to an account
+    /// Give credits to an account, take them back, change what was given
     Grant(grant::Grant),
+    /// Put an account's balance right
+    Adjust(corrections::Adjust),
+    /// What was corrected: voided grants and adjustments
+    Corrections(corrections::Corrections),
     /// Plans: so many credits per period
     Plan(plan::Plan),
     /// What models cost: the ledger's price list
@@ -143,6 +149,8 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Team(command) => command.run(&mut screen),
         Command::Budget(command) => command.run(&mut screen),
         Command::Grant(command) => command.run(&mut screen),
+        Command::Adjust(command) => command.run(&mut screen),
+        Command::Corrections(command) => command.run(&mut screen),
         Command::Plan(command) => command.run(&mut screen),
         Command::Prices(command) => command.run(&mut screen),
         Command::Subscribe(command) => command.run(&mut screen),

@@ -9,7 +9,7 @@ use faregate_client::{
 use serde_json::{Value, json};
 
 /// What a plan shows, in this order.
-const MEMBERS: [&str; 16] = [
+const MEMBERS: [&str; 17] = [
     "name",
     "version",
     "quota",
@@ -26,6 +26,7 @@ const MEMBERS: [&str; 16] = [
     "products",
     "remainder",
     "warn_below",
+    "archived_at",
 ];
 
 /// What a list shows of each.
@@ -62,6 +63,9 @@ enum Command {
         /// List those behind this one
         #[arg(long, value_name = "NAME")]
         after: Option<String>,
+        /// List archived ones, too
+        #[arg(long)]
+        archived: bool,
     },
     /// Show a plan's newest version
     Show {
@@ -85,6 +89,16 @@ enum Command {
         /// Have it count for running periods, too; these get what a larger quota is more
         #[arg(long)]
         at_once: bool,
+    },
+    /// Take no new subscriptions to a plan, and hide it; those to it must be over
+    Archive {
+        /// The plan's name
+        name: String,
+    },
+    /// Take a plan out of the archive
+    Unarchive {
+        /// The plan's name
+        name: String,
     },
 }
 
@@ -151,11 +165,20 @@ impl Plan {
         let admin = self.remote.connect()?;
         let one = |name: &str| format!("/admin/v1/plans/{}", encoded(name));
         let answer = match self.command {
-            Command::List { limit, after } => {
-                let query = [("limit", Some(limit.to_string())), ("after", after)];
+            Command::List { limit, after, archived } => {
+                let query = [
+                    ("limit", Some(limit.to_string())),
+                    ("after", after),
+                    ("archived", archived.then(|| "true".to_owned())),
+                ];
                 let page = admin.get("/admin/v1/plans", &query)?;
                 return screen.show(&page, |screen, page| {
-                    screen.table(page.get("plans").unwrap_or(&json!([])), &COLUMNS)?;
+                    let columns = if archived {
+                        &[COLUMNS.as_slice(), &["archived_at"]].concat()
+                    } else {
+                        COLUMNS.as_slice()
+                    };
+                    screen.table(page.get("plans").unwrap_or(&json!([])), columns)?;
                     screen.next_page(page)
                 });
             }
@@ -164,6 +187,8 @@ impl Plan {
                 admin.post("/admin/v1/plans", &terms)?
             }
             Command::Show { name } => admin.get(&one(&name), &[])?,
+            Command::Archive { name } => admin.post(&format!("{}/archive", one(&name)), &json!({}))?,
+            Command::Unarchive { name } => admin.post(&format!("{}/unarchive", one(&name)), &json!({}))?,
             Command::Change { name, quota, period, more, without, at_once } => {
                 let mut terms = terms(quota, period, more, [("at_once", Some(at_once.into()))]);
                 let Without { no_rate, no_concurrent, all_products, no_warn_below } = without;

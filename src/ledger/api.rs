@@ -6,19 +6,22 @@
 //! The comments of these types and of their fields are the descriptions in `docs/openapi.json`, so they are written for callers of
 //! the API: they give units and limits, and name no Rust item.
 
+mod corrections;
 mod plans;
 mod prices;
 mod subscriptions;
 mod teams;
 mod usage;
 
+pub use corrections::*;
 pub use plans::*;
 pub use prices::*;
 pub use subscriptions::*;
 pub use teams::*;
 pub use usage::*;
 
-use faregate_protocol::{Credits, credits::decimal};
+use faregate_protocol::Credits;
+use faregate_protocol::credits::{ParseCreditsError, decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -43,7 +46,7 @@ pub const MAX_LIMIT: usize = 1_000;
 #[schema(pattern = "^[0-9]+(\\.[0-9]{1,6})?$", examples("12", "0.5"))]
 pub struct Amount(pub String);
 
-/// Whether an account may spend: `active`, `suspended` until it is resumed, or `closed` for good.
+/// Whether an account may spend: `active`, `suspended` until it is resumed, or `closed`, which can be undone for 30 days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
@@ -95,6 +98,9 @@ pub struct Account {
     pub state: AccountState,
     /// When it was opened.
     pub created_at: Timestamp,
+    /// When it was closed: it can be reopened for 30 days. Absent where it isn't closed, or was closed by an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
 }
 
 /// A page of accounts.
@@ -198,7 +204,7 @@ pub struct Keys {
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
     /// How many credits; above zero.
-    #[serde(with = "decimal")]
+    #[serde(with = "given")]
     #[schema(value_type = Amount)]
     pub amount: Credits,
     /// Grants with a smaller priority are spent first.
@@ -233,10 +239,14 @@ pub struct Grant {
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
     pub amount: Credits,
-    /// Credits of it that are neither spent, nor in a lease, nor expired.
+    /// Credits of it that are neither spent, nor in a lease, nor expired, nor voided.
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
     pub remaining: Credits,
+    /// Credits of it that corrections took back, also those that were spent and became owed.
+    #[serde(default, with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub voided: Credits,
     /// Grants with a smaller priority are spent first.
     #[schema(maximum = 1000)]
     pub priority: u16,
@@ -259,7 +269,7 @@ pub struct Grants {
     pub next: Option<String>,
 }
 
-/// An account's balance, in credits. `granted + owed = available + held + spent + expired` always holds.
+/// An account's balance, in credits. `granted + owed = available + held + spent + expired + voided` always holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Balance {
     /// The account's identifier.
@@ -282,10 +292,14 @@ pub struct Balance {
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
     pub expired: Credits,
-    /// Credits spent beyond what the account had; the next grant pays them first.
+    /// Credits that the account had not, or no longer, when they were spent or taken back; the next grant pays them first.
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
     pub owed: Credits,
+    /// Credits that corrections took back: voided grants, and adjustments below zero.
+    #[serde(default, with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub voided: Credits,
     /// All credits that were ever given.
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
@@ -555,8 +569,13 @@ mod signed {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Credits>, D::Error> {
         let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
-        let below = text.strip_prefix('-');
-        let amount = Credits::parse(below.unwrap_or(&text)).map_err(D::Error::custom)?;
-        Ok(Some(if below.is_some() { amount.times(-1) } else { amount }))
+        super::signed_amount(&text).map(Some).map_err(D::Error::custom)
     }
+}
+
+/// Reads a decimal that may be below zero.
+fn signed_amount(text: &str) -> Result<Credits, ParseCreditsError> {
+    let below = text.strip_prefix('-');
+    let amount = Credits::parse(below.unwrap_or(text))?;
+    Ok(if below.is_some() { amount.times(-1) } else { amount })
 }

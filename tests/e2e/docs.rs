@@ -18,7 +18,7 @@ pub fn page(name: &str) -> String {
 }
 
 /// The fenced blocks of this kind.
-fn blocks(page: &str, kind: &str) -> Vec<String> {
+pub fn blocks(page: &str, kind: &str) -> Vec<String> {
     let start = format!("```{kind}\n");
     page.split(&start).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
 }

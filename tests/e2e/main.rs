@@ -10,6 +10,7 @@ mod clients;
 mod complaints;
 mod configuration;
 mod control;
+mod corrections;
 mod crash;
 mod cut_streams;
 mod described;

@@ -32,7 +32,7 @@ async fn losing_a_plan_or_account_closes_the_gate_before_the_lease_ends() {
     for (account, command) in [
         ("cancelled", vec!["subscription", "cancel", "cancelled", "--now"]),
         ("changed", vec!["subscription", "change", "changed", "--plan", "tiny", "--at-once"]),
-        ("closed", vec!["account", "close", "closed"]),
+        ("closed", vec!["account", "close", "closed", "--yes"]),
     ] {
         let key = ledger.account(account, "0").await;
         ledger.run(&["subscribe", account, "large"]);

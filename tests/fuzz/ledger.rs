@@ -200,6 +200,11 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
             "/admin/v1/accounts/{}/usage",
             "/admin/v1/accounts/{}/keys",
             "/admin/v1/accounts/{}/grants",
+            "/admin/v1/accounts/{}/adjust",
+            "/admin/v1/accounts/{}/corrections",
+            "/admin/v1/grants/{}",
+            "/admin/v1/grants/{}/void",
+            "/admin/v1/grants/{}/change",
             "/admin/v1/keys/{}/revoke",
             "/admin/v1/shadow",
             "/admin/v1/leases",
@@ -236,6 +241,9 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
             json!({"amount": "1.5", "priority": 5, "expires_at": "2099-12-31T00:00:00Z", "note": "n", "source": "s"})
         ),
         Just(json!({"note": "n", "expires_at": "2099-12-31T00:00:00Z", "subject": "somebody else"})),
+        Just(json!({"amount": "-1.5", "missing": "owed", "note": "n"})),
+        Just(json!({"amount": "1.5", "spent": "owed"})),
+        Just(json!({"expires_at": null, "priority": 7, "note": null})),
         Just(json!({"gateway": "gw"})),
         Just(json!({})),
     ];

@@ -23,6 +23,8 @@ pub enum AttemptError {
     /// Something about plans and subscriptions.
     PlanChanges,
     BudgetChanges,
+    /// Something that was given is taken back.
+    Correction,
 }
 
 /// What disturbs the service.
@@ -164,6 +166,10 @@ impl Conditions {
         if let Some(planned) = &planned {
             troubles.extend([AttemptError::PlanChanges; 2]);
             troubles.extend(planned.budgets.then_some(AttemptError::BudgetChanges));
+        }
+        // A draw of its own, so that the others stay as they were.
+        if Random::new(of_plans.clone().any() ^ 0x01D5).chance(500) {
+            troubles.push(AttemptError::Correction);
         }
         Self {
             calm,

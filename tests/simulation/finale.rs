@@ -66,6 +66,8 @@ impl World {
             ("worlds with spending on credit beyond the balance", Kind::OnCreditOwed),
             ("worlds with debts paid", Kind::PayOwed),
             ("worlds with breakage", Kind::Breakage),
+            ("worlds with voided credits that came back from leases", Kind::VoidReturned),
+            ("worlds with voided credits that were spent and are owed", Kind::VoidOwed),
         ] {
             if (0..self.model.accounts.len()).any(|account| self.model.moved(account, kind) > 0) {
                 self.trace.count(what);
@@ -100,6 +102,11 @@ impl World {
             let account = &row.account;
             if account.books.held.is_positive() || account.holders != 0 {
                 return Err(format!("money is stranded: {account:?}"));
+            }
+            if account.voiding.is_positive() {
+                return Err(format!(
+                    "what leases had of voided grants is neither back nor owed: {account:?}"
+                ));
             }
         }
         for (gateway, key) in self.places() {

@@ -4,7 +4,7 @@
 //! It runs the filter's real `decide` code and the ledger's real operations, over its engine in memory. The rest
 //! of the product (the filter's host, the network, the databases, the clocks) is simulated, and misbehaves as a seed says: messages are
 //! lost, repeated, delayed and overtaken; gateways, workers and ledgers are killed, frozen, cut off and
-//! started again; clocks run wrong and jump; commits fail with an unknown outcome; operators top up, suspend,
+//! started again; clocks run wrong and jump; commits fail with an unknown outcome; operators top up, void, adjust, suspend,
 //! revoke and recall. After every step and at the end the invariants of the design are checked.
 //!
 //! - `make sim SEEDS=10000` lives through so many seeds, on all cores.
@@ -20,6 +20,7 @@
 mod clients;
 mod clock;
 mod conditions;
+mod corrections;
 mod event;
 mod finale;
 mod gateway;

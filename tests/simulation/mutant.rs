@@ -3,6 +3,7 @@
 //! None of them is in the product: each bends what goes into the real code or comes out of it, at the seams
 //! where the simulator plays the host, the database or the clock. [`rows`] is the database's.
 
+mod corrections;
 mod rows;
 
 /// What is broken.
@@ -108,11 +109,17 @@ pub enum Mutant {
     CarriedCountsAsSpent,
     /// A gateway takes any answer for one to what it now says of its holds.
     HoldsAcknowledgedStale,
+    /// A voided grant takes back only what remains of it: what leases hand back is the customer's again.
+    VoidIgnoresLeases,
+    /// What a lease spends of a voided grant is not owed, though the operator said so.
+    VoidedSpendingNotOwed,
+    /// A voided grant is taken out of leases at once, though gateways may spend what they have.
+    VoidTakenFromLeases,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 53] = [
         Self::SpentMergedByLast,
         Self::ReturnedMergedBySum,
         Self::OnCreditBookedTwice,
@@ -163,6 +170,9 @@ impl Mutant {
         Self::CarriedGivenBack,
         Self::CarriedCountsAsSpent,
         Self::HoldsAcknowledgedStale,
+        Self::VoidIgnoresLeases,
+        Self::VoidedSpendingNotOwed,
+        Self::VoidTakenFromLeases,
     ];
 
     /// The one of this name.

@@ -278,7 +278,7 @@ impl World {
     }
 
     /// What can't be is refused; what can be must be done.
-    fn allow_refusal(&mut self, done: Result<(), StoreError>) -> Result<(), String> {
+    pub fn allow_refusal(&mut self, done: Result<(), StoreError>) -> Result<(), String> {
         match done {
             Err(StoreError::Refused(Refusal::Book(error))) => Err(error.to_string()),
             Err(StoreError::Refused(_)) => {

@@ -43,6 +43,7 @@ impl World {
             }
             AttemptError::PlanChanges => self.change_plans(),
             AttemptError::BudgetChanges => self.change_budgets(),
+            AttemptError::Correction => self.correct(),
             AttemptError::LedgerKilled => {
                 self.kill_ledger();
                 Ok(())

@@ -32,6 +32,8 @@ pub struct World {
     pub random: Random,
     /// The chance of what happens about plans.
     pub of_plans: Random,
+    /// The chance of what is corrected.
+    pub of_corrections: Random,
     /// The chance of what requests cost in the end.
     pub of_costs: Random,
     /// When the last request ends that takes long.
@@ -89,6 +91,7 @@ impl World {
             model: ModelLedger::new(conditions.ttl_ms, mutant),
             random,
             of_plans,
+            of_corrections: Random::new(seed ^ 0x01D5),
             of_costs: Random::new(seed ^ 0xC057),
             last_over: 0,
             mutant,

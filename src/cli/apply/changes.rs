@@ -143,6 +143,11 @@ fn of_plan(
         changes.add(format!("+ plan {name}"), "/admin/v1/plans".into(), value(asked));
         return Ok(());
     };
+    if old.archived_at.is_some() {
+        let why =
+            format!("plan {name}: it is archived; take it out, or run `faregate plan unarchive {name}`");
+        return Err(InvalidTransition { span: plan.span(), why });
+    }
     let new = plan_words::shown(name.clone(), old.version, &terms, old.created_at);
     let differing = differing(old, &new);
     if differing.is_empty() {
@@ -215,11 +220,18 @@ fn of_account(
         }
         return Ok(());
     };
-    if name.is_some() && *name != old.name {
-        return wrong("its name can't be changed; leave it out".to_owned());
+    if old.state == AccountState::Closed {
+        return wrong(format!(
+            "it is closed; take it out, or reopen it first: `faregate account reopen {id}`"
+        ));
+    }
+    let renamed = name.as_ref().filter(|name| old.name.as_ref() != Some(*name));
+    if let Some(name) = renamed {
+        let before = old.name.as_deref().unwrap_or("none");
+        let line = format!("~ account {id}: name {before} → {name}");
+        changes.add(line, format!("{one}/rename"), json!({ "name": name }));
     }
     match (old.state, state) {
-        (AccountState::Closed, _) => return wrong("it is closed, which is final; take it out".to_owned()),
         (AccountState::Active, Some(State::Suspended)) => {
             let (line, path, body) = suspend();
             changes.add(line, path, body);
@@ -227,6 +239,7 @@ fn of_account(
         (AccountState::Suspended, Some(State::Active)) => {
             changes.add(format!("~ account {id}: suspended → active"), format!("{one}/resume"), json!({}));
         }
+        _ if renamed.is_some() => {}
         _ => changes.unchanged = changes.unchanged.saturating_add(1),
     }
     Ok(())
@@ -466,7 +479,5 @@ period = "day"
         assert!(nowhere.contains("there is no plan \"none\""), "{nowhere}");
         let missing = refused("[[teams]]\naccount = \"missing\"\nid = \"a\"\n");
         assert!(missing.contains("there is no account \"missing\""), "{missing}");
-        let renamed = refused("[[accounts]]\nid = \"acme\"\nname = \"Other\"\n");
-        assert!(renamed.contains("its name can't be changed"), "{renamed}");
     }
 }

@@ -48,7 +48,7 @@ pub struct Account {
     pub state: Option<State>,
 }
 
-/// Whether an account may spend. One is closed by hand only, for that is final.
+/// Whether an account may spend. One is closed by hand only, for that ends its subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {

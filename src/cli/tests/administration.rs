@@ -119,7 +119,7 @@ fn an_account_is_suspended_resumed_and_closed() {
     ledger.run("account create b").unwrap();
     assert_eq!(ledger.json("account suspend a")["state"], "suspended");
     assert_eq!(ledger.json("account resume a")["state"], "active");
-    assert_eq!(ledger.json("account close a")["state"], "closed");
+    assert_eq!(ledger.json("account close a --yes")["state"], "closed");
     assert_eq!(ledger.refused("account resume a").status, Some(409));
     let page = ledger.run("account list --limit 1").unwrap();
     assert!(page.contains("closed") && page.contains("(more: --after a)"), "{page}");
@@ -133,7 +133,7 @@ fn revoking_a_key_prints_a_confirmation() {
     let key = ledger.json("key create a --subject user-1");
     assert_eq!(key["subject"], "user-1");
     let id = key["id"].as_str().unwrap();
-    assert_eq!(ledger.run(&format!("key revoke {id}")).unwrap(), format!("{id} is revoked\n"));
+    assert_eq!(ledger.run(&format!("key revoke {id} --yes")).unwrap(), format!("{id} is revoked\n"));
 }
 
 #[test]

@@ -321,6 +321,9 @@ pub struct Plan {
     pub warn_below: Option<Credits>,
     /// When this version was made.
     pub created_at: Timestamp,
+    /// Since when it is archived: it takes no new subscriptions. Absent where it isn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
 }
 
 /// A page of plans.

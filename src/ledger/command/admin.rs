@@ -4,7 +4,8 @@
 //! was given first. A refusal changes nothing and isn't remembered: the same request may succeed later.
 
 use super::budgets::{self, NewBudget, Whose};
-use super::grants::{self, NewGrant};
+use super::corrections::{self, Adjust, Void};
+use super::grants::{self, ChangedGrant, NewGrant};
 use super::keys::{self, Credential, NewKey};
 use super::prices::{self, NewPrices};
 use super::times::future;
@@ -12,7 +13,7 @@ use super::{accounts, plans, recall, subscriptions, teams};
 use crate::api;
 use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, PlanName, Terms};
-use crate::domain::{AccountId, Grant, GrantId, GrantNo, TeamId, subscription};
+use crate::domain::{AccountId, Grant, GrantId, TeamId, subscription};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::{Refusal, StoreError};
 use crate::store::operation::Operation;
@@ -32,12 +33,19 @@ pub enum Command {
         /// What people call it.
         name: Option<String>,
     },
-    /// Suspends, resumes or closes.
+    /// Suspends, resumes, closes or reopens.
     TurnAccount {
         /// Whose.
         account: String,
-        /// Which of the three.
+        /// Which of these.
         turn: Transition,
+    },
+    /// Another name for an account.
+    RenameAccount {
+        /// Its identifier.
+        account: String,
+        /// What people are to call it.
+        name: String,
     },
     /// A new credential.
     CreateKey(NewKey),
@@ -80,6 +88,19 @@ pub enum Command {
         note: Option<String>,
         /// Where it comes from.
         source: Option<String>,
+    },
+    /// Changes a grant's expiry, priority or note.
+    ChangeGrant(ChangedGrant),
+    /// Takes a grant back.
+    VoidGrant(Void),
+    /// Puts a balance right.
+    Adjust(Adjust),
+    /// Archives a plan, or takes it out of the archive.
+    ArchivePlan {
+        /// Which.
+        name: String,
+        /// Whether it is to be archived.
+        archived: bool,
     },
     /// A new plan.
     CreatePlan {
@@ -148,6 +169,10 @@ pub enum Done {
     Key(api::Key),
     /// The grant.
     Grant(api::Grant),
+    /// The grant as it now is, without anything given.
+    ChangedGrant(api::Grant),
+    /// The correction.
+    Correction(api::Correction),
     /// The team.
     Team(api::Team),
     /// The budget after the change, or before its removal.
@@ -244,6 +269,7 @@ impl Command {
                 Done::Account(accounts::create(draft, id, name.clone(), now)?)
             }
             Self::TurnAccount { account, turn } => Done::Account(accounts::turn(draft, account, *turn, now)?),
+            Self::RenameAccount { account, name } => Done::Account(accounts::rename(draft, account, name)?),
             Self::CreateKey(asked) => Done::Key(keys::create(draft, asked, now)?),
             Self::RevokeKey { id } => Done::Key(keys::revoke(draft, id, now)?),
             Self::CreateTeam { account, id, name } => {
@@ -255,7 +281,7 @@ impl Command {
                 let (priority, expires_at) = (*priority, future(*expires_at, now)?);
                 let new = NewGrant {
                     id: id.clone(),
-                    grant: Grant { no: GrantNo(0), priority, expires_at, remaining: *amount, of_plan: false },
+                    grant: Grant { priority, expires_at, remaining: *amount, ..Grant::default() },
                     note: note.clone(),
                     source: source.clone(),
                     subscription: None,
@@ -265,6 +291,10 @@ impl Command {
             Self::Recall { gateway } => Done::Recall(recall::gateways(draft, gateway.as_deref(), now)?),
             Self::SetPrices(all) => Done::Prices(prices::set(draft, all, now)?),
             Self::RemovePrices { model, from } => Done::Prices(prices::remove(draft, model, *from, now)?),
+            Self::ChangeGrant(asked) => Done::ChangedGrant(grants::change(draft, asked, now)?),
+            Self::VoidGrant(asked) => Done::Correction(corrections::void(draft, asked, now)?),
+            Self::Adjust(asked) => Done::Correction(corrections::adjust(draft, asked, now)?),
+            Self::ArchivePlan { name, archived } => Done::Plan(plans::archive(draft, name, *archived, now)?),
             Self::CreatePlan { name, terms } => Done::Plan(plans::create(draft, name, terms, now)?),
             Self::ChangePlan { name, changes, at_once } => {
                 Done::Plan(plans::change(draft, name, changes, *at_once, now)?)

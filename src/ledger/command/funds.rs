@@ -76,7 +76,8 @@ pub fn keep(
 
 fn keep_grant(draft: &mut Draft, grant: &Grant) {
     if let Some(mut row) = draft.loaded_grant(grant.no) {
-        row.grant.remaining = grant.remaining;
+        let Grant { remaining, voided, voiding, voiding_owed, .. } = *grant;
+        row.grant = Grant { remaining, voided, voiding, voiding_owed, ..row.grant };
         draft.put(row);
     }
 }

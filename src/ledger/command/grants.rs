@@ -1,9 +1,10 @@
 //! Grants: credits given to an account, by operators and by the steps of subscriptions.
 
 use super::funds;
+use super::times::future;
 use crate::api;
 use crate::domain::grant::MAX_LIVE_GRANTS;
-use crate::domain::{AccountState, Grant, GrantId, GrantNo};
+use crate::domain::{AccountState, Grant, GrantId, GrantNo, Kind};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::Refusal;
 use crate::store::record::{Record as _, stored_note};
@@ -38,6 +39,18 @@ pub fn give(
     new: NewGrant,
     now: Timestamp,
 ) -> Result<api::Grant, Stop> {
+    let row = give_as(draft, Kind::Grant, owner, new, now)?;
+    Ok(shown(&row, owner.account.id.to_string()))
+}
+
+/// The same for another reason.
+pub fn give_as(
+    draft: &mut Draft,
+    kind: Kind,
+    owner: &AccountRow,
+    new: NewGrant,
+    now: Timestamp,
+) -> Result<GrantRow, Stop> {
     let account = owner.account.id.to_string();
     if owner.account.state == AccountState::Closed {
         return Err(Refusal::AccountClosed(account).into());
@@ -61,10 +74,51 @@ pub fn give(
         subscription,
     };
     draft.put(row.clone());
-    money.issue(grant)?;
+    money.issue(kind, grant)?;
     money.account.tight = false;
     funds::keep(draft, owner, &money, now)?;
-    Ok(shown(&draft.loaded_grant(no).unwrap_or(row), account))
+    Ok(draft.loaded_grant(no).unwrap_or(row))
+}
+
+/// What changes in a grant.
+#[derive(Clone, Debug)]
+pub struct ChangedGrant {
+    /// Its identifier.
+    pub id: String,
+    /// What of it.
+    pub changes: api::GrantChange,
+}
+
+/// Changes when a grant expires, its priority and its note.
+pub fn change(draft: &mut Draft, asked: &ChangedGrant, now: Timestamp) -> Result<api::Grant, Stop> {
+    let ChangedGrant { id, changes } = asked;
+    let missing = || Refusal::NotFound { what: "grant", id: id.clone() };
+    let account = draft.owner_of_grant(id)?.ok_or_else(missing)?;
+    let owner = draft.account(account)?.ok_or_else(missing)?;
+    funds::expire(draft, account, now)?;
+    let mut row = draft.grant_named(id)?.ok_or_else(missing)?;
+    let refused = |field, why: &str| Err(Refusal::Field { field, why: why.to_owned() }.into());
+    if !changes.expires_at.is_keep() {
+        if row.subscription.is_some() {
+            return refused("expires_at", "the grant came with a plan, and ends with its period");
+        }
+        if row.grant.is_expired(now) {
+            return refused(
+                "expires_at",
+                "the grant has expired, and nothing is left of it; give another one",
+            );
+        }
+        row.grant.expires_at = future(changes.expires_at.of(row.grant.expires_at.as_ref()), now)?;
+    }
+    if let Some(priority) = changes.priority {
+        if row.subscription.is_some() {
+            return refused("priority", "the grant came with a plan, which says when it is spent");
+        }
+        row.grant.priority = priority;
+    }
+    row.note = stored_note(changes.note.of(row.note.as_ref()));
+    draft.put(row.clone());
+    Ok(shown(&row, owner.account.id.to_string()))
 }
 
 fn shown(row: &GrantRow, account: String) -> api::Grant {
@@ -73,6 +127,7 @@ fn shown(row: &GrantRow, account: String) -> api::Grant {
         account,
         amount: row.amount,
         remaining: row.grant.remaining,
+        voided: row.grant.voided,
         priority: row.grant.priority,
         expires_at: row.grant.expires_at,
         note: row.note.clone(),

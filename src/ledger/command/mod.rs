@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod admin;
 pub mod budgets;
 pub mod chores;
+pub mod corrections;
 pub mod exchange;
 pub mod expiry;
 pub mod funds;

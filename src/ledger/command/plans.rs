@@ -21,9 +21,34 @@ pub fn create(draft: &mut Draft, name: &PlanName, terms: &Terms, now: Timestamp)
         return Err(Refusal::PlanExists(name.to_string()).into());
     }
     let no = PlanNo(draft.number(PlanRow::TABLE)?);
-    draft.put(PlanRow { no, name: name.to_string(), version: 1, at_once: 0, created_at: now });
+    let name = name.to_string();
+    let row = PlanRow { no, name: name.clone(), version: 1, at_once: 0, created_at: now, archived_at: None };
+    draft.put(row);
     draft.put(VersionRow::of(no, 1, terms.clone(), now));
-    Ok(plan_words::shown(name.to_string(), 1, terms, now))
+    Ok(plan_words::shown(name, 1, terms, now))
+}
+
+/// Archives a plan that nobody subscribes to, or takes it out of the archive.
+pub fn archive(draft: &mut Draft, name: &str, archived: bool, now: Timestamp) -> Result<api::Plan, Stop> {
+    let no = draft.plan_named(name)?;
+    let mut plan = draft.plan_to_change(no)?.ok_or_else(|| gone("plan"))?;
+    let newest = draft.version(no, plan.version)?.ok_or_else(|| gone("version of a plan"))?;
+    if archived && plan.archived_at.is_none() && is_in_use(draft, no)? {
+        return Err(Refusal::PlanInUse(name.to_owned()).into());
+    }
+    plan.archived_at = archived.then(|| plan.archived_at.unwrap_or(now));
+    let terms = newest.read_as().terms;
+    let shown = plan_words::shown(plan.name.clone(), plan.version, &terms, newest.created_at);
+    let shown = api::Plan { archived_at: plan.archived_at, ..shown };
+    draft.put(plan);
+    Ok(shown)
+}
+
+/// Whether a subscription that isn't over goes by a plan, or will.
+fn is_in_use(draft: &mut Draft, no: PlanNo) -> Result<bool, Stop> {
+    let running = draft.running(&(no,)).map(|mut rows| rows.next().is_some());
+    let coming = draft.coming(&(no,)).map(|mut rows| rows.next().is_some());
+    Ok(running? || coming?)
 }
 
 /// Makes another version of a plan.
@@ -47,15 +72,20 @@ pub fn change(
         plan.at_once = plan.version;
     }
     let shown = plan_words::shown(plan.name.clone(), plan.version, &terms, now);
+    let shown = api::Plan { archived_at: plan.archived_at, ..shown };
     draft.put(VersionRow::of(no, plan.version, terms, now));
     draft.put(plan);
     Ok(shown)
 }
 
-/// A plan, and its newest version.
+/// A plan that takes subscriptions, and its newest version.
 pub fn newest(draft: &mut Draft, name: &str) -> Result<(PlanRow, Version), Stop> {
     let no = draft.plan_named(name)?;
     let plan = row(draft, no)?;
+    if plan.archived_at.is_some() {
+        let why = format!("the plan {name:?} is archived; choose another one, or take it out of the archive");
+        return Err(Refusal::Field { field: "plan", why }.into());
+    }
     let newest = version(draft, no, plan.version)?;
     Ok((plan, newest))
 }

@@ -4,6 +4,7 @@ use super::{AccountId, AccountNo, BookError};
 pub use crate::api::AccountState;
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::MAX_AMOUNT;
+use jiff::SignedDuration;
 
 /// An account with the sums of its money.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,9 +29,12 @@ pub struct Account {
     pub budgets: i64,
     /// When something is due about its subscription the next time.
     pub due: Option<jiff::Timestamp>,
+    /// What leases have of grants that were voided, and is owed if they spend it: the sum of
+    /// [`Grant::voiding_owed`](super::Grant::voiding_owed).
+    pub voiding: Credits,
 }
 
-/// The sums of an account's money. `granted + owed = available + held + spent + expired`.
+/// The sums of an account's money. `granted + owed = available + held + spent + expired + voided`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     /// In grants, free to be drawn.
@@ -45,11 +49,16 @@ pub struct Books {
     pub owed: Credits,
     /// Ever given.
     pub granted: Credits,
+    /// Taken back by corrections.
+    pub voided: Credits,
 }
 
-/// The account is closed, for good.
+/// How long a closed account can be reopened: 30 days.
+pub const REOPENS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The account is closed. Only [`Transition::Reopen`] helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the account is closed, which is final; create another one")]
+#[error("the account is closed")]
 pub struct Closed;
 
 /// What an operator can do with an account's state.
@@ -59,8 +68,10 @@ pub enum Transition {
     Suspend,
     /// It may spend again.
     Resume,
-    /// It may never spend again.
+    /// It may not spend, and is gone for good after [`REOPENS_FOR`].
     Close,
+    /// It was closed by mistake, and may spend again.
+    Reopen,
 }
 
 impl Transition {
@@ -68,6 +79,8 @@ impl Transition {
     pub const fn of(self, state: AccountState) -> Result<AccountState, Closed> {
         match (self, state) {
             (Self::Close, _) => Ok(AccountState::Closed),
+            (Self::Reopen, AccountState::Closed) => Ok(AccountState::Active),
+            (Self::Reopen, open) => Ok(open),
             (_, AccountState::Closed) => Err(Closed),
             (Self::Suspend, _) => Ok(AccountState::Suspended),
             (Self::Resume, _) => Ok(AccountState::Active),
@@ -94,7 +107,8 @@ impl Books {
     /// Whether the sums agree with each other.
     pub fn agree(&self) -> bool {
         let sum = |parts: &[Credits]| parts.iter().map(|part| i128::from(part.micros())).sum::<i128>();
-        sum(&[self.granted, self.owed]) == sum(&[self.available, self.held, self.spent, self.expired])
+        sum(&[self.granted, self.owed])
+            == sum(&[self.available, self.held, self.spent, self.expired, self.voided])
     }
 }
 
@@ -118,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_is_final_and_other_transitions_are_not() {
+    fn a_closed_account_can_only_be_reopened() {
         use AccountState::{Active, Closed as Shut, Suspended};
         assert_eq!(Transition::Suspend.of(Active), Ok(Suspended));
         assert_eq!(Transition::Suspend.of(Suspended), Ok(Suspended));
@@ -127,5 +141,7 @@ mod tests {
         assert_eq!(Transition::Close.of(Shut), Ok(Shut));
         assert_eq!(Transition::Resume.of(Shut), Err(Closed));
         assert_eq!(Transition::Suspend.of(Shut), Err(Closed));
+        assert_eq!(Transition::Reopen.of(Shut), Ok(Active));
+        assert_eq!(Transition::Reopen.of(Suspended), Ok(Suspended));
     }
 }

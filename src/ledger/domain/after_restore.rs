@@ -37,6 +37,7 @@ fn payer(lease: Lease) -> Payer {
         entitlement: None,
         budgets: 0,
         due: None,
+        voiding: ZERO,
     };
     Payer { funds: AccountFunds::new(account, Vec::new()), key: key(), lease, holds: None, demand: 0 }
 }

@@ -18,12 +18,14 @@ pub enum Book {
     Expired,
     /// Below zero by what the customer owes.
     Owed,
+    /// Taken back by corrections.
+    Voided,
 }
 
 impl Book {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Issued, Self::Available, Self::Held, Self::Revenue, Self::Expired, Self::Owed];
+    pub const ALL: [Self; 7] =
+        [Self::Issued, Self::Available, Self::Held, Self::Revenue, Self::Expired, Self::Owed, Self::Voided];
 
     /// The name in the database.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Book {
             Self::Revenue => "revenue",
             Self::Expired => "expired",
             Self::Owed => "owed",
+            Self::Voided => "voided",
         }
     }
 }
@@ -71,11 +74,23 @@ pub enum Kind {
     CarryOut = 14,
     /// … and goes to the holds that outlived their epoch.
     CarryIn = 15,
+    /// What remained of a grant was taken back.
+    Void = 16,
+    /// What was spent of a grant that was taken back is owed.
+    VoidOwed = 17,
+    /// A lease handed back what was waiting to be taken back.
+    VoidReturned = 18,
+    /// A balance was corrected upwards.
+    AdjustUp = 19,
+    /// A balance was corrected downwards.
+    AdjustDown = 20,
+    /// The part of that which no grant covers.
+    AdjustOwed = 21,
 }
 
 impl Kind {
     /// All of them, by number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::Grant,
         Self::Draw,
         Self::Spend,
@@ -91,6 +106,12 @@ impl Kind {
         Self::Forfeited,
         Self::CarryOut,
         Self::CarryIn,
+        Self::Void,
+        Self::VoidOwed,
+        Self::VoidReturned,
+        Self::AdjustUp,
+        Self::AdjustDown,
+        Self::AdjustOwed,
     ];
 
     /// The number in the database.
@@ -116,30 +137,42 @@ impl Kind {
             Self::Forfeited => "forfeited",
             Self::CarryOut => "carry_out",
             Self::CarryIn => "carry_in",
+            Self::Void => "void",
+            Self::VoidOwed => "void_owed",
+            Self::VoidReturned => "void_returned",
+            Self::AdjustUp => "adjust_up",
+            Self::AdjustDown => "adjust_down",
+            Self::AdjustOwed => "adjust_owed",
         }
     }
 
     /// The book that the money leaves.
     pub const fn from(self) -> Book {
         match self {
-            Self::Grant => Book::Issued,
-            Self::Draw | Self::CarryIn | Self::Expire | Self::LateSpend | Self::OnCredit | Self::PayOwed => {
-                Book::Available
-            }
+            Self::Grant | Self::AdjustUp => Book::Issued,
+            Self::Draw
+            | Self::CarryIn
+            | Self::Expire
+            | Self::LateSpend
+            | Self::OnCredit
+            | Self::PayOwed
+            | Self::Void
+            | Self::AdjustDown => Book::Available,
             Self::Spend
             | Self::Return
             | Self::Reclaimed
             | Self::Breakage
             | Self::Forfeited
-            | Self::CarryOut => Book::Held,
-            Self::LateSpendOwed | Self::OnCreditOwed => Book::Owed,
+            | Self::CarryOut
+            | Self::VoidReturned => Book::Held,
+            Self::LateSpendOwed | Self::OnCreditOwed | Self::VoidOwed | Self::AdjustOwed => Book::Owed,
         }
     }
 
     /// The book that the money reaches.
     pub const fn to(self) -> Book {
         match self {
-            Self::Grant | Self::Return | Self::Reclaimed | Self::CarryOut => Book::Available,
+            Self::Grant | Self::AdjustUp | Self::Return | Self::Reclaimed | Self::CarryOut => Book::Available,
             Self::Draw | Self::CarryIn => Book::Held,
             Self::Spend
             | Self::Forfeited
@@ -149,6 +182,9 @@ impl Kind {
             | Self::OnCreditOwed => Book::Revenue,
             Self::Breakage | Self::Expire => Book::Expired,
             Self::PayOwed => Book::Owed,
+            Self::Void | Self::VoidOwed | Self::VoidReturned | Self::AdjustDown | Self::AdjustOwed => {
+                Book::Voided
+            }
         }
     }
 }

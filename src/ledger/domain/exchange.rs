@@ -76,6 +76,7 @@ pub fn needs_grants(account: &Account, lease: &Lease, entry: &Entry) -> bool {
                 && (lease.state != LeaseState::Open || report.spent.less(lease.spent) > lease.escrow()))
     };
     account.books.owed.is_positive()
+        || account.voiding.is_positive()
         || (entry.ask.is_some() && account.entitlement.as_ref().is_some_and(Entitlement::refuses_overage))
         || entry.ended.is_some_and(|final_report| final_report.epoch >= lease.epoch)
         || entry.on_credit > lease.on_credit

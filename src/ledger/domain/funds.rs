@@ -1,8 +1,12 @@
 //! An account's money in motion: the sums, the grants, the budgets, and what was posted about them.
 //!
 //! What must hold after every method: the sums agree ([`Books::agree`](super::Books::agree)); what is
-//! available is what remains in the grants; nothing is owed while something is available; and the budgets
-//! have moved with the money.
+//! available is what remains in the grants; nothing is owed while something is available; nothing remains of a grant
+//! of which something is still to be taken back; and the budgets have moved with the money.
+
+mod corrections;
+
+pub use corrections::{Taken, Whereabouts};
 
 use super::account::{add, take};
 use super::entitlement::Entitlement;
@@ -74,14 +78,14 @@ impl AccountFunds {
         &self.postings
     }
 
-    /// Adds a new grant, and pays debts from it.
-    pub fn issue(&mut self, grant: Grant) -> Result<(), BookError> {
+    /// Adds a new grant, and pays debts from it. The kind says why it is given.
+    pub fn issue(&mut self, kind: Kind, grant: Grant) -> Result<(), BookError> {
         let (no, amount) = (grant.no, grant.remaining);
         add(&mut self.account.books.granted, amount, "the sum of the account's grants")?;
         add(&mut self.account.books.available, amount, "the account's available credits")?;
         self.grants.push(grant);
         self.grants.sort_by(Grant::burn_order);
-        self.post(Kind::Grant, Place::default(), no, amount);
+        self.post(kind, Place::default(), no, amount);
         self.changed.push(no);
         self.settle_debts()?;
         if self.account.books.are_in_range() {
@@ -155,15 +159,17 @@ impl AccountFunds {
         for draw in lease.consume(amount) {
             self.post(kind, place, draw.grant, draw.left);
             spent = spent.saturating_add(draw.left);
+            self.owe_voided(draw)?;
         }
         take(&mut self.account.books.held, spent, "the account's held credits")?;
         add(&mut self.account.books.spent, spent, "the account's spent credits")?;
         self.budgets.iter_mut().for_each(|budget| budget.spend(spent));
+        self.settle_debts()?;
         Ok(spent)
     }
 
     /// Gives up to `amount` of a lease back to the grants it came from; returns how much that was. What
-    /// belongs to a grant that has expired since is lost.
+    /// is to be taken back of a grant is, and what belongs to a grant that has expired since is lost.
     pub fn give_back(
         &mut self,
         lease: &mut Lease,
@@ -176,17 +182,18 @@ impl AccountFunds {
         for draw in lease.release(amount) {
             given = given.saturating_add(draw.left);
             take(&mut self.account.books.held, draw.left, "the account's held credits")?;
+            let left = draw.left.less(self.void_returned(place, draw)?);
             let Some(grant) = self.grants.iter_mut().find(|grant| grant.no == draw.grant) else {
                 return Err(BookError::MissingGrant { account: self.account.id.to_string() });
             };
             if grant.is_expired(now) {
-                add(&mut self.account.books.expired, draw.left, "the account's expired credits")?;
-                self.post(Kind::Breakage, place, draw.grant, draw.left);
+                add(&mut self.account.books.expired, left, "the account's expired credits")?;
+                self.post(Kind::Breakage, place, draw.grant, left);
             } else {
-                add(&mut grant.remaining, draw.left, "the grant's remaining credits")?;
+                add(&mut grant.remaining, left, "the grant's remaining credits")?;
                 self.changed.push(draw.grant);
-                add(&mut self.account.books.available, draw.left, "the account's available credits")?;
-                self.post(kind, place, draw.grant, draw.left);
+                add(&mut self.account.books.available, left, "the account's available credits")?;
+                self.post(kind, place, draw.grant, left);
             }
         }
         self.budgets.iter_mut().for_each(|budget| budget.give_back(given));
@@ -220,6 +227,9 @@ impl AccountFunds {
 
     /// Pays debt from available credits.
     fn settle_debts(&mut self) -> Result<(), BookError> {
+        if self.account.books.owed.is_zero() {
+            return Ok(());
+        }
         let mut paid = Credits::ZERO;
         for (no, part) in self.take_from_grants(self.account.books.owed, |_| true) {
             self.post(Kind::PayOwed, Place::default(), no, part);

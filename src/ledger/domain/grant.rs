@@ -21,6 +21,12 @@ pub struct Grant {
     pub remaining: Credits,
     /// It came with a subscription.
     pub of_plan: bool,
+    /// Taken back, also what was spent of it and became owed.
+    pub voided: Credits,
+    /// To be taken back when a lease hands it back. Nothing remains as long as there is some.
+    pub voiding: Credits,
+    /// The same, of which also what a lease spends is taken back, and becomes owed.
+    pub voiding_owed: Credits,
 }
 
 impl Grant {
@@ -48,7 +54,7 @@ mod tests {
             priority,
             expires_at,
             remaining: Credits::from_micros(1),
-            of_plan: false,
+            ..Grant::default()
         };
         let mut grants = [
             grant(1, 100, None),

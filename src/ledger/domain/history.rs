@@ -5,6 +5,7 @@
 use super::entitlement::Entitlement;
 use super::entry::Book;
 use super::exchange::needs_grants;
+use super::funds::Whereabouts;
 use super::period::{Anchor, Rhythm, Unit};
 use super::policy::{OveragePolicy, Remainder, SubscriptionStatus};
 use super::*;
@@ -42,6 +43,10 @@ struct Ledger {
     /// Spent late.
     late: i128,
     second: i64,
+    /// By grant: how much was given, and how much has expired.
+    given: BTreeMap<GrantNo, (i64, i64)>,
+    /// What corrections took.
+    corrected: i64,
 }
 
 /// A gateway's side of one lease.
@@ -76,12 +81,14 @@ impl Ledger {
             entitlement: None,
             budgets: 0,
             due: None,
+            voiding: Credits::ZERO,
         };
         let leases = (1..=gates).map(|n| Lease::never(GatewayNo(n), KeyNo(n), AccountNo(1))).collect();
         let holds =
             (1..=gates).map(|n| Lease::no_holds(GatewayNo(n + gates), KeyNo(n), AccountNo(1))).collect();
         let (grants, books, budgets) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { account, grants, leases, holds, books, budgets, late: 0, second: 1_000 }
+        let (given, corrected) = (BTreeMap::new(), 0);
+        Self { account, grants, leases, holds, books, budgets, late: 0, second: 1_000, given, corrected }
     }
 
     /// A budget, or another amount for it.
@@ -140,6 +147,9 @@ impl Ledger {
             if matches!(posting.kind, Kind::LateSpend | Kind::LateSpendOwed) {
                 self.late += amount;
             }
+            if matches!(posting.kind, Kind::Expire | Kind::Breakage) {
+                self.given.get_mut(&posting.grant).unwrap().1 += posting.amount.micros();
+            }
             *self.books.entry(posting.kind.from()).or_default() -= amount;
             *self.books.entry(posting.kind.to()).or_default() += amount;
         }
@@ -150,9 +160,40 @@ impl Ledger {
         let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
         let expires_at = lasts.map(|lasts| Timestamp::from_second(self.second + lasts).unwrap());
         let mut funds = self.funds(&[]);
-        funds
-            .issue(Grant { no, priority, expires_at, remaining: credits(amount), of_plan: priority == 0 })
-            .unwrap();
+        self.given.insert(no, (amount, 0));
+        let (remaining, of_plan) = (credits(amount), priority == 0);
+        let grant = Grant { no, priority, expires_at, remaining, of_plan, ..Grant::default() };
+        funds.issue(Kind::Grant, grant).unwrap();
+        self.keep(&funds);
+    }
+
+    /// Takes back up to an amount of a grant.
+    fn void(&mut self, which: usize, amount: i64, owed: bool) {
+        let Some(no) = self.grants.keys().nth(which % self.grants.len().max(1)).copied() else { return };
+        let mut funds = self.funds(&[]);
+        funds.expire(self.now()).unwrap();
+        self.keep(&funds);
+        let draws = self.leases.iter().chain(&self.holds).flat_map(|lease| &lease.draws);
+        let draws = draws.filter(|draw| draw.grant == no);
+        let leased = draws.fold(Credits::ZERO, |sum, draw| sum.saturating_add(draw.left));
+        let (given, lapsed) = self.given[&no];
+        let of = Whereabouts { amount: credits(given), leased, lapsed: credits(lapsed) };
+        let live = self.grants.values().filter(|grant| grant.remaining.is_positive() || grant.no == no);
+        let mut funds = AccountFunds::new(self.account.clone(), live.cloned().collect());
+        let most = funds.voidable(&self.grants[&no], of, owed);
+        assert!(most.total() <= of.amount, "{most:?} of {of:?}");
+        let taken = most.up_to(credits(amount));
+        funds.void(no, taken, owed).unwrap();
+        self.corrected += taken.total().micros();
+        self.keep(&funds);
+    }
+
+    /// Takes an amount from the balance; what isn't there is owed.
+    fn adjust_down(&mut self, amount: i64) {
+        let mut funds = self.funds(&[]);
+        funds.expire(self.now()).unwrap();
+        assert_eq!(funds.adjust_down(credits(amount)).unwrap().total(), credits(amount));
+        self.corrected += amount;
         self.keep(&funds);
     }
 
@@ -202,10 +243,19 @@ impl Ledger {
         assert_eq!(of(Book::Revenue), says(books.spent));
         assert_eq!(of(Book::Expired), says(books.expired));
         assert_eq!(of(Book::Owed), -says(books.owed));
+        assert_eq!(of(Book::Voided), says(books.voided));
         assert_eq!(Book::ALL.iter().map(|book| of(*book)).sum::<i128>(), 0);
         let remaining: i128 = self.grants.values().map(|grant| says(grant.remaining)).sum();
         assert_eq!(remaining, says(books.available), "available is what remains in the grants");
         assert!(books.owed.is_zero() || books.available.is_zero(), "debts are paid first");
+        let sum = |of: fn(&Grant) -> Credits| self.grants.values().map(|grant| says(of(grant))).sum::<i128>();
+        assert_eq!(sum(|grant| grant.voiding_owed), says(self.account.voiding));
+        let waiting = says(self.account.voiding) + sum(|grant| grant.voiding);
+        assert_eq!(says(books.voided) + waiting, i128::from(self.corrected), "taken once");
+        for grant in self.grants.values() {
+            let waits = grant.voiding.is_positive() || grant.voiding_owed.is_positive();
+            assert!(!waits || grant.remaining.is_zero(), "{grant:?}");
+        }
     }
 
     fn check_budgets(&self) {
@@ -346,6 +396,14 @@ enum Step {
     },
     /// Time advances until budgets reset.
     NextPeriod,
+    Void {
+        which: usize,
+        amount: i64,
+        owed: bool,
+    },
+    AdjustDown {
+        amount: i64,
+    },
 }
 
 const GATES: usize = 3;
@@ -379,6 +437,22 @@ fn steps(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..120)
 }
 
+/// Among other steps, operators take back what they gave.
+fn with_corrections(with_reclaims: bool) -> impl Strategy<Value = Vec<Step>> {
+    let corrections = prop_oneof![
+        3 => (any::<usize>(), prop_oneof![1..50_i64, Just(i64::MAX)], any::<bool>())
+            .prop_map(|(which, amount, owed)| Step::Void { which, amount, owed }),
+        1 => (1..40_i64).prop_map(|amount| Step::AdjustDown { amount }),
+    ];
+    let corrections = proptest::collection::vec((any::<usize>(), corrections), 1..8);
+    (steps(with_reclaims), corrections).prop_map(|(mut steps, corrections)| {
+        for (at, correction) in corrections {
+            steps.insert(at % (steps.len() + 1), correction);
+        }
+        steps
+    })
+}
+
 fn live(steps: Vec<Step>) -> (Ledger, Vec<Gate>) {
     live_in(Ledger::new(3), steps)
 }
@@ -392,6 +466,8 @@ fn live_in(mut ledger: Ledger, steps: Vec<Step>) -> (Ledger, Vec<Gate>) {
             Step::NextPeriod => ledger.second += 3_600,
             Step::Budget { scope, amount } => ledger.set_budget(scope, amount),
             Step::Wait { seconds } => ledger.second += seconds,
+            Step::Void { which, amount, owed } => ledger.void(which, amount, owed),
+            Step::AdjustDown { amount } => ledger.adjust_down(amount),
             Step::Sell { gate, amount } => gates[gate].spent += amount.min(gates[gate].free()),
             Step::Hold { gate, amount } => gates[gate].held += amount.min(gates[gate].free()),
             Step::Settle { gate, held, kept } => gates[gate].settle(held, kept),
@@ -461,6 +537,26 @@ proptest! {
         prop_assert!(ledger.account.books.held.is_zero(), "nothing is stranded");
         prop_assert!(sold <= ledger.account.books.granted.micros());
         ledger.check_leases();
+    }
+
+    #[test]
+    fn a_correction_takes_exactly_its_amount(steps in with_corrections(true)) {
+        let (mut ledger, mut gates) = live(steps);
+        settle(&mut ledger, &mut gates);
+        let sold: i64 = gates.iter().map(Gate::sold).sum();
+        prop_assert_eq!(ledger.account.books.spent.micros(), sold, "each sale is charged once");
+        prop_assert!(ledger.account.books.held.is_zero(), "nothing is stranded");
+        prop_assert!(ledger.account.voiding.is_zero(), "what leases had is taken back, or owed");
+        ledger.check_leases();
+    }
+
+    #[test]
+    fn credits_in_leases_that_are_voided_are_never_oversold(steps in with_corrections(false)) {
+        let (mut ledger, mut gates) = live(steps);
+        settle(&mut ledger, &mut gates);
+        let books = ledger.account.books;
+        prop_assert!(gates.iter().map(Gate::sold).sum::<i64>() <= books.granted.micros());
+        prop_assert_eq!(ledger.late, 0, "no gateway sold what wasn't set aside");
     }
 
     #[test]

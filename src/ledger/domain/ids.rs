@@ -132,6 +132,12 @@ macro_rules! row_number {
     };
 }
 
+generated_id!(
+    /// A correction's identifier.
+    CorrectionId,
+    "correction"
+);
+
 row_number!(
     /// An account's row.
     AccountNo

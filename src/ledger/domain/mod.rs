@@ -55,7 +55,9 @@ pub use entry::{Kind, Place, Posting};
 pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
-pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo};
+pub use ids::{
+    AccountId, AccountNo, CorrectionId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo,
+};
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};
 

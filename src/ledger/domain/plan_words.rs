@@ -80,6 +80,7 @@ pub fn shown(name: String, version: u32, terms: &Terms, created_at: Timestamp) -
         remainder: *remainder,
         warn_below: *warn_below,
         created_at,
+        archived_at: None,
     }
 }
 

@@ -210,6 +210,7 @@ mod tests {
             expires_at: Some("2026-11-21T12:30:00Z".parse().unwrap()),
             remaining: credits(30),
             of_plan: true,
+            ..Grant::default()
         };
         let (budgets, grants) = ([budget(KEY, Unit::Hour, 100, 100)], [lapsing]);
         let brings = |money, entitlement: Option<Entitlement>| {

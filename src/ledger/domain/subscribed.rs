@@ -132,7 +132,7 @@ impl Subscribed {
             let id = named(&format!("{} {} {what}", self.id, start.as_millisecond()));
             let expires_at = Some(at(end.as_millisecond()));
             let kind = if priority == OVERDRAFT_PRIORITY { "overdraft" } else { "plan" };
-            let grant = Grant { no: GrantNo(0), priority, expires_at, remaining: amount, of_plan: true };
+            let grant = Grant { priority, expires_at, remaining: amount, of_plan: true, ..Grant::default() };
             PlannedGrant { id, grant, source: format!("{kind}:{plan}") }
         };
         let mut grants = match step {

@@ -120,6 +120,7 @@ impl ModelLedger {
             entitlement: None,
             budgets: 0,
             due: None,
+            voiding: Credits::ZERO,
         };
         Self {
             now: start,
@@ -168,9 +169,11 @@ impl ModelLedger {
     fn give(&mut self, amount: Credits, end: Timestamp, priority: u16) {
         if amount.is_positive() {
             let no = GrantNo(i64::try_from(self.grants.len()).unwrap() + 1);
-            let grant = Grant { no, priority, expires_at: Some(end), remaining: amount, of_plan: true };
+            let expires_at = Some(end);
+            let grant =
+                Grant { no, priority, expires_at, remaining: amount, of_plan: true, ..Grant::default() };
             self.given.push(amount);
-            self.money(|funds| funds.issue(grant).unwrap());
+            self.money(|funds| funds.issue(Kind::Grant, grant).unwrap());
         }
     }
 

@@ -17,6 +17,7 @@ use faregate_protocol::exchange::{
 use faregate_protocol::metering::Quantities;
 
 pub mod budgets;
+mod corrections;
 mod plans;
 mod prices;
 mod shadow;
@@ -25,6 +26,7 @@ mod unbooked;
 mod usage;
 
 use budgets::*;
+use corrections::*;
 use plans::*;
 use prices::*;
 use shadow::*;
@@ -516,6 +518,13 @@ macro_rules! stories {
             a_suspension_is_announced_and_later_reports_still_count,
             grants_run_out_of_time,
             repeated_admin_commands_are_idempotent,
+            a_voided_grant_is_taken_back_also_from_leases,
+            leased_credits_of_a_voided_grant_are_owed_once_spent,
+            what_a_silent_gateway_held_of_a_voided_grant_is_taken_back,
+            an_adjustment_takes_what_is_there_or_becomes_owed,
+            the_expiry_priority_and_note_of_a_grant_can_be_changed,
+            an_account_can_be_renamed_and_reopened_for_thirty_days,
+            an_archived_plan_takes_no_subscriptions,
             the_number_of_grants_per_account_is_limited,
             a_grant_that_would_overflow_the_books_is_refused,
             usage_is_booked_once_per_report,

@@ -102,8 +102,32 @@ pub enum Refusal {
     #[error("the subject {0:?} is taken; revoke its key first")]
     SubjectTaken(String),
     /// The account is closed.
-    #[error("the account {0:?} is closed, which is final; create another one")]
+    #[error("the account {0:?} is closed; reopen it, which is possible for 30 days, or create another one")]
     AccountClosed(String),
+    /// The account was closed too long ago to be reopened.
+    #[error(
+        "the account {account:?} was closed {}, and can be reopened only for 30 days; create another one",
+        closed(.since.as_ref())
+    )]
+    ClosedTooLong {
+        /// Which.
+        account: String,
+        /// When it was closed, if that is known.
+        since: Option<jiff::Timestamp>,
+    },
+    /// Nothing of the grant can be taken back.
+    #[error("nothing of the grant {grant:?} can be taken back: {why}")]
+    NothingToVoid {
+        /// Which.
+        grant: String,
+        /// Where its credits are, and what to do.
+        why: &'static str,
+    },
+    /// The plan has subscriptions that aren't over.
+    #[error(
+        "the plan {0:?} has running subscriptions, or some that change to it; change or cancel them first"
+    )]
+    PlanInUse(String),
     /// It would be over before it began.
     #[error("{0} is past; choose a time in the future")]
     AlreadyPast(jiff::Timestamp),
@@ -175,6 +199,11 @@ pub enum WhereNone {
     Begin,
     /// Refuse: the place is probably a mistake.
     Refuse,
+}
+
+/// When an account was closed.
+fn closed(since: Option<&jiff::Timestamp>) -> String {
+    since.map_or_else(|| "by an older version".to_owned(), |since| format!("at {since}"))
 }
 
 /// Why the store can't be opened.

@@ -5,9 +5,7 @@
 use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow,
-    PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow,
-    UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -28,6 +26,8 @@ pub const KEYS: Lookup = lookup(KeyRow::TABLE, "no", "");
 pub const BUDGETS: Lookup = lookup(BudgetRow::TABLE, "account, scope, target", "");
 /// A grant.
 pub const GRANTS: Lookup = lookup(GrantRow::TABLE, "no", "");
+/// A correction.
+pub const CORRECTIONS: Lookup = lookup(CorrectionRow::TABLE, "no", "");
 /// A gateway.
 pub const GATEWAYS: Lookup = lookup(GatewayRow::TABLE, "no", "");
 /// A plan.
@@ -78,6 +78,8 @@ pub const KEYS_BY_HASH: Lookup = lookup(KeyRow::TABLE, "hash", "");
 pub const KEYS_BY_SUBJECT: Lookup = lookup(KeyRow::TABLE, "subject", "NOT revoked");
 /// All budgets of an account.
 pub const BUDGETS_OF: Lookup = lookup(BudgetRow::TABLE, "account", "");
+/// The grant with an identifier.
+pub const GRANTS_BY_ID: Lookup = lookup(GrantRow::TABLE, "id", "");
 /// The grants of an account with something left.
 pub const LIVE_GRANTS: Lookup = lookup(GrantRow::TABLE, "account", "live");
 /// What a subscription gave for the running period, and later.
@@ -103,6 +105,18 @@ pub const SUBSCRIPTIONS_OF: Lookup = lookup(
     SubscriptionRow::TABLE,
     "account",
     "no = (SELECT max(n.no) FROM subscriptions n WHERE n.account = subscriptions.account)",
+);
+/// A running subscription to a plan, if there is one.
+pub const RUNNING: Lookup = lookup(
+    SubscriptionRow::TABLE,
+    "plan",
+    "state NOT IN ('cancelled', 'expired') AND no = (SELECT r.no FROM subscriptions r WHERE r.plan = subscriptions.plan AND r.state NOT IN ('cancelled', 'expired') LIMIT 1)",
+);
+/// A subscription that changes to a plan, if there is one.
+pub const COMING: Lookup = lookup(
+    SubscriptionRow::TABLE,
+    "next_plan",
+    "next_plan IS NOT NULL AND no = (SELECT r.no FROM subscriptions r WHERE r.next_plan = subscriptions.next_plan AND r.next_plan IS NOT NULL AND r.state NOT IN ('cancelled', 'expired') LIMIT 1)",
 );
 /// The open leases of an account with money in them.
 pub const HOLDERS: Lookup = lookup(LeaseRow::TABLE, "account", "escrow > 0 AND state = 'open'");

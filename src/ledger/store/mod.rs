@@ -484,9 +484,19 @@ impl Store {
         read!(self, reader => queries::plans::one(reader, &name))
     }
 
-    /// A page of the plans, by name.
-    pub async fn plans(&self, page: Page) -> Result<api::Plans, StoreError> {
-        read!(self, reader => queries::plans::page(reader, &page))
+    /// A page of the plans, by name; with `archived`, also of those.
+    pub async fn plans(&self, page: Page, archived: bool) -> Result<api::Plans, StoreError> {
+        read!(self, reader => queries::plans::page(reader, &page, archived))
+    }
+
+    /// A grant.
+    pub async fn grant(&self, id: String, now: Timestamp) -> Result<api::Grant, StoreError> {
+        read!(self, reader => queries::grants::one(reader, &id, now))
+    }
+
+    /// A page of an account's corrections, oldest first.
+    pub async fn corrections(&self, account: String, page: Page) -> Result<api::Corrections, StoreError> {
+        read!(self, reader => queries::corrections::page(reader, &account, &page))
     }
 
     /// An account's newest subscription.

@@ -4,6 +4,7 @@
 //! go by that description. What must hold: a record that is written and read again is the same record.
 
 use super::draws;
+use crate::api::CorrectionKind;
 use crate::domain::budget::ScopeName;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::period::{self, Anchor, Unit};
@@ -266,6 +267,7 @@ texts! {
     Remainder: |text| named(Remainder::ALL, Remainder::as_str, text), |whose| whose.as_str().into();
     TimeZone: |text| period::zone(text).ok_or_else(|| format!("the time zone {text:?} is not known to this version")),
         |zone| zone.iana_name().unwrap_or("UTC").into();
+    CorrectionKind: |text| named(CorrectionKind::ALL, CorrectionKind::as_str, text), |kind| kind.as_str().into();
     ScopeName: |text| named(ScopeName::ALL, ScopeName::as_str, text), |scope| scope.as_str().into();
     Vec<Draw>: draws::read, |draws| draws::text(draws).into();
     Vec<Product>: |text| serde_json::from_str(text).map_err(|error| format!("is no list of products: {error}")),
@@ -305,6 +307,8 @@ pub trait Record: Clone + Default + PartialEq + Send + Sync + 'static {
     fn write(&self, roles: &[Role], sink: &mut impl ColumnWriter);
     /// The columns of which roles differ from an earlier version of the row: none, the hot ones alone, or more.
     fn difference(&self, before: &Self) -> Option<Role>;
+    /// The first column that differs from an earlier version of the row, and is only written with a new one.
+    fn lost_change(&self, before: &Self) -> Option<&'static str>;
     /// Adds another's sums to this one.
     fn add(&mut self, more: &Self);
 }
@@ -412,12 +416,24 @@ macro_rules! record {
                 differs
             }
 
+            #[allow(unused_variables, reason = "a table may have no such column")]
+            fn lost_change(&self, before: &Self) -> Option<&'static str> {
+                $($crate::record!(@lost $role $column self.$first$(.$rest)*, before.$first$(.$rest)*);)+
+                None
+            }
+
             #[allow(unused_variables, reason = "a table without sums adds nothing")]
             fn add(&mut self, more: &Self) {
                 $($crate::record!(@add $role self.$first$(.$rest)*, more.$first$(.$rest)*);)+
             }
         }
     };
+    (@lost Fixed $column:ident $now:expr, $before:expr) => {
+        if $now != $before {
+            return Some(stringify!($column));
+        }
+    };
+    (@lost $role:ident $column:ident $now:expr, $before:expr) => {};
     (@add Sum $to:expr, $more:expr) => { $crate::store::record::Summed::add_up(&mut $to, &$more) };
     (@add Fixed $to:expr, $more:expr) => {};
     (@add $role:ident $to:expr, $more:expr) => { $to.clone_from(&$more) };

@@ -3,7 +3,9 @@
 //! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
 
 use super::record::{Record, Table};
+use crate::api::CorrectionKind;
 use crate::domain::budget::ScopeName;
+use crate::domain::funds::Taken;
 use crate::domain::period::{Anchor, Rhythm, Unit};
 use crate::domain::plan::{Terms, Version, usual_burst};
 use crate::domain::subscription::Subscription;
@@ -26,12 +28,14 @@ pub struct AccountRow {
     pub name: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was closed, as long as it is.
+    pub closed_at: Option<Timestamp>,
 }
 
 record! { AccountRow in "accounts" by "no": (AccountNo,) = |row| (row.account.no,);
     no: Fixed account.no,
     id: Fixed account.id,
-    name: Fixed name,
+    name: Cold name,
     state: Cold account.state,
     available: Hot account.books.available,
     held: Hot account.books.held,
@@ -46,6 +50,9 @@ record! { AccountRow in "accounts" by "no": (AccountNo,) = |row| (row.account.no
     entitlement: Cold account.entitlement,
     budgets: Cold account.budgets,
     due_ms: Cold account.due,
+    voided: Cold account.books.voided,
+    voiding: Cold account.voiding,
+    closed_ms: Cold closed_at,
 }
 
 /// A team.
@@ -240,12 +247,15 @@ record! { GrantRow in "grants" by "no": (GrantNo,) = |row| (row.grant.no,);
     account: Fixed account,
     amount: Fixed amount,
     remaining: Hot grant.remaining,
-    priority: Fixed grant.priority,
+    priority: Cold grant.priority,
     expires_ms: Cold grant.expires_at,
-    note: Fixed note,
+    note: Cold note,
     source: Fixed source,
     created_ms: Fixed created_at,
     subscription: Fixed subscription,
+    voided: Cold grant.voided,
+    voiding: Cold grant.voiding,
+    voiding_owed: Cold grant.voiding_owed,
 }
 
 impl GrantRow {
@@ -253,6 +263,43 @@ impl GrantRow {
     pub fn grant(&self) -> Grant {
         Grant { of_plan: self.subscription.is_some(), ..self.grant.clone() }
     }
+}
+
+/// A correction: credits that were taken back, or given to put a balance right.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CorrectionRow {
+    /// Its number.
+    pub no: i64,
+    /// Its identifier.
+    pub id: String,
+    /// Whose.
+    pub account: AccountNo,
+    /// The grant that was voided, or given.
+    pub grant: Option<GrantNo>,
+    /// What was done.
+    pub kind: CorrectionKind,
+    /// How much; below zero where credits were taken.
+    pub amount: Credits,
+    /// What of it was taken, by where it was taken from.
+    pub taken: Taken,
+    /// What it is for.
+    pub note: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+record! { CorrectionRow in "corrections" by "no": (i64,) = |row| (row.no,);
+    no: Fixed no,
+    id: Fixed id,
+    account: Fixed account,
+    grant_no: Fixed grant,
+    kind: Fixed kind,
+    amount: Fixed amount,
+    taken: Fixed taken.available,
+    pending: Fixed taken.leased,
+    owed: Fixed taken.owed,
+    note: Fixed note,
+    created_ms: Fixed created_at,
 }
 
 /// A gateway, by the name that it gives.
@@ -282,6 +329,8 @@ pub struct PlanRow {
     pub at_once: u32,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Since when it takes no subscriptions.
+    pub archived_at: Option<Timestamp>,
 }
 
 record! { PlanRow in "plans" by "no": (PlanNo,) = |row| (row.no,);
@@ -290,6 +339,7 @@ record! { PlanRow in "plans" by "no": (PlanNo,) = |row| (row.no,);
     version: Cold version,
     at_once: Cold at_once,
     created_ms: Fixed created_at,
+    archived_ms: Cold archived_at,
 }
 
 /// A version of a plan, which never changes.
@@ -737,6 +787,7 @@ pub const TABLES: [&Table; 22] = [
     KeyRow::TABLE,
     BudgetRow::TABLE,
     GrantRow::TABLE,
+    CorrectionRow::TABLE,
     GatewayRow::TABLE,
     PlanRow::TABLE,
     VersionRow::TABLE,

@@ -206,6 +206,7 @@ fn every_documented_variable_is_read_by_the_program() {
             "client/process.rs",
             "cli/place.rs",
             "cli/certificates.rs",
+            "cli/confirm.rs",
         ];
         let read = readers.iter().any(|file| page(&format!("src/{file}")).contains(&format!("\"{plain}\"")));
         assert!(read, "{name}");

@@ -25,7 +25,7 @@ pub fn operations() -> BTreeSet<(String, String)> {
 }
 
 /// Every operation in an order in which it can be carried out, with what is sent and the status that comes of it.
-fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
+fn life(key: &str, idle: &str, grant: &str) -> Vec<(Method, String, Option<Value>, u16)> {
     let get = |path: &str, status| (Method::GET, format!("/admin/v1/{path}"), None, status);
     let post = |path: &str, body, status| (Method::POST, format!("/admin/v1/{path}"), Some(body), status);
     let plan = json!({"name": "pro", "quota": "100", "period": "month", "every": 1, "anchor": "calendar", "time_zone": "Europe/Berlin",
@@ -65,6 +65,22 @@ fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         ),
         post("accounts/acme/grants", json!({"amount": 1.5}), 400),
         get("accounts/acme/grants", 200),
+        get(&format!("grants/{grant}"), 200),
+        post(
+            &format!("grants/{grant}/change"),
+            json!({"expires_at": null, "priority": 5, "note": null}),
+            200,
+        ),
+        post(&format!("grants/{grant}/change"), json!({}), 400),
+        post(&format!("grants/{grant}/void"), json!({"amount": "0.5", "spent": "owed", "note": "n"}), 201),
+        post(&format!("grants/{grant}/void"), json!({"amount": "99"}), 400),
+        post(&format!("grants/{grant}/void"), json!({}), 201),
+        post(&format!("grants/{grant}/void"), json!({}), 409),
+        post("accounts/acme/adjust", json!({"amount": "5"}), 201),
+        post("accounts/acme/adjust", json!({"amount": "-1.5", "note": "n"}), 201),
+        post("accounts/acme/adjust", json!({"amount": "-1000"}), 400),
+        post("accounts/acme/adjust", json!({"amount": "-4", "missing": "owed"}), 201),
+        get("accounts/acme/corrections?limit=2", 200),
         post("plans", plan, 201),
         post("plans", json!({"name": "free", "quota": "1", "period": "hour"}), 201),
         post(
@@ -87,6 +103,11 @@ fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         post("accounts/two/subscription/resume", json!({}), 200),
         get("accounts/two/subscription", 200),
         post("accounts/two/subscription/cancel", json!({"at_once": true}), 200),
+        post("plans/free/archive", json!({}), 200),
+        post("plans/pro/archive", json!({}), 200),
+        get("plans?archived=true", 200),
+        post("accounts/two/subscription", json!({"plan": "pro"}), 400),
+        post("plans/pro/unarchive", json!({}), 200),
         get("accounts/acme/balance", 200),
         get("accounts/acme/usage?since=2026-01-01T00:00:00Z&limit=5", 200),
         post(
@@ -119,6 +140,10 @@ fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         post("recall", json!({"gateway": "gate"}), 200),
         post("recall", json!({"gateway": "nowhere"}), 404),
         get("audit", 200),
+        post("accounts/two/rename", json!({"name": "Two Ltd."}), 200),
+        post("accounts/two/close", json!({}), 200),
+        post("accounts/two/resume", json!({}), 409),
+        post("accounts/two/reopen", json!({}), 200),
         post("accounts/two/close", json!({}), 200),
         get("openapi.json", 200),
     ]
@@ -132,6 +157,8 @@ async fn each_operation_matches_its_openapi_description() {
     let key =
         ledger.get("/admin/v1/accounts/acme/keys").await["keys"][0]["id"].as_str().expect("a key").to_owned();
     let (idle, _) = ledger.key("acme").await;
+    let grants = ledger.get("/admin/v1/accounts/acme/grants").await;
+    let grant = grants["grants"][0]["id"].as_str().expect("a grant").to_owned();
     let line = json!({"payer": key, "rule": "r", "requests": 1, "credits": 1_000_000, "refunds": 0});
     let shadow = json!({"payer": key, "rule": "r", "code": "rate_limited", "requests": 1});
     let exchange = json!({"protocol": 2, "gateway": "gate", "seen": 0,
@@ -143,7 +170,7 @@ async fn each_operation_matches_its_openapi_description() {
 
     let described = described();
     let mut carried_out = BTreeSet::new();
-    for (method, path, body, expected) in life(&key, &idle) {
+    for (method, path, body, expected) in life(&key, &idle, &grant) {
         let (status, answer) = ledger.call(method.clone(), &path, body.clone()).await;
         assert_eq!(status, expected, "{method} {path}: {answer}");
         let template = template(&described, &path);

@@ -1,10 +1,10 @@
 //! What `faregate audit` looks at: whether entries, sums, grants and leases say the same.
 
 use super::ModelLedger;
-use faregate_ledger::domain::Kind;
 use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_ledger::domain::entry::Book;
 use faregate_ledger::domain::plan::{Version, Versions};
+use faregate_ledger::domain::{Grant, Kind};
 use faregate_ledger::domain::{PlanNo, period::Period};
 use faregate_ledger::store::rows::SubscriptionRow;
 use faregate_protocol::Credits;
@@ -18,9 +18,10 @@ pub fn account(model: &ModelLedger, number: usize) -> Result<(), String> {
     let books = account.books;
     let wrong = |what: &str| Err(format!("{}: {what}: {books:?}", account.id));
     if !books.agree() {
-        return wrong("granted + owed is not available + held + spent + expired");
+        return wrong("granted + owed is not available + held + spent + expired + voided");
     }
-    let sums = [books.available, books.held, books.spent, books.expired, books.owed, books.granted];
+    let sums =
+        [books.available, books.held, books.spent, books.expired, books.owed, books.granted, books.voided];
     if sums.iter().any(|sum| *sum < Credits::ZERO) {
         return wrong("a sum is below zero");
     }
@@ -37,6 +38,7 @@ pub fn account(model: &ModelLedger, number: usize) -> Result<(), String> {
         (Book::Revenue, books.spent.micros()),
         (Book::Expired, books.expired.micros()),
         (Book::Owed, -books.owed.micros()),
+        (Book::Voided, books.voided.micros()),
     ];
     if let Some((book, _)) = said.iter().find(|(book, sum)| moved[*book as usize] != *sum) {
         return wrong(&format!("the entries of book {} don't add up to its sum", book.as_str()));
@@ -66,8 +68,40 @@ pub fn account(model: &ModelLedger, number: usize) -> Result<(), String> {
     if let Some(what) = &model.wrong {
         return wrong(what);
     }
+    corrections(model, number)?;
     budgets(model, number)?;
     entitlement(model, number)
+}
+
+/// Corrections have taken once what they say, or wait for leases to return it.
+fn corrections(model: &ModelLedger, number: usize) -> Result<(), String> {
+    let account = model.account(number);
+    let grants = || model.db.grants.values().filter(|row| row.account == account.no).map(|row| &row.grant);
+    let sum = |of: fn(&Grant) -> Credits| grants().map(|grant| of(grant).micros()).sum::<i64>();
+    let waiting = sum(|grant| grant.voiding_owed);
+    if waiting != account.voiding.micros() {
+        return Err(format!("account {number}: {waiting} wait to be owed, and not {}", account.voiding));
+    }
+    let (mut took, mut gave) = (0, 0);
+    for row in model.db.corrections.values().filter(|row| row.account == account.no) {
+        let amount = row.amount.micros();
+        *if amount < 0 { &mut took } else { &mut gave } += amount.abs();
+        if amount < 0 && row.taken.total().micros() != -amount {
+            return Err(format!("account {number}: a correction doesn't add up: {row:?}"));
+        }
+    }
+    let voided = account.books.voided.micros();
+    if took != voided + waiting + sum(|grant| grant.voiding) {
+        return Err(format!("account {number}: {took} were to be taken back, and {voided} were"));
+    }
+    if gave != model.moved(number, Kind::AdjustUp) {
+        return Err(format!("account {number}: adjustments gave {gave}, and the entries say otherwise"));
+    }
+    let waits = |grant: &&Grant| grant.voiding.is_positive() || grant.voiding_owed.is_positive();
+    match grants().filter(waits).find(|grant| grant.remaining.is_positive()) {
+        Some(grant) => Err(format!("account {number}: something remains of a voided grant: {grant:?}")),
+        None => Ok(()),
+    }
 }
 
 /// Budgets hold what the leases in their scope hold, and count what was charged in their period.

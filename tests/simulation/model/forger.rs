@@ -8,8 +8,8 @@ use crate::mutant::Mutant;
 use faregate_ledger::domain::account::MAX_OWED;
 use faregate_ledger::domain::unbooked::Cause;
 use faregate_ledger::domain::{
-    Account, AccountFunds, AccountId, AccountNo, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Lease,
-    Payer,
+    Account, AccountFunds, AccountId, AccountNo, Books, GatewayNo, Grant, GrantNo, Key, KeyId, KeyNo, Kind,
+    Lease, Payer,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
@@ -121,7 +121,8 @@ fn fresh_purse(payer: &Payer) -> Payer {
 fn give(payer: &mut Payer, no: i64) {
     let mut given = fresh_purse(payer);
     let (no, priority, expires_at) = (GrantNo(no), 100, None);
-    if given.funds.issue(Grant { no, priority, expires_at, remaining: MAX_AMOUNT, of_plan: false }).is_ok() {
+    let grant = Grant { no, priority, expires_at, remaining: MAX_AMOUNT, ..Grant::default() };
+    if given.funds.issue(Kind::Grant, grant).is_ok() {
         *payer = fresh_purse(&given);
     }
 }

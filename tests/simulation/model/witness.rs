@@ -48,6 +48,7 @@ pub fn rows(db: &Tables, all: bool) -> Tables {
         rows.leases.clone_from(&db.leases);
         rows.grants.clone_from(&db.grants);
         rows.plans.clone_from(&db.plans);
+        rows.corrections.clone_from(&db.corrections);
     } else {
         rows.grants.extend(db.grants.last_key_value().map(|(key, row)| (*key, row.clone())));
     }
@@ -59,7 +60,8 @@ pub fn is_same(before: &Tables, db: &Tables) -> bool {
     let (a, b) = (before, db);
     let of_money = a.accounts == b.accounts && a.grants == b.grants && a.leases == b.leases;
     let of_plans = a.plans == b.plans && a.subscriptions == b.subscriptions && a.budgets == b.budgets;
-    of_money && of_plans && a.keys == b.keys && a.changes.last_key_value() == b.changes.last_key_value()
+    let of_operator = a.keys == b.keys && a.corrections == b.corrections;
+    of_money && of_plans && of_operator && a.changes.last_key_value() == b.changes.last_key_value()
 }
 
 impl ModelLedger {

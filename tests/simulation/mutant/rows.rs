@@ -38,6 +38,7 @@ impl Mutant {
                 (Self::EntitlementIgnored, entitlement) => *entitlement = None,
                 (Self::OverageIgnored, Some(entitlement)) => entitlement.overage = OveragePolicy::Bought,
                 (Self::RenewalOnDemandForgotten, _) => row.account.due = None,
+                (Self::VoidedSpendingNotOwed, _) => row.account.voiding = Credits::ZERO,
                 _ => {}
             }
         }
@@ -104,6 +105,7 @@ impl Mutant {
         self.restore(db, before, renewed);
         self.bend_leases(db, before, renewed);
         self.bend_changes(db, before, renewed);
+        self.bend_corrections(db, before);
         if self == Self::QuotaNeverLapses {
             let newest = before.grants.last_key_value().map(|(no, _)| *no);
             let given =

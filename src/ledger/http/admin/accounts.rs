@@ -1,8 +1,8 @@
-//! Accounts: create, list, show, suspend, resume, close; their balance and usage.
+//! Accounts: create, list, show, rename, suspend, resume, close, reopen; their balance and usage.
 
 use super::post::{Id, Nothing, Post, execute, short};
 use super::query::{Asked, List, Times};
-use crate::api::{Account, Accounts, Balance, NewAccount, Usage};
+use crate::api::{Account, AccountName, Accounts, Balance, NewAccount, Usage};
 use crate::command::admin::Command;
 use crate::domain::AccountId;
 use crate::domain::account::Transition;
@@ -68,11 +68,38 @@ pub async fn resume(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result
 
 /// Close an account
 ///
-/// All of its requests are refused for good.
+/// All of its requests are refused, and its subscription ends. It can be reopened for 30 days.
 #[utoipa::path(post, path = "/admin/v1/accounts/{id}/close", tag = "accounts", operation_id = "close_account",
     responses((status = 200, body = Account)))]
 pub async fn close(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
     turn(app, id, post, Transition::Close).await
+}
+
+/// Reopen a closed account
+///
+/// Within 30 days after it was closed. It is active again, with its keys and what is left of its grants, and without a subscription.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/reopen", tag = "accounts", operation_id = "reopen_account",
+    responses((status = 200, body = Account)))]
+pub async fn reopen(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
+    turn(app, id, post, Transition::Reopen).await
+}
+
+/// Rename an account
+///
+/// Its identifier stays.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/rename", tag = "accounts", operation_id = "rename_account",
+    request_body = AccountName, responses((status = 200, body = Account)))]
+pub async fn rename(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Post { body, memo }: Post<AccountName>,
+) -> Result<Response, Failure> {
+    let name = body.name;
+    if name.is_empty() {
+        return Err(Invalid::field("name", "is empty; give the account a name").into());
+    }
+    short("name", Some(&name), 200)?;
+    execute(&app, Command::RenameAccount { account, name }, memo, StatusCode::OK, identity).await
 }
 
 async fn turn(

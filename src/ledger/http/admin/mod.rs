@@ -4,6 +4,7 @@
 
 mod accounts;
 mod budgets;
+mod corrections;
 mod grants;
 mod keys;
 mod leases;
@@ -41,6 +42,8 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(accounts::suspend))
         .routes(routes!(accounts::resume))
         .routes(routes!(accounts::close))
+        .routes(routes!(accounts::reopen))
+        .routes(routes!(accounts::rename))
         .routes(routes!(accounts::balance))
         .routes(routes!(accounts::usage))
         .routes(routes!(keys::list, keys::create))
@@ -49,9 +52,16 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(budgets::list, budgets::set))
         .routes(routes!(budgets::clear))
         .routes(routes!(grants::list, grants::create))
+        .routes(routes!(grants::show))
+        .routes(routes!(grants::change))
+        .routes(routes!(corrections::void))
+        .routes(routes!(corrections::adjust))
+        .routes(routes!(corrections::list))
         .routes(routes!(plans::list, plans::create))
         .routes(routes!(plans::show))
         .routes(routes!(plans::change))
+        .routes(routes!(plans::archive))
+        .routes(routes!(plans::unarchive))
         .routes(routes!(subscriptions::show, subscriptions::create))
         .routes(routes!(subscriptions::activate))
         .routes(routes!(subscriptions::past_due))

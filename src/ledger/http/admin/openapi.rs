@@ -23,7 +23,7 @@ pub const MAX_KEY_BYTES: usize = 255;
 const ABOUT_SOMETHING: [&str; 3] = ["/admin/v1/usage", "/admin/v1/shadow", "/admin/v1/recall"];
 
 const DESCRIPTION: &str = "\
-The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, plans, prices, subscriptions, usage, leases and the audit.
+The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, corrections, plans, prices, subscriptions, usage, leases and the audit.
 
 - **Amounts** are credits, as decimal strings with at most six digits behind the point, such as `\"12.5\"`.
 - **Times** are RFC 3339 in UTC.
@@ -107,6 +107,7 @@ fn complete_answer(answer: &mut Response, writes: bool) {
 fn identifier(path: &str) -> Parameter {
     let what = match path.split('/').nth(3) {
         Some("keys") => "The key's identifier.",
+        Some("grants") => "The grant's identifier.",
         Some("plans") => "The plan's name.",
         Some("prices") => "The model's name, with `/` as `%2F`.",
         _ => "The account's identifier.",

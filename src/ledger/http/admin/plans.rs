@@ -1,7 +1,7 @@
-//! Plans: create, list, show, change.
+//! Plans: create, list, show, change, archive.
 
-use super::post::{Id, Post, execute};
-use super::query::{Asked, List};
+use super::post::{Id, Nothing, Post, execute};
+use super::query::{Asked, WithArchived};
 use crate::api::{NewPlan, Plan, PlanChange, Plans};
 use crate::command::admin::Command;
 use crate::domain::plan::Changes;
@@ -50,11 +50,40 @@ pub async fn change(
 
 /// List plans
 ///
-/// Each in its newest version, in the order of their names.
+/// Each in its newest version, in the order of their names. Archived ones are left out, unless they are asked for.
 #[utoipa::path(get, path = "/admin/v1/plans", tag = "plans", operation_id = "list_plans",
-    params(List), responses((status = 200, body = Plans)))]
-pub async fn list(State(app): State<Arc<App>>, Asked(list): Asked<List>) -> Result<Json<Plans>, Failure> {
-    Ok(Json(app.store.plans(list.page()?).await?))
+    params(WithArchived), responses((status = 200, body = Plans)))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Asked(list): Asked<WithArchived>,
+) -> Result<Json<Plans>, Failure> {
+    let archived = list.archived();
+    Ok(Json(app.store.plans(list.page()?, archived).await?))
+}
+
+/// Archive a plan
+///
+/// It takes no new subscriptions and is left out of the list. Subscriptions to it must be over.
+#[utoipa::path(post, path = "/admin/v1/plans/{id}/archive", tag = "plans", operation_id = "archive_plan",
+    responses((status = 200, body = Plan)))]
+pub async fn archive(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
+    set_archived(app, id, post, true).await
+}
+
+/// Take a plan out of the archive
+#[utoipa::path(post, path = "/admin/v1/plans/{id}/unarchive", tag = "plans", operation_id = "unarchive_plan",
+    responses((status = 200, body = Plan)))]
+pub async fn unarchive(app: State<Arc<App>>, id: Id, post: Post<Nothing>) -> Result<Response, Failure> {
+    set_archived(app, id, post, false).await
+}
+
+async fn set_archived(
+    State(app): State<Arc<App>>,
+    Id(name): Id,
+    Post { memo, .. }: Post<Nothing>,
+    archived: bool,
+) -> Result<Response, Failure> {
+    execute(&app, Command::ArchivePlan { name, archived }, memo, StatusCode::OK, identity).await
 }
 
 /// Show a plan in its newest version

@@ -37,6 +37,33 @@ impl List {
     }
 }
 
+/// `?archived=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct WithArchived {
+    /// Whether archived ones are listed, too.
+    #[param(default = false)]
+    archived: Option<bool>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl WithArchived {
+    /// Whether archived ones are listed, too.
+    pub fn archived(&self) -> bool {
+        self.archived.unwrap_or(false)
+    }
+
+    /// The page that is meant.
+    pub fn page(self) -> Result<Page, Invalid> {
+        List { limit: self.limit, after: self.after }.page()
+    }
+}
+
 /// `?since=&until=&limit=&after=`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -83,7 +83,7 @@ pub async fn a_plan_grants_its_quota_once_per_period(world: World) {
     assert_eq!(before.balance("acme").await, [27, 0, 8, 0, 0]);
     let after = before.later(7).await;
     assert_eq!(after.balance("acme").await, [35, 0, 8, 22, 0]);
-    let page = after.store.plans(Page { limit: 1, after: None }).await.unwrap();
+    let page = after.store.plans(Page { limit: 1, after: None }, false).await.unwrap();
     assert_eq!((page.plans[0].name.as_str(), page.next), ("pro", None));
 }
 

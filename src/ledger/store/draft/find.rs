@@ -22,6 +22,17 @@ impl Draft {
         Ok(row)
     }
 
+    /// Whose the grant with this identifier is. That account isn't locked yet.
+    pub fn owner_of_grant(&mut self, id: &str) -> Result<Option<AccountNo>, Stop> {
+        Ok(self.grants_by_id(&(id.to_owned(),))?.next().map(|row| row.account))
+    }
+
+    /// The grant with this identifier, of an account that is locked.
+    pub fn grant_named(&mut self, id: &str) -> Result<Option<GrantRow>, Stop> {
+        let no = self.grants_by_id(&(id.to_owned(),))?.next().map(|row| row.grant.no);
+        Ok(no.map(|no| self.get::<GrantRow>(&(no,))).transpose()?.flatten().cloned())
+    }
+
     /// The credential with this identifier. Its account isn't locked yet: only whose it is can be relied upon.
     pub fn key_named(&mut self, id: &str) -> Result<Option<KeyRow>, Stop> {
         Ok(self.keys_by_id(&(id.to_owned(),))?.next().cloned())

@@ -83,6 +83,13 @@ impl<R: Record> Rows<R> {
     pub(super) fn put(&mut self, row: R) {
         let key = row.key();
         let before = self.known.get(&key);
+        let lost = before.and_then(|before| row.lost_change(before));
+        debug_assert_eq!(
+            lost,
+            None,
+            "a column of {} that is `Fixed` can't change; make it `Cold`",
+            R::TABLE.name
+        );
         let change = match before.map(|before| row.difference(before)) {
             None => Change::New,
             Some(None) => return,

@@ -13,9 +13,7 @@ use crate::store::engine::{
 use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -245,9 +243,11 @@ tables! {
         live_grants: (AccountNo,) = lookups::LIVE_GRANTS,
             |row| Some((row.account,)).filter(|_| row.grant.remaining.is_positive());
         // Of the running period and later; before a period ends, that is the one which ends next.
+        grants_by_id: (String,) = lookups::GRANTS_BY_ID, |row| Some((row.id.as_str().to_owned(),));
         given: (i64,) = lookups::GIVEN, |row| Some((row.subscription?,));
         overdrafts: (i64,) = lookups::OVERDRAFTS, |row| Some((row.subscription.filter(|_| row.grant.priority == OVERDRAFT_PRIORITY)?,));
     }
+    corrections: CorrectionRow by lookups::CORRECTIONS, {}
     gateways: GatewayRow by lookups::GATEWAYS, {
         gateways_by_name: (String,) = lookups::GATEWAYS_BY_NAME, |row| Some((row.name.clone(),));
     }
@@ -258,6 +258,10 @@ tables! {
     versions: VersionRow by lookups::VERSIONS, {}
     subscriptions: SubscriptionRow by lookups::SUBSCRIPTIONS, {
         subscriptions_of: (AccountNo,) = lookups::SUBSCRIPTIONS_OF, |row| Some((row.account,));
+        running: (PlanNo,) = lookups::RUNNING,
+            |row| Some((row.subscription.plan,)).filter(|_| !row.subscription.state.is_over());
+        coming: (PlanNo,) = lookups::COMING,
+            |row| Some((row.subscription.next_plan?,)).filter(|_| !row.subscription.state.is_over());
     }
     leases: LeaseRow by lookups::LEASES, {
         holders: (AccountNo,) = lookups::HOLDERS,
@@ -407,6 +411,7 @@ impl Draft {
             };
         }
         by!(keys: keys_by_id, keys_by_hash, keys_by_subject);
+        by!(grants: grants_by_id);
         by!(gateways: gateways_by_name);
         by!(accounts: accounts_by_id);
         by!(plans: plans_by_name, plans_locked);
@@ -423,7 +428,7 @@ impl Draft {
         by!(leases: holders);
         any |= self.load_by_key::<BudgetRow>(from).await?;
         by!(budgets: budgets_of);
-        by!(subscriptions: subscriptions_of);
+        by!(subscriptions: subscriptions_of, running, coming);
         any |= self.load_by_key::<SubscriptionRow>(from).await?;
         any |= self.load_by_key::<GrantRow>(from).await?;
         by!(grants: live_grants, given, overdrafts);

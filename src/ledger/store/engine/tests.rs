@@ -436,6 +436,14 @@ async fn a_failed_transaction_is_never_committed() {
 }
 
 #[test]
+#[should_panic(expected = "a column of accounts that is `Fixed` can't change")]
+fn a_change_of_a_column_that_is_never_written_again_is_noticed() {
+    let mut draft = crate::store::draft::Draft::new(true, Arc::default());
+    draft.put(account(1, "acme"));
+    draft.put(account(1, "another"));
+}
+
+#[test]
 fn stamps_exceed_all_those_of_an_earlier_ledger() {
     let Sqlite { engine, .. } = sqlite();
     let first = raise_stamps(&engine.conn()).unwrap();

@@ -6,10 +6,16 @@ use crate::domain::AccountNo;
 use crate::store::record::{BadRow, Columns};
 use crate::store::{Page, StoreError};
 
-const ACCOUNT: &str = "SELECT id, name, state, created_ms FROM accounts ";
+const ACCOUNT: &str = "SELECT id, name, state, created_ms, closed_ms FROM accounts ";
 
 fn read(row: &dyn Columns) -> Result<api::Account, BadRow> {
-    Ok(api::Account { id: get(row, 0)?, name: get(row, 1)?, state: get(row, 2)?, created_at: get(row, 3)? })
+    Ok(api::Account {
+        id: get(row, 0)?,
+        name: get(row, 1)?,
+        state: get(row, 2)?,
+        created_at: get(row, 3)?,
+        closed_at: get(row, 4)?,
+    })
 }
 
 /// An account by its identifier.

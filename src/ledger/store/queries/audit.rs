@@ -5,6 +5,7 @@
 
 use super::{BILLION, Reader, exactly, first, get, most, sum, unbooked};
 use crate::api::{Audit, AuditProblem, MAX_LIMIT};
+use crate::domain::Kind;
 use crate::store::StoreError;
 use crate::store::dialect::Dialect;
 use crate::store::record::{BadRow, Columns};
@@ -81,10 +82,14 @@ fn checks(dialect: Dialect) -> Vec<Check> {
     let credits = |what, sql| check(what, Unit::Credits, sql);
     vec![
         credits("the account's {} credits", books()),
-        credits("granted + owed = available + held + spent + expired{}", agreement()),
+        credits("granted + owed = available + held + spent + expired + voided{}", agreement()),
         credits("granted + owed, beyond which nothing can be booked{}", range()),
         credits("entries of an account that doesn't exist ({})", stray_entries()),
         credits("what remains of a grant ({})", grants()),
+        credits("what was taken back of a grant ({})", voided()),
+        credits("what is to be taken back of the account's grants{}", voiding()),
+        credits("what the account's corrections took{}", corrected()),
+        credits("what the account's corrections gave{}", adjusted()),
         credits("what a lease holds ({})", leases()),
         credits("what a lease has drawn from grants ({})", draws(dialect)),
         check(
@@ -106,6 +111,7 @@ fn books() -> String {
         ("revenue", "1", "spent"),
         ("expired", "1", "expired"),
         ("owed", "-1", "owed"),
+        ("voided", "1", "voided"),
     ];
     let stored = books.map(|(book, sign, column)| {
         format!("SELECT no, id, '{book}' AS book, {sign} AS sign, {column} AS stored FROM accounts")
@@ -127,7 +133,7 @@ fn books() -> String {
 /// The books of an account among each other.
 fn agreement() -> String {
     let part = |how: &str| {
-        let columns = ["available", "held", "spent", "expired"];
+        let columns = ["available", "held", "spent", "expired", "voided"];
         let sum = columns.map(|column| format!("{column} {how} {BILLION}")).join(" + ");
         format!("({sum} - owed {how} {BILLION})")
     };
@@ -167,6 +173,38 @@ fn grants() -> String {
     )
 }
 
+/// What entries say was taken back of each grant.
+fn voided() -> String {
+    let (billions, rest) = ("coalesce(e.billions, 0)", "coalesce(e.rest, 0)");
+    format!(
+        "SELECT a.id, g.id, {billions}, {rest}, g.voided FROM grants g JOIN accounts a ON a.no = g.account
+           LEFT JOIN (SELECT e.grant_no, {} FROM entries e JOIN entry_kinds k ON k.kind = e.kind
+             WHERE k.to_book = 'voided' GROUP BY e.grant_no) e ON e.grant_no = g.no WHERE {}",
+        parts("e.amount"),
+        differs(billions, rest, "g.voided")
+    )
+}
+
+/// What leases have of grants, and is owed if they spend it: the account's sum is that of its grants.
+fn voiding() -> String {
+    sums_of("voiding_owed", "grants", "a.voiding")
+}
+
+/// Corrections that took something have taken it, or wait for it.
+fn corrected() -> String {
+    let waits = "SELECT account, -voiding - voiding_owed FROM grants WHERE voiding > 0 OR voiding_owed > 0";
+    let took = "SELECT account, -amount AS amount FROM corrections WHERE amount < 0";
+    sums_of("amount", &format!("({took} UNION ALL {waits})"), "a.voided")
+}
+
+/// Corrections that gave something are the entries that say so.
+fn adjusted() -> String {
+    let gave = "SELECT account, amount FROM corrections WHERE amount > 0";
+    let up = Kind::AdjustUp.number();
+    let entries = format!("SELECT e.account, -e.amount FROM entries e WHERE e.kind = {up}");
+    sums_of("amount", &format!("({gave} UNION ALL {entries})"), "0")
+}
+
 /// What the entries say that a lease holds, and what is stored. Both sides are put in one pile: a join could be as slow as
 /// their product, where the database has a wrong idea of how many there are.
 fn leases() -> String {
@@ -196,6 +234,17 @@ fn draws(dialect: Dialect) -> String {
         parts("CAST(d.value ->> 1 AS bigint)"),
         dialect.elements("l.draws"),
         differs("b.billions", "b.rest", "b.escrow")
+    )
+}
+
+/// The sum of a column over an account's rows, and what is stored.
+fn sums_of(column: &str, from: &str, stored: &str) -> String {
+    let (billions, rest) = ("coalesce(s.billions, 0)", "coalesce(s.rest, 0)");
+    format!(
+        "SELECT a.id, '', {billions}, {rest}, CAST({stored} AS bigint) FROM accounts a LEFT JOIN (
+           SELECT r.account, {} FROM {from} r GROUP BY r.account) s ON s.account = a.no WHERE {}",
+        parts(&format!("r.{column}")),
+        differs(billions, rest, stored)
     )
 }
 

@@ -8,7 +8,7 @@ use faregate_protocol::Credits;
 use jiff::Timestamp;
 
 const GRANT: &str =
-    "SELECT g.id, a.id, g.amount, g.remaining, g.priority, g.expires_ms, g.note, g.source, g.created_ms
+    "SELECT g.id, a.id, g.amount, g.remaining, g.priority, g.expires_ms, g.note, g.source, g.created_ms, g.voided
     FROM grants g JOIN accounts a ON a.no = g.account ";
 
 fn read(row: &dyn Columns) -> Result<api::Grant, BadRow> {
@@ -22,17 +22,26 @@ fn read(row: &dyn Columns) -> Result<api::Grant, BadRow> {
         note: get(row, 6)?,
         source: get(row, 7)?,
         created_at: get(row, 8)?,
+        voided: get(row, 9)?,
     })
 }
 
-/// A grant by its identifier.
-pub async fn one(reader: &impl Reader, id: &str) -> Result<api::Grant, StoreError> {
-    let sql = [GRANT, "WHERE g.id = ?1"].concat();
-    first(reader, &sql, &[id.into()], read).await?.ok_or_else(|| missing("grant", id))
+/// What remains of a grant that has expired counts as nothing, also before it was taken out.
+fn lapsed(grant: api::Grant, now: Timestamp) -> api::Grant {
+    if grant.expires_at.is_some_and(|at| at <= now) {
+        return api::Grant { remaining: Credits::ZERO, ..grant };
+    }
+    grant
 }
 
-/// A page of an account's grants, oldest first. What remains of one that has expired counts as nothing, also before it
-/// was taken out.
+/// A grant by its identifier.
+pub async fn one(reader: &impl Reader, id: &str, now: Timestamp) -> Result<api::Grant, StoreError> {
+    let sql = [GRANT, "WHERE g.id = ?1"].concat();
+    let found = first(reader, &sql, &[id.into()], read).await?;
+    found.map(|grant| lapsed(grant, now)).ok_or_else(|| missing("grant", id))
+}
+
+/// A page of an account's grants, oldest first.
 pub async fn page(
     reader: &impl Reader,
     account: &str,
@@ -46,12 +55,8 @@ pub async fn page(
     ]
     .concat();
     let given = [owner.0.into(), page.after.as_deref().into(), page.rows().into()];
-    let mut grants = reader.rows(&sql, &given, read).await?;
-    for grant in &mut grants {
-        if grant.expires_at.is_some_and(|at| at <= now) {
-            grant.remaining = Credits::ZERO;
-        }
-    }
+    let grants = reader.rows(&sql, &given, read).await?;
+    let mut grants: Vec<_> = grants.into_iter().map(|grant| lapsed(grant, now)).collect();
     let next = page.cut(&mut grants).map(|last| last.id.clone());
     Ok(api::Grants { grants, next })
 }

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod audit;
 pub mod balance;
 pub mod budgets;
+pub mod corrections;
 pub mod grants;
 pub mod items;
 pub mod jobs;

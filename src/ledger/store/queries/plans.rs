@@ -10,13 +10,15 @@ use crate::store::{Page, StoreError};
 fn newest(which: &str) -> String {
     let columns = columns(VersionRow::TABLE, "v");
     let from = "plans p JOIN plan_versions v ON v.plan = p.no AND v.version = p.version";
-    format!("SELECT {columns}, p.name FROM {from} WHERE {which}")
+    format!("SELECT {columns}, p.name, p.archived_ms FROM {from} WHERE {which}")
 }
 
 fn read(row: &dyn Columns) -> Result<api::Plan, BadRow> {
     let version = VersionRow::read(row)?;
-    let name = get(row, VersionRow::TABLE.columns.len())?;
-    Ok(plan_words::shown(name, version.version, &version.read_as().terms, version.created_at))
+    let more = VersionRow::TABLE.columns.len();
+    let (name, archived_at) = (get(row, more)?, get(row, more.saturating_add(1))?);
+    let shown = plan_words::shown(name, version.version, &version.read_as().terms, version.created_at);
+    Ok(api::Plan { archived_at, ..shown })
 }
 
 /// A plan's newest version.
@@ -25,10 +27,11 @@ pub async fn one(reader: &impl Reader, name: &str) -> Result<api::Plan, StoreErr
     found.ok_or_else(|| missing("plan", name))
 }
 
-/// A page of the plans, by name.
-pub async fn page(reader: &impl Reader, page: &Page) -> Result<api::Plans, StoreError> {
+/// A page of the plans, by name; with `archived`, also of those.
+pub async fn page(reader: &impl Reader, page: &Page, archived: bool) -> Result<api::Plans, StoreError> {
     let after = page.after.as_deref().unwrap_or("");
-    let sql = newest("p.name > ?1 ORDER BY p.name LIMIT ?2");
+    let which = if archived { "" } else { "AND p.archived_ms IS NULL " };
+    let sql = newest(&format!("p.name > ?1 {which}ORDER BY p.name LIMIT ?2"));
     let mut plans = reader.rows(&sql, &[after.into(), page.rows().into()], read).await?;
     let next = page.cut(&mut plans).map(|last| last.name.clone());
     Ok(api::Plans { plans, next })

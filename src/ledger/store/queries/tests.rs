@@ -205,7 +205,7 @@ async fn an_audit_reports_the_same_problems_on_both_databases() {
         assert_eq!((audit.accounts, audit.entries), (2, 7));
         assert_eq!(found.collect::<Vec<_>>(), [
             "a: the account's available credits: 7, 6",
-            "a: granted + owed = available + held + spent + expired: 6, 7",
+            "a: granted + owed = available + held + spent + expired + voided: 6, 7",
             "-: entries of an account that doesn't exist (account number 9): 0.000005, 0",
             "a: what remains of a grant (x): 7, 8",
             "a: what a lease holds (key 1 on gateway 1, epoch 1): 0, 2",
@@ -213,6 +213,28 @@ async fn an_audit_reports_the_same_problems_on_both_databases() {
             "a: the number of leases with money in them (leases): 1, 3",
             "a: what a budget holds (key 1): 2, 0",
             "a: the number of budgets (budgets): 2, 1",
+        ]);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_finds_corrections_that_took_or_gave_something_else() {
+    let rows = "INSERT INTO grants (no, id, account, amount, remaining, priority, created_ms, voided, voiding, voiding_owed)
+          VALUES (1, 'x', 1, 9000000, 0, 1, 0, 5000000, 1000000, 2000000);
+        INSERT INTO corrections (no, id, account, grant_no, kind, amount, taken, pending, owed, created_ms) VALUES
+          (1, 'c', 1, 1, 'void', -9000000, 6000000, 3000000, 0, 0),
+          (2, 'd', 1, 1, 'adjustment', 4000000, 0, 0, 0, 0);
+        UPDATE accounts SET voided = 5000000, voiding = 1000000 WHERE no = 1";
+    on_both!(rows, reader => {
+        let problems = audit::audit(reader).await.unwrap().problems;
+        let found = problems.iter().map(|problem| format!("{}: {}, {}", problem.what, problem.expected, problem.found));
+        assert_eq!(found.collect::<Vec<_>>(), [
+            "the account's voided credits: 0, 5",
+            "granted + owed = available + held + spent + expired + voided: 5, 0",
+            "what was taken back of a grant (x): 0, 5",
+            "what is to be taken back of the account's grants: 2, 1",
+            "what the account's corrections took: 6, 5",
+            "what the account's corrections gave: 4, 0",
         ]);
     });
 }

@@ -1,5 +1,46 @@
 -- Corrections: grants that are voided or changed, and adjustments.
 
+-- Taken back by corrections; and what leases have of voided grants that is owed if they spend it.
+ALTER TABLE accounts ADD COLUMN voided INTEGER NOT NULL DEFAULT 0 CHECK (voided >= 0);
+ALTER TABLE accounts ADD COLUMN voiding INTEGER NOT NULL DEFAULT 0 CHECK (voiding >= 0);
+-- When it was closed, as far as that is known.
+ALTER TABLE accounts ADD COLUMN closed_ms INTEGER;
+
+-- Taken back of it; to be taken back as leases hand it back; and the same of which also what is spent is taken back.
+ALTER TABLE grants ADD COLUMN voided INTEGER NOT NULL DEFAULT 0 CHECK (voided >= 0);
+ALTER TABLE grants ADD COLUMN voiding INTEGER NOT NULL DEFAULT 0 CHECK (voiding >= 0);
+ALTER TABLE grants ADD COLUMN voiding_owed INTEGER NOT NULL DEFAULT 0 CHECK (voiding_owed >= 0);
+
+ALTER TABLE plans ADD COLUMN archived_ms INTEGER;
+-- Whether a plan is still subscribed to.
+CREATE INDEX subscriptions_running ON subscriptions (plan) WHERE state NOT IN ('cancelled', 'expired');
+CREATE INDEX subscriptions_next ON subscriptions (next_plan) WHERE next_plan IS NOT NULL;
+
+CREATE TABLE corrections (
+  no INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  account INTEGER NOT NULL REFERENCES accounts (no),
+  -- The grant that was voided, or that was given by an adjustment upwards.
+  grant_no INTEGER REFERENCES grants (no),
+  kind TEXT NOT NULL CHECK (kind IN ('void', 'adjustment')),
+  -- Below zero where credits were taken; and how much of that was taken at once, is still in leases, or is owed.
+  amount INTEGER NOT NULL,
+  taken INTEGER NOT NULL,
+  pending INTEGER NOT NULL,
+  owed INTEGER NOT NULL,
+  note TEXT,
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX corrections_account ON corrections (account, no);
+
+INSERT INTO entry_kinds (kind, name, from_book, to_book) VALUES
+  (16, 'void', 'available', 'voided'),
+  (17, 'void_owed', 'owed', 'voided'),
+  (18, 'void_returned', 'held', 'voided'),
+  (19, 'adjust_up', 'issued', 'available'),
+  (20, 'adjust_down', 'available', 'voided'),
+  (21, 'adjust_owed', 'owed', 'voided');
+
 -- Operators, the trail of what they did, and tokens of gateways.
 
 -- Keys: rotation, last use.

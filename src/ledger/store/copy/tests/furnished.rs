@@ -1,7 +1,7 @@
 //! A ledger with something of everything in it, always the same.
 
 use crate::api;
-use crate::api::Unit;
+use crate::api::{SpentCredits, Unit};
 use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
@@ -10,8 +10,8 @@ use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::policy::{OveragePolicy, Remainder};
 use crate::domain::{AccountId, KeyId, key, subscription};
-use crate::store::Store;
 use crate::store::contract::{World, asking, credits, ending, report};
+use crate::store::{Page, Store};
 use faregate_protocol::exchange::{
     Basis, Entry, ExchangeRequest, Limits, Pricing, Product, Rate, RefusalLine, UsageLine, UsageReport,
     VERSION,
@@ -95,6 +95,7 @@ pub async fn populate(store: &Store) {
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
     store.exchange(request, world.now(), 20_000).await.unwrap();
     Box::pin(subscribe(&world)).await;
+    correct(&world).await;
     world.second += 60;
     store.expire(world.now()).await.unwrap();
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
@@ -116,6 +117,17 @@ fn prices(now: Timestamp) -> Vec<NewPrices> {
         valid_from,
     };
     vec![price("gpt-5", cost, None), price("azure/gpt-5", None, later)]
+}
+
+/// What was given by mistake.
+async fn correct(world: &World) {
+    let first = Page { limit: 1, after: None };
+    let grant = world.store.grants("acme".into(), first, world.now()).await.unwrap().grants.remove(0).id;
+    world.void(&grant, Some(7), SpentCredits::Owed).await.unwrap();
+    world.adjust("acme", -1, SpentCredits::Keep).await.unwrap();
+    world.adjust("silent", 2, SpentCredits::Keep).await.unwrap();
+    world.plan("retired", 5, 0).await;
+    world.run(Command::ArchivePlan { name: "retired".into(), archived: true }).await.unwrap();
 }
 
 /// Plans, and who has them.
