@@ -17,9 +17,11 @@ mod certificates;
 mod check;
 mod explain;
 mod grant;
+mod grants;
 mod key;
 mod leases;
 mod migrate;
+mod paging;
 mod place;
 mod plan;
 mod prices;
@@ -69,6 +71,8 @@ enum Command {
     Budget(budget::Budget),
     /// Give credits to an account
     Grant(grant::Grant),
+    /// What an account was given, and what is left of it
+    Grants(grants::Grants),
     /// Plans: so many credits per period
     Plan(plan::Plan),
     /// What models cost: the ledger's price list
@@ -114,7 +118,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, json),
     };
-    match run(cli, &mut std::io::stdout()) {
+    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    match run(cli, width, &mut std::io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(json, &mut std::io::stderr().lock());
@@ -123,9 +128,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what one command line says; what it prints goes to `out`.
-fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut screen = Screen::new(cli.json, out);
+/// Does what one command line says; what it prints goes to `out`, which may be a terminal of some width.
+fn run(cli: Cli, width: Option<usize>, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut screen = Screen::new(cli.json, out).fitting(width);
     match cli.command {
         Command::Serve(command) => command.run(cli.json),
         Command::Up(command) => command.run(cli.json),
@@ -135,6 +140,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Team(command) => command.run(&mut screen),
         Command::Budget(command) => command.run(&mut screen),
         Command::Grant(command) => command.run(&mut screen),
+        Command::Grants(command) => command.run(&mut screen),
         Command::Plan(command) => command.run(&mut screen),
         Command::Prices(command) => command.run(&mut screen),
         Command::Subscribe(command) => command.run(&mut screen),
@@ -160,7 +166,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
 fn printed(arguments: &[&str]) -> Result<String, Failure> {
     let cli = Cli::try_parse_from(["faregate"].iter().chain(arguments));
     let mut printed = Vec::new();
-    run(cli.map_err(Failure::usage)?, &mut printed)?;
+    run(cli.map_err(Failure::usage)?, None, &mut printed)?;
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 

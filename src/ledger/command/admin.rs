@@ -7,6 +7,7 @@ use super::budgets::{self, NewBudget, Whose};
 use super::grants::{self, NewGrant};
 use super::keys::{self, Credential, NewKey};
 use super::prices::{self, NewPrices};
+use super::rotation::{self, Rotation};
 use super::times::future;
 use super::{accounts, plans, recall, subscriptions, teams};
 use crate::api;
@@ -64,6 +65,8 @@ pub enum Command {
         /// Its identifier.
         id: String,
     },
+    /// Replaces a key.
+    RotateKey(Rotation),
     /// Gives credits.
     Grant {
         /// Whose.
@@ -146,6 +149,8 @@ pub enum Done {
     Account(api::Account),
     /// The key as it now is (without the secret, which the store never sees).
     Key(api::Key),
+    /// The new key (without the secret), and the old one as it now is.
+    Rotated(api::RotatedKey),
     /// The grant.
     Grant(api::Grant),
     /// The team.
@@ -234,6 +239,7 @@ impl Command {
     fn shown_key(&self) -> Option<String> {
         match self {
             Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. }) => Some(id.to_string()),
+            Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
             _ => None,
         }
     }
@@ -246,6 +252,7 @@ impl Command {
             Self::TurnAccount { account, turn } => Done::Account(accounts::turn(draft, account, *turn, now)?),
             Self::CreateKey(asked) => Done::Key(keys::create(draft, asked, now)?),
             Self::RevokeKey { id } => Done::Key(keys::revoke(draft, id, now)?),
+            Self::RotateKey(asked) => Done::Rotated(rotation::rotate(draft, asked, now)?),
             Self::CreateTeam { account, id, name } => {
                 Done::Team(teams::create(draft, account, id, name.clone(), now)?)
             }

@@ -18,6 +18,7 @@ pub mod prices;
 pub mod recall;
 pub mod reclaim;
 pub mod renew;
+pub mod rotation;
 pub mod steps;
 pub mod subscriptions;
 pub mod teams;

@@ -70,6 +70,7 @@ pub(super) fn take(
             credits: line.credits,
             refunds: count(line.refunds),
         });
+        draft.note_use(key, minute);
         book_item(draft, line, cost::of_line(prices, line, now), (account, minute, key));
     }
     for line in &report.shadow {

@@ -19,6 +19,7 @@ pub mod entry;
 pub mod exchange;
 pub mod funds;
 pub mod grant;
+pub mod grant_kind;
 #[cfg(test)]
 mod history;
 pub mod holds;

@@ -53,6 +53,7 @@ codes! {
     CONFLICT {
         AccountExists "account_exists" "there is an account with this identifier"
         SubjectTaken "subject_taken" "the subject belongs to another key"
+        NotRotatable "not_rotatable" "it is a subject, or a key that is revoked, expired or was rotated before"
         AccountClosed "account_closed" "the account is closed"
         TeamExists "team_exists" "the account has a team with this identifier"
         PlanExists "plan_exists" "there is a plan of this name"

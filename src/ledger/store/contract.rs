@@ -19,6 +19,7 @@ use faregate_protocol::metering::Quantities;
 pub mod budgets;
 mod plans;
 mod prices;
+mod rotation;
 mod shadow;
 mod status;
 mod unbooked;
@@ -26,6 +27,7 @@ mod unbooked;
 use budgets::*;
 use plans::*;
 use prices::*;
+use rotation::*;
 use shadow::*;
 use status::*;
 use unbooked::*;
@@ -476,12 +478,20 @@ pub async fn lists_come_in_pages(world: World) {
         world.customer(id).await;
         world.give(id, 1, None).await.unwrap();
     }
-    let first = world.store.accounts(Page { limit: 2, after: None }).await.unwrap();
+    let first = world
+        .store
+        .accounts(AccountQuery { page: Page { limit: 2, after: None }, ..AccountQuery::default() })
+        .await
+        .unwrap();
     assert_eq!(first.next.as_deref(), Some("b"));
-    let rest = world.store.accounts(Page { limit: 2, after: first.next }).await.unwrap();
+    let rest = world
+        .store
+        .accounts(AccountQuery { page: Page { limit: 2, after: first.next }, ..AccountQuery::default() })
+        .await
+        .unwrap();
     assert_eq!((rest.accounts[0].id.as_str(), rest.next), ("c", None));
     let page = Page { limit: 2, after: None };
-    assert_eq!(world.store.grants("a".into(), page, world.now()).await.unwrap().grants.len(), 1);
+    assert_eq!(world.store.grants("a".into(), page, false, world.now()).await.unwrap().grants.len(), 1);
     let missing = world.store.balance("d".into(), world.now()).await;
     assert!(matches!(missing, Err(StoreError::Refused(Refusal::NotFound { what: "account", .. }))));
     world.store.write_probe(world.now()).await.unwrap();
@@ -524,6 +534,11 @@ macro_rules! stories {
             shadow_refusals_are_listed_by_caller_and_cause,
             shadow_refusals_are_deleted_after_a_month,
             a_recall_can_target_one_gateway_or_all,
+            a_rotated_key_works_until_the_overlap_ends,
+            a_rotation_without_overlap_is_announced_at_once,
+            only_a_key_that_works_can_be_rotated,
+            a_rotated_key_has_the_budget_with_what_was_used_of_it,
+            a_keys_last_use_is_known_to_the_minute,
             lists_come_in_pages,
             a_plan_grants_its_quota_once_per_period,
             unused_quota_rolls_over_up_to_a_limit,

@@ -5,9 +5,9 @@
 use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow,
-    PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow,
-    UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow,
+    LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
+    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -24,6 +24,8 @@ pub const ACCOUNTS: Lookup = locked(AccountRow::TABLE, "no");
 pub const TEAMS: Lookup = lookup(TeamRow::TABLE, "no", "");
 /// A credential.
 pub const KEYS: Lookup = lookup(KeyRow::TABLE, "no", "");
+/// When a key was last used.
+pub const KEY_USES: Lookup = lookup(KeyUseRow::TABLE, "key", "");
 /// A budget.
 pub const BUDGETS: Lookup = lookup(BudgetRow::TABLE, "account, scope, target", "");
 /// A grant.

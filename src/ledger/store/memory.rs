@@ -11,7 +11,7 @@ use super::engine::{
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
+    KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow,
     UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
@@ -64,6 +64,7 @@ memory! {
     shadow: ShadowRow,
     usage_items: UsageItemRow,
     usage_quantities: UsageQuantityRow,
+    key_uses: KeyUseRow,
     price_list: PriceListRow,
     prices: PriceRow,
     brokers: BrokerRow,

@@ -3,6 +3,7 @@
 //! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
 
 use super::record::{Record, Table};
+use crate::api::GrantKind;
 use crate::domain::budget::ScopeName;
 use crate::domain::period::{Anchor, Rhythm, Unit};
 use crate::domain::plan::{Terms, Version, usual_burst};
@@ -90,6 +91,8 @@ pub struct KeyRow {
     pub note: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The key that it was rotated to.
+    pub replaced_by: Option<KeyNo>,
 }
 
 record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
@@ -100,12 +103,28 @@ record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
     prefix: Fixed prefix,
     subject: Fixed subject,
     revoked: Cold key.revoked,
-    expires_ms: Fixed key.expires_at,
+    expires_ms: Cold key.expires_at,
     expiry_announced: Cold expiry_announced,
     note: Fixed note,
     created_ms: Fixed created_at,
     team: Fixed key.team,
     products: Fixed key.products,
+    replaced_by: Cold replaced_by,
+}
+
+/// When a key was last used. It is no column of the key's own row, because a usage report comes without the lock that
+/// guards that.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyUseRow {
+    /// Which.
+    pub key: KeyNo,
+    /// The last minute for which usage was reported.
+    pub minute: i64,
+}
+
+record! { KeyUseRow in "key_uses" by "key": (KeyNo,) = |row| (row.key,);
+    key: Fixed key,
+    minute: Max minute,
 }
 
 /// A budget of an account, a team or a key.
@@ -252,6 +271,11 @@ impl GrantRow {
     /// Its money.
     pub fn grant(&self) -> Grant {
         Grant { of_plan: self.subscription.is_some(), ..self.grant.clone() }
+    }
+
+    /// Where it comes from.
+    pub fn kind(&self) -> GrantKind {
+        GrantKind::of(self.subscription.is_some(), self.grant.priority)
     }
 }
 
@@ -707,10 +731,11 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 21] = [
+pub const TABLES: [&Table; 22] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
+    KeyUseRow::TABLE,
     BudgetRow::TABLE,
     GrantRow::TABLE,
     GatewayRow::TABLE,

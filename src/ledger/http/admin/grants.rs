@@ -1,7 +1,7 @@
 //! Grants: give and list.
 
 use super::post::{Id, Post, execute, short};
-use super::query::{Asked, List};
+use super::query::{Asked, OfGrants};
 use crate::api::{Grant, Grants, MAX_PRIORITY, NewGrant};
 use crate::command::admin::Command;
 use crate::domain::GrantId;
@@ -47,11 +47,12 @@ pub async fn create(
 ///
 /// With what remains of each; oldest first.
 #[utoipa::path(get, path = "/admin/v1/accounts/{id}/grants", tag = "grants", operation_id = "list_grants",
-    params(List), responses((status = 200, body = Grants)))]
+    params(OfGrants), responses((status = 200, body = Grants)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Id(account): Id,
-    Asked(list): Asked<List>,
+    Asked(asked): Asked<OfGrants>,
 ) -> Result<Json<Grants>, Failure> {
-    Ok(Json(app.store.grants(account, list.page()?, Timestamp::now()).await?))
+    let (page, left) = asked.read()?;
+    Ok(Json(app.store.grants(account, page, left, Timestamp::now()).await?))
 }
