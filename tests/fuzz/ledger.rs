@@ -200,6 +200,9 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
             "/admin/v1/accounts/{}/usage",
             "/admin/v1/accounts/{}/keys",
             "/admin/v1/accounts/{}/grants",
+            "/admin/v1/keys",
+            "/admin/v1/keys/{}",
+            "/admin/v1/keys/{}/rotate",
             "/admin/v1/keys/{}/revoke",
             "/admin/v1/shadow",
             "/admin/v1/leases",
@@ -224,7 +227,7 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
         odd::number().prop_map(|n| n.to_string())
     ];
     let name = prop_oneof![
-        6 => select(&["limit", "after", "since", "until", "gateway"][..]).prop_map(str::to_owned),
+        6 => select(&["limit", "after", "since", "until", "gateway", "name", "prefix", "expiring_before"][..]).prop_map(str::to_owned),
         1 => odd::text()
     ];
     let query = proptest::collection::vec((name, value), 1..3).prop_map(|pairs| {
@@ -236,6 +239,7 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
             json!({"amount": "1.5", "priority": 5, "expires_at": "2099-12-31T00:00:00Z", "note": "n", "source": "s"})
         ),
         Just(json!({"note": "n", "expires_at": "2099-12-31T00:00:00Z", "subject": "somebody else"})),
+        Just(json!({"overlap_seconds": 60, "expires_at": null})),
         Just(json!({"gateway": "gw"})),
         Just(json!({})),
     ];

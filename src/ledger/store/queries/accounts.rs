@@ -66,6 +66,7 @@ struct Conditions {
     limit: Option<String>,
     /// What the statement is given; the walk's come first.
     given: Vec<Value>,
+    /// What that of the end is given.
     walked: Vec<Value>,
 }
 
@@ -81,7 +82,7 @@ impl Conditions {
             given.push(value);
             format!("?{}", given.len())
         };
-        let rows = take(if is_plain { page.rows().into() } else { most(window) });
+        take(if is_plain { page.rows().into() } else { most(window) });
         let state_is = state.map(|state| format!("state = '{}'", state.as_str()));
         let mut wanted = Vec::new();
         // SQLite uses an index with a condition only for a query that has the same words.
@@ -97,7 +98,10 @@ impl Conditions {
             (None, _, Some(state_is)) => format!("state <> 'active' AND {state_is} AND "),
             (None, _, None) => String::new(),
         };
-        let walked = given.clone();
+        let mut walked = given.clone();
+        if let Some(last) = walked.get_mut(1) {
+            *last = most(window.saturating_sub(1));
+        }
         let mut take = |value: Value| {
             given.push(value);
             format!("?{}", given.len())
@@ -121,12 +125,12 @@ impl Conditions {
         }
         let in_sql = !is_plain && name.is_none() && renewing_before.is_none();
         let limit = in_sql.then(|| take(page.rows().into()));
-        let walk = format!("{walk}id > ?1 ORDER BY id LIMIT {rows}");
+        let walk = format!("{walk}id > ?1 ORDER BY id");
         Self { is_plain, walk, wanted, limit, given, walked }
     }
 
     fn sql(&self) -> String {
-        let mut sql = format!("{ACCOUNT}(SELECT * FROM accounts WHERE {}) w", self.walk);
+        let mut sql = format!("{ACCOUNT}(SELECT * FROM accounts WHERE {} LIMIT ?2) w", self.walk);
         if !self.wanted.is_empty() {
             sql.push_str(" WHERE ");
             sql.push_str(&self.wanted.join(" AND "));
@@ -141,7 +145,7 @@ impl Conditions {
 
     /// The last account of a walk that has looked at as many as it may.
     fn end(&self) -> String {
-        format!("SELECT id FROM accounts WHERE {} OFFSET ?2 - 1", self.walk)
+        format!("SELECT id FROM accounts WHERE {} LIMIT 1 OFFSET ?2", self.walk)
     }
 }
 

@@ -78,9 +78,11 @@ pub async fn beginning(
         None => (text.to_owned(), 0),
         Some(id) => {
             let sql = "SELECT prefix, no FROM keys WHERE id = ?1 AND prefix IS NOT NULL";
-            let found = first(reader, sql, &[id.into()], |row| Ok((get(row, 0)?, get(row, 1)?)));
-            let why = || "is no key in this list; pass what `next` of an answer said".to_owned();
-            found.await?.ok_or_else(|| Refusal::Field { field: "after", why: why() })?
+            let found = first(reader, sql, &[id.into()], |row| Ok((get(row, 0)?, get(row, 1)?))).await?;
+            found.ok_or_else(|| Refusal::Field {
+                field: "after",
+                why: "is no key in this list; pass what `next` of an answer said".into(),
+            })?
         }
     };
     let sql = [
