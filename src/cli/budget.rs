@@ -7,7 +7,7 @@ use faregate_client::{
     admin::{Remote, body, encoded},
     screen::text,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What a budget shows, in this order.
 const MEMBERS: [&str; 11] = [

@@ -6,7 +6,6 @@ use faregate_client::{
     Failure, Screen,
     admin::{Remote, body, encoded},
 };
-use serde_json::json;
 
 /// What a team shows, in this order.
 const MEMBERS: [&str; 4] = ["id", "account", "name", "created_at"];

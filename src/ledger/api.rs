@@ -173,8 +173,8 @@ pub struct Grant {
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
     pub remaining: Credits,
-    /// Grants with a smaller priority are spent first.
-    #[schema(maximum = 1000)]
+    /// Grants with a smaller priority are spent first. What a plan lets the account overdraw has 65535.
+    #[schema(maximum = 65535)]
     pub priority: u16,
     /// When what remains of it expires; null for never.
     pub expires_at: Option<Timestamp>,
