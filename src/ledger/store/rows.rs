@@ -3,8 +3,8 @@
 //! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
 
 use super::record::{Record, Table};
-use crate::api::GrantKind;
 use crate::domain::budget::ScopeName;
+use crate::domain::grant_kind::GrantKind;
 use crate::domain::period::{Anchor, Rhythm, Unit};
 use crate::domain::plan::{Terms, Version, usual_burst};
 use crate::domain::subscription::Subscription;
