@@ -1,6 +1,8 @@
 //! `faregate account …`: who pays.
 
 use super::confirm::Confirmation;
+use super::paging::{Listed, Paging, as_they_are};
+use super::when::{self, Direction};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
@@ -9,10 +11,10 @@ use faregate_client::{
 use serde_json::json;
 
 /// What an account shows, in this order.
-const MEMBERS: [&str; 5] = ["id", "name", "state", "created_at", "closed_at"];
-
+const MEMBERS: [&str; 8] =
+    ["id", "name", "state", "plan", "renews_at", "available", "created_at", "closed_at"];
 /// What a list shows of each.
-const COLUMNS: [&str; 4] = ["id", "name", "state", "created_at"];
+const COLUMNS: [&str; 6] = ["id", "state", "available", "plan", "renews_at", "name"];
 
 #[derive(Args)]
 pub struct Account {
@@ -32,14 +34,28 @@ enum Command {
         #[arg(long)]
         name: Option<String>,
     },
-    /// List accounts, in the order of their identifiers
+    /// List accounts, in the order of their identifiers: those for which all that is given is true
     List {
-        /// The most to list
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// List those behind this one
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
+        /// A part of the name or the identifier; upper and lower case are the same
+        #[arg(long, value_name = "PART")]
+        name: Option<String>,
+        /// Subscribed to this plan
+        #[arg(long)]
+        plan: Option<String>,
+        /// In this state: active, suspended or closed
+        #[arg(long)]
+        state: Option<String>,
+        /// With less than so many credits available
+        #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
+        below: Option<String>,
+        /// With bought credits, or a subscription, that end before this time: RFC 3339, or a length such as 30d
+        #[arg(long, value_name = "WHEN")]
+        expiring_before: Option<String>,
+        /// With a subscription that renews before this time: RFC 3339, or a length such as 7d
+        #[arg(long, value_name = "WHEN")]
+        renewing_before: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Show one account
     Show {
@@ -82,13 +98,18 @@ impl Account {
         let admin = self.remote.connect()?;
         let one = |id: &str| format!("/admin/v1/accounts/{}", encoded(id));
         let answer = match self.command {
-            Command::List { limit, after } => {
-                let page = admin
-                    .get("/admin/v1/accounts", &[("limit", Some(limit.to_string())), ("after", after)])?;
-                return screen.show(&page, |screen, page| {
-                    screen.table(page.get("accounts").unwrap_or(&json!([])), &COLUMNS)?;
-                    screen.next_page(page)
-                });
+            Command::List { name, plan, state, below, expiring_before, renewing_before, paging } => {
+                let query = vec![
+                    ("name", name),
+                    ("plan", plan),
+                    ("state", state),
+                    ("balance_below", below),
+                    ("expiring_before", before("--expiring-before", expiring_before)?),
+                    ("renewing_before", before("--renewing-before", renewing_before)?),
+                ];
+                let (path, columns) = ("/admin/v1/accounts", COLUMNS.as_slice());
+                let listed = Listed { path, query, member: "accounts", columns, rows: as_they_are };
+                return paging.show(&admin, screen, &listed);
             }
             Command::Create { id, name } => admin.post(
                 "/admin/v1/accounts",
@@ -112,4 +133,10 @@ impl Account {
         };
         screen.show(&answer, |screen, account| screen.members(account, &MEMBERS))
     }
+}
+
+/// A time that is to come, as the admin API takes it.
+fn before(flag: &str, text: Option<String>) -> Result<Option<String>, Failure> {
+    let at = |text: String| when::rfc3339(&text, jiff::Timestamp::now(), Direction::Ahead);
+    text.map(at).transpose().map_err(|why| Failure::usage(format!("{flag}: {why}")))
 }

@@ -1,12 +1,13 @@
 //! `faregate budget …`: how much an account, a team or a key may use per period.
 
+use super::paging::{Listed, Paging, as_they_are};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
     admin::{Remote, body, encoded},
     screen::text,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What a budget shows, in this order.
 const MEMBERS: [&str; 11] = [
@@ -22,6 +23,10 @@ const MEMBERS: [&str; 11] = [
     "left",
     "resets_at",
 ];
+
+/// What a list shows of each.
+const COLUMNS: [&str; 9] =
+    ["scope", "target", "credits", "period", "every", "spent", "held", "left", "resets_at"];
 
 #[derive(Args)]
 pub struct Budget {
@@ -59,12 +64,8 @@ enum Command {
     List {
         /// The account's identifier
         account: String,
-        /// The most to list
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// List those behind this one
-        #[arg(long, value_name = "NEXT")]
-        after: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
 }
 
@@ -121,24 +122,12 @@ impl Budget {
                     screen.line(format_args!("{whose} has no budget any more"))
                 })
             }
-            Command::List { account, limit, after } => {
-                let query = [("limit", Some(limit.to_string())), ("after", after)];
-                let page = admin.get(&budgets(&account), &query)?;
-                screen.show(&page, |screen, page| {
-                    let columns = [
-                        "scope",
-                        "target",
-                        "credits",
-                        "period",
-                        "every",
-                        "spent",
-                        "held",
-                        "left",
-                        "resets_at",
-                    ];
-                    screen.table(page.get("budgets").unwrap_or(&json!([])), &columns)?;
-                    screen.next_page(page)
-                })
+            Command::List { account, paging } => {
+                let path = &budgets(&account);
+                let columns = &COLUMNS;
+                let listed =
+                    Listed { path, query: Vec::new(), member: "budgets", columns, rows: as_they_are };
+                paging.show(&admin, screen, &listed)
             }
         }
     }

@@ -19,9 +19,11 @@ mod confirm;
 mod corrections;
 mod explain;
 mod grant;
+mod grants;
 mod key;
 mod leases;
 mod migrate;
+mod paging;
 mod place;
 mod plan;
 mod prices;
@@ -81,6 +83,8 @@ enum Command {
     Adjust(corrections::Adjust),
     /// What was corrected: voided grants and adjustments
     Corrections(corrections::Corrections),
+    /// What an account was given, and what is left of it
+    Grants(grants::Grants),
     /// Plans: so many credits per period
     Plan(plan::Plan),
     /// What models cost: the ledger's price list
@@ -128,7 +132,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, json),
     };
-    match run(cli, &mut std::io::stdout()) {
+    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    match run(cli, width, &mut std::io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(json, &mut std::io::stderr().lock());
@@ -137,9 +142,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what one command line says; what it prints goes to `out`.
-fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut screen = Screen::new(cli.json, out);
+/// Does what one command line says; what it prints goes to `out`, which may be a terminal of some width.
+fn run(cli: Cli, width: Option<usize>, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut screen = Screen::new(cli.json, out).fitting(width);
     match cli.command {
         Command::Serve(command) => command.run(cli.json),
         Command::Up(command) => command.run(cli.json),
@@ -151,6 +156,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Grant(command) => command.run(&mut screen),
         Command::Adjust(command) => command.run(&mut screen),
         Command::Corrections(command) => command.run(&mut screen),
+        Command::Grants(command) => command.run(&mut screen),
         Command::Plan(command) => command.run(&mut screen),
         Command::Prices(command) => command.run(&mut screen),
         Command::Subscribe(command) => command.run(&mut screen),
@@ -177,7 +183,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
 fn printed(arguments: &[&str]) -> Result<String, Failure> {
     let cli = Cli::try_parse_from(["faregate"].iter().chain(arguments));
     let mut printed = Vec::new();
-    run(cli.map_err(Failure::usage)?, &mut printed)?;
+    run(cli.map_err(Failure::usage)?, None, &mut printed)?;
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 

@@ -1,5 +1,6 @@
 //! `faregate plan …`: so many credits per period, and what may be done with them.
 
+use super::paging::{Listed, Paging, as_they_are};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
@@ -57,15 +58,11 @@ enum Command {
     },
     /// List plans, in the order of their names
     List {
-        /// The most to list
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// List those behind this one
-        #[arg(long, value_name = "NAME")]
-        after: Option<String>,
         /// List archived ones, too
         #[arg(long)]
         archived: bool,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Show a plan's newest version
     Show {
@@ -165,22 +162,16 @@ impl Plan {
         let admin = self.remote.connect()?;
         let one = |name: &str| format!("/admin/v1/plans/{}", encoded(name));
         let answer = match self.command {
-            Command::List { limit, after, archived } => {
-                let query = [
-                    ("limit", Some(limit.to_string())),
-                    ("after", after),
-                    ("archived", archived.then(|| "true".to_owned())),
-                ];
-                let page = admin.get("/admin/v1/plans", &query)?;
-                return screen.show(&page, |screen, page| {
-                    let columns = if archived {
-                        &[COLUMNS.as_slice(), &["archived_at"]].concat()
-                    } else {
-                        COLUMNS.as_slice()
-                    };
-                    screen.table(page.get("plans").unwrap_or(&json!([])), columns)?;
-                    screen.next_page(page)
-                });
+            Command::List { archived, paging } => {
+                let path = "/admin/v1/plans";
+                let columns = if archived {
+                    &[COLUMNS.as_slice(), &["archived_at"]].concat()
+                } else {
+                    COLUMNS.as_slice()
+                };
+                let query = vec![("archived", archived.then(|| "true".to_owned()))];
+                let listed = Listed { path, query, member: "plans", columns, rows: as_they_are };
+                return paging.show(&admin, screen, &listed);
             }
             Command::Create { name, quota, period, more } => {
                 let terms = terms(Some(quota), Some(period), more, [("name", Some(name.into()))]);

@@ -8,6 +8,7 @@ mod import;
 mod set;
 mod shown;
 
+use super::paging::{Listed, Paging};
 use super::when::{self, Direction};
 use clap::{Args, Subcommand};
 use faregate_client::{
@@ -37,12 +38,8 @@ enum Command {
     Set(Set),
     /// List what models cost now and later, by name
     List {
-        /// The most to list
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// List those behind this one: a model, or what an answer named
-        #[arg(long, value_name = "CURSOR")]
-        after: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Show all prices of a model, also earlier ones
     Show {
@@ -69,13 +66,10 @@ impl Prices {
         match self.command {
             Command::Import(import) => import.run(&self.remote, now, screen),
             Command::Set(set) => set.run(&self.remote, now, screen),
-            Command::List { limit, after } => {
-                let query = [("limit", Some(limit.to_string())), ("after", after)];
-                let page = self.remote.connect()?.get("/admin/v1/prices", &query)?;
-                screen.show(&page, |screen, page| {
-                    screen.table(&rows(page.get("prices")), &COLUMNS)?;
-                    screen.next_page(page)
-                })
+            Command::List { paging } => {
+                let (path, columns) = ("/admin/v1/prices", &COLUMNS);
+                let listed = Listed { path, query: Vec::new(), member: "prices", columns, rows };
+                paging.show(&self.remote.connect()?, screen, &listed)
             }
             Command::Show { model } => {
                 let found = self.remote.connect()?.get(&one(&model), &[])?;

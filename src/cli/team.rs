@@ -1,11 +1,11 @@
 //! `faregate team …`: some of an account's keys, which may have a budget together.
 
+use super::paging::{Listed, Paging, as_they_are};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
     admin::{Remote, body, encoded},
 };
-use serde_json::json;
 
 /// What a team shows, in this order.
 const MEMBERS: [&str; 4] = ["id", "account", "name", "created_at"];
@@ -34,12 +34,8 @@ enum Command {
     List {
         /// The account's identifier
         account: String,
-        /// The most to list
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// List those behind this one
-        #[arg(long, value_name = "TEAM")]
-        after: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
     },
 }
 
@@ -53,13 +49,10 @@ impl Team {
                 let answer = admin.post(&teams(&account), &asked)?;
                 screen.show(&answer, |screen, team| screen.members(team, &MEMBERS))
             }
-            Command::List { account, limit, after } => {
-                let query = [("limit", Some(limit.to_string())), ("after", after)];
-                let page = admin.get(&teams(&account), &query)?;
-                screen.show(&page, |screen, page| {
-                    screen.table(page.get("teams").unwrap_or(&json!([])), &["id", "name", "created_at"])?;
-                    screen.next_page(page)
-                })
+            Command::List { account, paging } => {
+                let (path, columns) = (&teams(&account), &["id", "name", "created_at"]);
+                let listed = Listed { path, query: Vec::new(), member: "teams", columns, rows: as_they_are };
+                paging.show(&admin, screen, &listed)
             }
         }
     }

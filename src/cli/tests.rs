@@ -13,6 +13,6 @@ use clap::Parser;
 fn faregate(words: &[&str]) -> Result<String, Failure> {
     let cli = Cli::try_parse_from(["faregate"].iter().chain(words)).map_err(Failure::usage)?;
     let mut printed = Vec::new();
-    crate::run(cli, &mut printed)?;
+    crate::run(cli, None, &mut printed)?;
     Ok(String::from_utf8(printed).unwrap())
 }

@@ -2,7 +2,7 @@
 //! prints.
 //!
 //! - [`admin`]: the client; [`authorities`]: whose certificates it trusts; [`tokens`]: where its token comes from.
-//! - [`Failure`]: a stable code, a sentence, what to do next. [`Screen`]: JSON for programs, text for people.
+//! - [`Failure`]: a stable code, a sentence, what to do next. [`Screen`]: JSON for programs, text for people; [`table`]: lists for people.
 //! - [`passwords`]: keeps them out of what is printed.
 //! - [`process`]: runtime, signals and log of a program that serves.
 //!
@@ -14,6 +14,7 @@ mod failure;
 pub mod passwords;
 pub mod process;
 pub mod screen;
+pub mod table;
 pub mod tokens;
 
 pub use failure::Failure;

@@ -1,6 +1,7 @@
 //! What a command prints: the API's JSON as it came, or aligned text for people.
 
 use crate::Failure;
+use crate::table::{Table, label};
 use serde_json::Value;
 use std::{fmt::Display, io::Write};
 
@@ -8,12 +9,28 @@ use std::{fmt::Display, io::Write};
 pub struct Screen<'a> {
     json: bool,
     out: &'a mut dyn Write,
+    width: Option<usize>,
 }
 
 impl<'a> Screen<'a> {
     /// Prints JSON or text to `out`.
     pub fn new(json: bool, out: &'a mut dyn Write) -> Self {
-        Self { json, out }
+        Self { json, out, width: None }
+    }
+
+    /// The same on a terminal with so many columns; none where it isn't one.
+    pub fn fitting(self, width: Option<usize>) -> Self {
+        Self { width, ..self }
+    }
+
+    /// How many columns there are, on a terminal.
+    pub const fn width(&self) -> Option<usize> {
+        self.width
+    }
+
+    /// Whether JSON is asked for.
+    pub const fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Shows one answer: the JSON itself, or what `human` makes of it.
@@ -49,26 +66,16 @@ impl<'a> Screen<'a> {
 
     /// A list of objects as a table with the named members as columns.
     pub fn table(&mut self, rows: &Value, columns: &[&str]) -> Result<(), Failure> {
-        let rows: Vec<Vec<String>> =
-            list(rows).iter().map(|row| columns.iter().map(|name| text(row, name)).collect()).collect();
-        if rows.is_empty() {
-            return self.line("(none)");
-        }
-        let width = |at: usize, name: &str| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-                .max(name.len())
-        };
-        let widths: Vec<usize> = columns.iter().enumerate().map(|(at, name)| width(at, name)).collect();
-        let header: Vec<String> = columns.iter().map(|name| label(name).to_uppercase()).collect();
-        for row in std::iter::once(&header).chain(&rows) {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-            self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
+        let mut table = Table::new(columns);
+        self.rows(&mut table, list(rows))?;
+        if table.is_empty() { self.line("(none)") } else { Ok(()) }
+    }
+
+    /// More rows of a table.
+    pub fn rows(&mut self, table: &mut Table<'_>, rows: &[Value]) -> Result<(), Failure> {
+        let row = |row: &Value| table.columns().iter().map(|name| text(row, name)).collect();
+        let cells: Vec<Vec<String>> = rows.iter().map(row).collect();
+        table.lines(&cells, self.width).into_iter().try_for_each(|line| self.line(line))
     }
 
     /// How to see the next page, where there is one.
@@ -86,6 +93,10 @@ pub fn text(object: &Value, name: &str) -> String {
     match object.get(name) {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => printable(text),
+        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+            let items = items.iter().filter_map(Value::as_str).map(printable);
+            items.collect::<Vec<_>>().join(",")
+        }
         Some(other) => other.to_string(),
     }
 }
@@ -105,8 +116,4 @@ pub fn list(value: &Value) -> &[Value] {
 /// So many of something, in words.
 pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
-}
-
-fn label(name: &str) -> String {
-    name.replace('_', " ")
 }

@@ -7,6 +7,7 @@
 //! the API: they give units and limits, and name no Rust item.
 
 mod corrections;
+mod keys;
 mod plans;
 mod prices;
 mod subscriptions;
@@ -14,6 +15,7 @@ mod teams;
 mod usage;
 
 pub use corrections::*;
+pub use keys::*;
 pub use plans::*;
 pub use prices::*;
 pub use subscriptions::*;
@@ -101,100 +103,24 @@ pub struct Account {
     /// When it was closed: it can be reopened for 30 days. Absent where it isn't closed, or was closed by an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
+    /// The name of the plan that it has subscribed to; null without a subscription, or when that is over.
+    #[serde(default)]
+    pub plan: Option<String>,
+    /// When its subscription renews; null where it doesn't.
+    #[serde(default)]
+    pub renews_at: Option<Timestamp>,
+    /// Credits that are free to be spent.
+    #[serde(default, with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub available: Credits,
 }
 
 /// A page of accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Accounts {
-    /// In the order of their identifiers.
+    /// In the order of their identifiers. With conditions there may be fewer than `limit`, even none, while `next` says that there
+    /// are more accounts to look at.
     pub accounts: Vec<Account>,
-    /// The value of `after` for the next page; null on the last page.
-    pub next: Option<String>,
-}
-
-/// Whether a key is accepted: `active`, `revoked` for good, or `expired`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyState {
-    /// It does.
-    Active,
-    /// It was taken back.
-    Revoked,
-    /// Its time is over.
-    Expired,
-}
-
-impl KeyState {
-    /// The name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-        }
-    }
-}
-
-/// The key to make.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewKey {
-    /// A note for people; at most 200 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 200)]
-    pub note: Option<String>,
-    /// When it expires; in the future. Never, when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-    /// A trusted identity that gateways verify, such as a JWT claim or a certificate's SAN; at most 1024 bytes. No secret is made
-    /// then: the subject is the credential.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 1024)]
-    pub subject: Option<String>,
-    /// The team of the account that it belongs to, by its identifier. It can't be changed later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<String>,
-    /// The products that it is limited to. All, when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_items = 1, max_items = 32)]
-    pub products: Option<Vec<String>>,
-}
-
-/// A key, or a subject in its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Key {
-    /// Its identifier, which is not secret.
-    pub id: String,
-    /// The account that pays.
-    pub account: String,
-    /// The secret key itself: only in the first answer to the request that makes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// The first characters of the key; null for a subject.
-    pub prefix: Option<String>,
-    /// The subject, when the credential is one.
-    pub subject: Option<String>,
-    /// The identifier of the team that it belongs to.
-    #[serde(default)]
-    pub team: Option<String>,
-    /// The products that it is limited to; null for all.
-    #[serde(default)]
-    pub products: Option<Vec<String>>,
-    /// Whether it is accepted.
-    pub state: KeyState,
-    /// When it expires; null for never.
-    pub expires_at: Option<Timestamp>,
-    /// A note for people.
-    pub note: Option<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// A page of keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Keys {
-    /// Oldest first.
-    pub keys: Vec<Key>,
     /// The value of `after` for the next page; null on the last page.
     pub next: Option<String>,
 }
@@ -228,6 +154,18 @@ fn default_priority() -> u16 {
     DEFAULT_PRIORITY
 }
 
+/// Where a grant comes from: a plan's `quota` (also what it rolls over), its `overdraft`, or `bought`: given by an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantKind {
+    /// It came with a plan.
+    Quota,
+    /// It may be overdrawn.
+    Overdraft,
+    /// An operator gave it.
+    Bought,
+}
+
 /// A grant: credits that an account was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Grant {
@@ -249,13 +187,17 @@ pub struct Grant {
     pub voided: Credits,
     /// Grants with a smaller priority are spent first.
     #[schema(maximum = 1000)]
+    /// Grants with a smaller priority are spent first. What a plan lets the account overdraw has 65535.
+    #[schema(maximum = 65535)]
     pub priority: u16,
     /// When what remains of it expires; null for never.
     pub expires_at: Option<Timestamp>,
     /// A note for people.
     pub note: Option<String>,
-    /// Where it comes from.
+    /// Where it comes from, in words.
     pub source: Option<String>,
+    /// Where it comes from.
+    pub kind: GrantKind,
     /// When it was given.
     pub created_at: Timestamp,
 }
@@ -280,6 +222,21 @@ pub struct Balance {
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]
     pub available: Credits,
+    /// Of the available credits, those of the plan's quota. `available = quota + bought + overdraft` always holds.
+    #[serde(default, with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub quota: Credits,
+    /// Of the available credits, those that were given by an operator.
+    #[serde(default, with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub bought: Credits,
+    /// Of the available credits, those that the plan lets the account overdraw.
+    #[serde(default, with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub overdraft: Credits,
+    /// The name of the plan that it has subscribed to.
+    #[serde(default)]
+    pub plan: Option<String>,
     /// Credits in leases: gateways may spend them without asking.
     #[serde(with = "decimal")]
     #[schema(value_type = Amount)]

@@ -205,6 +205,9 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
             "/admin/v1/grants/{}",
             "/admin/v1/grants/{}/void",
             "/admin/v1/grants/{}/change",
+            "/admin/v1/keys",
+            "/admin/v1/keys/{}",
+            "/admin/v1/keys/{}/rotate",
             "/admin/v1/keys/{}/revoke",
             "/admin/v1/shadow",
             "/admin/v1/leases",
@@ -229,7 +232,7 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
         odd::number().prop_map(|n| n.to_string())
     ];
     let name = prop_oneof![
-        6 => select(&["limit", "after", "since", "until", "gateway"][..]).prop_map(str::to_owned),
+        6 => select(&["limit", "after", "since", "until", "gateway", "name", "prefix", "expiring_before"][..]).prop_map(str::to_owned),
         1 => odd::text()
     ];
     let query = proptest::collection::vec((name, value), 1..3).prop_map(|pairs| {
@@ -244,6 +247,7 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
         Just(json!({"amount": "-1.5", "missing": "owed", "note": "n"})),
         Just(json!({"amount": "1.5", "spent": "owed"})),
         Just(json!({"expires_at": null, "priority": 7, "note": null})),
+        Just(json!({"overlap_seconds": 60, "expires_at": null})),
         Just(json!({"gateway": "gw"})),
         Just(json!({})),
     ];

@@ -100,7 +100,7 @@ impl Import {
         screen.show(&answer, |screen, answer| {
             if self.dry_run {
                 let all = entries.iter().map(|entry| serde_json::to_value(entry).unwrap_or_default());
-                screen.table(&rows(Some(&all.collect::<Vec<_>>().into())), &COLUMNS)?;
+                screen.table(&rows(&all.collect::<Vec<_>>()).into(), &COLUMNS)?;
             }
             for (title, member) in [("skipped", "skipped"), ("to know", "notes")] {
                 let found = answer.get(member).unwrap_or(&Value::Null);

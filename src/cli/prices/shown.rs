@@ -13,7 +13,7 @@ pub const COLUMNS: [&str; 7] =
 const SHOWN: [&str; 4] = ["input", "cache_read", "cache_write", "output"];
 
 /// Entries as rows of a table: prices in columns, and what else there is in words.
-pub fn rows(entries: Option<&Value>) -> Value {
+pub fn rows(entries: &[Value]) -> Vec<Value> {
     let row = |entry: &Value| {
         let mut row = Map::new();
         let prices = entry.get("prices").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -37,7 +37,7 @@ pub fn rows(entries: Option<&Value>) -> Value {
         row.insert("valid_from".into(), member("valid_from"));
         Value::Object(row)
     };
-    entries.map(list).unwrap_or_default().iter().map(row).collect::<Vec<_>>().into()
+    entries.iter().map(row).collect()
 }
 
 /// Prices, one per line, those of tiers and services below their heads.

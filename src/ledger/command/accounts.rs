@@ -73,5 +73,8 @@ pub fn shown(row: &AccountRow) -> api::Account {
         state: row.account.state,
         created_at: row.created_at,
         closed_at: row.closed_at,
+        plan: row.account.plan.clone(),
+        renews_at: row.account.entitlement.as_ref().and_then(|entitlement| entitlement.renews_at),
+        available: row.account.books.available,
     }
 }

@@ -8,6 +8,7 @@ use super::corrections::{self, Adjust, Void};
 use super::grants::{self, ChangedGrant, NewGrant};
 use super::keys::{self, Credential, NewKey};
 use super::prices::{self, NewPrices};
+use super::rotation::{self, Rotation};
 use super::times::future;
 use super::{accounts, plans, recall, subscriptions, teams};
 use crate::api;
@@ -72,6 +73,8 @@ pub enum Command {
         /// Its identifier.
         id: String,
     },
+    /// Replaces a key.
+    RotateKey(Rotation),
     /// Gives credits.
     Grant {
         /// Whose.
@@ -167,6 +170,8 @@ pub enum Done {
     Account(api::Account),
     /// The key as it now is (without the secret, which the store never sees).
     Key(api::Key),
+    /// The new key (without the secret), and the old one as it now is.
+    Rotated(api::RotatedKey),
     /// The grant.
     Grant(api::Grant),
     /// The grant as it now is, without anything given.
@@ -259,6 +264,7 @@ impl Command {
     fn shown_key(&self) -> Option<String> {
         match self {
             Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. }) => Some(id.to_string()),
+            Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
             _ => None,
         }
     }
@@ -272,6 +278,7 @@ impl Command {
             Self::RenameAccount { account, name } => Done::Account(accounts::rename(draft, account, name)?),
             Self::CreateKey(asked) => Done::Key(keys::create(draft, asked, now)?),
             Self::RevokeKey { id } => Done::Key(keys::revoke(draft, id, now)?),
+            Self::RotateKey(asked) => Done::Rotated(rotation::rotate(draft, asked, now)?),
             Self::CreateTeam { account, id, name } => {
                 Done::Team(teams::create(draft, account, id, name.clone(), now)?)
             }

@@ -94,6 +94,29 @@ pub fn clear(draft: &mut Draft, account: &str, whose: &Whose, now: Timestamp) ->
     Ok(level.shown(account, now))
 }
 
+/// Gives a key the budget that another key of the account has, if it has one. What that has spent and holds in the running
+/// period counts as spent, so that a second key is no way to spend more.
+pub fn copy_to_key(
+    draft: &mut Draft,
+    owner: AccountRow,
+    from: KeyNo,
+    to: KeyNo,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let no = owner.account.no;
+    let Some(row) = draft.budget(BudgetRow::place(no, Scope::Key(from)))? else { return Ok(()) };
+    if owner.account.budgets >= MAX_BUDGETS {
+        return Err(Refusal::TooMany { what: "budgets of this account", limit: MAX_BUDGETS }.into());
+    }
+    let mut budget = row.budget();
+    budget.roll(now);
+    let spent = budget.spent.saturating_add(budget.held);
+    let copy = Budget { scope: Scope::Key(to), spent, held: Credits::ZERO, ..budget };
+    draft.put(BudgetRow::of(no, &copy, now));
+    count(draft, owner, 1);
+    Ok(())
+}
+
 fn count(draft: &mut Draft, mut owner: AccountRow, more: i64) {
     owner.account.budgets = owner.account.budgets.saturating_add(more);
     draft.put(owner);

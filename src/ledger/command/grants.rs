@@ -132,6 +132,7 @@ fn shown(row: &GrantRow, account: String) -> api::Grant {
         expires_at: row.grant.expires_at,
         note: row.note.clone(),
         source: row.source.clone(),
+        kind: row.kind(),
         created_at: row.created_at,
     }
 }

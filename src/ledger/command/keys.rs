@@ -3,11 +3,12 @@
 use super::teams::no_target;
 use super::times::future;
 use crate::api;
+use crate::domain::time::of_minute;
 use crate::domain::{Key, KeyId, KeyNo};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::Refusal;
 use crate::store::record::{Record as _, stored_note, stored_text};
-use crate::store::rows::KeyRow;
+use crate::store::rows::{KeyRow, KeyUseRow};
 use jiff::Timestamp;
 
 /// A new credential.
@@ -83,6 +84,7 @@ pub fn create(draft: &mut Draft, asked: &NewKey, now: Timestamp) -> Result<api::
         expiry_announced: false,
         note: stored_note(note),
         created_at: now,
+        replaced_by: None,
     };
     draft.put(row.clone());
     Ok(shown(&row, account, team, now))
@@ -94,19 +96,34 @@ pub fn revoke(draft: &mut Draft, id: &str, now: Timestamp) -> Result<api::Key, S
     let found = draft.key_named(id)?.ok_or_else(missing)?;
     let owner = draft.account(found.account)?.ok_or_else(missing)?;
     let mut row = draft.key(found.key.no)?.ok_or_else(missing)?;
-    let team = match row.key.team {
+    let (team, last_used_at) = (team_of(draft, &row)?, last_use(draft, row.key.no)?);
+    let replaced_by = match row.replaced_by {
         None => None,
-        Some(team) => draft.team(team)?.map(|team| team.id),
+        Some(newer) => draft.key(newer)?.map(|row| row.key.id.to_string()),
     };
     if !row.key.revoked {
         row.key.revoked = true;
         draft.put(row.clone());
         draft.announce_account(row.account, row.key.no, now);
     }
-    Ok(shown(&row, owner.account.id.to_string(), team, now))
+    let key = shown(&row, owner.account.id.to_string(), team, now);
+    Ok(api::Key { last_used_at, replaced_by, ..key })
 }
 
-/// What the admin API shows.
+/// The identifier of a key's team. Its account is locked.
+pub fn team_of(draft: &mut Draft, row: &KeyRow) -> Result<Option<String>, Stop> {
+    match row.key.team {
+        None => Ok(None),
+        Some(team) => Ok(draft.team(team)?.map(|team| team.id)),
+    }
+}
+
+/// The start of the last minute for which usage of a key was reported.
+pub fn last_use(draft: &mut Draft, key: KeyNo) -> Result<Option<Timestamp>, Stop> {
+    Ok(draft.get::<KeyUseRow>(&(key,))?.map(|row| of_minute(row.minute)))
+}
+
+/// What the admin API shows, but for its last use and the key that it was rotated to.
 pub fn shown(row: &KeyRow, account: String, team: Option<String>, now: Timestamp) -> api::Key {
     let state = if row.key.revoked {
         api::KeyState::Revoked
@@ -127,5 +144,7 @@ pub fn shown(row: &KeyRow, account: String, team: Option<String>, now: Timestamp
         expires_at: row.key.expires_at,
         note: row.note.clone(),
         created_at: row.created_at,
+        last_used_at: None,
+        replaced_by: None,
     }
 }

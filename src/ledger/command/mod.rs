@@ -20,6 +20,7 @@ pub mod recall;
 pub mod reclaim;
 pub mod renew;
 pub mod roll_up;
+pub mod rotation;
 pub mod steps;
 pub mod subscriptions;
 pub mod teams;

@@ -82,6 +82,7 @@ pub(super) fn take(
             refunds: count(line.refunds),
             product: line.product.as_deref().map(|name| stored_text(name).into_owned()),
         });
+        draft.note_use(key, minute);
         book_item(draft, line, cost::of_line(prices, line, now), (account, minute, key));
     }
     for line in &report.shadow {

@@ -20,6 +20,7 @@ pub mod exchange;
 pub mod findings;
 pub mod funds;
 pub mod grant;
+pub mod grant_kind;
 #[cfg(test)]
 mod history;
 pub mod holds;

@@ -12,3 +12,8 @@ pub fn at(ms: i64) -> Timestamp {
 pub fn minute(now: Timestamp) -> i64 {
     now.as_second().div_euclid(60)
 }
+
+/// When a minute began.
+pub fn of_minute(minute: i64) -> Timestamp {
+    at(minute.saturating_mul(60_000))
+}

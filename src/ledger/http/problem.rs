@@ -104,6 +104,7 @@ fn refused(refusal: &Refusal, detail: String) -> Failure {
         Refusal::NotFound { .. } => Code::NotFound,
         Refusal::AccountExists(_) => Code::AccountExists,
         Refusal::SubjectTaken(_) => Code::SubjectTaken,
+        Refusal::NotRotatable(_) => Code::NotRotatable,
         Refusal::AccountClosed(_) => Code::AccountClosed,
         Refusal::ClosedTooLong { .. } => Code::ClosedTooLong,
         Refusal::NothingToVoid { .. } => Code::NothingToVoid,

@@ -20,6 +20,7 @@ pub mod budgets;
 mod corrections;
 mod plans;
 mod prices;
+mod rotation;
 mod shadow;
 mod status;
 mod unbooked;
@@ -29,6 +30,7 @@ use budgets::*;
 use corrections::*;
 use plans::*;
 use prices::*;
+use rotation::*;
 use shadow::*;
 use status::*;
 use unbooked::*;
@@ -481,12 +483,20 @@ pub async fn lists_come_in_pages(world: World) {
         world.customer(id).await;
         world.give(id, 1, None).await.unwrap();
     }
-    let first = world.store.accounts(Page { limit: 2, after: None }).await.unwrap();
+    let first = world
+        .store
+        .accounts(AccountQuery { page: Page { limit: 2, after: None }, ..AccountQuery::default() })
+        .await
+        .unwrap();
     assert_eq!(first.next.as_deref(), Some("b"));
-    let rest = world.store.accounts(Page { limit: 2, after: first.next }).await.unwrap();
+    let rest = world
+        .store
+        .accounts(AccountQuery { page: Page { limit: 2, after: first.next }, ..AccountQuery::default() })
+        .await
+        .unwrap();
     assert_eq!((rest.accounts[0].id.as_str(), rest.next), ("c", None));
     let page = Page { limit: 2, after: None };
-    assert_eq!(world.store.grants("a".into(), page, world.now()).await.unwrap().grants.len(), 1);
+    assert_eq!(world.store.grants("a".into(), page, false, world.now()).await.unwrap().grants.len(), 1);
     let missing = world.store.balance("d".into(), world.now()).await;
     assert!(matches!(missing, Err(StoreError::Refused(Refusal::NotFound { what: "account", .. }))));
     world.store.write_probe(world.now()).await.unwrap();
@@ -540,6 +550,11 @@ macro_rules! stories {
             usage_is_summed_up_by_periods_and_groups_page_by_page,
             refusals_are_kept_by_the_hour_with_what_cures_them,
             a_recall_can_target_one_gateway_or_all,
+            a_rotated_key_works_until_the_overlap_ends,
+            a_rotation_without_overlap_is_announced_at_once,
+            only_a_key_that_works_can_be_rotated,
+            a_rotated_key_has_the_budget_with_what_was_used_of_it,
+            a_keys_last_use_is_known_to_the_minute,
             lists_come_in_pages,
             a_plan_grants_its_quota_once_per_period,
             unused_quota_rolls_over_up_to_a_limit,

@@ -1,5 +1,5 @@
 //! Which numbers keys and gateways have, as far as they were seen: it saves a look at the database for each entry of a
-//! message.
+//! message. And when keys were last used, so that it is written once a minute.
 //!
 //! What must hold: a number is only a guess. The caller reads the row of that number and checks that it is the one
 //! that was named; if not, it looks the name up.
@@ -46,11 +46,16 @@ impl<T: Copy> NumberCache<T> {
 pub struct Directory {
     keys: NumberCache<(KeyNo, AccountNo)>,
     gateways: NumberCache<GatewayNo>,
+    uses: NumberCache<i64>,
 }
 
 impl Default for Directory {
     fn default() -> Self {
-        Self { keys: NumberCache::new(MOST_KEYS), gateways: NumberCache::new(MOST_GATEWAYS) }
+        Self {
+            keys: NumberCache::new(MOST_KEYS),
+            gateways: NumberCache::new(MOST_GATEWAYS),
+            uses: NumberCache::new(MOST_KEYS),
+        }
     }
 }
 
@@ -63,6 +68,16 @@ impl Directory {
     /// Notes what was found under a name.
     pub fn note_key(&self, name: &[u8], found: (KeyNo, AccountNo)) {
         self.keys.note(name, found);
+    }
+
+    /// The last minute in which a key was used, as this ledger has written it. It is no guess: an earlier one at worst.
+    pub fn last_use(&self, key: KeyNo) -> Option<i64> {
+        self.uses.get(key)
+    }
+
+    /// Notes the last minute in which a key was used, once that is written.
+    pub fn note_use(&self, key: KeyNo, minute: i64) {
+        self.uses.note(key, minute);
     }
 
     /// The gateway that was found under this name.

@@ -101,6 +101,9 @@ pub enum Refusal {
     /// The subject is another key's credential.
     #[error("the subject {0:?} is taken; revoke its key first")]
     SubjectTaken(String),
+    /// What is to be rotated is no key that works.
+    #[error("{0}")]
+    NotRotatable(String),
     /// The account is closed.
     #[error("the account {0:?} is closed; reopen it, which is possible for 30 days, or create another one")]
     AccountClosed(String),
@@ -184,7 +187,7 @@ pub enum Refusal {
     KeyReused,
     /// The first answer showed a key, which isn't stored.
     #[error(
-        "this request has created the key {0:?}, which is shown only once; revoke it and create another one"
+        "this request has created the key {0:?}, which is shown only once; revoke it and create another one, or rotate it"
     )]
     KeyAlreadyShown(String),
     /// A sum would leave its range, or the books are damaged.

@@ -5,7 +5,7 @@
 use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -22,6 +22,8 @@ pub const ACCOUNTS: Lookup = locked(AccountRow::TABLE, "no");
 pub const TEAMS: Lookup = lookup(TeamRow::TABLE, "no", "");
 /// A credential.
 pub const KEYS: Lookup = lookup(KeyRow::TABLE, "no", "");
+/// When a key was last used.
+pub const KEY_USES: Lookup = lookup(KeyUseRow::TABLE, "key", "");
 /// A budget.
 pub const BUDGETS: Lookup = lookup(BudgetRow::TABLE, "account, scope, target", "");
 /// A grant.

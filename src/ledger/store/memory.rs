@@ -10,7 +10,7 @@ use super::engine::{
 };
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -64,6 +64,7 @@ memory! {
     refusals: RefusalRow,
     usage_items: UsageItemRow,
     usage_quantities: UsageQuantityRow,
+    key_uses: KeyUseRow,
     price_list: PriceListRow,
     prices: PriceRow,
     brokers: BrokerRow,

@@ -33,7 +33,7 @@ mod statements;
 pub mod value;
 
 pub use error::{OpenError, Refusal, StoreError, WhereNone};
-pub use page::{ItemQuery, Page, ShadowQuery, UsageGroup, UsageQuery, UsageSumsQuery};
+pub use page::{AccountQuery, ItemQuery, Page, ShadowQuery, UsageGroup, UsageQuery, UsageSumsQuery};
 
 use crate::api;
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord, Once};
@@ -393,8 +393,23 @@ impl Store {
     }
 
     /// A page of the accounts, by identifier.
-    pub async fn accounts(&self, page: Page) -> Result<api::Accounts, StoreError> {
-        read!(self, reader => queries::accounts::page(reader, &page))
+    pub async fn accounts(&self, query: AccountQuery) -> Result<api::Accounts, StoreError> {
+        read!(self, reader => queries::accounts::page(reader, &query))
+    }
+
+    /// A key.
+    pub async fn key(&self, id: String, now: Timestamp) -> Result<api::Key, StoreError> {
+        read!(self, reader => queries::keys::one(reader, &id, now))
+    }
+
+    /// A page of all accounts' keys that begin with this text.
+    pub async fn keys_beginning(
+        &self,
+        text: String,
+        page: Page,
+        now: Timestamp,
+    ) -> Result<api::Keys, StoreError> {
+        read!(self, reader => queries::keys::beginning(reader, &text, &page, now))
     }
 
     /// A page of an account's keys, oldest first.
@@ -417,14 +432,15 @@ impl Store {
         read!(self, reader => queries::budgets::list(reader, &account, &page, now))
     }
 
-    /// A page of an account's grants, oldest first.
+    /// A page of an account's grants, oldest first; perhaps only those with something left.
     pub async fn grants(
         &self,
         account: String,
         page: Page,
+        left: bool,
         now: Timestamp,
     ) -> Result<api::Grants, StoreError> {
-        read!(self, reader => queries::grants::page(reader, &account, &page, now))
+        read!(self, reader => queries::grants::page(reader, &account, &page, left, now))
     }
 
     /// An account's balance.

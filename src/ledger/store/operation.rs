@@ -97,7 +97,9 @@ pub async fn attempt<E: Engine>(engine: &E, busy: Busy, works: &mut [&mut dyn Wo
         work.fail(StoreError::Backend("an operation has asked for too much".into()));
     }
     draft.write(&mut tx).await?;
-    tx.commit().await
+    tx.commit().await?;
+    draft.committed();
+    Ok(())
 }
 
 /// Shows something of one snapshot, in which nothing changes.

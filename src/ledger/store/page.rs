@@ -1,9 +1,11 @@
 //! Which part of a list is wanted.
 
+use crate::api::AccountState;
+use faregate_protocol::Credits;
 use jiff::Timestamp;
 
 /// Which part of a list is wanted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     /// At most this many rows.
     pub limit: usize,
@@ -23,6 +25,25 @@ impl Page {
         rows.truncate(self.limit);
         rows.last().filter(|_| more)
     }
+}
+
+/// Which accounts are wanted: those of which all is true that is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct AccountQuery {
+    /// Which part.
+    pub page: Page,
+    /// A part of the name or of the identifier, in upper or lower case.
+    pub name: Option<String>,
+    /// The name of the plan.
+    pub plan: Option<String>,
+    /// The state.
+    pub state: Option<AccountState>,
+    /// Less than this is available.
+    pub below: Option<Credits>,
+    /// What was bought, or the subscription, ends before this time.
+    pub expiring_before: Option<Timestamp>,
+    /// The subscription renews before this time.
+    pub renewing_before: Option<Timestamp>,
 }
 
 /// Which usage is wanted.

@@ -47,6 +47,8 @@ pub enum Role {
     Hot,
     /// By adding to what is there, up to the largest number.
     Sum,
+    /// By keeping the larger number.
+    Max,
 }
 
 /// A column.
@@ -435,6 +437,7 @@ macro_rules! record {
     };
     (@lost $role:ident $column:ident $now:expr, $before:expr) => {};
     (@add Sum $to:expr, $more:expr) => { $crate::store::record::Summed::add_up(&mut $to, &$more) };
+    (@add Max $to:expr, $more:expr) => { $to = $to.max($more) };
     (@add Fixed $to:expr, $more:expr) => {};
     (@add $role:ident $to:expr, $more:expr) => { $to.clone_from(&$more) };
 }

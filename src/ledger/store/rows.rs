@@ -6,6 +6,7 @@ use super::record::{Record, Table};
 use crate::api::CorrectionKind;
 use crate::domain::budget::ScopeName;
 use crate::domain::funds::Taken;
+use crate::domain::grant_kind::GrantKind;
 use crate::domain::period::{Anchor, Rhythm, Unit};
 use crate::domain::plan::{Terms, Version, usual_burst};
 use crate::domain::subscription::Subscription;
@@ -97,6 +98,8 @@ pub struct KeyRow {
     pub note: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The key that it was rotated to.
+    pub replaced_by: Option<KeyNo>,
 }
 
 record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
@@ -107,12 +110,28 @@ record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
     prefix: Fixed prefix,
     subject: Fixed subject,
     revoked: Cold key.revoked,
-    expires_ms: Fixed key.expires_at,
+    expires_ms: Cold key.expires_at,
     expiry_announced: Cold expiry_announced,
     note: Fixed note,
     created_ms: Fixed created_at,
     team: Fixed key.team,
     products: Fixed key.products,
+    replaced_by: Cold replaced_by,
+}
+
+/// When a key was last used. It is no column of the key's own row, because a usage report comes without the lock that
+/// guards that.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyUseRow {
+    /// Which.
+    pub key: KeyNo,
+    /// The last minute for which usage was reported.
+    pub minute: i64,
+}
+
+record! { KeyUseRow in "key_uses" by "key": (KeyNo,) = |row| (row.key,);
+    key: Fixed key,
+    minute: Max minute,
 }
 
 /// A budget of an account, a team or a key.
@@ -262,6 +281,11 @@ impl GrantRow {
     /// Its money.
     pub fn grant(&self) -> Grant {
         Grant { of_plan: self.subscription.is_some(), ..self.grant.clone() }
+    }
+
+    /// Where it comes from.
+    pub fn kind(&self) -> GrantKind {
+        GrantKind::of(self.subscription.is_some(), self.grant.priority)
     }
 }
 
@@ -781,10 +805,11 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 22] = [
+pub const TABLES: [&Table; 24] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
+    KeyUseRow::TABLE,
     BudgetRow::TABLE,
     GrantRow::TABLE,
     CorrectionRow::TABLE,

@@ -38,7 +38,7 @@ pub enum What {
 }
 
 /// All columns.
-pub const ALL: &[Role] = &[Role::Fixed, Role::Cold, Role::Hot, Role::Sum];
+pub const ALL: &[Role] = &[Role::Fixed, Role::Cold, Role::Hot, Role::Sum, Role::Max];
 
 /// By what a text is kept: the verb, the table or the lookup, and roles.
 type Key = (Dialect, u8, &'static str, &'static str, &'static str, bool, &'static [Role]);
@@ -97,22 +97,27 @@ fn make(dialect: Dialect, what: What) -> String {
     }
 }
 
-/// Adds up to the largest integer, and replaces what may change. A sum beyond that would fail the whole transaction, and
+/// Adds up to the largest integer, keeps the larger number, and replaces what may change otherwise. A sum beyond that would fail the whole transaction, and
 /// every later one that tries the same.
 fn on_conflict(dialect: Dialect, table: &'static Table) -> String {
-    let changed = joined(columns_of(table, &[Role::Cold, Role::Hot, Role::Sum]), ", ", |_, column| {
-        let (table, name) = (table.name, column.name);
-        match (column.role, dialect) {
-            // A sum that is too large becomes a real number here, which is larger than the integer.
-            (Role::Sum, Dialect::Sqlite) => {
-                format!("{name} = min({table}.{name} + excluded.{name}, {})", i64::MAX)
+    let changed =
+        joined(columns_of(table, &[Role::Cold, Role::Hot, Role::Sum, Role::Max]), ", ", |_, column| {
+            let (table, name) = (table.name, column.name);
+            match (column.role, dialect) {
+                // A sum that is too large becomes a real number here, which is larger than the integer.
+                (Role::Sum, Dialect::Sqlite) => {
+                    format!("{name} = min({table}.{name} + excluded.{name}, {})", i64::MAX)
+                }
+                (Role::Sum, Dialect::Postgres) => {
+                    format!("{name} = least({table}.{name}::numeric + excluded.{name}, {})::bigint", i64::MAX)
+                }
+                (Role::Max, Dialect::Sqlite) => format!("{name} = max({table}.{name}, excluded.{name})"),
+                (Role::Max, Dialect::Postgres) => {
+                    format!("{name} = greatest({table}.{name}, excluded.{name})")
+                }
+                _ => format!("{name} = excluded.{name}"),
             }
-            (Role::Sum, Dialect::Postgres) => {
-                format!("{name} = least({table}.{name}::numeric + excluded.{name}, {})::bigint", i64::MAX)
-            }
-            _ => format!("{name} = excluded.{name}"),
-        }
-    });
+        });
     if changed.is_empty() {
         return format!(" ON CONFLICT ({}) DO NOTHING", table.key);
     }

@@ -219,3 +219,22 @@ fn routes() -> Vec<(Method, String)> {
     let text = |cell: &String| quoted(cell).next().unwrap_or_default().to_owned();
     rows.iter().map(|row| (text(&row[0]).parse().expect("a method"), text(&row[1]))).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_about_keys_and_accounts_work_as_documented() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "12").await;
+    let (key, _) = ledger.key("acme").await;
+    let examples =
+        [blocks(&page("docs/keys.md"), "bash"), blocks(&page("docs/accounts.md"), "bash")].concat();
+    assert_eq!(examples.len(), 4);
+    let script = examples.concat().replace("faregate ", &format!("{} ", binary().display()));
+    let mut shell = Command::new("bash");
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", ledger.admin_port)).env("KEY_ID", &key);
+    let (done, said) =
+        out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
+
+    assert!(done && said.contains("works until") && said.contains("replaced by"), "{said}");
+    assert!(said.contains("REMAINING") && said.contains("bought"), "{said}");
+}

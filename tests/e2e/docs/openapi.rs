@@ -37,6 +37,12 @@ fn life(key: &str, idle: &str, grant: &str) -> Vec<(Method, String, Option<Value
         post("accounts", json!({"nmae": "Two"}), 400),
         get("accounts?limit=1", 200),
         get("accounts?limit=0", 400),
+        get("accounts?name=TWO&state=active&balance_below=1&limit=5", 200),
+        get(
+            "accounts?plan=pro&expiring_before=2099-01-01T00:00:00Z&renewing_before=2099-01-01T00:00:00Z",
+            200,
+        ),
+        get("accounts?balance_below=-1", 400),
         get("accounts/two", 200),
         get("accounts/nobody", 404),
         post("accounts/two/suspend", json!({}), 200),
@@ -50,6 +56,17 @@ fn life(key: &str, idle: &str, grant: &str) -> Vec<(Method, String, Option<Value
         ),
         post("accounts/acme/keys", json!({"subject": "spiffe://a"}), 201),
         get("accounts/acme/keys", 200),
+        get(&format!("keys/{key}"), 200),
+        get("keys/none", 404),
+        get("keys?prefix=fg_live_00&limit=2", 200),
+        get("keys?prefix=00ab", 400),
+        post(
+            &format!("keys/{idle}/rotate"),
+            json!({"overlap_seconds": 60, "expires_at": "2099-01-01T00:00:00Z"}),
+            201,
+        ),
+        post(&format!("keys/{idle}/rotate"), json!({"overlap_seconds": 0, "expires_at": null}), 409),
+        post(&format!("keys/{key}/rotate"), json!({}), 400),
         post(&format!("keys/{idle}/revoke"), json!({}), 200),
         post(
             "accounts/acme/budgets",
@@ -81,6 +98,7 @@ fn life(key: &str, idle: &str, grant: &str) -> Vec<(Method, String, Option<Value
         post("accounts/acme/adjust", json!({"amount": "-1000"}), 400),
         post("accounts/acme/adjust", json!({"amount": "-4", "missing": "owed"}), 201),
         get("accounts/acme/corrections?limit=2", 200),
+        get("accounts/acme/grants?left=true&limit=1", 200),
         post("plans", plan, 201),
         post("plans", json!({"name": "free", "quota": "1", "period": "hour"}), 201),
         post(

@@ -1,7 +1,7 @@
 //! Accounts: create, list, show, rename, suspend, resume, close, reopen; their balance and usage.
 
 use super::post::{Id, Nothing, Post, execute, short};
-use super::query::{Asked, List, Times};
+use super::query::{Asked, OfAccounts, Times};
 use crate::api::{Account, AccountName, Accounts, Balance, NewAccount, Usage};
 use crate::command::admin::Command;
 use crate::domain::AccountId;
@@ -36,11 +36,15 @@ pub async fn create(
 
 /// List accounts
 ///
-/// In the order of their identifiers.
+/// In the order of their identifiers: those for which all conditions are true. With a condition one answer looks at no more than
+/// 10000 accounts, so it may have fewer than `limit`, even none, while `next` says that there are more to look at.
 #[utoipa::path(get, path = "/admin/v1/accounts", tag = "accounts", operation_id = "list_accounts",
-    params(List), responses((status = 200, body = Accounts)))]
-pub async fn list(State(app): State<Arc<App>>, Asked(list): Asked<List>) -> Result<Json<Accounts>, Failure> {
-    Ok(Json(app.store.accounts(list.page()?).await?))
+    params(OfAccounts), responses((status = 200, body = Accounts)))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<OfAccounts>,
+) -> Result<Json<Accounts>, Failure> {
+    Ok(Json(app.store.accounts(asked.read()?).await?))
 }
 
 /// Show an account

@@ -1,7 +1,7 @@
 //! Grants: give, list, show, change.
 
 use super::post::{Id, Post, execute, short};
-use super::query::{Asked, List};
+use super::query::{Asked, OfGrants};
 use crate::api::{Edit, Grant, GrantChange, Grants, MAX_PRIORITY, NewGrant};
 use crate::command::admin::Command;
 use crate::command::grants::ChangedGrant;
@@ -80,11 +80,12 @@ pub async fn change(
 ///
 /// With what remains of each; oldest first.
 #[utoipa::path(get, path = "/admin/v1/accounts/{id}/grants", tag = "grants", operation_id = "list_grants",
-    params(List), responses((status = 200, body = Grants)))]
+    params(OfGrants), responses((status = 200, body = Grants)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Id(account): Id,
-    Asked(list): Asked<List>,
+    Asked(asked): Asked<OfGrants>,
 ) -> Result<Json<Grants>, Failure> {
-    Ok(Json(app.store.grants(account, list.page()?, Timestamp::now()).await?))
+    let (page, left) = asked.read()?;
+    Ok(Json(app.store.grants(account, page, left, Timestamp::now()).await?))
 }

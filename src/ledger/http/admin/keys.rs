@@ -1,10 +1,11 @@
-//! Keys: create, list, revoke.
+//! Keys: create, list, find, show, rotate, revoke.
 
 use super::post::{Id, Nothing, Post, execute, short};
-use super::query::{Asked, List};
-use crate::api::{self, Keys};
+use super::query::{Asked, Beginning, List};
+use crate::api::{self, Keys, MAX_OVERLAP_S, RotateKey, RotatedKey};
 use crate::command::admin::{Command, Done};
 use crate::command::keys::{Credential, NewKey};
+use crate::command::rotation::Rotation;
 use crate::domain::key::FreshKey;
 use crate::domain::{AccountId, KeyId};
 use crate::http::App;
@@ -16,7 +17,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use faregate_protocol::exchange::{MAX_CREDENTIAL_BYTES, MAX_PRODUCTS};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::convert::identity;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -110,6 +111,57 @@ pub async fn list(
     Asked(list): Asked<List>,
 ) -> Result<Json<Keys>, Failure> {
     Ok(Json(app.store.keys(account, list.page()?, Timestamp::now()).await?))
+}
+
+/// Find keys by how they begin
+///
+/// Over all accounts; in the order of their first characters.
+#[utoipa::path(get, path = "/admin/v1/keys", tag = "keys", operation_id = "find_keys",
+    params(Beginning), responses((status = 200, body = Keys)))]
+pub async fn find(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Beginning>,
+) -> Result<Json<Keys>, Failure> {
+    let (prefix, page) = asked.read()?;
+    Ok(Json(app.store.keys_beginning(prefix, page, Timestamp::now()).await?))
+}
+
+/// Show a key
+///
+/// Without its secret.
+#[utoipa::path(get, path = "/admin/v1/keys/{id}", tag = "keys", operation_id = "show_key",
+    responses((status = 200, body = api::Key)))]
+pub async fn show(State(app): State<Arc<App>>, Id(id): Id) -> Result<Json<api::Key>, Failure> {
+    Ok(Json(app.store.key(id, Timestamp::now()).await?))
+}
+
+/// Rotate a key
+///
+/// Makes a new key with the old one's account, team, products, note and budget. The old one works for `overlap_seconds` more, and is
+/// refused then with `key_expired`. What the old key has used of its budget in the running period counts for the new one as well. The
+/// secret is only in the first answer: a repeated request gets 409 `key_already_shown`.
+#[utoipa::path(post, path = "/admin/v1/keys/{id}/rotate", tag = "keys", operation_id = "rotate_key",
+    request_body = RotateKey, responses((status = 201, body = RotatedKey)))]
+pub async fn rotate(
+    State(app): State<Arc<App>>,
+    Id(key): Id,
+    Post { body, memo }: Post<RotateKey>,
+) -> Result<Response, Failure> {
+    if body.overlap_seconds > MAX_OVERLAP_S {
+        let why = format!("is {}; the most is {MAX_OVERLAP_S}, which is a year", body.overlap_seconds);
+        return Err(Invalid::field("overlap_seconds", why).into());
+    }
+    let FreshKey { secret, hash, prefix } = fresh_key()?;
+    let (id, expires_at) = (KeyId::generated(Uuid::now_v7()), body.expires_at);
+    let overlap = SignedDuration::from_secs(body.overlap_seconds.into());
+    let command = Command::RotateKey(Rotation { key, id, hash, prefix, overlap, expires_at });
+    execute(&app, command, memo, StatusCode::CREATED, |done| match done {
+        Done::Rotated(RotatedKey { new, old }) => {
+            Done::Rotated(RotatedKey { new: api::Key { key: Some(secret), ..new }, old })
+        }
+        other => other,
+    })
+    .await
 }
 
 /// Revoke a key

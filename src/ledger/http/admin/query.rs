@@ -1,16 +1,17 @@
 //! Query strings of lists.
 
-use crate::api::{DEFAULT_LIMIT, MAX_LIMIT};
+use super::post::short;
+use crate::api::{AccountState, Amount, DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
 use crate::domain::usage_periods::{self, Length};
 use crate::store::queries::usage_sums;
-use crate::store::{ItemQuery, Page, Refusal, ShadowQuery, UsageQuery, UsageSumsQuery};
+use crate::store::{AccountQuery, ItemQuery, Page, Refusal, ShadowQuery, UsageQuery, UsageSumsQuery};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use faregate_protocol::Credits;
+use faregate_protocol::{Credits, api_key};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -52,6 +53,33 @@ pub struct WithArchived {
     after: Option<String>,
 }
 
+/// `?name=&plan=&state=&balance_below=&expiring_before=&renewing_before=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OfAccounts {
+    /// Only those with this in their name or identifier; upper and lower case are the same.
+    #[param(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// Only those that have subscribed to the plan of this name.
+    plan: Option<String>,
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<AccountState>,
+    /// Only those with less than this available, in credits.
+    #[param(value_type = Option<Amount>)]
+    balance_below: Option<String>,
+    /// Only those with credits that were bought and expire before this time, or with a subscription that ends before it.
+    expiring_before: Option<Timestamp>,
+    /// Only those with a subscription that renews before this time.
+    renewing_before: Option<Timestamp>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
 impl WithArchived {
     /// Whether archived ones are listed, too.
     pub fn archived(&self) -> bool {
@@ -61,6 +89,83 @@ impl WithArchived {
     /// The page that is meant.
     pub fn page(self) -> Result<Page, Invalid> {
         List { limit: self.limit, after: self.after }.page()
+    }
+}
+
+impl OfAccounts {
+    /// The accounts that are meant.
+    pub fn read(self) -> Result<AccountQuery, Invalid> {
+        short("name", self.name.as_ref(), 200)?;
+        if self.name.as_ref().is_some_and(String::is_empty) {
+            return Err(Invalid::field("name", "is empty; leave it out to list all"));
+        }
+        let below = self.balance_below.map(|text| {
+            Credits::parse(&text).map_err(|why| Invalid::field("balance_below", format!("{text:?} is {why}")))
+        });
+        Ok(AccountQuery {
+            page: Page { limit: limit(self.limit)?, after: self.after },
+            name: self.name,
+            plan: self.plan,
+            state: self.state,
+            below: below.transpose()?,
+            expiring_before: self.expiring_before,
+            renewing_before: self.renewing_before,
+        })
+    }
+}
+
+/// `?left=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OfGrants {
+    /// Whether only those are listed that have something left.
+    #[param(default = false)]
+    left: Option<bool>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl OfGrants {
+    /// The page that is meant, and whether only those are.
+    pub fn read(self) -> Result<(Page, bool), Invalid> {
+        Ok((Page { limit: limit(self.limit)?, after: self.after }, self.left.unwrap_or(false)))
+    }
+}
+
+/// `?prefix=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Beginning {
+    /// How the keys begin: `fg_live_` and up to six characters more, as lists and logs show them.
+    #[param(min_length = 8, max_length = 14, pattern = "^fg_live_[0-9A-Za-z]{0,6}$")]
+    prefix: String,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl Beginning {
+    /// The text, and the page that is meant. A whole key is refused: addresses get into logs.
+    pub fn read(self) -> Result<(String, Page), Invalid> {
+        let Self { prefix, limit: most, after } = self;
+        let is_plain = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if prefix.len() > api_key::VISIBLE_LEN || !prefix.strip_prefix(api_key::PREFIX).is_some_and(is_plain)
+        {
+            let why = format!(
+                "isn't how keys begin; give {} and up to {} of the characters behind it, and not a whole key",
+                api_key::PREFIX,
+                api_key::VISIBLE_LEN - api_key::PREFIX.len()
+            );
+            return Err(Invalid::field("prefix", why));
+        }
+        Ok((prefix, Page { limit: limit(most)?, after }))
     }
 }
 

@@ -69,7 +69,7 @@ pub async fn a_plan_grants_its_quota_once_per_period(world: World) {
     let answer = world.exchange_entry("gw", asking(report(&key, 1, 0, 0), 10, 10)).await;
     assert_eq!(answer.facts.unwrap().plan.as_deref(), Some("pro"));
     world.exchange_entry("gw", report(&key, 1, 8, 2)).await;
-    let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, world.now()).await;
+    let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, false, world.now()).await;
     let grants = grants.unwrap().grants;
     assert_eq!(grants[0].remaining, credits(5), "what was bought is spent last");
     assert_eq!(grants[1].source.as_deref(), Some("plan:pro"));
@@ -301,7 +301,7 @@ pub async fn the_overdraft_is_spent_last(world: World) {
     let shown = world.subscription("acme").await;
     assert_eq!(shown.overdraft_used, Some(credits(3)), "30 and 5, and what is in leases doesn't count");
     world.exchange_entry("gw", report(&key, 1, 38, 4)).await;
-    let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, world.now()).await;
+    let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, false, world.now()).await;
     let overdraft = grants.unwrap().grants.into_iter().find(|grant| grant.priority == u16::MAX).unwrap();
     assert_eq!((overdraft.source.as_deref(), overdraft.remaining), (Some("overdraft:pro"), credits(17)));
     let changes = Changes { overdraft: Some(credits(25)), ..Changes::default() };
@@ -347,7 +347,7 @@ pub async fn upgrades_apply_at_once_and_downgrades_with_the_next_period(world: W
     let shown = world.subscription("acme").await;
     assert_eq!((shown.plan.as_str(), shown.next_plan), ("small", None));
 
-    let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, world.now()).await;
+    let grants = world.store.grants("acme".into(), Page { limit: 9, after: None }, false, world.now()).await;
     let sources: Vec<_> = grants.unwrap().grants.into_iter().filter_map(|grant| grant.source).collect();
     assert_eq!(sources, ["plan:small", "plan:large", "plan:small"]);
     world.change("acme", "large", None).await.unwrap();

@@ -5,7 +5,7 @@
 
 use super::{Index, Rows, Stop};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
-use crate::domain::{AccountNo, GatewayNo, GrantNo, PlanNo};
+use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, PlanNo};
 use crate::store::directory::Directory;
 use crate::store::engine::{
     ExpiredAmounts, ExpiryKey, Finder, Lookup, MaintenanceTask, Transaction, TxError,
@@ -13,7 +13,7 @@ use crate::store::engine::{
 use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -275,6 +275,7 @@ tables! {
     refusals: RefusalRow by lookups::REFUSALS, {}
     usage_items: UsageItemRow by lookups::USAGE_ITEMS, {}
     usage_quantities: UsageQuantityRow by lookups::USAGE_QUANTITIES, {}
+    key_uses: KeyUseRow by lookups::KEY_USES, {}
     price_list: PriceListRow by lookups::PRICE_LIST, {}
     prices: PriceRow by lookups::PRICES, {
         prices_of: (String,) = lookups::PRICES_OF, |row| Some((row.model.clone(),));
@@ -309,6 +310,20 @@ impl Draft {
     /// Adds to a row, whatever the database has of it.
     pub fn add<R: Kept>(&mut self, more: R) {
         R::rows(self).rows.add(more);
+    }
+
+    /// Notes that a key was used in a minute; nothing, where that is known to be written.
+    pub fn note_use(&mut self, key: KeyNo, minute: i64) {
+        if self.directory.last_use(key).is_none_or(|last| last < minute) {
+            self.add(KeyUseRow { key, minute });
+        }
+    }
+
+    /// All of it is committed.
+    pub fn committed(&self) {
+        for row in self.key_uses.rows.changed() {
+            self.directory.note_use(row.key, row.minute);
+        }
     }
 
     /// Takes a row away.
@@ -422,6 +437,7 @@ impl Draft {
         any |= self.load_by_key::<AccountRow>(from).await?;
         any |= self.load_by_key::<BrokerRow>(from).await?;
         any |= self.load_by_key::<KeyRow>(from).await?;
+        any |= self.load_by_key::<KeyUseRow>(from).await?;
         any |= self.load_by_key::<TeamRow>(from).await?;
         by!(teams: teams_by_id, teams_of);
         any |= self.load_by_key::<LeaseRow>(from).await?;

@@ -43,6 +43,8 @@ macro_rules! on_both {
     }};
 }
 
+mod lists;
+
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }

@@ -44,6 +44,20 @@ INSERT INTO entry_kinds (kind, name, from_book, to_book) VALUES
 -- Operators, the trail of what they did, and tokens of gateways.
 
 -- Keys: rotation, last use.
+-- The key that it was rotated to.
+ALTER TABLE keys ADD COLUMN replaced_by INTEGER;
+-- The last minute for which usage of a key was reported. A usage report holds no lock on the key's own row, nor on what
+-- that refers to.
+CREATE TABLE key_uses (
+  key INTEGER PRIMARY KEY,
+  minute INTEGER NOT NULL
+) STRICT;
+INSERT INTO key_uses (key, minute) SELECT key, max(minute) FROM usage GROUP BY key;
+-- Keys by how they begin.
+CREATE INDEX keys_prefix ON keys (prefix, no) WHERE prefix IS NOT NULL;
+-- Accounts by what operators look for, in the order of their identifiers.
+CREATE INDEX accounts_plan ON accounts (plan, id) WHERE plan IS NOT NULL;
+CREATE INDEX accounts_state ON accounts (state, id) WHERE state <> 'active';
 
 -- What was refused within an hour (counted from 1970): to whom, under which rule, and why. Account and key are zero for callers
 -- without a known key.
