@@ -20,6 +20,7 @@ mod grant;
 mod key;
 mod leases;
 mod migrate;
+mod operator;
 mod place;
 mod plan;
 mod prices;
@@ -28,6 +29,7 @@ mod serve;
 mod shadow;
 mod subscription;
 mod team;
+mod trail;
 mod usage;
 mod version;
 mod when;
@@ -93,6 +95,12 @@ enum Command {
     Recall(leases::Recall),
     /// Recompute every balance from the entries; fails where anything disagrees
     Audit(audit::Audit),
+    /// Operators: who may administrate, and how much
+    Operator(operator::Operator),
+    /// Tokens of fleets of Envoys, beside the one of the environment
+    GatewayToken(operator::GatewayToken),
+    /// Who did what, from where, and what was there before
+    Trail(trail::Trail),
     /// Write all that a ledger holds into a file, while it runs
     Backup(backup::Backup),
     /// Put a backup in an empty place, for a ledger to go on from there
@@ -147,6 +155,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Leases(command) => command.run(&mut screen),
         Command::Recall(command) => command.run(&mut screen),
         Command::Audit(command) => command.run(&mut screen),
+        Command::Operator(command) => command.run(&mut screen),
+        Command::GatewayToken(command) => command.run(&mut screen),
+        Command::Trail(command) => command.run(&mut screen),
         Command::Backup(command) => command.run(&mut screen),
         Command::Restore(command) => command.run(&mut screen),
         Command::Migrate(command) => command.run(&mut screen),

@@ -24,4 +24,6 @@ pub mod teams;
 #[cfg(test)]
 mod tests;
 pub mod times;
+pub mod tokens;
+pub mod trail;
 pub mod usage;

@@ -7,6 +7,7 @@
 //! What must hold: every movement of money is a posting from one book to another, so the books always
 //! add up to nothing; and an account's `granted + owed = available + held + spent + expired`.
 
+pub mod access;
 pub mod account;
 #[cfg(test)]
 mod after_restore;
@@ -53,7 +54,9 @@ pub use entry::{Kind, Place, Posting};
 pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
-pub use ids::{AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo};
+pub use ids::{
+    AccountId, AccountNo, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo, TokenId,
+};
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};
 

@@ -10,6 +10,7 @@ mod inspection;
 mod prune;
 mod reclaimer;
 mod renewal;
+mod tokens;
 
 pub use certificates::follow;
 pub use expiry::expire;
@@ -17,6 +18,7 @@ pub use inspection::inspect;
 pub use prune::prune;
 pub use reclaimer::reclaim;
 pub use renewal::renew;
+pub use tokens::follow_tokens;
 
 use std::time::Duration;
 use tokio::sync::watch;

@@ -2,7 +2,9 @@
 
 use super::dialect::Dialect;
 use super::record::{Record, Table};
-use super::rows::{BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, ShadowRow, UnbookedRow};
+use super::rows::{
+    BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, ShadowRow, TokenRow, TrailRow, UnbookedRow,
+};
 
 /// The most rows that one call deals with.
 pub const ROWS: usize = 500;
@@ -24,6 +26,9 @@ const KEEP_UNBOOKED_MS: i64 = 90 * DAY_MS;
 /// What rules that only watch would have refused.
 const KEEP_SHADOW_MS: i64 = 30 * DAY_MS;
 
+/// Tokens that are no longer valid.
+const KEEP_TOKENS_MS: i64 = 90 * DAY_MS;
+
 /// Rows that are kept for a time.
 #[derive(Debug)]
 pub struct Kept {
@@ -35,7 +40,7 @@ pub struct Kept {
 }
 
 /// All that is deleted when it has served its time.
-pub const KEPT: [Kept; 7] = [
+pub static KEPT: [Kept; 8] = [
     Kept { table: IdempotencyRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
     Kept { table: ChangeRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_CHANGES_MS },
     Kept {
@@ -55,7 +60,15 @@ pub const KEPT: [Kept; 7] = [
         keep_ms: KEEP_RECLAIMED_MS,
     },
     Kept { table: UnbookedRow::TABLE, condition: "last_ms < ?1", keep_ms: KEEP_UNBOOKED_MS },
+    Kept {
+        table: TokenRow::TABLE,
+        condition: "(revoked_ms < ?1 OR expires_ms < ?1)",
+        keep_ms: KEEP_TOKENS_MS,
+    },
 ];
+
+/// What operators did. For how long it is kept, the ledger is asked to say at its start.
+pub static TRAIL: Kept = Kept { table: TrailRow::TABLE, condition: "created_ms < ?1", keep_ms: i64::MAX };
 
 impl Kept {
     /// Whether there are such rows: up to `?2` are counted.

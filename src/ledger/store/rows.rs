@@ -2,6 +2,10 @@
 //!
 //! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
 
+mod access;
+
+pub use access::{TokenRow, TrailRow};
+
 use super::record::{Record, Table};
 use crate::domain::budget::ScopeName;
 use crate::domain::period::{Anchor, Rhythm, Unit};
@@ -262,11 +266,14 @@ pub struct GatewayRow {
     pub no: GatewayNo,
     /// Its name.
     pub name: String,
+    /// The name of the gateway token that it is tied to; none for the token of the environment.
+    pub token: Option<String>,
 }
 
 record! { GatewayRow in "gateways" by "no": (GatewayNo,) = |row| (row.no,);
     no: Fixed no,
     name: Fixed name,
+    token: Cold token,
 }
 
 /// A plan.
@@ -707,7 +714,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 21] = [
+pub const TABLES: [&Table; 23] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -729,4 +736,6 @@ pub const TABLES: [&Table; 21] = [
     PriceRow::TABLE,
     BrokerRow::TABLE,
     IdempotencyRow::TABLE,
+    TokenRow::TABLE,
+    TrailRow::TABLE,
 ];

@@ -19,6 +19,8 @@ pub mod shadow;
 pub mod teams;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
+pub mod trail;
 pub mod unbooked;
 pub mod usage;
 
