@@ -74,8 +74,7 @@ fn name(text: &str) -> TokenName {
     TokenName::parse(text).unwrap()
 }
 
-pub async fn an_operator_has_several_tokens_of_one_scope(store: Store) {
-    let world = World::new(store);
+pub async fn an_operator_has_several_tokens_of_one_scope(world: World) {
     let alice = || Holder::Operator("alice".into());
     assert!(matches!(world.token(1, alice()).await, Err(StoreError::Refused(Refusal::NotFound { .. }))));
     let first = world.token(1, Holder::NewOperator(name("alice"), AccessScope::Support)).await.unwrap();
@@ -111,8 +110,7 @@ pub async fn an_operator_has_several_tokens_of_one_scope(store: Store) {
     assert_eq!(later.scope, Some(AccessScope::Read), "a name without a valid token is free");
 }
 
-pub async fn the_last_use_of_a_token_is_kept_to_the_minute(store: Store) {
-    let mut world = World::new(store);
+pub async fn the_last_use_of_a_token_is_kept_to_the_minute(mut world: World) {
     world.token(1, Holder::NewOperator(name("alice"), AccessScope::Read)).await.unwrap();
     world.second += 75;
     world.shows(TokenKind::Operator, 1).unwrap();
@@ -130,8 +128,7 @@ pub async fn the_last_use_of_a_token_is_kept_to_the_minute(store: Store) {
     assert_eq!(listed.tokens, []);
 }
 
-pub async fn a_gateway_is_tied_to_the_named_token_that_it_came_with(store: Store) {
-    let world = World::new(store);
+pub async fn a_gateway_is_tied_to_the_named_token_that_it_came_with(world: World) {
     world.customer("acme").await;
     world.give("acme", 100, None).await.unwrap();
     for (number, fleet) in [(1, "eu"), (2, "us")] {
@@ -159,8 +156,7 @@ pub async fn a_gateway_is_tied_to_the_named_token_that_it_came_with(store: Store
     world.agrees().await;
 }
 
-pub async fn the_trail_says_who_did_what_and_what_was_there_before(store: Store) {
-    let mut world = World::new(store);
+pub async fn the_trail_says_who_did_what_and_what_was_there_before(mut world: World) {
     let by = |operator: &str, command: &str| IdempotencyRecord {
         origin: Origin {
             operator: operator.into(),
