@@ -24,6 +24,7 @@ mod key;
 mod leases;
 mod migrate;
 mod paging;
+mod operator;
 mod place;
 mod plan;
 mod prices;
@@ -33,6 +34,7 @@ mod shadow;
 mod spreadsheet;
 mod subscription;
 mod team;
+mod trail;
 mod usage;
 mod version;
 mod when;
@@ -111,6 +113,12 @@ enum Command {
     Recall(leases::Recall),
     /// Recompute every balance from the entries; fails where anything disagrees
     Audit(audit::Audit),
+    /// Operators: who may administrate, and how much
+    Operator(operator::Operator),
+    /// Tokens of fleets of Envoys, beside the one of the environment
+    GatewayToken(operator::GatewayToken),
+    /// Who did what, from where, and what was there before
+    Trail(trail::Trail),
     /// Write all that a ledger holds into a file, while it runs
     Backup(backup::Backup),
     /// Put a backup in an empty place, for a ledger to go on from there
@@ -170,6 +178,9 @@ fn run(cli: Cli, width: Option<usize>, out: &mut dyn Write) -> Result<(), Failur
         Command::Leases(command) => command.run(&mut screen),
         Command::Recall(command) => command.run(&mut screen),
         Command::Audit(command) => command.run(&mut screen),
+        Command::Operator(command) => command.run(&mut screen),
+        Command::GatewayToken(command) => command.run(&mut screen),
+        Command::Trail(command) => command.run(&mut screen),
         Command::Backup(command) => command.run(&mut screen),
         Command::Restore(command) => command.run(&mut screen),
         Command::Migrate(command) => command.run(&mut screen),

@@ -11,11 +11,15 @@ use faregate_client::{
     process::{STOP, log_to_stderr, runtime, stop_signal},
     tokens::{self, process_environment},
 };
-use faregate_ledger::{Secret, ServeConfig, WhereNone};
+use faregate_ledger::{Secret, ServeConfig, WhereNone, http::MAX_PROXIES};
 use std::{net::SocketAddr, time::Duration};
 
+/// Shorter than this, the trail would be gone before anybody looked.
+const MIN_KEEP_TRAIL: Duration = Duration::from_hours(24);
+
 /// The tokens come from FAREGATE_GATEWAY_TOKEN and FAREGATE_ADMIN_TOKEN, or from the files that
-/// FAREGATE_GATEWAY_TOKEN_FILE and FAREGATE_ADMIN_TOKEN_FILE name. There is no default.
+/// FAREGATE_GATEWAY_TOKEN_FILE and FAREGATE_ADMIN_TOKEN_FILE name. There is no default. To rotate one, set
+/// FAREGATE_GATEWAY_TOKEN_PREVIOUS or FAREGATE_ADMIN_TOKEN_PREVIOUS to the old one until nothing sends it any more.
 #[derive(Args)]
 pub struct Serve {
     #[command(flatten)]
@@ -39,18 +43,29 @@ pub struct Serve {
     /// How much longer the ledger waits before it takes an unheard-of lease back
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = when::duration)]
     lease_grace: Duration,
+    /// How long the trail of what operators did is kept
+    #[arg(long, value_name = "TIME", default_value = "400d", value_parser = when::duration)]
+    keep_trail: Duration,
+    /// How many proxies before the admin API add the client's address to x-forwarded-for; with 0 the trail has the address
+    /// of the connection
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_PROXIES)))]
+    admin_trusted_proxies: u8,
 }
 
 impl Serve {
     pub fn run(self, json: bool) -> Result<(), Failure> {
-        let gateway_token = tokens::from_environment(tokens::GATEWAY, &process_environment)?;
-        let admin_token = tokens::from_environment(tokens::ADMIN, &process_environment)?;
-        if gateway_token == admin_token {
-            return Err(Failure::new(
-                "token",
-                format!("{} and {} are the same", tokens::GATEWAY, tokens::ADMIN),
-            )
-            .cure("make two: a gateway must not be able to grant credits"));
+        let gateway_tokens = tokens_of(tokens::GATEWAY, tokens::PREVIOUS_GATEWAY)?;
+        let admin_tokens = tokens_of(tokens::ADMIN, tokens::PREVIOUS_ADMIN)?;
+        let shared = |(name, token): &(&'static str, String)| {
+            let other = admin_tokens.iter().find(|(_, other)| other == token);
+            other.map(|(other, _)| (*name, *other))
+        };
+        if let Some((gateway, admin)) = gateway_tokens.iter().find_map(shared) {
+            return Err(Failure::new("token", format!("{gateway} and {admin} are the same"))
+                .cure("make two: a gateway must not be able to grant credits"));
+        }
+        if self.keep_trail < MIN_KEEP_TRAIL {
+            return Err(Failure::usage(format!("--keep-trail is {:?}; give at least 1d", self.keep_trail)));
         }
         log_to_stderr(json, "info")?;
         let mut database = self.place.database(&process_environment)?;
@@ -63,8 +78,10 @@ impl Serve {
             admin_listen: self.admin_listen,
             gateway_tls,
             admin_tls,
-            gateway_token: Secret::new(gateway_token),
-            admin_token: Secret::new(admin_token),
+            gateway_tokens: secrets(gateway_tokens),
+            admin_tokens: secrets(admin_tokens),
+            trusted_proxies: self.admin_trusted_proxies,
+            keep_trail: self.keep_trail,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,
         };
@@ -75,4 +92,15 @@ impl Serve {
                 .map_err(|error| Failure::new("serve", format!("{error:#}")))
         })
     }
+}
+
+/// A listener's token and, while it is rotated, the one before; each with its variable.
+fn tokens_of(name: &'static str, previous: &'static str) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut found = vec![(name, tokens::from_environment(name, &process_environment)?)];
+    found.extend(tokens::optional(previous, &process_environment)?.map(|token| (previous, token)));
+    Ok(found)
+}
+
+fn secrets(tokens: Vec<(&'static str, String)>) -> Vec<Secret> {
+    tokens.into_iter().map(|(_, token)| Secret::new(token)).collect()
 }

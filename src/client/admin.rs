@@ -229,7 +229,7 @@ impl Admin {
         };
         let cure = match (status, code.as_str()) {
             (401, _) => Some(format!(
-                "{} is not the admin token that the ledger at {} was started with (a running `faregate up` has its own: --data DIR)",
+                "{} is neither an operator's token nor the admin token that the ledger at {} was started with (a running `faregate up` has its own: --data DIR)",
                 tokens::ADMIN,
                 self.server
             )),

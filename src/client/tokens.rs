@@ -1,4 +1,5 @@
-//! Where the two tokens come from: `FAREGATE_…_TOKEN`, or a file that `FAREGATE_…_TOKEN_FILE` names.
+//! Where the two tokens come from: `FAREGATE_…_TOKEN`, or a file that `FAREGATE_…_TOKEN_FILE` names. While one is rotated, the old one
+//! comes from `FAREGATE_…_TOKEN_PREVIOUS`.
 //!
 //! There is no default and no flag: a token on a command line would show in the process list.
 
@@ -13,6 +14,10 @@ use std::{ffi::OsString, path::Path};
 pub const GATEWAY: &str = "FAREGATE_GATEWAY_TOKEN";
 /// The variable of the admin API's token.
 pub const ADMIN: &str = "FAREGATE_ADMIN_TOKEN";
+/// The variable of the gateway API's token that was used until now, while it is rotated.
+pub const PREVIOUS_GATEWAY: &str = "FAREGATE_GATEWAY_TOKEN_PREVIOUS";
+/// The variable of the admin API's token that was used until now, while it is rotated.
+pub const PREVIOUS_ADMIN: &str = "FAREGATE_ADMIN_TOKEN_PREVIOUS";
 /// Shorter tokens are refused: they could be guessed.
 pub const MIN_LEN: usize = 16;
 /// Longer files are rejected: probably the wrong file was named.
@@ -41,6 +46,12 @@ pub fn from_environment(name: &str, environment: Environment<'_>) -> Result<Stri
             Err(Failure::new("token", format!("neither {name} nor {file_name} is set")).cure(make_one(name)))
         }
     }
+}
+
+/// The token that `name` or `name_FILE` gives, if one of them is set.
+pub fn optional(name: &str, environment: Environment<'_>) -> Result<Option<String>, Failure> {
+    let is_set = environment(name).is_some() || environment(&format!("{name}_FILE")).is_some();
+    is_set.then(|| from_environment(name, environment)).transpose()
 }
 
 /// The token in a file.

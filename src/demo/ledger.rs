@@ -37,8 +37,10 @@ impl Ledger {
             admin_listen: loopback(port(7402)),
             gateway_tls: None,
             admin_tls: None,
-            gateway_token: Secret::new(home.gateway_token.clone()),
-            admin_token: Secret::new(home.admin_token.clone()),
+            gateway_tokens: vec![Secret::new(home.gateway_token.clone())],
+            admin_tokens: vec![Secret::new(home.admin_token.clone())],
+            trusted_proxies: 0,
+            keep_trail: ServeConfig::KEEP_TRAIL,
             lease_ttl: LEASE_TTL,
             lease_grace: LEASE_GRACE,
         };

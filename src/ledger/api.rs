@@ -8,6 +8,7 @@
 
 mod corrections;
 mod keys;
+mod access;
 mod plans;
 mod prices;
 mod subscriptions;
@@ -16,6 +17,7 @@ mod usage;
 
 pub use corrections::*;
 pub use keys::*;
+pub use access::*;
 pub use plans::*;
 pub use prices::*;
 pub use subscriptions::*;

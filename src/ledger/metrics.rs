@@ -1,7 +1,7 @@
 //! What the ledger counts about itself, in the Prometheus text format.
 
 use crate::domain::unbooked::Unbooked;
-use crate::http::Reason;
+use crate::http::{Denial, Reason};
 use faregate_protocol::{Credits, RefusalCode};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelValueEncoder};
@@ -66,6 +66,13 @@ struct ClosedLabel {
     reason: &'static str,
 }
 
+/// Who asked whom, and why that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DenialLabel {
+    listener: &'static str,
+    reason: &'static str,
+}
+
 /// All counters; they begin at zero with the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -100,6 +107,7 @@ pub struct Metrics {
     pub unknown_usage_lines: Counter,
     connections: Family<ListenerLabel, Gauge>,
     connections_closed: Family<ClosedLabel, Counter>,
+    auth_failures: Family<DenialLabel, Counter>,
     /// Entries that were refused because what they report can't be true, or can't be booked.
     pub unbooked_entries: Counter,
     /// Credits that gateways said they had sold, and that were not charged.
@@ -128,6 +136,7 @@ impl Default for Metrics {
             unknown_usage_lines: Counter::default(),
             connections: Family::default(),
             connections_closed: Family::default(),
+            auth_failures: Family::default(),
             unbooked_entries: Counter::default(),
             unbooked_credits: Counter::default(),
             at_risk_credits: Amount::default(),
@@ -153,13 +162,17 @@ impl Default for Metrics {
         let lines = m.unknown_usage_lines.clone();
         r.register("unknown_usage_lines", "Usage lines about unknown keys, not booked", lines);
         r.register("connections", "Open connections", m.connections.clone());
-        let closed = m.connections_closed.clone();
+        let (closed, denials) = (m.connections_closed.clone(), m.auth_failures.clone());
         for listener in [ListenerName::Gateway, ListenerName::Admin] {
             m.connections.get_or_create(&ListenerLabel { listener: listener.as_str() }).set(0);
             for reason in Reason::ALL.map(Reason::as_str).into_iter().chain([REFUSED]) {
                 closed.get_or_create(&ClosedLabel { listener: listener.as_str(), reason }).inc_by(0);
             }
+            for reason in Denial::ALL.map(Denial::as_str) {
+                denials.get_or_create(&DenialLabel { listener: listener.as_str(), reason }).inc_by(0);
+            }
         }
+        r.register("auth_failures", "Requests that were refused for their token", denials);
         r.register("connections_closed", "Connections that the ledger closed or refused", closed);
         let entries = m.unbooked_entries.clone();
         r.register("unbooked_entries", "Entries that were beyond belief, or can't be booked", entries);
@@ -219,6 +232,12 @@ impl Metrics {
     fn closed(&self, listener: ListenerName, reason: &'static str) {
         let label = ClosedLabel { listener: listener.as_str(), reason };
         self.connections_closed.get_or_create(&label).inc();
+    }
+
+    /// Counts a request that was refused for its token.
+    pub fn deny(&self, listener: ListenerName, why: Denial) {
+        let label = DenialLabel { listener: listener.as_str(), reason: why.as_str() };
+        self.auth_failures.get_or_create(&label).inc();
     }
 
     /// The text that Prometheus reads.

@@ -6,7 +6,9 @@
 use crate::Secret;
 use crate::descriptors;
 use crate::domain::reclaim::Watch;
-use crate::http::{self, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, TlsFiles};
+use crate::http::{
+    self, Access, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, TlsFiles,
+};
 use crate::jobs;
 use crate::metrics::{ListenerName, Metrics};
 use crate::store::{Database, Store, WhereNone};
@@ -38,14 +40,23 @@ pub struct ServeConfig {
     pub gateway_tls: Option<TlsFiles>,
     /// With which certificates operators are spoken to; without, in the clear.
     pub admin_tls: Option<TlsFiles>,
-    /// What gateways must show.
-    pub gateway_token: Secret,
-    /// What operators must show.
-    pub admin_token: Secret,
+    /// What gateways must show, unless they have a named token: one, or two while it is rotated.
+    pub gateway_tokens: Vec<Secret>,
+    /// What operators must show, unless they have a token of their own: one, or two while it is rotated.
+    pub admin_tokens: Vec<Secret>,
+    /// How many proxies stand before the admin API whose `x-forwarded-for` is believed.
+    pub trusted_proxies: u8,
+    /// How long the trail of what operators did is kept.
+    pub keep_trail: Duration,
     /// How long a gateway may spend from a lease without a word from the ledger.
     pub lease_ttl: Duration,
     /// How much longer the ledger waits before it takes an unheard-of lease back.
     pub lease_grace: Duration,
+}
+
+impl ServeConfig {
+    /// How long the trail is kept when nothing else is said: a year, and time to look into it.
+    pub const KEEP_TRAIL: Duration = Duration::from_hours(400 * 24);
 }
 
 /// Where the listeners are, once they are bound.
@@ -84,11 +95,13 @@ pub async fn serve_and_tell(
     let (at_gateway, at_admin) = (connections(ListenerName::Gateway), connections(ListenerName::Admin));
     let patience = config.lease_ttl.saturating_add(config.lease_grace);
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
+    store.refresh_tokens().await.context("can't read the tokens of operators and gateways")?;
     let app = Arc::new(App {
         store: store.clone(),
+        gateway_access: Access::new(ListenerName::Gateway, config.gateway_tokens, &metrics),
+        admin_access: Access::new(ListenerName::Admin, config.admin_tokens, &metrics),
         metrics,
-        gateway_token: config.gateway_token,
-        admin_token: config.admin_token,
+        trusted_proxies: config.trusted_proxies,
         ttl_ms: u64::try_from(config.lease_ttl.as_millis()).unwrap_or(u64::MAX),
         watch: Arc::clone(&watch),
         looks: CachedProbes::default(),
@@ -102,8 +115,9 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping.clone()));
     jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
     jobs.spawn(jobs::renew(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::prune(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::prune(store.clone(), config.keep_trail, stopping.clone()));
     jobs.spawn(jobs::roll_up(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::follow_tokens(store.clone(), stopping.clone()));
     jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));

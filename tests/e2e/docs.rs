@@ -3,7 +3,7 @@
 mod admin_api;
 mod architecture;
 mod figures;
-mod openapi;
+pub mod openapi;
 mod settings;
 mod transcript;
 mod words;

@@ -30,6 +30,7 @@ mod manifests;
 mod metered;
 mod models;
 mod models_api;
+mod operators;
 mod pauses;
 mod payer_status;
 mod plain;

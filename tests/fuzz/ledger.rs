@@ -7,8 +7,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use faregate_ledger::domain::reclaim::Watch;
-use faregate_ledger::http::{App, CachedProbes, admin_router, gateway_router};
-use faregate_ledger::metrics::Metrics;
+use faregate_ledger::http::{Access, App, CachedProbes, admin_router, gateway_router};
+use faregate_ledger::metrics::{ListenerName, Metrics};
 use faregate_ledger::store::Store;
 use faregate_ledger::{Database, Secret};
 use faregate_protocol::exchange::{MARKER_HEADER, PATH};
@@ -54,11 +54,13 @@ impl Ledger {
         let metrics = Arc::new(Metrics::default());
         let database = Database::Directory(dir.path().to_owned());
         let store = runtime.block_on(Store::open(&database, Arc::clone(&metrics))).expect("a store");
+        let access = |listener, token| Access::new(listener, vec![Secret::new(token)], &metrics);
         let app = Arc::new(App {
             store,
-            metrics,
-            gateway_token: Secret::new(GATEWAY),
-            admin_token: Secret::new(ADMIN),
+            gateway_access: access(ListenerName::Gateway, GATEWAY),
+            admin_access: access(ListenerName::Admin, ADMIN),
+            trusted_proxies: 1,
+            metrics: Arc::clone(&metrics),
             ttl_ms: 20_000,
             watch: Arc::new(Mutex::new(Watch::new(Duration::from_secs(30)))),
             looks: CachedProbes::default(),
@@ -212,6 +214,11 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
             "/admin/v1/shadow",
             "/admin/v1/leases",
             "/admin/v1/recall",
+            "/admin/v1/operators",
+            "/admin/v1/operators/{}/tokens",
+            "/admin/v1/operators/{}/revoke",
+            "/admin/v1/gateway-tokens",
+            "/admin/v1/trail",
             "/admin/v1/{}",
             "/admin/v1/accounts/{}/{}",
             "/{}",

@@ -14,6 +14,7 @@ mod witness;
 
 use crate::mutant::Mutant;
 use faregate_ledger::command::admin::{Answer, Command, IdempotencyRecord, Once};
+use faregate_ledger::command::trail::Origin;
 use faregate_ledger::domain::holds;
 use faregate_ledger::domain::time::at;
 use faregate_ledger::domain::{Account, AccountNo, GatewayNo, Key, KeyNo};
@@ -102,7 +103,8 @@ impl ModelLedger {
     /// refused.
     pub fn command(&mut self, command: Command, now: Timestamp) -> Result<(), StoreError> {
         self.commands += 1;
-        let record = IdempotencyRecord { key: format!("command {}", self.commands), fingerprint: [0; 32] };
+        let (key, origin) = (format!("command {}", self.commands), Origin::default());
+        let record = IdempotencyRecord { key, fingerprint: [0; 32], origin };
         let (once, before) = (Once { command, record }, witness::rows(&self.db, true));
         self.by_operator = true;
         let done = self.run(once.clone(), now);

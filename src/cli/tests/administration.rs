@@ -34,8 +34,10 @@ impl Ledger {
             admin_listen: free,
             gateway_tls: None,
             admin_tls: None,
-            gateway_token: Secret::new(GATEWAY_TOKEN),
-            admin_token: Secret::new(TOKEN),
+            gateway_tokens: vec![Secret::new(GATEWAY_TOKEN)],
+            admin_tokens: vec![Secret::new(TOKEN)],
+            trusted_proxies: 0,
+            keep_trail: ServeConfig::KEEP_TRAIL,
             lease_ttl: Duration::from_secs(20),
             lease_grace: Duration::from_secs(10),
         };

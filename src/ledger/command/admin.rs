@@ -10,15 +10,19 @@ use super::keys::{self, Credential, NewKey};
 use super::prices::{self, NewPrices};
 use super::rotation::{self, Rotation};
 use super::times::future;
+use super::tokens::{self, NewToken};
+use super::trail::{self, Origin};
 use super::{accounts, plans, recall, subscriptions, teams};
 use crate::api;
+use crate::domain::access::TokenKind;
 use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, PlanName, Terms};
 use crate::domain::{AccountId, Grant, GrantId, TeamId, subscription};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::{Refusal, StoreError};
 use crate::store::operation::Operation;
-use crate::store::rows::IdempotencyRow;
+use crate::store::record::Record as _;
+use crate::store::rows::{IdempotencyRow, TrailRow};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -160,6 +164,17 @@ pub enum Command {
         /// Only this one.
         gateway: Option<String>,
     },
+    /// A new token of an operator or of gateways.
+    CreateToken(NewToken),
+    /// Takes tokens back.
+    RevokeTokens {
+        /// Whose.
+        kind: TokenKind,
+        /// The operator's name, or the fleet's.
+        name: String,
+        /// Only this one.
+        token: Option<String>,
+    },
 }
 
 /// What came of a [`Command`]; serialized, it is the answer's body.
@@ -190,6 +205,10 @@ pub enum Done {
     Prices(api::PriceChanges),
     /// How many leases were recalled.
     Recall(api::RecallAnswer),
+    /// The token (without the secret, which the store never sees).
+    Token(api::Token),
+    /// The tokens that were revoked.
+    Tokens(api::Tokens),
 }
 
 /// What identifies a repeated request.
@@ -199,6 +218,8 @@ pub struct IdempotencyRecord {
     pub key: String,
     /// A hash over method, path and body.
     pub fingerprint: [u8; 32],
+    /// Whose request it is.
+    pub origin: Origin,
 }
 
 /// An answer, given now or before.
@@ -229,13 +250,28 @@ impl Operation for Once {
             Ok(Some(row)) => return Ok(Answer::Replayed(self.replay(row)?)),
             Err(stop) => {
                 // What the command needs first is asked for at the same time; what it does is undone.
+                let _ = draft.number(TrailRow::TABLE);
                 let _ = self.command.carry_out(draft, now);
                 return Err(stop);
             }
         }
+        let no = draft.number(TrailRow::TABLE)?;
         let done = self.command.carry_out(draft, now)?;
         let body = serde_json::to_string(&done);
         let body = body.map_err(|error| Stop::Failed(StoreError::Backend(error.to_string())))?;
+        let account = match &done {
+            Done::Account(account) => Some(account.id.clone()),
+            _ => trail::account_of(&body),
+        };
+        draft.put(TrailRow {
+            no,
+            created_at: now,
+            account,
+            idempotency_key: self.record.key.clone(),
+            before: trail::before(draft.before()),
+            after: body.clone(),
+            ..self.record.origin.row()
+        });
         let shown_key = self.command.shown_key();
         draft.put(IdempotencyRow {
             key: self.record.key.clone(),
@@ -260,11 +296,12 @@ impl Once {
 }
 
 impl Command {
-    /// The identifier of the key that the answer shows.
+    /// The identifier of the key or the token that the answer shows.
     fn shown_key(&self) -> Option<String> {
         match self {
             Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. }) => Some(id.to_string()),
             Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
+            Self::CreateToken(NewToken { id, .. }) => Some(id.to_string()),
             _ => None,
         }
     }
@@ -294,6 +331,10 @@ impl Command {
                     subscription: None,
                 };
                 Done::Grant(grants::grant(draft, account, new, now)?)
+            }
+            Self::CreateToken(asked) => Done::Token(tokens::create(draft, asked, now)?),
+            Self::RevokeTokens { kind, name, token } => {
+                Done::Tokens(tokens::revoke(draft, *kind, name, token.as_deref(), now)?)
             }
             Self::Recall { gateway } => Done::Recall(recall::gateways(draft, gateway.as_deref(), now)?),
             Self::SetPrices(all) => Done::Prices(prices::set(draft, all, now)?),

@@ -6,7 +6,7 @@
 
 use super::renew::{RenewalOutcome, advance_if_due};
 use super::usage::{self, Booked};
-use super::{budgets, funds};
+use super::{budgets, funds, tokens};
 use crate::domain::answer::needs_demand;
 use crate::domain::exchange::{ask_again, heartbeat_ms, needs_grants, unknown};
 use crate::domain::holds;
@@ -40,6 +40,8 @@ pub struct Exchange {
     pub ttl_ms: u64,
     /// What models cost the seller, for the usage in it.
     pub prices: Arc<PriceList>,
+    /// The name of the gateway token that it came with; none for that of the environment.
+    pub token: Option<String>,
 }
 
 /// What came of a message.
@@ -72,7 +74,7 @@ impl Operation for Exchange {
     type Output = Exchanged;
 
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<Exchanged, Stop> {
-        let Self { request, ttl_ms, prices } = self;
+        let Self { request, ttl_ms, prices, token } = self;
         let name = stored_text(&request.gateway);
         let gateway = draft.gateway(&name);
         let mut missing = gateway.is_err();
@@ -99,6 +101,10 @@ impl Operation for Exchange {
         }
         if missing {
             return Err(Stop::Missing);
+        }
+        tokens::tie(draft, gateway.gateway, token.as_deref(), now)?;
+        if gateway.holds != GatewayNo::default() {
+            tokens::tie(draft, gateway.holds, token.as_deref(), now)?;
         }
         for (entry, whom) in request.entries.iter().zip(about) {
             let answer = match whom {

@@ -27,5 +27,7 @@ pub mod teams;
 #[cfg(test)]
 mod tests;
 pub mod times;
+pub mod tokens;
+pub mod trail;
 pub mod usage;
 pub mod why;

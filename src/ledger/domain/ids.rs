@@ -123,6 +123,11 @@ generated_id!(
     GrantId,
     "grant"
 );
+generated_id!(
+    /// The identifier of a token of an operator or a fleet of gateways, which is no secret.
+    TokenId,
+    "token"
+);
 
 macro_rules! row_number {
     ($(#[$doc:meta])* $name:ident) => {

@@ -7,6 +7,7 @@
 //! What must hold: every movement of money is a posting from one book to another, so the books always
 //! add up to nothing; and an account's `granted + owed = available + held + spent + expired`.
 
+pub mod access;
 pub mod account;
 #[cfg(test)]
 mod after_restore;
@@ -57,7 +58,7 @@ pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{
-    AccountId, AccountNo, CorrectionId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo,
+    AccountId, AccountNo, CorrectionId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo, TokenId,
 };
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};

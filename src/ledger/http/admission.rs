@@ -1,15 +1,22 @@
-//! Which requests get to their handler: those that show the token, and whose body then fits into memory.
+//! Which requests get to their handler: those that show a token that may do it, and whose body then fits into memory.
 //!
 //! What must hold: nothing of a body is read before the token is known, and all bodies together never take more
 //! than [`MAX_BODIES_BYTES`] of a listener.
 
-use super::auth;
+use super::app::App;
+use super::auth::{self, Access, Caller};
 use super::connections::ConnectionSlot;
-use crate::Secret;
+use super::denial::Denial;
+use super::forwarded::client;
+use crate::command::trail::Origin;
+use crate::domain::access::{AccessScope, TokenKind};
+use crate::metrics::ListenerName;
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
+use jiff::Timestamp;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,18 +34,38 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(2);
 /// What a listener's requests must show, and how much they may bring.
 #[derive(Debug)]
 pub struct ListenerGuard {
-    name: &'static str,
-    token: Secret,
+    app: Arc<App>,
+    door: Door,
     most: usize,
     cure: &'static str,
     room: Arc<Semaphore>,
 }
 
+/// Which API a listener serves.
+#[derive(Debug)]
+pub enum Door {
+    /// The gateway API.
+    Gateway,
+    /// The admin API, in which each route needs a scope.
+    Admin(fn(&Method, &str) -> (String, AccessScope)),
+}
+
+impl Door {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Gateway => ListenerName::Gateway.as_str(),
+            Self::Admin(_) => ListenerName::Admin.as_str(),
+        }
+    }
+}
+
 /// Why a request doesn't get in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It doesn't show this token.
-    Unauthorized(&'static str),
+    /// Its token doesn't let it in to this listener.
+    Unauthorized(&'static str, Denial),
+    /// Its token's scope is this, and it needs that.
+    Scope(AccessScope, AccessScope),
     /// Its body is larger than this; the cure.
     TooLarge(usize, &'static str),
     /// Its body doesn't arrive.
@@ -50,9 +77,43 @@ pub enum Refused {
 }
 
 impl ListenerGuard {
-    /// One for the listener of this name; `cure` says what to do about a body of more than `most` bytes.
-    pub fn new(name: &'static str, token: Secret, most: usize, cure: &'static str) -> Arc<Self> {
-        Arc::new(Self { name, token, most, cure, room: Arc::new(Semaphore::new(MAX_BODIES_BYTES)) })
+    /// One for this listener; `cure` says what to do about a body of more than `most` bytes.
+    pub fn new(app: Arc<App>, door: Door, most: usize, cure: &'static str) -> Arc<Self> {
+        Arc::new(Self { app, door, most, cure, room: Arc::new(Semaphore::new(MAX_BODIES_BYTES)) })
+    }
+
+    /// Finds out who asks, and whether that is allowed. Who asks is noted at the request.
+    fn authenticate(&self, request: &mut Request, seat: Option<&ConnectionSlot>) -> Result<(), Refused> {
+        let (app, peer) = (&self.app, seat.map(|seat| seat.connection.address));
+        let (kind, Access { tokens, denials }) = match self.door {
+            Door::Gateway => (TokenKind::Gateway, &app.gateway_access),
+            Door::Admin(_) => (TokenKind::Operator, &app.admin_access),
+        };
+        let known = app.store.known_tokens();
+        let caller = auth::caller(request.headers(), kind, tokens, known, Timestamp::now());
+        let caller = caller.map_err(|(why, whose)| {
+            denials.note(why, peer, whose.as_ref());
+            Refused::Unauthorized(self.door.name(), why)
+        })?;
+        if let Door::Admin(route) = self.door {
+            let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+            let (command, needs) = route(request.method(), path);
+            let has = caller.scope().unwrap_or(AccessScope::Read);
+            if has < needs {
+                denials.note(Denial::Scope, peer, Some(&caller));
+                return Err(Refused::Scope(has, needs));
+            }
+            let peer = client(request.headers(), peer.map(|peer| peer.ip()), app.trusted_proxies);
+            let token = match &caller {
+                Caller::Root => None,
+                Caller::Named(token) => Some(token.id().to_owned()),
+            };
+            let operator = caller.name().to_owned();
+            let origin = Origin { operator, token, peer, command };
+            request.extensions_mut().insert(origin);
+        }
+        request.extensions_mut().insert(caller);
+        Ok(())
     }
 
     async fn read(&self, body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refused> {
@@ -102,13 +163,11 @@ impl ListenerGuard {
 /// Lets a request in, or says as `F` does why not.
 pub async fn admit<F: From<Refused>>(
     State(door): State<Arc<ListenerGuard>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, F> {
-    if !auth::shows(request.headers(), &door.token) {
-        return Err(Refused::Unauthorized(door.name).into());
-    }
     let seat = request.extensions().get::<Arc<ConnectionSlot>>().cloned();
+    door.authenticate(&mut request, seat.as_deref())?;
     if let Some(seat) = &seat {
         seat.trust();
     }

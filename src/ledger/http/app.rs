@@ -1,7 +1,7 @@
 //! What the handlers of both listeners have in common: what they work on, and how long they may take.
 
+use super::auth::Access;
 use super::shared::Shared;
-use crate::Secret;
 use crate::domain::reclaim::Watch;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -24,10 +24,12 @@ pub struct App {
     pub store: Store,
     /// The counters.
     pub metrics: Arc<Metrics>,
-    /// What gateways must show.
-    pub gateway_token: Secret,
-    /// What operators must show.
-    pub admin_token: Secret,
+    /// Who may use the gateway API.
+    pub gateway_access: Access,
+    /// Who may use the admin API.
+    pub admin_access: Access,
+    /// How many proxies stand before the admin API whose `x-forwarded-for` is believed.
+    pub trusted_proxies: u8,
     /// How long a lease may be spent from, in milliseconds.
     pub ttl_ms: u64,
     /// How long leases have been silent.

@@ -39,7 +39,10 @@ codes! {
         MissingIdempotencyKey "missing_idempotency_key" "the `Idempotency-Key` header is missing or can't be read"
     }
     UNAUTHORIZED {
-        Unauthorized "unauthorized" "the admin token is missing or wrong"
+        Unauthorized "unauthorized" "the token is missing, wrong, expired or revoked"
+    }
+    FORBIDDEN {
+        Forbidden "forbidden" "the token's scope doesn't include this; each operation names the scope that it needs"
     }
     NOT_FOUND {
         NotFound "not_found" "there is no such object"
@@ -60,12 +63,13 @@ codes! {
         PlanInUse "plan_in_use" "there are subscriptions to the plan that aren't over"
         TeamExists "team_exists" "the account has a team with this identifier"
         PlanExists "plan_exists" "there is a plan of this name"
+        OperatorExists "operator_exists" "there is an operator of this name"
         SubscriptionExists "subscription_exists" "the account has a subscription that isn't over"
         WrongState "wrong_state" "the subscription's state doesn't allow it"
         TooManyGrants "too_many_grants" "the account has the most grants with something left that an account may have"
         TooMany "too_many" "there are as many objects of this kind as there may be"
         IdempotencyKeyReused "idempotency_key_reused" "the idempotency key came with another request before"
-        KeyAlreadyShown "key_already_shown" "the key was made by an earlier request, and its secret is shown only once"
+        KeyAlreadyShown "key_already_shown" "the key or the token was made by an earlier request, and its secret is shown only once"
     }
     PAYLOAD_TOO_LARGE {
         TooLarge "too_large" "the body has more than 64 KiB"

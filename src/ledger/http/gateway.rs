@@ -3,21 +3,24 @@
 //! Every answer, errors included, carries the marker header, so that a gateway can tell the ledger's
 //! answers from those that Envoy makes up when it can't reach it, and knows the newest version that it speaks.
 
-use super::admission::{ListenerGuard, Refused, admit};
+use super::admission::{Door, ListenerGuard, Refused, admit};
 use super::app::{App, REQUEST_TIMEOUT, TooLong, in_time};
+use super::auth::Caller;
 use super::body::{Invalid, beginning, parse};
 use super::codes::Code;
+use super::connections::ConnectionSlot;
+use super::denial::Denial;
 use super::problem::MOST_SAID;
 use super::{fitting, health};
 use crate::domain::exchange::check;
-use crate::store::StoreError;
+use crate::store::{Refusal, StoreError};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
     Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_AMOUNT, MAX_BODY_BYTES,
@@ -39,8 +42,8 @@ const RETRY_MS: u32 = 1_000;
 
 /// The gateway API.
 pub fn router(app: Arc<App>) -> Router {
-    let (token, cure) = (app.gateway_token.clone(), "; send fewer entries at once");
-    let door = ListenerGuard::new("gateway", token, MAX_BODY_BYTES, cure);
+    let cure = "; send fewer entries at once";
+    let door = ListenerGuard::new(Arc::clone(&app), Door::Gateway, MAX_BODY_BYTES, cure);
     Router::new()
         .route(PATH, post(exchange))
         .route_layer(middleware::from_fn_with_state(door, admit::<Failure>))
@@ -67,16 +70,27 @@ async fn marked(mut response: Response) -> Response {
     response
 }
 
-async fn exchange(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Failure> {
+async fn exchange(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    seat: Option<Extension<Arc<ConnectionSlot>>>,
+    body: Bytes,
+) -> Result<Response, Failure> {
     let is_report = ASKS.iter().all(|asks| memmem::find(&body, asks).is_none());
     if is_report && app.store.refuses_report(body.len() / ENTRY_BYTES) {
         return Err(overloaded(&app, is_report));
     }
     let request = read(&body)?;
     let now = Timestamp::now();
-    match app.store.exchange(request, now, app.ttl_ms).await {
+    let token = caller.token_name().map(str::to_owned);
+    match app.store.exchange_as(token, request, now, app.ttl_ms).await {
         Ok(response) => answer(response, now),
         Err(StoreError::Overloaded) => Err(overloaded(&app, is_report)),
+        Err(error @ StoreError::Refused(Refusal::ForeignGateway)) => {
+            let peer = seat.map(|Extension(seat)| seat.connection.address);
+            app.gateway_access.denials.note(Denial::Gateway, peer, Some(&caller));
+            Err(error.into())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -267,7 +281,8 @@ impl From<StoreError> for Failure {
         let failure = super::problem::Failure::from(error);
         let status = failure.code.status();
         // No entry is refused in this way, but what doesn't fit must not look like a fault of the ledger.
-        let code = if status.is_client_error() { Code::InvalidRequest } else { failure.code };
+        let known = !status.is_client_error() || failure.code == Code::Forbidden;
+        let code = if known { failure.code } else { Code::InvalidRequest };
         Self::new(status, code.name(), failure.detail)
     }
 }

@@ -1,4 +1,4 @@
-//! The two listeners: one for gateways, one for operators, each with a token of its own.
+//! The two listeners: one for gateways, one for operators, each with tokens of its own.
 //!
 //! What must hold: nothing is read without a limit, nothing answered before its commit, no token or
 //! key is ever logged, and whatever a client sends, it gets an answer that says what is wrong.
@@ -12,7 +12,9 @@ mod certificates;
 mod codes;
 mod connection;
 mod connections;
+mod denial;
 mod fitting;
+mod forwarded;
 mod gateway;
 mod handshake;
 mod health;
@@ -27,9 +29,12 @@ mod watched;
 
 pub use admin::router as admin_router;
 pub use app::{App, CachedProbes};
+pub use auth::Access;
 pub use certificates::{Certificates, Seen};
 pub use connection::Reason;
 pub use connections::{Connections, MAX_CONNECTIONS};
+pub use denial::Denial;
+pub use forwarded::MAX_PROXIES;
 pub use gateway::{readable, router as gateway_router};
 pub use listener::{Listener, ReservedAddress};
 pub use server::{MAX_ENDING, serve};

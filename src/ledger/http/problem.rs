@@ -4,6 +4,7 @@ use super::admission::Refused;
 use super::app::TooLong;
 use super::body::{Invalid, beginning};
 use super::codes::Code;
+use super::denial::Denial;
 use crate::api::Problem;
 use crate::domain::BookError;
 use crate::domain::plan::InvalidField;
@@ -61,9 +62,20 @@ impl From<TooLong> for Failure {
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::Unauthorized(name) => {
-                let detail = format!("send the {name} token as `Authorization: Bearer …`");
+            Refused::Unauthorized(name, why) => {
+                let detail = match why {
+                    Denial::Expired => "the token has expired; use another one".to_owned(),
+                    Denial::Revoked => "the token was revoked; use another one".to_owned(),
+                    _ => format!("send a token of the {name} API as `Authorization: Bearer …`"),
+                };
                 Self::new(Code::Unauthorized, detail)
+            }
+            Refused::Scope(has, needs) => {
+                let (has, needs) = (has.as_str(), needs.as_str());
+                let detail = format!(
+                    "this needs a token of the scope {needs:?} or a wider one, and the token has {has:?}; ask an admin for one"
+                );
+                Self::new(Code::Forbidden, detail)
             }
             Refused::TooLarge(most, cure) => {
                 let detail = format!("the body is larger than {most} bytes{cure}");
@@ -112,6 +124,8 @@ fn refused(refusal: &Refusal, detail: String) -> Failure {
         Refusal::TooManyGrants { .. } => Code::TooManyGrants,
         Refusal::TeamExists { .. } => Code::TeamExists,
         Refusal::PlanExists(_) => Code::PlanExists,
+        Refusal::OperatorExists(_) => Code::OperatorExists,
+        Refusal::ForeignGateway => Code::Forbidden,
         Refusal::Subscribed { .. } => {
             return Failure { field: Some("plan".into()), ..Failure::new(Code::SubscriptionExists, detail) };
         }

@@ -53,8 +53,10 @@ fn config(data: &Path) -> ServeConfig {
         admin_listen: ([127, 0, 0, 1], 0).into(),
         gateway_tls: None,
         admin_tls: None,
-        gateway_token: Secret::new(GATEWAY),
-        admin_token: Secret::new(ADMIN),
+        gateway_tokens: vec![Secret::new(GATEWAY)],
+        admin_tokens: vec![Secret::new(ADMIN)],
+        trusted_proxies: 0,
+        keep_trail: ServeConfig::KEEP_TRAIL,
         lease_ttl: Duration::from_millis(LEASE_TTL_MS),
         lease_grace: Duration::from_millis(200),
     }

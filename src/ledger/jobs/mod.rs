@@ -11,6 +11,7 @@ mod prune;
 mod reclaimer;
 mod renewal;
 mod roll_up;
+mod tokens;
 
 pub use certificates::follow;
 pub use expiry::expire;
@@ -19,6 +20,7 @@ pub use prune::prune;
 pub use reclaimer::reclaim;
 pub use renewal::renew;
 pub use roll_up::roll_up;
+pub use tokens::follow_tokens;
 
 use std::time::Duration;
 use tokio::sync::watch;

@@ -6,6 +6,7 @@ use crate::api::{AccountState, KeyState};
 use crate::command::admin::IdempotencyRecord;
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
+use crate::command::trail::Origin;
 use crate::domain::account::Transition;
 use crate::domain::period::{self, Anchor, Rhythm, Unit};
 use crate::domain::plan::{PlanName, Terms};
@@ -23,6 +24,7 @@ mod prices;
 mod rotation;
 mod shadow;
 mod status;
+mod tokens;
 mod unbooked;
 mod usage;
 
@@ -33,6 +35,7 @@ use prices::*;
 use rotation::*;
 use shadow::*;
 use status::*;
+use tokens::*;
 use unbooked::*;
 use usage::*;
 
@@ -72,7 +75,7 @@ fn fresh(kind: &str) -> String {
 }
 
 pub fn memo() -> IdempotencyRecord {
-    IdempotencyRecord { key: fresh("memo"), fingerprint: [0; 32] }
+    IdempotencyRecord { key: fresh("memo"), fingerprint: [0; 32], origin: Origin::default() }
 }
 
 impl World {
@@ -391,7 +394,8 @@ pub async fn grants_run_out_of_time(world: World) {
 pub async fn repeated_admin_commands_are_idempotent(world: World) {
     let id = AccountId::parse("acme").unwrap();
     let command = Command::CreateAccount { id: id.clone(), name: Some("Acme".into()) };
-    let memo = IdempotencyRecord { key: "once".into(), fingerprint: [1; 32] };
+    let (key, origin) = ("once".into(), Origin::default());
+    let memo = IdempotencyRecord { key, fingerprint: [1; 32], origin };
     let first = world.store.execute(command.clone(), memo.clone(), world.now()).await.unwrap();
     let Answer::First(done) = first else { panic!("{first:?}") };
     let again = world.store.execute(command.clone(), memo.clone(), world.now()).await.unwrap();
@@ -587,6 +591,10 @@ macro_rules! stories {
             implausible_amounts_are_not_charged_and_the_audit_lists_them,
             no_gateway_can_overflow_an_account,
             usage_totals_saturate_at_the_integer_maximum,
+            an_operator_has_several_tokens_of_one_scope,
+            the_last_use_of_a_token_is_kept_to_the_minute,
+            a_gateway_is_tied_to_the_named_token_that_it_came_with,
+            the_trail_says_who_did_what_and_what_was_there_before,
         }
     };
 }

@@ -166,6 +166,14 @@ pub enum Refusal {
     /// The subscription is in another state.
     #[error(transparent)]
     Subscription(subscription::InvalidTransition),
+    /// The operator's name is taken.
+    #[error("the operator {0:?} exists already; make another token for it, or choose another name")]
+    OperatorExists(String),
+    /// The gateway came with the token of another fleet.
+    #[error(
+        "gateway: this gateway is tied to another gateway token; send that one, or restart Envoy so that it gets a new name"
+    )]
+    ForeignGateway,
     /// A field doesn't go with what is there.
     #[error("{field}: {why}")]
     Field {
@@ -186,9 +194,7 @@ pub enum Refusal {
     #[error("this idempotency key was used for another request; send a new key with a new request")]
     KeyReused,
     /// The first answer showed a key, which isn't stored.
-    #[error(
-        "this request has created the key {0:?}, which is shown only once; revoke it and create another one, or rotate it"
-    )]
+    #[error("this request has created {0:?}, which is shown only once; revoke it and create another one")]
     KeyAlreadyShown(String),
     /// A sum would leave its range, or the books are damaged.
     #[error(transparent)]

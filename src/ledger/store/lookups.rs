@@ -5,7 +5,7 @@
 use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -66,6 +66,12 @@ pub const PRICES: Lookup = lookup(PriceRow::TABLE, "model, valid_from_ms", "");
 pub const PRICES_OF: Lookup = lookup(PriceRow::TABLE, "model", "");
 /// The first answer to a request.
 pub const IDEMPOTENCY: Lookup = lookup(IdempotencyRow::TABLE, "key", "");
+/// A token, locked.
+pub const TOKENS: Lookup = locked(TokenRow::TABLE, "no");
+/// All tokens of an operator, or of a fleet of gateways.
+pub const TOKENS_OF: Lookup = lookup(TokenRow::TABLE, "kind, name", "");
+/// What an operator did.
+pub const TRAIL: Lookup = lookup(TrailRow::TABLE, "no", "");
 /// The account with an identifier.
 pub const ACCOUNTS_BY_ID: Lookup = lookup(AccountRow::TABLE, "id", "");
 /// The team of an account with an identifier.

@@ -2,7 +2,9 @@
 
 use super::dialect::Dialect;
 use super::record::{Record, Table};
-use super::rows::{BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, RefusalRow, ShadowRow, UnbookedRow};
+use super::rows::{
+    BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, RefusalRow, ShadowRow, TokenRow, TrailRow, UnbookedRow,
+};
 
 /// The most rows that one call deals with.
 pub const ROWS: usize = 500;
@@ -26,6 +28,9 @@ const KEEP_SHADOW_MS: i64 = 30 * DAY_MS;
 /// What was refused.
 const KEEP_REFUSALS_MS: i64 = 30 * DAY_MS;
 
+/// Tokens that are no longer valid.
+const KEEP_TOKENS_MS: i64 = 90 * DAY_MS;
+
 /// Rows that are kept for a time.
 #[derive(Debug)]
 pub struct Kept {
@@ -37,7 +42,7 @@ pub struct Kept {
 }
 
 /// All that is deleted when it has served its time.
-pub const KEPT: [Kept; 8] = [
+pub static KEPT: [Kept; 9] = [
     Kept { table: IdempotencyRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
     Kept { table: ChangeRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_CHANGES_MS },
     Kept {
@@ -62,7 +67,15 @@ pub const KEPT: [Kept; 8] = [
         keep_ms: KEEP_RECLAIMED_MS,
     },
     Kept { table: UnbookedRow::TABLE, condition: "last_ms < ?1", keep_ms: KEEP_UNBOOKED_MS },
+    Kept {
+        table: TokenRow::TABLE,
+        condition: "(revoked_ms < ?1 OR expires_ms < ?1)",
+        keep_ms: KEEP_TOKENS_MS,
+    },
 ];
+
+/// What operators did. For how long it is kept, the ledger is asked to say at its start.
+pub static TRAIL: Kept = Kept { table: TrailRow::TABLE, condition: "created_ms < ?1", keep_ms: i64::MAX };
 
 impl Kept {
     /// Whether there are such rows: up to `?2` are counted.

@@ -10,7 +10,7 @@ use super::engine::{
 };
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -69,6 +69,8 @@ memory! {
     prices: PriceRow,
     brokers: BrokerRow,
     idempotency: IdempotencyRow,
+    tokens: TokenRow,
+    trail: TrailRow,
 }
 
 impl Tables {
@@ -184,6 +186,7 @@ impl Finder for Access<'_> {
         let count = match table.name {
             name if name == PlanRow::TABLE.name => tables.plans.len(),
             name if name == PriceRow::TABLE.name => tables.prices.len(),
+            name if name == TokenRow::TABLE.name => tables.tokens.len(),
             _ => return Err(unknown(table)),
         };
         Ok(i64::try_from(count).unwrap_or(i64::MAX))

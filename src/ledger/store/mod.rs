@@ -14,6 +14,7 @@ pub mod draft;
 mod draws;
 pub mod engine;
 pub mod error;
+pub mod json;
 mod lookups;
 pub mod maintenance;
 pub mod memory;
@@ -30,10 +31,13 @@ pub mod record;
 pub mod rows;
 mod sqlite;
 mod statements;
+pub mod tokens;
 pub mod value;
 
 pub use error::{OpenError, Refusal, StoreError, WhereNone};
-pub use page::{AccountQuery, ItemQuery, Page, ShadowQuery, UsageGroup, UsageQuery, UsageSumsQuery};
+pub use page::{
+    AccountQuery, ItemQuery, Page, ShadowQuery, TrailQuery, UsageGroup, UsageQuery, UsageSumsQuery,
+};
 
 use crate::api;
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord, Once};
@@ -43,7 +47,9 @@ use crate::command::expiry::{ExpireGrants, ExpireKey};
 use crate::command::reclaim::Reclaim;
 use crate::command::renew::{Renew, RenewalOutcome};
 use crate::command::roll_up::{DAY, HOUR, KEEP_HOURS, KEEP_MINUTES, RollUp, Timed};
+use crate::command::tokens::NoteUses;
 use crate::command::{subscriptions, why};
+use crate::domain::access::TokenKind;
 use crate::domain::exchange::heartbeat_ms;
 use crate::domain::price_list::PriceList;
 use crate::domain::time::minute;
@@ -64,6 +70,7 @@ use sqlite::Sqlite;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokens::KnownTokens;
 
 /// Where the ledger's data is.
 #[derive(Clone, Debug)]
@@ -107,6 +114,7 @@ pub struct Store {
     walk: Arc<Mutex<LeaseKey>>,
     prices: Arc<KnownPrices>,
     is_new: bool,
+    tokens: Arc<KnownTokens>,
 }
 
 /// Does the same on whichever database there is.
@@ -183,6 +191,7 @@ impl Store {
             walk: Arc::default(),
             prices: Arc::default(),
             is_new,
+            tokens: Arc::default(),
         })
     }
 
@@ -243,10 +252,23 @@ impl Store {
         }
     }
 
-    /// Takes in a message from a gateway, all of it or nothing; only an entry that can't be booked is left out alone.
-    /// Leases that it renews may be spent from for `ttl_ms` milliseconds more.
+    /// A message with the token of the environment.
+    #[cfg(test)]
     pub async fn exchange(
         &self,
+        request: ExchangeRequest,
+        now: Timestamp,
+        ttl_ms: u64,
+    ) -> Result<ExchangeResponse, StoreError> {
+        self.exchange_as(None, request, now, ttl_ms).await
+    }
+
+    /// Takes in a message from a gateway, all of it or nothing; only an entry that can't be booked is left out alone.
+    /// Leases that it renews may be spent from for `ttl_ms` milliseconds more. `token` is the name of the gateway token that
+    /// it came with; none for that of the environment.
+    pub async fn exchange_as(
+        &self,
+        token: Option<String>,
         mut request: ExchangeRequest,
         now: Timestamp,
         ttl_ms: u64,
@@ -254,7 +276,7 @@ impl Store {
         let models = std::mem::take(&mut request.models);
         let (gateway, seen) = (request.gateway.clone(), request.seen);
         let prices = self.costs_of(&request).await;
-        let exchange = Exchange { request, ttl_ms, prices };
+        let exchange = Exchange { request, ttl_ms, prices, token };
         // Callers may wait for prices as well.
         let is_urgent = exchange.is_urgent() || !models.is_empty();
         let urgency = if is_urgent { Urgency::Urgent } else { Urgency::Report };
@@ -382,6 +404,11 @@ impl Store {
         match &answer {
             Answer::First(Done::Grant(grant)) => self.metrics.grant(grant.amount),
             Answer::First(Done::Prices(_)) => self.prices.expire(),
+            Answer::First(Done::Token(_) | Done::Tokens(_)) => {
+                if let Err(error) = self.refresh_tokens().await {
+                    tracing::warn!(%error, "tokens have changed, and can't be read; will try again in a second");
+                }
+            }
             _ => {}
         }
         Ok(answer)
@@ -493,6 +520,42 @@ impl Store {
     /// What rules that only watch would have refused, to whom and why.
     pub async fn shadow(&self, query: ShadowQuery) -> Result<api::Shadow, StoreError> {
         read!(self, reader => queries::shadow::list(reader, &query))
+    }
+
+    /// What is known of tokens.
+    pub fn known_tokens(&self) -> &KnownTokens {
+        &self.tokens
+    }
+
+    /// Reads all tokens again.
+    pub async fn refresh_tokens(&self) -> Result<(), StoreError> {
+        let tokens = read!(self, reader => queries::tokens::all(reader))?;
+        self.tokens.learn(tokens);
+        Ok(())
+    }
+
+    /// Writes down which tokens were used since the last time.
+    pub async fn note_token_uses(&self, now: Timestamp) -> Result<(), StoreError> {
+        let uses = self.tokens.uses();
+        if !uses.is_empty() {
+            self.tend(vec![NoteUses(uses)], now).await?.into_iter().collect::<Result<Vec<()>, _>>()?;
+        }
+        Ok(())
+    }
+
+    /// A page of the tokens of a kind, oldest first.
+    pub async fn tokens(
+        &self,
+        kind: TokenKind,
+        page: Page,
+        now: Timestamp,
+    ) -> Result<api::Tokens, StoreError> {
+        read!(self, reader => queries::tokens::page(reader, kind, &page, now))
+    }
+
+    /// A page of what operators did, newest first.
+    pub async fn trail(&self, query: TrailQuery) -> Result<api::Trail, StoreError> {
+        read!(self, reader => queries::trail::page(reader, &query))
     }
 
     /// A plan's newest version.
@@ -640,10 +703,23 @@ impl Store {
 
     /// Deletes up to [`Self::STEP`] rows of each kind that has served its time. Tells the largest number.
     pub async fn prune(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.delete_served(maintenance::KEPT.iter().map(|kept| (kept, kept.keep_ms)), now).await
+    }
+
+    /// Deletes up to [`Self::STEP`] rows of the trail that were kept for so many milliseconds. Returns how many.
+    pub async fn prune_trail(&self, keep_ms: i64, now: Timestamp) -> Result<usize, StoreError> {
+        self.delete_served([(&maintenance::TRAIL, keep_ms)].into_iter(), now).await
+    }
+
+    async fn delete_served(
+        &self,
+        all: impl Iterator<Item = (&'static maintenance::Kept, i64)> + Send,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         let mut most = 0;
         let mut chores = Vec::new();
-        for kept in &maintenance::KEPT {
-            let before_ms = now.as_millisecond().saturating_sub(kept.keep_ms);
+        for (kept, keep_ms) in all {
+            let before_ms = now.as_millisecond().saturating_sub(keep_ms);
             let rows = read!(self, reader => queries::jobs::served(reader, kept, before_ms, Self::STEP))?;
             if rows > 0 {
                 chores.push(MaintenanceTask::Prune(kept, before_ms));

@@ -134,3 +134,18 @@ pub struct ShadowQuery {
     /// At most this many lines.
     pub limit: usize,
 }
+
+/// Which part of the trail is wanted.
+#[derive(Clone, Debug)]
+pub struct TrailQuery {
+    /// Only about this account.
+    pub account: Option<String>,
+    /// Only by this operator.
+    pub operator: Option<String>,
+    /// From this time on.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// Which part of that.
+    pub page: Page,
+}

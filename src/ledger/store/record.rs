@@ -5,6 +5,7 @@
 
 use super::draws;
 use crate::api::CorrectionKind;
+use crate::domain::access::{AccessScope, TokenKind};
 use crate::domain::budget::ScopeName;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::period::{self, Anchor, Unit};
@@ -13,7 +14,7 @@ use crate::domain::subscription::State;
 use crate::domain::time::at;
 use crate::domain::{
     AccountId, AccountNo, AccountState, Draw, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, LeaseState, PlanNo,
-    TeamNo,
+    TeamNo, TokenId,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::Product;
@@ -124,6 +125,26 @@ pub trait ColumnWriter {
     fn text(&mut self, value: Option<&str>);
     /// Bytes.
     fn bytes(&mut self, value: Option<&[u8]>);
+
+    /// An integer that is there.
+    fn integer(&mut self, value: i64) {
+        self.number(Some(value));
+    }
+
+    /// An amount, which databases keep as micro-credits.
+    fn credits(&mut self, value: Credits) {
+        self.number(Some(value.micros()));
+    }
+
+    /// A time, which databases keep in milliseconds.
+    fn time(&mut self, value: Timestamp) {
+        self.number(Some(value.as_millisecond()));
+    }
+
+    /// The number of a row, which never leaves the ledger.
+    fn row_number(&mut self, value: i64) {
+        self.number(Some(value));
+    }
 }
 
 /// A value of one column.
@@ -168,9 +189,9 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-/// Fields that are integers: how such a value is read, and how it is written.
+/// Fields that are integers: by which of a writer's functions such a value is written, how it is read, and what is written.
 macro_rules! numbers {
-    ($($kind:ty: $read:expr, $write:expr;)+) => {
+    ($($kind:ty as $write_as:ident: $read:expr, $write:expr;)+) => {
         $(impl Field for $kind {
             const KIND: Kind = Kind::Number;
 
@@ -179,8 +200,8 @@ macro_rules! numbers {
             }
 
             fn write(&self, sink: &mut impl ColumnWriter) {
-                let write: fn(&Self) -> i64 = $write;
-                sink.number(Some(write(self)));
+                let write: fn(&Self) -> _ = $write;
+                sink.$write_as(write(self));
             }
         })+
     };
@@ -188,18 +209,18 @@ macro_rules! numbers {
 
 // What is out of range is held at its end: no column ever holds such a number.
 numbers! {
-    i64: |n| n, |n| *n;
-    u64: |n| u64::try_from(n).unwrap_or(0), |n| i64::try_from(*n).unwrap_or(i64::MAX);
-    u32: |n| u32::try_from(n).unwrap_or(u32::MAX), |n| i64::from(*n);
-    u16: |n| u16::try_from(n).unwrap_or(u16::MAX), |n| i64::from(*n);
-    Credits: Credits::from_micros, |credits| credits.micros();
-    Timestamp: at, |time| time.as_millisecond();
-    AccountNo: Self, |no| no.0;
-    GatewayNo: Self, |no| no.0;
-    GrantNo: Self, |no| no.0;
-    KeyNo: Self, |no| no.0;
-    PlanNo: Self, |no| no.0;
-    TeamNo: Self, |no| no.0;
+    i64 as integer: |n| n, |n| *n;
+    u64 as integer: |n| u64::try_from(n).unwrap_or(0), |n| i64::try_from(*n).unwrap_or(i64::MAX);
+    u32 as integer: |n| u32::try_from(n).unwrap_or(u32::MAX), |n| i64::from(*n);
+    u16 as integer: |n| u16::try_from(n).unwrap_or(u16::MAX), |n| i64::from(*n);
+    Credits as credits: Credits::from_micros, |credits| *credits;
+    Timestamp as time: at, |time| *time;
+    AccountNo as row_number: Self, |no| no.0;
+    GatewayNo as row_number: Self, |no| no.0;
+    GrantNo as row_number: Self, |no| no.0;
+    KeyNo as row_number: Self, |no| no.0;
+    PlanNo as row_number: Self, |no| no.0;
+    TeamNo as row_number: Self, |no| no.0;
 }
 
 impl Field for bool {
@@ -259,6 +280,9 @@ texts! {
     AccountId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
     KeyId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
     GrantId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    TokenId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    TokenKind: |text| named(TokenKind::ALL, TokenKind::as_str, text), |kind| kind.as_str().into();
+    AccessScope: |text| named(AccessScope::ALL, AccessScope::as_str, text), |scope| scope.as_str().into();
     AccountState: |text| named(AccountState::ALL, AccountState::as_str, text), |state| state.as_str().into();
     LeaseState: |text| named(LeaseState::ALL, LeaseState::as_str, text), |state| state.as_str().into();
     State: |text| named(State::ALL, State::as_str, text), |state| state.as_str().into();

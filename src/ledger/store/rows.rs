@@ -2,6 +2,10 @@
 //!
 //! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
 
+mod access;
+
+pub use access::{TokenRow, TrailRow};
+
 use super::record::{Record, Table};
 use crate::api::CorrectionKind;
 use crate::domain::budget::ScopeName;
@@ -333,11 +337,14 @@ pub struct GatewayRow {
     pub no: GatewayNo,
     /// Its name.
     pub name: String,
+    /// The name of the gateway token that it is tied to; none for the token of the environment.
+    pub token: Option<String>,
 }
 
 record! { GatewayRow in "gateways" by "no": (GatewayNo,) = |row| (row.no,);
     no: Fixed no,
     name: Fixed name,
+    token: Cold token,
 }
 
 /// A plan.
@@ -805,7 +812,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 24] = [
+pub const TABLES: [&Table; 26] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -830,4 +837,6 @@ pub const TABLES: [&Table; 24] = [
     PriceRow::TABLE,
     BrokerRow::TABLE,
     IdempotencyRow::TABLE,
+    TokenRow::TABLE,
+    TrailRow::TABLE,
 ];

@@ -181,6 +181,22 @@ async fn team_and_budget_commands_work_as_documented() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn operator_commands_work_as_documented() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    let examples = blocks(&page("docs/operators.md"), "bash");
+    assert_eq!(examples.len(), 1);
+    let script = examples[0].replace("faregate ", &format!("{} ", binary().display()));
+    let mut shell = Command::new("bash");
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", ledger.admin_port));
+    let (done, said) =
+        out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
+
+    assert!(done && said.contains("fg_operator_00") && said.contains("make_gateway_token"), "{said}");
+    assert!(said.contains("revoked") && said.contains("idempotency key"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_documented_plan_file_can_be_applied() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;

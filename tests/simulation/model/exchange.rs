@@ -82,7 +82,8 @@ impl ModelLedger {
             mutant.before_message(&mut part, &mut self.db, (gateway, key.unwrap_or_default()));
         }
         let (usage, is_new) = (self.usage_of(now), self.is_new(&part));
-        let exchange = Exchange { request: part, ttl_ms: self.ttl_ms, prices: Arc::default() };
+        let (ttl_ms, prices) = (self.ttl_ms, Arc::default());
+        let exchange = Exchange { request: part, ttl_ms, prices, token: None };
         let done = self.run_after(&before, exchange, now)?;
         let gateway = self.gateway(&asked.gateway).unwrap_or_default();
         done.renewals.iter().for_each(|outcome| self.check_renewal(outcome));

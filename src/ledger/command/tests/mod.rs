@@ -8,6 +8,7 @@ mod renewals;
 use super::admin::{Answer, Command, Done, IdempotencyRecord, Once};
 use super::funds;
 use super::keys::{Credential, NewKey};
+use super::trail::Origin;
 use crate::api;
 use crate::domain::account::Transition;
 use crate::domain::period::Rhythm;
@@ -51,7 +52,8 @@ impl Ledger {
     }
 
     fn once(&self, command: Command, key: &str, fingerprint: u8) -> Result<Answer, StoreError> {
-        let record = IdempotencyRecord { key: key.to_owned(), fingerprint: [fingerprint; 32] };
+        let (key, origin) = (key.to_owned(), Origin::default());
+        let record = IdempotencyRecord { key, fingerprint: [fingerprint; 32], origin };
         self.run(Once { command, record })
     }
 

@@ -85,7 +85,7 @@ fn products(given: Vec<String>) -> Result<Vec<String>, Invalid> {
 }
 
 /// Draws random bytes until enough of them pick a character evenly.
-fn fresh_key() -> Result<FreshKey, Failure> {
+pub(super) fn fresh_key() -> Result<FreshKey, Failure> {
     let broken = |why: String| Failure::new(Code::Internal, why);
     // 64 bytes hold 32 even ones in all but one of 10^30 draws; a few rounds are plenty.
     for _ in 0..8 {

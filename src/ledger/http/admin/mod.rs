@@ -1,32 +1,39 @@
-//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit.
+//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail.
 //!
 //! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
 mod accounts;
 mod budgets;
 mod corrections;
+mod gateway_tokens;
 mod grants;
 mod keys;
 mod leases;
 mod openapi;
+mod operators;
 mod plans;
 mod post;
 mod prices;
 mod query;
+mod routes;
 mod shadow;
 mod subscriptions;
 mod teams;
+mod trail;
 mod usage;
 
-use super::admission::{ListenerGuard, admit};
+use super::admission::{Door, ListenerGuard, admit};
 use super::app::{App, REQUEST_TIMEOUT, in_time};
 use super::codes::Code;
 use super::health;
 use super::problem::Failure;
+use crate::domain::access::AccessScope;
 use axum::Router;
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::IntoResponse;
+use routes::{Route, Routes};
 use std::sync::{Arc, LazyLock};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -81,6 +88,12 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(leases::list))
         .routes(routes!(leases::recall))
         .routes(routes!(leases::audit))
+        .routes(routes!(operators::list, operators::create))
+        .routes(routes!(operators::create_token))
+        .routes(routes!(operators::revoke))
+        .routes(routes!(gateway_tokens::list, gateway_tokens::create))
+        .routes(routes!(gateway_tokens::revoke))
+        .routes(routes!(trail::list))
 }
 
 /// The routes that everybody may ask.
@@ -90,6 +103,15 @@ fn open() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
+}
+
+/// What the routes that need a token are called, and which scope each needs.
+static ROUTES: LazyLock<Routes> = LazyLock::new(|| Routes::of(guarded().into_openapi()));
+
+/// What a request is called that goes to this route, and which scope it needs.
+fn route(method: &Method, path: &str) -> (String, AccessScope) {
+    let Route { command, scope } = ROUTES.find(method, path);
+    (command, scope)
 }
 
 /// The description of this API, as `docs/openapi.json` has it.
@@ -112,7 +134,7 @@ async fn description() -> impl IntoResponse {
 
 /// The admin API.
 pub fn router(app: Arc<App>) -> Router {
-    let door = ListenerGuard::new("admin", app.admin_token.clone(), MAX_BODY_BYTES, "");
+    let door = ListenerGuard::new(Arc::clone(&app), Door::Admin(route), MAX_BODY_BYTES, "");
     let guarded = Router::from(guarded()).route_layer(middleware::from_fn_with_state(door, admit::<Failure>));
     guarded
         .merge(open())

@@ -2,7 +2,9 @@
 //!
 //! It is the same for every ledger of a version, and tells nothing of one, so no token is needed to read it.
 
+use super::routes::{operations, scope};
 use crate::api::{IDEMPOTENCY_KEY_HEADER, Problem, REPLAYED_HEADER};
+use crate::domain::access::AccessScope;
 use crate::http::codes::Code;
 use axum::http::StatusCode;
 use std::collections::BTreeMap;
@@ -23,7 +25,7 @@ pub const MAX_KEY_BYTES: usize = 255;
 const ABOUT_SOMETHING: [&str; 3] = ["/admin/v1/usage", "/admin/v1/shadow", "/admin/v1/recall"];
 
 const DESCRIPTION: &str = "\
-The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, corrections, plans, prices, subscriptions, usage, leases and the audit.
+The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, corrections, plans, prices, subscriptions, usage, leases, the audit, operators and the trail of what they did.
 
 - **Amounts** are credits, as decimal strings with at most six digits behind the point, such as `\"12.5\"`.
 - **Times** are RFC 3339 in UTC.
@@ -37,21 +39,17 @@ that you don't know.
 /// Completes what the handlers that need the token say: the token, what is in paths and headers, and errors.
 pub fn complete(mut api: OpenApi) -> OpenApi {
     for (path, item) in &mut api.paths.paths {
-        for (operation, writes) in [
-            (item.get.as_mut(), false),
-            (item.post.as_mut(), true),
-            (item.put.as_mut(), true),
-            (item.delete.as_mut(), true),
-        ] {
-            if let Some(operation) = operation {
-                complete_operation(operation, path, writes);
-            }
+        for (method, operation) in operations(item) {
+            complete_operation(operation, path, method != "GET", scope(method, path));
         }
     }
     let components = api.components.get_or_insert_default();
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("The admin token that the ledger was started with, as `Authorization: Bearer …`."))
+        .description(Some(
+            "The token of an operator, or the admin token that the ledger was started with, as `Authorization: Bearer …`. An operation \
+             names the least scope that the token must have: `read`, `support`, `billing` or `admin`, each of which includes those before it.",
+        ))
         .build();
     components.security_schemes.insert(TOKEN.to_owned(), SecurityScheme::Http(scheme).into());
     components.schemas.insert("Problem".to_owned(), Problem::schema());
@@ -65,8 +63,13 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
     api
 }
 
-fn complete_operation(operation: &mut Operation, path: &str, writes: bool) {
-    operation.security = Some(vec![SecurityRequirement::new(TOKEN, [] as [&str; 0])]);
+fn complete_operation(operation: &mut Operation, path: &str, writes: bool, scope: AccessScope) {
+    operation.security = Some(vec![SecurityRequirement::new(TOKEN, [scope.as_str()])]);
+    let needs = format!("Needs the scope `{}`.", scope.as_str());
+    operation.description = Some(match operation.description.take() {
+        Some(text) if !text.is_empty() => format!("{text}\n\n{needs}"),
+        _ => needs,
+    });
     let parameters = operation.parameters.get_or_insert_default();
     if path.contains("{id}") {
         parameters.insert(0, identifier(path).into());
@@ -110,6 +113,8 @@ fn identifier(path: &str) -> Parameter {
         Some("grants") => "The grant's identifier.",
         Some("plans") => "The plan's name.",
         Some("prices") => "The model's name, with `/` as `%2F`.",
+        Some("operators") => "The operator's name.",
+        Some("gateway-tokens") => "The name of the gateway token.",
         _ => "The account's identifier.",
     };
     parameter("id", ParameterIn::Path, what, ObjectBuilder::new().schema_type(Type::String).into())

@@ -4,6 +4,7 @@
 use super::openapi::MAX_KEY_BYTES;
 use crate::api::{IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER};
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord};
+use crate::command::trail::Origin;
 use crate::http::App;
 use crate::http::body::{self, Invalid};
 use crate::http::codes::Code;
@@ -38,6 +39,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Post<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
         let key = idempotency_key(request.headers())?;
+        // Noted when the request was let in.
+        let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
         let mut hash = Sha256::new();
         hash.update(request.method().as_str());
         hash.update([0]);
@@ -48,7 +51,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Post<T> {
         let unread = |error: BytesRejection| Invalid { field: None, reason: error.body_text() };
         let body = Bytes::from_request(request, app).await.map_err(unread)?;
         hash.update(&body);
-        let memo = IdempotencyRecord { key, fingerprint: hash.finalize().into() };
+        let memo = IdempotencyRecord { key, fingerprint: hash.finalize().into(), origin };
         Ok(Self { body: body::parse(&body)?, memo })
     }
 }

@@ -7,7 +7,9 @@ use crate::http::body::Invalid;
 use crate::http::problem::Failure;
 use crate::domain::usage_periods::{self, Length};
 use crate::store::queries::usage_sums;
-use crate::store::{AccountQuery, ItemQuery, Page, Refusal, ShadowQuery, UsageQuery, UsageSumsQuery};
+use crate::store::{
+    AccountQuery, ItemQuery, Page, Refusal, ShadowQuery, TrailQuery, UsageQuery, UsageSumsQuery,
+};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -227,6 +229,38 @@ impl Watched {
     /// The refusals in shadow that are meant.
     pub fn shadow(self) -> Result<ShadowQuery, Invalid> {
         Ok(ShadowQuery { account: self.account, since: self.since, limit: limit(self.limit)? })
+    }
+}
+
+/// `?account=&operator=&since=&until=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    /// Only what was done about the account of this identifier.
+    account: Option<String>,
+    /// Only what the operator of this name did; `root` for the token of the environment.
+    operator: Option<String>,
+    /// Only what was done at this time or later.
+    since: Option<Timestamp>,
+    /// Only what was done before this time.
+    until: Option<Timestamp>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl Done {
+    /// The part of the trail that is meant.
+    pub fn trail(self) -> Result<TrailQuery, Invalid> {
+        let page = Page { limit: limit(self.limit)?, after: self.after };
+        if page.after.as_ref().is_some_and(|after| after.parse::<i64>().is_err()) {
+            return Err(Invalid::field("after", "is no position; pass what `next` of an answer said"));
+        }
+        let (account, operator, since, until) = (self.account, self.operator, self.since, self.until);
+        Ok(TrailQuery { account, operator, since, until, page })
     }
 }
 

@@ -50,7 +50,7 @@ impl Draft {
             return Ok(no);
         }
         let no = GatewayNo(self.number(GatewayRow::TABLE)?);
-        self.put(GatewayRow { no, name: name.to_owned() });
+        self.put(GatewayRow { no, name: name.to_owned(), token: None });
         Ok(no)
     }
 

@@ -1,6 +1,7 @@
 //! The rows of one table: those that were loaded, as they are now, and which of them changed.
 
 use crate::store::engine::{Transaction, TxError};
+use crate::store::json::{self, JsonRow};
 use crate::store::record::{Record, Role};
 use foldhash::{HashMap, HashSet};
 use std::collections::BTreeMap;
@@ -131,6 +132,14 @@ impl<R: Record> Rows<R> {
             self.changed.insert(key.clone(), Change::Gone);
         }
         self.undo.push(Before { key: key.clone(), row: Some(row), change: earlier });
+    }
+
+    /// What changed since the last time, as it was before, as JSON.
+    pub(super) fn before(&self) -> Vec<JsonRow> {
+        let mut seen = HashSet::default();
+        let first = self.undo.iter().filter(|before| seen.insert(&before.key));
+        let changed = first.filter_map(|before| Some((before.row.as_ref()?, self.known.get(&before.key))));
+        changed.filter_map(|(before, now)| json::before(before, now)).collect()
     }
 
     /// Keeps what changed since the last time.

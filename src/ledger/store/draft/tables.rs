@@ -4,16 +4,18 @@
 //! about come first; then accounts, whose locks guard all that belongs to them; then the rest.
 
 use super::{Index, Rows, Stop};
+use crate::domain::access::TokenKind;
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, PlanNo};
 use crate::store::directory::Directory;
 use crate::store::engine::{
     ExpiredAmounts, ExpiryKey, Finder, Lookup, MaintenanceTask, Transaction, TxError,
 };
+use crate::store::json::JsonRow;
 use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -168,6 +170,12 @@ macro_rules! tables {
                 self.recalls.truncate(self.kept.1);
             }
 
+            /// What the operation has changed, as it was before: by table, each row as JSON.
+            pub fn before(&self) -> impl Iterator<Item = (&'static str, Vec<JsonRow>)> {
+                let tables = [$((<$row as Record>::TABLE.name, self.$table.rows.before()),)+];
+                tables.into_iter().filter(|(_, rows)| !rows.is_empty())
+            }
+
             /// The state of an operation, so that it can try something and roll back.
             pub fn savepoint(&self) -> Savepoint {
                 let rows = vec![$(self.$table.rows.mark()),+];
@@ -281,6 +289,10 @@ tables! {
         prices_of: (String,) = lookups::PRICES_OF, |row| Some((row.model.clone(),));
     }
     idempotency: IdempotencyRow by lookups::IDEMPOTENCY, {}
+    tokens: TokenRow by lookups::TOKENS, {
+        tokens_of: (TokenKind, String) = lookups::TOKENS_OF, |row| Some((row.kind, row.name.clone()));
+    }
+    trail: TrailRow by lookups::TRAIL, {}
 }
 
 impl Draft {
@@ -391,6 +403,12 @@ impl Draft {
         self.counts.get(PriceRow::TABLE.name).map(|count| count.saturating_add(made))
     }
 
+    /// How many tokens there are.
+    pub fn count_tokens(&mut self) -> Result<i64, Stop> {
+        let made = i64::try_from(self.tokens.rows.made()).unwrap_or(i64::MAX);
+        self.counts.get(TokenRow::TABLE.name).map(|count| count.saturating_add(made))
+    }
+
     /// Recalls unused credits from all gateways (zero) or one. Returns the number of leases.
     pub fn recall(&mut self, gateway: GatewayNo) -> Result<u64, Stop> {
         let leases = self.recallable.get(gateway)?;
@@ -451,6 +469,8 @@ impl Draft {
         any |= self.load_by_key::<PlanRow>(from).await?;
         any |= self.load_by_key::<VersionRow>(from).await?;
         any |= self.load_by_key::<GatewayRow>(from).await?;
+        any |= self.load_by_key::<TokenRow>(from).await?;
+        by!(tokens: tokens_of);
         any |= self.reckon(from).await?;
         Ok(any)
     }
@@ -486,7 +506,7 @@ impl Draft {
         }
         if !self.counts.wanted.is_empty() {
             let wanted = std::mem::take(&mut self.counts.wanted);
-            for table in [PlanRow::TABLE, PriceRow::TABLE] {
+            for table in [PlanRow::TABLE, PriceRow::TABLE, TokenRow::TABLE] {
                 if wanted.contains(table.name) {
                     self.counts.known.insert(table.name, from.count(table).await?);
                 }

@@ -4,6 +4,7 @@
 use super::Settings;
 use super::testing::{Server, as_ordinary_user, ports};
 use crate::command::admin::{Answer, Command, IdempotencyRecord};
+use crate::command::trail::Origin;
 use crate::domain::AccountId;
 use crate::store::{Database, Store, StoreError};
 use jiff::Timestamp;
@@ -111,7 +112,8 @@ fn now() -> Timestamp {
 
 async fn create(store: &Store, id: &str) -> Result<Answer, StoreError> {
     let command = Command::CreateAccount { id: AccountId::parse(id).unwrap(), name: None };
-    store.execute(command, IdempotencyRecord { key: id.to_owned(), fingerprint: [0; 32] }, now()).await
+    let (key, fingerprint, origin) = (id.to_owned(), [0; 32], Origin::default());
+    store.execute(command, IdempotencyRecord { key, fingerprint, origin }, now()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

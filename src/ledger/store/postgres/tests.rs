@@ -9,6 +9,7 @@ use crate::command::admin::{Answer, Command, IdempotencyRecord};
 use crate::command::budgets::{NewBudget, Whose};
 use crate::command::keys::Credential;
 use crate::command::prices::NewPrices;
+use crate::command::trail::Origin;
 use crate::domain::period::{Rhythm, zone};
 use crate::domain::{AccountId, GrantId, KeyId, Kind};
 use crate::metrics::Metrics;
@@ -33,7 +34,7 @@ fn credits(whole: i64) -> Credits {
 }
 
 fn memo(key: &str) -> IdempotencyRecord {
-    IdempotencyRecord { key: key.to_owned(), fingerprint: [0; 32] }
+    IdempotencyRecord { key: key.to_owned(), fingerprint: [0; 32], origin: Origin::default() }
 }
 
 async fn open(settings: &Settings) -> Store {

@@ -21,6 +21,8 @@ pub mod shadow;
 pub mod teams;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
+pub mod trail;
 pub mod unbooked;
 pub mod usage;
 pub mod usage_sums;

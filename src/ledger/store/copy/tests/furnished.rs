@@ -6,6 +6,9 @@ use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
 use crate::command::prices::NewPrices;
+use crate::command::tokens::Holder;
+use crate::command::trail::Origin;
+use crate::domain::access::{AccessScope, TokenName};
 use crate::domain::account::Transition;
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::policy::{OveragePolicy, Remainder};
@@ -24,7 +27,8 @@ use jiff::Timestamp;
 /// A command that was carried out once, under an idempotency key of its own.
 pub fn remembered() -> (Command, IdempotencyRecord) {
     let id = AccountId::parse("remembered").unwrap();
-    let memo = IdempotencyRecord { key: "a key that is remembered".into(), fingerprint: [7; 32] };
+    let (key, origin) = ("a key that is remembered".into(), Origin::default());
+    let memo = IdempotencyRecord { key, fingerprint: [7; 32], origin };
     (Command::CreateAccount { id, name: Some("Remembered Inc.".into()) }, memo)
 }
 
@@ -101,6 +105,9 @@ pub async fn populate(store: &Store) {
     world.run(Command::Recall { gateway: Some("gw-a".into()) }).await.unwrap();
     let (command, memo) = remembered();
     store.execute(command, memo, world.now()).await.unwrap();
+    let name = |text| TokenName::parse(text).unwrap();
+    world.token(1, Holder::NewOperator(name("alice"), AccessScope::Support)).await.unwrap();
+    world.token(2, Holder::Gateways(name("eu-west"))).await.unwrap();
     world.agrees().await;
 }
 
