@@ -83,6 +83,9 @@ pub fn periods(
     if until < since {
         return Err(PeriodsError::Reversed);
     }
+    if until == since {
+        return Ok(Vec::new());
+    }
     let mut begin = length.begin(&since.to_zoned(zone.clone())).map_err(beyond)?;
     let mut all = Vec::new();
     while begin.timestamp() < until {

@@ -12,6 +12,7 @@ const fn lookup(table: &'static Table, columns: &'static str, filter: &'static s
     Lookup { table, columns, filter, lock: false }
 }
 
+/// The same, locked.
 const fn locked(table: &'static Table, columns: &'static str) -> Lookup {
     Lookup { table, columns, filter: "", lock: true }
 }
@@ -48,16 +49,16 @@ pub const ENTRIES: Lookup =
 /// A broker's last report, locked.
 pub const BROKERS: Lookup = locked(BrokerRow::TABLE, "gateway, broker");
 /// What was sold within a minute.
-pub const USAGE: Lookup = lookup(UsageRow::TABLE, "account, minute, key, rule", "");
+pub const USAGE: Lookup = locked(UsageRow::TABLE, "account, minute, key, rule");
 /// What was refused in shadow mode within a minute.
 pub const SHADOW: Lookup = lookup(ShadowRow::TABLE, "account, minute, key, rule, code", "");
 /// What was refused within an hour.
 pub const REFUSALS: Lookup = lookup(RefusalRow::TABLE, "account, hour, key, rule, code", "");
 /// What was sold of an item within a minute.
-pub const USAGE_ITEMS: Lookup = lookup(UsageItemRow::TABLE, "account, minute, key, rule, item, basis", "");
+pub const USAGE_ITEMS: Lookup = locked(UsageItemRow::TABLE, "account, minute, key, rule, item, basis");
 /// How much of a class was sold within a minute.
 pub const USAGE_QUANTITIES: Lookup =
-    lookup(UsageQuantityRow::TABLE, "account, minute, key, rule, item, class", "");
+    locked(UsageQuantityRow::TABLE, "account, minute, key, rule, item, class");
 /// The price list as a whole, locked.
 pub const PRICE_LIST: Lookup = locked(PriceListRow::TABLE, "one");
 /// What a model costs from a moment on.

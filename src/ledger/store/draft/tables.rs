@@ -471,6 +471,10 @@ impl Draft {
         any |= self.load_by_key::<GatewayRow>(from).await?;
         any |= self.load_by_key::<TokenRow>(from).await?;
         by!(tokens: tokens_of);
+        // Old usage that is summed up.
+        any |= self.load_by_key::<UsageRow>(from).await?;
+        any |= self.load_by_key::<UsageItemRow>(from).await?;
+        any |= self.load_by_key::<UsageQuantityRow>(from).await?;
         any |= self.reckon(from).await?;
         Ok(any)
     }
