@@ -16,7 +16,7 @@ const COLUMNS: [&str; 8] = ["created_at", "kind", "amount", "taken", "pending", 
 pub struct Adjust {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier
+    /// The account's identifier
     account: String,
     /// How many credits to give, or with a minus sign to take: 5, -0.25
     #[arg(allow_negative_numbers = true)]
@@ -63,7 +63,7 @@ impl Adjust {
 pub struct Corrections {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier
+    /// The account's identifier
     account: String,
     /// The most to list
     #[arg(long, default_value_t = 100)]
@@ -105,5 +105,5 @@ fn show_owed(screen: &mut Screen<'_>, correction: &Value) -> Result<(), Failure>
     if owed == "0" {
         return Ok(());
     }
-    screen.line(format_args!("{owed} were gone already: other credits pay them, or else the next grant"))
+    screen.line(format_args!("{owed} become owed: other credits pay that, or else the next grant"))
 }

@@ -32,7 +32,7 @@ pub struct Grant {
     remote: Remote,
     #[command(subcommand)]
     command: Option<Command>,
-    /// The account\'s identifier (one that is named like a command: `grant -- void 5`)
+    /// The account's identifier (one that is named like a command: `grant -- void 5`)
     #[arg(required = true)]
     account: Option<String>,
     /// How many credits: a decimal such as 5 or 0.25
@@ -58,7 +58,7 @@ pub struct Grant {
 enum Command {
     /// Take back what remains of a grant, or an amount of it
     Void {
-        /// The grant\'s identifier
+        /// The grant's identifier
         grant: String,
         /// How many credits [default: all]
         #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
@@ -74,7 +74,7 @@ enum Command {
     },
     /// Change when a grant expires, its priority or its note
     Change {
-        /// The grant\'s identifier
+        /// The grant's identifier
         grant: String,
         /// When the rest is lost: RFC 3339, or a length such as 30d
         #[arg(long, value_name = "WHEN", conflicts_with = "no_expiry")]

@@ -54,7 +54,7 @@ fn check_as(suffix: &str, text: &str, options: &[&str]) -> (bool, String) {
     let mut file = tempfile::Builder::new().suffix(suffix).tempfile().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let mut printed = Vec::new();
-    let words = [&["faregate", "check", file.path().to_str().unwrap()], options].concat();
+    let words = [["faregate", "check", file.path().to_str().unwrap()].as_slice(), options].concat();
     let done = crate::run(clap::Parser::try_parse_from(words).unwrap(), &mut printed);
     let printed = String::from_utf8(printed).unwrap();
     match done {

@@ -177,10 +177,7 @@ pub async fn number(reader: &impl Reader, id: &str) -> Result<AccountNo, StoreEr
 
 /// What an account's newest subscription means for exchanges.
 #[cfg(test)]
-pub async fn entitlement(
-    reader: &impl Reader,
-    id: &str,
-) -> Result<Option<Entitlement>, StoreError> {
+pub async fn entitlement(reader: &impl Reader, id: &str) -> Result<Option<Entitlement>, StoreError> {
     let sql = "SELECT entitlement FROM accounts WHERE id = ?1";
     first(reader, sql, &[id.into()], |row| get(row, 0)).await?.ok_or_else(|| missing("account", id))
 }

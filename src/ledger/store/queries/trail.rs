@@ -28,21 +28,22 @@ fn entry(row: &dyn Columns) -> Result<api::TrailEntry, BadRow> {
 pub async fn page(reader: &impl Reader, query: &TrailQuery) -> Result<api::Trail, StoreError> {
     let before = query.page.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(i64::MAX);
     let mut given = vec![before.into(), query.page.rows().into()];
-    let mut conditions = String::new();
+    let mut conditions = Vec::new();
     let texts = [("account", &query.account), ("operator", &query.operator)];
     for (column, text) in texts.into_iter().filter_map(|(column, text)| Some((column, text.as_deref()?))) {
         given.push(text.into());
-        conditions.push_str(&format!(" AND t.{column} = ?{}", given.len()));
+        conditions.push(format!(" AND t.{column} = ?{}", given.len()));
     }
     for (sign, time) in [(">=", query.since), ("<", query.until)] {
         if let Some(time) = time {
             given.push(time.as_millisecond().into());
-            conditions.push_str(&format!(" AND t.created_ms {sign} ?{}", given.len()));
+            conditions.push(format!(" AND t.created_ms {sign} ?{}", given.len()));
         }
     }
     let sql = format!(
-        "SELECT {} FROM trail t WHERE t.no < ?1{conditions} ORDER BY t.no DESC LIMIT ?2",
-        columns(TrailRow::TABLE, "t")
+        "SELECT {} FROM trail t WHERE t.no < ?1{} ORDER BY t.no DESC LIMIT ?2",
+        columns(TrailRow::TABLE, "t"),
+        conditions.concat()
     );
     let mut entries = reader.rows(&sql, &given, entry).await?;
     let next = query.page.cut(&mut entries).map(|last| last.id.to_string());

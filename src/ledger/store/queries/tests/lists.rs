@@ -34,7 +34,7 @@ async fn found(reader: &impl Reader, query: AccountQuery) -> (Vec<String>, Optio
 async fn accounts_are_found_by_name_plan_state_balance_and_what_is_due() {
     let due = |days: i64| NOW_MS + days * DAY_MS;
     let renews = |days: i64| {
-        format!("'{{\"plan\":\"pro\",\"status\":\"active\",\"renews_at\":\"{}\"}}'", in_days(days).unwrap())
+        format!("'{{\"plan\":\"pro\",\"status\":\"good\",\"renews_at\":\"{}\"}}'", in_days(days).unwrap())
     };
     let rows = format!(
         "UPDATE accounts SET name = '\u{c4}rzte & Co', available = 5, state = 'suspended' WHERE no = 1;
