@@ -6,11 +6,13 @@
 //! The comments of these types and of their fields are the descriptions in `docs/openapi.json`, so they are written for callers of
 //! the API: they give units and limits, and name no Rust item.
 
+mod batch;
 mod plans;
 mod prices;
 mod subscriptions;
 mod teams;
 
+pub use batch::*;
 pub use plans::*;
 pub use prices::*;
 pub use subscriptions::*;

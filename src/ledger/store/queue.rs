@@ -187,6 +187,11 @@ impl Queue {
         Self { inner: Mutex::default(), arrived, ended, lanes, metrics, log: LogLimit::default() }
     }
 
+    /// How many operations wait for a transaction.
+    pub fn waiting(&self) -> usize {
+        self.inner().len()
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

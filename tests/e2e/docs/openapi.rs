@@ -114,6 +114,12 @@ fn life(key: &str, idle: &str) -> Vec<(Method, String, Option<Value>, u16)> {
         post("recall", json!({"gateway": "gate"}), 200),
         post("recall", json!({"gateway": "nowhere"}), 404),
         get("audit", 200),
+        post(
+            "batch",
+            json!({"requests": [{"path": "/admin/v1/accounts", "body": {"id": "three"}}, {"method": "GET", "path": "/admin/v1/accounts/none"}]}),
+            200,
+        ),
+        post("batch", json!({"requests": []}), 400),
         post("accounts/two/close", json!({}), 200),
         get("openapi.json", 200),
     ]

@@ -3,6 +3,7 @@
 //! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
 mod accounts;
+mod batch;
 mod budgets;
 mod grants;
 mod keys;
@@ -22,10 +23,10 @@ use super::app::{App, REQUEST_TIMEOUT, in_time};
 use super::codes::Code;
 use super::health;
 use super::problem::Failure;
-use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::IntoResponse;
+use axum::{Extension, Router};
 use std::sync::{Arc, LazyLock};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -68,6 +69,11 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(leases::audit))
 }
 
+/// The route by which many requests come in one.
+fn batched() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(batch::run))
+}
+
 /// The routes that everybody may ask.
 fn open() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -79,7 +85,9 @@ fn open() -> OpenApiRouter<Arc<App>> {
 
 /// The description of this API, as `docs/openapi.json` has it.
 static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
-    let mut api = openapi::complete(guarded().into_openapi());
+    let mut all = guarded().into_openapi();
+    all.merge(batched().into_openapi());
+    let mut api = openapi::complete(all);
     api.merge(open().into_openapi());
     let text = api.to_pretty_json();
     // A description holds nothing but text and numbers, which always become JSON.
@@ -98,15 +106,21 @@ async fn description() -> impl IntoResponse {
 /// The admin API.
 pub fn router(app: Arc<App>) -> Router {
     let door = ListenerGuard::new("admin", app.admin_token.clone(), MAX_BODY_BYTES, "");
-    let guarded = Router::from(guarded()).route_layer(middleware::from_fn_with_state(door, admit::<Failure>));
-    guarded
-        .merge(open())
+    let admitted = middleware::from_fn_with_state(door, admit::<Failure>);
+    let guarded = Router::from(guarded()).route_layer(admitted.clone());
+    let routes = batch::Routes(fallbacks(guarded.clone()).with_state(Arc::clone(&app)));
+    let batched = Router::from(batched()).route_layer(Extension(routes)).route_layer(admitted);
+    fallbacks(guarded.merge(batched).merge(open()))
+        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, in_time::<Failure>))
+        .with_state(app)
+}
+
+fn fallbacks(router: Router<Arc<App>>) -> Router<Arc<App>> {
+    router
         .fallback(|| async { Failure::new(Code::NotFound, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Failure::new(Code::MethodNotAllowed, "this path takes another method")
         })
-        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, in_time::<Failure>))
-        .with_state(app)
 }
 
 #[cfg(test)]

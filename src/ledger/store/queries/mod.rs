@@ -16,6 +16,7 @@ pub mod news;
 pub mod plans;
 pub mod prices;
 pub mod shadow;
+pub mod size;
 pub mod teams;
 #[cfg(test)]
 mod tests;
