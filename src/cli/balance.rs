@@ -11,7 +11,7 @@ use faregate_client::{
 pub struct Balance {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier
+    /// The account's identifier
     account: String,
 }
 

@@ -161,12 +161,11 @@ fn report(
                 screen.line(format_args!("{place}: ok"))?;
             }
             for problem in &finding.problems {
-                screen.line(format_args!(
-                    "{place}\n  {}\n    found    {}\n    allowed  {}",
-                    problem.fault().path,
-                    problem.fault().found,
-                    problem.fault().allowed
-                ))?;
+                let Fault { path, found, allowed } = problem.fault();
+                screen.line(&place)?;
+                screen.line(format_args!("  {path}"))?;
+                screen.line(format_args!("    found    {found}"))?;
+                screen.line(format_args!("    allowed  {allowed}"))?;
             }
             if let Some(metered) = filter.get("metered") {
                 explained::show(screen, metered)?;

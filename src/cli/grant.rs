@@ -12,12 +12,12 @@ use faregate_client::{
 pub struct Grant {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier
+    /// The account's identifier
     account: String,
     /// How many credits: a decimal such as 5 or 0.25
     #[arg(allow_hyphen_values = true)]
     amount: String,
-    /// When the rest is lost: RFC 3339, or a length such as 30d
+    /// When the rest is lost: a date, a time (RFC 3339), or a length such as 30d
     #[arg(long, value_name = "WHEN")]
     expires: Option<String>,
     /// Smaller burns first, 0 to 1000 [default: 100]
@@ -37,14 +37,14 @@ impl Grant {
             &format!("/admin/v1/accounts/{}/grants", encoded(&self.account)),
             &body([
                 ("amount", Some(self.amount.into())),
-                ("expires_at", expiry(self.expires)?),
+                ("expires_at", expiry(self.expires, screen)?),
                 ("priority", self.priority.map(Into::into)),
                 ("note", self.note.map(Into::into)),
                 ("source", self.source.map(Into::into)),
             ]),
         )?;
         screen.show(&answer, |screen, grant| {
-            let until = match text(grant, "expires_at").as_str() {
+            let until = match screen.text(grant, "expires_at").as_str() {
                 "-" => String::new(),
                 at => format!(" until {at}"),
             };

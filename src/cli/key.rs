@@ -1,6 +1,6 @@
 //! `faregate key …`: API keys, and the subjects that a gateway vouches for.
 
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
@@ -25,12 +25,12 @@ pub struct Key {
 enum Command {
     /// Make a key; it is shown this once
     Create {
-        /// The account\'s identifier
+        /// The account's identifier
         account: String,
         /// A note for people
         #[arg(long)]
         note: Option<String>,
-        /// When it stops working: RFC 3339, or a length such as 30d
+        /// When it stops working: a date, a time (RFC 3339), or a length such as 30d
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
         /// No key: this subject (a JWT claim, a certificate's SAN) pays as the account
@@ -65,7 +65,7 @@ impl Key {
                     &keys(&account),
                     &body([
                         ("note", note.map(Into::into)),
-                        ("expires_at", expiry(expires)?),
+                        ("expires_at", expiry(expires, screen)?),
                         ("subject", subject.map(Into::into)),
                         ("team", team.map(Into::into)),
                         ("products", products.map(Into::into)),
@@ -100,8 +100,7 @@ impl Key {
 }
 
 /// `--expires` as the admin API takes it.
-pub fn expiry(expires: Option<String>) -> Result<Option<Value>, Failure> {
-    let Some(expires) = expires else { return Ok(None) };
-    let at = when::rfc3339(&expires, jiff::Timestamp::now(), Direction::Ahead);
-    at.map(|at| Some(at.into())).map_err(|why| Failure::usage(format!("--expires: {why}")))
+pub fn expiry(expires: Option<String>, screen: &Screen<'_>) -> Result<Option<Value>, Failure> {
+    let present = Present::new(jiff::Timestamp::now(), screen.zone());
+    Ok(present.given("--expires", expires, Direction::Ahead)?.map(Into::into))
 }

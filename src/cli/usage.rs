@@ -1,6 +1,6 @@
 //! `faregate usage`: what an account used, per minute, key and rule, or by model and tool.
 
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::{Args, ValueEnum};
 use faregate_client::{
     Failure, Screen,
@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 pub struct Usage {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier; with `--group` it may be left out, for all accounts
+    /// The account's identifier; with `--group` it may be left out, for all accounts
     #[arg(required_unless_present = "group")]
     account: Option<String>,
-    /// From when: RFC 3339, or a length such as 1h (ago)
+    /// From when: a date, a time (RFC 3339), or a length such as 1h (ago)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Until when: RFC 3339, or a length such as 5m (ago)
+    /// Until when: a date, a time (RFC 3339), or a length such as 5m (ago)
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// The most lines
+    /// The most lines, up to 1000 [default: 100]
     #[arg(long)]
     limit: Option<u32>,
     /// List those behind this one
@@ -42,12 +42,8 @@ enum Group {
 
 impl Usage {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let now = jiff::Timestamp::now();
-        let at = |flag: &str, text: Option<String>| {
-            text.map(|text| when::rfc3339(&text, now, Direction::Ago))
-                .transpose()
-                .map_err(|why| Failure::usage(format!("{flag}: {why}")))
-        };
+        let present = Present::new(jiff::Timestamp::now(), screen.zone());
+        let at = |flag: &str, text: Option<String>| present.given(flag, text, Direction::Ago);
         if self.group.is_some() {
             let asked = [
                 ("group", Some("item".to_owned())),

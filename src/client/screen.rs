@@ -1,19 +1,39 @@
-//! What a command prints: the API's JSON as it came, or aligned text for people.
+//! What a command prints: the API's JSON as it came, or aligned text for people, with times in the zone that they chose.
 
 use crate::Failure;
+use crate::terminal::{printable_json, printable_lines, standard_output};
+use crate::zone::Zone;
 use serde_json::Value;
 use std::{fmt::Display, io::Write};
+
+pub use crate::terminal::printable;
 
 /// Where a command's answer goes.
 pub struct Screen<'a> {
     json: bool,
-    out: &'a mut dyn Write,
+    zone: Zone,
+    out: Box<dyn Write + 'a>,
 }
 
 impl<'a> Screen<'a> {
     /// Prints JSON or text to `out`.
-    pub fn new(json: bool, out: &'a mut dyn Write) -> Self {
-        Self { json, out }
+    pub fn new(json: bool, zone: Zone, out: impl Write + 'a) -> Self {
+        Self { json, zone, out: Box::new(out) }
+    }
+
+    /// Prints JSON or text to standard output.
+    pub fn of_process(json: bool, zone: Zone) -> Self {
+        Self::new(json, zone, standard_output())
+    }
+
+    /// Whether programs read it.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// The zone in which times are shown, and in which a date begins.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// Shows one answer: the JSON itself, or what `human` makes of it.
@@ -22,13 +42,28 @@ impl<'a> Screen<'a> {
         answer: &Value,
         human: impl FnOnce(&mut Self, &Value) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if self.json { self.line(answer) } else { human(self, answer) }
+        if self.json { self.write(&printable_json(&answer.to_string())) } else { human(self, answer) }
     }
 
-    /// One line.
+    /// One line; a line break that data brought along is shown as `\n`.
     pub fn line(&mut self, line: impl Display) -> Result<(), Failure> {
+        self.write(&printable(&line.to_string()))
+    }
+
+    /// A text of several lines, which must be the program's own or made printable.
+    pub fn lines(&mut self, text: &str) -> Result<(), Failure> {
+        self.write(&printable_lines(text))
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), Failure> {
         writeln!(self.out, "{line}")?;
         Ok(self.out.flush()?)
+    }
+
+    /// A member as text, a time of it in the chosen zone with its name.
+    pub fn text(&self, object: &Value, name: &str) -> String {
+        let text = text(object, name);
+        if is_time(name) { self.zone.with_name(&text) } else { text }
     }
 
     /// The named members of an object, one per line; those that are absent or null are left out.
@@ -36,28 +71,33 @@ impl<'a> Screen<'a> {
         let present = || names.iter().filter(|name| object.get(**name).is_some_and(|value| !value.is_null()));
         let width = present().map(|name| name.len()).max().unwrap_or(0);
         for name in present() {
-            self.line(format_args!("{:<width$}  {}", label(name), text(object, name)))?;
+            let text = self.text(object, name);
+            self.line(format_args!("{:<width$}  {text}", label(name)))?;
         }
         Ok(())
     }
 
     /// A list of objects as a table with the named members as columns.
     pub fn table(&mut self, rows: &Value, columns: &[&str]) -> Result<(), Failure> {
+        let cell = |row: &Value, name: &str| {
+            let text = text(row, name);
+            if is_time(name) { self.zone.without_name(&text) } else { text }
+        };
         let rows: Vec<Vec<String>> =
-            list(rows).iter().map(|row| columns.iter().map(|name| text(row, name)).collect()).collect();
+            list(rows).iter().map(|row| columns.iter().map(|name| cell(row, name)).collect()).collect();
         if rows.is_empty() {
             return self.line("(none)");
         }
-        let width = |at: usize, name: &str| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-                .max(name.len())
+        let title = |name: &&str| match self.zone.to_be_named().filter(|_| is_time(name)) {
+            Some(zone) => format!("{} ({zone})", label(name).to_uppercase()),
+            None => label(name).to_uppercase(),
         };
-        let widths: Vec<usize> = columns.iter().enumerate().map(|(at, name)| width(at, name)).collect();
-        let header: Vec<String> = columns.iter().map(|name| label(name).to_uppercase()).collect();
+        let header: Vec<String> = columns.iter().map(title).collect();
+        let width = |at: usize, title: &str| {
+            let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+            cells.max().unwrap_or(0).max(title.chars().count())
+        };
+        let widths: Vec<usize> = header.iter().enumerate().map(|(at, title)| width(at, title)).collect();
         for row in std::iter::once(&header).chain(&rows) {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
             self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
@@ -74,21 +114,29 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// A member as text: strings bare, what is absent or null as a dash. Control characters, which a note
-/// or a name may carry, are escaped, so that text from outside can't move the terminal's cursor.
+/// Whether a member of this name is a point in time.
+fn is_time(name: &str) -> bool {
+    name.ends_with("_at")
+        || matches!(
+            name,
+            "minute"
+                | "hour"
+                | "day"
+                | "valid_from"
+                | "first_seen"
+                | "last_seen"
+                | "last_used"
+                | "grace_until"
+        )
+}
+
+/// A member as text: strings bare and printable, what is absent or null as a dash.
 pub fn text(object: &Value, name: &str) -> String {
     match object.get(name) {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => printable(text),
         Some(other) => other.to_string(),
     }
-}
-
-/// The text with its control characters escaped.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
 }
 
 /// A value as a list; what is no list is empty.
