@@ -35,6 +35,9 @@ OWN_OCI := $(CURDIR)/.tools/oci/complete
 OWN_PGBOUNCER := $(CURDIR)/.tools/pgbouncer/usr/sbin/pgbouncer
 SKOPEO  ?= $(or $(shell command -v skopeo 2>/dev/null),$(CURDIR)/.tools/oci/usr/bin/skopeo)
 OCI_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/oci/usr/lib/x86_64-linux-gnu
+# What checks the ledger's metrics: the one that is there already, or Debian's.
+OWN_PROMTOOL := $(CURDIR)/.tools/prometheus/usr/bin/promtool
+PROMTOOL ?= $(or $(shell command -v promtool 2>/dev/null),$(OWN_PROMTOOL))
 # The clients that read refusals: SDKs, agents' clients, a browser.
 OWN_CLIENTS := $(CURDIR)/.tools/clients/complete
 # The ledger as it ships: static, so that it runs on any Linux and in an image of its own.
@@ -63,6 +66,7 @@ NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
 
 export ENVOY
+export PROMTOOL
 export FAREGATE_WASM = $(WASM)
 export CARGO_TARGET_WASM32_WASIP1_LINKER = $(LINKER)
 export WASM_OPT
@@ -77,7 +81,7 @@ export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(if $(or $(shell command -v pgbouncer),$(wildcard /usr/sbin/pgbouncer)),,$(OWN_PGBOUNCER)) $(OWN_CLIENTS) $(OLDEST) ## add the wasm target, fetch Envoy and what the tests need
+setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(if $(or $(shell command -v pgbouncer),$(wildcard /usr/sbin/pgbouncer)),,$(OWN_PGBOUNCER)) $(OWN_CLIENTS) $(filter $(OWN_PROMTOOL),$(PROMTOOL)) $(OLDEST) ## add the wasm target, fetch Envoy and what the tests need
 
 wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -102,6 +106,9 @@ $(OWN_OCI):
 $(OWN_PGBOUNCER):
 	@tools/debian .tools/pgbouncer pgbouncer || \
 		{ echo "a story about PgBouncer is skipped: install pgbouncer"; test -z "$(FAREGATE_NEED_PGBOUNCER)"; }
+
+$(OWN_PROMTOOL):
+	@tools/debian .tools/prometheus prometheus || echo "the scenario about metrics is skipped: install prometheus, or say PROMTOOL=/path/to/promtool"
 
 clients: $(OWN_CLIENTS) ## install the clients that the stories about refusals run (needs pip, npm and node)
 
@@ -144,6 +151,7 @@ where:
 dist: ship $(SBOM) ## gather what a release has in target/dist: programs, SHA256SUMS, bills of materials
 	rm -rf $(TARGET)/dist && mkdir -p $(TARGET)/dist
 	cp $(STATIC) $(WASM) LICENSE $(TARGET)/dist/
+	tools/shell-files $(STATIC) $(EPOCH) $(TARGET)/dist/faregate-shell.tar.gz
 	tools/sbom $(SBOM) $(EPOCH) $(TARGET)/dist
 	cd $(TARGET)/dist && sha256sum -- * > .sums && mv .sums SHA256SUMS && cat SHA256SUMS
 

@@ -2,7 +2,7 @@
 
 use super::confirm::Confirmation;
 use super::paging::{Listed, Paging, as_they_are};
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
@@ -48,10 +48,10 @@ enum Command {
         /// With less than so many credits available
         #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
         below: Option<String>,
-        /// With bought credits, or a subscription, that end before this time: RFC 3339, or a length such as 30d
+        /// With bought credits, or a subscription, that end before this time: a date, RFC 3339, or a length such as 30d
         #[arg(long, value_name = "WHEN")]
         expiring_before: Option<String>,
-        /// With a subscription that renews before this time: RFC 3339, or a length such as 7d
+        /// With a subscription that renews before this time: a date, RFC 3339, or a length such as 7d
         #[arg(long, value_name = "WHEN")]
         renewing_before: Option<String>,
         #[command(flatten)]
@@ -99,6 +99,8 @@ impl Account {
         let one = |id: &str| format!("/admin/v1/accounts/{}", encoded(id));
         let answer = match self.command {
             Command::List { name, plan, state, below, expiring_before, renewing_before, paging } => {
+                let present = Present::new(jiff::Timestamp::now(), screen.zone());
+                let before = |flag: &str, text| present.given(flag, text, Direction::Ahead);
                 let query = vec![
                     ("name", name),
                     ("plan", plan),
@@ -133,10 +135,4 @@ impl Account {
         };
         screen.show(&answer, |screen, account| screen.members(account, &MEMBERS))
     }
-}
-
-/// A time that is to come, as the admin API takes it.
-fn before(flag: &str, text: Option<String>) -> Result<Option<String>, Failure> {
-    let at = |text: String| when::rfc3339(&text, jiff::Timestamp::now(), Direction::Ahead);
-    text.map(at).transpose().map_err(|why| Failure::usage(format!("{flag}: {why}")))
 }

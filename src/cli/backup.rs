@@ -3,7 +3,7 @@
 
 use super::place::Place;
 use clap::Args;
-use faregate_client::{Failure, Screen, tokens::process_environment};
+use faregate_client::{Failure, Screen, terminal::Progress, tokens::process_environment};
 use faregate_ledger::store::copy::{self, CopyError, Holdings};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -20,7 +20,9 @@ pub struct Backup {
 impl Backup {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let from = self.place.database(&process_environment)?;
+        let progress = Progress::new("backing up", screen.is_json());
         let holdings = copy::backup(&from, &self.file).map_err(failure)?;
+        progress.end();
         let file = self.file.display().to_string();
         show(&holdings, &json!({ "file": file }), &format!("backed up to {file}"), screen)
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 pub struct Balance {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier
+    /// The account's identifier
     account: String,
 }
 

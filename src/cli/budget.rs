@@ -1,5 +1,6 @@
 //! `faregate budget …`: how much an account, a team or a key may use per period.
 
+use super::choices::PERIODS;
 use super::paging::{Listed, Paging, as_they_are};
 use clap::{Args, Subcommand};
 use faregate_client::{
@@ -45,8 +46,8 @@ enum Command {
         /// Credits per period: a decimal such as 100 or 0.25
         #[arg(long, allow_hyphen_values = true)]
         credits: String,
-        /// What a period of the calendar is: hour, day, week, month or year
-        #[arg(long, value_name = "PERIOD")]
+        /// What a period of the calendar is
+        #[arg(long, value_name = "PERIOD", value_parser = PERIODS)]
         per: String,
         /// A period is so many of these, 1 to 100 [default: 1]
         #[arg(long)]

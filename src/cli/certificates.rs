@@ -12,6 +12,7 @@ const CLIENT_CA: &str = "FAREGATE_TLS_CLIENT_CA";
 
 /// TLS on the ledger's listeners.
 #[derive(Args)]
+#[command(next_help_heading = "TLS")]
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub struct Tls {
     /// Speak TLS with gateways: a PEM file of the ledger's certificate, and behind it those between it and the

@@ -229,7 +229,7 @@ fn report(
                 if finding.place.is_empty() { name.to_owned() } else { format!("{name}: {}", finding.place) };
             screen.line(format_args!("{place}: {}", finding.verdict()))?;
             for problem in &finding.problems {
-                screen.line(problem.text(name, finding.lines))?;
+                screen.lines(&problem.text(name, finding.lines))?;
             }
             if let Some(metered) = filter.get("metered") {
                 explained::show(screen, metered)?;

@@ -23,7 +23,7 @@ pub struct Explain {
 impl Explain {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         match self.code {
-            _ if self.markdown => screen.line(markdown().trim_end()),
+            _ if self.markdown => screen.lines(markdown().trim_end()),
             Some(name) => one(named(&name)?, screen),
             None => all(screen),
         }

@@ -38,7 +38,7 @@ pub struct Grant {
     /// How many credits: a decimal such as 5 or 0.25
     #[arg(required = true, allow_hyphen_values = true)]
     amount: Option<String>,
-    /// When the rest is lost: RFC 3339, or a length such as 30d
+    /// When the rest is lost: a date, a time (RFC 3339), or a length such as 30d
     #[arg(long, value_name = "WHEN")]
     expires: Option<String>,
     /// Smaller burns first, 0 to 1000 [default: 100]
@@ -109,7 +109,7 @@ impl Grant {
             }
             Some(Command::Change { grant, expires, no_expiry, priority, note }) => {
                 let mut changes = body([
-                    ("expires_at", expiry(expires)?),
+                    ("expires_at", expiry(expires, screen)?),
                     ("priority", priority.map(Into::into)),
                     ("note", note.map(|note| if note.is_empty() { Value::Null } else { note.into() })),
                 ]);
@@ -126,7 +126,7 @@ impl Grant {
                     &format!("/admin/v1/accounts/{}/grants", encoded(&account)),
                     &body([
                         ("amount", Some(amount.into())),
-                        ("expires_at", expiry(self.expires)?),
+                        ("expires_at", expiry(self.expires, screen)?),
                         ("priority", self.priority.map(Into::into)),
                         ("note", self.note.map(Into::into)),
                         ("source", self.source.map(Into::into)),
@@ -143,7 +143,7 @@ fn one(grant: &str) -> String {
 }
 
 fn show_granted(screen: &mut Screen<'_>, grant: &Value, account: &str) -> Result<(), Failure> {
-    let until = match text(grant, "expires_at").as_str() {
+    let until = match screen.text(grant, "expires_at").as_str() {
         "-" => String::new(),
         at => format!(" until {at}"),
     };

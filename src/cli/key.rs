@@ -2,7 +2,7 @@
 
 use super::confirm::Confirmation;
 use super::paging::{Listed, Paging, as_they_are};
-use super::when::{self, Direction};
+use super::when::{self, Direction, Present};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
@@ -48,12 +48,12 @@ pub struct Key {
 enum Command {
     /// Make a key; it is shown this once
     Create {
-        /// The account\'s identifier
+        /// The account's identifier
         account: String,
         /// A note for people
         #[arg(long)]
         note: Option<String>,
-        /// When it stops working: RFC 3339, or a length such as 30d
+        /// When it stops working: a date, a time (RFC 3339), or a length such as 30d
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
         /// No key: this subject (a JWT claim, a certificate's SAN) pays as the account
@@ -113,7 +113,7 @@ impl Key {
                     &keys(&account),
                     &body([
                         ("note", note.map(Into::into)),
-                        ("expires_at", expiry(expires)?),
+                        ("expires_at", expiry(expires, screen)?),
                         ("subject", subject.map(Into::into)),
                         ("team", team.map(Into::into)),
                         ("products", products.map(Into::into)),
@@ -138,14 +138,14 @@ impl Key {
                 let seconds = whole_seconds(&overlap)?;
                 let expires_at = match expires.as_deref() {
                     Some("never") => Some(Value::Null),
-                    _ => expiry(expires)?,
+                    _ => expiry(expires, screen)?,
                 };
                 let asked = body([("overlap_seconds", Some(seconds.into())), ("expires_at", expires_at)]);
                 let answer = admin.post(&format!("{}/rotate", one(&key_id)), &asked)?;
                 screen.show(&answer, |screen, rotated| {
                     let member = |name| rotated.get(name).unwrap_or(&Value::Null);
                     made(screen, member("new"))?;
-                    let (id, end) = (text(member("old"), "id"), text(member("old"), "expires_at"));
+                    let (id, end) = (text(member("old"), "id"), screen.text(member("old"), "expires_at"));
                     match text(member("old"), "state").as_str() {
                         "active" => screen.line(format_args!("The old key {id} works until {end}.")),
                         _ => screen.line(format_args!("The old key {id} is refused from now on.")),
@@ -194,8 +194,7 @@ fn whole_seconds(overlap: &str) -> Result<u64, Failure> {
 }
 
 /// `--expires` as the admin API takes it.
-pub fn expiry(expires: Option<String>) -> Result<Option<Value>, Failure> {
-    let Some(expires) = expires else { return Ok(None) };
-    let at = when::rfc3339(&expires, jiff::Timestamp::now(), Direction::Ahead);
-    at.map(|at| Some(at.into())).map_err(|why| Failure::usage(format!("--expires: {why}")))
+pub fn expiry(expires: Option<String>, screen: &Screen<'_>) -> Result<Option<Value>, Failure> {
+    let present = Present::new(jiff::Timestamp::now(), screen.zone());
+    Ok(present.given("--expires", expires, Direction::Ahead)?.map(Into::into))
 }

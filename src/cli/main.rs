@@ -4,8 +4,8 @@
 //! program can do too. `backup`, `restore` and `migrate` work on its database; `serve` runs the ledger, `up` and `demo` run a whole gate, `check` reads a
 //! file, and neither it nor `explain` needs a ledger.
 //!
-//! What must hold: exit code 0 means done, 1 refused or failed, 2 wrong usage; with `--json`, stdout
-//! carries JSON only, and errors are JSON on stderr; every error says what to do next.
+//! What must hold: exit codes are those of docs/command-line.md; with `--json`, stdout carries JSON only, and errors are JSON on stderr;
+//! every error says what to do next; and nothing is printed but through `faregate_client`'s `terminal`.
 
 mod account;
 mod apply;
@@ -15,26 +15,31 @@ mod balance;
 mod budget;
 mod certificates;
 mod check;
+mod choices;
 mod confirm;
 mod corrections;
 mod explain;
 mod grant;
 mod grants;
+mod groups;
 mod key;
 mod leases;
 mod migrate;
-mod paging;
+mod mistyped;
 mod operator;
+mod paging;
 mod place;
 mod plan;
 mod prices;
 mod restore;
 mod serve;
 mod shadow;
+mod shell;
 mod spreadsheet;
 mod subscription;
 mod team;
 mod trail;
+mod typed;
 mod usage;
 mod version;
 mod when;
@@ -43,22 +48,22 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
-use faregate_client::{Failure, Screen, passwords::without_passwords};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+use faregate_client::{Failure, Screen, Zone, passwords::without_passwords, terminal, tokens::process_environment};
 use faregate_demo::{Demo, Up};
-use std::{
-    ffi::OsString,
-    io::{IsTerminal as _, Write},
-    process::ExitCode,
-};
+use mistyped::mistyped;
+use std::{ffi::OsString, process::ExitCode};
 
 /// A paywall for HTTP APIs behind Envoy: the ledger, its accounts, and a gate to try out.
 #[derive(Parser)]
 #[command(name = "faregate", version = version::text(), arg_required_else_help = true)]
 struct Cli {
     /// Print JSON: answers on stdout, errors on stderr
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     json: bool,
+    /// Show times in this time zone, and begin dates in it [env: TZ] [default: UTC]
+    #[arg(long, global = true, value_name = "ZONE", value_parser = Zone::named, help_heading = "Output")]
+    zone: Option<Zone>,
     #[command(subcommand)]
     command: Command,
 }
@@ -129,6 +134,10 @@ enum Command {
     Check(check::Check),
     /// What a refusal means, what cures it, and what an operator checks
     Explain(explain::Explain),
+    /// Print a script by which a shell completes commands and options
+    Completions(shell::Completions),
+    /// Write the man pages of all commands into a folder
+    Man(shell::Man),
     /// Print the version, the commit that it was built from, the protocol that it speaks, and the Envoys that it supports
     Version,
 }
@@ -136,85 +145,95 @@ enum Command {
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json = arguments.iter().any(|argument| argument == "--json");
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match read(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, json),
     };
     let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-    match run(cli, width, &mut std::io::stdout()) {
+    let mut screen = Screen::of_process(cli.json, cli.zone()).fitting(width);
+    match run(cli, &mut screen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print(json, &mut std::io::stderr().lock());
+            typed::in_terms_of(failure.clone(), &Cli::command(), &arguments).print(json);
             failure.exit_code()
         }
     }
 }
 
-/// Does what one command line says; what it prints goes to `out`, which may be a terminal of some width.
-fn run(cli: Cli, width: Option<usize>, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut screen = Screen::new(cli.json, out).fitting(width);
+/// Reads one command line.
+fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&groups::grouped(Cli::command()).try_get_matches_from(words)?)
+}
+
+impl Cli {
+    /// The zone in which times are shown.
+    fn zone(&self) -> Zone {
+        self.zone.clone().unwrap_or_else(|| Zone::of_environment(process_environment("TZ")))
+    }
+}
+
+/// Does what one command line says.
+fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(command) => command.run(cli.json),
         Command::Up(command) => command.run(cli.json),
-        Command::Demo(command) => command.run(printed, &mut screen),
-        Command::Account(command) => command.run(&mut screen),
-        Command::Key(command) => command.run(&mut screen),
-        Command::Team(command) => command.run(&mut screen),
-        Command::Budget(command) => command.run(&mut screen),
-        Command::Grant(command) => command.run(&mut screen),
-        Command::Adjust(command) => command.run(&mut screen),
-        Command::Corrections(command) => command.run(&mut screen),
-        Command::Grants(command) => command.run(&mut screen),
-        Command::Plan(command) => command.run(&mut screen),
-        Command::Prices(command) => command.run(&mut screen),
-        Command::Subscribe(command) => command.run(&mut screen),
-        Command::Subscription(command) => command.run(&mut screen),
-        Command::Apply(command) => command.run(&mut screen),
-        Command::Export(command) => command.run(&mut screen),
-        Command::Balance(command) => command.run(&mut screen),
-        Command::Usage(command) => command.run(&mut screen),
-        Command::Why(command) => command.run(&mut screen),
-        Command::Shadow(command) => command.run(&mut screen),
-        Command::Leases(command) => command.run(&mut screen),
-        Command::Recall(command) => command.run(&mut screen),
-        Command::Audit(command) => command.run(&mut screen),
-        Command::Operator(command) => command.run(&mut screen),
-        Command::GatewayToken(command) => command.run(&mut screen),
-        Command::Trail(command) => command.run(&mut screen),
-        Command::Backup(command) => command.run(&mut screen),
-        Command::Restore(command) => command.run(&mut screen),
-        Command::Migrate(command) => command.run(&mut screen),
-        Command::Check(command) => command.run(&mut screen),
-        Command::Explain(command) => command.run(&mut screen),
-        Command::Version => version::run(&mut screen),
+        Command::Demo(command) => command.run(printed, screen),
+        Command::Account(command) => command.run(screen),
+        Command::Key(command) => command.run(screen),
+        Command::Team(command) => command.run(screen),
+        Command::Budget(command) => command.run(screen),
+        Command::Grant(command) => command.run(screen),
+        Command::Adjust(command) => command.run(screen),
+        Command::Corrections(command) => command.run(screen),
+        Command::Grants(command) => command.run(screen),
+        Command::Plan(command) => command.run(screen),
+        Command::Prices(command) => command.run(screen),
+        Command::Subscribe(command) => command.run(screen),
+        Command::Subscription(command) => command.run(screen),
+        Command::Apply(command) => command.run(screen),
+        Command::Export(command) => command.run(screen),
+        Command::Balance(command) => command.run(screen),
+        Command::Usage(command) => command.run(screen),
+        Command::Why(command) => command.run(screen),
+        Command::Shadow(command) => command.run(screen),
+        Command::Leases(command) => command.run(screen),
+        Command::Recall(command) => command.run(screen),
+        Command::Audit(command) => command.run(screen),
+        Command::Operator(command) => command.run(screen),
+        Command::GatewayToken(command) => command.run(screen),
+        Command::Trail(command) => command.run(screen),
+        Command::Backup(command) => command.run(screen),
+        Command::Restore(command) => command.run(screen),
+        Command::Migrate(command) => command.run(screen),
+        Command::Check(command) => command.run(screen),
+        Command::Explain(command) => command.run(screen),
+        Command::Completions(command) => command.run(screen),
+        Command::Man(command) => command.run(screen),
+        Command::Version => version::run(screen),
     }
 }
 
 /// Runs one of this program's commands, and gives what it prints.
 fn printed(arguments: &[&str]) -> Result<String, Failure> {
-    let cli = Cli::try_parse_from(["faregate"].iter().chain(arguments));
+    let cli = read(["faregate"].iter().chain(arguments)).map_err(|error| mistyped(&error))?;
     let mut printed = Vec::new();
-    run(cli.map_err(Failure::usage)?, None, &mut printed)?;
+    let mut screen = Screen::new(cli.json, Zone::default(), &mut printed);
+    run(cli, &mut screen)?;
+    drop(screen);
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
 /// Help and version are answers; everything else that clap reports is wrong usage.
 fn usage(error: &clap::Error, json: bool) -> ExitCode {
-    let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if json && !answer {
-        let text = error.render().to_string();
-        Failure::usage(text.trim().trim_start_matches("error: ")).print(true, &mut std::io::stderr().lock());
-    } else {
-        // Nothing is left to do when the terminal is gone.
-        let _ = if answer { error.print() } else { print_usage(error) };
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        terminal::show_help(&error.render());
+        return ExitCode::SUCCESS;
     }
-    if answer { ExitCode::SUCCESS } else { ExitCode::from(2) }
-}
-
-/// Prints what is wrong with a command line, without a password that may be in it.
-fn print_usage(error: &clap::Error) -> std::io::Result<()> {
-    let mut to = std::io::stderr().lock();
-    let text = error.render();
-    let text = if to.is_terminal() { text.ansi().to_string() } else { text.to_string() };
-    write!(to, "{}", without_passwords(&text))
+    if !json && error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        terminal::print_to_stderr(&without_passwords(error.render().to_string().trim_end()));
+        return ExitCode::from(2);
+    }
+    let failure = mistyped(error);
+    failure.print(json);
+    failure.exit_code()
 }

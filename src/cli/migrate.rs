@@ -7,6 +7,7 @@ use super::{
 use clap::Args;
 use faregate_client::{
     Failure, Screen,
+    terminal::Progress,
     tokens::{Environment, process_environment},
 };
 use faregate_ledger::{
@@ -35,7 +36,9 @@ impl Migrate {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let from = self.database("--from", &self.from, &process_environment)?;
         let to = self.database("--to", &self.to, &process_environment)?;
+        let progress = Progress::new("moving", screen.is_json());
         let holdings = copy::migrate(&from, &to).map_err(failure)?;
+        progress.end();
         let (from, to) = (from.to_string(), to.to_string());
         let title = format!("moved from {from} to {to}");
         show(&holdings, &json!({ "from": from, "to": to }), &title, screen)

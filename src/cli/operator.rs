@@ -31,7 +31,7 @@ enum OperatorCommand {
         /// What it may do; each scope includes those before it
         #[arg(long, value_enum)]
         scope: Scope,
-        /// When the token stops working: RFC 3339, or a length such as 90d [default: never]
+        /// When the token stops working: a date, RFC 3339, or a length such as 90d [default: never]
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
     },
@@ -39,7 +39,7 @@ enum OperatorCommand {
     Token {
         /// The operator's name
         name: String,
-        /// When it stops working: RFC 3339, or a length such as 90d [default: never]
+        /// When it stops working: a date, RFC 3339, or a length such as 90d [default: never]
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
     },
@@ -75,7 +75,7 @@ enum GatewayCommand {
     Create {
         /// The fleet's name: a-z, 0-9, `_`, `.`, `-`, at most 64 characters
         name: String,
-        /// When it stops working: RFC 3339, or a length such as 90d [default: never]
+        /// When it stops working: a date, RFC 3339, or a length such as 90d [default: never]
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
     },
@@ -112,13 +112,13 @@ impl Operator {
                 let new = [
                     ("name", Some(name.into())),
                     ("scope", scope.map(Into::into)),
-                    ("expires_at", expiry(expires)?),
+                    ("expires_at", expiry(expires, screen)?),
                 ];
                 make(&self.remote, OPERATORS, &body(new), screen)
             }
             OperatorCommand::Token { name, expires } => {
                 let path = format!("{OPERATORS}/{}/tokens", encoded(&name));
-                make(&self.remote, &path, &body([("expires_at", expiry(expires)?)]), screen)
+                make(&self.remote, &path, &body([("expires_at", expiry(expires, screen)?)]), screen)
             }
             OperatorCommand::List(page) => {
                 let columns =
@@ -134,7 +134,7 @@ impl GatewayToken {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         match self.command {
             GatewayCommand::Create { name, expires } => {
-                let new = body([("name", Some(name.into())), ("expires_at", expiry(expires)?)]);
+                let new = body([("name", Some(name.into())), ("expires_at", expiry(expires, screen)?)]);
                 make(&self.remote, GATEWAY_TOKENS, &new, screen)
             }
             GatewayCommand::List(page) => {

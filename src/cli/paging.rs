@@ -96,7 +96,7 @@ impl Listed<'_> {
             if screen.is_json() {
                 for row in &rows {
                     let before = if any { ",".to_owned() } else { format!("{{{}:[", json!(self.member)) };
-                    screen.line(format_args!("{before}{row}"))?;
+                    screen.json(&format!("{before}{row}"))?;
                     any = true;
                 }
             } else {
@@ -107,8 +107,8 @@ impl Listed<'_> {
             }
         }
         match screen.is_json() {
-            true if any => screen.line("],\"next\":null}"),
-            true => screen.line(json!({ self.member: [], "next": null })),
+            true if any => screen.json("],\"next\":null}"),
+            true => screen.json(&json!({ self.member: [], "next": null }).to_string()),
             false if table.is_empty() => screen.line("(none)"),
             false => Ok(()),
         }

@@ -11,6 +11,7 @@ pub const URL: &str = "FAREGATE_DATABASE_URL";
 
 /// Either `--data` or `--database`.
 #[derive(Args)]
+#[command(next_help_heading = "Database")]
 pub struct Place {
     /// The directory of the database (SQLite); made when it doesn't exist
     #[arg(long, value_name = "DIR")]
@@ -26,6 +27,7 @@ pub struct Place {
 
 /// How a ledger that serves uses its server.
 #[derive(Args)]
+#[command(next_help_heading = "Database server")]
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub struct Limits {
     /// The most connections to the server

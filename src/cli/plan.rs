@@ -1,5 +1,6 @@
 //! `faregate plan …`: so many credits per period, and what may be done with them.
 
+use super::choices::{ANCHORS, OVERAGES, PERIODS, REMAINDERS};
 use super::paging::{Listed, Paging, as_they_are};
 use clap::{Args, Subcommand};
 use faregate_client::{
@@ -50,8 +51,8 @@ enum Command {
         /// Credits per period: a decimal such as 1000 or 0.25
         #[arg(long, allow_hyphen_values = true)]
         quota: String,
-        /// What a period is: hour, day, week, month or year
-        #[arg(long)]
+        /// What a period is
+        #[arg(long, value_parser = PERIODS)]
         period: String,
         #[command(flatten)]
         more: More,
@@ -76,8 +77,8 @@ enum Command {
         /// Credits per period
         #[arg(long, allow_hyphen_values = true)]
         quota: Option<String>,
-        /// What a period is: hour, day, week, month or year
-        #[arg(long)]
+        /// What a period is
+        #[arg(long, value_parser = PERIODS)]
         period: Option<String>,
         #[command(flatten)]
         more: More,
@@ -100,12 +101,13 @@ enum Command {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Terms")]
 struct More {
     /// A period is so many of these, 1 to 100 [default: 1]
     #[arg(long)]
     every: Option<u16>,
-    /// Where periods begin: start (of the subscription) or calendar [default: start]
-    #[arg(long)]
+    /// Where periods begin: at the start of the subscription, or with the calendar's [default: start]
+    #[arg(long, value_parser = ANCHORS)]
     anchor: Option<String>,
     /// An IANA time zone [default: UTC]
     #[arg(long, value_name = "ZONE")]
@@ -113,8 +115,8 @@ struct More {
     /// The most that is taken over into the next period [default: 0]
     #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
     rollover: Option<String>,
-    /// What pays when the quota is used up: bought, refuse or overdraft [default: bought]
-    #[arg(long, value_name = "WHAT")]
+    /// What pays when the quota is used up [default: bought]
+    #[arg(long, value_name = "WHAT", value_parser = OVERAGES)]
     overage: Option<String>,
     /// The most that may be overdrawn per period, with --overage overdraft
     #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
@@ -132,8 +134,8 @@ struct More {
     /// (img=4); again for each [default: all]
     #[arg(long, value_name = "PRODUCT")]
     product: Vec<String>,
-    /// Whose is what a gateway that died had not reported: customer or operator [default: customer]
-    #[arg(long, value_name = "WHOSE")]
+    /// Whose is what a gateway that died had not reported [default: customer]
+    #[arg(long, value_name = "WHOSE", value_parser = REMAINDERS)]
     remainder: Option<String>,
     /// Warn callers who have less than that left [default: no warning]
     #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
@@ -142,6 +144,7 @@ struct More {
 
 /// What to take away.
 #[derive(Args)]
+#[command(next_help_heading = "Take away")]
 struct Without {
     /// No limit on requests per second any more
     #[arg(long, conflicts_with_all = ["rate", "burst"])]
@@ -152,7 +155,7 @@ struct Without {
     /// All products are included
     #[arg(long, conflicts_with = "product")]
     all_products: bool,
-    /// Transition warnings off
+    /// No warning any more
     #[arg(long, conflicts_with = "warn_below")]
     no_warn_below: bool,
 }

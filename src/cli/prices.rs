@@ -9,12 +9,12 @@ mod set;
 mod shown;
 
 use super::paging::{Listed, Paging};
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
     admin::{Remote, encoded},
-    screen::{count, list, text},
+    screen::{count, list},
 };
 use import::Import;
 use jiff::Timestamp;
@@ -50,7 +50,7 @@ enum Command {
     Remove {
         /// The model's name
         model: String,
-        /// Only those that are valid from this time on or later: RFC 3339, or a length such as 2d (from now)
+        /// Only those that are valid from this time on or later: a date, a time (RFC 3339), or a length such as 2d (from now)
         #[arg(long, value_name = "WHEN")]
         from: Option<String>,
     },
@@ -60,9 +60,6 @@ impl Prices {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let now = Timestamp::now();
         let one = |model: &str| format!("/admin/v1/prices/{}", encoded(model));
-        let at = |flag: &str, text: &str| {
-            when::rfc3339(text, now, Direction::Ahead).map_err(|why| Failure::usage(format!("{flag}: {why}")))
-        };
         match self.command {
             Command::Import(import) => import.run(&self.remote, now, screen),
             Command::Set(set) => set.run(&self.remote, now, screen),
@@ -75,7 +72,7 @@ impl Prices {
                 let found = self.remote.connect()?.get(&one(&model), &[])?;
                 screen.show(&found, |screen, found| {
                     for version in found.get("versions").map(list).unwrap_or_default() {
-                        screen.line(format_args!("{} from {}", model, text(version, "valid_from")))?;
+                        screen.line(format_args!("{} from {}", model, screen.text(version, "valid_from")))?;
                         lines(screen, version.get("prices").unwrap_or(&Value::Null), 1)?;
                         if let Some(cost) = version.get("cost").filter(|cost| !cost.is_null()) {
                             screen.line("  cost")?;
@@ -86,7 +83,8 @@ impl Prices {
                 })
             }
             Command::Remove { model, from } => {
-                let from = from.map(|from| at("--from", &from)).transpose()?.map(|from| ("from", from));
+                let present = Present::new(now, screen.zone());
+                let from = present.given("--from", from, Direction::Ahead)?.map(|from| ("from", from));
                 let answer = self.remote.connect()?.delete(&one(&model), from)?;
                 screen.show(&answer, |screen, answer| {
                     let removed = answer.get("removed").and_then(Value::as_u64).unwrap_or(0);

@@ -5,7 +5,7 @@ use super::{
     place::Place,
 };
 use clap::Args;
-use faregate_client::{Failure, Screen, tokens::process_environment};
+use faregate_client::{Failure, Screen, terminal::Progress, tokens::process_environment};
 use faregate_ledger::store::copy;
 use serde_json::json;
 use std::path::PathBuf;
@@ -22,7 +22,9 @@ pub struct Restore {
 impl Restore {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let to = self.place.database(&process_environment)?;
+        let progress = Progress::new("restoring", screen.is_json());
         let holdings = copy::restore(&self.file, &to).map_err(failure)?;
+        progress.end();
         let to = to.to_string();
         show(&holdings, &json!({ "to": to }), &format!("restored to {to}"), screen)
     }

@@ -1,6 +1,6 @@
 //! `faregate shadow`: who would have been refused, did the rules not only watch.
 
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::Args;
 use faregate_client::{
     Failure, Screen,
@@ -16,22 +16,18 @@ pub struct Shadow {
     /// Only those of this account
     #[arg(long)]
     account: Option<String>,
-    /// From when: RFC 3339, or a length such as 1h (ago)
+    /// From when: a date, a time (RFC 3339), or a length such as 1h (ago)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// The most lines
+    /// The most lines, up to 1000 [default: 100]
     #[arg(long)]
     limit: Option<u32>,
 }
 
 impl Shadow {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let now = jiff::Timestamp::now();
-        let since = self
-            .since
-            .map(|text| when::rfc3339(&text, now, Direction::Ago))
-            .transpose()
-            .map_err(|why| Failure::usage(format!("--since: {why}")))?;
+        let present = Present::new(jiff::Timestamp::now(), screen.zone());
+        let since = present.given("--since", self.since, Direction::Ago)?;
         let asked = [
             ("account", self.account),
             ("since", since),

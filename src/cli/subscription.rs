@@ -1,6 +1,6 @@
 //! `faregate subscribe` and `faregate subscription …`: which account has which plan.
 
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::{Args, Subcommand};
 use faregate_client::{
     Failure, Screen,
@@ -34,10 +34,10 @@ pub struct Subscribe {
     account: String,
     /// The plan's name
     plan: String,
-    /// When it begins, or began: RFC 3339, or a length such as 30d from now [default: now]
+    /// When it begins, or began: a date, a time (RFC 3339), or a length such as 30d from now [default: now]
     #[arg(long, value_name = "WHEN")]
     start: Option<String>,
-    /// It is on trial until then: RFC 3339, or a length such as 14d
+    /// It is on trial until then: a date, a time (RFC 3339), or a length such as 14d
     #[arg(long, value_name = "WHEN")]
     trial: Option<String>,
 }
@@ -46,8 +46,8 @@ impl Subscribe {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let asked = body([
             ("plan", Some(self.plan.into())),
-            ("starts_at", time("--start", self.start)?),
-            ("trial_ends_at", time("--trial", self.trial)?),
+            ("starts_at", time("--start", self.start, screen)?),
+            ("trial_ends_at", time("--trial", self.trial, screen)?),
         ]);
         let path = format!("/admin/v1/accounts/{}/subscription", encoded(&self.account));
         let answer = self.remote.connect()?.post(&path, &asked)?;
@@ -79,7 +79,7 @@ enum Command {
     PastDue {
         /// The account's identifier
         account: String,
-        /// When the grace period ends: RFC 3339, or a length such as 7d
+        /// When the grace period ends: a date, a time (RFC 3339), or a length such as 7d
         #[arg(long, value_name = "WHEN")]
         grace: String,
     },
@@ -128,7 +128,7 @@ impl Subscription {
             }
             Command::Activate { account } => (account, "activate", json!({})),
             Command::PastDue { account, grace } => {
-                (account, "past-due", body([("grace_until", time("--grace", Some(grace))?)]))
+                (account, "past-due", body([("grace_until", time("--grace", Some(grace), screen)?)]))
             }
             Command::Pause { account } => (account, "pause", json!({})),
             Command::Resume { account } => (account, "resume", json!({})),
@@ -145,8 +145,7 @@ impl Subscription {
 }
 
 /// A time as the admin API takes it.
-fn time(flag: &str, given: Option<String>) -> Result<Option<Value>, Failure> {
-    let Some(given) = given else { return Ok(None) };
-    let time = when::rfc3339(&given, jiff::Timestamp::now(), Direction::Ahead);
-    time.map(|time| Some(time.into())).map_err(|why| Failure::usage(format!("{flag}: {why}")))
+fn time(flag: &str, given: Option<String>, screen: &Screen<'_>) -> Result<Option<Value>, Failure> {
+    let present = Present::new(jiff::Timestamp::now(), screen.zone());
+    Ok(present.given(flag, given, Direction::Ahead)?.map(Into::into))
 }

@@ -4,15 +4,17 @@ mod administration;
 mod checking;
 mod explaining;
 mod metering;
+mod outputs;
 mod prices;
 
-use crate::{Cli, Failure};
-use clap::Parser;
+use crate::{Failure, Screen, mistyped::mistyped};
 
 /// Runs one command line; gives what it prints.
 fn faregate(words: &[&str]) -> Result<String, Failure> {
-    let cli = Cli::try_parse_from(["faregate"].iter().chain(words)).map_err(Failure::usage)?;
+    let cli = crate::read(["faregate"].iter().chain(words)).map_err(|error| mistyped(&error))?;
     let mut printed = Vec::new();
-    crate::run(cli, None, &mut printed)?;
+    let mut screen = Screen::new(cli.json, cli.zone.clone().unwrap_or_default(), &mut printed);
+    crate::run(cli, &mut screen)?;
+    drop(screen);
     Ok(String::from_utf8(printed).unwrap())
 }

@@ -1,6 +1,6 @@
 //! `faregate trail`: who did what, from where, and what was there before.
 
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::Args;
 use faregate_client::{Failure, Screen, admin::Remote, screen::list};
 use serde_json::{Value, json};
@@ -34,11 +34,8 @@ pub struct Trail {
 
 impl Trail {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let now = jiff::Timestamp::now();
-        let time = |flag: &str, text: Option<String>| {
-            let time = text.map(|text| when::rfc3339(&text, now, Direction::Ago)).transpose();
-            time.map_err(|why| Failure::usage(format!("{flag}: {why}")))
-        };
+        let present = Present::new(jiff::Timestamp::now(), screen.zone());
+        let time = |flag: &str, text: Option<String>| present.given(flag, text, Direction::Ago);
         let asked = [
             ("account", self.account),
             ("operator", self.operator),

@@ -1,7 +1,7 @@
 //! `faregate usage`: what was used, per minute, summed up by periods and groups, or by model and tool with the margin.
 
 use super::spreadsheet;
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::{Args, ValueEnum};
 use faregate_client::{
     Failure, Screen,
@@ -17,25 +17,22 @@ const MAX_PAGES: usize = 10_000;
 pub struct Usage {
     #[command(flatten)]
     remote: Remote,
-    /// The account\'s identifier; with `--by` or `--group` it may be left out, for all accounts
+    /// The account's identifier; with `--by` or `--group` it may be left out, for all accounts
     #[arg(required_unless_present_any = ["group", "by"])]
     account: Option<String>,
-    /// From when: RFC 3339, or a length such as 1h (ago)
+    /// From when: a date, a time (RFC 3339), or a length such as 1h (ago)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Until when: RFC 3339, or a length such as 5m (ago)
+    /// Until when: a date, a time (RFC 3339), or a length such as 5m (ago)
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// Sum up by hours, days or months
+    /// Sum up by hours, days or months, of the time zone that `--zone` names
     #[arg(long)]
     by: Option<By>,
     /// Sum up by these, with commas between; model or tool alone shows what they cost and the margin
     #[arg(long, value_delimiter = ',')]
     group: Vec<Group>,
-    /// The time zone of days and months, such as Europe/Berlin
-    #[arg(long, value_name = "ZONE", default_value = "UTC", requires = "by")]
-    zone: String,
-    /// The most lines
+    /// The most lines, up to 1000 [default: 100]
     #[arg(long)]
     limit: Option<u32>,
     /// List those behind this one
@@ -89,14 +86,10 @@ impl Group {
 
 impl Usage {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let now = jiff::Timestamp::now();
-        let at = |flag: &str, text: Option<&String>| {
-            text.map(|text| when::rfc3339(text, now, Direction::Ago))
-                .transpose()
-                .map_err(|why| Failure::usage(format!("{flag}: {why}")))
-        };
-        let since = at("--since", self.since.as_ref())?;
-        let until = at("--until", self.until.as_ref())?;
+        let present = Present::new(jiff::Timestamp::now(), screen.zone());
+        let at = |flag: &str, text: Option<String>| present.given(flag, text, Direction::Ago);
+        let since = at("--since", self.since.clone())?;
+        let until = at("--until", self.until.clone())?;
         if self.by.is_none() && !self.group.is_empty() && self.group.iter().all(|group| group.is_item()) {
             return self.by_item(screen, since, until);
         }
@@ -118,7 +111,7 @@ impl Usage {
             ("by", by.map(str::to_owned)),
             ("group", group),
             ("account", self.account.clone()),
-            ("time_zone", by.map(|_| self.zone.clone())),
+            ("time_zone", by.and_then(|_| screen.zone().time_zone().iana_name()).map(str::to_owned)),
         ];
         let mut columns: Vec<&str> = if by.is_some() { vec!["from", "until"] } else { Vec::new() };
         for group in groups {
@@ -160,7 +153,7 @@ impl Usage {
         }
         if self.csv {
             let rows = answer.get("lines").cloned().unwrap_or_default();
-            return screen.raw(&spreadsheet::text(&rows, columns)?);
+            return screen.lines(spreadsheet::text(&rows, columns)?.trim_end());
         }
         screen.show(&answer, |screen, page| {
             screen.table(page.get("lines").unwrap_or(&json!([])), columns)?;
@@ -193,7 +186,7 @@ impl Usage {
         let answer = self.remote.connect()?.get("/admin/v1/usage", &asked)?;
         if self.csv {
             let rows = answer.get("items").cloned().unwrap_or_default();
-            return screen.raw(&spreadsheet::text(&rows, &["item", "requests", "credits", "cost", "margin"])?);
+            return screen.lines(spreadsheet::text(&rows, &["item", "requests", "credits", "cost", "margin"])?.trim_end());
         }
         screen.show(&answer, by_item)
     }

@@ -2,7 +2,11 @@
 //!
 //! Pure: the present is an argument.
 
-use jiff::{SignedDuration, Timestamp};
+use faregate_client::{Failure, Zone};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime},
+};
 use std::time::Duration;
 
 /// Which way a length of time counts.
@@ -14,17 +18,61 @@ pub enum Direction {
     Ago,
 }
 
-/// Reads an RFC 3339 time, or a length such as `30d` counted from `now`.
+/// What time it is, and where: a date begins at midnight there.
+#[derive(Clone, Debug)]
+pub struct Present {
+    now: Timestamp,
+    zone: Zone,
+}
+
+impl Present {
+    /// Now, in a zone.
+    pub fn new(now: Timestamp, zone: &Zone) -> Self {
+        Self { now, zone: zone.clone() }
+    }
+
+    /// What a flag was given, as the RFC 3339 text that the admin API takes.
+    ///
+    /// # Errors
+    /// Names the flag.
+    pub fn given(
+        &self,
+        flag: &str,
+        text: Option<String>,
+        direction: Direction,
+    ) -> Result<Option<String>, Failure> {
+        let time = text.map(|text| rfc3339(&text, self.clone(), direction)).transpose();
+        time.map_err(|why| Failure::usage(format!("{flag}: {why}")))
+    }
+}
+
+/// In UTC.
+impl From<Timestamp> for Present {
+    fn from(now: Timestamp) -> Self {
+        Self { now, zone: Zone::default() }
+    }
+}
+
+/// Reads an RFC 3339 time, a date or a date with a time in the present's zone, or a length such as `30d` counted from now.
 ///
 /// # Errors
 /// Says what was found and what is allowed.
-pub fn parse(text: &str, now: Timestamp, direction: Direction) -> Result<Timestamp, String> {
+pub fn parse(text: &str, present: impl Into<Present>, direction: Direction) -> Result<Timestamp, String> {
+    let Present { now, zone } = present.into();
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);
     }
+    let date = text.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight()));
+    if text.contains('-')
+        && let Ok(local) = text.parse::<DateTime>().or(date)
+    {
+        let zoned = local.to_zoned(zone.time_zone().clone());
+        return zoned.map(|zoned| zoned.timestamp()).map_err(|_| beyond(text));
+    }
     let wrong = || {
         format!(
-            "{text:?} is no point in time; give RFC 3339 such as 2027-01-31T00:00:00Z, or a length such as 45s, 90m, 12h, 30d or 2w"
+            "{text:?} is no point in time; give a date such as 2027-01-31, a time (RFC 3339) such as 2027-01-31T08:00:00Z, or a length \
+             such as 45s, 90m, 12h, 30d or 2w"
         )
     };
     let length = duration(text).map_err(|_| wrong())?;
@@ -33,12 +81,16 @@ pub fn parse(text: &str, now: Timestamp, direction: Direction) -> Result<Timesta
         Direction::Ahead => now.checked_add(length),
         Direction::Ago => now.checked_sub(length),
     };
-    moved.map_err(|_| format!("{text:?} lies beyond the calendar; the last year is 9999"))
+    moved.map_err(|_| beyond(text))
+}
+
+fn beyond(text: &str) -> String {
+    format!("{text:?} lies beyond the calendar; the last year is 9999")
 }
 
 /// The same, as the RFC 3339 text that the admin API takes; whole seconds.
-pub fn rfc3339(text: &str, now: Timestamp, direction: Direction) -> Result<String, String> {
-    let timestamp = parse(text, now, direction)?;
+pub fn rfc3339(text: &str, present: impl Into<Present>, direction: Direction) -> Result<String, String> {
+    let timestamp = parse(text, present, direction)?;
     Ok(format!("{timestamp:.0}"))
 }
 
@@ -86,6 +138,24 @@ mod tests {
     }
 
     #[test]
+    fn a_date_begins_at_midnight_in_the_zone() {
+        let berlin = Present::new(noon(), &Zone::named("Europe/Berlin").unwrap());
+        let there = |text| rfc3339(text, berlin.clone(), Direction::Ahead).unwrap();
+        assert_eq!(there("2027-01-31"), "2027-01-30T23:00:00Z");
+        assert_eq!(there("2027-07-31T08:30"), "2027-07-31T06:30:00Z");
+        assert_eq!(there("2027-07-31T08:30:00Z"), "2027-07-31T08:30:00Z");
+        assert_eq!(
+            there("2027-01-31T01:00:00+01:00[Europe/Berlin]"),
+            "2027-01-31T00:00:00Z",
+            "as it is shown"
+        );
+        assert_eq!(rfc3339("2027-01-31", noon(), Direction::Ago).unwrap(), "2027-01-31T00:00:00Z");
+        let given = |text: &str| berlin.given("--expires", Some(text.into()), Direction::Ahead);
+        assert_eq!(given("2027-01-31").unwrap().as_deref(), Some("2027-01-30T23:00:00Z"));
+        assert!(given("soon").unwrap_err().detail.starts_with("--expires: \"soon\" is no point in time"));
+    }
+
+    #[test]
     fn invalid_times_are_rejected_with_examples() {
         for text in [
             "",
@@ -95,7 +165,8 @@ mod tests {
             "-30d",
             "1.5h",
             "tomorrow",
-            "2027-01-31",
+            "20270131",
+            "2027-02-30",
             "99999999999999999999d",
             "30d12h",
         ] {

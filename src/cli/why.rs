@@ -1,6 +1,6 @@
 //! `faregate why`: why an account's requests are refused, and what cures it.
 
-use super::when::{self, Direction};
+use super::when::{Direction, Present};
 use clap::Args;
 use faregate_client::{
     Failure, Screen,
@@ -19,17 +19,17 @@ pub struct Why {
     /// What a request costs, in credits; the smallest amount if left out
     #[arg(long, value_name = "CREDITS")]
     price: Option<String>,
-    /// Refusals from when on: RFC 3339, or a length such as 7d (ago); at most 30 days
+    /// Refusals from when on: a date, a time (RFC 3339), or a length such as 7d (ago); at most 30 days
     #[arg(long, value_name = "WHEN", default_value = "24h")]
     since: String,
 }
 
 impl Why {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let since = when::rfc3339(&self.since, jiff::Timestamp::now(), Direction::Ago)
-            .map_err(|why| Failure::usage(format!("--since: {why}")))?;
+        let present = Present::new(jiff::Timestamp::now(), screen.zone());
+        let since = present.given("--since", Some(self.since), Direction::Ago)?;
         let path = format!("/admin/v1/accounts/{}/why", encoded(&self.account));
-        let answer = self.remote.connect()?.get(&path, &[("price", self.price), ("since", Some(since))])?;
+        let answer = self.remote.connect()?.get(&path, &[("price", self.price), ("since", since)])?;
         screen.show(&answer, shown)
     }
 }
@@ -47,9 +47,9 @@ fn shown(screen: &mut Screen<'_>, answer: &Value) -> Result<(), Failure> {
     let refusals = answer.get("refusals").cloned().unwrap_or_default();
     screen.line("")?;
     if list(&refusals).is_empty() {
-        return screen.line(format_args!("refused since {}: nothing", text(answer, "since")));
+        return screen.line(format_args!("refused since {}: nothing", screen.text(answer, "since")));
     }
-    screen.line(format_args!("refused since {}:", text(answer, "since")))?;
+    screen.line(format_args!("refused since {}:", screen.text(answer, "since")))?;
     screen.table(&refusals, &["code", "key", "rule", "requests", "first_seen", "last_seen"])?;
     let mut codes: Vec<RefusalCode> =
         list(&refusals).iter().filter_map(|line| RefusalCode::named(line.get("code")?.as_str()?)).collect();

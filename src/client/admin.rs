@@ -25,6 +25,8 @@ const SERVER_VARIABLE: &str = "FAREGATE_ADMIN_URL";
 const CA_VARIABLE: &str = "FAREGATE_ADMIN_CA";
 /// The longest that one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that a batch may take; the ledger gives up after 30 s.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(40);
 /// The longest that an audit may take.
 const LONG_TIMEOUT: Duration = Duration::from_hours(1);
 /// The longest to wait for a connection.
@@ -34,6 +36,7 @@ const MAX_ANSWER_BYTES: u64 = 16 << 20;
 
 /// Which ledger, and how writes are named.
 #[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Which ledger")]
 pub struct Remote {
     /// The admin API's URL [env: FAREGATE_ADMIN_URL] [default: http://127.0.0.1:7402]
     #[arg(long, value_name = "URL", global = true)]
@@ -64,12 +67,18 @@ impl Remote {
                 Failure::new("data", format!("can't read {}: {error}", url.display()))
                     .cure(format!("start the gate with `faregate up --data {}` first", data.display()))
             })?;
-            (server.trim().to_owned(), tokens::from_file(&data.join("admin-token"), "--data")?)
+            let token = tokens::from_file(&data.join("admin-token"), "--data");
+            let cure = "it is the file that `faregate up` wrote; its ledger must be the one that runs";
+            (server.trim().to_owned(), token.map_err(|failure| failure.cure(cure))?)
         } else {
             let server = environment(SERVER_VARIABLE).and_then(|url| url.into_string().ok());
             let server = server.unwrap_or_else(|| DEFAULT_SERVER.to_owned());
-            let token = tokens::from_environment(tokens::ADMIN, environment).map_err(|failure| {
-                let name = tokens::ADMIN;
+            let name = tokens::ADMIN;
+            let both = environment(name).is_some() && environment(&format!("{name}_FILE")).is_some();
+            let token = tokens::from_environment(name, environment).map_err(|failure| {
+                if both {
+                    return failure;
+                }
                 failure.cure(format!("set {name} or {name}_FILE to the token that the ledger was started with; for a `faregate up`, say --data DIR"))
             })?;
             (server, token)
@@ -160,6 +169,12 @@ impl Admin {
         self.send(self.agent.post(format!("{}{path}", self.server)), body, key)
     }
 
+    /// Writes to `path` with an idempotency key of the caller's, and waits longer: a batch is many writes.
+    pub fn post_patiently(&self, path: &str, body: &Value, key: &str) -> Result<Value, Failure> {
+        let post = self.agent.post(format!("{}{path}", self.server));
+        self.send(post.config().timeout_global(Some(BATCH_TIMEOUT)).build(), body, key)
+    }
+
     /// Has what is at `path` be as `body` says.
     pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let key = self.key();
@@ -218,7 +233,7 @@ impl Admin {
     }
 
     /// The ledger's own refusal, with what to do next where the command line knows it.
-    fn refusal(&self, status: u16, problem: &Value) -> Failure {
+    pub fn refusal(&self, status: u16, problem: &Value) -> Failure {
         let member = |name| problem.get(name).and_then(Value::as_str).map(str::to_owned);
         let code = member("code").unwrap_or_default();
         let detail = member("detail").or_else(|| member("title")).unwrap_or_else(|| code.clone());
@@ -233,7 +248,7 @@ impl Admin {
                 tokens::ADMIN,
                 self.server
             )),
-            (404, _) => Some("`faregate account list`, `faregate key list ACCOUNT`, `faregate plan list` and `faregate prices list` show what exists".to_owned()),
+            (404, _) => list_of(&detail).map(str::to_owned),
             (409, "idempotency_key_reused") => Some(
                 "leave --idempotency-key out, or repeat the first command exactly (with --expires as a date: a length counts from now)"
                     .to_owned(),
@@ -281,6 +296,24 @@ impl Admin {
             }
         }
     }
+}
+
+/// The command that lists what exists of what there is none of by this name, as the ledger says it.
+fn list_of(detail: &str) -> Option<&'static str> {
+    let what = detail.strip_prefix("there is no ")?;
+    [
+        ("account ", "`faregate account list` shows those that exist"),
+        ("key ", "`faregate key list ACCOUNT` shows those that exist, each with its identifier"),
+        ("plan ", "`faregate plan list` shows those that exist"),
+        ("team ", "`faregate team list ACCOUNT` shows those that exist"),
+        ("subscription of account ", "`faregate subscribe ACCOUNT PLAN` makes one"),
+        ("budget of ", "`faregate budget list ACCOUNT` shows those that exist"),
+        ("model ", "`faregate prices list` shows those that exist"),
+        ("gateway ", "`faregate leases` shows the gateways that hold credits"),
+    ]
+    .into_iter()
+    .find(|(start, _)| what.starts_with(start))
+    .map(|(_, cure)| cure)
 }
 
 fn by_rustls(error: &std::io::Error) -> bool {

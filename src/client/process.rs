@@ -1,6 +1,7 @@
 //! A program that serves: its runtime, its log, and the signals that ask it to end.
 
 use crate::Failure;
+use crate::terminal::{Log, is_read_by_people};
 use futures_util::future::select_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
@@ -39,13 +40,13 @@ pub fn log_to_stderr(json: bool, default_level: &str) -> Result<(), Failure> {
         Failure::usage(format!("{LOG_VARIABLE}: {wanted:?}: {error}"))
             .cure("give a level (error, warn, info, debug, trace), or target=level pairs with commas between")
     })?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let ansi = !json && is_read_by_people()[1];
+    let layer = tracing_subscriber::fmt::layer().with_writer(move || Log { colours: ansi });
     let registry = tracing_subscriber::registry().with(targets);
     // A second call changes nothing: the first log stays.
     let _ = if json {
         registry.with(layer.json().flatten_event(true)).try_init()
     } else {
-        let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
         registry.with(layer.with_ansi(ansi).with_target(false)).try_init()
     };
     Ok(())

@@ -1,21 +1,31 @@
-//! What a command prints: the API's JSON as it came, or aligned text for people.
+//! What a command prints: the API's JSON as it came, or aligned text for people, with times in the zone that they chose.
 
 use crate::Failure;
 use crate::table::{Table, label};
+use crate::terminal::{printable_json, printable_lines, standard_output};
+use crate::zone::Zone;
 use serde_json::Value;
 use std::{fmt::Display, io::Write};
+
+pub use crate::terminal::printable;
 
 /// Where a command's answer goes.
 pub struct Screen<'a> {
     json: bool,
-    out: &'a mut dyn Write,
+    zone: Zone,
+    out: Box<dyn Write + 'a>,
     width: Option<usize>,
 }
 
 impl<'a> Screen<'a> {
     /// Prints JSON or text to `out`.
-    pub fn new(json: bool, out: &'a mut dyn Write) -> Self {
-        Self { json, out, width: None }
+    pub fn new(json: bool, zone: Zone, out: impl Write + 'a) -> Self {
+        Self { json, zone, out: Box::new(out), width: None }
+    }
+
+    /// Prints JSON or text to standard output.
+    pub fn of_process(json: bool, zone: Zone) -> Self {
+        Self::new(json, zone, standard_output())
     }
 
     /// The same on a terminal with so many columns; none where it isn't one.
@@ -28,9 +38,14 @@ impl<'a> Screen<'a> {
         self.width
     }
 
-    /// Whether JSON is asked for.
+    /// Whether programs read it.
     pub const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// The zone in which times are shown, and in which a date begins.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// Shows one answer: the JSON itself, or what `human` makes of it.
@@ -39,19 +54,33 @@ impl<'a> Screen<'a> {
         answer: &Value,
         human: impl FnOnce(&mut Self, &Value) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if self.json { self.line(answer) } else { human(self, answer) }
+        if self.json { self.write(&printable_json(&answer.to_string())) } else { human(self, answer) }
     }
 
-    /// One line.
+    /// One line; a line break that data brought along is shown as `\n`.
     pub fn line(&mut self, line: impl Display) -> Result<(), Failure> {
+        self.write(&printable(&line.to_string()))
+    }
+
+    /// A text of several lines, which must be the program's own or made printable.
+    pub fn lines(&mut self, text: &str) -> Result<(), Failure> {
+        self.write(&printable_lines(text))
+    }
+
+    /// A line of JSON.
+    pub fn json(&mut self, line: &str) -> Result<(), Failure> {
+        self.write(&printable_json(line))
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), Failure> {
         writeln!(self.out, "{line}")?;
         Ok(self.out.flush()?)
     }
 
-    /// Text as it is.
-    pub fn raw(&mut self, text: &str) -> Result<(), Failure> {
-        self.out.write_all(text.as_bytes())?;
-        Ok(self.out.flush()?)
+    /// A member as text, a time of it in the chosen zone with its name.
+    pub fn text(&self, object: &Value, name: &str) -> String {
+        let text = text(object, name);
+        if is_time(name) { self.zone.with_name(&text) } else { text }
     }
 
     /// The named members of an object, one per line; those that are absent or null are left out.
@@ -59,7 +88,8 @@ impl<'a> Screen<'a> {
         let present = || names.iter().filter(|name| object.get(**name).is_some_and(|value| !value.is_null()));
         let width = present().map(|name| name.len()).max().unwrap_or(0);
         for name in present() {
-            self.line(format_args!("{:<width$}  {}", label(name), text(object, name)))?;
+            let text = self.text(object, name);
+            self.line(format_args!("{:<width$}  {text}", label(name)))?;
         }
         Ok(())
     }
@@ -71,11 +101,20 @@ impl<'a> Screen<'a> {
         if table.is_empty() { self.line("(none)") } else { Ok(()) }
     }
 
-    /// More rows of a table.
+    /// More rows of a table, times in the chosen zone.
     pub fn rows(&mut self, table: &mut Table<'_>, rows: &[Value]) -> Result<(), Failure> {
-        let row = |row: &Value| table.columns().iter().map(|name| text(row, name)).collect();
+        let cell = |row: &Value, name: &str| {
+            let text = text(row, name);
+            if is_time(name) { self.zone.without_name(&text) } else { text }
+        };
+        let title = |name: &&str| match self.zone.to_be_named().filter(|_| is_time(name)) {
+            Some(zone) => format!("{} ({zone})", label(name).to_uppercase()),
+            None => label(name).to_uppercase(),
+        };
+        let titles: Vec<String> = table.columns().iter().map(title).collect();
+        let row = |row: &Value| table.columns().iter().map(|name| cell(row, name)).collect();
         let cells: Vec<Vec<String>> = rows.iter().map(row).collect();
-        table.lines(&cells, self.width).into_iter().try_for_each(|line| self.line(line))
+        table.lines(&titles, &cells, self.width).into_iter().try_for_each(|line| self.line(line))
     }
 
     /// How to see the next page, where there is one.
@@ -87,8 +126,27 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// A member as text: strings bare, what is absent or null as a dash. Control characters, which a note
-/// or a name may carry, are escaped, so that text from outside can't move the terminal's cursor.
+/// Whether a member of this name is a point in time.
+fn is_time(name: &str) -> bool {
+    name.ends_with("_at")
+        || matches!(
+            name,
+            "minute"
+                | "at"
+                | "from"
+                | "until"
+                | "since"
+                | "hour"
+                | "day"
+                | "valid_from"
+                | "first_seen"
+                | "last_seen"
+                | "last_used"
+                | "grace_until"
+        )
+}
+
+/// A member as text: strings bare and printable, what is absent or null as a dash.
 pub fn text(object: &Value, name: &str) -> String {
     match object.get(name) {
         None | Some(Value::Null) => "-".to_owned(),
@@ -99,13 +157,6 @@ pub fn text(object: &Value, name: &str) -> String {
         }
         Some(other) => other.to_string(),
     }
-}
-
-/// The text with its control characters escaped.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
 }
 
 /// A value as a list; what is no list is empty.

@@ -44,12 +44,12 @@ impl<'a> Table<'a> {
         self.layout.is_none()
     }
 
-    /// The lines of more rows, on a terminal of this width if it is one.
-    pub fn lines(&mut self, rows: &[Vec<String>], terminal: Option<usize>) -> Vec<String> {
+    /// The lines of more rows, under these titles, on a terminal of this width if it is one.
+    pub fn lines(&mut self, titles: &[String], rows: &[Vec<String>], terminal: Option<usize>) -> Vec<String> {
         if rows.is_empty() {
             return Vec::new();
         }
-        let wanted = widths(self.columns, rows);
+        let wanted = widths(titles, rows);
         let is_first = self.is_empty();
         let layout = self.layout.get_or_insert_with(|| match terminal {
             None => Layout::Lines(wanted.clone()),
@@ -60,8 +60,8 @@ impl<'a> Table<'a> {
                 if terminal.is_none() {
                     widths.iter_mut().zip(wanted).for_each(|(width, wanted)| *width = wanted.max(*width));
                 }
-                let names = self.columns.iter().map(|name| label(name).to_uppercase()).collect();
-                let header = is_first.then_some(&names);
+                let titles = titles.to_vec();
+                let header = is_first.then_some(&titles);
                 header.into_iter().chain(rows).map(|row| line(self.columns, row, widths)).collect()
             }
             Layout::Blocks => {
@@ -91,9 +91,9 @@ fn block(columns: &[&str], cells: &[String]) -> Vec<String> {
 }
 
 /// How wide each column is.
-fn widths(columns: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
+fn widths(titles: &[String], rows: &[Vec<String>]) -> Vec<usize> {
     let widest = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max();
-    columns.iter().enumerate().map(|(at, name)| widest(at).unwrap_or(0).max(name.width())).collect()
+    titles.iter().enumerate().map(|(at, title)| widest(at).unwrap_or(0).max(title.width())).collect()
 }
 
 /// The widths with which a table fits; none where it doesn't.

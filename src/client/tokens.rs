@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::Failure;
+use crate::{Failure, private, terminal::warn};
 use faregate_protocol::token;
 use std::{ffi::OsString, path::Path};
 
@@ -54,8 +54,11 @@ pub fn optional(name: &str, environment: Environment<'_>) -> Result<Option<Strin
     is_set.then(|| from_environment(name, environment)).transpose()
 }
 
-/// The token in a file.
+/// The token in a file. It may be a link, as in a folder that Kubernetes mounts; that others can read it is a warning.
 pub fn from_file(path: &Path, source: &str) -> Result<String, Failure> {
+    if let Some(exposed) = private::exposed(path, private::OTHERS) {
+        warn(&format!("{source}: {}: {}", exposed.what, exposed.cure));
+    }
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::new("token", format!("{source}: can't read {}: {error}", path.display()))
             .cure(make_one(source))

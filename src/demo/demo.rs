@@ -81,7 +81,7 @@ impl Demo {
         });
         let (lines, outcome) = outcome?;
         screen.show(&json!({ "ok": outcome.is_ok(), "transcript": lines }), |screen, _| {
-            lines.iter().try_for_each(|line| screen.line(line))
+            lines.iter().try_for_each(|line| screen.lines(line))
         })?;
         outcome
     }

@@ -2,8 +2,7 @@
 //!
 //! What must hold: the child never outlives this value (it is killed on drop), and no wait is unbounded.
 
-use crate::lines::print_to_stderr;
-use faregate_client::Failure;
+use faregate_client::{Failure, terminal::print_to_stderr};
 use std::{
     collections::VecDeque,
     net::SocketAddr,

@@ -10,7 +10,6 @@ use crate::{
     fit::{examine, require},
     home::StateDir,
     ledger::Ledger,
-    lines::print_to_stderr,
     sample::sample_api,
     upstream::Upstream,
 };
@@ -18,6 +17,7 @@ use faregate_client::{
     Failure,
     admin::Admin,
     screen::{list, text},
+    terminal::print_to_stderr,
 };
 use faregate_protocol::Credits;
 use serde_json::{Value, json};

@@ -1,18 +1,19 @@
 //! The data directory of `up`: the tokens, the demo account's key, and where everything listens.
 //!
-//! What must hold: whatever is secret has mode 0600, in a directory of mode 0700.
+//! What must hold: whatever is secret has mode 0600, in a directory of mode 0700 if we made it; a file that was there is replaced, never
+//! written into; and a secret that others may have read, or that is a link, is refused.
 
 use faregate_client::{
     Failure,
     admin::{Admin, encoded},
-    tokens,
+    private, tokens,
 };
 use faregate_protocol::Credits;
 use serde_json::{Value, json};
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::DirBuilder,
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -35,6 +36,7 @@ impl StateDir {
             |error| Failure::new("data", format!("can't make the directory {}: {error}", path.display()));
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
+        private::require_own(&path, private::OTHERS_WRITE)?;
         let gateway_token = token(&path.join("gateway-token"))?;
         let admin_token = token(&path.join("admin-token"))?;
         Ok(Self { path, gateway_token, admin_token })
@@ -71,6 +73,7 @@ impl StateDir {
             available = credits(&grant, "amount")?;
         }
         let path = self.file("demo-key");
+        private::require_own(&path, private::ANYBODY_ELSE)?;
         // In a fresh ledger, a key that lies here is one of a ledger that was removed.
         if let (false, Ok(key)) = (fresh, std::fs::read_to_string(&path)) {
             return Ok((key.trim().to_owned(), available));
@@ -92,6 +95,8 @@ fn credits(object: &Value, member: &str) -> Result<Credits, Failure> {
 }
 
 fn token(path: &Path) -> Result<String, Failure> {
+    private::require_own(path, private::ANYBODY_ELSE)
+        .map_err(|failure| failure.or_cure("or remove the file to have a new one made"))?;
     if path.exists() {
         return tokens::from_file(path, "the token of this data directory")
             .map_err(|failure| failure.cure("remove the file to have a new one made"));
@@ -105,7 +110,12 @@ fn token(path: &Path) -> Result<String, Failure> {
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| Failure::new("data", format!("can't write {}: {error}", path.display())))
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new("data", format!("can't write {}: {error}", path.display()))
+    };
+    // A new file, of mode 0600, in the place of one that may be a link, or that others have open.
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
+    file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+    file.persist(path).map(drop).map_err(|error| failed(&error))
 }

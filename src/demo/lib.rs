@@ -14,7 +14,6 @@ pub mod fit;
 mod gate;
 mod home;
 mod ledger;
-mod lines;
 mod sample;
 mod up;
 mod upstream;

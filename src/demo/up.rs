@@ -8,13 +8,13 @@ use crate::{
     fit::named,
     gate::{Gate, Plan},
     home::DEMO_ACCOUNT,
-    lines::say,
     upstream::Upstream,
 };
 use clap::Args;
 use faregate_client::{
     Failure,
     process::{STOP_OR_HANGUP, log_to_stderr, runtime, stop_signal},
+    terminal::{printable_json, say},
 };
 use faregate_protocol::Credits;
 use serde_json::json;
@@ -90,7 +90,7 @@ impl Up {
             let stop = stop_signal(&STOP_OR_HANGUP)?;
             tokio::pin!(stop);
             let zone = jiff::tz::TimeZone::system();
-            let show = move |line: &str| if json { say(line) } else { say(&access_log::readable(line, &zone)) };
+            let show = move |line: &str| if json { say(&printable_json(line)) } else { say(&access_log::readable(line, &zone)) };
             let mut gate = tokio::select! {
                 gate = Gate::start(plan, show) => gate?,
                 () = &mut stop => return Ok(()),
@@ -126,7 +126,7 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
             "event": "ready", "url": base, "admin_url": admin_url.trim(), "account": DEMO_ACCOUNT, "key": gate.key,
             "available": gate.available.to_string(), "price": price.to_string(), "data": data,
         });
-        return say(&ready.to_string());
+        return say(&printable_json(&ready.to_string()));
     }
     let program = program_as_typed();
     let url = if sample { format!("{base}/hello") } else { format!("{base}/") };

@@ -6,18 +6,20 @@
 //! The comments of these types and of their fields are the descriptions in `docs/openapi.json`, so they are written for callers of
 //! the API: they give units and limits, and name no Rust item.
 
+mod access;
+mod batch;
 mod corrections;
 mod keys;
-mod access;
 mod plans;
 mod prices;
 mod subscriptions;
 mod teams;
 mod usage;
 
+pub use access::*;
+pub use batch::*;
 pub use corrections::*;
 pub use keys::*;
-pub use access::*;
 pub use plans::*;
 pub use prices::*;
 pub use subscriptions::*;

@@ -15,6 +15,7 @@ pub mod api;
 pub mod command;
 mod descriptors;
 pub mod domain;
+mod exposition;
 pub mod http;
 pub mod jobs;
 mod log_limit;

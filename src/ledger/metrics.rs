@@ -1,14 +1,21 @@
-//! What the ledger counts about itself, in the Prometheus text format.
+//! What the ledger counts about itself, for Prometheus.
+//!
+//! What must hold: names follow Prometheus' conventions: base units as suffixes, `_total` on counters, `_info` on what only has labels.
+//! `promtool check metrics` finds nothing (a scenario runs it).
 
 use crate::domain::unbooked::Unbooked;
+use crate::exposition::classic;
 use crate::http::{Denial, Reason};
+use faregate_protocol::exchange::VERSION as PROTOCOL;
 use faregate_protocol::{Credits, RefusalCode};
+use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt::{self, Write as _};
 use std::sync::atomic::AtomicU64;
@@ -114,6 +121,9 @@ pub struct Metrics {
     pub unbooked_credits: Counter<f64, AtomicU64>,
     at_risk_credits: Amount,
     open_leases: Gauge,
+    queued_operations: Gauge,
+    database_size: Gauge,
+    certificate_expiry: Family<ListenerLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -141,15 +151,21 @@ impl Default for Metrics {
             unbooked_credits: Counter::default(),
             at_risk_credits: Amount::default(),
             open_leases: Gauge::default(),
+            queued_operations: Gauge::default(),
+            database_size: Gauge::default(),
+            certificate_expiry: Family::default(),
         };
         let m = &mut metrics;
         let r = &mut m.registry;
+        let build = [("version", env!("CARGO_PKG_VERSION").to_owned()), ("protocol", PROTOCOL.to_string())];
+        r.register("build", "Which build this is; always 1", Info::new(build.to_vec()));
         r.register("exchanges", "Messages from gateways that were answered", m.exchanges.clone());
         r.register("exchange_entries", "Entries in the messages from gateways", m.entries.clone());
         r.register("overloads", "Requests turned away because the writer was too busy", m.overloads.clone());
         r.register("commits", "Database transactions", m.commits.clone());
         r.register("commit_batch_size", "Jobs per transaction", m.batch_size.clone());
-        r.register("commit_seconds", "Seconds per transaction", m.commit_seconds.clone());
+        let seconds = m.commit_seconds.clone();
+        r.register("commit_duration_seconds", "Seconds per transaction", seconds);
         let retries = m.transaction_retries.clone();
         r.register("transaction_retries", "Transactions tried again after a collision", retries);
         r.register("grants", "Grants given by operators", m.grants.clone());
@@ -180,6 +196,11 @@ impl Default for Metrics {
         r.register("unbooked_credits", "Credits that gateways reported beyond belief, not charged", credits);
         r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
         r.register("open_leases", "Open leases", m.open_leases.clone());
+        let queued = m.queued_operations.clone();
+        r.register("queued_operations", "Operations that wait for a transaction", queued);
+        r.register("database_size_bytes", "What the database takes on its disk", m.database_size.clone());
+        let expiry = m.certificate_expiry.clone();
+        r.register("certificate_expiry_timestamp_seconds", "When a listener's certificate expires", expiry);
         metrics
     }
 }
@@ -213,6 +234,21 @@ impl Metrics {
         self.at_risk_credits.set(as_credits(credits));
     }
 
+    /// Notes how many operations wait.
+    pub fn queued(&self, operations: usize) {
+        self.queued_operations.set(i64::try_from(operations).unwrap_or(i64::MAX));
+    }
+
+    /// Notes how large the database is.
+    pub fn database_size(&self, bytes: u64) {
+        self.database_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Notes until when the certificate of a listener is valid.
+    pub fn certificate_expires(&self, listener: &'static str, at: Timestamp) {
+        self.certificate_expiry.get_or_create(&ListenerLabel { listener }).set(at.as_second());
+    }
+
     /// Notes how many connections a listener has now.
     pub fn connections(&self, listener: ListenerName, open: usize) {
         let label = ListenerLabel { listener: listener.as_str() };
@@ -240,12 +276,17 @@ impl Metrics {
         self.auth_failures.get_or_create(&label).inc();
     }
 
-    /// The text that Prometheus reads.
-    pub fn text(&self) -> String {
+    /// All of them in the OpenMetrics format.
+    pub fn openmetrics(&self) -> String {
         let mut text = String::new();
         // Writing to a string can't fail; an empty page would be noticed at once.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+
+    /// The same in Prometheus' own format, which every version and every tool reads.
+    pub fn text(&self) -> String {
+        classic(&self.openmetrics())
     }
 }
 

@@ -83,11 +83,12 @@ pub async fn serve_and_tell(
     anyhow::ensure!(!config.lease_ttl.is_zero(), "the lease's time to live is 0; use at least 1s");
     let (stop, stopping) = watch::channel(false);
     let mut jobs = JoinSet::new();
-    let gateway_certificates = certificates("gateway", config.gateway_tls, &mut jobs, &stopping).await?;
-    let admin_certificates = certificates("admin", config.admin_tls, &mut jobs, &stopping).await?;
+    let metrics = Arc::new(Metrics::default());
+    let gateway_certificates =
+        certificates("gateway", config.gateway_tls, &metrics, &mut jobs, &stopping).await?;
+    let admin_certificates = certificates("admin", config.admin_tls, &metrics, &mut jobs, &stopping).await?;
     let gateway = Taken::take("gateway", config.gateway_listen)?;
     let admin = Taken::take("admin", config.admin_listen)?;
-    let metrics = Arc::new(Metrics::default());
     let store = Store::open_where(&config.database, config.where_none, Arc::clone(&metrics)).await?;
     introduce(&config.database, &store).await?;
     let most = descriptors::connections();
@@ -144,11 +145,12 @@ pub async fn serve_and_tell(
 async fn certificates(
     name: &'static str,
     files: Option<TlsFiles>,
+    metrics: &Arc<Metrics>,
     jobs: &mut JoinSet<()>,
     stopping: &watch::Receiver<bool>,
 ) -> anyhow::Result<Option<Arc<Certificates>>> {
     let Some(files) = files else { return Ok(None) };
-    let (certificates, seen) = Certificates::load(name, files).await?;
+    let (certificates, seen) = Certificates::load(name, files, Arc::clone(metrics)).await?;
     jobs.spawn(jobs::follow(Arc::clone(&certificates), seen, stopping.clone()));
     Ok(Some(certificates))
 }

@@ -52,6 +52,7 @@ async fn two_gateways_and_two_ledgers_sell_exactly_the_balance() {
     world.ledger.audit().await;
     let answered = world.replicas[0].metric("faregate_exchanges_total").await;
     assert!(answered > 0.0, "both ledgers have a part in it");
+    assert!(world.ledger.metric("faregate_database_size_bytes").await > 1_000_000.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

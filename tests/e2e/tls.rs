@@ -59,6 +59,17 @@ impl World {
         self.curl(self.gateway_port, &["--cert", "gateway.pem", "--key", "gateway.key"])
     }
 
+    /// When the certificates of the listeners expire, as the metrics say (Unix time).
+    fn expires(&self, arguments: &[&str]) -> Vec<f64> {
+        let mut command = Command::new("curl");
+        command.current_dir(self.dir.path()).args(["-sS", "-m", "9"]).args(arguments);
+        let (good, said) = out_of(command.arg(format!("https://127.0.0.1:{}/metrics", self.admin_port)));
+        assert!(good, "{said}");
+        let lines =
+            said.lines().filter(|line| line.starts_with("faregate_certificate_expiry_timestamp_seconds{"));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).collect()
+    }
+
     async fn says(&self, what: &str) {
         eventually(&format!("the ledger says {what:?}"), Duration::from_secs(30), async || {
             self.process.output().contains(what)
@@ -143,8 +154,16 @@ async fn new_certificates_are_loaded_and_broken_ones_are_ignored() {
     world.says("ledger.pem: holds no certificate in PEM form").await;
     assert_eq!(world.gateway(), "200");
 
+    let before = world.expires(&["--cacert", "authority.pem"]);
     newer.issue(world.dir.path(), "ledger", "127.0.0.1");
     world.says("new certificates are in use").await;
+    let after = world.expires(&["--cacert", "newer.pem"]);
+    assert!(before.len() == 2 && after.len() == 2, "{before:?} {after:?}: both listeners have a certificate");
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a time").as_secs_f64();
+    assert!(
+        before.iter().zip(&after).all(|(before, after)| *before > now && after >= before),
+        "{before:?} {after:?}"
+    );
     let renewed = world.curl(
         world.gateway_port,
         &["--cacert", "newer.pem", "--cert", "gateway.pem", "--key", "gateway.key"],

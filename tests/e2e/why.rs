@@ -96,5 +96,5 @@ async fn usage_is_summed_up_over_all_accounts_by_what_an_operator_asks() {
     let wrong = fails(ledger, &["usage", "--by", "hour", "--since", "400d"]);
     assert!(wrong.contains("more than 1000"), "{wrong}");
     let wrong = fails(ledger, &["usage", "--by", "day", "--zone", "Mars/Olympus"]);
-    assert!(wrong.contains("time_zone") && wrong.contains("Mars/Olympus"), "{wrong}");
+    assert!(wrong.contains("is no time zone") && wrong.contains("Mars/Olympus"), "{wrong}");
 }

@@ -2,24 +2,64 @@
 //!
 //! What must hold: once the changes are applied, no changes remain.
 
-use super::file::{Account, Budget, File, InvalidTransition, State, Subscription, Team};
+#[cfg(test)]
+mod tests;
+
+use super::file::{Account, Budget, File, InvalidTransition, Key, State, Subscription, Team};
 use super::present::{CurrentState, Held};
-use faregate_client::{Failure, Screen};
-use faregate_ledger::api::{AccountState, NewPlan, NewPriceListEntry, Plan};
+use super::subscription::of_subscription;
+use faregate_client::{Failure, Screen, admin::body};
+use faregate_ledger::api::{AccountState, BudgetScope, NewPlan, NewPriceListEntry, Plan};
 use faregate_ledger::domain::plan_words;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use toml::Spanned;
 
+/// What is done before what: changes of one stage may come in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Plans.
+    Plans,
+    /// Prices of models.
+    Prices,
+    /// New accounts.
+    Accounts,
+    /// Accounts that were suspended.
+    Resumed,
+    /// Teams.
+    Teams,
+    /// Subjects.
+    Keys,
+    /// New subscriptions.
+    Subscriptions,
+    /// To which plan they change.
+    NextPlans,
+    /// What has become of them.
+    Turns,
+    /// Whether they end.
+    Cancellations,
+    /// New and larger budgets, the whole before its parts: of an account (0), of a team (1), of a key (2).
+    Raised(u8),
+    /// Smaller budgets, parts before their whole: of a key (0), of a team (1), of an account (2).
+    Lowered(u8),
+    /// Accounts that may not spend.
+    Stopped,
+}
+
 /// One write of the admin API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
+    /// When it is done.
+    pub stage: Stage,
     /// What people read.
     pub line: String,
     /// Where it goes.
     pub path: String,
     /// What is sent.
     pub body: Value,
+    /// The subject whose key's identifier goes into `target`: it may be known only when the key was made.
+    pub subject: Option<(String, String)>,
 }
 
 /// All that is to be done.
@@ -32,21 +72,43 @@ pub struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, line: String, path: String, body: Value) {
-        self.changes.push(Change { line, path, body });
+    /// One more.
+    pub fn add(&mut self, stage: Stage, line: String, path: String, body: Value) {
+        self.changes.push(Change { stage, line, path, body, subject: None });
     }
 
-    /// One line per change.
-    pub fn show(&self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        for change in &self.changes {
+    /// How many are to be created, and how many to be changed.
+    pub fn counts(&self) -> [usize; 2] {
+        let created = self.changes.iter().filter(|change| change.line.starts_with('+')).count();
+        [created, self.changes.len().saturating_sub(created)]
+    }
+
+    /// A line per change, at most so many, and how many there are.
+    pub fn show(&self, most: usize, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        for change in self.changes.iter().take(most) {
             screen.line(&change.line)?;
         }
-        screen.line(format_args!("= {} unchanged", self.unchanged))
+        let more = self.changes.len().saturating_sub(most);
+        if more > 0 {
+            screen.line(format_args!("… and {more} more; --dry-run shows all"))?;
+        }
+        let unchanged = self.unchanged;
+        match self.counts() {
+            [0, 0] => screen.line(format_args!("= {unchanged} unchanged")),
+            [created, changed] => {
+                screen.line(format_args!("= {created} to create, {changed} to change, {unchanged} unchanged"))
+            }
+        }
     }
 }
 
 /// Lists the changes. With `at_once`, other terms of a plan count for running periods, too.
-pub fn between(file: &File, present: &CurrentState, at_once: bool) -> Result<Changes, InvalidTransition> {
+pub fn between(
+    file: &File,
+    present: &CurrentState,
+    at_once: bool,
+    now: Timestamp,
+) -> Result<Changes, InvalidTransition> {
     check_names(file, present)?;
     let mut changes = Changes::default();
     for plan in &file.plans {
@@ -61,12 +123,18 @@ pub fn between(file: &File, present: &CurrentState, at_once: bool) -> Result<Cha
     for team in &file.teams {
         of_team(team, present, &mut changes)?;
     }
+    for key in &file.keys {
+        of_key(key, present, &mut changes)?;
+    }
     for subscription in &file.subscriptions {
-        of_subscription(subscription, present, &mut changes);
+        let wanted = subscription.get_ref();
+        let old = present.accounts.get(&wanted.account).and_then(|held| held.subscription.as_ref());
+        of_subscription(wanted, &subscription.span(), old, now, &mut changes)?;
     }
     for budget in &file.budgets {
         of_budget(budget, present, &mut changes);
     }
+    changes.changes.sort_by_key(|change| change.stage);
     Ok(changes)
 }
 
@@ -92,20 +160,26 @@ fn check_names(file: &File, present: &CurrentState) -> Result<(), InvalidTransit
         let Team { account, id, .. } = team.get_ref();
         once("team", format!("{account}/{id}"), team.span())?;
     }
+    for key in &file.keys {
+        let Key { account, subject, .. } = key.get_ref();
+        once("subject", format!("{account}/{subject}"), key.span())?;
+    }
     for subscription in &file.subscriptions {
         once("subscription of", subscription.get_ref().account.clone(), subscription.span())?;
     }
     for budget in &file.budgets {
         let found = budget.get_ref();
-        if found.team.is_some() && found.key.is_some() {
-            let why = "a budget is of a team or of a key; name one of them".to_owned();
+        let named = [&found.team, &found.key, &found.subject];
+        if named.iter().filter(|name| name.is_some()).count() > 1 {
+            let why = "a budget is of a team, of a key or of a subject; name one of them".to_owned();
             return Err(InvalidTransition { span: budget.span(), why });
         }
         once("budget of", budget_name(found), budget.span())?;
     }
+    let accounts: BTreeSet<&str> =
+        file.accounts.iter().map(|account| account.get_ref().id.as_str()).collect();
     let account_is_known = |account: &str, span| {
-        let named = file.accounts.iter().any(|other| other.get_ref().id == account);
-        if named || present.accounts.contains_key(account) {
+        if accounts.contains(account) || present.accounts.contains_key(account) {
             return Ok(());
         }
         let why = format!("there is no account {account:?}; add it to [[accounts]]");
@@ -114,16 +188,21 @@ fn check_names(file: &File, present: &CurrentState) -> Result<(), InvalidTransit
     for team in &file.teams {
         account_is_known(&team.get_ref().account, team.span())?;
     }
+    for key in &file.keys {
+        account_is_known(&key.get_ref().account, key.span())?;
+    }
     for budget in &file.budgets {
         account_is_known(&budget.get_ref().account, budget.span())?;
     }
+    let plans: BTreeSet<&str> = file.plans.iter().map(|plan| plan.get_ref().name.as_str()).collect();
     for subscription in &file.subscriptions {
-        let Subscription { account, plan } = subscription.get_ref();
+        let Subscription { account, plan, next_plan, .. } = subscription.get_ref();
         account_is_known(account, subscription.span())?;
-        let named = file.plans.iter().any(|other| other.get_ref().name == *plan);
-        if !named && !present.plans.contains_key(plan) {
-            let why = format!("there is no plan {plan:?}; add it to [[plans]]");
-            return Err(InvalidTransition { span: subscription.span(), why });
+        for plan in std::iter::once(plan).chain(next_plan) {
+            if !plans.contains(plan.as_str()) && !present.plans.contains_key(plan) {
+                let why = format!("there is no plan {plan:?}; add it to [[plans]]");
+                return Err(InvalidTransition { span: subscription.span(), why });
+            }
         }
     }
     Ok(())
@@ -140,7 +219,7 @@ fn of_plan(
     let (_, terms) = plan_words::read(asked.clone())
         .map_err(|unfit| InvalidTransition { span: plan.span(), why: format!("plan {name}: {unfit}") })?;
     let Some(old) = present.plans.get(name) else {
-        changes.add(format!("+ plan {name}"), "/admin/v1/plans".into(), value(asked));
+        changes.add(Stage::Plans, format!("+ plan {name}"), "/admin/v1/plans".into(), value(asked));
         return Ok(());
     };
     if old.archived_at.is_some() {
@@ -172,7 +251,7 @@ fn of_plan(
     }
     body.insert("at_once".into(), at_once.into());
     let path = format!("/admin/v1/plans/{name}/change");
-    changes.add(format!("~ plan {name}: {}", lines.join(", ")), path, body.into());
+    changes.add(Stage::Plans, format!("~ plan {name}: {}", lines.join(", ")), path, body.into());
     Ok(())
 }
 
@@ -189,7 +268,7 @@ fn of_price(price: &Spanned<NewPriceListEntry>, present: &CurrentState, changes:
         None => '+',
     };
     let body = json!({ "entries": [value(price.get_ref())] });
-    changes.add(format!("{sign} prices of {model}{from}"), "/admin/v1/prices".into(), body);
+    changes.add(Stage::Prices, format!("{sign} prices of {model}{from}"), "/admin/v1/prices".into(), body);
 }
 
 /// The members in which two versions of a plan differ.
@@ -210,16 +289,28 @@ fn of_account(
     let wrong =
         |why: String| Err(InvalidTransition { span: account.span(), why: format!("account {id}: {why}") });
     let one = format!("/admin/v1/accounts/{id}");
-    let suspend = || (format!("~ account {id}: active → suspended"), format!("{one}/suspend"), json!({}));
+    let suspend = |changes: &mut Changes| {
+        let line = format!("~ account {id}: active → suspended");
+        changes.add(Stage::Stopped, line, format!("{one}/suspend"), json!({}));
+    };
     let Some(Held { account: old, .. }) = present.accounts.get(id) else {
         let body = name.as_ref().map_or(json!({ "id": id }), |name| json!({ "id": id, "name": name }));
-        changes.add(format!("+ account {id}"), "/admin/v1/accounts".into(), body);
-        if *state == Some(State::Suspended) {
-            let (line, path, body) = suspend();
-            changes.add(line, path, body);
+        changes.add(Stage::Accounts, format!("+ account {id}"), "/admin/v1/accounts".into(), body);
+        // Only then: what belongs to it couldn't be made any more.
+        match state {
+            Some(State::Suspended) => suspend(changes),
+            Some(State::Closed) => {
+                let line = format!("~ account {id}: active → closed");
+                changes.add(Stage::Stopped, line, format!("{one}/close"), json!({}));
+            }
+            Some(State::Active) | None => {}
         }
         return Ok(());
     };
+    if old.state == AccountState::Closed && *state == Some(State::Closed) {
+        changes.unchanged = changes.unchanged.saturating_add(1);
+        return Ok(());
+    }
     if old.state == AccountState::Closed {
         return wrong(format!(
             "it is closed; take it out, or reopen it first: `faregate account reopen {id}`"
@@ -229,15 +320,23 @@ fn of_account(
     if let Some(name) = renamed {
         let before = old.name.as_deref().unwrap_or("none");
         let line = format!("~ account {id}: name {before} → {name}");
-        changes.add(line, format!("{one}/rename"), json!({ "name": name }));
+        changes.add(Stage::Accounts, line, format!("{one}/rename"), json!({ "name": name }));
     }
     match (old.state, state) {
-        (AccountState::Active, Some(State::Suspended)) => {
-            let (line, path, body) = suspend();
-            changes.add(line, path, body);
+        (_, Some(State::Closed)) => {
+            return wrong(format!(
+                "it is {}; close it with `faregate account close {id}`",
+                old.state.as_str()
+            ));
         }
+        (AccountState::Active, Some(State::Suspended)) => suspend(changes),
         (AccountState::Suspended, Some(State::Active)) => {
-            changes.add(format!("~ account {id}: suspended → active"), format!("{one}/resume"), json!({}));
+            changes.add(
+                Stage::Resumed,
+                format!("~ account {id}: suspended → active"),
+                format!("{one}/resume"),
+                json!({}),
+            );
         }
         _ if renamed.is_some() => {}
         _ => changes.unchanged = changes.unchanged.saturating_add(1),
@@ -264,36 +363,61 @@ fn of_team(
         None => {
             let body = name.as_ref().map_or(json!({ "id": id }), |name| json!({ "id": id, "name": name }));
             let path = format!("/admin/v1/accounts/{account}/teams");
-            changes.add(format!("+ team {account}/{id}"), path, body);
+            changes.add(Stage::Teams, format!("+ team {account}/{id}"), path, body);
             Ok(())
         }
     }
 }
 
-fn of_subscription(subscription: &Spanned<Subscription>, present: &CurrentState, changes: &mut Changes) {
-    let Subscription { account, plan } = subscription.get_ref();
-    let path = format!("/admin/v1/accounts/{account}/subscription");
-    let old = present.accounts.get(account).and_then(|held| held.subscription.as_ref());
-    match old.filter(|old| !old.state.is_over()) {
-        None => changes.add(format!("+ subscription of {account}: {plan}"), path, json!({ "plan": plan })),
-        Some(old) => {
-            let coming = old.next_plan.as_ref().unwrap_or(&old.plan);
-            if coming == plan {
-                changes.unchanged = changes.unchanged.saturating_add(1);
-            } else {
-                let line = format!("~ subscription of {account}: {coming} → {plan}");
-                changes.add(line, format!("{path}/change"), json!({ "plan": plan }));
-            }
-        }
+fn of_key(
+    key: &Spanned<Key>,
+    present: &CurrentState,
+    changes: &mut Changes,
+) -> Result<(), InvalidTransition> {
+    let Key { account, subject, team, products, expires_at, note } = key.get_ref();
+    let held = present.accounts.get(account);
+    let old = held.and_then(|held| held.keys.iter().find(|old| old.subject.as_ref() == Some(subject)));
+    let Some(old) = old else {
+        let given = [
+            ("subject", Some(subject.clone().into())),
+            ("team", team.clone().map(Into::into)),
+            ("products", products.clone().map(Into::into)),
+            ("expires_at", expires_at.map(|at| at.to_string().into())),
+            ("note", note.clone().map(Into::into)),
+        ];
+        let line = format!("+ subject {account}/{subject}");
+        changes.add(Stage::Keys, line, format!("/admin/v1/accounts/{account}/keys"), body(given));
+        return Ok(());
+    };
+    let differs = [
+        ("team", team.is_some() && *team != old.team),
+        ("products", products.is_some() && *products != old.products),
+        ("expires_at", expires_at.is_some() && *expires_at != old.expires_at),
+        ("note", note.is_some() && *note != old.note),
+    ];
+    if let Some((what, _)) = differs.into_iter().find(|(_, differs)| *differs) {
+        let why = format!(
+            "subject {account}/{subject}: its {what} can't be changed; leave it out, or revoke the key {}",
+            old.id
+        );
+        return Err(InvalidTransition { span: key.span(), why });
     }
+    changes.unchanged = changes.unchanged.saturating_add(1);
+    Ok(())
 }
 
 fn of_budget(budget: &Spanned<Budget>, present: &CurrentState, changes: &mut Changes) {
     let new = budget.get_ref();
     let Budget { account, credits, period, every, time_zone, .. } = new;
-    let (scope, target) = new.target();
+    let scope = new.scope();
     let held = present.accounts.get(account);
-    let old = held.and_then(|held| {
+    let key = new.subject.as_ref().and_then(|subject| {
+        let keys = held.map(|held| held.keys.as_slice()).unwrap_or_default();
+        keys.iter().find(|key| key.subject.as_ref() == Some(subject)).map(|key| key.id.as_str())
+    });
+    let target = new.key.as_deref().or(key).or(new.team.as_deref());
+    let made_later = new.subject.is_some() && key.is_none();
+    let old = held.filter(|_| !made_later).and_then(|held| {
         held.budgets.iter().find(|old| old.scope == scope && old.target.as_deref() == target)
     });
     let (every, zone) = (every.unwrap_or(1), time_zone.as_deref().unwrap_or("UTC"));
@@ -317,167 +441,29 @@ fn of_budget(budget: &Spanned<Budget>, present: &CurrentState, changes: &mut Cha
     if let (Some(target), Some(body)) = (target, body.as_object_mut()) {
         body.insert("target".into(), target.into());
     }
-    changes.add(line, format!("/admin/v1/accounts/{account}/budgets"), body);
+    let whole = match scope {
+        BudgetScope::Account => 0,
+        BudgetScope::Team => 1,
+        BudgetScope::Key => 2,
+    };
+    let lowered = old.is_some_and(|old| new.credits < old.credits);
+    let stage = if lowered { Stage::Lowered(2_u8.saturating_sub(whole)) } else { Stage::Raised(whole) };
+    let subject = new.subject.clone().filter(|_| made_later).map(|subject| (account.clone(), subject));
+    let path = format!("/admin/v1/accounts/{account}/budgets");
+    changes.changes.push(Change { stage, line, path, body, subject });
 }
 
 fn budget_name(budget: &Budget) -> String {
-    let Budget { account, team, key, .. } = budget;
-    match (key, team) {
-        (Some(key), _) => format!("{account}, key {key}"),
-        (None, Some(team)) => format!("{account}, team {team}"),
-        (None, None) => account.clone(),
+    let Budget { account, team, key, subject, .. } = budget;
+    match (key, subject, team) {
+        (Some(key), ..) => format!("{account}, key {key}"),
+        (None, Some(subject), _) => format!("{account}, subject {subject}"),
+        (None, None, Some(team)) => format!("{account}, team {team}"),
+        (None, None, None) => account.clone(),
     }
 }
 
 /// As JSON; what the admin API takes always can be.
 fn value(what: &impl serde::Serialize) -> Value {
     serde_json::to_value(what).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::file;
-    use super::super::present::PresentPrices;
-    use super::*;
-    use faregate_ledger::api::{self, SubscriptionState};
-    use std::collections::BTreeMap;
-
-    const FILE: &str = r#"
-[[plans]]
-name = "pro"
-quota = "200"
-period = "month"
-products = [{ name = "chat" }]
-
-[[accounts]]
-id = "acme"
-
-[[subscriptions]]
-account = "acme"
-plan = "pro"
-
-[[budgets]]
-account = "acme"
-credits = "50"
-period = "day"
-"#;
-
-    fn read(text: &str) -> File {
-        file::read("plans.toml", text).unwrap()
-    }
-
-    fn lines(text: &str, present: &CurrentState) -> Vec<String> {
-        let plan = between(&read(text), present, false).unwrap();
-        plan.changes.into_iter().map(|change| change.line).collect()
-    }
-
-    /// What a ledger has that was given the file.
-    fn filled() -> CurrentState {
-        let plan = read(FILE).plans.remove(0).into_inner();
-        let (_, terms) = plan_words::read(plan).unwrap();
-        let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        let budget = json!({
-            "account": "acme", "scope": "account", "target": null, "credits": "50", "period": "day", "every": 1,
-            "time_zone": "UTC", "spent": "0", "held": "0", "left": "50", "period_started_at": now,
-            "resets_at": now, "created_at": now,
-        });
-        let subscription = json!({
-            "id": "sub_1", "account": "acme", "plan": "pro", "version": 1, "next_plan": null, "state": "active",
-            "status": "good", "starts_at": now, "period_started_at": now, "period_ends_at": now,
-            "renews_at": now, "grace_until": null, "ends_at": null, "overdraft_used": null,
-            "overdraft_used_before": null, "created_at": now,
-        });
-        let account = json!({ "id": "acme", "name": "Acme", "state": "active", "created_at": now });
-        let held = Held {
-            account: serde_json::from_value(account).unwrap(),
-            subscription: Some(serde_json::from_value(subscription).unwrap()),
-            teams: Vec::new(),
-            budgets: vec![serde_json::from_value::<api::Budget>(budget).unwrap()],
-        };
-        CurrentState {
-            prices: BTreeMap::new(),
-            plans: [("pro".to_owned(), plan_words::shown("pro".into(), 1, &terms, now))].into(),
-            accounts: [("acme".to_owned(), held)].into(),
-        }
-    }
-
-    #[test]
-    fn missing_objects_are_created_in_dependency_order() {
-        assert_eq!(
-            lines(FILE, &CurrentState::default()),
-            [
-                "+ plan pro",
-                "+ account acme",
-                "+ subscription of acme: pro",
-                "+ budget of acme: 50 per 1 day (UTC)"
-            ]
-        );
-    }
-
-    #[test]
-    fn prices_are_set_where_they_differ() {
-        let text = "[[prices]]\nmodel = \"gpt-5\"\nprices = { input = \"1\", above = [{ input_tokens = 200000, input = \"2\" }] }\n
-            [[prices]]\nmodel = \"gpt-5\"\nvalid_from = \"2099-01-01T00:00:00Z\"\nprices = { input = \"3\" }\n";
-        let file = read(text);
-        let mut present = CurrentState::default();
-        let set = ["+ prices of gpt-5", "+ prices of gpt-5 from 2099-01-01T00:00:00Z on"];
-        assert_eq!(lines(text, &present), set);
-        for price in &file.prices {
-            let NewPriceListEntry { model, valid_from, prices, cost } = price.get_ref().clone();
-            present.prices.insert((model, valid_from), PresentPrices { prices, cost });
-        }
-        assert_eq!(lines(text, &present), [""; 0]);
-        let costs = text
-            .replace("prices = { input = \"3\" }", "prices = { input = \"3\" }\ncost = { input = \"2\" }");
-        assert_eq!(lines(&costs, &present), ["~ prices of gpt-5 from 2099-01-01T00:00:00Z on"]);
-        for known in present.prices.values_mut() {
-            known.cost = read(&costs).prices[1].get_ref().cost.clone();
-        }
-        assert_eq!(lines(&costs, &present), [""; 0]);
-        assert_eq!(lines(text, &present), [""; 0], "what the file doesn't say stays");
-        assert_eq!(lines(&text.replace("\"1\"", "\"4\""), &present), ["~ prices of gpt-5"]);
-    }
-
-    #[test]
-    fn existing_objects_produce_no_changes() {
-        let plan = between(&read(FILE), &filled(), false).unwrap();
-        assert_eq!((plan.changes, plan.unchanged), (Vec::new(), 4));
-    }
-
-    #[test]
-    fn differences_show_the_old_and_the_new_value() {
-        let text = FILE.replace("\"200\"", "\"250\"\nconcurrent = 5").replace("[{ name = \"chat\" }]", "[]");
-        let text = text.replace("products = []\n", "").replace("\"50\"", "\"60\"");
-        assert_eq!(
-            lines(&text, &filled()),
-            [
-                "~ plan pro: concurrent none → 5, products [{\"name\":\"chat\"}] → none, quota 200 → 250",
-                "~ budget of acme: 50 per 1 day (UTC) → 60 per 1 day (UTC)"
-            ]
-        );
-        let mut present = filled();
-        let subscription = present.accounts.get_mut("acme").unwrap().subscription.as_mut().unwrap();
-        subscription.next_plan = Some("small".into());
-        assert_eq!(lines(FILE, &present), ["~ subscription of acme: small → pro"]);
-        let subscription = present.accounts.get_mut("acme").unwrap().subscription.as_mut().unwrap();
-        subscription.state = SubscriptionState::Cancelled;
-        assert_eq!(lines(FILE, &present), ["+ subscription of acme: pro"]);
-    }
-
-    #[test]
-    fn impossible_changes_are_rejected_with_their_line_before_any_is_applied() {
-        let refused = |text: &str| {
-            let file = read(text);
-            let wrong = between(&file, &filled(), false).unwrap_err();
-            file::failure("plans.toml", &file.text, &wrong).detail
-        };
-        let burst = refused("[[plans]]\nname = \"a\"\nquota = \"1\"\nperiod = \"day\"\nburst = 5\n");
-        assert!(burst.starts_with("plans.toml:1:1: plan a: burst: "), "{burst}");
-        let twice = refused("[[accounts]]\nid = \"a\"\n[[accounts]]\nid = \"a\"\n");
-        assert!(twice.starts_with("plans.toml:3:1: account \"a\" is there twice"), "{twice}");
-        let nowhere = refused("[[subscriptions]]\naccount = \"acme\"\nplan = \"none\"\n");
-        assert!(nowhere.contains("there is no plan \"none\""), "{nowhere}");
-        let missing = refused("[[teams]]\naccount = \"missing\"\nid = \"a\"\n");
-        assert!(missing.contains("there is no account \"missing\""), "{missing}");
-    }
 }

@@ -3,6 +3,7 @@
 use faregate_client::Failure;
 use faregate_ledger::api::{BudgetScope, NewPlan, NewPriceListEntry, Unit};
 use faregate_protocol::{Credits, credits::decimal};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use toml::Spanned;
@@ -23,6 +24,9 @@ pub struct File {
     /// Teams of accounts.
     #[serde(default)]
     pub teams: Vec<Spanned<Team>>,
+    /// Subjects that pay as an account.
+    #[serde(default)]
+    pub keys: Vec<Spanned<Key>>,
     /// Who has which plan.
     #[serde(default)]
     pub subscriptions: Vec<Spanned<Subscription>>,
@@ -56,6 +60,8 @@ pub enum State {
     Active,
     /// Not until it is resumed.
     Suspended,
+    /// Never again.
+    Closed,
 }
 
 /// A team.
@@ -71,14 +77,80 @@ pub struct Team {
     pub name: Option<String>,
 }
 
-/// Who has which plan.
+/// A subject that pays as an account. Keys aren't in a file: they are secrets, and a ledger keeps only their hashes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Whose.
+    pub account: String,
+    /// The identity that gateways verify.
+    pub subject: String,
+    /// Its team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// The products that it is limited to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub products: Option<Vec<String>>,
+    /// When it expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// A note for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Who has which plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subscription {
     /// Whose.
     pub account: String,
     /// The plan's name.
     pub plan: String,
+    /// The plan that it changes to with the next period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_plan: Option<String>,
+    /// When it began, or begins; now when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Timestamp>,
+    /// When its trial ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_ends_at: Option<Timestamp>,
+    /// Stays when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<SubscriptionIs>,
+    /// When the grace of one that is past due ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_until: Option<Timestamp>,
+    /// Whether it ends with its period; stays when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_at_period_end: Option<bool>,
+}
+
+/// The state of a subscription that isn't over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionIs {
+    /// On trial.
+    Trialing,
+    /// It renews.
+    Active,
+    /// A payment is missing.
+    PastDue,
+    /// It doesn't renew until it is resumed.
+    Paused,
+}
+
+impl SubscriptionIs {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trialing => "trialing",
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::Paused => "paused",
+        }
+    }
 }
 
 /// How much an account, one of its teams or one of its keys may use per period.
@@ -93,6 +165,9 @@ pub struct Budget {
     /// Of the key with this identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Of this subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// How much per period.
     #[serde(with = "decimal")]
     pub credits: Credits,
@@ -107,12 +182,12 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Of what it is, and of which of these.
-    pub fn target(&self) -> (BudgetScope, Option<&str>) {
-        match (&self.key, &self.team) {
-            (Some(key), _) => (BudgetScope::Key, Some(key)),
-            (None, Some(team)) => (BudgetScope::Team, Some(team)),
-            (None, None) => (BudgetScope::Account, None),
+    /// Of what it is.
+    pub fn scope(&self) -> BudgetScope {
+        match (&self.key, &self.subject, &self.team) {
+            (None, None, None) => BudgetScope::Account,
+            (None, None, Some(_)) => BudgetScope::Team,
+            _ => BudgetScope::Key,
         }
     }
 }
@@ -178,6 +253,9 @@ pub struct Written {
     /// Teams.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub teams: Vec<Team>,
+    /// Subjects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
     /// Subscriptions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<Subscription>,

@@ -1,25 +1,35 @@
 //! `faregate apply` and `faregate export`: plans, prices, accounts, teams, subscriptions and budgets as a file.
 //!
 //! The file is read ([`file`]), what it names is looked up ([`present`]), the changes between the two are listed
-//! ([`changes`]: pure), shown, and carried out one by one ([`carry_out`]). What must hold: applying a file twice
+//! ([`changes`]: pure), shown, and carried out in batches ([`carry_out`], [`batch`]). What must hold: applying a file twice
 //! changes nothing the second time; what the file doesn't name stays as it is; and nothing is done when
 //! anything about the file is wrong.
 
+mod batch;
 mod carry_out;
 mod changes;
+mod escaped;
+mod exported;
 mod file;
 mod present;
+mod subscription;
 
 use clap::Args;
 use faregate_client::{
-    Failure, Screen,
+    DRIFT, Failure, Screen,
     admin::{Remote, body},
+    screen::count,
+    terminal::{Progress, warn},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// The largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// How many changes are shown before they are made.
+const MOST_SHOWN: usize = 100;
 
 #[derive(Args)]
 pub struct Apply {
@@ -30,6 +40,9 @@ pub struct Apply {
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Show what would change, change nothing, and exit with 2 if the ledger differs from the file
+    #[arg(long, conflicts_with = "dry_run")]
+    check: bool,
     /// Have changes of plans count for running periods, too
     #[arg(long)]
     at_once: bool,
@@ -40,25 +53,48 @@ impl Apply {
         let name = self.file.display().to_string();
         let wanted = file::read(&name, &content(&self.file)?)?;
         let admin = self.remote.connect()?;
-        let found = present::of(&admin, &wanted)?;
-        let plan = changes::between(&wanted, &found, self.at_once)
+        let looking = Progress::new("looking up", screen.is_json());
+        let found = present::of(&admin, &wanted, &looking)?;
+        looking.end();
+        let plan = changes::between(&wanted, &found, self.at_once, Timestamp::now())
             .map_err(|wrong| file::failure(&name, &wanted.text, &wrong))?;
-        let done = |number: usize| {
+        let number = plan.changes.len();
+        let answer = |done: usize| {
             let lines = plan.changes.iter().map(|change| Value::from(change.line.clone()));
-            json!({ "changes": lines.collect::<Vec<_>>(), "unchanged": plan.unchanged, "done": number })
+            let [create, change] = plan.counts();
+            json!({
+                "changes": lines.collect::<Vec<_>>(), "create": create, "change": change, "unchanged": plan.unchanged,
+                "done": done,
+            })
         };
-        if self.dry_run {
-            return screen.show(&done(0), |screen, _| {
-                plan.show(screen)?;
-                screen.line("(a dry run: nothing was done)")
-            });
+        if self.dry_run || self.check {
+            screen.show(&answer(0), |screen, _| {
+                plan.show(usize::MAX, screen)?;
+                if self.dry_run { screen.line("(a dry run: nothing was done)") } else { Ok(()) }
+            })?;
+            if self.check && number > 0 {
+                let what =
+                    format!("the ledger differs from {name}: {}", count(number as u64, "change", "changes"));
+                return Err(Failure::new(DRIFT, what).cure("`faregate apply` without --check makes them"));
+            }
+            return Ok(());
+        }
+        if !screen.is_json() {
+            plan.show(MOST_SHOWN, screen)?;
         }
         // An interrupted apply that is repeated with its key repeats each write under the same key as before.
         let run = self.remote.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-        for change in &plan.changes {
-            carry_out::one(&admin, change, &run)?;
-        }
-        screen.show(&done(plan.changes.len()), |screen, _| plan.show(screen))
+        let progress = Progress::new("applying", screen.is_json());
+        progress.expect(number);
+        carry_out::all(&admin, &plan.changes, &run, &progress)?;
+        progress.end();
+        screen.show(&answer(number), |screen, _| {
+            if number == 0 {
+                Ok(())
+            } else {
+                screen.line(format_args!("done: {}", count(number as u64, "change", "changes")))
+            }
+        })
     }
 }
 
@@ -88,8 +124,16 @@ pub struct Export {
 
 impl Export {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let all = present::all(&self.remote.connect()?)?;
-        let text = file::write(&all)?;
-        screen.show(&body([("toml", Some(text.clone().into()))]), |screen, _| screen.line(text.trim_end()))
+        let progress = Progress::new("exporting", screen.is_json());
+        let (all, left_out) = exported::all(&self.remote.connect()?, &progress)?;
+        progress.end();
+        if left_out > 0 {
+            let accounts = count(left_out as u64, "account", "accounts");
+            warn(&format!(
+                "the keys of {accounts} are not in it, nor their budgets: a ledger doesn't know its keys, only their hashes"
+            ));
+        }
+        let text = escaped::escaped(&file::write(&all)?);
+        screen.show(&body([("toml", Some(text.clone().into()))]), |screen, _| screen.lines(text.trim_end()))
     }
 }

@@ -1,19 +1,18 @@
-//! What is there: of a file's entries, or of everything.
+//! What is there of a file's entries, and what belongs to an account.
 
-use super::file::{self, File, State, Written};
+use super::batch;
+use super::file::{self, File};
 use faregate_client::{
     Failure,
     admin::{Admin, encoded},
+    terminal::Progress,
 };
 use faregate_ledger::api::{
-    self, AccountState, Accounts, Anchor, BudgetScope, Budgets, ModelPriceHistory, NewPlan,
-    NewPriceListEntry, Plan, Plans, PriceEntry, Prices, Teams,
+    self, Accounts, Budgets, Keys, ModelPriceHistory, NewPriceListEntry, Plan, PriceEntry, Teams,
 };
-use faregate_ledger::domain::policy::{OveragePolicy, Remainder};
 use faregate_protocol::prices::ModelPrices;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Existing plans and accounts, by name.
@@ -50,26 +49,38 @@ pub struct Held {
     pub teams: Vec<api::Team>,
     /// Its budgets, its teams' and its keys'.
     pub budgets: Vec<api::Budget>,
+    /// Its keys.
+    pub keys: Vec<api::Key>,
 }
 
+/// What a file says of an account, and so what has to be looked up.
+#[derive(Clone, Copy, Default)]
+pub struct Named {
+    /// Its subscription.
+    pub subscription: bool,
+    /// Its teams.
+    pub teams: bool,
+    /// Its budgets, its teams' and its keys'.
+    pub budgets: bool,
+    /// Its keys.
+    pub keys: bool,
+}
+
+/// From so many accounts on, all that lie between them are listed instead of looked up one by one.
+const MANY: usize = 1_000;
+
 /// What is there of what a file names.
-pub fn of(admin: &Admin, file: &File) -> Result<CurrentState, Failure> {
-    let named = file.plans.iter().map(|plan| &plan.get_ref().name);
-    let plans: BTreeSet<_> = named.chain(file.subscriptions.iter().map(|it| &it.get_ref().plan)).collect();
-    let accounts = file.accounts.iter().map(|it| &it.get_ref().id);
-    let accounts = accounts.chain(file.teams.iter().map(|it| &it.get_ref().account));
-    let accounts = accounts.chain(file.subscriptions.iter().map(|it| &it.get_ref().account));
-    let accounts: BTreeSet<_> = accounts.chain(file.budgets.iter().map(|it| &it.get_ref().account)).collect();
-    let mut present = CurrentState::default();
-    for name in plans {
-        if let Some(plan) = maybe(admin, &format!("/admin/v1/plans/{}", encoded(name)))? {
-            present.plans.insert(name.clone(), plan);
-        }
-    }
+pub fn of(admin: &Admin, file: &File, progress: &Progress) -> Result<CurrentState, Failure> {
+    let mut present = CurrentState { plans: plans_of(admin, file, progress)?, ..CurrentState::default() };
     let now = Timestamp::now();
-    for price in &file.prices {
+    let paths: Vec<_> = file
+        .prices
+        .iter()
+        .map(|price| format!("/admin/v1/prices/{}", encoded(&price.get_ref().model)))
+        .collect();
+    let found = batch::get_all::<ModelPriceHistory>(admin, &paths, progress)?;
+    for (price, found) in file.prices.iter().zip(found) {
         let NewPriceListEntry { model, valid_from, .. } = price.get_ref();
-        let found: Option<ModelPriceHistory> = maybe(admin, &format!("/admin/v1/prices/{}", encoded(model)))?;
         let versions = found.map(|found| found.versions).unwrap_or_default();
         let valid = versions.into_iter().rfind(|version| version.valid_from <= valid_from.unwrap_or(now));
         if let Some(valid) = valid {
@@ -77,124 +88,122 @@ pub fn of(admin: &Admin, file: &File) -> Result<CurrentState, Failure> {
             present.prices.insert((model.clone(), *valid_from), PresentPrices { prices, cost });
         }
     }
-    for id in accounts {
-        if let Some(account) = maybe(admin, &one(id))? {
-            present.accounts.insert(id.clone(), held(admin, account)?);
-        }
-    }
+    let named = named(file);
+    let accounts = accounts_of(admin, &named, progress)?;
+    let wanted = accounts
+        .iter()
+        .map(|account| named.get(&account.id).copied().unwrap_or_default())
+        .collect::<Vec<_>>();
+    let held = held(admin, accounts, &wanted, progress)?;
+    present.accounts = held.into_iter().map(|held| (held.account.id.clone(), held)).collect();
     Ok(present)
 }
 
-/// Everything that exists, except closed accounts and ended subscriptions.
-pub fn all(admin: &Admin) -> Result<Written, Failure> {
-    let mut all = Written::default();
-    pages(admin, "/admin/v1/plans", |page: Plans| {
-        all.plans.extend(page.plans.into_iter().map(plan));
-        page.next
-    })?;
-    pages(admin, "/admin/v1/prices", |page: Prices| {
-        all.prices.extend(page.prices.into_iter().map(|entry| NewPriceListEntry {
-            model: entry.model,
-            valid_from: Some(entry.valid_from),
-            prices: entry.prices,
-            cost: entry.cost,
-        }));
-        page.next
-    })?;
-    let mut accounts = Vec::new();
-    pages(admin, "/admin/v1/accounts", |page: Accounts| {
-        accounts.extend(page.accounts);
-        page.next
-    })?;
-    for account in accounts {
-        let state = match account.state {
-            AccountState::Active => State::Active,
-            AccountState::Suspended => State::Suspended,
-            AccountState::Closed => continue,
-        };
-        let Held { account, subscription, teams, budgets } = held(admin, account)?;
-        let id = account.id;
-        if let Some(found) = subscription.filter(|found| !found.state.is_over()) {
-            let plan = found.next_plan.unwrap_or(found.plan);
-            all.subscriptions.push(file::Subscription { account: id.clone(), plan });
-        }
-        all.teams.extend(teams.into_iter().map(|team| {
-            let (account, id, name) = (team.account, team.id, team.name);
-            file::Team { account, id, name }
-        }));
-        all.budgets.extend(budgets.into_iter().map(budget));
-        all.accounts.push(file::Account { id, name: account.name, state: Some(state) });
-    }
-    Ok(all)
-}
-
-fn held(admin: &Admin, account: api::Account) -> Result<Held, Failure> {
-    let one = one(&account.id);
-    let (mut teams, mut budgets) = (Vec::new(), Vec::new());
-    pages(admin, &format!("{one}/teams"), |page: Teams| {
-        teams.extend(page.teams);
-        page.next
-    })?;
-    pages(admin, &format!("{one}/budgets"), |page: Budgets| {
-        budgets.extend(page.budgets);
-        page.next
-    })?;
-    Ok(Held { subscription: maybe(admin, &format!("{one}/subscription"))?, account, teams, budgets })
-}
-
-/// A plan as a file has it, without what goes without saying.
-fn plan(plan: Plan) -> NewPlan {
-    NewPlan {
-        name: plan.name,
-        quota: plan.quota,
-        period: plan.period,
-        every: Some(plan.every).filter(|every| *every != 1),
-        anchor: Some(plan.anchor).filter(|anchor| *anchor != Anchor::default()),
-        time_zone: Some(plan.time_zone).filter(|zone| zone != "UTC"),
-        rollover: Some(plan.rollover).filter(|most| most.is_positive()),
-        overage: Some(plan.overage).filter(|overage| *overage != OveragePolicy::default()),
-        overdraft: plan.overdraft,
-        rate_per_second: plan.rate_per_second,
-        burst: plan.burst,
-        concurrent: plan.concurrent,
-        products: plan.products,
-        remainder: Some(plan.remainder).filter(|whose| *whose != Remainder::default()),
-        warn_below: plan.warn_below,
-    }
-}
-
-fn budget(budget: api::Budget) -> file::Budget {
-    let (team, key) = match budget.scope {
-        BudgetScope::Account => (None, None),
-        BudgetScope::Team => (budget.target, None),
-        BudgetScope::Key => (None, budget.target),
+fn plans_of(admin: &Admin, file: &File, progress: &Progress) -> Result<BTreeMap<String, Plan>, Failure> {
+    let of_subscription = |it: &toml::Spanned<file::Subscription>| {
+        let it = it.get_ref();
+        std::iter::once(it.plan.clone()).chain(it.next_plan.clone())
     };
-    file::Budget {
-        account: budget.account,
-        team,
-        key,
-        credits: budget.credits,
-        period: budget.period,
-        every: Some(budget.every).filter(|every| *every != 1),
-        time_zone: Some(budget.time_zone).filter(|zone| zone != "UTC"),
+    let named = file.plans.iter().map(|plan| plan.get_ref().name.clone());
+    let plans: BTreeSet<_> = named.chain(file.subscriptions.iter().flat_map(of_subscription)).collect();
+    let paths: Vec<_> = plans.iter().map(|name| format!("/admin/v1/plans/{}", encoded(name))).collect();
+    let found = batch::get_all(admin, &paths, progress)?;
+    Ok(plans.into_iter().zip(found).filter_map(|(name, plan)| Some((name, plan?))).collect())
+}
+
+fn named(file: &File) -> BTreeMap<String, Named> {
+    let mut named: BTreeMap<String, Named> = BTreeMap::new();
+    let mut of = |account: &String, note: fn(&mut Named)| note(named.entry(account.clone()).or_default());
+    file.accounts.iter().for_each(|it| of(&it.get_ref().id, |_| {}));
+    file.teams.iter().for_each(|it| of(&it.get_ref().account, |named| named.teams = true));
+    file.keys.iter().for_each(|it| of(&it.get_ref().account, |named| named.keys = true));
+    file.subscriptions.iter().for_each(|it| of(&it.get_ref().account, |named| named.subscription = true));
+    for budget in &file.budgets {
+        of(&budget.get_ref().account, |named| named.budgets = true);
+        if budget.get_ref().subject.is_some() {
+            of(&budget.get_ref().account, |named| named.keys = true);
+        }
     }
+    named
+}
+
+/// Those that are there, by identifier.
+fn accounts_of(
+    admin: &Admin,
+    named: &BTreeMap<String, Named>,
+    progress: &Progress,
+) -> Result<Vec<api::Account>, Failure> {
+    if named.len() <= MANY {
+        let paths: Vec<_> = named.keys().map(|id| one(id)).collect();
+        return Ok(batch::get_all(admin, &paths, progress)?.into_iter().flatten().collect());
+    }
+    let (mut found, last) = (Vec::new(), named.keys().next_back().cloned().unwrap_or_default());
+    pages(admin, "/admin/v1/accounts", |page: Accounts| {
+        progress.advance(page.accounts.len());
+        found.extend(page.accounts.into_iter().filter(|account| named.contains_key(&account.id)));
+        page.next.filter(|next| *next <= last)
+    })?;
+    Ok(found)
+}
+
+/// Accounts with what belongs to them, as far as it is wanted.
+pub fn held(
+    admin: &Admin,
+    accounts: Vec<api::Account>,
+    wanted: &[Named],
+    progress: &Progress,
+) -> Result<Vec<Held>, Failure> {
+    let paths = |wants: fn(&Named) -> bool, what: &str| -> Vec<String> {
+        let those = accounts.iter().zip(wanted).filter(|(_, wanted)| wants(wanted));
+        those.map(|(account, _)| format!("{}/{what}", one(&account.id))).collect()
+    };
+    let subscriptions = batch::get_all(admin, &paths(|named| named.subscription, "subscription"), progress)?;
+    let teams =
+        lists(admin, paths(|named| named.teams, "teams"), progress, |page: Teams| (page.teams, page.next))?;
+    let budgets = lists(admin, paths(|named| named.budgets, "budgets"), progress, |page: Budgets| {
+        (page.budgets, page.next)
+    })?;
+    let keys =
+        lists(admin, paths(|named| named.keys, "keys"), progress, |page: Keys| (page.keys, page.next))?;
+    let (mut subscriptions, mut teams) = (subscriptions.into_iter(), teams.into_iter());
+    let (mut budgets, mut keys) = (budgets.into_iter(), keys.into_iter());
+    let one = |(account, wanted): (api::Account, &Named)| Held {
+        account,
+        subscription: if wanted.subscription { subscriptions.next().flatten() } else { None },
+        teams: if wanted.teams { teams.next().unwrap_or_default() } else { Vec::new() },
+        budgets: if wanted.budgets { budgets.next().unwrap_or_default() } else { Vec::new() },
+        keys: if wanted.keys { keys.next().unwrap_or_default() } else { Vec::new() },
+    };
+    Ok(accounts.into_iter().zip(wanted).map(one).collect())
+}
+
+/// Whole lists, the first page of each in batches.
+fn lists<P: DeserializeOwned, T>(
+    admin: &Admin,
+    paths: Vec<String>,
+    progress: &Progress,
+    take: impl Fn(P) -> (Vec<T>, Option<String>),
+) -> Result<Vec<Vec<T>>, Failure> {
+    let first = batch::get_all::<P>(admin, &paths, progress)?;
+    let whole = |(path, page): (String, Option<P>)| {
+        let (mut all, mut next) = page.map(&take).unwrap_or_default();
+        while let Some(after) = next {
+            let answer = admin.get(&path, &[("limit", Some("1000".into())), ("after", Some(after))])?;
+            let (more, following) = take(batch::read(&path, answer)?);
+            all.extend(more);
+            next = following;
+        }
+        Ok(all)
+    };
+    paths.into_iter().zip(first).map(whole).collect()
 }
 
 fn one(account: &str) -> String {
     format!("/admin/v1/accounts/{}", encoded(account))
 }
 
-/// What is there, if it is.
-fn maybe<T: DeserializeOwned>(admin: &Admin, path: &str) -> Result<Option<T>, Failure> {
-    match admin.get(path, &[]) {
-        Ok(answer) => read(path, answer).map(Some),
-        Err(failure) if failure.code == "not_found" => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
 /// Every page of a list; `take` gives what the next one begins behind.
-fn pages<T: DeserializeOwned>(
+pub fn pages<T: DeserializeOwned>(
     admin: &Admin,
     path: &str,
     mut take: impl FnMut(T) -> Option<String>,
@@ -202,16 +211,9 @@ fn pages<T: DeserializeOwned>(
     let mut after = None;
     loop {
         let answer = admin.get(path, &[("limit", Some("1000".into())), ("after", after)])?;
-        after = take(read(path, answer)?);
+        after = take(batch::read(path, answer)?);
         if after.is_none() {
             return Ok(());
         }
     }
-}
-
-fn read<T: DeserializeOwned>(path: &str, answer: Value) -> Result<T, Failure> {
-    serde_json::from_value(answer).map_err(|error| {
-        let what = format!("the ledger's answer at {path} is of another version: {error}");
-        Failure::new("unexpected", what).cure("use the `faregate` that the ledger runs")
-    })
 }

@@ -62,7 +62,8 @@ pub fn show(screen: &mut Screen<'_>, rules: &Value) -> Result<(), Failure> {
     }
     for rule in list(rules) {
         let of = |name| text(rule, name);
-        screen.line(format_args!("\nrule {}, by {}: {}", of("rule"), of("by"), of("request")))?;
+        screen.line("")?;
+        screen.line(format_args!("rule {}, by {}: {}", of("rule"), of("by"), of("request")))?;
         let samples = rule.get("samples").unwrap_or(&Value::Null);
         if !list(samples).is_empty() {
             let item = match rule.get("by").and_then(Value::as_str) {

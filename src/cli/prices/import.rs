@@ -5,7 +5,7 @@
 use super::batches::{batches, from, sold};
 use super::given::{content, factor};
 use super::shown::{COLUMNS, rows};
-use crate::when::{self, Direction};
+use crate::when::{self, Direction, Present};
 use clap::{Args, ValueEnum};
 use faregate_client::{
     Failure, Screen,
@@ -36,7 +36,7 @@ pub struct Import {
     /// Only the models of this provider, as the list names it
     #[arg(long)]
     provider: Option<String>,
-    /// From when on: RFC 3339, or a length such as 2d (from now) [default: now]
+    /// From when on: a date, a time (RFC 3339), or a length such as 2d (from now) [default: now]
     #[arg(long, value_name = "WHEN")]
     valid_from: Option<String>,
     /// Show what would be set, and set nothing
@@ -66,7 +66,7 @@ impl Import {
         let rate = given("--credits-per-dollar", &self.credits_per_dollar)?;
         let at = match &self.valid_from {
             None => now,
-            Some(text) => when::parse(text, now, Direction::Ahead)
+            Some(text) => when::parse(text, Present::new(now, screen.zone()), Direction::Ahead)
                 .map_err(|why| Failure::usage(format!("--valid-from: {why}")))?,
         };
         let provider = self.provider.as_deref();

@@ -1,7 +1,7 @@
 //! `faregate prices set`: what one model costs its callers, and its seller.
 
 use super::given::{content, factor};
-use crate::when::{self, Direction};
+use crate::when::{self, Direction, Present};
 use clap::Args;
 use faregate_client::{
     Failure, Screen,
@@ -31,7 +31,7 @@ pub struct Set {
     /// A JSON file of what the model costs you, in the form of `--file` [default: as until then]
     #[arg(long, value_name = "FILE")]
     cost_file: Option<PathBuf>,
-    /// From when on: RFC 3339, or a length such as 2d (from now) [default: now]
+    /// From when on: a date, a time (RFC 3339), or a length such as 2d (from now) [default: now]
     #[arg(long, value_name = "WHEN")]
     valid_from: Option<String>,
 }
@@ -102,7 +102,7 @@ impl Set {
             new.cost = Some(cost);
         }
         if let Some(from) = valid_from {
-            let from = when::parse(&from, now, Direction::Ahead);
+            let from = when::parse(&from, Present::new(now, screen.zone()), Direction::Ahead);
             new.valid_from = Some(from.map_err(|why| Failure::usage(format!("--valid-from: {why}")))?);
         }
         let answer = remote.connect()?.put(&format!("/admin/v1/prices/{}", encoded(&model)), &json!(new))?;

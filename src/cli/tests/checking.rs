@@ -1,4 +1,5 @@
 use super::{Failure, faregate};
+use faregate_client::{Screen, Zone};
 use serde_json::{Value, json};
 use std::{fs::Permissions, io::Write, os::unix::fs::PermissionsExt};
 
@@ -55,7 +56,9 @@ fn check_as(suffix: &str, text: &str, options: &[&str]) -> (bool, String) {
     file.write_all(text.as_bytes()).unwrap();
     let mut printed = Vec::new();
     let words = [["faregate", "check", file.path().to_str().unwrap()].as_slice(), options].concat();
-    let done = crate::run(clap::Parser::try_parse_from(words).unwrap(), &mut printed);
+    let mut screen = Screen::new(false, Zone::default(), &mut printed);
+    let done = crate::run(clap::Parser::try_parse_from(words).unwrap(), &mut screen);
+    drop(screen);
     let printed = String::from_utf8(printed).unwrap();
     match done {
         Ok(()) => (true, printed),

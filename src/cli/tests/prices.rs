@@ -102,7 +102,10 @@ fn prices_in_a_file_are_applied_once_and_exported() {
     let text = "[[prices]]\nmodel = \"openai/gpt-5\"\nprices = { input = \"1.25\", above = [{ input_tokens = 9, input = \"2\" }] }\n";
     std::fs::write(&file, text).unwrap();
     let apply = format!("apply {}", file.display());
-    assert_eq!(ledger.run(&apply).unwrap(), "+ prices of openai/gpt-5\n= 0 unchanged\n");
+    assert_eq!(
+        ledger.run(&apply).unwrap(),
+        "+ prices of openai/gpt-5\n= 1 to create, 0 to change, 0 unchanged\ndone: 1 change\n"
+    );
     assert_eq!(ledger.run(&apply).unwrap(), "= 1 unchanged\n");
     let exported = ledger.run("export").unwrap();
     assert!(exported.contains("openai/gpt-5") && exported.contains("valid_from"), "{exported}");
@@ -110,7 +113,10 @@ fn prices_in_a_file_are_applied_once_and_exported() {
     assert_eq!(ledger.run(&apply).unwrap(), "= 1 unchanged\n");
 
     std::fs::write(&file, format!("{text}cost = {{ input = \"1\" }}\n")).unwrap();
-    assert_eq!(ledger.run(&apply).unwrap(), "~ prices of openai/gpt-5\n= 0 unchanged\n");
+    assert_eq!(
+        ledger.run(&apply).unwrap(),
+        "~ prices of openai/gpt-5\n= 0 to create, 1 to change, 0 unchanged\ndone: 1 change\n"
+    );
     assert_eq!(ledger.run(&apply).unwrap(), "= 1 unchanged\n");
     std::fs::write(&file, text).unwrap();
     assert_eq!(ledger.run(&apply).unwrap(), "= 1 unchanged\n", "a file without a cost leaves it");

@@ -43,6 +43,7 @@ pub struct App {
 pub struct CachedProbes {
     pub(super) ready: Shared<Result<(), String>>,
     pub(super) at_risk: Shared<Option<(i64, Credits)>>,
+    pub(super) size: Shared<Option<u64>>,
 }
 
 /// A request that was given up.

@@ -20,7 +20,10 @@ impl Invalid {
     /// About the field at which reading stopped.
     pub fn at(path: &serde_path_to_error::Path, reason: String) -> Self {
         let path = Some(path.to_string()).filter(|path| path != "." && !path.contains('?'));
-        Self { field: whole_path(path, &reason), reason }
+        let field = whole_path(path, &reason);
+        // A body is seldom written by hand: where a field is named, its place in the text says nothing more.
+        let reason = if field.is_some() { in_plain_words(&without_place(reason)) } else { reason };
+        Self { field, reason }
     }
 
     /// In one sentence.
@@ -49,6 +52,32 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {
         .map_err(|error| Invalid::at(error.path(), error.inner().to_string()))?;
     json.end().map_err(|error| Invalid { field: None, reason: error.to_string() })?;
     Ok(read)
+}
+
+/// The reason without serde_json's ` at line 1 column 30`.
+fn without_place(mut reason: String) -> String {
+    let numbers = |text: &str| {
+        let (line, column) = text.split_once(" column ")?;
+        [line, column].iter().all(|number| number.bytes().all(|b| b.is_ascii_digit())).then_some(())
+    };
+    if let Some((rest, place)) = reason.rsplit_once(" at line ")
+        && numbers(place).is_some()
+    {
+        reason.truncate(rest.len());
+    }
+    reason
+}
+
+/// serde's words for one that is none of a few, as people say it: `"monthly"; expected hour, day or month`.
+fn in_plain_words(reason: &str) -> String {
+    let found = reason.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "));
+    let Some((found, allowed)) = found else { return reason.to_owned() };
+    let mut allowed: Vec<_> = allowed.split('`').skip(1).step_by(2).collect();
+    match (allowed.pop(), allowed.join(", ")) {
+        (None, _) => reason.to_owned(),
+        (Some(last), others) if others.is_empty() => format!("found {found:?}; expected {last}"),
+        (Some(last), others) => format!("found {found:?}; expected {others} or {last}"),
+    }
 }
 
 /// For a field that is unknown, missing or there twice, the path ends at the object around it, and the field's
@@ -86,6 +115,20 @@ mod tests {
         assert_eq!(field::<ExchangeRequest>(inner), "entries[0].lease.epoch");
         let unknown = r#"{"protocol":2,"gateway":"g","entries":[{"payer":{"id":"x"},"tip":1}]}"#;
         assert_eq!(field::<ExchangeRequest>(unknown), "entries[0].tip");
+    }
+
+    #[test]
+    fn reasons_name_what_is_allowed_and_no_place_in_a_text_that_nobody_typed() {
+        use crate::api::NewPlan;
+        let reason = |body: &str| parse::<NewPlan>(body.as_bytes()).unwrap_err().reason;
+        let plan = |period: &str| format!(r#"{{"name":"a","quota":"1","period":{period}}}"#);
+        let monthly = reason(&plan(r#""monthly""#));
+        assert_eq!(monthly, "found \"monthly\"; expected hour, day, week, month or year");
+        assert_eq!(reason(&plan(r#""a`, expected `b""#)).matches("expected").count(), 2);
+        let number = reason(&plan("5"));
+        assert!(!number.contains(" at line "), "{number}");
+        let broken = reason("{");
+        assert!(broken.contains(" at line "), "{broken}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! what works. Connections that are open stay as they are; new ones get what is newest.
 
 use super::tls::{Contents, TlsError, TlsFiles};
+use crate::metrics::Metrics;
 use rustls::ServerConfig;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,6 +14,7 @@ pub struct Certificates {
     name: &'static str,
     files: TlsFiles,
     current: RwLock<Arc<ServerConfig>>,
+    metrics: Arc<Metrics>,
 }
 
 /// What was last seen of the files: a digest, or why they couldn't be read.
@@ -26,13 +28,18 @@ pub enum Seen {
 
 impl Certificates {
     /// Reads them for the listener of this name. They must be good.
-    pub async fn load(name: &'static str, files: TlsFiles) -> anyhow::Result<(Arc<Self>, Seen)> {
+    pub async fn load(
+        name: &'static str,
+        files: TlsFiles,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<(Arc<Self>, Seen)> {
         let contents = contents_of(&files).await?;
         let (config, until) = files.configuration(&contents)?;
         let clients = if files.client_ca.is_some() { "must show a certificate" } else { "need none" };
         tracing::info!(listener = name, valid_until = %until, clients, "speaking TLS");
+        metrics.certificate_expires(name, until);
         let current = RwLock::new(Arc::new(config));
-        Ok((Arc::new(Self { name, files, current }), Seen::Digest(contents.digest())))
+        Ok((Arc::new(Self { name, files, current, metrics }), Seen::Digest(contents.digest())))
     }
 
     /// What a new connection gets.
@@ -56,6 +63,7 @@ impl Certificates {
         match contents.and_then(|contents| self.files.configuration(&contents)) {
             Ok((config, until)) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                self.metrics.certificate_expires(self.name, until);
                 tracing::info!(listener = self.name, valid_until = %until, "new certificates are in use");
             }
             Err(_) if suspect.as_ref() != Some(&seen) => {

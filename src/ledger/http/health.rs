@@ -3,8 +3,8 @@
 
 use super::app::App;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// How long a look at the database may take: with [`KEPT`](super::shared::KEPT), who asks hears of a fault within 2 s.
 const LOOK: Duration = Duration::from_millis(1_500);
+
+/// What a scraper accepts that reads the OpenMetrics format.
+const OPENMETRICS: &str = "application/openmetrics-text";
 
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "ledger", operation_id = "healthz",
@@ -42,10 +45,10 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// The counters, for Prometheus.
+/// The counters, for Prometheus: in its text format, or in the OpenMetrics format for those who accept that.
 #[utoipa::path(get, path = "/metrics", tag = "ledger", operation_id = "metrics",
-    responses((status = 200, description = "In the OpenMetrics text format", content_type = "application/openmetrics-text", body = String)))]
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    responses((status = 200, description = "In Prometheus' text format", content_type = "text/plain", body = String)))]
+pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let read = async {
         let read = tokio::time::timeout(LOOK, Box::pin(app.store.at_risk())).await;
         match read {
@@ -64,6 +67,19 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     if let Some((leases, credits)) = app.looks.at_risk.get(read).await {
         app.metrics.at_risk(leases, credits);
     }
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], app.metrics.text()).into_response()
+    let size = async {
+        let read = tokio::time::timeout(LOOK, Box::pin(app.store.size_bytes())).await;
+        read.ok().and_then(Result::ok)
+    };
+    if let Some(bytes) = app.looks.size.get(size).await {
+        app.metrics.database_size(bytes);
+    }
+    app.metrics.queued(app.store.queued());
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (kind, page) = if accepted.into_iter().any(|kinds| kinds.contains(OPENMETRICS)) {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", app.metrics.openmetrics())
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", app.metrics.text())
+    };
+    ([(CONTENT_TYPE, kind)], page).into_response()
 }

@@ -226,6 +226,12 @@ pub enum OpenError {
         /// The system's reason.
         why: std::io::Error,
     },
+    /// A file of the ledger's is a link: its log would lie elsewhere, and the lock in this directory would protect nothing.
+    #[error("{path} is a link; give the directory in which the file itself is", path = path.display())]
+    Link {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process has it open.
     #[error("another ledger is running on {path}; stop it, or choose another data directory", path = path.display())]
     Locked {

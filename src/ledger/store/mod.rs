@@ -626,6 +626,16 @@ impl Store {
         read!(self, reader => queries::leases::at_risk(reader))
     }
 
+    /// What the database takes on its disk, in bytes.
+    pub async fn size_bytes(&self) -> Result<u64, StoreError> {
+        read!(self, reader => queries::size::bytes(reader))
+    }
+
+    /// How many operations wait for a transaction.
+    pub fn queued(&self) -> usize {
+        self.queue.waiting()
+    }
+
     /// Recomputes every balance from the entries.
     pub async fn audit(&self) -> Result<api::Audit, StoreError> {
         on!(self, database => database.audit().await)

@@ -202,6 +202,11 @@ impl Queue {
         &self.outage
     }
 
+    /// How many operations wait for a transaction.
+    pub fn waiting(&self) -> usize {
+        self.inner().len()
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -159,6 +159,12 @@ fn life(key: &str, idle: &str, grant: &str) -> Vec<(Method, String, Option<Value
         post("recall", json!({"gateway": "nowhere"}), 404),
         get("audit", 200),
         post("accounts/two/rename", json!({"name": "Two Ltd."}), 200),
+        post(
+            "batch",
+            json!({"requests": [{"path": "/admin/v1/accounts", "body": {"id": "three"}}, {"method": "GET", "path": "/admin/v1/accounts/none"}]}),
+            200,
+        ),
+        post("batch", json!({"requests": []}), 400),
         post("accounts/two/close", json!({}), 200),
         post("accounts/two/resume", json!({}), 409),
         post("accounts/two/reopen", json!({}), 200),

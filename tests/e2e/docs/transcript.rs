@@ -41,8 +41,9 @@ fn plain(transcript: &str) -> String {
 #[test]
 fn the_readme_names_every_command() {
     let (_, help) = out_of(Command::new(binary()).arg("--help"));
-    let commands = help.split_once("Commands:\n").expect("a list").1.split("\n\n").next().expect("a list");
-    let names = commands.lines().filter_map(|line| line.split_whitespace().next());
+    let commands = help.split_once("\nOptions:\n").expect("groups of commands").0;
+    let commands = commands.lines().filter_map(|line| line.strip_prefix("  "));
+    let names = commands.filter_map(|line| line.split(' ').next());
     let names: BTreeSet<String> =
         names.filter(|name| *name != "help").map(|name| format!("faregate {name}")).collect();
 

@@ -3,6 +3,7 @@
 //! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
 mod accounts;
+mod batch;
 mod budgets;
 mod corrections;
 mod gateway_tokens;
@@ -28,13 +29,14 @@ use super::codes::Code;
 use super::health;
 use super::problem::Failure;
 use crate::domain::access::AccessScope;
-use axum::Router;
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::IntoResponse;
+use axum::{Extension, Router};
 use routes::{Route, Routes};
 use std::sync::{Arc, LazyLock};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -96,6 +98,11 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(trail::list))
 }
 
+/// The route by which many requests come in one.
+fn batched() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(batch::run))
+}
+
 /// The routes that everybody may ask.
 fn open() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -105,8 +112,15 @@ fn open() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::metrics))
 }
 
+/// What is said of the routes that need a token.
+fn all() -> OpenApi {
+    let mut all = guarded().into_openapi();
+    all.merge(batched().into_openapi());
+    all
+}
+
 /// What the routes that need a token are called, and which scope each needs.
-static ROUTES: LazyLock<Routes> = LazyLock::new(|| Routes::of(guarded().into_openapi()));
+static ROUTES: LazyLock<Routes> = LazyLock::new(|| Routes::of(all()));
 
 /// What a request is called that goes to this route, and which scope it needs.
 fn route(method: &Method, path: &str) -> (String, AccessScope) {
@@ -116,7 +130,7 @@ fn route(method: &Method, path: &str) -> (String, AccessScope) {
 
 /// The description of this API, as `docs/openapi.json` has it.
 static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
-    let mut api = openapi::complete(guarded().into_openapi());
+    let mut api = openapi::complete(all());
     api.merge(open().into_openapi());
     let text = api.to_pretty_json();
     // A description holds nothing but text and numbers, which always become JSON.
@@ -135,15 +149,21 @@ async fn description() -> impl IntoResponse {
 /// The admin API.
 pub fn router(app: Arc<App>) -> Router {
     let door = ListenerGuard::new(Arc::clone(&app), Door::Admin(route), MAX_BODY_BYTES, "");
-    let guarded = Router::from(guarded()).route_layer(middleware::from_fn_with_state(door, admit::<Failure>));
-    guarded
-        .merge(open())
+    let admitted = middleware::from_fn_with_state(door, admit::<Failure>);
+    let guarded = Router::from(guarded()).route_layer(admitted.clone());
+    let routes = batch::Routes(fallbacks(guarded.clone()).with_state(Arc::clone(&app)));
+    let batched = Router::from(batched()).route_layer(Extension(routes)).route_layer(admitted);
+    fallbacks(guarded.merge(batched).merge(open()))
+        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, in_time::<Failure>))
+        .with_state(app)
+}
+
+fn fallbacks(router: Router<Arc<App>>) -> Router<Arc<App>> {
+    router
         .fallback(|| async { Failure::new(Code::NotFound, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Failure::new(Code::MethodNotAllowed, "this path takes another method")
         })
-        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, in_time::<Failure>))
-        .with_state(app)
 }
 
 #[cfg(test)]

@@ -72,6 +72,8 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/gateway-tokens", Admin),
     ("POST", "/admin/v1/gateway-tokens/{id}/revoke", Admin),
     ("GET", "/admin/v1/trail", Read),
+    // Each request in it needs its own.
+    ("POST", "/admin/v1/batch", Read),
 ];
 
 /// The least scope of a route.

@@ -18,6 +18,7 @@ pub mod plans;
 pub mod prices;
 pub mod refusals;
 pub mod shadow;
+pub mod size;
 pub mod teams;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,10 @@ pub(super) const CHECKPOINT_PAGES: i64 = 4_000;
 /// What `ledger.lock` says once there is a database beside it.
 const INHABITED: &[u8] = b"A ledger keeps its data in this directory.\n";
 
+/// The rights of those who are neither the owner nor in its group, which on Kubernetes is the pod's.
+#[cfg(unix)]
+const OTHERS: u32 = 0o007;
+
 /// How much of the file the writer keeps in memory, in KiB, so that a batch is not read and written
 /// page by page over and over.
 const CACHE_KIB: i64 = 64 * 1024;
@@ -37,6 +41,7 @@ impl DataDir {
     pub fn enter(dir: &Path) -> Result<Self, OpenError> {
         let lock = lock(dir)?;
         let database = dir.join(DATABASE);
+        require_own(&database)?;
         let is_empty = database.metadata().map_or(true, |file| file.len() == 0);
         if is_empty && lock.metadata().is_ok_and(|file| file.len() > 0) {
             return Err(OpenError::Gone { path: database });
@@ -127,12 +132,31 @@ pub fn lock(dir: &Path) -> Result<File, OpenError> {
     if !dir.is_dir() {
         make(dir).map_err(io)?;
     }
-    let lock = private_file(&dir.join(LOCK))?;
+    let lock = dir.join(LOCK);
+    require_own(&lock)?;
+    let lock = private_file(&lock)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: dir.to_owned() }),
         Err(TryLockError::Error(why)) => Err(io(why)),
     }
+}
+
+/// A file that is there is no link, and that others may read or change it is logged.
+fn require_own(path: &Path) -> Result<(), OpenError> {
+    let Ok(found) = path.symlink_metadata() else { return Ok(()) };
+    if found.is_symlink() {
+        return Err(OpenError::Link { path: path.to_owned() });
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o777;
+        if mode & OTHERS != 0 {
+            let path = path.display();
+            tracing::warn!(%path, mode = format_args!("{mode:04o}"), "others can read this file; `chmod o= FILE` cures it");
+        }
+    }
+    Ok(())
 }
 
 pub fn private_file(path: &Path) -> Result<File, OpenError> {
@@ -194,6 +218,23 @@ mod tests {
         assert_eq!(mode(&data), 0o700);
         assert_eq!(mode(&data.join("ledger.db")), 0o600);
         assert_eq!(mode(&data.join("ledger.db-wal")), 0o600);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_linked_database_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (there, here) = (dir.path().join("there"), dir.path().join("here"));
+        drop(DataDir::enter(&there).unwrap().writer().unwrap());
+        for name in [DATABASE, LOCK] {
+            std::fs::create_dir(&here).unwrap();
+            std::os::unix::fs::symlink(there.join(name), here.join(name)).unwrap();
+            let error = DataDir::enter(&here).unwrap_err();
+            assert!(matches!(&error, OpenError::Link { path } if path.ends_with(name)), "{error}");
+            std::fs::remove_dir_all(&here).unwrap();
+        }
+        std::os::unix::fs::symlink(&there, &here).unwrap();
+        DataDir::enter(&here).expect("the directory itself may be a link, as mounted volumes are");
     }
 
     #[test]

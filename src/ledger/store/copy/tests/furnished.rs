@@ -129,7 +129,7 @@ fn prices(now: Timestamp) -> Vec<NewPrices> {
 /// What was given by mistake.
 async fn correct(world: &World) {
     let first = Page { limit: 1, after: None };
-    let grant = world.store.grants("acme".into(), first, world.now()).await.unwrap().grants.remove(0).id;
+    let grant = world.store.grants("acme".into(), first, false, world.now()).await.unwrap().grants.remove(0).id;
     world.void(&grant, Some(7), SpentCredits::Owed).await.unwrap();
     world.adjust("acme", -1, SpentCredits::Keep).await.unwrap();
     world.adjust("silent", 2, SpentCredits::Keep).await.unwrap();

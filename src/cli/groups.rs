@@ -1,0 +1,58 @@
+//! `faregate --help`: commands by what they are for. clap lists them in one row, so the page's template has the groups.
+
+use clap::Command;
+
+/// Groups in the order of the page.
+const GROUPS: [(&str, &[&str]); 6] = [
+    ("Customers", &["account", "key", "team", "budget", "grant", "grants", "adjust", "corrections", "balance"]),
+    ("Plans and prices", &["plan", "subscribe", "subscription", "prices", "apply", "export"]),
+    ("What happened", &["usage", "why", "shadow", "leases", "recall", "audit", "trail"]),
+    ("The ledger", &["serve", "operator", "gateway-token", "backup", "restore", "migrate"]),
+    ("The gate", &["check", "explain", "up", "demo"]),
+    ("This program", &["completions", "man", "version", "help"]),
+];
+/// What isn't in a group yet.
+const OTHERS: &str = "More";
+
+/// The command with its commands in groups.
+pub fn grouped(mut command: Command) -> Command {
+    command.build();
+    let known = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
+    let all: Vec<(String, String)> = command
+        .get_subcommands()
+        .map(|one| (one.get_name().to_owned(), one.get_about().map(ToString::to_string).unwrap_or_default()))
+        .collect();
+    let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut page = String::from("{about}\n\n{usage-heading} {usage}\n");
+    let others: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).filter(|name| !known(name)).collect();
+    for (title, names) in GROUPS.iter().copied().chain([(OTHERS, others.as_slice())]) {
+        let listed = names.iter().filter_map(|name| all.iter().find(|(found, _)| found == name));
+        let lines: String = listed.map(|(name, about)| format!("  {name:<width$}  {about}\n")).collect();
+        if !lines.is_empty() {
+            page.push_str(&format!("\n{title}:\n{lines}"));
+        }
+    }
+    command.help_template(page + "\nOptions:\n{options}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_is_listed_once() {
+        let mut command = grouped(crate::Cli::command());
+        let page = command.render_help().to_string();
+        for subcommand in command.get_subcommands() {
+            let line = format!("\n  {} ", subcommand.get_name());
+            assert_eq!(page.matches(&line).count(), 1, "{line}: {page}");
+        }
+        assert!(page.contains("\nCustomers:\n  account ") && page.contains("--json"), "{page}");
+        for (_, names) in GROUPS {
+            for name in names {
+                assert!(page.contains(&format!("\n  {name} ")), "{name} is no command");
+            }
+        }
+    }
+}

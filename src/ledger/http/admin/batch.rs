@@ -1,0 +1,142 @@
+//! Many requests in one: each is carried out as if it had come alone, with the token of the batch and an idempotency key that follows
+//! from the batch's, so that a batch can be repeated.
+//!
+//! What must hold: nothing can be done in a batch that couldn't be done without; it holds no batch; and its answers have a limit.
+
+use super::post::Post;
+use crate::api::{
+    Batch, BatchAnswer, BatchAnswers, BatchMethod, BatchRequest, IDEMPOTENCY_KEY_HEADER, MAX_BATCH,
+};
+use crate::http::App;
+use crate::http::body::Invalid;
+use crate::http::codes::Code;
+use crate::http::connections::ConnectionSlot;
+use crate::http::problem::Failure;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
+use axum::response::IntoResponse as _;
+use axum::{Extension, Json, Router};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// How many requests of a batch are under way at the same time: as many as fit into a transaction, and leave room for gateways.
+const AT_ONCE: usize = 64;
+/// The most that all answers may have together, in bytes.
+const MAX_ANSWERS_BYTES: usize = 8 << 20;
+/// Where requests of a batch lead.
+const ROOT: &str = "/admin/v1/";
+
+/// The routes that a batch can use.
+#[derive(Clone)]
+pub struct Routes(pub Router);
+
+/// Carry out many requests
+///
+/// Each is carried out or refused as if it had come alone; they are under way at the same time, in no order. A batch that is repeated
+/// with its idempotency key does again what was refused, and nothing twice.
+#[utoipa::path(post, path = "/admin/v1/batch", tag = "batch", operation_id = "batch",
+    request_body = Batch, responses((status = 200, body = BatchAnswers)))]
+pub async fn run(
+    State(app): State<Arc<App>>,
+    Extension(Routes(routes)): Extension<Routes>,
+    request: Request,
+) -> Result<Json<BatchAnswers>, Failure> {
+    let token = request.headers().get(AUTHORIZATION).cloned();
+    let mut around = request.extensions().clone();
+    // How long the connection may take is settled by the batch itself.
+    around.remove::<Arc<ConnectionSlot>>();
+    let Post { body: Batch { requests }, memo } = Post::<Batch>::from_request(request, &app).await?;
+    let number = requests.len();
+    if number == 0 || number > MAX_BATCH {
+        let why = format!("has {number} requests; give 1 to {MAX_BATCH}");
+        return Err(Invalid::field("requests", why).into());
+    }
+    let most = MAX_ANSWERS_BYTES.checked_div(number).unwrap_or(MAX_ANSWERS_BYTES);
+    let mut tasks = JoinSet::new();
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    for (at, asked) in requests.into_iter().enumerate() {
+        let built = alone(asked, at, &memo.key, token.as_ref(), &around)?;
+        let (routes, room) = (TowerToHyperService::new(routes.clone()), Arc::clone(&room));
+        tasks.spawn(async move {
+            // Never closed.
+            let _turn = room.acquire_owned().await.ok();
+            let answer = match routes.call(built).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            };
+            (at, read(answer, most).await)
+        });
+    }
+    let mut answers = vec![None; number];
+    while let Some(ended) = tasks.join_next().await {
+        let lost = |error: tokio::task::JoinError| Failure::new(Code::Internal, error.to_string());
+        let (at, answer) = ended.map_err(lost)?;
+        if let Some(place) = answers.get_mut(at) {
+            *place = Some(answer);
+        }
+    }
+    Ok(Json(BatchAnswers { answers: answers.into_iter().flatten().collect() }))
+}
+
+/// The request as it would have come alone.
+fn alone(
+    asked: BatchRequest,
+    at: usize,
+    key: &str,
+    token: Option<&HeaderValue>,
+    around: &Extensions,
+) -> Result<Request, Failure> {
+    let BatchRequest { method, path, body } = asked;
+    let wrong = |why: String| Failure::from(Invalid::field(format!("requests[{at}].path"), why));
+    if !path.starts_with(ROOT) {
+        return Err(wrong(format!("is {path:?}; give one that begins with {ROOT}")));
+    }
+    let uri = path.parse().map_err(|error| wrong(format!("is {path:?}, which is no path: {error}")))?;
+    let mut headers = HeaderMap::new();
+    if let Some(token) = token {
+        headers.insert(AUTHORIZATION, token.clone());
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(key) = HeaderValue::from_str(&format!("{key}.{at}")) {
+        headers.insert(IDEMPOTENCY_KEY_HEADER, key);
+    }
+    let bytes = body.map_or_else(Bytes::new, |body| body.to_string().into());
+    let mut request = Request::new(Body::from(bytes));
+    *request.method_mut() = match method {
+        BatchMethod::Get => Method::GET,
+        BatchMethod::Post => Method::POST,
+        BatchMethod::Put => Method::PUT,
+        BatchMethod::Delete => Method::DELETE,
+    };
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    *request.extensions_mut() = around.clone();
+    Ok(request)
+}
+
+async fn read(answer: axum::response::Response, most: usize) -> BatchAnswer {
+    let status = answer.status().as_u16();
+    let body = to_bytes(answer.into_body(), most).await.ok();
+    match body.and_then(|body| serde_json::from_slice::<Value>(&body).ok()) {
+        Some(body) => BatchAnswer { status, body },
+        None => {
+            let detail = format!(
+                "the answer has more than {most} bytes, the share of one in this batch; ask for it alone"
+            );
+            too_large(Failure::new(Code::TooLarge, detail)).await
+        }
+    }
+}
+
+async fn too_large(failure: Failure) -> BatchAnswer {
+    let answer = failure.into_response();
+    let status = answer.status().as_u16();
+    let body = to_bytes(answer.into_body(), MAX_ANSWERS_BYTES).await.unwrap_or_default();
+    BatchAnswer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
+}
