@@ -59,7 +59,7 @@ SHIPS   = $(if $(DIRTY),FAREGATE_COMMIT=$(COMMIT))
 REMAP   := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=. \
 	--remap-path-prefix=$(TARGET)=/target --remap-path-prefix=$(shell rustc --print sysroot 2>/dev/null)=/rust
 # The filter is compiled for speed (Cargo.toml), but isn't blown up: loops aren't unrolled, and less is inlined than usual.
-SLIM    := -Cllvm-args=-unroll-threshold=10 -Cllvm-args=-inline-threshold=55 -Cllvm-args=-inlinehint-threshold=110
+SLIM    := -Cllvm-args=-unroll-threshold=10 -Cllvm-args=-inline-threshold=45 -Cllvm-args=-inlinehint-threshold=96
 # What nextest says of each test, wherever else things are built.
 RETRIED := $(CURDIR)/target/nextest/default/junit.xml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)

@@ -4,7 +4,10 @@ use clap::Command;
 
 /// Groups in the order of the page.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Customers", &["account", "key", "team", "budget", "grant", "grants", "adjust", "corrections", "balance"]),
+    (
+        "Customers",
+        &["account", "key", "team", "budget", "grant", "grants", "adjust", "corrections", "balance"],
+    ),
     ("Plans and prices", &["plan", "subscribe", "subscription", "prices", "apply", "export"]),
     ("What happened", &["usage", "why", "shadow", "leases", "recall", "audit", "trail"]),
     ("The ledger", &["serve", "operator", "gateway-token", "backup", "restore", "migrate"]),

@@ -49,7 +49,9 @@ mod why;
 mod tests;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
-use faregate_client::{Failure, Screen, Zone, passwords::without_passwords, terminal, tokens::process_environment};
+use faregate_client::{
+    Failure, Screen, Zone, passwords::without_passwords, terminal, tokens::process_environment,
+};
 use faregate_demo::{Demo, Up};
 use mistyped::mistyped;
 use std::{ffi::OsString, process::ExitCode};

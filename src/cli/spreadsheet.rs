@@ -13,7 +13,9 @@ pub fn text(rows: &Value, columns: &[&str]) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(columns).map_err(|error| wrong(&error))?;
     for row in list(rows) {
-        writer.write_record(columns.iter().map(|name| cell(row.get(*name)))).map_err(|error| wrong(&error))?;
+        writer
+            .write_record(columns.iter().map(|name| cell(row.get(*name))))
+            .map_err(|error| wrong(&error))?;
     }
     let bytes = writer.into_inner().map_err(|error| wrong(&error))?;
     String::from_utf8(bytes).map_err(|error| wrong(&error))

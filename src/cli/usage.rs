@@ -96,7 +96,8 @@ impl Usage {
         let limit = self.limit.map(|limit| limit.to_string());
         let times = [("since", since), ("until", until), ("limit", limit)];
         if self.by.is_none() && self.group.is_empty() {
-            let path = format!("/admin/v1/accounts/{}/usage", encoded(self.account.as_deref().unwrap_or_default()));
+            let path =
+                format!("/admin/v1/accounts/{}/usage", encoded(self.account.as_deref().unwrap_or_default()));
             let columns = ["minute", "key", "rule", "requests", "credits", "refunds"];
             return self.pages(screen, &path, &times, &columns);
         }
@@ -186,7 +187,9 @@ impl Usage {
         let answer = self.remote.connect()?.get("/admin/v1/usage", &asked)?;
         if self.csv {
             let rows = answer.get("items").cloned().unwrap_or_default();
-            return screen.lines(spreadsheet::text(&rows, &["item", "requests", "credits", "cost", "margin"])?.trim_end());
+            return screen.lines(
+                spreadsheet::text(&rows, &["item", "requests", "credits", "cost", "margin"])?.trim_end(),
+            );
         }
         screen.show(&answer, by_item)
     }

@@ -56,7 +56,9 @@ fn shown(screen: &mut Screen<'_>, answer: &Value) -> Result<(), Failure> {
     codes.sort_unstable();
     codes.dedup();
     for code in codes {
-        screen.line(format_args!("{code}: {}; check {}", code.meaning(), code.check()).to_string().replace('`', ""))?;
+        screen.line(
+            format_args!("{code}: {}; check {}", code.meaning(), code.check()).to_string().replace('`', ""),
+        )?;
     }
     Ok(())
 }

@@ -141,7 +141,8 @@ mod tests {
         let mut table = Table::new(&["id", "name", "state"]);
         let rows =
             |page: &&[[&str; 3]]| page.iter().map(|row| row.map(str::to_owned).to_vec()).collect::<Vec<_>>();
-        pages.iter().flat_map(|page| table.lines(&rows(page), terminal)).collect()
+        let titles: Vec<String> = table.columns().iter().map(|name| label(name).to_uppercase()).collect();
+        pages.iter().flat_map(|page| table.lines(&titles, &rows(page), terminal)).collect()
     }
 
     const PAGE: &[[&str; 3]] = &[["acme", "A company with a long name", "active"], ["b", "-", "closed"]];

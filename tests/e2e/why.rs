@@ -74,7 +74,8 @@ async fn usage_is_summed_up_over_all_accounts_by_what_an_operator_asks() {
     })
     .await;
 
-    let table = ledger.run(&["usage", "--by", "day", "--group", "account,product", "--zone", "Europe/Berlin"]);
+    let table =
+        ledger.run(&["usage", "--by", "day", "--group", "account,product", "--zone", "Europe/Berlin"]);
     let rows: Vec<Vec<&str>> = table.lines().map(|row| row.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["FROM", "UNTIL", "ACCOUNT", "PRODUCT", "REQUESTS", "CREDITS", "REFUNDS"]);
     assert!(rows[1].ends_with(&["acme", "image", "1", "8", "0"]), "{table}");
@@ -83,13 +84,21 @@ async fn usage_is_summed_up_over_all_accounts_by_what_an_operator_asks() {
     let sheet = ledger.run(&["usage", "--group", "account,rule", "--csv"]);
     assert_eq!(
         sheet.lines().collect::<Vec<_>>(),
-        ["account,rule,requests,credits,refunds", "acme,image,1,8,0", "acme,default,3,3,0", "other,default,2,2,0"]
+        [
+            "account,rule,requests,credits,refunds",
+            "acme,image,1,8,0",
+            "acme,default,3,3,0",
+            "other,default,2,2,0"
+        ]
     );
     let pages = ledger.run(&["usage", "--group", "account,rule", "--csv", "--all", "--limit", "1"]);
     assert_eq!(pages, sheet);
     let hers = ledger.run(&["usage", "other", "--by", "hour", "--json"]);
     let hers: Value = serde_json::from_str(&hers).expect("JSON");
-    assert_eq!((hers["lines"][0]["requests"].clone(), hers["total"]["credits"].clone()), (json!(2), json!("2")));
+    assert_eq!(
+        (hers["lines"][0]["requests"].clone(), hers["total"]["credits"].clone()),
+        (json!(2), json!("2"))
+    );
 
     let wrong = fails(ledger, &["usage", "acme", "--since", "1h", "--until", "2h"]);
     assert!(wrong.contains("until: is before `since`"), "{wrong}");

@@ -49,7 +49,8 @@ impl Clients {
     pub fn module(&self, name: &str, arguments: &[&str]) -> (bool, String) {
         let mut command = Command::new("timeout");
         command.args(["600", "python3", "-m", name]).args(arguments);
-        let output = self.prepare(&mut command).stdin(Stdio::null()).output().expect("a program that can be run");
+        let output =
+            self.prepare(&mut command).stdin(Stdio::null()).output().expect("a program that can be run");
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }

@@ -9,7 +9,6 @@ use faregate::decide::outcome::Charge;
 use faregate_ledger::domain::LeaseState;
 use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_protocol::RefusalCode;
-use faregate_protocol::exchange::Ended;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::conditions::ON_CREDIT_LIMIT_MICROS;

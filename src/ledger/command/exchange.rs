@@ -60,7 +60,9 @@ pub struct Exchanged {
 impl Exchange {
     /// About how many rows it is about.
     pub fn weight(&self) -> usize {
-        let lines = |usage: &UsageReport| usage.lines.len().saturating_add(usage.shadow.len()).saturating_add(usage.refused.len());
+        let lines = |usage: &UsageReport| {
+            usage.lines.len().saturating_add(usage.shadow.len()).saturating_add(usage.refused.len())
+        };
         self.request.entries.len().saturating_add(self.request.usage.as_ref().map_or(0, lines)).max(1)
     }
 

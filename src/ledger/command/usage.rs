@@ -5,7 +5,9 @@ use crate::domain::price_list::PriceList;
 use crate::domain::{AccountNo, GatewayNo, KeyNo, cost};
 use crate::store::draft::{Draft, Stop};
 use crate::store::record::stored_text;
-use crate::store::rows::{BrokerRow, KeyRow, RefusalRow, ShadowRow, UsageItemRow, UsageQuantityRow, UsageRow};
+use crate::store::rows::{
+    BrokerRow, KeyRow, RefusalRow, ShadowRow, UsageItemRow, UsageQuantityRow, UsageRow,
+};
 use faregate_protocol::exchange::{Basis, RefusalLine, UsageLine, UsageReport};
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;

@@ -58,7 +58,8 @@ pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{
-    AccountId, AccountNo, CorrectionId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo, TokenId,
+    AccountId, AccountNo, CorrectionId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo,
+    TokenId,
 };
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};

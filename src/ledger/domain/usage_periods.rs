@@ -2,10 +2,10 @@
 //!
 //! Pure: what must hold is that the periods follow each other without a gap, and that there are at most [`MAX_PERIODS`].
 
+use jiff::RoundMode;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Unit, Zoned, ZonedRound};
-use jiff::RoundMode;
 
 /// The most periods in one answer.
 pub const MAX_PERIODS: usize = 1_000;
@@ -131,7 +131,10 @@ mod tests {
             all(Length::Month, "2026-01-15T12:00:00Z", "2026-03-01T00:00:00Z", "America/New_York"),
             ["2026-01-15T12:00:00Z", "2026-02-01T05:00:00Z"]
         );
-        assert_eq!(all(Length::Hour, "2026-10-25T00:30:00Z", "2026-10-25T03:00:00Z", "Europe/Berlin").len(), 3);
+        assert_eq!(
+            all(Length::Hour, "2026-10-25T00:30:00Z", "2026-10-25T03:00:00Z", "Europe/Berlin").len(),
+            3
+        );
         assert_eq!(
             all(Length::Hour, "2026-01-01T00:10:00Z", "2026-01-01T01:00:00Z", "Asia/Kolkata"),
             ["2026-01-01T00:10:00Z", "2026-01-01T00:30:00Z"]

@@ -445,7 +445,8 @@ pub async fn usage_is_booked_once_per_report(world: World) {
     };
     let lines = vec![line(&key, "a"), line(&key, "b"), line("key_unknown", "a")];
     for (seq, stored) in [(1, 1), (1, 1), (2, 2), (1, 2)] {
-        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone(), ..UsageReport::default() });
+        let usage =
+            Some(UsageReport { broker: "b1".into(), seq, lines: lines.clone(), ..UsageReport::default() });
         let request = ExchangeRequest {
             protocol: VERSION,
             gateway: "gw".into(),

@@ -5,7 +5,9 @@
 use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
+    KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow,
+    TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {

@@ -10,7 +10,10 @@ use super::engine::{
 };
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow,
+    IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow,
+    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
+    VersionRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;

@@ -497,8 +497,7 @@ impl Store {
             let account = account.clone();
             read!(self, reader => queries::refusals::of(reader, &account, since))?
         };
-        let (account, findings) =
-            self.look_at(move |draft| why::look(draft, &account, price, now)).await?;
+        let (account, findings) = self.look_at(move |draft| why::look(draft, &account, price, now)).await?;
         Ok(api::Why { account: account.id, state: account.state, findings, refusals, since })
     }
 
@@ -590,9 +589,8 @@ impl Store {
     ) -> Result<T, StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => {
-                let show = move |conn: &mut Connection| {
-                    sqlite::done(look(&mut sqlite::engine::Look(conn), show))
-                };
+                let show =
+                    move |conn: &mut Connection| sqlite::done(look(&mut sqlite::engine::Look(conn), show));
                 sqlite.read(show).await
             }
             Backend::Postgres(postgres) => {

@@ -91,8 +91,7 @@ pub enum UsageGroup {
 
 impl UsageGroup {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Account, Self::Team, Self::Key, Self::Rule, Self::Product, Self::Item];
+    pub const ALL: [Self; 6] = [Self::Account, Self::Team, Self::Key, Self::Rule, Self::Product, Self::Item];
 
     /// Its name in the admin API.
     pub const fn as_str(self) -> &'static str {

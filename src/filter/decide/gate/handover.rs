@@ -214,7 +214,17 @@ mod tests {
         let (requests, credits) = (3, Credits::from_micros(7));
         let line = |basis| {
             let (payer, rule, item) = ("key_1".to_owned(), "llm".to_owned(), Some("openai/gpt-5".to_owned()));
-            UsageLine { payer, rule, requests, credits, refunds: 0, item, basis: Some(basis), used, product: None }
+            UsageLine {
+                payer,
+                rule,
+                requests,
+                credits,
+                refunds: 0,
+                item,
+                basis: Some(basis),
+                used,
+                product: None,
+            }
         };
         let lines = Basis::ALL.map(line).to_vec();
         let report = UsageReport { broker: "a".into(), seq: 1, lines, ..UsageReport::default() };

@@ -367,7 +367,10 @@ fn holds_are_carried_over_as_long_as_earlier_ones_are_open() {
     lease.merge(at(1_000), Some(1), &EntryAnswer { ended: Some(1), ..grant(2, 10) });
     assert!(paid(&mut lease, at(1_001), 5));
     let entry = lease.report(at(2_000), None, false);
-    assert_eq!((entry.ended.map(|ended| ended.spent), entry.holds.open()), (Some(Credits::ZERO), credits(13)));
+    assert_eq!(
+        (entry.ended.map(|ended| ended.spent), entry.holds.open()),
+        (Some(Credits::ZERO), credits(13))
+    );
 }
 
 #[test]

@@ -89,7 +89,11 @@ fn a_report_is_resent_under_its_number_until_it_is_acknowledged() {
     for stored in [None, Some(0)] {
         assert_eq!(buffer.begin_send(Moment::ZERO, &settings), None, "one is under way");
         buffer.finish_send(Moment::ZERO, stored, false);
-        assert_eq!(buffer.begin_send(Moment::ZERO, &settings).as_ref(), Some(&first), "the ledger has {stored:?}");
+        assert_eq!(
+            buffer.begin_send(Moment::ZERO, &settings).as_ref(),
+            Some(&first),
+            "the ledger has {stored:?}"
+        );
     }
 
     buffer.finish_send(Moment::ZERO, Some(1), false);

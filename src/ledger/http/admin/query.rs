@@ -2,10 +2,10 @@
 
 use super::post::short;
 use crate::api::{AccountState, Amount, DEFAULT_LIMIT, MAX_LIMIT};
+use crate::domain::usage_periods::{self, Length};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
-use crate::domain::usage_periods::{self, Length};
 use crate::store::queries::usage_sums;
 use crate::store::{
     AccountQuery, ItemQuery, Page, Refusal, ShadowQuery, TrailQuery, UsageQuery, UsageSumsQuery,
@@ -359,7 +359,9 @@ impl Summed {
             None => vec![(self.since.unwrap_or(Timestamp::MIN), self.until.unwrap_or(now))],
         };
         let after = self.after.map(|text| {
-            let place = text.split_once(':').and_then(|(period, line)| Some((period.parse().ok()?, line.parse().ok()?)));
+            let place = text
+                .split_once(':')
+                .and_then(|(period, line)| Some((period.parse().ok()?, line.parse().ok()?)));
             place.ok_or_else(|| Invalid::field("after", "is no position; pass what `next` of an answer said"))
         });
         let groups = self.group.as_deref().map(usage_sums::groups).transpose();

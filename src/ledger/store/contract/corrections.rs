@@ -192,7 +192,8 @@ pub async fn the_expiry_priority_and_note_of_a_grant_can_be_changed(world: World
     world.plan("pro", 30, 0).await;
     world.subscribe("acme", "pro", 0).await.unwrap();
     let page = Page { limit: 9, after: None };
-    let quota = world.store.grants("acme".into(), page, false, world.now()).await.unwrap().grants.pop().unwrap();
+    let quota =
+        world.store.grants("acme".into(), page, false, world.now()).await.unwrap().grants.pop().unwrap();
     assert!(change(&world, &quota.id, later).await.unwrap_err().contains("came with a plan"));
     assert_eq!(world.void(&quota.id, Some(4), SpentCredits::Keep).await, Ok([4, 0, 0]));
     assert_eq!(world.balance("acme").await, [29, 0, 0, 10, 0]);

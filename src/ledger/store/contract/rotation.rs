@@ -162,7 +162,12 @@ pub async fn a_keys_last_use_is_known_to_the_minute(mut world: World) {
             used: Quantities::default(),
             product: None,
         };
-        let usage = Some(UsageReport { broker: "w".into(), seq: number, lines: vec![line], ..UsageReport::default() });
+        let usage = Some(UsageReport {
+            broker: "w".into(),
+            seq: number,
+            lines: vec![line],
+            ..UsageReport::default()
+        });
         let (gateway, entries, models) = ("gw".to_owned(), vec![], vec![]);
         let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models };
         let now = Timestamp::from_second(second).unwrap();

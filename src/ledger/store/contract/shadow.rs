@@ -9,7 +9,8 @@ fn watched(payer: Option<&str>, code: RefusalCode, requests: u64) -> RefusalLine
 
 impl World {
     async fn watch(&self, gateway: &str, seq: u64, shadow: Vec<RefusalLine>) {
-        let usage = Some(UsageReport { broker: "b1".into(), seq, lines: vec![], shadow, ..UsageReport::default() });
+        let usage =
+            Some(UsageReport { broker: "b1".into(), seq, lines: vec![], shadow, ..UsageReport::default() });
         let (gateway, entries) = (gateway.to_owned(), vec![]);
         let request =
             ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };

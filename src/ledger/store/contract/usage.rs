@@ -26,7 +26,8 @@ impl World {
             product: product.map(str::to_owned),
         };
         let lines = lines.iter().map(line).collect();
-        self.report_as(UsageReport { broker: "b1".into(), seq, ago_ms, lines, ..UsageReport::default() }).await;
+        self.report_as(UsageReport { broker: "b1".into(), seq, ago_ms, lines, ..UsageReport::default() })
+            .await;
     }
 
     async fn report_as(&self, report: UsageReport) {
@@ -60,7 +61,9 @@ impl World {
     ) -> (Vec<(i64, Vec<String>, u64)>, u64, Option<String>) {
         let times = (Timestamp::from_second(since).unwrap(), self.now());
         let periods = match length {
-            Some(length) => periods(length, (Some(times.0), Some(times.1)), &TimeZone::UTC, self.now()).unwrap(),
+            Some(length) => {
+                periods(length, (Some(times.0), Some(times.1)), &TimeZone::UTC, self.now()).unwrap()
+            }
             None => vec![times],
         };
         let query = UsageSumsQuery {
@@ -136,8 +139,7 @@ pub async fn usage_is_summed_up_by_periods_and_groups_page_by_page(mut world: Wo
     };
     let two = MIDNIGHT + 2 * HOUR;
     let by_hour = world.sums(Some(Length::Hour), MIDNIGHT, &[UsageGroup::Account], 10, None).await;
-    let expected =
-        [line(MIDNIGHT, &["other"], 5), line(MIDNIGHT, &["acme"], 1), line(two, &["acme"], 6)];
+    let expected = [line(MIDNIGHT, &["other"], 5), line(MIDNIGHT, &["acme"], 1), line(two, &["acme"], 6)];
     assert_eq!((by_hour.0.as_slice(), by_hour.1, by_hour.2), (&expected[..], 12, None));
     let first = world.sums(Some(Length::Hour), MIDNIGHT, &[UsageGroup::Account], 1, None).await;
     assert_eq!((first.0.as_slice(), first.1, first.2.as_deref()), (&expected[..1], 12, Some("0:1")));
@@ -145,7 +147,8 @@ pub async fn usage_is_summed_up_by_periods_and_groups_page_by_page(mut world: Wo
     assert_eq!(rest.0, expected[1..]);
     let products = world.sums(None, MIDNIGHT, &[UsageGroup::Product], 10, None).await;
     assert_eq!(products.0, [line(0, &["gold"], 9), line(0, &[""], 3)]);
-    let keys = world.sums(None, MIDNIGHT, &[UsageGroup::Team, UsageGroup::Key, UsageGroup::Rule], 10, None).await;
+    let keys =
+        world.sums(None, MIDNIGHT, &[UsageGroup::Team, UsageGroup::Key, UsageGroup::Rule], 10, None).await;
     assert_eq!(
         keys.0,
         [line(0, &["", &other, "a"], 5), line(0, &["", &acme, "b"], 4), line(0, &["", &acme, "a"], 3)]
@@ -169,8 +172,7 @@ pub async fn refusals_are_kept_by_the_hour_with_what_cures_them(mut world: World
         refused(Some(&key), RefusalCode::RateLimited, 5),
         refused(None, RefusalCode::MissingKey, 7),
     ];
-    let report =
-        |seq, refused| UsageReport { broker: "b1".into(), seq, refused, ..UsageReport::default() };
+    let report = |seq, refused| UsageReport { broker: "b1".into(), seq, refused, ..UsageReport::default() };
     for _ in 0..2 {
         world.report_as(report(1, lines.clone())).await;
     }
@@ -199,7 +201,10 @@ pub async fn refusals_are_kept_by_the_hour_with_what_cures_them(mut world: World
     let turn = Transition::Suspend;
     world.run(Command::TurnAccount { account: "acme".into(), turn }).await.unwrap();
     let why = world.store.why("acme".into(), one, world.now(), world.now()).await.unwrap();
-    assert_eq!(why.findings.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["account_suspended"]);
+    assert_eq!(
+        why.findings.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(),
+        ["account_suspended"]
+    );
 
     world.second += 31 * DAY;
     while world.store.prune(world.now()).await.unwrap() > 0 {}

@@ -15,7 +15,10 @@ use crate::store::json::JsonRow;
 use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow,
+    IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow,
+    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
+    VersionRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};

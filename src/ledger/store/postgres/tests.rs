@@ -307,7 +307,13 @@ async fn names_that_the_database_cannot_store_break_nothing_else() {
         code: RefusalCode::InvalidKey,
         requests: 1,
     };
-    let usage = Some(UsageReport { broker: "b\0".into(), seq: 1, lines: vec![line], shadow: vec![watched], ..UsageReport::default() });
+    let usage = Some(UsageReport {
+        broker: "b\0".into(),
+        seq: 1,
+        lines: vec![line],
+        shadow: vec![watched],
+        ..UsageReport::default()
+    });
     let request = ExchangeRequest { usage, ..message("g\0w", vec![strange, entry("acme", 1, 0, 1)]) };
     let answer = store.exchange(request, now(), 20_000).await.unwrap();
     assert!(answer.entries[0].refused.is_some() && answer.entries[1].lease.is_some());

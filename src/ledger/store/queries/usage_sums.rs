@@ -111,7 +111,11 @@ pub async fn list(reader: &impl Reader, query: &UsageSumsQuery) -> Result<api::U
         let given = [minute(*begin).into(), until.into(), account.into()];
         let sql = format!("SELECT {} FROM {}", text.sums, text.from);
         let total = first(reader, &sql, &given, |row| {
-            Ok(api::UsageTotal { requests: count(row, 0)?, credits: credits(row, 2)?, refunds: count(row, 4)? })
+            Ok(api::UsageTotal {
+                requests: count(row, 0)?,
+                credits: credits(row, 2)?,
+                refunds: count(row, 4)?,
+            })
         });
         answer.total = total.await?.unwrap_or_default();
     }

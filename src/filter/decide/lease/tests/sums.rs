@@ -88,10 +88,7 @@ fn a_closed_epoch_waits_for_its_subleases_before_the_final_report() {
         let mut sublease = lease.sublease(at(1), credits(1)).unwrap();
         assert!(sublease.sell(at(1), credits(1)));
         lease.merge(at(2), None, &EntryAnswer { ended: Some(1), ..EntryAnswer::default() });
-        assert_eq!(
-            (lease.report(at(3), None, false).ended, lease.spendable(at(3))),
-            (None, Credits::ZERO)
-        );
+        assert_eq!((lease.report(at(3), None, false).ended, lease.spendable(at(3))), (None, Credits::ZERO));
         if comes_back {
             lease.return_sublease(&sublease);
         }

@@ -82,8 +82,17 @@ pub async fn populate(store: &Store) {
     used.set(UsageClass::Input, 900);
     used.set(UsageClass::CacheWrite1h, 30);
     let (item, basis) = (Some("gpt-5".to_owned()), Some(Basis::Reported));
-    let lines =
-        vec![UsageLine { payer, rule, requests: 4, credits: credits(4), refunds: 1, item, basis, used, product: None }];
+    let lines = vec![UsageLine {
+        payer,
+        rule,
+        requests: 4,
+        credits: credits(4),
+        refunds: 1,
+        item,
+        basis,
+        used,
+        product: None,
+    }];
     let watched = |payer: Option<&str>, code| RefusalLine {
         payer: payer.map(str::to_owned),
         rule: "beta".into(),
@@ -94,7 +103,8 @@ pub async fn populate(store: &Store) {
         watched(Some("key_acme"), RefusalCode::InsufficientFunds),
         watched(None, RefusalCode::MissingKey),
     ];
-    let usage = Some(UsageReport { broker: "worker-1".into(), seq: 7, lines, shadow, ..UsageReport::default() });
+    let usage =
+        Some(UsageReport { broker: "worker-1".into(), seq: 7, lines, shadow, ..UsageReport::default() });
     let (gateway, entries) = ("gw-a".to_owned(), Vec::new());
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
     store.exchange(request, world.now(), 20_000).await.unwrap();
@@ -129,7 +139,8 @@ fn prices(now: Timestamp) -> Vec<NewPrices> {
 /// What was given by mistake.
 async fn correct(world: &World) {
     let first = Page { limit: 1, after: None };
-    let grant = world.store.grants("acme".into(), first, false, world.now()).await.unwrap().grants.remove(0).id;
+    let grant =
+        world.store.grants("acme".into(), first, false, world.now()).await.unwrap().grants.remove(0).id;
     world.void(&grant, Some(7), SpentCredits::Owed).await.unwrap();
     world.adjust("acme", -1, SpentCredits::Keep).await.unwrap();
     world.adjust("silent", 2, SpentCredits::Keep).await.unwrap();
