@@ -3,10 +3,8 @@
 //! What must hold: nothing of it is done without a yes: the operator's on a terminal, or `--yes`.
 
 use clap::Args;
-use faregate_client::Failure;
-use faregate_client::screen::printable;
+use faregate_client::{Failure, terminal};
 use faregate_protocol::Credits;
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 /// The variable that says above which amount is asked.
 const VARIABLE: &str = "FAREGATE_CONFIRM_ABOVE";
@@ -28,15 +26,11 @@ impl Confirmation {
         if self.yes {
             return Ok(());
         }
-        let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
-        if !input.is_terminal() || !output.is_terminal() {
+        if !terminal::can_ask() {
             let why = format!("to {what}, a confirmation is needed, and there is no terminal to ask on");
             return Err(Failure::usage(why).cure("add --yes to confirm it"));
         }
-        write!(output, "{}\n{} [y/N] ", printable(&more()?), printable(&format!("Really {what}?")))?;
-        output.flush()?;
-        let mut answer = String::new();
-        input.by_ref().take(MAX_ANSWER).read_line(&mut answer)?;
+        let answer = terminal::ask(&more()?, &format!("Really {what}? [y/N]"), MAX_ANSWER)?;
         match answer.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
             _ => Err(Failure::new("declined", "nothing was done")),

@@ -30,9 +30,10 @@ pub fn grouped(mut command: Command) -> Command {
     let others: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).filter(|name| !known(name)).collect();
     for (title, names) in GROUPS.iter().copied().chain([(OTHERS, others.as_slice())]) {
         let listed = names.iter().filter_map(|name| all.iter().find(|(found, _)| found == name));
-        let lines: String = listed.map(|(name, about)| format!("  {name:<width$}  {about}\n")).collect();
+        let lines: Vec<_> = listed.map(|(name, about)| format!("  {name:<width$}  {about}\n")).collect();
         if !lines.is_empty() {
-            page.push_str(&format!("\n{title}:\n{lines}"));
+            page.extend(["\n", title, ":\n"]);
+            page.extend(lines);
         }
     }
     command.help_template(page + "\nOptions:\n{options}")

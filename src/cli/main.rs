@@ -209,8 +209,8 @@ fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<(), Failure> {
         Command::Migrate(command) => command.run(screen),
         Command::Check(command) => command.run(screen),
         Command::Explain(command) => command.run(screen),
-        Command::Completions(command) => command.run(screen),
-        Command::Man(command) => command.run(screen),
+        Command::Completions(command) => command.run(Cli::command(), screen),
+        Command::Man(command) => command.run(Cli::command(), screen),
         Command::Version => version::run(screen),
     }
 }

@@ -1,6 +1,6 @@
 //! `faregate completions` and `faregate man`: what a shell and `man` know of the commands, made from their definitions.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use faregate_client::{Failure, Screen};
 use serde_json::json;
@@ -15,9 +15,10 @@ pub struct Completions {
 }
 
 impl Completions {
-    pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    /// Prints the script for these commands.
+    pub fn run(self, mut command: Command, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut crate::Cli::command(), "faregate", &mut script);
+        clap_complete::generate(self.shell, &mut command, "faregate", &mut script);
         let script = String::from_utf8_lossy(&script).into_owned();
         screen.show(&json!({ "script": script }), |screen, _| screen.lines(script.trim_end()))
     }
@@ -31,10 +32,11 @@ pub struct Man {
 }
 
 impl Man {
-    pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    /// Writes the pages of these commands.
+    pub fn run(self, command: Command, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let failed = |error| Failure::new("io", format!("can't write {}: {error}", self.dir.display()));
         std::fs::create_dir_all(&self.dir).map_err(failed)?;
-        let command = crate::Cli::command().disable_help_subcommand(true);
+        let command = command.disable_help_subcommand(true);
         clap_mangen::generate_to(command, &self.dir).map_err(failed)?;
         let pages = std::fs::read_dir(&self.dir).map_err(failed)?.filter_map(Result::ok);
         let pages = pages.filter(|page| page.path().extension().is_some_and(|end| end == "1")).count();

@@ -178,7 +178,7 @@ mod tests {
     fn wide_characters_keep_columns_aligned() {
         let lines = shown(None, &[&[["a", "\u{6771}\u{4eac}", "active"], ["b", "name", "active"]]]);
         let starts = lines.iter().filter_map(|line| Some(line.split_once("active")?.0.width()));
-        assert_eq!(starts.collect::<Vec<_>>(), [9, 9], "{lines:?}");
+        assert_eq!(starts.collect::<Vec<_>>(), [10, 10], "{lines:?}");
     }
 
     #[test]

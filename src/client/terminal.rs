@@ -5,7 +5,7 @@
 //! What must hold: a text that was made printable once stays as it is, so it may be made printable at several places; and
 //! escaped JSON is the same JSON.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
 
 /// Whether a terminal may act on a character, or people can't see it: control characters, marks that change the direction of
 /// text, line and paragraph separators, and what has no width. The two joiners stay: names in many scripts, and emoji, need them.
@@ -31,9 +31,7 @@ pub fn printable_lines(text: &str) -> String {
 pub fn printable_json(json: &str) -> String {
     escaped(json, is_hidden, |c, out| {
         let mut units = [0; 2];
-        for unit in c.encode_utf16(&mut units) {
-            out.push_str(&format!("\\u{unit:04x}"));
-        }
+        out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
     })
 }
 
@@ -59,6 +57,24 @@ pub fn say(text: &str) {
 /// Text on standard error, for what is no answer. Nothing is left to do when it is closed.
 pub fn print_to_stderr(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable_lines(text));
+}
+
+/// Whether a question can be put to people: input and standard error are terminals.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Puts a question, and gives the answer's first line, of which at most so many bytes are read.
+///
+/// # Errors
+/// When the terminal is gone.
+pub fn ask(text: &str, question: &str, most: u64) -> io::Result<String> {
+    let mut out = io::stderr();
+    write!(out, "{}\n{} ", printable(text), printable(question))?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().take(most).read_line(&mut answer)?;
+    Ok(answer)
 }
 
 /// A warning on standard error: a line for people, or one of JSON for a program that was started with `--json`.

@@ -19,9 +19,9 @@ pub fn classic(page: &str) -> String {
                 other => ("", other),
             };
             if let Some(help) = help.take() {
-                out.push_str(&format!("# HELP {name}{suffix} {help}\n"));
+                out.extend(["# HELP ", name, suffix, " ", help, "\n"]);
             }
-            out.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+            out.extend(["# TYPE ", name, suffix, " ", kind, "\n"]);
         } else if !line.starts_with('#') {
             out.push_str(line);
             out.push('\n');

@@ -1,7 +1,7 @@
 //! Has the ledger do what is listed: stage by stage, each in batches.
 
 use super::batch;
-use super::changes::{Change, Stage};
+use super::steps::{Change, Stage};
 use faregate_client::{Failure, admin::Admin, admin::encoded, terminal::Progress};
 use faregate_ledger::api::{BatchMethod, BatchRequest, Keys};
 use sha2::{Digest as _, Sha256};

@@ -38,7 +38,7 @@ fn one_string(text: &str) -> (String, &str) {
             '\\' | '"' if quote == "'" => written.extend(['\\', c]),
             // Within three quotes one may stand for itself.
             '"' if is_long && !ends_in_a_backslash(&written) => written.push_str("\\\""),
-            c if is_hidden(c) => written.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c if is_hidden(c) => written.extend([format!("\\U{:08X}", u32::from(c))]),
             c => written.push(c),
         }
     }

@@ -12,6 +12,7 @@ mod escaped;
 mod exported;
 mod file;
 mod present;
+mod steps;
 mod subscription;
 
 use clap::Args;

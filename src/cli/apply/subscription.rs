@@ -2,8 +2,8 @@
 //!
 //! What must hold: what the file doesn't say stays; and a subscription that was made as the file says has no changes left.
 
-use super::changes::{Changes, Stage};
 use super::file::{self, InvalidTransition, SubscriptionIs};
+use super::steps::{Changes, Stage};
 use faregate_ledger::api::{self, SubscriptionState};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ fn of_state(
             turn(Stage::Turns, &line, "past-due", json!({ "grace_until": end }));
         }
         (SubscriptionIs::Active, Some(SubscriptionIs::Paused)) => {
-            turn(Stage::Turns, "active → paused", "pause", json!({}))
+            turn(Stage::Turns, "active → paused", "pause", json!({}));
         }
         (old, Some(new)) => {
             return Err(format!(
@@ -159,7 +159,7 @@ fn of_state(
     }
     match (cancelled, wanted.cancel_at_period_end) {
         (false, Some(true)) => {
-            turn(Stage::Cancellations, "ends with its period", "cancel", json!({ "at_once": false }))
+            turn(Stage::Cancellations, "ends with its period", "cancel", json!({ "at_once": false }));
         }
         // It takes back a change to another plan, too, which the next run makes again.
         (true, Some(false)) => turn(Stage::Cancellations, "goes on after its period", "resume", json!({})),

@@ -64,6 +64,7 @@ pub struct BatchAnswer {
     pub body: Value,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_default(method: &BatchMethod) -> bool {
     *method == BatchMethod::default()
 }

@@ -159,6 +159,7 @@ mod signed_decimal {
     use serde::de::{Deserialize as _, Deserializer, Error};
     use serde::ser::Serializer;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub fn serialize<S: Serializer>(amount: &Credits, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(amount)
     }

@@ -180,6 +180,7 @@ pub enum Command {
 /// What came of a [`Command`]; serialized, it is the answer's body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is soon gone")]
 pub enum Done {
     /// The account as it now is.
     Account(api::Account),
@@ -299,8 +300,8 @@ impl Command {
     /// The identifier of the key or the token that the answer shows.
     fn shown_key(&self) -> Option<String> {
         match self {
-            Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. }) => Some(id.to_string()),
-            Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
+            Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. })
+            | Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
             Self::CreateToken(NewToken { id, .. }) => Some(id.to_string()),
             _ => None,
         }

@@ -20,7 +20,9 @@ pub fn look(
     let mut money = funds::of(draft, &owner, &[])?;
     money.expire(now)?;
     let mut budgets: Vec<_> = draft.all_budgets(owner.account.no)?.iter().map(BudgetRow::budget).collect();
-    budgets.iter_mut().for_each(|budget| budget.roll(now));
+    for budget in &mut budgets {
+        budget.roll(now);
+    }
     let mut shown = Vec::new();
     for finding in findings(&money, &budgets, price, now) {
         shown.push(words(draft, finding)?);

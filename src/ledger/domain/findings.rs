@@ -74,23 +74,23 @@ fn closed(code: RefusalCode, owner: Owner, entitlement: Option<&Entitlement>) ->
 
 fn out_of_money(code: RefusalCode, money: &AccountFunds, entitlement: Option<&Entitlement>) -> Finding {
     let books = &money.account.books;
-    let mut what = format!("{} credits can be spent", money.drawable());
+    let mut what = vec![format!("{} credits can be spent", money.drawable())];
     if let Some(entitlement) = entitlement {
         let plan = &entitlement.plan;
-        what.push_str(&match entitlement.status {
-            SubscriptionStatus::Over => format!("; the subscription to {plan} is over"),
-            _ => format!("; the plan {plan} gives {} a period", entitlement.quota),
+        what.push(match entitlement.status {
+            SubscriptionStatus::Over => format!("the subscription to {plan} is over"),
+            _ => format!("the plan {plan} gives {} a period", entitlement.quota),
         });
     }
     if books.held.is_positive() {
-        what.push_str(&format!("; {} are in leases of gateways", books.held));
+        what.push(format!("{} are in leases of gateways", books.held));
     }
     if books.owed.is_positive() {
-        what.push_str(&format!("; {} are owed, which the next grant pays first", books.owed));
+        what.push(format!("{} are owed, which the next grant pays first", books.owed));
     }
     let bought = books.available.less(money.drawable());
     if bought.is_positive() {
-        what.push_str(&format!("; {bought} were bought, and the plan doesn't let them pay"));
+        what.push(format!("{bought} were bought, and the plan doesn't let them pay"));
     }
     let grants = entitlement.is_none_or(|entitlement| {
         entitlement.overage != OveragePolicy::Refuse || entitlement.status == SubscriptionStatus::Over
@@ -108,7 +108,7 @@ fn out_of_money(code: RefusalCode, money: &AccountFunds, entitlement: Option<&En
     if books.held.is_positive() {
         cures.push("`faregate recall`, which asks gateways to return what they don't use".to_owned());
     }
-    Finding { code, budget: None, what, cure: cures.join("; or ") }
+    Finding { code, budget: None, what: what.join("; "), cure: cures.join("; or ") }
 }
 
 fn out_of_budget(code: RefusalCode, budget: &Budget) -> Finding {

@@ -73,12 +73,11 @@ pub fn periods(
 ) -> Result<Vec<(Timestamp, Timestamp)>, PeriodsError> {
     let beyond = |_| PeriodsError::Beyond;
     let until = until.unwrap_or(now);
-    let since = match since {
-        Some(since) => since,
-        None => {
-            let earlier = until.to_zoned(zone.clone()).checked_sub(length.usual()).map_err(beyond)?;
-            length.begin(&earlier).map_err(beyond)?.timestamp()
-        }
+    let since = if let Some(since) = since {
+        since
+    } else {
+        let earlier = until.to_zoned(zone.clone()).checked_sub(length.usual()).map_err(beyond)?;
+        length.begin(&earlier).map_err(beyond)?.timestamp()
     };
     if until < since {
         return Err(PeriodsError::Reversed);

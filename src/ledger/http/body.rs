@@ -70,7 +70,7 @@ fn without_place(mut reason: String) -> String {
 
 /// serde's words for one that is none of a few, as people say it: `"monthly"; expected hour, day or month`.
 fn in_plain_words(reason: &str) -> String {
-    let found = reason.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "));
+    let found = reason.strip_prefix("unknown variant `").and_then(|rest| rest.rsplit_once("`, expected "));
     let Some((found, allowed)) = found else { return reason.to_owned() };
     let mut allowed: Vec<_> = allowed.split('`').skip(1).step_by(2).collect();
     match (allowed.pop(), allowed.join(", ")) {

@@ -270,7 +270,7 @@ fn a_request_without_the_token_is_refused() {
     }
     let answer = world.exchange_raw(ADMIN, b"{}");
     assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("unauthorized")));
-    assert_eq!(answer.headers[MARKER_HEADER], "2");
+    assert_eq!(answer.headers[MARKER_HEADER], "3");
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn malformed_requests_get_clear_errors() {
 
     let refused = |body: &[u8]| {
         let answer = world.exchange_raw(GATEWAY, body);
-        assert_eq!(answer.headers[MARKER_HEADER], "2");
+        assert_eq!(answer.headers[MARKER_HEADER], "3");
         let error = answer.json();
         (
             answer.status,
@@ -402,7 +402,7 @@ fn gateways_are_answered_in_their_version_and_unknown_fields_are_ignored() {
     let world = World::new();
     let key = world.customer("acme", "5");
     let entry = ask(key["key"].as_str().unwrap(), 2);
-    for version in [1, 2] {
+    for version in [2, 3] {
         let mut message = json!({"protocol": version, "gateway": "gw", "seen": 0, "entries": [entry]});
         let plain = world.exchange_raw(GATEWAY, message.to_string().as_bytes());
         message["tips"] = json!([1]);
@@ -411,7 +411,7 @@ fn gateways_are_answered_in_their_version_and_unknown_fields_are_ignored() {
         ]});
         let answer = world.exchange_raw(GATEWAY, message.to_string().as_bytes());
         assert_eq!((plain.status, answer.status), (200, 200), "{} {}", plain.body, answer.body);
-        assert_eq!(answer.headers[MARKER_HEADER], "2", "the newest that it speaks");
+        assert_eq!(answer.headers[MARKER_HEADER], "3", "the newest that it speaks");
         let (plain, mut answer) = (plain.json(), answer.json());
         assert_eq!((&plain["protocol"], &answer["usage_seq"]), (&json!(version), &json!(version)));
         answer.as_object_mut().unwrap().remove("usage_seq");

@@ -123,15 +123,12 @@ fn alone(
 async fn read(answer: axum::response::Response, most: usize) -> BatchAnswer {
     let status = answer.status().as_u16();
     let body = to_bytes(answer.into_body(), most).await.ok();
-    match body.and_then(|body| serde_json::from_slice::<Value>(&body).ok()) {
-        Some(body) => BatchAnswer { status, body },
-        None => {
-            let detail = format!(
-                "the answer has more than {most} bytes, the share of one in this batch; ask for it alone"
-            );
-            too_large(Failure::new(Code::TooLarge, detail)).await
-        }
+    if let Some(body) = body.and_then(|body| serde_json::from_slice::<Value>(&body).ok()) {
+        return BatchAnswer { status, body };
     }
+    let detail =
+        format!("the answer has more than {most} bytes, the share of one in this batch; ask for it alone");
+    too_large(Failure::new(Code::TooLarge, detail)).await
 }
 
 async fn too_large(failure: Failure) -> BatchAnswer {

@@ -18,7 +18,7 @@ impl World {
             payer: payer.into(),
             rule: rule.into(),
             requests,
-            credits: credits(requests as i64),
+            credits: credits(requests.cast_signed()),
             refunds: 0,
             item: None,
             basis: None,

@@ -103,8 +103,14 @@ pub async fn populate(store: &Store) {
         watched(Some("key_acme"), RefusalCode::InsufficientFunds),
         watched(None, RefusalCode::MissingKey),
     ];
-    let usage =
-        Some(UsageReport { broker: "worker-1".into(), seq: 7, lines, shadow, ..UsageReport::default() });
+    let usage = Some(UsageReport {
+        broker: "worker-1".into(),
+        seq: 7,
+        lines,
+        shadow: shadow.clone(),
+        refused: shadow,
+        ..UsageReport::default()
+    });
     let (gateway, entries) = ("gw-a".to_owned(), Vec::new());
     let request = ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
     store.exchange(request, world.now(), 20_000).await.unwrap();
