@@ -63,9 +63,9 @@ async fn dates_begin_and_times_are_shown_in_the_chosen_zone() {
     let json =
         scene.run("Europe/Berlin", "--json grant acme 5 --expires 2099-02-01T00:00:00+01:00[Europe/Berlin]");
     assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON")["expires_at"], "2099-01-31T23:00:00Z");
-    let list = scene.run("Asia/Tokyo", "account list");
-    assert!(list.lines().next().is_some_and(|title| title.ends_with("CREATED AT (Asia/Tokyo)")), "{list}");
-    assert!(list.lines().nth(1).is_some_and(|line| line.ends_with("+09:00")), "{list}");
+    let list = scene.run("Asia/Tokyo", "grants acme");
+    assert!(list.lines().next().is_some_and(|title| title.contains("(Asia/Tokyo)")), "{list}");
+    assert!(list.lines().nth(1).is_some_and(|line| line.contains("+09:00")), "{list}");
     let show = scene.run("Asia/Tokyo", "account show acme");
     assert!(show.trim_end().ends_with("+09:00[Asia/Tokyo]"), "{show}");
     assert!(scene.run("", "account show acme").trim_end().ends_with('Z'));
@@ -121,7 +121,7 @@ async fn errors_name_what_was_typed_and_what_is_expected() {
         ("account show nobody", "`faregate account list` shows"),
         ("plan show none", "`faregate plan list` shows"),
         ("subscription show acme", "`faregate subscribe ACCOUNT PLAN` makes one"),
-        ("key revoke key_1", "`faregate key list ACCOUNT` shows"),
+        ("key revoke key_1 --yes", "`faregate key list ACCOUNT` shows"),
         ("prices show none", "`faregate prices list` shows"),
     ] {
         let (code, said) = scene.fails(line);
