@@ -314,7 +314,7 @@ fn malformed_requests_get_clear_errors() {
             error["detail"].as_str().unwrap().to_owned(),
         )
     };
-    let (status, code, detail) = refused(br#"{"protocol": 3, "gateway": "g", "entries": {}}"#);
+    let (status, code, detail) = refused(br#"{"protocol": 4, "gateway": "g", "entries": {}}"#);
     assert_eq!((status, code.as_str()), (400, "unsupported_protocol"), "{detail}");
     let entry = ask("k", 1).to_string();
     let (sold, watched) = (

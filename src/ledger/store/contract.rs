@@ -550,6 +550,7 @@ macro_rules! stories {
             a_models_cost_stays_until_another_is_set,
             shadow_refusals_are_listed_by_caller_and_cause,
             shadow_refusals_are_deleted_after_a_month,
+            many_subscriptions_that_begin_at_once_are_all_made,
             usage_is_booked_in_the_minute_in_which_it_happened,
             old_usage_is_summed_up_by_hours_and_later_by_days,
             usage_is_summed_up_by_periods_and_groups_page_by_page,

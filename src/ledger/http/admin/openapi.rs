@@ -22,7 +22,8 @@ const TOKEN: &str = "admin_token";
 /// The longest idempotency key, in characters.
 pub const MAX_KEY_BYTES: usize = 255;
 /// Operations without an identifier in their path that may find nothing all the same.
-const ABOUT_SOMETHING: [&str; 3] = ["/admin/v1/usage", "/admin/v1/shadow", "/admin/v1/recall"];
+const ABOUT_SOMETHING: [&str; 4] =
+    ["/admin/v1/usage", "/admin/v1/usage/sums", "/admin/v1/shadow", "/admin/v1/recall"];
 
 const DESCRIPTION: &str = "\
 The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, corrections, plans, prices, subscriptions, usage, leases, the audit, operators and the trail of what they did.

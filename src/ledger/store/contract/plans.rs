@@ -410,3 +410,21 @@ pub async fn an_immediate_change_of_interval_starts_a_new_first_period(world: Wo
     );
     later.assert_audit_passes().await;
 }
+
+pub async fn many_subscriptions_that_begin_at_once_are_all_made(world: World) {
+    world.plan("pro", 40, 10).await;
+    let names: Vec<String> = (0..60).map(|n| format!("c{n}")).collect();
+    for name in &names {
+        world.customer(name).await;
+    }
+    let world = std::sync::Arc::new(world);
+    let mut made = tokio::task::JoinSet::new();
+    for name in names {
+        let world = std::sync::Arc::clone(&world);
+        made.spawn(async move { world.subscribe(&name, "pro", 0).await });
+    }
+    while let Some(subscribed) = made.join_next().await {
+        subscribed.unwrap().unwrap();
+    }
+    world.assert_audit_passes().await;
+}

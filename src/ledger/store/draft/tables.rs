@@ -117,6 +117,9 @@ macro_rules! tables {
             counts: Aggregates<&'static str, i64>,
             numbers: HashMap<&'static str, (&'static Table, Numbers)>,
             taken: Vec<(&'static str, i64)>,
+            /// Of operations that were undone. They are free again in the next round: operations that run again take the same
+            /// numbers, so that what they have asked for by these is there.
+            returned: Vec<(&'static str, i64)>,
             changes: Vec<ChangeRow>,
             recalls: Vec<GatewayNo>,
             chores: Vec<MaintenanceTask>,
@@ -141,6 +144,7 @@ macro_rules! tables {
                     counts: Aggregates::default(),
                     numbers: HashMap::default(),
                     taken: Vec::new(),
+                    returned: Vec::new(),
                     changes: Vec::new(),
                     recalls: Vec::new(),
                     chores: Vec::new(),
@@ -168,7 +172,7 @@ macro_rules! tables {
             /// Undoes what changed since the last time.
             pub fn undo(&mut self) {
                 $(self.$table.rows.undo_to(0);)+
-                self.give_numbers_back();
+                self.returned.append(&mut self.taken);
                 self.changes.truncate(self.kept.0);
                 self.recalls.truncate(self.kept.1);
             }
@@ -359,7 +363,7 @@ impl Draft {
 
     /// Numbers of undone rows are reused by the next operation.
     fn give_numbers_back(&mut self) {
-        while let Some((table, number)) = self.taken.pop() {
+        while let Some((table, number)) = self.returned.pop() {
             if let Some((_, numbers)) = self.numbers.get_mut(table) {
                 numbers.free.push_front(number);
             }
@@ -525,6 +529,7 @@ impl Draft {
 
     /// Loads what only a transaction can give: numbers for new rows, and leases that are locked to be recalled.
     pub async fn load_to_write(&mut self, from: &mut impl Transaction) -> Result<bool, TxError> {
+        self.give_numbers_back();
         let mut any = self.load(from).await?;
         for gateway in std::mem::take(&mut self.recallable.wanted) {
             let leases = from.recallable(gateway).await?;
