@@ -363,7 +363,7 @@ fn malformed_requests_get_clear_errors() {
             usage(&[], &[r#"{"rule":"r","code":"rate_limited","requests":1000000001}"#]),
             "usage.shadow[0].requests",
         ),
-        (usage(&[sold; 500], &[watched; 501]), "usage.lines and usage.shadow"),
+        (usage(&[sold; 500], &[watched; 501]), "usage.lines, usage.shadow and usage.refused"),
         (usage(&[sold; 1_001], &[]), "usage.lines"),
     ] {
         let (status, code, detail) = refused(&body);
