@@ -151,8 +151,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, json),
     };
-    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-    let mut screen = Screen::of_process(cli.json, cli.zone()).fitting(width);
+    let mut screen = Screen::of_process(cli.json, cli.zone()).fitting(terminal::width());
     match run(cli, &mut screen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -373,7 +373,7 @@ fn malformed_requests_get_clear_errors() {
     assert_eq!(refused(&vec![b' '; (1 << 20) + 1]).0, 413);
     let url = format!("http://{}/elsewhere", world.bound.gateway);
     let lost = World::read(world.agent.get(url).call());
-    assert_eq!((lost.status, lost.headers[MARKER_HEADER].to_str().unwrap()), (404, "2"));
+    assert_eq!((lost.status, lost.headers[MARKER_HEADER].to_str().unwrap()), (404, "3"));
 }
 
 #[test]
