@@ -1,6 +1,6 @@
 //! Lists as comma-separated values (RFC 4180), for spreadsheets.
 
-use faregate_client::{Failure, screen::list};
+use faregate_client::{Failure, screen::list, terminal::printable};
 use serde_json::Value;
 
 /// What spreadsheets take for the beginning of a formula.
@@ -25,9 +25,9 @@ fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) if text.starts_with(FORMULA) && text.parse::<f64>().is_err() => {
-            format!("'{text}")
+            format!("'{}", printable(text))
         }
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => printable(text),
         Some(other) => other.to_string(),
     }
 }

@@ -201,7 +201,7 @@ async fn a_ledger_upgraded_first_answers_the_old_filter_in_its_version() {
         message.as_object_mut().expect("an object").extend(rest.as_object().expect("an object").clone());
         is_of_version_2(&message);
         let (status, answer) = world.ledger.exchange(&message).await.expect("an answer");
-        assert_eq!((status.as_u16(), &answer["protocol"]), (200, &json!(1)), "{answer}");
+        assert_eq!((status.as_u16(), &answer["protocol"]), (200, &json!(2)), "{answer}");
         is_of_version_2(&answer);
         answer
     };

@@ -65,8 +65,8 @@ pub async fn change(
     Post { body, memo }: Post<GrantChange>,
 ) -> Result<Response, Failure> {
     if body == GrantChange::default() {
-        let reason = "the request changes nothing; name what changes: expires_at, priority, note".to_owned();
-        return Err(Invalid { field: None, reason }.into());
+        let why = "is absent, and so is all else; give expires_at, priority or note";
+        return Err(Invalid::field("expires_at", why).into());
     }
     in_range(body.priority.unwrap_or_default())?;
     if let Edit::Set(note) = &body.note {
