@@ -81,7 +81,10 @@ impl ModelLedger {
             let key = payers.first().copied().flatten().map(|key| self.keys[key].no);
             mutant.before_message(&mut part, &mut self.db, (gateway, key.unwrap_or_default()));
         }
-        let (usage, is_new) = (self.usage_of(now), self.is_new(&part));
+        // In the minute in which the first of the report's requests ended.
+        let ago_ms = asked.usage.as_ref().map_or(0, |report| report.ago_ms);
+        let came = Timestamp::from_second(now.as_second() - ago_ms as i64 / 1_000).expect("a time");
+        let (usage, is_new) = (self.usage_of(came), self.is_new(&part));
         let (ttl_ms, prices) = (self.ttl_ms, Arc::default());
         let exchange = Exchange { request: part, ttl_ms, prices, token: None };
         let done = self.run_after(&before, exchange, now)?;
@@ -91,7 +94,7 @@ impl ModelLedger {
             self.record_violation(format!("an honest gateway was not charged: {:?}", done.unbooked));
         }
         let booked = asked.usage.as_ref().filter(|_| is_new).map_or(0, |report| self.count(gateway, report));
-        if self.usage_of(now) - usage != booked {
+        if self.usage_of(came) - usage != booked {
             self.record_violation(format!(
                 "{booked} micro-credits of usage were to be booked: {:?}",
                 asked.usage
