@@ -41,8 +41,8 @@ pub struct Usage {
     /// List all of them, page by page
     #[arg(long, conflicts_with = "after")]
     all: bool,
-    /// Print comma-separated values
-    #[arg(long, conflicts_with = "json")]
+    /// Print comma-separated values, unless `--json` is given
+    #[arg(long)]
     csv: bool,
 }
 
@@ -152,7 +152,7 @@ impl Usage {
         if let Some(member) = answer.get_mut("lines") {
             *member = Value::Array(lines);
         }
-        if self.csv {
+        if self.csv && !screen.is_json() {
             let rows = answer.get("lines").cloned().unwrap_or_default();
             return screen.lines(spreadsheet::text(&rows, columns)?.trim_end());
         }
@@ -185,7 +185,7 @@ impl Usage {
             ("limit", self.limit.map(|limit| limit.to_string())),
         ];
         let answer = self.remote.connect()?.get("/admin/v1/usage", &asked)?;
-        if self.csv {
+        if self.csv && !screen.is_json() {
             let rows = answer.get("items").cloned().unwrap_or_default();
             return screen.lines(
                 spreadsheet::text(&rows, &["item", "requests", "credits", "cost", "margin"])?.trim_end(),

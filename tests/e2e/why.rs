@@ -77,7 +77,20 @@ async fn usage_is_summed_up_over_all_accounts_by_what_an_operator_asks() {
     let table =
         ledger.run(&["usage", "--by", "day", "--group", "account,product", "--zone", "Europe/Berlin"]);
     let rows: Vec<Vec<&str>> = table.lines().map(|row| row.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["FROM", "(Europe/Berlin)", "UNTIL", "(Europe/Berlin)", "ACCOUNT", "PRODUCT", "REQUESTS", "CREDITS", "REFUNDS"]);
+    assert_eq!(
+        rows[0],
+        [
+            "FROM",
+            "(Europe/Berlin)",
+            "UNTIL",
+            "(Europe/Berlin)",
+            "ACCOUNT",
+            "PRODUCT",
+            "REQUESTS",
+            "CREDITS",
+            "REFUNDS"
+        ]
+    );
     assert!(rows[1].ends_with(&["acme", "image", "1", "8", "0"]), "{table}");
     assert!(table.trim_end().ends_with("total: 6 requests, 13 credits, 0 refunds"), "{table}");
 

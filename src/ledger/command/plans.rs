@@ -28,7 +28,7 @@ pub fn create(draft: &mut Draft, name: &PlanName, terms: &Terms, now: Timestamp)
     Ok(plan_words::shown(name, 1, terms, now))
 }
 
-/// Archives a plan that nobody subscribes to, or takes it out of the archive.
+/// Archives a plan without running subscriptions, or takes it out of the archive.
 pub fn archive(draft: &mut Draft, name: &str, archived: bool, now: Timestamp) -> Result<api::Plan, Stop> {
     let no = draft.plan_named(name)?;
     let mut plan = draft.plan_to_change(no)?.ok_or_else(|| gone("plan"))?;

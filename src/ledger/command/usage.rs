@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 /// Older usage is booked as of this long ago (ms): it must not come into minutes that are being summed up
 /// ([`super::roll_up`]).
-const MAX_AGO_MS: u64 = 5 * 24 * 60 * 60 * 1_000;
+pub const MAX_AGO_MS: u64 = 5 * 24 * 60 * 60 * 1_000;
 
 /// What was booked of a usage report; nothing where that was done before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_name_what_is_allowed_and_no_place_in_a_text_that_nobody_typed() {
+    fn reasons_name_what_is_allowed_and_no_place_in_the_text() {
         use crate::api::NewPlan;
         let reason = |body: &str| parse::<NewPlan>(body.as_bytes()).unwrap_err().reason;
         let plan = |period: &str| format!(r#"{{"name":"a","quota":"1","period":{period}}}"#);

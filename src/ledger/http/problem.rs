@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 
 /// How much is said about an error, and how much of a field's path is repeated, in bytes.
 pub const MOST_SAID: usize = 500;
+/// The longest name of a field that is repeated (bytes).
+const MOST_NAMED: usize = 100;
 
 /// An error as a client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +157,7 @@ impl IntoResponse for Failure {
             status: status.as_u16(),
             code: self.code.name().into(),
             detail: beginning(self.detail, MOST_SAID),
-            field: self.field.map(|field| beginning(field, MOST_SAID)),
+            field: self.field.map(|field| beginning(field, MOST_NAMED)),
         };
         // A problem holds nothing but strings and a number, which always become JSON.
         let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -7,6 +7,7 @@ use super::ModelLedger;
 use super::witness::Usage;
 use crate::mutant::Mutant;
 use faregate_ledger::command::exchange::Exchange;
+use faregate_ledger::command::usage::MAX_AGO_MS;
 use faregate_ledger::domain::GatewayNo;
 use faregate_ledger::domain::exchange::{check, heartbeat_ms};
 use faregate_ledger::domain::time::{at, minute};
@@ -81,8 +82,8 @@ impl ModelLedger {
             let key = payers.first().copied().flatten().map(|key| self.keys[key].no);
             mutant.before_message(&mut part, &mut self.db, (gateway, key.unwrap_or_default()));
         }
-        // In the minute in which the first of the report's requests ended.
-        let ago_ms = asked.usage.as_ref().map_or(0, |report| report.ago_ms);
+        // In the minute in which the first of the report's requests ended; longer ago than a limit counts as the limit.
+        let ago_ms = asked.usage.as_ref().map_or(0, |report| report.ago_ms.min(MAX_AGO_MS));
         let came = Timestamp::from_second(now.as_second() - ago_ms as i64 / 1_000).expect("a time");
         let (usage, is_new) = (self.usage_of(came), self.is_new(&part));
         let (ttl_ms, prices) = (self.ttl_ms, Arc::default());
