@@ -38,6 +38,9 @@ OCI_LIBS = LD_LIBRARY_PATH=$(CURDIR)/.tools/oci/usr/lib/x86_64-linux-gnu
 # What checks the ledger's metrics: the one that is there already, or Debian's.
 OWN_PROMTOOL := $(CURDIR)/.tools/prometheus/usr/bin/promtool
 PROMTOOL ?= $(or $(shell command -v promtool 2>/dev/null),$(OWN_PROMTOOL))
+# What runs the commands of the pages about clusters: the one that is there already, or Debian's.
+OWN_KUBECTL := $(CURDIR)/.tools/kubectl/usr/bin/kubectl
+KUBECTL ?= $(or $(shell command -v kubectl 2>/dev/null),$(OWN_KUBECTL))
 # The clients that read refusals: SDKs, agents' clients, a browser.
 OWN_CLIENTS := $(CURDIR)/.tools/clients/complete
 # The ledger as it ships: static, so that it runs on any Linux and in an image of its own.
@@ -67,6 +70,7 @@ DENY    := $(shell cargo deny --version >/dev/null 2>&1 && echo yes)
 
 export ENVOY
 export PROMTOOL
+export KUBECTL
 export FAREGATE_WASM = $(WASM)
 export CARGO_TARGET_WASM32_WASIP1_LINKER = $(LINKER)
 export WASM_OPT
@@ -81,7 +85,7 @@ export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(if $(or $(shell command -v pgbouncer),$(wildcard /usr/sbin/pgbouncer)),,$(OWN_PGBOUNCER)) $(OWN_CLIENTS) $(filter $(OWN_PROMTOOL),$(PROMTOOL)) $(OLDEST) ## add the wasm target, fetch Envoy and what the tests need
+setup: needed $(if $(shell command -v skopeo && command -v docker-registry),,$(OWN_OCI)) $(if $(or $(shell command -v pgbouncer),$(wildcard /usr/sbin/pgbouncer)),,$(OWN_PGBOUNCER)) $(OWN_CLIENTS) $(filter $(OWN_PROMTOOL),$(PROMTOOL)) $(filter $(OWN_KUBECTL),$(KUBECTL)) $(OLDEST) ## add the wasm target, fetch Envoy and what the tests need
 
 wasm-target:
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
@@ -109,6 +113,9 @@ $(OWN_PGBOUNCER):
 
 $(OWN_PROMTOOL):
 	@tools/debian .tools/prometheus prometheus || echo "the scenario about metrics is skipped: install prometheus, or say PROMTOOL=/path/to/promtool"
+
+$(OWN_KUBECTL):
+	@tools/debian .tools/kubectl kubernetes-client || echo "the scenario about clusters is skipped: install kubectl, or say KUBECTL=/path/to/kubectl"
 
 clients: $(OWN_CLIENTS) ## install the clients that the stories about refusals run (needs pip, npm and node)
 

@@ -59,15 +59,8 @@ impl From<Timestamp> for Present {
 /// Says what was found and what is allowed.
 pub fn parse(text: &str, present: impl Into<Present>, direction: Direction) -> Result<Timestamp, String> {
     let Present { now, zone } = present.into();
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
+    if let Some(timestamp) = named(text, &zone)? {
         return Ok(timestamp);
-    }
-    let date = text.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight()));
-    if text.contains('-')
-        && let Ok(local) = text.parse::<DateTime>().or(date)
-    {
-        let zoned = local.to_zoned(zone.time_zone().clone());
-        return zoned.map(|zoned| zoned.timestamp()).map_err(|_| beyond(text));
     }
     let wrong = || {
         format!(
@@ -82,6 +75,30 @@ pub fn parse(text: &str, present: impl Into<Present>, direction: Direction) -> R
         Direction::Ago => now.checked_sub(length),
     };
     moved.map_err(|_| beyond(text))
+}
+
+/// Reads an RFC 3339 time, a date or a date with a time in UTC, as a file has them that means the same whoever reads it, and when.
+///
+/// # Errors
+/// Says what was found and what is allowed.
+pub fn in_a_file(text: &str) -> Result<Timestamp, String> {
+    named(text, &Zone::default())?.ok_or_else(|| {
+        format!(
+            "{text:?} is no point in time; give a date such as 2027-01-31, which begins in UTC, or a time (RFC 3339) such as \
+             2027-01-31T08:00:00+01:00"
+        )
+    })
+}
+
+/// A point in time that a text names, if it does; one without an offset is in the zone.
+fn named(text: &str, zone: &Zone) -> Result<Option<Timestamp>, String> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(Some(timestamp));
+    }
+    let date = text.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight()));
+    let local = text.parse::<DateTime>().or(date).ok().filter(|_| text.contains('-'));
+    let zoned = local.map(|local| local.to_zoned(zone.time_zone().clone())).transpose();
+    zoned.map(|zoned| zoned.map(|zoned| zoned.timestamp())).map_err(|_| beyond(text))
 }
 
 fn beyond(text: &str) -> String {
@@ -174,6 +191,15 @@ mod tests {
             assert!(why.contains("RFC 3339"), "{text}: {why}");
         }
         assert!(parse("9999999w", noon(), Direction::Ahead).unwrap_err().contains("calendar"));
+    }
+
+    #[test]
+    fn a_file_has_no_lengths_and_its_dates_begin_in_utc() {
+        assert_eq!(in_a_file("2027-01-31").unwrap().to_string(), "2027-01-31T00:00:00Z");
+        assert_eq!(in_a_file("2027-01-31T08:00:00+01:00").unwrap().to_string(), "2027-01-31T07:00:00Z");
+        for text in ["30d", "soon", "", "20270131"] {
+            assert!(in_a_file(text).unwrap_err().contains("2027-01-31, which begins in UTC"), "{text}");
+        }
     }
 
     #[test]

@@ -107,7 +107,9 @@ impl<'a> Screen<'a> {
             let text = text(row, name);
             if is_time(name) { self.zone.without_name(&text) } else { text }
         };
-        let title = |name: &&str| match self.zone.to_be_named().filter(|_| is_time(name)) {
+        // Not every `from` is a time.
+        let has_times = |name: &str| rows.iter().any(|row| cell(row, name) != text(row, name));
+        let title = |name: &&str| match self.zone.to_be_named().filter(|_| has_times(name)) {
             Some(zone) => format!("{} ({zone})", label(name).to_uppercase()),
             None => label(name).to_uppercase(),
         };

@@ -100,7 +100,7 @@ refusals! {
         detail: "This API key has expired. Use another key, or ask for a new one.",
         meaning: "the key's time is over",
         remedies: ["send_key" ALWAYS, "contact_operator" VERIFIED],
-        check: "`faregate key list ACCOUNT`; an expiry can't be moved: make a new key",
+        check: "`faregate key list ACCOUNT`; an expiry can't be moved: make a new key, next time earlier, with `faregate key rotate KEY`",
     }
     InsufficientFunds "insufficient_funds" 402 "Not enough credits" {
         short: "",

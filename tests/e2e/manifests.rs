@@ -2,6 +2,7 @@
 //! kind takes, field by field, and says what the product understands. What can be booted is booted.
 
 mod boot;
+mod commands;
 mod pods;
 mod schemas;
 pub mod yaml;

@@ -230,6 +230,14 @@ async fn the_trail_shows_who_did_what_from_where_and_what_was_there_before() {
         403
     );
 
+    let resume = json!({"method": "POST", "path": "/admin/v1/accounts/acme/resume"});
+    let batch = (Method::POST, "/admin/v1/batch");
+    let (status, answer) =
+        call_with(&ledger, ADMIN_TOKEN, batch, Some(json!({"requests": [resume]})), Some("192.0.2.8")).await;
+    assert_eq!((status.as_u16(), &answer["answers"][0]["status"]), (200, &json!(200)), "{answer}");
+    let trail = ledger.get("/admin/v1/trail?operator=root&account=acme&limit=1").await;
+    assert_eq!(trail["entries"][0]["from"], "192.0.2.8", "of a batch as well: {trail}");
+
     let trail = ledger.get("/admin/v1/trail?operator=alice&account=acme&limit=1").await;
     assert_eq!(trail["entries"][0]["command"], "give_grant", "{trail}");
     assert_eq!(trail["entries"][0]["from"], "127.0.0.1", "{trail}");
@@ -245,6 +253,9 @@ async fn the_trail_shows_who_did_what_from_where_and_what_was_there_before() {
 
     let shown = ledger.run(&["trail", "--account", "acme", "--since", "1h"]);
     assert!(shown.contains("alice") && shown.contains("root") && shown.contains("192.0.2.7"), "{shown}");
+    let title = ledger.run(&["--zone", "Europe/Berlin", "trail", "--account", "acme"]);
+    let title = title.lines().next().expect("titles");
+    assert!(title.contains("AT (Europe/Berlin)") && !title.contains("FROM ("), "{title}");
     let full = ledger.run(&["trail", "--operator", "alice", "--full"]);
     assert!(full.contains("red") && !full.contains('\u{1b}'), "{full:?}");
     let all = ledger.get("/admin/v1/trail").await.to_string();

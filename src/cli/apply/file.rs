@@ -1,10 +1,11 @@
 //! The file: what it may contain, and where an error is.
 
+use crate::when::in_a_file;
 use faregate_client::Failure;
 use faregate_ledger::api::{BudgetScope, NewPlan, NewPriceListEntry, Unit};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -92,7 +93,7 @@ pub struct Key {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub products: Option<Vec<String>>,
     /// When it expires.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
     pub expires_at: Option<Timestamp>,
     /// A note for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,20 +112,35 @@ pub struct Subscription {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_plan: Option<String>,
     /// When it began, or begins; now when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
     pub starts_at: Option<Timestamp>,
     /// When its trial ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
     pub trial_ends_at: Option<Timestamp>,
     /// Stays when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<SubscriptionIs>,
     /// When the grace of one that is past due ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
     pub grace_until: Option<Timestamp>,
     /// Whether it ends with its period; stays when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_at_period_end: Option<bool>,
+}
+
+/// A time as TOML has it, or in quotes; one without an offset is in UTC.
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a date such as 2027-01-31, or a time such as 2027-01-31T08:00:00Z")]
+    enum Written {
+        Bare(toml::value::Datetime),
+        Quoted(String),
+    }
+    let text = match Written::deserialize(from)? {
+        Written::Bare(time) => time.to_string(),
+        Written::Quoted(text) => text,
+    };
+    in_a_file(&text).map(Some).map_err(D::Error::custom)
 }
 
 /// The state of a subscription that isn't over.

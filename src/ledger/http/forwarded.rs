@@ -6,7 +6,8 @@
 use axum::http::HeaderMap;
 use std::net::IpAddr;
 
-const HEADER: &str = "x-forwarded-for";
+/// Where proxies name the addresses that requests came from.
+pub const HEADER: &str = "x-forwarded-for";
 /// Addresses further left than this are not looked for.
 pub const MAX_PROXIES: u8 = 16;
 

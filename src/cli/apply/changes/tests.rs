@@ -145,3 +145,27 @@ fn impossible_changes_are_rejected_with_their_line_before_any_is_applied() {
     let missing = refused("[[teams]]\naccount = \"missing\"\nid = \"a\"\n");
     assert!(missing.contains("there is no account \"missing\""), "{missing}");
 }
+
+#[test]
+fn a_file_has_dates_bare_or_in_quotes_and_they_begin_in_utc() {
+    let starts = |value: &str| {
+        let text = format!("[[subscriptions]]\naccount = \"acme\"\nplan = \"pro\"\nstarts_at = {value}\n");
+        let found = file::read("plans.toml", &text).map(|file| file.subscriptions[0].get_ref().starts_at);
+        found.map(|at| at.unwrap().to_string()).map_err(|failure| failure.detail)
+    };
+    for (written, time) in [
+        ("2027-01-31", "2027-01-31T00:00:00Z"),
+        ("\"2027-01-31\"", "2027-01-31T00:00:00Z"),
+        ("2027-01-31T08:00:00+01:00", "2027-01-31T07:00:00Z"),
+        ("\"2027-01-31T08:00:00Z\"", "2027-01-31T08:00:00Z"),
+    ] {
+        assert_eq!(starts(written).as_deref(), Ok(time), "{written}");
+    }
+    for wrong in ["\"30d\"", "\"soon\"", "5", "08:00:00"] {
+        let why = starts(wrong).unwrap_err();
+        assert!(
+            why.starts_with("plans.toml:") && why.contains("a date such as 2027-01-31"),
+            "{wrong}: {why}"
+        );
+    }
+}

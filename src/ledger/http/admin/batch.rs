@@ -11,6 +11,7 @@ use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::codes::Code;
 use crate::http::connections::ConnectionSlot;
+use crate::http::forwarded;
 use crate::http::problem::Failure;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest as _, Request, State};
@@ -47,7 +48,7 @@ pub async fn run(
     Extension(Routes(routes)): Extension<Routes>,
     request: Request,
 ) -> Result<Json<BatchAnswers>, Failure> {
-    let token = request.headers().get(AUTHORIZATION).cloned();
+    let caller = caller(request.headers());
     let mut around = request.extensions().clone();
     // How long the connection may take is settled by the batch itself.
     around.remove::<Arc<ConnectionSlot>>();
@@ -61,7 +62,7 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let room = Arc::new(Semaphore::new(AT_ONCE));
     for (at, asked) in requests.into_iter().enumerate() {
-        let built = alone(asked, at, &memo.key, token.as_ref(), &around)?;
+        let built = alone(asked, at, &memo.key, &caller, &around)?;
         let (routes, room) = (TowerToHyperService::new(routes.clone()), Arc::clone(&room));
         tasks.spawn(async move {
             // Never closed.
@@ -84,12 +85,18 @@ pub async fn run(
     Ok(Json(BatchAnswers { answers: answers.into_iter().flatten().collect() }))
 }
 
+/// What a batch's head says of its caller: the token, and where it came from.
+fn caller(of: &HeaderMap) -> HeaderMap {
+    let says = of.iter().filter(|(name, _)| *name == AUTHORIZATION || *name == forwarded::HEADER);
+    says.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// The request as it would have come alone.
 fn alone(
     asked: BatchRequest,
     at: usize,
     key: &str,
-    token: Option<&HeaderValue>,
+    caller: &HeaderMap,
     around: &Extensions,
 ) -> Result<Request, Failure> {
     let BatchRequest { method, path, body } = asked;
@@ -98,10 +105,7 @@ fn alone(
         return Err(wrong(format!("is {path:?}; give one that begins with {ROOT}")));
     }
     let uri = path.parse().map_err(|error| wrong(format!("is {path:?}, which is no path: {error}")))?;
-    let mut headers = HeaderMap::new();
-    if let Some(token) = token {
-        headers.insert(AUTHORIZATION, token.clone());
-    }
+    let mut headers = caller.clone();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Ok(key) = HeaderValue::from_str(&format!("{key}.{at}")) {
         headers.insert(IDEMPOTENCY_KEY_HEADER, key);
