@@ -182,9 +182,9 @@ test: setup wasm ## all tests: unit, property, contract, end to end; names those
 		$(if $(NEXTEST),tools/retried $(RETRIED),echo "without cargo-nextest no test is retried"); exit $$code
 
 compat: setup wasm $(OTHERS) ## the main scenarios on the newest of each release of Envoy that is supported
-	cargo build --locked -p faregate-cli -p faregate-image
+	$(ALL)
 	@for envoy in $(OTHERS) $(ENVOY); do echo "$$envoy"; FAREGATE_NEED_ENVOYS=1 FAREGATE_COMPAT=$$envoy FAREGATE_BIN=$(TARGET)/debug/faregate \
-		cargo $(if $(NEXTEST),nextest run,test) --locked -p faregate-tests envoys:: || exit 1; done
+		cargo $(if $(NEXTEST),nextest run,test) --locked --workspace envoys:: || exit 1; done
 
 sim: ## live through SEEDS=1000 simulated worlds full of faults, or through one again (SEED=7)
 	cargo build --locked --profile sim -p faregate-tests --bin sim

@@ -18,10 +18,10 @@ const COLUMNS: [&str; 6] = ["id", "state", "available", "plan", "renews_at", "na
 
 #[derive(Args)]
 pub struct Account {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]

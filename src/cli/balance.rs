@@ -10,10 +10,10 @@ use serde_json::Value;
 
 #[derive(Args)]
 pub struct Balance {
-    #[command(flatten)]
-    remote: Remote,
     /// The account's identifier
     account: String,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Balance {

@@ -31,10 +31,10 @@ const COLUMNS: [&str; 9] =
 
 #[derive(Args)]
 pub struct Budget {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]

@@ -14,8 +14,6 @@ const COLUMNS: [&str; 8] = ["created_at", "kind", "amount", "taken", "pending", 
 
 #[derive(Args)]
 pub struct Adjust {
-    #[command(flatten)]
-    remote: Remote,
     /// The account's identifier
     account: String,
     /// How many credits to give, or with a minus sign to take: 5, -0.25
@@ -29,6 +27,8 @@ pub struct Adjust {
     note: Option<String>,
     #[command(flatten)]
     large: LargeAmounts,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Adjust {
@@ -61,8 +61,6 @@ impl Adjust {
 
 #[derive(Args)]
 pub struct Corrections {
-    #[command(flatten)]
-    remote: Remote,
     /// The account's identifier
     account: String,
     /// The most to list
@@ -71,6 +69,8 @@ pub struct Corrections {
     /// List those behind this one
     #[arg(long, value_name = "ID")]
     after: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Corrections {

@@ -28,8 +28,6 @@ const MEMBERS: [&str; 10] = [
 #[derive(Args)]
 #[command(subcommand_negates_reqs = true)]
 pub struct Grant {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: Option<Command>,
     /// The account's identifier (one that is named like a command: `grant -- void 5`)
@@ -52,6 +50,8 @@ pub struct Grant {
     source: Option<String>,
     #[command(flatten)]
     large: LargeAmounts,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]

@@ -12,8 +12,6 @@ const COLUMNS: [&str; 8] = ["id", "kind", "amount", "remaining", "expires_at", "
 
 #[derive(Args)]
 pub struct Grants {
-    #[command(flatten)]
-    remote: Remote,
     /// The account's identifier
     account: String,
     /// Only those with something left
@@ -21,6 +19,8 @@ pub struct Grants {
     left: bool,
     #[command(flatten)]
     paging: Paging,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Grants {

@@ -44,6 +44,52 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
+    /// What begins the names of the options under a heading. A group's heading goes on behind it, so a group comes last.
+    const HEADINGS: [(&str, &[&str]); 7] = [
+        ("Which ledger", &["server", "server_ca", "data", "idempotency_key"]),
+        ("Database", &["data", "database", "init"]),
+        ("Database server", &["database_"]),
+        ("TLS", &["tls_", "admin_tls"]),
+        ("Take away", &["no_", "all_"]),
+        ("Output", &["json", "zone"]),
+        (
+            "Terms",
+            &[
+                "every",
+                "anchor",
+                "time_zone",
+                "rollover",
+                "over",
+                "rate",
+                "burst",
+                "concurrent",
+                "product",
+                "remainder",
+                "warn_below",
+            ],
+        ),
+    ];
+
+    fn each(command: &Command, seen: &mut Vec<String>) {
+        for argument in command.get_arguments() {
+            let (name, id) = (command.get_name(), argument.get_id().as_str());
+            let Some(heading) = argument.get_help_heading() else { continue };
+            let found = HEADINGS.iter().find(|(known, _)| *known == heading);
+            let is_its = found.is_some_and(|(_, begins)| begins.iter().any(|begin| id.starts_with(begin)));
+            if !is_its || argument.is_positional() {
+                seen.push(format!("{name}: {id} is under {heading:?}"));
+            }
+        }
+        command.get_subcommands().for_each(|command| each(command, seen));
+    }
+
+    #[test]
+    fn an_option_is_under_the_heading_of_its_group() {
+        let mut seen = Vec::new();
+        each(&crate::Cli::command(), &mut seen);
+        assert_eq!(seen, Vec::<String>::new());
+    }
+
     #[test]
     fn every_command_is_listed_once() {
         let mut command = grouped(crate::Cli::command());

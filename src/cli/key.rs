@@ -38,10 +38,10 @@ const FOUND: [&str; 8] = ["id", "prefix", "account", "team", "state", "last_used
 
 #[derive(Args)]
 pub struct Key {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]

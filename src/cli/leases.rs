@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 #[derive(Args)]
 pub struct Leases {
-    #[command(flatten)]
-    remote: Remote,
     /// Only those of this gateway
     #[arg(long)]
     gateway: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Leases {
@@ -42,11 +42,11 @@ impl Leases {
 
 #[derive(Args)]
 pub struct Recall {
-    #[command(flatten)]
-    remote: Remote,
     /// Only this gateway
     #[arg(long)]
     gateway: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Recall {

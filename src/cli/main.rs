@@ -149,7 +149,7 @@ fn main() -> ExitCode {
     let json = arguments.iter().any(|argument| argument == "--json");
     let cli = match read(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, json),
+        Err(error) => return usage(&error, &arguments, json),
     };
     let mut screen = Screen::of_process(cli.json, cli.zone()).fitting(terminal::width());
     match run(cli, &mut screen) {
@@ -216,7 +216,7 @@ fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<(), Failure> {
 
 /// Runs one of this program's commands, and gives what it prints.
 fn printed(arguments: &[&str]) -> Result<String, Failure> {
-    let cli = read(["faregate"].iter().chain(arguments)).map_err(|error| mistyped(&error))?;
+    let cli = read(["faregate"].iter().chain(arguments)).map_err(|error| mistyped(&error, arguments))?;
     let mut printed = Vec::new();
     let mut screen = Screen::new(cli.json, Zone::default(), &mut printed);
     run(cli, &mut screen)?;
@@ -225,7 +225,7 @@ fn printed(arguments: &[&str]) -> Result<String, Failure> {
 }
 
 /// Help and version are answers; everything else that clap reports is wrong usage.
-fn usage(error: &clap::Error, json: bool) -> ExitCode {
+fn usage(error: &clap::Error, words: &[OsString], json: bool) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         terminal::show_help(&error.render());
         return ExitCode::SUCCESS;
@@ -234,7 +234,7 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         terminal::print_to_stderr(&without_passwords(error.render().to_string().trim_end()));
         return ExitCode::from(2);
     }
-    let failure = mistyped(error);
+    let failure = mistyped(error, words);
     failure.print(json);
     failure.exit_code()
 }

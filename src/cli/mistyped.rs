@@ -2,9 +2,10 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use faregate_client::Failure;
+use std::ffi::OsStr;
 
-/// What is wrong with a command line, and what to type.
-pub fn mistyped(error: &clap::Error) -> Failure {
+/// What is wrong with a command line of these words, and what to type.
+pub fn mistyped(error: &clap::Error, words: &[impl AsRef<OsStr>]) -> Failure {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
@@ -22,6 +23,12 @@ pub fn mistyped(error: &clap::Error) -> Failure {
             Some(found) => Failure::usage(format!("{name} {found}: expected {}", or(allowed))),
             None => Failure::usage(format!("{name} needs a value: {}", or(allowed))),
         };
+    }
+    if let (ErrorKind::UnknownArgument, Some(argument)) = (error.kind(), text(ContextKind::InvalidArg))
+        && words.iter().skip_while(|word| word.as_ref() != "--").any(|word| word.as_ref() == argument.as_str())
+    {
+        let what = format!("{argument} comes behind `--`, where nothing is an option");
+        return Failure::usage(what).cure(format!("put {argument} before `--`"));
     }
     // clap's own: a sentence, how the command is used, and where its help is.
     let page = error.render().to_string();

@@ -16,10 +16,10 @@ const GATEWAY_TOKENS: &str = "/admin/v1/gateway-tokens";
 
 #[derive(Args)]
 pub struct Operator {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: OperatorCommand,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]
@@ -63,10 +63,10 @@ enum Scope {
 
 #[derive(Args)]
 pub struct GatewayToken {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: GatewayCommand,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]

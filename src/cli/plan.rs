@@ -36,10 +36,10 @@ const COLUMNS: [&str; 6] = ["name", "version", "quota", "period", "every", "over
 
 #[derive(Args)]
 pub struct Plan {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]
@@ -80,13 +80,13 @@ enum Command {
         /// What a period is
         #[arg(long, value_parser = PERIODS)]
         period: Option<String>,
+        /// Have it count for running periods, too; these get what a larger quota is more
+        #[arg(long)]
+        at_once: bool,
         #[command(flatten)]
         more: More,
         #[command(flatten)]
         without: Without,
-        /// Have it count for running periods, too; these get what a larger quota is more
-        #[arg(long)]
-        at_once: bool,
     },
     /// Take no new subscriptions to a plan, and hide it; those to it must be over
     Archive {

@@ -24,10 +24,10 @@ use shown::{COLUMNS, lines, rows};
 
 #[derive(Args)]
 pub struct Prices {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]

@@ -22,15 +22,6 @@ const MIN_KEEP_TRAIL: Duration = Duration::from_hours(24);
 /// FAREGATE_GATEWAY_TOKEN_PREVIOUS or FAREGATE_ADMIN_TOKEN_PREVIOUS to the old one until nothing sends it any more.
 #[derive(Args)]
 pub struct Serve {
-    #[command(flatten)]
-    place: Place,
-    /// Begin a new, empty ledger if there is none in this place yet; one that is there is used as it is
-    #[arg(long)]
-    init: bool,
-    #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    tls: Tls,
     /// Where gateways exchange
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7401")]
     gateway_listen: SocketAddr,
@@ -50,6 +41,15 @@ pub struct Serve {
     /// of the connection
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_PROXIES)))]
     admin_trusted_proxies: u8,
+    #[command(flatten)]
+    place: Place,
+    /// Begin a new, empty ledger if there is none in this place yet; one that is there is used as it is
+    #[arg(long, help_heading = "Database")]
+    init: bool,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 impl Serve {

@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 
 #[derive(Args)]
 pub struct Shadow {
-    #[command(flatten)]
-    remote: Remote,
     /// Only those of this account
     #[arg(long)]
     account: Option<String>,
@@ -22,6 +20,8 @@ pub struct Shadow {
     /// The most lines, up to 1000 [default: 100]
     #[arg(long)]
     limit: Option<u32>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Shadow {

@@ -28,8 +28,6 @@ const MEMBERS: [&str; 14] = [
 
 #[derive(Args)]
 pub struct Subscribe {
-    #[command(flatten)]
-    remote: Remote,
     /// The account's identifier
     account: String,
     /// The plan's name
@@ -40,6 +38,8 @@ pub struct Subscribe {
     /// It is on trial until then: a date, a time (RFC 3339), or a length such as 14d
     #[arg(long, value_name = "WHEN")]
     trial: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Subscribe {
@@ -57,10 +57,10 @@ impl Subscribe {
 
 #[derive(Args)]
 pub struct Subscription {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]

@@ -12,10 +12,10 @@ const MEMBERS: [&str; 4] = ["id", "account", "name", "created_at"];
 
 #[derive(Args)]
 pub struct Team {
-    #[command(flatten)]
-    remote: Remote,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]

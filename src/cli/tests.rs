@@ -11,7 +11,7 @@ use crate::{Failure, Screen, mistyped::mistyped};
 
 /// Runs one command line; gives what it prints.
 fn faregate(words: &[&str]) -> Result<String, Failure> {
-    let cli = crate::read(["faregate"].iter().chain(words)).map_err(|error| mistyped(&error))?;
+    let cli = crate::read(["faregate"].iter().chain(words)).map_err(|error| mistyped(&error, words))?;
     let mut printed = Vec::new();
     let mut screen = Screen::new(cli.json, cli.zone.clone().unwrap_or_default(), &mut printed);
     crate::run(cli, &mut screen)?;

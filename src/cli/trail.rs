@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 
 #[derive(Args)]
 pub struct Trail {
-    #[command(flatten)]
-    remote: Remote,
     /// Only what was done about this account
     #[arg(long)]
     account: Option<String>,
@@ -30,6 +28,8 @@ pub struct Trail {
     /// Show those behind this one, which are older
     #[arg(long, value_name = "ID")]
     after: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Trail {

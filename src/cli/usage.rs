@@ -15,8 +15,6 @@ const MAX_PAGES: usize = 10_000;
 
 #[derive(Args)]
 pub struct Usage {
-    #[command(flatten)]
-    remote: Remote,
     /// The account's identifier; with `--by` or `--group` it may be left out, for all accounts
     #[arg(required_unless_present_any = ["group", "by"])]
     account: Option<String>,
@@ -44,6 +42,8 @@ pub struct Usage {
     /// Print comma-separated values, unless `--json` is given
     #[arg(long)]
     csv: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// How long periods are.

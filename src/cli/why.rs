@@ -12,8 +12,6 @@ use serde_json::Value;
 
 #[derive(Args)]
 pub struct Why {
-    #[command(flatten)]
-    remote: Remote,
     /// The account\'s identifier
     account: String,
     /// What a request costs, in credits; the smallest amount if left out
@@ -22,6 +20,8 @@ pub struct Why {
     /// Refusals from when on: a date, a time (RFC 3339), or a length such as 7d (ago); at most 30 days
     #[arg(long, value_name = "WHEN", default_value = "24h")]
     since: String,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Why {

@@ -99,6 +99,11 @@ async fn errors_name_what_was_typed_and_what_is_expected() {
             2,
             "--overage no: expected bought, refuse or overdraft",
         ),
+        (
+            "adjust acme -- -5 --note refund",
+            2,
+            "--note comes behind `--`, where nothing is an option\n  put --note before `--`",
+        ),
         ("prices import x --from csv", 2, "--from csv: expected genai-prices, litellm or models.dev"),
         (
             "key create acme --expires 31.1.2099",

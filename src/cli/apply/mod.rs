@@ -34,8 +34,6 @@ const MOST_SHOWN: usize = 100;
 
 #[derive(Args)]
 pub struct Apply {
-    #[command(flatten)]
-    remote: Remote,
     /// A TOML file of plans, prices, accounts, teams, subscriptions and budgets; `-` for standard input
     file: PathBuf,
     /// Show what would change, and change nothing
@@ -47,6 +45,8 @@ pub struct Apply {
     /// Have changes of plans count for running periods, too
     #[arg(long)]
     at_once: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Apply {

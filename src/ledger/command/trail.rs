@@ -45,10 +45,11 @@ impl Origin {
     }
 }
 
-/// The account that an answer names.
+/// The account that an answer names, or what is in it does.
 pub fn account_of(answer: &str) -> Option<String> {
     let answer: Value = serde_json::from_str(answer).ok()?;
-    answer.get("account").and_then(Value::as_str).map(str::to_owned)
+    let within = || answer.as_object()?.values().find_map(|member| member.get("account"));
+    answer.get("account").or_else(within).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// What was there before, by table; rows that are too many are counted.
@@ -79,6 +80,16 @@ pub fn before(changed: impl Iterator<Item = (&'static str, Vec<JsonRow>)>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answers_account_is_found_in_it_or_in_what_it_shows() {
+        assert_eq!(account_of(r#"{"account":"acme","key":"k"}"#).as_deref(), Some("acme"));
+        assert_eq!(
+            account_of(r#"{"key":{"account":"acme"},"replaced":{"account":"acme"}}"#).as_deref(),
+            Some("acme")
+        );
+        assert_eq!(account_of(r#"{"name":"pro","account":null}"#), None);
+    }
 
     #[test]
     fn what_was_there_before_is_bounded() {

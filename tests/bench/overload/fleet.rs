@@ -3,15 +3,17 @@
 use super::asker::{self, Asker};
 use super::gateway::{Gateway, PAYERS, Pace};
 use super::tally::Tally;
+use super::visitors::{self, Visitors, Visits};
 use crate::populated_ledger::PopulatedLedger;
 use crate::table::Figures;
+use std::path::Path;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-const GATEWAYS: u32 = 200;
+pub const GATEWAYS: u32 = 200;
 /// Accounts that all of it takes.
-pub const ACCOUNTS: u32 = GATEWAYS * PAYERS + asker::PAYERS;
+pub const ACCOUNTS: u32 = GATEWAYS * PAYERS + asker::PAYERS + visitors::CALLERS;
 /// Messages under way at once, and the entries in each, among which the peak is looked for.
 pub const CLOSED: [(usize, usize); 4] = [(8, 100), (8, 500), (32, 100), (32, 500)];
 /// The warm-up before measuring, and the longer one for gateways that obey the heartbeat interval.
@@ -23,6 +25,7 @@ pub struct Fleet {
     ledger: PopulatedLedger,
     gateways: Vec<Gateway>,
     asker: Asker,
+    visitors: Visitors,
     /// Entries per second.
     peak: f64,
     /// With how many messages at once and entries in each the peak was reached, and what was measured then.
@@ -40,13 +43,14 @@ enum Task {
 struct Measured {
     reports: Tally,
     asks: Tally,
+    visits: Visits,
     /// Messages that the ledger itself has counted as turned away, from the beginning to the end.
     overloads: f64,
 }
 
 impl Fleet {
-    /// Opens the leases of all payers.
-    pub async fn new(ledger: PopulatedLedger) -> Self {
+    /// Opens the leases of all payers, and a gate for a ledger of this name.
+    pub async fn new(dir: &Path, name: &str, ledger: PopulatedLedger) -> Self {
         let port = ledger.ledger.gateway_port;
         let new = |number: u32| {
             let first = number * PAYERS;
@@ -57,7 +61,8 @@ impl Fleet {
             gateway.open().await;
         }
         let asker = Asker::new(port, GATEWAYS * PAYERS);
-        Self { ledger, gateways, asker, peak: 0.0, best: None }
+        let visitors = Visitors::new(dir, name, port).await;
+        Self { ledger, gateways, asker, visitors, peak: 0.0, best: None }
     }
 
     /// Has `faregate audit` agree.
@@ -133,14 +138,14 @@ impl Fleet {
                 (group, tally)
             });
         }
-        let asks = self.asker.run(measure, end).await;
+        let (asks, visits) = tokio::join!(self.asker.run(measure, end), self.visitors.run(measure, end));
         let mut reports = Tally::default();
         for (group, tally) in under_way.join_all().await {
             self.gateways.extend(group);
             reports.add(tally);
         }
         self.asker.wait_for_idle().await;
-        Measured { reports, asks, overloads: self.overloads().await - before }
+        Measured { reports, asks, visits, overloads: self.overloads().await - before }
     }
 
     async fn overloads(&self) -> f64 {
@@ -149,10 +154,10 @@ impl Fleet {
 
     #[expect(clippy::cast_precision_loss, reason = "what is measured is far below 2^53")]
     fn figures(&self, measured: Measured, length: Duration) -> Figures {
-        let Measured { mut reports, mut asks, overloads } = measured;
+        let Measured { mut reports, mut asks, visits, overloads } = measured;
         let percent = |some: u64, all: u64| 100.0 * some as f64 / all.max(1) as f64;
         let committed = per_s(reports.committed_entries, length);
-        vec![
+        let mut figures = vec![
             ("offered", per_s(reports.offered_entries, length)),
             ("committed", committed),
             ("÷ peak", committed / self.peak),
@@ -165,7 +170,9 @@ impl Fleet {
             ("ask p50 ms", asks.answer_ms(50)),
             ("ask p99 ms", asks.answer_ms(99)),
             ("asks lost %", percent(asks.overloaded + asks.silent, asks.messages)),
-        ]
+        ];
+        figures.extend(visits.figures());
+        figures
     }
 }
 

@@ -7,6 +7,7 @@ mod asker;
 mod fleet;
 mod gateway;
 mod tally;
+mod visitors;
 
 use crate::populated_ledger::{Database, PopulatedLedger};
 use crate::report::keep;
@@ -24,7 +25,8 @@ const LOADS: [f64; 4] = [0.5, 1.0, 2.0, 3.0];
 const NOTE: &str = "offered and committed are entries per second; the peak is the most that was committed of messages \
 sent one after the other (again: at the end, so that it is seen whether the machine has become slower). heeded: gateways come when the answers say (heartbeat_ms, retry-after), and then name all who \
 have spent since; ignored: once a second, whatever is answered. no answer: they hung up after 500 ms. ask: a \
-gateway beside them, whose callers wait for credits, 20 messages a second.";
+gateway beside them, whose callers wait for credits, 20 messages a second. gate: a real Envoy with the filter beside them, 500 callers \
+that come in turn, 200 requests a second.";
 
 /// Measures both databases, in so many rounds of so many seconds per case.
 pub fn run(rounds: u32, seconds: u32, on: &[Database]) {
@@ -37,8 +39,14 @@ pub fn run(rounds: u32, seconds: u32, on: &[Database]) {
         let ledgers = PopulatedLedger::each(&versions, *database, dir.path(), fleet::ACCOUNTS);
         let ledgers = services.block_on(ledgers);
         let Some(ledgers) = ledgers else { continue };
-        let mut fleets: Vec<Fleet> =
-            ledgers.into_iter().map(|(ledger, _)| services.block_on(Fleet::new(ledger))).collect();
+        let mut fleets: Vec<Fleet> = ledgers
+            .into_iter()
+            .zip(&versions)
+            .map(|((ledger, _), version)| {
+                let name = format!("{}-{}", database.name(), version.name);
+                services.block_on(Fleet::new(dir.path(), &name, ledger))
+            })
+            .collect();
         let measured = measure(&services, &mut fleets, rounds, seconds);
         fleets.iter().for_each(Fleet::audit);
         tables.push(compare(&format!("Overload on {}", database.name()), NOTE, &measured));

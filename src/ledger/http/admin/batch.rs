@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// How many requests of a batch are under way at the same time: as many as fit into a transaction, and leave room for gateways.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 /// The most that all answers may have together, in bytes.
 const MAX_ANSWERS_BYTES: usize = 8 << 20;
 /// Where requests of a batch lead.
