@@ -25,7 +25,10 @@ pub fn mistyped(error: &clap::Error, words: &[impl AsRef<OsStr>]) -> Failure {
         };
     }
     if let (ErrorKind::UnknownArgument, Some(argument)) = (error.kind(), text(ContextKind::InvalidArg))
-        && words.iter().skip_while(|word| word.as_ref() != "--").any(|word| word.as_ref() == argument.as_str())
+        && words
+            .iter()
+            .skip_while(|word| word.as_ref() != "--")
+            .any(|word| word.as_ref() == argument.as_str())
     {
         let what = format!("{argument} comes behind `--`, where nothing is an option");
         return Failure::usage(what).cure(format!("put {argument} before `--`"));

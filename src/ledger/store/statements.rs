@@ -83,7 +83,10 @@ fn make(dialect: Dialect, what: What) -> String {
         (Dialect::Sqlite, What::Update(table, roles)) => sqlite::update(table, roles),
         (Dialect::Postgres, What::Update(table, roles)) => postgres::update(table, roles),
         (Dialect::Sqlite, What::Add(table)) => sqlite::insert(table) + &on_conflict(dialect, table),
-        (Dialect::Postgres, What::Add(table)) => postgres::insert(table) + &on_conflict(dialect, table),
+        (Dialect::Postgres, What::Add(table)) => {
+            let changed = sums(dialect, table, "n");
+            postgres::add(table, &changed) + &on_conflict(dialect, table)
+        }
         (Dialect::Sqlite, What::Delete(table)) => sqlite::delete(table),
         (Dialect::Postgres, What::Delete(table)) => postgres::delete(table),
         (_, What::Count(table)) => format!("SELECT count(*) FROM {}", table.name),
@@ -98,26 +101,30 @@ fn make(dialect: Dialect, what: What) -> String {
 }
 
 /// Adds up to the largest integer, keeps the larger number, and replaces what may change otherwise. A sum beyond that would fail the whole transaction, and
-/// every later one that tries the same.
-fn on_conflict(dialect: Dialect, table: &'static Table) -> String {
-    let changed =
-        joined(columns_of(table, &[Role::Cold, Role::Hot, Role::Sum, Role::Max]), ", ", |_, column| {
-            let (table, name) = (table.name, column.name);
-            match (column.role, dialect) {
-                // A sum that is too large becomes a real number here, which is larger than the integer.
-                (Role::Sum, Dialect::Sqlite) => {
-                    format!("{name} = min({table}.{name} + excluded.{name}, {})", i64::MAX)
-                }
-                (Role::Sum, Dialect::Postgres) => {
-                    format!("{name} = least({table}.{name}::numeric + excluded.{name}, {})::bigint", i64::MAX)
-                }
-                (Role::Max, Dialect::Sqlite) => format!("{name} = max({table}.{name}, excluded.{name})"),
-                (Role::Max, Dialect::Postgres) => {
-                    format!("{name} = greatest({table}.{name}, excluded.{name})")
-                }
-                _ => format!("{name} = excluded.{name}"),
+/// every later one that tries the same. `new` is what the new row is called.
+fn sums(dialect: Dialect, table: &'static Table, new: &str) -> String {
+    joined(columns_of(table, &[Role::Cold, Role::Hot, Role::Sum, Role::Max]), ", ", |_, column| {
+        let (table, name) = (table.name, column.name);
+        match (column.role, dialect) {
+            // A sum that is too large becomes a real number here, which is larger than the integer.
+            (Role::Sum, Dialect::Sqlite) => {
+                format!("{name} = min({table}.{name} + {new}.{name}, {})", i64::MAX)
             }
-        });
+            (Role::Sum, Dialect::Postgres) => {
+                format!("{name} = least({table}.{name}::numeric + {new}.{name}, {})::bigint", i64::MAX)
+            }
+            (Role::Max, Dialect::Sqlite) => format!("{name} = max({table}.{name}, {new}.{name})"),
+            (Role::Max, Dialect::Postgres) => {
+                format!("{name} = greatest({table}.{name}, {new}.{name})")
+            }
+            _ => format!("{name} = {new}.{name}"),
+        }
+    })
+}
+
+/// What becomes of a row that is there already.
+fn on_conflict(dialect: Dialect, table: &'static Table) -> String {
+    let changed = sums(dialect, table, "excluded");
     if changed.is_empty() {
         return format!(" ON CONFLICT ({}) DO NOTHING", table.key);
     }

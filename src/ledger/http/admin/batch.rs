@@ -13,21 +13,26 @@ use crate::http::codes::Code;
 use crate::http::connections::ConnectionSlot;
 use crate::http::forwarded;
 use crate::http::problem::Failure;
+use crate::store::StoreError;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::{Extension, Json, Router};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How many requests of a batch are under way at the same time: as many as fit into a transaction, and leave room for gateways.
-const AT_ONCE: usize = 256;
+/// How many requests of a batch are under way at the same time: enough to fill transactions.
+const AT_ONCE: usize = 128;
+/// How often a request is tried that a busy ledger turns away, which gateways' messages come before, and how long it waits in between.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(100);
 /// The most that all answers may have together, in bytes.
 const MAX_ANSWERS_BYTES: usize = 8 << 20;
 /// Where requests of a batch lead.
@@ -62,16 +67,15 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let room = Arc::new(Semaphore::new(AT_ONCE));
     for (at, asked) in requests.into_iter().enumerate() {
-        let built = alone(asked, at, &memo.key, &caller, &around)?;
+        // Refuses the batch as a whole if one can't be built.
+        alone(&asked, at, &memo.key, &caller, &around)?;
+        let (caller, around, key) = (caller.clone(), around.clone(), memo.key.clone());
         let (routes, room) = (TowerToHyperService::new(routes.clone()), Arc::clone(&room));
         tasks.spawn(async move {
             // Never closed.
             let _turn = room.acquire_owned().await.ok();
-            let answer = match routes.call(built).await {
-                Ok(answer) => answer,
-                Err(never) => match never {},
-            };
-            (at, read(answer, most).await)
+            let built = || alone(&asked, at, &key, &caller, &around);
+            (at, read(patiently(&routes, built).await, most).await)
         });
     }
     let mut answers = vec![None; number];
@@ -85,6 +89,28 @@ pub async fn run(
     Ok(Json(BatchAnswers { answers: answers.into_iter().flatten().collect() }))
 }
 
+/// The answer to a request; one that is turned away because the ledger is busy comes again.
+async fn patiently(
+    routes: &TowerToHyperService<Router>,
+    built: impl Fn() -> Result<Request, Failure>,
+) -> axum::response::Response {
+    for left in (0..TRIES).rev() {
+        let answer = match built() {
+            Ok(request) => routes.call(request).await,
+            Err(failure) => return failure.into_response(),
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        };
+        if left == 0 || answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+            return answer;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Failure::from(StoreError::Overloaded).into_response()
+}
+
 /// What a batch's head says of its caller: the token, and where it came from.
 fn caller(of: &HeaderMap) -> HeaderMap {
     let says = of.iter().filter(|(name, _)| *name == AUTHORIZATION || *name == forwarded::HEADER);
@@ -93,7 +119,7 @@ fn caller(of: &HeaderMap) -> HeaderMap {
 
 /// The request as it would have come alone.
 fn alone(
-    asked: BatchRequest,
+    asked: &BatchRequest,
     at: usize,
     key: &str,
     caller: &HeaderMap,
@@ -110,7 +136,7 @@ fn alone(
     if let Ok(key) = HeaderValue::from_str(&format!("{key}.{at}")) {
         headers.insert(IDEMPOTENCY_KEY_HEADER, key);
     }
-    let bytes = body.map_or_else(Bytes::new, |body| body.to_string().into());
+    let bytes = body.as_ref().map_or_else(Bytes::new, |body| body.to_string().into());
     let mut request = Request::new(Body::from(bytes));
     *request.method_mut() = match method {
         BatchMethod::Get => Method::GET,

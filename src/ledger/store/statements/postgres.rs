@@ -5,6 +5,10 @@ use crate::store::engine::Lookup;
 use crate::store::record::{Column, Kind, Role, Table};
 use std::fmt::Write as _;
 
+/// Tables whose rows are written only in transactions that have locked the rows' accounts: no other waits for them, in whatever order
+/// they are written.
+const OF_LOCKED_ACCOUNTS: [&str; 1] = ["entries"];
+
 const fn array(kind: Kind) -> &'static str {
     match kind {
         Kind::Number => "bigint[]",
@@ -66,6 +70,26 @@ pub fn find(lookup: &'static Lookup, how: Lock) -> String {
 pub fn insert(table: &'static Table) -> String {
     let all: Vec<&Column> = table.columns.iter().collect();
     format!("INSERT INTO {} ({}) SELECT * FROM {}", table.name, table.names(), unnest(&all))
+}
+
+/// Adds to the rows that are there, and adds the others; the caller says what becomes of those that another transaction adds
+/// in between. An insert that finds its row locks it first, which is logged like a change: for a table that every report
+/// changes, the rows are updated instead.
+pub fn add(table: &'static Table, changed: &str) -> String {
+    if !OF_LOCKED_ACCOUNTS.contains(&table.name) {
+        return insert(table);
+    }
+    let all: Vec<&Column> = table.columns.iter().collect();
+    let key = named(table, table.key_names());
+    let (name, names, arrays) = (table.name, names(&all), unnest(&all));
+    let found = joined(&key, ", ", |_, column| format!("{name}.{}", column.name));
+    format!(
+        "WITH n ({names}) AS MATERIALIZED (SELECT * FROM {arrays}),
+         u AS (UPDATE {name} SET {changed} FROM n WHERE {} RETURNING {found})
+         INSERT INTO {name} ({names}) SELECT {names} FROM n WHERE NOT EXISTS (SELECT FROM u WHERE {})",
+        equal(name, "n", &key),
+        equal("u", "n", &key)
+    )
 }
 
 pub fn update(table: &'static Table, roles: &'static [Role]) -> String {
