@@ -1,39 +1,41 @@
 //! The commands of the pages about clusters, run as they stand there up to what needs a cluster: a real kubectl makes,
 //! labels and reads the objects, and none is sent anywhere.
 
-use super::yaml;
 use crate::docs::{blocks, page};
 use harness::{LedgerProcess, out_of, project};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What stands for kubectl on the PATH: it writes what would be sent into a file. An old kubectl calls a list of patches
-/// otherwise, so a list is renamed in a copy before it is read.
+/// What stands for kubectl on the PATH: it writes what would be sent into a file. An old kubectl calls some lists
+/// otherwise, so they are renamed in a copy before it is read.
 const KUBECTL: &str = r#"#!/bin/bash
 set -euo pipefail
 export KUBECONFIG=/nonexistent/config
-write() { "$REAL_KUBECTL" "$@" 2>>"$SENT.log" >>"$SENT" || { cat "$SENT.log" >&2; exit 1; }; echo '---' >>"$SENT"; }
+run() { "$REAL_KUBECTL" "$@" 2>"$SENT.log" || { cat "$SENT.log" >&2; exit 1; }; }
+# Reads objects, and writes them as JSON one after the other.
+send() { run label --local "$@" -o json >>"$SENT"; }
 all=("$@")
 while [[ $1 == -n ]]; do shift 2; done
 case "$1 $2" in
-    create\ *) write "${all[@]}" --dry-run=client -o yaml ;;
-    label\ namespace)
-        "$REAL_KUBECTL" create namespace "$3" --dry-run=client -o yaml 2>/dev/null | write label --local -f - "${@:4}" -o yaml ;;
+    create\ *) run "${all[@]}" --dry-run=client -o yaml | send checked=yes -f - ;;
+    label\ namespace) run create namespace "$3" --dry-run=client -o yaml | send "${@:4}" -f - ;;
     apply\ -k)
-        "$REAL_KUBECTL" kustomize "$3" 2>>"$SENT.log" >>"$SENT" || {
+        "$REAL_KUBECTL" kustomize "$3" >"$SENT.yaml" 2>"$SENT.log" || {
             copy=$(mktemp -d -p "$TMPDIR"); cp -rL "$(dirname "$3")" "$copy/all"; folder="$copy/all/$(basename "$3")"
-            sed -i 's/^patches:/patchesStrategicMerge:/; s/^  - path: /  - /' "$folder/kustomization.yaml"
-            write kustomize "$folder"
+            sed -i -e '/^  - \.\.\/base$/d; s#^resources:#bases:\n  - ../base\nresources:#' \
+                -e 's/^patches:/patchesStrategicMerge:/; s/^  - path: /  - /' "$folder/kustomization.yaml"
+            # What a patch deletes, it leaves without a kind.
+            run kustomize "$folder" | awk -v RS='---\n' '/(^|\n)kind:/ { printf "---\n%s", $0 }' >"$SENT.yaml"
         }
-        echo '---' >>"$SENT" ;;
+        send checked=yes -f "$SENT.yaml" ;;
     apply\ -f)
         shift
-        while (($#)); do [[ $1 == -f ]]; write label --local -f "$2" checked=yes -o yaml; shift 2; done ;;
+        while (($#)); do [[ $1 == -f ]]; send checked=yes -f "$2"; shift 2; done ;;
     patch\ deployment)
-        [[ $4 == --patch-file ]]; write label --local -f "$5" checked=yes -o yaml ;;
+        [[ $4 == --patch-file ]]; send checked=yes -f "$5" ;;
     *port-forward*) ;;
     *) echo "no test knows: kubectl $*" >&2; exit 1 ;;
 esac
@@ -82,8 +84,9 @@ impl Desk {
         command.env("TMPDIR", self.dir.path()).envs(more.iter().copied());
         let (done, said) = out_of(&mut command);
         assert!(done, "{block}\n{said}");
-        let objects = yaml::documents(&read(&sent)).into_iter().filter(|object| !object.is_null()).collect();
-        (said, objects)
+        let sent = read(&sent);
+        let objects = serde_json::Deserializer::from_str(&sent).into_iter();
+        (said, objects.collect::<Result<_, _>>().expect("objects"))
     }
 }
 
@@ -154,7 +157,7 @@ async fn the_commands_for_a_cluster_make_what_the_manifests_need() {
     let ledger = LedgerProcess::start(data.path(), &[], &tokens).await;
     let forwarded = format!("http://127.0.0.1:{}", ledger.admin_port);
     let (said, _) = desk.runs(&kubernetes[1], &[("FAREGATE_ADMIN_URL", &forwarded)]);
-    assert!(said.contains("no accounts"), "{said}");
+    assert!(said.contains("(none)"), "{said}");
 
     std::fs::write(desk.path("database-url"), "postgres://faregate@db.example.com/faregate").expect("a file");
     std::fs::write(desk.path("ca.crt"), "a certificate").expect("a file");
