@@ -55,7 +55,7 @@ impl SharedMemory for Memory {
 /// What each part of a request's life allocates in a gate that knows the caller.
 pub fn allocations() -> Vec<(&'static str, AllocationInfo)> {
     let settings = Settings::from_value(&configuration(0)).expect("a configuration");
-    let mut gate = Gate::new(settings, Memory::default(), "a-worker");
+    let mut gate = Gate::new(settings, Memory::default(), "a-worker", Moment::ZERO);
     let mut ledger = Ledger::default();
     let (key, broke) = (key(1), key(2));
     ledger.is_out_of_credits(&broke);

@@ -147,7 +147,7 @@ pub fn conversations(budget: Budget, seed: u64) -> Report {
     let settings = settings();
     play(budget, seed, &vec(step(), 1..60), |steps| {
         let memory = Memory::default();
-        let gate = Gate::new(settings.clone(), memory.clone(), "fuzzed");
+        let gate = Gate::new(settings.clone(), memory.clone(), "fuzzed", Moment::ZERO);
         let mut talk = Conversation {
             gate,
             memory,

@@ -177,7 +177,7 @@ pub fn requests(budget: Budget, seed: u64) -> Report {
         prop_oneof![3 => Just(None), 1 => odd::bytes(40).prop_map(Some), 1 => Just(Some(vec![b's'; 2_000]))];
     play(budget, seed, &(vec((head(), property), 1..6), texts()), |(requests, texts)| {
         let memory = Memory::default();
-        let mut gate = Gate::new(settings(texts.as_ref()), memory.clone(), "fuzzed");
+        let mut gate = Gate::new(settings(texts.as_ref()), memory.clone(), "fuzzed", Moment::ZERO);
         let now = Moment::from_nanos(1);
         for (context, (headers, property)) in requests.iter().enumerate() {
             let head = Head::new(headers);

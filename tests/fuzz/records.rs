@@ -104,7 +104,7 @@ pub fn leases(budget: Budget, seed: u64) -> Report {
     play(budget, seed, &inputs, |bytes| {
         let memory = Memory::default();
         memory.swap(&name, &bytes, None);
-        let mut gate = Gate::new(settings.clone(), memory.clone(), "fuzzed");
+        let mut gate = Gate::new(settings.clone(), memory.clone(), "fuzzed", Moment::ZERO);
         let most = sellable(&bytes);
         let mut sold = 0;
         for context in 0..4 {

@@ -93,7 +93,8 @@ impl World {
         self.named += 1;
         let serial = self.named;
         let unique = name.unwrap_or_else(|| format!("envoy:{serial:016x}"));
-        let gate = Gate::new(self.settings.clone(), self.gateways[gateway].memory.clone(), &unique);
+        let (memory, now) = (self.gateways[gateway].memory.clone(), self.moment(gateway));
+        let gate = Gate::new(self.settings.clone(), memory, &unique, now);
         gate.gateway().clone_into(&mut self.gateways[gateway].name);
         self.gateways[gateway].workers.push(serial);
         let worker = Worker {

@@ -122,9 +122,10 @@ pub struct Gate<M> {
 
 impl<M: SharedMemory> Gate<M> {
     /// A gate over the memory of its gateway. `unique` must never have been used before, by any gate
-    /// anywhere: it names the broker, and the gateway when this gate is its first.
+    /// anywhere: it names the broker, and the gateway when this gate is its first. What comes before the first tick is counted as
+    /// of `now`.
     #[inline(never)]
-    pub fn new(settings: Settings, memory: M, unique: &str) -> Self {
+    pub fn new(settings: Settings, memory: M, unique: &str, now: Moment) -> Self {
         let names = Names::new(&settings.ledger.cluster, &settings.ledger.authority);
         memory.swap(&names.gateway(), unique.as_bytes(), None);
         let gateway = memory.get(&names.gateway()).and_then(|(bytes, _)| String::from_utf8(bytes).ok());
@@ -149,7 +150,7 @@ impl<M: SharedMemory> Gate<M> {
             older_until: Moment::ZERO,
             counters: Counters::default(),
             warned: SortedMap::default(),
-            flushed_at: Moment::ZERO,
+            flushed_at: now,
             ran_at: Moment::ZERO,
             quiet_until: Moment::ZERO,
             wake: false,

@@ -320,7 +320,7 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         .map_err(|why| format!("no queue: {why:?}"))?;
     let _ = hostcalls::set_tick_period(TICK);
     let log_paid = settings.log_paid;
-    let gate = Gate::new(settings, HostMemory::open(&names), &unique);
+    let gate = Gate::new(settings, HostMemory::open(&names), &unique, clock::now());
     let configured = format!("faregate {BUILD}, protocol {PROTOCOL}) configured: gateway {}", gate.gateway());
     log(LogLevel::Info, &configured);
     let worker = Worker {

@@ -160,7 +160,7 @@ mod tests {
             "ledger": {"cluster": "l", "token": {"env": "T"}}, "identities": [{"bearer": true}],
             "rules": [{"name": "reports:v1", "price": "1"}], "default": {"price": "1"}
         });
-        Gate::new(Settings::from_value(&config).unwrap(), memory.clone(), name)
+        Gate::new(Settings::from_value(&config).unwrap(), memory.clone(), name, Moment::ZERO)
     }
 
     #[test]

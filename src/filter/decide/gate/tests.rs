@@ -184,6 +184,11 @@ impl FakeLedger {
 static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
 fn gate(memory: &Memory, overrides: &Value) -> Gate<Memory> {
+    gate_since(0, memory, overrides)
+}
+
+/// A gate that begins at this time (ms).
+fn gate_since(now: u64, memory: &Memory, overrides: &Value) -> Gate<Memory> {
     let mut config = json!({
         "ledger": {"cluster": "ledger", "token": {"env": "T"}},
         "identities": [{"header": "x-api-key"}],
@@ -197,7 +202,7 @@ fn gate(memory: &Memory, overrides: &Value) -> Gate<Memory> {
         config[name] = value.clone();
     }
     let unique = format!("gate-{}", NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-    Gate::new(Settings::from_value(&config).unwrap(), memory.clone(), &unique)
+    Gate::new(Settings::from_value(&config).unwrap(), memory.clone(), &unique, at(now))
 }
 
 fn arrive(gate: &mut Gate<Memory>, now: u64, context: u32, path: &str, key: &str) -> Arrival {

@@ -276,8 +276,9 @@ async fn open_leases_are_listed_for_all_gateways_or_for_one() {
 
 #[test]
 fn each_database_has_its_own_delete_statement() {
-    let of = |table, dialect| {
-        KEPT.iter().find(|kept| kept.table.name == table).map(|kept| kept.delete(dialect)).unwrap()
+    let of = |table: &str, dialect| {
+        let begin = format!("DELETE FROM {table} ");
+        KEPT.iter().map(|kept| kept.delete(dialect)).find(|sql| sql.starts_with(&begin)).unwrap()
     };
     assert_eq!(
         of("changes", Dialect::Sqlite),

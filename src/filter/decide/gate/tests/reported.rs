@@ -65,6 +65,20 @@ fn a_response_to_another_message_does_not_resend_usage_in_flight() {
 }
 
 #[test]
+fn what_comes_before_a_workers_first_tick_is_reported_as_of_then() {
+    let (memory, mut ledger) = (Memory::default(), FakeLedger::with(100));
+    let began = 1_300_000;
+    let mut gate = gate_since(began, &memory, &json!({}));
+    arrive(&mut gate, began + 1, 0, "/", &key());
+    let resolutions = exchange_messages(&mut gate, &mut ledger, began + 2);
+    let Outcome::Pass(Passage::Paid(paid)) = &resolutions[0].outcome else { panic!() };
+    gate.finish(paid, &End::answered(200));
+    runs(&mut gate, began + 50, began + 6_000);
+    let report = gate.next_message(at(began + 6_000)).and_then(|message| message.body.usage).unwrap();
+    assert!((5_900..6_100).contains(&report.ago_ms), "{} ms ago", report.ago_ms);
+}
+
+#[test]
 fn the_end_of_an_epoch_does_not_delay_reporting_what_a_dead_worker_sold() {
     let memory = Memory::default();
     let rule = json!({"on_ledger_error": {"allow_up_to": "2"}});

@@ -113,7 +113,7 @@ fn a_poll_asks_for_a_model_that_has_a_price_and_that_no_message_asks_for() {
 fn a_worker_leaves_the_question_to_another_that_was_faster() {
     let (memory, mut ledger) = (Memory::default(), ledger(&[("a", 5)]));
     let settings = gate(&memory, &json!({})).settings().clone();
-    let mut worker = Gate::new(settings, Beaten(memory), "beaten");
+    let mut worker = Gate::new(settings, Beaten(memory), "beaten", at(0));
     worker.model_prices(at(0), "a");
     let message = worker.next_message(at(0)).unwrap();
     let answer = ledger.answer(&message.body);
