@@ -80,7 +80,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target linker build wasm static ship image where push dist reproduce run demo test compat sim sim-mutants bench bench-quick bench-count bench-build profile crash fixtures docs schemas clients fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target linker build wasm static ship image where push dist reproduce run demo test compat sim sim-mutants bench bench-quick bench-count bench-build profile crash fixtures docs dashboards schemas clients fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -238,6 +238,9 @@ fixtures: ## write the databases of this version that later versions are tested 
 docs: ## bring up to date what is generated: docs/openapi.json, and what `faregate explain` knows in docs/refusals.md
 	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed_openapi_description
 	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-cli the_refusals_page_matches_the_command_output
+
+dashboards: $(OWN_CLIENTS) ## write the dashboards in docs/monitoring/ from tools/dashboards
+	PYTHONPATH=.tools/clients/python PYTHONDONTWRITEBYTECODE=1 python3 tools/dashboards docs/monitoring
 
 schemas: ## rebuild the schemas that manifests are compared with (needs npm and pip)
 	rm -rf .tools/schemas && mkdir -p .tools/schemas/wheels && cp tools/schemas/*.json .tools/schemas/

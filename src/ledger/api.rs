@@ -137,9 +137,9 @@ pub struct NewGrant {
     #[serde(with = "given")]
     #[schema(value_type = Amount)]
     pub amount: Credits,
-    /// Grants with a smaller priority are spent first.
+    /// Grants with a smaller priority are spent first; 100 when absent.
     #[serde(default = "default_priority")]
-    #[schema(maximum = 1000, default = 100)]
+    #[schema(maximum = 1000)]
     pub priority: u16,
     /// When what remains of it expires; in the future. Never, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

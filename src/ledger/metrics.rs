@@ -123,6 +123,7 @@ pub struct Metrics {
     open_leases: Gauge,
     queued_operations: Gauge,
     database_size: Gauge,
+    ready: Gauge,
     certificate_expiry: Family<ListenerLabel, Gauge>,
 }
 
@@ -153,6 +154,7 @@ impl Default for Metrics {
             open_leases: Gauge::default(),
             queued_operations: Gauge::default(),
             database_size: Gauge::default(),
+            ready: Gauge::default(),
             certificate_expiry: Family::default(),
         };
         let m = &mut metrics;
@@ -199,6 +201,7 @@ impl Default for Metrics {
         let queued = m.queued_operations.clone();
         r.register("queued_operations", "Operations that wait for a transaction", queued);
         r.register("database_size_bytes", "What the database takes on its disk", m.database_size.clone());
+        r.register("ready", "1 if a write to the database works, as /readyz says", m.ready.clone());
         let expiry = m.certificate_expiry.clone();
         r.register("certificate_expiry_timestamp_seconds", "When a listener's certificate expires", expiry);
         metrics
@@ -242,6 +245,11 @@ impl Metrics {
     /// Notes how large the database is.
     pub fn database_size(&self, bytes: u64) {
         self.database_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Notes whether a write to the database works.
+    pub fn ready(&self, works: bool) {
+        self.ready.set(i64::from(works));
     }
 
     /// Notes until when the certificate of a listener is valid.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Prometheus' own checker; `None`: it isn't here, and the scenario is skipped.
-fn promtool() -> Option<PathBuf> {
+pub fn promtool() -> Option<PathBuf> {
     let named = std::env::var_os("PROMTOOL").map(PathBuf::from);
     let unpacked = harness::project().join(".tools/prometheus/usr/bin/promtool");
     let found = named.into_iter().chain([unpacked, PathBuf::from("promtool")]);
@@ -81,4 +81,24 @@ async fn metrics_say_which_build_runs_and_how_large_it_is() {
     let (kind, text) =
         page(&ledger, Some("application/openmetrics-text; version=1.0.0,text/plain;q=0.5")).await;
     assert!(kind.starts_with("application/openmetrics-text") && text.ends_with("# EOF\n"), "{kind}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_says_what_readyz_says() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    assert_eq!(ledger.metric("faregate_ready").await, 1.0);
+
+    let other = rusqlite::Connection::open(dir.path().join("ledger/ledger.db")).expect("a database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let is = async |ready: f64, status: u16| {
+        eventually(&format!("/readyz says {status}"), Duration::from_secs(30), async || {
+            let readiness = ledger.readiness().await.map(|(status, _)| status.as_u16());
+            ledger.metric("faregate_ready").await == ready && readiness == Some(status)
+        })
+        .await;
+    };
+    is(0.0, 503).await;
+    other.execute_batch("ROLLBACK").expect("no lock");
+    is(1.0, 200).await;
 }

@@ -2,11 +2,11 @@
 //! `.tools/clients`, from `tools/clients/`; what they do is in `tests/clients/`.
 
 use crate::gateway::Gateway;
-use crate::process::{Process, project};
+use crate::process::{Process, out_of, project};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
@@ -47,12 +47,22 @@ impl Clients {
 
     /// Runs an installed Python module for up to ten minutes: whether it succeeded, and what it printed.
     pub fn module(&self, name: &str, arguments: &[&str]) -> (bool, String) {
+        self.program("python3", &[&["-m", name], arguments].concat(), &[])
+    }
+
+    /// Runs a program, perhaps an installed one, for up to ten minutes, beside the scripts: whether it succeeded, and what it printed.
+    pub fn program(&self, name: &str, arguments: &[&str], more: &[(&str, &str)]) -> (bool, String) {
         let mut command = Command::new("timeout");
-        command.args(["600", "python3", "-m", name]).args(arguments);
-        let output =
-            self.prepare(&mut command).stdin(Stdio::null()).output().expect("a program that can be run");
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+        command.args(["600", name]).args(arguments).envs(more.iter().copied());
+        let own = ["python/bin", "node_modules/.bin"].map(|folder| installed().join(folder));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(own.into_iter().chain(std::env::split_paths(&path))).expect("a PATH");
+        out_of(self.prepare(&mut command).env("PATH", path))
+    }
+
+    /// Where they run.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// A file in the folder in which they run.

@@ -133,10 +133,10 @@ pub struct TrailEntry {
     /// The idempotency key of the request.
     pub idempotency_key: String,
     /// What was there before of what it changed, by kind of object; null where there was nothing.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub before: Option<Value>,
     /// What was answered, without secrets.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub after: Value,
 }
 

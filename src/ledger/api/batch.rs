@@ -43,7 +43,7 @@ pub struct BatchRequest {
     pub path: String,
     /// The body. None, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub body: Option<Value>,
 }
 
@@ -60,7 +60,7 @@ pub struct BatchAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The body: what the request's own answer has, or a `Problem`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub body: Value,
 }
 

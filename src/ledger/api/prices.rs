@@ -19,11 +19,11 @@ pub struct NewModelPrices {
     /// Credits by class of usage: per million tokens (`input`, `cache_read`, `cache_write`, `cache_write_1h`, `output`, `reasoning` …) or
     /// each (`search`, `second`, `page`). `above` has prices of larger inputs, `service` those of services.
     #[serde(with = "prices::decimal")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub prices: ModelPrices,
     /// What the model costs you, in the same form: only to reckon what is earned. When absent, as until then.
     #[serde(default, with = "maybe_prices", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub cost: Option<ModelPrices>,
     /// From when on; now when absent. A time in the past counts for requests that are charged from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,11 +42,11 @@ pub struct NewPriceListEntry {
     pub valid_from: Option<Timestamp>,
     /// Its prices, as for one model.
     #[serde(with = "prices::decimal")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub prices: ModelPrices,
     /// What it costs you, as for one model.
     #[serde(default, with = "maybe_prices", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub cost: Option<ModelPrices>,
 }
 
@@ -77,11 +77,11 @@ pub struct PriceEntry {
     pub model: String,
     /// Its prices by class of usage, in credits per million tokens or each.
     #[serde(with = "prices::decimal")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub prices: ModelPrices,
     /// What the model costs you, in the same form; null where that isn't known.
     #[serde(default, with = "maybe_prices")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub cost: Option<ModelPrices>,
     /// From when on; until the model's next entry.
     pub valid_from: Timestamp,

@@ -28,6 +28,14 @@ pub async fn healthz() -> &'static str {
     responses((status = 200, description = "It does", content_type = "text/plain", body = String),
         (status = 503, description = "It doesn't; the text says why", content_type = "text/plain", body = String)))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+    match readiness(&app).await {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+/// Whether a write to the database works, or why it doesn't.
+async fn readiness(app: &App) -> Result<(), String> {
     let write = async {
         let write_probe = Box::pin(app.store.write_probe(Timestamp::now()));
         let written = tokio::time::timeout(LOOK, write_probe).await;
@@ -39,10 +47,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         written.map_err(late)?.map_err(|error| error.to_string())
     };
     let written = app.looks.ready.get(write).await;
-    match written.and_then(|()| app.store.recent_fault().map_err(|error| error.to_string())) {
-        Ok(()) => "ready\n".into_response(),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
-    }
+    written.and_then(|()| app.store.recent_fault().map_err(|error| error.to_string()))
 }
 
 /// The counters, for Prometheus: in its text format, or in the OpenMetrics format for those who accept that.
@@ -64,14 +69,18 @@ pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Respons
             }
         }
     };
-    if let Some((leases, credits)) = app.looks.at_risk.get(read).await {
-        app.metrics.at_risk(leases, credits);
-    }
     let size = async {
         let read = tokio::time::timeout(LOOK, Box::pin(app.store.size_bytes())).await;
         read.ok().and_then(Result::ok)
     };
-    if let Some(bytes) = app.looks.size.get(size).await {
+    // All at once: a database that doesn't answer delays the page by one look.
+    let (ready, at_risk, size) =
+        tokio::join!(readiness(&app), app.looks.at_risk.get(read), app.looks.size.get(size));
+    app.metrics.ready(ready.is_ok());
+    if let Some((leases, credits)) = at_risk {
+        app.metrics.at_risk(leases, credits);
+    }
+    if let Some(bytes) = size {
         app.metrics.database_size(bytes);
     }
     app.metrics.queued(app.store.queued());

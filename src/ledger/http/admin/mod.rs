@@ -141,7 +141,7 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
 ///
 /// It needs no token.
 #[utoipa::path(get, path = "/admin/v1/openapi.json", tag = "ledger", operation_id = "show_openapi",
-    responses((status = 200, description = "The description of the admin API", body = Object)))]
+    responses((status = 200, description = "The description of the admin API", body = BTreeMap<String, Value>)))]
 async fn description() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], DESCRIPTION.as_str())
 }
