@@ -30,6 +30,9 @@ pub const MAX_BODIES_BYTES: usize = 64 << 20;
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a body waits for others to make room.
 const ROOM_PATIENCE: Duration = Duration::from_secs(2);
+/// How much of a body that is too large is read and thrown away, and how long that may take.
+const IGNORED_BYTES: usize = 1 << 20;
+const IGNORED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a listener's requests must show, and how much they may bring.
 #[derive(Debug)]
@@ -120,6 +123,9 @@ impl ListenerGuard {
         let too_large = || Refused::TooLarge(self.most, self.cure);
         let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if expected > self.most {
+            if expected <= IGNORED_BYTES {
+                ignore(body).await;
+            }
             return Err(too_large());
         }
         let reading = self.read_all(body, expected);
@@ -141,6 +147,7 @@ impl ListenerGuard {
             // Trailers say nothing here.
             let Ok(chunk) = frame.into_data() else { continue };
             if chunk.len() > self.most.saturating_sub(bytes.len()) {
+                ignore(body).await;
                 return Ok(None);
             }
             let more = self.take_room(chunk.len()).await?;
@@ -158,6 +165,20 @@ impl ListenerGuard {
         let room = Arc::clone(&self.room).acquire_many_owned(bytes);
         timeout(ROOM_PATIENCE, room).await.ok().and_then(Result::ok).ok_or(Refused::NoRoom)
     }
+}
+
+/// Reads the rest of a body that is too large. Else its sender, which is still writing when the connection ends, might not hear why.
+async fn ignore(mut body: Body) {
+    let mut left = IGNORED_BYTES;
+    let reading = async {
+        while left > 0
+            && let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+        {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    // What is still to come after that is cut off.
+    let _ = timeout(IGNORED_PATIENCE, reading).await;
 }
 
 /// Lets a request in, or says as `F` does why not.
