@@ -1,7 +1,9 @@
 //! Webhooks: events come to receivers that verify them with libraries of others, in order, whatever receivers do.
 
 use super::wall_clock::build_shim;
-use harness::{Answering, Authority, Clients, LedgerProcess, Postgres, Received, Scripted, eventually, free_port};
+use harness::{
+    Answering, Authority, Clients, LedgerProcess, Postgres, Received, Scripted, eventually, free_port,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -288,14 +290,9 @@ async fn an_https_endpoint_must_show_a_certificate_that_the_system_trusts() {
     }
     let file = |name: &str| dir.path().join(name).display().to_string();
     let (certificate, key) = (file("receiver.pem"), file("receiver.key"));
-    let port = free_port();
-    let listen = format!("127.0.0.1:{port}");
-    let mut serve = std::process::Command::new(harness::binary());
-    serve.args(["serve", "--init", "--data"]).arg(other.join("data"));
-    serve.args(["--gateway-listen", &listen, "--gateway-tls-cert", &certificate, "--gateway-tls-key", &key]);
-    serve.args(["--admin-listen", &format!("127.0.0.1:{}", free_port())]);
-    serve.env("FAREGATE_GATEWAY_TOKEN", "a-token-for-gateways").env("FAREGATE_ADMIN_TOKEN", "a-token-for-admins");
-    let _receiver = harness::Process::start("receiver", &mut serve, &other.join("log"));
+    let tls = ["--tls-cert", certificate.as_str(), "--tls-key", key.as_str()];
+    let receiver = LedgerProcess::start(&other, &tls, &[]).await;
+    let port = receiver.gateway_port;
     let url = format!("https://127.0.0.1:{port}/");
     for (trusts, wanted) in [(true, "status 4"), (false, "no TLS with the endpoint")] {
         let environment: Vec<_> =
