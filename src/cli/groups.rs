@@ -10,7 +10,10 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ),
     ("Plans and prices", &["plan", "subscribe", "subscription", "prices", "apply", "export"]),
     ("What happened", &["usage", "why", "shadow", "events", "leases", "recall", "audit", "trail"]),
-    ("The ledger", &["serve", "alert", "webhook", "operator", "gateway-token", "backup", "restore", "migrate"]),
+    (
+        "The ledger",
+        &["serve", "alert", "webhook", "operator", "gateway-token", "backup", "restore", "migrate"],
+    ),
     ("The gate", &["check", "explain", "up", "demo"]),
     ("This program", &["completions", "man", "version", "help"]),
 ];

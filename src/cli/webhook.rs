@@ -140,14 +140,17 @@ impl Webhook {
                 let asked = body([("overlap_seconds", Some(overlap.as_secs().into()))]);
                 with_secret(screen, &which.post(&admin, "rotate-secret", &asked)?)
             }
-            Command::Pause(which) => says(screen, &which.post(&admin, "pause", &body([]))?, "is paused: events wait"),
+            Command::Pause(which) => {
+                says(screen, &which.post(&admin, "pause", &body([]))?, "is paused: events wait")
+            }
             Command::Resume(which) => says(screen, &which.post(&admin, "resume", &body([]))?, "is active"),
             Command::Delete(which) => says(screen, &which.post(&admin, "delete", &body([]))?, "is deleted"),
             Command::Replay { which, since } => {
                 let present = Present::new(jiff::Timestamp::now(), screen.zone());
                 let since = present.given("--since", Some(since), Direction::Ago)?;
                 let answer = which.post(&admin, "replay", &body([("since", since.map(Into::into))]))?;
-                let says_since = format!("gets again what happened since {}", text(&answer, "replaying_since"));
+                let says_since =
+                    format!("gets again what happened since {}", text(&answer, "replaying_since"));
                 says(screen, &answer, &says_since)
             }
             Command::Deliveries { which, state, paging } => {

@@ -42,7 +42,10 @@ impl Answered {
     fn with(status: StatusCode) -> Self {
         let error = match status.as_u16() {
             200..=299 => None,
-            300..=399 => Some(format!("the endpoint redirects (status {}); give the URL that it redirects to", status.as_u16())),
+            300..=399 => Some(format!(
+                "the endpoint redirects (status {}); give the URL that it redirects to",
+                status.as_u16()
+            )),
             other => Some(format!("the endpoint answered with status {other}")),
         };
         Self { status: Some(status.as_u16()), error }

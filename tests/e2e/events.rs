@@ -87,8 +87,11 @@ async fn a_default_threshold_holds_for_accounts_without_their_own() {
     let world = World::one().await;
     let ledger = &world.ledger;
     ledger.run(&["alert", "set", "--default", "--balance-below", "8"]);
-    let (by_default, never, first) =
-        (ledger.account("acme", "10").await, ledger.account("calm", "10").await, ledger.account("poor", "3").await);
+    let (by_default, never, first) = (
+        ledger.account("acme", "10").await,
+        ledger.account("calm", "10").await,
+        ledger.account("poor", "3").await,
+    );
     ledger.run(&["alert", "set", "calm", "--balance-below", "0"]);
     assert_eq!(kinds(ledger, "poor").await, ["grant.given"], "the first credits are no news");
     for key in [&by_default, &never] {
@@ -117,7 +120,9 @@ async fn quotas_and_budgets_are_announced_at_50_80_and_100_percent() {
     ledger.run(&["subscribe", "acme", "pro"]);
     ledger.run(&["budget", "set", "acme", "--credits", "20", "--per", "month"]);
     let mut percents = Vec::new();
-    for (count, spent, percent) in [(4, "4", None), (1, "5", Some(50)), (2, "7", None), (1, "8", Some(80)), (2, "10", Some(100))] {
+    for (count, spent, percent) in
+        [(4, "4", None), (1, "5", Some(50)), (2, "7", None), (1, "8", Some(80)), (2, "10", Some(100))]
+    {
         sells(&world, &key, count).await;
         ledger.balance_becomes("acme", "spent", spent).await;
         percents.extend(percent);
@@ -125,19 +130,29 @@ async fn quotas_and_budgets_are_announced_at_50_80_and_100_percent() {
             of_kind(ledger, "acme", "quota.used").await.len() >= percents.len()
         })
         .await;
-        let found: Vec<i64> =
-            of_kind(ledger, "acme", "quota.used").await.iter().filter_map(|event| event["data"]["percent"].as_i64()).collect();
+        let found: Vec<i64> = of_kind(ledger, "acme", "quota.used")
+            .await
+            .iter()
+            .filter_map(|event| event["data"]["percent"].as_i64())
+            .collect();
         assert_eq!(found, percents, "after {spent}");
     }
     let used = of_kind(ledger, "acme", "quota.used").await;
-    assert_eq!((&used[0]["data"]["plan"], &used[0]["data"]["quota"]), (&json!("pro"), &json!("10")), "{used:?}");
+    assert_eq!(
+        (&used[0]["data"]["plan"], &used[0]["data"]["quota"]),
+        (&json!("pro"), &json!("10")),
+        "{used:?}"
+    );
     let budget = of_kind(ledger, "acme", "budget.used").await;
     assert_eq!(budget.len(), 1, "{budget:?}");
     assert_eq!((&budget[0]["data"]["percent"], &budget[0]["data"]["scope"]), (&json!(50), &json!("account")));
     // Half of a larger budget may be announced again, when it was below.
     ledger.grant("acme", "30").await;
     ledger.run(&["budget", "set", "acme", "--credits", "30", "--per", "month"]);
-    eventually("the gate is open", SOON, async || get(world.gate(), "/", &[("x-api-key", &key)]).await.status == 200).await;
+    eventually("the gate is open", SOON, async || {
+        get(world.gate(), "/", &[("x-api-key", &key)]).await.status == 200
+    })
+    .await;
     sells(&world, &key, 4).await;
     become_count(ledger, "acme", "budget.used", 2).await;
     ledger.audit().await;
@@ -147,7 +162,8 @@ async fn quotas_and_budgets_are_announced_at_50_80_and_100_percent() {
 async fn what_operators_do_about_grants_keys_and_subscriptions_is_an_event() {
     let (ledger, _dir) = ledger().await;
     ledger.post("/admin/v1/accounts", json!({"id": "acme"})).await;
-    let grant = ledger.post("/admin/v1/accounts/acme/grants", json!({"amount": "5", "source": "invoice 1"})).await;
+    let grant =
+        ledger.post("/admin/v1/accounts/acme/grants", json!({"amount": "5", "source": "invoice 1"})).await;
     let id = grant["id"].as_str().expect("a grant").to_owned();
     ledger.run(&["grant", "void", &id, "--yes"]);
     let (key, _) = ledger.key("acme").await;

@@ -20,7 +20,8 @@ async fn ledger() -> (LedgerProcess, tempfile::TempDir) {
 
 /// Makes a webhook to a port of this machine; its identifier and its secret.
 async fn webhook(ledger: &LedgerProcess, port: u16) -> (String, String) {
-    let made = ledger.post("/admin/v1/webhooks", json!({"url": format!("http://127.0.0.1:{port}/in?a=1")})).await;
+    let made =
+        ledger.post("/admin/v1/webhooks", json!({"url": format!("http://127.0.0.1:{port}/in?a=1")})).await;
     let text = |name: &str| made[name].as_str().unwrap_or_else(|| panic!("no {name} in {made}")).to_owned();
     (text("id"), text("secret"))
 }
@@ -38,10 +39,12 @@ fn got(receiver: &Scripted) -> Vec<(String, i64)> {
     let mut seen = BTreeSet::new();
     let all = receiver.got().iter().map(event).collect::<Vec<_>>();
     let fresh = all.iter().filter(|event| seen.insert(event["id"].to_string()));
-    fresh.map(|event| {
-        let number = event["sequence"].as_str().and_then(|text| text.parse().ok()).expect("a number");
-        (event["subject"].as_str().expect("an account").to_owned(), number)
-    }).collect()
+    fresh
+        .map(|event| {
+            let number = event["sequence"].as_str().and_then(|text| text.parse().ok()).expect("a number");
+            (event["subject"].as_str().expect("an account").to_owned(), number)
+        })
+        .collect()
 }
 
 /// Whether a receiver got so many events of each account, in order.
@@ -89,12 +92,19 @@ async fn a_delivery_is_read_and_verified_by_libraries_of_others() {
             .map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()))
             .collect();
         let body = String::from_utf8(received.body.to_vec()).expect("text");
-        clients.write("delivery.json", &json!({"headers": headers, "body": body, "secrets": secrets}).to_string());
+        clients.write(
+            "delivery.json",
+            &json!({"headers": headers, "body": body, "secrets": secrets}).to_string(),
+        );
         let (done, said) = clients.module("webhook_verifier", &[]);
         assert!(done, "{said}");
         let read: Value = serde_json::from_str(&said).expect("JSON");
         assert_eq!((&read["type"], &read["subject"]), (&json!("grant.given"), &json!("acme")), "{read}");
-        assert_eq!((&read["source"], &read["data"]["amount"]), (&json!("faregate"), &json!(amount)), "{read}");
+        assert_eq!(
+            (&read["source"], &read["data"]["amount"]),
+            (&json!("faregate"), &json!(amount)),
+            "{read}"
+        );
         assert_eq!(read["id"], headers["webhook-id"]);
     }
 }
@@ -139,7 +149,9 @@ async fn a_receiver_that_fails_loses_nothing_and_blocks_no_other() {
 
     eventually("each failure is noted", SOON, async || {
         let mut noted = 0;
-        for (name, why) in [("slow", "within"), ("down", "connect"), ("redirecting", "redirects (status 307)")] {
+        for (name, why) in
+            [("slow", "within"), ("down", "connect"), ("redirecting", "redirects (status 307)")]
+        {
             let list = ledger.run(&["webhook", "deliveries", &ids[name], "--state", "waiting"]);
             noted += usize::from(list.contains(why));
         }
@@ -201,7 +213,14 @@ async fn a_webhook_is_filtered_paused_replayed_tested_and_deleted() {
     let (key, _) = ledger.key("acme").await;
     let url = format!("http://127.0.0.1:{}/", receiver.port);
     let made = ledger.run(&[
-        "--json", "webhook", "create", &url, "--events", "grant.given,key.revoked", "--account", "acme",
+        "--json",
+        "webhook",
+        "create",
+        &url,
+        "--events",
+        "grant.given,key.revoked",
+        "--account",
+        "acme",
     ]);
     let made: Value = serde_json::from_str(&made).expect("JSON");
     let id = made["id"].as_str().expect("an identifier");
@@ -266,7 +285,8 @@ async fn a_ledger_calls_no_private_address_unless_it_may() {
         assert!(!done && (said.contains("public internet") || said.contains("resolved")), "{host}: {said}");
     }
     assert_eq!(receiver.got().len(), 0);
-    let (done, said) = ledger.try_run(&["webhook", "create", "https://example.com/", "--events", "balance.lo"]);
+    let (done, said) =
+        ledger.try_run(&["webhook", "create", "https://example.com/", "--events", "balance.lo"]);
     assert!(!done && said.contains("balance.low"), "{said}");
     let (done, said) = ledger.try_run(&["webhook", "create", "https://example.com/", "--account", "nobody"]);
     assert!(!done && said.contains("there is no account"), "{said}");
@@ -302,10 +322,8 @@ async fn an_https_endpoint_must_show_a_certificate_that_the_system_trusts() {
         let ledger = LedgerProcess::start(&folder, &PRIVATE, &environment).await;
         let made = ledger.post("/admin/v1/webhooks", json!({"url": url})).await;
         let id = made["id"].as_str().expect("an identifier");
-        let mut last = String::new();
-        eventually("what came of a test", SOON, async || {
-            last = ledger.try_run(&["webhook", "test", id]).1;
-            last.contains(wanted)
+        eventually(&format!("{wanted} of a test"), SOON, async || {
+            ledger.try_run(&["webhook", "test", id]).1.contains(wanted)
         })
         .await;
     }
@@ -346,5 +364,8 @@ async fn two_ledgers_on_one_database_deliver_each_event_once() {
     for ledger in &ledgers {
         delivered.push(ledger.metric("faregate_webhook_deliveries_total").await);
     }
-    assert!(delivered.iter().sum::<f64>() >= 44.0 && delivered.iter().all(|count| *count > 0.0), "{delivered:?}");
+    assert!(
+        delivered.iter().sum::<f64>() >= 44.0 && delivered.iter().all(|count| *count > 0.0),
+        "{delivered:?}"
+    );
 }

@@ -122,8 +122,10 @@ pub struct Alerts {
 }
 
 /// Whether an endpoint gets events: `active`; `paused` by an operator; or `failing`, because an event could not be delivered for 3
-/// days. While it is not active its events wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+/// days. While it is not active its events wait. `deleted` is only in the answer to what deletes it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookState {
     /// It does.
@@ -133,8 +135,7 @@ pub enum WebhookState {
     Paused,
     /// It failed for so long that the ledger has paused it.
     Failing,
-    /// It is gone.
-    #[serde(skip)]
+    /// It is gone: only in the answer to what deletes it.
     Deleted,
 }
 
@@ -237,7 +238,9 @@ pub struct Replay {
 }
 
 /// Whether an event was delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// Not yet.

@@ -3,17 +3,16 @@
 //! What must hold: an operation of which nothing is to be announced asks for no row because of this; what is announced is decided by
 //! rows that are locked, and noted on them.
 
-use super::events::note;
 use crate::api;
 use crate::domain::alert::{self, BalanceTurn, QuotaStep, QuotaWatch, left, quota_step};
-use crate::domain::event::EventKind;
+use crate::domain::event::{EventKind, Happened};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::{AccountNo, AccountState, GrantNo, Scope};
 use crate::store::draft::{Draft, Stop};
 use crate::store::rows::{AccountRow, AlertDefaultRow, BudgetKey, BudgetRow, GrantRow};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Looks at what an operation has changed, and notes what is to be announced of it.
@@ -54,7 +53,17 @@ fn is_missing(looked: Result<(), Stop>) -> Result<bool, Stop> {
 /// Whether a balance has fallen, or its threshold is another one.
 fn fell(before: Option<&AccountRow>, row: &AccountRow) -> bool {
     let Some(before) = before else { return false };
-    left(&row.account.books) < left(&before.account.books) || row.alerts.below != before.alerts.below
+    let is_another = row.alerts.below != before.alerts.below;
+    left(&row.account.books) < left(&before.account.books) || is_another && has_begun(row)
+}
+
+/// Whether an account ever had anything.
+fn has_begun(row: &AccountRow) -> bool {
+    row.account.books.granted.is_positive() || row.account.books.owed.is_positive()
+}
+
+fn note(draft: &mut Draft, kind: EventKind, account: AccountNo, data: Value) {
+    draft.note_happened(Happened { kind, account, data });
 }
 
 /// Whether something may have to be announced, as far as that is known without reading.
@@ -137,7 +146,7 @@ fn used(draft: &mut Draft, row: &AccountRow) -> Result<(Credits, Credits), Stop>
     let total = sum(|row| row.amount.less(row.grant.voided).less(row.grant.voiding));
     let remaining = sum(|row| row.grant.remaining);
     let is_of = |no: GrantNo| quota.iter().any(|row| row.grant.no == no);
-    let leased = holders?.iter().flat_map(|row| row.lease.draws.clone()).filter(|draw| is_of(draw.grant));
+    let leased = holders?.into_iter().flat_map(|row| row.lease.draws).filter(|draw| is_of(draw.grant));
     let leased = leased.fold(Credits::ZERO, |sum, draw| sum.saturating_add(draw.left));
     Ok((total.less(remaining).less(leased), total))
 }
@@ -213,7 +222,7 @@ pub fn set(
     row.alerts.below = asked.balance_below;
     draft.put(row.clone());
     // What is announced because of it is decided when all is done.
-    look_at(draft, row.account.no, true, now)?;
+    look_at(draft, row.account.no, has_begun(&row), now)?;
     let row = draft.account(row.account.no)?.unwrap_or(row);
     Ok(shown(&row, default?))
 }

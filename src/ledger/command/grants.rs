@@ -1,8 +1,7 @@
 //! Grants: credits given to an account, by operators and by the steps of subscriptions.
 
-use super::events::note;
-use super::funds;
 use super::times::future;
+use super::{events, funds};
 use crate::api;
 use crate::domain::event::EventKind;
 use crate::domain::grant::MAX_LIVE_GRANTS;
@@ -83,7 +82,7 @@ pub fn give_as(
     funds::keep(draft, owner, &money, now)?;
     // What a plan gives is announced with its period.
     if subscription.is_none() {
-        note(draft, EventKind::GrantGiven, owner.account.no, given(owner, &row));
+        events::note(draft, EventKind::GrantGiven, owner.account.no, given(owner, &row));
     }
     Ok(draft.loaded_grant(no).unwrap_or(row))
 }

@@ -100,7 +100,8 @@ fn announce_subscription(draft: &mut Draft, account: &str, no: i64, is_closed: b
     if let Some(kind) = kind.filter(|_| !is_closed) {
         let plan = super::plans::row(draft, subscription.next_plan.unwrap_or(subscription.plan))?;
         let when = if kind == EventKind::SubscriptionEndsSoon { "ends_at" } else { "renews_at" };
-        let data = json!({"account": account, "subscription": row.id, "plan": plan.name, when: due.to_string()});
+        let data =
+            json!({"account": account, "subscription": row.id, "plan": plan.name, when: due.to_string()});
         note(draft, kind, row.account, data);
     }
     draft.put(SubscriptionRow { soon: Some(due), ..row });

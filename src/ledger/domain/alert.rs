@@ -102,7 +102,8 @@ pub fn quota_step(account: &Account, known: Option<&QuotaWatch>, now: Timestamp)
                 return QuotaStep::Look(fresh);
             }
             QuotaStep::Begin(QuotaWatch {
-                at_spent: next(Credits::ZERO, quota, 0).map_or(Credits::MAX, |more| spent.saturating_add(more)),
+                at_spent: next(Credits::ZERO, quota, 0)
+                    .map_or(Credits::MAX, |more| spent.saturating_add(more)),
                 ..fresh
             })
         }
@@ -180,9 +181,16 @@ mod tests {
 
     #[test]
     fn a_percentage_is_reached_exactly() {
-        for (used, total, reached) in
-            [(0, 10, 0), (4, 10, 0), (5, 10, 50), (7, 10, 50), (8, 10, 80), (9, 10, 80), (10, 10, 100), (20, 10, 100)]
-        {
+        for (used, total, reached) in [
+            (0, 10, 0),
+            (4, 10, 0),
+            (5, 10, 50),
+            (7, 10, 50),
+            (8, 10, 80),
+            (9, 10, 80),
+            (10, 10, 100),
+            (20, 10, 100),
+        ] {
             assert_eq!(level(credits(used), credits(total)), reached, "{used} of {total}");
         }
         assert_eq!(level(credits(5), Credits::ZERO), 0);
@@ -196,7 +204,11 @@ mod tests {
         let entitlement = serde_json::json!({"plan": "pro", "status": "good"});
         let entitlement: Entitlement = serde_json::from_value(entitlement).unwrap();
         let books = Books { spent: credits(spent), available: credits(available), ..Books::default() };
-        Account { books, entitlement: Some(Entitlement { running: Some(running), ..entitlement }), ..Account::default() }
+        Account {
+            books,
+            entitlement: Some(Entitlement { running: Some(running), ..entitlement }),
+            ..Account::default()
+        }
     }
 
     proptest! {
@@ -229,7 +241,12 @@ mod tests {
     #[test]
     fn the_quota_of_a_new_period_is_announced_from_the_beginning() {
         let now = Timestamp::from_second(150).unwrap();
-        let old = QuotaWatch { start: Timestamp::from_second(1).unwrap(), quota: credits(100), announced: 80, at_spent: credits(9) };
+        let old = QuotaWatch {
+            start: Timestamp::from_second(1).unwrap(),
+            quota: credits(100),
+            announced: 80,
+            at_spent: credits(9),
+        };
         let QuotaStep::Begin(fresh) = quota_step(&account(80, 100, 100), Some(&old), now) else { panic!() };
         assert_eq!((fresh.announced, fresh.at_spent), (0, credits(130)));
         let paid = quota_step(&account(80, 60, 100), Some(&old), now);

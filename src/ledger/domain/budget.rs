@@ -268,7 +268,10 @@ mod tests {
             budget.charge(credits(amount));
             budget.note_spent()
         };
-        assert_eq!([4, 1, 1, 0, 3, 1, 9].map(&mut spend), [None, Some(50), None, None, Some(80), Some(100), None]);
+        assert_eq!(
+            [4, 1, 1, 0, 3, 1, 9].map(&mut spend),
+            [None, Some(50), None, None, Some(80), Some(100), None]
+        );
         budget.change(credits(30), budget.rhythm.clone(), now);
         assert_eq!((budget.note_spent(), budget.announced), (None, 50), "19 of 30");
         budget.charge(credits(6));

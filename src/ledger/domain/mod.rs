@@ -62,8 +62,8 @@ pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{
-    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo,
-    TokenId, WebhookId,
+    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId,
+    TeamNo, TokenId, WebhookId,
 };
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};

@@ -104,7 +104,10 @@ mod tests {
         };
         let body: Value = serde_json::from_str(&message.body()).unwrap();
         assert_eq!(body["specversion"], "1.0");
-        assert_eq!((&body["type"], &body["subject"], &body["sequence"]), (&json!("balance.low"), &json!("acme"), &json!("3")));
+        assert_eq!(
+            (&body["type"], &body["subject"], &body["sequence"]),
+            (&json!("balance.low"), &json!("acme"), &json!("3"))
+        );
         assert_eq!((&body["time"], &body["data"]["left"]), (&json!("1970-01-01T00:00:00Z"), &json!("1")));
         assert_eq!(message.body(), message.body());
     }

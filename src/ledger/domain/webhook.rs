@@ -47,12 +47,7 @@ impl ReplayPlan {
 }
 
 /// Whether an endpoint gets an event.
-pub fn wants(
-    kinds: Option<&[String]>,
-    only: Option<AccountNo>,
-    kind: EventKind,
-    account: AccountNo,
-) -> bool {
+pub fn wants(kinds: Option<&[String]>, only: Option<AccountNo>, kind: EventKind, account: AccountNo) -> bool {
     kinds.is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind.as_str()))
         && only.is_none_or(|only| only == account)
 }

@@ -105,11 +105,20 @@ async fn attempt_one(
     match store.attempted(what, Timestamp::now()).await {
         Ok(DeliveryOutcome::GivenUp) => {
             let (webhook, why) = (endpoint.id.as_str(), error.unwrap_or_default());
-            tracing::warn!(webhook, why, "an event could not be delivered for 3 days: the webhook is paused; `faregate webhook resume` goes on");
+            tracing::warn!(
+                webhook,
+                why,
+                "an event could not be delivered for 3 days: the webhook is paused; `faregate webhook resume` goes on"
+            );
         }
         Ok(DeliveryOutcome::Again) if attempt == 1 => {
             let (webhook, event) = (endpoint.id.as_str(), message.id.as_str());
-            tracing::info!(webhook, event, why = error.unwrap_or_default(), "an event was not delivered; will try again");
+            tracing::info!(
+                webhook,
+                event,
+                why = error.unwrap_or_default(),
+                "an event was not delivered; will try again"
+            );
         }
         Ok(_) => {}
         // It is claimed for a minute, and tried again then.

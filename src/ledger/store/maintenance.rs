@@ -36,7 +36,7 @@ const KEEP_TOKENS_MS: i64 = 90 * DAY_MS;
 /// Rows that are kept for a time.
 #[derive(Debug)]
 pub struct Kept {
-    table: &'static Table,
+    pub(super) table: &'static Table,
     /// What is true of those that may go; `?1` is the time before which they must have served.
     condition: &'static str,
     /// For how many milliseconds.

@@ -36,7 +36,8 @@ pub mod value;
 
 pub use error::{OpenError, Refusal, StoreError, WhereNone};
 pub use page::{
-    AccountQuery, EventQuery, ItemQuery, Page, ShadowQuery, TrailQuery, UsageGroup, UsageQuery, UsageSumsQuery,
+    AccountQuery, EventQuery, ItemQuery, Page, ShadowQuery, TrailQuery, UsageGroup, UsageQuery,
+    UsageSumsQuery,
 };
 
 use crate::api;

@@ -15,8 +15,8 @@ use crate::domain::subscription::State;
 use crate::domain::time::at;
 use crate::domain::webhook::{DeliveryState, ReplayPlan, WebhookState};
 use crate::domain::{
-    AccountId, AccountNo, AccountState, Draw, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, LeaseState, PlanNo,
-    TeamNo, TokenId, WebhookId,
+    AccountId, AccountNo, AccountState, Draw, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, LeaseState,
+    PlanNo, TeamNo, TokenId, WebhookId,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::Product;

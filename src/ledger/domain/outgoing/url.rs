@@ -102,9 +102,15 @@ mod tests {
     #[test]
     fn a_url_says_where_an_endpoint_is() {
         let found = target("https://example.com/hooks?a=1", false).unwrap();
-        assert_eq!((found.tls, found.host.as_str(), found.port, found.path.as_str()), (true, "example.com", 443, "/hooks?a=1"));
+        assert_eq!(
+            (found.tls, found.host.as_str(), found.port, found.path.as_str()),
+            (true, "example.com", 443, "/hooks?a=1")
+        );
         let found = target("http://[::1]:8080?x", true).unwrap();
-        assert_eq!((found.tls, found.host.as_str(), found.port, found.path.as_str()), (false, "::1", 8080, "/?x"));
+        assert_eq!(
+            (found.tls, found.host.as_str(), found.port, found.path.as_str()),
+            (false, "::1", 8080, "/?x")
+        );
         assert_eq!(found.authority, "[::1]:8080");
     }
 

@@ -2,7 +2,7 @@
 
 use super::post::{Id, Nothing, Post, execute};
 use super::query::{Asked, List, OfDeliveries};
-use crate::api::{self, Deliveries, NewWebhook, Replay, RotateSecret, Webhook, WebhookTest, Webhooks};
+use crate::api::{Deliveries, NewWebhook, Replay, RotateSecret, Webhook, WebhookTest, Webhooks};
 use crate::command::admin::{Command, Done};
 use crate::command::webhooks::{self, Secret, WebhookTurn};
 use crate::domain::outgoing::{Message, SECRET_BYTES, shown_secret, target};
@@ -186,7 +186,7 @@ pub async fn test(
     };
     let begun = Instant::now();
     let answered = app.sender.deliver(&endpoint, &message, now).await;
-    Ok(Json(api::WebhookTest {
+    Ok(Json(WebhookTest {
         webhook: endpoint.id.to_string(),
         event: message.id,
         delivered: answered.error.is_none(),

@@ -73,13 +73,8 @@ pub async fn to_replay(
         WHERE (created_ms, account, seq) > (?1, ?2, ?3) AND created_ms <= ?4
         ORDER BY created_ms, account, seq LIMIT ?5";
     let (ms, account, seq) = plan.after;
-    let given = [
-        ms.into(),
-        account.into(),
-        seq.into(),
-        plan.until.as_millisecond().into(),
-        super::most(limit),
-    ];
+    let given =
+        [ms.into(), account.into(), seq.into(), plan.until.as_millisecond().into(), super::most(limit)];
     reader.rows(sql, &given, |row| Ok(((get(row, 0)?, get(row, 1)?), get(row, 2)?, get(row, 3)?))).await
 }
 
@@ -97,7 +92,8 @@ pub async fn alerts(reader: &impl Reader, account: Option<&str>) -> Result<api::
         return Ok(api::Alerts { account: None, balance_below: default, is_default: true, low: false });
     };
     let sql = "SELECT id, alert_below, low FROM accounts WHERE id = ?1";
-    let found = first(reader, sql, &[id.into()], |row| {
+    let given = [id.into()];
+    let found = first(reader, sql, &given, |row| {
         let below: Option<Credits> = get(row, 1)?;
         Ok(api::Alerts {
             account: Some(get(row, 0)?),
