@@ -171,14 +171,16 @@ async fn exchange(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|why| format!("the connection failed: {why}"))?;
-    // Whichever ends first drops the other, and with it the connection.
-    tokio::select! {
-        answer = sender.send_request(request) => {
-            answer.map(|answer| answer.status()).map_err(|why| format!("no answer came: {why}"))
-        }
-        ended = connection => Err(match ended {
-            Ok(()) => "the endpoint closed the connection without an answer".to_owned(),
-            Err(why) => format!("the connection failed: {why}"),
-        }),
-    }
+    let mut answer = std::pin::pin!(sender.send_request(request));
+    let mut connection = std::pin::pin!(connection);
+    let answer = tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // It may have brought the answer before it ended.
+        ended = &mut connection => match ended {
+            Ok(()) => answer.await,
+            Err(why) => return Err(format!("the connection failed: {why}")),
+        },
+    };
+    answer.map(|answer| answer.status()).map_err(|why| format!("no answer came: {why}"))
 }
