@@ -1,11 +1,14 @@
 //! Webhooks: events come to receivers that verify them with libraries of others, in order, whatever receivers do.
 
+use super::docs::{blocks, page};
 use super::wall_clock::build_shim;
+use faregate_ledger::api::EventKind;
 use harness::{
-    Answering, Authority, Clients, LedgerProcess, Postgres, Received, Scripted, eventually, free_port,
+    Answering, Authority, Clients, LedgerProcess, Postgres, Received, Scripted, eventually, free_port, out_of,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::Duration;
 
 /// Far more than the half second in which a ledger looks for events, and the five in which it tries again.
@@ -107,6 +110,52 @@ async fn a_delivery_is_read_and_verified_by_libraries_of_others() {
         );
         assert_eq!(read["id"], headers["webhook-id"]);
     }
+}
+
+/// A page's snippet with a call of it behind, in a file that is run where `delivery.json` is.
+fn run_snippet(dir: &std::path::Path, program: &str, file: &str, code: &str) {
+    std::fs::write(dir.join(file), code).expect("a file");
+    let (done, said) = out_of(Command::new(program).arg(file).current_dir(dir));
+    assert!(done && said.contains("grant.given"), "{program}: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_commands_and_snippets_work() {
+    let (ledger, _dir) = ledger().await;
+    ledger.account("acme", "5").await;
+    let page = page("docs/events.md");
+    let commands = blocks(&page, "bash");
+    assert_eq!(commands.len(), 1);
+    let script = commands[0].replace("faregate ", &format!("{} ", harness::binary().display()));
+    let mut shell = Command::new("bash");
+    shell.env("FAREGATE_ADMIN_URL", format!("http://127.0.0.1:{}", ledger.admin_port));
+    let (done, said) =
+        out_of(shell.env("FAREGATE_ADMIN_TOKEN", harness::ADMIN_TOKEN).args(["-euc", &script]));
+    assert!(done && said.contains("whsec_") && said.contains("balance.low"), "{said}");
+    for kind in EventKind::ALL {
+        assert!(page.contains(&format!("| `{}` |", kind.as_str())), "{kind:?} is not in the table");
+    }
+
+    let receiver = Scripted::start().await;
+    let (_, secret) = webhook(&ledger, receiver.port).await;
+    ledger.grant("acme", "1").await;
+    eventually("the delivery", SOON, async || receiver.got().len() == 1).await;
+    let received = receiver.got().remove(0);
+    let headers: BTreeMap<_, _> =
+        received.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect();
+    let body = String::from_utf8(received.body.to_vec()).expect("text");
+    let delivery = json!({"headers": headers, "body": body, "secret": secret}).to_string();
+    let Some(clients) = Clients::installed() else { return };
+    clients.write("delivery.json", &delivery);
+    let python = &blocks(&page, "python")[0];
+    let call = "import json\nd = json.load(open('delivery.json'))\nprint(receive(d['headers'], d['body'].encode(), d['secret']).get_type())\n";
+    clients.write("from_the_page.py", &format!("{python}\n{call}"));
+    let (done, said) = clients.module("from_the_page", &[]);
+    assert!(done && said.contains("grant.given"), "{said}");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("delivery.json"), &delivery).expect("a file");
+    let call = "import { readFileSync } from 'node:fs';\nconst d = JSON.parse(readFileSync('delivery.json'));\nconsole.log(verify(d.headers, d.body, d.secret).type);\ntry { verify(d.headers, d.body + ' ', d.secret); console.log('forged'); process.exit(1); } catch {}\n";
+    run_snippet(dir.path(), "node", "verify.mjs", &format!("{}\n{call}", blocks(&page, "js")[0]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,3 +66,35 @@ pub fn waiting(
 ) -> DeliveryRow {
     DeliveryRow { place: (webhook, account, seq), next_at: now, created_at, ..DeliveryRow::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AccountId, Books};
+    use faregate_protocol::Credits;
+    use std::sync::Arc;
+
+    fn account(available: i64, spent: i64) -> AccountRow {
+        let mut row = AccountRow::default();
+        (row.account.no, row.account.id) = (AccountNo(1), AccountId::stored("acme".into()));
+        let credits = Credits::from_micros;
+        let (available, spent) = (credits(available), credits(spent));
+        row.account.books = Books { available, spent, granted: credits(20), ..Books::default() };
+        row.alerts.below = Some(credits(10));
+        row
+    }
+
+    #[test]
+    fn an_operation_of_which_nothing_comes_asks_for_no_row() {
+        let mut draft = Draft::new(false, Arc::default());
+        draft.put(account(20, 0));
+        draft.accept();
+        draft.put(account(12, 8));
+        settle(&mut draft, Timestamp::UNIX_EPOCH).expect("nothing crosses, so nothing is missing");
+        assert_eq!(draft.take_happened(), []);
+        draft.accept();
+        draft.put(account(9, 11));
+        let stop = settle(&mut draft, Timestamp::UNIX_EPOCH).unwrap_err();
+        assert!(matches!(stop, Stop::Missing), "now the endpoints are wanted");
+    }
+}

@@ -6,7 +6,7 @@
 use super::rest;
 use crate::command::webhooks::{Attempted, DeliveryOutcome};
 use crate::domain::outgoing::Message;
-use crate::domain::webhook::AT_ONCE;
+use crate::domain::webhook::{AT_ONCE, WebhookState};
 use crate::metrics::Metrics;
 use crate::outgoing::Sender;
 use crate::store::rows::{DeliveryKey, WebhookRow};
@@ -17,9 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// How often is looked for new events.
 const EVERY: Duration = Duration::from_millis(500);
+/// How long deliveries that are under way are waited for when the ledger ends.
+const LAST: Duration = Duration::from_secs(2);
 
 /// Delivers as long as the ledger runs. What is under way at the end is dropped, and tried again later.
 pub async fn deliver(store: Store, sender: Sender, metrics: Arc<Metrics>, mut stop: watch::Receiver<bool>) {
@@ -34,6 +37,8 @@ pub async fn deliver(store: Store, sender: Sender, metrics: Arc<Metrics>, mut st
             }
         };
         if !goes_on {
+            // What is under way may be done, so that it needn't be delivered again.
+            let _ = timeout(LAST, async { while under_way.join_next().await.is_some() {} }).await;
             return;
         }
         while let Some(done) = under_way.try_join_next() {
@@ -73,7 +78,7 @@ async fn begin(
         store.replay(&endpoint, now).await?;
         let share = busy.entry(endpoint.no).or_default();
         let room = AT_ONCE.saturating_sub(*share);
-        if room == 0 || endpoint.state != crate::domain::webhook::WebhookState::Active {
+        if room == 0 || endpoint.state != WebhookState::Active {
             continue;
         }
         for (place, attempt, message) in store.claim_deliveries(endpoint.no, room, now).await? {
