@@ -9,8 +9,11 @@ const GROUPS: [(&str, &[&str]); 6] = [
         &["account", "key", "team", "budget", "grant", "grants", "adjust", "corrections", "balance"],
     ),
     ("Plans and prices", &["plan", "subscribe", "subscription", "prices", "apply", "export"]),
-    ("What happened", &["usage", "why", "shadow", "leases", "recall", "audit", "trail"]),
-    ("The ledger", &["serve", "operator", "gateway-token", "backup", "restore", "migrate"]),
+    ("What happened", &["usage", "why", "shadow", "events", "leases", "recall", "audit", "trail"]),
+    (
+        "The ledger",
+        &["serve", "alert", "webhook", "operator", "gateway-token", "backup", "restore", "migrate"],
+    ),
     ("The gate", &["check", "explain", "up", "demo"]),
     ("This program", &["completions", "man", "version", "help"]),
 ];

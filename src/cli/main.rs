@@ -8,6 +8,7 @@
 //! every error says what to do next; and nothing is printed but through `faregate_client`'s `terminal`.
 
 mod account;
+mod alert;
 mod apply;
 mod audit;
 mod backup;
@@ -18,6 +19,7 @@ mod check;
 mod choices;
 mod confirm;
 mod corrections;
+mod events;
 mod explain;
 mod grant;
 mod grants;
@@ -42,6 +44,7 @@ mod trail;
 mod typed;
 mod usage;
 mod version;
+mod webhook;
 mod when;
 mod why;
 
@@ -126,6 +129,12 @@ enum Command {
     GatewayToken(operator::GatewayToken),
     /// Who did what, from where, and what was there before
     Trail(trail::Trail),
+    /// What happened about accounts: a low balance, a key that was revoked, a period that began
+    Events(events::Events),
+    /// Below which balance an account is announced
+    Alert(alert::Alert),
+    /// Where events are delivered
+    Webhook(webhook::Webhook),
     /// Write all that a ledger holds into a file, while it runs
     Backup(backup::Backup),
     /// Put a backup in an empty place, for a ledger to go on from there
@@ -198,6 +207,9 @@ fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<(), Failure> {
         Command::Why(command) => command.run(screen),
         Command::Shadow(command) => command.run(screen),
         Command::Leases(command) => command.run(screen),
+        Command::Events(command) => command.run(screen),
+        Command::Alert(command) => command.run(screen),
+        Command::Webhook(command) => command.run(screen),
         Command::Recall(command) => command.run(screen),
         Command::Audit(command) => command.run(screen),
         Command::Operator(command) => command.run(screen),

@@ -41,6 +41,9 @@ pub struct Serve {
     /// of the connection
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_PROXIES)))]
     admin_trusted_proxies: u8,
+    /// Deliver events also to addresses of private networks and of this machine, and to http:// URLs
+    #[arg(long)]
+    webhook_allow_private: bool,
     #[command(flatten)]
     place: Place,
     /// Begin a new, empty ledger if there is none in this place yet; one that is there is used as it is
@@ -82,6 +85,7 @@ impl Serve {
             admin_tokens: secrets(admin_tokens),
             trusted_proxies: self.admin_trusted_proxies,
             keep_trail: self.keep_trail,
+            webhook_allow_private: self.webhook_allow_private,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,
         };

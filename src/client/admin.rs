@@ -309,6 +309,7 @@ fn list_of(detail: &str) -> Option<&'static str> {
         ("subscription of account ", "`faregate subscribe ACCOUNT PLAN` makes one"),
         ("budget of ", "`faregate budget list ACCOUNT` shows those that exist"),
         ("model ", "`faregate prices list` shows those that exist"),
+        ("webhook ", "`faregate webhook list` shows those that exist"),
         ("gateway ", "`faregate leases` shows the gateways that hold credits"),
     ]
     .into_iter()

@@ -135,6 +135,7 @@ fn is_time(name: &str) -> bool {
             name,
             "minute"
                 | "at"
+                | "time"
                 | "from"
                 | "until"
                 | "since"

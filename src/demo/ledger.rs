@@ -40,6 +40,7 @@ impl Ledger {
             gateway_tokens: vec![Secret::new(home.gateway_token.clone())],
             admin_tokens: vec![Secret::new(home.admin_token.clone())],
             trusted_proxies: 0,
+            webhook_allow_private: false,
             keep_trail: ServeConfig::KEEP_TRAIL,
             lease_ttl: LEASE_TTL,
             lease_grace: LEASE_GRACE,

@@ -9,6 +9,7 @@
 mod access;
 mod batch;
 mod corrections;
+mod events;
 mod keys;
 mod plans;
 mod prices;
@@ -19,6 +20,7 @@ mod usage;
 pub use access::*;
 pub use batch::*;
 pub use corrections::*;
+pub use events::*;
 pub use keys::*;
 pub use plans::*;
 pub use prices::*;

@@ -5,7 +5,8 @@
 //! - [`domain`]: the rules of the money, as plain functions over plain data. No clock, no I/O.
 //! - [`store`]: SQLite or PostgreSQL, with group commit. An answer exists only after its commit.
 //! - [`http`]: the two listeners, one for gateways and one for operators.
-//! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning.
+//! - [`outgoing`]: requests that the ledger makes: deliveries of events.
+//! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning, deliveries.
 //! - [`serve`]: puts these together and takes them apart again.
 //!
 //! What must hold: never more is spent than was granted, nothing that was acknowledged is lost, and
@@ -20,6 +21,7 @@ pub mod http;
 pub mod jobs;
 mod log_limit;
 pub mod metrics;
+pub mod outgoing;
 #[cfg(test)]
 mod rooms;
 pub mod secret;

@@ -38,6 +38,9 @@ impl prometheus_client::encoding::EncodeLabelValue for CodeLabel {
     }
 }
 
+/// What comes of an attempt to deliver an event.
+const DELIVERY_RESULTS: [&str; 2] = ["delivered", "failed"];
+
 /// The reason of a connection that was closed as soon as it came.
 const REFUSED: &str = "refused";
 
@@ -78,6 +81,12 @@ struct ClosedLabel {
 struct DenialLabel {
     listener: &'static str,
     reason: &'static str,
+}
+
+/// What came of an attempt to deliver an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabel {
+    result: &'static str,
 }
 
 /// All counters; they begin at zero with the process.
@@ -125,6 +134,8 @@ pub struct Metrics {
     database_size: Gauge,
     ready: Gauge,
     certificate_expiry: Family<ListenerLabel, Gauge>,
+    deliveries: Family<DeliveryLabel, Counter>,
+    waiting_deliveries: Gauge,
 }
 
 impl Default for Metrics {
@@ -156,6 +167,8 @@ impl Default for Metrics {
             database_size: Gauge::default(),
             ready: Gauge::default(),
             certificate_expiry: Family::default(),
+            deliveries: Family::default(),
+            waiting_deliveries: Gauge::default(),
         };
         let m = &mut metrics;
         let r = &mut m.registry;
@@ -198,6 +211,12 @@ impl Default for Metrics {
         r.register("unbooked_credits", "Credits that gateways reported beyond belief, not charged", credits);
         r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
         r.register("open_leases", "Open leases", m.open_leases.clone());
+        for result in DELIVERY_RESULTS {
+            m.deliveries.get_or_create(&DeliveryLabel { result }).inc_by(0);
+        }
+        r.register("webhook_deliveries", "Attempts to deliver an event to an endpoint", m.deliveries.clone());
+        let waiting = m.waiting_deliveries.clone();
+        r.register("waiting_webhook_deliveries", "Events that wait to be delivered to an endpoint", waiting);
         let queued = m.queued_operations.clone();
         r.register("queued_operations", "Operations that wait for a transaction", queued);
         r.register("database_size_bytes", "What the database takes on its disk", m.database_size.clone());
@@ -235,6 +254,18 @@ impl Metrics {
     pub fn at_risk(&self, leases: i64, credits: Credits) {
         self.open_leases.set(leases);
         self.at_risk_credits.set(as_credits(credits));
+    }
+
+    /// Counts an attempt to deliver an event.
+    pub fn delivery(&self, delivered: bool) {
+        let [success, failure] = DELIVERY_RESULTS;
+        let result = if delivered { success } else { failure };
+        self.deliveries.get_or_create(&DeliveryLabel { result }).inc();
+    }
+
+    /// Notes how many events wait to be delivered.
+    pub fn waiting_deliveries(&self, events: u64) {
+        self.waiting_deliveries.set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
     /// Notes how many operations wait.

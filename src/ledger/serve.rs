@@ -11,6 +11,7 @@ use crate::http::{
 };
 use crate::jobs;
 use crate::metrics::{ListenerName, Metrics};
+use crate::outgoing::Sender;
 use crate::store::{Database, Store, WhereNone};
 use anyhow::Context as _;
 use std::future::Future;
@@ -48,6 +49,8 @@ pub struct ServeConfig {
     pub trusted_proxies: u8,
     /// How long the trail of what operators did is kept.
     pub keep_trail: Duration,
+    /// Whether events may be delivered to addresses of private networks, and without TLS.
+    pub webhook_allow_private: bool,
     /// How long a gateway may spend from a lease without a word from the ledger.
     pub lease_ttl: Duration,
     /// How much longer the ledger waits before it takes an unheard-of lease back.
@@ -96,7 +99,9 @@ pub async fn serve_and_tell(
     let (at_gateway, at_admin) = (connections(ListenerName::Gateway), connections(ListenerName::Admin));
     let patience = config.lease_ttl.saturating_add(config.lease_grace);
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
+    store.refresh_alerts().await.context("can't read what is announced")?;
     store.refresh_tokens().await.context("can't read the tokens of operators and gateways")?;
+    let sender = Sender::new(config.webhook_allow_private).context("can't speak TLS with endpoints")?;
     let app = Arc::new(App {
         store: store.clone(),
         gateway_access: Access::new(ListenerName::Gateway, config.gateway_tokens, &metrics),
@@ -106,7 +111,9 @@ pub async fn serve_and_tell(
         ttl_ms: u64::try_from(config.lease_ttl.as_millis()).unwrap_or(u64::MAX),
         watch: Arc::clone(&watch),
         looks: CachedProbes::default(),
+        sender: sender.clone(),
     });
+    let metrics = Arc::clone(&app.metrics);
     let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);
     let addresses = Bound { gateway: gateway.address()?, admin: admin.address()? };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
@@ -119,6 +126,8 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::prune(store.clone(), config.keep_trail, stopping.clone()));
     jobs.spawn(jobs::roll_up(store.clone(), stopping.clone()));
     jobs.spawn(jobs::follow_tokens(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::announce_endings(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::deliver(store.clone(), sender, metrics, stopping.clone()));
     jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));

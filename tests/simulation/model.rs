@@ -3,6 +3,7 @@
 //! Beside the tables the simulator counts for itself what they are held against. What must hold after each operation:
 //! [`audit`] finds nothing.
 
+mod announced;
 pub mod audit;
 mod budgets;
 mod exchange;

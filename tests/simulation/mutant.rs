@@ -115,11 +115,13 @@ pub enum Mutant {
     VoidedSpendingNotOwed,
     /// A voided grant is taken out of leases at once, though gateways may spend what they have.
     VoidTakenFromLeases,
+    /// That a low balance was announced is forgotten.
+    AnnouncedTwice,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::SpentMergedByLast,
         Self::ReturnedMergedBySum,
         Self::OnCreditBookedTwice,
@@ -173,6 +175,7 @@ impl Mutant {
         Self::VoidIgnoresLeases,
         Self::VoidedSpendingNotOwed,
         Self::VoidTakenFromLeases,
+        Self::AnnouncedTwice,
     ];
 
     /// The one of this name.

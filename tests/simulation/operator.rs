@@ -3,7 +3,7 @@
 use crate::conditions::PRODUCTS;
 use crate::model::Credential;
 use crate::world::World;
-use faregate_ledger::api::{Edit, NewSubscription, SubscriptionChange};
+use faregate_ledger::api::{Edit, NewAlerts, NewSubscription, SubscriptionChange};
 use faregate_ledger::command::admin::Command;
 use faregate_ledger::command::budgets::{NewBudget, Whose};
 use faregate_ledger::command::keys::{self, NewKey};
@@ -68,6 +68,9 @@ impl World {
         }
         let newest = self.model.db.accounts.last_key_value().map(|(no, _)| no.0);
         self.model.accounts.extend(newest);
+        let asked = NewAlerts { balance_below: Some(credits(self.conditions.wealth / 2)) };
+        let alerts = Command::SetAlerts { account: Some(self.id(number)), asked };
+        self.model.command(alerts, now).expect("it is there");
     }
 
     /// Gives an account a key, perhaps of its team, and perhaps for some products only.

@@ -22,7 +22,7 @@ pub fn create(
     }
     let no = AccountNo(draft.number(AccountRow::TABLE)?);
     let account = Account { no, id: id.clone(), ..Account::default() };
-    let row = AccountRow { account, name: stored_note(name), created_at: now, closed_at: None };
+    let row = AccountRow { account, name: stored_note(name), created_at: now, ..AccountRow::default() };
     draft.put(row.clone());
     Ok(shown(&row))
 }

@@ -3,6 +3,7 @@
 //! What must hold: a request that comes again with the same idempotency key changes nothing, and gets the answer that
 //! was given first. A refusal changes nothing and isn't remembered: the same request may succeed later.
 
+use super::alerts;
 use super::budgets::{self, NewBudget, Whose};
 use super::corrections::{self, Adjust, Void};
 use super::grants::{self, ChangedGrant, NewGrant};
@@ -12,6 +13,7 @@ use super::rotation::{self, Rotation};
 use super::times::future;
 use super::tokens::{self, NewToken};
 use super::trail::{self, Origin};
+use super::webhooks::{self, NewWebhook, WebhookTurn};
 use super::{accounts, plans, recall, subscriptions, teams};
 use crate::api;
 use crate::domain::access::TokenKind;
@@ -175,6 +177,22 @@ pub enum Command {
         /// Only this one.
         token: Option<String>,
     },
+    /// Sets what is announced.
+    SetAlerts {
+        /// Of which account; without, of all that say nothing else.
+        account: Option<String>,
+        /// What.
+        asked: api::NewAlerts,
+    },
+    /// A new endpoint for events.
+    CreateWebhook(NewWebhook),
+    /// Pauses an endpoint, resumes it, and so on.
+    TurnWebhook {
+        /// Which.
+        id: String,
+        /// Which of these.
+        turn: WebhookTurn,
+    },
 }
 
 /// What came of a [`Command`]; serialized, it is the answer's body.
@@ -210,6 +228,10 @@ pub enum Done {
     Token(api::Token),
     /// The tokens that were revoked.
     Tokens(api::Tokens),
+    /// What is announced.
+    Alerts(api::Alerts),
+    /// The endpoint (without its secret).
+    Webhook(api::Webhook),
 }
 
 /// What identifies a repeated request.
@@ -303,6 +325,8 @@ impl Command {
             Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. })
             | Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
             Self::CreateToken(NewToken { id, .. }) => Some(id.to_string()),
+            Self::CreateWebhook(NewWebhook { id, .. }) => Some(id.to_string()),
+            Self::TurnWebhook { id, turn: WebhookTurn::Rotate(..) } => Some(id.clone()),
             _ => None,
         }
     }
@@ -357,6 +381,11 @@ impl Command {
             Self::TurnSubscription { account, turn } => {
                 Done::Subscription(subscriptions::turn(draft, account, *turn, now)?)
             }
+            Self::SetAlerts { account, asked } => {
+                Done::Alerts(alerts::set(draft, account.as_deref(), asked, now)?)
+            }
+            Self::CreateWebhook(asked) => Done::Webhook(webhooks::create(draft, asked, now)?),
+            Self::TurnWebhook { id, turn } => Done::Webhook(webhooks::turn(draft, id, turn, now)?),
         })
     }
 }

@@ -1,8 +1,10 @@
 //! Corrections: grants that are taken back, and balances that are put right. Each leaves a row that says what was done.
 
+use super::events::note;
 use super::grants::{self, NewGrant};
 use super::{funds, recall};
 use crate::api::{self, CorrectionKind, SpentCredits};
+use crate::domain::event::EventKind;
 use crate::domain::funds::{Taken, Whereabouts};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::time::minute;
@@ -13,6 +15,7 @@ use crate::store::record::{Record as _, stored_note};
 use crate::store::rows::{AccountRow, CorrectionRow, GrantRow, LeaseRow};
 use faregate_protocol::Credits;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 /// What the grant of an adjustment says of where it comes from.
 const SOURCE: &str = "adjustment";
@@ -87,6 +90,15 @@ pub fn void(draft: &mut Draft, asked: &Void, now: Timestamp) -> Result<api::Corr
         note: stored_note(asked.note.clone()),
         created_at: now,
     };
+    let data = json!({
+        "account": owner.account.id.as_str(),
+        "grant": grant,
+        "correction": id.as_str(),
+        "amount": taken.total().to_string(),
+        "owed": taken.owed.to_string(),
+        "note": correction.note,
+    });
+    note(draft, EventKind::GrantVoided, account, data);
     Ok(keep(draft, correction, &owner, Some(grant.clone())))
 }
 

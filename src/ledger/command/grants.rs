@@ -1,8 +1,9 @@
 //! Grants: credits given to an account, by operators and by the steps of subscriptions.
 
-use super::funds;
 use super::times::future;
+use super::{events, funds};
 use crate::api;
+use crate::domain::event::EventKind;
 use crate::domain::grant::MAX_LIVE_GRANTS;
 use crate::domain::{AccountState, Grant, GrantId, GrantNo, Kind};
 use crate::store::draft::{Draft, Stop};
@@ -10,6 +11,7 @@ use crate::store::error::Refusal;
 use crate::store::record::{Record as _, stored_note};
 use crate::store::rows::{AccountRow, GrantRow};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 /// A grant to be given.
 #[derive(Clone, Debug)]
@@ -72,12 +74,29 @@ pub fn give_as(
         source: stored_note(source),
         created_at: now,
         subscription,
+        soon: None,
     };
     draft.put(row.clone());
     money.issue(kind, grant)?;
     money.account.tight = false;
     funds::keep(draft, owner, &money, now)?;
+    // What a plan gives is announced with its period.
+    if subscription.is_none() {
+        events::note(draft, EventKind::GrantGiven, owner.account.no, given(owner, &row));
+    }
     Ok(draft.loaded_grant(no).unwrap_or(row))
+}
+
+fn given(owner: &AccountRow, row: &GrantRow) -> Value {
+    json!({
+        "account": owner.account.id.as_str(),
+        "grant": row.id.as_str(),
+        "amount": row.amount.to_string(),
+        "priority": row.grant.priority,
+        "expires_at": row.grant.expires_at.map(|end| end.to_string()),
+        "note": row.note,
+        "source": row.source,
+    })
 }
 
 /// What changes in a grant.
@@ -109,6 +128,7 @@ pub fn change(draft: &mut Draft, asked: &ChangedGrant, now: Timestamp) -> Result
             );
         }
         row.grant.expires_at = future(changes.expires_at.of(row.grant.expires_at.as_ref()), now)?;
+        row.soon = None;
     }
     if let Some(priority) = changes.priority {
         if row.subscription.is_some() {

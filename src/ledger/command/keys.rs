@@ -1,8 +1,10 @@
 //! Credentials: keys, of which only the hash is kept, and subjects that gateways vouch for.
 
+use super::events::note;
 use super::teams::no_target;
 use super::times::future;
 use crate::api;
+use crate::domain::event::EventKind;
 use crate::domain::time::of_minute;
 use crate::domain::{Key, KeyId, KeyNo};
 use crate::store::draft::{Draft, Stop};
@@ -10,6 +12,7 @@ use crate::store::error::Refusal;
 use crate::store::record::{Record as _, stored_note, stored_text};
 use crate::store::rows::{KeyRow, KeyUseRow};
 use jiff::Timestamp;
+use serde_json::json;
 
 /// A new credential.
 #[derive(Clone, Debug)]
@@ -85,6 +88,7 @@ pub fn create(draft: &mut Draft, asked: &NewKey, now: Timestamp) -> Result<api::
         note: stored_note(note),
         created_at: now,
         replaced_by: None,
+        soon: None,
     };
     draft.put(row.clone());
     Ok(shown(&row, account, team, now))
@@ -105,6 +109,14 @@ pub fn revoke(draft: &mut Draft, id: &str, now: Timestamp) -> Result<api::Key, S
         row.key.revoked = true;
         draft.put(row.clone());
         draft.announce_account(row.account, row.key.no, now);
+        let data = json!({
+            "account": owner.account.id.as_str(),
+            "key": id,
+            "prefix": row.prefix,
+            "subject": row.subject,
+            "note": row.note,
+        });
+        note(draft, EventKind::KeyRevoked, row.account, data);
     }
     let key = shown(&row, owner.account.id.to_string(), team, now);
     Ok(api::Key { last_used_at, replaced_by, ..key })

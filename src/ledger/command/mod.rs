@@ -5,9 +5,11 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod alerts;
 pub mod budgets;
 pub mod chores;
 pub mod corrections;
+pub mod events;
 pub mod exchange;
 pub mod expiry;
 pub mod funds;
@@ -21,6 +23,7 @@ pub mod reclaim;
 pub mod renew;
 pub mod roll_up;
 pub mod rotation;
+pub mod soon;
 pub mod steps;
 pub mod subscriptions;
 pub mod teams;
@@ -30,4 +33,5 @@ pub mod times;
 pub mod tokens;
 pub mod trail;
 pub mod usage;
+pub mod webhooks;
 pub mod why;

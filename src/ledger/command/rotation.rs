@@ -3,10 +3,12 @@
 //! What must hold: until the old key ends both pay; a key is rotated once, so that its end never moves; and rotating a key
 //! lets no more through in the running period than its budget would for each.
 
+use super::events::note;
 use super::keys::{shown, team_of};
 use super::times::future;
 use super::{budgets, keys};
 use crate::api::{self, Edit};
+use crate::domain::event::EventKind;
 use crate::domain::time::at;
 use crate::domain::{AccountState, Key, KeyId, KeyNo};
 use crate::store::draft::{Draft, Stop};
@@ -14,6 +16,7 @@ use crate::store::error::Refusal;
 use crate::store::record::Record as _;
 use crate::store::rows::KeyRow;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 /// A key that is rotated.
 #[derive(Clone, Debug)]
@@ -55,6 +58,7 @@ pub fn rotate(draft: &mut Draft, asked: &Rotation, now: Timestamp) -> Result<api
         prefix: Some(asked.prefix.clone()),
         expiry_announced: false,
         created_at: now,
+        soon: None,
         ..old.clone()
     };
     let (team, last_used) = (team_of(draft, &old)?, keys::last_use(draft, old.key.no)?);
@@ -69,6 +73,13 @@ pub fn rotate(draft: &mut Draft, asked: &Rotation, now: Timestamp) -> Result<api
         draft.announce_account(old.account, old.key.no, now);
     }
     draft.put(old.clone());
+    let data = json!({
+        "account": account,
+        "key": asked.key,
+        "new_key": asked.id.as_str(),
+        "expires_at": old.key.expires_at.map(|end| end.to_string()),
+    });
+    note(draft, EventKind::KeyRotated, old.account, data);
     let old = shown(&old, account.clone(), team.clone(), now);
     Ok(api::RotatedKey {
         new: shown(&new, account, team, now),

@@ -3,9 +3,11 @@
 //! What must hold: every change to a subscription, or to what it depends on, ends with [`settle`], which writes the
 //! entitlement and when something is due next, on the subscription and on its account.
 
+use super::events::note;
 use super::grants::{self, NewGrant};
 use super::{funds, plans, recall};
 use crate::domain::entitlement::{Effect, Entitlement};
+use crate::domain::event::EventKind;
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::subscribed::{Initiator, StepOutcome, Subscribed};
 use crate::domain::subscription::{State, Step};
@@ -16,6 +18,7 @@ use crate::store::error::StoreError;
 use crate::store::rows::{AccountRow, GrantRow, SubscriptionRow};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
+use serde_json::json;
 use std::cmp::Reverse;
 
 /// How long a renewal rests that was refused, for instance because the account has too many grants.
@@ -79,6 +82,7 @@ pub fn take(
         }
         Step::Rest | Step::Stop | Step::Next(_) => {}
     }
+    let is_first = stored.subscription.period_start.is_none();
     stored.apply(step, by.plan);
     let overdraft = if let Step::Alter(_) = step { overdraft(draft, stored)? } else { Credits::ZERO };
     for planned in stored.planned_grants(step, lapsed_before, overdraft, by.change) {
@@ -93,7 +97,31 @@ pub fn take(
         };
         grants::give(draft, &owner, new, now)?;
     }
+    announce(draft, stored, step, is_first);
     Ok(outcome)
+}
+
+/// Says what has become of a subscription.
+fn announce(draft: &mut Draft, stored: &Subscribed, step: &Step, is_first: bool) {
+    let subscription = &stored.subscription;
+    let (kind, state) = match step {
+        Step::Renew(_) if is_first => (EventKind::SubscriptionStarted, None),
+        Step::Renew(_) | Step::Restart(_) => (EventKind::SubscriptionRenewed, None),
+        Step::Stop => (EventKind::SubscriptionUnpaid, None),
+        Step::End(state) => (EventKind::SubscriptionEnded, Some(state.as_str())),
+        Step::Rest | Step::Next(_) | Step::Alter(_) => return,
+    };
+    let mut data = json!({
+        "account": stored.account_id,
+        "subscription": stored.id,
+        "plan": stored.plan_name,
+        "period_started_at": subscription.period_start.map(|start| start.to_string()),
+        "period_ends_at": subscription.period_start.map(|_| subscription.granted_until.to_string()),
+    });
+    if let (Some(state), Some(data)) = (state, data.as_object_mut()) {
+        data.insert("state".to_owned(), state.into());
+    }
+    note(draft, kind, stored.account, data);
 }
 
 /// Whether a grant was given for the period that ends when the running one does.
@@ -166,6 +194,7 @@ pub fn settle(draft: &mut Draft, stored: &mut Subscribed, recall: bool, now: Tim
     let mut row = before;
     (row.account.plan, row.account.entitlement, row.account.due) = (plan, entitlement, due);
     draft.put(row);
+    let soon = draft.known::<SubscriptionRow>(&(stored.no,)).and_then(|row| row.soon);
     draft.put(SubscriptionRow {
         no: stored.no,
         id: stored.id.clone(),
@@ -173,6 +202,7 @@ pub fn settle(draft: &mut Draft, stored: &mut Subscribed, recall: bool, now: Tim
         subscription: stored.subscription.clone(),
         due,
         created_at: stored.created_at,
+        soon,
     });
     Ok(())
 }

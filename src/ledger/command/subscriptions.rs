@@ -3,18 +3,21 @@
 //! What must hold: a subscription is read and written only under its account's lock. So of several ledgers that come
 //! to renew it one does, and the others find it done.
 
+use super::events::note;
 use super::times::ahead;
 use super::{plans, steps};
 use crate::api;
+use crate::domain::event::EventKind;
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::subscribed::{Initiator, OVERDRAFTS, Overdraft, Subscribed, without_leases};
-use crate::domain::subscription::{Subscription, Transition};
+use crate::domain::subscription::{State, Subscription, Transition};
 use crate::domain::time::{at, minute};
 use crate::store::draft::{Draft, Stop};
 use crate::store::error::Refusal;
 use crate::store::record::Record as _;
 use crate::store::rows::{AccountRow, GrantRow, SubscriptionRow};
 use jiff::Timestamp;
+use serde_json::json;
 use std::cmp::Reverse;
 
 /// Subscribes an account to a plan; the present period's quota is there at once.
@@ -59,7 +62,19 @@ pub fn turn(
         other => other,
     };
     let versions = plans::versions(draft, &stored.subscription)?;
+    let was_past_due = stored.subscription.state == State::PastDue;
     stored.turn(turn, &versions.coming().terms, now)?;
+    if let Transition::PastDue(until) = turn
+        && !was_past_due
+    {
+        let data = json!({
+            "account": account,
+            "subscription": stored.id,
+            "plan": stored.plan_name,
+            "grace_until": until.to_string(),
+        });
+        note(draft, EventKind::SubscriptionPastDue, stored.account, data);
+    }
     steps::advance(draft, &mut stored, now)?;
     shown(draft, &stored)
 }

@@ -9,7 +9,7 @@
 
 use super::entitlement::seconds;
 use super::period::{Period, Rhythm, Unit};
-use super::{Key, KeyNo, TeamNo};
+use super::{Key, KeyNo, TeamNo, alert};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 
@@ -119,13 +119,15 @@ pub struct Budget {
     pub spent: Credits,
     /// In open leases.
     pub held: Credits,
+    /// The percentage of it that was last announced as spent in this period.
+    pub announced: u8,
 }
 
 impl Budget {
     /// One of which nothing is spent, while leases hold `held`.
     pub fn fresh(scope: Scope, credits: Credits, rhythm: Rhythm, held: Credits, now: Timestamp) -> Self {
         let Period { start, end, .. } = rhythm.period(now, now);
-        Self { scope, credits, rhythm, start, until: end, spent: Credits::ZERO, held }
+        Self { scope, credits, rhythm, start, until: end, spent: Credits::ZERO, held, announced: 0 }
     }
 
     /// Begins the period of `now`, when the one that is counted is over. What is in leases stays, and counts in
@@ -133,7 +135,7 @@ impl Budget {
     pub fn roll(&mut self, now: Timestamp) {
         if now >= self.until {
             let Period { start, end, .. } = self.rhythm.period(now, now);
-            (self.start, self.until, self.spent) = (start, end, Credits::ZERO);
+            (self.start, self.until, self.spent, self.announced) = (start, end, Credits::ZERO, 0);
         }
     }
 
@@ -145,6 +147,14 @@ impl Budget {
     /// About what may be drawn at a later time.
     pub fn left_at(&self, time: Timestamp) -> Credits {
         if time >= self.until { self.credits } else { self.left() }
+    }
+
+    /// Notes how much is spent. Gives the percentage that is to be announced; where that has fallen, it may be again.
+    pub fn note_spent(&mut self) -> Option<u8> {
+        let level = alert::level(self.spent, self.credits);
+        let crossed = level > self.announced;
+        self.announced = level;
+        crossed.then_some(level)
     }
 
     /// How long the period is that is counted, in seconds.
@@ -247,6 +257,28 @@ mod tests {
         let rhythm = Rhythm { every: 2, ..budget.rhythm.clone() };
         budget.change(credits(20), rhythm, now);
         assert_eq!((budget.spent, budget.held), (credits(0), credits(2)));
+    }
+
+    #[test]
+    fn a_percentage_is_announced_once_per_period_and_again_when_it_has_fallen() {
+        let now = time("2026-11-21T12:00:00Z");
+        let credits = Credits::from_micros;
+        let mut budget = budget(10, Unit::Day, now);
+        let mut spend = |amount| {
+            budget.charge(credits(amount));
+            budget.note_spent()
+        };
+        assert_eq!(
+            [4, 1, 1, 0, 3, 1, 9].map(&mut spend),
+            [None, Some(50), None, None, Some(80), Some(100), None]
+        );
+        budget.change(credits(30), budget.rhythm.clone(), now);
+        assert_eq!((budget.note_spent(), budget.announced), (None, 50), "19 of 30");
+        budget.charge(credits(6));
+        assert_eq!(budget.note_spent(), Some(80), "it had fallen below");
+        budget.roll(time("2026-11-22T12:00:00Z"));
+        budget.charge(credits(25));
+        assert_eq!(budget.note_spent(), Some(80), "another period");
     }
 
     #[test]

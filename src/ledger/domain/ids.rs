@@ -142,6 +142,16 @@ generated_id!(
     CorrectionId,
     "correction"
 );
+generated_id!(
+    /// An event's identifier.
+    EventId,
+    "event"
+);
+generated_id!(
+    /// The identifier of an endpoint to which events are delivered.
+    WebhookId,
+    "webhook"
+);
 
 row_number!(
     /// An account's row.

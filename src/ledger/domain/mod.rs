@@ -11,12 +11,14 @@ pub mod access;
 pub mod account;
 #[cfg(test)]
 mod after_restore;
+pub mod alert;
 pub mod answer;
 pub mod budget;
 pub mod budget_level;
 pub mod cost;
 pub mod entitlement;
 pub mod entry;
+pub mod event;
 pub mod exchange;
 pub mod findings;
 pub mod funds;
@@ -29,6 +31,7 @@ pub mod ids;
 pub mod key;
 pub mod lease;
 pub mod limits;
+pub mod outgoing;
 mod payer_status;
 pub mod period;
 pub mod plan;
@@ -50,6 +53,7 @@ pub mod terms;
 pub mod time;
 pub mod unbooked;
 pub mod usage_periods;
+pub mod webhook;
 
 pub use account::{Account, AccountState, Books};
 pub use budget::{Budget, Scope};
@@ -58,8 +62,8 @@ pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{
-    AccountId, AccountNo, CorrectionId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId, TeamNo,
-    TokenId,
+    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId,
+    TeamNo, TokenId, WebhookId,
 };
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};

@@ -4,6 +4,7 @@ use super::auth::Access;
 use super::shared::Shared;
 use crate::domain::reclaim::Watch;
 use crate::metrics::Metrics;
+use crate::outgoing::Sender;
 use crate::store::Store;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -36,6 +37,8 @@ pub struct App {
     pub watch: Arc<Mutex<Watch>>,
     /// What the database last said to those who ask without a token.
     pub looks: CachedProbes,
+    /// Makes requests to endpoints.
+    pub sender: Sender,
 }
 
 /// What the database last said to those who ask without a token.
@@ -44,6 +47,7 @@ pub struct CachedProbes {
     pub(super) ready: Shared<Result<(), String>>,
     pub(super) at_risk: Shared<Option<(i64, Credits)>>,
     pub(super) size: Shared<Option<u64>>,
+    pub(super) waiting: Shared<Option<u64>>,
 }
 
 /// A request that was given up.

@@ -56,6 +56,7 @@ fn config(data: &Path) -> ServeConfig {
         gateway_tokens: vec![Secret::new(GATEWAY)],
         admin_tokens: vec![Secret::new(ADMIN)],
         trusted_proxies: 0,
+        webhook_allow_private: false,
         keep_trail: ServeConfig::KEEP_TRAIL,
         lease_ttl: Duration::from_millis(LEASE_TTL_MS),
         lease_grace: Duration::from_millis(200),

@@ -11,7 +11,9 @@ mod prune;
 mod reclaimer;
 mod renewal;
 mod roll_up;
+mod soon;
 mod tokens;
+mod webhooks;
 
 pub use certificates::follow;
 pub use expiry::expire;
@@ -20,7 +22,9 @@ pub use prune::prune;
 pub use reclaimer::reclaim;
 pub use renewal::renew;
 pub use roll_up::roll_up;
+pub use soon::announce_endings;
 pub use tokens::follow_tokens;
+pub use webhooks::deliver;
 
 use std::time::Duration;
 use tokio::sync::watch;

@@ -19,6 +19,7 @@ use faregate_protocol::metering::Quantities;
 
 pub mod budgets;
 mod corrections;
+mod events;
 mod plans;
 mod prices;
 mod rotation;
@@ -30,6 +31,7 @@ mod usage;
 
 use budgets::*;
 use corrections::*;
+use events::*;
 use plans::*;
 use prices::*;
 use rotation::*;
@@ -597,6 +599,14 @@ macro_rules! stories {
             the_last_use_of_a_token_is_kept_to_the_minute,
             a_gateway_is_tied_to_the_named_token_that_it_came_with,
             the_trail_says_who_did_what_and_what_was_there_before,
+            a_low_balance_is_announced_once_per_crossing,
+            a_renewal_announces_no_low_balance,
+            percentages_of_a_quota_are_announced_once_per_period,
+            events_are_delivered_in_order_by_one_ledger_at_a_time,
+            an_endpoint_is_given_up_after_three_days_and_keeps_its_events,
+            a_replay_delivers_again_what_an_endpoint_wants,
+            an_end_that_is_near_is_announced_once,
+            events_are_kept_for_a_month,
         }
     };
 }

@@ -5,6 +5,7 @@
 //! that was named; if not, it looks the name up.
 
 use crate::domain::{AccountNo, GatewayNo, KeyNo};
+use faregate_protocol::Credits;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash};
@@ -47,6 +48,7 @@ pub struct Directory {
     keys: NumberCache<(KeyNo, AccountNo)>,
     gateways: NumberCache<GatewayNo>,
     uses: NumberCache<i64>,
+    alert_below: Mutex<Option<Credits>>,
 }
 
 impl Default for Directory {
@@ -55,6 +57,7 @@ impl Default for Directory {
             keys: NumberCache::new(MOST_KEYS),
             gateways: NumberCache::new(MOST_GATEWAYS),
             uses: NumberCache::new(MOST_KEYS),
+            alert_below: Mutex::default(),
         }
     }
 }
@@ -78,6 +81,17 @@ impl Directory {
     /// Notes the last minute in which a key was used, once that is written.
     pub fn note_use(&self, key: KeyNo, minute: i64) {
         self.uses.note(key, minute);
+    }
+
+    /// Below which balance an account is announced that says nothing else, as it was last read. What is announced by it is decided
+    /// by the row.
+    pub fn alert_below(&self) -> Option<Credits> {
+        *self.alert_below.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes it.
+    pub fn note_alert_below(&self, below: Option<Credits>) {
+        *self.alert_below.lock().unwrap_or_else(PoisonError::into_inner) = below;
     }
 
     /// The gateway that was found under this name.

@@ -8,6 +8,7 @@
 //! rows as they are in the draft, whatever they are in the database.
 
 mod access;
+mod events;
 mod find;
 mod index;
 mod rows;

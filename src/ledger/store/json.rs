@@ -12,10 +12,12 @@ use serde_json::{Map, Value};
 pub type JsonRow = Map<String, Value>;
 
 /// Tables about what gateways do, and the ledger's own.
-const HIDDEN_TABLES: [&str; 12] = [
+const HIDDEN_TABLES: [&str; 14] = [
     "brokers",
     "changes",
+    "deliveries",
     "entries",
+    "events",
     "gateways",
     "idempotency",
     "leases",
@@ -27,8 +29,21 @@ const HIDDEN_TABLES: [&str; 12] = [
     "usage_quantities",
 ];
 /// Columns that follow from others, or number rows.
-const HIDDEN_COLUMNS: [&str; 8] =
-    ["no", "target", "subscription", "holders", "tight", "entitlement", "budgets", "due_ms"];
+const HIDDEN_COLUMNS: [&str; 13] = [
+    "no",
+    "target",
+    "subscription",
+    "holders",
+    "tight",
+    "entitlement",
+    "budgets",
+    "due_ms",
+    "quota_watch",
+    "events",
+    "announced",
+    "soon_ms",
+    "replay",
+];
 /// Columns that say which row it is.
 const NAMES: [&str; 4] = ["id", "name", "model", "scope"];
 const ALL: [Role; 4] = [Role::Fixed, Role::Cold, Role::Hot, Role::Sum];

@@ -5,9 +5,10 @@
 use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
-    AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow,
-    TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, CorrectionRow, DeliveryRow, EntryRow, EventRow,
+    GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow,
+    RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow,
+    UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -75,6 +76,18 @@ pub const TOKENS: Lookup = locked(TokenRow::TABLE, "no");
 pub const TOKENS_OF: Lookup = lookup(TokenRow::TABLE, "kind, name", "");
 /// What an operator did.
 pub const TRAIL: Lookup = lookup(TrailRow::TABLE, "no", "");
+/// What is announced of accounts that say nothing else.
+pub const ALERT_DEFAULTS: Lookup = lookup(AlertDefaultRow::TABLE, "one", "");
+/// An event.
+pub const EVENTS: Lookup = lookup(EventRow::TABLE, "account, seq", "");
+/// An endpoint, locked.
+pub const WEBHOOKS: Lookup = locked(WebhookRow::TABLE, "no");
+/// The endpoint with an identifier.
+pub const WEBHOOKS_BY_ID: Lookup = lookup(WebhookRow::TABLE, "id", "");
+/// The endpoints in a state.
+pub const WEBHOOKS_IN: Lookup = lookup(WebhookRow::TABLE, "state", "");
+/// An event on its way to an endpoint, locked.
+pub const DELIVERIES: Lookup = locked(DeliveryRow::TABLE, "webhook, account, seq");
 /// The account with an identifier.
 pub const ACCOUNTS_BY_ID: Lookup = lookup(AccountRow::TABLE, "id", "");
 /// The team of an account with an identifier.

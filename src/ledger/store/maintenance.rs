@@ -3,7 +3,8 @@
 use super::dialect::Dialect;
 use super::record::{Record, Table};
 use super::rows::{
-    BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, RefusalRow, ShadowRow, TokenRow, TrailRow, UnbookedRow,
+    BrokerRow, ChangeRow, DeliveryRow, EventRow, IdempotencyRow, LeaseRow, RefusalRow, ShadowRow, TokenRow,
+    TrailRow, UnbookedRow, WebhookRow,
 };
 
 /// The most rows that one call deals with.
@@ -27,14 +28,15 @@ const KEEP_UNBOOKED_MS: i64 = 90 * DAY_MS;
 const KEEP_SHADOW_MS: i64 = 30 * DAY_MS;
 /// What was refused.
 const KEEP_REFUSALS_MS: i64 = 30 * DAY_MS;
-
+/// Events, whether they were delivered or not, and endpoints that were deleted.
+const KEEP_EVENTS_MS: i64 = 30 * DAY_MS;
 /// Tokens that are no longer valid.
 const KEEP_TOKENS_MS: i64 = 90 * DAY_MS;
 
 /// Rows that are kept for a time.
 #[derive(Debug)]
 pub struct Kept {
-    table: &'static Table,
+    pub(super) table: &'static Table,
     /// What is true of those that may go; `?1` is the time before which they must have served.
     condition: &'static str,
     /// For how many milliseconds.
@@ -42,7 +44,7 @@ pub struct Kept {
 }
 
 /// All that is deleted when it has served its time.
-pub static KEPT: [Kept; 9] = [
+pub static KEPT: [Kept; 12] = [
     Kept { table: IdempotencyRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
     Kept { table: ChangeRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_CHANGES_MS },
     Kept {
@@ -71,6 +73,13 @@ pub static KEPT: [Kept; 9] = [
         table: TokenRow::TABLE,
         condition: "(revoked_ms < ?1 OR expires_ms < ?1)",
         keep_ms: KEEP_TOKENS_MS,
+    },
+    Kept { table: DeliveryRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_EVENTS_MS },
+    Kept { table: EventRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_EVENTS_MS },
+    Kept {
+        table: WebhookRow::TABLE,
+        condition: "state = 'deleted' AND changed_ms < ?1",
+        keep_ms: KEEP_EVENTS_MS,
     },
 ];
 

@@ -3,6 +3,7 @@
 use super::StoreError;
 use super::draft::{Draft, Stop};
 use super::engine::{Busy, Engine, Finder, TxError};
+use crate::command::events;
 use crate::domain::time::at;
 use jiff::Timestamp;
 use std::future::Future;
@@ -56,7 +57,10 @@ impl<O: Operation> Task<O> {
 
 impl<O: Operation> Work for Task<O> {
     fn decide(&mut self, draft: &mut Draft) -> bool {
-        let outcome = match self.operation.decide(draft, self.now) {
+        let decided = self.operation.decide(draft, self.now);
+        // What happened is written with what was done, or neither is.
+        let decided = decided.and_then(|output| events::settle(draft, self.now).map(|()| output));
+        let outcome = match decided {
             Ok(output) => {
                 draft.accept();
                 self.outcome = Some(Ok(output));

@@ -1,6 +1,6 @@
 //! Which part of a list is wanted.
 
-use crate::api::AccountState;
+use crate::api::{AccountState, EventKind};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 
@@ -132,6 +132,21 @@ pub struct ShadowQuery {
     pub since: Option<Timestamp>,
     /// At most this many lines.
     pub limit: usize,
+}
+
+/// Which events are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    /// Only about this account.
+    pub account: Option<String>,
+    /// Only of this kind.
+    pub kind: Option<EventKind>,
+    /// From this time on.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// Which part of that.
+    pub page: Page,
 }
 
 /// Which part of the trail is wanted.

@@ -6,15 +6,17 @@
 use super::draws;
 use crate::api::CorrectionKind;
 use crate::domain::access::{AccessScope, TokenKind};
+use crate::domain::alert::QuotaWatch;
 use crate::domain::budget::ScopeName;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::period::{self, Anchor, Unit};
 use crate::domain::policy::{OveragePolicy, Remainder};
 use crate::domain::subscription::State;
 use crate::domain::time::at;
+use crate::domain::webhook::{DeliveryState, ReplayPlan, WebhookState};
 use crate::domain::{
-    AccountId, AccountNo, AccountState, Draw, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, LeaseState, PlanNo,
-    TeamNo, TokenId,
+    AccountId, AccountNo, AccountState, Draw, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, LeaseState,
+    PlanNo, TeamNo, TokenId, WebhookId,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::Product;
@@ -212,6 +214,7 @@ numbers! {
     i64 as integer: |n| n, |n| *n;
     u64 as integer: |n| u64::try_from(n).unwrap_or(0), |n| i64::try_from(*n).unwrap_or(i64::MAX);
     u32 as integer: |n| u32::try_from(n).unwrap_or(u32::MAX), |n| i64::from(*n);
+    u8 as integer: |n| u8::try_from(n).unwrap_or(u8::MAX), |n| i64::from(*n);
     u16 as integer: |n| u16::try_from(n).unwrap_or(u16::MAX), |n| i64::from(*n);
     Credits as credits: Credits::from_micros, |credits| *credits;
     Timestamp as time: at, |time| *time;
@@ -281,6 +284,14 @@ texts! {
     KeyId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
     GrantId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
     TokenId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    EventId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    WebhookId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    WebhookState: |text| named(WebhookState::ALL, WebhookState::as_str, text), |state| state.as_str().into();
+    DeliveryState: |text| named(DeliveryState::ALL, DeliveryState::as_str, text), |state| state.as_str().into();
+    QuotaWatch: |text| serde_json::from_str(text).map_err(|error| format!("is no watch of a quota: {error}")),
+        |watch| serde_json::to_string(watch).unwrap_or_default().into();
+    ReplayPlan: |text| serde_json::from_str(text).map_err(|error| format!("is no replay: {error}")),
+        |plan| serde_json::to_string(plan).unwrap_or_default().into();
     TokenKind: |text| named(TokenKind::ALL, TokenKind::as_str, text), |kind| kind.as_str().into();
     AccessScope: |text| named(AccessScope::ALL, AccessScope::as_str, text), |scope| scope.as_str().into();
     AccountState: |text| named(AccountState::ALL, AccountState::as_str, text), |state| state.as_str().into();

@@ -3,11 +3,14 @@
 //! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
 
 mod access;
+mod events;
 
 pub use access::{TokenRow, TrailRow};
+pub use events::{AlertDefaultRow, DeliveryKey, DeliveryRow, EventKey, EventRow, WebhookRow};
 
 use super::record::{Record, Table};
 use crate::api::CorrectionKind;
+use crate::domain::alert::Alerts;
 use crate::domain::budget::ScopeName;
 use crate::domain::funds::Taken;
 use crate::domain::grant_kind::GrantKind;
@@ -35,6 +38,8 @@ pub struct AccountRow {
     pub created_at: Timestamp,
     /// When it was closed, as long as it is.
     pub closed_at: Option<Timestamp>,
+    /// What was announced about it, and is to be.
+    pub alerts: Alerts,
 }
 
 record! { AccountRow in "accounts" by "no": (AccountNo,) = |row| (row.account.no,);
@@ -58,6 +63,10 @@ record! { AccountRow in "accounts" by "no": (AccountNo,) = |row| (row.account.no
     voided: Cold account.books.voided,
     voiding: Cold account.voiding,
     closed_ms: Cold closed_at,
+    alert_below: Cold alerts.below,
+    low: Cold alerts.low,
+    quota_watch: Cold alerts.quota,
+    events: Cold alerts.events,
 }
 
 /// A team.
@@ -104,6 +113,8 @@ pub struct KeyRow {
     pub created_at: Timestamp,
     /// The key that it was rotated to.
     pub replaced_by: Option<KeyNo>,
+    /// The end that was announced to come soon.
+    pub soon: Option<Timestamp>,
 }
 
 record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
@@ -121,6 +132,7 @@ record! { KeyRow in "keys" by "no": (KeyNo,) = |row| (row.key.no,);
     team: Fixed key.team,
     products: Fixed key.products,
     replaced_by: Cold replaced_by,
+    soon_ms: Cold soon,
 }
 
 /// When a key was last used. It is no column of the key's own row, because a usage report comes without the lock that
@@ -165,6 +177,8 @@ pub struct BudgetRow {
     pub held: Credits,
     /// When it was first set.
     pub created_at: Timestamp,
+    /// The percentage of it that was last announced as spent in the period.
+    pub announced: u8,
 }
 
 impl Default for BudgetRow {
@@ -182,6 +196,7 @@ impl Default for BudgetRow {
             spent: Credits::ZERO,
             held: Credits::ZERO,
             created_at: Timestamp::default(),
+            announced: 0,
         }
     }
 }
@@ -203,6 +218,7 @@ record! { BudgetRow in "budgets" by "account, scope, target": BudgetKey =
     spent: Hot spent,
     held: Hot held,
     created_ms: Fixed created_at,
+    announced: Cold announced,
 }
 
 impl BudgetRow {
@@ -231,6 +247,7 @@ impl BudgetRow {
             until: self.until,
             spent: self.spent,
             held: self.held,
+            announced: self.announced,
         }
     }
 
@@ -238,8 +255,9 @@ impl BudgetRow {
     pub fn of(account: AccountNo, budget: &Budget, created_at: Timestamp) -> Self {
         let (account, scope, target) = Self::place(account, budget.scope);
         let Rhythm { unit, every, zone, .. } = budget.rhythm.clone();
-        let Budget { credits, start, until, spent, held, .. } = *budget;
-        Self { account, scope, target, credits, unit, every, zone, start, until, spent, held, created_at }
+        let Budget { credits, start, until, spent, held, announced, .. } = *budget;
+        let rhythm = Self { account, scope, target, unit, every, zone, ..Self::default() };
+        Self { credits, start, until, spent, held, created_at, announced, ..rhythm }
     }
 }
 
@@ -262,6 +280,8 @@ pub struct GrantRow {
     pub created_at: Timestamp,
     /// Which subscription gave it.
     pub subscription: Option<i64>,
+    /// The end that was announced to come soon.
+    pub soon: Option<Timestamp>,
 }
 
 record! { GrantRow in "grants" by "no": (GrantNo,) = |row| (row.grant.no,);
@@ -279,6 +299,7 @@ record! { GrantRow in "grants" by "no": (GrantNo,) = |row| (row.grant.no,);
     voided: Cold grant.voided,
     voiding: Cold grant.voiding,
     voiding_owed: Cold grant.voiding_owed,
+    soon_ms: Cold soon,
 }
 
 impl GrantRow {
@@ -452,6 +473,8 @@ pub struct SubscriptionRow {
     pub due: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The end, or the renewal, that was announced to come soon.
+    pub soon: Option<Timestamp>,
 }
 
 record! { SubscriptionRow in "subscriptions" by "no": (i64,) = |row| (row.no,);
@@ -472,6 +495,7 @@ record! { SubscriptionRow in "subscriptions" by "no": (i64,) = |row| (row.no,);
     created_ms: Fixed created_at,
     next_plan: Cold subscription.next_plan,
     excess: Cold subscription.excess,
+    soon_ms: Cold soon,
 }
 
 /// By what a lease is found.
@@ -812,7 +836,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 26] = [
+pub const TABLES: [&Table; 30] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -839,4 +863,8 @@ pub const TABLES: [&Table; 26] = [
     IdempotencyRow::TABLE,
     TokenRow::TABLE,
     TrailRow::TABLE,
+    AlertDefaultRow::TABLE,
+    EventRow::TABLE,
+    WebhookRow::TABLE,
+    DeliveryRow::TABLE,
 ];

@@ -25,7 +25,7 @@ pub fn operations() -> BTreeSet<(String, String)> {
 }
 
 /// Every operation in an order in which it can be carried out, with what is sent and the status that comes of it.
-fn life(key: &str, idle: &str, grant: &str) -> Vec<(Method, String, Option<Value>, u16)> {
+fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, String, Option<Value>, u16)> {
     let get = |path: &str, status| (Method::GET, format!("/admin/v1/{path}"), None, status);
     let post = |path: &str, body, status| (Method::POST, format!("/admin/v1/{path}"), Some(body), status);
     let plan = json!({"name": "pro", "quota": "100", "period": "month", "every": 1, "anchor": "calendar", "time_zone": "Europe/Berlin",
@@ -187,6 +187,36 @@ fn life(key: &str, idle: &str, grant: &str) -> Vec<(Method, String, Option<Value
         post("gateway-tokens/eu-west/revoke", json!({}), 200),
         get("trail?account=acme&operator=root&since=2026-01-01T00:00:00Z&limit=2", 200),
         get("trail?after=nowhere", 400),
+        post("alerts", json!({"balance_below": "10"}), 200),
+        get("alerts", 200),
+        post("alerts", json!({"balance_below": 10}), 400),
+        post("accounts/acme/alerts", json!({"balance_below": "2.5"}), 200),
+        post("accounts/acme/alerts", json!({"balance_below": null}), 200),
+        get("accounts/acme/alerts", 200),
+        get("accounts/nobody/alerts", 404),
+        get("events?account=acme&kind=grant.given&since=2026-01-01T00:00:00Z&limit=1", 200),
+        get("events?kind=grant.taken", 400),
+        get("events?account=nobody", 404),
+        post(
+            "webhooks",
+            json!({"url": "https://receiver.invalid/", "events": ["grant.given"], "account": "acme"}),
+            201,
+        ),
+        post("webhooks", json!({"url": "http://receiver.invalid/"}), 400),
+        post("webhooks", json!({"url": "https://receiver.invalid/", "events": []}), 400),
+        get("webhooks?limit=1", 200),
+        get(&format!("webhooks/{webhook}"), 200),
+        get("webhooks/none", 404),
+        get(&format!("webhooks/{webhook}/deliveries?state=waiting&limit=1"), 200),
+        post(&format!("webhooks/{webhook}/test"), json!({}), 200),
+        post(&format!("webhooks/{webhook}/rotate-secret"), json!({"overlap_seconds": 60}), 200),
+        post(&format!("webhooks/{webhook}/rotate-secret"), json!({"overlap_seconds": 9_999_999}), 400),
+        post(&format!("webhooks/{webhook}/pause"), json!({}), 200),
+        post(&format!("webhooks/{webhook}/resume"), json!({}), 200),
+        post(&format!("webhooks/{webhook}/replay"), json!({"since": "2026-01-01T00:00:00Z"}), 200),
+        post(&format!("webhooks/{webhook}/replay"), json!({"since": "2999-01-01T00:00:00Z"}), 400),
+        post(&format!("webhooks/{webhook}/delete"), json!({}), 200),
+        post(&format!("webhooks/{webhook}/delete"), json!({}), 404),
         get("openapi.json", 200),
     ]
 }
@@ -201,6 +231,8 @@ async fn each_operation_matches_its_openapi_description() {
     let (idle, _) = ledger.key("acme").await;
     let grants = ledger.get("/admin/v1/accounts/acme/grants").await;
     let grant = grants["grants"][0]["id"].as_str().expect("a grant").to_owned();
+    let webhook = ledger.post("/admin/v1/webhooks", json!({"url": "https://receiver.invalid/"})).await;
+    let webhook = webhook["id"].as_str().expect("a webhook").to_owned();
     let line = json!({"payer": key, "rule": "r", "requests": 1, "credits": 1_000_000, "refunds": 0});
     let shadow = json!({"payer": key, "rule": "r", "code": "rate_limited", "requests": 1});
     let exchange = json!({"protocol": 2, "gateway": "gate", "seen": 0,
@@ -212,7 +244,7 @@ async fn each_operation_matches_its_openapi_description() {
 
     let described = described();
     let mut carried_out = BTreeSet::new();
-    for (method, path, body, expected) in life(&key, &idle, &grant) {
+    for (method, path, body, expected) in life(&key, &idle, &grant, &webhook) {
         let (status, answer) = ledger.call(method.clone(), &path, body.clone()).await;
         assert_eq!(status, expected, "{method} {path}: {answer}");
         let template = template(&described, &path);

@@ -1,6 +1,7 @@
 //! What an operation has done, seen in the rows before and after it, and counted apart from the ledger's sums.
 
 use super::ModelLedger;
+use super::announced::Announced;
 use super::budgets::Meter;
 use faregate_ledger::domain::entitlement::Entitlement;
 use faregate_ledger::domain::entry::Book;
@@ -33,6 +34,7 @@ pub struct Seen {
     periods: BTreeMap<i64, Vec<(Timestamp, Timestamp)>>,
     /// When a subscription was over, by the ledger that found it so.
     pub ended: BTreeMap<i64, Timestamp>,
+    pub(super) announced: BTreeMap<AccountNo, Announced>,
 }
 
 /// The rows that are compared with what becomes of them: of changes only the newest, of grants, too, unless `all` are
@@ -75,6 +77,7 @@ impl ModelLedger {
         let charged = self.note_entries(now);
         self.meter(&charged);
         self.note_periods(before, now);
+        self.note_events(before, now);
     }
 
     /// Counts what is new in the entries. Gives what was charged.

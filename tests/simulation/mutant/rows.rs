@@ -112,6 +112,9 @@ impl Mutant {
                 db.grants.iter_mut().filter(|(no, row)| Some(**no) > newest && row.subscription.is_some());
             given.for_each(|(_, row)| row.grant.expires_at = None);
         }
+        if self == Self::AnnouncedTwice {
+            db.accounts.values_mut().for_each(|row| row.alerts.low = false);
+        }
         if self == Self::RenewedTwice {
             for (no, row) in &mut db.subscriptions {
                 let (Some(old), new) = (before.subscriptions.get(no), &mut row.subscription) else {

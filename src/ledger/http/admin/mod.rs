@@ -1,4 +1,4 @@
-//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail.
+//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, events, webhooks.
 //!
 //! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
@@ -6,6 +6,7 @@ mod accounts;
 mod batch;
 mod budgets;
 mod corrections;
+mod events;
 mod gateway_tokens;
 mod grants;
 mod keys;
@@ -22,6 +23,7 @@ mod subscriptions;
 mod teams;
 mod trail;
 mod usage;
+mod webhooks;
 
 use super::admission::{Door, ListenerGuard, admit};
 use super::app::{App, REQUEST_TIMEOUT, in_time};
@@ -96,6 +98,18 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(gateway_tokens::list, gateway_tokens::create))
         .routes(routes!(gateway_tokens::revoke))
         .routes(routes!(trail::list))
+        .routes(routes!(events::list))
+        .routes(routes!(events::show_default, events::set_default))
+        .routes(routes!(events::show, events::set))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::pause))
+        .routes(routes!(webhooks::resume))
+        .routes(routes!(webhooks::delete))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::test))
 }
 
 /// The route by which many requests come in one.

@@ -1,14 +1,14 @@
 //! Query strings of lists.
 
 use super::post::short;
-use crate::api::{AccountState, Amount, DEFAULT_LIMIT, MAX_LIMIT};
+use crate::api::{AccountState, Amount, DEFAULT_LIMIT, DeliveryState, EventKind, MAX_LIMIT};
 use crate::domain::usage_periods::{self, Length};
 use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
 use crate::store::queries::usage_sums;
 use crate::store::{
-    AccountQuery, ItemQuery, Page, Refusal, ShadowQuery, TrailQuery, UsageQuery, UsageSumsQuery,
+    AccountQuery, EventQuery, ItemQuery, Page, Refusal, ShadowQuery, TrailQuery, UsageQuery, UsageSumsQuery,
 };
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
@@ -261,6 +261,59 @@ impl Done {
         }
         let (account, operator, since, until) = (self.account, self.operator, self.since, self.until);
         Ok(TrailQuery { account, operator, since, until, page })
+    }
+}
+
+/// `?account=&kind=&since=&until=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OfEvents {
+    /// Only those about the account of this identifier.
+    account: Option<String>,
+    /// Only those of this kind.
+    #[param(inline)]
+    kind: Option<EventKind>,
+    /// Only what happened at this time or later.
+    since: Option<Timestamp>,
+    /// Only what happened before this time.
+    until: Option<Timestamp>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl OfEvents {
+    /// The events that are meant.
+    pub fn read(self) -> Result<EventQuery, Invalid> {
+        in_order(self.since, self.until)?;
+        let page = Page { limit: limit(self.limit)?, after: self.after };
+        let (account, kind, since, until) = (self.account, self.kind, self.since, self.until);
+        Ok(EventQuery { account, kind, since, until, page })
+    }
+}
+
+/// `?state=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OfDeliveries {
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<DeliveryState>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl OfDeliveries {
+    /// The deliveries that are meant.
+    pub fn read(self) -> Result<(Option<DeliveryState>, Page), Invalid> {
+        Ok((self.state, Page { limit: limit(self.limit)?, after: self.after }))
     }
 }
 

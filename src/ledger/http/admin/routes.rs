@@ -72,6 +72,22 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/gateway-tokens", Admin),
     ("POST", "/admin/v1/gateway-tokens/{id}/revoke", Admin),
     ("GET", "/admin/v1/trail", Read),
+    ("GET", "/admin/v1/events", Read),
+    ("GET", "/admin/v1/alerts", Read),
+    ("POST", "/admin/v1/alerts", Admin),
+    ("GET", "/admin/v1/accounts/{id}/alerts", Read),
+    ("POST", "/admin/v1/accounts/{id}/alerts", Support),
+    // A URL may have a secret in it.
+    ("GET", "/admin/v1/webhooks", Admin),
+    ("POST", "/admin/v1/webhooks", Admin),
+    ("GET", "/admin/v1/webhooks/{id}", Admin),
+    ("GET", "/admin/v1/webhooks/{id}/deliveries", Admin),
+    ("POST", "/admin/v1/webhooks/{id}/rotate-secret", Admin),
+    ("POST", "/admin/v1/webhooks/{id}/pause", Admin),
+    ("POST", "/admin/v1/webhooks/{id}/resume", Admin),
+    ("POST", "/admin/v1/webhooks/{id}/delete", Admin),
+    ("POST", "/admin/v1/webhooks/{id}/replay", Admin),
+    ("POST", "/admin/v1/webhooks/{id}/test", Admin),
     // Each request in it needs its own.
     ("POST", "/admin/v1/batch", Read),
 ];

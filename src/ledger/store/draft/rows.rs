@@ -62,6 +62,11 @@ impl<R: Record> Rows<R> {
         self.changed.keys().filter_map(|key| self.known.get(key))
     }
 
+    /// What changed since the last time: as it was, and as it is.
+    pub(super) fn touched(&self) -> impl Iterator<Item = (Option<&R>, &R)> {
+        self.undo.iter().filter_map(|before| Some((before.row.as_ref(), self.known.get(&before.key)?)))
+    }
+
     /// How many rows were made.
     pub fn made(&self) -> usize {
         self.changed.values().filter(|change| **change == Change::New).count()

@@ -5,7 +5,9 @@
 
 use super::{Index, Rows, Stop};
 use crate::domain::access::TokenKind;
+use crate::domain::event::Happened;
 use crate::domain::plan::OVERDRAFT_PRIORITY;
+use crate::domain::webhook::WebhookState;
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, PlanNo};
 use crate::store::directory::Directory;
 use crate::store::engine::{
@@ -15,10 +17,10 @@ use crate::store::json::JsonRow;
 use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
-    AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow,
-    IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow,
-    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
-    VersionRow,
+    AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
+    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow,
+    PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow,
+    UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -93,6 +95,7 @@ pub struct Savepoint {
     rows: Vec<usize>,
     changes: usize,
     recalls: usize,
+    happened: usize,
 }
 
 /// How many numbers are asked for at once: a subscription that renews gives up to three grants.
@@ -123,6 +126,8 @@ macro_rules! tables {
             changes: Vec<ChangeRow>,
             recalls: Vec<GatewayNo>,
             chores: Vec<MaintenanceTask>,
+            /// What has happened in the operation that is decided now.
+            pub(super) happened: Vec<Happened>,
             kept: (usize, usize),
         }
 
@@ -148,6 +153,7 @@ macro_rules! tables {
                     changes: Vec::new(),
                     recalls: Vec::new(),
                     chores: Vec::new(),
+                    happened: Vec::new(),
                     kept: (0, 0),
                 }
             }
@@ -166,6 +172,7 @@ macro_rules! tables {
             pub fn accept(&mut self) {
                 $(self.$table.rows.accept();)+
                 self.taken.clear();
+                self.happened.clear();
                 self.kept = (self.changes.len(), self.recalls.len());
             }
 
@@ -175,6 +182,7 @@ macro_rules! tables {
                 self.returned.append(&mut self.taken);
                 self.changes.truncate(self.kept.0);
                 self.recalls.truncate(self.kept.1);
+                self.happened.clear();
             }
 
             /// What the operation has changed, as it was before: by table, each row as JSON.
@@ -186,7 +194,9 @@ macro_rules! tables {
             /// The state of an operation, so that it can try something and roll back.
             pub fn savepoint(&self) -> Savepoint {
                 let rows = vec![$(self.$table.rows.mark()),+];
-                Savepoint { rows, changes: self.changes.len(), recalls: self.recalls.len() }
+                let (changes, recalls, happened) =
+                    (self.changes.len(), self.recalls.len(), self.happened.len());
+                Savepoint { rows, changes, recalls, happened }
             }
 
             /// Undoes what the operation has changed since then.
@@ -195,6 +205,7 @@ macro_rules! tables {
                 $(self.$table.rows.undo_to(marks.next().unwrap_or_default());)+
                 self.changes.truncate(savepoint.changes);
                 self.recalls.truncate(savepoint.recalls);
+                self.happened.truncate(savepoint.happened);
             }
 
             /// Writes what changed.
@@ -300,6 +311,13 @@ tables! {
         tokens_of: (TokenKind, String) = lookups::TOKENS_OF, |row| Some((row.kind, row.name.clone()));
     }
     trail: TrailRow by lookups::TRAIL, {}
+    alert_defaults: AlertDefaultRow by lookups::ALERT_DEFAULTS, {}
+    events: EventRow by lookups::EVENTS, {}
+    webhooks: WebhookRow by lookups::WEBHOOKS, {
+        webhooks_by_id: (String,) = lookups::WEBHOOKS_BY_ID, |row| Some((row.id.as_str().to_owned(),));
+        webhooks_in: (WebhookState,) = lookups::WEBHOOKS_IN, |row| Some((row.state,));
+    }
+    deliveries: DeliveryRow by lookups::DELIVERIES, {}
 }
 
 impl Draft {
@@ -318,6 +336,12 @@ impl Draft {
     /// A row that is known already.
     pub fn known<R: Kept>(&self, key: &R::Key) -> Option<&R> {
         R::known(self).known(key)
+    }
+
+    /// The rows that the operation has changed, as they were before and as they are now. A row that was changed more than once
+    /// comes as often.
+    pub fn touched<R: Kept>(&self) -> impl Iterator<Item = (Option<&R>, &R)> {
+        R::known(self).touched()
     }
 
     /// Keeps a row.
@@ -342,6 +366,9 @@ impl Draft {
     pub fn committed(&self) {
         for row in self.key_uses.rows.changed() {
             self.directory.note_use(row.key, row.minute);
+        }
+        for row in self.alert_defaults.rows.changed() {
+            self.directory.note_alert_below(row.balance_below);
         }
     }
 
@@ -482,6 +509,11 @@ impl Draft {
         any |= self.load_by_key::<UsageRow>(from).await?;
         any |= self.load_by_key::<UsageItemRow>(from).await?;
         any |= self.load_by_key::<UsageQuantityRow>(from).await?;
+        any |= self.load_by_key::<AlertDefaultRow>(from).await?;
+        by!(webhooks: webhooks_by_id, webhooks_in);
+        any |= self.load_by_key::<WebhookRow>(from).await?;
+        any |= self.load_by_key::<EventRow>(from).await?;
+        any |= self.load_by_key::<DeliveryRow>(from).await?;
         any |= self.reckon(from).await?;
         Ok(any)
     }

@@ -2,9 +2,11 @@
 
 use super::{Reader, first, get, most};
 use crate::command::roll_up::Timed;
+use crate::command::soon::{EXPIRES_MS, Ending, RENEWS_MS};
 use crate::domain::{AccountNo, GatewayNo, KeyNo};
 use crate::store::StoreError;
 use crate::store::maintenance::Kept;
+use crate::store::record::Columns;
 use crate::store::rows::LeaseKey;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -46,6 +48,31 @@ pub async fn due_subscriptions(
             AND s.state <> 'paused' AND NOT (s.state = 'past_due' AND s.until_ms IS NULL) LIMIT ?2) v";
     let given = [now.as_millisecond().into(), most(limit)];
     reader.rows(sql, &given, |row| Ok((get(row, 0)?, get(row, 1)?))).await
+}
+
+/// What ends soon and wasn't announced: bought grants, keys, and subscriptions that renew or end; at most so many of each.
+pub async fn ending(reader: &impl Reader, now: Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError> {
+    let given = |within_ms: i64| {
+        let now = now.as_millisecond();
+        [now.into(), now.saturating_add(within_ms).into(), most(limit)]
+    };
+    let sql = "SELECT no, account FROM grants WHERE live AND subscription IS NULL AND soon_ms IS NULL
+          AND expires_ms IS NOT NULL AND expires_ms > ?1 AND expires_ms <= ?2
+          AND expires_ms - ?1 <= (expires_ms - created_ms) / 2 LIMIT ?3";
+    let (expires, renews) = (given(EXPIRES_MS), given(RENEWS_MS));
+    let grant = |row: &dyn Columns| Ok(Ending::Grant(get(row, 0)?, get(row, 1)?));
+    let mut found = reader.rows(sql, &expires, grant).await?;
+    let sql = "SELECT no, account FROM keys WHERE soon_ms IS NULL AND NOT revoked AND expires_ms IS NOT NULL
+          AND expires_ms > ?1 AND expires_ms <= ?2 AND expires_ms - ?1 <= (expires_ms - created_ms) / 2 LIMIT ?3";
+    let key = |row: &dyn Columns| Ok(Ending::Key(get(row, 0)?, get(row, 1)?));
+    found.extend(reader.rows(sql, &expires, key).await?);
+    let sql =
+        "SELECT no, account FROM subscriptions WHERE due_ms IS NOT NULL AND due_ms > ?1 AND due_ms <= ?2
+          AND (soon_ms IS NULL OR soon_ms <> due_ms)
+          AND due_ms - ?1 <= (due_ms - coalesce(period_ms, created_ms)) / 2 LIMIT ?3";
+    let subscription = |row: &dyn Columns| Ok(Ending::Subscription(get(row, 0)?, get(row, 1)?));
+    found.extend(reader.rows(sql, &renews, subscription).await?);
+    Ok(found)
 }
 
 /// How many leases one look for silent ones walks over.

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod balance;
 pub mod budgets;
 pub mod corrections;
+pub mod events;
 pub mod grants;
 pub mod items;
 pub mod jobs;
@@ -27,6 +28,7 @@ pub mod trail;
 pub mod unbooked;
 pub mod usage;
 pub mod usage_sums;
+pub mod webhooks;
 
 use super::dialect::Dialect;
 use super::record::{BadRow, Columns, Field, Table};

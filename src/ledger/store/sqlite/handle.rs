@@ -8,6 +8,8 @@ use super::open::{DataDir, is_free};
 use super::readers::Readers;
 use super::writer::Writer;
 use crate::api;
+use crate::store::directory::Directory;
+use crate::store::engine::Engine as _;
 use crate::store::queries::audit;
 use crate::store::queue::Queue;
 use crate::store::{OpenError, StoreError, WhereNone};
@@ -25,6 +27,7 @@ pub struct Sqlite {
     stamps: Arc<AtomicI64>,
     fault: Arc<Fault>,
     check: Arc<Check>,
+    directory: Arc<Directory>,
 }
 
 impl Sqlite {
@@ -46,9 +49,10 @@ impl Sqlite {
         let readers = Readers::open(&data_dir, Arc::clone(&fault))?;
         let check = Arc::new(Check::new(data_dir.reader()?));
         let engine = SqliteEngine::new(conn, Arc::clone(&stamps));
+        let directory = engine.directory();
         let writer = Writer::start(engine, Arc::clone(&queue), data_dir, Arc::clone(&fault))
             .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
-        Ok((Self { writer: Arc::new(writer), queue, readers, stamps, fault, check }, is_new))
+        Ok((Self { writer: Arc::new(writer), queue, readers, stamps, fault, check, directory }, is_new))
     }
 
     /// Finishes what waits to be written, and closes the database.
@@ -85,6 +89,11 @@ impl Sqlite {
     /// The stamp of the newest transaction.
     pub fn stamp(&self) -> i64 {
         self.stamps.load(Ordering::Relaxed)
+    }
+
+    /// What was seen of keys and gateways.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// Reads something from one snapshot.

@@ -8,11 +8,13 @@ use crate::command::keys::{Credential, NewKey};
 use crate::command::prices::NewPrices;
 use crate::command::tokens::Holder;
 use crate::command::trail::Origin;
+use crate::command::webhooks::{NewWebhook, Secret, WebhookTurn};
 use crate::domain::access::{AccessScope, TokenName};
 use crate::domain::account::Transition;
+use crate::domain::event::EventKind;
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::policy::{OveragePolicy, Remainder};
-use crate::domain::{AccountId, KeyId, key, subscription};
+use crate::domain::{AccountId, KeyId, WebhookId, key, subscription};
 use crate::store::contract::{World, asking, credits, ending, report};
 use crate::store::{Page, Store};
 use faregate_protocol::exchange::{
@@ -124,7 +126,28 @@ pub async fn populate(store: &Store) {
     let name = |text| TokenName::parse(text).unwrap();
     world.token(1, Holder::NewOperator(name("alice"), AccessScope::Support)).await.unwrap();
     world.token(2, Holder::Gateways(name("eu-west"))).await.unwrap();
+    Box::pin(announce(&mut world)).await;
     world.agrees().await;
+}
+
+/// Thresholds, an endpoint, and events on their way to it.
+async fn announce(world: &mut World) {
+    let below = |amount| api::NewAlerts { balance_below: Some(credits(amount)) };
+    world.run(Command::SetAlerts { account: None, asked: below(5) }).await.unwrap();
+    world.run(Command::SetAlerts { account: Some("silent".into()), asked: below(1_000) }).await.unwrap();
+    let new = NewWebhook {
+        id: WebhookId::stored("webhook_1".into()),
+        url: "https://example.com/events".into(),
+        kinds: Some(vec![EventKind::GrantGiven, EventKind::BalanceRecovered]),
+        account: Some("silent".into()),
+        secret: Secret([5; 32]),
+    };
+    world.run(Command::CreateWebhook(new)).await.unwrap();
+    world.give("silent", 1, None).await.unwrap();
+    for turn in [WebhookTurn::Rotate(Secret([6; 32]), 3_600), WebhookTurn::Replay(Timestamp::UNIX_EPOCH)] {
+        world.run(Command::TurnWebhook { id: "webhook_1".into(), turn }).await.unwrap();
+    }
+    world.store.announce_endings(world.now()).await.unwrap();
 }
 
 /// What models cost their callers, and the seller.
