@@ -24,6 +24,7 @@ pub mod metrics;
 mod rooms;
 pub mod secret;
 pub mod serve;
+pub mod spreadsheet;
 pub mod store;
 
 pub use http::TlsFiles;

@@ -21,6 +21,7 @@ pub mod reclaim;
 pub mod renew;
 pub mod roll_up;
 pub mod rotation;
+pub mod sessions;
 pub mod steps;
 pub mod subscriptions;
 pub mod teams;

@@ -28,6 +28,14 @@ pub async fn healthz() -> &'static str {
     responses((status = 200, description = "It does", content_type = "text/plain", body = String),
         (status = 503, description = "It doesn't; the text says why", content_type = "text/plain", body = String)))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+    match readiness(&app).await {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+/// Whether a write works; why not.
+pub async fn readiness(app: &App) -> Result<(), String> {
     let write = async {
         let write_probe = Box::pin(app.store.write_probe(Timestamp::now()));
         let written = tokio::time::timeout(LOOK, write_probe).await;
@@ -39,10 +47,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         written.map_err(late)?.map_err(|error| error.to_string())
     };
     let written = app.looks.ready.get(write).await;
-    match written.and_then(|()| app.store.recent_fault().map_err(|error| error.to_string())) {
-        Ok(()) => "ready\n".into_response(),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
-    }
+    written.and_then(|()| app.store.recent_fault().map_err(|error| error.to_string()))
 }
 
 /// The counters, for Prometheus: in its text format, or in the OpenMetrics format for those who accept that.

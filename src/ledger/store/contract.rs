@@ -22,6 +22,7 @@ mod corrections;
 mod plans;
 mod prices;
 mod rotation;
+mod sessions;
 mod shadow;
 mod status;
 mod tokens;
@@ -33,6 +34,7 @@ use corrections::*;
 use plans::*;
 use prices::*;
 use rotation::*;
+use sessions::*;
 use shadow::*;
 use status::*;
 use tokens::*;
@@ -597,6 +599,7 @@ macro_rules! stories {
             the_last_use_of_a_token_is_kept_to_the_minute,
             a_gateway_is_tied_to_the_named_token_that_it_came_with,
             the_trail_says_who_did_what_and_what_was_there_before,
+            a_session_ends_by_age_idleness_signing_out_and_the_eleventh,
         }
     };
 }

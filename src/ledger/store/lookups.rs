@@ -6,8 +6,8 @@ use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, CorrectionRow, EntryRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow,
-    KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow,
-    TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
+    KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow,
+    TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -73,6 +73,10 @@ pub const IDEMPOTENCY: Lookup = lookup(IdempotencyRow::TABLE, "key", "");
 pub const TOKENS: Lookup = locked(TokenRow::TABLE, "no");
 /// All tokens of an operator, or of a fleet of gateways.
 pub const TOKENS_OF: Lookup = lookup(TokenRow::TABLE, "kind, name", "");
+/// A session, locked.
+pub const SESSIONS: Lookup = locked(SessionRow::TABLE, "hash");
+/// All sessions of an operator.
+pub const SESSIONS_OF: Lookup = lookup(SessionRow::TABLE, "operator", "");
 /// What an operator did.
 pub const TRAIL: Lookup = lookup(TrailRow::TABLE, "no", "");
 /// The account with an identifier.

@@ -3,7 +3,8 @@
 use super::dialect::Dialect;
 use super::record::{Record, Table};
 use super::rows::{
-    BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, RefusalRow, ShadowRow, TokenRow, TrailRow, UnbookedRow,
+    BrokerRow, ChangeRow, IdempotencyRow, LeaseRow, RefusalRow, SessionRow, ShadowRow, TokenRow, TrailRow,
+    UnbookedRow,
 };
 
 /// The most rows that one call deals with.
@@ -34,7 +35,7 @@ const KEEP_TOKENS_MS: i64 = 90 * DAY_MS;
 /// Rows that are kept for a time.
 #[derive(Debug)]
 pub struct Kept {
-    table: &'static Table,
+    pub(super) table: &'static Table,
     /// What is true of those that may go; `?1` is the time before which they must have served.
     condition: &'static str,
     /// For how many milliseconds.
@@ -42,7 +43,7 @@ pub struct Kept {
 }
 
 /// All that is deleted when it has served its time.
-pub static KEPT: [Kept; 9] = [
+pub static KEPT: [Kept; 10] = [
     Kept { table: IdempotencyRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
     Kept { table: ChangeRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_CHANGES_MS },
     Kept {
@@ -72,6 +73,7 @@ pub static KEPT: [Kept; 9] = [
         condition: "(revoked_ms < ?1 OR expires_ms < ?1)",
         keep_ms: KEEP_TOKENS_MS,
     },
+    Kept { table: SessionRow::TABLE, condition: "expires_ms < ?1", keep_ms: 0 },
 ];
 
 /// What operators did. For how long it is kept, the ledger is asked to say at its start.

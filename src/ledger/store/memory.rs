@@ -11,9 +11,9 @@ use super::engine::{
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow,
-    IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow,
-    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
-    VersionRow,
+    IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, SessionRow,
+    ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow,
+    UsageRow, VersionRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -74,6 +74,7 @@ memory! {
     idempotency: IdempotencyRow,
     tokens: TokenRow,
     trail: TrailRow,
+    sessions: SessionRow,
 }
 
 impl Tables {

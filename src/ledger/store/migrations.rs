@@ -1,7 +1,7 @@
 //! The steps from version to version of both databases' tables, forward only. A step that was released never changes.
 
 /// SQLite's.
-pub const SQLITE: [&str; 10] = [
+pub const SQLITE: [&str; 11] = [
     include_str!("sqlite/0001_start.sql"),
     include_str!("sqlite/0002_plans.sql"),
     include_str!("sqlite/0003_teams.sql"),
@@ -12,10 +12,11 @@ pub const SQLITE: [&str; 10] = [
     include_str!("sqlite/0008_metering.sql"),
     include_str!("sqlite/0009_costs.sql"),
     include_str!("sqlite/0010_operators.sql"),
+    include_str!("sqlite/0012_sessions.sql"),
 ];
 
 /// PostgreSQL's.
-pub const POSTGRES: [&str; 10] = [
+pub const POSTGRES: [&str; 11] = [
     include_str!("postgres/0001_start.sql"),
     include_str!("postgres/0002_plans.sql"),
     include_str!("postgres/0003_teams.sql"),
@@ -26,4 +27,5 @@ pub const POSTGRES: [&str; 10] = [
     include_str!("postgres/0008_metering.sql"),
     include_str!("postgres/0009_costs.sql"),
     include_str!("postgres/0010_operators.sql"),
+    include_str!("postgres/0012_sessions.sql"),
 ];

@@ -3,8 +3,10 @@
 //! A table that is added here must be added to [`TABLES`] as well, and to the migrations of both databases.
 
 mod access;
+mod sessions;
 
 pub use access::{TokenRow, TrailRow};
+pub use sessions::SessionRow;
 
 use super::record::{Record, Table};
 use crate::api::CorrectionKind;
@@ -812,7 +814,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 26] = [
+pub const TABLES: [&Table; 27] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -839,4 +841,5 @@ pub const TABLES: [&Table; 26] = [
     IdempotencyRow::TABLE,
     TokenRow::TABLE,
     TrailRow::TABLE,
+    SessionRow::TABLE,
 ];

@@ -16,9 +16,9 @@ use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, EntryRow, GatewayRow, GrantRow,
-    IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, ShadowRow,
-    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
-    VersionRow,
+    IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow, RefusalRow, SessionRow,
+    ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow,
+    UsageRow, VersionRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -300,6 +300,9 @@ tables! {
         tokens_of: (TokenKind, String) = lookups::TOKENS_OF, |row| Some((row.kind, row.name.clone()));
     }
     trail: TrailRow by lookups::TRAIL, {}
+    sessions: SessionRow by lookups::SESSIONS, {
+        sessions_of: (String,) = lookups::SESSIONS_OF, |row| Some((row.operator.clone(),));
+    }
 }
 
 impl Draft {
@@ -478,6 +481,8 @@ impl Draft {
         any |= self.load_by_key::<GatewayRow>(from).await?;
         any |= self.load_by_key::<TokenRow>(from).await?;
         by!(tokens: tokens_of);
+        any |= self.load_by_key::<SessionRow>(from).await?;
+        by!(sessions: sessions_of);
         // Old usage that is summed up.
         any |= self.load_by_key::<UsageRow>(from).await?;
         any |= self.load_by_key::<UsageItemRow>(from).await?;

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Every step that was released, by its SHA-256. A line is added for a new step, and none ever changes.
-const RELEASED: [(&str, &str); 20] = [
+const RELEASED: [(&str, &str); 22] = [
     ("sqlite 1", "e3ba324cb9ca3a3210cc48a7f3e36e6abc380f7c0d3f4e1d6ef84e6b4a841ec1"),
     ("sqlite 2", "b18ec0c6ec228f51947185bfccc40b1ee4c552ba5427fec1c40e7b38a3805fa7"),
     ("sqlite 3", "3b464b0b7a920cd811d82880005cd3a75cb9e6947b472d2f6a800d39f1ac1598"),
@@ -24,6 +24,7 @@ const RELEASED: [(&str, &str); 20] = [
     ("sqlite 8", "9ff622e1a1ad07a42e1acd72d7749e125c38aacb7c671bb4378ffa3921ec0781"),
     ("sqlite 9", "537eebc037f2d1739a0b81d82814aec129ae50fbab540229f8170c1dab0a81ac"),
     ("sqlite 10", "b43c640493fd9a05e21ecc596ecdc5bfd1920d0044eeed93aa92e72bbec5fb09"),
+    ("sqlite 11", "9cdeed676dfada0d24bc315187e2e58ab912267dac57691eccbf63b707f995c6"),
     ("postgres 1", "63872c4067166df475d2e3f0af68911abfbd0477e7444bb582df628c421c9280"),
     ("postgres 2", "a0b8fb052828b05bdb928374afd30eebc1e9816a1c0034ae1cfe3f5349394748"),
     ("postgres 3", "17aa7658ed8cf8ebf78bed39103a8c26b4fb1f6f6021d22c68a51a1bf848e903"),
@@ -34,6 +35,7 @@ const RELEASED: [(&str, &str); 20] = [
     ("postgres 8", "69de61d25e1ca718d51998830959993053d42be15131bf25df32e4357002c6de"),
     ("postgres 9", "ad6a10d3798019433f82fe796d3fb455eddf5e4ec9b4480270c09072719bcfe2"),
     ("postgres 10", "ee37b06d2ae923b2c6d2b698533addd83ac0ca89143061f38f58fca61e44dccd"),
+    ("postgres 11", "2ea44c2a1fec808a18789550464612540114ff951411d4201b80c05ee75405e5"),
 ];
 
 fn fixture(kind: &str, version: usize) -> PathBuf {
