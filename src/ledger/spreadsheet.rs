@@ -1,6 +1,6 @@
 //! Lists as comma-separated values (RFC 4180), for spreadsheets.
 //!
-//! What must hold: no cell begins like a formula, whoever wrote its text.
+//! What must hold: no cell begins like a formula, whatever its text is.
 
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;

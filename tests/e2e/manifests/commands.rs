@@ -6,7 +6,7 @@ use crate::docs::{blocks, page};
 use harness::{LedgerProcess, out_of, project};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,9 +1,9 @@
 //! An account: what it has, uses and may do, why it is refused, and what was done about it.
 
 use super::assets::version;
-use super::page::{self, Frame};
+use super::page::{self, Frame, sentence};
 use super::plot::{Bar, Named, Plot, largest};
-use super::show::{Html, Zone, about, encoded, grouped};
+use super::show::{Html, Zone, about, encoded, grouped, short_id, shortened};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
@@ -43,6 +43,7 @@ struct AccountPage {
     findings: Vec<Found>,
     refusals: Vec<Refusal>,
     split: &'static str,
+    split_name: String,
     splits: Vec<(&'static str, &'static str, bool)>,
     usage: Plot,
     used: Vec<(Html, Html, Html)>,
@@ -131,9 +132,11 @@ pub async fn show(
     let balance: Balance = visit.get(&console, &format!("{root}/balance")).await?;
     let why: Why = visit.get(&console, &format!("{root}/why")).await?;
     let asked = visit.query.get("split").unwrap_or_default();
-    let split = SPLITS.iter().find(|(name, _)| *name == asked).map_or("rule", |(name, _)| name);
+    let (split, split_label) =
+        SPLITS.iter().copied().find(|(name, _)| *name == asked).unwrap_or(("rule", "rule"));
     let (usage, used) = usage(&console, &visit, &id, split).await?;
     let keys: Keys = visit.get(&console, &list("keys")).await?;
+    let names = Names { split, keys: &keys.keys };
     let teams: Teams = visit.get(&console, &list("teams")).await?;
     let budgets: Budgets = visit.get(&console, &list("budgets")).await?;
     let subscription: Option<Subscription> = visit.find(&console, &format!("{root}/subscription")).await?;
@@ -150,12 +153,13 @@ pub async fn show(
         done,
         balance: shares(&balance),
         findings: why.findings.iter().map(found).collect(),
-        refusals: why.refusals.iter().take(ROWS).map(|line| refusal(line, zone)).collect(),
+        refusals: why.refusals.iter().take(ROWS).map(|line| refusal(line, &names, zone)).collect(),
         split,
+        split_name: sentence(split_label).trim_end_matches('.').to_owned(),
         splits: SPLITS.iter().map(|(name, label)| (*name, *label, *name == split)).collect(),
         total: (Html::number(used.total.credits), Html::number(used.total.requests)),
-        usage: plot(&usage, split, zone),
-        used: used.lines.iter().map(|line| used_line(line, split)).collect(),
+        usage: plot(&usage, &names, zone),
+        used: used.lines.iter().map(|line| used_line(line, &names)).collect(),
         more_keys: keys.next.is_some(),
         keys: keys.keys.iter().map(|key| key_line(key, zone)).collect(),
         teams: teams
@@ -197,33 +201,54 @@ async fn usage(
     Ok((visit.get(console, &days).await?, visit.get(console, &all).await?))
 }
 
-fn name_of(line: &UsageSum, split: &str) -> String {
-    let name = match split {
-        "key" => &line.key,
-        "item" => &line.item,
-        "team" => &line.team,
-        "product" => &line.product,
-        _ => &line.rule,
-    };
-    let name = name.clone().unwrap_or_default();
-    if name.is_empty() { "none".to_owned() } else { name }
+/// How lines of usage are named.
+struct Names<'a> {
+    split: &'static str,
+    keys: &'a [Key],
 }
 
-fn used_line(line: &UsageSum, split: &str) -> (Html, Html, Html) {
-    (Html::text(name_of(line, split)), Html::number(line.credits), Html::number(line.requests))
+impl Names<'_> {
+    fn of(&self, line: &UsageSum) -> String {
+        let name = match self.split {
+            "key" => return self.key(line.key.as_deref().unwrap_or_default()),
+            "item" => &line.item,
+            "team" => &line.team,
+            "product" => &line.product,
+            _ => &line.rule,
+        };
+        let name = name.clone().unwrap_or_default();
+        if name.is_empty() { "none".to_owned() } else { name }
+    }
+
+    /// A key as the list of keys shows it, with its note.
+    fn key(&self, id: &str) -> String {
+        let Some(key) = self.keys.iter().find(|key| key.id == id) else { return short_id(id) };
+        let shown = match (&key.prefix, &key.subject) {
+            (Some(prefix), _) => format!("{prefix}…"),
+            (None, subject) => shortened(subject.as_deref().unwrap_or(id)),
+        };
+        match &key.note {
+            Some(note) => format!("{shown} {}", shortened(note)),
+            None => shown,
+        }
+    }
 }
 
-fn plot(usage: &UsageSums, split: &str, zone: &Zone) -> Plot {
+fn used_line(line: &UsageSum, names: &Names<'_>) -> (Html, Html, Html) {
+    (Html::text(names.of(line)), Html::number(line.credits), Html::number(line.requests))
+}
+
+fn plot(usage: &UsageSums, by: &Names<'_>, zone: &Zone) -> Plot {
     let micros = |line: &UsageSum| line.credits.micros().unsigned_abs();
-    let mut names = largest(usage.lines.iter().map(|line| (name_of(line, split), micros(line))).collect());
-    if usage.lines.iter().any(|line| !names.contains(&name_of(line, split))) {
+    let mut names = largest(usage.lines.iter().map(|line| (by.of(line), micros(line))).collect());
+    if usage.lines.iter().any(|line| !names.contains(&by.of(line))) {
         names.push(REST.to_owned());
     }
     let days = super::overview::days(zone, Timestamp::now());
     let columns = days.into_iter().map(|from| {
         let mut parts = vec![0_u64; names.len()];
         for line in usage.lines.iter().filter(|line| line.from == Some(from)) {
-            let name = name_of(line, split);
+            let name = by.of(line);
             let last = names.len().saturating_sub(1);
             let at = names.iter().position(|known| *known == name).unwrap_or(last);
             if let Some(part) = parts.get_mut(at) {
@@ -272,11 +297,11 @@ fn found(finding: &crate::api::Finding) -> Found {
     }
 }
 
-fn refusal(line: &crate::api::RefusalSum, zone: &Zone) -> Refusal {
+fn refusal(line: &crate::api::RefusalSum, names: &Names<'_>, zone: &Zone) -> Refusal {
     Refusal {
         code: Html::code(&line.code),
         rule: Html::text(&line.rule),
-        key: Html::text(&line.key),
+        key: Html::text(names.key(&line.key)),
         requests: Html::number(line.requests),
         last: zone.when(line.last_seen),
     }
@@ -285,7 +310,7 @@ fn refusal(line: &crate::api::RefusalSum, zone: &Zone) -> Refusal {
 fn key_line(key: &Key, zone: &Zone) -> KeyLine {
     let shown = match (&key.prefix, &key.subject) {
         (Some(prefix), _) => Html::code(&format!("{prefix}…")),
-        (None, Some(subject)) => Html::code(subject),
+        (None, Some(subject)) => Html::code(&shortened(subject)),
         (None, None) => Html::code(&key.id),
     };
     KeyLine {
@@ -350,9 +375,8 @@ fn grant_line(grant: &Grant, zone: &Zone) -> GrantLine {
         GrantKind::Overdraft => "overdraft",
         GrantKind::Bought => "bought",
     };
-    let end: String = grant.id.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect();
     GrantLine {
-        short: Html::code(&format!("…{end}")),
+        short: Html::id(&grant.id),
         id: encoded(&grant.id),
         kind,
         amount: Html::number(grant.amount),

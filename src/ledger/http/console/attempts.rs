@@ -1,6 +1,6 @@
 //! Limits how often an address may fail to sign in.
 //!
-//! What must hold: the memory of it is bounded, whoever tries; and an operator elsewhere isn't kept out by others' failures as long
+//! What must hold: the memory of it is bounded, however many try; and an operator elsewhere isn't kept out by others' failures as long
 //! as there is room.
 
 use crate::http::connection::Peer;

@@ -1,4 +1,4 @@
-//! The overview's figures: sums over all accounts, which are read at most once in [`KEPT`], whoever looks.
+//! The overview's figures: sums over all accounts, which are read at most once in [`KEPT`], however many look.
 
 use crate::api::UsageSums;
 use crate::domain::usage_periods::{self, Length};

@@ -63,7 +63,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let lines = leases.leases.iter().take(LEASES).map(|lease| LeaseLine {
         gateway: Html::text(&lease.gateway),
         account: Html::account(&lease.account),
-        key: Html::text(&lease.key),
+        key: Html::id(&lease.key),
         at_risk: Html::number(lease.at_risk),
         held: Html::number(lease.held),
         granted: Html::number(lease.granted),

@@ -44,7 +44,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let shadow: Shadow = visit.get(&console, &format!("/admin/v1/shadow?{query}")).await?;
     let rows = shadow.lines.iter().map(|line| ShadowLine {
         account: line.account.as_ref().map_or_else(|| Html::text("unknown callers"), |id| Html::account(id)),
-        key: Html::or_none(line.key.as_ref(), Html::text),
+        key: Html::or_none(line.key.as_ref(), |id| Html::id(id)),
         rule: Html::text(&line.rule),
         code: Html::code(&line.code),
         requests: Html::number(line.requests),

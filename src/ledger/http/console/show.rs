@@ -9,6 +9,11 @@ use jiff::tz::TimeZone;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
 
+/// How many characters of an identifier are shown.
+const SHORT_ID: usize = 8;
+/// How many characters of a credential are shown that may be long.
+const SHORT_TEXT: usize = 48;
+
 /// A piece of a page that holds markup: templates don't escape it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Html(String);
@@ -67,10 +72,33 @@ impl Html {
         Self(format!("<code>{}</code>", escaped(&plain(text))))
     }
 
+    /// An identifier that the ledger made, by its end: what is in front only says when.
+    pub fn id(id: &str) -> Self {
+        let title = escaped(&plain(id));
+        Self(format!("<code title=\"{title}\">{}</code>", escaped(&plain(short_id(id)))))
+    }
+
     /// The same, or a sign that there is nothing.
     pub fn or_none<T>(value: Option<T>, show: impl FnOnce(T) -> Self) -> Self {
         value.map_or_else(Self::none, show)
     }
+}
+
+/// The end of an identifier that the ledger made.
+pub fn short_id(id: &str) -> String {
+    let chars = id.chars().count();
+    if chars <= SHORT_ID {
+        id.to_owned()
+    } else {
+        format!("…{}", id.chars().skip(chars.saturating_sub(SHORT_ID)).collect::<String>())
+    }
+}
+
+/// A text, or so much of it as fits into a table.
+pub fn shortened(text: &str) -> String {
+    let mut chars = text.chars();
+    let start: String = chars.by_ref().take(SHORT_TEXT).collect();
+    if chars.next().is_some() { start + "…" } else { start }
 }
 
 /// Without what HTML takes for markup.
