@@ -299,6 +299,33 @@ async fn a_revoked_token_ends_its_sessions_and_so_does_a_changed_root_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn behind_tls_the_cookie_is_bound_to_the_host() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let ledger = LedgerProcess::start(dir.path(), &["--admin-trusted-proxies", "1"], &[]).await;
+    let mut browser = Browser::new(&ledger);
+    let proxy =
+        [("sec-fetch-site", "same-origin"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "192.0.2.7")];
+    let form = [("token", ADMIN_TOKEN)];
+    let entered = browser.ask(Method::POST, "/console/sign-in", &form, &proxy).await;
+    let cookie = entered.header(SET_COOKIE.as_str());
+    assert!(cookie.starts_with("__Host-faregate_console="), "{cookie}");
+    assert!(cookie.contains("; Path=/; Secure; HttpOnly; SameSite=Strict"), "{cookie}");
+    browser.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    assert!(!browser.is_in().await, "in the clear it opens nothing");
+    let page = browser.ask(Method::GET, "/console/accounts", &[], &proxy).await;
+    assert_eq!(page.status, StatusCode::OK);
+    // Each address behind the proxy has its own attempts.
+    for _ in 0..10 {
+        browser.ask(Method::POST, "/console/sign-in", &[("token", "wrong")], &proxy).await;
+    }
+    let waits = browser.ask(Method::POST, "/console/sign-in", &form, &proxy).await;
+    assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
+    let elsewhere = [proxy[0], proxy[1], ("x-forwarded-for", "192.0.2.8")];
+    let enters = browser.ask(Method::POST, "/console/sign-in", &form, &elsewhere).await;
+    assert_eq!(enters.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_fails_to_sign_in_too_often_must_wait() {
     let (ledger, _dir) = ledger().await;
     let mut browser = Browser::new(&ledger);

@@ -152,7 +152,7 @@ pub async fn show(
         state: account.state,
         done,
         balance: shares(&balance),
-        findings: why.findings.iter().map(found).collect(),
+        findings: why.findings.iter().map(|finding| found(finding, &account.id)).collect(),
         refusals: why.refusals.iter().take(ROWS).map(|line| refusal(line, &names, zone)).collect(),
         split,
         split_name: sentence(split_label).trim_end_matches('.').to_owned(),
@@ -289,11 +289,11 @@ fn shares(balance: &Balance) -> Shares {
     }
 }
 
-fn found(finding: &crate::api::Finding) -> Found {
+fn found(finding: &crate::api::Finding, account: &str) -> Found {
     Found {
         code: Html::code(&finding.code),
-        what: Html::text(&finding.what),
-        cure: Html::text(&finding.cure),
+        what: Html::prose(&sentence(&finding.what)),
+        cure: Html::prose(&finding.cure.replace("ACCOUNT", account)),
     }
 }
 

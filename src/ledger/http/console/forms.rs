@@ -190,7 +190,7 @@ pub const ACTIONS: [Action; 9] = [
         fields: &[Field {
             name: "at_once",
             label: "When",
-            hint: "now, the rest of the quota is lost",
+            hint: "if it ends now, the rest of the quota is lost",
             kind: Kind::Choice(&[("false", "at the end of the current period"), ("true", "now")]),
             is_needed: true,
         }],

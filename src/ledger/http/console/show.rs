@@ -78,6 +78,15 @@ impl Html {
         Self(format!("<code title=\"{title}\">{}</code>", escaped(&plain(short_id(id)))))
     }
 
+    /// A text with code between backticks.
+    pub fn prose(text: &str) -> Self {
+        let parts = text.split('`').enumerate().map(|(nth, part)| {
+            let part = escaped(&plain(part));
+            if nth % 2 == 0 { part } else { format!("<code>{part}</code>") }
+        });
+        Self(format!("<bdi>{}</bdi>", parts.collect::<String>()))
+    }
+
     /// The same, or a sign that there is nothing.
     pub fn or_none<T>(value: Option<T>, show: impl FnOnce(T) -> Self) -> Self {
         value.map_or_else(Self::none, show)
@@ -289,6 +298,14 @@ mod tests {
         let expected =
             "<a href=\"/console/plans/a%22%2Fb\"><bdi>&lt;img src=x onerror=&#39;1&#39;&gt;&amp;</bdi></a>";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn code_in_prose_is_code_and_nothing_else_is() {
+        let shown = Html::prose("run `a <b>` & wait").to_string();
+        assert_eq!(shown, "<bdi>run <code>a &lt;b&gt;</code> &amp; wait</bdi>");
+        assert_eq!(shortened(&"ä".repeat(50)), "ä".repeat(48) + "…");
+        assert_eq!(["key_0123456789", "short"].map(short_id), ["…23456789", "short"]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -244,7 +245,7 @@ impl Fields {
     pub fn query(&self, names: &[&str], limit: usize) -> String {
         let mut query = format!("limit={limit}");
         for (name, value) in self.iter().filter(|(name, _)| names.contains(name) || *name == "after") {
-            query.push_str(&format!("&{name}={}", encoded(value)));
+            let _ = write!(query, "&{name}={}", encoded(value));
         }
         query
     }
