@@ -69,7 +69,9 @@ struct Gateway {
 pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<Response, Trouble> {
     let (store, now) = (&console.app.store, Timestamp::now());
     let sums = console.figures.get(store, now).await;
-    let (leases, at_risk) = store.at_risk().await?;
+    // As the metrics have it: read once, however many look.
+    let looks = &console.app.looks;
+    let at_risk = looks.at_risk.get(async { store.at_risk().await.ok() }).await;
     let (gateways, next) = store.gateways(Page { limit: GATEWAYS, after: None }).await?;
     let by_day = visit.query.get("by") == Some("day");
     let refused = sums.iter().flat_map(|sums| &sums.refused).map(|line| Refused {
@@ -94,7 +96,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         reported: Html::or_none(gateway.reported_at, |at| visit.zone.when(at)),
     });
     let ready = readiness(&console.app).await;
-    let bytes = store.size_bytes().await.ok();
+    let bytes = looks.size.get(async { store.size_bytes().await.ok() }).await;
     let facts = vec![
         (
             "State",
@@ -108,7 +110,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let page = OverviewPage {
         frame: visit.frame("", "Overview"),
         is_new: sums.as_ref().is_some_and(|sums| sums.accounts == 0),
-        tiles: tiles(sums.as_ref(), leases, at_risk),
+        tiles: tiles(sums.as_ref(), at_risk),
         by_day,
         plots: sums.as_ref().map(|sums| {
             let lines = if by_day { &sums.days.lines } else { &sums.hours.lines };
@@ -123,7 +125,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     Ok(page::html(StatusCode::OK, &page))
 }
 
-fn tiles(sums: Option<&Sums>, leases: i64, at_risk: Credits) -> Vec<Tile> {
+fn tiles(sums: Option<&Sums>, at_risk: Option<(i64, Credits)>) -> Vec<Tile> {
     let unknown = || "\u{2013}".to_owned();
     let of = |show: fn(&Sums) -> String| sums.map_or_else(unknown, show);
     let refused = |sums: &Sums| grouped(sums.refused.iter().map(|line| line.requests).sum::<u64>());
@@ -152,8 +154,8 @@ fn tiles(sums: Option<&Sums>, leases: i64, at_risk: Credits) -> Vec<Tile> {
         },
         Tile {
             name: "At risk",
-            value: grouped(at_risk),
-            more: format!("credits in {} leases", grouped(leases)),
+            value: at_risk.map_or_else(unknown, |(_, credits)| grouped(credits)),
+            more: at_risk.map_or_else(unknown, |(leases, _)| format!("credits in {} leases", grouped(leases))),
             path: "/console/gateways",
         },
         Tile {
