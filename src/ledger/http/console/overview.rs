@@ -155,7 +155,8 @@ fn tiles(sums: Option<&Sums>, at_risk: Option<(i64, Credits)>) -> Vec<Tile> {
         Tile {
             name: "At risk",
             value: at_risk.map_or_else(unknown, |(_, credits)| grouped(credits)),
-            more: at_risk.map_or_else(unknown, |(leases, _)| format!("credits in {} leases", grouped(leases))),
+            more: at_risk
+                .map_or_else(unknown, |(leases, _)| format!("credits in {} leases", grouped(leases))),
             path: "/console/gateways",
         },
         Tile {
