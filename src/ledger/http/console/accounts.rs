@@ -65,8 +65,11 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let path = format!("/admin/v1/accounts?{}", query.query(&FILTERS, ROWS));
     let (found, wrong): (Accounts, _) = match visit.get(&console, &path).await {
         Ok(found) => (found, None),
-        Err(Failure { field: Some(_), detail, .. }) => {
-            (Accounts { accounts: Vec::new(), next: None }, Some(page::sentence(&detail)))
+        Err(Failure { field: Some(field), detail, .. }) => {
+            let why = detail.strip_prefix(&format!("{field}: ")).unwrap_or(&detail);
+            let label = if field == "balance_below" { "Less available than" } else { field.as_str() };
+            let wrong = page::sentence(&format!("{label}: {}", page::sentence(why)));
+            (Accounts { accounts: Vec::new(), next: None }, Some(wrong))
         }
         Err(other) => return Err(other.into()),
     };
