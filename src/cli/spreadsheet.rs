@@ -1,10 +1,8 @@
 //! Lists as comma-separated values (RFC 4180), for spreadsheets.
 
 use faregate_client::{Failure, screen::list, terminal::printable};
+use faregate_ledger::spreadsheet::defused;
 use serde_json::Value;
-
-/// What spreadsheets take for the beginning of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// The named members of each row, under a line with their names. A text that a spreadsheet would take for a formula gets an
 /// apostrophe in front.
@@ -24,10 +22,7 @@ pub fn text(rows: &Value, columns: &[&str]) -> Result<String, Failure> {
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) if text.starts_with(FORMULA) && text.parse::<f64>().is_err() => {
-            format!("'{}", printable(text))
-        }
-        Some(Value::String(text)) => printable(text),
+        Some(Value::String(text)) => printable(&defused(text)),
         Some(other) => other.to_string(),
     }
 }

@@ -123,7 +123,8 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
     let admin_url = std::fs::read_to_string(gate.home.file("admin-url")).unwrap_or_default();
     if json {
         let ready = json!({
-            "event": "ready", "url": base, "admin_url": admin_url.trim(), "account": DEMO_ACCOUNT, "key": gate.key,
+            "event": "ready", "url": base, "admin_url": admin_url.trim(),
+            "console_url": format!("{}/console", admin_url.trim()), "account": DEMO_ACCOUNT, "key": gate.key,
             "available": gate.available.to_string(), "price": price.to_string(), "data": data,
         });
         return say(&printable_json(&ready.to_string()));
@@ -145,6 +146,12 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
     say(&format!("  {top_up}   # a top-up"));
     say(&format!("  {call}   # 200 again"));
     say(&format!("  {program} balance {DEMO_ACCOUNT} --data {}", data.display()));
+    let token = data.join("admin-token");
+    say(&format!(
+        "\nOr in a browser: {}/console, signed in with the token in {}",
+        admin_url.trim(),
+        token.display()
+    ));
     say("\nCtrl-C stops everything. Requests:\n");
 }
 

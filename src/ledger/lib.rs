@@ -26,6 +26,7 @@ pub mod outgoing;
 mod rooms;
 pub mod secret;
 pub mod serve;
+pub mod spreadsheet;
 pub mod store;
 
 pub use http::TlsFiles;

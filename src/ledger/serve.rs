@@ -7,7 +7,7 @@ use crate::Secret;
 use crate::descriptors;
 use crate::domain::reclaim::Watch;
 use crate::http::{
-    self, Access, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, TlsFiles,
+    self, Access, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, ServedAs, TlsFiles,
 };
 use crate::jobs;
 use crate::metrics::{ListenerName, Metrics};
@@ -87,6 +87,12 @@ pub async fn serve_and_tell(
     let (stop, stopping) = watch::channel(false);
     let mut jobs = JoinSet::new();
     let metrics = Arc::new(Metrics::default());
+    let served = ServedAs {
+        is_tls: config.admin_tls.is_some(),
+        gateway_is_tls: config.gateway_tls.is_some(),
+        keep_trail: config.keep_trail,
+        lease_grace: config.lease_grace,
+    };
     let gateway_certificates =
         certificates("gateway", config.gateway_tls, &metrics, &mut jobs, &stopping).await?;
     let admin_certificates = certificates("admin", config.admin_tls, &metrics, &mut jobs, &stopping).await?;
@@ -131,7 +137,7 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
-    servers.spawn(http::serve(admin, at_admin, http::admin_router(app), stopping));
+    servers.spawn(http::serve(admin, at_admin, http::operator_router(app, served), stopping));
 
     let ended = tokio::select! {
         () = shutdown => Ok(()),

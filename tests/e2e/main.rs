@@ -10,6 +10,7 @@ mod clients;
 mod command_line;
 mod complaints;
 mod configuration;
+mod console;
 mod control;
 mod copies;
 mod corrections;

@@ -45,6 +45,17 @@ impl Clients {
         serde_json::from_str(&said).unwrap_or_else(|why| panic!("{script} says {said}: {why}"))
     }
 
+    /// Runs a script of `tests/clients/` that drives the browser, and returns what it says. It finds what it must know in `more`.
+    pub fn drive(&self, script: &str, more: &[(&str, &str)]) -> Value {
+        let mut command = Command::new("timeout");
+        command.args(["300", language(script), script]);
+        let (program, browser) = (program(), self.browser());
+        let environment = browser.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        self.prepare(&mut command).envs(environment).env("CHROMIUM", program).envs(more.iter().copied());
+        let said = said(&mut command);
+        serde_json::from_str(&said).unwrap_or_else(|why| panic!("{script} says {said}: {why}"))
+    }
+
     /// Runs an installed Python module for up to ten minutes: whether it succeeded, and what it printed.
     pub fn module(&self, name: &str, arguments: &[&str]) -> (bool, String) {
         self.program("python3", &[&["-m", name], arguments].concat(), &[])
@@ -98,10 +109,8 @@ impl Clients {
 
     fn browser(&self) -> Command {
         let own = installed().join("chromium/usr");
-        let program = std::env::var_os("CHROMIUM")
-            .map_or_else(|| own.join("lib/chromium/chromium-headless-shell"), PathBuf::from);
         let mut command = Command::new("timeout");
-        command.arg("60").arg(program).current_dir(self.dir.path()).env("HOME", self.dir.path());
+        command.arg("60").arg(program()).current_dir(self.dir.path()).env("HOME", self.dir.path());
         let fonts = own.join("share/fonts");
         if fonts.exists() {
             let here = format!("<fontconfig><dir>{}</dir></fontconfig>", fonts.display());
@@ -116,6 +125,12 @@ impl Clients {
         command.args(["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=900,700"]);
         command
     }
+}
+
+/// The browser.
+fn program() -> PathBuf {
+    let own = installed().join("chromium/usr/lib/chromium/chromium-headless-shell");
+    std::env::var_os("CHROMIUM").map_or(own, PathBuf::from)
 }
 
 /// Where `make setup` installs them.

@@ -23,6 +23,7 @@ pub mod reclaim;
 pub mod renew;
 pub mod roll_up;
 pub mod rotation;
+pub mod sessions;
 pub mod soon;
 pub mod steps;
 pub mod subscriptions;

@@ -50,7 +50,7 @@ pub enum Door {
     /// The gateway API.
     Gateway,
     /// The admin API, in which each route needs a scope.
-    Admin(fn(&Method, &str) -> (String, AccessScope)),
+    Admin(Scopes),
 }
 
 impl Door {
@@ -99,21 +99,7 @@ impl ListenerGuard {
             Refused::Unauthorized(self.door.name(), why)
         })?;
         if let Door::Admin(route) = self.door {
-            let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-            let (command, needs) = route(request.method(), path);
-            let has = caller.scope().unwrap_or(AccessScope::Read);
-            if has < needs {
-                denials.note(Denial::Scope, peer, Some(&caller));
-                return Err(Refused::Scope(has, needs));
-            }
-            let peer = client(request.headers(), peer.map(|peer| peer.ip()), app.trusted_proxies);
-            let token = match &caller {
-                Caller::Root => None,
-                Caller::Named(token) => Some(token.id().to_owned()),
-            };
-            let operator = caller.name().to_owned();
-            let origin = Origin { operator, token, peer, command };
-            request.extensions_mut().insert(origin);
+            authorize(app, request, &caller, route)?;
         }
         request.extensions_mut().insert(caller);
         Ok(())
@@ -179,6 +165,29 @@ async fn ignore(mut body: Body) {
     };
     // What is still to come after that is cut off.
     let _ = timeout(IGNORED_PATIENCE, reading).await;
+}
+
+/// What requests of the admin API are called, and which scope each needs.
+pub type Scopes = fn(&Method, &str) -> (String, AccessScope);
+
+/// Lets an operator do what the route of a request does, if the scope includes it. Whose it is is noted at the request.
+pub fn authorize(app: &App, request: &mut Request, caller: &Caller, route: Scopes) -> Result<(), Refused> {
+    let peer = request.extensions().get::<Arc<ConnectionSlot>>().map(|seat| seat.connection.address);
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let (command, needs) = route(request.method(), path);
+    let has = caller.scope().unwrap_or(AccessScope::Read);
+    if has < needs {
+        app.admin_access.denials.note(Denial::Scope, peer, Some(caller));
+        return Err(Refused::Scope(has, needs));
+    }
+    let peer = client(request.headers(), peer.map(|peer| peer.ip()), app.trusted_proxies);
+    let token = match caller {
+        Caller::Root => None,
+        Caller::Named(token) => Some(token.id().to_owned()),
+    };
+    let operator = caller.name().to_owned();
+    request.extensions_mut().insert(Origin { operator, token, peer, command });
+    Ok(())
 }
 
 /// Lets a request in, or says as `F` does why not.

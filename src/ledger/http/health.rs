@@ -34,8 +34,8 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// Whether a write to the database works, or why it doesn't.
-async fn readiness(app: &App) -> Result<(), String> {
+/// Whether a write works; why not.
+pub async fn readiness(app: &App) -> Result<(), String> {
     let write = async {
         let write_probe = Box::pin(app.store.write_probe(Timestamp::now()));
         let written = tokio::time::timeout(LOOK, write_probe).await;

@@ -19,9 +19,14 @@ impl<T> Default for Shared<T> {
 impl<T: Clone> Shared<T> {
     /// The last outcome, if it is new enough; else that of a look, which others who ask wait for.
     pub async fn get(&self, look: impl Future<Output = T>) -> T {
+        self.get_within(KEPT, look).await
+    }
+
+    /// The same, where an outcome is new enough for so long.
+    pub async fn get_within(&self, kept: Duration, look: impl Future<Output = T>) -> T {
         let mut last = self.0.lock().await;
         if let Some((when, outcome)) = &*last
-            && when.elapsed() < KEPT
+            && when.elapsed() < kept
         {
             return outcome.clone();
         }

@@ -23,6 +23,7 @@ mod events;
 mod plans;
 mod prices;
 mod rotation;
+mod sessions;
 mod shadow;
 mod status;
 mod tokens;
@@ -35,6 +36,7 @@ use events::*;
 use plans::*;
 use prices::*;
 use rotation::*;
+use sessions::*;
 use shadow::*;
 use status::*;
 use tokens::*;
@@ -607,6 +609,7 @@ macro_rules! stories {
             a_replay_delivers_again_what_an_endpoint_wants,
             an_end_that_is_near_is_announced_once,
             events_are_kept_for_a_month,
+            a_session_ends_by_age_idleness_signing_out_and_the_eleventh,
         }
     };
 }

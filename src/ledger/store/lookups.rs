@@ -7,8 +7,8 @@ use super::record::{Record as _, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, CorrectionRow, DeliveryRow, EntryRow, EventRow,
     GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow,
-    RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow,
-    UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
+    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -74,6 +74,10 @@ pub const IDEMPOTENCY: Lookup = lookup(IdempotencyRow::TABLE, "key", "");
 pub const TOKENS: Lookup = locked(TokenRow::TABLE, "no");
 /// All tokens of an operator, or of a fleet of gateways.
 pub const TOKENS_OF: Lookup = lookup(TokenRow::TABLE, "kind, name", "");
+/// A session, locked.
+pub const SESSIONS: Lookup = locked(SessionRow::TABLE, "hash");
+/// All sessions of an operator.
+pub const SESSIONS_OF: Lookup = lookup(SessionRow::TABLE, "operator", "");
 /// What an operator did.
 pub const TRAIL: Lookup = lookup(TrailRow::TABLE, "no", "");
 /// What is announced of accounts that say nothing else.

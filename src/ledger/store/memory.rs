@@ -12,8 +12,8 @@ use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
     EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow,
-    PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow,
-    UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
+    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -78,6 +78,7 @@ memory! {
     events: EventRow,
     webhooks: WebhookRow,
     deliveries: DeliveryRow,
+    sessions: SessionRow,
 }
 
 impl Tables {

@@ -12,7 +12,7 @@ pub const SQLITE: [&str; 11] = [
     include_str!("sqlite/0008_metering.sql"),
     include_str!("sqlite/0009_costs.sql"),
     include_str!("sqlite/0010_operators.sql"),
-    include_str!("sqlite/0011_events.sql"),
+    include_str!("sqlite/0011_events_and_sessions.sql"),
 ];
 
 /// PostgreSQL's.
@@ -27,5 +27,5 @@ pub const POSTGRES: [&str; 11] = [
     include_str!("postgres/0008_metering.sql"),
     include_str!("postgres/0009_costs.sql"),
     include_str!("postgres/0010_operators.sql"),
-    include_str!("postgres/0011_events.sql"),
+    include_str!("postgres/0011_events_and_sessions.sql"),
 ];

@@ -153,6 +153,9 @@ macro_rules! read {
     };
 }
 
+// Behind the macros, which it uses.
+mod console;
+
 impl Store {
     /// The most rows that one of the maintenance functions deals with in one call.
     pub const STEP: usize = maintenance::ROWS;

@@ -4,9 +4,11 @@
 
 mod access;
 mod events;
+mod sessions;
 
 pub use access::{TokenRow, TrailRow};
 pub use events::{AlertDefaultRow, DeliveryKey, DeliveryRow, EventKey, EventRow, WebhookRow};
+pub use sessions::SessionRow;
 
 use super::record::{Record, Table};
 use crate::api::CorrectionKind;
@@ -836,7 +838,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 30] = [
+pub const TABLES: [&Table; 31] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -867,4 +869,5 @@ pub const TABLES: [&Table; 30] = [
     EventRow::TABLE,
     WebhookRow::TABLE,
     DeliveryRow::TABLE,
+    SessionRow::TABLE,
 ];

@@ -4,7 +4,7 @@
 //! time of a read; a request that shows a token writes nothing.
 
 use super::rows::TokenRow;
-use crate::domain::access::{AccessScope, TokenKind};
+use crate::domain::access::{AccessScope, KeyState, TokenKind, state};
 use crate::domain::key::hash;
 use crate::domain::time::at;
 use foldhash::HashMap;
@@ -84,6 +84,18 @@ impl KnownTokens {
         }
         token.used_minute.fetch_max(now.as_millisecond().div_euclid(MINUTE_MS), Ordering::Relaxed);
         Ok(token)
+    }
+
+    /// The operator's token with this identifier, and that it is used now; none when it lets nothing in any more.
+    pub fn operators(&self, id: &str, now: Timestamp) -> Option<Arc<KnownToken>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let token = known.values().find(|token| token.row.id.as_str() == id).map(Arc::clone)?;
+        let is_valid = state(token.row.revoked_at, token.row.expires_at, now) == KeyState::Active;
+        if !is_valid || token.row.kind != TokenKind::Operator {
+            return None;
+        }
+        token.used_minute.fetch_max(now.as_millisecond().div_euclid(MINUTE_MS), Ordering::Relaxed);
+        Some(token)
     }
 
     /// Takes in all tokens that there are.

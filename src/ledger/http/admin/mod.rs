@@ -25,16 +25,18 @@ mod trail;
 mod usage;
 mod webhooks;
 
-use super::admission::{Door, ListenerGuard, admit};
+use super::admission::{Door, ListenerGuard, admit, authorize};
 use super::app::{App, REQUEST_TIMEOUT, in_time};
+use super::auth::Caller;
 use super::codes::Code;
 use super::health;
 use super::problem::Failure;
 use crate::domain::access::AccessScope;
+use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware;
-use axum::response::IntoResponse;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use routes::{Route, Routes};
 use std::sync::{Arc, LazyLock};
@@ -158,6 +160,33 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
     responses((status = 200, description = "The description of the admin API", body = BTreeMap<String, Value>)))]
 async fn description() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], DESCRIPTION.as_str())
+}
+
+/// The routes for those whom the console has let in: each request says by an extension whose it is.
+pub fn inside(app: &Arc<App>) -> Router {
+    let authorized = middleware::from_fn_with_state(Arc::clone(app), authorized);
+    fallbacks(Router::from(guarded()).route_layer(authorized)).with_state(Arc::clone(app))
+}
+
+async fn authorized(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    authorize(&app, &mut request, &caller, route)?;
+    Ok(next.run(request).await)
+}
+
+/// The least scope of a route.
+pub fn needs(method: &Method, path: &str) -> AccessScope {
+    route(method, path).1
+}
+
+/// Whether there is such a route.
+#[cfg(test)]
+pub fn is_route(method: &str, path: &str) -> bool {
+    routes::SCOPES.iter().any(|(of, known, _)| (*of, *known) == (method, path))
 }
 
 /// The admin API.

@@ -5,6 +5,7 @@
 //!   booked as soon as they report it; and they may open the next lease at once, whatever its number.
 //! - The number of the newest change leaps ahead of all that any gateway can have seen, so that each has its
 //!   leases read at its next heartbeat, and misses nothing of what changes from then on.
+//! - Sessions in the console end: some may have been signed out since.
 //! - The count of the price list's changes leaps for the same reason: each gateway asks for its models' prices again.
 
 use super::error::{CopyError, agree};
@@ -24,6 +25,7 @@ pub fn prepare(stage: &Stage, now: Timestamp) -> Result<(), CopyError> {
     sqlite::take_leases_back(stage.open()?, now)?;
     let conn = stage.open()?;
     sqlite::set_newest(&conn, leap(sqlite::newest(&conn)?, now))?;
+    sqlite::end_sessions(&conn)?;
     sqlite::leap_prices(&conn, PRICE_LEAP, now.as_second())?;
     agree(&sqlite::audit(&conn)?, "the copy")
 }

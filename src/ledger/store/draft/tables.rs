@@ -19,8 +19,8 @@ use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
     EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow,
-    PriceRow, RefusalRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow,
-    UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
+    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -318,6 +318,9 @@ tables! {
         webhooks_in: (WebhookState,) = lookups::WEBHOOKS_IN, |row| Some((row.state,));
     }
     deliveries: DeliveryRow by lookups::DELIVERIES, {}
+    sessions: SessionRow by lookups::SESSIONS, {
+        sessions_of: (String,) = lookups::SESSIONS_OF, |row| Some((row.operator.clone(),));
+    }
 }
 
 impl Draft {
@@ -505,6 +508,8 @@ impl Draft {
         any |= self.load_by_key::<GatewayRow>(from).await?;
         any |= self.load_by_key::<TokenRow>(from).await?;
         by!(tokens: tokens_of);
+        any |= self.load_by_key::<SessionRow>(from).await?;
+        by!(sessions: sessions_of);
         // Old usage that is summed up.
         any |= self.load_by_key::<UsageRow>(from).await?;
         any |= self.load_by_key::<UsageItemRow>(from).await?;

@@ -43,6 +43,7 @@ macro_rules! on_both {
     }};
 }
 
+mod console;
 mod lists;
 
 fn now() -> Timestamp {

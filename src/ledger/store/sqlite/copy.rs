@@ -225,6 +225,12 @@ pub fn leap_prices(conn: &Connection, more: i64, least: i64) -> Result<(), Store
     Ok(())
 }
 
+/// Ends all sessions in the console.
+pub fn end_sessions(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute("DELETE FROM sessions", [])?;
+    Ok(())
+}
+
 /// A number above every lease's stamp.
 pub fn next_touch(conn: &Connection) -> Result<i64, StoreError> {
     let sql = "SELECT coalesce(max(touch), 0) FROM leases";

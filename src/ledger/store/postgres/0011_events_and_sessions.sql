@@ -71,3 +71,54 @@ CREATE INDEX deliveries_waiting ON deliveries (webhook, account, seq) WHERE stat
 CREATE INDEX deliveries_due ON deliveries (webhook, next_ms) WHERE state = 'waiting';
 CREATE INDEX deliveries_age ON deliveries (created_ms);
 ALTER TABLE deliveries SET (fillfactor = 80);
+
+-- Sessions of operators in the console.
+CREATE TABLE sessions (
+  -- SHA-256 of the value in the cookie.
+  hash bytea NOT NULL PRIMARY KEY,
+  operator text COLLATE "C" NOT NULL,
+  -- The token that it began with. Empty: the token of the environment; then the proof binds the session to that token.
+  token text,
+  proof bytea,
+  created_ms bigint NOT NULL,
+  used_ms bigint NOT NULL,
+  expires_ms bigint NOT NULL,
+  CHECK ((token IS NULL) = (proof IS NOT NULL))
+);
+CREATE INDEX sessions_operator ON sessions (operator);
+CREATE INDEX sessions_age ON sessions (expires_ms);
+
+-- What every report changes lies side by side at the end of a lease's row: the log has what is between the first byte that
+-- changes and the last.
+ALTER TABLE leases RENAME TO leases_before;
+CREATE TABLE leases (
+  gateway bigint NOT NULL REFERENCES gateways (no),
+  key bigint NOT NULL REFERENCES keys (no),
+  account bigint NOT NULL REFERENCES accounts (no),
+  epoch bigint NOT NULL,
+  granted bigint NOT NULL,
+  on_credit bigint NOT NULL,
+  changed_ms bigint NOT NULL,
+  demand bigint NOT NULL DEFAULT 0,
+  state text NOT NULL CHECK (state IN ('open', 'ended', 'reclaimed')),
+  recall boolean NOT NULL,
+  fast_heartbeat boolean NOT NULL,
+  returned bigint NOT NULL,
+  held bigint NOT NULL,
+  -- What the sweep stood at when an exchange last named this lease.
+  touch bigint NOT NULL,
+  spent bigint NOT NULL,
+  escrow bigint NOT NULL,
+  -- What is left from which grants, in the order of spending: [[grant, amount], ...]; its sum is `escrow`.
+  draws text NOT NULL
+) WITH (fillfactor = 70);
+INSERT INTO leases (gateway, key, account, epoch, granted, on_credit, changed_ms, demand, state, recall, fast_heartbeat, returned, held,
+    touch, spent, escrow, draws)
+  SELECT gateway, key, account, epoch, granted, on_credit, changed_ms, demand, state, recall, fast_heartbeat, returned, held,
+    touch, spent, escrow, draws FROM leases_before;
+DROP TABLE leases_before;
+ALTER TABLE leases ADD PRIMARY KEY (gateway, key);
+CREATE INDEX leases_account ON leases (account, gateway);
+CREATE INDEX leases_recall ON leases (gateway) WHERE recall;
+CREATE INDEX leases_fast_heartbeat ON leases (gateway) WHERE fast_heartbeat;
+CREATE INDEX leases_closed ON leases (changed_ms) WHERE state <> 'open';

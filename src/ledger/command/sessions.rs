@@ -1,0 +1,94 @@
+//! Sessions in the console: begun with a token, kept alive by use, ended.
+//!
+//! What must hold: an operator has at most [`MAX_SESSIONS`] sessions, so there are never more than that times the number of
+//! operators; a session is over after [`MAX_AGE`], and after [`MAX_IDLE`] without use.
+
+use crate::store::draft::{Draft, Stop};
+use crate::store::operation::Operation;
+use crate::store::record::Record as _;
+use crate::store::rows::SessionRow;
+use jiff::{SignedDuration, Timestamp};
+
+/// The most sessions of one operator; a further one ends the oldest.
+pub const MAX_SESSIONS: usize = 10;
+/// The longest that a session lasts.
+pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(12);
+/// The longest that a session lasts without use.
+pub const MAX_IDLE: SignedDuration = SignedDuration::from_hours(1);
+/// How exactly the last use is written down: a session that is used writes once in this time.
+pub const USE_WRITTEN_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// Whether a session is over.
+pub fn is_over(row: &SessionRow, now: Timestamp) -> bool {
+    row.expires_at <= now || now.duration_since(row.used_at) >= MAX_IDLE
+}
+
+/// Begins a session.
+#[derive(Clone, Debug)]
+pub struct BeginSession {
+    /// The hash of its value.
+    pub hash: [u8; 32],
+    /// The operator's name.
+    pub operator: String,
+    /// The identifier of the token; none for that of the environment.
+    pub token: Option<String>,
+    /// What binds it to the token of the environment.
+    pub proof: Option<[u8; 32]>,
+}
+
+impl Operation for BeginSession {
+    type Output = ();
+
+    fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
+        let mut others: Vec<SessionRow> = draft.sessions_of(&(self.operator.clone(),))?.cloned().collect();
+        others.sort_by_key(|row| (is_over(row, now), std::cmp::Reverse(row.created_at)));
+        let kept = MAX_SESSIONS.saturating_sub(1);
+        for (nth, other) in others.iter().enumerate() {
+            if nth >= kept || is_over(other, now) {
+                draft.remove::<SessionRow>(&other.key());
+            }
+        }
+        draft.put(SessionRow {
+            hash: self.hash.to_vec(),
+            operator: self.operator.clone(),
+            token: self.token.clone(),
+            proof: self.proof.map(|proof| proof.to_vec()),
+            created_at: now,
+            used_at: now,
+            expires_at: now.saturating_add(MAX_AGE).unwrap_or(Timestamp::MAX),
+        });
+        Ok(())
+    }
+}
+
+/// Writes down that a session is used.
+#[derive(Clone, Debug)]
+pub struct UseSession(pub Vec<u8>);
+
+impl Operation for UseSession {
+    type Output = ();
+
+    fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
+        let row = draft.get::<SessionRow>(&(self.0.clone(),))?.cloned();
+        if let Some(row) = row.filter(|row| row.used_at < now) {
+            draft.put(SessionRow { used_at: now, ..row });
+        }
+        Ok(())
+    }
+}
+
+/// Ends a session.
+#[derive(Clone, Debug)]
+pub struct EndSession(pub Vec<u8>);
+
+impl Operation for EndSession {
+    type Output = ();
+
+    fn decide(&self, draft: &mut Draft, _: Timestamp) -> Result<(), Stop> {
+        let key = (self.0.clone(),);
+        if draft.get::<SessionRow>(&key)?.is_some() {
+            draft.remove::<SessionRow>(&key);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! The settings that the ledger runs with, as they are: they are changed where it is started.
+
+use super::assets::version;
+use super::figures;
+use super::page::{self, Frame};
+use super::show::{Html, how_long};
+use super::state::Console;
+use super::trouble::Trouble;
+use super::visit::Visit;
+use crate::command::sessions;
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use std::sync::Arc;
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct SettingsPage {
+    frame: Frame,
+    groups: Vec<(&'static str, Vec<(&'static str, Html)>)>,
+}
+
+/// The page.
+pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<Response, Trouble> {
+    let (app, served) = (&console.app, &console.served);
+    let tls = |is_tls| Html::text(if is_tls { "TLS" } else { "in the clear" });
+    let seconds = |seconds: u64| Html::text(how_long(seconds));
+    let ledger = vec![
+        ("Version", Html::text(env!("CARGO_PKG_VERSION"))),
+        ("Database", Html::text(app.store.kind())),
+        ("Gateway listener", tls(served.gateway_is_tls)),
+        ("Admin listener", tls(served.is_tls)),
+        ("Trusted proxies", Html::number(app.trusted_proxies)),
+    ];
+    let leases = vec![
+        ("A lease may be spent from for", seconds(app.ttl_ms / 1_000)),
+        ("Then a silent gateway is waited for", seconds(served.lease_grace.as_secs())),
+    ];
+    let kept = vec![
+        ("The trail is kept for", seconds(served.keep_trail.as_secs())),
+        ("A session lasts", seconds(sessions::MAX_AGE.unsigned_abs().as_secs())),
+        ("Without use it lasts", seconds(sessions::MAX_IDLE.unsigned_abs().as_secs())),
+        ("The overview\u{2019}s figures are at most this old", seconds(figures::KEPT.as_secs())),
+    ];
+    let groups = vec![("Ledger", ledger), ("Leases", leases), ("Kept", kept)];
+    Ok(page::html(StatusCode::OK, &SettingsPage { frame: visit.frame("/settings", "Settings"), groups }))
+}

@@ -1,0 +1,49 @@
+//! The gateways that the ledger has heard of, and what each holds.
+
+use super::{Reader, credits, get, sum};
+use crate::store::{Page, StoreError};
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+
+/// A gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownGateway {
+    /// Its name.
+    pub name: String,
+    /// The name of the gateway token that it is tied to; none for the token of the environment.
+    pub token: Option<String>,
+    /// How many leases it has open.
+    pub leases: i64,
+    /// What they hold together.
+    pub at_risk: Credits,
+    /// When it last reported usage; none, where that is longer ago than such reports are remembered.
+    pub reported_at: Option<Timestamp>,
+}
+
+/// A page of them, by name. The leases of each are found by the beginning of their primary key.
+pub async fn page(
+    reader: &impl Reader,
+    page: &Page,
+) -> Result<(Vec<KnownGateway>, Option<String>), StoreError> {
+    let sql = format!(
+        "SELECT g.name, g.token, count(l.key), {},
+           (SELECT max(b.heard_ms) FROM brokers b WHERE b.gateway = g.no)
+         FROM (SELECT no, name, token FROM gateways WHERE name > ?1 ORDER BY name LIMIT ?2) g
+           LEFT JOIN leases l ON l.gateway = g.no AND l.state = 'open'
+         GROUP BY g.no, g.name, g.token ORDER BY g.name",
+        sum("l.escrow")
+    );
+    let given = [page.after.as_deref().unwrap_or("").into(), page.rows().into()];
+    let found = reader.rows(&sql, &given, |row| {
+        Ok(KnownGateway {
+            name: get(row, 0)?,
+            token: get(row, 1)?,
+            leases: get(row, 2)?,
+            at_risk: credits(row, 3)?,
+            reported_at: get(row, 5)?,
+        })
+    });
+    let mut gateways = found.await?;
+    let next = page.cut(&mut gateways).map(|last| last.name.clone());
+    Ok((gateways, next))
+}
