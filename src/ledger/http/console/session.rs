@@ -66,7 +66,7 @@ impl SessionValue {
 
     fn digest(&self, what: &str, more: &str) -> [u8; 32] {
         let parts = ["faregate console ", what, "\0", &self.0, "\0", more];
-        parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
+        parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into()
     }
 
     /// The header that gives it to a browser.

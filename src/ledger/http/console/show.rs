@@ -195,6 +195,7 @@ impl Zone {
 }
 
 /// A number or an amount with a comma between thousands.
+#[expect(clippy::needless_pass_by_value, reason = "counts and amounts are small, and passed as they are")]
 pub fn grouped(number: impl ToString) -> String {
     let text = number.to_string();
     let (sign, text) = match text.strip_prefix('-') {

@@ -6,6 +6,7 @@ use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
 use crate::command::prices::NewPrices;
+use crate::command::sessions::BeginSession;
 use crate::command::tokens::Holder;
 use crate::command::trail::Origin;
 use crate::command::webhooks::{NewWebhook, Secret, WebhookTurn};
@@ -148,6 +149,18 @@ async fn announce(world: &mut World) {
         world.run(Command::TurnWebhook { id: "webhook_1".into(), turn }).await.unwrap();
     }
     world.store.announce_endings(world.now()).await.unwrap();
+    sign_in(&world).await;
+    world.agrees().await;
+}
+
+/// Sessions in the console, with a token of an operator and with one of the environment.
+async fn sign_in(world: &World) {
+    let alice = ("alice".to_owned(), Some("token_1".to_owned()), None);
+    let root = ("root".to_owned(), None, Some([3; 32]));
+    for (number, (operator, token, proof)) in [alice, root].into_iter().enumerate() {
+        let hash = [u8::try_from(number).unwrap(); 32];
+        world.store.begin_session(BeginSession { hash, operator, token, proof }, world.now()).await.unwrap();
+    }
 }
 
 /// What models cost their callers, and the seller.
