@@ -24,7 +24,7 @@ enum Command {
         #[command(flatten)]
         whose: Whose,
         /// A balance below so many credits is announced as low; 0 for never
-        #[arg(long, value_name = "CREDITS")]
+        #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
         balance_below: String,
     },
     /// Take the threshold of an account away, so that the default holds for it; with --default that one

@@ -390,10 +390,10 @@ async fn two_ledgers_on_one_database_deliver_each_event_once() {
     let receiver = Scripted::start().await;
     receiver.answers(Answering::default().after(Duration::from_millis(20)));
     webhook(&ledgers[0], receiver.port).await;
-    ledgers[0].run(&["alert", "set", "--default", "--balance-below", "50"]);
     let accounts = ["acme", "bolt", "core", "dash"];
     for account in accounts {
         ledgers[0].post("/admin/v1/accounts", json!({"id": account})).await;
+        ledgers[0].run(&["alert", "set", account, "--balance-below", "50"]);
     }
     for round in 0..10 {
         for (number, account) in accounts.iter().enumerate() {

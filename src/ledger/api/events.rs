@@ -7,63 +7,106 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
-        /// What happened.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-        pub enum EventKind {
-            $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)+
-        }
-
-        impl EventKind {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name),+];
-
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)+
-                }
-            }
-        }
-    };
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+pub enum EventKind {
+    /// What an account has left fell below its threshold.
+    #[serde(rename = "balance.low")]
+    BalanceLow,
+    /// It is at the threshold again, or above.
+    #[serde(rename = "balance.recovered")]
+    BalanceRecovered,
+    /// 50, 80 or 100 percent of a budget are spent.
+    #[serde(rename = "budget.used")]
+    BudgetUsed,
+    /// 50, 80 or 100 percent of a plan's quota are spent.
+    #[serde(rename = "quota.used")]
+    QuotaUsed,
+    /// Credits were given to an account.
+    #[serde(rename = "grant.given")]
+    GrantGiven,
+    /// A grant was taken back, or a part of it.
+    #[serde(rename = "grant.voided")]
+    GrantVoided,
+    /// What remains of a grant expires within 7 days.
+    #[serde(rename = "grant.expires_soon")]
+    GrantExpiresSoon,
+    /// A key was replaced by another.
+    #[serde(rename = "key.rotated")]
+    KeyRotated,
+    /// A key was revoked.
+    #[serde(rename = "key.revoked")]
+    KeyRevoked,
+    /// A key expires within 7 days.
+    #[serde(rename = "key.expires_soon")]
+    KeyExpiresSoon,
+    /// The first period of a subscription has begun.
+    #[serde(rename = "subscription.started")]
+    SubscriptionStarted,
+    /// Another period of it has begun.
+    #[serde(rename = "subscription.renewed")]
+    SubscriptionRenewed,
+    /// It renews within 3 days.
+    #[serde(rename = "subscription.renews_soon")]
+    SubscriptionRenewsSoon,
+    /// It is past due; its grace has begun.
+    #[serde(rename = "subscription.past_due")]
+    SubscriptionPastDue,
+    /// Its grace is over: nothing may be spent until it is paid.
+    #[serde(rename = "subscription.unpaid")]
+    SubscriptionUnpaid,
+    /// It ends within 3 days.
+    #[serde(rename = "subscription.ends_soon")]
+    SubscriptionEndsSoon,
+    /// It is over.
+    #[serde(rename = "subscription.ended")]
+    SubscriptionEnded,
 }
 
-kinds! {
-    /// What an account has left fell below its threshold.
-    BalanceLow = "balance.low",
-    /// It is at the threshold again, or above.
-    BalanceRecovered = "balance.recovered",
-    /// 50, 80 or 100 percent of a budget are spent.
-    BudgetUsed = "budget.used",
-    /// 50, 80 or 100 percent of a plan's quota are spent.
-    QuotaUsed = "quota.used",
-    /// Credits were given to an account.
-    GrantGiven = "grant.given",
-    /// A grant was taken back, or a part of it.
-    GrantVoided = "grant.voided",
-    /// What remains of a grant expires within 7 days.
-    GrantExpiresSoon = "grant.expires_soon",
-    /// A key was replaced by another.
-    KeyRotated = "key.rotated",
-    /// A key was revoked.
-    KeyRevoked = "key.revoked",
-    /// A key expires within 7 days.
-    KeyExpiresSoon = "key.expires_soon",
-    /// The first period of a subscription has begun.
-    SubscriptionStarted = "subscription.started",
-    /// Another period of it has begun.
-    SubscriptionRenewed = "subscription.renewed",
-    /// It renews within 3 days.
-    SubscriptionRenewsSoon = "subscription.renews_soon",
-    /// It is past due; its grace has begun.
-    SubscriptionPastDue = "subscription.past_due",
-    /// Its grace is over: nothing may be spent until it is paid.
-    SubscriptionUnpaid = "subscription.unpaid",
-    /// It ends within 3 days.
-    SubscriptionEndsSoon = "subscription.ends_soon",
-    /// It is over.
-    SubscriptionEnded = "subscription.ended",
+impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::BalanceLow,
+        Self::BalanceRecovered,
+        Self::BudgetUsed,
+        Self::QuotaUsed,
+        Self::GrantGiven,
+        Self::GrantVoided,
+        Self::GrantExpiresSoon,
+        Self::KeyRotated,
+        Self::KeyRevoked,
+        Self::KeyExpiresSoon,
+        Self::SubscriptionStarted,
+        Self::SubscriptionRenewed,
+        Self::SubscriptionRenewsSoon,
+        Self::SubscriptionPastDue,
+        Self::SubscriptionUnpaid,
+        Self::SubscriptionEndsSoon,
+        Self::SubscriptionEnded,
+    ];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BalanceLow => "balance.low",
+            Self::BalanceRecovered => "balance.recovered",
+            Self::BudgetUsed => "budget.used",
+            Self::QuotaUsed => "quota.used",
+            Self::GrantGiven => "grant.given",
+            Self::GrantVoided => "grant.voided",
+            Self::GrantExpiresSoon => "grant.expires_soon",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyRevoked => "key.revoked",
+            Self::KeyExpiresSoon => "key.expires_soon",
+            Self::SubscriptionStarted => "subscription.started",
+            Self::SubscriptionRenewed => "subscription.renewed",
+            Self::SubscriptionRenewsSoon => "subscription.renews_soon",
+            Self::SubscriptionPastDue => "subscription.past_due",
+            Self::SubscriptionUnpaid => "subscription.unpaid",
+            Self::SubscriptionEndsSoon => "subscription.ends_soon",
+            Self::SubscriptionEnded => "subscription.ended",
+        }
+    }
 }
 
 /// Something that happened about an account.
