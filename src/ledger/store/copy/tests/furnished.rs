@@ -128,6 +128,7 @@ pub async fn populate(store: &Store) {
     world.token(1, Holder::NewOperator(name("alice"), AccessScope::Support)).await.unwrap();
     world.token(2, Holder::Gateways(name("eu-west"))).await.unwrap();
     Box::pin(announce(&mut world)).await;
+    sign_in(&world).await;
     world.agrees().await;
 }
 
@@ -149,8 +150,6 @@ async fn announce(world: &mut World) {
         world.run(Command::TurnWebhook { id: "webhook_1".into(), turn }).await.unwrap();
     }
     world.store.announce_endings(world.now()).await.unwrap();
-    sign_in(&world).await;
-    world.agrees().await;
 }
 
 /// Sessions in the console, with a token of an operator and with one of the environment.
