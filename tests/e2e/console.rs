@@ -278,6 +278,45 @@ async fn what_is_sent_twice_is_done_once_and_a_key_is_shown_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_form_does_what_its_button_says() {
+    let (ledger, _dir) = ledger().await;
+    ledger.account("acme", "5").await;
+    ledger.post("/admin/v1/plans", json!({"name": "pro", "quota": "100", "period": "month"})).await;
+    let browser = Browser::signed_in(&ledger, ADMIN_TOKEN).await;
+    let sends = async |path: &str, form: &[(&str, &str)]| {
+        let asked = browser.get(path).await;
+        let hidden = [("form_token", asked.field("form_token")), ("once", asked.field("once"))];
+        let hidden = hidden.iter().map(|(name, value)| (*name, value.as_str()));
+        let form: Vec<_> = hidden.chain(form.iter().copied()).chain([("step", "do")]).collect();
+        let answer = browser.post(path, &form).await;
+        assert!(answer.status.as_u16() < 400, "{path}: {}", answer.body);
+        answer
+    };
+    sends("/console/accounts/acme/subscribe", &[("plan", "pro")]).await;
+    assert_eq!(ledger.balance("acme", "available").await, "105");
+    sends("/console/accounts/acme/cancel", &[("at_once", "true")]).await;
+    assert_eq!(ledger.get("/admin/v1/accounts/acme/subscription").await["state"], "cancelled");
+    assert_eq!(ledger.balance("acme", "available").await, "5", "the rest of the quota is lost");
+
+    let grants = ledger.get("/admin/v1/accounts/acme/grants").await;
+    let bought =
+        grants["grants"].as_array().and_then(|all| all.iter().find(|grant| grant["kind"] == "bought"));
+    let grant = bought.and_then(|grant| grant["id"].as_str()).expect("a grant").to_owned();
+    sends(&format!("/console/grants/{grant}/void"), &[("amount", "2")]).await;
+    assert_eq!(ledger.balance("acme", "available").await, "3");
+
+    let keys =
+        async || ledger.get("/admin/v1/accounts/acme/keys").await["keys"].as_array().expect("keys").clone();
+    let old = keys().await[0]["id"].as_str().expect("an id").to_owned();
+    let shown = sends(&format!("/console/keys/{old}/rotate"), &[("overlap_seconds", "3600")]).await;
+    assert!(shown.body.contains("fg_live_"), "{}", shown.body);
+    assert!(keys().await.iter().any(|key| key["id"] == *old && key["replaced_by"].is_string()));
+    sends(&format!("/console/keys/{old}/revoke"), &[]).await;
+    assert!(keys().await.iter().any(|key| key["id"] == *old && key["state"] == "revoked"));
+    ledger.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_token_ends_its_sessions_and_so_does_a_changed_root_token() {
     let (mut ledger, _dir) = ledger().await;
     let browser = Browser::signed_in(&ledger, &operator(&ledger, "alice", "admin").await).await;

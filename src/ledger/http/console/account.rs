@@ -8,7 +8,7 @@ use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{
-    Account, AccountState, Balance, Budget, BudgetScope, Budgets, Grant, Grants, Key, KeyState, Keys,
+    Account, AccountState, Balance, Budget, BudgetScope, Budgets, Events, Grant, Grants, Key, KeyState, Keys,
     Subscription, Teams, Trail, UsageSum, UsageSums, Why,
 };
 use crate::http::problem::Failure;
@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use faregate_protocol::Credits;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// How many rows each list of the page shows.
@@ -55,6 +56,7 @@ struct AccountPage {
     subscription: Option<Subscribed>,
     grants: Vec<GrantLine>,
     more_grants: bool,
+    events: Vec<(Html, Html, Html)>,
     trail: Vec<(Html, Html, Html)>,
     facts: Vec<(&'static str, Html)>,
 }
@@ -143,6 +145,8 @@ pub async fn show(
     let grants: Grants = visit.get(&console, &format!("{root}/grants?left=true&limit={ROWS}")).await?;
     let trail: Trail =
         visit.get(&console, &format!("/admin/v1/trail?limit=8&account={}", encoded(&id))).await?;
+    let events: Events =
+        visit.get(&console, &format!("/admin/v1/events?limit=8&account={}", encoded(&id))).await?;
     let zone = &visit.zone;
     let done = visit.query.get("done").and_then(super::actions::said);
     let page = AccountPage {
@@ -171,6 +175,11 @@ pub async fn show(
         subscription: subscription.map(|subscription| subscribed(&subscription, zone)),
         more_grants: grants.next.is_some(),
         grants: grants.grants.iter().map(|grant| grant_line(grant, zone)).collect(),
+        events: events
+            .events
+            .iter()
+            .map(|event| (zone.when(event.time), Html::code(&event.kind), Html::text(facts(&event.data))))
+            .collect(),
         trail: trail
             .entries
             .iter()
@@ -180,6 +189,16 @@ pub async fn show(
         id: account.id,
     };
     Ok(page::html(StatusCode::OK, &page))
+}
+
+/// What an event says, in a line: `left 9.5, below 10`. Whose it is, the page says.
+fn facts(data: &Value) -> String {
+    let members = data.as_object().into_iter().flatten();
+    let said = members.filter(|(name, value)| *name != "account" && !value.is_null()).map(|(name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{} {value}", name.replace('_', " "))
+    });
+    said.collect::<Vec<_>>().join(", ")
 }
 
 /// Usage of the last days, by day and by what splits it; and the same over all of the time.
