@@ -410,10 +410,11 @@ async fn two_ledgers_on_one_database_deliver_each_event_once() {
     let all = accounts.map(|account| (account, 11));
     eventually("all are there", SOON, async || has_in_order(&receiver, &all)).await;
     assert_eq!(receiver.got().len(), 44, "each came once");
-    eventually("both have delivered, and counted", SOON, async || {
+    eventually("no attempt was made twice", SOON, async || {
         let first = ledgers[0].metric("faregate_webhook_deliveries_total").await;
         let second = ledgers[1].metric("faregate_webhook_deliveries_total").await;
-        first > 0.0 && second > 0.0 && first + second == 44.0
+        // Whichever is quicker may do most of it.
+        first + second == 44.0
     })
     .await;
 }
