@@ -129,6 +129,9 @@ async fn names_from_outside_never_act_on_the_terminal() {
         "trail",
         "trail --full",
         "shadow",
+        "events",
+        "alert show acme",
+        "webhook list",
         "leases",
         "prices list",
         "export",
@@ -165,6 +168,8 @@ async fn names_from_outside_never_act_on_the_terminal() {
     shown.safely(&["grant", "change", "grant_none", "--note", HOSTILE]);
     shown.safely(&["grant", "void", "grant_none", "--note", HOSTILE, "--yes"]);
     shown.safely(&["adjust", "acme", "1", "--note", HOSTILE]);
+    shown.safely(&["events", "--kind", "grant.given"]);
+    shown.safely(&["webhook", "create", "https://receiver.invalid/", "--events", "key.revoked"]);
     shown.safely(&["account", "close", "other", "--yes"]);
     // What an error quotes: of the ledger's, of clap's, of a file's.
     for words in [
@@ -191,6 +196,18 @@ async fn names_from_outside_never_act_on_the_terminal() {
         &["check", HOSTILE],
         &["apply", HOSTILE],
         &["prices", "import", HOSTILE, "--from", "litellm"],
+        &["events", "--account", HOSTILE, "--kind", HOSTILE],
+        &["alert", "set", HOSTILE, "--balance-below", HOSTILE],
+        &["alert", "clear", HOSTILE],
+        &["webhook", "create", HOSTILE, "--account", HOSTILE],
+        &["webhook", "show", HOSTILE],
+        &["webhook", "rotate-secret", HOSTILE],
+        &["webhook", "pause", HOSTILE],
+        &["webhook", "resume", HOSTILE],
+        &["webhook", "delete", HOSTILE],
+        &["webhook", "deliveries", HOSTILE],
+        &["webhook", "replay", HOSTILE, "--since", "1h"],
+        &["webhook", "test", HOSTILE],
         &[HOSTILE],
     ] {
         shown.safely(words);

@@ -212,7 +212,8 @@ async fn a_receiver_that_fails_loses_nothing_and_blocks_no_other() {
         let shown = show(&ledger, &ids[name]).await;
         assert_eq!((&shown["waiting"], &shown["state"]), (&json!(5), &json!("active")), "{name}: {shown}");
     }
-    assert_eq!(show(&ledger, &ids["good"]).await["waiting"], 0);
+    eventually("nothing waits for it", SOON, async || show(&ledger, &ids["good"]).await["waiting"] == 0)
+        .await;
     slow.answers(Answering::default());
     eventually("the slow one has all", SOON, async || has_in_order(&slow, &all)).await;
     assert!(ledger.metric("faregate_webhook_deliveries_total").await >= 10.0);
@@ -248,7 +249,7 @@ async fn an_endpoint_that_fails_for_three_days_is_paused_and_resumes_with_all_th
     assert_eq!((receiver.got().len(), show(&ledger, &id).await["waiting"].clone()), (before, json!(2)));
     ledger.run(&["webhook", "resume", &id]);
     eventually("all is there", SOON, async || has_in_order(&receiver, &[("acme", 2)])).await;
-    assert_eq!(show(&ledger, &id).await["waiting"], 0);
+    eventually("nothing waits", SOON, async || show(&ledger, &id).await["waiting"] == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -409,10 +410,11 @@ async fn two_ledgers_on_one_database_deliver_each_event_once() {
     let all = accounts.map(|account| (account, 11));
     eventually("all are there", SOON, async || has_in_order(&receiver, &all)).await;
     assert_eq!(receiver.got().len(), 44, "each came once");
-    eventually("both have delivered, and counted", SOON, async || {
+    eventually("no attempt was made twice", SOON, async || {
         let first = ledgers[0].metric("faregate_webhook_deliveries_total").await;
         let second = ledgers[1].metric("faregate_webhook_deliveries_total").await;
-        first > 0.0 && second > 0.0 && first + second == 44.0
+        // Whichever is quicker may do most of it.
+        first + second == 44.0
     })
     .await;
 }

@@ -225,19 +225,19 @@ impl Operation for Attempted {
                 (row.state, row.done_at, row.first_at) = (DeliveryState::Delivered, Some(now), None);
                 DeliveryOutcome::Delivered
             }
-            Some(error) => match next_try(row.first_at.unwrap_or(now), now, self.jitter) {
-                Some(next) => {
+            Some(error) => {
+                let next = next_try(row.first_at.unwrap_or(now), now, self.jitter);
+                if let Some(next) = next {
                     row.next_at = next;
                     DeliveryOutcome::Again
-                }
-                None => {
+                } else {
+                    let why = format!("an event could not be delivered for 3 days: {error}");
                     // It is the first one that is tried when the endpoint is resumed.
                     (row.next_at, row.first_at) = (now, None);
-                    let why = format!("an event could not be delivered for 3 days: {error}");
                     give_up(draft, self.place.0, why, now)?;
                     DeliveryOutcome::GivenUp
                 }
-            },
+            }
         };
         draft.put(row);
         Ok(outcome)

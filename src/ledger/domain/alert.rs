@@ -126,7 +126,7 @@ impl QuotaWatch {
 /// The highest of the announced percentages that is reached; 0 where none is.
 pub fn level(used: Credits, total: Credits) -> u8 {
     let reached = |percent: &&u8| total.is_positive() && used >= part(total, **percent);
-    LEVELS.iter().filter(reached).next_back().copied().unwrap_or(0)
+    LEVELS.iter().rfind(reached).copied().unwrap_or(0)
 }
 
 /// How much more must be used until the next percentage above this one is reached.

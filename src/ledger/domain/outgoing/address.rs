@@ -11,8 +11,8 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let reserved = match (a, b, c) {
+    let [first, second, third, _] = address.octets();
+    let reserved = match (first, second, third) {
         // This network, carrier-grade NAT, protocol assignments, 6to4 relays, benchmarks; multicast and what is above.
         (0 | 224.., ..) | (100, 64..=127, _) | (192, 0, 0) | (192, 88, 99) | (198, 18..=19, _) => true,
         _ => false,
@@ -25,21 +25,19 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| {
-        let ([w, x], [y, z]) = (high.to_be_bytes(), low.to_be_bytes());
-        is_public_v4(Ipv4Addr::new(w, x, y, z))
+    let segments = address.segments();
+    let v4 = |[high, low]: [u16; 2]| {
+        let bits = (u32::from(high) << 16) | u32::from(low);
+        is_public_v4(Ipv4Addr::from_bits(bits))
     };
-    match (a, b) {
-        // Addresses that stand for one of IPv4: mapped and compatible, behind NAT64, and 6to4.
-        (0, 0) if (c, d, e) == (0, 0, 0) && f == 0xffff => v4(g, h),
-        (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => v4(g, h),
-        (0x2002, high) => v4(high, c),
+    match segments {
+        // Addresses that stand for one of IPv4: mapped, behind NAT64, and 6to4.
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4([high, low]),
+        [0x2002, high, low, ..] => v4([high, low]),
         // Teredo and other special purposes, and documentation.
-        (0x2001, 0..=0x1ff | 0xdb8) | (0x3fff, 0..=0xfff) => false,
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // Only this is given out to the internet.
-        (0x2000..=0x3fff, _) => true,
-        _ => false,
+        [first, ..] => (0x2000..=0x3fff).contains(&first),
     }
 }
 
