@@ -32,8 +32,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     };
     match segments {
         // Addresses that stand for one of IPv4: mapped, behind NAT64, and 6to4.
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4([high, low]),
-        [0x2002, high, low, ..] => v4([high, low]),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => v4([high, low]),
         // Teredo and other special purposes, and documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // Only this is given out to the internet.
