@@ -13,8 +13,6 @@ const KNOWN: &str = "account";
 
 #[derive(Args)]
 pub struct Events {
-    #[command(flatten)]
-    remote: Remote,
     /// Only those about this account
     #[arg(long)]
     account: Option<String>,
@@ -29,6 +27,8 @@ pub struct Events {
     until: Option<String>,
     #[command(flatten)]
     paging: Paging,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Events {

@@ -29,6 +29,7 @@ async function signIn(page, token) {
   await page.goto(`${BASE}/console/accounts`);
   await page.getByLabel('Operator token').fill(token);
   await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL((url) => !url.pathname.endsWith('/sign-in'));
 }
 
 // What a page does wrong: for those who can't see it, and on narrow screens.
@@ -139,6 +140,7 @@ await look(reader, 'reader');
 await picture(reader, 'reader');
 
 await page.getByRole('button', { name: 'Sign out' }).click();
+await page.waitForURL('**/sign-in*');
 await page.goto(`${BASE}/console/accounts/acme`);
 seen.after_sign_out = new URL(page.url()).pathname;
 await browser.close();
