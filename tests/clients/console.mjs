@@ -114,7 +114,7 @@ seen.first_stop = await page.evaluate('document.activeElement.textContent');
 
 const pages = [
   '', '/accounts', '/accounts/acme', '/accounts/hostile', '/accounts/fresh', '/plans', '/plans/pro', '/prices', '/gateways',
-  '/shadow', '/trail', '/operators', '/settings', '/nowhere',
+  '/shadow', '/webhooks', '/trail', '/operators', '/settings', '/nowhere',
 ];
 const state = await page.context().storageState();
 for (const colorScheme of ['light', 'dark']) {

@@ -317,6 +317,33 @@ async fn every_form_does_what_its_button_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_webhooks_page_shows_what_waits_and_why() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let ledger = LedgerProcess::start(dir.path(), &["--webhook-allow-private"], &[]).await;
+    let away = format!("http://127.0.0.1:{}/", harness::free_port());
+    let made = ledger.post("/admin/v1/webhooks", json!({"url": away, "events": ["grant.given"]})).await;
+    let id = made["id"].as_str().expect("an id");
+    ledger.account("acme", "5").await;
+    let browser = Browser::signed_in(&ledger, ADMIN_TOKEN).await;
+    let all = browser.get("/console/webhooks").await;
+    assert!(
+        all.body.contains(id) && all.body.contains(&away) && all.body.contains("grant.given"),
+        "{}",
+        all.body
+    );
+    eventually("a delivery fails", SOON, async || {
+        let page = browser.get(&format!("/console/webhooks?webhook={id}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        let row = page.body.split_once("id=\"deliveries\"").map_or("", |(_, rest)| rest);
+        row.contains("waiting") && row.contains("acme") && row.contains("refused")
+    })
+    .await;
+    let reader = Browser::signed_in(&ledger, &operator(&ledger, "rita", "read").await).await;
+    assert_eq!(reader.get("/console/webhooks").await.status, StatusCode::FORBIDDEN);
+    assert!(!reader.get("/console").await.body.contains("/console/webhooks"), "no link leads there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_token_ends_its_sessions_and_so_does_a_changed_root_token() {
     let (mut ledger, _dir) = ledger().await;
     let browser = Browser::signed_in(&ledger, &operator(&ledger, "alice", "admin").await).await;
@@ -457,6 +484,9 @@ async fn furnished() -> (World, String) {
         ledger.account(&format!("customer-{number}"), "50").await;
     }
     ledger.post("/admin/v1/gateway-tokens", json!({"name": "eu-west"})).await;
+    // Of a kind that doesn't happen here: nothing is sent anywhere.
+    let endpoint = json!({"url": "https://example.com/faregate", "events": ["subscription.unpaid"]});
+    ledger.post("/admin/v1/webhooks", endpoint).await;
     for path in ["/search", "/", "/beta/x"] {
         for _ in 0..15 {
             assert_eq!(get(world.gate(), path, &[("x-api-key", &key)]).await.status, 200);

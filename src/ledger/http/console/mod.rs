@@ -29,6 +29,7 @@ mod state;
 mod trail;
 mod trouble;
 mod visit;
+mod webhooks;
 
 use super::app::{App, REQUEST_TIMEOUT, in_time};
 use axum::Router;
@@ -84,6 +85,7 @@ pub fn router(app: Arc<App>, api: Router, served: ServedAs) -> Router {
         .route("/console/prices", get(prices::show))
         .route("/console/gateways", get(gateways::show))
         .route("/console/shadow", get(shadow::show))
+        .route("/console/webhooks", get(webhooks::show))
         .route("/console/trail", get(trail::show))
         .route("/console/operators", get(operators::show))
         .route("/console/settings", get(settings::show))

@@ -7,13 +7,14 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
 
 /// A page's address and name in the navigation.
-pub const PAGES: [(&str, &str); 9] = [
+pub const PAGES: [(&str, &str); 10] = [
     ("", "Overview"),
     ("/accounts", "Accounts"),
     ("/plans", "Plans"),
     ("/prices", "Prices"),
     ("/gateways", "Gateways"),
     ("/shadow", "Shadow"),
+    ("/webhooks", "Webhooks"),
     ("/trail", "Trail"),
     ("/operators", "Operators"),
     ("/settings", "Settings"),
@@ -59,7 +60,9 @@ impl Frame {
     /// The pages of the navigation that this operator may see, and whether it is this one.
     pub fn pages(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         let is_admin = self.scope == AccessScope::Admin;
-        let seen = PAGES.into_iter().filter(move |(path, _)| is_admin || *path != "/operators");
+        let seen = PAGES
+            .into_iter()
+            .filter(move |(path, _)| is_admin || !["/operators", "/webhooks"].contains(path));
         seen.map(|(path, name)| (path, name, path == self.here))
     }
 
