@@ -77,7 +77,7 @@ pub fn parse(text: &str, present: impl Into<Present>, direction: Direction) -> R
     moved.map_err(|_| beyond(text))
 }
 
-/// Reads an RFC 3339 time, a date or a date with a time in UTC, as a file has them that means the same whoever reads it, and when.
+/// Reads an RFC 3339 time, a date or a date with a time in UTC, as a file has them: they mean the same on every machine, at any time.
 ///
 /// # Errors
 /// Says what was found and what is allowed.

@@ -338,7 +338,7 @@ async fn a_ledger_calls_no_private_address_unless_it_may() {
     let (done, said) =
         ledger.try_run(&["webhook", "create", "https://example.com/", "--events", "balance.lo"]);
     assert!(!done && said.contains("balance.low"), "{said}");
-    let (done, said) = ledger.try_run(&["webhook", "create", "https://example.com/", "--account", "nobody"]);
+    let (done, said) = ledger.try_run(&["webhook", "create", "https://example.com/", "--account", "ghost"]);
     assert!(!done && said.contains("there is no account"), "{said}");
     for _ in 4..20 {
         ledger.run(&["webhook", "create", "https://example.com/"]);

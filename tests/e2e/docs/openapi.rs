@@ -193,10 +193,10 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
         post("accounts/acme/alerts", json!({"balance_below": "2.5"}), 200),
         post("accounts/acme/alerts", json!({"balance_below": null}), 200),
         get("accounts/acme/alerts", 200),
-        get("accounts/nobody/alerts", 404),
+        get("accounts/ghost/alerts", 404),
         get("events?account=acme&kind=grant.given&since=2026-01-01T00:00:00Z&limit=1", 200),
         get("events?kind=grant.taken", 400),
-        get("events?account=nobody", 404),
+        get("events?account=ghost", 404),
         post(
             "webhooks",
             json!({"url": "https://receiver.invalid/", "events": ["grant.given"], "account": "acme"}),
