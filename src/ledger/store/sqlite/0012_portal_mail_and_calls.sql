@@ -1,0 +1,1 @@
+-- Customers' sessions in the portal, mail for events, and what is kept of calls.
