@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
         &["account", "key", "team", "budget", "grant", "grants", "adjust", "corrections", "balance"],
     ),
     ("Plans and prices", &["plan", "subscribe", "subscription", "prices", "apply", "export"]),
-    ("What happened", &["usage", "why", "shadow", "events", "leases", "recall", "audit", "trail"]),
+    ("What happened", &["usage", "why", "calls", "shadow", "events", "leases", "recall", "audit", "trail"]),
     (
         "The ledger",
         &["serve", "alert", "webhook", "operator", "gateway-token", "backup", "restore", "migrate"],

@@ -14,6 +14,7 @@ mod audit;
 mod backup;
 mod balance;
 mod budget;
+mod calls;
 mod certificates;
 mod check;
 mod choices;
@@ -131,6 +132,8 @@ enum Command {
     Trail(trail::Trail),
     /// What happened about accounts: a low balance, a key that was revoked, a period that began
     Events(events::Events),
+    /// Single requests, as gateways recorded them
+    Calls(calls::Calls),
     /// Below which balance an account is announced
     Alert(alert::Alert),
     /// Where events are delivered
@@ -208,6 +211,7 @@ fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<(), Failure> {
         Command::Shadow(command) => command.run(screen),
         Command::Leases(command) => command.run(screen),
         Command::Events(command) => command.run(screen),
+        Command::Calls(command) => command.run(screen),
         Command::Alert(command) => command.run(screen),
         Command::Webhook(command) => command.run(screen),
         Command::Recall(command) => command.run(screen),

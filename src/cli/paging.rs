@@ -46,13 +46,18 @@ pub fn as_they_are(rows: &[Value]) -> Vec<Value> {
 }
 
 impl Paging {
+    /// The most to list.
+    pub fn limit(&self) -> usize {
+        self.limit.unwrap_or(USUAL)
+    }
+
     /// Shows a list.
     pub fn show(self, admin: &Admin, screen: &mut Screen<'_>, listed: &Listed<'_>) -> Result<(), Failure> {
         if self.all { listed.all(admin, screen, self.after) } else { self.page(admin, screen, listed) }
     }
 
     fn page(self, admin: &Admin, screen: &mut Screen<'_>, listed: &Listed<'_>) -> Result<(), Failure> {
-        let limit = self.limit.unwrap_or(USUAL);
+        let limit = self.limit();
         let mut page = listed.get(admin, limit, self.after)?;
         // A list with conditions may give less than was asked for, while there is more.
         let mut found = listed.take(&mut page);

@@ -11,11 +11,13 @@ use faregate_client::{
     process::{STOP, log_to_stderr, runtime, stop_signal},
     tokens::{self, process_environment},
 };
-use faregate_ledger::{Secret, ServeConfig, WhereNone, http::MAX_PROXIES};
+use faregate_ledger::{CallLimits, Secret, ServeConfig, WhereNone, http::MAX_PROXIES};
 use std::{net::SocketAddr, time::Duration};
 
 /// Shorter than this, the trail would be gone before anybody looked.
 const MIN_KEEP_TRAIL: Duration = Duration::from_hours(24);
+/// For longer, call records are no log any more.
+const MAX_CALL_DAYS: i64 = 3_660;
 
 /// The tokens come from FAREGATE_GATEWAY_TOKEN and FAREGATE_ADMIN_TOKEN, or from the files that
 /// FAREGATE_GATEWAY_TOKEN_FILE and FAREGATE_ADMIN_TOKEN_FILE name. There is no default. To rotate one, set
@@ -37,6 +39,12 @@ pub struct Serve {
     /// How long the trail of what operators did is kept
     #[arg(long, value_name = "TIME", default_value = "400d", value_parser = when::duration)]
     keep_trail: Duration,
+    /// For how many days call records are kept; with 0 none are
+    #[arg(long, value_name = "NUMBER", default_value_t = CallLimits::USUAL.days, value_parser = clap::value_parser!(u32).range(..=MAX_CALL_DAYS))]
+    keep_calls_days: u32,
+    /// How many call records are kept at most; the oldest days are dropped first
+    #[arg(long, value_name = "NUMBER", default_value_t = CallLimits::USUAL.rows, value_parser = clap::value_parser!(u64).range(1..))]
+    keep_calls: u64,
     /// How many proxies before the admin API add the client's address to x-forwarded-for; with 0 the trail has the address
     /// of the connection
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_PROXIES)))]
@@ -85,6 +93,7 @@ impl Serve {
             admin_tokens: secrets(admin_tokens),
             trusted_proxies: self.admin_trusted_proxies,
             keep_trail: self.keep_trail,
+            call_limits: CallLimits { days: self.keep_calls_days, rows: self.keep_calls },
             webhook_allow_private: self.webhook_allow_private,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,

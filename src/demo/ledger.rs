@@ -5,7 +5,7 @@ use crate::{
     home::StateDir,
 };
 use faregate_client::Failure;
-use faregate_ledger::{Bound, Database, Secret, ServeConfig, WhereNone};
+use faregate_ledger::{Bound, CallLimits, Database, Secret, ServeConfig, WhereNone};
 use std::time::Duration;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -42,6 +42,7 @@ impl Ledger {
             trusted_proxies: 0,
             webhook_allow_private: false,
             keep_trail: ServeConfig::KEEP_TRAIL,
+            call_limits: CallLimits::USUAL,
             lease_ttl: LEASE_TTL,
             lease_grace: LEASE_GRACE,
         };

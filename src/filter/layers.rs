@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     // What the operator configured.
     &["decide/settings"],
     // What happened to charges, and how a refusal is worded.
-    &["decide/usage", "decide/settlement", "decide/refusal"],
+    &["decide/usage", "decide/calls", "decide/settlement", "decide/refusal"],
     // Requests: credentials, rules and prices.
     &["decide/request"],
     // The outcome of a request.

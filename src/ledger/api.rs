@@ -8,6 +8,7 @@
 
 mod access;
 mod batch;
+mod calls;
 mod corrections;
 mod events;
 mod keys;
@@ -19,6 +20,7 @@ mod usage;
 
 pub use access::*;
 pub use batch::*;
+pub use calls::*;
 pub use corrections::*;
 pub use events::*;
 pub use keys::*;

@@ -29,6 +29,7 @@ pub mod serve;
 pub mod spreadsheet;
 pub mod store;
 
+pub use domain::call_log::CallLimits;
 pub use http::TlsFiles;
 pub use secret::Secret;
 pub use serve::{Bound, ServeConfig, serve, serve_and_tell};

@@ -41,6 +41,9 @@ impl prometheus_client::encoding::EncodeLabelValue for CodeLabel {
 /// What comes of an attempt to deliver an event.
 const DELIVERY_RESULTS: [&str; 2] = ["delivered", "failed"];
 
+/// Where call records were lost: at a gateway that had no room for them, or here, where the day was full.
+const LOST_AT: [&str; 2] = ["gateway", "ledger"];
+
 /// The reason of a connection that was closed as soon as it came.
 const REFUSED: &str = "refused";
 
@@ -81,6 +84,12 @@ struct ClosedLabel {
 struct DenialLabel {
     listener: &'static str,
     reason: &'static str,
+}
+
+/// Where call records were lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LostLabel {
+    at: &'static str,
 }
 
 /// What came of an attempt to deliver an event.
@@ -134,6 +143,9 @@ pub struct Metrics {
     database_size: Gauge,
     ready: Gauge,
     certificate_expiry: Family<ListenerLabel, Gauge>,
+    /// Call records that were stored.
+    pub call_records: Counter,
+    lost_calls: Family<LostLabel, Counter>,
     deliveries: Family<DeliveryLabel, Counter>,
     waiting_deliveries: Gauge,
 }
@@ -167,6 +179,8 @@ impl Default for Metrics {
             database_size: Gauge::default(),
             ready: Gauge::default(),
             certificate_expiry: Family::default(),
+            call_records: Counter::default(),
+            lost_calls: Family::default(),
             deliveries: Family::default(),
             waiting_deliveries: Gauge::default(),
         };
@@ -211,6 +225,11 @@ impl Default for Metrics {
         r.register("unbooked_credits", "Credits that gateways reported beyond belief, not charged", credits);
         r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
         r.register("open_leases", "Open leases", m.open_leases.clone());
+        r.register("call_records", "Call records that were stored", m.call_records.clone());
+        for at in LOST_AT {
+            m.lost_calls.get_or_create(&LostLabel { at }).inc_by(0);
+        }
+        r.register("lost_call_records", "Call records that were dropped for lack of room", m.lost_calls.clone());
         for result in DELIVERY_RESULTS {
             m.deliveries.get_or_create(&DeliveryLabel { result }).inc_by(0);
         }
@@ -254,6 +273,13 @@ impl Metrics {
     pub fn at_risk(&self, leases: i64, credits: Credits) {
         self.open_leases.set(leases);
         self.at_risk_credits.set(as_credits(credits));
+    }
+
+    /// Counts call records that gateways had no room for, and that there was no room for here.
+    pub fn lost_calls(&self, by_gateways: u64, here: u64) {
+        for (at, count) in LOST_AT.into_iter().zip([by_gateways, here]) {
+            self.lost_calls.get_or_create(&LostLabel { at }).inc_by(count);
+        }
     }
 
     /// Counts an attempt to deliver an event.

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Where SQL may stand.
-const SQL_ROOMS: [&str; 6] = [
+const SQL_ROOMS: [&str; 7] = [
     "store/sqlite",
     "store/postgres",
     "store/queries",
+    "store/calls",
     // What statements of both engines are made from.
     "store/statements",
     "store/lookups",

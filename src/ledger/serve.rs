@@ -5,6 +5,7 @@
 
 use crate::Secret;
 use crate::descriptors;
+use crate::domain::call_log::CallLimits;
 use crate::domain::reclaim::Watch;
 use crate::http::{
     self, Access, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, ServedAs, TlsFiles,
@@ -49,6 +50,8 @@ pub struct ServeConfig {
     pub trusted_proxies: u8,
     /// How long the trail of what operators did is kept.
     pub keep_trail: Duration,
+    /// How many call records are kept.
+    pub call_limits: CallLimits,
     /// Whether events may be delivered to addresses of private networks, and without TLS.
     pub webhook_allow_private: bool,
     /// How long a gateway may spend from a lease without a word from the ledger.
@@ -107,6 +110,7 @@ pub async fn serve_and_tell(
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
     store.refresh_alerts().await.context("can't read what is announced")?;
     store.refresh_tokens().await.context("can't read the tokens of operators and gateways")?;
+    let calls = store.call_log(config.call_limits);
     let sender = Sender::new(config.webhook_allow_private).context("can't speak TLS with endpoints")?;
     let app = Arc::new(App {
         store: store.clone(),
@@ -117,6 +121,7 @@ pub async fn serve_and_tell(
         ttl_ms: u64::try_from(config.lease_ttl.as_millis()).unwrap_or(u64::MAX),
         watch: Arc::clone(&watch),
         looks: CachedProbes::default(),
+        calls: calls.clone(),
         sender: sender.clone(),
     });
     let metrics = Arc::clone(&app.metrics);
@@ -130,6 +135,8 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
     jobs.spawn(jobs::renew(store.clone(), stopping.clone()));
     jobs.spawn(jobs::prune(store.clone(), config.keep_trail, stopping.clone()));
+    jobs.spawn(jobs::write_calls(calls.clone(), stopping.clone()));
+    jobs.spawn(jobs::prune_calls(calls, stopping.clone()));
     jobs.spawn(jobs::roll_up(store.clone(), stopping.clone()));
     jobs.spawn(jobs::follow_tokens(store.clone(), stopping.clone()));
     jobs.spawn(jobs::announce_endings(store.clone(), stopping.clone()));

@@ -5,6 +5,7 @@
 //! the same types go into the wasm filter, the ledger and the simulator.
 
 pub mod api_key;
+pub mod calls;
 pub mod credits;
 pub mod exchange;
 pub mod metering;

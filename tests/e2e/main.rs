@@ -4,6 +4,7 @@ mod backup;
 mod bad_input;
 mod bodies;
 mod budgets;
+mod calls;
 mod causes;
 mod chains;
 mod clients;

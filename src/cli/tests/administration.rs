@@ -4,7 +4,7 @@ use super::faregate;
 use faregate_client::Failure;
 use faregate_client::admin::Remote;
 use faregate_client::tokens::ADMIN;
-use faregate_ledger::{Database, Secret, ServeConfig, WhereNone, serve_and_tell};
+use faregate_ledger::{CallLimits, Database, Secret, ServeConfig, WhereNone, serve_and_tell};
 use faregate_protocol::exchange::{PATH, VERSION};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -39,6 +39,7 @@ impl Ledger {
             trusted_proxies: 0,
             webhook_allow_private: false,
             keep_trail: ServeConfig::KEEP_TRAIL,
+            call_limits: CallLimits::USUAL,
             lease_ttl: Duration::from_secs(20),
             lease_grace: Duration::from_secs(10),
         };

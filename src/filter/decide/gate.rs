@@ -6,6 +6,7 @@
 //! - [`exchange`], [`serving`] and [`answer`]: one exchange with the ledger for all waiting requests; [`flights`]: messages in flight.
 //! - [`report`] and [`heartbeat`]: the gateway's heartbeat; [`handover`]: when a worker leaves before it is sent.
 //! - [`growing`]: an answer that costs more than was held at first; [`fitting`]: what a payer could pay instead; [`settling`]: charges whose answer was read.
+//! - [`recording`]: records of single requests.
 //! - [`fallback`]: a key behind a subject that the ledger doesn't know; [`preflight`]: CORS preflights.
 //! - [`refusals`], [`headers`] and [`view`]: what callers see.
 //!
@@ -27,6 +28,7 @@ pub mod models;
 mod payment;
 mod preflight;
 mod price_news;
+pub mod recording;
 mod refusals;
 mod report;
 mod serving;
@@ -37,6 +39,7 @@ pub mod waiting;
 
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::SortedMap;
+use crate::decide::calls::CallBuffer;
 use crate::decide::lease::shared::{Names, SharedMemory};
 use crate::decide::refusal::response_cache::ResponseCache;
 use crate::decide::request::identity::KnownCallers;
@@ -77,6 +80,8 @@ pub struct Counters {
     pub exchange_failures: u64,
     /// Usage dropped for lack of room while the ledger was unreachable.
     pub usage_dropped: u64,
+    /// Call records dropped for lack of room, or because the ledger doesn't take them.
+    pub calls_dropped: u64,
     /// Payers whose balance became low.
     pub low_balance: u64,
     /// Callers who were shown their status.
@@ -96,6 +101,7 @@ pub struct Gate<M> {
     price_lists: PriceLists,
     settlements: Settlements,
     usage: UsageBuffer,
+    calls: CallBuffer,
     waiting: Waiting,
     refills: SortedMap<Credits>,
     /// Metered requests in flight, by lease.
@@ -136,6 +142,7 @@ impl<M: SharedMemory> Gate<M> {
             price_lists: PriceLists::default(),
             settlements: Settlements::default(),
             usage: UsageBuffer::new(unique.to_owned()),
+            calls: CallBuffer::new(unique),
             waiting: Waiting::default(),
             refills: SortedMap::default(),
             metered: SortedMap::default(),

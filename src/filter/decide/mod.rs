@@ -5,7 +5,8 @@
 //! - [`lease`]: a payer's credential, how much and how fast it may still spend here, and the shared memory of all workers
 //!   that holds it.
 //! - [`settings`]: what the operator configured, checked when Envoy loads it.
-//! - [`settlement`] and [`usage`]: the outcome of each charge, reported to the lease and to the ledger; [`refusal`]: the
+//! - [`settlement`] and [`usage`]: the outcome of each charge, reported to the lease and to the ledger; [`calls`]: records of single
+//!   requests; [`refusal`]: the
 //!   only place that words a refusal.
 //! - [`meter`]: what a metered request used, by what the answer says.
 //! - [`request`]: who asks, for what, what it costs, how it ended; and what callers may ask about themselves.
@@ -13,6 +14,7 @@
 //! - [`gate`]: ties these together for one worker, and talks to the ledger.
 
 pub mod base;
+pub mod calls;
 pub mod gate;
 pub mod lease;
 pub mod meter;

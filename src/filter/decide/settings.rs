@@ -54,6 +54,8 @@ pub struct Settings {
     pub request_bodies: bool,
     /// Whether the caller's key is taken out of headers and cookies before the API sees them.
     pub hide_credentials: bool,
+    /// Whether any rule records requests.
+    pub records: bool,
     /// Whether the access log gets a note on ordinary admitted requests; all others always get one.
     pub log_paid: bool,
 }
@@ -146,10 +148,34 @@ pub struct Rule {
     pub shadow: bool,
     /// The format of refusals; `None`: picked from the request.
     pub error_format: Option<Dialect>,
+    /// Which of its requests are recorded.
+    pub record: Record,
     /// The notice to its callers, if it is deprecated.
     pub deprecated: Option<Deprecation>,
     /// The route is retired: requests are refused.
     pub retired: bool,
+}
+
+/// Which requests of a rule are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Of which kind.
+    pub calls: Recorded,
+    /// One in so many of these.
+    pub one_in: u32,
+}
+
+/// Kinds of requests that are recorded; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recorded {
+    /// None.
+    None,
+    /// Those that are refused, or would be.
+    Refused,
+    /// Those whose cost is metered.
+    Metered,
+    /// All.
+    All,
 }
 
 /// Which requests a rule matches: all given conditions must hold.

@@ -5,6 +5,7 @@
 )]
 
 use crate::decide::base::text::visible;
+use crate::decide::calls::BatchAnswer;
 use crate::decide::gate::answer::{self, ResponseHints};
 use crate::decide::settings::Ledger;
 use faregate_protocol::exchange::{self, ExchangeRequest, ExchangeResponse, OLDEST, VERSION};
@@ -37,18 +38,24 @@ const _: () = assert!(OLDEST == 2 && VERSION == 3, "say the versions that this g
 #[inline(never)]
 pub(super) fn call(ledger: &Ledger, token: &str, message: &ExchangeRequest) -> Result<u32, String> {
     let body = serde_json::to_vec(message).map_err(|_| "the message can't be written".to_owned())?;
+    post(ledger, token, exchange::PATH, &body)
+}
+
+/// Sends JSON to a path of the ledger's.
+#[inline(never)]
+pub(super) fn post(ledger: &Ledger, token: &str, path: &str, body: &[u8]) -> Result<u32, String> {
     let authorization = format!("Bearer {token}");
     let headers = [
         (":method", "POST"),
-        (":path", exchange::PATH),
+        (":path", path),
         (":authority", &ledger.authority),
         ("authorization", &authorization),
         ("content-type", "application/json"),
-        // Exchanges are idempotent, so a broken connection is retried.
+        // All that is sent is idempotent, so a broken connection is retried.
         ("x-envoy-retry-on", "connect-failure,refused-stream,reset"),
         ("x-envoy-max-retries", "1"),
     ];
-    http_call(&ledger.cluster, &written(&headers), &body, ledger.timeout_ms).map_err(|status| {
+    http_call(&ledger.cluster, &written(&headers), body, ledger.timeout_ms).map_err(|status| {
         format!("Envoy can't call cluster {} (status {status}); is it configured?", visible(&ledger.cluster))
     })
 }
@@ -92,6 +99,21 @@ fn written(headers: &[(&str, &str)]) -> Vec<u8> {
         map.push(0);
     }
     map
+}
+
+/// Reads what the ledger says of a batch of call records.
+#[inline(never)]
+pub(super) fn read_batch_answer() -> BatchAnswer {
+    let header = |name| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, name).ok().flatten();
+    if header(exchange::MARKER_HEADER).is_none() {
+        return BatchAnswer::Again;
+    }
+    match header(":status").as_deref() {
+        Some([b'2', ..]) => BatchAnswer::Stored,
+        // What is wrong with the batch, or the path that an older ledger doesn't have, stays wrong. A token may be rotated.
+        Some(b"400" | b"404" | b"405" | b"413") => BatchAnswer::Refused,
+        _ => BatchAnswer::Again,
+    }
 }
 
 /// Reads the answer of the call that Envoy is telling us about, and what is said beside it. Envoy generates answers to

@@ -20,6 +20,7 @@ pub(super) struct Metrics {
     exchanges: Option<u32>,
     exchange_failures: Option<u32>,
     usage_dropped: Option<u32>,
+    calls_dropped: Option<u32>,
     low_balance: Option<u32>,
     views: Option<u32>,
     preflights: Option<u32>,
@@ -43,6 +44,7 @@ impl Metrics {
             exchanges: counter("exchanges_total"),
             exchange_failures: counter("exchange_failures_total"),
             usage_dropped: counter("usage_dropped_total"),
+            calls_dropped: counter("calls_dropped_total"),
             low_balance: counter("low_balance_total"),
             views: counter("views_total"),
             preflights: counter("preflights_total"),
@@ -69,6 +71,7 @@ impl Metrics {
         add(self.exchanges, counters.exchanges);
         add(self.exchange_failures, counters.exchange_failures);
         add(self.usage_dropped, counters.usage_dropped);
+        add(self.calls_dropped, counters.calls_dropped);
         add(self.low_balance, counters.low_balance);
         add(self.views, counters.views);
         add(self.preflights, counters.preflights);

@@ -10,12 +10,14 @@ use super::worker::{Stage, Ticket, Worker};
 use super::{clock, ledger, log, system};
 use crate::decide::base::moment::Moment;
 use crate::decide::base::text::visible;
+use crate::decide::calls::BatchAnswer;
 use crate::decide::gate::Gate;
 use crate::decide::gate::answer::ResponseHints;
 use crate::decide::lease::shared::Names;
 use crate::decide::outcome::{Outcome, Passage, Resolution};
 use crate::decide::settings::{Settings, Token};
 use faregate_protocol::RefusalCode::WrongCell;
+use faregate_protocol::calls;
 use faregate_protocol::exchange::{ExchangeResponse, VERSION as PROTOCOL};
 use faregate_protocol::token;
 use proxy_wasm::hostcalls;
@@ -57,6 +59,8 @@ struct Running {
     metrics: Metrics,
     /// Envoy's token and the message's number of each call in flight.
     calls: Vec<(u32, u64)>,
+    /// Envoy's token of the call that carries call records, if one is in flight.
+    recording: Option<u32>,
     /// Requests that have waited and are to be answered.
     resolved: VecDeque<Resolution>,
     ledger_answers: bool,
@@ -115,6 +119,7 @@ impl Root {
         running.resolve(resolutions);
         running.answer_bodiless();
         running.speak();
+        running.send_calls();
         let counters = running.worker.gate.borrow_mut().take_counters();
         running.metrics.add(&counters);
     }
@@ -140,6 +145,12 @@ impl Root {
         let Some(running) = &mut self.running else {
             return;
         };
+        if running.recording == Some(call) {
+            running.recording = None;
+            let answer = ledger::read_batch_answer();
+            running.worker.gate.borrow_mut().calls_answered(clock::now(), answer);
+            return running.send_calls();
+        }
         let Some(at) = running.calls.iter().position(|(other, _)| *other == call) else {
             return;
         };
@@ -182,6 +193,25 @@ impl Running {
                     return;
                 }
             }
+        }
+    }
+
+    /// Sends the next call records, behind everything else.
+    fn send_calls(&mut self) {
+        if self.recording.is_some() {
+            return;
+        }
+        let now = clock::now();
+        let Some(body) = self.worker.gate.borrow_mut().next_calls(now) else {
+            return;
+        };
+        let called = {
+            let gate = self.worker.gate.borrow();
+            ledger::post(&gate.settings().ledger, &self.token, calls::PATH, &body)
+        };
+        self.recording = called.ok();
+        if self.recording.is_none() {
+            self.worker.gate.borrow_mut().calls_answered(now, BatchAnswer::Again);
         }
     }
 
@@ -338,6 +368,7 @@ fn configure(root: u32, size: usize) -> Result<Running, String> {
         token,
         metrics: Metrics::define(),
         calls: Vec::new(),
+        recording: None,
         resolved: VecDeque::new(),
         ledger_answers: true,
         noted: "",

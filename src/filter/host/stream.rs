@@ -8,6 +8,7 @@ use super::worker::{Body, Limit, Stage, Ticket, Worker, kept};
 use super::{chain, clock, headers, property};
 use crate::decide::base::head::{Head, Walk, is_reserved};
 use crate::decide::base::text::joined;
+use crate::decide::gate::recording::{Ended, NotedCall};
 use crate::decide::gate::waiting::MAX_WAITING;
 use crate::decide::outcome::{Arrival, Charge, Outcome, Passage};
 use crate::decide::refusal::Refusal;
@@ -18,6 +19,7 @@ use crate::decide::settings::Settings;
 use crate::decide::settings::dialect::Dialect;
 use crate::decide::settings::meter::amounts::AmountMeter;
 use faregate_protocol::Credits;
+use faregate_protocol::calls::Decision;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 use std::cell::{Cell, RefCell};
@@ -103,9 +105,13 @@ impl Stream {
             arrival => arrival,
         };
         let wake = gate.take_wake();
+        let notes = gate.notes(&arrival);
         let pages = !gate.settings().cors_origins.is_empty();
         drop(gate);
         let mut ticket = self.ticket.borrow_mut();
+        if notes {
+            note_call(&mut ticket, &head);
+        }
         let goes_on = match arrival {
             Arrival::Decided(outcome @ Outcome::Pass(_)) => {
                 if pages {
@@ -214,7 +220,7 @@ impl Stream {
         };
         let refunds = gate.refunds(charge);
         let mut answer = Answer::default();
-        if !refunds.is_empty() {
+        if !refunds.is_empty() || ticket.rare.as_ref().is_some_and(|rare| rare.noted.is_some()) {
             answer = Answer::read(&headers::of_response(), refunds, code_details, has_reached_api);
             self.answer.set(Some(answer));
         }
@@ -280,6 +286,10 @@ impl Stream {
             note("decision=redirected");
             return self.redirect(stage);
         }
+        let noted = self.ticket.borrow_mut().rare.as_mut().and_then(|rare| rare.noted.take());
+        if let Some(noted) = &noted {
+            self.record(&stage, noted);
+        }
         match stage {
             // Credits that the ledger grants for it later are returned; see `Root::resolve`.
             Stage::Waits | Stage::Reading(_) => {
@@ -295,7 +305,7 @@ impl Stream {
                 note_refusal("", &refusal);
             }
             Stage::Shadow(refusal) => note_refusal("shadow:", &refusal),
-            Stage::Paid(charge) => self.close(&charge),
+            Stage::Paid(charge) => self.close(&charge, noted.as_ref()),
         }
     }
 }
@@ -315,7 +325,24 @@ impl Stream {
         }
     }
 
-    fn close(&self, charge: &Charge) {
+    /// Records a request that wasn't charged.
+    #[cold]
+    #[inline(never)]
+    fn record(&self, stage: &Stage, noted: &NotedCall) {
+        match stage {
+            Stage::Free(rule) => {
+                let (at, status) = (clock::now(), response_code());
+                let ended = Ended { at, decision: Decision::Free, status, charged: Credits::ZERO };
+                self.worker.gate.borrow_mut().record_free(*rule, noted, &ended);
+            }
+            Stage::Shadow(refusal) => {
+                self.worker.record_refusal(refusal, noted, Decision::Shadow, response_code());
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&self, charge: &Charge, noted: Option<&NotedCall>) {
         let end = self.ending();
         let metering = self.ticket.borrow_mut().take_metering();
         let is_metered = metering.is_some();
@@ -325,11 +352,24 @@ impl Stream {
             (now, whole, self.said(charge, metering, now))
         });
         let mut gate = self.worker.gate.borrow_mut();
-        let charged = match &measured {
-            None => gate.finish(charge, &end),
-            Some((now, whole, said)) => gate.finish_answered(*now, charge, &end, said, *whole),
+        let (charged, metered) = match &measured {
+            None => (gate.finish(charge, &end), None),
+            Some((now, whole, said)) => {
+                let closed = gate.finish_answered(*now, charge, &end, said, *whole);
+                (closed.charged, closed.metered)
+            }
         };
         let released = charged == Credits::ZERO;
+        if let Some(noted) = noted {
+            let decision = match (released, is_stopped) {
+                (true, _) => Decision::Released,
+                (false, true) => Decision::Stopped,
+                (false, false) => Decision::Admitted,
+            };
+            let status = if let End::Answered(answer) = end { Some(answer.status) } else { None };
+            let ended = Ended { at: clock::now(), decision, status, charged };
+            gate.record_charge(charge, metered.as_ref(), noted, &ended);
+        }
         if !released && !self.worker.log_paid && !is_metered {
             return;
         }
@@ -374,7 +414,11 @@ impl Stream {
         match arrival {
             // The usual refusal is sent at once, and nothing is kept of its request.
             Arrival::Decided(Outcome::Refuse(refusal)) if ticket.body == Body::Ignored => {
-                self.worker.send_refusal(&around, None, &refusal);
+                let status = self.worker.send_refusal(&around, None, &refusal);
+                if self.worker.gate.borrow().records_refusal(&refusal) {
+                    let noted = NotedCall::new(clock::now(), around.request_id);
+                    self.worker.record_refusal(&refusal, &noted, Decision::Refused, Some(status));
+                }
                 ticket.stage = Stage::Answered;
             }
             Arrival::Decided(outcome) => {
@@ -412,6 +456,13 @@ impl Stream {
             _ => End::NeverAsked,
         }
     }
+}
+
+/// Keeps what a record of this request will need.
+#[cold]
+#[inline(never)]
+fn note_call(ticket: &mut Ticket, head: &Head<'_>) {
+    ticket.rare().noted = Some(NotedCall::new(clock::now(), head.value("x-request-id")));
 }
 
 /// Removes the caller's key before the API sees the request.

@@ -5,6 +5,7 @@ use super::{changes, clock, property, reply};
 use crate::decide::base::moment::Moment;
 use crate::decide::base::sorted_map::SortedMap;
 use crate::decide::gate::Gate;
+use crate::decide::gate::recording::{Ended, NotedCall};
 use crate::decide::meter::asked::strip::Strip;
 use crate::decide::outcome::{Charge, Outcome, Passage};
 use crate::decide::refusal::rpc::{self, MAX_BODY};
@@ -14,6 +15,8 @@ use crate::decide::request::ending::End;
 use crate::decide::request::held::Held;
 use crate::decide::request::view::View;
 use crate::decide::settings::dialect::Dialect;
+use faregate_protocol::Credits;
+use faregate_protocol::calls::Decision;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 use std::cell::{Cell, RefCell};
@@ -143,6 +146,8 @@ pub(super) struct RareFields {
     seen: Option<Seen>,
     /// What is known of a metered request.
     pub(super) metering: Option<Metering>,
+    /// What is kept of a request that may be recorded.
+    pub(super) noted: Option<NotedCall>,
 }
 
 /// What is known of a metered request while it is in flight.
@@ -371,16 +376,40 @@ impl Worker {
     pub(super) fn refuse(&self, ticket: &mut Ticket, refused: &Refusal) {
         let seen =
             ticket.rare.as_mut().and_then(|rare| rare.seen.take()).filter(|_| ticket.body == Body::Here);
-        self.send_refusal(
+        let status = self.send_refusal(
             &ticket.request_context(),
             seen.as_ref().map(|seen| seen.bytes.as_slice()),
             refused,
         );
+        if self.gate.borrow().records_refusal(refused) {
+            let noted = ticket.rare.as_mut().and_then(|rare| rare.noted.take());
+            let noted = noted.unwrap_or_else(|| NotedCall::new(clock::now(), ticket.request_id.as_deref()));
+            self.record_refusal(refused, &noted, Decision::Refused, Some(status));
+        }
         ticket.stage = Stage::Answered;
     }
 
-    /// Answers Envoy's current request with a refusal; `body` is what is known of its body.
-    pub(super) fn send_refusal(&self, around: &RequestContext<'_>, body: Option<&[u8]>, refused: &Refusal) {
+    /// Records a request that was refused, or would have been.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn record_refusal(
+        &self,
+        refused: &Refusal,
+        noted: &NotedCall,
+        decision: Decision,
+        status: Option<u16>,
+    ) {
+        let ended = Ended { at: clock::now(), decision, status, charged: Credits::ZERO };
+        self.gate.borrow_mut().record_refusal(refused, noted, &ended);
+    }
+
+    /// Answers Envoy's current request with a refusal; `body` is what is known of its body. Returns the answer's status.
+    pub(super) fn send_refusal(
+        &self,
+        around: &RequestContext<'_>,
+        body: Option<&[u8]>,
+        refused: &Refusal,
+    ) -> u16 {
         let (dialect, rpc_id) = match around.dialect {
             dialect if dialect.wants_body() => rpc::reply(dialect, body),
             dialect => (dialect, None),
@@ -388,6 +417,7 @@ impl Worker {
         let around = RequestContext { dialect, rpc_id: rpc_id.as_deref(), ..*around };
         let form = self.gate.borrow_mut().answer(refused, &around);
         reply::send(form.status, &refused.details(), &form.headers, &form.body(&around), form.grpc);
+        form.status
     }
 
     /// An answer that is read must not be compressed; and a request that costs what its payer can pay must say so.

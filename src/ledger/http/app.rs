@@ -5,7 +5,7 @@ use super::shared::Shared;
 use crate::domain::reclaim::Watch;
 use crate::metrics::Metrics;
 use crate::outgoing::Sender;
-use crate::store::Store;
+use crate::store::{CallLog, Store};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -37,6 +37,8 @@ pub struct App {
     pub watch: Arc<Mutex<Watch>>,
     /// What the database last said to those who ask without a token.
     pub looks: CachedProbes,
+    /// Records of single requests.
+    pub calls: CallLog,
     /// Makes requests to endpoints.
     pub sender: Sender,
 }

@@ -1,4 +1,4 @@
-//! The gateway API: `POST /gateway/v1/exchange`.
+//! The gateway API: `POST /gateway/v1/exchange`, and `POST /gateway/v1/calls` for records of single requests.
 //!
 //! Every answer, errors included, carries the marker header, so that a gateway can tell the ledger's
 //! answers from those that Envoy makes up when it can't reach it, and knows the newest version that it speaks.
@@ -12,16 +12,18 @@ use super::connections::ConnectionSlot;
 use super::denial::Denial;
 use super::problem::MOST_SAID;
 use super::{fitting, health};
+use crate::domain::call_log::ReceivedBatch;
 use crate::domain::exchange::check;
 use crate::store::{Refusal, StoreError};
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router, middleware};
 use faregate_protocol::Credits;
+use faregate_protocol::calls::{self, CallBatch};
 use faregate_protocol::exchange::{
     Entry, ExchangeError, ExchangeRequest, ExchangeResponse, MARKER_HEADER, MAX_AMOUNT, MAX_BODY_BYTES,
     MAX_CREDENTIAL_BYTES, MAX_ENTRIES, MAX_ITEM_BYTES, MAX_LINE_COUNT, MAX_LINE_CREDITS, MAX_MODELS,
@@ -46,6 +48,7 @@ pub fn router(app: Arc<App>) -> Router {
     let door = ListenerGuard::new(Arc::clone(&app), Door::Gateway, MAX_BODY_BYTES, cure);
     Router::new()
         .route(PATH, post(exchange))
+        .route(calls::PATH, post(record).layer(DefaultBodyLimit::max(calls::MAX_BATCH_BYTES)))
         .route_layer(middleware::from_fn_with_state(door, admit::<Failure>))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -93,6 +96,31 @@ async fn exchange(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Takes records of single requests. They wait for their turn behind everything else, and where too many wait, the gateway keeps
+/// them for another second.
+async fn record(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    seat: Option<Extension<Arc<ConnectionSlot>>>,
+    body: Bytes,
+) -> Result<StatusCode, Failure> {
+    if body.len() > calls::MAX_BATCH_BYTES {
+        let detail = format!("a batch has at most {} bytes", calls::MAX_BATCH_BYTES);
+        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
+    }
+    let batch = parse::<CallBatch<'static>>(&body)?;
+    batch.check().map_err(|(field, reason)| Invalid::field(field, reason))?;
+    let now = Timestamp::now();
+    let only = app.store.gateway_token(batch.gateway.clone().into_owned(), now).await?;
+    if only.is_some() && only.as_deref() != caller.token_name() {
+        let peer = seat.map(|Extension(seat)| seat.connection.address);
+        app.gateway_access.denials.note(Denial::Gateway, peer, Some(&caller));
+        return Err(StoreError::from(Refusal::ForeignGateway).into());
+    }
+    app.calls.store(ReceivedBatch::new(batch, now)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Too much is asked of the database. A report should come with the next heartbeat; callers wait for anything else.

@@ -4,6 +4,7 @@
 //! What must hold: a job that fails says so and tries again later; none holds the writer for longer
 //! than one step at a time.
 
+mod calls;
 mod certificates;
 mod expiry;
 mod inspection;
@@ -15,6 +16,7 @@ mod soon;
 mod tokens;
 mod webhooks;
 
+pub use calls::{prune_calls, write_calls};
 pub use certificates::follow;
 pub use expiry::expire;
 pub use inspection::inspect;

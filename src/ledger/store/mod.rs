@@ -5,6 +5,7 @@
 //! that both must pass. The set of databases is closed, so the choice is an enum and not a trait.
 
 mod alarm;
+pub mod calls;
 #[cfg(test)]
 mod contract;
 pub mod copy;
@@ -51,11 +52,13 @@ use crate::command::roll_up::{DAY, HOUR, KEEP_HOURS, KEEP_MINUTES, RollUp, Timed
 use crate::command::tokens::NoteUses;
 use crate::command::{subscriptions, why};
 use crate::domain::access::TokenKind;
+use crate::domain::call_log::CallLimits;
 use crate::domain::exchange::heartbeat_ms;
 use crate::domain::price_list::PriceList;
 use crate::domain::time::minute;
 use crate::metrics::Metrics;
 use alarm::Alarm;
+pub use calls::{CallLog, CallQuery};
 use draft::{Draft, Stop};
 use engine::{Busy, MaintenanceTask, TxError};
 use faregate_protocol::Credits;
@@ -198,6 +201,16 @@ impl Store {
             is_new,
             tokens: Arc::default(),
         })
+    }
+
+    /// The call log of this ledger.
+    pub fn call_log(&self, limits: CallLimits) -> CallLog {
+        CallLog::of(&self.backend, limits, Arc::clone(&self.metrics))
+    }
+
+    /// The name of the token with which alone this gateway may come, if there is one.
+    pub async fn gateway_token(&self, gateway: String, now: Timestamp) -> Result<Option<String>, StoreError> {
+        read!(self, reader => queries::gateways::token(reader, &gateway, now))
     }
 
     /// Whether there was no ledger here before.

@@ -20,6 +20,15 @@ const VOUCH_MS: u64 = 60_000;
 const VOUCHED_MS: u64 = 3 * VOUCH_MS;
 const NANOS_PER_S: u64 = 1_000_000_000;
 
+/// What the charge of a metered request came to.
+#[derive(Debug)]
+pub struct Closed {
+    /// The final charge.
+    pub charged: Credits,
+    /// What the request was for, unless its charge was released.
+    pub metered: Option<Metered>,
+}
+
 impl<M: SharedMemory> Gate<M> {
     /// Which answers release this charge.
     pub fn refunds(&self, charge: &Charge) -> &Refunds {
@@ -30,7 +39,7 @@ impl<M: SharedMemory> Gate<M> {
     /// charge. A metered request of which nothing was measured is charged as its rule says.
     pub fn finish(&mut self, charge: &Charge, end: &End) -> Credits {
         if self.settings.rule(charge.rule).meter.is_some() {
-            return self.finish_answered(Moment::ZERO, charge, end, &Said::Nothing, false);
+            return self.finish_answered(Moment::ZERO, charge, end, &Said::Nothing, false).charged;
         }
         if end.releases(self.refunds(charge)) {
             self.release(charge);
@@ -46,12 +55,12 @@ impl<M: SharedMemory> Gate<M> {
         charge: &Charge,
         end: &End,
         amount: Option<u64>,
-    ) -> Credits {
+    ) -> Closed {
         if end.releases(self.refunds(charge)) {
             return self.release_metered(charge);
         }
         let (cost, metered) = (self.cost(charge, amount), self.usage_of(charge, amount));
-        self.settle_metered(now, charge, cost, &metered)
+        self.settle_metered(now, charge, cost, metered)
     }
 
     /// What usage says of a request that used so much.
@@ -79,10 +88,10 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// Releases a metered charge.
-    pub(super) fn release_metered(&mut self, charge: &Charge) -> Credits {
+    pub(super) fn release_metered(&mut self, charge: &Charge) -> Closed {
         self.end_metered(charge.holder.lease());
         self.release(charge);
-        Credits::ZERO
+        Closed { charged: Credits::ZERO, metered: None }
     }
 
     /// What a request costs that used so much.
@@ -199,10 +208,10 @@ impl<M: SharedMemory> Gate<M> {
         now: Moment,
         charge: &Charge,
         cost: Credits,
-        metered: &Metered,
-    ) -> Credits {
-        self.count_metered_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Kept(cost), metered);
-        self.close(now, charge, cost)
+        metered: Metered,
+    ) -> Closed {
+        self.count_metered_outcome(charge.holder.key(), charge.rule, ChargeOutcome::Kept(cost), &metered);
+        Closed { charged: self.close(now, charge, cost), metered: Some(metered) }
     }
 
     fn close(&mut self, now: Moment, charge: &Charge, cost: Credits) -> Credits {

@@ -3,6 +3,7 @@
 //! What must hold: however a request ends, its hold ends with it, and what is charged is what the rule says of that ending.
 
 use super::Gate;
+use super::closing::Closed;
 use crate::decide::base::moment::Moment;
 use crate::decide::lease::shared::SharedMemory;
 use crate::decide::meter::dialect::Dialect;
@@ -12,7 +13,6 @@ use crate::decide::request::ending::End;
 use crate::decide::request::quote::{AnswerEnd, ModelQuote, Quote, QuoteKind, Settled, settle};
 use crate::decide::settings::meter::{Meter, MeterKind};
 use crate::decide::usage::Metered;
-use faregate_protocol::Credits;
 use faregate_protocol::exchange::Basis;
 use faregate_protocol::metering::Quantities;
 use std::rc::Rc;
@@ -44,7 +44,7 @@ impl<M: SharedMemory> Gate<M> {
         end: &End,
         said: &Said,
         whole: bool,
-    ) -> Credits {
+    ) -> Closed {
         let Some(quote) = charge.quote.clone() else {
             let amount = if let Said::Amount(amount) = said { Some(*amount) } else { None };
             return self.finish_metered(now, charge, end, amount);
@@ -58,7 +58,7 @@ impl<M: SharedMemory> Gate<M> {
         let cost = self.of_plan(charge, settled.list);
         let metered =
             Metered { item: quote.item.as_ref().map(Rc::clone), basis: settled.basis, used: settled.used };
-        self.settle_metered(now, charge, cost, &metered)
+        self.settle_metered(now, charge, cost, metered)
     }
 
     fn settled(&self, charge: &Charge, quote: &Quote, end: End, said: &Said, whole: bool) -> Settled {

@@ -5,12 +5,12 @@
 //! a misspelt `price` must not make a route free.
 
 use super::reader::{self, Faults, Field, Object, SettingsError};
-use super::{Forward, Identity, Ledger, Rule, Settings, Shown, Token, Wording, cors, matching, rule, texts};
+use super::{Forward, Identity, Ledger, Recorded, Rule, Settings, Shown, Token, Wording, cors, matching, rule, texts};
 use crate::decide::base::json::{self, Json};
 use crate::decide::base::protobuf;
 use crate::decide::base::text::visible;
 
-const TOP: [&str; 24] = [
+const TOP: [&str; 25] = [
     "ledger",
     "identities",
     "rules",
@@ -27,6 +27,7 @@ const TOP: [&str; 24] = [
     "publish_prices",
     "warn_below",
     "error_format",
+    "record",
     "log_paid",
     "request_bodies",
     "hide_credentials",
@@ -117,7 +118,9 @@ impl Settings {
                 "true, together with allow_on_headers_stop_iteration in Envoy's configuration of the filter",
             );
         }
+        let records = |rule: &Rule| rule.record.calls > Recorded::None;
         Self {
+            records: rules.iter().any(records) || records(&default),
             ledger: read_ledger(&top.required("ledger")),
             identities: read_identities(&identities),
             rules,

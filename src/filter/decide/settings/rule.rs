@@ -5,8 +5,9 @@ use super::dialect::{self, Dialect};
 use super::meter::{Meter, MeterKind};
 use super::reader::{Field, Object};
 use super::refunds::{GRPC_CODES, Refunds};
-use super::{Match, OnLedgerError, Rule, deprecation, matching, meter};
+use super::{Match, OnLedgerError, Record, Recorded, Rule, deprecation, matching, meter};
 use faregate_protocol::Credits;
+use faregate_protocol::calls::MAX_ONE_IN;
 use faregate_protocol::exchange::{MAX_PRODUCT_BYTES, MAX_UNGRANTED};
 
 /// The name under which requests that no rule matches are reported.
@@ -30,6 +31,7 @@ pub(super) struct Defaults {
     shadow: bool,
     warn_below: Option<Credits>,
     error_format: Option<Dialect>,
+    record: Record,
 }
 
 impl Defaults {
@@ -41,6 +43,7 @@ impl Defaults {
             shadow: false,
             warn_below: None,
             error_format: None,
+            record: Record { calls: Recorded::None, one_in: 1 },
         };
         defaults.override_by(object);
         defaults
@@ -64,11 +67,14 @@ impl Defaults {
         if let Some(field) = object.optional("error_format") {
             self.error_format = read_format(&field);
         }
+        if let Some(field) = object.optional("record") {
+            self.record = read_record(&field);
+        }
     }
 }
 
 /// The fields of `rules` only, and those of `default`, too.
-const ALLOWED: [&str; 15] = [
+const ALLOWED: [&str; 16] = [
     "name",
     "match",
     "price",
@@ -81,6 +87,7 @@ const ALLOWED: [&str; 15] = [
     "shadow",
     "warn_below",
     "error_format",
+    "record",
     "deprecated",
     "retired",
     "$comment",
@@ -124,6 +131,7 @@ fn build(name: String, matches: Match, said: Option<&Object<'_>>, defaults: Defa
         shadow: defaults.shadow,
         warn_below: defaults.warn_below,
         error_format: defaults.error_format,
+        record: defaults.record,
         deprecated: None,
         retired: false,
     };
@@ -151,7 +159,7 @@ fn read_into(rule: &mut Rule, said: &Object<'_>, mut defaults: Defaults) {
         rule.meter = Some(Box::new(meter));
     }
     defaults.override_by(said);
-    let Defaults { refund_on, on_ledger_error, max_wait_ms, shadow, warn_below, error_format } = defaults;
+    let Defaults { refund_on, on_ledger_error, max_wait_ms, shadow, warn_below, error_format, record } = defaults;
     rule.refund_on = refund_on.unwrap_or_else(|| match rule.meter.as_deref() {
         // Providers of models bill no answer that says what was wrong with the request.
         Some(Meter { kind: MeterKind::Models(_), .. }) => Refunds::usual_of_models(),
@@ -162,6 +170,7 @@ fn read_into(rule: &mut Rule, said: &Object<'_>, mut defaults: Defaults) {
     rule.shadow = shadow;
     rule.warn_below = warn_below;
     rule.error_format = error_format;
+    rule.record = record;
     rule.product = said.optional("product").map(|field| read_product(&field));
     if let Some(field) = said.optional("rate_limited_status") {
         rule.rate_limited_status = read_limited(&field);
@@ -178,6 +187,31 @@ fn read_format(field: &Field<'_>) -> Option<Dialect> {
         );
     }
     known.map(|(_, dialect)| *dialect)
+}
+
+/// Reads `record`: a name, or an object with one and how many requests a record stands for.
+fn read_record(field: &Field<'_>) -> Record {
+    if !field.is_object() {
+        return Record { calls: read_recorded(field), one_in: 1 };
+    }
+    let object = field.object(&["calls", "one_in"]);
+    Record {
+        calls: read_recorded(&object.required("calls")),
+        one_in: object.optional("one_in").map_or(1, |field| field.integer(1, MAX_ONE_IN)),
+    }
+}
+
+fn read_recorded(field: &Field<'_>) -> Recorded {
+    match field.as_str() {
+        Some("none") => Recorded::None,
+        Some("refused") => Recorded::Refused,
+        Some("metered") => Recorded::Metered,
+        Some("all") => Recorded::All,
+        _ => {
+            field.wrong_value("\"none\", \"refused\", \"metered\", \"all\", or an object with calls and one_in");
+            Recorded::None
+        }
+    }
 }
 
 fn read_product(field: &Field<'_>) -> String {

@@ -1,10 +1,11 @@
-//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, events, webhooks.
+//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, calls, events, webhooks.
 //!
 //! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
 mod accounts;
 mod batch;
 mod budgets;
+mod calls;
 mod corrections;
 mod events;
 mod gateway_tokens;
@@ -100,6 +101,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(gateway_tokens::list, gateway_tokens::create))
         .routes(routes!(gateway_tokens::revoke))
         .routes(routes!(trail::list))
+        .routes(routes!(calls::list))
         .routes(routes!(events::list))
         .routes(routes!(events::show_default, events::set_default))
         .routes(routes!(events::show, events::set))

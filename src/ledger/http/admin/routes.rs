@@ -72,6 +72,7 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/gateway-tokens", Admin),
     ("POST", "/admin/v1/gateway-tokens/{id}/revoke", Admin),
     ("GET", "/admin/v1/trail", Read),
+    ("GET", "/admin/v1/calls", Read),
     ("GET", "/admin/v1/events", Read),
     ("GET", "/admin/v1/alerts", Read),
     ("POST", "/admin/v1/alerts", Admin),

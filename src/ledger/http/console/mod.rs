@@ -8,6 +8,7 @@ mod accounts;
 mod actions;
 mod assets;
 mod attempts;
+mod calls;
 mod chart;
 mod export;
 mod figures;
@@ -80,6 +81,7 @@ pub fn router(app: Arc<App>, api: Router, served: ServedAs) -> Router {
         .route("/console/accounts/{id}/{action}", get(actions::ask_account).post(actions::do_account))
         .route("/console/keys/{id}/{action}", get(actions::ask_key).post(actions::do_key))
         .route("/console/grants/{id}/{action}", get(actions::ask_grant).post(actions::do_grant))
+        .route("/console/calls", get(calls::show))
         .route("/console/plans", get(plans::list))
         .route("/console/plans/{name}", get(plans::show))
         .route("/console/prices", get(prices::show))

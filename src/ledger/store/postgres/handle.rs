@@ -67,6 +67,11 @@ impl Postgres {
         "whatever writes to the database has ended".to_owned()
     }
 
+    /// Its connections.
+    pub fn pool(&self) -> Pool {
+        self.pool.clone()
+    }
+
     /// What transactions are made with.
     pub const fn engine(&self) -> &PostgresEngine {
         &self.engine

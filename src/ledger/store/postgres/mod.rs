@@ -20,7 +20,7 @@
 //! # What isn't here
 //! No row for the operator's side of the books: it would be locked by everybody. Its sums are computed.
 
-mod attempt_error;
+pub(super) mod attempt_error;
 pub(super) mod copy;
 pub(super) mod engine;
 mod handle;

@@ -1,6 +1,7 @@
 //! The gateways that the ledger has heard of, and what each holds.
 
-use super::{Reader, credits, get, sum};
+use super::{Reader, credits, first, get, sum};
+use crate::domain::access::TokenKind;
 use crate::store::{Page, StoreError};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -46,4 +47,13 @@ pub async fn page(
     let mut gateways = found.await?;
     let next = page.cut(&mut gateways).map(|last| last.name.clone());
     Ok((gateways, next))
+}
+
+/// The name of the token with which alone a gateway may come: that it is tied to, as long as one of that name is valid.
+pub async fn token(reader: &impl Reader, gateway: &str, now: Timestamp) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT g.token FROM gateways g WHERE g.name = ?1 AND EXISTS (
+         SELECT 1 FROM tokens t WHERE t.kind = ?2 AND t.name = g.token AND t.revoked_ms IS NULL
+           AND (t.expires_ms IS NULL OR t.expires_ms > ?3))";
+    let given = [gateway.into(), TokenKind::Gateway.as_str().into(), now.as_millisecond().into()];
+    first(reader, sql, &given, |row| get(row, 0)).await
 }

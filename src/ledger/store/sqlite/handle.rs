@@ -14,7 +14,7 @@ use crate::store::queries::audit;
 use crate::store::queue::Queue;
 use crate::store::{OpenError, StoreError, WhereNone};
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -28,6 +28,7 @@ pub struct Sqlite {
     fault: Arc<Fault>,
     check: Arc<Check>,
     directory: Arc<Directory>,
+    folder: PathBuf,
 }
 
 impl Sqlite {
@@ -52,7 +53,12 @@ impl Sqlite {
         let directory = engine.directory();
         let writer = Writer::start(engine, Arc::clone(&queue), data_dir, Arc::clone(&fault))
             .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
-        Ok((Self { writer: Arc::new(writer), queue, readers, stamps, fault, check, directory }, is_new))
+        Ok((Self { writer: Arc::new(writer), queue, readers, stamps, fault, check, directory, folder: dir.to_owned() }, is_new))
+    }
+
+    /// The data directory.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Finishes what waits to be written, and closes the database.

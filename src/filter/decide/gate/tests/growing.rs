@@ -54,7 +54,7 @@ fn said(tokens: u64) -> Report {
 /// The answer ends early, with what it said last.
 fn ends(gate: &mut Gate<Memory>, now: u64, charge: &Charge, report: Report) -> i64 {
     let end = End::Answered(Answer::default());
-    gate.finish_answered(at(now), charge, &end, &Said::Model(report), false).micros() / 1_000_000
+    gate.finish_answered(at(now), charge, &end, &Said::Model(report), false).charged.micros() / 1_000_000
 }
 
 /// What the payer has in the end, once everything is reported.
@@ -154,7 +154,7 @@ fn all_that_was_held_comes_back_when_a_request_is_released() {
     let mut charge = paid(&mut gate, &mut ledger);
     assert_eq!(gate.grow(at(1), &mut charge, &said(50)), None);
     assert_eq!(
-        gate.finish_answered(at(2), &charge, &End::answered(500), &Said::Nothing, true),
+        gate.finish_answered(at(2), &charge, &End::answered(500), &Said::Nothing, true).charged,
         Credits::ZERO
     );
     assert_eq!(left(&mut gate, &mut ledger, 3), 1_000);

@@ -68,7 +68,7 @@ fn a_metered_request_costs_what_its_answer_says() {
     ]) {
         let charge = begun(&mut gate, now, path);
         assert_eq!(
-            gate.finish_metered(at(now), &charge, &end, said),
+            gate.finish_metered(at(now), &charge, &end, said).charged,
             millis(cost),
             "{path} {end:?} {said:?}"
         );
@@ -113,7 +113,7 @@ fn a_plan_prices_what_a_request_cost_and_not_what_was_held() {
     let charge = charge(Arrival::Decided(resolutions.into_iter().next().unwrap().outcome));
     gate.begin(&charge);
     assert_eq!(charge.price, millis(1_000), "half of what the rule holds");
-    assert_eq!(gate.finish_metered(at(1), &charge, &End::answered(200), Some(50_000_000)), millis(250));
+    assert_eq!(gate.finish_metered(at(1), &charge, &End::answered(200), Some(50_000_000)).charged, millis(250));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn usage_says_on_what_a_charge_is_based_and_how_many_seconds_were_used() {
     ] {
         let (mut gate, _ledger) = started(&Memory::default(), 100);
         let charge = begun(&mut gate, 1, path);
-        let cost = gate.finish_metered(at(2), &charge, &end, amount);
+        let cost = gate.finish_metered(at(2), &charge, &end, amount).charged;
         let report = gate.usage.leave(Moment::ZERO, &gate.settings).remove(0);
         let [line] = &report.lines[..] else { panic!("{report:?}") };
         let mut used = Quantities::default();

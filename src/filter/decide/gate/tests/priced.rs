@@ -29,7 +29,7 @@ fn answered(gate: &mut Gate<Memory>, charge: &Charge, body: &str) -> Credits {
     let head = AnswerHead { status: 200, content_type: Some(b"application/json"), content_encoding: None };
     let mut reader = gate.answer_reader(charge, &head).unwrap();
     reader.feed(body.as_bytes());
-    gate.finish_answered(at(2), charge, &End::answered(200), &reader.finish(), true)
+    gate.finish_answered(at(2), charge, &End::answered(200), &reader.finish(), true).charged
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_message_to_an_agent_whose_path_says_it_passes_before_its_body() {
         assert_eq!((charge.price, gate.reads_answer(&charge)), (credits(2), true), "{path}");
         gate.begin(&charge);
         assert_eq!(
-            gate.finish_answered(at(2), &charge, &End::answered(200), &Said::Nothing, true),
+            gate.finish_answered(at(2), &charge, &End::answered(200), &Said::Nothing, true).charged,
             credits(2)
         );
     }
@@ -151,7 +151,7 @@ fn a_body_is_let_go_when_it_passes_the_limit() {
     assert_eq!(charge.price, credits(10));
     gate.begin(&charge);
     // The client leaves before the answer, or during it: nothing says what it used.
-    assert_eq!(gate.finish_answered(at(2), &charge, &End::Cut, &Said::Nothing, false), credits(10));
+    assert_eq!(gate.finish_answered(at(2), &charge, &End::Cut, &Said::Nothing, false).charged, credits(10));
     assert!(matches!(post(&mut gate, 1, chat, &[("content-length", "100")]), Arrival::NeedsBody(_)));
 }
 

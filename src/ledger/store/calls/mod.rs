@@ -1,0 +1,164 @@
+//! The call log: records of single requests, apart from the books.
+//!
+//! In a SQLite ledger each day has a file of its own beside the database, on PostgreSQL a partition. What must hold: whatever happens
+//! here, the books don't notice; at most [`MAX_WAITING`] batches wait to be written, and more are turned away; every search ends
+//! within [`PATIENCE`] and says where it stopped.
+
+mod page;
+mod postgres;
+mod search;
+mod sqlite;
+mod statements;
+
+use super::StoreError;
+use crate::api;
+use crate::domain::call_log::{CallLimits, ReceivedBatch};
+use crate::metrics::Metrics;
+use jiff::Timestamp;
+pub use page::CallQuery;
+use postgres::PostgresCalls;
+use sqlite::SqliteCalls;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How many batches wait to be written at most: with the largest ones 16 MiB.
+const MAX_WAITING: usize = 64;
+/// How many records are written in one transaction, unless a single batch has more.
+const MAX_TOGETHER: usize = 8_192;
+/// How long a search looks for records before it gives what it has found.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What came of writing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    records: u64,
+    dropped: u64,
+    lost: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Sqlite(SqliteCalls),
+    Postgres(PostgresCalls),
+}
+
+struct Job {
+    batch: ReceivedBatch,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The call log. Cloning it gives another handle to the same.
+#[derive(Clone, Debug)]
+pub struct CallLog {
+    backend: Backend,
+    limits: CallLimits,
+    waiting: mpsc::Sender<Job>,
+    /// What the writer takes from; it has it as long as it runs.
+    taken: Arc<Mutex<Option<mpsc::Receiver<Job>>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl CallLog {
+    /// The log of the ledger with this store.
+    pub(super) fn of(store: &super::Backend, limits: CallLimits, metrics: Arc<Metrics>) -> Self {
+        let backend = match store {
+            super::Backend::Sqlite(sqlite) => Backend::Sqlite(SqliteCalls::new(sqlite.folder())),
+            super::Backend::Postgres(postgres) => Backend::Postgres(PostgresCalls::new(postgres.pool())),
+        };
+        let (waiting, taken) = mpsc::channel(MAX_WAITING);
+        Self { backend, limits, waiting, taken: Arc::new(Mutex::new(Some(taken))), metrics }
+    }
+
+    /// How much is kept.
+    pub const fn limits(&self) -> CallLimits {
+        self.limits
+    }
+
+    /// Stores a batch. It returns once that is written.
+    ///
+    /// # Errors
+    /// Where too many batches wait, or the database fails.
+    pub async fn store(&self, batch: ReceivedBatch) -> Result<(), StoreError> {
+        if self.limits.days == 0 {
+            return Ok(());
+        }
+        let (done, heard) = oneshot::channel();
+        self.waiting.try_send(Job { batch, done }).map_err(|full| match full {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Stopped,
+        })?;
+        heard.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// Writes what comes, until the ledger stops.
+    pub async fn run(&self, mut stop: tokio::sync::watch::Receiver<bool>) {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut taken) = taken else { return };
+        let mut healthy = true;
+        loop {
+            let first = tokio::select! {
+                job = taken.recv() => job,
+                _ = stop.changed() => None,
+            };
+            let Some(first) = first else { return };
+            let mut records = first.batch.calls.len();
+            let (mut batches, mut done) = (vec![first.batch], vec![first.done]);
+            while records < MAX_TOGETHER
+                && let Ok(job) = taken.try_recv()
+            {
+                records = records.saturating_add(job.batch.calls.len());
+                batches.push(job.batch);
+                done.push(job.done);
+            }
+            let written = self.write(batches).await;
+            if let Err(error) = &written
+                && healthy
+            {
+                tracing::error!(%error, "call records can't be stored; gateways try again, and drop what they have no room for");
+            }
+            if written.is_ok() && !healthy {
+                tracing::info!("call records are stored again");
+            }
+            healthy = written.is_ok();
+            for one in done {
+                // Its gateway may have hung up: then it asks again, and the batch isn't stored twice.
+                let _ = one.send(written.clone());
+            }
+        }
+    }
+
+    async fn write(&self, batches: Vec<ReceivedBatch>) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let Written { records, dropped, lost } = match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(batches, now, self.limits).await?,
+            Backend::Postgres(postgres) => postgres.write(&batches, now, self.limits).await?,
+        };
+        self.metrics.call_records.inc_by(records);
+        self.metrics.lost_calls(lost, dropped);
+        Ok(())
+    }
+
+    /// Drops what is too old or too much. Call it now and then.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn prune(&self) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.prune(now, self.limits).await,
+            Backend::Postgres(postgres) => postgres.prune(now, self.limits).await,
+        }
+    }
+
+    /// Looks for records.
+    ///
+    /// # Errors
+    /// Where the database fails, or too many search at once.
+    pub async fn search(&self, query: CallQuery) -> Result<api::Calls, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.search(query).await,
+            Backend::Postgres(postgres) => postgres.search(&query).await,
+        }
+    }
+}
