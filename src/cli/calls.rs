@@ -90,9 +90,7 @@ fn follow(
     query: Vec<(&str, Option<String>)>,
     last: usize,
 ) -> Result<(), Failure> {
-    let with = |more: &[(&'static str, Option<String>)]| {
-        admin.get(PATH, &[query.as_slice(), more].concat())
-    };
+    let with = |more: &[(&'static str, Option<String>)]| admin.get(PATH, &[query.as_slice(), more].concat());
     let mut table = Table::new(&COLUMNS);
     let mut page = with(&[("limit", Some(last.to_string()))])?;
     let mut calls = page.get("calls").map(list).unwrap_or_default().to_vec();
@@ -109,7 +107,7 @@ fn follow(
     }
 }
 
-fn show(screen: &mut Screen<'_>, table: &mut Table, calls: &[Value]) -> Result<(), Failure> {
+fn show(screen: &mut Screen<'_>, table: &mut Table<'_>, calls: &[Value]) -> Result<(), Failure> {
     if screen.is_json() {
         return calls.iter().try_for_each(|call| screen.json(&call.to_string()));
     }

@@ -229,7 +229,11 @@ impl Default for Metrics {
         for at in LOST_AT {
             m.lost_calls.get_or_create(&LostLabel { at }).inc_by(0);
         }
-        r.register("lost_call_records", "Call records that were dropped for lack of room", m.lost_calls.clone());
+        r.register(
+            "lost_call_records",
+            "Call records that were dropped for lack of room",
+            m.lost_calls.clone(),
+        );
         for result in DELIVERY_RESULTS {
             m.deliveries.get_or_create(&DeliveryLabel { result }).inc_by(0);
         }

@@ -141,10 +141,7 @@ impl CallBatch<'_> {
         }
         for (field, text) in [("gateway", &self.gateway), ("sender", &self.sender)] {
             if text.is_empty() || text.len() > MAX_NAME_BYTES {
-                return wrong(
-                    field,
-                    format!("has {} bytes; it must have 1 to {MAX_NAME_BYTES}", text.len()),
-                );
+                return wrong(field, format!("has {} bytes; it must have 1 to {MAX_NAME_BYTES}", text.len()));
             }
         }
         if self.number == 0 {

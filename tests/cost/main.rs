@@ -69,6 +69,10 @@ const PRICES: &[Price] = &[
         calls: &["get_header_map_pairs", "clock_time_get", "get_shared_data", "send_local_response"] },
     Price { of: "a caller without credits is refused once more", entered: 2, allocations: 3, bytes: 932, instructions: 9_700,
         calls: &["get_header_map_pairs", "clock_time_get", "send_local_response"] },
+    Price { of: "a paid request arrives that is recorded", entered: 2, allocations: 3, bytes: 450, instructions: 6_000,
+        calls: &["get_header_map_pairs", "clock_time_get", "clock_time_get", "add_header_map_value"] },
+    Price { of: "a paid request ends that is recorded", entered: 3, allocations: 10, bytes: 200, instructions: 9_000,
+        calls: &["get_header_map_pairs", "clock_time_get"] },
 ];
 
 /// What else counts: how many instructions more a step may need behind 64 rules that don't match, and among 1,000 callers.

@@ -1,15 +1,13 @@
 //! Single requests are recorded by gateways and found by operators; no charge depends on it, and nothing secret is in a record.
 
-use harness::{
-    LedgerProcess, Postgres, Process, Setup, World, binary, eventually, flood, get,
-};
+use harness::{LedgerProcess, Postgres, Process, Setup, World, binary, eventually, flood, get, patient};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
 fn rules() -> Value {
-    json!({
+    let mut rules = json!({
         "record": "all",
         "rules": [
             {"name": "render", "match": {"path": {"prefix": "/cost"}},
@@ -23,7 +21,12 @@ fn rules() -> Value {
             {"name": "some", "match": {"path": {"prefix": "/some"}}, "price": "1", "record": {"calls": "all", "one_in": 10}},
         ],
         "default": {"price": "1"}
-    })
+    });
+    // Machines that are busy with other tests take longer to answer.
+    for (member, value) in patient().as_object().into_iter().flatten() {
+        rules[member] = value.clone();
+    }
+    rules
 }
 
 /// The records that a query finds, newest first, once there are so many.
@@ -86,15 +89,33 @@ async fn each_request_is_found_with_what_became_of_it() {
     assert_eq!(timed["used"], json!({"second": 1}), "{timed}");
     assert!(timed["duration_ms"].as_u64().is_some_and(|ms| (300..10_000).contains(&ms)), "{timed}");
     let [kept, released] = &found(ledger, "rule=status", 2).await[..] else { panic!("two") };
-    assert_eq!((&kept["decision"], &kept["status"], &kept["charge"]), (&json!("admitted"), &json!(404), &json!("2")));
-    assert_eq!((&released["decision"], &released["status"], &released["charge"]), (&json!("released"), &json!(503), &json!("0")));
+    assert_eq!(
+        (&kept["decision"], &kept["status"], &kept["charge"]),
+        (&json!("admitted"), &json!(404), &json!("2"))
+    );
+    assert_eq!(
+        (&released["decision"], &released["status"], &released["charge"]),
+        (&json!("released"), &json!(503), &json!("0"))
+    );
     let free = &found(ledger, "decision=free", 1).await[0];
-    assert_eq!((&free["account"], &free["rule"], &free["status"]), (&Value::Null, &json!("open"), &json!(200)));
+    assert_eq!(
+        (&free["account"], &free["rule"], &free["status"]),
+        (&Value::Null, &json!("open"), &json!(200))
+    );
     let refused = found(ledger, "decision=refused&account=poor", 2).await;
-    assert!(refused.iter().all(|call| call["code"] == "insufficient_funds" && call["status"] == 402), "{refused:#?}");
-    assert_eq!(refused.iter().map(|call| call["rule"].as_str().unwrap_or_default()).collect::<Vec<_>>(), ["strict", "default"]);
+    assert!(
+        refused.iter().all(|call| call["code"] == "insufficient_funds" && call["status"] == 402),
+        "{refused:#?}"
+    );
+    assert_eq!(
+        refused.iter().map(|call| call["rule"].as_str().unwrap_or_default()).collect::<Vec<_>>(),
+        ["strict", "default"]
+    );
     let shadow = &found(ledger, "decision=shadow", 1).await[0];
-    assert_eq!((&shadow["code"], &shadow["status"], &shadow["account"]), (&json!("insufficient_funds"), &json!(200), &json!("poor")));
+    assert_eq!(
+        (&shadow["code"], &shadow["status"], &shadow["account"]),
+        (&json!("insufficient_funds"), &json!(200), &json!("poor"))
+    );
     let nobody = &found(ledger, "code=missing_key", 1).await[0];
     assert_eq!((&nobody["account"], &nobody["status"]), (&Value::Null, &json!(401)));
     found(ledger, "rule=quiet", 0).await;
@@ -103,7 +124,10 @@ async fn each_request_is_found_with_what_became_of_it() {
 
     // By command.
     let one = ledger.run(&["calls", "--request-id", &request_id]);
-    assert!(one.lines().nth(1).is_some_and(|line| line.contains("acme") && line.contains(&request_id)), "{one}");
+    assert!(
+        one.lines().nth(1).is_some_and(|line| line.contains("acme") && line.contains(&request_id)),
+        "{one}"
+    );
     let page = ledger.run(&["calls", "poor", "--since", "1h", "--code", "insufficient_funds"]);
     assert_eq!(page.lines().count(), 4, "a head, and three calls: {page}");
     assert!(page.contains("shadow: insufficient_funds"), "{page}");
@@ -202,7 +226,8 @@ async fn an_operator_follows_calls_as_they_come() {
         get(world.gate(), "/open", &[]).await;
     }
     eventually("what comes is shown", Duration::from_secs(20), async || lines().len() == 4).await;
-    let rules: Vec<_> = lines().iter().map(|call| call["rule"].as_str().expect("a name").to_owned()).collect();
+    let rules: Vec<_> =
+        lines().iter().map(|call| call["rule"].as_str().expect("a name").to_owned()).collect();
     assert_eq!(rules, ["default", "status", "render", "default"], "oldest first, each once, only of acme");
     drop(follower);
 }
@@ -227,7 +252,10 @@ async fn records_wait_for_a_ledger_that_is_away_and_are_stored_once() {
         assert_eq!(counts.get(&200), Some(&200), "{counts:?}");
         world.ledger.restart().await;
     }
-    eventually("all are stored", Duration::from_secs(30), async || recorded(&world.ledger).await.len() == 800).await;
+    eventually("all are stored", Duration::from_secs(30), async || {
+        recorded(&world.ledger).await.len() == 800
+    })
+    .await;
     assert_eq!(world.gate().stat("calls_dropped_total").await, 0);
     world.ledger.audit().await;
 }
@@ -266,15 +294,18 @@ async fn two_ledgers_on_postgresql_share_one_log() {
     let Some(server) = Postgres::start().await else { return };
     let environment = server.environment();
     let mut world =
-        World::start(Setup { gateways: 2, ledgers: 2, config: rules(), environment, ..Setup::default() }).await;
+        World::start(Setup { gateways: 2, ledgers: 2, config: rules(), environment, ..Setup::default() })
+            .await;
     let key = world.ledger.account("acme", "100000").await;
     for _ in 0..3 {
         let counts = flood(&world.gateways, &key, 400, 8).await;
         assert_eq!(counts.get(&200), Some(&400), "{counts:?}");
         world.replicas[0].restart().await;
     }
-    eventually("all are stored", Duration::from_secs(40), async || recorded(&world.ledger).await.len() == 1_200)
-        .await;
+    eventually("all are stored", Duration::from_secs(40), async || {
+        recorded(&world.ledger).await.len() == 1_200
+    })
+    .await;
     assert_eq!(recorded(&world.replicas[0]).await, recorded(&world.ledger).await);
     let gateways: BTreeSet<String> = world.ledger.get("/admin/v1/calls?limit=1000").await["calls"]
         .as_array()
@@ -298,7 +329,10 @@ async fn old_days_are_removed_and_a_full_day_takes_no_more() {
     let folder = find_calls(world.dir());
     std::fs::write(folder.join("2020-02-03.db"), "not a database").expect("a file");
     world.ledger.restart().await;
-    eventually("the old day is gone", Duration::from_secs(20), async || !folder.join("2020-02-03.db").exists()).await;
+    eventually("the old day is gone", Duration::from_secs(20), async || {
+        !folder.join("2020-02-03.db").exists()
+    })
+    .await;
 
     flood(&world.gateways, &key, 150, 4).await;
     eventually("the rest is counted", Duration::from_secs(20), async || {
@@ -316,7 +350,12 @@ async fn old_days_are_removed_and_a_full_day_takes_no_more() {
     world.ledger.restart().await;
     flood(&world.gateways, &key, 5, 1).await;
     found(&world.ledger, "", 5).await;
-    assert!(std::fs::read_dir(&folder).expect("a folder").flatten().any(|entry| entry.path().extension().is_some_and(|name| name == "unreadable")));
+    assert!(
+        std::fs::read_dir(&folder)
+            .expect("a folder")
+            .flatten()
+            .any(|entry| entry.path().extension().is_some_and(|name| name == "unreadable"))
+    );
     world.ledger.audit().await;
 }
 
@@ -332,7 +371,8 @@ async fn a_batch_is_taken_only_from_its_gateway_and_within_bounds() {
         (answer.status().as_u16(), answer.text().await.unwrap_or_default())
     };
     let call = json!({"at_ms": 1, "duration_ms": 1, "rule": "a", "decision": "free", "later": "ignored"});
-    let batch = json!({"protocol": 1, "gateway": "gw", "sender": "w", "number": 1, "now_ms": 5, "calls": [call]});
+    let batch =
+        json!({"protocol": 1, "gateway": "gw", "sender": "w", "number": 1, "now_ms": 5, "calls": [call]});
     let with = |member: &str, value: Value| {
         let mut batch = batch.clone();
         batch[member] = value;
@@ -346,10 +386,22 @@ async fn a_batch_is_taken_only_from_its_gateway_and_within_bounds() {
         ("protocol", json!(9), "this ledger speaks 1"),
         ("number", json!(0), "numbered from 1"),
         ("gateway", json!(""), "must have 1 to 128"),
-        ("calls", json!([{"at_ms": 1, "duration_ms": 1, "rule": "a", "decision": "free", "charge": -1}]), "calls[0].charge"),
-        ("calls", json!([{"at_ms": 1, "duration_ms": 1, "rule": "x".repeat(500), "decision": "free"}]), "calls[0].rule"),
+        (
+            "calls",
+            json!([{"at_ms": 1, "duration_ms": 1, "rule": "a", "decision": "free", "charge": -1}]),
+            "calls[0].charge",
+        ),
+        (
+            "calls",
+            json!([{"at_ms": 1, "duration_ms": 1, "rule": "x".repeat(500), "decision": "free"}]),
+            "calls[0].rule",
+        ),
         ("calls", json!([{"at_ms": 1}]), "duration_ms"),
-        ("calls", json!(vec![call.clone(); 5_000]), "too many"),
+        (
+            "calls",
+            json!(vec![json!({"at_ms": 1, "duration_ms": 1, "rule": "a", "decision": "free"}); 4_097]),
+            "too many",
+        ),
     ] {
         let (status, said) = send(token, &with(member, value)).await;
         assert!(status == 400 && said.contains(words), "{member}: {status} {said}");
@@ -374,8 +426,10 @@ async fn a_batch_is_taken_only_from_its_gateway_and_within_bounds() {
         .await
         .expect("an answer");
     assert_eq!(exchanged.status(), 200);
-    let of_east = json!({"protocol": 1, "gateway": "gw-east", "sender": "e", "number": 1, "now_ms": 5, "calls": []});
-    eventually("the tie is known", Duration::from_secs(10), async || send(&other, &of_east).await.0 == 403).await;
+    let of_east =
+        json!({"protocol": 1, "gateway": "gw-east", "sender": "e", "number": 1, "now_ms": 5, "calls": []});
+    eventually("the tie is known", Duration::from_secs(10), async || send(&other, &of_east).await.0 == 403)
+        .await;
     assert_eq!(send(token, &of_east).await.0, 403);
     assert_eq!(send(&own, &of_east).await.0, 204);
 }

@@ -10,7 +10,8 @@ use faregate_ledger::domain::reclaim::Watch;
 use faregate_ledger::http::{Access, App, CachedProbes, admin_router, gateway_router};
 use faregate_ledger::metrics::{ListenerName, Metrics};
 use faregate_ledger::store::Store;
-use faregate_ledger::{Database, Secret};
+use faregate_ledger::{CallLimits, Database, Secret};
+use faregate_protocol::calls;
 use faregate_protocol::exchange::{MARKER_HEADER, PATH};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -39,6 +40,7 @@ struct Ledger {
     key: String,
     key_id: String,
     _dir: TempDir,
+    _stop: tokio::sync::watch::Sender<bool>,
 }
 
 struct Answer {
@@ -54,6 +56,10 @@ impl Ledger {
         let metrics = Arc::new(Metrics::default());
         let database = Database::Directory(dir.path().to_owned());
         let store = runtime.block_on(Store::open(&database, Arc::clone(&metrics))).expect("a store");
+        let calls = store.call_log(CallLimits::USUAL);
+        let (stop, stopping) = tokio::sync::watch::channel(false);
+        let writer = calls.clone();
+        runtime.spawn(async move { writer.run(stopping).await });
         let access = |listener, token| Access::new(listener, vec![Secret::new(token)], &metrics);
         let app = Arc::new(App {
             store,
@@ -64,6 +70,7 @@ impl Ledger {
             ttl_ms: 20_000,
             watch: Arc::new(Mutex::new(Watch::new(Duration::from_secs(30)))),
             looks: CachedProbes::default(),
+            calls,
             sender: faregate_ledger::outgoing::Sender::new(false).expect("it speaks TLS"),
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));
@@ -75,6 +82,7 @@ impl Ledger {
             key: String::new(),
             key_id: String::new(),
             _dir: dir,
+            _stop: stop,
         };
         ledger.post("/admin/v1/accounts", &json!({"id": "acme"}));
         ledger.post("/admin/v1/accounts/acme/grants", &json!({"amount": "1000000"}));
@@ -152,14 +160,45 @@ pub fn exchange(budget: Budget, seed: u64) -> Report {
         odd::mutated_bytes(odd::mutated_json(good).prop_map(|document| document.to_string().into_bytes()));
     let bodies = prop_oneof![8 => bodies, 1 => odd::bytes(300), 1 => Just(vec![b'['; 200_000])];
     let tokens = prop_oneof![12 => Just(GATEWAY.to_owned()), 1 => Just(ADMIN.to_owned()), 1 => odd::text()];
-    play(budget, seed, &(bodies, tokens), |(body, token)| {
-        let request = Request::post(PATH).header("authorization", format!("Bearer {token}"));
+    messages(&ledger, PATH, [200, 400, 401, 413], budget, seed, (bodies, tokens))
+}
+
+/// A gateway's records of requests.
+pub fn calls(budget: Budget, seed: u64) -> Report {
+    let ledger = Ledger::open();
+    let good = json!({
+        "protocol": 1, "gateway": "gw", "sender": "w", "number": 1, "now_ms": 9_000, "lost": 2,
+        "calls": [
+            {"at_ms": 8_000, "duration_ms": 5, "account": "acme", "key": ledger.key_id, "rule": "default",
+             "item": "gpt-5", "decision": "admitted", "charge": 5, "hold": 9, "basis": "reported",
+             "used": {"input": 7, "output": 9}, "status": 200, "request_id": "6b2b7c4e"},
+            {"at_ms": 8_500, "duration_ms": 0, "rule": "default", "decision": "refused", "code": "missing_key", "status": 401}
+        ]
+    });
+    let bodies =
+        odd::mutated_bytes(odd::mutated_json(good).prop_map(|document| document.to_string().into_bytes()));
+    let bodies = prop_oneof![8 => bodies, 1 => odd::bytes(300), 1 => Just(vec![b'['; 300_000])];
+    let tokens = prop_oneof![12 => Just(GATEWAY.to_owned()), 1 => odd::text()];
+    messages(&ledger, calls::PATH, [204, 400, 401, 413], budget, seed, (bodies, tokens))
+}
+
+/// Messages to the gateway API; the first of the statuses is a success.
+fn messages(
+    ledger: &Ledger,
+    path: &str,
+    statuses: [u16; 4],
+    budget: Budget,
+    seed: u64,
+    messages: (impl Strategy<Value = Vec<u8>>, impl Strategy<Value = String>),
+) -> Report {
+    play(budget, seed, &messages, |(body, token)| {
+        let request = Request::post(path).header("authorization", format!("Bearer {token}"));
         let Ok(request) = request.body(Body::from(body)) else { return Ok(()) };
         let answer = ledger.ask(&ledger.gateway, request);
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        prop_assert!([200, 400, 401, 413].contains(&answer.status), "{}: {said}", answer.status);
+        prop_assert!(statuses.contains(&answer.status), "{}: {said}", answer.status);
         prop_assert!(answer.headers.contains_key(MARKER_HEADER));
-        if answer.status != 200 {
+        if answer.status != statuses[0] {
             let text = |name: &str| said[name].as_str().unwrap_or_default().len();
             prop_assert!(text("code") > 0 && text("detail") > 0, "{said}");
             prop_assert!(
@@ -177,7 +216,7 @@ pub fn exchange(budget: Budget, seed: u64) -> Report {
 }
 
 #[derive(Clone, Debug)]
-struct Call {
+struct AdminCall {
     method: &'static str,
     path: String,
     query: Option<String>,
@@ -186,7 +225,7 @@ struct Call {
     body: Vec<u8>,
 }
 
-fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
+fn call(ledger: &Ledger) -> impl Strategy<Value = AdminCall> {
     let id = prop_oneof![
         6 => Just("acme".to_owned()),
         3 => Just(ledger.key_id.clone()),
@@ -267,7 +306,7 @@ fn call(ledger: &Ledger) -> impl Strategy<Value = Call> {
     let idempotency = prop_oneof![6 => Just(Some(b"FRESH".to_vec())), 1 => of(select(&["a", "b"][..]).prop_map(Vec::from)), 1 => of(odd::bytes(300))];
     let method = select(&["GET", "GET", "POST", "POST", "POST", "PUT", "DELETE", "BREW"][..]);
     (method, path, of(query), token, idempotency, body).prop_map(
-        |(method, path, query, token, idempotency, body)| Call {
+        |(method, path, query, token, idempotency, body)| AdminCall {
             method,
             path,
             query,

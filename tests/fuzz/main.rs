@@ -32,7 +32,7 @@ struct Target {
     play: fn(Budget, u64) -> Report,
 }
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     Target { name: "json", what: "the filter's configuration as JSON", play: settings::json },
     Target {
         name: "struct",
@@ -45,6 +45,7 @@ const TARGETS: [Target; 9] = [
     Target { name: "keys", what: "API keys", play: texts::keys },
     Target { name: "credits", what: "amounts", play: texts::credits },
     Target { name: "exchange", what: "a gateway's messages at the ledger", play: ledger::exchange },
+    Target { name: "calls", what: "a gateway's records of requests at the ledger", play: ledger::calls },
     Target { name: "admin", what: "the ledger's admin API", play: ledger::admin },
 ];
 

@@ -5,8 +5,8 @@
 
 use crate::decide::base::moment::Moment;
 use crate::decide::base::text::{joined, quoted};
-use faregate_protocol::calls::{Call, MAX_CALLS, VERSION};
 use faregate_protocol::RefusalCode;
+use faregate_protocol::calls::{Call, MAX_CALLS, VERSION};
 use faregate_protocol::exchange::Basis;
 use std::collections::VecDeque;
 
@@ -85,8 +85,7 @@ impl CallBuffer {
         if one_in <= 1 {
             return true;
         }
-        self.dice =
-            self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.dice >> 33).is_multiple_of(one_in.into())
     }
 

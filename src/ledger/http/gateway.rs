@@ -16,7 +16,7 @@ use crate::domain::call_log::ReceivedBatch;
 use crate::domain::exchange::check;
 use crate::store::{Refusal, StoreError};
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -48,7 +48,7 @@ pub fn router(app: Arc<App>) -> Router {
     let door = ListenerGuard::new(Arc::clone(&app), Door::Gateway, MAX_BODY_BYTES, cure);
     Router::new()
         .route(PATH, post(exchange))
-        .route(calls::PATH, post(record).layer(DefaultBodyLimit::max(calls::MAX_BATCH_BYTES)))
+        .route(calls::PATH, post(record))
         .route_layer(middleware::from_fn_with_state(door, admit::<Failure>))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

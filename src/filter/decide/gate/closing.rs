@@ -49,13 +49,7 @@ impl<M: SharedMemory> Gate<M> {
     }
 
     /// The same of a metered request that used so much; `None`: that isn't known.
-    pub fn finish_metered(
-        &mut self,
-        now: Moment,
-        charge: &Charge,
-        end: &End,
-        amount: Option<u64>,
-    ) -> Closed {
+    pub fn finish_metered(&mut self, now: Moment, charge: &Charge, end: &End, amount: Option<u64>) -> Closed {
         if end.releases(self.refunds(charge)) {
             return self.release_metered(charge);
         }

@@ -133,7 +133,8 @@ impl<M: SharedMemory> Gate<M> {
         let rule = self.settings.rule(refusal.rule.unwrap_or(usize::MAX));
         let mut call = facts(rule, noted, ended);
         if let Some(payer) = &refusal.payer {
-            call.account = Some(payer.account.as_str()).filter(|account| !account.is_empty()).map(Cow::Borrowed);
+            call.account =
+                Some(payer.account.as_str()).filter(|account| !account.is_empty()).map(Cow::Borrowed);
             call.key = Some(Cow::Borrowed(&payer.key));
         }
         call.code = Some(refusal.code);

@@ -5,7 +5,9 @@
 //! a misspelt `price` must not make a route free.
 
 use super::reader::{self, Faults, Field, Object, SettingsError};
-use super::{Forward, Identity, Ledger, Recorded, Rule, Settings, Shown, Token, Wording, cors, matching, rule, texts};
+use super::{
+    Forward, Identity, Ledger, Recorded, Rule, Settings, Shown, Token, Wording, cors, matching, rule, texts,
+};
 use crate::decide::base::json::{self, Json};
 use crate::decide::base::protobuf;
 use crate::decide::base::text::visible;

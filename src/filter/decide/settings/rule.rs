@@ -159,7 +159,8 @@ fn read_into(rule: &mut Rule, said: &Object<'_>, mut defaults: Defaults) {
         rule.meter = Some(Box::new(meter));
     }
     defaults.override_by(said);
-    let Defaults { refund_on, on_ledger_error, max_wait_ms, shadow, warn_below, error_format, record } = defaults;
+    let Defaults { refund_on, on_ledger_error, max_wait_ms, shadow, warn_below, error_format, record } =
+        defaults;
     rule.refund_on = refund_on.unwrap_or_else(|| match rule.meter.as_deref() {
         // Providers of models bill no answer that says what was wrong with the request.
         Some(Meter { kind: MeterKind::Models(_), .. }) => Refunds::usual_of_models(),
@@ -208,7 +209,9 @@ fn read_recorded(field: &Field<'_>) -> Recorded {
         Some("metered") => Recorded::Metered,
         Some("all") => Recorded::All,
         _ => {
-            field.wrong_value("\"none\", \"refused\", \"metered\", \"all\", or an object with calls and one_in");
+            field.wrong_value(
+                "\"none\", \"refused\", \"metered\", \"all\", or an object with calls and one_in",
+            );
             Recorded::None
         }
     }

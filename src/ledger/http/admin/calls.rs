@@ -14,9 +14,6 @@ use std::sync::Arc;
 /// seconds: then `next` says where to go on. Indexes find an account's calls, and a request's identifier.
 #[utoipa::path(get, path = "/admin/v1/calls", tag = "calls", operation_id = "list_calls",
     params(OfCalls), responses((status = 200, body = Calls)))]
-pub async fn list(
-    State(app): State<Arc<App>>,
-    Asked(asked): Asked<OfCalls>,
-) -> Result<Json<Calls>, Failure> {
+pub async fn list(State(app): State<Arc<App>>, Asked(asked): Asked<OfCalls>) -> Result<Json<Calls>, Failure> {
     Ok(Json(app.calls.search(asked.read()?).await?))
 }

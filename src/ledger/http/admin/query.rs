@@ -8,7 +8,8 @@ use crate::http::body::Invalid;
 use crate::http::problem::Failure;
 use crate::store::queries::usage_sums;
 use crate::store::{
-    AccountQuery, CallQuery, EventQuery, ItemQuery, Page, Refusal, ShadowQuery, TrailQuery, UsageQuery, UsageSumsQuery,
+    AccountQuery, CallQuery, EventQuery, ItemQuery, Page, Refusal, ShadowQuery, TrailQuery, UsageQuery,
+    UsageSumsQuery,
 };
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
@@ -218,7 +219,10 @@ fn statuses(text: &str) -> Result<Range<i64>, Invalid> {
     };
     let first = digits.parse::<i64>().ok().filter(|status| (100..=599).contains(status) && digits.len() == 3);
     let first = first.ok_or_else(|| {
-        Invalid::field("status", format!("is {text:?}; it must be a status such as 429, or a class such as 5xx"))
+        Invalid::field(
+            "status",
+            format!("is {text:?}; it must be a status such as 429, or a class such as 5xx"),
+        )
     })?;
     Ok(first..first.saturating_add(length))
 }

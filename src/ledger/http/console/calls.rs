@@ -80,7 +80,8 @@ fn line(call: &CallRecord, visit: &Visit) -> CallLine {
         (Some(code), _) => Html::code(code),
         (None, decision) => Html::text(decision),
     };
-    let used = call.used.iter().map(|(class, count)| format!("{} {}", grouped(count), class.replace('_', " ")));
+    let used =
+        call.used.iter().map(|(class, count)| format!("{} {}", grouped(count), class.replace('_', " ")));
     let mut facts = vec![
         ("Record", Html::code(&call.id)),
         ("Key", Html::or_none(call.key.as_ref(), |key| Html::code(key))),

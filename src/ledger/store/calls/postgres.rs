@@ -159,7 +159,11 @@ async fn known(conn: &Client, batches: &[ReceivedBatch]) -> Result<HashMap<Strin
     Ok(known)
 }
 
-async fn gateways(conn: &Client, plan: &Plan<'_>, now: Timestamp) -> Result<HashMap<String, i64>, AttemptError> {
+async fn gateways(
+    conn: &Client,
+    plan: &Plan<'_>,
+    now: Timestamp,
+) -> Result<HashMap<String, i64>, AttemptError> {
     let mut names: Vec<&str> = plan.calls.iter().map(|(gateway, _)| *gateway).collect();
     names.sort_unstable();
     names.dedup();
@@ -201,8 +205,22 @@ async fn insert(conn: &Client, plan: &Plan<'_>, now: Timestamp) -> Result<(), At
         conn.execute(
             &insert,
             &[
-                &numbers, &at, &duration, &gateways, &account, &key, &rule, &item, &decision, &code, &charge, &hold,
-                &basis, &used, &status, &request_id,
+                &numbers,
+                &at,
+                &duration,
+                &gateways,
+                &account,
+                &key,
+                &rule,
+                &item,
+                &decision,
+                &code,
+                &charge,
+                &hold,
+                &basis,
+                &used,
+                &status,
+                &request_id,
             ],
         )
         .await?;
@@ -231,14 +249,18 @@ impl Task for Prune {
         conn.execute(&conn.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?, &[&WRITING]).await?;
         for day in outdated(&days(conn).await?, self.now, self.limits) {
             conn.batch_execute(&format!("DROP TABLE IF EXISTS {}", partition(day))).await?;
-            conn.execute(&conn.prepare_cached("DELETE FROM call_days WHERE day = $1").await?, &[&day]).await?;
+            conn.execute(&conn.prepare_cached("DELETE FROM call_days WHERE day = $1").await?, &[&day])
+                .await?;
         }
-        let silent = self.now.as_millisecond().saturating_sub(i64::try_from(REMEMBERED.as_millis()).unwrap_or(0));
-        conn.execute(&conn.prepare_cached("DELETE FROM call_senders WHERE heard_ms < $1").await?, &[&silent]).await?;
+        let silent =
+            self.now.as_millisecond().saturating_sub(i64::try_from(REMEMBERED.as_millis()).unwrap_or(0));
+        conn.execute(&conn.prepare_cached("DELETE FROM call_senders WHERE heard_ms < $1").await?, &[&silent])
+            .await?;
         // A gateway's name stays as long as there may be records of it.
         let kept = i64::from(self.limits.days).saturating_add(2).saturating_mul(86_400_000);
         let gone = self.now.as_millisecond().saturating_sub(kept);
-        conn.execute(&conn.prepare_cached("DELETE FROM call_gateways WHERE heard_ms < $1").await?, &[&gone]).await?;
+        conn.execute(&conn.prepare_cached("DELETE FROM call_gateways WHERE heard_ms < $1").await?, &[&gone])
+            .await?;
         Ok(())
     }
 }

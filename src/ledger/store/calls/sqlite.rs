@@ -78,8 +78,8 @@ impl SqliteCalls {
             let mut days = Vec::new();
             for day in days_in(&folder)? {
                 // One that can't be read has as many records as none.
-                let count = open_reader(&file(&folder, day)?).and_then(|conn| records(&conn)).unwrap_or(0);
-                days.push((day, count));
+                let conn = open_reader(&file(&folder, day)?).ok().flatten();
+                days.push((day, conn.and_then(|conn| records(&conn).ok()).unwrap_or(0)));
             }
             for day in outdated(&days, now, limits) {
                 remove(&file(&folder, day)?)?;
@@ -115,7 +115,7 @@ fn search(folder: &Path, query: &CallQuery) -> Result<api::Calls, StoreError> {
     while let Some((day, span)) = spans.next() {
         if open.as_ref().is_none_or(|(opened, _)| *opened != day) {
             // A day may have been dropped just now, or can't be read: it has no records then.
-            open = open_reader(&file(folder, day)?).ok().map(|conn| (day, conn));
+            open = open_reader(&file(folder, day)?).ok().flatten().map(|conn| (day, conn));
         }
         let Some((_, conn)) = &open else { continue };
         let asked = Instant::now();
@@ -140,7 +140,7 @@ fn newest(folder: &Path, days: &[i64]) -> Result<i64, StoreError> {
     let mut newest_first = days.to_vec();
     newest_first.sort_unstable_by_key(|day| std::cmp::Reverse(*day));
     for day in newest_first {
-        if let Ok(conn) = open_reader(&file(folder, day)?)
+        if let Ok(Some(conn)) = open_reader(&file(folder, day)?)
             && let Some(last) = last_number(&conn)?
         {
             return Ok(last);
@@ -232,22 +232,26 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let is_new = tx
-        .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'calls'", [], |_| Ok(()))
-        .optional()?
-        .is_none();
-    if is_new {
+    if !has_tables(&tx)? {
         tx.execute_batch(SQLITE)?;
     }
     tx.commit()?;
     Ok(conn)
 }
 
-fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+/// A file's connection; none where the writer has not made its tables yet.
+fn open_reader(path: &Path) -> Result<Option<Connection>, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY)?;
-    Ok(conn)
+    let is_made = has_tables(&conn)?;
+    Ok(is_made.then_some(conn))
+}
+
+/// Whether its tables are there; they are made all at once.
+fn has_tables(conn: &Connection) -> Result<bool, StoreError> {
+    let found = conn.query_row("SELECT 1 FROM sqlite_schema WHERE name = 'calls'", [], |_| Ok(()));
+    Ok(found.optional()?.is_some())
 }
 
 fn last_number(conn: &Connection) -> Result<Option<i64>, StoreError> {
@@ -255,7 +259,8 @@ fn last_number(conn: &Connection) -> Result<Option<i64>, StoreError> {
 }
 
 fn records(conn: &Connection) -> Result<u64, StoreError> {
-    let count: i64 = conn.query_row("SELECT coalesce(sum(records), 0) FROM call_days", [], |row| row.get(0))?;
+    let count: i64 =
+        conn.query_row("SELECT coalesce(sum(records), 0) FROM call_days", [], |row| row.get(0))?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
@@ -313,7 +318,8 @@ fn insert(conn: &Connection, plan: &Plan<'_>) -> Result<(), StoreError> {
 }
 
 fn gateway_no(conn: &Connection, name: &str) -> Result<i64, StoreError> {
-    conn.prepare_cached("INSERT INTO call_gateways (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?.execute([name])?;
+    conn.prepare_cached("INSERT INTO call_gateways (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?
+        .execute([name])?;
     let mut find = conn.prepare_cached("SELECT no FROM call_gateways WHERE name = ?1")?;
     Ok(find.query_row([name], |row| row.get(0))?)
 }

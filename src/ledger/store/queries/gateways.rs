@@ -50,7 +50,11 @@ pub async fn page(
 }
 
 /// The name of the token with which alone a gateway may come: that it is tied to, as long as one of that name is valid.
-pub async fn token(reader: &impl Reader, gateway: &str, now: Timestamp) -> Result<Option<String>, StoreError> {
+pub async fn token(
+    reader: &impl Reader,
+    gateway: &str,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
     let sql = "SELECT g.token FROM gateways g WHERE g.name = ?1 AND EXISTS (
          SELECT 1 FROM tokens t WHERE t.kind = ?2 AND t.name = g.token AND t.revoked_ms IS NULL
            AND (t.expires_ms IS NULL OR t.expires_ms > ?3))";

@@ -53,7 +53,19 @@ impl Sqlite {
         let directory = engine.directory();
         let writer = Writer::start(engine, Arc::clone(&queue), data_dir, Arc::clone(&fault))
             .map_err(|why| OpenError::Io { path: dir.to_owned(), why })?;
-        Ok((Self { writer: Arc::new(writer), queue, readers, stamps, fault, check, directory, folder: dir.to_owned() }, is_new))
+        Ok((
+            Self {
+                writer: Arc::new(writer),
+                queue,
+                readers,
+                stamps,
+                fault,
+                check,
+                directory,
+                folder: dir.to_owned(),
+            },
+            is_new,
+        ))
     }
 
     /// The data directory.

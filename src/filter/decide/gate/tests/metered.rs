@@ -113,7 +113,10 @@ fn a_plan_prices_what_a_request_cost_and_not_what_was_held() {
     let charge = charge(Arrival::Decided(resolutions.into_iter().next().unwrap().outcome));
     gate.begin(&charge);
     assert_eq!(charge.price, millis(1_000), "half of what the rule holds");
-    assert_eq!(gate.finish_metered(at(1), &charge, &End::answered(200), Some(50_000_000)).charged, millis(250));
+    assert_eq!(
+        gate.finish_metered(at(1), &charge, &End::answered(200), Some(50_000_000)).charged,
+        millis(250)
+    );
 }
 
 #[test]
