@@ -37,6 +37,8 @@ pub struct App {
     pub watch: Arc<Mutex<Watch>>,
     /// What the database last said to those who ask without a token.
     pub looks: CachedProbes,
+    /// Where customers reach the portal, without a slash at the end; none where that isn't known.
+    pub portal_url: Option<String>,
     /// Makes requests to endpoints.
     pub sender: Sender,
 }
