@@ -21,7 +21,7 @@ pub struct Portal {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a link that signs a customer in once; whoever opens it acts as the customer
+    /// Make a link that signs a customer in, once: the first who opens it acts as the customer
     Link {
         /// The account's identifier
         account: String,

@@ -126,7 +126,7 @@ pub async fn serve_and_tell(
     let portal = portal_listen.map(|address| Taken::take("portal", address)).transpose()?;
     let store = Store::open_where(&config.database, config.where_none, Arc::clone(&metrics)).await?;
     introduce(&config.database, &store).await?;
-    let most = descriptors::connections();
+    let most = descriptors::connections(if portal.is_some() { 3 } else { 2 });
     let connections = |name| Connections::new(name, most, Arc::clone(&metrics));
     let (at_gateway, at_admin) = (connections(ListenerName::Gateway), connections(ListenerName::Admin));
     let at_portal = connections(ListenerName::Portal);

@@ -107,7 +107,7 @@ async fn a_link_signs_a_customer_in_once_and_looking_at_it_uses_nothing_up() {
     assert!(browser.cookie != planted && browser.is_in().await);
     assert!(!portal.browser().with(&planted).is_in().await);
 
-    // Used once is used up, for its owner and for whoever looks.
+    // Used once is used up.
     let again = scanner.enter_value(&browser::value_of(&link)).await;
     assert_eq!(again.status, StatusCode::UNAUTHORIZED);
     assert!(again.body.contains("used before") && !scanner.is_in().await, "{}", again.body);

@@ -28,7 +28,7 @@ pub struct PortalLink {
     pub id: String,
     /// The account's identifier.
     pub account: String,
-    /// The address to send the customer to; whoever opens it first is signed in. Only in the first answer.
+    /// The address to send the customer to; the first who opens it is signed in. Only in the first answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The page that the portal leads back to.

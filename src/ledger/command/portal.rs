@@ -1,6 +1,6 @@
 //! Customers in the portal: links by which they sign in, and their sessions.
 //!
-//! What must hold: a link begins one session, whoever else asks with it at the same time; an account has at most [`MAX_LINKS`] links and
+//! What must hold: a link begins one session, even if it is used twice at the same time; an account has at most [`MAX_LINKS`] links and
 //! [`MAX_SESSIONS`] sessions of each kind; a session is over after [`MAX_AGE`], and after [`MAX_IDLE`] without use.
 
 use crate::api;

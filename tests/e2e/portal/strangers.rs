@@ -66,7 +66,7 @@ async fn a_form_of_another_site_or_session_changes_nothing() {
             assert!(refused.body.contains("Nothing was changed"), "{}", refused.body);
         }
     }
-    // Nobody is signed in by another site's form: neither with a link nor with a key of the other's.
+    // Another site's form signs no customer in: neither with a link nor with a key of the other's.
     let link = super::browser::value_of(&portal.link("acme").await);
     let evil = [("origin", "http://evil.test"), ("sec-fetch-site", "cross-site")];
     for (path, form) in

@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 /// Make a link to the portal
 ///
-/// Whoever opens it is signed in to the portal as the account's customer: send it to nobody else. It may be used once. The address is
-/// only in the first answer: a repeated request gets 409 `key_already_shown`.
+/// The first who opens it is signed in to the portal as the account's customer: send it to that customer alone. It may be used once. The
+/// address is only in the first answer: a repeated request gets 409 `key_already_shown`.
 #[utoipa::path(post, path = "/admin/v1/accounts/{id}/portal-links", tag = "portal", operation_id = "make_portal_link",
     request_body = NewPortalLink, responses((status = 201, body = PortalLink)))]
 pub async fn create(

@@ -1,4 +1,4 @@
-//! The portal for customers: pages and an API on a listener of its own, about the one account that whoever asks belongs to.
+//! The portal for customers: pages and an API on a listener of its own, about the one account of the customer who asks.
 //!
 //! What must hold: which account it is follows from the session or the key and from nothing else in a request; each answer carries the
 //! headers that keep other sites and scripts out; and what customers change goes through the ledger's commands and into its trail.

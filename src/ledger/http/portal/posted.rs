@@ -48,7 +48,7 @@ pub struct Posted<T> {
     pub once: String,
 }
 
-/// A request of a session's cookie comes from our own pages, or from nobody.
+/// Whether a request may write: one with a session's cookie only from our own pages.
 pub fn is_own(by: &By, headers: &HeaderMap) -> bool {
     matches!(by, By::Bearer) || same_site::is_own(headers)
 }

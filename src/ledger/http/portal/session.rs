@@ -1,6 +1,6 @@
 //! How sessions of customers begin.
 //!
-//! [`begin`] is the seam for other ways to sign in: whoever has found out which account a customer belongs to begins a session here.
+//! [`begin`] is the seam for other ways to sign in: once it is known which account a customer belongs to, a session begins here.
 
 use super::state::{From, Portal};
 use super::who::Access;

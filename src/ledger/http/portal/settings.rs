@@ -22,7 +22,7 @@ const MAX_URL_BYTES: usize = 2_000;
 const MAX_KEYS: usize = 50;
 /// The most that may be said.
 const MOST_KEYS: usize = 1_000;
-/// What stands for the account's identifier in an address.
+/// The placeholder for the account's identifier in an address.
 const ACCOUNT: &str = "{account}";
 
 /// The file.
@@ -226,7 +226,7 @@ fn address(field: &str, url: Option<String>) -> Result<Option<String>, Invalid> 
     match url {
         Some(url) if url.len() > MAX_URL_BYTES || !is_web_address(&url.replace(ACCOUNT, "account")) => {
             let why = format!(
-                "{url:?} is no address of a page; give one that begins with https:// or http://, in ASCII; {ACCOUNT} in it stands for the account"
+                "{url:?} is no address of a page; give one that begins with https:// or http://, in ASCII; {ACCOUNT} in it is the account's identifier"
             );
             Err(Invalid::field(field, why))
         }

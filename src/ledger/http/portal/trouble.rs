@@ -47,7 +47,7 @@ impl Trouble {
     }
 }
 
-/// It stands without the operator's name: whatever is wrong, this page can be written.
+/// It is without the operator's name: whatever is wrong, this page can be written.
 #[derive(Template)]
 #[template(path = "portal/trouble.html")]
 struct TroublePage {

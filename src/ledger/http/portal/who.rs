@@ -1,7 +1,7 @@
 //! Who asks: the customer of one account, by a session or by one of its keys.
 //!
-//! What must hold: the account follows from what was shown alone; a session of a key ends with that key; nobody is let in to an account
-//! that is closed; and who fails often has to wait.
+//! What must hold: the account follows from what was shown alone; a session of a key ends with that key; an account that is closed lets no customer in;
+//! and who fails often has to wait.
 
 use super::session::{PREFIX, SessionValue};
 use super::state::{From, Portal};
@@ -48,7 +48,7 @@ impl Access {
 /// By what somebody is known.
 #[derive(Clone)]
 pub enum By {
-    /// A session in a browser, which sends its cookie whoever asks it to.
+    /// A session in a browser, which sends its cookie for any page that asks for it.
     Cookie(SessionValue),
     /// A session or a key that a program shows.
     Bearer,
