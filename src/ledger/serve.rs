@@ -137,6 +137,7 @@ pub async fn serve_and_tell(
     let sender = Sender::new(config.webhook_allow_private).context("can't speak TLS with endpoints")?;
     let portal = portal.map(|portal| portal.listen(portal_certificates)).transpose()?;
     let portal_address = portal.as_ref().map(Listener::address).transpose()?;
+    let has_portal_url = config.portal_settings.url.is_some();
     let portal_url = config.portal_settings.url.clone().or_else(|| {
         let scheme = if portal_served?.is_tls { "https" } else { "http" };
         portal_address.map(|address| format!("{scheme}://{address}"))
@@ -159,6 +160,11 @@ pub async fn serve_and_tell(
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
     if let Some(portal) = portal_address {
         tracing::info!(%portal, url = app.portal_url.as_deref().unwrap_or_default(), "the portal for customers is open");
+        if portal.ip().is_unspecified() && !has_portal_url {
+            tracing::warn!(
+                "links to the portal begin with its listener's address, which customers can't reach; name another as url in --portal-settings"
+            );
+        }
     }
     // There may be no receiver for the addresses.
     let _ = bound.send(addresses);

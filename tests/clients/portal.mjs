@@ -22,7 +22,8 @@ async function open(look = {}) {
   page.setDefaultTimeout(15_000);
   page.on('console', (line) => line.type() === 'error' && troubles.push(`${page.url()}: ${line.text()}`));
   page.on('pageerror', (error) => troubles.push(`${page.url()}: ${error}`));
-  page.on('requestfailed', (request) => troubles.push(`${request.url()}: ${request.failure()?.errorText}`));
+  // A file that is saved is a page that isn't opened.
+  page.on('requestfailed', (request) => request.url().includes('.csv') || troubles.push(`${request.url()}: ${request.failure()?.errorText}`));
   return page;
 }
 

@@ -64,6 +64,7 @@ impl Ledger {
             ttl_ms: 20_000,
             watch: Arc::new(Mutex::new(Watch::new(Duration::from_secs(30)))),
             looks: CachedProbes::default(),
+            portal_url: None,
             sender: faregate_ledger::outgoing::Sender::new(false).expect("it speaks TLS"),
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));

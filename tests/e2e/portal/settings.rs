@@ -63,9 +63,10 @@ async fn the_portal_has_the_operators_brand_and_leads_to_the_operators_pages() {
     let form = portal.browser().get("/portal/sign-in").await.body;
     assert!(form.contains("Sign in from your account page.") && !form.contains("name=\"key\""), "{form}");
     assert_eq!(portal.browser().sign_in(&key).await.status, StatusCode::UNAUTHORIZED, "keys don't sign in");
-    let bearer = format!("Bearer {key}");
-    let api = portal.browser().ask(reqwest::Method::GET, "/portal/v1/me", &[], &[("authorization", &bearer)]);
-    assert_eq!(api.await.status, StatusCode::UNAUTHORIZED);
+    let (bearer, stranger) = (format!("Bearer {key}"), portal.browser());
+    let headers = [("authorization", bearer.as_str())];
+    let shown = stranger.ask(reqwest::Method::GET, "/portal/v1/me", &[], &headers).await;
+    assert_eq!(shown.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,7 +101,7 @@ pub fn style(accent: Rgb) -> String {
         let color = accent.readable_on(ground);
         let text = color.text_on();
         let soft = color.towards(ground, STEPS.saturating_mul(22).checked_div(25).unwrap_or(STEPS));
-        format!("--accent: {color}; --accent-text: {text}; --accent-soft: {soft}; --p0: {color};")
+        format!("--accent: {color}; --accent-text: {text}; --accent-soft: {soft};")
     };
     format!(
         ":root {{ {} }}\n@media screen and (prefers-color-scheme: dark) {{ :root {{ {} }} }}\n",
