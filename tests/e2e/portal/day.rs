@@ -126,9 +126,7 @@ async fn a_day(scripts: &str) {
         seen["receipt"]
     );
     assert!(
-        seen["refused"]
-            .as_str()
-            .is_some_and(|text| text.contains("quota_exhausted") || text.contains("insufficient")),
+        seen["refused"].as_str().is_some_and(|text| text.contains("account_budget_exhausted")),
         "{}",
         seen["refused"]
     );

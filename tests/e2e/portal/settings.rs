@@ -84,11 +84,11 @@ async fn settings_that_are_wrong_are_named_at_the_start() {
     ] {
         let settings = written(dir.path(), text);
         let arguments = ["--portal-listen", &listen, &settings[0], &settings[1]];
-        let why = LedgerProcess::try_start(&dir.path().join("data"), &arguments, &[]).await;
+        let why = LedgerProcess::try_start(dir.path(), &arguments, &[]).await;
         let why = why.err().unwrap_or_else(|| panic!("{text} is accepted"));
         assert!(why.contains(says), "{text}: {why}");
     }
-    let why = LedgerProcess::try_start(&dir.path().join("data"), &["--portal-tls"], &[]).await.err();
+    let why = LedgerProcess::try_start(dir.path(), &["--portal-tls"], &[]).await.err();
     assert!(why.is_some_and(|why| why.contains("--portal-tls without --tls-cert")));
 }
 
