@@ -235,8 +235,8 @@ crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under
 fixtures: ## write the databases of this version that later versions are tested with, where they are missing
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
 
-docs: ## bring up to date what is generated: docs/openapi.json, and what `faregate explain` knows in docs/refusals.md
-	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed_openapi_description
+docs: ## bring up to date what is generated: docs/openapi.json, docs/portal-openapi.json, and what `faregate explain` knows in docs/refusals.md
+	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed
 	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-cli the_refusals_page_matches_the_command_output
 
 dashboards: $(OWN_CLIENTS) ## write the dashboards in docs/monitoring/ from tools/dashboards

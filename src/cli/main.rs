@@ -20,6 +20,7 @@ mod check;
 mod choices;
 mod confirm;
 mod corrections;
+mod customers;
 mod events;
 mod explain;
 mod grant;
@@ -33,6 +34,7 @@ mod operator;
 mod paging;
 mod place;
 mod plan;
+mod portal;
 mod prices;
 mod restore;
 mod serve;
@@ -138,6 +140,8 @@ enum Command {
     Alert(alert::Alert),
     /// Where events are delivered
     Webhook(webhook::Webhook),
+    /// The portal for customers: links by which they sign in
+    Portal(portal::Portal),
     /// Write all that a ledger holds into a file, while it runs
     Backup(backup::Backup),
     /// Put a backup in an empty place, for a ledger to go on from there
@@ -219,6 +223,7 @@ fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<(), Failure> {
         Command::Operator(command) => command.run(screen),
         Command::GatewayToken(command) => command.run(screen),
         Command::Trail(command) => command.run(screen),
+        Command::Portal(command) => command.run(screen),
         Command::Backup(command) => command.run(screen),
         Command::Restore(command) => command.run(screen),
         Command::Migrate(command) => command.run(screen),

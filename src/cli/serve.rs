@@ -2,6 +2,7 @@
 
 use crate::{
     certificates::Tls,
+    customers::Customers,
     place::{Limits, Place},
     when,
 };
@@ -61,6 +62,8 @@ pub struct Serve {
     limits: Limits,
     #[command(flatten)]
     tls: Tls,
+    #[command(flatten)]
+    customers: Customers,
 }
 
 impl Serve {
@@ -81,16 +84,19 @@ impl Serve {
         log_to_stderr(json, "info")?;
         let mut database = self.place.database(&process_environment)?;
         self.limits.apply(&mut database)?;
-        let (gateway_tls, admin_tls) = self.tls.files(&process_environment)?;
+        let files = self.tls.files(&process_environment)?;
+        let (portal, portal_settings) = self.customers.read(files.portal)?;
         let config = ServeConfig {
             database,
             where_none: if self.init { WhereNone::Begin } else { WhereNone::Refuse },
             gateway_listen: self.gateway_listen,
             admin_listen: self.admin_listen,
-            gateway_tls,
-            admin_tls,
+            gateway_tls: files.gateway,
+            admin_tls: files.admin,
             gateway_tokens: secrets(gateway_tokens),
             admin_tokens: secrets(admin_tokens),
+            portal,
+            portal_settings,
             trusted_proxies: self.admin_trusted_proxies,
             keep_trail: self.keep_trail,
             call_limits: CallLimits { days: self.keep_calls_days, rows: self.keep_calls },

@@ -35,6 +35,9 @@ pub struct Up {
     /// Where everything is kept between runs
     #[arg(long, value_name = "DIR", default_value = ".faregate")]
     data: PathBuf,
+    /// Open the portal for customers, too
+    #[arg(long)]
+    portal: bool,
     #[command(flatten)]
     parts: Parts,
 }
@@ -85,6 +88,7 @@ impl Up {
             envoy: self.parts.envoy(),
             filter: self.parts.filter(),
             usual_ports: true,
+            portal: self.portal,
         };
         runtime()?.block_on(async move {
             let stop = stop_signal(&STOP_OR_HANGUP)?;
@@ -125,6 +129,7 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
         let ready = json!({
             "event": "ready", "url": base, "admin_url": admin_url.trim(),
             "console_url": format!("{}/console", admin_url.trim()), "account": DEMO_ACCOUNT, "key": gate.key,
+            "portal_url": gate.portal.map(|address| format!("http://{address}/portal")),
             "available": gate.available.to_string(), "price": price.to_string(), "data": data,
         });
         return say(&printable_json(&ready.to_string()));
@@ -152,6 +157,12 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
         admin_url.trim(),
         token.display()
     ));
+    if let Some(portal) = gate.portal {
+        say(&format!(
+            "As the customer: http://{portal}/portal with the key above, or with a link: {program} portal link {DEMO_ACCOUNT} --data {}",
+            data.display()
+        ));
+    }
     say("\nCtrl-C stops everything. Requests:\n");
 }
 

@@ -13,6 +13,7 @@ mod corrections;
 mod events;
 mod keys;
 mod plans;
+mod portal;
 mod prices;
 mod subscriptions;
 mod teams;
@@ -25,6 +26,7 @@ pub use corrections::*;
 pub use events::*;
 pub use keys::*;
 pub use plans::*;
+pub use portal::*;
 pub use prices::*;
 pub use subscriptions::*;
 pub use teams::*;
@@ -504,7 +506,7 @@ pub struct Problem {
 }
 
 /// An amount as a decimal string, or none.
-mod maybe_decimal {
+pub(crate) mod maybe_decimal {
     use super::{Credits, Deserialize, Serialize, decimal};
     use serde::{Deserializer, Serializer};
 

@@ -4,7 +4,7 @@
 //! - [`api`]: the admin API's requests and answers, shared by the server and the command line.
 //! - [`domain`]: the rules of the money, as plain functions over plain data. No clock, no I/O.
 //! - [`store`]: SQLite or PostgreSQL, with group commit. An answer exists only after its commit.
-//! - [`http`]: the two listeners, one for gateways and one for operators.
+//! - [`http`]: the listeners: one for gateways, one for operators, and one for customers.
 //! - [`outgoing`]: requests that the ledger makes: deliveries of events.
 //! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning, deliveries.
 //! - [`serve`]: puts these together and takes them apart again.
@@ -30,7 +30,7 @@ pub mod spreadsheet;
 pub mod store;
 
 pub use domain::call_log::CallLimits;
-pub use http::TlsFiles;
+pub use http::{MAX_SETTINGS_BYTES, PortalSettings, TlsFiles};
 pub use secret::Secret;
-pub use serve::{Bound, ServeConfig, serve, serve_and_tell};
+pub use serve::{Bound, PortalConfig, ServeConfig, serve, serve_and_tell};
 pub use store::{Database, WhereNone};

@@ -54,6 +54,13 @@ pub enum ListenerName {
     Gateway,
     /// The admin API's.
     Admin,
+    /// The portal's.
+    Portal,
+}
+
+impl ListenerName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Gateway, Self::Admin, Self::Portal];
 }
 
 impl ListenerName {
@@ -62,6 +69,7 @@ impl ListenerName {
         match self {
             Self::Gateway => "gateway",
             Self::Admin => "admin",
+            Self::Portal => "portal",
         }
     }
 }
@@ -208,7 +216,7 @@ impl Default for Metrics {
         r.register("unknown_usage_lines", "Usage lines about unknown keys, not booked", lines);
         r.register("connections", "Open connections", m.connections.clone());
         let (closed, denials) = (m.connections_closed.clone(), m.auth_failures.clone());
-        for listener in [ListenerName::Gateway, ListenerName::Admin] {
+        for listener in ListenerName::ALL {
             m.connections.get_or_create(&ListenerLabel { listener: listener.as_str() }).set(0);
             for reason in Reason::ALL.map(Reason::as_str).into_iter().chain([REFUSED]) {
                 closed.get_or_create(&ClosedLabel { listener: listener.as_str(), reason }).inc_by(0);

@@ -44,6 +44,7 @@ mod payer_status;
 mod plain;
 mod plan_terms;
 mod plans;
+mod portal;
 mod postgres;
 mod preflights;
 mod price_list;

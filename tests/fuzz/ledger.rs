@@ -71,6 +71,7 @@ impl Ledger {
             watch: Arc::new(Mutex::new(Watch::new(Duration::from_secs(30)))),
             looks: CachedProbes::default(),
             calls,
+            portal_url: None,
             sender: faregate_ledger::outgoing::Sender::new(false).expect("it speaks TLS"),
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));

@@ -36,6 +36,8 @@ impl Ledger {
             admin_tls: None,
             gateway_tokens: vec![Secret::new(GATEWAY_TOKEN)],
             admin_tokens: vec![Secret::new(TOKEN)],
+            portal: None,
+            portal_settings: faregate_ledger::PortalSettings::default(),
             trusted_proxies: 0,
             webhook_allow_private: false,
             keep_trail: ServeConfig::KEEP_TRAIL,

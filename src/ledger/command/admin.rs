@@ -8,6 +8,7 @@ use super::budgets::{self, NewBudget, Whose};
 use super::corrections::{self, Adjust, Void};
 use super::grants::{self, ChangedGrant, NewGrant};
 use super::keys::{self, Credential, NewKey};
+use super::portal::{self, NewLink};
 use super::prices::{self, NewPrices};
 use super::rotation::{self, Rotation};
 use super::times::future;
@@ -98,6 +99,8 @@ pub enum Command {
         /// Where it comes from.
         source: Option<String>,
     },
+    /// A new link to the portal.
+    CreatePortalLink(NewLink),
     /// Changes a grant's expiry, priority or note.
     ChangeGrant(ChangedGrant),
     /// Takes a grant back.
@@ -232,6 +235,8 @@ pub enum Done {
     Alerts(api::Alerts),
     /// The endpoint (without its secret).
     Webhook(api::Webhook),
+    /// The link (without its secret).
+    PortalLink(api::PortalLink),
 }
 
 /// What identifies a repeated request.
@@ -325,6 +330,7 @@ impl Command {
             Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. })
             | Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
             Self::CreateToken(NewToken { id, .. }) => Some(id.to_string()),
+            Self::CreatePortalLink(NewLink { id, .. }) => Some(id.clone()),
             Self::CreateWebhook(NewWebhook { id, .. }) => Some(id.to_string()),
             Self::TurnWebhook { id, turn: WebhookTurn::Rotate(..) } => Some(id.clone()),
             _ => None,
@@ -384,6 +390,7 @@ impl Command {
             Self::SetAlerts { account, asked } => {
                 Done::Alerts(alerts::set(draft, account.as_deref(), asked, now)?)
             }
+            Self::CreatePortalLink(asked) => Done::PortalLink(portal::create_link(draft, asked, now)?),
             Self::CreateWebhook(asked) => Done::Webhook(webhooks::create(draft, asked, now)?),
             Self::TurnWebhook { id, turn } => Done::Webhook(webhooks::turn(draft, id, turn, now)?),
         })

@@ -17,6 +17,7 @@ pub mod grants;
 pub mod keys;
 pub mod news;
 pub mod plans;
+pub mod portal;
 pub mod prices;
 pub mod recall;
 pub mod reclaim;

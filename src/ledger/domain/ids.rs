@@ -148,6 +148,16 @@ generated_id!(
     "event"
 );
 generated_id!(
+    /// The identifier of a link to the portal, which is no secret.
+    PortalLinkId,
+    "link"
+);
+generated_id!(
+    /// The identifier of a customer's session in the portal, which is no secret.
+    PortalSessionId,
+    "session"
+);
+generated_id!(
     /// The identifier of an endpoint to which events are delivered.
     WebhookId,
     "webhook"

@@ -39,6 +39,7 @@ pub mod plan;
 mod plan_change;
 pub mod plan_words;
 pub mod policy;
+pub mod portal;
 pub mod price_import;
 pub mod price_list;
 pub mod price_news;
@@ -63,8 +64,8 @@ pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{
-    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId,
-    TeamNo, TokenId, WebhookId,
+    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo,
+    PortalLinkId, PortalSessionId, TeamId, TeamNo, TokenId, WebhookId,
 };
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};

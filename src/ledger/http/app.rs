@@ -39,6 +39,8 @@ pub struct App {
     pub looks: CachedProbes,
     /// Records of single requests.
     pub calls: CallLog,
+    /// Where customers reach the portal, without a slash at the end; none where that isn't known.
+    pub portal_url: Option<String>,
     /// Makes requests to endpoints.
     pub sender: Sender,
 }

@@ -109,7 +109,7 @@ pub struct Denials {
 
 impl Denials {
     /// None yet.
-    fn new(listener: ListenerName, metrics: Arc<Metrics>) -> Self {
+    pub fn new(listener: ListenerName, metrics: Arc<Metrics>) -> Self {
         Self { listener, metrics, log: LogLimit::default() }
     }
 

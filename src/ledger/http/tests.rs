@@ -55,6 +55,8 @@ fn config(data: &Path) -> ServeConfig {
         admin_tls: None,
         gateway_tokens: vec![Secret::new(GATEWAY)],
         admin_tokens: vec![Secret::new(ADMIN)],
+        portal: None,
+        portal_settings: crate::PortalSettings::default(),
         trusted_proxies: 0,
         webhook_allow_private: false,
         keep_trail: ServeConfig::KEEP_TRAIL,

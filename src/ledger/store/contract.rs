@@ -21,6 +21,7 @@ pub mod budgets;
 mod corrections;
 mod events;
 mod plans;
+mod portal;
 mod prices;
 mod rotation;
 mod sessions;
@@ -34,6 +35,7 @@ use budgets::*;
 use corrections::*;
 use events::*;
 use plans::*;
+use portal::*;
 use prices::*;
 use rotation::*;
 use sessions::*;
@@ -610,6 +612,8 @@ macro_rules! stories {
             an_end_that_is_near_is_announced_once,
             events_are_kept_for_a_month,
             a_session_ends_by_age_idleness_signing_out_and_the_eleventh,
+            a_link_to_the_portal_is_used_once_and_in_time,
+            a_customers_session_ends_by_age_idleness_and_number,
         }
     };
 }

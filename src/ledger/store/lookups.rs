@@ -6,9 +6,9 @@ use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, CorrectionRow, DeliveryRow, EntryRow, EventRow,
-    GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow,
-    RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PortalLinkRow,
+    PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow,
+    TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -78,6 +78,16 @@ pub const TOKENS_OF: Lookup = lookup(TokenRow::TABLE, "kind, name", "");
 pub const SESSIONS: Lookup = locked(SessionRow::TABLE, "hash");
 /// All sessions of an operator.
 pub const SESSIONS_OF: Lookup = lookup(SessionRow::TABLE, "operator", "");
+/// A customer's session, locked.
+pub const PORTAL_SESSIONS: Lookup = locked(PortalSessionRow::TABLE, "hash");
+/// All sessions of an account's customers.
+pub const PORTAL_SESSIONS_OF: Lookup = lookup(PortalSessionRow::TABLE, "account", "");
+/// A link to the portal, locked.
+pub const PORTAL_LINKS: Lookup = locked(PortalLinkRow::TABLE, "hash");
+/// A link to the portal, to see whose it is.
+pub const PORTAL_LINKS_BY_HASH: Lookup = lookup(PortalLinkRow::TABLE, "hash", "");
+/// All links of an account to the portal.
+pub const PORTAL_LINKS_OF: Lookup = lookup(PortalLinkRow::TABLE, "account", "");
 /// What an operator did.
 pub const TRAIL: Lookup = lookup(TrailRow::TABLE, "no", "");
 /// What is announced of accounts that say nothing else.

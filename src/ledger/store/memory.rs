@@ -11,9 +11,9 @@ use super::engine::{
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
-    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow,
-    PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PortalLinkRow,
+    PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow,
+    TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -79,6 +79,8 @@ memory! {
     webhooks: WebhookRow,
     deliveries: DeliveryRow,
     sessions: SessionRow,
+    portal_sessions: PortalSessionRow,
+    portal_links: PortalLinkRow,
 }
 
 impl Tables {

@@ -4,10 +4,12 @@
 
 mod access;
 mod events;
+mod portal;
 mod sessions;
 
 pub use access::{TokenRow, TrailRow};
 pub use events::{AlertDefaultRow, DeliveryKey, DeliveryRow, EventKey, EventRow, WebhookRow};
+pub use portal::{PortalLinkRow, PortalSessionRow};
 pub use sessions::SessionRow;
 
 use super::record::{Record, Table};
@@ -838,7 +840,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 31] = [
+pub const TABLES: [&Table; 33] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -870,4 +872,6 @@ pub const TABLES: [&Table; 31] = [
     WebhookRow::TABLE,
     DeliveryRow::TABLE,
     SessionRow::TABLE,
+    PortalSessionRow::TABLE,
+    PortalLinkRow::TABLE,
 ];

@@ -202,6 +202,13 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
             json!({"url": "https://receiver.invalid/", "events": ["grant.given"], "account": "acme"}),
             201,
         ),
+        post(
+            "accounts/acme/portal-links",
+            json!({"return_url": "https://example.com/a", "lifetime_seconds": 60}),
+            201,
+        ),
+        post("accounts/acme/portal-links", json!({"lifetime_seconds": 1}), 400),
+        post("accounts/nobody/portal-links", json!({}), 404),
         post("webhooks", json!({"url": "http://receiver.invalid/"}), 400),
         post("webhooks", json!({"url": "https://receiver.invalid/", "events": []}), 400),
         get("webhooks?limit=1", 200),
@@ -224,7 +231,7 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
 #[tokio::test(flavor = "multi_thread")]
 async fn each_operation_matches_its_openapi_description() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    let ledger = LedgerProcess::start(dir.path(), &["--portal-listen", "127.0.0.1:0"], &[]).await;
     let secret = ledger.account("acme", "12").await;
     let key =
         ledger.get("/admin/v1/accounts/acme/keys").await["keys"][0]["id"].as_str().expect("a key").to_owned();

@@ -7,18 +7,19 @@ mod batch;
 mod budgets;
 mod calls;
 mod corrections;
-mod events;
+pub(super) mod events;
 mod gateway_tokens;
 mod grants;
-mod keys;
+pub(super) mod keys;
 mod leases;
-mod openapi;
+pub(super) mod openapi;
 mod operators;
 mod plans;
-mod post;
+mod portal;
+pub(super) mod post;
 mod prices;
-mod query;
-mod routes;
+pub(super) mod query;
+pub(super) mod routes;
 mod shadow;
 mod subscriptions;
 mod teams;
@@ -105,6 +106,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::list))
         .routes(routes!(events::show_default, events::set_default))
         .routes(routes!(events::show, events::set))
+        .routes(routes!(portal::create))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show))
         .routes(routes!(webhooks::deliveries))

@@ -78,6 +78,7 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/alerts", Admin),
     ("GET", "/admin/v1/accounts/{id}/alerts", Read),
     ("POST", "/admin/v1/accounts/{id}/alerts", Support),
+    ("POST", "/admin/v1/accounts/{id}/portal-links", Support),
     // A URL may have a secret in it.
     ("GET", "/admin/v1/webhooks", Admin),
     ("POST", "/admin/v1/webhooks", Admin),

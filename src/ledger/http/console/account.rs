@@ -2,21 +2,22 @@
 
 use super::assets::version;
 use super::page::{self, Frame, sentence};
-use super::plot::{Bar, Named, Plot, largest};
-use super::show::{Html, Zone, about, encoded, grouped, short_id, shortened};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{
-    Account, AccountState, Balance, Budget, BudgetScope, Budgets, Events, Grant, Grants, Key, KeyState, Keys,
-    Subscription, Teams, Trail, UsageSum, UsageSums, Why,
+    Account, AccountState, Balance, Budgets, Events, Grant, Grants, Key, KeyState, Keys, Subscription, Teams,
+    Trail, UsageSum, UsageSums, Why,
 };
+use crate::http::pages::balance::Shares;
+use crate::http::pages::budget::BudgetLine;
+use crate::http::pages::plot::{Plot, usage_plot};
+use crate::http::pages::show::{Html, Zone, encoded, short_id, shortened};
 use crate::http::problem::Failure;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use faregate_protocol::Credits;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,8 +29,8 @@ const DAYS: i64 = 30;
 /// By what usage may be split.
 const SPLITS: [(&str, &str); 5] =
     [("rule", "rule"), ("key", "key"), ("item", "model or tool"), ("team", "team"), ("product", "product")];
-/// The name of what isn't among the largest.
-const REST: &str = "all others";
+/// What is called held.
+const HELD: &str = "held in leases";
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -61,14 +62,6 @@ struct AccountPage {
     facts: Vec<(&'static str, Html)>,
 }
 
-/// The balance as a bar, with its parts.
-struct Shares {
-    bar: Bar,
-    parts: Vec<(usize, &'static str, Html)>,
-    available: Html,
-    rest: Vec<(&'static str, Html)>,
-}
-
 struct Found {
     code: Html,
     what: Html,
@@ -93,14 +86,6 @@ struct KeyLine {
     expires: Html,
     is_active: bool,
     is_key: bool,
-}
-
-struct BudgetLine {
-    whose: Html,
-    spent: Html,
-    of: Html,
-    bar: Bar,
-    resets: Html,
 }
 
 struct Subscribed {
@@ -155,7 +140,7 @@ pub async fn show(
         name: account.name.as_ref().map(Html::text).unwrap_or_default(),
         state: account.state,
         done,
-        balance: shares(&balance),
+        balance: Shares::of(&balance, HELD),
         findings: why.findings.iter().map(|finding| found(finding, &account.id)).collect(),
         refusals: why.refusals.iter().take(ROWS).map(|line| refusal(line, &names, zone)).collect(),
         split,
@@ -171,7 +156,7 @@ pub async fn show(
             .iter()
             .map(|team| (Html::text(&team.id), Html::or_none(team.name.as_ref(), Html::text)))
             .collect(),
-        budgets: budgets.budgets.iter().map(|budget| budget_line(budget, zone)).collect(),
+        budgets: budgets.budgets.iter().map(|budget| BudgetLine::of(budget, zone)).collect(),
         subscription: subscription.map(|subscription| subscribed(&subscription, zone)),
         more_grants: grants.next.is_some(),
         grants: grants.grants.iter().map(|grant| grant_line(grant, zone)).collect(),
@@ -258,54 +243,10 @@ fn used_line(line: &UsageSum, names: &Names<'_>) -> (Html, Html, Html) {
 }
 
 fn plot(usage: &UsageSums, by: &Names<'_>, zone: &Zone) -> Plot {
-    let micros = |line: &UsageSum| line.credits.micros().unsigned_abs();
-    let mut names = largest(usage.lines.iter().map(|line| (by.of(line), micros(line))).collect());
-    if usage.lines.iter().any(|line| !names.contains(&by.of(line))) {
-        names.push(REST.to_owned());
-    }
+    let lines = usage.lines.iter().map(|line| (line.from, by.of(line), line.credits)).collect();
     let days = super::overview::days(zone, Timestamp::now());
-    let columns = days.into_iter().map(|from| {
-        let mut parts = vec![0_u64; names.len()];
-        for line in usage.lines.iter().filter(|line| line.from == Some(from)) {
-            let name = by.of(line);
-            let last = names.len().saturating_sub(1);
-            let at = names.iter().position(|known| *known == name).unwrap_or(last);
-            if let Some(part) = parts.get_mut(at) {
-                *part = part.saturating_add(micros(line));
-            }
-        }
-        Named { name: zone.day(&from), short: zone.day(&from), parts }
-    });
-    let credits = |n: u64| Credits::from_micros(i64::try_from(n).unwrap_or(i64::MAX));
-    let columns: Vec<Named> = columns.collect();
-    let label = "Credits spent per day";
-    Plot::new(label, columns, names, move |n| grouped(credits(n)), move |n| about(credits(n)))
-}
-
-fn shares(balance: &Balance) -> Shares {
-    let all = [
-        ("quota", balance.quota),
-        ("bought", balance.bought),
-        ("overdraft", balance.overdraft),
-        ("held in leases", balance.held),
-    ];
-    let amounts: Vec<u64> = all.iter().map(|(_, amount)| amount.micros().max(0).unsigned_abs()).collect();
-    let label = all.iter().map(|(name, amount)| format!("{name} {amount}")).collect::<Vec<_>>().join(", ");
-    let whole = amounts.iter().fold(0, |sum: u64, amount| sum.saturating_add(*amount));
-    let parts = all.iter().enumerate().map(|(nth, (name, amount))| (nth, *name, Html::number(amount)));
-    let rest = [
-        ("Spent", balance.spent),
-        ("Owed", balance.owed),
-        ("Expired", balance.expired),
-        ("Voided", balance.voided),
-        ("Granted in all", balance.granted),
-    ];
-    Shares {
-        bar: Bar::new(format!("Balance: {label}"), &amounts, whole),
-        parts: parts.collect(),
-        available: Html::number(balance.available),
-        rest: rest.into_iter().map(|(name, amount)| (name, Html::number(amount))).collect(),
-    }
+    let days = days.into_iter().map(|from| (from, zone.day(&from))).collect();
+    usage_plot("Credits spent per day", days, lines)
 }
 
 fn found(finding: &crate::api::Finding, account: &str) -> Found {
@@ -342,26 +283,6 @@ fn key_line(key: &Key, zone: &Zone) -> KeyLine {
         expires: Html::or_none(key.expires_at, |at| zone.when(at)),
         is_active: key.state == KeyState::Active,
         is_key: key.prefix.is_some() && key.replaced_by.is_none(),
-    }
-}
-
-fn budget_line(budget: &Budget, zone: &Zone) -> BudgetLine {
-    let target = budget.target.clone().unwrap_or_default();
-    let whose = match budget.scope {
-        BudgetScope::Account => "the whole account".to_owned(),
-        BudgetScope::Team => format!("team {target}"),
-        BudgetScope::Key => format!("key {target}"),
-    };
-    let (every, unit) = (budget.every, budget.period.as_str());
-    let period = if every == 1 { format!("per {unit}") } else { format!("per {every} {unit}s") };
-    let used = budget.spent.saturating_add(budget.held);
-    let micros = |credits: Credits| credits.micros().max(0).unsigned_abs();
-    BudgetLine {
-        bar: Bar::used(&format!("Budget of {whose}"), micros(used), micros(budget.credits)),
-        whose: Html::text(whose),
-        spent: Html::number(used),
-        of: Html::text(format!("{} {period}", grouped(budget.credits))),
-        resets: zone.when(budget.resets_at),
     }
 }
 

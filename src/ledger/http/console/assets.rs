@@ -1,12 +1,12 @@
 //! The one style sheet, and the icon.
 
+use crate::http::pages::STYLE;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-const STYLE: &str = include_str!("console.css");
 const ICON: &str = include_str!("icon.svg");
 
 // Pages name the style sheet with this, so that browsers may keep it.

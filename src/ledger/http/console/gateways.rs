@@ -2,11 +2,11 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded, how_long, plain};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::Leases;
+use crate::http::pages::show::{Html, encoded, how_long, plain};
 use crate::store::Page;
 use askama::Template;
 use axum::extract::State;

@@ -2,11 +2,11 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{Token, Tokens};
+use crate::http::pages::show::{Html, encoded};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;

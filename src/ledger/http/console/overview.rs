@@ -3,13 +3,13 @@
 use super::assets::version;
 use super::figures::{self, NEAR_END_DAYS, Sums};
 use super::page::{self, Frame};
-use super::plot::{Named, Plot, whole};
-use super::show::{Html, Zone, about, grouped, how_long, size};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::UsageSum;
 use crate::http::health::readiness;
+use crate::http::pages::plot::{Named, Plot, whole};
+use crate::http::pages::show::{Html, Zone, about, encoded, grouped, how_long, size};
 use crate::store::Page;
 use askama::Template;
 use axum::extract::State;
@@ -87,10 +87,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         time: time_left(line.left, line.spent),
     });
     let known = gateways.iter().map(|gateway| Gateway {
-        name: Html::link(
-            &format!("/gateways?gateway={}", super::show::encoded(&gateway.name)),
-            &gateway.name,
-        ),
+        name: Html::link(&format!("/gateways?gateway={}", encoded(&gateway.name)), &gateway.name),
         leases: Html::number(gateway.leases),
         at_risk: Html::number(gateway.at_risk),
         reported: Html::or_none(gateway.reported_at, |at| visit.zone.when(at)),

@@ -3,11 +3,11 @@
 use super::accounts::{Row, rows};
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded, grouped};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{Accounts, Plan, PlanProduct, Plans};
+use crate::http::pages::show::{Html, encoded, grouped};
 use crate::store::Page;
 use crate::store::queries::overview::MAX_COUNTED;
 use askama::Template;

@@ -3,11 +3,11 @@
 use super::assets::version;
 use super::figures;
 use super::page::{self, Frame};
-use super::show::{Html, how_long};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::command::sessions;
+use crate::http::pages::show::{Html, how_long};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -6,11 +6,9 @@
 use super::assets::version;
 use super::page;
 use super::session::{SessionValue, ZONE_COOKIE};
-use super::show::Zone;
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::{Fields, Posted, is_tls, read_form};
-use super::{attempts, same_site};
 use crate::command::sessions::{BeginSession, EndSession};
 use crate::domain::access::TokenKind;
 use crate::http::auth::{self, Caller};
@@ -19,6 +17,8 @@ use crate::http::connection::Peer;
 use crate::http::connections::ConnectionSlot;
 use crate::http::denial::Denial;
 use crate::http::forwarded;
+use crate::http::pages::show::Zone;
+use crate::http::pages::{attempts, same_site};
 use crate::http::problem::Failure;
 use askama::Template;
 use axum::extract::{RawQuery, Request, State};
@@ -65,7 +65,7 @@ pub async fn enter(State(console): State<Arc<Console>>, request: Request) -> Res
     let address = client.parse::<IpAddr>().ok().map(Peer::of);
     let form = read_form(request).await?;
     let next = own_page(form.get("next"));
-    if !console.attempts.may_try(address, Instant::now()) {
+    if !console.attempts.may_try(&address, Instant::now()) {
         let wrong = format!(
             "Too many attempts from this address have failed. Wait {} seconds, then try again.",
             attempts::PERIOD.as_secs()

@@ -1,8 +1,8 @@
 //! What the console's handlers share.
 
-use super::attempts::Attempts;
 use super::figures::Figures;
 use crate::http::app::App;
+use crate::http::pages::attempts::Attempts;
 use axum::Router;
 use std::sync::Arc;
 use std::time::Duration;

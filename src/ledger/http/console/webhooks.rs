@@ -2,11 +2,11 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded, plain};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{Deliveries, Webhooks};
+use crate::http::pages::show::{Html, encoded, plain};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -18,9 +18,9 @@ use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
-    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow,
-    PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PortalLinkRow,
+    PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow,
+    TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -321,6 +321,13 @@ tables! {
     sessions: SessionRow by lookups::SESSIONS, {
         sessions_of: (String,) = lookups::SESSIONS_OF, |row| Some((row.operator.clone(),));
     }
+    portal_sessions: PortalSessionRow by lookups::PORTAL_SESSIONS, {
+        portal_sessions_of: (AccountNo,) = lookups::PORTAL_SESSIONS_OF, |row| Some((row.account,));
+    }
+    portal_links: PortalLinkRow by lookups::PORTAL_LINKS, {
+        portal_links_by_hash: (Vec<u8>,) = lookups::PORTAL_LINKS_BY_HASH, |row| Some((row.hash.clone(),));
+        portal_links_of: (AccountNo,) = lookups::PORTAL_LINKS_OF, |row| Some((row.account,));
+    }
 }
 
 impl Draft {
@@ -485,6 +492,7 @@ impl Draft {
         by!(gateways: gateways_by_name);
         by!(accounts: accounts_by_id);
         by!(plans: plans_by_name, plans_locked);
+        by!(portal_links: portal_links_by_hash);
         any |= self.load_by_key::<IdempotencyRow>(from).await?;
         // Prices are read only when the list is locked.
         any |= self.load_by_key::<PriceListRow>(from).await?;
@@ -510,6 +518,10 @@ impl Draft {
         by!(tokens: tokens_of);
         any |= self.load_by_key::<SessionRow>(from).await?;
         by!(sessions: sessions_of);
+        any |= self.load_by_key::<PortalSessionRow>(from).await?;
+        by!(portal_sessions: portal_sessions_of);
+        any |= self.load_by_key::<PortalLinkRow>(from).await?;
+        by!(portal_links: portal_links_of);
         // Old usage that is summed up.
         any |= self.load_by_key::<UsageRow>(from).await?;
         any |= self.load_by_key::<UsageItemRow>(from).await?;

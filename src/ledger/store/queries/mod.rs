@@ -18,6 +18,7 @@ pub mod leases;
 pub mod news;
 pub mod overview;
 pub mod plans;
+pub mod portal;
 pub mod prices;
 pub mod refusals;
 pub mod sessions;

@@ -5,6 +5,7 @@ use crate::api::{SpentCredits, Unit};
 use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
+use crate::command::portal::{NewLink, NewSession, UseLink};
 use crate::command::prices::NewPrices;
 use crate::command::sessions::BeginSession;
 use crate::command::tokens::Holder;
@@ -129,6 +130,7 @@ pub async fn populate(store: &Store) {
     world.token(2, Holder::Gateways(name("eu-west"))).await.unwrap();
     Box::pin(announce(&mut world)).await;
     sign_in(&world).await;
+    let_customers_in(&world).await;
     world.agrees().await;
 }
 
@@ -160,6 +162,22 @@ async fn sign_in(world: &World) {
         let hash = [u8::try_from(number).unwrap(); 32];
         world.store.begin_session(BeginSession { hash, operator, token, proof }, world.now()).await.unwrap();
     }
+}
+
+/// A customer in the portal, and a link that waits.
+async fn let_customers_in(world: &World) {
+    for number in [7, 8] {
+        let link = NewLink {
+            account: "acme".to_owned(),
+            id: format!("link_{number}"),
+            hash: [number; 32],
+            return_url: Some("https://example.com".to_owned()),
+            lifetime: jiff::SignedDuration::from_mins(5),
+        };
+        world.run(Command::CreatePortalLink(link)).await.unwrap();
+    }
+    let session = NewSession { hash: [9; 32], id: "session_9".to_owned() };
+    world.store.use_link(UseLink { link: [7; 32], session }, world.now()).await.unwrap().unwrap();
 }
 
 /// What models cost their callers, and the seller.

@@ -1,8 +1,14 @@
 //! Charts and bars as pieces of a page: the geometry with its names.
 
 use super::chart::{self, Column, HEIGHT, MAX_COLUMNS, MAX_PARTS, Rectangle, WIDTH};
-use super::show::grouped;
+use super::show::{about, grouped};
 use askama::Template;
+use faregate_protocol::Credits;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// The name of what isn't among the largest.
+const REST: &str = "all others";
 
 /// A column of a chart, named.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +135,38 @@ pub fn largest(sums: Vec<(String, u64)>) -> Vec<String> {
     }
     totals.sort_by(|(one, more), (other, less)| less.cmp(more).then_with(|| one.cmp(other)));
     totals.into_iter().map(|(name, _)| name).take(MAX_PARTS.saturating_sub(1)).collect()
+}
+
+/// Credits by periods, each with its beginning and its name, and within them by what the lines are named: the largest, and the rest
+/// together.
+pub fn usage_plot(
+    label: &str,
+    periods: Vec<(Timestamp, String)>,
+    lines: Vec<(Option<Timestamp>, String, Credits)>,
+) -> Plot {
+    let micros = |credits: Credits| credits.micros().unsigned_abs();
+    let mut names =
+        largest(lines.iter().map(|(_, name, credits)| (name.clone(), micros(*credits))).collect());
+    if lines.iter().any(|(_, name, _)| !names.contains(name)) {
+        names.push(REST.to_owned());
+    }
+    let last = names.len().saturating_sub(1);
+    let mut columns: BTreeMap<Timestamp, Vec<u64>> =
+        periods.iter().map(|(from, _)| (*from, vec![0_u64; names.len()])).collect();
+    for (from, name, credits) in lines {
+        let at = names.iter().position(|known| *known == name).unwrap_or(last);
+        if let Some(part) = from.and_then(|from| columns.get_mut(&from)).and_then(|parts| parts.get_mut(at)) {
+            *part = part.saturating_add(micros(credits));
+        }
+    }
+    let named = periods.into_iter().map(|(from, name)| Named {
+        parts: columns.remove(&from).unwrap_or_default(),
+        short: name.clone(),
+        name,
+    });
+    let credits = |n: u64| Credits::from_micros(i64::try_from(n).unwrap_or(i64::MAX));
+    let columns: Vec<Named> = named.collect();
+    Plot::new(label, columns, names, move |n| grouped(credits(n)), move |n| about(credits(n)))
 }
 
 /// A count as people read it.

@@ -1,4 +1,4 @@
-//! Whether a form was sent from the console itself.
+//! Whether a form was sent from our own page.
 //!
 //! What must hold: a request without any sign of where it comes from is refused, like one that names another site.
 
@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Uri};
 /// Where a browser says how the sender and the receiver of a request are related.
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// Whether a request comes from a page of the console, as far as its browser says.
+/// Whether a request comes from a page, as far as its browser says.
 pub fn is_own(headers: &HeaderMap) -> bool {
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
