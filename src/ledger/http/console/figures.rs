@@ -9,7 +9,6 @@ pub use ending::{NEAR_END_DAYS, NearEnds};
 pub use items::Earned;
 pub use usage::{Live, MAX_ACCOUNTS};
 
-use super::state::Console;
 use super::survey::{Counted, Survey, Turn};
 use crate::api::Shadow;
 use crate::http::shared::Shared;
@@ -17,6 +16,7 @@ use crate::store::{ShadowQuery, Store, StoreError};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How old what was used since the last count may be.
 const LIVE_KEPT: Duration = Duration::from_secs(2);
@@ -34,27 +34,29 @@ pub struct Figures {
     shadow: Arc<Survey<ShadowTop>>,
 }
 
+/// A ledger, and what says when it shuts down.
+pub type Ledger<'a> = (&'a Store, &'a watch::Receiver<bool>);
+
 impl Figures {
     /// What was used, up to now; none where it takes too long to count that for the first time.
-    pub async fn usage(&self, console: &Console, now: Timestamp) -> Option<Arc<Live>> {
-        let store = &console.app.store;
-        let counted = self.usage.look(store, &self.turn, &console.stop(), usage::Usage).await?;
+    pub async fn usage(&self, (store, stop): Ledger<'_>, now: Timestamp) -> Option<Arc<Live>> {
+        let counted = self.usage.look(store, &self.turn, stop, usage::Usage).await?;
         self.live.get_within(LIVE_KEPT, usage::live(store, counted, now)).await
     }
 
     /// Who is near the end.
-    pub async fn ending(&self, console: &Console) -> Option<Counted<NearEnds>> {
-        self.ending.look(&console.app.store, &self.turn, &console.stop(), ending::Ending).await
+    pub async fn ending(&self, (store, stop): Ledger<'_>) -> Option<Counted<NearEnds>> {
+        self.ending.look(store, &self.turn, stop, ending::Ending).await
     }
 
     /// What models and tools earned.
-    pub async fn earned(&self, console: &Console) -> Option<Counted<Earned>> {
-        self.items.look(&console.app.store, &self.turn, &console.stop(), items::Items).await
+    pub async fn earned(&self, (store, stop): Ledger<'_>) -> Option<Counted<Earned>> {
+        self.items.look(store, &self.turn, stop, items::Items).await
     }
 
     /// What rules in shadow mode would have refused.
-    pub async fn shadow(&self, console: &Console) -> Option<Counted<Shadow>> {
-        self.shadow.look(&console.app.store, &self.turn, &console.stop(), ShadowTop).await
+    pub async fn shadow(&self, (store, stop): Ledger<'_>) -> Option<Counted<Shadow>> {
+        self.shadow.look(store, &self.turn, stop, ShadowTop).await
     }
 }
 

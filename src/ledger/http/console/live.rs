@@ -2,10 +2,11 @@
 //! events.
 //!
 //! What must hold: a stream ends with the operator's session, when the browser goes away, when the ledger shuts down and after
-//! [`STREAM_LIFE`] at the latest; there are at most [`MAX_STREAMS`]; and looking isn't using: it doesn't make a session last longer.
+//! [`STREAM_LIFE`] at the latest; and looking isn't using: it doesn't make a session last longer.
 
 use super::session;
 use super::state::Console;
+use super::streams::Place;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use super::{account, overview};
@@ -19,7 +20,7 @@ use hyper::body::{Body as HttpBody, Frame};
 use jiff::Timestamp;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -33,46 +34,10 @@ const REST: u32 = 20;
 const QUIET: Duration = Duration::from_secs(15);
 /// How long a stream lasts; the browser comes again.
 const STREAM_LIFE: Duration = Duration::from_mins(10);
-/// The most streams at once, of all operators.
-const MAX_STREAMS: usize = 64;
-/// The most streams of one session at once. A browser has six connections to a host.
-const MAX_OF_SESSION: usize = 4;
 /// In how many milliseconds a browser comes again.
 const RETRY: &str = "retry: 5000\n\n";
 /// Says that there is nothing more to come.
 const END: &str = "event: end\ndata:\n\n";
-
-/// The streams that are open, by their sessions.
-#[derive(Debug, Default)]
-pub struct Streams(Mutex<Vec<[u8; 32]>>);
-
-/// The place of a stream among those that are open.
-struct Place {
-    streams: Arc<Streams>,
-    session: [u8; 32],
-}
-
-impl Streams {
-    fn enter(self: &Arc<Self>, session: [u8; 32]) -> Option<Place> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = open.iter().filter(|of| **of == session).count();
-        if open.len() >= MAX_STREAMS || own >= MAX_OF_SESSION {
-            return None;
-        }
-        open.push(session);
-        drop(open);
-        Some(Place { streams: Arc::clone(self), session })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = open.iter().position(|of| *of == self.session) {
-            open.swap_remove(at);
-        }
-    }
-}
 
 /// Which part of which page.
 enum Part {
@@ -190,16 +155,5 @@ mod tests {
     #[test]
     fn every_line_of_a_part_is_data() {
         assert_eq!(event("<p>a</p>\r\n<p>b</p>"), "event: part\ndata: <p>a</p>\ndata: <p>b</p>\n\n");
-    }
-
-    #[test]
-    fn streams_are_bounded_by_session_and_in_all() {
-        let streams = Arc::new(Streams::default());
-        let own: Vec<_> = (0..6).filter_map(|_| streams.enter([1; 32])).collect();
-        assert_eq!(own.len(), MAX_OF_SESSION);
-        let others: Vec<_> = (2..99).filter_map(|other| streams.enter([other; 32])).collect();
-        assert_eq!(own.len() + others.len(), MAX_STREAMS);
-        drop(own);
-        assert!(streams.enter([1; 32]).is_some(), "who goes makes room");
     }
 }

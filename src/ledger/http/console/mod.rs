@@ -28,6 +28,7 @@ mod shadow;
 mod show;
 mod sign_in;
 mod state;
+mod streams;
 mod survey;
 mod timeline;
 mod trail;

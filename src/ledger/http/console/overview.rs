@@ -107,10 +107,10 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
 /// What follows what happens.
 pub async fn part(console: &Console, visit: &Visit) -> Result<LiveOverview, Trouble> {
     let (store, now) = (&console.app.store, Timestamp::now());
-    let (usage, ending) = tokio::join!(
-        Box::pin(console.figures.usage(console, now)),
-        Box::pin(console.figures.ending(console))
-    );
+    let stop = console.stop();
+    let figures = &console.figures;
+    let (usage, ending) =
+        tokio::join!(Box::pin(figures.usage((store, &stop), now)), Box::pin(figures.ending((store, &stop))));
     let usage = usage.as_deref();
     // As the metrics have it: read once, however many look.
     let looks = &console.app.looks;

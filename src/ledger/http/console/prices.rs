@@ -54,7 +54,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let now = Timestamp::now();
     let query = visit.query.query(&[], ROWS);
     let prices: Value = visit.get(&console, &format!("/admin/v1/prices?{query}")).await?;
-    let earned = console.figures.earned(&console).await;
+    let earned = console.figures.earned((&console.app.store, &console.stop())).await;
     let entries = prices.get("prices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let earners = earned.iter().flat_map(|counted| &*counted.value).map(|(item, sums)| Earner {
         item: Html::or_none(Some(item).filter(|item| !item.is_empty()), Html::text),

@@ -46,7 +46,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let (shadow, is_counted) = if visit.query.get("account").is_some() {
         (visit.get(&console, &format!("/admin/v1/shadow?{query}")).await?, true)
     } else {
-        let counted = console.figures.shadow(&console).await;
+        let counted = console.figures.shadow((&console.app.store, &console.stop())).await;
         let is_counted = counted.is_some();
         (counted.map_or_else(Shadow::default, |counted| (*counted.value).clone()), is_counted)
     };

@@ -2,7 +2,7 @@
 
 use super::attempts::Attempts;
 use super::figures::Figures;
-use super::live::Streams;
+use super::streams::Streams;
 use crate::http::app::App;
 use axum::Router;
 use std::sync::Arc;
