@@ -530,7 +530,7 @@ async fn a_day(scripts: &str) {
     let Some(clients) = Clients::installed() else { return };
     let (world, paying) = furnished().await;
     let ledger = &world.ledger;
-    let gate = world.gate().to_string();
+    let gate = format!("127.0.0.1:{}", world.gate().port);
     let (token, reader) = (operator(ledger, "alice", "admin").await, operator(ledger, "rita", "read").await);
     let base = format!("http://127.0.0.1:{}", ledger.admin_port);
     let pictures = std::env::var("FAREGATE_KEEP_PICTURES").unwrap_or_default();
