@@ -139,6 +139,12 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
     let paid = gate.available.micros() / price.micros().max(1);
     let top_up = format!("{program} grant {DEMO_ACCOUNT} 5 --data {}", data.display());
     let call = format!("curl -w '\\n' {url} -H 'x-api-key: {}'", gate.key);
+    let token = data.join("admin-token");
+    say(&format!(
+        "the console: {}/console, signed in with the token in {}",
+        admin_url.trim(),
+        token.display()
+    ));
     say(&format!(
         "the gate is open at {base}; a request costs {price}, the account {DEMO_ACCOUNT} has {}",
         gate.available
@@ -151,15 +157,9 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
     say(&format!("  {top_up}   # a top-up"));
     say(&format!("  {call}   # 200 again"));
     say(&format!("  {program} balance {DEMO_ACCOUNT} --data {}", data.display()));
-    let token = data.join("admin-token");
-    say(&format!(
-        "\nOr in a browser: {}/console, signed in with the token in {}",
-        admin_url.trim(),
-        token.display()
-    ));
     if let Some(portal) = gate.portal {
         say(&format!(
-            "As the customer: http://{portal}/portal with the key above, or with a link: {program} portal link {DEMO_ACCOUNT} --data {}",
+            "\nAs the customer: http://{portal}/portal with the key above, or with a link: {program} portal link {DEMO_ACCOUNT} --data {}",
             data.display()
         ));
     }

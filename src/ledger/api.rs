@@ -320,7 +320,7 @@ pub struct UsageTotal {
 }
 
 /// Requests that rules with `shadow` would have refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shadow {
     /// Those with the most requests first, at most `limit`.
     pub lines: Vec<ShadowLine>,

@@ -113,6 +113,7 @@ pub async fn serve_and_tell(
         gateway_is_tls: config.gateway_tls.is_some(),
         keep_trail: config.keep_trail,
         lease_grace: config.lease_grace,
+        stop: Some(stopping.clone()),
     };
     let gateway_certificates =
         certificates("gateway", config.gateway_tls, &metrics, &mut jobs, &stopping).await?;

@@ -22,6 +22,7 @@ pub mod entry;
 pub mod event;
 pub mod exchange;
 pub mod findings;
+pub mod forecast;
 pub mod funds;
 pub mod grant;
 pub mod grant_kind;

@@ -364,12 +364,15 @@ pub struct GatewayRow {
     pub name: String,
     /// The name of the gateway token that it is tied to; none for the token of the environment.
     pub token: Option<String>,
+    /// Which version of the filter it last said that it has.
+    pub version: Option<String>,
 }
 
 record! { GatewayRow in "gateways" by "no": (GatewayNo,) = |row| (row.no,);
     no: Fixed no,
     name: Fixed name,
     token: Cold token,
+    version: Cold version,
 }
 
 /// A plan.

@@ -91,6 +91,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(prices::show, prices::set, prices::remove))
         .routes(routes!(usage::by_item))
         .routes(routes!(usage::sums))
+        .routes(routes!(usage::forecast))
         .routes(routes!(usage::why))
         .routes(routes!(shadow::show))
         .routes(routes!(leases::list))

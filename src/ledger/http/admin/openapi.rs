@@ -22,9 +22,10 @@ const TOKEN: &str = "admin_token";
 /// The longest idempotency key, in characters.
 pub const MAX_KEY_BYTES: usize = 255;
 /// Operations without an identifier in their path that may find nothing all the same.
-const ABOUT_SOMETHING: [&str; 6] = [
+const ABOUT_SOMETHING: [&str; 7] = [
     "/admin/v1/usage",
     "/admin/v1/usage/sums",
+    "/admin/v1/usage/forecast",
     "/admin/v1/shadow",
     "/admin/v1/recall",
     "/admin/v1/events",

@@ -502,13 +502,35 @@ pub struct Summed {
     pub after: Option<String>,
 }
 
+/// `?account=&time_zone=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Foreseen {
+    /// The account of this identifier; all together, when absent.
+    account: Option<String>,
+    /// The IANA time zone of the month; UTC, when absent.
+    time_zone: Option<String>,
+}
+
+impl Foreseen {
+    /// The account and the zone that are meant.
+    pub fn meant(self) -> Result<(Option<String>, TimeZone), Invalid> {
+        Ok((self.account, zone(self.time_zone.as_deref())?))
+    }
+}
+
+fn zone(name: Option<&str>) -> Result<TimeZone, Invalid> {
+    let name = name.unwrap_or("UTC");
+    TimeZone::get(name).map_err(|_| {
+        Invalid::field("time_zone", format!("{name:?} is none of IANA; an example is Europe/Berlin"))
+    })
+}
+
 impl Summed {
     /// The sums that are meant.
     pub fn sums(self, now: Timestamp) -> Result<UsageSumsQuery, Invalid> {
-        let zone = self.time_zone.as_deref().unwrap_or("UTC");
-        let zone = TimeZone::get(zone).map_err(|_| {
-            Invalid::field("time_zone", format!("{zone:?} is none of IANA; an example is Europe/Berlin"))
-        })?;
+        let zone = zone(self.time_zone.as_deref())?;
         let length = self.by.map(|by| match by {
             By::Hour => Length::Hour,
             By::Day => Length::Day,

@@ -60,6 +60,7 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("DELETE", "/admin/v1/prices/{id}", Admin),
     ("GET", "/admin/v1/usage", Read),
     ("GET", "/admin/v1/usage/sums", Read),
+    ("GET", "/admin/v1/usage/forecast", Read),
     ("GET", "/admin/v1/shadow", Read),
     ("GET", "/admin/v1/leases", Read),
     ("POST", "/admin/v1/recall", Support),

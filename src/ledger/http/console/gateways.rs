@@ -35,6 +35,7 @@ struct GatewaysPage {
 
 struct GatewayLine {
     name: Html,
+    version: Html,
     token: Html,
     leases: Html,
     at_risk: Html,
@@ -72,6 +73,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     });
     let known = gateways.iter().map(|gateway| GatewayLine {
         name: Html::link(&format!("/gateways?gateway={}#leases", encoded(&gateway.name)), &gateway.name),
+        version: Html::or_none(gateway.version.as_ref(), Html::text),
         token: gateway.token.as_ref().map_or_else(|| Html::text("of the environment"), Html::text),
         leases: Html::number(gateway.leases),
         at_risk: Html::number(gateway.at_risk),

@@ -1,9 +1,10 @@
-//! The operator's console: pages on the admin listener, written here and complete without a script.
+//! The operator's console: pages on the admin listener, written here and complete without a script. Their one script follows what happens.
 //!
 //! Pages read by the admin API and the store's queries; what they do, the admin API does, with its checks, scopes and trail. What must
 //! hold: no page is shown without a session; each answer carries the headers that keep other sites and scripts out.
 
 mod account;
+mod account_live;
 mod accounts;
 mod actions;
 mod assets;
@@ -13,6 +14,7 @@ mod figures;
 mod forms;
 mod gateways;
 mod links;
+mod live;
 mod operators;
 mod overview;
 mod page;
@@ -23,6 +25,9 @@ mod settings;
 mod shadow;
 mod sign_in;
 mod state;
+mod streams;
+mod survey;
+mod timeline;
 mod trail;
 mod trouble;
 mod visit;
@@ -42,6 +47,7 @@ use axum::routing::{any, get, post};
 use state::Console;
 pub use state::ServedAs;
 use std::sync::Arc;
+use tokio::sync::watch;
 use trouble::Trouble;
 
 /// The largest form, in bytes.
@@ -62,8 +68,9 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// The console, over these routes of the admin API.
 pub fn router(app: Arc<App>, api: Router, served: ServedAs) -> Router {
-    let (attempts, figures) = Default::default();
-    let console = Arc::new(Console { app, api, served, attempts, figures });
+    let (attempts, figures, streams) = Default::default();
+    let never = watch::Sender::new(false);
+    let console = Arc::new(Console { app, api, served, attempts, figures, streams, never });
     Router::new()
         .route("/console", get(overview::show))
         .route("/console/", get(|| async { Redirect::to("/console") }))
@@ -72,6 +79,9 @@ pub fn router(app: Arc<App>, api: Router, served: ServedAs) -> Router {
         .route("/console/zone", get(sign_in::choose_zone))
         .route("/console/console.css", get(assets::style))
         .route("/console/icon.svg", get(assets::icon))
+        .route("/console/live.js", get(assets::script))
+        .route("/console/live/overview", get(live::overview))
+        .route("/console/live/accounts/{id}", get(live::account))
         .route("/console/accounts", get(accounts::show))
         .route("/console/accounts/{id}", get(account::show))
         .route("/console/accounts/{id}/{action}", get(actions::ask_account).post(actions::do_account))

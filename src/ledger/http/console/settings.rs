@@ -1,9 +1,9 @@
 //! The settings that the ledger runs with, as they are: they are changed where it is started.
 
 use super::assets::version;
-use super::figures;
 use super::page::{self, Frame};
 use super::state::Console;
+use super::survey;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::command::sessions;
@@ -41,7 +41,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         ("The trail is kept for", seconds(served.keep_trail.as_secs())),
         ("A session lasts", seconds(sessions::MAX_AGE.unsigned_abs().as_secs())),
         ("Without use it lasts", seconds(sessions::MAX_IDLE.unsigned_abs().as_secs())),
-        ("The overview\u{2019}s figures are at most this old", seconds(figures::KEPT.as_secs())),
+        ("The overview\u{2019}s figures are counted again after", seconds(survey::KEPT.as_secs())),
     ];
     let groups = vec![("Ledger", ledger), ("Leases", leases), ("Kept", kept)];
     Ok(page::html(StatusCode::OK, &SettingsPage { frame: visit.frame("/settings", "Settings"), groups }))

@@ -78,7 +78,9 @@ impl FromRequestParts<Arc<Console>> for Visit {
         let (store, now) = (&console.app.store, Timestamp::now());
         let owner = session::owner(store, &console.app.admin_access.tokens, &value, now).await?;
         let (caller, row) = owner.ok_or_else(sign_in)?;
-        if now.duration_since(row.used_at) >= USE_WRITTEN_AFTER {
+        // A page that follows what happens asks again and again without anything being done.
+        let is_use = !parts.uri.path().starts_with("/console/live/");
+        if is_use && now.duration_since(row.used_at) >= USE_WRITTEN_AFTER {
             store.use_session(UseSession(row.hash), now).await?;
         }
         let seat = parts.extensions.get::<Arc<ConnectionSlot>>().cloned();

@@ -5,6 +5,7 @@ use super::show::Html;
 use crate::api::Balance;
 
 /// A balance as a page shows it.
+#[derive(Debug)]
 pub struct Shares {
     /// The parts beside each other.
     pub bar: Bar,

@@ -1,12 +1,17 @@
 //! Tokens of operators and gateways, and the trail of what was done with them.
 
 use super::*;
+use crate::command::exchange::SaidOfGateway;
 use crate::command::tokens::{Holder, NewToken};
 use crate::domain::TokenId;
 use crate::domain::access::{AccessScope, MAX_TOKENS_PER_NAME, TokenKind, TokenName};
 use crate::store::tokens::Invalid;
 use crate::store::{Page, TrailQuery};
 use serde_json::{Value, json};
+
+fn with_token(token: Option<&str>) -> SaidOfGateway {
+    SaidOfGateway { token: token.map(str::to_owned), version: Some("1.2.3".to_owned()) }
+}
 
 fn secret(kind: TokenKind, number: u8) -> String {
     format!("{}{number}", kind.prefix())
@@ -65,7 +70,7 @@ impl World {
             usage: None,
             models: vec![],
         };
-        let answer = self.store.exchange_as(token.map(str::to_owned), request, self.now(), TTL_MS).await?;
+        let answer = self.store.exchange_as(with_token(token), request, self.now(), TTL_MS).await?;
         Ok(answer.entries.into_iter().next().unwrap())
     }
 }

@@ -32,3 +32,7 @@ CREATE TABLE portal_links (
 ) STRICT;
 CREATE INDEX portal_links_account ON portal_links (account);
 CREATE INDEX portal_links_age ON portal_links (expires_ms);
+-- Which version of the filter a gateway last said that it has.
+ALTER TABLE gateways ADD COLUMN version TEXT;
+-- An endpoint's deliveries, newest first.
+CREATE INDEX deliveries_webhook ON deliveries (webhook, created_ms, account, seq);
