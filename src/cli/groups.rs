@@ -12,7 +12,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("What happened", &["usage", "why", "shadow", "events", "leases", "recall", "audit", "trail"]),
     (
         "The ledger",
-        &["serve", "alert", "webhook", "operator", "gateway-token", "backup", "restore", "migrate"],
+        &["serve", "alert", "webhook", "mail", "operator", "gateway-token", "backup", "restore", "migrate"],
     ),
     ("The gate", &["check", "explain", "up", "demo"]),
     ("This program", &["completions", "man", "version", "help"]),
@@ -69,6 +69,7 @@ mod tests {
                 "product",
                 "remainder",
                 "warn_below",
+                "alert_below",
             ],
         ),
     ];

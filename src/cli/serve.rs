@@ -2,6 +2,7 @@
 
 use crate::{
     certificates::Tls,
+    mail_server::MailServer,
     place::{Limits, Place},
     when,
 };
@@ -52,6 +53,8 @@ pub struct Serve {
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
+    mail: MailServer,
+    #[command(flatten)]
     tls: Tls,
 }
 
@@ -73,6 +76,7 @@ impl Serve {
         log_to_stderr(json, "info")?;
         let mut database = self.place.database(&process_environment)?;
         self.limits.apply(&mut database)?;
+        let mail = self.mail.config(&process_environment)?;
         let (gateway_tls, admin_tls) = self.tls.files(&process_environment)?;
         let config = ServeConfig {
             database,
@@ -86,6 +90,7 @@ impl Serve {
             trusted_proxies: self.admin_trusted_proxies,
             keep_trail: self.keep_trail,
             webhook_allow_private: self.webhook_allow_private,
+            mail,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,
         };

@@ -10,6 +10,7 @@ use crate::http::{
     self, Access, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, ServedAs, TlsFiles,
 };
 use crate::jobs;
+use crate::mailer::{MailConfig, Mailer};
 use crate::metrics::{ListenerName, Metrics};
 use crate::outgoing::Sender;
 use crate::store::{Database, Store, WhereNone};
@@ -51,6 +52,8 @@ pub struct ServeConfig {
     pub keep_trail: Duration,
     /// Whether events may be delivered to addresses of private networks, and without TLS.
     pub webhook_allow_private: bool,
+    /// How events are sent by mail; without, none are.
+    pub mail: Option<MailConfig>,
     /// How long a gateway may spend from a lease without a word from the ledger.
     pub lease_ttl: Duration,
     /// How much longer the ledger waits before it takes an unheard-of lease back.
@@ -108,6 +111,7 @@ pub async fn serve_and_tell(
     store.refresh_alerts().await.context("can't read what is announced")?;
     store.refresh_tokens().await.context("can't read the tokens of operators and gateways")?;
     let sender = Sender::new(config.webhook_allow_private).context("can't speak TLS with endpoints")?;
+    let mailer = config.mail.map(Mailer::new).transpose().context("can't send mail")?;
     let app = Arc::new(App {
         store: store.clone(),
         gateway_access: Access::new(ListenerName::Gateway, config.gateway_tokens, &metrics),
@@ -118,6 +122,7 @@ pub async fn serve_and_tell(
         watch: Arc::clone(&watch),
         looks: CachedProbes::default(),
         sender: sender.clone(),
+        mailer: mailer.clone(),
     });
     let metrics = Arc::clone(&app.metrics);
     let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);
@@ -133,8 +138,12 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::roll_up(store.clone(), stopping.clone()));
     jobs.spawn(jobs::follow_tokens(store.clone(), stopping.clone()));
     jobs.spawn(jobs::announce_endings(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::deliver(store.clone(), sender, metrics, stopping.clone()));
-    jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::deliver(store.clone(), sender, Arc::clone(&metrics), stopping.clone()));
+    if let Some(mailer) = mailer {
+        jobs.spawn(jobs::send_mail(store.clone(), mailer, Arc::clone(&metrics), stopping.clone()));
+    }
+    jobs.spawn(jobs::see_faults(store.clone(), Arc::clone(&metrics), stopping.clone()));
+    jobs.spawn(jobs::inspect(store.clone(), metrics, stopping.clone()));
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
     servers.spawn(http::serve(admin, at_admin, http::operator_router(app, served), stopping));

@@ -31,6 +31,7 @@ mod identities;
 mod image;
 mod ledger_away;
 mod lists;
+mod mail;
 mod manifests;
 mod metered;
 mod metrics;

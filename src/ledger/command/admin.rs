@@ -8,6 +8,7 @@ use super::budgets::{self, NewBudget, Whose};
 use super::corrections::{self, Adjust, Void};
 use super::grants::{self, ChangedGrant, NewGrant};
 use super::keys::{self, Credential, NewKey};
+use super::mail::{self, NewAddress};
 use super::prices::{self, NewPrices};
 use super::rotation::{self, Rotation};
 use super::times::future;
@@ -193,6 +194,13 @@ pub enum Command {
         /// Which of these.
         turn: WebhookTurn,
     },
+    /// Another address that gets events by mail.
+    AddMailAddress(NewAddress),
+    /// An address that gets none any more.
+    DeleteMailAddress {
+        /// Which.
+        id: String,
+    },
 }
 
 /// What came of a [`Command`]; serialized, it is the answer's body.
@@ -232,6 +240,8 @@ pub enum Done {
     Alerts(api::Alerts),
     /// The endpoint (without its secret).
     Webhook(api::Webhook),
+    /// The address for mail.
+    MailAddress(api::MailAddress),
 }
 
 /// What identifies a repeated request.
@@ -385,6 +395,8 @@ impl Command {
                 Done::Alerts(alerts::set(draft, account.as_deref(), asked, now)?)
             }
             Self::CreateWebhook(asked) => Done::Webhook(webhooks::create(draft, asked, now)?),
+            Self::AddMailAddress(asked) => Done::MailAddress(mail::add(draft, asked, now)?),
+            Self::DeleteMailAddress { id } => Done::MailAddress(mail::delete(draft, id, now)?),
             Self::TurnWebhook { id, turn } => Done::Webhook(webhooks::turn(draft, id, turn, now)?),
         })
     }

@@ -20,6 +20,7 @@ pub mod entitlement;
 pub mod entry;
 pub mod event;
 pub mod exchange;
+pub mod fault;
 pub mod findings;
 pub mod funds;
 pub mod grant;
@@ -31,6 +32,7 @@ pub mod ids;
 pub mod key;
 pub mod lease;
 pub mod limits;
+pub mod mail;
 pub mod outgoing;
 mod payer_status;
 pub mod period;
@@ -62,8 +64,8 @@ pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{
-    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId,
-    TeamNo, TokenId, WebhookId,
+    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, MailId, PlanNo,
+    TeamId, TeamNo, TokenId, WebhookId,
 };
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};

@@ -6,7 +6,9 @@
 
 mod certificates;
 mod expiry;
+mod faults;
 mod inspection;
+mod mail;
 mod prune;
 mod reclaimer;
 mod renewal;
@@ -17,7 +19,9 @@ mod webhooks;
 
 pub use certificates::follow;
 pub use expiry::expire;
+pub use faults::see_faults;
 pub use inspection::inspect;
+pub use mail::send_mail;
 pub use prune::prune;
 pub use reclaimer::reclaim;
 pub use renewal::renew;

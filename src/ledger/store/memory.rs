@@ -11,9 +11,9 @@ use super::engine::{
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
-    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow,
-    PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    EventRow, FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow,
+    PlanRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow,
+    TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -78,6 +78,8 @@ memory! {
     events: EventRow,
     webhooks: WebhookRow,
     deliveries: DeliveryRow,
+    mail_addresses: MailAddressRow,
+    ledger_faults: FaultsRow,
     sessions: SessionRow,
 }
 

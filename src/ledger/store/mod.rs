@@ -153,6 +153,7 @@ macro_rules! read {
 // Behind the macros, which it uses.
 mod announcements;
 mod console;
+mod mail;
 
 impl Store {
     /// The most rows that one of the maintenance functions deals with in one call.

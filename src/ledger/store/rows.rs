@@ -4,10 +4,12 @@
 
 mod access;
 mod events;
+mod mail;
 mod sessions;
 
 pub use access::{TokenRow, TrailRow};
 pub use events::{AlertDefaultRow, DeliveryKey, DeliveryRow, EventKey, EventRow, WebhookRow};
+pub use mail::{FaultsRow, MailAddressRow};
 pub use sessions::SessionRow;
 
 use super::record::{Record, Table};
@@ -69,6 +71,8 @@ record! { AccountRow in "accounts" by "no": (AccountNo,) = |row| (row.account.no
     low: Cold alerts.low,
     quota_watch: Cold alerts.quota,
     events: Cold alerts.events,
+    refusing: Cold alerts.refusing,
+    refusing_ms: Cold alerts.refusing_due,
 }
 
 /// A team.
@@ -439,6 +443,7 @@ record! { VersionRow in "plan_versions" by "plan, version": (PlanNo, u32) = |row
     products: Fixed terms.products,
     remainder: Fixed terms.remainder,
     warn_below: Fixed terms.warn_below,
+    alert_below: Fixed terms.alert_below,
 }
 
 impl VersionRow {
@@ -838,7 +843,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 31] = [
+pub const TABLES: [&Table; 33] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -869,5 +874,7 @@ pub const TABLES: [&Table; 31] = [
     EventRow::TABLE,
     WebhookRow::TABLE,
     DeliveryRow::TABLE,
+    MailAddressRow::TABLE,
+    FaultsRow::TABLE,
     SessionRow::TABLE,
 ];

@@ -1,4 +1,4 @@
-//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, events, webhooks.
+//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, events, webhooks, mail.
 //!
 //! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
@@ -11,6 +11,7 @@ mod gateway_tokens;
 mod grants;
 mod keys;
 mod leases;
+mod mail;
 mod openapi;
 mod operators;
 mod plans;
@@ -112,6 +113,11 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(webhooks::delete))
         .routes(routes!(webhooks::replay))
         .routes(routes!(webhooks::test))
+        .routes(routes!(mail::list, mail::add))
+        .routes(routes!(mail::show))
+        .routes(routes!(mail::deliveries))
+        .routes(routes!(mail::delete))
+        .routes(routes!(mail::test))
 }
 
 /// The route by which many requests come in one.
