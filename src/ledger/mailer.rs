@@ -3,19 +3,27 @@
 //! What must hold: an attempt ends within [`TIMEOUT`], whatever the server does; without TLS nothing is sent unless that was asked
 //! for; and what the server has refused for good is told apart from what may work later.
 
+mod limited;
+
 use crate::Secret;
 use crate::domain::mail::{Encryption, Letter, SmtpServer, Templates, message_id};
 use crate::domain::outgoing::Message;
+use crate::outgoing::system_tls;
 use jiff::Timestamp;
 use lettre::Address;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
+use limited::Limited;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// The longest that one attempt may take.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
@@ -67,7 +75,10 @@ impl Mailed {
 pub struct Mailer {
     config: Arc<MailConfig>,
     from: Mailbox,
-    tls: Option<TlsParameters>,
+    /// From the first byte.
+    tls: Option<Arc<ClientConfig>>,
+    /// After the greeting.
+    starttls: Option<TlsParameters>,
 }
 
 impl std::fmt::Debug for Mailer {
@@ -80,11 +91,13 @@ impl Mailer {
     /// One that trusts the authorities that the system trusts.
     pub fn new(config: MailConfig) -> anyhow::Result<Self> {
         let from = Mailbox::new(None, config.from.parse::<Address>()?);
-        let tls = match config.server.encryption {
-            Encryption::Plain => None,
-            Encryption::Tls | Encryption::StartTls => Some(TlsParameters::new(config.server.host.clone())?),
-        };
-        Ok(Self { config: Arc::new(config), from, tls })
+        let (mut tls, mut starttls) = (None, None);
+        match config.server.encryption {
+            Encryption::Plain => {}
+            Encryption::Tls => tls = Some(system_tls()?),
+            Encryption::StartTls => starttls = Some(TlsParameters::new(config.server.host.clone())?),
+        }
+        Ok(Self { config: Arc::new(config), from, tls, starttls })
     }
 
     /// Sends what there is to say about an event, once.
@@ -179,14 +192,29 @@ impl Mailer {
         }
     }
 
+    /// A connection to the first address of the server that answers.
+    async fn transport(&self) -> Result<Box<dyn AsyncTokioStream>, Mailed> {
+        let server = &self.config.server;
+        let down =
+            |why: &dyn std::fmt::Display| Mailed::down(format!("the mail server can't be reached: {why}"));
+        let stream =
+            TcpStream::connect((server.host.as_str(), server.port)).await.map_err(|why| down(&why))?;
+        let address = stream.peer_addr().map_err(|why| down(&why))?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(Limited::new(stream, address))) };
+        let name = ServerName::try_from(server.host.clone()).map_err(|why| down(&why))?;
+        let connecting = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+        let stream = connecting.await.map_err(|why| down(&why))?;
+        Ok(Box::new(Limited::new(stream, address)))
+    }
+
     /// Connects, and signs in.
     async fn connect(&self) -> Result<AsyncSmtpConnection, Mailed> {
         let MailConfig { server, password, .. } = &*self.config;
-        let (hello, address) = (ClientId::default(), (server.host.as_str(), server.port));
-        let early = self.tls.clone().filter(|_| server.encryption == Encryption::Tls);
-        let connecting = AsyncSmtpConnection::connect_tokio1(address, Some(TIMEOUT), &hello, early, None);
+        let hello = ClientId::default();
+        let transport = self.transport().await?;
+        let connecting = AsyncSmtpConnection::connect_with_transport(transport, &hello);
         let mut connection = connecting.await.map_err(|why| failed(&why, "can't be reached", true))?;
-        if let (Encryption::StartTls, Some(tls)) = (server.encryption, &self.tls) {
+        if let Some(tls) = &self.starttls {
             if !connection.can_starttls() {
                 connection.abort().await;
                 return Err(Mailed::down(

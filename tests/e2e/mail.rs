@@ -200,7 +200,7 @@ async fn recovers(how: &str, why: &str) {
     eventually(&format!("all after {how}"), SOON, async || sink.subjects() == all).await;
     eventually("nothing waits", SOON, async || show(&ledger, &id).await["waiting"] == 0).await;
     assert_eq!(show(&ledger, &id).await["given_up"], 0);
-    assert!(ledger.process.memory_kb() < 400_000, "{how}: {} kB", ledger.process.memory_kb());
+    assert!(ledger.process.memory_kb() < 250_000, "{how}: {} kB", ledger.process.memory_kb());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +210,7 @@ async fn a_mail_server_that_is_down_slow_busy_or_hostile_loses_nothing() {
         recovers("slow", "didn't answer within 20 s"),
         recovers("busy", "451"),
         recovers("sender", "refuses mail from this address"),
-        recovers("hostile", ""),
+        recovers("hostile", "more than 262144 bytes"),
     );
 }
 
@@ -260,7 +260,7 @@ async fn mails_say_what_the_operators_texts_say_and_no_value_becomes_a_header() 
     let mail = sink.mails().remove(0);
     let plain = "xy <b>😀</b>  Bcc: all@example.com    .  QUIT  =2+2";
     assert_eq!(mail["headers"]["subject"], format!("Schlüssel {key} von acme: {plain}"), "{mail}");
-    let lines: Vec<&str> = mail["body"].as_str().expect("text").lines().collect();
+    let lines: Vec<&str> = mail["body"].as_str().expect("text").trim_end().lines().collect();
     let [note, subject] = [format!("Notiz: {plain}"), "Betreff: –".to_owned()];
     assert_eq!(lines, [note.as_str(), subject.as_str(), ".", ".. Ende"]);
     assert_eq!(mail["to"], json!(["a@customer.example"]));
