@@ -1,4 +1,4 @@
-"""A mail server that does as it is told, and writes each mail that it takes as a line of JSON into MAILS.
+"""A mail server that does as a file says, and writes each mail that it takes as a line of JSON into MAILS.
 
 It listens on PORT: with TLS from the first byte if IMPLICIT is set, and otherwise with STARTTLS if CERT and KEY are. The file BEHAVIOUR
 says what it does, by the words in it:

@@ -87,6 +87,8 @@ fn announcing(admin: &Admin, all: &mut Written) -> Result<(), Failure> {
         })),
         Err(failure) => seen("mail addresses", failure)?,
     }
+    all.webhooks.sort_by(|a, b| (&a.url, &a.account, &a.events).cmp(&(&b.url, &b.account, &b.events)));
+    all.mail.sort_by(|a, b| (&a.account, &a.address).cmp(&(&b.account, &b.address)));
     Ok(())
 }
 
