@@ -12,7 +12,18 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("What happened", &["usage", "why", "calls", "shadow", "events", "leases", "recall", "audit", "trail"]),
     (
         "The ledger",
-        &["serve", "alert", "webhook", "portal", "operator", "gateway-token", "backup", "restore", "migrate"],
+        &[
+            "serve",
+            "alert",
+            "webhook",
+            "mail",
+            "portal",
+            "operator",
+            "gateway-token",
+            "backup",
+            "restore",
+            "migrate",
+        ],
     ),
     ("The gate", &["check", "explain", "up", "demo"]),
     ("This program", &["completions", "man", "version", "help"]),
@@ -70,6 +81,7 @@ mod tests {
                 "product",
                 "remainder",
                 "warn_below",
+                "alert_below",
             ],
         ),
     ];

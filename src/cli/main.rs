@@ -28,6 +28,8 @@ mod grants;
 mod groups;
 mod key;
 mod leases;
+mod mail;
+mod mail_server;
 mod migrate;
 mod mistyped;
 mod operator;
@@ -142,6 +144,8 @@ enum Command {
     Webhook(webhook::Webhook),
     /// The portal for customers: links by which they sign in
     Portal(portal::Portal),
+    /// Who gets events by mail
+    Mail(mail::Mail),
     /// Write all that a ledger holds into a file, while it runs
     Backup(backup::Backup),
     /// Put a backup in an empty place, for a ledger to go on from there
@@ -218,6 +222,7 @@ fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<(), Failure> {
         Command::Calls(command) => command.run(screen),
         Command::Alert(command) => command.run(screen),
         Command::Webhook(command) => command.run(screen),
+        Command::Mail(command) => command.run(screen),
         Command::Recall(command) => command.run(screen),
         Command::Audit(command) => command.run(screen),
         Command::Operator(command) => command.run(screen),

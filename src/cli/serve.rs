@@ -3,6 +3,7 @@
 use crate::{
     certificates::Tls,
     customers::Customers,
+    mail_server::MailServer,
     place::{Limits, Place},
     when,
 };
@@ -61,6 +62,8 @@ pub struct Serve {
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
+    mail: MailServer,
+    #[command(flatten)]
     tls: Tls,
     #[command(flatten)]
     customers: Customers,
@@ -84,6 +87,7 @@ impl Serve {
         log_to_stderr(json, "info")?;
         let mut database = self.place.database(&process_environment)?;
         self.limits.apply(&mut database)?;
+        let mail = self.mail.config(&process_environment)?;
         let files = self.tls.files(&process_environment)?;
         let (portal, portal_settings) = self.customers.read(files.portal)?;
         let config = ServeConfig {
@@ -101,6 +105,7 @@ impl Serve {
             keep_trail: self.keep_trail,
             call_limits: CallLimits { days: self.keep_calls_days, rows: self.keep_calls },
             webhook_allow_private: self.webhook_allow_private,
+            mail,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,
         };

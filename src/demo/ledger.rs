@@ -51,6 +51,7 @@ impl Ledger {
             portal_settings: PortalSettings::default(),
             trusted_proxies: 0,
             webhook_allow_private: false,
+            mail: None,
             keep_trail: ServeConfig::KEEP_TRAIL,
             call_limits: CallLimits::USUAL,
             lease_ttl: LEASE_TTL,

@@ -5,7 +5,7 @@
 //! - [`domain`]: the rules of the money, as plain functions over plain data. No clock, no I/O.
 //! - [`store`]: SQLite or PostgreSQL, with group commit. An answer exists only after its commit.
 //! - [`http`]: the listeners: one for gateways, one for operators, and one for customers.
-//! - [`outgoing`]: requests that the ledger makes: deliveries of events.
+//! - [`outgoing`]: requests that the ledger makes: deliveries of events. [`mailer`]: the same by mail.
 //! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning, deliveries.
 //! - [`serve`]: puts these together and takes them apart again.
 //!
@@ -20,6 +20,7 @@ mod exposition;
 pub mod http;
 pub mod jobs;
 mod log_limit;
+pub mod mailer;
 pub mod metrics;
 pub mod outgoing;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::http::{
     ReservedAddress, ServedAs, TlsFiles,
 };
 use crate::jobs;
+use crate::mailer::{MailConfig, Mailer};
 use crate::metrics::{ListenerName, Metrics};
 use crate::outgoing::Sender;
 use crate::store::{Database, Store, WhereNone};
@@ -59,6 +60,8 @@ pub struct ServeConfig {
     pub call_limits: CallLimits,
     /// Whether events may be delivered to addresses of private networks, and without TLS.
     pub webhook_allow_private: bool,
+    /// How events are sent by mail; without, none are.
+    pub mail: Option<MailConfig>,
     /// How long a gateway may spend from a lease without a word from the ledger.
     pub lease_ttl: Duration,
     /// How much longer the ledger waits before it takes an unheard-of lease back.
@@ -147,6 +150,7 @@ pub async fn serve_and_tell(
         let scheme = if portal_served?.is_tls { "https" } else { "http" };
         portal_address.map(|address| format!("{scheme}://{address}"))
     });
+    let mailer = config.mail.map(Mailer::new).transpose().context("can't send mail")?;
     let app = Arc::new(App {
         store: store.clone(),
         gateway_access: Access::new(ListenerName::Gateway, config.gateway_tokens, &metrics),
@@ -159,6 +163,7 @@ pub async fn serve_and_tell(
         calls: calls.clone(),
         portal_url,
         sender: sender.clone(),
+        mailer: mailer.clone(),
     });
     let metrics = Arc::clone(&app.metrics);
     let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);
@@ -184,8 +189,12 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::roll_up(store.clone(), stopping.clone()));
     jobs.spawn(jobs::follow_tokens(store.clone(), stopping.clone()));
     jobs.spawn(jobs::announce_endings(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::deliver(store.clone(), sender, metrics, stopping.clone()));
-    jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::deliver(store.clone(), sender, Arc::clone(&metrics), stopping.clone()));
+    if let Some(mailer) = mailer {
+        jobs.spawn(jobs::send_mail(store.clone(), mailer, Arc::clone(&metrics), stopping.clone()));
+    }
+    jobs.spawn(jobs::see_faults(store.clone(), Arc::clone(&metrics), stopping.clone()));
+    jobs.spawn(jobs::inspect(store.clone(), metrics, stopping.clone()));
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
     if let (Some(listener), Some(served)) = (portal, portal_served) {

@@ -251,7 +251,10 @@ async fn an_operator_does_in_the_console_what_the_scope_allows_and_the_trail_say
     assert_eq!(said, ["give_grant", "suspend_account"], "{trail}");
     assert_eq!(trail["entries"][0]["from"], "127.0.0.1");
     assert!(trail["entries"][0]["token"].is_string());
-    assert_eq!(ledger.get("/admin/v1/trail?operator=rita").await["entries"], json!([]));
+    let trail = ledger.get("/admin/v1/trail?operator=rita").await;
+    let said: Vec<_> = trail["entries"].as_array().expect("entries").iter().map(|e| &e["command"]).collect();
+    assert_eq!(said, ["sign_in_to_console"], "{trail}");
+    assert_eq!(trail["entries"][0]["from"], "127.0.0.1");
     assert!(ledger.metric("faregate_auth_failures_total").await >= 3.0);
 }
 
@@ -329,6 +332,11 @@ async fn every_form_does_what_its_button_says() {
     assert!(keys().await.iter().any(|key| key["id"] == *old && key["replaced_by"].is_string()));
     sends(&format!("/console/keys/{old}/revoke"), &[]).await;
     assert!(keys().await.iter().any(|key| key["id"] == *old && key["state"] == "revoked"));
+    // All of it is news about the account, on its page.
+    let page = browser.get("/console/accounts/acme").await;
+    for kind in ["subscription.started", "subscription.ended", "grant.voided", "key.rotated", "key.revoked"] {
+        assert!(page.body.contains(kind), "{kind}: {}", page.body);
+    }
     ledger.audit().await;
 }
 
@@ -575,7 +583,8 @@ async fn a_day(scripts: &str) {
     .await;
     let trail = ledger.get("/admin/v1/trail?operator=alice").await;
     let said: Vec<_> = trail["entries"].as_array().expect("entries").iter().map(|e| &e["command"]).collect();
-    assert_eq!(said, ["resume_account", "suspend_account", "make_key", "give_grant"], "{trail}");
+    let done = ["resume_account", "suspend_account", "make_key", "give_grant", "sign_in_to_console"];
+    assert_eq!(said, done, "{trail}");
     ledger.audit().await;
 }
 

@@ -32,6 +32,7 @@ mod identities;
 mod image;
 mod ledger_away;
 mod lists;
+mod mail;
 mod manifests;
 mod metered;
 mod metrics;

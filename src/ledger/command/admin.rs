@@ -8,6 +8,7 @@ use super::budgets::{self, NewBudget, Whose};
 use super::corrections::{self, Adjust, Void};
 use super::grants::{self, ChangedGrant, NewGrant};
 use super::keys::{self, Credential, NewKey};
+use super::mail::{self, NewAddress};
 use super::portal::{self, NewLink};
 use super::prices::{self, NewPrices};
 use super::rotation::{self, Rotation};
@@ -196,6 +197,13 @@ pub enum Command {
         /// Which of these.
         turn: WebhookTurn,
     },
+    /// Another address that gets events by mail.
+    AddMailAddress(NewAddress),
+    /// An address that gets none any more.
+    DeleteMailAddress {
+        /// Which.
+        id: String,
+    },
 }
 
 /// What came of a [`Command`]; serialized, it is the answer's body.
@@ -237,6 +245,8 @@ pub enum Done {
     Webhook(api::Webhook),
     /// The link (without its secret).
     PortalLink(api::PortalLink),
+    /// The address for mail.
+    MailAddress(api::MailAddress),
 }
 
 /// What identifies a repeated request.
@@ -392,6 +402,8 @@ impl Command {
             }
             Self::CreatePortalLink(asked) => Done::PortalLink(portal::create_link(draft, asked, now)?),
             Self::CreateWebhook(asked) => Done::Webhook(webhooks::create(draft, asked, now)?),
+            Self::AddMailAddress(asked) => Done::MailAddress(mail::add(draft, asked, now)?),
+            Self::DeleteMailAddress { id } => Done::MailAddress(mail::delete(draft, id, now)?),
             Self::TurnWebhook { id, turn } => Done::Webhook(webhooks::turn(draft, id, turn, now)?),
         })
     }

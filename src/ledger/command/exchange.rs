@@ -118,7 +118,7 @@ impl Operation for Exchange {
             }
         }
         if let Some(report) = &request.usage {
-            missing |= is_missing(usage::look(draft, gateway.gateway, report))?;
+            missing |= is_missing(usage::look(draft, gateway.gateway, report, now))?;
         }
         if missing {
             return Err(Stop::Missing);

@@ -6,7 +6,7 @@
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use crate::store::record::Record as _;
-use crate::store::rows::SessionRow;
+use crate::store::rows::{SessionRow, TrailRow};
 use jiff::{SignedDuration, Timestamp};
 
 /// The most sessions of one operator; a further one ends the oldest.
@@ -17,6 +17,9 @@ pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(12);
 pub const MAX_IDLE: SignedDuration = SignedDuration::from_hours(1);
 /// How exactly the last use is written down: a session that is used writes once in this time.
 pub const USE_WRITTEN_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// What the trail calls the beginning of a session.
+const SIGN_IN: &str = "sign_in_to_console";
 
 /// Whether a session is over.
 pub fn is_over(row: &SessionRow, now: Timestamp) -> bool {
@@ -34,12 +37,15 @@ pub struct BeginSession {
     pub token: Option<String>,
     /// What binds it to the token of the environment.
     pub proof: Option<[u8; 32]>,
+    /// The client's address, for the trail.
+    pub peer: String,
 }
 
 impl Operation for BeginSession {
     type Output = ();
 
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
+        let number = draft.number(TrailRow::TABLE);
         let mut others: Vec<SessionRow> = draft.sessions_of(&(self.operator.clone(),))?.cloned().collect();
         others.sort_by_key(|row| (is_over(row, now), std::cmp::Reverse(row.created_at)));
         let kept = MAX_SESSIONS.saturating_sub(1);
@@ -48,6 +54,18 @@ impl Operation for BeginSession {
                 draft.remove::<SessionRow>(&other.key());
             }
         }
+        draft.put(TrailRow {
+            no: number?,
+            created_at: now,
+            operator: self.operator.clone(),
+            token: self.token.clone(),
+            peer: self.peer.clone(),
+            command: SIGN_IN.to_owned(),
+            account: None,
+            idempotency_key: String::new(),
+            before: None,
+            after: "{}".to_owned(),
+        });
         draft.put(SessionRow {
             hash: self.hash.to_vec(),
             operator: self.operator.clone(),

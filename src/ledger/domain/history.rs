@@ -582,6 +582,7 @@ proptest! {
             remainder: Remainder::Operator,
             running: None,
             warn_below: None,
+            alert_below: None,
         });
         let (mut ledger, mut gates) = live_in(ledger, steps);
         settle(&mut ledger, &mut gates);

@@ -143,6 +143,11 @@ generated_id!(
     "correction"
 );
 generated_id!(
+    /// The identifier of an address that gets events by mail.
+    MailId,
+    "mail"
+);
+generated_id!(
     /// An event's identifier.
     EventId,
     "event"

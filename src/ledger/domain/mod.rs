@@ -21,6 +21,7 @@ pub mod entitlement;
 pub mod entry;
 pub mod event;
 pub mod exchange;
+pub mod fault;
 pub mod findings;
 pub mod forecast;
 pub mod funds;
@@ -33,6 +34,7 @@ pub mod ids;
 pub mod key;
 pub mod lease;
 pub mod limits;
+pub mod mail;
 pub mod outgoing;
 mod payer_status;
 pub mod period;
@@ -65,7 +67,7 @@ pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{
-    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo,
+    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, MailId, PlanNo,
     PortalLinkId, PortalSessionId, TeamId, TeamNo, TokenId, WebhookId,
 };
 pub use key::Key;

@@ -3,6 +3,7 @@
 use super::auth::Access;
 use super::shared::Shared;
 use crate::domain::reclaim::Watch;
+use crate::mailer::Mailer;
 use crate::metrics::Metrics;
 use crate::outgoing::Sender;
 use crate::store::{CallLog, Store};
@@ -43,6 +44,8 @@ pub struct App {
     pub portal_url: Option<String>,
     /// Makes requests to endpoints.
     pub sender: Sender,
+    /// Sends mail, if it does.
+    pub mailer: Option<Mailer>,
 }
 
 /// What the database last said to those who ask without a token.
@@ -52,6 +55,7 @@ pub struct CachedProbes {
     pub(super) at_risk: Shared<Option<(i64, Credits)>>,
     pub(super) size: Shared<Option<u64>>,
     pub(super) waiting: Shared<Option<u64>>,
+    pub(super) waiting_mails: Shared<Option<u64>>,
 }
 
 /// A request that was given up.

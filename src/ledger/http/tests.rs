@@ -59,6 +59,7 @@ fn config(data: &Path) -> ServeConfig {
         portal_settings: crate::PortalSettings::default(),
         trusted_proxies: 0,
         webhook_allow_private: false,
+        mail: None,
         keep_trail: ServeConfig::KEEP_TRAIL,
         call_limits: crate::CallLimits::USUAL,
         lease_ttl: Duration::from_millis(LEASE_TTL_MS),

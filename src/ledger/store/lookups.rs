@@ -6,9 +6,10 @@ use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, CorrectionRow, DeliveryRow, EntryRow, EventRow,
-    GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PortalLinkRow,
-    PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow,
-    TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow, PlanRow,
+    PortalLinkRow, PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow,
+    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
+    VersionRow, WebhookRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -98,6 +99,16 @@ pub const EVENTS: Lookup = lookup(EventRow::TABLE, "account, seq", "");
 pub const WEBHOOKS: Lookup = locked(WebhookRow::TABLE, "no");
 /// The endpoint with an identifier.
 pub const WEBHOOKS_BY_ID: Lookup = lookup(WebhookRow::TABLE, "id", "");
+/// The event with an identifier.
+pub const EVENTS_BY_ID: Lookup = lookup(EventRow::TABLE, "id", "");
+/// An address for mail, locked.
+pub const MAIL_ADDRESSES: Lookup = locked(MailAddressRow::TABLE, "no");
+/// The address for mail with an identifier.
+pub const MAIL_ADDRESSES_BY_ID: Lookup = lookup(MailAddressRow::TABLE, "id", "");
+/// The addresses that get mail about an account.
+pub const MAIL_ADDRESSES_OF: Lookup = lookup(MailAddressRow::TABLE, "account", "state = 'active'");
+/// What is wrong with the ledger, locked.
+pub const LEDGER_FAULTS: Lookup = locked(FaultsRow::TABLE, "one");
 /// The endpoints in a state.
 pub const WEBHOOKS_IN: Lookup = lookup(WebhookRow::TABLE, "state", "");
 /// An event on its way to an endpoint, locked.

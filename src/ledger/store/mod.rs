@@ -157,6 +157,7 @@ macro_rules! read {
 mod announcements;
 mod console;
 mod portal;
+mod mail;
 
 impl Store {
     /// The most rows that one of the maintenance functions deals with in one call.

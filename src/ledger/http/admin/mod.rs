@@ -1,4 +1,4 @@
-//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, calls, events, webhooks.
+//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, calls, events, webhooks, mail.
 //!
 //! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
@@ -12,6 +12,7 @@ mod gateway_tokens;
 mod grants;
 pub(super) mod keys;
 mod leases;
+mod mail;
 pub(super) mod openapi;
 mod operators;
 mod plans;
@@ -117,6 +118,11 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(webhooks::delete))
         .routes(routes!(webhooks::replay))
         .routes(routes!(webhooks::test))
+        .routes(routes!(mail::list, mail::add))
+        .routes(routes!(mail::show))
+        .routes(routes!(mail::deliveries))
+        .routes(routes!(mail::delete))
+        .routes(routes!(mail::test))
 }
 
 /// The route by which many requests come in one.

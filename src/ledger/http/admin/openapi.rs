@@ -30,10 +30,11 @@ const ABOUT_SOMETHING: [&str; 7] = [
     "/admin/v1/recall",
     "/admin/v1/events",
     "/admin/v1/webhooks",
+    "/admin/v1/mail",
 ];
 
 const DESCRIPTION: &str = "\
-The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, corrections, plans, prices, subscriptions, usage, leases, the audit, operators and the trail of what they did, events and webhooks, links to the portal.
+The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, corrections, plans, prices, subscriptions, usage, leases, the audit, operators and the trail of what they did, events, webhooks and mail, links to the portal.
 
 - **Amounts** are credits, as decimal strings with at most six digits behind the point, such as `\"12.5\"`.
 - **Times** are RFC 3339 in UTC.
@@ -123,6 +124,7 @@ fn identifier(path: &str) -> Parameter {
         Some("plans") => "The plan's name.",
         Some("prices") => "The model's name, with `/` as `%2F`.",
         Some("operators") => "The operator's name.",
+        Some("mail") => "The identifier of the mail address.",
         Some("webhooks") => "The webhook's identifier.",
         Some("gateway-tokens") => "The name of the gateway token.",
         _ => "The account's identifier.",

@@ -426,6 +426,27 @@ impl OfDeliveries {
     }
 }
 
+/// `?account=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OfMailAddresses {
+    /// Only those of the account of this identifier.
+    account: Option<String>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl OfMailAddresses {
+    /// The addresses that are meant.
+    pub fn read(self) -> Result<(Option<String>, Page), Invalid> {
+        Ok((self.account, Page { limit: limit(self.limit)?, after: self.after }))
+    }
+}
+
 /// By what usage is summed up: `item`, which is a model or a tool.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -91,6 +91,12 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/webhooks/{id}/delete", Admin),
     ("POST", "/admin/v1/webhooks/{id}/replay", Admin),
     ("POST", "/admin/v1/webhooks/{id}/test", Admin),
+    ("GET", "/admin/v1/mail", Support),
+    ("POST", "/admin/v1/mail", Support),
+    ("GET", "/admin/v1/mail/{id}", Support),
+    ("GET", "/admin/v1/mail/{id}/deliveries", Support),
+    ("POST", "/admin/v1/mail/{id}/delete", Support),
+    ("POST", "/admin/v1/mail-test", Admin),
     // Each request in it needs its own.
     ("POST", "/admin/v1/batch", Read),
 ];

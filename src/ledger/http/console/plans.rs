@@ -116,6 +116,7 @@ pub async fn show(
     facts.extend(plan.overdraft.map(|most| ("Overdraft up to", Html::number(most))));
     facts.push(("Limits", Html::text(limits(&plan))));
     facts.extend(plan.warn_below.map(|below| ("Warns below", Html::number(below))));
+    facts.extend(plan.alert_below.map(|below| ("Announces a balance below", Html::number(below))));
     facts.push(("Periods begin", text(plan.anchor.as_str())));
     facts.push(("Time zone", text(&plan.time_zone)));
     facts.push(("Unreported credits of a dead gateway go to", text(plan.remainder.as_str())));

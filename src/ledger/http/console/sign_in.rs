@@ -102,7 +102,7 @@ pub async fn enter(State(console): State<Arc<Console>>, request: Request) -> Res
     if let Some(before) = SessionValue::of(&headers, tls) {
         console.app.store.end_session(EndSession(before.hash().to_vec()), now).await?;
     }
-    let value = begin(&console, &caller, &token, now).await?;
+    let value = begin(&console, &caller, &token, client.clone(), now).await?;
     tracing::info!(operator = caller.name(), peer = %client, "an operator has signed in to the console");
     if let Some(seat) = &seat {
         seat.trust();
@@ -114,6 +114,7 @@ async fn begin(
     console: &Console,
     caller: &Caller,
     token: &str,
+    peer: String,
     now: Timestamp,
 ) -> Result<SessionValue, Trouble> {
     let value = SessionValue::fresh()
@@ -122,7 +123,8 @@ async fn begin(
         Caller::Named(token) => (Some(token.id().to_owned()), None),
         Caller::Root => (None, Some(value.proof(&crate::Secret::new(token)))),
     };
-    let session = BeginSession { hash: value.hash(), operator: caller.name().to_owned(), token: id, proof };
+    let (hash, operator) = (value.hash(), caller.name().to_owned());
+    let session = BeginSession { hash, operator, token: id, proof, peer };
     console.app.store.begin_session(session, now).await?;
     Ok(value)
 }

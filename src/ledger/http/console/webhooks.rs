@@ -78,7 +78,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     });
     let lines = deliveries.deliveries.iter().map(|delivery| DeliveryLine {
         time: zone.second(delivery.time),
-        account: Html::account(&delivery.account),
+        account: delivery.account.as_ref().map_or_else(|| Html::text("the ledger"), |id| Html::account(id)),
         kind: Html::code(&delivery.kind),
         state: Html::state(delivery.state.as_str()),
         attempts: Html::number(delivery.attempts),

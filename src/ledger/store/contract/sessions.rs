@@ -6,6 +6,7 @@ use crate::command::sessions::{BeginSession, EndSession, MAX_SESSIONS, UseSessio
 impl World {
     async fn begins(&self, number: u8, operator: &str) {
         let session = BeginSession {
+            peer: "192.0.2.1".to_owned(),
             hash: [number; 32],
             operator: operator.to_owned(),
             token: Some("token_1".to_owned()),

@@ -6,6 +6,7 @@
 use super::{Index, Rows, Stop};
 use crate::domain::access::TokenKind;
 use crate::domain::event::Happened;
+use crate::domain::mail::AddressState;
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::webhook::WebhookState;
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, PlanNo};
@@ -18,9 +19,10 @@ use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
-    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PortalLinkRow,
-    PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow,
-    TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    EventRow, FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow,
+    PlanRow, PortalLinkRow, PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow,
+    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
+    VersionRow, WebhookRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -312,12 +314,21 @@ tables! {
     }
     trail: TrailRow by lookups::TRAIL, {}
     alert_defaults: AlertDefaultRow by lookups::ALERT_DEFAULTS, {}
-    events: EventRow by lookups::EVENTS, {}
+    events: EventRow by lookups::EVENTS, {
+        events_by_id: (String,) = lookups::EVENTS_BY_ID, |row| Some((row.id.as_str().to_owned(),));
+    }
     webhooks: WebhookRow by lookups::WEBHOOKS, {
         webhooks_by_id: (String,) = lookups::WEBHOOKS_BY_ID, |row| Some((row.id.as_str().to_owned(),));
         webhooks_in: (WebhookState,) = lookups::WEBHOOKS_IN, |row| Some((row.state,));
     }
+    mail_addresses: MailAddressRow by lookups::MAIL_ADDRESSES, {
+        mail_addresses_by_id: (String,) = lookups::MAIL_ADDRESSES_BY_ID,
+            |row| Some((row.id.as_str().to_owned(),));
+        mail_addresses_of: (AccountNo,) = lookups::MAIL_ADDRESSES_OF,
+            |row| Some((row.account,)).filter(|_| row.state == AddressState::Active);
+    }
     deliveries: DeliveryRow by lookups::DELIVERIES, {}
+    ledger_faults: FaultsRow by lookups::LEDGER_FAULTS, {}
     sessions: SessionRow by lookups::SESSIONS, {
         sessions_of: (String,) = lookups::SESSIONS_OF, |row| Some((row.operator.clone(),));
     }
@@ -529,6 +540,10 @@ impl Draft {
         any |= self.load_by_key::<AlertDefaultRow>(from).await?;
         by!(webhooks: webhooks_by_id, webhooks_in);
         any |= self.load_by_key::<WebhookRow>(from).await?;
+        by!(events: events_by_id);
+        by!(mail_addresses: mail_addresses_by_id, mail_addresses_of);
+        any |= self.load_by_key::<MailAddressRow>(from).await?;
+        any |= self.load_by_key::<FaultsRow>(from).await?;
         any |= self.load_by_key::<EventRow>(from).await?;
         any |= self.load_by_key::<DeliveryRow>(from).await?;
         any |= self.reckon(from).await?;

@@ -16,6 +16,7 @@ pub mod items;
 pub mod jobs;
 pub mod keys;
 pub mod leases;
+pub mod mail;
 pub mod news;
 pub mod overview;
 pub mod plans;
