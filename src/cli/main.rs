@@ -28,6 +28,7 @@ mod key;
 mod leases;
 mod migrate;
 mod mistyped;
+mod oidc;
 mod operator;
 mod paging;
 mod place;

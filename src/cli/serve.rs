@@ -2,6 +2,7 @@
 
 use crate::{
     certificates::Tls,
+    oidc::Oidc,
     place::{Limits, Place},
     when,
 };
@@ -53,6 +54,8 @@ pub struct Serve {
     limits: Limits,
     #[command(flatten)]
     tls: Tls,
+    #[command(flatten)]
+    oidc: Oidc,
 }
 
 impl Serve {
@@ -74,6 +77,7 @@ impl Serve {
         let mut database = self.place.database(&process_environment)?;
         self.limits.apply(&mut database)?;
         let (gateway_tls, admin_tls) = self.tls.files(&process_environment)?;
+        let single_sign_on = self.oidc.config(&process_environment)?;
         let config = ServeConfig {
             database,
             where_none: if self.init { WhereNone::Begin } else { WhereNone::Refuse },
@@ -86,6 +90,7 @@ impl Serve {
             trusted_proxies: self.admin_trusted_proxies,
             keep_trail: self.keep_trail,
             webhook_allow_private: self.webhook_allow_private,
+            single_sign_on,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,
         };

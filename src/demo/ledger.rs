@@ -41,6 +41,7 @@ impl Ledger {
             admin_tokens: vec![Secret::new(home.admin_token.clone())],
             trusted_proxies: 0,
             webhook_allow_private: false,
+            single_sign_on: None,
             keep_trail: ServeConfig::KEEP_TRAIL,
             lease_ttl: LEASE_TTL,
             lease_grace: LEASE_GRACE,

@@ -5,6 +5,7 @@
 //! - [`domain`]: the rules of the money, as plain functions over plain data. No clock, no I/O.
 //! - [`store`]: SQLite or PostgreSQL, with group commit. An answer exists only after its commit.
 //! - [`http`]: the two listeners, one for gateways and one for operators.
+//! - [`oidc`]: sign-in by OpenID Connect, at one provider.
 //! - [`outgoing`]: requests that the ledger makes: deliveries of events.
 //! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning, deliveries.
 //! - [`serve`]: puts these together and takes them apart again.
@@ -15,12 +16,14 @@
 pub mod api;
 pub mod command;
 mod descriptors;
+mod dialer;
 pub mod domain;
 mod exposition;
 pub mod http;
 pub mod jobs;
 mod log_limit;
 pub mod metrics;
+pub mod oidc;
 pub mod outgoing;
 #[cfg(test)]
 mod rooms;

@@ -7,7 +7,8 @@ use crate::Secret;
 use crate::descriptors;
 use crate::domain::reclaim::Watch;
 use crate::http::{
-    self, Access, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, ServedAs, TlsFiles,
+    self, Access, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, ServedAs,
+    SignOnConfig, SingleSignOn, TlsFiles,
 };
 use crate::jobs;
 use crate::metrics::{ListenerName, Metrics};
@@ -51,6 +52,8 @@ pub struct ServeConfig {
     pub keep_trail: Duration,
     /// Whether events may be delivered to addresses of private networks, and without TLS.
     pub webhook_allow_private: bool,
+    /// How operators sign in to the console at a provider; by token alone, without it.
+    pub single_sign_on: Option<SignOnConfig>,
     /// How long a gateway may spend from a lease without a word from the ledger.
     pub lease_ttl: Duration,
     /// How much longer the ledger waits before it takes an unheard-of lease back.
@@ -84,6 +87,7 @@ pub async fn serve_and_tell(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!config.lease_ttl.is_zero(), "the lease's time to live is 0; use at least 1s");
+    let single_sign_on = config.single_sign_on.map(SingleSignOn::new).transpose()?;
     let (stop, stopping) = watch::channel(false);
     let mut jobs = JoinSet::new();
     let metrics = Arc::new(Metrics::default());
@@ -118,6 +122,7 @@ pub async fn serve_and_tell(
         watch: Arc::clone(&watch),
         looks: CachedProbes::default(),
         sender: sender.clone(),
+        single_sign_on,
     });
     let metrics = Arc::clone(&app.metrics);
     let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);

@@ -1,9 +1,11 @@
 //! The operator's console: an operator's day in a real browser, and what keeps others out.
 
+pub mod browser;
+
+use browser::Browser;
 use harness::{ADMIN_TOKEN, Clients, LedgerProcess, Setup, World, eventually, get};
-use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::header::{LOCATION, SET_COOKIE};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -12,86 +14,6 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(20);
 /// What would run in a page that doesn't escape it, and turn what is around it.
 const HOSTILE: &str = "<script>alert(1)</script>\"'&\u{202e}evil\u{202c} \u{1f469}\u{200d}\u{1f680} {{7*7}}";
-
-/// An answer to a browser.
-struct Page {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
-}
-
-impl Page {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("a text"))
-    }
-
-    /// The value of a hidden field.
-    fn field(&self, name: &str) -> String {
-        let mark = format!("name=\"{name}\" value=\"");
-        let rest = self.body.split_once(&mark).unwrap_or_else(|| panic!("no {name}: {}", self.body)).1;
-        rest.split('"').next().unwrap_or_default().to_owned()
-    }
-}
-
-/// A browser without a script, as far as it matters.
-struct Browser {
-    client: Client,
-    base: String,
-    cookie: String,
-}
-
-impl Browser {
-    fn new(ledger: &LedgerProcess) -> Self {
-        let client = Client::builder().redirect(Policy::none()).timeout(SOON).build().expect("a client");
-        let base = format!("http://127.0.0.1:{}", ledger.admin_port);
-        Self { client, base, cookie: String::new() }
-    }
-
-    async fn signed_in(ledger: &LedgerProcess, token: &str) -> Self {
-        let mut browser = Self::new(ledger);
-        let answer = browser.sign_in(token).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
-        browser
-    }
-
-    async fn sign_in(&mut self, token: &str) -> Page {
-        let answer = self.post("/console/sign-in", &[("token", token)]).await;
-        if let Some(cookie) = answer.headers.get(SET_COOKIE) {
-            let cookie = cookie.to_str().expect("a text").split(';').next().unwrap_or_default();
-            self.cookie = cookie.to_owned();
-        }
-        answer
-    }
-
-    async fn get(&self, path: &str) -> Page {
-        self.ask(Method::GET, path, &[], &[]).await
-    }
-
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
-        self.ask(Method::POST, path, form, &[("origin", &self.base), ("sec-fetch-site", "same-origin")]).await
-    }
-
-    async fn ask(&self, method: Method, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Page {
-        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
-        if method == Method::POST {
-            request = request.form(form);
-        }
-        if !self.cookie.is_empty() {
-            request = request.header("cookie", &self.cookie);
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = request.send().await.expect("an answer");
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        Page { status, headers, body: answer.text().await.expect("a text") }
-    }
-
-    /// Whether it is signed in.
-    async fn is_in(&self) -> bool {
-        self.get("/console/accounts").await.status == StatusCode::OK
-    }
-}
 
 async fn ledger() -> (LedgerProcess, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a temporary folder");

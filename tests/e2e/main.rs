@@ -55,6 +55,7 @@ mod rotation;
 mod shadow;
 mod shutdown;
 mod sidecar;
+mod single_sign_on;
 mod spellings;
 mod starting;
 mod steady;

@@ -38,6 +38,7 @@ impl Ledger {
             admin_tokens: vec![Secret::new(TOKEN)],
             trusted_proxies: 0,
             webhook_allow_private: false,
+            single_sign_on: None,
             keep_trail: ServeConfig::KEEP_TRAIL,
             lease_ttl: Duration::from_secs(20),
             lease_grace: Duration::from_secs(10),

@@ -15,6 +15,7 @@ pub mod alert;
 pub mod answer;
 pub mod budget;
 pub mod budget_level;
+pub mod claim_rule;
 pub mod cost;
 pub mod entitlement;
 pub mod entry;

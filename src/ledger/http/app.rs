@@ -2,6 +2,7 @@
 
 use super::auth::Access;
 use super::shared::Shared;
+use super::single_sign_on::SingleSignOn;
 use crate::domain::reclaim::Watch;
 use crate::metrics::Metrics;
 use crate::outgoing::Sender;
@@ -39,6 +40,8 @@ pub struct App {
     pub looks: CachedProbes,
     /// Makes requests to endpoints.
     pub sender: Sender,
+    /// How operators sign in at a provider, if they may.
+    pub single_sign_on: Option<SingleSignOn>,
 }
 
 /// What the database last said to those who ask without a token.

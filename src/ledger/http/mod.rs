@@ -24,6 +24,7 @@ mod operators;
 mod problem;
 mod server;
 mod shared;
+mod single_sign_on;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -42,4 +43,5 @@ pub use gateway::{readable, router as gateway_router};
 pub use listener::{Listener, ReservedAddress};
 pub use operators::router as operator_router;
 pub use server::{MAX_ENDING, serve};
+pub use single_sign_on::{SignOnConfig, SingleSignOn};
 pub use tls::{TlsError, TlsFiles};

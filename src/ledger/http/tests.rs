@@ -57,6 +57,7 @@ fn config(data: &Path) -> ServeConfig {
         admin_tokens: vec![Secret::new(ADMIN)],
         trusted_proxies: 0,
         webhook_allow_private: false,
+        single_sign_on: None,
         keep_trail: ServeConfig::KEEP_TRAIL,
         lease_ttl: Duration::from_millis(LEASE_TTL_MS),
         lease_grace: Duration::from_millis(200),

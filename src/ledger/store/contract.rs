@@ -597,6 +597,7 @@ macro_rules! stories {
             implausible_amounts_are_not_charged_and_the_audit_lists_them,
             no_gateway_can_overflow_an_account,
             usage_totals_saturate_at_the_integer_maximum,
+            a_subject_stands_for_one_operator_until_it_is_revoked,
             an_operator_has_several_tokens_of_one_scope,
             the_last_use_of_a_token_is_kept_to_the_minute,
             a_gateway_is_tied_to_the_named_token_that_it_came_with,

@@ -3,6 +3,7 @@
 use super::attempts::Attempts;
 use super::figures::Figures;
 use crate::http::app::App;
+use crate::log_limit::LogLimit;
 use axum::Router;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,4 +34,6 @@ pub struct Console {
     pub attempts: Attempts,
     /// What the overview shows.
     pub figures: Figures,
+    /// Keeps sign-ins at a provider that is down from filling the log.
+    pub sign_on_log: LogLimit,
 }

@@ -5,7 +5,7 @@
 use super::page::Frame;
 use super::same_site;
 use super::session::{self, SessionValue, ZONE_COOKIE, cookie};
-use super::show::{Zone, encoded};
+use super::show::{Zone, encoded, shortened};
 use super::state::Console;
 use super::trouble::Trouble;
 use crate::api::{IDEMPOTENCY_KEY_HEADER, Problem};
@@ -77,7 +77,7 @@ impl FromRequestParts<Arc<Console>> for Visit {
         let is_tls = is_tls(console, &parts.headers);
         let value = SessionValue::of(&parts.headers, is_tls).ok_or_else(sign_in)?;
         let (store, now) = (&console.app.store, Timestamp::now());
-        let owner = session::owner(store, &console.app.admin_access.tokens, &value, now).await?;
+        let owner = session::owner(console, &value, now).await?;
         let (caller, row) = owner.ok_or_else(sign_in)?;
         if now.duration_since(row.used_at) >= USE_WRITTEN_AFTER {
             store.use_session(UseSession(row.hash), now).await?;
@@ -102,7 +102,7 @@ impl Visit {
         Frame {
             title: title.into(),
             here,
-            operator: self.caller.name().to_owned(),
+            operator: shortened(self.caller.name()),
             scope: self.scope(),
             form_token: self.session.form_token(),
             zone: self.zone.clone(),

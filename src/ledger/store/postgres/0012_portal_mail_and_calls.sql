@@ -1,1 +1,10 @@
 -- Customers' sessions in the portal, mail for events, and what is kept of calls.
+
+-- Operators who sign in by OpenID Connect: the subject that identifies one, instead of a token, and who names it.
+ALTER TABLE tokens ADD COLUMN issuer text;
+ALTER TABLE tokens ADD COLUMN subject text;
+CREATE UNIQUE INDEX tokens_subject ON tokens (issuer, subject) WHERE subject IS NOT NULL AND revoked_ms IS NULL;
+-- Of a session that began so: the subject, and the ID token, with which the provider ends its own session. Where a rule about claims
+-- let the operator in, there is no token, and the proof binds the session to that rule.
+ALTER TABLE sessions ADD COLUMN subject text;
+ALTER TABLE sessions ADD COLUMN id_token text;
