@@ -1,6 +1,7 @@
 //! Who is let in, as which operator, and until when.
 
 use super::*;
+use harness::Postgres;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_asks_the_provider_with_everything_that_binds_its_answer() {
@@ -178,4 +179,44 @@ async fn a_claim_lets_in_until_its_rule_or_the_provider_is_another() {
     ledger = ledger.restart_with(&elsewhere, &secret).await;
     assert_eq!((who(&reader).await, who(&linked).await), (None, None), "another provider's people");
     drop(ledger);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_one_ledger_begins_the_other_finishes() {
+    let Some(clients) = Clients::installed() else { return };
+    let Some(server) = Postgres::start().await else { return };
+    let odd = Odd::start(&clients).await;
+    let secret = ("FAREGATE_OIDC_CLIENT_SECRET".to_owned(), SECRET.to_owned());
+    let environment = [server.environment().as_slice(), &[secret]].concat();
+    let arguments = arguments(&odd.issuer, "http://127.0.0.1:9/console");
+    let dirs = [0; 2].map(|_| tempfile::tempdir().expect("a temporary folder"));
+    let one = LedgerProcess::start(dirs[0].path(), &arguments, &environment).await;
+    let two = LedgerProcess::start(dirs[1].path(), &arguments, &environment).await;
+    one.run(&["operator", "create", "lou", "--scope", "support", "--oidc-subject", ODD_SUBJECT]);
+    let taken = ["operator", "create", "mia", "--scope", "admin", "--oidc-subject", ODD_SUBJECT];
+    let (done, why) = two.try_run(&taken);
+    assert!(!done && why.contains("lou"), "{why}");
+
+    let begun = Begun::at(&one).await;
+    let begun =
+        Begun { browser: Browser { cookie: begun.browser.cookie, ..Browser::new(&two) }, asked: begun.asked };
+    odd.plan_for(begun.asked("nonce"), json!({})).await;
+    // What was made after the link is known after it.
+    let later = one.post("/admin/v1/operators", json!({"name": "later", "scope": "read"})).await;
+    let token = later["token"].as_str().expect("a token");
+    let there = format!("http://127.0.0.1:{}/admin/v1/accounts", two.admin_port);
+    let client = reqwest::Client::new();
+    harness::eventually("operators are known on the other ledger", SOON, async || {
+        let answer = client.get(&there).bearer_auth(token).send().await;
+        answer.expect("an answer").status() == StatusCode::OK
+    })
+    .await;
+    let page = begun.returns().await;
+    let lou = begun.session(&two, &page);
+    let there = Browser { cookie: lou.cookie.clone(), ..Browser::new(&one) };
+    assert!(lou.is_in().await && there.is_in().await);
+    two.run(&["operator", "revoke", "lou"]);
+    assert!(!lou.is_in().await, "at once where it was revoked");
+    harness::eventually("it is revoked everywhere", SOON, async || !there.is_in().await).await;
+    one.audit().await;
 }
