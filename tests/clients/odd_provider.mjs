@@ -33,7 +33,7 @@ function idToken() {
     return `${signed}.${createHmac('sha256', pem).update(signed).digest('base64url')}`;
   }
   const signature = sign('sha256', Buffer.from(signed), key.privateKey).toString('base64url');
-  return `${signed}.${plan.broken ? signature.split('').reverse().join('') : signature}`;
+  return `${signed}.${plan.broken ? (signature[0] === 'A' ? 'B' : 'A') + signature.slice(1) : signature}`;
 }
 
 const endpoints = {

@@ -32,7 +32,8 @@ impl Page {
 
 /// A browser without a script, as far as it matters.
 pub struct Browser {
-    client: Client,
+    /// What it sends with.
+    pub client: Client,
     /// Where the ledger is.
     pub base: String,
     /// What it sends as cookies.
