@@ -1,6 +1,6 @@
-// A provider of OpenID Connect, as oidc-provider makes one: with its own pages to sign in, where any login and password do. It listens
-// on PORT and knows one client, CLIENT_ID with CLIENT_SECRET, whom it sends back to CONSOLE. Who is called admin-… is in the group
-// faregate-admins; claims come from the userinfo endpoint, as the standard has it.
+// A provider of OpenID Connect, as oidc-provider makes one, with a page on which one chooses who one is. It listens on PORT and knows
+// one client, CLIENT_ID with CLIENT_SECRET, whom it sends back to CONSOLE. Who is called admin-… is in the group faregate-admins; claims
+// come from the userinfo endpoint, as the standard has it.
 import { generateKeyPairSync } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 
@@ -31,6 +31,23 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
       groups: id.startsWith('admin-') ? ['everybody', 'faregate-admins'] : ['everybody'],
     }),
   }),
+  features: { devInteractions: { enabled: false } },
+  // There is no question about consent: the client is the operators' own.
+  loadExistingGrant: async (ctx) => {
+    const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
+    grant.addOIDCScope('openid email profile groups');
+    await grant.save();
+    return grant;
+  },
   cookies: { keys: ['a key for tests'] },
+});
+const people = ['admin-anna', 'linked-lou', 'stranger-sam'];
+provider.use(async (ctx, next) => {
+  const [, uid, login] = /^\/interaction\/([\w-]+)(?:\/([\w-]+))?$/.exec(ctx.path) ?? [];
+  if (!uid) return next();
+  if (login) return provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: login } });
+  ctx.type = 'html';
+  ctx.body = `<!doctype html><title>Who are you?</title>${people.map((who) => `<a href="/interaction/${uid}/${who}">${who}</a>`).join(' ')}`;
+  return undefined;
 });
 provider.listen(Number(PORT), '127.0.0.1', () => console.log('listening'));
