@@ -32,6 +32,7 @@ mod mail;
 mod mail_server;
 mod migrate;
 mod mistyped;
+mod oidc;
 mod operator;
 mod paging;
 mod place;

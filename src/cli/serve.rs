@@ -4,6 +4,7 @@ use crate::{
     certificates::Tls,
     customers::Customers,
     mail_server::MailServer,
+    oidc::Oidc,
     place::{Limits, Place},
     when,
 };
@@ -67,6 +68,8 @@ pub struct Serve {
     tls: Tls,
     #[command(flatten)]
     customers: Customers,
+    #[command(flatten)]
+    oidc: Oidc,
 }
 
 impl Serve {
@@ -90,6 +93,7 @@ impl Serve {
         let mail = self.mail.config(&process_environment)?;
         let files = self.tls.files(&process_environment)?;
         let (portal, portal_settings) = self.customers.read(files.portal)?;
+        let single_sign_on = self.oidc.config(&process_environment)?;
         let config = ServeConfig {
             database,
             where_none: if self.init { WhereNone::Begin } else { WhereNone::Refuse },
@@ -106,6 +110,7 @@ impl Serve {
             call_limits: CallLimits { days: self.keep_calls_days, rows: self.keep_calls },
             webhook_allow_private: self.webhook_allow_private,
             mail,
+            single_sign_on,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,
         };

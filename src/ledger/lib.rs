@@ -5,6 +5,7 @@
 //! - [`domain`]: the rules of the money, as plain functions over plain data. No clock, no I/O.
 //! - [`store`]: SQLite or PostgreSQL, with group commit. An answer exists only after its commit.
 //! - [`http`]: the listeners: one for gateways, one for operators, and one for customers.
+//! - [`oidc`]: sign-in by OpenID Connect, at one provider.
 //! - [`outgoing`]: requests that the ledger makes: deliveries of events. [`mailer`]: the same by mail.
 //! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning, deliveries.
 //! - [`serve`]: puts these together and takes them apart again.
@@ -15,6 +16,7 @@
 pub mod api;
 pub mod command;
 mod descriptors;
+mod dialer;
 pub mod domain;
 mod exposition;
 pub mod http;
@@ -22,6 +24,7 @@ pub mod jobs;
 mod log_limit;
 pub mod mailer;
 pub mod metrics;
+pub mod oidc;
 pub mod outgoing;
 #[cfg(test)]
 mod rooms;

@@ -9,7 +9,7 @@ use crate::domain::call_log::CallLimits;
 use crate::domain::reclaim::Watch;
 use crate::http::{
     self, Access, App, CachedProbes, Certificates, Connections, Listener, PortalServedAs, PortalSettings,
-    ReservedAddress, ServedAs, TlsFiles,
+    ReservedAddress, ServedAs, SignOnConfig, SingleSignOn, TlsFiles,
 };
 use crate::jobs;
 use crate::mailer::{MailConfig, Mailer};
@@ -62,6 +62,8 @@ pub struct ServeConfig {
     pub webhook_allow_private: bool,
     /// How events are sent by mail; without, none are.
     pub mail: Option<MailConfig>,
+    /// How operators sign in to the console at a provider; by token alone, without it.
+    pub single_sign_on: Option<SignOnConfig>,
     /// How long a gateway may spend from a lease without a word from the ledger.
     pub lease_ttl: Duration,
     /// How much longer the ledger waits before it takes an unheard-of lease back.
@@ -108,6 +110,7 @@ pub async fn serve_and_tell(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!config.lease_ttl.is_zero(), "the lease's time to live is 0; use at least 1s");
+    let single_sign_on = config.single_sign_on.map(SingleSignOn::new).transpose()?;
     let (stop, stopping) = watch::channel(false);
     let mut jobs = JoinSet::new();
     let metrics = Arc::new(Metrics::default());
@@ -164,6 +167,7 @@ pub async fn serve_and_tell(
         portal_url,
         sender: sender.clone(),
         mailer: mailer.clone(),
+        single_sign_on,
     });
     let metrics = Arc::clone(&app.metrics);
     let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);

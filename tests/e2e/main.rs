@@ -58,6 +58,7 @@ mod rotation;
 mod shadow;
 mod shutdown;
 mod sidecar;
+mod single_sign_on;
 mod spellings;
 mod starting;
 mod steady;

@@ -73,6 +73,7 @@ impl Ledger {
             calls,
             portal_url: None,
             sender: faregate_ledger::outgoing::Sender::new(false).expect("it speaks TLS"),
+            single_sign_on: None,
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));
         let mut ledger = Self {

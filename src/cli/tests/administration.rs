@@ -41,6 +41,7 @@ impl Ledger {
             trusted_proxies: 0,
             webhook_allow_private: false,
             mail: None,
+            single_sign_on: None,
             keep_trail: ServeConfig::KEEP_TRAIL,
             call_limits: CallLimits::USUAL,
             lease_ttl: Duration::from_secs(20),

@@ -16,7 +16,7 @@ use super::times::future;
 use super::tokens::{self, NewToken};
 use super::trail::{self, Origin};
 use super::webhooks::{self, NewWebhook, WebhookTurn};
-use super::{accounts, plans, recall, subscriptions, teams};
+use super::{accounts, plans, recall, sessions, subscriptions, teams};
 use crate::api;
 use crate::domain::access::TokenKind;
 use crate::domain::account::Transition;
@@ -181,6 +181,11 @@ pub enum Command {
         /// Only this one.
         token: Option<String>,
     },
+    /// Ends all sessions of an operator in the console.
+    SignOut {
+        /// The operator's name.
+        operator: String,
+    },
     /// Sets what is announced.
     SetAlerts {
         /// Of which account; without, of all that say nothing else.
@@ -239,6 +244,8 @@ pub enum Done {
     Token(api::Token),
     /// The tokens that were revoked.
     Tokens(api::Tokens),
+    /// How many sessions were ended.
+    SignedOut(api::SignedOut),
     /// What is announced.
     Alerts(api::Alerts),
     /// The endpoint (without its secret).
@@ -339,7 +346,7 @@ impl Command {
         match self {
             Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. })
             | Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
-            Self::CreateToken(NewToken { id, .. }) => Some(id.to_string()),
+            Self::CreateToken(NewToken { id, identity: None, .. }) => Some(id.to_string()),
             Self::CreatePortalLink(NewLink { id, .. }) => Some(id.clone()),
             Self::CreateWebhook(NewWebhook { id, .. }) => Some(id.to_string()),
             Self::TurnWebhook { id, turn: WebhookTurn::Rotate(..) } => Some(id.clone()),
@@ -377,6 +384,7 @@ impl Command {
             Self::RevokeTokens { kind, name, token } => {
                 Done::Tokens(tokens::revoke(draft, *kind, name, token.as_deref(), now)?)
             }
+            Self::SignOut { operator } => Done::SignedOut(sessions::sign_out(draft, operator, now)?),
             Self::Recall { gateway } => Done::Recall(recall::gateways(draft, gateway.as_deref(), now)?),
             Self::SetPrices(all) => Done::Prices(prices::set(draft, all, now)?),
             Self::RemovePrices { model, from } => Done::Prices(prices::remove(draft, model, *from, now)?),

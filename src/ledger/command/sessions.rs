@@ -1,8 +1,9 @@
-//! Sessions in the console: begun with a token, kept alive by use, ended.
+//! Sessions in the console: begun with a token or by OpenID Connect, kept alive by use, ended.
 //!
 //! What must hold: an operator has at most [`MAX_SESSIONS`] sessions, so there are never more than that times the number of
 //! operators; a session is over after [`MAX_AGE`], and after [`MAX_IDLE`] without use.
 
+use crate::api;
 use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use crate::store::record::Record as _;
@@ -35,10 +36,12 @@ pub struct BeginSession {
     pub operator: String,
     /// The identifier of the token; none for that of the environment.
     pub token: Option<String>,
-    /// What binds it to the token of the environment.
+    /// What binds it to the token of the environment, or to a rule about claims.
     pub proof: Option<[u8; 32]>,
     /// The client's address, for the trail.
     pub peer: String,
+    /// The subject that signed in by OpenID Connect, and the ID token.
+    pub identity: Option<(String, String)>,
 }
 
 impl Operation for BeginSession {
@@ -54,6 +57,7 @@ impl Operation for BeginSession {
                 draft.remove::<SessionRow>(&other.key());
             }
         }
+        let (subject, id_token) = self.identity.clone().unzip();
         draft.put(TrailRow {
             no: number?,
             created_at: now,
@@ -64,13 +68,15 @@ impl Operation for BeginSession {
             account: None,
             idempotency_key: String::new(),
             before: None,
-            after: "{}".to_owned(),
+            after: serde_json::json!({ "subject": &subject }).to_string(),
         });
         draft.put(SessionRow {
             hash: self.hash.to_vec(),
             operator: self.operator.clone(),
             token: self.token.clone(),
             proof: self.proof.map(|proof| proof.to_vec()),
+            subject,
+            id_token,
             created_at: now,
             used_at: now,
             expires_at: now.saturating_add(MAX_AGE).unwrap_or(Timestamp::MAX),
@@ -93,6 +99,17 @@ impl Operation for UseSession {
         }
         Ok(())
     }
+}
+
+/// Ends all sessions of an operator. Gives how many were not over.
+pub fn sign_out(draft: &mut Draft, operator: &str, now: Timestamp) -> Result<api::SignedOut, Stop> {
+    let all: Vec<SessionRow> = draft.sessions_of(&(operator.to_owned(),))?.cloned().collect();
+    let sessions = all.iter().filter(|row| !is_over(row, now)).count();
+    for row in &all {
+        draft.remove::<SessionRow>(&row.key());
+    }
+    let sessions = u64::try_from(sessions).unwrap_or(u64::MAX);
+    Ok(api::SignedOut { operator: operator.to_owned(), sessions })
 }
 
 /// Ends a session.

@@ -96,6 +96,15 @@ impl TokenName {
     }
 }
 
+/// What identifies an operator instead of a token: somebody's identifier at a provider of OpenID Connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcSubject {
+    /// Who names it.
+    pub issuer: String,
+    /// The identifier.
+    pub subject: String,
+}
+
 /// A fresh token, which is shown once and not kept.
 #[derive(Clone)]
 pub struct FreshToken {

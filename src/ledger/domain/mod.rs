@@ -16,6 +16,7 @@ pub mod answer;
 pub mod budget;
 pub mod budget_level;
 pub mod call_log;
+pub mod claim_rule;
 pub mod cost;
 pub mod entitlement;
 pub mod entry;

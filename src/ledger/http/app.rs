@@ -2,6 +2,7 @@
 
 use super::auth::Access;
 use super::shared::Shared;
+use super::single_sign_on::SingleSignOn;
 use crate::domain::reclaim::Watch;
 use crate::mailer::Mailer;
 use crate::metrics::Metrics;
@@ -46,6 +47,8 @@ pub struct App {
     pub sender: Sender,
     /// Sends mail, if it does.
     pub mailer: Option<Mailer>,
+    /// How operators sign in at a provider, if they may.
+    pub single_sign_on: Option<SingleSignOn>,
 }
 
 /// What the database last said to those who ask without a token.

@@ -27,6 +27,7 @@ mod portal;
 mod problem;
 mod server;
 mod shared;
+mod single_sign_on;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -46,4 +47,5 @@ pub use listener::{Listener, ReservedAddress};
 pub use operators::router as operator_router;
 pub use portal::{MAX_SETTINGS_BYTES, PortalServedAs, PortalSettings, router as portal_router};
 pub use server::{MAX_ENDING, serve};
+pub use single_sign_on::{SignOnConfig, SingleSignOn};
 pub use tls::{TlsError, TlsFiles};

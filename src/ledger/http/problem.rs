@@ -117,7 +117,7 @@ fn refused(refusal: &Refusal, detail: String) -> Failure {
     let code = match refusal {
         Refusal::NotFound { .. } => Code::NotFound,
         Refusal::AccountExists(_) => Code::AccountExists,
-        Refusal::SubjectTaken(_) => Code::SubjectTaken,
+        Refusal::SubjectTaken(_) | Refusal::SubjectLinked(..) => Code::SubjectTaken,
         Refusal::NotRotatable(_) => Code::NotRotatable,
         Refusal::AccountClosed(_) => Code::AccountClosed,
         Refusal::ClosedTooLong { .. } => Code::ClosedTooLong,

@@ -23,6 +23,7 @@ const HIDDEN_TABLES: [&str; 15] = [
     "leases",
     "ledger_faults",
     "price_list",
+    "sessions",
     "shadow",
     "trail",
     "usage",

@@ -75,6 +75,9 @@ pub const IDEMPOTENCY: Lookup = lookup(IdempotencyRow::TABLE, "key", "");
 pub const TOKENS: Lookup = locked(TokenRow::TABLE, "no");
 /// All tokens of an operator, or of a fleet of gateways.
 pub const TOKENS_OF: Lookup = lookup(TokenRow::TABLE, "kind, name", "");
+/// The subject of an issuer that identifies an operator.
+pub const TOKENS_BY_SUBJECT: Lookup =
+    lookup(TokenRow::TABLE, "issuer, subject", "subject IS NOT NULL AND revoked_ms IS NULL");
 /// A session, locked.
 pub const SESSIONS: Lookup = locked(SessionRow::TABLE, "hash");
 /// All sessions of an operator.

@@ -156,8 +156,8 @@ macro_rules! read {
 // Behind the macros, which it uses.
 mod announcements;
 mod console;
-mod portal;
 mod mail;
+mod portal;
 
 impl Store {
     /// The most rows that one of the maintenance functions deals with in one call.

@@ -1,6 +1,7 @@
 //! Open pages that follow what happens, and what ends that.
 
-use super::{Browser, SOON, ledger};
+use super::browser::Browser;
+use super::{SOON, ledger};
 use harness::{ADMIN_TOKEN, Setup, World, eventually, get};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::json;

@@ -186,6 +186,8 @@ fn life(
         post("operators", json!({"name": "root", "scope": "read"}), 400),
         post("operators", json!({"name": "bob", "scope": "write"}), 400),
         post("operators/alice/tokens", json!({}), 201),
+        post("operators/alice/sign-out", json!({}), 200),
+        post("operators", json!({"name": "lou", "scope": "read", "oidc_subject": "sub-1"}), 400),
         post("operators/nobody/tokens", json!({}), 404),
         get("operators?limit=1", 200),
         post("operators/alice/revoke", json!({}), 200),

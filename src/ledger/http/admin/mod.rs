@@ -101,6 +101,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operators::list, operators::create))
         .routes(routes!(operators::create_token))
         .routes(routes!(operators::revoke))
+        .routes(routes!(operators::sign_out))
         .routes(routes!(gateway_tokens::list, gateway_tokens::create))
         .routes(routes!(gateway_tokens::revoke))
         .routes(routes!(trail::list))

@@ -69,6 +69,7 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/operators", Admin),
     ("POST", "/admin/v1/operators/{id}/tokens", Admin),
     ("POST", "/admin/v1/operators/{id}/revoke", Admin),
+    ("POST", "/admin/v1/operators/{id}/sign-out", Admin),
     ("GET", "/admin/v1/gateway-tokens", Admin),
     ("POST", "/admin/v1/gateway-tokens", Admin),
     ("POST", "/admin/v1/gateway-tokens/{id}/revoke", Admin),

@@ -8,8 +8,8 @@ use super::timeline::{Moment, timeline};
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{
-    Account, AccountState, Budgets, Event, Events, Grant, Grants, Key, KeyState, Keys,
-    Subscription, Teams, Trail,
+    Account, AccountState, Budgets, Event, Events, Grant, Grants, Key, KeyState, Keys, Subscription, Teams,
+    Trail,
 };
 use crate::http::pages::budget::BudgetLine;
 use crate::http::pages::show::{Html, Zone, encoded, shortened};

@@ -9,12 +9,14 @@ mod accounts;
 mod actions;
 mod assets;
 mod calls;
+mod entrance;
 mod export;
 mod figures;
 mod forms;
 mod gateways;
 mod links;
 mod live;
+mod oidc;
 mod operators;
 mod overview;
 mod page;
@@ -32,6 +34,7 @@ mod trail;
 mod trouble;
 mod visit;
 mod webhooks;
+mod who;
 
 use super::app::{App, REQUEST_TIMEOUT, in_time};
 use axum::Router;
@@ -68,13 +71,15 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// The console, over these routes of the admin API.
 pub fn router(app: Arc<App>, api: Router, served: ServedAs) -> Router {
-    let (attempts, figures, streams) = Default::default();
+    let (attempts, figures, streams, sign_on_log) = Default::default();
     let never = watch::Sender::new(false);
-    let console = Arc::new(Console { app, api, served, attempts, figures, streams, never });
+    let console = Arc::new(Console { app, api, served, attempts, figures, streams, never, sign_on_log });
     Router::new()
         .route("/console", get(overview::show))
         .route("/console/", get(|| async { Redirect::to("/console") }))
         .route("/console/sign-in", get(sign_in::form).post(sign_in::enter))
+        .route("/console/sign-in/oidc", get(oidc::begin))
+        .route("/console/oidc", get(oidc::finish))
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/zone", get(sign_in::choose_zone))
         .route("/console/console.css", get(assets::style))

@@ -33,6 +33,12 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         ("Admin listener", tls(served.is_tls)),
         ("Trusted proxies", Html::number(app.trusted_proxies)),
     ];
+    let single = app.single_sign_on.as_ref();
+    let sign_in = vec![
+        ("Provider", Html::or_none(single, |single| Html::text(single.provider.issuer()))),
+        ("It sends browsers back to", Html::or_none(single, |single| Html::text(single.back_to()))),
+        ("Rules about claims", Html::number(single.map_or(0, |single| single.rules.len()))),
+    ];
     let leases = vec![
         ("A lease may be spent from for", seconds(app.ttl_ms / 1_000)),
         ("Then a silent gateway is waited for", seconds(served.lease_grace.as_secs())),
@@ -43,6 +49,6 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         ("Without use it lasts", seconds(sessions::MAX_IDLE.unsigned_abs().as_secs())),
         ("The overview\u{2019}s figures are counted again after", seconds(survey::KEPT.as_secs())),
     ];
-    let groups = vec![("Ledger", ledger), ("Leases", leases), ("Kept", kept)];
+    let groups = vec![("Ledger", ledger), ("Leases", leases), ("Kept", kept), ("Single sign-on", sign_in)];
     Ok(page::html(StatusCode::OK, &SettingsPage { frame: visit.frame("/settings", "Settings"), groups }))
 }

@@ -4,6 +4,7 @@ use super::figures::Figures;
 use super::streams::Streams;
 use crate::http::app::App;
 use crate::http::pages::attempts::Attempts;
+use crate::log_limit::LogLimit;
 use axum::Router;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct Console {
     pub streams: Arc<Streams>,
     /// What is followed where nothing says when the ledger shuts down.
     pub never: watch::Sender<bool>,
+    /// Keeps sign-ins at a provider that is down from filling the log.
+    pub sign_on_log: LogLimit,
 }
 
 impl Console {

@@ -76,7 +76,7 @@ impl FromRequestParts<Arc<Console>> for Visit {
         let is_tls = is_tls(console, &parts.headers);
         let value = SessionValue::of(&parts.headers, is_tls).ok_or_else(sign_in)?;
         let (store, now) = (&console.app.store, Timestamp::now());
-        let owner = session::owner(store, &console.app.admin_access.tokens, &value, now).await?;
+        let owner = session::owner(console, &value, now).await?;
         let (caller, row) = owner.ok_or_else(sign_in)?;
         // A page that follows what happens asks again and again without anything being done.
         let is_use = !parts.uri.path().starts_with("/console/live/");
@@ -103,7 +103,7 @@ impl Visit {
         Frame {
             title: title.into(),
             here,
-            operator: self.caller.name().to_owned(),
+            operator: shortened(self.caller.name()),
             scope: self.scope(),
             form_token: self.session.form_token(),
             zone: self.zone.clone(),

@@ -311,6 +311,9 @@ tables! {
     idempotency: IdempotencyRow by lookups::IDEMPOTENCY, {}
     tokens: TokenRow by lookups::TOKENS, {
         tokens_of: (TokenKind, String) = lookups::TOKENS_OF, |row| Some((row.kind, row.name.clone()));
+        tokens_by_subject: (String, String) = lookups::TOKENS_BY_SUBJECT, |row| {
+            Some((row.issuer.clone()?, row.subject.clone()?)).filter(|_| row.revoked_at.is_none())
+        };
     }
     trail: TrailRow by lookups::TRAIL, {}
     alert_defaults: AlertDefaultRow by lookups::ALERT_DEFAULTS, {}
@@ -526,7 +529,7 @@ impl Draft {
         any |= self.load_by_key::<VersionRow>(from).await?;
         any |= self.load_by_key::<GatewayRow>(from).await?;
         any |= self.load_by_key::<TokenRow>(from).await?;
-        by!(tokens: tokens_of);
+        by!(tokens: tokens_of, tokens_by_subject);
         any |= self.load_by_key::<SessionRow>(from).await?;
         by!(sessions: sessions_of);
         any |= self.load_by_key::<PortalSessionRow>(from).await?;

@@ -32,10 +32,10 @@ CREATE TABLE portal_links (
 ) STRICT;
 CREATE INDEX portal_links_account ON portal_links (account);
 CREATE INDEX portal_links_age ON portal_links (expires_ms);
+
 -- Which version of the filter a gateway last said that it has.
 ALTER TABLE gateways ADD COLUMN version TEXT;
--- An endpoint's deliveries, newest first.
-CREATE INDEX deliveries_webhook ON deliveries (webhook, created_ms, account, seq);
+
 -- Mail. An address gets events of an account; of all accounts, and the ledger's own, where that is 0.
 CREATE TABLE mail_addresses (
   no INTEGER PRIMARY KEY,
@@ -73,6 +73,8 @@ CREATE INDEX deliveries_waiting ON deliveries (webhook, account, seq) WHERE stat
 CREATE INDEX deliveries_due ON deliveries (webhook, next_ms) WHERE state = 'waiting';
 CREATE INDEX deliveries_age ON deliveries (created_ms);
 CREATE INDEX deliveries_mail ON deliveries (next_ms) WHERE state = 'waiting' AND webhook < 0;
+-- An endpoint's deliveries, newest first.
+CREATE INDEX deliveries_webhook ON deliveries (webhook, created_ms, account, seq);
 
 -- Requests of an account are refused: since when (JSON), and when to look whether they still are.
 ALTER TABLE accounts ADD COLUMN refusing TEXT;
@@ -87,3 +89,12 @@ CREATE TABLE ledger_faults (
   events INTEGER NOT NULL,
   changed_ms INTEGER NOT NULL
 ) STRICT;
+
+-- Operators who sign in by OpenID Connect: the subject that identifies one, instead of a token, and who names it.
+ALTER TABLE tokens ADD COLUMN issuer TEXT;
+ALTER TABLE tokens ADD COLUMN subject TEXT;
+CREATE UNIQUE INDEX tokens_subject ON tokens (issuer, subject) WHERE subject IS NOT NULL AND revoked_ms IS NULL;
+-- Of a session that began so: the subject, and the ID token, with which the provider ends its own session. Where a rule about claims
+-- let the operator in, there is no token, and the proof binds the session to that rule.
+ALTER TABLE sessions ADD COLUMN subject TEXT;
+ALTER TABLE sessions ADD COLUMN id_token TEXT;

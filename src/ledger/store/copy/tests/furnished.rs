@@ -130,6 +130,7 @@ pub async fn populate(store: &Store) {
     let name = |text| TokenName::parse(text).unwrap();
     world.token(1, Holder::NewOperator(name("alice"), AccessScope::Support)).await.unwrap();
     world.token(2, Holder::Gateways(name("eu-west"))).await.unwrap();
+    world.link(3, "alice", "subject").await.unwrap();
     Box::pin(announce(&mut world)).await;
     sign_in(&world).await;
     let_customers_in(&world).await;
@@ -172,7 +173,8 @@ async fn sign_in(world: &World) {
     let root = ("root".to_owned(), None, Some([3; 32]));
     for (number, (operator, token, proof)) in [alice, root].into_iter().enumerate() {
         let hash = [u8::try_from(number).unwrap(); 32];
-        let session = BeginSession { hash, operator, token, proof, peer: "192.0.2.1".into() };
+        let identity = proof.is_none().then(|| ("subject".to_owned(), "a.b.c".to_owned()));
+        let session = BeginSession { hash, operator, token, proof, identity, peer: "192.0.2.1".into() };
         world.store.begin_session(session, world.now()).await.unwrap();
     }
 }
