@@ -80,7 +80,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS = $(REMAP)
 export CC_x86_64_unknown_linux_musl = $(CURDIR)/tools/musl-cc
 
 .DEFAULT_GOAL := help
-.PHONY: help setup needed wasm-target linker build wasm static ship image where push dist reproduce run demo test compat sim sim-mutants bench bench-quick bench-count bench-build profile crash fixtures docs dashboards schemas clients fuzz fmt lint check clean
+.PHONY: help setup needed wasm-target linker build wasm static ship image where push dist reproduce run demo test compat sim sim-mutants bench bench-quick bench-console bench-count bench-build profile crash fixtures docs console-picture dashboards schemas clients fuzz fmt lint check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -206,6 +206,9 @@ bench: bench-build ## what charging costs, what grows with what, how much the le
 bench-quick: bench-build ## what charging costs beside its alternatives, in two minutes
 	@$(BENCH) paths 2 2
 
+bench-console: bench-build ## how long pages take with a million accounts and ten million rows of usage, and what traffic notices
+	@$(BENCH) console $(ACCOUNTS)
+
 bench-count: bench-build $(filter $(OWN_VALGRIND),$(VALGRIND)) ## how many instructions Envoy runs per request, and per event of a stream, counted by valgrind
 	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) instructions
 	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) streams
@@ -235,9 +238,13 @@ crash: wasm ## kill and freeze real programs for SECONDS=60, cut the power under
 fixtures: ## write the databases of this version that later versions are tested with, where they are missing
 	FAREGATE_WRITE_FIXTURES=1 cargo test --locked -p faregate-ledger --lib fixtures_are_written_on_request
 
-docs: ## bring up to date what is generated: docs/openapi.json, and what `faregate explain` knows in docs/refusals.md
-	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed_openapi_description
+docs: ## bring up to date what is generated: docs/openapi.json, docs/portal-openapi.json, and what `faregate explain` knows in docs/refusals.md
+	UPDATE_EXPECT=1 cargo test --locked -p faregate-ledger --lib the_committed
 	FAREGATE_WRITE_DOCS=1 cargo test --locked -p faregate-cli the_refusals_page_matches_the_command_output
+
+console-picture: setup wasm ## take the README's picture of the console again: docs/console.png
+	$(ALL)
+	FAREGATE_README_PICTURE=$(CURDIR)/docs/console.png FAREGATE_BIN=$(TARGET)/debug/faregate cargo test --locked -p faregate-tests an_operator_works_a_day
 
 dashboards: $(OWN_CLIENTS) ## write the dashboards in docs/monitoring/ from tools/dashboards
 	PYTHONPATH=.tools/clients/python PYTHONDONTWRITEBYTECODE=1 python3 tools/dashboards docs/monitoring

@@ -29,14 +29,25 @@ pub struct Tls {
     /// Speak TLS with operators, too, with the same certificate; none is asked of them
     #[arg(long)]
     admin_tls: bool,
+    /// Speak TLS with customers in the portal, too, with the same certificate; none is asked of them
+    #[arg(long)]
+    portal_tls: bool,
+}
+
+/// The files of each listener; without, it speaks in the clear.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// Of the gateway listener.
+    pub gateway: Option<TlsFiles>,
+    /// Of the admin listener.
+    pub admin: Option<TlsFiles>,
+    /// Of the portal.
+    pub portal: Option<TlsFiles>,
 }
 
 impl Tls {
-    /// The files of the gateway listener, and of the admin listener.
-    pub fn files(
-        self,
-        environment: Environment<'_>,
-    ) -> Result<(Option<TlsFiles>, Option<TlsFiles>), Failure> {
+    /// The files of each listener.
+    pub fn files(self, environment: Environment<'_>) -> Result<Files, Failure> {
         let or = |flag: Option<PathBuf>, variable| {
             flag.or_else(|| environment(variable).filter(|path| !path.is_empty()).map(PathBuf::from))
         };
@@ -50,13 +61,18 @@ impl Tls {
             (Some(certificate), Some(key)) => {
                 let admin = TlsFiles { certificate, key, client_ca: None };
                 let gateway = TlsFiles { client_ca, ..admin.clone() };
-                Ok((Some(gateway), self.admin_tls.then_some(admin)))
+                Ok(Files {
+                    gateway: Some(gateway),
+                    admin: self.admin_tls.then(|| admin.clone()),
+                    portal: self.portal_tls.then_some(admin),
+                })
             }
             (Some(_), None) => missing("--tls-cert", "--tls-key", KEY),
             (None, Some(_)) => missing("--tls-key", "--tls-cert", CERT),
             (None, None) if client_ca.is_some() => missing("--tls-client-ca", "--tls-cert", CERT),
             (None, None) if self.admin_tls => missing("--admin-tls", "--tls-cert", CERT),
-            (None, None) => Ok((None, None)),
+            (None, None) if self.portal_tls => missing("--portal-tls", "--tls-cert", CERT),
+            (None, None) => Ok(Files::default()),
         }
     }
 }
@@ -72,7 +88,7 @@ mod tests {
         tls: Tls,
     }
 
-    fn files(line: &str, variables: &[&str]) -> Result<(Option<TlsFiles>, Option<TlsFiles>), Failure> {
+    fn files(line: &str, variables: &[&str]) -> Result<Files, Failure> {
         let words = std::iter::once("serve").chain(line.split_whitespace());
         let environment = |name: &str| variables.contains(&name).then(|| name.to_lowercase().into());
         Line::try_parse_from(words).unwrap().tls.files(&environment)
@@ -80,18 +96,22 @@ mod tests {
 
     #[test]
     fn incomplete_tls_options_are_rejected() {
-        assert!(matches!(files("", &[]), Ok((None, None))));
-        let (gateway, admin) = files("--tls-cert c --admin-tls", &[KEY, CLIENT_CA]).unwrap();
-        let (gateway, admin) = (gateway.unwrap(), admin.unwrap());
+        let none = files("", &[]).unwrap();
+        assert!(none.gateway.is_none() && none.admin.is_none() && none.portal.is_none());
+        let all = files("--tls-cert c --admin-tls --portal-tls", &[KEY, CLIENT_CA]).unwrap();
+        let (gateway, admin, portal) = (all.gateway.unwrap(), all.admin.unwrap(), all.portal.unwrap());
+        assert_eq!((portal.certificate, portal.client_ca), ("c".into(), None));
         assert_eq!((gateway.certificate, gateway.key), ("c".into(), "faregate_tls_key".into()));
         assert_eq!(gateway.client_ca, Some("faregate_tls_client_ca".into()));
         assert_eq!(admin.client_ca, None, "operators are known by their token");
-        assert!(files("--tls-cert c --tls-key k", &[]).unwrap().1.is_none());
+        let gateways = files("--tls-cert c --tls-key k", &[]).unwrap();
+        assert!(gateways.admin.is_none() && gateways.portal.is_none());
         for (line, says) in [
             ("--tls-cert c", "--tls-cert without --tls-key"),
             ("--tls-key k", "--tls-key without --tls-cert"),
             ("--tls-client-ca a", "--tls-client-ca without --tls-cert"),
             ("--admin-tls", "--admin-tls without --tls-cert"),
+            ("--portal-tls", "--portal-tls without --tls-cert"),
         ] {
             assert_eq!(files(line, &[]).unwrap_err().to_string(), says);
         }

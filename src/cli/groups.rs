@@ -12,7 +12,18 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("What happened", &["usage", "why", "calls", "shadow", "events", "leases", "recall", "audit", "trail"]),
     (
         "The ledger",
-        &["serve", "alert", "webhook", "operator", "gateway-token", "backup", "restore", "migrate"],
+        &[
+            "serve",
+            "alert",
+            "webhook",
+            "mail",
+            "portal",
+            "operator",
+            "gateway-token",
+            "backup",
+            "restore",
+            "migrate",
+        ],
     ),
     ("The gate", &["check", "explain", "up", "demo"]),
     ("This program", &["completions", "man", "version", "help"]),
@@ -48,11 +59,12 @@ mod tests {
     use clap::CommandFactory as _;
 
     /// What begins the names of the options under a heading. A group's heading goes on behind it, so a group comes last.
-    const HEADINGS: [(&str, &[&str]); 7] = [
+    const HEADINGS: [(&str, &[&str]); 8] = [
         ("Which ledger", &["server", "server_ca", "data", "idempotency_key"]),
         ("Database", &["data", "database", "init"]),
         ("Database server", &["database_"]),
-        ("TLS", &["tls_", "admin_tls"]),
+        ("TLS", &["tls_", "admin_tls", "portal_tls"]),
+        ("Portal", &["portal_"]),
         ("Take away", &["no_", "all_"]),
         ("Output", &["json", "zone"]),
         (
@@ -69,6 +81,7 @@ mod tests {
                 "product",
                 "remainder",
                 "warn_below",
+                "alert_below",
             ],
         ),
     ];

@@ -20,6 +20,7 @@ mod check;
 mod choices;
 mod confirm;
 mod corrections;
+mod customers;
 mod events;
 mod explain;
 mod grant;
@@ -27,12 +28,16 @@ mod grants;
 mod groups;
 mod key;
 mod leases;
+mod mail;
+mod mail_server;
 mod migrate;
 mod mistyped;
+mod oidc;
 mod operator;
 mod paging;
 mod place;
 mod plan;
+mod portal;
 mod prices;
 mod restore;
 mod serve;
@@ -138,6 +143,10 @@ enum Command {
     Alert(alert::Alert),
     /// Where events are delivered
     Webhook(webhook::Webhook),
+    /// The portal for customers: links by which they sign in
+    Portal(portal::Portal),
+    /// Who gets events by mail
+    Mail(mail::Mail),
     /// Write all that a ledger holds into a file, while it runs
     Backup(backup::Backup),
     /// Put a backup in an empty place, for a ledger to go on from there
@@ -214,11 +223,13 @@ fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<(), Failure> {
         Command::Calls(command) => command.run(screen),
         Command::Alert(command) => command.run(screen),
         Command::Webhook(command) => command.run(screen),
+        Command::Mail(command) => command.run(screen),
         Command::Recall(command) => command.run(screen),
         Command::Audit(command) => command.run(screen),
         Command::Operator(command) => command.run(screen),
         Command::GatewayToken(command) => command.run(screen),
         Command::Trail(command) => command.run(screen),
+        Command::Portal(command) => command.run(screen),
         Command::Backup(command) => command.run(screen),
         Command::Restore(command) => command.run(screen),
         Command::Migrate(command) => command.run(screen),

@@ -10,7 +10,7 @@ use faregate_client::{
 use serde_json::{Value, json};
 
 /// What a new token shows, in this order.
-const MEMBERS: [&str; 6] = ["id", "name", "scope", "token", "state", "expires_at"];
+const MEMBERS: [&str; 7] = ["id", "name", "scope", "token", "oidc_subject", "state", "expires_at"];
 const OPERATORS: &str = "/admin/v1/operators";
 const GATEWAY_TOKENS: &str = "/admin/v1/gateway-tokens";
 
@@ -34,6 +34,9 @@ enum OperatorCommand {
         /// When the token stops working: a date, RFC 3339, or a length such as 90d [default: never]
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
+        /// Instead of a token: the subject that identifies the operator at the ledger's OpenID provider
+        #[arg(long, value_name = "SUBJECT")]
+        oidc_subject: Option<String>,
     },
     /// Make a further token for an operator, shown this once
     Token {
@@ -42,11 +45,19 @@ enum OperatorCommand {
         /// When it stops working: a date, RFC 3339, or a length such as 90d [default: never]
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
+        /// Instead of a token: a subject that identifies the operator at the ledger's OpenID provider
+        #[arg(long, value_name = "SUBJECT")]
+        oidc_subject: Option<String>,
     },
     /// List the tokens of all operators
     List(Page),
-    /// Refuse all tokens of an operator, or one, for good
+    /// Refuse all tokens and subjects of an operator, or one, for good
     Revoke(Revoke),
+    /// End all sessions of an operator in the console; they may sign in again
+    SignOut {
+        /// The name, as the trail has it
+        name: String,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -107,25 +118,48 @@ struct Revoke {
 impl Operator {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         match self.command {
-            OperatorCommand::Create { name, scope, expires } => {
+            OperatorCommand::Create { name, scope, expires, oidc_subject } => {
                 let scope = scope.to_possible_value().map(|value| value.get_name().to_owned());
                 let new = [
                     ("name", Some(name.into())),
                     ("scope", scope.map(Into::into)),
                     ("expires_at", expiry(expires, screen)?),
+                    ("oidc_subject", oidc_subject.map(Into::into)),
                 ];
                 make(&self.remote, OPERATORS, &body(new), screen)
             }
-            OperatorCommand::Token { name, expires } => {
+            OperatorCommand::Token { name, expires, oidc_subject } => {
                 let path = format!("{OPERATORS}/{}/tokens", encoded(&name));
-                make(&self.remote, &path, &body([("expires_at", expiry(expires, screen)?)]), screen)
+                let new = body([
+                    ("expires_at", expiry(expires, screen)?),
+                    ("oidc_subject", oidc_subject.map(Into::into)),
+                ]);
+                make(&self.remote, &path, &new, screen)
             }
             OperatorCommand::List(page) => {
-                let columns =
-                    ["name", "scope", "id", "prefix", "state", "expires_at", "last_used_at", "created_at"];
+                let columns = [
+                    "name",
+                    "scope",
+                    "id",
+                    "prefix",
+                    "oidc_subject",
+                    "state",
+                    "expires_at",
+                    "last_used_at",
+                    "created_at",
+                ];
                 page.show(&self.remote, OPERATORS, &columns, screen)
             }
             OperatorCommand::Revoke(revoke) => revoke.run(&self.remote, OPERATORS, screen),
+            OperatorCommand::SignOut { name } => {
+                let path = format!("{OPERATORS}/{}/sign-out", encoded(&name));
+                let answer = self.remote.connect()?.post(&path, &json!({}))?;
+                screen.show(&answer, |screen, answer| {
+                    let sessions = answer.get("sessions").and_then(Value::as_u64).unwrap_or_default();
+                    let s = if sessions == 1 { "" } else { "s" };
+                    screen.line(format_args!("ended {sessions} session{s} of {}", text(answer, "operator")))
+                })
+            }
         }
     }
 }
@@ -150,6 +184,9 @@ fn make(remote: &Remote, path: &str, new: &Value, screen: &mut Screen<'_>) -> Re
     let answer = remote.connect()?.post(path, new)?;
     screen.show(&answer, |screen, token| {
         screen.members(token, &MEMBERS)?;
+        if token.get("token").is_none() {
+            return screen.line("It signs in to the console; there is no token.");
+        }
         screen.line("The token is shown this once: keep it now.")
     })
 }

@@ -11,7 +11,7 @@ use faregate_client::{
 use serde_json::{Value, json};
 
 /// What a plan shows, in this order.
-const MEMBERS: [&str; 17] = [
+const MEMBERS: [&str; 18] = [
     "name",
     "version",
     "quota",
@@ -28,6 +28,7 @@ const MEMBERS: [&str; 17] = [
     "products",
     "remainder",
     "warn_below",
+    "alert_below",
     "archived_at",
 ];
 
@@ -140,6 +141,9 @@ struct More {
     /// Warn callers who have less than that left [default: no warning]
     #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
     warn_below: Option<String>,
+    /// Announce a balance below that by the event balance.low, 0 for never [default: as for all accounts]
+    #[arg(long, value_name = "CREDITS", allow_hyphen_values = true)]
+    alert_below: Option<String>,
 }
 
 /// What to take away.
@@ -158,6 +162,9 @@ struct Without {
     /// No warning any more
     #[arg(long, conflicts_with = "warn_below")]
     no_warn_below: bool,
+    /// Announce balances as for all accounts
+    #[arg(long, conflicts_with = "alert_below")]
+    no_alert_below: bool,
 }
 
 impl Plan {
@@ -185,12 +192,13 @@ impl Plan {
             Command::Unarchive { name } => admin.post(&format!("{}/unarchive", one(&name)), &json!({}))?,
             Command::Change { name, quota, period, more, without, at_once } => {
                 let mut terms = terms(quota, period, more, [("at_once", Some(at_once.into()))]);
-                let Without { no_rate, no_concurrent, all_products, no_warn_below } = without;
+                let Without { no_rate, no_concurrent, all_products, no_warn_below, no_alert_below } = without;
                 let gone = [
                     ("rate_per_second", no_rate),
                     ("concurrent", no_concurrent),
                     ("products", all_products),
                     ("warn_below", no_warn_below),
+                    ("alert_below", no_alert_below),
                 ];
                 if let Some(terms) = terms.as_object_mut() {
                     let gone = gone.into_iter().filter(|(_, gone)| *gone);
@@ -242,6 +250,7 @@ fn terms(
         ("products", products(&more.product)),
         ("remainder", more.remainder.map(Into::into)),
         ("warn_below", more.warn_below.map(Into::into)),
+        ("alert_below", more.alert_below.map(Into::into)),
     ])
 }
 

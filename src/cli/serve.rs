@@ -2,6 +2,9 @@
 
 use crate::{
     certificates::Tls,
+    customers::Customers,
+    mail_server::MailServer,
+    oidc::Oidc,
     place::{Limits, Place},
     when,
 };
@@ -60,7 +63,13 @@ pub struct Serve {
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
+    mail: MailServer,
+    #[command(flatten)]
     tls: Tls,
+    #[command(flatten)]
+    customers: Customers,
+    #[command(flatten)]
+    oidc: Oidc,
 }
 
 impl Serve {
@@ -81,20 +90,27 @@ impl Serve {
         log_to_stderr(json, "info")?;
         let mut database = self.place.database(&process_environment)?;
         self.limits.apply(&mut database)?;
-        let (gateway_tls, admin_tls) = self.tls.files(&process_environment)?;
+        let mail = self.mail.config(&process_environment)?;
+        let files = self.tls.files(&process_environment)?;
+        let (portal, portal_settings) = self.customers.read(files.portal)?;
+        let single_sign_on = self.oidc.config(&process_environment)?;
         let config = ServeConfig {
             database,
             where_none: if self.init { WhereNone::Begin } else { WhereNone::Refuse },
             gateway_listen: self.gateway_listen,
             admin_listen: self.admin_listen,
-            gateway_tls,
-            admin_tls,
+            gateway_tls: files.gateway,
+            admin_tls: files.admin,
             gateway_tokens: secrets(gateway_tokens),
             admin_tokens: secrets(admin_tokens),
+            portal,
+            portal_settings,
             trusted_proxies: self.admin_trusted_proxies,
             keep_trail: self.keep_trail,
             call_limits: CallLimits { days: self.keep_calls_days, rows: self.keep_calls },
             webhook_allow_private: self.webhook_allow_private,
+            mail,
+            single_sign_on,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,
         };

@@ -15,8 +15,8 @@ const MAX_PAGES: usize = 10_000;
 
 #[derive(Args)]
 pub struct Usage {
-    /// The account's identifier; with `--by` or `--group` it may be left out, for all accounts
-    #[arg(required_unless_present_any = ["group", "by"])]
+    /// The account's identifier; with `--by`, `--group` or `--forecast` it may be left out, for all accounts
+    #[arg(required_unless_present_any = ["group", "by", "forecast"])]
     account: Option<String>,
     /// From when: a date, a time (RFC 3339), or a length such as 1h (ago)
     #[arg(long, value_name = "WHEN")]
@@ -30,6 +30,9 @@ pub struct Usage {
     /// Sum up by these, with commas between; model or tool alone shows what they cost and the margin
     #[arg(long, value_delimiter = ',')]
     group: Vec<Group>,
+    /// Show what will have been spent when the running period ends, at the pace of the last 7 days
+    #[arg(long, conflicts_with_all = ["since", "until", "by", "group", "limit", "after", "all", "csv"])]
+    forecast: bool,
     /// The most lines, up to 1000 [default: 100]
     #[arg(long)]
     limit: Option<u32>,
@@ -87,6 +90,9 @@ impl Group {
 impl Usage {
     pub fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let present = Present::new(jiff::Timestamp::now(), screen.zone());
+        if self.forecast {
+            return self.forecast(screen);
+        }
         let at = |flag: &str, text: Option<String>| present.given(flag, text, Direction::Ago);
         let since = at("--since", self.since.clone())?;
         let until = at("--until", self.until.clone())?;
@@ -114,6 +120,7 @@ impl Usage {
             ("account", self.account.clone()),
             ("time_zone", by.and_then(|_| screen.zone().time_zone().iana_name()).map(str::to_owned)),
         ];
+        let with_cost = groups.contains(&"item");
         let mut columns: Vec<&str> = if by.is_some() { vec!["from", "until"] } else { Vec::new() };
         for group in groups {
             if !columns.contains(&group) {
@@ -121,7 +128,20 @@ impl Usage {
             }
         }
         columns.extend(["requests", "credits", "refunds"]);
+        if with_cost {
+            columns.extend(["cost", "margin"]);
+        }
         self.pages(screen, "/admin/v1/usage/sums", &[&times[..], &sums[..]].concat(), &columns)
+    }
+
+    /// Shows what will have been spent when the running period ends.
+    fn forecast(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        let zone = screen.zone().time_zone().iana_name().map(str::to_owned);
+        let asked = [("account", self.account), ("time_zone", zone)];
+        let answer = self.remote.connect()?.get("/admin/v1/usage/forecast", &asked)?;
+        let members =
+            ["account", "from", "until", "spent", "expected", "per_day", "pace_since", "left", "used_up_at"];
+        screen.show(&answer, |screen, forecast| screen.members(forecast, &members))
     }
 
     /// Shows one page, or all of them as one.

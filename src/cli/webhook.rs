@@ -84,13 +84,16 @@ enum Command {
         #[command(flatten)]
         paging: Paging,
     },
-    /// Deliver again what happened since a time
+    /// Deliver again what happened since a time, or one event
     Replay {
         #[command(flatten)]
         which: Which,
         /// From when: RFC 3339, or a length such as 1h (ago)
-        #[arg(long, value_name = "WHEN")]
-        since: String,
+        #[arg(long, value_name = "WHEN", required_unless_present = "event")]
+        since: Option<String>,
+        /// The identifier of one event
+        #[arg(long, conflicts_with = "since")]
+        event: Option<String>,
     },
     /// Send a test event now, and say what came of it
     Test(Which),
@@ -145,9 +148,14 @@ impl Webhook {
             }
             Command::Resume(which) => says(screen, &which.post(&admin, "resume", &body([]))?, "is active"),
             Command::Delete(which) => says(screen, &which.post(&admin, "delete", &body([]))?, "is deleted"),
-            Command::Replay { which, since } => {
+            Command::Replay { which, event: Some(event), .. } => {
+                let says_event = format!("gets {event} again");
+                let answer = which.post(&admin, "replay", &body([("event", Some(event.into()))]))?;
+                says(screen, &answer, &says_event)
+            }
+            Command::Replay { which, since, event: None } => {
                 let present = Present::new(jiff::Timestamp::now(), screen.zone());
-                let since = present.given("--since", Some(since), Direction::Ago)?;
+                let since = present.given("--since", since, Direction::Ago)?;
                 let answer = which.post(&admin, "replay", &body([("since", since.map(Into::into))]))?;
                 let says_since =
                     format!("gets again what happened since {}", text(&answer, "replaying_since"));

@@ -309,6 +309,8 @@ fn list_of(detail: &str) -> Option<&'static str> {
         ("subscription of account ", "`faregate subscribe ACCOUNT PLAN` makes one"),
         ("budget of ", "`faregate budget list ACCOUNT` shows those that exist"),
         ("model ", "`faregate prices list` shows those that exist"),
+        ("mail address ", "`faregate mail list` shows those that exist"),
+        ("event ", "`faregate events` lists those of the last 30 days"),
         ("webhook ", "`faregate webhook list` shows those that exist"),
         ("gateway ", "`faregate leases` shows the gateways that hold credits"),
     ]

@@ -139,6 +139,7 @@ fn is_time(name: &str) -> bool {
                 | "from"
                 | "until"
                 | "since"
+                | "pace_since"
                 | "hour"
                 | "day"
                 | "valid_from"

@@ -18,6 +18,8 @@ pub const ADMIN: &str = "FAREGATE_ADMIN_TOKEN";
 pub const PREVIOUS_GATEWAY: &str = "FAREGATE_GATEWAY_TOKEN_PREVIOUS";
 /// The variable of the admin API's token that was used until now, while it is rotated.
 pub const PREVIOUS_ADMIN: &str = "FAREGATE_ADMIN_TOKEN_PREVIOUS";
+/// The variable of the client's secret at the OpenID provider.
+pub const CLIENT_SECRET: &str = "FAREGATE_OIDC_CLIENT_SECRET";
 /// Shorter tokens are refused: they could be guessed.
 pub const MIN_LEN: usize = 16;
 /// Longer files are rejected: probably the wrong file was named.
@@ -52,6 +54,41 @@ pub fn from_environment(name: &str, environment: Environment<'_>) -> Result<Stri
 pub fn optional(name: &str, environment: Environment<'_>) -> Result<Option<String>, Failure> {
     let is_set = environment(name).is_some() || environment(&format!("{name}_FILE")).is_some();
     is_set.then(|| from_environment(name, environment)).transpose()
+}
+
+/// The secret of the ledger's client at its OpenID provider, which the provider has made: from the variable, or from the file that the
+/// one with `_FILE` behind it names. A public client has none.
+pub fn client_secret(environment: Environment<'_>) -> Result<Option<String>, Failure> {
+    let file_name = format!("{CLIENT_SECRET}_FILE");
+    let wrong = |what: String| {
+        Failure::new("token", what).cure(format!(
+            "copy the client's secret from the provider to {CLIENT_SECRET}, or to a file that {file_name} names"
+        ))
+    };
+    let (text, source) = match (environment(CLIENT_SECRET), environment(&file_name)) {
+        (Some(_), Some(_)) => return Err(wrong(format!("both {CLIENT_SECRET} and {file_name} are set"))),
+        (Some(text), None) => {
+            let text = text.into_string().map_err(|_| wrong(format!("{CLIENT_SECRET} is not text")))?;
+            (text, CLIENT_SECRET.to_owned())
+        }
+        (None, Some(path)) => {
+            let path = Path::new(&path);
+            if let Some(exposed) = private::exposed(path, private::OTHERS) {
+                warn(&format!("{file_name}: {}: {}", exposed.what, exposed.cure));
+            }
+            let text = std::fs::read_to_string(path);
+            (
+                text.map_err(|error| wrong(format!("{file_name}: can't read {}: {error}", path.display())))?,
+                file_name.clone(),
+            )
+        }
+        (None, None) => return Ok(None),
+    };
+    match token::read(&text) {
+        Some(secret) if secret.len() <= MAX_LEN => Ok(Some(secret.to_owned())),
+        Some(_) => Err(wrong(format!("{source} holds more than {MAX_LEN} characters"))),
+        None => Err(wrong(format!("{source} holds no secret; allowed are {}", token::ALLOWED))),
+    }
 }
 
 /// The token in a file. It may be a link, as in a folder that Kubernetes mounts; that others can read it is a warning.

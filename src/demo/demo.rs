@@ -57,6 +57,7 @@ impl Demo {
             envoy: self.parts.envoy(),
             filter: self.parts.filter(),
             usual_ports: false,
+            portal: false,
         };
         let outcome = runtime.block_on(async move {
             let stop = stop_signal(&STOP_OR_HANGUP)?;

@@ -48,6 +48,8 @@ pub struct Plan {
     pub filter: Option<PathBuf>,
     /// The usual ports of the ledger, where they are free; else free ones.
     pub usual_ports: bool,
+    /// Whether the portal for customers is open, too.
+    pub portal: bool,
 }
 
 /// A running gate.
@@ -60,6 +62,8 @@ pub struct Gate {
     pub available: Credits,
     /// Where the gate accepts requests.
     pub listen: SocketAddr,
+    /// Where the portal for customers is, if it is open.
+    pub portal: Option<SocketAddr>,
     envoy: Envoy,
     ledger: Ledger,
     sample: Option<JoinHandle<()>>,
@@ -95,7 +99,7 @@ impl Gate {
             ),
             None => start_sample().await?,
         };
-        let ledger = Ledger::start(&home, plan.usual_ports).await?;
+        let ledger = Ledger::start(&home, plan.usual_ports, plan.portal).await?;
         let url = format!("http://{}", ledger.bound.admin);
         home.write("admin-url", &format!("{url}\n"))?;
         let admin = Admin::new(&url, home.admin_token.clone())?;
@@ -126,7 +130,8 @@ impl Gate {
                 .ok_or_else(|| Failure::new("envoy", "Envoy doesn't say where it listens"))?,
             _ => plan.listen,
         };
-        Ok(Self { home, admin, key, available, listen, envoy, ledger, sample })
+        let portal = ledger.bound.portal;
+        Ok(Self { home, admin, key, available, listen, portal, envoy, ledger, sample })
     }
 
     /// Ready when a part ends unasked; says which, and its last output.

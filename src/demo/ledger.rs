@@ -5,10 +5,14 @@ use crate::{
     home::StateDir,
 };
 use faregate_client::Failure;
-use faregate_ledger::{Bound, CallLimits, Database, Secret, ServeConfig, WhereNone};
+use faregate_ledger::{
+    Bound, CallLimits, Database, PortalConfig, PortalSettings, Secret, ServeConfig, WhereNone,
+};
 use std::time::Duration;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
+/// Where the portal is, where that is free.
+const PORTAL_PORT: u16 = 7403;
 /// A lease of `up` lives for this long without a word from the ledger.
 const LEASE_TTL: Duration = Duration::from_secs(20);
 /// And is taken back after this much more.
@@ -26,7 +30,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Starts it on this directory's database.
-    pub async fn start(home: &StateDir, usual_ports: bool) -> Result<Self, Failure> {
+    pub async fn start(home: &StateDir, usual_ports: bool, portal: bool) -> Result<Self, Failure> {
         let port = |usual| {
             if usual_ports && is_free(loopback(usual)) { usual } else { 0 }
         };
@@ -39,8 +43,16 @@ impl Ledger {
             admin_tls: None,
             gateway_tokens: vec![Secret::new(home.gateway_token.clone())],
             admin_tokens: vec![Secret::new(home.admin_token.clone())],
+            portal: portal.then(|| PortalConfig {
+                listen: loopback(port(PORTAL_PORT)),
+                tls: None,
+                trusted_proxies: 0,
+            }),
+            portal_settings: PortalSettings::default(),
             trusted_proxies: 0,
             webhook_allow_private: false,
+            mail: None,
+            single_sign_on: None,
             keep_trail: ServeConfig::KEEP_TRAIL,
             call_limits: CallLimits::USUAL,
             lease_ttl: LEASE_TTL,

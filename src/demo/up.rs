@@ -35,6 +35,9 @@ pub struct Up {
     /// Where everything is kept between runs
     #[arg(long, value_name = "DIR", default_value = ".faregate")]
     data: PathBuf,
+    /// Open the portal for customers, too
+    #[arg(long)]
+    portal: bool,
     #[command(flatten)]
     parts: Parts,
 }
@@ -85,6 +88,7 @@ impl Up {
             envoy: self.parts.envoy(),
             filter: self.parts.filter(),
             usual_ports: true,
+            portal: self.portal,
         };
         runtime()?.block_on(async move {
             let stop = stop_signal(&STOP_OR_HANGUP)?;
@@ -125,6 +129,7 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
         let ready = json!({
             "event": "ready", "url": base, "admin_url": admin_url.trim(),
             "console_url": format!("{}/console", admin_url.trim()), "account": DEMO_ACCOUNT, "key": gate.key,
+            "portal_url": gate.portal.map(|address| format!("http://{address}/portal")),
             "available": gate.available.to_string(), "price": price.to_string(), "data": data,
         });
         return say(&printable_json(&ready.to_string()));
@@ -134,6 +139,12 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
     let paid = gate.available.micros() / price.micros().max(1);
     let top_up = format!("{program} grant {DEMO_ACCOUNT} 5 --data {}", data.display());
     let call = format!("curl -w '\\n' {url} -H 'x-api-key: {}'", gate.key);
+    let token = data.join("admin-token");
+    say(&format!(
+        "the console: {}/console, signed in with the token in {}",
+        admin_url.trim(),
+        token.display()
+    ));
     say(&format!(
         "the gate is open at {base}; a request costs {price}, the account {DEMO_ACCOUNT} has {}",
         gate.available
@@ -146,12 +157,12 @@ fn welcome(gate: &Gate, sample: bool, price: Credits, data: &std::path::Path, js
     say(&format!("  {top_up}   # a top-up"));
     say(&format!("  {call}   # 200 again"));
     say(&format!("  {program} balance {DEMO_ACCOUNT} --data {}", data.display()));
-    let token = data.join("admin-token");
-    say(&format!(
-        "\nOr in a browser: {}/console, signed in with the token in {}",
-        admin_url.trim(),
-        token.display()
-    ));
+    if let Some(portal) = gate.portal {
+        say(&format!(
+            "\nAs the customer: http://{portal}/portal with the key above, or with a link: {program} portal link {DEMO_ACCOUNT} --data {}",
+            data.display()
+        ));
+    }
     say("\nCtrl-C stops everything. Requests:\n");
 }
 

@@ -12,7 +12,9 @@ mod calls;
 mod corrections;
 mod events;
 mod keys;
+mod mail;
 mod plans;
+mod portal;
 mod prices;
 mod subscriptions;
 mod teams;
@@ -24,7 +26,9 @@ pub use calls::*;
 pub use corrections::*;
 pub use events::*;
 pub use keys::*;
+pub use mail::*;
 pub use plans::*;
+pub use portal::*;
 pub use prices::*;
 pub use subscriptions::*;
 pub use teams::*;
@@ -318,7 +322,7 @@ pub struct UsageTotal {
 }
 
 /// Requests that rules with `shadow` would have refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shadow {
     /// Those with the most requests first, at most `limit`.
     pub lines: Vec<ShadowLine>,
@@ -504,7 +508,7 @@ pub struct Problem {
 }
 
 /// An amount as a decimal string, or none.
-mod maybe_decimal {
+pub(crate) mod maybe_decimal {
     use super::{Credits, Deserialize, Serialize, decimal};
     use serde::{Deserializer, Serializer};
 

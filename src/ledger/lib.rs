@@ -4,8 +4,9 @@
 //! - [`api`]: the admin API's requests and answers, shared by the server and the command line.
 //! - [`domain`]: the rules of the money, as plain functions over plain data. No clock, no I/O.
 //! - [`store`]: SQLite or PostgreSQL, with group commit. An answer exists only after its commit.
-//! - [`http`]: the two listeners, one for gateways and one for operators.
-//! - [`outgoing`]: requests that the ledger makes: deliveries of events.
+//! - [`http`]: the listeners: one for gateways, one for operators, and one for customers.
+//! - [`oidc`]: sign-in by OpenID Connect, at one provider.
+//! - [`outgoing`]: requests that the ledger makes: deliveries of events. [`mailer`]: the same by mail.
 //! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning, deliveries.
 //! - [`serve`]: puts these together and takes them apart again.
 //!
@@ -15,12 +16,15 @@
 pub mod api;
 pub mod command;
 mod descriptors;
+mod dialer;
 pub mod domain;
 mod exposition;
 pub mod http;
 pub mod jobs;
 mod log_limit;
+pub mod mailer;
 pub mod metrics;
+pub mod oidc;
 pub mod outgoing;
 #[cfg(test)]
 mod rooms;
@@ -30,7 +34,7 @@ pub mod spreadsheet;
 pub mod store;
 
 pub use domain::call_log::CallLimits;
-pub use http::TlsFiles;
+pub use http::{MAX_SETTINGS_BYTES, PortalSettings, TlsFiles};
 pub use secret::Secret;
-pub use serve::{Bound, ServeConfig, serve, serve_and_tell};
+pub use serve::{Bound, PortalConfig, ServeConfig, serve, serve_and_tell};
 pub use store::{Database, WhereNone};

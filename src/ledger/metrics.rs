@@ -18,7 +18,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt::{self, Write as _};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A gauge of a number with a fraction, for amounts in credits.
 type Amount = Gauge<f64, AtomicU64>;
@@ -43,6 +43,8 @@ const DELIVERY_RESULTS: [&str; 2] = ["delivered", "failed"];
 
 /// Where call records were lost: at a gateway that had no room for them, or here, where the day was full.
 const LOST_AT: [&str; 2] = ["gateway", "ledger"];
+/// What comes of an attempt to send a mail.
+const MAIL_RESULTS: [&str; 3] = ["delivered", "failed", "given_up"];
 
 /// The reason of a connection that was closed as soon as it came.
 const REFUSED: &str = "refused";
@@ -54,6 +56,13 @@ pub enum ListenerName {
     Gateway,
     /// The admin API's.
     Admin,
+    /// The portal's.
+    Portal,
+}
+
+impl ListenerName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Gateway, Self::Admin, Self::Portal];
 }
 
 impl ListenerName {
@@ -62,6 +71,7 @@ impl ListenerName {
         match self {
             Self::Gateway => "gateway",
             Self::Admin => "admin",
+            Self::Portal => "portal",
         }
     }
 }
@@ -148,6 +158,9 @@ pub struct Metrics {
     lost_calls: Family<LostLabel, Counter>,
     deliveries: Family<DeliveryLabel, Counter>,
     waiting_deliveries: Gauge,
+    mails: Family<DeliveryLabel, Counter>,
+    waiting_mails: Gauge,
+    books_disagree: AtomicBool,
 }
 
 impl Default for Metrics {
@@ -183,6 +196,9 @@ impl Default for Metrics {
             lost_calls: Family::default(),
             deliveries: Family::default(),
             waiting_deliveries: Gauge::default(),
+            mails: Family::default(),
+            waiting_mails: Gauge::default(),
+            books_disagree: AtomicBool::new(false),
         };
         let m = &mut metrics;
         let r = &mut m.registry;
@@ -208,7 +224,7 @@ impl Default for Metrics {
         r.register("unknown_usage_lines", "Usage lines about unknown keys, not booked", lines);
         r.register("connections", "Open connections", m.connections.clone());
         let (closed, denials) = (m.connections_closed.clone(), m.auth_failures.clone());
-        for listener in [ListenerName::Gateway, ListenerName::Admin] {
+        for listener in ListenerName::ALL {
             m.connections.get_or_create(&ListenerLabel { listener: listener.as_str() }).set(0);
             for reason in Reason::ALL.map(Reason::as_str).into_iter().chain([REFUSED]) {
                 closed.get_or_create(&ClosedLabel { listener: listener.as_str(), reason }).inc_by(0);
@@ -240,6 +256,11 @@ impl Default for Metrics {
         r.register("webhook_deliveries", "Attempts to deliver an event to an endpoint", m.deliveries.clone());
         let waiting = m.waiting_deliveries.clone();
         r.register("waiting_webhook_deliveries", "Events that wait to be delivered to an endpoint", waiting);
+        for result in MAIL_RESULTS {
+            m.mails.get_or_create(&DeliveryLabel { result }).inc_by(0);
+        }
+        r.register("mails", "Attempts to send an event by mail", m.mails.clone());
+        r.register("waiting_mails", "Mails that wait to be sent", m.waiting_mails.clone());
         let queued = m.queued_operations.clone();
         r.register("queued_operations", "Operations that wait for a transaction", queued);
         r.register("database_size_bytes", "What the database takes on its disk", m.database_size.clone());
@@ -298,6 +319,28 @@ impl Metrics {
         self.waiting_deliveries.set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
+    /// Counts an attempt to send a mail.
+    pub fn mail(&self, delivered: bool, given_up: bool) {
+        let [success, failure, final_failure] = MAIL_RESULTS;
+        let result = match (delivered, given_up) {
+            (true, _) => success,
+            (false, true) => final_failure,
+            (false, false) => failure,
+        };
+        self.mails.get_or_create(&DeliveryLabel { result }).inc();
+    }
+
+    /// Notes how many mails wait to be sent.
+    pub fn waiting_mails(&self, mails: u64) {
+        self.waiting_mails.set(i64::try_from(mails).unwrap_or(i64::MAX));
+    }
+
+    /// When the certificate of a listener expires, if it has one (seconds since 1970).
+    pub fn certificate_expiry(&self, listener: ListenerName) -> Option<i64> {
+        let label = ListenerLabel { listener: listener.as_str() };
+        self.certificate_expiry.get(&label).map(|gauge| gauge.get())
+    }
+
     /// Notes how many operations wait.
     pub fn queued(&self, operations: usize) {
         self.queued_operations.set(i64::try_from(operations).unwrap_or(i64::MAX));
@@ -343,6 +386,26 @@ impl Metrics {
     pub fn deny(&self, listener: ListenerName, why: Denial) {
         let label = DenialLabel { listener: listener.as_str(), reason: why.as_str() };
         self.auth_failures.get_or_create(&label).inc();
+    }
+
+    /// How many requests to the gateway API were refused for their token.
+    pub fn denied_gateways(&self) -> u64 {
+        let listener = ListenerName::Gateway.as_str();
+        let count = |why: Denial| {
+            let label = DenialLabel { listener, reason: why.as_str() };
+            self.auth_failures.get(&label).map_or(0, |counter| counter.get())
+        };
+        Denial::ALL.into_iter().map(count).fold(0, u64::saturating_add)
+    }
+
+    /// Notes whether the last audit found that all balances agree with their entries.
+    pub fn audited(&self, agrees: bool) {
+        self.books_disagree.store(!agrees, Ordering::Relaxed);
+    }
+
+    /// Whether it found that some don't.
+    pub fn books_disagree(&self) -> bool {
+        self.books_disagree.load(Ordering::Relaxed)
     }
 
     /// All of them in the OpenMetrics format.

@@ -1,9 +1,10 @@
 //! Requests that the ledger makes: one event to one endpoint.
 //!
-//! What must hold: the address that is connected to is the one that was checked; no redirect is followed; an endpoint takes no more of
+//! What must hold: no redirect is followed; an endpoint takes no more of
 //! the ledger than [`TIMEOUT`] and a connection, whatever it answers. What it answers beside the status is not read.
 
-use crate::domain::outgoing::{CONTENT_TYPE, Message, Target, is_public, signature, target};
+use crate::dialer::Dialer;
+use crate::domain::outgoing::{CONTENT_TYPE, Message, Target, signature, target};
 use crate::store::rows::WebhookRow;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, USER_AGENT};
@@ -11,14 +12,8 @@ use axum::http::{Method, Request, StatusCode};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
-use tokio_rustls::TlsConnector;
 
 /// The longest that one attempt may take.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
@@ -53,34 +48,32 @@ impl Answered {
 }
 
 /// Makes requests.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Sender {
-    tls: Arc<ClientConfig>,
-    private: bool,
+    dialer: Dialer,
 }
 
-impl std::fmt::Debug for Sender {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sender").field("private", &self.private).finish_non_exhaustive()
-    }
+/// TLS that trusts the authorities that the system trusts.
+pub fn system_tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(tls))
 }
 
 impl Sender {
     /// One that trusts the authorities that the system trusts. Endpoints in private networks are called only if that is allowed.
     pub fn new(private: bool) -> Result<Self, rustls::Error> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { tls: Arc::new(tls), private })
+        Ok(Self { dialer: Dialer::new(private, "--webhook-allow-private")? })
     }
 
     /// Whether endpoints may be in private networks, and without TLS.
     pub const fn allows_private(&self) -> bool {
-        self.private
+        self.dialer.allows_private()
     }
 
     /// Delivers an event to an endpoint, once.
@@ -99,40 +92,9 @@ impl Sender {
         now: Timestamp,
     ) -> Result<StatusCode, String> {
         // What was allowed when it was made may not be any more.
-        let target = target(&endpoint.url, self.private).map_err(|why| why.to_string())?;
+        let target = target(&endpoint.url, self.allows_private()).map_err(|why| why.to_string())?;
         let request = request(&target, endpoint, message, now)?;
-        let stream = self.connect(&target).await?;
-        if !target.tls {
-            return exchange(stream, request).await;
-        }
-        let name = ServerName::try_from(target.host.clone())
-            .map_err(|_| format!("{} is no name that a certificate could have", target.host))?;
-        let connecting = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream);
-        let stream = connecting.await.map_err(|why| format!("no TLS with the endpoint: {why}"))?;
-        exchange(stream, request).await
-    }
-
-    /// Connects to the first address of the endpoint that may be called, and answers.
-    async fn connect(&self, target: &Target) -> Result<TcpStream, String> {
-        let found = lookup_host((target.host.as_str(), target.port)).await;
-        let found: Vec<SocketAddr> =
-            found.map_err(|why| format!("{} can't be resolved: {why}", target.host))?.collect();
-        let mut failed = format!("{} has no address", target.host);
-        for address in found {
-            if !self.private && !is_public(address.ip().to_canonical()) {
-                failed = format!(
-                    "{} is at {}, which is no address of the public internet; --webhook-allow-private allows it",
-                    target.host,
-                    address.ip()
-                );
-                continue;
-            }
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(why) => failed = format!("can't connect to {address}: {why}"),
-            }
-        }
-        Err(failed)
+        exchange(self.dialer.open(&target).await?, request).await
     }
 }
 

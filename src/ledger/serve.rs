@@ -1,6 +1,6 @@
 //! Starts the ledger: addresses, store, listeners, jobs. Ends it in the opposite order.
 //!
-//! What must hold: the files of a database are touched only by a process that has both addresses, and nothing is accepted
+//! What must hold: the files of a database are touched only by a process that has all its addresses, and nothing is accepted
 //! on them before the store is open.
 
 use crate::Secret;
@@ -8,9 +8,11 @@ use crate::descriptors;
 use crate::domain::call_log::CallLimits;
 use crate::domain::reclaim::Watch;
 use crate::http::{
-    self, Access, App, CachedProbes, Certificates, Connections, Listener, ReservedAddress, ServedAs, TlsFiles,
+    self, Access, App, CachedProbes, Certificates, Connections, Listener, PortalServedAs, PortalSettings,
+    ReservedAddress, ServedAs, SignOnConfig, SingleSignOn, TlsFiles,
 };
 use crate::jobs;
+use crate::mailer::{MailConfig, Mailer};
 use crate::metrics::{ListenerName, Metrics};
 use crate::outgoing::Sender;
 use crate::store::{Database, Store, WhereNone};
@@ -46,6 +48,10 @@ pub struct ServeConfig {
     pub gateway_tokens: Vec<Secret>,
     /// What operators must show, unless they have a token of their own: one, or two while it is rotated.
     pub admin_tokens: Vec<Secret>,
+    /// The portal for customers, where one is to be open.
+    pub portal: Option<PortalConfig>,
+    /// What the operator decides about the portal.
+    pub portal_settings: PortalSettings,
     /// How many proxies stand before the admin API whose `x-forwarded-for` is believed.
     pub trusted_proxies: u8,
     /// How long the trail of what operators did is kept.
@@ -54,10 +60,25 @@ pub struct ServeConfig {
     pub call_limits: CallLimits,
     /// Whether events may be delivered to addresses of private networks, and without TLS.
     pub webhook_allow_private: bool,
+    /// How events are sent by mail; without, none are.
+    pub mail: Option<MailConfig>,
+    /// How operators sign in to the console at a provider; by token alone, without it.
+    pub single_sign_on: Option<SignOnConfig>,
     /// How long a gateway may spend from a lease without a word from the ledger.
     pub lease_ttl: Duration,
     /// How much longer the ledger waits before it takes an unheard-of lease back.
     pub lease_grace: Duration,
+}
+
+/// Where the portal is.
+#[derive(Clone, Debug)]
+pub struct PortalConfig {
+    /// Where customers look.
+    pub listen: SocketAddr,
+    /// With which certificates they are spoken to; without, in the clear.
+    pub tls: Option<TlsFiles>,
+    /// How many proxies stand before it whose `x-forwarded-for` and `x-forwarded-proto` are believed.
+    pub trusted_proxies: u8,
 }
 
 impl ServeConfig {
@@ -72,6 +93,8 @@ pub struct Bound {
     pub gateway: SocketAddr,
     /// The admin API's address.
     pub admin: SocketAddr,
+    /// The portal's, where it is open.
+    pub portal: Option<SocketAddr>,
 }
 
 /// Runs the ledger until `shutdown` is ready.
@@ -87,6 +110,7 @@ pub async fn serve_and_tell(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!config.lease_ttl.is_zero(), "the lease's time to live is 0; use at least 1s");
+    let single_sign_on = config.single_sign_on.map(SingleSignOn::new).transpose()?;
     let (stop, stopping) = watch::channel(false);
     let mut jobs = JoinSet::new();
     let metrics = Arc::new(Metrics::default());
@@ -95,23 +119,41 @@ pub async fn serve_and_tell(
         gateway_is_tls: config.gateway_tls.is_some(),
         keep_trail: config.keep_trail,
         lease_grace: config.lease_grace,
+        stop: Some(stopping.clone()),
     };
     let gateway_certificates =
         certificates("gateway", config.gateway_tls, &metrics, &mut jobs, &stopping).await?;
     let admin_certificates = certificates("admin", config.admin_tls, &metrics, &mut jobs, &stopping).await?;
+    let portal_served = config.portal.as_ref().map(|portal| PortalServedAs {
+        is_tls: portal.tls.is_some(),
+        trusted_proxies: portal.trusted_proxies,
+    });
+    let (portal_listen, portal_tls) = config.portal.map(|portal| (portal.listen, portal.tls)).unzip();
+    let portal_certificates =
+        certificates("portal", portal_tls.flatten(), &metrics, &mut jobs, &stopping).await?;
     let gateway = Taken::take("gateway", config.gateway_listen)?;
     let admin = Taken::take("admin", config.admin_listen)?;
+    let portal = portal_listen.map(|address| Taken::take("portal", address)).transpose()?;
     let store = Store::open_where(&config.database, config.where_none, Arc::clone(&metrics)).await?;
     introduce(&config.database, &store).await?;
-    let most = descriptors::connections();
+    let most = descriptors::connections(if portal.is_some() { 3 } else { 2 });
     let connections = |name| Connections::new(name, most, Arc::clone(&metrics));
     let (at_gateway, at_admin) = (connections(ListenerName::Gateway), connections(ListenerName::Admin));
+    let at_portal = connections(ListenerName::Portal);
     let patience = config.lease_ttl.saturating_add(config.lease_grace);
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
     store.refresh_alerts().await.context("can't read what is announced")?;
     store.refresh_tokens().await.context("can't read the tokens of operators and gateways")?;
     let calls = store.call_log(config.call_limits);
     let sender = Sender::new(config.webhook_allow_private).context("can't speak TLS with endpoints")?;
+    let portal = portal.map(|portal| portal.listen(portal_certificates)).transpose()?;
+    let portal_address = portal.as_ref().map(Listener::address).transpose()?;
+    let has_portal_url = config.portal_settings.url.is_some();
+    let portal_url = config.portal_settings.url.clone().or_else(|| {
+        let scheme = if portal_served?.is_tls { "https" } else { "http" };
+        portal_address.map(|address| format!("{scheme}://{address}"))
+    });
+    let mailer = config.mail.map(Mailer::new).transpose().context("can't send mail")?;
     let app = Arc::new(App {
         store: store.clone(),
         gateway_access: Access::new(ListenerName::Gateway, config.gateway_tokens, &metrics),
@@ -122,12 +164,23 @@ pub async fn serve_and_tell(
         watch: Arc::clone(&watch),
         looks: CachedProbes::default(),
         calls: calls.clone(),
+        portal_url,
         sender: sender.clone(),
+        mailer: mailer.clone(),
+        single_sign_on,
     });
     let metrics = Arc::clone(&app.metrics);
     let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);
-    let addresses = Bound { gateway: gateway.address()?, admin: admin.address()? };
+    let addresses = Bound { gateway: gateway.address()?, admin: admin.address()?, portal: portal_address };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
+    if let Some(portal) = portal_address {
+        tracing::info!(%portal, url = app.portal_url.as_deref().unwrap_or_default(), "the portal for customers is open");
+        if portal.ip().is_unspecified() && !has_portal_url {
+            tracing::warn!(
+                "links to the portal begin with its listener's address, which customers can't reach; name another as url in --portal-settings"
+            );
+        }
+    }
     // There may be no receiver for the addresses.
     let _ = bound.send(addresses);
 
@@ -140,10 +193,18 @@ pub async fn serve_and_tell(
     jobs.spawn(jobs::roll_up(store.clone(), stopping.clone()));
     jobs.spawn(jobs::follow_tokens(store.clone(), stopping.clone()));
     jobs.spawn(jobs::announce_endings(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::deliver(store.clone(), sender, metrics, stopping.clone()));
-    jobs.spawn(jobs::inspect(store.clone(), stopping.clone()));
+    jobs.spawn(jobs::deliver(store.clone(), sender, Arc::clone(&metrics), stopping.clone()));
+    if let Some(mailer) = mailer {
+        jobs.spawn(jobs::send_mail(store.clone(), mailer, Arc::clone(&metrics), stopping.clone()));
+    }
+    jobs.spawn(jobs::see_faults(store.clone(), Arc::clone(&metrics), stopping.clone()));
+    jobs.spawn(jobs::inspect(store.clone(), metrics, stopping.clone()));
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
+    if let (Some(listener), Some(served)) = (portal, portal_served) {
+        let router = http::portal_router(Arc::clone(&app), config.portal_settings, served);
+        servers.spawn(http::serve(listener, at_portal, router, stopping.clone()));
+    }
     servers.spawn(http::serve(admin, at_admin, http::operator_router(app, served), stopping));
 
     let ended = tokio::select! {
@@ -215,5 +276,6 @@ impl Taken {
 }
 
 fn unusable(name: &str, address: SocketAddr) -> String {
-    format!("can't listen on {address} for the {name} API; choose another address with --{name}-listen")
+    let what = if name == "portal" { "portal".to_owned() } else { format!("{name} API") };
+    format!("can't listen on {address} for the {what}; choose another address with --{name}-listen")
 }

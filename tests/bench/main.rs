@@ -7,10 +7,11 @@
 //! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench streams` the same of each event of a
 //! streamed answer, `bench growth` shows what grows with what, and
 //! the others what the ledger takes: `bench ledger` exchanges, `bench overload` more of them than it can take, `bench renewals` many
-//! subscriptions that are due at once, `bench admin` operators' commands. With FAREGATE_BEFORE these four compare two ledgers. All that is measured is in `target/bench/<name>.json`.
+//! subscriptions that are due at once, `bench admin` operators' commands, `bench console` the pages of a large ledger. With FAREGATE_BEFORE these four compare two ledgers. All that is measured is in `target/bench/<name>.json`.
 
 mod admin;
 mod client;
+mod console;
 mod envoy;
 mod figures;
 mod growth;
@@ -45,7 +46,8 @@ const USAGE: &str = "usage: bench paths [ROUNDS SECONDS [VARIANT …]]
        bench overload [ROUNDS SECONDS]
        bench renewals [SUBSCRIPTIONS]
        bench admin [SECONDS]
-       the last four: … on sqlite, … on postgres";
+       bench console [ACCOUNTS]
+       the last five: … on sqlite, … on postgres";
 
 /// How many accounts there are at most, unless it is said otherwise.
 const ACCOUNTS: u32 = 1_000_000;
@@ -114,6 +116,8 @@ fn ledger_part(what: &str, rest: &[&str], on: &[Database]) -> Option<()> {
         ("overload", [rounds, seconds]) => overload::run(number(rounds)?, number(seconds)?, on),
         ("renewals", []) => renewals::run(SUBSCRIPTIONS, on),
         ("renewals", [subscriptions]) => renewals::run(number(subscriptions)?, on),
+        ("console", []) => console::run(ACCOUNTS, on),
+        ("console", [accounts]) => console::run(number(accounts)?, on),
         ("admin", []) => admin::run(3, on),
         ("admin", [seconds]) => admin::run(number(seconds)?, on),
         _ => return None,

@@ -1,11 +1,11 @@
 // An operator's day in the console, clicked through in a browser. It finds the console in BASE, operators' tokens in TOKEN and
-// READ_TOKEN, and keeps pictures in PICTURES if that is set. It says what it saw, and what a reader could stumble over.
+// READ_TOKEN, the gate in GATE with a key in KEY, and keeps pictures in PICTURES if that is set, and one for the README in README_PICTURE. It says what it saw, and what a reader could stumble over.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { say } from "./said.mjs";
 
-const { BASE, TOKEN, READ_TOKEN, CHROMIUM, PICTURES, SCRIPTS = 'on' } = process.env;
+const { BASE, TOKEN, READ_TOKEN, GATE, KEY, CHROMIUM, PICTURES, README_PICTURE, SCRIPTS = 'on' } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const troubles = [];
 const browser = await chromium.launch({
@@ -21,7 +21,9 @@ async function open(look = {}) {
   page.setDefaultTimeout(15_000);
   page.on('console', (line) => line.type() === 'error' && troubles.push(`${page.url()}: ${line.text()}`));
   page.on('pageerror', (error) => troubles.push(`${page.url()}: ${error}`));
-  page.on('requestfailed', (request) => troubles.push(`${request.url()}: ${request.failure()?.errorText}`));
+  // A page that is left stops following.
+  const isLeft = (request) => request.url().includes('/console/live/') && request.failure()?.errorText === 'net::ERR_ABORTED';
+  page.on('requestfailed', (request) => isLeft(request) || troubles.push(`${request.url()}: ${request.failure()?.errorText}`));
   return page;
 }
 
@@ -112,6 +114,15 @@ await page.goto(`${BASE}/console`);
 await page.keyboard.press('Tab');
 seen.first_stop = await page.evaluate('document.activeElement.textContent');
 
+// What is on the screen changes while calls are made; without scripts it stays.
+const spent = page.locator('.tiles strong').first();
+await page.evaluate('document.activeElement.blur()');
+const spentBefore = await spent.innerText();
+for (let call = 0; call < 4; call += 1) await fetch(`http://${GATE}/search`, { headers: { 'x-api-key': KEY } });
+seen.followed = await page.waitForFunction(
+  (before) => document.querySelector('.tiles strong').textContent !== before, spentBefore, { timeout: SCRIPTS === 'on' ? 15_000 : 4_000 },
+).then(() => true, () => false);
+
 const pages = [
   '', '/accounts', '/accounts/acme', '/accounts/hostile', '/accounts/fresh', '/plans', '/plans/pro', '/prices', '/gateways',
   '/shadow', '/webhooks', '/trail', '/operators', '/settings', '/nowhere',
@@ -130,6 +141,13 @@ for (const colorScheme of ['light', 'dark']) {
     }
     await visitor.context().close();
   }
+}
+
+if (README_PICTURE) {
+  const visitor = await open({ viewport: { width: 1200, height: 720 }, colorScheme: 'light', storageState: state });
+  await visitor.goto(`${BASE}/console?by=hour`, { waitUntil: 'load' });
+  await visitor.screenshot({ path: README_PICTURE });
+  await visitor.context().close();
 }
 
 const reader = await open();

@@ -213,6 +213,31 @@ async fn no_other_token_can_report_in_the_name_of_a_fleets_envoy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_request_of_a_batch_needs_its_own_scope() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    ledger.account("acme", "5").await;
+    let (read, billing) =
+        (operator(&ledger, "rita", "read").await, operator(&ledger, "bill", "billing").await);
+    let batch = json!({"requests": [
+        {"method": "GET", "path": "/admin/v1/accounts/acme/keys"},
+        {"method": "POST", "path": "/admin/v1/accounts/acme/grants", "body": {"amount": "1"}},
+        {"method": "POST", "path": "/admin/v1/plans", "body": {"name": "pro", "quota": "1", "period": "day"}},
+    ]});
+    for (token, expected) in [(&read, [200, 403, 403]), (&billing, [200, 201, 403])] {
+        let path = (Method::POST, "/admin/v1/batch");
+        let (status, answer) = call_with(&ledger, token, path, Some(batch.clone()), None).await;
+        assert_eq!(status, 200, "{answer}");
+        let statuses: Vec<_> = (0..3).map(|at| answer["answers"][at]["status"].clone()).collect();
+        assert_eq!(statuses, expected, "{answer}");
+    }
+    let trail = ledger.get("/admin/v1/trail?operator=bill&limit=1").await;
+    assert_eq!(trail["entries"][0]["command"], "give_grant", "by its own name: {trail}");
+    let (done, said) = run_as(&ledger, &read, &["export"]);
+    assert!(done && said.contains("[[accounts]]"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_trail_shows_who_did_what_from_where_and_what_was_there_before() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let ledger = LedgerProcess::start(dir.path(), &["--admin-trusted-proxies", "1"], &[]).await;

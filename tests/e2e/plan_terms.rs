@@ -120,6 +120,7 @@ concurrent = 4
 products = [{ name = "chat" }, { name = "embed", times = "0.5" }, { name = "img", price = "4" }]
 remainder = "operator"
 warn_below = "25"
+alert_below = "30"
 
 [[accounts]]
 id = "acme"
@@ -225,6 +226,8 @@ async fn invalid_plan_terms_are_rejected_naming_the_field() {
         ("remainder", json!({ "remainder": "neither" })),
         ("warn_below", json!({ "warn_below": "0" })),
         ("warn_below", json!({ "warn_below": "1e3" })),
+        ("alert_below", json!({ "alert_below": "-1" })),
+        ("alert_below", json!({ "alert_below": "9999999999999" })),
     ] {
         refused("/admin/v1/plans/pro/change", change.clone(), field).await;
         let mut plan = good.clone();

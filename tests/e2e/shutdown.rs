@@ -41,7 +41,7 @@ async fn up_returns_all_credits_when_it_is_stopped_and_keeps_its_data() {
     let port = free_port();
     let start = || {
         let mut command = Command::new(binary());
-        command.args(["up", "--listen", &format!("127.0.0.1:{port}")]).arg("--data").arg(&data);
+        command.args(["up", "--portal", "--listen", &format!("127.0.0.1:{port}")]).arg("--data").arg(&data);
         command.arg("--filter").arg(filter()).env("ENVOY", harness::envoy());
         Process::start("faregate up", &mut command, &dir.path().join("up.log"))
     };
@@ -63,6 +63,14 @@ async fn up_returns_all_credits_when_it_is_stopped_and_keeps_its_data() {
 
     let mut up = start();
     eventually("the gate is open again", Duration::from_secs(30), async || call("none").await == 401).await;
+    eventually("the portal's address is printed", Duration::from_secs(30), async || {
+        up.output().contains("As the customer: http://127.0.0.1:")
+    })
+    .await;
+    let (_, link) = run(&["portal", "link", "demo", "--json"]);
+    let link: serde_json::Value = serde_json::from_str(&link).expect("JSON");
+    let page = reqwest::get(link["url"].as_str().expect("an address")).await.expect("an answer");
+    assert_eq!(page.status(), 200, "{link}");
     let (_, balance) = run(&["balance", "demo", "--json"]);
     assert!(balance.contains("\"available\": \"3\"") || balance.contains("\"available\":\"3\""), "{balance}");
     assert!(balance.contains("\"held\": \"0\"") || balance.contains("\"held\":\"0\""), "{balance}");

@@ -132,6 +132,7 @@ async fn names_from_outside_never_act_on_the_terminal() {
         "events",
         "alert show acme",
         "webhook list",
+        "mail list",
         "leases",
         "prices list",
         "export",
@@ -170,6 +171,7 @@ async fn names_from_outside_never_act_on_the_terminal() {
     shown.safely(&["adjust", "acme", "1", "--note", HOSTILE]);
     shown.safely(&["events", "--kind", "grant.given"]);
     shown.safely(&["webhook", "create", "https://receiver.invalid/", "--events", "key.revoked"]);
+    shown.safely(&["mail", "add", "ops@receiver.invalid", "--events", "key.revoked"]);
     shown.safely(&["account", "close", "other", "--yes"]);
     // What an error quotes: of the ledger's, of clap's, of a file's.
     for words in [
@@ -208,6 +210,12 @@ async fn names_from_outside_never_act_on_the_terminal() {
         &["webhook", "deliveries", HOSTILE],
         &["webhook", "replay", HOSTILE, "--since", "1h"],
         &["webhook", "test", HOSTILE],
+        &["webhook", "replay", HOSTILE, "--event", HOSTILE],
+        &["mail", "add", HOSTILE, "--account", HOSTILE],
+        &["mail", "show", HOSTILE],
+        &["mail", "delete", HOSTILE],
+        &["mail", "deliveries", HOSTILE],
+        &["mail", "test", HOSTILE],
         &[HOSTILE],
     ] {
         shown.safely(words);

@@ -301,6 +301,18 @@ async fn a_webhook_is_filtered_paused_replayed_tested_and_deleted() {
     let first = |number: usize| event(&receiver.got()[number])["id"].clone();
     assert_eq!(first(5), first(0), "it has the identifier that it had");
 
+    // One of them alone; but none that isn't for it.
+    let one = first(0);
+    ledger.run(&["webhook", "replay", id, "--event", one.as_str().expect("an identifier")]);
+    eventually("that one again", SOON, async || types().len() == 9).await;
+    assert_eq!((first(8), times(8)), (one, json!("2")));
+    let foreign = ledger.get("/admin/v1/events?account=bolt").await["events"][0]["id"].clone();
+    let (_, said) =
+        ledger.try_run(&["webhook", "replay", id, "--event", foreign.as_str().expect("an identifier")]);
+    assert!(said.contains("doesn't get"), "{said}");
+    let (_, said) = ledger.try_run(&["webhook", "replay", id, "--event", "event_none"]);
+    assert!(said.contains("there is no event") && said.contains("faregate events"), "{said}");
+
     ledger.run(&["webhook", "delete", id]);
     ledger.grant("acme", "3").await;
     let (found, said) = ledger.try_run(&["webhook", "show", id]);

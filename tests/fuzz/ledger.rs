@@ -71,7 +71,9 @@ impl Ledger {
             watch: Arc::new(Mutex::new(Watch::new(Duration::from_secs(30)))),
             looks: CachedProbes::default(),
             calls,
+            portal_url: None,
             sender: faregate_ledger::outgoing::Sender::new(false).expect("it speaks TLS"),
+            single_sign_on: None,
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));
         let mut ledger = Self {

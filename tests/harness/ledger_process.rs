@@ -73,6 +73,14 @@ impl LedgerProcess {
         self.is_ready().await.unwrap_or_else(|why| panic!("{why}"));
     }
 
+    /// Starts it again on the same files and ports, with other arguments to `serve` and another environment.
+    pub async fn restart_with(mut self, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        self.environment = environment.to_vec();
+        self.restart().await;
+        self
+    }
+
     async fn is_ready(&mut self) -> Result<(), String> {
         for _ in 0..1_500 {
             if self.process.has_ended() {

@@ -47,6 +47,7 @@ fn changes(terms: Terms) -> Changes {
         products: terms.products.map_or(Edit::Remove, Edit::Set),
         remainder: Some(terms.remainder),
         warn_below: Edit::Remove,
+        alert_below: terms.alert_below.map_or(Edit::Remove, Edit::Set),
     }
 }
 

@@ -5,12 +5,15 @@
 #[cfg(test)]
 mod tests;
 
+use super::announcing;
 use super::file::{Account, Budget, File, InvalidTransition, Key, State, Subscription, Team};
 use super::present::{CurrentState, Held};
 use super::steps::{Change, Changes, Stage};
 use super::subscription::of_subscription;
 use faregate_client::admin::body;
-use faregate_ledger::api::{AccountState, BudgetScope, NewPlan, NewPriceListEntry, Plan};
+use faregate_ledger::api::{
+    AccountState, BudgetScope, NewMailAddress, NewPlan, NewPriceListEntry, NewWebhook, Plan,
+};
 use faregate_ledger::domain::plan_words;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -49,6 +52,7 @@ pub fn between(
     for budget in &file.budgets {
         of_budget(budget, present, &mut changes);
     }
+    announcing::of_file(file, present, &mut changes)?;
     changes.changes.sort_by_key(|change| change.stage);
     Ok(changes)
 }
@@ -91,6 +95,18 @@ fn check_names(file: &File, present: &CurrentState) -> Result<(), InvalidTransit
         }
         once("budget of", budget_name(found), budget.span())?;
     }
+    for alert in &file.alerts {
+        once("alert of", alert.get_ref().account.clone().unwrap_or_default(), alert.span())?;
+    }
+    for webhook in &file.webhooks {
+        let NewWebhook { url, account, .. } = webhook.get_ref();
+        once("webhook", format!("{url} {}", account.as_deref().unwrap_or_default()), webhook.span())?;
+    }
+    for mail in &file.mail {
+        let NewMailAddress { address, account, .. } = mail.get_ref();
+        let name = format!("{} {}", address.to_ascii_lowercase(), account.as_deref().unwrap_or_default());
+        once("mail", name, mail.span())?;
+    }
     let accounts: BTreeSet<&str> =
         file.accounts.iter().map(|account| account.get_ref().id.as_str()).collect();
     let account_is_known = |account: &str, span| {
@@ -108,6 +124,14 @@ fn check_names(file: &File, present: &CurrentState) -> Result<(), InvalidTransit
     }
     for budget in &file.budgets {
         account_is_known(&budget.get_ref().account, budget.span())?;
+    }
+    let alerts = file.alerts.iter().map(|it| (it.get_ref().account.as_deref(), it.span()));
+    let webhooks = file.webhooks.iter().map(|it| (it.get_ref().account.as_deref(), it.span()));
+    let mail = file.mail.iter().map(|it| (it.get_ref().account.as_deref(), it.span()));
+    for (account, span) in alerts.chain(webhooks).chain(mail) {
+        if let Some(account) = account {
+            account_is_known(account, span)?;
+        }
     }
     let plans: BTreeSet<&str> = file.plans.iter().map(|plan| plan.get_ref().name.as_str()).collect();
     for subscription in &file.subscriptions {

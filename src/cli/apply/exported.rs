@@ -1,15 +1,22 @@
 //! Everything that is there, as a file. The order is that of names, so that a copy gives the same text.
 
 use super::file::{self, State, SubscriptionIs, Written};
-use super::present::{Held, Named, held, pages};
+use super::present::{Held, Named, default_alerts, held, mail, pages, webhooks};
 use super::subscription::{is_cancelled, state_of};
-use faregate_client::{Failure, admin::Admin, terminal::Progress};
+use faregate_client::{
+    Failure,
+    admin::Admin,
+    terminal::{Progress, warn},
+};
 use faregate_ledger::api::{
-    self, AccountState, Accounts, Anchor, BudgetScope, KeyState, NewPlan, NewPriceListEntry, Plan, Plans,
-    Prices,
+    self, AccountState, Accounts, Anchor, BudgetScope, EventKind, KeyState, NewMailAddress, NewPlan,
+    NewPriceListEntry, NewWebhook, Plan, Plans, Prices,
 };
 use faregate_ledger::domain::policy::{OveragePolicy, Remainder};
 use std::collections::BTreeMap;
+
+/// What the ledger says where a token may not see something.
+const FORBIDDEN: &str = "forbidden";
 
 /// Everything that can be made again: neither what is over nor keys, which are secrets. Says of how many accounts something was left out.
 pub fn all(admin: &Admin, progress: &Progress) -> Result<(Written, usize), Failure> {
@@ -32,8 +39,8 @@ pub fn all(admin: &Admin, progress: &Progress) -> Result<(Written, usize), Failu
         accounts.extend(page.accounts);
         page.next
     })?;
-    progress.expect(accounts.len().saturating_mul(4));
-    let everything = Named { subscription: true, teams: true, budgets: true, keys: true };
+    progress.expect(accounts.len().saturating_mul(5));
+    let everything = Named { subscription: true, teams: true, budgets: true, keys: true, alerts: true };
     let nothing = Named::default();
     let wanted: Vec<_> = accounts
         .iter()
@@ -43,18 +50,60 @@ pub fn all(admin: &Admin, progress: &Progress) -> Result<(Written, usize), Failu
     for held in held(admin, accounts, &wanted, progress)? {
         left_out = left_out.saturating_add(usize::from(write_one(held, &mut all)));
     }
+    announcing(admin, &mut all)?;
     Ok((all, left_out))
+}
+
+/// Thresholds for all, webhooks and addresses for mail; without what the operator may not see.
+fn announcing(admin: &Admin, all: &mut Written) -> Result<(), Failure> {
+    if let Some(balance_below) = default_alerts(admin)?.balance_below {
+        all.alerts.insert(0, file::Alert { account: None, balance_below });
+    }
+    let seen = |what: &str, failure: Failure| {
+        if failure.code != FORBIDDEN {
+            return Err(failure);
+        }
+        warn(&format!("{what} are not in it: this token may not list them"));
+        Ok(())
+    };
+    // A kind that this version doesn't know is left out.
+    let kinds = |names: Option<Vec<String>>| {
+        let known = |name: String| EventKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+        names.map(|names| names.into_iter().filter_map(known).collect())
+    };
+    match webhooks(admin) {
+        Ok(found) => all.webhooks.extend(found.into_iter().map(|webhook| NewWebhook {
+            url: webhook.url,
+            events: kinds(webhook.events),
+            account: webhook.account,
+        })),
+        Err(failure) => seen("webhooks", failure)?,
+    }
+    match mail(admin) {
+        Ok(found) => all.mail.extend(found.into_iter().map(|address| NewMailAddress {
+            address: address.address,
+            events: kinds(address.events),
+            account: address.account,
+        })),
+        Err(failure) => seen("mail addresses", failure)?,
+    }
+    all.webhooks.sort_by(|a, b| (&a.url, &a.account, &a.events).cmp(&(&b.url, &b.account, &b.events)));
+    all.mail.sort_by(|a, b| (&a.account, &a.address).cmp(&(&b.account, &b.address)));
+    Ok(())
 }
 
 /// Writes an account with what belongs to it; whether something was left out.
 fn write_one(held: Held, all: &mut Written) -> bool {
-    let Held { account, subscription, teams, budgets, keys } = held;
+    let Held { account, subscription, teams, budgets, keys, alerts } = held;
     let state = match account.state {
         AccountState::Active => State::Active,
         AccountState::Suspended => State::Suspended,
         AccountState::Closed => State::Closed,
     };
     let id = account.id;
+    if let Some(balance_below) = alerts.filter(|own| !own.is_default).and_then(|own| own.balance_below) {
+        all.alerts.push(file::Alert { account: Some(id.clone()), balance_below });
+    }
     if let Some(found) = subscription.filter(|found| !found.state.is_over()) {
         let state = state_of(&found);
         all.subscriptions.push(file::Subscription {
@@ -112,6 +161,7 @@ fn plan(plan: Plan) -> NewPlan {
         products: plan.products,
         remainder: Some(plan.remainder).filter(|whose| *whose != Remainder::default()),
         warn_below: plan.warn_below,
+        alert_below: plan.alert_below,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::when::in_a_file;
 use faregate_client::Failure;
-use faregate_ledger::api::{BudgetScope, NewPlan, NewPriceListEntry, Unit};
+use faregate_ledger::api::{BudgetScope, NewMailAddress, NewPlan, NewPriceListEntry, NewWebhook, Unit};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -34,6 +34,15 @@ pub struct File {
     /// Budgets of accounts, teams and keys.
     #[serde(default)]
     pub budgets: Vec<Spanned<Budget>>,
+    /// Below which balance accounts are announced.
+    #[serde(default)]
+    pub alerts: Vec<Spanned<Alert>>,
+    /// Where events are delivered.
+    #[serde(default)]
+    pub webhooks: Vec<Spanned<NewWebhook>>,
+    /// Who gets events by mail.
+    #[serde(default)]
+    pub mail: Vec<Spanned<NewMailAddress>>,
     /// The file itself, for places in it.
     #[serde(skip)]
     pub text: String,
@@ -208,6 +217,18 @@ impl Budget {
     }
 }
 
+/// Below which balance an account is announced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alert {
+    /// Whose; that of all accounts that say nothing else, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Below so many credits.
+    #[serde(with = "decimal")]
+    pub balance_below: Credits,
+}
+
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTransition {
@@ -278,6 +299,15 @@ pub struct Written {
     /// Budgets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Budget>,
+    /// Below which balance accounts are announced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Alert>,
+    /// Where events are delivered, without secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<NewWebhook>,
+    /// Who gets events by mail.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mail: Vec<NewMailAddress>,
 }
 
 #[cfg(test)]

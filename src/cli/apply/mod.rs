@@ -1,10 +1,12 @@
-//! `faregate apply` and `faregate export`: plans, prices, accounts, teams, subscriptions and budgets as a file.
+//! `faregate apply` and `faregate export`: plans, prices, accounts, teams, subscriptions, budgets, thresholds, webhooks and
+//! addresses for mail as a file.
 //!
 //! The file is read ([`file`]), what it names is looked up ([`present`]), the changes between the two are listed
 //! ([`changes`]: pure), shown, and carried out in batches ([`carry_out`], [`batch`]). What must hold: applying a file twice
 //! changes nothing the second time; what the file doesn't name stays as it is; and nothing is done when
 //! anything about the file is wrong.
 
+mod announcing;
 mod batch;
 mod carry_out;
 mod changes;
@@ -19,7 +21,7 @@ use clap::Args;
 use faregate_client::{
     DRIFT, Failure, Screen,
     admin::{Remote, body},
-    screen::count,
+    screen::{count, text},
     terminal::{Progress, warn},
 };
 use jiff::Timestamp;
@@ -34,7 +36,8 @@ const MOST_SHOWN: usize = 100;
 
 #[derive(Args)]
 pub struct Apply {
-    /// A TOML file of plans, prices, accounts, teams, subscriptions and budgets; `-` for standard input
+    /// A TOML file of plans, prices, accounts, teams, subscriptions, budgets, alerts, webhooks and mail addresses; `-` for standard
+    /// input
     file: PathBuf,
     /// Show what would change, and change nothing
     #[arg(long)]
@@ -60,16 +63,16 @@ impl Apply {
         let plan = changes::between(&wanted, &found, self.at_once, Timestamp::now())
             .map_err(|wrong| file::failure(&name, &wanted.text, &wrong))?;
         let number = plan.changes.len();
-        let answer = |done: usize| {
+        let answer = |done: usize, secrets: &[Value]| {
             let lines = plan.changes.iter().map(|change| Value::from(change.line.clone()));
             let [create, change] = plan.counts();
             json!({
                 "changes": lines.collect::<Vec<_>>(), "create": create, "change": change, "unchanged": plan.unchanged,
-                "done": done,
+                "done": done, "secrets": secrets,
             })
         };
         if self.dry_run || self.check {
-            screen.show(&answer(0), |screen, _| {
+            screen.show(&answer(0, &[]), |screen, _| {
                 plan.show(usize::MAX, screen)?;
                 if self.dry_run { screen.line("(a dry run: nothing was done)") } else { Ok(()) }
             })?;
@@ -87,9 +90,13 @@ impl Apply {
         let run = self.remote.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         let progress = Progress::new("applying", screen.is_json());
         progress.expect(number);
-        carry_out::all(&admin, &plan.changes, &run, &progress)?;
+        let secrets = carry_out::all(&admin, &plan.changes, &run, &progress)?;
         progress.end();
-        screen.show(&answer(number), |screen, _| {
+        screen.show(&answer(number, &secrets), |screen, _| {
+            for made in &secrets {
+                let [url, secret] = ["url", "secret"].map(|name| text(made, name));
+                screen.line(format_args!("the secret of {url} is shown this once: {secret}"))?;
+            }
             if number == 0 {
                 Ok(())
             } else {

@@ -24,6 +24,12 @@ pub struct CurrentState {
     pub prices: BTreeMap<PriceName, PresentPrices>,
     /// Accounts with what belongs to them.
     pub accounts: BTreeMap<String, Held>,
+    /// Below which balance accounts are announced that say nothing else, if a file names that.
+    pub default_alerts: Option<api::Alerts>,
+    /// All webhooks, if a file names some.
+    pub webhooks: Vec<api::Webhook>,
+    /// All addresses for mail, if a file names some.
+    pub mail: Vec<api::MailAddress>,
 }
 
 /// A model, and from when on.
@@ -51,6 +57,8 @@ pub struct Held {
     pub budgets: Vec<api::Budget>,
     /// Its keys.
     pub keys: Vec<api::Key>,
+    /// What is announced of it.
+    pub alerts: Option<api::Alerts>,
 }
 
 /// What a file says of an account, and so what has to be looked up.
@@ -64,6 +72,8 @@ pub struct Named {
     pub budgets: bool,
     /// Its keys.
     pub keys: bool,
+    /// What is announced of it.
+    pub alerts: bool,
 }
 
 /// From so many accounts on, all that lie between them are listed instead of looked up one by one.
@@ -88,6 +98,15 @@ pub fn of(admin: &Admin, file: &File, progress: &Progress) -> Result<CurrentStat
             present.prices.insert((model.clone(), *valid_from), PresentPrices { prices, cost });
         }
     }
+    if file.alerts.iter().any(|alert| alert.get_ref().account.is_none()) {
+        present.default_alerts = Some(default_alerts(admin)?);
+    }
+    if !file.webhooks.is_empty() {
+        present.webhooks = webhooks(admin)?;
+    }
+    if !file.mail.is_empty() {
+        present.mail = mail(admin)?;
+    }
     let named = named(file);
     let accounts = accounts_of(admin, &named, progress)?;
     let wanted = accounts
@@ -97,6 +116,31 @@ pub fn of(admin: &Admin, file: &File, progress: &Progress) -> Result<CurrentStat
     let held = held(admin, accounts, &wanted, progress)?;
     present.accounts = held.into_iter().map(|held| (held.account.id.clone(), held)).collect();
     Ok(present)
+}
+
+/// Below which balance accounts are announced that say nothing else.
+pub fn default_alerts(admin: &Admin) -> Result<api::Alerts, Failure> {
+    batch::read("/admin/v1/alerts", admin.get("/admin/v1/alerts", &[])?)
+}
+
+/// All webhooks.
+pub fn webhooks(admin: &Admin) -> Result<Vec<api::Webhook>, Failure> {
+    let mut all = Vec::new();
+    pages(admin, "/admin/v1/webhooks", |page: api::Webhooks| {
+        all.extend(page.webhooks);
+        page.next
+    })?;
+    Ok(all)
+}
+
+/// All addresses for mail.
+pub fn mail(admin: &Admin) -> Result<Vec<api::MailAddress>, Failure> {
+    let mut all = Vec::new();
+    pages(admin, "/admin/v1/mail", |page: api::MailAddresses| {
+        all.extend(page.addresses);
+        page.next
+    })?;
+    Ok(all)
 }
 
 fn plans_of(admin: &Admin, file: &File, progress: &Progress) -> Result<BTreeMap<String, Plan>, Failure> {
@@ -124,6 +168,14 @@ fn named(file: &File) -> BTreeMap<String, Named> {
             of(&budget.get_ref().account, |named| named.keys = true);
         }
     }
+    for alert in &file.alerts {
+        if let Some(account) = &alert.get_ref().account {
+            of(account, |named| named.alerts = true);
+        }
+    }
+    let webhooks = file.webhooks.iter().filter_map(|it| it.get_ref().account.as_ref());
+    let mail = file.mail.iter().filter_map(|it| it.get_ref().account.as_ref());
+    webhooks.chain(mail).for_each(|account| of(account, |_| {}));
     named
 }
 
@@ -165,6 +217,8 @@ pub fn held(
     })?;
     let keys =
         lists(admin, paths(|named| named.keys, "keys"), progress, |page: Keys| (page.keys, page.next))?;
+    let alerts = batch::get_all(admin, &paths(|named| named.alerts, "alerts"), progress)?;
+    let mut alerts = alerts.into_iter();
     let (mut subscriptions, mut teams) = (subscriptions.into_iter(), teams.into_iter());
     let (mut budgets, mut keys) = (budgets.into_iter(), keys.into_iter());
     let one = |(account, wanted): (api::Account, &Named)| Held {
@@ -173,6 +227,7 @@ pub fn held(
         teams: if wanted.teams { teams.next().unwrap_or_default() } else { Vec::new() },
         budgets: if wanted.budgets { budgets.next().unwrap_or_default() } else { Vec::new() },
         keys: if wanted.keys { keys.next().unwrap_or_default() } else { Vec::new() },
+        alerts: if wanted.alerts { alerts.next().flatten() } else { None },
     };
     Ok(accounts.into_iter().zip(wanted).map(one).collect())
 }

@@ -28,6 +28,8 @@ pub enum Stage {
     Cancellations,
     /// New and larger budgets, the whole before its parts: of an account (0), of a team (1), of a key (2).
     Raised(u8),
+    /// Thresholds, webhooks and addresses for mail.
+    Announcing,
     /// Smaller budgets, parts before their whole: of a key (0), of a team (1), of an account (2).
     Lowered(u8),
     /// Accounts that may not spend.

@@ -28,6 +28,8 @@ unsafe extern "C" {
     ) -> u32;
 }
 
+/// What this gate is: the ledger shows it to operators.
+const AGENT: &str = concat!("faregate/", env!("CARGO_PKG_VERSION"));
 /// How much of Envoy's reason for a missing answer is repeated (bytes).
 const MOST_SAID: usize = 300;
 
@@ -51,6 +53,7 @@ pub(super) fn post(ledger: &Ledger, token: &str, path: &str, body: &[u8]) -> Res
         (":authority", &ledger.authority),
         ("authorization", &authorization),
         ("content-type", "application/json"),
+        ("user-agent", AGENT),
         // All that is sent is idempotent, so a broken connection is retried.
         ("x-envoy-retry-on", "connect-failure,refused-stream,reset"),
         ("x-envoy-max-retries", "1"),

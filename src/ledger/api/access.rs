@@ -45,6 +45,10 @@ pub struct NewOperator {
     pub name: String,
     /// What it may do.
     pub scope: AccessScope,
+    /// The subject at the ledger's OpenID provider that identifies the operator, instead of a token: it signs in to the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 255, examples("00u1a2b3c4"))]
+    pub oidc_subject: Option<String>,
     /// When its token expires; in the future. Never, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -54,6 +58,10 @@ pub struct NewOperator {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOperatorToken {
+    /// A subject at the ledger's OpenID provider that identifies the operator, too; no token is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 255, examples("00u1a2b3c4"))]
+    pub oidc_subject: Option<String>,
     /// When it expires; in the future. Never, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -80,7 +88,16 @@ pub struct RevokeTokens {
     pub token: Option<String>,
 }
 
-/// A token of an operator or of a fleet of gateways.
+/// Whose sessions were ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignedOut {
+    /// The operator.
+    pub operator: String,
+    /// How many sessions in the console.
+    pub sessions: u64,
+}
+
+/// A token of an operator or of a fleet of gateways, or the subject that identifies an operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Token {
     /// Its identifier, which is not secret.
@@ -92,8 +109,14 @@ pub struct Token {
     /// The secret token itself: only in the first answer to the request that makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The first characters of the token.
+    /// The first characters of the token; empty for a subject.
     pub prefix: String,
+    /// The OpenID provider that names the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc_issuer: Option<String>,
+    /// The subject that identifies the operator, instead of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc_subject: Option<String>,
     /// Whether it is accepted.
     pub state: KeyState,
     /// When it expires; null for never.
@@ -122,7 +145,8 @@ pub struct TrailEntry {
     pub at: Timestamp,
     /// By which operator; `root` for the token of the ledger's environment.
     pub operator: String,
-    /// The identifier of the token that was shown; null for the token of the environment.
+    /// The identifier of the token that was shown, or of the subject that identifies the operator; `oidc:` and the subject where a claim
+    /// let in; null for the token of the environment.
     pub token: Option<String>,
     /// The address that it came from.
     pub from: String,

@@ -25,6 +25,9 @@ pub enum EventKind {
     /// Credits were given to an account.
     #[serde(rename = "grant.given")]
     GrantGiven,
+    /// Credits were taken from a balance to put it right.
+    #[serde(rename = "balance.adjusted")]
+    BalanceAdjusted,
     /// A grant was taken back, or a part of it.
     #[serde(rename = "grant.voided")]
     GrantVoided,
@@ -61,16 +64,29 @@ pub enum EventKind {
     /// It is over.
     #[serde(rename = "subscription.ended")]
     SubscriptionEnded,
+    /// Requests of the account are refused: the first since it could pay.
+    #[serde(rename = "refusals.began")]
+    RefusalsBegan,
+    /// They aren't any more: it was cured, or there were none for an hour.
+    #[serde(rename = "refusals.ended")]
+    RefusalsEnded,
+    /// Something is wrong with the ledger itself. It is about no account.
+    #[serde(rename = "ledger.fault")]
+    LedgerFault,
+    /// That is over.
+    #[serde(rename = "ledger.fault_over")]
+    LedgerFaultOver,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::BalanceLow,
         Self::BalanceRecovered,
         Self::BudgetUsed,
         Self::QuotaUsed,
         Self::GrantGiven,
+        Self::BalanceAdjusted,
         Self::GrantVoided,
         Self::GrantExpiresSoon,
         Self::KeyRotated,
@@ -83,7 +99,16 @@ impl EventKind {
         Self::SubscriptionUnpaid,
         Self::SubscriptionEndsSoon,
         Self::SubscriptionEnded,
+        Self::RefusalsBegan,
+        Self::RefusalsEnded,
+        Self::LedgerFault,
+        Self::LedgerFaultOver,
     ];
+
+    /// Whether it is about the ledger itself, and no account.
+    pub const fn is_of_ledger(self) -> bool {
+        matches!(self, Self::LedgerFault | Self::LedgerFaultOver)
+    }
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -93,6 +118,7 @@ impl EventKind {
             Self::BudgetUsed => "budget.used",
             Self::QuotaUsed => "quota.used",
             Self::GrantGiven => "grant.given",
+            Self::BalanceAdjusted => "balance.adjusted",
             Self::GrantVoided => "grant.voided",
             Self::GrantExpiresSoon => "grant.expires_soon",
             Self::KeyRotated => "key.rotated",
@@ -105,6 +131,10 @@ impl EventKind {
             Self::SubscriptionUnpaid => "subscription.unpaid",
             Self::SubscriptionEndsSoon => "subscription.ends_soon",
             Self::SubscriptionEnded => "subscription.ended",
+            Self::RefusalsBegan => "refusals.began",
+            Self::RefusalsEnded => "refusals.ended",
+            Self::LedgerFault => "ledger.fault",
+            Self::LedgerFaultOver => "ledger.fault_over",
         }
     }
 }
@@ -118,9 +148,9 @@ pub struct Event {
     #[serde(rename = "type")]
     #[schema(examples("balance.low"))]
     pub kind: String,
-    /// The account's identifier.
-    pub account: String,
-    /// The account's events are numbered from 1, without gaps.
+    /// The account's identifier; null where it is about the ledger itself.
+    pub account: Option<String>,
+    /// The account's events are numbered from 1, without gaps; and so are the ledger's own.
     pub sequence: i64,
     /// When it happened.
     pub time: Timestamp,
@@ -154,11 +184,12 @@ pub struct NewAlerts {
 pub struct Alerts {
     /// The account's identifier; null for what holds for all accounts that say nothing else.
     pub account: Option<String>,
-    /// A balance below so many credits is announced as low; null or 0: none is.
+    /// A balance below so many credits is announced as low; null or 0: none is. Where the account says nothing of its own, its plan
+    /// comes before what holds for all.
     #[serde(default, with = "maybe_decimal")]
     #[schema(value_type = Option<Amount>)]
     pub balance_below: Option<Credits>,
-    /// Whether the account says nothing of its own, so that it is what holds for all.
+    /// Whether the account says nothing of its own, so that it is what its plan says, or what holds for all.
     pub is_default: bool,
     /// Whether its balance was announced as low, and hasn't recovered since.
     pub low: bool,
@@ -272,12 +303,16 @@ const fn a_day() -> u32 {
     86_400
 }
 
-/// Which events are delivered again.
+/// Which events are delivered again: either `since` or `event`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     /// Those that happened at this time or later.
-    pub since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The one with this identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
 }
 
 /// Whether an event was delivered.
@@ -289,19 +324,22 @@ pub enum DeliveryState {
     /// Not yet.
     #[default]
     Waiting,
-    /// The endpoint has answered with a status from 200 to 299.
+    /// The endpoint has answered with a status from 200 to 299, or the mail server has taken the mail.
     Delivered,
+    /// Not, and it isn't tried any more: only mails are given up.
+    GivenUp,
 }
 
 impl DeliveryState {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Waiting, Self::Delivered];
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::GivenUp];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
+            Self::GivenUp => "given_up",
         }
     }
 }
@@ -315,22 +353,22 @@ pub struct Delivery {
     #[serde(rename = "type")]
     #[schema(examples("balance.low"))]
     pub kind: String,
-    /// The account's identifier.
-    pub account: String,
+    /// The account's identifier; null where it is about the ledger itself.
+    pub account: Option<String>,
     /// The event's number among those of the account.
     pub sequence: i64,
     /// Whether it was delivered.
     pub state: DeliveryState,
     /// How often it was tried.
     pub attempts: u32,
-    /// The status that the endpoint last answered with; null where it didn't answer.
+    /// The status that the endpoint, or the code that the mail server, last answered with; null where it didn't answer.
     pub status: Option<u16>,
     /// Why the last attempt failed; null where it didn't.
     pub error: Option<String>,
     /// When it may be tried next; null when it was delivered. Events of an account are delivered in their order, so it may wait for
     /// one before it.
     pub next_attempt_at: Option<Timestamp>,
-    /// When it was delivered.
+    /// When it was delivered; null when it wasn't.
     pub delivered_at: Option<Timestamp>,
     /// When it happened.
     pub time: Timestamp,

@@ -120,6 +120,11 @@ pub struct NewPlan {
     #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Amount>)]
     pub warn_below: Option<Credits>,
+    /// A balance below so many credits is announced by the event `balance.low`; with 0 none is. The default of all accounts, when
+    /// absent; what an account says itself comes first.
+    #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
+    pub alert_below: Option<Credits>,
 }
 
 /// A product that a plan includes, at the rule's price unless `times` or `price` says otherwise. Not both.
@@ -271,6 +276,10 @@ pub struct PlanChange {
     #[serde(default, skip_serializing_if = "Edit::is_keep")]
     #[schema(value_type = Option<Amount>)]
     pub warn_below: Edit<String>,
+    /// A balance below so many credits is announced by the event `balance.low`; with 0 none is; null for the default of all accounts.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<Amount>)]
+    pub alert_below: Edit<String>,
     /// Whether it also applies to current periods, instead of only to those that begin later.
     #[serde(default)]
     pub at_once: bool,
@@ -319,6 +328,11 @@ pub struct Plan {
     #[serde(default, with = "maybe_decimal")]
     #[schema(value_type = Option<Amount>)]
     pub warn_below: Option<Credits>,
+    /// A balance below so many credits is announced by the event `balance.low`, and none where it is 0; null for the default of all
+    /// accounts.
+    #[serde(default, with = "maybe_decimal")]
+    #[schema(value_type = Option<Amount>)]
+    pub alert_below: Option<Credits>,
     /// When this version was made.
     pub created_at: Timestamp,
     /// Since when it is archived: it takes no new subscriptions. Absent where it isn't.

@@ -1,6 +1,6 @@
 //! Sums of usage, and what was refused.
 
-use super::{AccountState, Amount, UsageTotal};
+use super::{AccountState, Amount, UsageTotal, maybe_decimal, signed};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,45 @@ pub struct UsageSum {
     pub credits: Credits,
     /// How many requests were not charged in the end. Zero where usage is summed up by item.
     pub refunds: u64,
+    /// By item: what the requests cost the seller whose cost is known; absent where none is.
+    #[serde(default, with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Amount>)]
+    pub cost: Option<Credits>,
+    /// By item: what the same requests were charged, less what they cost: below zero where money is lost. Absent as `cost`.
+    #[serde(default, with = "signed", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^-?[0-9]+(\\.[0-9]{1,6})?$", examples("0.25", "-0.5"))]
+    pub margin: Option<Credits>,
+}
+
+/// What will have been spent when the running period ends, if it goes on at the pace of the last 7 days: a straight line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Forecast {
+    /// The account's identifier; null for all accounts together.
+    pub account: Option<String>,
+    /// When the period began: that of the account's plan, else the month.
+    pub from: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+    /// Credits spent since it began.
+    #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub spent: Credits,
+    /// Credits that will have been spent when it ends.
+    #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub expected: Credits,
+    /// The pace: credits per day.
+    #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub per_day: Credits,
+    /// Since when the pace is counted: 7 days ago, or since the account was made. Less than an hour counts as an hour.
+    pub pace_since: Timestamp,
+    /// What the account can spend now, leases included; null for all accounts together.
+    #[serde(with = "maybe_decimal")]
+    #[schema(value_type = Option<Amount>)]
+    pub left: Option<Credits>,
+    /// When that is used up at this pace; null where nothing is spent, and for all accounts together.
+    pub used_up_at: Option<Timestamp>,
 }
 
 /// Why an account's requests are refused, and what it has.

@@ -8,13 +8,15 @@ use super::budgets::{self, NewBudget, Whose};
 use super::corrections::{self, Adjust, Void};
 use super::grants::{self, ChangedGrant, NewGrant};
 use super::keys::{self, Credential, NewKey};
+use super::mail::{self, NewAddress};
+use super::portal::{self, NewLink};
 use super::prices::{self, NewPrices};
 use super::rotation::{self, Rotation};
 use super::times::future;
 use super::tokens::{self, NewToken};
 use super::trail::{self, Origin};
 use super::webhooks::{self, NewWebhook, WebhookTurn};
-use super::{accounts, plans, recall, subscriptions, teams};
+use super::{accounts, plans, recall, sessions, subscriptions, teams};
 use crate::api;
 use crate::domain::access::TokenKind;
 use crate::domain::account::Transition;
@@ -98,6 +100,8 @@ pub enum Command {
         /// Where it comes from.
         source: Option<String>,
     },
+    /// A new link to the portal.
+    CreatePortalLink(NewLink),
     /// Changes a grant's expiry, priority or note.
     ChangeGrant(ChangedGrant),
     /// Takes a grant back.
@@ -177,6 +181,11 @@ pub enum Command {
         /// Only this one.
         token: Option<String>,
     },
+    /// Ends all sessions of an operator in the console.
+    SignOut {
+        /// The operator's name.
+        operator: String,
+    },
     /// Sets what is announced.
     SetAlerts {
         /// Of which account; without, of all that say nothing else.
@@ -192,6 +201,13 @@ pub enum Command {
         id: String,
         /// Which of these.
         turn: WebhookTurn,
+    },
+    /// Another address that gets events by mail.
+    AddMailAddress(NewAddress),
+    /// An address that gets none any more.
+    DeleteMailAddress {
+        /// Which.
+        id: String,
     },
 }
 
@@ -228,10 +244,16 @@ pub enum Done {
     Token(api::Token),
     /// The tokens that were revoked.
     Tokens(api::Tokens),
+    /// How many sessions were ended.
+    SignedOut(api::SignedOut),
     /// What is announced.
     Alerts(api::Alerts),
     /// The endpoint (without its secret).
     Webhook(api::Webhook),
+    /// The link (without its secret).
+    PortalLink(api::PortalLink),
+    /// The address for mail.
+    MailAddress(api::MailAddress),
 }
 
 /// What identifies a repeated request.
@@ -324,7 +346,8 @@ impl Command {
         match self {
             Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. })
             | Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
-            Self::CreateToken(NewToken { id, .. }) => Some(id.to_string()),
+            Self::CreateToken(NewToken { id, identity: None, .. }) => Some(id.to_string()),
+            Self::CreatePortalLink(NewLink { id, .. }) => Some(id.clone()),
             Self::CreateWebhook(NewWebhook { id, .. }) => Some(id.to_string()),
             Self::TurnWebhook { id, turn: WebhookTurn::Rotate(..) } => Some(id.clone()),
             _ => None,
@@ -361,6 +384,7 @@ impl Command {
             Self::RevokeTokens { kind, name, token } => {
                 Done::Tokens(tokens::revoke(draft, *kind, name, token.as_deref(), now)?)
             }
+            Self::SignOut { operator } => Done::SignedOut(sessions::sign_out(draft, operator, now)?),
             Self::Recall { gateway } => Done::Recall(recall::gateways(draft, gateway.as_deref(), now)?),
             Self::SetPrices(all) => Done::Prices(prices::set(draft, all, now)?),
             Self::RemovePrices { model, from } => Done::Prices(prices::remove(draft, model, *from, now)?),
@@ -384,7 +408,10 @@ impl Command {
             Self::SetAlerts { account, asked } => {
                 Done::Alerts(alerts::set(draft, account.as_deref(), asked, now)?)
             }
+            Self::CreatePortalLink(asked) => Done::PortalLink(portal::create_link(draft, asked, now)?),
             Self::CreateWebhook(asked) => Done::Webhook(webhooks::create(draft, asked, now)?),
+            Self::AddMailAddress(asked) => Done::MailAddress(mail::add(draft, asked, now)?),
+            Self::DeleteMailAddress { id } => Done::MailAddress(mail::delete(draft, id, now)?),
             Self::TurnWebhook { id, turn } => Done::Webhook(webhooks::turn(draft, id, turn, now)?),
         })
     }

@@ -3,8 +3,9 @@
 //! What must hold: an operation of which nothing is to be announced asks for no row because of this; what is announced is decided by
 //! rows that are locked, and noted on them.
 
+use super::refusals;
 use crate::api;
-use crate::domain::alert::{self, BalanceTurn, QuotaStep, QuotaWatch, left, quota_step};
+use crate::domain::alert::{self, BalanceTurn, Cure, QuotaStep, QuotaWatch, RefusalWatch, left, quota_step};
 use crate::domain::event::{EventKind, Happened};
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::{AccountNo, AccountState, GrantNo, Scope};
@@ -13,7 +14,7 @@ use crate::store::rows::{AccountRow, AlertDefaultRow, BudgetKey, BudgetRow, Gran
 use faregate_protocol::Credits;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at what an operation has changed, and notes what is to be announced of it.
 pub(super) fn look(draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
@@ -26,6 +27,16 @@ pub(super) fn look(draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
             *accounts.entry(row.account.no).or_insert(false) |= fell;
         }
     }
+    let mut cured = BTreeSet::new();
+    for (before, row) in draft.touched::<AccountRow>() {
+        if before.is_some_and(|before| refusals::cure(before, row).is_some()) {
+            cured.insert(row.account.no);
+        }
+    }
+    let larger = draft
+        .touched::<BudgetRow>()
+        .filter(|(before, row)| before.is_some_and(|before| has_more(before, row)));
+    let larger: BTreeSet<AccountNo> = larger.map(|(_, row)| row.account).collect();
     let budgets = draft.touched::<BudgetRow>().map(|(_, row)| row);
     let budgets = budgets.filter(|row| alert::level(row.spent, row.credits) != row.announced);
     let mut places: Vec<BudgetKey> = budgets.map(|row| (row.account, row.scope, row.target)).collect();
@@ -39,6 +50,12 @@ pub(super) fn look(draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
     for place in places {
         missing |= is_missing(look_at_budget(draft, place))?;
     }
+    for account in larger {
+        missing |= is_missing(end_refusals(draft, account, Some(Cure::Budget), now))?;
+    }
+    for account in cured {
+        missing |= is_missing(end_refusals(draft, account, None, now))?;
+    }
     if missing { Err(Stop::Missing) } else { Ok(()) }
 }
 
@@ -48,6 +65,21 @@ fn is_missing(looked: Result<(), Stop>) -> Result<bool, Stop> {
         Err(Stop::Missing) => Ok(true),
         Err(other) => Err(other),
     }
+}
+
+/// Whether more may be spent from a budget: it was raised, or its next period has begun.
+fn has_more(before: &BudgetRow, row: &BudgetRow) -> bool {
+    row.credits.less(row.spent) > before.credits.less(before.spent)
+}
+
+/// Announces that requests aren't refused any more, if this cures them.
+fn end_refusals(draft: &mut Draft, no: AccountNo, by: Option<Cure>, now: Timestamp) -> Result<(), Stop> {
+    let Some(row) = draft.account(no)? else { return Ok(()) };
+    let is_cured = |watch: &RefusalWatch| by.is_none_or(|cure| watch.is_cured_by(cure));
+    if row.alerts.refusing.as_ref().is_some_and(is_cured) {
+        refusals::end(draft, row, true, now);
+    }
+    Ok(())
 }
 
 /// Whether a balance has fallen, or its threshold is another one.
@@ -73,7 +105,7 @@ fn may_turn(row: &AccountRow, below: Option<Credits>, fell: bool, now: Timestamp
     if account.due.is_some_and(|due| due <= now) || account.state == AccountState::Closed {
         return false;
     }
-    let below = row.alerts.below.or(below);
+    let below = row.alerts.threshold(account, below);
     row.alerts.balance(left(&account.books), below, fell).is_some()
         || quota_step(account, row.alerts.quota.as_ref(), now) != QuotaStep::Rest
 }
@@ -81,7 +113,7 @@ fn may_turn(row: &AccountRow, below: Option<Credits>, fell: bool, now: Timestamp
 fn look_at(draft: &mut Draft, no: AccountNo, fell: bool, now: Timestamp) -> Result<(), Stop> {
     let Some(mut row) = draft.account(no)? else { return Ok(()) };
     let step = quota_step(&row.account, row.alerts.quota.as_ref(), now);
-    let below = match row.alerts.below {
+    let below = match row.alerts.below.or_else(|| alert::by_plan(&row.account)) {
         Some(below) => Ok(Some(below)),
         None => draft.alert_below(),
     };
@@ -231,7 +263,7 @@ pub fn set(
 pub fn shown(row: &AccountRow, default: Option<Credits>) -> api::Alerts {
     api::Alerts {
         account: Some(row.account.id.to_string()),
-        balance_below: row.alerts.below.or(default),
+        balance_below: row.alerts.threshold(&row.account, default),
         is_default: row.alerts.below.is_none(),
         low: row.alerts.low,
     }

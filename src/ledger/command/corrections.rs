@@ -167,6 +167,17 @@ pub fn adjust(draft: &mut Draft, asked: &Adjust, now: Timestamp) -> Result<api::
         note: stored_note(asked.asked.note.clone()),
         created_at: now,
     };
+    // Credits that are given are a grant, which is announced as one.
+    if grant.is_none() {
+        let data = json!({
+            "account": owner.account.id.as_str(),
+            "correction": correction.id,
+            "amount": amount.to_string(),
+            "owed": correction.taken.owed.to_string(),
+            "note": correction.note,
+        });
+        note(draft, EventKind::BalanceAdjusted, owner.account.no, data);
+    }
     let grant = grant.map(|_| asked.grant.to_string());
     Ok(keep(draft, correction, &owner, grant))
 }

@@ -1,17 +1,18 @@
 //! The outbox: what has happened in an operation becomes rows with the operation, in the same transaction, one for each event and
-//! one for each endpoint that is to get it.
+//! one for each endpoint that is to get it: a webhook, or an address for mail.
 //!
-//! What must hold: an account's events are numbered in the order in which they happened, without gaps; an operation that ends
+//! What must hold: an account's events, and the ledger's own, are numbered in the order in which they happened, without gaps; an operation that ends
 //! without a result has made none.
 
 use super::alerts;
 use crate::domain::event::{self, EventKind, Happened};
 use crate::domain::webhook::{WebhookState, wants};
-use crate::domain::{AccountNo, EventId};
+use crate::domain::{AccountNo, EventId, mail};
 use crate::store::draft::{Draft, Stop};
-use crate::store::rows::{AccountRow, DeliveryRow, EventRow, WebhookRow};
+use crate::store::rows::{DeliveryRow, EventRow, FaultsRow, MailAddressRow, WebhookRow};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Notes that something has happened about an account, which is locked.
 pub fn note(draft: &mut Draft, kind: EventKind, account: AccountNo, data: Value) {
@@ -26,33 +27,62 @@ pub fn settle(draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
     if happened.is_empty() {
         return Ok(());
     }
-    let endpoints = listening(draft)?;
+    let accounts: BTreeSet<AccountNo> = happened.iter().map(|happened| happened.account).collect();
+    let endpoints = listening(draft, &accounts)?;
     for Happened { kind, account, data } in happened {
-        let Some(owner) = draft.account(account)? else { continue };
-        let seq = owner.alerts.events.saturating_add(1);
+        let Some((owner, seq)) = next_number(draft, account, now)? else { continue };
         let data = data.to_string();
-        let id: EventId = event::id(owner.account.id.as_str(), seq, kind, &data, now);
+        let id: EventId = event::id(&owner, seq, kind, &data, now);
         let kind_name = kind.as_str().to_owned();
         draft.put(EventRow { place: (account, seq), id, kind: kind_name, data, created_at: now });
         for endpoint in &endpoints {
-            if wants(endpoint.kinds.as_deref(), endpoint.account, kind, account) {
+            if wants(endpoint.kinds.as_deref(), endpoint.only, kind, account) {
                 draft.put(waiting(endpoint.no, (account, seq), now, now));
             }
         }
-        let mut owner: AccountRow = owner;
-        owner.alerts.events = seq;
-        draft.put(owner);
     }
     Ok(())
 }
 
-/// All endpoints that get events, or have them kept.
-fn listening(draft: &mut Draft) -> Result<Vec<WebhookRow>, Stop> {
+/// Whose event is next, and its number. Zero is no account, but the ledger itself.
+fn next_number(draft: &mut Draft, no: AccountNo, now: Timestamp) -> Result<Option<(String, i64)>, Stop> {
+    if no == AccountNo::default() {
+        let mut row = draft.faults()?;
+        row.events = row.events.saturating_add(1);
+        let seq = row.events;
+        draft.put(FaultsRow { changed_at: now, ..row });
+        return Ok(Some((String::new(), seq)));
+    }
+    let Some(mut owner) = draft.account(no)? else { return Ok(None) };
+    owner.alerts.events = owner.alerts.events.saturating_add(1);
+    let next = (owner.account.id.to_string(), owner.alerts.events);
+    draft.put(owner);
+    Ok(Some(next))
+}
+
+/// What gets events: which, and of which account.
+struct Endpoint {
+    no: i64,
+    kinds: Option<Vec<String>>,
+    only: Option<AccountNo>,
+}
+
+/// All endpoints that get events of these accounts, or have them kept.
+fn listening(draft: &mut Draft, accounts: &BTreeSet<AccountNo>) -> Result<Vec<Endpoint>, Stop> {
     // All are asked for before the first that is missing ends this.
-    let found = WebhookState::LISTENING.map(|state| draft.endpoints_in(state));
+    let webhooks = WebhookState::LISTENING.map(|state| draft.endpoints_in(state));
+    let everybody = draft.mail_about(AccountNo::default());
+    let owners = accounts.iter().filter(|no| **no != AccountNo::default());
+    let theirs: Vec<_> = owners.map(|no| (*no, draft.mail_about(*no))).collect();
     let mut endpoints = Vec::new();
-    for some in found {
-        endpoints.extend(some?);
+    for some in webhooks {
+        let endpoint = |row: WebhookRow| Endpoint { no: row.no, kinds: row.kinds, only: row.account };
+        endpoints.extend(some?.into_iter().map(endpoint));
+    }
+    let mail = |row: MailAddressRow, only| Endpoint { no: mail::endpoint(row.no), kinds: row.kinds, only };
+    endpoints.extend(everybody?.into_iter().map(|row| mail(row, None)));
+    for (no, rows) in theirs {
+        endpoints.extend(rows?.into_iter().map(|row| mail(row, Some(no))));
     }
     Ok(endpoints)
 }
@@ -71,6 +101,7 @@ pub fn waiting(
 mod tests {
     use super::*;
     use crate::domain::{AccountId, Books};
+    use crate::store::rows::AccountRow;
     use faregate_protocol::Credits;
     use std::sync::Arc;
 

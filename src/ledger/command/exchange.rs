@@ -18,7 +18,7 @@ use crate::store::draft::{Draft, Stop};
 use crate::store::operation::Operation;
 use crate::store::record::stored_text;
 use crate::store::rows::{
-    AccountRow, BudgetKey, BudgetRow, GrantRow, KeyRow, LeaseKey, LeaseRow, UnbookedRow,
+    AccountRow, BudgetKey, BudgetRow, GatewayRow, GrantRow, KeyRow, LeaseKey, LeaseRow, UnbookedRow,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::{
@@ -40,8 +40,17 @@ pub struct Exchange {
     pub ttl_ms: u64,
     /// What models cost the seller, for the usage in it.
     pub prices: Arc<PriceList>,
+    /// What came with it about the gateway.
+    pub gateway_is: SaidOfGateway,
+}
+
+/// What comes with a message about its gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SaidOfGateway {
     /// The name of the gateway token that it came with; none for that of the environment.
     pub token: Option<String>,
+    /// Which version of the filter it has; none where it doesn't say.
+    pub version: Option<String>,
 }
 
 /// What came of a message.
@@ -72,11 +81,21 @@ impl Exchange {
     }
 }
 
+/// Writes down which version of the filter a gateway has, where that is new.
+fn note_version(draft: &mut Draft, gateway: GatewayNo, version: Option<&str>) -> Result<(), Stop> {
+    let Some(version) = version else { return Ok(()) };
+    let Some(row) = draft.get::<GatewayRow>(&(gateway,))?.cloned() else { return Ok(()) };
+    if row.version.as_deref() != Some(version) {
+        draft.put(GatewayRow { version: Some(version.to_owned()), ..row });
+    }
+    Ok(())
+}
+
 impl Operation for Exchange {
     type Output = Exchanged;
 
     fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<Exchanged, Stop> {
-        let Self { request, ttl_ms, prices, token } = self;
+        let Self { request, ttl_ms, prices, gateway_is: SaidOfGateway { token, version } } = self;
         let name = stored_text(&request.gateway);
         let gateway = draft.gateway(&name);
         let mut missing = gateway.is_err();
@@ -99,12 +118,13 @@ impl Operation for Exchange {
             }
         }
         if let Some(report) = &request.usage {
-            missing |= is_missing(usage::look(draft, gateway.gateway, report))?;
+            missing |= is_missing(usage::look(draft, gateway.gateway, report, now))?;
         }
         if missing {
             return Err(Stop::Missing);
         }
         tokens::tie(draft, gateway.gateway, token.as_deref(), now)?;
+        note_version(draft, gateway.gateway, version.as_deref())?;
         if gateway.holds != GatewayNo::default() {
             tokens::tie(draft, gateway.holds, token.as_deref(), now)?;
         }

@@ -6,7 +6,7 @@
 use super::times::future;
 use crate::api;
 use crate::domain::access::{
-    AccessScope, KeyState, MAX_TOKENS, MAX_TOKENS_PER_NAME, TokenKind, TokenName, state,
+    AccessScope, KeyState, MAX_TOKENS, MAX_TOKENS_PER_NAME, OidcSubject, TokenKind, TokenName, state,
 };
 use crate::domain::{GatewayNo, TokenId};
 use crate::store::draft::{Draft, Stop};
@@ -29,6 +29,8 @@ pub struct NewToken {
     pub expires_at: Option<Timestamp>,
     /// Whose.
     pub holder: Holder,
+    /// What identifies the operator, if it is no token.
+    pub identity: Option<OidcSubject>,
 }
 
 /// Who gets a token.
@@ -82,6 +84,13 @@ pub fn create(draft: &mut Draft, asked: &NewToken, now: Timestamp) -> Result<api
     if draft.count_tokens()? >= MAX_TOKENS {
         return Err(Refusal::TooMany { what: "tokens", limit: MAX_TOKENS }.into());
     }
+    let identity = asked.identity.clone();
+    if let Some(OidcSubject { issuer, subject }) = &identity
+        && let Some(row) = draft.tokens_by_subject(&(issuer.clone(), subject.clone()))?.next()
+    {
+        return Err(Refusal::SubjectLinked(row.name.clone(), row.id.to_string()).into());
+    }
+    let (issuer, subject) = identity.map(|OidcSubject { issuer, subject }| (issuer, subject)).unzip();
     let row = TokenRow {
         no: draft.number(TokenRow::TABLE)?,
         id: asked.id.clone(),
@@ -90,6 +99,8 @@ pub fn create(draft: &mut Draft, asked: &NewToken, now: Timestamp) -> Result<api
         scope,
         hash: asked.hash.to_vec(),
         prefix: asked.prefix.clone(),
+        issuer,
+        subject,
         expires_at,
         revoked_at: None,
         used_at: None,
@@ -139,6 +150,8 @@ pub fn shown(row: &TokenRow, now: Timestamp) -> api::Token {
         scope: row.scope,
         token: None,
         prefix: row.prefix.clone(),
+        oidc_issuer: row.issuer.clone(),
+        oidc_subject: row.subject.clone(),
         state: state(row.revoked_at, row.expires_at, now),
         expires_at: row.expires_at,
         last_used_at: row.used_at,

@@ -1,6 +1,7 @@
 //! Brokers' usage reports: each is booked once, whichever ledger it reaches, however often, in the minute in which its requests
 //! came.
 
+use super::refusals;
 use crate::domain::price_list::PriceList;
 use crate::domain::{AccountNo, GatewayNo, KeyNo, cost};
 use crate::store::draft::{Draft, Stop};
@@ -40,12 +41,25 @@ fn key_by_id(draft: &mut Draft, id: &str) -> Result<Option<(KeyNo, AccountNo)>, 
 }
 
 /// Finds what a report is about.
-pub(super) fn look(draft: &mut Draft, gateway: GatewayNo, report: &UsageReport) -> Result<(), Stop> {
+pub(super) fn look(
+    draft: &mut Draft,
+    gateway: GatewayNo,
+    report: &UsageReport,
+    now: Timestamp,
+) -> Result<(), Stop> {
     let mut missing = last(draft, gateway, report).is_err();
     for id in report.lines.iter().map(|line| line.payer.as_str()) {
         missing |= key_by_id(draft, id).is_err();
     }
-    for id in report.shadow.iter().chain(&report.refused).filter_map(|line| line.payer.as_deref()) {
+    for id in report.shadow.iter().filter_map(|line| line.payer.as_deref()) {
+        missing |= key_by_id(draft, id).is_err();
+    }
+    for line in &report.refused {
+        let Some(id) = line.payer.as_deref() else { continue };
+        // The account is locked together with those that entries are about.
+        if let Ok(Some((_, account))) = draft.key_by_id(&stored_text(id)) {
+            missing |= refusals::look(draft, account, line.code, now).is_err();
+        }
         missing |= key_by_id(draft, id).is_err();
     }
     if missing { Err(Stop::Missing) } else { Ok(()) }
@@ -93,6 +107,7 @@ pub(super) fn take(
     }
     for line in &report.refused {
         let place = refused(draft, line, minute.div_euclid(60))?;
+        refusals::report(draft, place.0, line, now)?;
         draft.add(RefusalRow { place, requests: count(line.requests) });
     }
     let broker = stored_text(&report.broker).into_owned();

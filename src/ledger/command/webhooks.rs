@@ -6,10 +6,11 @@
 use super::events::waiting;
 use crate::api;
 use crate::domain::event::EventKind;
+use crate::domain::mail::is_mail;
 use crate::domain::outgoing::SECRET_BYTES;
 use crate::domain::time::at;
 use crate::domain::webhook::{
-    CLAIM_MS, DeliveryState, MAX_WEBHOOKS, ReplayPlan, WebhookState, kept_error, next_try, overlap_end,
+    CLAIM_MS, DeliveryState, MAX_WEBHOOKS, ReplayPlan, WebhookState, kept_error, next_try, overlap_end, wants,
 };
 use crate::domain::{AccountNo, WebhookId};
 use crate::store::draft::{Draft, Stop};
@@ -57,6 +58,8 @@ pub enum WebhookTurn {
     Rotate(Secret, u32),
     /// What happened since then is delivered again.
     Replay(Timestamp),
+    /// The event of this identifier is delivered again.
+    ReplayOne(String),
 }
 
 /// Makes an endpoint.
@@ -114,15 +117,45 @@ pub fn turn(draft: &mut Draft, id: &str, turn: &WebhookTurn, now: Timestamp) -> 
             row.old_until = Some(overlap_end(now, *overlap_s));
             row.old_secret = Some(std::mem::replace(&mut row.secret, secret.0.to_vec()));
         }
+        WebhookTurn::ReplayOne(event) => return replay_one(draft, row, event, now),
         WebhookTurn::Replay(since) => row.replay = Some(ReplayPlan::new(at(since.as_millisecond()), now)),
     }
     row.changed_at = now;
     draft.put(row.clone());
+    with_account(draft, row, now)
+}
+
+fn with_account(draft: &mut Draft, row: WebhookRow, now: Timestamp) -> Result<api::Webhook, Stop> {
     let account = match row.account {
         None => None,
         Some(no) => draft.account(no)?.map(|owner| owner.account.id.to_string()),
     };
     Ok(shown(row, account, now))
+}
+
+/// Puts one event in an endpoint's queue again. One that waits already stays where it is.
+fn replay_one(
+    draft: &mut Draft,
+    endpoint: WebhookRow,
+    id: &str,
+    now: Timestamp,
+) -> Result<api::Webhook, Stop> {
+    let missing = || Refusal::NotFound { what: "event", id: id.to_owned() };
+    let event = draft.event_named(id)?.ok_or_else(missing)?;
+    let kind = EventKind::ALL.into_iter().find(|kind| kind.as_str() == event.kind);
+    let kinds = endpoint.kinds.as_deref();
+    if !kind.is_some_and(|kind| wants(kinds, endpoint.account, kind, event.place.0)) {
+        let why =
+            format!("is {id}, an event that this webhook doesn't get: it is of another kind or account");
+        return Err(Refusal::Field { field: "event", why }.into());
+    }
+    let (account, seq) = event.place;
+    let known = draft.get::<DeliveryRow>(&(endpoint.no, account, seq))?.cloned();
+    if known.as_ref().is_none_or(|row| row.state != DeliveryState::Waiting) {
+        let attempts = known.map_or(0, |row| row.attempts);
+        draft.put(DeliveryRow { attempts, ..waiting(endpoint.no, event.place, event.created_at, now) });
+    }
+    with_account(draft, endpoint, now)
 }
 
 /// What the admin API shows.
@@ -190,6 +223,8 @@ pub struct Attempted {
     pub status: Option<u16>,
     /// Why it failed, if it did.
     pub error: Option<String>,
+    /// It would fail again.
+    pub is_final: bool,
     /// A random number, which spreads the next attempts.
     pub jitter: u32,
 }
@@ -201,7 +236,7 @@ pub enum DeliveryOutcome {
     Delivered,
     /// It will be tried again.
     Again,
-    /// Its endpoint is given up until it is resumed.
+    /// Its endpoint is given up until it is resumed; of a mail, itself is.
     GivenUp,
     /// Another attempt counts.
     Overtaken,
@@ -227,9 +262,13 @@ impl Operation for Attempted {
             }
             Some(error) => {
                 let next = next_try(row.first_at.unwrap_or(now), now, self.jitter);
-                if let Some(next) = next {
+                if let Some(next) = next.filter(|_| !self.is_final) {
                     row.next_at = next;
                     DeliveryOutcome::Again
+                } else if is_mail(self.place.0) {
+                    // It is no fault of the address's when the mail server is down: later mails are sent.
+                    (row.state, row.done_at) = (DeliveryState::GivenUp, Some(now));
+                    DeliveryOutcome::GivenUp
                 } else {
                     let why = format!("an event could not be delivered for 3 days: {error}");
                     // It is the first one that is tried when the endpoint is resumed.

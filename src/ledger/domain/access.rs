@@ -6,6 +6,7 @@ pub use crate::api::{AccessScope, KeyState};
 
 use super::AccountId;
 use super::key::{FreshKey, hash};
+use super::portal::CUSTOMER;
 use jiff::Timestamp;
 
 /// What the trail calls who used the token of the environment. No operator may have this name.
@@ -65,6 +66,9 @@ pub enum InvalidTokenName {
     /// It is the root's.
     #[error("{ROOT:?} is the token of the environment; choose another name")]
     Root,
+    /// It is that of customers.
+    #[error("{CUSTOMER:?} is what the trail calls customers in the portal; choose another name")]
+    Customer,
 }
 
 /// The name of an operator or a gateway token; of the same form as an account's identifier.
@@ -77,6 +81,9 @@ impl TokenName {
         if text == ROOT {
             return Err(InvalidTokenName::Root);
         }
+        if text == CUSTOMER {
+            return Err(InvalidTokenName::Customer);
+        }
         match AccountId::parse(text) {
             Ok(_) => Ok(Self(text.to_owned())),
             Err(_) => Err(InvalidTokenName::Form(text.chars().take(80).collect())),
@@ -87,6 +94,15 @@ impl TokenName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What identifies an operator instead of a token: somebody's identifier at a provider of OpenID Connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcSubject {
+    /// Who names it.
+    pub issuer: String,
+    /// The identifier.
+    pub subject: String,
 }
 
 /// A fresh token, which is shown once and not kept.
@@ -132,7 +148,8 @@ mod tests {
         for good in ["alice", "ops-1", "eu.west_1", "0"] {
             assert_eq!(TokenName::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", "root", "Alice", "a b", "a\u{1b}[2J", "a\u{202e}b", "-a", &"x".repeat(65)] {
+        for bad in ["", "root", "customer", "Alice", "a b", "a\u{1b}[2J", "a\u{202e}b", "-a", &"x".repeat(65)]
+        {
             let said = TokenName::parse(bad).unwrap_err().to_string();
             assert!(said.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{said}");
         }

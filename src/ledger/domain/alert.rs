@@ -4,6 +4,10 @@
 //! What must hold: what was announced isn't announced again before it was cured; and whether something may have to be announced is
 //! known from the account's own row, so that an exchange of which nothing comes reads nothing for it.
 
+mod refusals;
+
+pub use refusals::{Cure, RefusalWatch, Reported, cure_of, reported};
+
 use super::{Account, Books};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -23,11 +27,20 @@ pub struct Alerts {
     pub quota: Option<QuotaWatch>,
     /// The number of the account's last event.
     pub events: i64,
+    /// What was announced of refused requests; none when there were none lately.
+    pub refusing: Option<RefusalWatch>,
+    /// When to look at that next.
+    pub refusing_due: Option<Timestamp>,
 }
 
 /// What an account has left: also what is in leases, and less what it owes. Moving credits into leases doesn't change it.
 pub fn left(books: &Books) -> Credits {
     books.available.saturating_add(books.held).less(books.owed)
+}
+
+/// What the plan of an account says, as long as it is in force.
+pub fn by_plan(account: &Account) -> Option<Credits> {
+    account.entitlement.as_ref().filter(|entitlement| entitlement.is_in_force())?.alert_below
 }
 
 /// What becomes of a balance that is low, or isn't any more.
@@ -42,6 +55,17 @@ pub enum BalanceTurn {
 }
 
 impl Alerts {
+    /// Keeps what is known of refused requests.
+    pub fn set_refusing(&mut self, watch: Option<RefusalWatch>) {
+        self.refusing_due = watch.as_ref().map(RefusalWatch::due);
+        self.refusing = watch;
+    }
+
+    /// Below which balance an account is low: what it says itself, its plan, or what holds for all.
+    pub fn threshold(&self, account: &Account, default: Option<Credits>) -> Option<Credits> {
+        self.below.or_else(|| by_plan(account)).or(default)
+    }
+
     /// What is to be announced of a balance. One that has not fallen is not announced as low: an account that was given its first
     /// credits is no news.
     pub fn balance(&self, left: Credits, below: Option<Credits>, fell: bool) -> Option<BalanceTurn> {

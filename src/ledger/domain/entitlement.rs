@@ -42,6 +42,9 @@ pub struct Entitlement {
     /// Below how much callers are to be warned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_below: Option<Credits>,
+    /// A balance below this is announced as low; zero for never. The default, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_below: Option<Credits>,
 }
 
 /// A period and its quota.
@@ -83,6 +86,7 @@ impl Entitlement {
             remainder: Remainder::Customer,
             running: None,
             warn_below: None,
+            alert_below: None,
         };
         if status == SubscriptionStatus::Over {
             return Some(over);
@@ -91,7 +95,8 @@ impl Entitlement {
         let end = subscription.granted_until;
         let end = subscription.ends_at().map_or(end, |over| end.min(over));
         let renews_at = subscription.renews_at();
-        let Terms { quota, overage, limits, products, remainder, warn_below, .. } = &versions.used.terms;
+        let Terms { quota, overage, limits, products, remainder, warn_below, alert_below, .. } =
+            &versions.used.terms;
         Some(Self {
             overage: *overage,
             renews_at,
@@ -101,6 +106,7 @@ impl Entitlement {
             remainder: *remainder,
             running: Some(Running { quota: *quota, start, end }),
             warn_below: *warn_below,
+            alert_below: *alert_below,
             ..over
         })
     }
@@ -117,7 +123,8 @@ impl Entitlement {
 
     /// The same as far as something is decided by it, at gateways or about leases.
     fn for_gateways(&self) -> Self {
-        Self { renews_at: None, quota: Credits::ZERO, running: None, warn_below: None, ..self.clone() }
+        let of_ledger = Self { renews_at: None, quota: Credits::ZERO, running: None, ..self.clone() };
+        Self { warn_below: None, alert_below: None, ..of_ledger }
     }
 }
 
@@ -158,6 +165,7 @@ mod tests {
             remainder: Remainder::Customer,
             running: None,
             warn_below: None,
+            alert_below: None,
         };
         let bought = entitlement(SubscriptionStatus::Good, OveragePolicy::Bought);
         let refuse = entitlement(SubscriptionStatus::Good, OveragePolicy::Refuse);

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 pub struct Happened {
     /// What.
     pub kind: EventKind,
-    /// To whom.
+    /// To whom: zero where it is the ledger itself.
     pub account: AccountNo,
     /// What there is to know about it.
     pub data: Value,

@@ -143,9 +143,24 @@ generated_id!(
     "correction"
 );
 generated_id!(
+    /// The identifier of an address that gets events by mail.
+    MailId,
+    "mail"
+);
+generated_id!(
     /// An event's identifier.
     EventId,
     "event"
+);
+generated_id!(
+    /// The identifier of a link to the portal, which is no secret.
+    PortalLinkId,
+    "link"
+);
+generated_id!(
+    /// The identifier of a customer's session in the portal, which is no secret.
+    PortalSessionId,
+    "session"
 );
 generated_id!(
     /// The identifier of an endpoint to which events are delivered.

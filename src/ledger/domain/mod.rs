@@ -16,12 +16,15 @@ pub mod answer;
 pub mod budget;
 pub mod budget_level;
 pub mod call_log;
+pub mod claim_rule;
 pub mod cost;
 pub mod entitlement;
 pub mod entry;
 pub mod event;
 pub mod exchange;
+pub mod fault;
 pub mod findings;
+pub mod forecast;
 pub mod funds;
 pub mod grant;
 pub mod grant_kind;
@@ -32,6 +35,7 @@ pub mod ids;
 pub mod key;
 pub mod lease;
 pub mod limits;
+pub mod mail;
 pub mod outgoing;
 mod payer_status;
 pub mod period;
@@ -39,6 +43,7 @@ pub mod plan;
 mod plan_change;
 pub mod plan_words;
 pub mod policy;
+pub mod portal;
 pub mod price_import;
 pub mod price_list;
 pub mod price_news;
@@ -63,8 +68,8 @@ pub use exchange::{Payer, Verdict};
 pub use funds::AccountFunds;
 pub use grant::Grant;
 pub use ids::{
-    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, PlanNo, TeamId,
-    TeamNo, TokenId, WebhookId,
+    AccountId, AccountNo, CorrectionId, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, MailId, PlanNo,
+    PortalLinkId, PortalSessionId, TeamId, TeamNo, TokenId, WebhookId,
 };
 pub use key::Key;
 pub use lease::{Draw, Lease, LeaseState};

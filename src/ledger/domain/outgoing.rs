@@ -31,9 +31,9 @@ pub struct Message {
     pub id: String,
     /// What happened.
     pub kind: String,
-    /// The account's identifier.
-    pub account: String,
-    /// Its number among those of the account.
+    /// The account's identifier; none where it is about the ledger itself.
+    pub account: Option<String>,
+    /// Its number among those of the account, or of the ledger.
     pub sequence: i64,
     /// When it happened.
     pub time: Timestamp,
@@ -44,18 +44,21 @@ pub struct Message {
 impl Message {
     /// The body.
     pub fn body(&self) -> String {
-        json!({
+        let mut body = json!({
             "specversion": "1.0",
             "id": self.id,
             "source": SOURCE,
             "type": self.kind,
-            "subject": self.account,
             "time": self.time.to_string(),
             "sequence": self.sequence.to_string(),
             "datacontenttype": "application/json",
             "data": self.data,
-        })
-        .to_string()
+        });
+        // An attribute without a value is left out.
+        if let (Some(account), Some(body)) = (&self.account, body.as_object_mut()) {
+            body.insert("subject".to_owned(), account.as_str().into());
+        }
+        body.to_string()
     }
 }
 
@@ -97,7 +100,7 @@ mod tests {
         let message = Message {
             id: "event_1".into(),
             kind: "balance.low".into(),
-            account: "acme".into(),
+            account: Some("acme".into()),
             sequence: 3,
             time: Timestamp::UNIX_EPOCH,
             data: json!({"left": "1"}),
@@ -110,5 +113,7 @@ mod tests {
         );
         assert_eq!((&body["time"], &body["data"]["left"]), (&json!("1970-01-01T00:00:00Z"), &json!("1")));
         assert_eq!(message.body(), message.body());
+        let of_ledger: Value = serde_json::from_str(&Message { account: None, ..message }.body()).unwrap();
+        assert!(of_ledger.get("subject").is_none(), "{of_ledger}");
     }
 }

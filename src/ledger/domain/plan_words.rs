@@ -30,6 +30,7 @@ pub fn read(plan: NewPlan) -> Result<(PlanName, Terms), InvalidField> {
         products: products(plan.products.map_or(Edit::Keep, Edit::Set))?,
         remainder: plan.remainder,
         warn_below: plan.warn_below.map_or(Edit::Keep, Edit::Set),
+        alert_below: plan.alert_below.map_or(Edit::Keep, Edit::Set),
         ..Changes::default()
     };
     let quota = quota(Some(plan.quota))?.unwrap_or(plan.quota);
@@ -52,14 +53,14 @@ pub fn read_change(change: PlanChange) -> Result<Changes, InvalidField> {
         concurrent: change.concurrent,
         products: products(change.products)?,
         remainder: change.remainder,
-        warn_below: warn_below(change.warn_below)?,
+        warn_below: credits("warn_below", change.warn_below)?,
+        alert_below: credits("alert_below", change.alert_below)?,
     })
 }
 
 /// A version of a plan, as the admin API shows it.
 pub fn shown(name: String, version: u32, terms: &Terms, created_at: Timestamp) -> Plan {
-    let Terms { quota, rhythm, rollover, overage, overdraft, limits, products, remainder, warn_below } =
-        terms;
+    let Terms { quota, rhythm, rollover, overage, overdraft, limits, products, remainder, .. } = terms;
     let rate =
         |rate: Rate| Credits::from_micros(i64::from(rate.milli_per_s).saturating_mul(1_000)).to_string();
     Plan {
@@ -78,7 +79,8 @@ pub fn shown(name: String, version: u32, terms: &Terms, created_at: Timestamp) -
         concurrent: limits.concurrent,
         products: products.as_ref().map(|all| all.iter().map(PlanProduct::shown).collect()),
         remainder: *remainder,
-        warn_below: *warn_below,
+        warn_below: terms.warn_below,
+        alert_below: terms.alert_below,
         created_at,
         archived_at: None,
     }
@@ -125,10 +127,9 @@ fn rate(given: Edit<String>) -> Result<Edit<u32>, InvalidField> {
     })
 }
 
-fn warn_below(given: Edit<String>) -> Result<Edit<Credits>, InvalidField> {
+fn credits(field: &'static str, given: Edit<String>) -> Result<Edit<Credits>, InvalidField> {
     given.try_map(|text| {
-        Credits::parse(&text)
-            .map_err(|error| InvalidField::new("warn_below", format!("is {text:?}: {error}")))
+        Credits::parse(&text).map_err(|error| InvalidField::new(field, format!("is {text:?}: {error}")))
     })
 }
 

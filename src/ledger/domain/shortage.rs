@@ -134,6 +134,7 @@ mod tests {
                 end: "2026-12-01T00:00:00Z".parse().unwrap(),
             }),
             warn_below: None,
+            alert_below: None,
         }
     }
 

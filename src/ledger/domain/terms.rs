@@ -31,6 +31,8 @@ pub struct Terms {
     pub remainder: Remainder,
     /// Below how much callers are to be warned; above zero.
     pub warn_below: Option<Credits>,
+    /// A balance below this is announced as low; zero for never. The default, when absent.
+    pub alert_below: Option<Credits>,
 }
 
 /// What is to be different; the rest stays.
@@ -64,6 +66,8 @@ pub struct Changes {
     pub remainder: Option<Remainder>,
     /// Below how much callers are to be warned.
     pub warn_below: Edit<Credits>,
+    /// Below how much a balance is announced as low.
+    pub alert_below: Edit<Credits>,
 }
 
 /// Why terms can't be: the field, and what to do about it.
@@ -95,6 +99,7 @@ impl Terms {
             products: None,
             remainder: Remainder::Customer,
             warn_below: None,
+            alert_below: None,
         }
     }
 
@@ -121,6 +126,7 @@ impl Terms {
             products: changes.products.of(self.products.as_ref()),
             remainder: changes.remainder.unwrap_or(self.remainder),
             warn_below: changes.warn_below.of(self.warn_below.as_ref()),
+            alert_below: changes.alert_below.of(self.alert_below.as_ref()),
         };
         terms.checked()
     }
@@ -173,7 +179,13 @@ impl Terms {
                 let why = format!(
                     "is {least}; it must be above zero, and at most {MAX_AMOUNT}; leave it out for no warning"
                 );
-                Err(InvalidField::new("warn_below", why))
+                return Err(InvalidField::new("warn_below", why));
+            }
+            _ => {}
+        }
+        match self.alert_below {
+            Some(below) if below > MAX_AMOUNT => {
+                Err(InvalidField::new("alert_below", format!("is {below}; the most is {MAX_AMOUNT}")))
             }
             _ => Ok(()),
         }

@@ -39,6 +39,14 @@ impl Length {
         }
     }
 
+    /// The period that this moment is in.
+    pub fn around(self, at: &Zoned) -> Option<(Timestamp, Timestamp)> {
+        let begin = self.begin(at).ok()?;
+        let after = begin.checked_add(self.span()).ok()?;
+        let end = if self == Self::Hour { after } else { self.begin(&after).ok()? };
+        Some((begin.timestamp(), end.timestamp()))
+    }
+
     /// The beginning of the period that this moment is in.
     fn begin(self, at: &Zoned) -> Result<Zoned, jiff::Error> {
         match self {

@@ -181,11 +181,7 @@ pub fn authorize(app: &App, request: &mut Request, caller: &Caller, route: Scope
         return Err(Refused::Scope(has, needs));
     }
     let peer = client(request.headers(), peer.map(|peer| peer.ip()), app.trusted_proxies);
-    let token = match caller {
-        Caller::Root => None,
-        Caller::Named(token) => Some(token.id().to_owned()),
-    };
-    let operator = caller.name().to_owned();
+    let (operator, token) = (caller.name().to_owned(), caller.shown());
     request.extensions_mut().insert(Origin { operator, token, peer, command });
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use super::auth::Access;
 use super::shared::Shared;
+use super::single_sign_on::SingleSignOn;
 use crate::domain::reclaim::Watch;
+use crate::mailer::Mailer;
 use crate::metrics::Metrics;
 use crate::outgoing::Sender;
 use crate::store::{CallLog, Store};
@@ -39,8 +41,14 @@ pub struct App {
     pub looks: CachedProbes,
     /// Records of single requests.
     pub calls: CallLog,
+    /// Where customers reach the portal, without a slash at the end; none where that isn't known.
+    pub portal_url: Option<String>,
     /// Makes requests to endpoints.
     pub sender: Sender,
+    /// Sends mail, if it does.
+    pub mailer: Option<Mailer>,
+    /// How operators sign in at a provider, if they may.
+    pub single_sign_on: Option<SingleSignOn>,
 }
 
 /// What the database last said to those who ask without a token.
@@ -50,6 +58,7 @@ pub struct CachedProbes {
     pub(super) at_risk: Shared<Option<(i64, Credits)>>,
     pub(super) size: Shared<Option<u64>>,
     pub(super) waiting: Shared<Option<u64>>,
+    pub(super) waiting_mails: Shared<Option<u64>>,
 }
 
 /// A request that was given up.

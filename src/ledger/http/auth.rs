@@ -16,6 +16,37 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Somebody whom a claim of their identity lets in to the console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    name: String,
+    subject: String,
+    scope: AccessScope,
+}
+
+impl Person {
+    /// Named by the address of their e-mail, if the provider has verified it, else by the subject. No operator can have such a name.
+    pub fn new(email: Option<&str>, subject: &str, scope: AccessScope) -> Self {
+        let name = email.map_or_else(|| ["oidc:", subject].concat(), str::to_owned);
+        Self { name, subject: subject.to_owned(), scope }
+    }
+
+    /// As a session has kept it.
+    pub const fn kept(name: String, subject: String, scope: AccessScope) -> Self {
+        Self { name, subject, scope }
+    }
+
+    /// As the trail calls them.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What they may do.
+    pub const fn scope(&self) -> AccessScope {
+        self.scope
+    }
+}
+
 /// Who shows a token.
 #[derive(Clone, Debug)]
 pub enum Caller {
@@ -23,6 +54,8 @@ pub enum Caller {
     Root,
     /// One that the ledger keeps.
     Named(Arc<KnownToken>),
+    /// Somebody whom a claim lets in to the console.
+    Person(Arc<Person>),
 }
 
 impl Caller {
@@ -31,13 +64,23 @@ impl Caller {
         match self {
             Self::Root => ROOT,
             Self::Named(token) => token.name(),
+            Self::Person(person) => person.name(),
+        }
+    }
+
+    /// What the trail says of how they were let in: the identifier of the token, or the subject; none for the token of the environment.
+    pub fn shown(&self) -> Option<String> {
+        match self {
+            Self::Root => None,
+            Self::Named(token) => Some(token.id().to_owned()),
+            Self::Person(person) => Some(["oidc:", &person.subject].concat()),
         }
     }
 
     /// The name of the token; none for that of the environment.
     pub fn token_name(&self) -> Option<&str> {
         match self {
-            Self::Root => None,
+            Self::Root | Self::Person(_) => None,
             Self::Named(token) => Some(token.name()),
         }
     }
@@ -47,6 +90,7 @@ impl Caller {
         match self {
             Self::Root => Some(AccessScope::Admin),
             Self::Named(token) => token.scope(),
+            Self::Person(person) => Some(person.scope()),
         }
     }
 }
@@ -109,7 +153,7 @@ pub struct Denials {
 
 impl Denials {
     /// None yet.
-    fn new(listener: ListenerName, metrics: Arc<Metrics>) -> Self {
+    pub fn new(listener: ListenerName, metrics: Arc<Metrics>) -> Self {
         Self { listener, metrics, log: LogLimit::default() }
     }
 

@@ -55,7 +55,7 @@ codes! {
     }
     CONFLICT {
         AccountExists "account_exists" "there is an account with this identifier"
-        SubjectTaken "subject_taken" "the subject belongs to another key"
+        SubjectTaken "subject_taken" "the subject belongs to another key or operator"
         NotRotatable "not_rotatable" "it is a subject, or a key that is revoked, expired or was rotated before"
         AccountClosed "account_closed" "the account is closed"
         ClosedTooLong "closed_too_long" "the account was closed more than 30 days ago, or by an older version"
@@ -67,9 +67,13 @@ codes! {
         SubscriptionExists "subscription_exists" "the account has a subscription that isn't over"
         WrongState "wrong_state" "the subscription's state doesn't allow it"
         TooManyGrants "too_many_grants" "the account has the most grants with something left that an account may have"
+        PortalOff "portal_off" "no portal is open here, and its settings name no `url`"
         TooMany "too_many" "there are as many objects of this kind as there may be"
         IdempotencyKeyReused "idempotency_key_reused" "the idempotency key came with another request before"
         KeyAlreadyShown "key_already_shown" "the key or the token was made by an earlier request, and its secret is shown only once"
+    }
+    TOO_MANY_REQUESTS {
+        TooManyRequests "too_many_requests" "too many attempts have failed, or too much was changed, within a minute; of the portal alone"
     }
     PAYLOAD_TOO_LARGE {
         TooLarge "too_large" "the body has more than 64 KiB"

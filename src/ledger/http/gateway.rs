@@ -12,13 +12,14 @@ use super::connections::ConnectionSlot;
 use super::denial::Denial;
 use super::problem::MOST_SAID;
 use super::{fitting, health};
+use crate::command::exchange::SaidOfGateway;
 use crate::domain::call_log::ReceivedBatch;
 use crate::domain::exchange::check;
 use crate::store::{Refusal, StoreError};
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router, middleware};
@@ -37,6 +38,8 @@ use std::sync::Arc;
 
 /// About how many bytes an entry takes.
 const ENTRY_BYTES: usize = 100;
+/// The longest version in bytes.
+const MAX_VERSION_BYTES: usize = 32;
 /// What a message contains whose callers may wait, one or the other.
 const ASKS: [&[u8]; 2] = [br#""ask""#, br#""models""#];
 /// The retry delay for a message that the ledger rejects under load (ms), unless the heartbeat interval is longer.
@@ -77,6 +80,7 @@ async fn exchange(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     seat: Option<Extension<Arc<ConnectionSlot>>>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let is_report = ASKS.iter().all(|asks| memmem::find(&body, asks).is_none());
@@ -85,8 +89,9 @@ async fn exchange(
     }
     let request = read(&body)?;
     let now = Timestamp::now();
-    let token = caller.token_name().map(str::to_owned);
-    match app.store.exchange_as(token, request, now, app.ttl_ms).await {
+    let gateway_is =
+        SaidOfGateway { token: caller.token_name().map(str::to_owned), version: version(&headers) };
+    match app.store.exchange_as(gateway_is, request, now, app.ttl_ms).await {
         Ok(response) => answer(response, now),
         Err(StoreError::Overloaded) => Err(overloaded(&app, is_report)),
         Err(error @ StoreError::Refused(Refusal::ForeignGateway)) => {
@@ -121,6 +126,14 @@ async fn record(
     }
     app.calls.store(ReceivedBatch::new(batch, now)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which version of the filter sent a message: its user agent is `faregate/` and that. Others, and filters of older versions, don't
+/// say.
+fn version(headers: &HeaderMap) -> Option<String> {
+    let agent = headers.get(USER_AGENT)?.to_str().ok()?;
+    let version = agent.strip_prefix("faregate/")?.split(' ').next()?;
+    (1..=MAX_VERSION_BYTES).contains(&version.len()).then(|| version.to_owned())
 }
 
 /// Too much is asked of the database. A report should come with the next heartbeat; callers wait for anything else.

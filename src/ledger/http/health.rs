@@ -90,6 +90,13 @@ pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Respons
     if let Some(events) = app.looks.waiting.get(waiting).await {
         app.metrics.waiting_deliveries(events);
     }
+    let waiting = async {
+        let read = tokio::time::timeout(LOOK, Box::pin(app.store.waiting_mails())).await;
+        read.ok().and_then(Result::ok)
+    };
+    if let Some(mails) = app.looks.waiting_mails.get(waiting).await {
+        app.metrics.waiting_mails(mails);
+    }
     app.metrics.queued(app.store.queued());
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let (kind, page) = if accepted.into_iter().any(|kinds| kinds.contains(OPENMETRICS)) {

@@ -1,4 +1,4 @@
-//! The two listeners: one for gateways, one for operators, each with tokens of its own.
+//! The listeners: one for gateways and one for operators, each with tokens of its own, and one for customers.
 //!
 //! What must hold: nothing is read without a limit, nothing answered before its commit, no token or
 //! key is ever logged, and whatever a client sends, it gets an answer that says what is wrong.
@@ -19,11 +19,15 @@ mod forwarded;
 mod gateway;
 mod handshake;
 mod health;
+mod link;
 mod listener;
 mod operators;
+mod pages;
+mod portal;
 mod problem;
 mod server;
 mod shared;
+mod single_sign_on;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -41,5 +45,7 @@ pub use forwarded::MAX_PROXIES;
 pub use gateway::{readable, router as gateway_router};
 pub use listener::{Listener, ReservedAddress};
 pub use operators::router as operator_router;
+pub use portal::{MAX_SETTINGS_BYTES, PortalServedAs, PortalSettings, router as portal_router};
 pub use server::{MAX_ENDING, serve};
+pub use single_sign_on::{SignOnConfig, SingleSignOn};
 pub use tls::{TlsError, TlsFiles};

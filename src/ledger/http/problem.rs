@@ -117,7 +117,7 @@ fn refused(refusal: &Refusal, detail: String) -> Failure {
     let code = match refusal {
         Refusal::NotFound { .. } => Code::NotFound,
         Refusal::AccountExists(_) => Code::AccountExists,
-        Refusal::SubjectTaken(_) => Code::SubjectTaken,
+        Refusal::SubjectTaken(_) | Refusal::SubjectLinked(..) => Code::SubjectTaken,
         Refusal::NotRotatable(_) => Code::NotRotatable,
         Refusal::AccountClosed(_) => Code::AccountClosed,
         Refusal::ClosedTooLong { .. } => Code::ClosedTooLong,
@@ -168,6 +168,9 @@ impl IntoResponse for Failure {
         match status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(super::pages::attempts::PERIOD.as_secs()));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

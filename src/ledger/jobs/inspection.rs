@@ -1,11 +1,13 @@
 //! Looks once after the start for damage that opening the database has not seen. A damaged file ends the
 //! ledger, by way of the store; balances that disagree with their entries are reported to the operator.
 
+use crate::metrics::Metrics;
 use crate::store::Store;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Looks at everything, or ends when the ledger does.
-pub async fn inspect(store: Store, mut stop: watch::Receiver<bool>) {
+pub async fn inspect(store: Store, metrics: Arc<Metrics>, mut stop: watch::Receiver<bool>) {
     let looking = store.inspect();
     tokio::pin!(looking);
     let result = tokio::select! {
@@ -15,6 +17,9 @@ pub async fn inspect(store: Store, mut stop: watch::Receiver<bool>) {
             looking.await
         }
     };
+    if let Ok(Some(audit)) = &result {
+        metrics.audited(audit.agrees());
+    }
     match result {
         Ok(Some(audit)) if audit.agrees() => tracing::debug!(accounts = audit.accounts, "all balances agree"),
         Ok(Some(audit)) => {

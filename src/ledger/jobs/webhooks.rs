@@ -106,7 +106,8 @@ async fn attempt_one(
     metrics.delivery(answered.error.is_none());
     let jitter = getrandom::u32().unwrap_or(0);
     let error = answered.error.clone();
-    let what = Attempted { place, attempt, status: answered.status, error: answered.error, jitter };
+    let (status, is_final) = (answered.status, false);
+    let what = Attempted { place, attempt, status, error: answered.error, is_final, jitter };
     match store.attempted(what, Timestamp::now()).await {
         Ok(DeliveryOutcome::GivenUp) => {
             let (webhook, why) = (endpoint.id.as_str(), error.unwrap_or_default());

@@ -4,7 +4,10 @@
 
 use super::{Backend, EventQuery, Page, Store, StoreError, queries};
 use crate::api;
+use crate::command::faults::SeeFaults;
+use crate::command::refusals::Quiet;
 use crate::command::webhooks::{Attempted, Claim, DeliveryOutcome, Requeue};
+use crate::domain::fault::FaultKind;
 use crate::domain::outgoing::Message;
 use crate::domain::webhook::{DeliveryState, wants};
 use crate::store::engine::Engine as _;
@@ -57,7 +60,8 @@ impl Store {
         state: Option<DeliveryState>,
         page: Page,
     ) -> Result<api::Deliveries, StoreError> {
-        read!(self, reader => queries::webhooks::deliveries(reader, &webhook, state, &page))
+        let no = read!(self, reader => queries::webhooks::row(reader, &webhook))?.no;
+        read!(self, reader => queries::webhooks::deliveries(reader, no, state, &page))
     }
 
     /// How many events wait to be delivered.
@@ -125,6 +129,20 @@ impl Store {
         for outcome in self.tend(found, now).await? {
             outcome?;
         }
+        let quiet = read!(self, reader => queries::jobs::refusing(reader, now, Self::STEP))?;
+        let count = count.max(quiet.len());
+        for outcome in self.tend(quiet.into_iter().map(Quiet).collect(), now).await? {
+            outcome?;
+        }
         Ok(count)
+    }
+
+    /// Says what this ledger sees that is wrong with it. It is written down where that is news.
+    pub async fn see_faults(&self, seen: Vec<FaultKind>, now: Timestamp) -> Result<(), StoreError> {
+        let known = read!(self, reader => queries::events::faults(reader))?;
+        if !known.is_changed_by(&seen, now) {
+            return Ok(());
+        }
+        self.queue.run(SeeFaults(seen), now, 1, Urgency::Own).await
     }
 }

@@ -1,13 +1,16 @@
 //! What the console needs of the store: its sessions, and what its pages show besides the lists of the admin API.
 
 use super::{Backend, Page, Store, StoreError, queries};
+use crate::api::{Forecast, UsageTotal};
 use crate::command::sessions::{BeginSession, EndSession, UseSession};
 use crate::store::queries::gateways::KnownGateway;
-use crate::store::queries::overview::{NearEnd, RefusedFor};
+use crate::store::queries::items::ItemSums;
+use crate::store::queries::overview::{AccountWindow, NearEnd, RefusedFor};
 use crate::store::queue::Urgency;
 use crate::store::rows::SessionRow;
 use crate::store::sqlite;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rusqlite::Connection;
 
 impl Store {
@@ -45,14 +48,40 @@ impl Store {
         read!(self, reader => queries::overview::refusals(reader, since, limit))
     }
 
-    /// Active accounts that have less left than `times` of what they have spent since this minute.
+    /// Of a window of accounts, active ones that have less left than `times` of what they have spent since this minute; and where
+    /// the next window begins.
     pub async fn near_end(
         &self,
+        window: AccountWindow,
         since: Timestamp,
         times: i64,
         limit: usize,
-    ) -> Result<Vec<NearEnd>, StoreError> {
-        read!(self, reader => queries::overview::near_end(reader, since, times, limit))
+    ) -> Result<(Vec<NearEnd>, Option<i64>), StoreError> {
+        read!(self, reader => queries::overview::near_end(reader, window, since, times, limit))
+    }
+
+    /// What was used of all accounts from a minute until before another, by minute.
+    pub async fn usage_by_minute(&self, time: (i64, i64)) -> Result<Vec<(i64, UsageTotal)>, StoreError> {
+        read!(self, reader => queries::overview::usage_by_minute(reader, time))
+    }
+
+    /// What an account, or all of them, will have spent when the running period ends.
+    pub async fn forecast(
+        &self,
+        account: Option<String>,
+        zone: TimeZone,
+        now: Timestamp,
+    ) -> Result<Forecast, StoreError> {
+        read!(self, reader => queries::forecast::of(reader, account.as_deref(), &zone, now))
+    }
+
+    /// What each model and tool was used for from a minute until before another: those that cost the most.
+    pub async fn items_between(
+        &self,
+        time: (i64, i64),
+        limit: usize,
+    ) -> Result<Vec<(String, ItemSums)>, StoreError> {
+        read!(self, reader => queries::items::between(reader, time, limit))
     }
 
     /// How many running subscriptions each plan of a page has.

@@ -49,6 +49,7 @@ pub struct Directory {
     gateways: NumberCache<GatewayNo>,
     uses: NumberCache<i64>,
     alert_below: Mutex<Option<Credits>>,
+    refusals: NumberCache<i64>,
 }
 
 impl Default for Directory {
@@ -58,6 +59,7 @@ impl Default for Directory {
             gateways: NumberCache::new(MOST_GATEWAYS),
             uses: NumberCache::new(MOST_KEYS),
             alert_below: Mutex::default(),
+            refusals: NumberCache::new(MOST_KEYS),
         }
     }
 }
@@ -92,6 +94,17 @@ impl Directory {
     /// Notes it.
     pub fn note_alert_below(&self, below: Option<Credits>) {
         *self.alert_below.lock().unwrap_or_else(PoisonError::into_inner) = below;
+    }
+
+    /// Until when (ms) nothing is to be done about reports that requests of an account are refused. It is a guess: a report that is
+    /// skipped by it comes again.
+    pub fn refusals_seen(&self, account: AccountNo) -> Option<i64> {
+        self.refusals.get(account)
+    }
+
+    /// Notes until when.
+    pub fn note_refusals_seen(&self, account: AccountNo, until_ms: i64) {
+        self.refusals.note(account, until_ms);
     }
 
     /// The gateway that was found under this name.

@@ -101,6 +101,11 @@ pub enum Refusal {
     /// The subject is another key's credential.
     #[error("the subject {0:?} is taken; revoke its key first")]
     SubjectTaken(String),
+    /// The subject identifies an operator already.
+    #[error(
+        "the subject identifies the operator {0:?} already; revoke that first: `faregate operator revoke {0} --token {1}`"
+    )]
+    SubjectLinked(String, String),
     /// What is to be rotated is no key that works.
     #[error("{0}")]
     NotRotatable(String),

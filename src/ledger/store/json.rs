@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub type JsonRow = Map<String, Value>;
 
 /// Tables about what gateways do, and the ledger's own.
-const HIDDEN_TABLES: [&str; 14] = [
+const HIDDEN_TABLES: [&str; 15] = [
     "brokers",
     "changes",
     "deliveries",
@@ -21,7 +21,9 @@ const HIDDEN_TABLES: [&str; 14] = [
     "gateways",
     "idempotency",
     "leases",
+    "ledger_faults",
     "price_list",
+    "sessions",
     "shadow",
     "trail",
     "usage",
@@ -29,7 +31,7 @@ const HIDDEN_TABLES: [&str; 14] = [
     "usage_quantities",
 ];
 /// Columns that follow from others, or number rows.
-const HIDDEN_COLUMNS: [&str; 13] = [
+const HIDDEN_COLUMNS: [&str; 15] = [
     "no",
     "target",
     "subscription",
@@ -39,6 +41,8 @@ const HIDDEN_COLUMNS: [&str; 13] = [
     "budgets",
     "due_ms",
     "quota_watch",
+    "refusing",
+    "refusing_ms",
     "events",
     "announced",
     "soon_ms",

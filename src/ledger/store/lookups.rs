@@ -6,9 +6,10 @@ use super::engine::Lookup;
 use super::record::{Record as _, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, CorrectionRow, DeliveryRow, EntryRow, EventRow,
-    GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow, PriceRow,
-    RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow, PlanRow,
+    PortalLinkRow, PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow,
+    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
+    VersionRow, WebhookRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -74,10 +75,23 @@ pub const IDEMPOTENCY: Lookup = lookup(IdempotencyRow::TABLE, "key", "");
 pub const TOKENS: Lookup = locked(TokenRow::TABLE, "no");
 /// All tokens of an operator, or of a fleet of gateways.
 pub const TOKENS_OF: Lookup = lookup(TokenRow::TABLE, "kind, name", "");
+/// The subject of an issuer that identifies an operator.
+pub const TOKENS_BY_SUBJECT: Lookup =
+    lookup(TokenRow::TABLE, "issuer, subject", "subject IS NOT NULL AND revoked_ms IS NULL");
 /// A session, locked.
 pub const SESSIONS: Lookup = locked(SessionRow::TABLE, "hash");
 /// All sessions of an operator.
 pub const SESSIONS_OF: Lookup = lookup(SessionRow::TABLE, "operator", "");
+/// A customer's session, locked.
+pub const PORTAL_SESSIONS: Lookup = locked(PortalSessionRow::TABLE, "hash");
+/// All sessions of an account's customers.
+pub const PORTAL_SESSIONS_OF: Lookup = lookup(PortalSessionRow::TABLE, "account", "");
+/// A link to the portal, locked.
+pub const PORTAL_LINKS: Lookup = locked(PortalLinkRow::TABLE, "hash");
+/// A link to the portal, to see whose it is.
+pub const PORTAL_LINKS_BY_HASH: Lookup = lookup(PortalLinkRow::TABLE, "hash", "");
+/// All links of an account to the portal.
+pub const PORTAL_LINKS_OF: Lookup = lookup(PortalLinkRow::TABLE, "account", "");
 /// What an operator did.
 pub const TRAIL: Lookup = lookup(TrailRow::TABLE, "no", "");
 /// What is announced of accounts that say nothing else.
@@ -88,6 +102,16 @@ pub const EVENTS: Lookup = lookup(EventRow::TABLE, "account, seq", "");
 pub const WEBHOOKS: Lookup = locked(WebhookRow::TABLE, "no");
 /// The endpoint with an identifier.
 pub const WEBHOOKS_BY_ID: Lookup = lookup(WebhookRow::TABLE, "id", "");
+/// The event with an identifier.
+pub const EVENTS_BY_ID: Lookup = lookup(EventRow::TABLE, "id", "");
+/// An address for mail, locked.
+pub const MAIL_ADDRESSES: Lookup = locked(MailAddressRow::TABLE, "no");
+/// The address for mail with an identifier.
+pub const MAIL_ADDRESSES_BY_ID: Lookup = lookup(MailAddressRow::TABLE, "id", "");
+/// The addresses that get mail about an account.
+pub const MAIL_ADDRESSES_OF: Lookup = lookup(MailAddressRow::TABLE, "account", "state = 'active'");
+/// What is wrong with the ledger, locked.
+pub const LEDGER_FAULTS: Lookup = locked(FaultsRow::TABLE, "one");
 /// The endpoints in a state.
 pub const WEBHOOKS_IN: Lookup = lookup(WebhookRow::TABLE, "state", "");
 /// An event on its way to an endpoint, locked.

@@ -3,8 +3,8 @@
 use super::dialect::Dialect;
 use super::record::{Record, Table};
 use super::rows::{
-    BrokerRow, ChangeRow, DeliveryRow, EventRow, IdempotencyRow, LeaseRow, RefusalRow, SessionRow, ShadowRow,
-    TokenRow, TrailRow, UnbookedRow, WebhookRow,
+    BrokerRow, ChangeRow, DeliveryRow, EventRow, IdempotencyRow, LeaseRow, MailAddressRow, PortalLinkRow,
+    PortalSessionRow, RefusalRow, SessionRow, ShadowRow, TokenRow, TrailRow, UnbookedRow, WebhookRow,
 };
 
 /// The most rows that one call deals with.
@@ -44,7 +44,7 @@ pub struct Kept {
 }
 
 /// All that is deleted when it has served its time.
-pub static KEPT: [Kept; 13] = [
+pub static KEPT: [Kept; 16] = [
     Kept { table: IdempotencyRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_ANSWERS_MS },
     Kept { table: ChangeRow::TABLE, condition: "created_ms < ?1", keep_ms: KEEP_CHANGES_MS },
     Kept {
@@ -81,7 +81,14 @@ pub static KEPT: [Kept; 13] = [
         condition: "state = 'deleted' AND changed_ms < ?1",
         keep_ms: KEEP_EVENTS_MS,
     },
+    Kept {
+        table: MailAddressRow::TABLE,
+        condition: "state = 'deleted' AND changed_ms < ?1",
+        keep_ms: KEEP_EVENTS_MS,
+    },
     Kept { table: SessionRow::TABLE, condition: "expires_ms < ?1", keep_ms: 0 },
+    Kept { table: PortalSessionRow::TABLE, condition: "expires_ms < ?1", keep_ms: 0 },
+    Kept { table: PortalLinkRow::TABLE, condition: "expires_ms < ?1", keep_ms: 0 },
 ];
 
 /// What operators did. For how long it is kept, the ledger is asked to say at its start.

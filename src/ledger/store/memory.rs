@@ -11,9 +11,10 @@ use super::engine::{
 use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
-    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow,
-    PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    EventRow, FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow,
+    PlanRow, PortalLinkRow, PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow,
+    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
+    VersionRow, WebhookRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -78,7 +79,11 @@ memory! {
     events: EventRow,
     webhooks: WebhookRow,
     deliveries: DeliveryRow,
+    mail_addresses: MailAddressRow,
+    ledger_faults: FaultsRow,
     sessions: SessionRow,
+    portal_sessions: PortalSessionRow,
+    portal_links: PortalLinkRow,
 }
 
 impl Tables {

@@ -44,7 +44,7 @@ pub use page::{
 use crate::api;
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord, Once};
 use crate::command::chores::RunMaintenance;
-use crate::command::exchange::{Exchange, Exchanged};
+use crate::command::exchange::{Exchange, Exchanged, SaidOfGateway};
 use crate::command::expiry::{ExpireGrants, ExpireKey};
 use crate::command::reclaim::Reclaim;
 use crate::command::renew::{Renew, RenewalOutcome};
@@ -156,6 +156,8 @@ macro_rules! read {
 // Behind the macros, which it uses.
 mod announcements;
 mod console;
+mod mail;
+mod portal;
 
 impl Store {
     /// The most rows that one of the maintenance functions deals with in one call.
@@ -278,15 +280,14 @@ impl Store {
         now: Timestamp,
         ttl_ms: u64,
     ) -> Result<ExchangeResponse, StoreError> {
-        self.exchange_as(None, request, now, ttl_ms).await
+        self.exchange_as(SaidOfGateway::default(), request, now, ttl_ms).await
     }
 
     /// Takes in a message from a gateway, all of it or nothing; only an entry that can't be booked is left out alone.
-    /// Leases that it renews may be spent from for `ttl_ms` milliseconds more. `token` is the name of the gateway token that
-    /// it came with; none for that of the environment.
+    /// Leases that it renews may be spent from for `ttl_ms` milliseconds more.
     pub async fn exchange_as(
         &self,
-        token: Option<String>,
+        gateway_is: SaidOfGateway,
         mut request: ExchangeRequest,
         now: Timestamp,
         ttl_ms: u64,
@@ -294,7 +295,7 @@ impl Store {
         let models = std::mem::take(&mut request.models);
         let (gateway, seen) = (request.gateway.clone(), request.seen);
         let prices = self.costs_of(&request).await;
-        let exchange = Exchange { request, ttl_ms, prices, token };
+        let exchange = Exchange { request, ttl_ms, prices, gateway_is };
         // Callers may wait for prices as well.
         let is_urgent = exchange.is_urgent() || !models.is_empty();
         let urgency = if is_urgent { Urgency::Urgent } else { Urgency::Report };

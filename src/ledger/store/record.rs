@@ -6,9 +6,11 @@
 use super::draws;
 use crate::api::CorrectionKind;
 use crate::domain::access::{AccessScope, TokenKind};
-use crate::domain::alert::QuotaWatch;
+use crate::domain::alert::{QuotaWatch, RefusalWatch};
 use crate::domain::budget::ScopeName;
 use crate::domain::entitlement::Entitlement;
+use crate::domain::fault::Faults;
+use crate::domain::mail::AddressState;
 use crate::domain::period::{self, Anchor, Unit};
 use crate::domain::policy::{OveragePolicy, Remainder};
 use crate::domain::subscription::State;
@@ -16,7 +18,7 @@ use crate::domain::time::at;
 use crate::domain::webhook::{DeliveryState, ReplayPlan, WebhookState};
 use crate::domain::{
     AccountId, AccountNo, AccountState, Draw, EventId, GatewayNo, GrantId, GrantNo, KeyId, KeyNo, LeaseState,
-    PlanNo, TeamNo, TokenId, WebhookId,
+    MailId, PlanNo, TeamNo, TokenId, WebhookId,
 };
 use faregate_protocol::Credits;
 use faregate_protocol::exchange::Product;
@@ -286,10 +288,16 @@ texts! {
     TokenId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
     EventId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
     WebhookId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    MailId: |text| Ok(Self::stored(text.to_owned())), |id| id.as_str().into();
+    AddressState: |text| named(AddressState::ALL, AddressState::as_str, text), |state| state.as_str().into();
     WebhookState: |text| named(WebhookState::ALL, WebhookState::as_str, text), |state| state.as_str().into();
     DeliveryState: |text| named(DeliveryState::ALL, DeliveryState::as_str, text), |state| state.as_str().into();
     QuotaWatch: |text| serde_json::from_str(text).map_err(|error| format!("is no watch of a quota: {error}")),
         |watch| serde_json::to_string(watch).unwrap_or_default().into();
+    RefusalWatch: |text| serde_json::from_str(text).map_err(|error| format!("is no watch of refusals: {error}")),
+        |watch| serde_json::to_string(watch).unwrap_or_default().into();
+    Faults: |text| serde_json::from_str(text).map_err(|error| format!("is no list of faults: {error}")),
+        |faults| serde_json::to_string(faults).unwrap_or_default().into();
     ReplayPlan: |text| serde_json::from_str(text).map_err(|error| format!("is no replay: {error}")),
         |plan| serde_json::to_string(plan).unwrap_or_default().into();
     TokenKind: |text| named(TokenKind::ALL, TokenKind::as_str, text), |kind| kind.as_str().into();

@@ -4,10 +4,14 @@
 
 mod access;
 mod events;
+mod mail;
+mod portal;
 mod sessions;
 
 pub use access::{TokenRow, TrailRow};
 pub use events::{AlertDefaultRow, DeliveryKey, DeliveryRow, EventKey, EventRow, WebhookRow};
+pub use mail::{FaultsRow, MailAddressRow};
+pub use portal::{PortalLinkRow, PortalSessionRow};
 pub use sessions::SessionRow;
 
 use super::record::{Record, Table};
@@ -69,6 +73,8 @@ record! { AccountRow in "accounts" by "no": (AccountNo,) = |row| (row.account.no
     low: Cold alerts.low,
     quota_watch: Cold alerts.quota,
     events: Cold alerts.events,
+    refusing: Cold alerts.refusing,
+    refusing_ms: Cold alerts.refusing_due,
 }
 
 /// A team.
@@ -362,12 +368,15 @@ pub struct GatewayRow {
     pub name: String,
     /// The name of the gateway token that it is tied to; none for the token of the environment.
     pub token: Option<String>,
+    /// Which version of the filter it last said that it has.
+    pub version: Option<String>,
 }
 
 record! { GatewayRow in "gateways" by "no": (GatewayNo,) = |row| (row.no,);
     no: Fixed no,
     name: Fixed name,
     token: Cold token,
+    version: Cold version,
 }
 
 /// A plan.
@@ -439,6 +448,7 @@ record! { VersionRow in "plan_versions" by "plan, version": (PlanNo, u32) = |row
     products: Fixed terms.products,
     remainder: Fixed terms.remainder,
     warn_below: Fixed terms.warn_below,
+    alert_below: Fixed terms.alert_below,
 }
 
 impl VersionRow {
@@ -838,7 +848,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 31] = [
+pub const TABLES: [&Table; 35] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -869,5 +879,9 @@ pub const TABLES: [&Table; 31] = [
     EventRow::TABLE,
     WebhookRow::TABLE,
     DeliveryRow::TABLE,
+    MailAddressRow::TABLE,
+    FaultsRow::TABLE,
     SessionRow::TABLE,
+    PortalSessionRow::TABLE,
+    PortalLinkRow::TABLE,
 ];

@@ -39,6 +39,11 @@ impl KnownToken {
         &self.row.name
     }
 
+    /// Who names the subject that it is; none for a token.
+    pub fn issuer(&self) -> Option<&str> {
+        self.row.issuer.as_deref()
+    }
+
     /// What its operator may do.
     pub fn scope(&self) -> Option<AccessScope> {
         self.row.scope
@@ -73,7 +78,7 @@ impl KnownTokens {
         let found = shown.and_then(|text| {
             self.0.read().unwrap_or_else(PoisonError::into_inner).get(&hash(text)).map(Arc::clone)
         });
-        let Some(token) = found.filter(|token| token.row.kind == kind) else {
+        let Some(token) = found.filter(|token| token.row.kind == kind && token.row.subject.is_none()) else {
             return Err((Invalid::Unknown, None));
         };
         if token.row.revoked_at.is_some() {
@@ -96,6 +101,28 @@ impl KnownTokens {
         }
         token.used_minute.fetch_max(now.as_millisecond().div_euclid(MINUTE_MS), Ordering::Relaxed);
         Some(token)
+    }
+
+    /// The operator that this subject identifies, and that it is used now; none when nothing ever did. Of one that lets nothing in any
+    /// more, why.
+    pub fn subject(
+        &self,
+        issuer: &str,
+        subject: &str,
+        now: Timestamp,
+    ) -> Option<Result<Arc<KnownToken>, Invalid>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let is_theirs =
+            |row: &TokenRow| row.issuer.as_deref() == Some(issuer) && row.subject.as_deref() == Some(subject);
+        let newest = known.values().filter(|token| is_theirs(&token.row)).max_by_key(|token| token.row.no)?;
+        Some(match state(newest.row.revoked_at, newest.row.expires_at, now) {
+            KeyState::Active => {
+                newest.used_minute.fetch_max(now.as_millisecond().div_euclid(MINUTE_MS), Ordering::Relaxed);
+                Ok(Arc::clone(newest))
+            }
+            KeyState::Expired => Err(Invalid::Expired),
+            KeyState::Revoked => Err(Invalid::Revoked),
+        })
     }
 
     /// Takes in all tokens that there are.

@@ -25,12 +25,17 @@ pub fn operations() -> BTreeSet<(String, String)> {
 }
 
 /// Every operation in an order in which it can be carried out, with what is sent and the status that comes of it.
-fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, String, Option<Value>, u16)> {
+fn life(
+    key: &str,
+    idle: &str,
+    grant: &str,
+    (webhook, mail): (&str, &str),
+) -> Vec<(Method, String, Option<Value>, u16)> {
     let get = |path: &str, status| (Method::GET, format!("/admin/v1/{path}"), None, status);
     let post = |path: &str, body, status| (Method::POST, format!("/admin/v1/{path}"), Some(body), status);
     let plan = json!({"name": "pro", "quota": "100", "period": "month", "every": 1, "anchor": "calendar", "time_zone": "Europe/Berlin",
         "rollover": "5", "overage": "overdraft", "overdraft": "0.5", "rate_per_second": "2.5", "burst": 5, "concurrent": 2,
-        "products": [{"name": "chat"}, {"name": "img", "price": "4"}], "remainder": "operator", "warn_below": "1"});
+        "products": [{"name": "chat"}, {"name": "img", "price": "4"}], "remainder": "operator", "warn_below": "1", "alert_below": "2"});
     vec![
         post("accounts", json!({"id": "two", "name": "Two"}), 201),
         post("accounts", json!({"id": "two"}), 409),
@@ -103,7 +108,7 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
         post("plans", json!({"name": "free", "quota": "1", "period": "hour"}), 201),
         post(
             "plans/pro/change",
-            json!({"quota": "200", "burst": null, "warn_below": null, "products": null, "at_once": true}),
+            json!({"quota": "200", "burst": null, "warn_below": null, "alert_below": null, "products": null, "at_once": true}),
             200,
         ),
         get("plans", 200),
@@ -149,6 +154,9 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
         get("usage?group=rule", 400),
         get("usage/sums?by=day&group=account,rule&time_zone=Europe/Berlin", 200),
         get("usage/sums?group=planet", 400),
+        get("usage/forecast", 200),
+        get("usage/forecast?account=acme&time_zone=Europe/Berlin", 200),
+        get("usage/forecast?time_zone=Middle/Earth", 400),
         get("usage/sums?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", 400),
         get("accounts/acme/why?price=2.5", 200),
         get("accounts/nobody/why", 404),
@@ -178,6 +186,8 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
         post("operators", json!({"name": "root", "scope": "read"}), 400),
         post("operators", json!({"name": "bob", "scope": "write"}), 400),
         post("operators/alice/tokens", json!({}), 201),
+        post("operators/alice/sign-out", json!({}), 200),
+        post("operators", json!({"name": "lou", "scope": "read", "oidc_subject": "sub-1"}), 400),
         post("operators/nobody/tokens", json!({}), 404),
         get("operators?limit=1", 200),
         post("operators/alice/revoke", json!({}), 200),
@@ -202,6 +212,13 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
             json!({"url": "https://receiver.invalid/", "events": ["grant.given"], "account": "acme"}),
             201,
         ),
+        post(
+            "accounts/acme/portal-links",
+            json!({"return_url": "https://example.com/a", "lifetime_seconds": 60}),
+            201,
+        ),
+        post("accounts/acme/portal-links", json!({"lifetime_seconds": 1}), 400),
+        post("accounts/nobody/portal-links", json!({}), 404),
         post("webhooks", json!({"url": "http://receiver.invalid/"}), 400),
         post("webhooks", json!({"url": "https://receiver.invalid/", "events": []}), 400),
         get("webhooks?limit=1", 200),
@@ -215,6 +232,18 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
         post(&format!("webhooks/{webhook}/resume"), json!({}), 200),
         post(&format!("webhooks/{webhook}/replay"), json!({"since": "2026-01-01T00:00:00Z"}), 200),
         post(&format!("webhooks/{webhook}/replay"), json!({"since": "2999-01-01T00:00:00Z"}), 400),
+        post(&format!("webhooks/{webhook}/replay"), json!({"event": "event_none"}), 404),
+        post(&format!("webhooks/{webhook}/replay"), json!({}), 400),
+        post("mail", json!({"address": "a@x.example", "account": "acme", "events": ["balance.low"]}), 201),
+        post("mail", json!({"address": "none"}), 400),
+        get("mail?account=acme&limit=1", 200),
+        get(&format!("mail/{mail}"), 200),
+        get("mail/none", 404),
+        get(&format!("mail/{mail}/deliveries?state=given_up&limit=1"), 200),
+        post(&format!("mail/{mail}/delete"), json!({}), 200),
+        post(&format!("mail/{mail}/delete"), json!({}), 404),
+        post("mail-test", json!({"address": "a@x.example"}), 200),
+        post("mail-test", json!({"address": "none"}), 400),
         post(&format!("webhooks/{webhook}/delete"), json!({}), 200),
         post(&format!("webhooks/{webhook}/delete"), json!({}), 404),
         get("openapi.json", 200),
@@ -224,7 +253,7 @@ fn life(key: &str, idle: &str, grant: &str, webhook: &str) -> Vec<(Method, Strin
 #[tokio::test(flavor = "multi_thread")]
 async fn each_operation_matches_its_openapi_description() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let ledger = LedgerProcess::start(dir.path(), &[], &[]).await;
+    let ledger = LedgerProcess::start(dir.path(), &["--portal-listen", "127.0.0.1:0"], &[]).await;
     let secret = ledger.account("acme", "12").await;
     let key =
         ledger.get("/admin/v1/accounts/acme/keys").await["keys"][0]["id"].as_str().expect("a key").to_owned();
@@ -244,7 +273,9 @@ async fn each_operation_matches_its_openapi_description() {
 
     let described = described();
     let mut carried_out = BTreeSet::new();
-    for (method, path, body, expected) in life(&key, &idle, &grant, &webhook) {
+    let mail = ledger.post("/admin/v1/mail", json!({"address": "ops@x.example"})).await;
+    let mail = mail["id"].as_str().expect("an address").to_owned();
+    for (method, path, body, expected) in life(&key, &idle, &grant, (&webhook, &mail)) {
         let (status, answer) = ledger.call(method.clone(), &path, body.clone()).await;
         assert_eq!(status, expected, "{method} {path}: {answer}");
         let template = template(&described, &path);

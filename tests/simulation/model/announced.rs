@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 pub struct Announced {
     seq: i64,
     low: bool,
+    refusing: bool,
     /// Of the running quota, by period.
     quota: BTreeSet<(String, u64)>,
 }
@@ -52,6 +53,9 @@ impl Announced {
             "balance.low" if self.low => return Err("a low balance is announced twice"),
             "balance.recovered" if !self.low => return Err("a balance recovered that wasn't low"),
             "balance.low" | "balance.recovered" => self.low = kind == "balance.low",
+            "refusals.began" if self.refusing => return Err("refusals begin twice"),
+            "refusals.ended" if !self.refusing => return Err("refusals end that hadn't begun"),
+            "refusals.began" | "refusals.ended" => self.refusing = kind == "refusals.began",
             "quota.used" => {
                 let data: serde_json::Value = serde_json::from_str(data).expect("it is JSON");
                 let (start, percent) = (data["period_started_at"].to_string(), data["percent"].as_u64());

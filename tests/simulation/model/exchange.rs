@@ -6,7 +6,7 @@
 use super::ModelLedger;
 use super::witness::Usage;
 use crate::mutant::Mutant;
-use faregate_ledger::command::exchange::Exchange;
+use faregate_ledger::command::exchange::{Exchange, SaidOfGateway};
 use faregate_ledger::command::usage::MAX_AGO_MS;
 use faregate_ledger::domain::GatewayNo;
 use faregate_ledger::domain::exchange::{check, heartbeat_ms};
@@ -87,7 +87,7 @@ impl ModelLedger {
         let came = Timestamp::from_second(now.as_second() - ago_ms as i64 / 1_000).expect("a time");
         let (usage, is_new) = (self.usage_of(came), self.is_new(&part));
         let (ttl_ms, prices) = (self.ttl_ms, Arc::default());
-        let exchange = Exchange { request: part, ttl_ms, prices, token: None };
+        let exchange = Exchange { request: part, ttl_ms, prices, gateway_is: SaidOfGateway::default() };
         let done = self.run_after(&before, exchange, now)?;
         let gateway = self.gateway(&asked.gateway).unwrap_or_default();
         done.renewals.iter().for_each(|outcome| self.check_renewal(outcome));

@@ -57,12 +57,14 @@ fn filled() -> CurrentState {
         subscription: Some(serde_json::from_value(subscription).unwrap()),
         teams: Vec::new(),
         keys: Vec::new(),
+        alerts: None,
         budgets: vec![serde_json::from_value::<api::Budget>(budget).unwrap()],
     };
     CurrentState {
         prices: BTreeMap::new(),
         plans: [("pro".to_owned(), plan_words::shown("pro".into(), 1, &terms, now))].into(),
         accounts: [("acme".to_owned(), held)].into(),
+        ..CurrentState::default()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::http::forwarded;
 use crate::http::problem::Failure;
 use crate::store::StoreError;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::{FromRequest as _, MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse as _;
@@ -57,6 +57,8 @@ pub async fn run(
     let mut around = request.extensions().clone();
     // How long the connection may take is settled by the batch itself.
     around.remove::<Arc<ConnectionSlot>>();
+    // Each request has a route of its own; behind the batch's it would be one that no scope is known for.
+    around.remove::<MatchedPath>();
     let Post { body: Batch { requests }, memo } = Post::<Batch>::from_request(request, &app).await?;
     let number = requests.len();
     if number == 0 || number > MAX_BATCH {

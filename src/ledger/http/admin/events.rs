@@ -69,7 +69,8 @@ pub async fn set(
     execute(&app, command, memo, StatusCode::OK, identity).await
 }
 
-fn check(asked: &NewAlerts) -> Result<(), Invalid> {
+/// Whether it may be announced.
+pub fn check(asked: &NewAlerts) -> Result<(), Invalid> {
     match asked.balance_below {
         Some(below) if below > MAX_AMOUNT => {
             Err(Invalid::field("balance_below", format!("is {below}; the most is {MAX_AMOUNT}")))

@@ -61,7 +61,7 @@ pub async fn create(
 }
 
 /// Checks the products that a key is limited to.
-fn products(given: Vec<String>) -> Result<Vec<String>, Invalid> {
+pub fn products(given: Vec<String>) -> Result<Vec<String>, Invalid> {
     let wrong = |why: String| Err(Invalid::field("products", why));
     if given.is_empty() {
         return wrong("names no product; leave it out to allow all".into());
@@ -85,7 +85,7 @@ fn products(given: Vec<String>) -> Result<Vec<String>, Invalid> {
 }
 
 /// Draws random bytes until enough of them pick a character evenly.
-pub(super) fn fresh_key() -> Result<FreshKey, Failure> {
+pub fn fresh_key() -> Result<FreshKey, Failure> {
     let broken = |why: String| Failure::new(Code::Internal, why);
     // 64 bytes hold 32 even ones in all but one of 10^30 draws; a few rounds are plenty.
     for _ in 0..8 {

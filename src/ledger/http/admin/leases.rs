@@ -49,5 +49,7 @@ pub async fn recall(
 #[utoipa::path(get, path = "/admin/v1/audit", tag = "leases", operation_id = "audit",
     responses((status = 200, body = Audit)))]
 pub async fn audit(State(app): State<Arc<App>>) -> Result<Json<Audit>, Failure> {
-    Ok(Json(app.store.audit().await?))
+    let audit = app.store.audit().await?;
+    app.metrics.audited(audit.agrees());
+    Ok(Json(audit))
 }

@@ -1,4 +1,4 @@
-//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, calls, events, webhooks.
+//! The admin API: accounts, teams, keys, budgets, grants, plans, prices, subscriptions, leases, audit, tokens, trail, calls, events, webhooks, mail.
 //!
 //! Every write needs an `Idempotency-Key`; a repeated key gets the first answer again.
 
@@ -7,18 +7,20 @@ mod batch;
 mod budgets;
 mod calls;
 mod corrections;
-mod events;
+pub(super) mod events;
 mod gateway_tokens;
 mod grants;
-mod keys;
+pub(super) mod keys;
 mod leases;
-mod openapi;
+mod mail;
+pub(super) mod openapi;
 mod operators;
 mod plans;
-mod post;
+mod portal;
+pub(super) mod post;
 mod prices;
-mod query;
-mod routes;
+pub(super) mod query;
+pub(super) mod routes;
 mod shadow;
 mod subscriptions;
 mod teams;
@@ -90,6 +92,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(prices::show, prices::set, prices::remove))
         .routes(routes!(usage::by_item))
         .routes(routes!(usage::sums))
+        .routes(routes!(usage::forecast))
         .routes(routes!(usage::why))
         .routes(routes!(shadow::show))
         .routes(routes!(leases::list))
@@ -98,6 +101,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operators::list, operators::create))
         .routes(routes!(operators::create_token))
         .routes(routes!(operators::revoke))
+        .routes(routes!(operators::sign_out))
         .routes(routes!(gateway_tokens::list, gateway_tokens::create))
         .routes(routes!(gateway_tokens::revoke))
         .routes(routes!(trail::list))
@@ -105,6 +109,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::list))
         .routes(routes!(events::show_default, events::set_default))
         .routes(routes!(events::show, events::set))
+        .routes(routes!(portal::create))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show))
         .routes(routes!(webhooks::deliveries))
@@ -114,6 +119,11 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(webhooks::delete))
         .routes(routes!(webhooks::replay))
         .routes(routes!(webhooks::test))
+        .routes(routes!(mail::list, mail::add))
+        .routes(routes!(mail::show))
+        .routes(routes!(mail::deliveries))
+        .routes(routes!(mail::delete))
+        .routes(routes!(mail::test))
 }
 
 /// The route by which many requests come in one.

@@ -22,17 +22,19 @@ const TOKEN: &str = "admin_token";
 /// The longest idempotency key, in characters.
 pub const MAX_KEY_BYTES: usize = 255;
 /// Operations without an identifier in their path that may find nothing all the same.
-const ABOUT_SOMETHING: [&str; 6] = [
+const ABOUT_SOMETHING: [&str; 7] = [
     "/admin/v1/usage",
     "/admin/v1/usage/sums",
+    "/admin/v1/usage/forecast",
     "/admin/v1/shadow",
     "/admin/v1/recall",
     "/admin/v1/events",
     "/admin/v1/webhooks",
+    "/admin/v1/mail",
 ];
 
 const DESCRIPTION: &str = "\
-The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, corrections, plans, prices, subscriptions, usage, leases, the audit, operators and the trail of what they did, events and webhooks.
+The API of a Faregate ledger for operators: accounts, keys, teams, budgets, grants, corrections, plans, prices, subscriptions, usage, leases, the audit, operators and the trail of what they did, events, webhooks and mail, links to the portal.
 
 - **Amounts** are credits, as decimal strings with at most six digits behind the point, such as `\"12.5\"`.
 - **Times** are RFC 3339 in UTC.
@@ -95,7 +97,8 @@ fn complete_operation(operation: &mut Operation, path: &str, writes: bool, scope
         StatusCode::BAD_REQUEST => takes_something,
         StatusCode::NOT_FOUND => finds_something,
         StatusCode::CONFLICT | StatusCode::PAYLOAD_TOO_LARGE => writes,
-        StatusCode::METHOD_NOT_ALLOWED => false,
+        // The last one is the portal's.
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::TOO_MANY_REQUESTS => false,
         _ => true,
     });
     let errors =
@@ -121,6 +124,7 @@ fn identifier(path: &str) -> Parameter {
         Some("plans") => "The plan's name.",
         Some("prices") => "The model's name, with `/` as `%2F`.",
         Some("operators") => "The operator's name.",
+        Some("mail") => "The identifier of the mail address.",
         Some("webhooks") => "The webhook's identifier.",
         Some("gateway-tokens") => "The name of the gateway token.",
         _ => "The account's identifier.",
@@ -138,7 +142,8 @@ fn idempotency_key() -> Parameter {
     parameter(IDEMPOTENCY_KEY_HEADER, ParameterIn::Header, what, key.into())
 }
 
-fn parameter(name: &str, place: ParameterIn, what: &str, schema: Schema) -> Parameter {
+/// A parameter that must be given.
+pub fn parameter(name: &str, place: ParameterIn, what: &str, schema: Schema) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)
@@ -151,7 +156,7 @@ fn parameter(name: &str, place: ParameterIn, what: &str, schema: Schema) -> Para
 /// The errors, by the names under which operations refer to them.
 fn problems() -> BTreeMap<String, RefOr<Response>> {
     let mut found = BTreeMap::<StatusCode, String>::new();
-    for code in Code::ALL {
+    for code in Code::ALL.iter().filter(|code| **code != Code::TooManyRequests) {
         let text = found.entry(code.status()).or_default();
         let line = format!("- `{}`: {}\n", code.name(), code.meaning());
         text.push_str(&line);

@@ -56,7 +56,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Post<T> {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<String, Failure> {
+/// The one key by which a write is recognized when it comes again.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<String, Failure> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY_HEADER).iter();
     let key = match (given.next(), given.next()) {
         (Some(value), None) => value.to_str().unwrap_or_default(),

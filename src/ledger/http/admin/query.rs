@@ -3,7 +3,6 @@
 use super::post::short;
 use crate::api::{AccountState, Amount, DEFAULT_LIMIT, DeliveryState, EventKind, MAX_LIMIT};
 use crate::domain::usage_periods::{self, Length};
-use crate::http::App;
 use crate::http::body::Invalid;
 use crate::http::problem::Failure;
 use crate::store::queries::usage_sums;
@@ -21,7 +20,6 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
-use std::sync::Arc;
 use utoipa::IntoParams;
 
 /// `?limit=&after=`.
@@ -428,6 +426,27 @@ impl OfDeliveries {
     }
 }
 
+/// `?account=&limit=&after=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OfMailAddresses {
+    /// Only those of the account of this identifier.
+    account: Option<String>,
+    /// The most rows in the answer.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// The `next` of the previous page: the answer begins after it.
+    after: Option<String>,
+}
+
+impl OfMailAddresses {
+    /// The addresses that are meant.
+    pub fn read(self) -> Result<(Option<String>, Page), Invalid> {
+        Ok((self.account, Page { limit: limit(self.limit)?, after: self.after }))
+    }
+}
+
 /// By what usage is summed up: `item`, which is a model or a tool.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -484,33 +503,55 @@ pub enum By {
 pub struct Summed {
     /// How long periods are; when absent, all of the time is one.
     #[param(inline)]
-    by: Option<By>,
+    pub by: Option<By>,
     /// By what usage is summed up within a period: any of `account`, `team`, `key`, `rule`, `product` and `item` (the model or the tool), with
     /// commas between. With `item` only usage under metered rules counts.
-    group: Option<String>,
+    pub group: Option<String>,
     /// Only the account of this identifier.
-    account: Option<String>,
+    pub account: Option<String>,
     /// From the minute of this time on. When absent, the last 24 hours, 30 days or 12 months, as `by` says.
-    since: Option<Timestamp>,
+    pub since: Option<Timestamp>,
     /// Until this time; now, when absent.
-    until: Option<Timestamp>,
+    pub until: Option<Timestamp>,
     /// The IANA time zone of days and months; UTC, when absent. Usage older than 7 days is kept by the hour of UTC, and older than
     /// 400 days by the day.
-    time_zone: Option<String>,
+    pub time_zone: Option<String>,
     /// The most rows in the answer.
     #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
+    pub limit: Option<usize>,
     /// The `next` of the previous page: the answer begins after it.
-    after: Option<String>,
+    pub after: Option<String>,
+}
+
+/// `?account=&time_zone=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Foreseen {
+    /// The account of this identifier; all together, when absent.
+    account: Option<String>,
+    /// The IANA time zone of the month; UTC, when absent.
+    time_zone: Option<String>,
+}
+
+impl Foreseen {
+    /// The account and the zone that are meant.
+    pub fn meant(self) -> Result<(Option<String>, TimeZone), Invalid> {
+        Ok((self.account, zone(self.time_zone.as_deref())?))
+    }
+}
+
+fn zone(name: Option<&str>) -> Result<TimeZone, Invalid> {
+    let name = name.unwrap_or("UTC");
+    TimeZone::get(name).map_err(|_| {
+        Invalid::field("time_zone", format!("{name:?} is none of IANA; an example is Europe/Berlin"))
+    })
 }
 
 impl Summed {
     /// The sums that are meant.
     pub fn sums(self, now: Timestamp) -> Result<UsageSumsQuery, Invalid> {
-        let zone = self.time_zone.as_deref().unwrap_or("UTC");
-        let zone = TimeZone::get(zone).map_err(|_| {
-            Invalid::field("time_zone", format!("{zone:?} is none of IANA; an example is Europe/Berlin"))
-        })?;
+        let zone = zone(self.time_zone.as_deref())?;
         let length = self.by.map(|by| match by {
             By::Hour => Length::Hour,
             By::Day => Length::Day,
@@ -606,11 +647,11 @@ pub struct OfGateway {
 /// A query string, read into its type.
 pub struct Asked<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Asked<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
-        let Query(read) = Query::<T>::from_request_parts(parts, app)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let Query(read) = Query::<T>::from_request_parts(parts, state)
             .await
             .map_err(|error| Failure::from(unread(&error)))?;
         Ok(Self(read))

@@ -60,6 +60,7 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("DELETE", "/admin/v1/prices/{id}", Admin),
     ("GET", "/admin/v1/usage", Read),
     ("GET", "/admin/v1/usage/sums", Read),
+    ("GET", "/admin/v1/usage/forecast", Read),
     ("GET", "/admin/v1/shadow", Read),
     ("GET", "/admin/v1/leases", Read),
     ("POST", "/admin/v1/recall", Support),
@@ -68,6 +69,7 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/operators", Admin),
     ("POST", "/admin/v1/operators/{id}/tokens", Admin),
     ("POST", "/admin/v1/operators/{id}/revoke", Admin),
+    ("POST", "/admin/v1/operators/{id}/sign-out", Admin),
     ("GET", "/admin/v1/gateway-tokens", Admin),
     ("POST", "/admin/v1/gateway-tokens", Admin),
     ("POST", "/admin/v1/gateway-tokens/{id}/revoke", Admin),
@@ -78,6 +80,7 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/alerts", Admin),
     ("GET", "/admin/v1/accounts/{id}/alerts", Read),
     ("POST", "/admin/v1/accounts/{id}/alerts", Support),
+    ("POST", "/admin/v1/accounts/{id}/portal-links", Support),
     // A URL may have a secret in it.
     ("GET", "/admin/v1/webhooks", Admin),
     ("POST", "/admin/v1/webhooks", Admin),
@@ -89,6 +92,12 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("POST", "/admin/v1/webhooks/{id}/delete", Admin),
     ("POST", "/admin/v1/webhooks/{id}/replay", Admin),
     ("POST", "/admin/v1/webhooks/{id}/test", Admin),
+    ("GET", "/admin/v1/mail", Support),
+    ("POST", "/admin/v1/mail", Support),
+    ("GET", "/admin/v1/mail/{id}", Support),
+    ("GET", "/admin/v1/mail/{id}/deliveries", Support),
+    ("POST", "/admin/v1/mail/{id}/delete", Support),
+    ("POST", "/admin/v1/mail-test", Admin),
     // Each request in it needs its own.
     ("POST", "/admin/v1/batch", Read),
 ];

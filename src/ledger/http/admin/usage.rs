@@ -1,8 +1,8 @@
 //! Usage of all accounts or of one: by model or tool, and by periods; and why an account is refused.
 
 use super::post::Id;
-use super::query::{Asked, Asking, Grouped, Summed};
-use crate::api::{UsageByItem, UsageSums, Why};
+use super::query::{Asked, Asking, Foreseen, Grouped, Summed};
+use crate::api::{Forecast, UsageByItem, UsageSums, Why};
 use crate::http::App;
 use crate::http::problem::Failure;
 use axum::Json;
@@ -20,6 +20,20 @@ pub async fn sums(
     Asked(asked): Asked<Summed>,
 ) -> Result<Json<UsageSums>, Failure> {
     Ok(Json(app.store.usage_sums(asked.sums(Timestamp::now())?).await?))
+}
+
+/// Forecast what will have been spent
+///
+/// When the running period ends: that of the account's plan, else the month. At the pace of the last 7 days. Of all accounts it reads
+/// all usage of the month.
+#[utoipa::path(get, path = "/admin/v1/usage/forecast", tag = "usage", operation_id = "forecast_usage",
+    params(Foreseen), responses((status = 200, body = Forecast)))]
+pub async fn forecast(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Foreseen>,
+) -> Result<Json<Forecast>, Failure> {
+    let (account, zone) = asked.meant()?;
+    Ok(Json(app.store.forecast(account, zone, Timestamp::now()).await?))
 }
 
 /// Show why an account is refused

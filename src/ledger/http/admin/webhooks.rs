@@ -147,8 +147,8 @@ pub async fn delete(
 
 /// Deliver events again
 ///
-/// All that it would have got since then: also those that were delivered, and those from before it was made. Each has the identifier
-/// that it had.
+/// With `since` all that it would have got since then: also those that were delivered, and those from before it was made. With
+/// `event` that one. Each has the identifier that it had.
 #[utoipa::path(post, path = "/admin/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "replay_webhook",
     request_body = Replay, responses((status = 200, body = Webhook)))]
 pub async fn replay(
@@ -156,10 +156,20 @@ pub async fn replay(
     Id(id): Id,
     Post { body, memo }: Post<Replay>,
 ) -> Result<Response, Failure> {
-    if body.since > Timestamp::now() {
-        return Err(Invalid::field("since", format!("is {}, which is in the future", body.since)).into());
-    }
-    let command = Command::TurnWebhook { id, turn: WebhookTurn::Replay(body.since) };
+    let turn = match (body.since, body.event) {
+        (Some(since), None) if since > Timestamp::now() => {
+            return Err(Invalid::field("since", format!("is {since}, which is in the future")).into());
+        }
+        (Some(since), None) => WebhookTurn::Replay(since),
+        (None, Some(event)) => WebhookTurn::ReplayOne(event),
+        (Some(_), Some(_)) => {
+            return Err(Invalid::field("event", "is there beside `since`; give one of them").into());
+        }
+        (None, None) => {
+            return Err(Invalid::field("since", "is missing, and so is `event`; give one of them").into());
+        }
+    };
+    let command = Command::TurnWebhook { id, turn };
     execute(&app, command, memo, StatusCode::OK, identity).await
 }
 
@@ -179,7 +189,7 @@ pub async fn test(
     let message = Message {
         id: EventId::generated(Uuid::now_v7()).to_string(),
         kind: TEST.to_owned(),
-        account: TEST.to_owned(),
+        account: Some(TEST.to_owned()),
         sequence: 0,
         time: now,
         data: json!({"webhook": endpoint.id.as_str()}),

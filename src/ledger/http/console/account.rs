@@ -1,35 +1,30 @@
 //! An account: what it has, uses and may do, why it is refused, and what was done about it.
 
+use super::account_live::LiveAccount;
 use super::assets::version;
-use super::page::{self, Frame, sentence};
-use super::plot::{Bar, Named, Plot, largest};
-use super::show::{Html, Zone, about, encoded, grouped, short_id, shortened};
+use super::page::{self, Frame};
 use super::state::Console;
+use super::timeline::{Moment, timeline};
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{
-    Account, AccountState, Balance, Budget, BudgetScope, Budgets, Events, Grant, Grants, Key, KeyState, Keys,
-    Subscription, Teams, Trail, UsageSum, UsageSums, Why,
+    Account, AccountState, Budgets, Event, Events, Grant, Grants, Key, KeyState, Keys, Subscription, Teams,
+    Trail,
 };
-use crate::http::problem::Failure;
+use crate::http::pages::budget::BudgetLine;
+use crate::http::pages::show::{Html, Zone, encoded, shortened};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use faregate_protocol::Credits;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// How many rows each list of the page shows.
 const ROWS: usize = 20;
-/// How many days the chart shows.
-const DAYS: i64 = 30;
-/// By what usage may be split.
-const SPLITS: [(&str, &str); 5] =
-    [("rule", "rule"), ("key", "key"), ("item", "model or tool"), ("team", "team"), ("product", "product")];
-/// The name of what isn't among the largest.
-const REST: &str = "all others";
+/// How many events the page shows, and among how many are those of the subscription.
+const EVENTS: usize = 8;
+const HAPPENED: usize = 100;
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -40,15 +35,8 @@ struct AccountPage {
     name: Html,
     state: AccountState,
     done: Option<&'static str>,
-    balance: Shares,
-    findings: Vec<Found>,
-    refusals: Vec<Refusal>,
-    split: &'static str,
-    split_name: String,
-    splits: Vec<(&'static str, &'static str, bool)>,
-    usage: Plot,
-    used: Vec<(Html, Html, Html)>,
-    total: (Html, Html),
+    live_path: String,
+    live: LiveAccount,
     keys: Vec<KeyLine>,
     more_keys: bool,
     teams: Vec<(Html, Html)>,
@@ -58,29 +46,6 @@ struct AccountPage {
     more_grants: bool,
     events: Vec<(Html, Html, Html)>,
     trail: Vec<(Html, Html, Html)>,
-    facts: Vec<(&'static str, Html)>,
-}
-
-/// The balance as a bar, with its parts.
-struct Shares {
-    bar: Bar,
-    parts: Vec<(usize, &'static str, Html)>,
-    available: Html,
-    rest: Vec<(&'static str, Html)>,
-}
-
-struct Found {
-    code: Html,
-    what: Html,
-    cure: Html,
-}
-
-struct Refusal {
-    code: Html,
-    rule: Html,
-    key: Html,
-    requests: Html,
-    last: Html,
 }
 
 struct KeyLine {
@@ -95,18 +60,11 @@ struct KeyLine {
     is_key: bool,
 }
 
-struct BudgetLine {
-    whose: Html,
-    spent: Html,
-    of: Html,
-    bar: Bar,
-    resets: Html,
-}
-
 struct Subscribed {
     state: Html,
     plan: Html,
     is_over: bool,
+    timeline: Vec<Moment>,
     facts: Vec<(&'static str, Html)>,
 }
 
@@ -131,22 +89,16 @@ pub async fn show(
     let root = format!("/admin/v1/accounts/{}", encoded(&id));
     let list = |what: &str| format!("{root}/{what}?limit={ROWS}");
     let account: Account = visit.get(&console, &root).await?;
-    let balance: Balance = visit.get(&console, &format!("{root}/balance")).await?;
-    let why: Why = visit.get(&console, &format!("{root}/why")).await?;
-    let asked = visit.query.get("split").unwrap_or_default();
-    let (split, split_label) =
-        SPLITS.iter().copied().find(|(name, _)| *name == asked).unwrap_or(("rule", "rule"));
-    let (usage, used) = usage(&console, &visit, &id, split).await?;
     let keys: Keys = visit.get(&console, &list("keys")).await?;
-    let names = Names { split, keys: &keys.keys };
+    let live = LiveAccount::of(&console, &visit, &account, &keys.keys).await?;
     let teams: Teams = visit.get(&console, &list("teams")).await?;
     let budgets: Budgets = visit.get(&console, &list("budgets")).await?;
     let subscription: Option<Subscription> = visit.find(&console, &format!("{root}/subscription")).await?;
     let grants: Grants = visit.get(&console, &format!("{root}/grants?left=true&limit={ROWS}")).await?;
     let trail: Trail =
         visit.get(&console, &format!("/admin/v1/trail?limit=8&account={}", encoded(&id))).await?;
-    let events: Events =
-        visit.get(&console, &format!("/admin/v1/events?limit=8&account={}", encoded(&id))).await?;
+    let happened: Events =
+        visit.get(&console, &format!("/admin/v1/events?limit={HAPPENED}&account={}", encoded(&id))).await?;
     let zone = &visit.zone;
     let done = visit.query.get("done").and_then(super::actions::said);
     let page = AccountPage {
@@ -155,15 +107,13 @@ pub async fn show(
         name: account.name.as_ref().map(Html::text).unwrap_or_default(),
         state: account.state,
         done,
-        balance: shares(&balance),
-        findings: why.findings.iter().map(|finding| found(finding, &account.id)).collect(),
-        refusals: why.refusals.iter().take(ROWS).map(|line| refusal(line, &names, zone)).collect(),
-        split,
-        split_name: sentence(split_label).trim_end_matches('.').to_owned(),
-        splits: SPLITS.iter().map(|(name, label)| (*name, *label, *name == split)).collect(),
-        total: (Html::number(used.total.credits), Html::number(used.total.requests)),
-        usage: plot(&usage, &names, zone),
-        used: used.lines.iter().map(|line| used_line(line, &names)).collect(),
+        live_path: format!(
+            "/console/live/accounts/{}?split={}&zone={}",
+            encoded(&account.id),
+            live.split,
+            encoded(&visit.zone.name)
+        ),
+        live,
         more_keys: keys.next.is_some(),
         keys: keys.keys.iter().map(|key| key_line(key, zone)).collect(),
         teams: teams
@@ -171,13 +121,14 @@ pub async fn show(
             .iter()
             .map(|team| (Html::text(&team.id), Html::or_none(team.name.as_ref(), Html::text)))
             .collect(),
-        budgets: budgets.budgets.iter().map(|budget| budget_line(budget, zone)).collect(),
-        subscription: subscription.map(|subscription| subscribed(&subscription, zone)),
+        budgets: budgets.budgets.iter().map(|budget| BudgetLine::of(budget, zone)).collect(),
+        subscription: subscription.map(|subscription| subscribed(&subscription, &happened.events, zone)),
         more_grants: grants.next.is_some(),
         grants: grants.grants.iter().map(|grant| grant_line(grant, zone)).collect(),
-        events: events
+        events: happened
             .events
             .iter()
+            .take(EVENTS)
             .map(|event| (zone.when(event.time), Html::code(&event.kind), Html::text(facts(&event.data))))
             .collect(),
         trail: trail
@@ -185,10 +136,17 @@ pub async fn show(
             .iter()
             .map(|entry| (zone.when(entry.at), Html::text(&entry.operator), Html::code(&entry.command)))
             .collect(),
-        facts: vec![("Opened", zone.when(account.created_at))],
         id: account.id,
     };
     Ok(page::html(StatusCode::OK, &page))
+}
+
+/// What follows what happens.
+pub async fn part(console: &Console, visit: &Visit, id: &str) -> Result<LiveAccount, Trouble> {
+    let root = format!("/admin/v1/accounts/{}", encoded(id));
+    let account: Account = visit.get(console, &root).await?;
+    let keys: Keys = visit.get(console, &format!("{root}/keys?limit={ROWS}")).await?;
+    Ok(LiveAccount::of(console, visit, &account, &keys.keys).await?)
 }
 
 /// What an event says, in a line: `left 9.5, below 10`. Whose it is, the page says.
@@ -199,131 +157,6 @@ fn facts(data: &Value) -> String {
         format!("{} {value}", name.replace('_', " "))
     });
     said.collect::<Vec<_>>().join(", ")
-}
-
-/// Usage of the last days, by day and by what splits it; and the same over all of the time.
-async fn usage(
-    console: &Console,
-    visit: &Visit,
-    id: &str,
-    split: &str,
-) -> Result<(UsageSums, UsageSums), Failure> {
-    let since = Timestamp::now().checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(Timestamp::MIN);
-    let zone = encoded(&visit.zone.name);
-    let account = encoded(id);
-    let days =
-        format!("/admin/v1/usage/sums?by=day&group={split}&account={account}&time_zone={zone}&limit=1000");
-    let all = format!(
-        "/admin/v1/usage/sums?group={split}&account={account}&since={}&limit={ROWS}",
-        encoded(&since.to_string())
-    );
-    Ok((visit.get(console, &days).await?, visit.get(console, &all).await?))
-}
-
-/// How lines of usage are named.
-struct Names<'a> {
-    split: &'static str,
-    keys: &'a [Key],
-}
-
-impl Names<'_> {
-    fn of(&self, line: &UsageSum) -> String {
-        let name = match self.split {
-            "key" => return self.key(line.key.as_deref().unwrap_or_default()),
-            "item" => &line.item,
-            "team" => &line.team,
-            "product" => &line.product,
-            _ => &line.rule,
-        };
-        let name = name.clone().unwrap_or_default();
-        if name.is_empty() { "none".to_owned() } else { name }
-    }
-
-    /// A key as the list of keys shows it, with its note.
-    fn key(&self, id: &str) -> String {
-        let Some(key) = self.keys.iter().find(|key| key.id == id) else { return short_id(id) };
-        let shown = match (&key.prefix, &key.subject) {
-            (Some(prefix), _) => format!("{prefix}…"),
-            (None, subject) => shortened(subject.as_deref().unwrap_or(id)),
-        };
-        match &key.note {
-            Some(note) => format!("{shown} {}", shortened(note)),
-            None => shown,
-        }
-    }
-}
-
-fn used_line(line: &UsageSum, names: &Names<'_>) -> (Html, Html, Html) {
-    (Html::text(names.of(line)), Html::number(line.credits), Html::number(line.requests))
-}
-
-fn plot(usage: &UsageSums, by: &Names<'_>, zone: &Zone) -> Plot {
-    let micros = |line: &UsageSum| line.credits.micros().unsigned_abs();
-    let mut names = largest(usage.lines.iter().map(|line| (by.of(line), micros(line))).collect());
-    if usage.lines.iter().any(|line| !names.contains(&by.of(line))) {
-        names.push(REST.to_owned());
-    }
-    let days = super::overview::days(zone, Timestamp::now());
-    let columns = days.into_iter().map(|from| {
-        let mut parts = vec![0_u64; names.len()];
-        for line in usage.lines.iter().filter(|line| line.from == Some(from)) {
-            let name = by.of(line);
-            let last = names.len().saturating_sub(1);
-            let at = names.iter().position(|known| *known == name).unwrap_or(last);
-            if let Some(part) = parts.get_mut(at) {
-                *part = part.saturating_add(micros(line));
-            }
-        }
-        Named { name: zone.day(&from), short: zone.day(&from), parts }
-    });
-    let credits = |n: u64| Credits::from_micros(i64::try_from(n).unwrap_or(i64::MAX));
-    let columns: Vec<Named> = columns.collect();
-    let label = "Credits spent per day";
-    Plot::new(label, columns, names, move |n| grouped(credits(n)), move |n| about(credits(n)))
-}
-
-fn shares(balance: &Balance) -> Shares {
-    let all = [
-        ("quota", balance.quota),
-        ("bought", balance.bought),
-        ("overdraft", balance.overdraft),
-        ("held in leases", balance.held),
-    ];
-    let amounts: Vec<u64> = all.iter().map(|(_, amount)| amount.micros().max(0).unsigned_abs()).collect();
-    let label = all.iter().map(|(name, amount)| format!("{name} {amount}")).collect::<Vec<_>>().join(", ");
-    let whole = amounts.iter().fold(0, |sum: u64, amount| sum.saturating_add(*amount));
-    let parts = all.iter().enumerate().map(|(nth, (name, amount))| (nth, *name, Html::number(amount)));
-    let rest = [
-        ("Spent", balance.spent),
-        ("Owed", balance.owed),
-        ("Expired", balance.expired),
-        ("Voided", balance.voided),
-        ("Granted in all", balance.granted),
-    ];
-    Shares {
-        bar: Bar::new(format!("Balance: {label}"), &amounts, whole),
-        parts: parts.collect(),
-        available: Html::number(balance.available),
-        rest: rest.into_iter().map(|(name, amount)| (name, Html::number(amount))).collect(),
-    }
-}
-
-fn found(finding: &crate::api::Finding, account: &str) -> Found {
-    Found {
-        code: Html::code(&finding.code),
-        what: Html::prose(&sentence(&finding.what)),
-        cure: Html::prose(&finding.cure.replace("ACCOUNT", account)),
-    }
-}
-
-fn refusal(line: &crate::api::RefusalSum, names: &Names<'_>, zone: &Zone) -> Refusal {
-    Refusal {
-        code: Html::code(&line.code),
-        rule: Html::text(&line.rule),
-        key: Html::text(names.key(&line.key)),
-        requests: Html::number(line.requests),
-        last: zone.when(line.last_seen),
-    }
 }
 
 fn key_line(key: &Key, zone: &Zone) -> KeyLine {
@@ -345,45 +178,14 @@ fn key_line(key: &Key, zone: &Zone) -> KeyLine {
     }
 }
 
-fn budget_line(budget: &Budget, zone: &Zone) -> BudgetLine {
-    let target = budget.target.clone().unwrap_or_default();
-    let whose = match budget.scope {
-        BudgetScope::Account => "the whole account".to_owned(),
-        BudgetScope::Team => format!("team {target}"),
-        BudgetScope::Key => format!("key {target}"),
-    };
-    let (every, unit) = (budget.every, budget.period.as_str());
-    let period = if every == 1 { format!("per {unit}") } else { format!("per {every} {unit}s") };
-    let used = budget.spent.saturating_add(budget.held);
-    let micros = |credits: Credits| credits.micros().max(0).unsigned_abs();
-    BudgetLine {
-        bar: Bar::used(&format!("Budget of {whose}"), micros(used), micros(budget.credits)),
-        whose: Html::text(whose),
-        spent: Html::number(used),
-        of: Html::text(format!("{} {period}", grouped(budget.credits))),
-        resets: zone.when(budget.resets_at),
-    }
-}
-
-fn subscribed(subscription: &Subscription, zone: &Zone) -> Subscribed {
-    let mut facts = vec![("Since", zone.when(subscription.starts_at))];
-    let times = [
-        ("Renews", subscription.renews_at),
-        ("Grace until", subscription.grace_until),
-        ("Ends", subscription.ends_at),
-    ];
-    facts.extend(times.into_iter().filter_map(|(name, at)| Some((name, zone.when(at?)))));
-    if let Some(next) = &subscription.next_plan {
-        facts.push(("Changes to", Html::plan(next)));
-    }
-    if let Some(used) = subscription.overdraft_used {
-        facts.push(("Overdrawn in this period", Html::number(used)));
-    }
+fn subscribed(subscription: &Subscription, events: &[Event], zone: &Zone) -> Subscribed {
+    let used = subscription.overdraft_used.map(|used| ("Overdrawn in this period", Html::number(used)));
     Subscribed {
         state: Html::state(subscription.state.as_str()),
         plan: Html::plan(&subscription.plan),
         is_over: subscription.state.is_over(),
-        facts,
+        timeline: timeline(subscription, events, zone),
+        facts: used.into_iter().collect(),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::Html;
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{AccountState, Accounts};
+use crate::http::pages::show::Html;
 use crate::http::problem::Failure;
 use askama::Template;
 use axum::extract::State;

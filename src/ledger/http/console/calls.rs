@@ -2,11 +2,12 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, grouped};
+
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{CallRecord, Calls};
+use crate::http::pages::show::{Html, grouped};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -2,8 +2,8 @@
 //!
 //! Pure: what a form says becomes the call's body here; whether that is right, the admin API decides.
 
-use super::show::Zone;
 use super::visit::Fields;
+use crate::http::pages::show::Zone;
 use serde_json::{Map, Value, json};
 
 /// What an action is about.

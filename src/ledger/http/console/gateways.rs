@@ -2,11 +2,11 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded, how_long, plain};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::Leases;
+use crate::http::pages::show::{Html, encoded, how_long, plain};
 use crate::store::Page;
 use askama::Template;
 use axum::extract::State;
@@ -35,6 +35,7 @@ struct GatewaysPage {
 
 struct GatewayLine {
     name: Html,
+    version: Html,
     token: Html,
     leases: Html,
     at_risk: Html,
@@ -72,6 +73,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     });
     let known = gateways.iter().map(|gateway| GatewayLine {
         name: Html::link(&format!("/gateways?gateway={}#leases", encoded(&gateway.name)), &gateway.name),
+        version: Html::or_none(gateway.version.as_ref(), Html::text),
         token: gateway.token.as_ref().map_or_else(|| Html::text("of the environment"), Html::text),
         leases: Html::number(gateway.leases),
         at_risk: Html::number(gateway.at_risk),

@@ -1,36 +1,40 @@
-//! The operator's console: pages on the admin listener, written here and complete without a script.
+//! The operator's console: pages on the admin listener, written here and complete without a script. Their one script follows what happens.
 //!
 //! Pages read by the admin API and the store's queries; what they do, the admin API does, with its checks, scopes and trail. What must
 //! hold: no page is shown without a session; each answer carries the headers that keep other sites and scripts out.
 
 mod account;
+mod account_live;
 mod accounts;
 mod actions;
 mod assets;
-mod attempts;
 mod calls;
-mod chart;
+mod entrance;
 mod export;
 mod figures;
 mod forms;
 mod gateways;
+mod links;
+mod live;
+mod oidc;
 mod operators;
 mod overview;
 mod page;
 mod plans;
-mod plot;
 mod prices;
-mod same_site;
 mod session;
 mod settings;
 mod shadow;
-mod show;
 mod sign_in;
 mod state;
+mod streams;
+mod survey;
+mod timeline;
 mod trail;
 mod trouble;
 mod visit;
 mod webhooks;
+mod who;
 
 use super::app::{App, REQUEST_TIMEOUT, in_time};
 use axum::Router;
@@ -46,6 +50,7 @@ use axum::routing::{any, get, post};
 use state::Console;
 pub use state::ServedAs;
 use std::sync::Arc;
+use tokio::sync::watch;
 use trouble::Trouble;
 
 /// The largest form, in bytes.
@@ -66,16 +71,22 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// The console, over these routes of the admin API.
 pub fn router(app: Arc<App>, api: Router, served: ServedAs) -> Router {
-    let (attempts, figures) = Default::default();
-    let console = Arc::new(Console { app, api, served, attempts, figures });
+    let (attempts, figures, streams, sign_on_log) = Default::default();
+    let never = watch::Sender::new(false);
+    let console = Arc::new(Console { app, api, served, attempts, figures, streams, never, sign_on_log });
     Router::new()
         .route("/console", get(overview::show))
         .route("/console/", get(|| async { Redirect::to("/console") }))
         .route("/console/sign-in", get(sign_in::form).post(sign_in::enter))
+        .route("/console/sign-in/oidc", get(oidc::begin))
+        .route("/console/oidc", get(oidc::finish))
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/zone", get(sign_in::choose_zone))
         .route("/console/console.css", get(assets::style))
         .route("/console/icon.svg", get(assets::icon))
+        .route("/console/live.js", get(assets::script))
+        .route("/console/live/overview", get(live::overview))
+        .route("/console/live/accounts/{id}", get(live::account))
         .route("/console/accounts", get(accounts::show))
         .route("/console/accounts/{id}", get(account::show))
         .route("/console/accounts/{id}/{action}", get(actions::ask_account).post(actions::do_account))

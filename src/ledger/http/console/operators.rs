@@ -2,11 +2,11 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{Token, Tokens};
+use crate::http::pages::show::{Html, encoded};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -48,7 +48,10 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let line = |token: &Token| TokenLine {
         name: Html::text(&token.name),
         scope: Html::or_none(token.scope, |scope| Html::text(scope.as_str())),
-        prefix: Html::code(&format!("{}…", token.prefix)),
+        prefix: match &token.oidc_subject {
+            Some(subject) => Html::text(format!("OpenID subject {}", shortened(subject))),
+            None => Html::code(&format!("{}…", token.prefix)),
+        },
         state: Html::state(token.state.as_str()),
         used: Html::or_none(token.last_used_at, |at| visit.zone.when(at)),
         expires: Html::or_none(token.expires_at, |at| visit.zone.when(at)),

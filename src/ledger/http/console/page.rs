@@ -1,10 +1,9 @@
-//! What all pages have in common: the frame around them, and how one is sent.
+//! What all pages have in common: the frame around them.
 
-use super::show::Zone;
 use crate::domain::access::AccessScope;
-use askama::Template;
-use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse as _, Response};
+use crate::http::pages::page::zones;
+pub use crate::http::pages::page::{html, sentence};
+use crate::http::pages::show::Zone;
 
 /// A page's address and name in the navigation.
 pub const PAGES: [(&str, &str); 10] = [
@@ -18,21 +17,6 @@ pub const PAGES: [(&str, &str); 10] = [
     ("/trail", "Trail"),
     ("/operators", "Operators"),
     ("/settings", "Settings"),
-];
-
-/// Zones that the page offers; others come by `?zone=`.
-pub const ZONES: [&str; 11] = [
-    "UTC",
-    "America/Los_Angeles",
-    "America/New_York",
-    "America/Sao_Paulo",
-    "Asia/Kolkata",
-    "Asia/Shanghai",
-    "Asia/Tokyo",
-    "Australia/Sydney",
-    "Europe/Berlin",
-    "Europe/London",
-    "Europe/Prague",
 ];
 
 /// The frame around a page.
@@ -68,12 +52,7 @@ impl Frame {
 
     /// The zones that are offered: the chosen one, too.
     pub fn zones(&self) -> Vec<(&str, bool)> {
-        let chosen = self.zone.name.as_str();
-        let mut zones: Vec<_> = ZONES.iter().map(|zone| (*zone, *zone == chosen)).collect();
-        if !ZONES.contains(&chosen) {
-            zones.push((chosen, true));
-        }
-        zones
+        zones(&self.zone)
     }
 
     /// Whether this operator may do what needs this scope.
@@ -90,24 +69,4 @@ impl Frame {
     pub fn may_bill(&self) -> bool {
         self.may(AccessScope::Billing)
     }
-}
-
-/// A page as it is sent.
-pub fn html(status: StatusCode, page: &impl Template) -> Response {
-    match page.render() {
-        Ok(text) => (status, Html(text)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page of the console could not be written");
-            (StatusCode::INTERNAL_SERVER_ERROR, "this page could not be written; the ledger's log says why\n")
-                .into_response()
-        }
-    }
-}
-
-/// An error's text as a sentence: with a capital letter and a full stop.
-pub fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
-    [&first, chars.as_str(), end].concat()
 }

@@ -3,11 +3,11 @@
 use super::accounts::{Row, rows};
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded, grouped};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{Accounts, Plan, PlanProduct, Plans};
+use crate::http::pages::show::{Html, encoded, grouped};
 use crate::store::Page;
 use crate::store::queries::overview::MAX_COUNTED;
 use askama::Template;
@@ -116,6 +116,7 @@ pub async fn show(
     facts.extend(plan.overdraft.map(|most| ("Overdraft up to", Html::number(most))));
     facts.push(("Limits", Html::text(limits(&plan))));
     facts.extend(plan.warn_below.map(|below| ("Warns below", Html::number(below))));
+    facts.extend(plan.alert_below.map(|below| ("Announces a balance below", Html::number(below))));
     facts.push(("Periods begin", text(plan.anchor.as_str())));
     facts.push(("Time zone", text(&plan.time_zone)));
     facts.push(("Unreported credits of a dead gateway go to", text(plan.remainder.as_str())));

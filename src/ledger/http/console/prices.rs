@@ -2,26 +2,21 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded, grouped};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
-use crate::api::UsageByItem;
+use crate::http::pages::show::{Html, grouped};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use faregate_protocol::Credits;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// How many prices a page shows.
 const ROWS: usize = 50;
-/// How many models and tools the page shows that earn the most.
-const EARNERS: usize = 12;
-/// Over how many days.
-const DAYS: i64 = 30;
 
 #[derive(Template)]
 #[template(path = "prices.html")]
@@ -30,6 +25,7 @@ struct PricesPage {
     rows: Vec<PriceLine>,
     next: Option<String>,
     is_first: bool,
+    is_counted: bool,
     earners: Vec<Earner>,
 }
 
@@ -58,19 +54,16 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let now = Timestamp::now();
     let query = visit.query.query(&[], ROWS);
     let prices: Value = visit.get(&console, &format!("/admin/v1/prices?{query}")).await?;
-    let since = now.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(Timestamp::MIN);
-    let since = encoded(&since.to_string());
-    let path = format!("/admin/v1/usage?group=item&since={since}&limit={EARNERS}");
-    let earned: UsageByItem = visit.get(&console, &path).await?;
+    let earned = console.figures.earned((&console.app.store, &console.stop())).await;
     let entries = prices.get("prices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let earners = earned.items.iter().map(|line| Earner {
-        item: Html::or_none(line.item.as_ref(), Html::text),
-        requests: Html::number(line.requests),
-        credits: Html::number(line.credits),
-        cost: Html::or_none(line.cost, Html::number),
-        margin: Html::or_none(line.margin, Html::number),
-        is_loss: line.margin.is_some_and(|margin| margin.micros() < 0),
-        unknown: Html::number(line.cost_unknown),
+    let earners = earned.iter().flat_map(|counted| &*counted.value).map(|(item, sums)| Earner {
+        item: Html::or_none(Some(item).filter(|item| !item.is_empty()), Html::text),
+        requests: Html::number(sums.requests),
+        credits: Html::number(sums.credits),
+        cost: Html::or_none(sums.cost, Html::number),
+        margin: Html::or_none(sums.margin, Html::number),
+        is_loss: sums.margin.is_some_and(|margin| margin.micros() < 0),
+        unknown: Html::number(sums.cost_unknown),
     });
     let next = prices.get("next").and_then(Value::as_str);
     let page = PricesPage {
@@ -78,6 +71,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         rows: entries.iter().map(|entry| price_line(entry, &visit, now)).collect(),
         next: next.map(|next| visit.query.with("after", Some(next))),
         is_first: visit.query.get("after").is_none(),
+        is_counted: earned.is_some(),
         earners: earners.collect(),
     };
     Ok(page::html(StatusCode::OK, &page))

@@ -1,13 +1,13 @@
 //! The settings that the ledger runs with, as they are: they are changed where it is started.
 
 use super::assets::version;
-use super::figures;
 use super::page::{self, Frame};
-use super::show::{Html, how_long};
 use super::state::Console;
+use super::survey;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::command::sessions;
+use crate::http::pages::show::{Html, how_long};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -33,6 +33,12 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         ("Admin listener", tls(served.is_tls)),
         ("Trusted proxies", Html::number(app.trusted_proxies)),
     ];
+    let single = app.single_sign_on.as_ref();
+    let sign_in = vec![
+        ("Provider", Html::or_none(single, |single| Html::text(single.provider.issuer()))),
+        ("It sends browsers back to", Html::or_none(single, |single| Html::text(single.back_to()))),
+        ("Rules about claims", Html::number(single.map_or(0, |single| single.rules.len()))),
+    ];
     let leases = vec![
         ("A lease may be spent from for", seconds(app.ttl_ms / 1_000)),
         ("Then a silent gateway is waited for", seconds(served.lease_grace.as_secs())),
@@ -41,8 +47,8 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         ("The trail is kept for", seconds(served.keep_trail.as_secs())),
         ("A session lasts", seconds(sessions::MAX_AGE.unsigned_abs().as_secs())),
         ("Without use it lasts", seconds(sessions::MAX_IDLE.unsigned_abs().as_secs())),
-        ("The overview\u{2019}s figures are at most this old", seconds(figures::KEPT.as_secs())),
+        ("The overview\u{2019}s figures are counted again after", seconds(survey::KEPT.as_secs())),
     ];
-    let groups = vec![("Ledger", ledger), ("Leases", leases), ("Kept", kept)];
+    let groups = vec![("Ledger", ledger), ("Leases", leases), ("Kept", kept), ("Single sign-on", sign_in)];
     Ok(page::html(StatusCode::OK, &SettingsPage { frame: visit.frame("/settings", "Settings"), groups }))
 }

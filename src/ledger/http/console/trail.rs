@@ -2,11 +2,11 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, plain};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::Trail;
+use crate::http::pages::show::{Html, plain};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;

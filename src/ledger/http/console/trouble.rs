@@ -2,10 +2,10 @@
 
 use super::assets::version;
 use super::page;
-use super::show::plain;
 use crate::http::admission::Refused;
 use crate::http::app::TooLong;
 use crate::http::codes::Code;
+use crate::http::pages::show::plain;
 use crate::http::problem::Failure;
 use crate::store::StoreError;
 use askama::Template;

@@ -2,11 +2,11 @@
 
 use super::assets::version;
 use super::page::{self, Frame};
-use super::show::{Html, encoded, plain};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{Deliveries, Webhooks};
+use crate::http::pages::show::{Html, encoded, plain};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -78,7 +78,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     });
     let lines = deliveries.deliveries.iter().map(|delivery| DeliveryLine {
         time: zone.second(delivery.time),
-        account: Html::account(&delivery.account),
+        account: delivery.account.as_ref().map_or_else(|| Html::text("the ledger"), |id| Html::account(id)),
         kind: Html::code(&delivery.kind),
         state: Html::state(delivery.state.as_str()),
         attempts: Html::number(delivery.attempts),

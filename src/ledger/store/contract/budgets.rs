@@ -76,6 +76,7 @@ fn entitlement(status: SubscriptionStatus) -> Entitlement {
         remainder: Remainder::Customer,
         running: None,
         warn_below: None,
+        alert_below: None,
     }
 }
 

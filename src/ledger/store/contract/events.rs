@@ -1,14 +1,19 @@
 //! What every store must do about events, and about their deliveries.
 
-use super::{World, asking, credits, ending, report};
+use super::{TTL_MS, World, asking, credits, ending, report};
 use crate::api::{self, EventKind};
 use crate::command::admin::{Command, Done};
+use crate::command::mail::NewAddress;
 use crate::command::webhooks::{Attempted, DeliveryOutcome, NewWebhook, Secret, WebhookTurn};
-use crate::domain::WebhookId;
+use crate::domain::fault::FaultKind;
+use crate::domain::mail::MAX_PER_HOUR;
 use crate::domain::outgoing::Message;
-use crate::domain::webhook::WebhookState;
+use crate::domain::webhook::{DeliveryState, WebhookState};
+use crate::domain::{MailId, WebhookId};
 use crate::store::rows::DeliveryKey;
 use crate::store::{EventQuery, Page};
+use faregate_protocol::RefusalCode;
+use faregate_protocol::exchange::{ExchangeRequest, RefusalLine, UsageReport, VERSION};
 use jiff::Timestamp;
 
 impl World {
@@ -70,7 +75,7 @@ impl World {
         error: Option<&str>,
     ) -> DeliveryOutcome {
         let (status, error) = (Some(if error.is_some() { 500 } else { 200 }), error.map(str::to_owned));
-        let what = Attempted { place: *place, attempt: *attempt, status, error, jitter: 0 };
+        let what = Attempted { place: *place, attempt: *attempt, status, error, is_final: false, jitter: 0 };
         self.store.attempted(what, self.now()).await.unwrap()
     }
 
@@ -80,7 +85,9 @@ impl World {
 }
 
 fn names(claimed: &[(DeliveryKey, u32, Message)]) -> Vec<String> {
-    claimed.iter().map(|(_, _, message)| format!("{} {}", message.account, message.sequence)).collect()
+    let name =
+        |message: &Message| format!("{} {}", message.account.as_deref().unwrap_or("-"), message.sequence);
+    claimed.iter().map(|(_, _, message)| name(message)).collect()
 }
 
 pub async fn a_low_balance_is_announced_once_per_crossing(world: World) {
@@ -192,7 +199,7 @@ pub async fn events_are_delivered_in_order_by_one_ledger_at_a_time(world: World)
     let page = Page { limit: 10, after: None };
     let all = world.store.deliveries("all".into(), None, page).await.unwrap().deliveries;
     assert_eq!(all.len(), 4);
-    let first = all.iter().find(|one| one.account == "acme" && one.sequence == 1).unwrap();
+    let first = all.iter().find(|one| one.account.as_deref() == Some("acme") && one.sequence == 1).unwrap();
     assert_eq!((first.attempts, first.status, first.error.clone()), (3, Some(200), None));
     assert_eq!(world.store.waiting_deliveries().await.unwrap(), 2, "one of each");
 }
@@ -301,4 +308,185 @@ pub async fn events_are_kept_for_a_month(mut world: World) {
     assert_eq!(world.store.waiting_deliveries().await.unwrap(), 1);
     world.turn_webhook("all", WebhookTurn::Resume).await;
     assert_eq!(names(&world.claim("all").await), ["acme 2"]);
+}
+
+impl World {
+    /// What a gateway has refused.
+    async fn refuses(&self, gateway: &str, seq: u64, payer: &str, code: RefusalCode) {
+        let line = RefusalLine { payer: Some(payer.into()), rule: "default".into(), code, requests: 2 };
+        let usage =
+            Some(UsageReport { broker: "b1".into(), seq, refused: vec![line], ..UsageReport::default() });
+        let (gateway, entries) = (gateway.to_owned(), vec![]);
+        let request =
+            ExchangeRequest { protocol: VERSION, gateway, seen: None, entries, usage, models: vec![] };
+        self.store.exchange(request, self.now(), TTL_MS).await.unwrap();
+    }
+}
+
+pub async fn refusals_are_announced_once_until_they_are_over(mut world: World) {
+    use RefusalCode::{AccountBudgetExhausted, InsufficientFunds, RateLimited};
+    let key = world.customer("acme").await;
+    let refusals = async |world: &World| {
+        let all = world.kinds("acme").await;
+        all.into_iter().filter(|kind| kind.starts_with("refusals.")).collect::<Vec<_>>()
+    };
+    world.refuses("a", 1, &key, RateLimited).await;
+    assert_eq!(refusals(&world).await, [""; 0], "the caller is too quick, which the account can't end");
+    for (gateway, seq) in [("a", 2), ("b", 1), ("b", 1), ("a", 3)] {
+        world.refuses(gateway, seq, &key, InsufficientFunds).await;
+    }
+    assert_eq!(refusals(&world).await, ["refusals.began"]);
+    world.second += 3_000;
+    world.refuses("a", 4, &key, InsufficientFunds).await;
+    world.second += 3_000;
+    world.store.announce_endings(world.now()).await.unwrap();
+    assert_eq!(refusals(&world).await, ["refusals.began"], "the last report is not an hour old");
+    world.give("acme", 5, None).await.unwrap();
+    assert_eq!(refusals(&world).await, ["refusals.began", "refusals.ended"]);
+    world.second += 5;
+    world.refuses("b", 2, &key, InsufficientFunds).await;
+    assert_eq!(refusals(&world).await.len(), 2, "it was refused before it was cured");
+    world.second += 11;
+    world.refuses("b", 3, &key, AccountBudgetExhausted).await;
+    assert_eq!(refusals(&world).await.len(), 3, "it begins again");
+    world.second += 3_601;
+    world.give("acme", 5, None).await.unwrap();
+    assert_eq!(refusals(&world).await.len(), 3, "credits don't cure a budget");
+    world.store.announce_endings(world.now()).await.unwrap();
+    let ended = world.happened("acme").await.pop().unwrap();
+    assert_eq!((ended.kind.as_str(), &ended.data["cured"]), ("refusals.ended", &false.into()), "{ended:?}");
+    world.second += 60;
+    while world.store.announce_endings(world.now()).await.unwrap() > 0 {}
+    assert_eq!(refusals(&world).await.len(), 4, "and is forgotten");
+    world.assert_audit_passes().await;
+}
+
+pub async fn what_is_wrong_with_the_ledger_has_numbers_of_its_own(mut world: World) {
+    let seen = [FaultKind::GatewaysDenied, FaultKind::NotCharged];
+    world.endpoint("all", None, None).await;
+    for _ in 0..3 {
+        world.store.see_faults(seen.to_vec(), world.now()).await.unwrap();
+    }
+    world.second += 601;
+    world.store.see_faults(vec![FaultKind::NotCharged], world.now()).await.unwrap();
+    world.second += 601;
+    world.store.see_faults(vec![], world.now()).await.unwrap();
+    let page = Page { limit: 10, after: None };
+    let mut all = world.store.events(EventQuery { page, ..EventQuery::default() }).await.unwrap().events;
+    all.reverse();
+    let said: Vec<_> = all
+        .iter()
+        .map(|event| format!("{} {} {}", event.sequence, event.kind, event.data["fault"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        "1 ledger.fault gateways_denied",
+        "2 ledger.fault not_charged",
+        "3 ledger.fault_over gateways_denied",
+        "4 ledger.fault_over not_charged",
+    ];
+    assert_eq!(said, expected);
+    assert!(all.iter().all(|event| event.account.is_none()));
+    assert_eq!(names(&world.claim("all").await), ["- 1"]);
+}
+
+impl World {
+    async fn mail(&self, name: &str, account: Option<&str>, kinds: Option<Vec<EventKind>>) {
+        let (id, account) = (MailId::stored(name.into()), account.map(str::to_owned));
+        let new = NewAddress { id, address: format!("{name}@example.com"), kinds, account };
+        self.run(Command::AddMailAddress(new)).await.unwrap();
+    }
+
+    /// Claims the mails that are due now, and says what comes of each.
+    async fn post(&self, outcome: impl Fn(&str) -> (Option<&'static str>, bool)) -> Vec<String> {
+        let mut sent = Vec::new();
+        for (mail, attempt) in self.store.claim_mails(100, self.now()).await.unwrap() {
+            let (error, is_final) = outcome(&mail.address);
+            let (place, status) = (mail.place, Some(if error.is_some() { 451 } else { 250 }));
+            let error = error.map(str::to_owned);
+            let what = Attempted { place, attempt, status, error, is_final, jitter: 0 };
+            let came = self.store.attempted(what, self.now()).await.unwrap();
+            let account = mail.message.account.as_deref().unwrap_or("-");
+            sent.push(format!("{} {account} {} {came:?}", mail.id, mail.message.sequence));
+        }
+        sent.sort();
+        sent
+    }
+}
+
+pub async fn mails_wait_in_order_and_are_given_up_alone(mut world: World) {
+    for account in ["acme", "bolt"] {
+        world.customer(account).await;
+    }
+    world.mail("all", None, None).await;
+    world.mail("acme", Some("acme"), Some(vec![EventKind::GrantGiven])).await;
+    for account in ["acme", "acme", "bolt"] {
+        world.give(account, 5, None).await.unwrap();
+    }
+    world.run(Command::RevokeKey { id: "key_acme".into() }).await.unwrap();
+    assert_eq!(world.store.waiting_mails().await.unwrap(), 6);
+    let first = world.post(|address| (address.starts_with("acme").then_some("no"), true)).await;
+    assert_eq!(first, ["acme acme 1 GivenUp", "all acme 1 Delivered", "all bolt 1 Delivered"]);
+    let second = world.post(|_| (Some("down"), false)).await;
+    assert_eq!(
+        second,
+        ["acme acme 2 Again", "all acme 2 Again"],
+        "the next ones, whatever came of the first"
+    );
+    assert_eq!(world.post(|_| (None, false)).await, [""; 0], "they wait");
+    // A mail that fails for three days is given up, and what comes after it is sent.
+    world.second += 3 * 86_400 + 1;
+    let late = world.post(|_| (Some("down"), false)).await;
+    assert_eq!(late, ["acme acme 2 GivenUp", "all acme 2 GivenUp"]);
+    assert_eq!(world.post(|_| (None, false)).await, ["all acme 3 Delivered"]);
+    let page = || Page { limit: 10, after: None };
+    let shown = world.store.mail_addresses(None, page()).await.unwrap().addresses;
+    let counts: Vec<_> = shown.iter().map(|one| (one.id.as_str(), one.waiting, one.given_up)).collect();
+    assert_eq!(counts, [("all", Some(0), Some(1)), ("acme", Some(0), Some(2))]);
+    let own = world.store.mail_addresses(Some("acme".into()), page()).await.unwrap().addresses;
+    assert_eq!(own.len(), 1);
+    let mails =
+        world.store.mails("acme".into(), Some(DeliveryState::GivenUp), page()).await.unwrap().deliveries;
+    assert_eq!(
+        mails.iter().map(|mail| (mail.sequence, mail.delivered_at)).collect::<Vec<_>>(),
+        [(2, None), (1, None)]
+    );
+    // Too many within an hour are counted.
+    for _ in 0..25 {
+        world.give("bolt", 1, None).await.unwrap();
+    }
+    let mut lately = Vec::new();
+    while let Some((mail, attempt)) = world.store.claim_mails(1, world.now()).await.unwrap().pop() {
+        lately.push(mail.lately);
+        let (place, status) = (mail.place, Some(250));
+        let what = Attempted { place, attempt, status, error: None, is_final: false, jitter: 0 };
+        world.store.attempted(what, world.now()).await.unwrap();
+    }
+    let expected: Vec<i64> = (0..25).map(|number| number.min(MAX_PER_HOUR)).collect();
+    assert_eq!(lately, expected);
+    world.run(Command::DeleteMailAddress { id: "all".into() }).await.unwrap();
+    world.give("bolt", 1, None).await.unwrap();
+    assert_eq!(world.store.waiting_mails().await.unwrap(), 0);
+    assert!(world.store.mail_address("all".into()).await.is_err());
+}
+
+pub async fn one_event_is_delivered_again(world: World) {
+    for account in ["acme", "bolt"] {
+        world.customer(account).await;
+        world.give(account, 1, None).await.unwrap();
+    }
+    world.endpoint("acme", None, Some("acme")).await;
+    assert_eq!(world.claim("acme").await, []);
+    let event = world.happened("acme").await.remove(0).id;
+    for _ in 0..2 {
+        world.turn_webhook("acme", WebhookTurn::ReplayOne(event.clone())).await;
+    }
+    let claimed = world.claim("acme").await;
+    assert_eq!(names(&claimed), ["acme 1"]);
+    world.attempted(&claimed[0], None).await;
+    let foreign = world.happened("bolt").await.remove(0).id;
+    for other in [foreign, "event_none".to_owned()] {
+        let turn = Command::TurnWebhook { id: "acme".into(), turn: WebhookTurn::ReplayOne(other) };
+        assert!(world.run(turn).await.is_err());
+    }
+    assert_eq!(world.claim("acme").await, []);
 }

@@ -251,6 +251,7 @@ pub async fn the_entitlement_follows_the_newest_subscription(world: World) {
             end: running.renews_at.unwrap(),
         }),
         warn_below: None,
+        alert_below: None,
     };
     assert_eq!(world.entitlement("acme").await, Some(good.clone()));
 

@@ -6,10 +6,12 @@ use crate::command::sessions::{BeginSession, EndSession, MAX_SESSIONS, UseSessio
 impl World {
     async fn begins(&self, number: u8, operator: &str) {
         let session = BeginSession {
+            peer: "192.0.2.1".to_owned(),
             hash: [number; 32],
             operator: operator.to_owned(),
             token: Some("token_1".to_owned()),
             proof: None,
+            identity: None,
         };
         self.store.begin_session(session, self.now()).await.unwrap();
     }
@@ -53,6 +55,13 @@ pub async fn a_session_ends_by_age_idleness_signing_out_and_the_eleventh(mut wor
     world.store.use_session(UseSession(vec![24; 32]), world.now()).await.unwrap();
     assert!(!world.lives(24).await, "use doesn't begin one again");
     world.second += 13 * 60 * 60;
+    let ended = world.run(Command::SignOut { operator: "bob".into() }).await.unwrap();
+    assert!(matches!(&ended, Done::SignedOut(ended) if ended.sessions == 0), "{ended:?}");
+    world.begins(40, "bob").await;
+    world.begins(41, "carol").await;
+    let ended = world.run(Command::SignOut { operator: "bob".into() }).await.unwrap();
+    assert!(matches!(&ended, Done::SignedOut(ended) if ended.sessions == 1), "{ended:?}");
+    assert!(!world.lives(40).await && world.lives(41).await);
     while world.store.prune(world.now()).await.unwrap() > 0 {}
     assert!(world.store.session([30; 32]).await.unwrap().is_none());
 }

@@ -1,12 +1,19 @@
 //! Tokens of operators and gateways, and the trail of what was done with them.
 
 use super::*;
+use crate::command::exchange::SaidOfGateway;
 use crate::command::tokens::{Holder, NewToken};
 use crate::domain::TokenId;
-use crate::domain::access::{AccessScope, MAX_TOKENS_PER_NAME, TokenKind, TokenName};
+use crate::domain::access::{AccessScope, MAX_TOKENS_PER_NAME, OidcSubject, TokenKind, TokenName};
 use crate::store::tokens::Invalid;
 use crate::store::{Page, TrailQuery};
 use serde_json::{Value, json};
+
+const ISSUER: &str = "https://login.test";
+
+fn with_token(token: Option<&str>) -> SaidOfGateway {
+    SaidOfGateway { token: token.map(str::to_owned), version: Some("1.2.3".to_owned()) }
+}
 
 fn secret(kind: TokenKind, number: u8) -> String {
     format!("{}{number}", kind.prefix())
@@ -19,7 +26,20 @@ impl World {
             if matches!(holder, Holder::Gateways(_)) { TokenKind::Gateway } else { TokenKind::Operator };
         let id = TokenId::stored(format!("token_{number}"));
         let hash = key::hash(&secret(kind, number));
-        let new = NewToken { id, hash, prefix: "fg_".into(), expires_at: None, holder };
+        let new = NewToken { id, hash, prefix: "fg_".into(), expires_at: None, holder, identity: None };
+        match self.run(Command::CreateToken(new)).await? {
+            Done::Token(token) => Ok(token),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Lets a subject stand for an operator.
+    pub async fn link(&self, number: u8, operator: &str, subject: &str) -> Result<api::Token, StoreError> {
+        let identity = Some(OidcSubject { issuer: ISSUER.to_owned(), subject: subject.to_owned() });
+        let id = TokenId::stored(format!("token_{number}"));
+        let hash = key::hash(id.as_str());
+        let holder = Holder::Operator(operator.to_owned());
+        let new = NewToken { id, hash, prefix: String::new(), expires_at: None, holder, identity };
         match self.run(Command::CreateToken(new)).await? {
             Done::Token(token) => Ok(token),
             other => panic!("{other:?}"),
@@ -65,13 +85,35 @@ impl World {
             usage: None,
             models: vec![],
         };
-        let answer = self.store.exchange_as(token.map(str::to_owned), request, self.now(), TTL_MS).await?;
+        let answer = self.store.exchange_as(with_token(token), request, self.now(), TTL_MS).await?;
         Ok(answer.entries.into_iter().next().unwrap())
     }
 }
 
 fn name(text: &str) -> TokenName {
     TokenName::parse(text).unwrap()
+}
+
+pub async fn a_subject_stands_for_one_operator_until_it_is_revoked(world: World) {
+    world.token(1, Holder::NewOperator(name("alice"), AccessScope::Support)).await.unwrap();
+    world.token(2, Holder::NewOperator(name("bob"), AccessScope::Read)).await.unwrap();
+    let linked = world.link(3, "alice", "sub-1").await.unwrap();
+    assert_eq!((linked.scope, linked.oidc_subject.as_deref()), (Some(AccessScope::Support), Some("sub-1")));
+    let taken = world.link(4, "bob", "sub-1").await;
+    assert!(matches!(&taken, Err(StoreError::Refused(Refusal::SubjectLinked(name, _))) if name == "alice"));
+    let stands_for = || {
+        let found = world.store.known_tokens().subject(ISSUER, "sub-1", world.now());
+        found.map(|found| found.map(|token| token.name().to_owned()))
+    };
+    assert_eq!(stands_for(), Some(Ok("alice".to_owned())));
+    assert!(world.store.known_tokens().subject("https://other.test", "sub-1", world.now()).is_none());
+    let shown = world.store.known_tokens().find(TokenKind::Operator, b"token_3", world.now());
+    assert!(shown.is_err(), "it is no token that could be shown");
+
+    world.revoke_tokens(TokenKind::Operator, "alice", Some("token_3")).await.unwrap();
+    assert_eq!(stands_for(), Some(Err(Invalid::Revoked)));
+    world.link(5, "bob", "sub-1").await.unwrap();
+    assert_eq!(stands_for(), Some(Ok("bob".to_owned())));
 }
 
 pub async fn an_operator_has_several_tokens_of_one_scope(world: World) {

@@ -5,7 +5,7 @@
 //!   booked as soon as they report it; and they may open the next lease at once, whatever its number.
 //! - The number of the newest change leaps ahead of all that any gateway can have seen, so that each has its
 //!   leases read at its next heartbeat, and misses nothing of what changes from then on.
-//! - Sessions in the console end: some may have been signed out since.
+//! - Sessions in the console and in the portal end, and links to the portal: some may have been signed out or used since.
 //! - The count of the price list's changes leaps for the same reason: each gateway asks for its models' prices again.
 
 use super::error::{CopyError, agree};

@@ -50,7 +50,7 @@ impl Draft {
             return Ok(no);
         }
         let no = GatewayNo(self.number(GatewayRow::TABLE)?);
-        self.put(GatewayRow { no, name: name.to_owned(), token: None });
+        self.put(GatewayRow { no, name: name.to_owned(), token: None, version: None });
         Ok(no)
     }
 

@@ -6,6 +6,7 @@
 use super::{Index, Rows, Stop};
 use crate::domain::access::TokenKind;
 use crate::domain::event::Happened;
+use crate::domain::mail::AddressState;
 use crate::domain::plan::OVERDRAFT_PRIORITY;
 use crate::domain::webhook::WebhookState;
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, PlanNo};
@@ -18,9 +19,10 @@ use crate::store::lookups;
 use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
-    EventRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, PlanRow, PriceListRow,
-    PriceRow, RefusalRow, SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow,
-    UsageItemRow, UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
+    EventRow, FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow,
+    PlanRow, PortalLinkRow, PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow,
+    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
+    VersionRow, WebhookRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -309,17 +311,36 @@ tables! {
     idempotency: IdempotencyRow by lookups::IDEMPOTENCY, {}
     tokens: TokenRow by lookups::TOKENS, {
         tokens_of: (TokenKind, String) = lookups::TOKENS_OF, |row| Some((row.kind, row.name.clone()));
+        tokens_by_subject: (String, String) = lookups::TOKENS_BY_SUBJECT, |row| {
+            Some((row.issuer.clone()?, row.subject.clone()?)).filter(|_| row.revoked_at.is_none())
+        };
     }
     trail: TrailRow by lookups::TRAIL, {}
     alert_defaults: AlertDefaultRow by lookups::ALERT_DEFAULTS, {}
-    events: EventRow by lookups::EVENTS, {}
+    events: EventRow by lookups::EVENTS, {
+        events_by_id: (String,) = lookups::EVENTS_BY_ID, |row| Some((row.id.as_str().to_owned(),));
+    }
     webhooks: WebhookRow by lookups::WEBHOOKS, {
         webhooks_by_id: (String,) = lookups::WEBHOOKS_BY_ID, |row| Some((row.id.as_str().to_owned(),));
         webhooks_in: (WebhookState,) = lookups::WEBHOOKS_IN, |row| Some((row.state,));
     }
+    mail_addresses: MailAddressRow by lookups::MAIL_ADDRESSES, {
+        mail_addresses_by_id: (String,) = lookups::MAIL_ADDRESSES_BY_ID,
+            |row| Some((row.id.as_str().to_owned(),));
+        mail_addresses_of: (AccountNo,) = lookups::MAIL_ADDRESSES_OF,
+            |row| Some((row.account,)).filter(|_| row.state == AddressState::Active);
+    }
     deliveries: DeliveryRow by lookups::DELIVERIES, {}
+    ledger_faults: FaultsRow by lookups::LEDGER_FAULTS, {}
     sessions: SessionRow by lookups::SESSIONS, {
         sessions_of: (String,) = lookups::SESSIONS_OF, |row| Some((row.operator.clone(),));
+    }
+    portal_sessions: PortalSessionRow by lookups::PORTAL_SESSIONS, {
+        portal_sessions_of: (AccountNo,) = lookups::PORTAL_SESSIONS_OF, |row| Some((row.account,));
+    }
+    portal_links: PortalLinkRow by lookups::PORTAL_LINKS, {
+        portal_links_by_hash: (Vec<u8>,) = lookups::PORTAL_LINKS_BY_HASH, |row| Some((row.hash.clone(),));
+        portal_links_of: (AccountNo,) = lookups::PORTAL_LINKS_OF, |row| Some((row.account,));
     }
 }
 
@@ -485,6 +506,7 @@ impl Draft {
         by!(gateways: gateways_by_name);
         by!(accounts: accounts_by_id);
         by!(plans: plans_by_name, plans_locked);
+        by!(portal_links: portal_links_by_hash);
         any |= self.load_by_key::<IdempotencyRow>(from).await?;
         // Prices are read only when the list is locked.
         any |= self.load_by_key::<PriceListRow>(from).await?;
@@ -507,9 +529,13 @@ impl Draft {
         any |= self.load_by_key::<VersionRow>(from).await?;
         any |= self.load_by_key::<GatewayRow>(from).await?;
         any |= self.load_by_key::<TokenRow>(from).await?;
-        by!(tokens: tokens_of);
+        by!(tokens: tokens_of, tokens_by_subject);
         any |= self.load_by_key::<SessionRow>(from).await?;
         by!(sessions: sessions_of);
+        any |= self.load_by_key::<PortalSessionRow>(from).await?;
+        by!(portal_sessions: portal_sessions_of);
+        any |= self.load_by_key::<PortalLinkRow>(from).await?;
+        by!(portal_links: portal_links_of);
         // Old usage that is summed up.
         any |= self.load_by_key::<UsageRow>(from).await?;
         any |= self.load_by_key::<UsageItemRow>(from).await?;
@@ -517,6 +543,10 @@ impl Draft {
         any |= self.load_by_key::<AlertDefaultRow>(from).await?;
         by!(webhooks: webhooks_by_id, webhooks_in);
         any |= self.load_by_key::<WebhookRow>(from).await?;
+        by!(events: events_by_id);
+        by!(mail_addresses: mail_addresses_by_id, mail_addresses_of);
+        any |= self.load_by_key::<MailAddressRow>(from).await?;
+        any |= self.load_by_key::<FaultsRow>(from).await?;
         any |= self.load_by_key::<EventRow>(from).await?;
         any |= self.load_by_key::<DeliveryRow>(from).await?;
         any |= self.reckon(from).await?;

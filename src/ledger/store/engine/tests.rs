@@ -48,7 +48,7 @@ pub fn lease(gateway: i64, key: i64, account: i64) -> LeaseRow {
 }
 
 fn gateway(no: i64, name: &str) -> GatewayRow {
-    GatewayRow { no: GatewayNo(no), name: name.to_owned(), token: None }
+    GatewayRow { no: GatewayNo(no), name: name.to_owned(), token: None, version: None }
 }
 
 fn grant(no: i64, of: i64, amount: i64) -> GrantRow {

@@ -2,10 +2,12 @@
 
 use super::{Reader, accounts, columns, first, get};
 use crate::api;
+use crate::command::alerts::shown;
 use crate::domain::AccountNo;
+use crate::domain::fault::Faults;
 use crate::domain::webhook::ReplayPlan;
 use crate::store::record::{BadRow, Columns, Record};
-use crate::store::rows::AlertDefaultRow;
+use crate::store::rows::{AccountRow, AlertDefaultRow, FaultsRow};
 use crate::store::{EventQuery, StoreError};
 use faregate_protocol::Credits;
 use jiff::Timestamp;
@@ -54,7 +56,7 @@ pub async fn page(reader: &impl Reader, query: &EventQuery) -> Result<api::Event
         ));
     }
     let sql = format!(
-        "SELECT e.id, e.kind, a.id, e.seq, e.data, e.created_ms FROM events e JOIN accounts a ON a.no = e.account
+        "SELECT e.id, e.kind, a.id, e.seq, e.data, e.created_ms FROM events e LEFT JOIN accounts a ON a.no = e.account
          WHERE e.seq > 0{} ORDER BY e.created_ms DESC, e.account DESC, e.seq DESC LIMIT ?1",
         conditions.concat()
     );
@@ -85,22 +87,21 @@ pub async fn alert_below(reader: &impl Reader) -> Result<Option<Credits>, StoreE
     Ok(found.and_then(|row| row.balance_below))
 }
 
+/// What is wrong with the ledger.
+pub async fn faults(reader: &impl Reader) -> Result<Faults, StoreError> {
+    let sql = format!("SELECT {} FROM ledger_faults f LIMIT 1", columns(FaultsRow::TABLE, "f"));
+    let found = first(reader, &sql, &[], |row| FaultsRow::read(row)).await?;
+    Ok(found.map(|row| row.faults).unwrap_or_default())
+}
+
 /// What is announced of an account, or of all that say nothing else.
 pub async fn alerts(reader: &impl Reader, account: Option<&str>) -> Result<api::Alerts, StoreError> {
     let default = alert_below(reader).await?;
     let Some(id) = account else {
         return Ok(api::Alerts { account: None, balance_below: default, is_default: true, low: false });
     };
-    let sql = "SELECT id, alert_below, low FROM accounts WHERE id = ?1";
+    let sql = format!("SELECT {} FROM accounts a WHERE a.id = ?1", columns(AccountRow::TABLE, "a"));
     let given = [id.into()];
-    let found = first(reader, sql, &given, |row| {
-        let below: Option<Credits> = get(row, 1)?;
-        Ok(api::Alerts {
-            account: Some(get(row, 0)?),
-            balance_below: below.or(default),
-            is_default: below.is_none(),
-            low: get(row, 2)?,
-        })
-    });
+    let found = first(reader, &sql, &given, |row| Ok(shown(&AccountRow::read(row)?, default)));
     found.await?.ok_or_else(|| super::missing("account", id))
 }

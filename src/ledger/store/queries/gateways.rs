@@ -13,6 +13,8 @@ pub struct KnownGateway {
     pub name: String,
     /// The name of the gateway token that it is tied to; none for the token of the environment.
     pub token: Option<String>,
+    /// Which version of the filter it has; none where it has never said.
+    pub version: Option<String>,
     /// How many leases it has open.
     pub leases: i64,
     /// What they hold together.
@@ -27,11 +29,11 @@ pub async fn page(
     page: &Page,
 ) -> Result<(Vec<KnownGateway>, Option<String>), StoreError> {
     let sql = format!(
-        "SELECT g.name, g.token, count(l.key), {},
+        "SELECT g.name, g.token, g.version, count(l.key), {},
            (SELECT max(b.heard_ms) FROM brokers b WHERE b.gateway = g.no)
-         FROM (SELECT no, name, token FROM gateways WHERE name > ?1 ORDER BY name LIMIT ?2) g
+         FROM (SELECT no, name, token, version FROM gateways WHERE name > ?1 ORDER BY name LIMIT ?2) g
            LEFT JOIN leases l ON l.gateway = g.no AND l.state = 'open'
-         GROUP BY g.no, g.name, g.token ORDER BY g.name",
+         GROUP BY g.no, g.name, g.token, g.version ORDER BY g.name",
         sum("l.escrow")
     );
     let given = [page.after.as_deref().unwrap_or("").into(), page.rows().into()];
@@ -39,9 +41,10 @@ pub async fn page(
         Ok(KnownGateway {
             name: get(row, 0)?,
             token: get(row, 1)?,
-            leases: get(row, 2)?,
-            at_risk: credits(row, 3)?,
-            reported_at: get(row, 5)?,
+            version: get(row, 2)?,
+            leases: get(row, 3)?,
+            at_risk: credits(row, 4)?,
+            reported_at: get(row, 6)?,
         })
     });
     let mut gateways = found.await?;

@@ -70,3 +70,22 @@ pub async fn page(
     let next = page.cut(&mut grants).map(|last| last.id.clone());
     Ok(api::Grants { grants, next })
 }
+
+/// A page of what an account was given other than by a plan, newest first.
+pub async fn newest(
+    reader: &impl Reader,
+    account: &str,
+    page: &Page,
+    now: Timestamp,
+) -> Result<api::Grants, StoreError> {
+    let owner = accounts::number(reader, account).await?;
+    let sql = format!(
+        "{GRANT} WHERE g.account = ?1 AND g.subscription IS NULL AND g.no < coalesce((SELECT no FROM grants WHERE id = ?2), ?3)
+         ORDER BY g.no DESC LIMIT ?4"
+    );
+    let given = [owner.0.into(), page.after.as_deref().into(), i64::MAX.into(), page.rows().into()];
+    let grants = reader.rows(&sql, &given, read).await?;
+    let mut grants: Vec<_> = grants.into_iter().map(|grant| lapsed(grant, now)).collect();
+    let next = page.cut(&mut grants).map(|last| last.id.clone());
+    Ok(api::Grants { grants, next })
+}

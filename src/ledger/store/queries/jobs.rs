@@ -75,6 +75,16 @@ pub async fn ending(reader: &impl Reader, now: Timestamp, limit: usize) -> Resul
     Ok(found)
 }
 
+/// Accounts of which it is time to look whether requests are still refused: at most so many.
+pub async fn refusing(
+    reader: &impl Reader,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<AccountNo>, StoreError> {
+    let sql = "SELECT no FROM accounts WHERE refusing_ms IS NOT NULL AND refusing_ms <= ?1 ORDER BY refusing_ms LIMIT ?2";
+    reader.rows(sql, &[now.as_millisecond().into(), most(limit)], |row| get(row, 0)).await
+}
+
 /// How many leases one look for silent ones walks over.
 pub const WINDOW: i64 = 10_000;
 

@@ -1,6 +1,6 @@
 //! Open leases.
 
-use super::{Reader, credits, first, get, most, sum};
+use super::{Reader, credits, first, get, sum};
 use crate::api;
 use crate::store::StoreError;
 use crate::store::record::{BadRow, Columns};
@@ -12,20 +12,19 @@ pub async fn list(
     reader: &impl Reader,
     gateway: Option<&str>,
 ) -> Result<(Vec<(api::Lease, i64)>, Credits), StoreError> {
-    let gateway = Value::from(gateway);
-    let sql = "SELECT g.name, a.id, k.id, l.epoch, l.granted, l.spent, l.returned, l.held, l.escrow, l.touch
-         FROM leases l JOIN gateways g ON g.no = l.gateway JOIN accounts a ON a.no = l.account
-           JOIN keys k ON k.no = l.key
-         WHERE l.state = 'open' AND (CAST(?1 AS text) IS NULL OR g.name = ?1)
-         ORDER BY l.escrow DESC, g.name, k.no LIMIT ?2";
-    let given = [gateway.clone(), most(api::MAX_LIMIT)];
-    let leases = reader.rows(sql, &given, |row| Ok((lease(row)?, get(row, 9)?))).await?;
+    let of = if gateway.is_some() { " AND gateway = (SELECT no FROM gateways WHERE name = ?1)" } else { "" };
+    let given: Vec<Value> = gateway.into_iter().map(Value::from).collect();
+    // Those that are shown are chosen before anything is looked up for them.
     let sql = format!(
-        "SELECT {} FROM leases l JOIN gateways g ON g.no = l.gateway
-         WHERE l.state = 'open' AND (CAST(?1 AS text) IS NULL OR g.name = ?1)",
-        sum("l.escrow")
+        "SELECT g.name, a.id, k.id, l.epoch, l.granted, l.spent, l.returned, l.held, l.escrow, l.touch
+         FROM (SELECT * FROM leases WHERE state = 'open'{of} ORDER BY escrow DESC, gateway, key LIMIT {}) l
+           JOIN gateways g ON g.no = l.gateway JOIN accounts a ON a.no = l.account JOIN keys k ON k.no = l.key
+         ORDER BY l.escrow DESC, l.gateway, l.key",
+        api::MAX_LIMIT
     );
-    let at_risk = first(reader, &sql, &[gateway], |row| credits(row, 0)).await?;
+    let leases = reader.rows(&sql, &given, |row| Ok((lease(row)?, get(row, 9)?))).await?;
+    let sql = format!("SELECT {} FROM leases WHERE state = 'open'{of}", sum("escrow"));
+    let at_risk = first(reader, &sql, &given, |row| credits(row, 0)).await?;
     Ok((leases, at_risk.unwrap_or_default()))
 }
 

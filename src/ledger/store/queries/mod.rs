@@ -9,15 +9,18 @@ pub mod balance;
 pub mod budgets;
 pub mod corrections;
 pub mod events;
+pub mod forecast;
 pub mod gateways;
 pub mod grants;
 pub mod items;
 pub mod jobs;
 pub mod keys;
 pub mod leases;
+pub mod mail;
 pub mod news;
 pub mod overview;
 pub mod plans;
+pub mod portal;
 pub mod prices;
 pub mod refusals;
 pub mod sessions;
@@ -107,8 +110,12 @@ fn exactly(row: &dyn Columns, column: usize) -> Result<i128, BadRow> {
 
 /// The sum in this column and the next, at most the largest integer.
 fn total(row: &dyn Columns, column: usize) -> Result<i64, BadRow> {
-    let sum = exactly(row, column)?;
-    Ok(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX }))
+    exactly(row, column).map(saturated)
+}
+
+/// A number, or the integer that is nearest to it.
+fn saturated(number: i128) -> i64 {
+    i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// The same, of amounts.

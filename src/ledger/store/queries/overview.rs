@@ -2,7 +2,8 @@
 //!
 //! What must hold: each statement looks only at what an index leaves of the time that is asked for, and has a limit.
 
-use super::{BILLION, Reader, count, credits, get, most, sum};
+use super::{BILLION, Reader, count, credits, first, get, most, sum};
+use crate::api::UsageTotal;
 use crate::domain::time::minute;
 use crate::store::{Page, StoreError};
 use faregate_protocol::Credits;
@@ -55,32 +56,66 @@ pub struct NearEnd {
     pub spent: Credits,
 }
 
-/// Active accounts that have less left than `times` of what they have spent since this minute: those that end soonest first.
+/// Of a walk over all accounts, which ones are looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccountWindow {
+    /// Those behind this number.
+    pub after: i64,
+    /// At most so many.
+    pub accounts: usize,
+}
+
+/// Of a window of accounts, active ones that have less left than `times` of what they have spent since this minute: those that end
+/// soonest first. And where the next window begins; none at the end.
 pub async fn near_end(
     reader: &impl Reader,
+    window: AccountWindow,
     since: Timestamp,
     times: i64,
     limit: usize,
-) -> Result<Vec<NearEnd>, StoreError> {
-    let left = "(CAST(a.available AS double precision) + CAST(a.held AS double precision))";
-    let spent = format!("(CAST(u.billions AS double precision) * {BILLION} + u.rest)");
+) -> Result<(Vec<NearEnd>, Option<i64>), StoreError> {
+    // A sum of its own for each account, found by the primary key, and once: the inner limit keeps PostgreSQL from putting the
+    // sum into each place where it is used.
+    let sql = "SELECT w.id, w.name, w.available, w.held,
+           CAST(CASE WHEN w.spent < 9e18 THEN w.spent ELSE 9e18 END AS bigint)
+         FROM (SELECT a.id, a.name, a.available, a.held,
+             CAST(a.available AS double precision) + CAST(a.held AS double precision) AS funds,
+             (SELECT sum(CAST(u.credits AS double precision)) FROM usage u
+               WHERE u.account = a.no AND u.minute >= ?1) AS spent
+           FROM (SELECT * FROM accounts WHERE no > ?2 ORDER BY no LIMIT ?3) a WHERE a.state = 'active' LIMIT ?3) w
+         WHERE w.spent > 0 AND w.funds < w.spent * CAST(?4 AS bigint) ORDER BY w.funds / w.spent, w.id LIMIT ?5";
+    let given = [minute(since).into(), window.after.into(), most(window.accounts), times.into(), most(limit)];
+    let found = reader.rows(sql, &given, |row| {
+        let (available, held): (Credits, Credits) = (get(row, 2)?, get(row, 3)?);
+        Ok(NearEnd {
+            id: get(row, 0)?,
+            name: get(row, 1)?,
+            left: available.saturating_add(held),
+            spent: get(row, 4)?,
+        })
+    });
+    let found = found.await?;
+    let sql = "SELECT no FROM accounts WHERE no > ?1 ORDER BY no LIMIT 1 OFFSET ?2";
+    let last = [window.after.into(), most(window.accounts.saturating_sub(1))];
+    Ok((found, first(reader, sql, &last, |row| get(row, 0)).await?))
+}
+
+/// What was used of all accounts from a minute until before another, by minute. By the index on the minute.
+pub async fn usage_by_minute(
+    reader: &impl Reader,
+    (from, until): (i64, i64),
+) -> Result<Vec<(i64, UsageTotal)>, StoreError> {
     let sql = format!(
-        "WITH u AS (SELECT account, CAST(sum(credits / {BILLION}) AS bigint) AS billions,
-             CAST(sum(credits % {BILLION}) AS bigint) AS rest FROM usage WHERE minute >= ?1 GROUP BY account)
-         SELECT a.id, a.name, a.available, a.held, u.billions, u.rest FROM u JOIN accounts a ON a.no = u.account
-         WHERE a.state = 'active' AND {spent} > 0 AND {left} < {spent} * CAST(?2 AS bigint)
-         ORDER BY {left} / {spent}, a.id LIMIT ?3"
+        "SELECT minute, {}, {}, {} FROM usage WHERE minute >= ?1 AND minute < ?2 GROUP BY minute",
+        sum("requests"),
+        sum("credits"),
+        sum("refunds")
     );
-    let given = [minute(since).into(), times.into(), most(limit)];
     reader
-        .rows(&sql, &given, |row| {
-            let (available, held): (Credits, Credits) = (get(row, 2)?, get(row, 3)?);
-            Ok(NearEnd {
-                id: get(row, 0)?,
-                name: get(row, 1)?,
-                left: available.saturating_add(held),
-                spent: credits(row, 4)?,
-            })
+        .rows(&sql, &[from.into(), until.into()], |row| {
+            let total =
+                UsageTotal { requests: count(row, 1)?, credits: credits(row, 3)?, refunds: count(row, 5)? };
+            Ok((get(row, 0)?, total))
         })
         .await
 }

@@ -8,8 +8,12 @@ use crate::store::rows::VersionRow;
 use crate::store::{Page, StoreError};
 
 fn newest(which: &str) -> String {
+    versions("p.version", which)
+}
+
+fn versions(version: &str, which: &str) -> String {
     let columns = columns(VersionRow::TABLE, "v");
-    let from = "plans p JOIN plan_versions v ON v.plan = p.no AND v.version = p.version";
+    let from = format!("plans p JOIN plan_versions v ON v.plan = p.no AND v.version = {version}");
     format!("SELECT {columns}, p.name, p.archived_ms FROM {from} WHERE {which}")
 }
 
@@ -24,6 +28,13 @@ fn read(row: &dyn Columns) -> Result<api::Plan, BadRow> {
 /// A plan's newest version.
 pub async fn one(reader: &impl Reader, name: &str) -> Result<api::Plan, StoreError> {
     let found = first(reader, &newest("p.name = ?1"), &[name.into()], read).await?;
+    found.ok_or_else(|| missing("plan", name))
+}
+
+/// A version of a plan.
+pub async fn version(reader: &impl Reader, name: &str, version: u32) -> Result<api::Plan, StoreError> {
+    let sql = versions("?2", "p.name = ?1");
+    let found = first(reader, &sql, &[name.into(), i64::from(version).into()], read).await?;
     found.ok_or_else(|| missing("plan", name))
 }
 

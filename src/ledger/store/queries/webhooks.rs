@@ -56,11 +56,10 @@ pub async fn row(reader: &impl Reader, id: &str) -> Result<WebhookRow, StoreErro
 /// A page of an endpoint's deliveries, newest first; perhaps only those in a state.
 pub async fn deliveries(
     reader: &impl Reader,
-    id: &str,
+    no: i64,
     state: Option<DeliveryState>,
     page: &Page,
 ) -> Result<api::Deliveries, StoreError> {
-    let no = row(reader, id).await?.no;
     let mut given = vec![no.into(), page.rows().into()];
     let mut conditions = Vec::new();
     if let Some(state) = state {
@@ -76,7 +75,7 @@ pub async fn deliveries(
     }
     let sql = format!(
         "SELECT e.id, e.kind, a.id, d.seq, d.state, d.attempts, d.status, d.error, d.next_ms, d.done_ms, d.created_ms
-         FROM deliveries d JOIN events e ON e.account = d.account AND e.seq = d.seq JOIN accounts a ON a.no = d.account
+         FROM deliveries d JOIN events e ON e.account = d.account AND e.seq = d.seq LEFT JOIN accounts a ON a.no = d.account
          WHERE d.webhook = ?1{} ORDER BY d.created_ms DESC, d.account DESC, d.seq DESC LIMIT ?2",
         conditions.concat()
     );
@@ -93,7 +92,7 @@ pub async fn deliveries(
             status: get(row, 6)?,
             error: get(row, 7)?,
             next_attempt_at: Some(next).filter(|_| state == DeliveryState::Waiting),
-            delivered_at: get(row, 9)?,
+            delivered_at: get::<Option<Timestamp>>(row, 9)?.filter(|_| state == DeliveryState::Delivered),
             time: get(row, 10)?,
         })
     };
@@ -121,26 +120,28 @@ pub async fn due(
     limit: usize,
 ) -> Result<Vec<(DeliveryKey, Message)>, StoreError> {
     let sql = "SELECT d.webhook, d.account, d.seq, e.id, e.kind, a.id, e.created_ms, e.data
-        FROM deliveries d JOIN events e ON e.account = d.account AND e.seq = d.seq JOIN accounts a ON a.no = d.account
+        FROM deliveries d JOIN events e ON e.account = d.account AND e.seq = d.seq LEFT JOIN accounts a ON a.no = d.account
         WHERE d.webhook = ?1 AND d.state = 'waiting' AND d.next_ms <= ?2
           AND (d.claimed_ms IS NULL OR d.claimed_ms <= ?2)
           AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.webhook = d.webhook AND p.account = d.account
             AND p.state = 'waiting' AND p.seq < d.seq)
         ORDER BY d.next_ms LIMIT ?3";
     let given = [webhook.into(), now.as_millisecond().into(), most(limit)];
-    let read = |row: &dyn Columns| {
-        let place: DeliveryKey = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
-        let message = Message {
-            id: get(row, 3)?,
-            kind: get(row, 4)?,
-            account: get(row, 5)?,
-            sequence: place.2,
-            time: get(row, 6)?,
-            data: super::events::data(get(row, 7)?),
-        };
-        Ok((place, message))
+    reader.rows(sql, &given, delivery).await
+}
+
+/// What is to be delivered where.
+pub fn delivery(row: &dyn Columns) -> Result<(DeliveryKey, Message), BadRow> {
+    let place: DeliveryKey = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+    let message = Message {
+        id: get(row, 3)?,
+        kind: get(row, 4)?,
+        account: get(row, 5)?,
+        sequence: place.2,
+        time: get(row, 6)?,
+        data: super::events::data(get(row, 7)?),
     };
-    reader.rows(sql, &given, read).await
+    Ok((place, message))
 }
 
 /// How many events wait to be delivered.

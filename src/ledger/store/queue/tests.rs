@@ -139,7 +139,7 @@ impl Operation for Name {
     fn decide(&self, draft: &mut Draft, _: Timestamp) -> Result<(), Stop> {
         for _ in 0..self.rows {
             let no = GatewayNo(draft.number(GatewayRow::TABLE)?);
-            draft.put(GatewayRow { no, name: self.name.to_owned(), token: None });
+            draft.put(GatewayRow { no, name: self.name.to_owned(), token: None, version: None });
         }
         if self.name == "bad" {
             return Err(Refusal::NotFound { what: "name", id: self.name.into() }.into());

@@ -18,10 +18,14 @@ pub struct TokenRow {
     pub name: String,
     /// What an operator may do with it; none for gateways.
     pub scope: Option<AccessScope>,
-    /// The token's SHA-256.
+    /// The token's SHA-256; of a subject, that of its identifier.
     pub hash: Vec<u8>,
     /// How the token begins.
     pub prefix: String,
+    /// Who names the subject that identifies an operator.
+    pub issuer: Option<String>,
+    /// The subject that identifies an operator, instead of a token.
+    pub subject: Option<String>,
     /// When it stops to be accepted.
     pub expires_at: Option<Timestamp>,
     /// When it was taken back.
@@ -40,6 +44,8 @@ record! { TokenRow in "tokens" by "no": (i64,) = |row| (row.no,);
     scope: Fixed scope,
     hash: Fixed hash,
     prefix: Fixed prefix,
+    issuer: Fixed issuer,
+    subject: Fixed subject,
     expires_ms: Fixed expires_at,
     revoked_ms: Cold revoked_at,
     used_ms: Hot used_at,

@@ -28,7 +28,7 @@ impl AlertDefaultRow {
     pub const ONE: i64 = 1;
 }
 
-/// By what an event is found: account, number.
+/// By what an event is found: account, number. The account is zero for what happened to the ledger itself.
 pub type EventKey = (AccountNo, i64);
 
 /// Something that happened about an account.
@@ -102,7 +102,7 @@ record! { WebhookRow in "webhooks" by "no": (i64,) = |row| (row.no,);
     created_ms: Fixed created_at,
 }
 
-/// By what a delivery is found: endpoint, account, the event's number.
+/// By what a delivery is found: endpoint, account, the event's number. A mail address is an endpoint with a negative number.
 pub type DeliveryKey = (i64, AccountNo, i64);
 
 /// An event on its way to an endpoint.
@@ -124,7 +124,7 @@ pub struct DeliveryRow {
     pub status: Option<u16>,
     /// Why the last attempt failed.
     pub error: Option<String>,
-    /// When it was delivered.
+    /// When it was delivered, or given up.
     pub done_at: Option<Timestamp>,
     /// When the event happened.
     pub created_at: Timestamp,

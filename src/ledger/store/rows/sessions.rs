@@ -10,10 +10,14 @@ pub struct SessionRow {
     pub hash: Vec<u8>,
     /// The operator's name.
     pub operator: String,
-    /// The identifier of the token that it began with; none for the token of the environment.
+    /// The identifier of the token that it began with; none for the token of the environment, and where a rule about claims let in.
     pub token: Option<String>,
-    /// What binds it to the token of the environment: a hash over the session's value and that token.
+    /// What binds it to the token of the environment, or to a rule about claims: a hash over the session's value and that.
     pub proof: Option<Vec<u8>>,
+    /// The subject that signed in by OpenID Connect.
+    pub subject: Option<String>,
+    /// The ID token that it signed in with.
+    pub id_token: Option<String>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it was last used, to about a minute.
@@ -27,6 +31,8 @@ record! { SessionRow in "sessions" by "hash": (Vec<u8>,) = |row| (row.hash.clone
     operator: Fixed operator,
     token: Fixed token,
     proof: Fixed proof,
+    subject: Fixed subject,
+    id_token: Fixed id_token,
     created_ms: Fixed created_at,
     used_ms: Hot used_at,
     expires_ms: Fixed expires_at,

@@ -225,9 +225,11 @@ pub fn leap_prices(conn: &Connection, more: i64, least: i64) -> Result<(), Store
     Ok(())
 }
 
-/// Ends all sessions in the console.
+/// Ends all sessions in the console and the portal, and all links to it.
 pub fn end_sessions(conn: &Connection) -> Result<(), StoreError> {
-    conn.execute("DELETE FROM sessions", [])?;
+    for table in ["sessions", "portal_sessions", "portal_links"] {
+        conn.execute(&format!("DELETE FROM {table}"), [])?;
+    }
     Ok(())
 }
 

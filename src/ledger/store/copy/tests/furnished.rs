@@ -5,6 +5,8 @@ use crate::api::{SpentCredits, Unit};
 use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
+use crate::command::mail::NewAddress;
+use crate::command::portal::{NewLink, NewSession, UseLink};
 use crate::command::prices::NewPrices;
 use crate::command::sessions::BeginSession;
 use crate::command::tokens::Holder;
@@ -13,9 +15,10 @@ use crate::command::webhooks::{NewWebhook, Secret, WebhookTurn};
 use crate::domain::access::{AccessScope, TokenName};
 use crate::domain::account::Transition;
 use crate::domain::event::EventKind;
+use crate::domain::fault::FaultKind;
 use crate::domain::plan::{Changes, Terms};
 use crate::domain::policy::{OveragePolicy, Remainder};
-use crate::domain::{AccountId, KeyId, WebhookId, key, subscription};
+use crate::domain::{AccountId, KeyId, MailId, WebhookId, key, subscription};
 use crate::store::contract::{World, asking, credits, ending, report};
 use crate::store::{Page, Store};
 use faregate_protocol::exchange::{
@@ -127,8 +130,10 @@ pub async fn populate(store: &Store) {
     let name = |text| TokenName::parse(text).unwrap();
     world.token(1, Holder::NewOperator(name("alice"), AccessScope::Support)).await.unwrap();
     world.token(2, Holder::Gateways(name("eu-west"))).await.unwrap();
+    world.link(3, "alice", "subject").await.unwrap();
     Box::pin(announce(&mut world)).await;
     sign_in(&world).await;
+    let_customers_in(&world).await;
     world.agrees().await;
 }
 
@@ -150,6 +155,16 @@ async fn announce(world: &mut World) {
         world.run(Command::TurnWebhook { id: "webhook_1".into(), turn }).await.unwrap();
     }
     world.store.announce_endings(world.now()).await.unwrap();
+    for (id, account) in [("mail_1", None), ("mail_2", Some("silent"))] {
+        let new = NewAddress {
+            id: MailId::stored(id.into()),
+            address: "ops@example.com".into(),
+            kinds: account.map(|_| vec![EventKind::GrantGiven]),
+            account: account.map(Into::into),
+        };
+        world.run(Command::AddMailAddress(new)).await.unwrap();
+    }
+    world.store.see_faults(vec![FaultKind::GatewaysDenied], world.now()).await.unwrap();
 }
 
 /// Sessions in the console, with a token of an operator and with one of the environment.
@@ -158,8 +173,26 @@ async fn sign_in(world: &World) {
     let root = ("root".to_owned(), None, Some([3; 32]));
     for (number, (operator, token, proof)) in [alice, root].into_iter().enumerate() {
         let hash = [u8::try_from(number).unwrap(); 32];
-        world.store.begin_session(BeginSession { hash, operator, token, proof }, world.now()).await.unwrap();
+        let identity = proof.is_none().then(|| ("subject".to_owned(), "a.b.c".to_owned()));
+        let session = BeginSession { hash, operator, token, proof, identity, peer: "192.0.2.1".into() };
+        world.store.begin_session(session, world.now()).await.unwrap();
     }
+}
+
+/// A customer in the portal, and a link that waits.
+async fn let_customers_in(world: &World) {
+    for number in [7, 8] {
+        let link = NewLink {
+            account: "acme".to_owned(),
+            id: format!("link_{number}"),
+            hash: [number; 32],
+            return_url: Some("https://example.com".to_owned()),
+            lifetime: jiff::SignedDuration::from_mins(5),
+        };
+        world.run(Command::CreatePortalLink(link)).await.unwrap();
+    }
+    let session = NewSession { hash: [9; 32], id: "session_9".to_owned() };
+    world.store.use_link(UseLink { link: [7; 32], session }, world.now()).await.unwrap().unwrap();
 }
 
 /// What models cost their callers, and the seller.
@@ -222,6 +255,7 @@ fn enterprise() -> Terms {
         ]),
         remainder: Remainder::Operator,
         warn_below: Some(credits(25)),
+        alert_below: Some(credits(30)),
         ..World::terms(300)
     }
 }

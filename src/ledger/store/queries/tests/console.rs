@@ -1,5 +1,6 @@
 //! What the console shows, on both databases, and that none of it walks over all there is.
 
+use super::super::overview::AccountWindow;
 use super::super::{gateways, overview};
 use super::FURNITURE;
 use crate::store::postgres::testing::Server;
@@ -26,14 +27,29 @@ async fn accounts_near_their_end_are_those_that_spend_faster_than_they_can_go_on
           (3, 99, 1, 'x', 1, 9000, 0)";
     on_both!(rows, reader => {
         let found = async |since, times, limit| {
-            let found = overview::near_end(reader, minute(since), times, limit).await.unwrap();
+            let all = AccountWindow { after: 0, accounts: 9 };
+            let (found, next) = overview::near_end(reader, all, minute(since), times, limit).await.unwrap();
+            assert_eq!(next, None);
             found.iter().map(|line| format!("{} {} {}", line.id, line.left.micros(), line.spent.micros())).collect::<Vec<_>>()
         };
-        let most = format!("e {0} {0}", i64::MAX);
+        let most = format!("e {} 9000000000000000000", i64::MAX);
         assert_eq!(found(100, 3, 9).await, ["b 0 1", &most, "a 60 60"]);
         assert_eq!(found(100, 3, 1).await, ["b 0 1"]);
         assert_eq!(found(100, 4, 9).await.len(), 4, "1000 is less than four times 300");
         assert_eq!(found(102, 3, 9).await, [""; 0]);
+        let (mut after, mut by_window) = (0, Vec::new());
+        loop {
+            let window = AccountWindow { after, accounts: 2 };
+            let (found, next) = overview::near_end(reader, window, minute(100), 3, 9).await.unwrap();
+            by_window.extend(found.into_iter().map(|line| line.id));
+            let Some(next) = next else { break };
+            after = next;
+        }
+        by_window.sort();
+        assert_eq!(by_window, ["a", "b", "e"], "window by window the same");
+        let minutes = overview::usage_by_minute(reader, (99, 101)).await.unwrap();
+        let minutes: Vec<_> = minutes.iter().map(|(at, total)| (*at, total.requests, total.credits.micros())).collect();
+        assert_eq!(minutes, [(99, 1, 9_000), (100, 5, i64::MAX)]);
     });
 }
 
