@@ -16,6 +16,18 @@ pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
+/// TLS that trusts the authorities that the system trusts.
+pub fn system_tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(tls))
+}
+
 /// Opens connections.
 #[derive(Clone)]
 pub struct Dialer {
@@ -34,14 +46,7 @@ impl Dialer {
     /// One that trusts the authorities that the system trusts. It calls addresses of private networks only if that is allowed, which
     /// this option does.
     pub fn new(private: bool, option: &'static str) -> Result<Self, rustls::Error> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { tls: Arc::new(tls), private, option })
+        Ok(Self { tls: system_tls()?, private, option })
     }
 
     /// Whether addresses of private networks may be called, and without TLS.

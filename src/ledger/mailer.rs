@@ -6,9 +6,9 @@
 mod limited;
 
 use crate::Secret;
+use crate::dialer::system_tls;
 use crate::domain::mail::{Encryption, Letter, SmtpServer, Templates, message_id};
 use crate::domain::outgoing::Message;
-use crate::outgoing::system_tls;
 use jiff::Timestamp;
 use lettre::Address;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};

@@ -53,18 +53,6 @@ pub struct Sender {
     dialer: Dialer,
 }
 
-/// TLS that trusts the authorities that the system trusts.
-pub fn system_tls() -> Result<Arc<ClientConfig>, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(tls))
-}
-
 impl Sender {
     /// One that trusts the authorities that the system trusts. Endpoints in private networks are called only if that is allowed.
     pub fn new(private: bool) -> Result<Self, rustls::Error> {

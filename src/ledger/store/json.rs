@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub type JsonRow = Map<String, Value>;
 
 /// Tables about what gateways do, and the ledger's own.
-const HIDDEN_TABLES: [&str; 15] = [
+const HIDDEN_TABLES: [&str; 16] = [
     "brokers",
     "changes",
     "deliveries",

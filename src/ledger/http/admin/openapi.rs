@@ -22,7 +22,7 @@ const TOKEN: &str = "admin_token";
 /// The longest idempotency key, in characters.
 pub const MAX_KEY_BYTES: usize = 255;
 /// Operations without an identifier in their path that may find nothing all the same.
-const ABOUT_SOMETHING: [&str; 7] = [
+const ABOUT_SOMETHING: [&str; 8] = [
     "/admin/v1/usage",
     "/admin/v1/usage/sums",
     "/admin/v1/usage/forecast",

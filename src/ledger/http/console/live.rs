@@ -122,8 +122,7 @@ async fn follow(
 }
 
 async fn is_signed_in(console: &Console, visit: &Visit) -> bool {
-    let tokens = &console.app.admin_access.tokens;
-    let owner = session::owner(&console.app.store, tokens, &visit.session, Timestamp::now()).await;
+    let owner = session::owner(console, &visit.session, Timestamp::now()).await;
     matches!(owner, Ok(Some(_)))
 }
 

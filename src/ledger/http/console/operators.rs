@@ -6,7 +6,7 @@ use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{Token, Tokens};
-use crate::http::pages::show::{Html, encoded};
+use crate::http::pages::show::{Html, encoded, shortened};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;

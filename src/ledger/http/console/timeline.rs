@@ -64,7 +64,7 @@ mod tests {
         let event = |kind: EventKind, time: &str| Event {
             id: "event_1".into(),
             kind: kind.as_str().to_owned(),
-            account: "acme".into(),
+            account: Some("acme".into()),
             sequence: 1,
             time: time.parse().unwrap(),
             data: json!({}),

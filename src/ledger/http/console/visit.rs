@@ -15,7 +15,7 @@ use crate::http::connections::ConnectionSlot;
 use crate::http::forwarded;
 pub use crate::http::pages::fields::{Fields, read_form};
 use crate::http::pages::same_site;
-use crate::http::pages::show::Zone;
+use crate::http::pages::show::{Zone, shortened};
 use crate::http::problem::Failure;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
