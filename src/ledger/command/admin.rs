@@ -347,9 +347,9 @@ impl Command {
             Self::CreateKey(NewKey { id, credential: Credential::Key { .. }, .. })
             | Self::RotateKey(Rotation { id, .. }) => Some(id.to_string()),
             Self::CreateToken(NewToken { id, identity: None, .. }) => Some(id.to_string()),
-            Self::CreatePortalLink(NewLink { id, .. }) => Some(id.clone()),
             Self::CreateWebhook(NewWebhook { id, .. }) => Some(id.to_string()),
-            Self::TurnWebhook { id, turn: WebhookTurn::Rotate(..) } => Some(id.clone()),
+            Self::CreatePortalLink(NewLink { id, .. })
+            | Self::TurnWebhook { id, turn: WebhookTurn::Rotate(..) } => Some(id.clone()),
             _ => None,
         }
     }

@@ -41,6 +41,7 @@ pub struct NewSession {
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "it is the value of the session")]
 pub struct Session {
     /// Its secret value, to be sent as `Authorization: Bearer …`. Only in this answer.
     pub session: String,

@@ -33,8 +33,10 @@ impl Rgb {
         let digits: Option<Vec<u32>> = digits.chars().map(|c| c.to_digit(16)).collect();
         let byte = |high: &u32, low: &u32| u8::try_from(high.checked_mul(16)?.checked_add(*low)?).ok();
         match digits?.as_slice() {
-            [r, g, b] => Some(Self([byte(r, r)?, byte(g, g)?, byte(b, b)?])),
-            [r, s, g, h, b, c] => Some(Self([byte(r, s)?, byte(g, h)?, byte(b, c)?])),
+            [red, green, blue] => Some(Self([byte(red, red)?, byte(green, green)?, byte(blue, blue)?])),
+            [red, red_low, green, green_low, blue, blue_low] => {
+                Some(Self([byte(red, red_low)?, byte(green, green_low)?, byte(blue, blue_low)?]))
+            }
             _ => None,
         }
     }
