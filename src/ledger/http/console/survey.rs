@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// How old a sum is, at least, when it is counted again.
 pub const KEPT: Duration = Duration::from_secs(15);
@@ -84,12 +84,19 @@ pub trait Count: Send + Sync + 'static {
 pub struct Survey<C: Count> {
     last: watch::Sender<Option<Counted<C::Sum>>>,
     looked: Mutex<Option<Instant>>,
+    /// Until when pages wait for what was never counted.
+    waits_until: Mutex<Option<Instant>>,
     is_running: AtomicBool,
 }
 
 impl<C: Count> Default for Survey<C> {
     fn default() -> Self {
-        Self { last: watch::Sender::new(None), looked: Mutex::default(), is_running: AtomicBool::new(false) }
+        Self {
+            last: watch::Sender::new(None),
+            looked: Mutex::default(),
+            waits_until: Mutex::default(),
+            is_running: AtomicBool::new(false),
+        }
     }
 }
 
@@ -108,7 +115,13 @@ impl<C: Count> Survey<C> {
             let (survey, store, turn) = (Arc::clone(self), store.clone(), Arc::clone(turn));
             tokio::spawn(survey.goes_on(store, turn, stop.clone(), count));
         }
-        match timeout(FIRST_WAIT, last.wait_for(Option::is_some)).await {
+        let mut until = Instant::now();
+        if last.borrow().is_none() {
+            // Who comes later, while it is still being counted, doesn't wait again.
+            let mut waits_until = self.waits_until.lock().unwrap_or_else(PoisonError::into_inner);
+            until = *waits_until.get_or_insert(until + FIRST_WAIT);
+        }
+        match timeout_at(until, last.wait_for(Option::is_some)).await {
             Ok(Ok(counted)) => counted.clone(),
             _ => None,
         }
