@@ -8,7 +8,6 @@ use crate::domain::policy::SubscriptionStatus;
 use crate::domain::time::at;
 use crate::domain::{AccountNo, AccountState};
 use crate::store::draft::{Draft, Stop};
-use crate::store::operation::Operation;
 use crate::store::rows::AccountRow;
 use faregate_protocol::RefusalCode;
 use faregate_protocol::exchange::RefusalLine;
@@ -102,27 +101,4 @@ fn ended(row: &AccountRow, watch: &RefusalWatch, cured: bool) -> serde_json::Val
         "since": watch.since.to_string(),
         "cured": cured,
     })
-}
-
-/// Looks whether requests of an account are still refused, when nothing was heard of it for long.
-#[derive(Clone, Copy, Debug)]
-pub struct Quiet(pub AccountNo);
-
-impl Operation for Quiet {
-    type Output = ();
-
-    fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
-        // An account that another ledger has locked is left to it.
-        let Some(mut row) = draft.account(self.0)? else { return Ok(()) };
-        if row.alerts.refusing_due.is_none_or(|due| due > now) {
-            return Ok(());
-        }
-        if row.alerts.refusing.as_ref().is_some_and(|watch| watch.over.is_none()) {
-            end(draft, row, false, now);
-        } else {
-            row.alerts.set_refusing(None);
-            draft.put(row);
-        }
-        Ok(())
-    }
 }

@@ -1,8 +1,9 @@
-//! What ends soon, said once for each end: grants, keys and subscriptions. A job finds candidates; each is looked at again here.
+//! What ends soon, said once for each end: grants, keys and subscriptions; and refusals that are over by time. A job finds candidates; each is looked at again here.
 //!
 //! What must hold: an end is announced once; another end is announced again; what was looked at isn't found again.
 
 use super::events::note;
+use super::refusals;
 use crate::domain::event::EventKind;
 use crate::domain::{AccountNo, AccountState, GrantNo, KeyNo};
 use crate::store::draft::{Draft, Stop};
@@ -106,4 +107,27 @@ fn announce_subscription(draft: &mut Draft, account: &str, no: i64, is_closed: b
     }
     draft.put(SubscriptionRow { soon: Some(due), ..row });
     Ok(())
+}
+
+/// Looks whether requests of an account are still refused, when nothing was heard of it for long.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet(pub AccountNo);
+
+impl Operation for Quiet {
+    type Output = ();
+
+    fn decide(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
+        // An account that another ledger has locked is left to it.
+        let Some(mut row) = draft.account(self.0)? else { return Ok(()) };
+        if row.alerts.refusing_due.is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        if row.alerts.refusing.as_ref().is_some_and(|watch| watch.over.is_none()) {
+            refusals::end(draft, row, false, now);
+        } else {
+            row.alerts.set_refusing(None);
+            draft.put(row);
+        }
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@
 use super::{Backend, EventQuery, Page, Store, StoreError, queries};
 use crate::api;
 use crate::command::faults::SeeFaults;
-use crate::command::refusals::Quiet;
+use crate::command::soon::Quiet;
 use crate::command::webhooks::{Attempted, Claim, DeliveryOutcome, Requeue};
 use crate::domain::fault::FaultKind;
 use crate::domain::outgoing::Message;
