@@ -17,10 +17,10 @@ use faregate_protocol::Credits;
 use faregate_protocol::exchange::{Ask, Ended, Entry, EntryAnswer, Holds, LeaseReport, Limits, Payer as Who};
 use gate::Gate;
 use jiff::Timestamp;
-use ledger::{Ledger, credits, key_of};
+use ledger::{Ledger, credits};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use steps::{GATES, Step, live, live_in, settle, steps, with_corrections};
+use steps::{live, live_in, settle, steps, with_corrections};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
