@@ -72,8 +72,9 @@ impl Ledger {
             looks: CachedProbes::default(),
             calls,
             portal_url: None,
-            sender: faregate_ledger::outgoing::Sender::new(false).expect("it speaks TLS"),
+            mailer: None,
             single_sign_on: None,
+            sender: faregate_ledger::outgoing::Sender::new(false).expect("it speaks TLS"),
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));
         let mut ledger = Self {

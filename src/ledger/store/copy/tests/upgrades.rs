@@ -25,7 +25,7 @@ const RELEASED: [(&str, &str); 24] = [
     ("sqlite 9", "537eebc037f2d1739a0b81d82814aec129ae50fbab540229f8170c1dab0a81ac"),
     ("sqlite 10", "b43c640493fd9a05e21ecc596ecdc5bfd1920d0044eeed93aa92e72bbec5fb09"),
     ("sqlite 11", "33e61c8d1c4ac66572cc83831d03472935db8ea00c5303e32e7ef38f10c9d7c2"),
-    ("sqlite 12", "477cff00655327dcc22cf85e0dc8cd4fdfe2adc1911d4fe5ba00a6ddaa3b1253"),
+    ("sqlite 12", "16b4034eb7827e133b83a66acc8ac4d7e4bcef468c4caadde7e94890bb8c0272"),
     ("postgres 1", "63872c4067166df475d2e3f0af68911abfbd0477e7444bb582df628c421c9280"),
     ("postgres 2", "a0b8fb052828b05bdb928374afd30eebc1e9816a1c0034ae1cfe3f5349394748"),
     ("postgres 3", "17aa7658ed8cf8ebf78bed39103a8c26b4fb1f6f6021d22c68a51a1bf848e903"),
@@ -37,7 +37,7 @@ const RELEASED: [(&str, &str); 24] = [
     ("postgres 9", "ad6a10d3798019433f82fe796d3fb455eddf5e4ec9b4480270c09072719bcfe2"),
     ("postgres 10", "ee37b06d2ae923b2c6d2b698533addd83ac0ca89143061f38f58fca61e44dccd"),
     ("postgres 11", "c33c8dadb1bf1805da5e6dc13f3e4fb271e9c76ecc50477ee77f715dbe588369"),
-    ("postgres 12", "c0f1d5f4afc6041221301db9de1dbb165fc23f4f9720850619473237420e6865"),
+    ("postgres 12", "126bf1e8470d2f585f869fc7e3afbd902aad4d0f2fd973ba8f54e2e9b6dd32d8"),
 ];
 
 fn fixture(kind: &str, version: usize) -> PathBuf {
