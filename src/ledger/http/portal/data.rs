@@ -2,12 +2,13 @@
 //!
 //! What must hold: each function reads of the account of [`Who`] and of nothing else.
 
+use super::access::Access;
 use super::answers::{
     Me, OwnFinding, OwnPlan, OwnPrice, OwnPrices, OwnRefusal, OwnRefusals, OwnUsage, OwnUsageLine,
 };
 use super::query::OfUsage;
 use super::state::Portal;
-use super::who::{Access, Who};
+use super::who::Who;
 use crate::api::{Alerts, Balance, Budgets, Grant, Grants, Key, Keys, Teams, UsageSum};
 use crate::domain::portal::{cures, title, what};
 use crate::http::codes::Code;

@@ -3,6 +3,7 @@
 //! What must hold: which account it is follows from the session or the key and from nothing else in a request; each answer carries the
 //! headers that keep other sites and scripts out; and what customers change goes through the ledger's commands and into its trail.
 
+mod access;
 mod alerts;
 mod answers;
 mod api;

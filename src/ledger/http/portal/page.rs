@@ -2,10 +2,7 @@
 //!
 //! A further page, such as one of calls, is a line of [`PAGES`], a route and a module beside the others.
 
-use super::data::Right;
 use super::state::Portal;
-use super::visit::Visit;
-use super::who::Access;
 use crate::http::pages::page::zones;
 use crate::http::pages::show::{Html, Zone};
 
@@ -89,30 +86,11 @@ pub struct Frame {
     pub top_up: Option<String>,
     /// Where plans are sold.
     pub upgrade: Option<String>,
-    makes_keys: bool,
+    /// Whether this customer may make keys.
+    pub may_make_keys: bool,
 }
 
 impl Frame {
-    /// That of a page.
-    pub fn of(portal: &Portal, visit: &Visit, here: &'static str, title: String) -> Self {
-        let (bare, who) = (Bare::of(portal), &visit.who);
-        let account = who.account();
-        Self {
-            title,
-            here,
-            account: Html::text(who.customer.name.as_ref().unwrap_or(&account)),
-            read_only: who.access == Access::Read,
-            form_token: visit.session.form_token(),
-            zone: visit.zone.clone(),
-            path: visit.path.clone(),
-            back: who.return_url.clone().or_else(|| bare.home.clone()),
-            top_up: portal.settings.top_up(&account),
-            upgrade: portal.settings.upgrade(&account),
-            makes_keys: Right::MakeKeys.may(portal, who),
-            bare,
-        }
-    }
-
     /// The pages of the navigation, and whether it is this one.
     pub fn pages(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         PAGES.into_iter().map(|(path, name)| (path, name, path == self.here))
@@ -125,6 +103,6 @@ impl Frame {
 
     /// Whether this customer may make keys.
     pub const fn makes_keys(&self) -> bool {
-        self.makes_keys
+        self.may_make_keys
     }
 }

@@ -3,10 +3,11 @@
 //! What must hold: nothing is changed by who may only read, or by a request that another site has sent; a customer's idempotency key
 //! means nothing outside of the account.
 
+use super::access::Access;
 use super::answers::{NewOwnKey, RotateOwnKey};
 use super::data::{self, Right};
 use super::state::{MAX_CHANGES, Portal};
-use super::who::{Access, By, Who};
+use super::who::{By, Who};
 use crate::api::{self, MAX_OVERLAP_S, NewAlerts};
 use crate::command::admin::{Answer, Command, Done, IdempotencyRecord};
 use crate::command::keys::{Credential, NewKey};

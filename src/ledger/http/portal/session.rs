@@ -2,8 +2,8 @@
 //!
 //! [`begin`] is the seam for other ways to sign in: once it is known which account a customer belongs to, a session begins here.
 
+use super::access::Access;
 use super::state::{From, Portal};
-use super::who::Access;
 use crate::command::portal::{BeginPortalSession, EndPortalSession, NewSession};
 use crate::domain::portal::PortalRefusal;
 use crate::domain::{AccountNo, KeyNo, PortalSessionId};

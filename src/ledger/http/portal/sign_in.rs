@@ -3,12 +3,13 @@
 //! What must hold: each sign-in begins a session of a new value, whatever cookie came with it; a key is never shown again or logged; and
 //! failures are limited per address and counted.
 
+use super::access::Access;
 use super::page::Bare;
 use super::session::{self, SessionValue, with_cookie};
 use super::state::Portal;
 use super::trouble::Trouble;
 use super::visit::{Filled, ZONE_COOKIE};
-use super::who::{Access, from, of_key};
+use super::who::{from, of_key};
 use crate::command::portal::EndPortalSession;
 use crate::http::denial::Denial;
 use crate::http::pages::attempts;

@@ -2,8 +2,9 @@
 //!
 //! What must hold: nothing is shown or done without a session that is not over; and what writes was sent by a form of that session.
 
+use super::access::Access;
 use super::data::Right;
-use super::page::Frame;
+use super::page::{Bare, Frame};
 use super::session::SessionValue;
 use super::state::Portal;
 use super::trouble::Trouble;
@@ -11,7 +12,7 @@ use super::who::{By, Who, by_cookie, from};
 use crate::http::pages::fields::{Fields, read_form};
 use crate::http::pages::same_site;
 use crate::http::pages::session_value::cookie;
-use crate::http::pages::show::Zone;
+use crate::http::pages::show::{Html, Zone};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
@@ -60,7 +61,22 @@ impl FromRequestParts<Arc<Portal>> for Visit {
 impl Visit {
     /// The frame of a page.
     pub fn frame(&self, portal: &Portal, here: &'static str, title: impl Into<String>) -> Frame {
-        Frame::of(portal, self, here, title.into())
+        let (bare, who) = (Bare::of(portal), &self.who);
+        let account = who.account();
+        Frame {
+            title: title.into(),
+            here,
+            account: Html::text(who.customer.name.as_ref().unwrap_or(&account)),
+            read_only: who.access == Access::Read,
+            form_token: self.session.form_token(),
+            zone: self.zone.clone(),
+            path: self.path.clone(),
+            back: who.return_url.clone().or_else(|| bare.home.clone()),
+            top_up: portal.settings.top_up(&account),
+            upgrade: portal.settings.upgrade(&account),
+            may_make_keys: Right::MakeKeys.may(portal, who),
+            bare,
+        }
     }
 
     /// Whether this customer may do it.

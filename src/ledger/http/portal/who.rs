@@ -3,6 +3,7 @@
 //! What must hold: the account follows from what was shown alone; a session of a key ends with that key; an account that is closed lets no customer in;
 //! and who fails often has to wait.
 
+use super::access::Access;
 use super::session::{PREFIX, SessionValue};
 use super::state::{From, Portal};
 use super::turns::Turn;
@@ -25,25 +26,6 @@ use faregate_protocol::api_key;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Look.
-    Read,
-    /// And change what the operator lets customers change.
-    Full,
-}
-
-impl Access {
-    /// The name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Full => "full",
-        }
-    }
-}
 
 /// By what somebody is known.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 //!
 //! In a SQLite ledger each day has a file of its own beside the database, on PostgreSQL a partition. What must hold: whatever happens
 //! here, the books don't notice; at most [`MAX_WAITING`] batches wait to be written, and more are turned away; every search ends
-//! within [`PATIENCE`] and says where it stopped.
+//! within [`page::PATIENCE`] and says where it stopped.
 
 mod page;
 mod postgres;
@@ -16,26 +16,16 @@ use crate::domain::call_log::{CallLimits, ReceivedBatch};
 use crate::metrics::Metrics;
 use jiff::Timestamp;
 pub use page::CallQuery;
+use page::Stored;
 use postgres::PostgresCalls;
 use sqlite::SqliteCalls;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many batches wait to be written at most: with the largest ones 16 MiB.
 const MAX_WAITING: usize = 64;
 /// How many records are written in one transaction, unless a single batch has more.
 const MAX_TOGETHER: usize = 8_192;
-/// How long a search looks for records before it gives what it has found.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What came of writing.
-#[derive(Clone, Copy, Debug, Default)]
-struct Written {
-    records: u64,
-    dropped: u64,
-    lost: u64,
-}
 
 #[derive(Clone, Debug)]
 enum Backend {
@@ -130,7 +120,7 @@ impl CallLog {
 
     async fn write(&self, batches: Vec<ReceivedBatch>) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let Written { records, dropped, lost } = match &self.backend {
+        let Stored { records, dropped, lost } = match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write(batches, now, self.limits).await?,
             Backend::Postgres(postgres) => postgres.write(&batches, now, self.limits).await?,
         };

@@ -1,14 +1,27 @@
-//! Which records are wanted, and in which order they are looked for.
+//! Which records are wanted, in which order they are looked for, and for how long.
 
 use crate::domain::call_log::{day_of, numbers_of};
 use jiff::Timestamp;
 use std::ops::Range;
 use std::time::Duration;
 
+/// How long a search looks for records before it gives what it has found.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 /// A search of what no index finds looks at this long a time at first (µs), and then at longer ones.
 const FIRST_SPAN_US: i64 = 60_000_000;
 /// A span that took less than this is followed by a longer one.
 const SHORT: Duration = Duration::from_millis(50);
+
+/// What came of writing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stored {
+    /// Records that were stored.
+    pub records: u64,
+    /// Records that there was no room for.
+    pub dropped: u64,
+    /// Records that gateways had dropped.
+    pub lost: u64,
+}
 
 /// Which records are wanted: those of which all is true that is asked for.
 #[derive(Clone, Debug, Default)]

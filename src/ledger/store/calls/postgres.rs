@@ -3,8 +3,7 @@
 //! What must hold: ledgers write one after the other, so that numbers are committed in their order, and who follows them misses
 //! none; a day is dropped with its partition.
 
-use super::Written;
-use super::page::{CallQuery, Spans, day};
+use super::page::{CallQuery, PATIENCE, Spans, Stored, day};
 use super::search::{answer, in_span};
 use super::statements::{INSERT_MANY, Written as Columns};
 use crate::api;
@@ -40,7 +39,7 @@ impl PostgresCalls {
         batches: &[ReceivedBatch],
         now: Timestamp,
         limits: CallLimits,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Stored, StoreError> {
         Ok(self.pool.transaction(&Write { batches, now, limits }).await?)
     }
 
@@ -74,7 +73,7 @@ async fn look(conn: &Client, query: &CallQuery) -> Result<api::Calls, StoreError
             }
             break;
         }
-        if began.elapsed() >= super::PATIENCE {
+        if began.elapsed() >= PATIENCE {
             break;
         }
     }
@@ -103,9 +102,9 @@ struct Write<'a> {
 }
 
 impl Task for Write<'_> {
-    type Done = Written;
+    type Done = Stored;
 
-    async fn attempt(&self, conn: &Client) -> Result<Written, AttemptError> {
+    async fn attempt(&self, conn: &Client) -> Result<Stored, AttemptError> {
         // A crash of the server may cost the last records; they are no books.
         conn.batch_execute("SET LOCAL synchronous_commit = off").await?;
         conn.execute(&conn.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?, &[&WRITING]).await?;
@@ -123,7 +122,7 @@ impl Task for Write<'_> {
         let more = i64::try_from(plan.calls.len()).unwrap_or(i64::MAX);
         let count = conn.prepare_cached("UPDATE call_days SET records = records + $2 WHERE day = $1").await?;
         conn.execute(&count, &[&today, &more]).await?;
-        Ok(Written { records: more.unsigned_abs(), dropped: plan.dropped, lost: plan.lost })
+        Ok(Stored { records: more.unsigned_abs(), dropped: plan.dropped, lost: plan.lost })
     }
 }
 

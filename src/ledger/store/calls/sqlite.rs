@@ -2,8 +2,7 @@
 //!
 //! What must hold: a day is dropped by removing its file; a file that can't be read is put aside, and costs only its own records.
 
-use super::Written;
-use super::page::{CallQuery, Spans, day};
+use super::page::{CallQuery, PATIENCE, Spans, Stored, day};
 use super::search::{answer, in_span};
 use super::statements::{INSERT, SQLITE, Written as Columns};
 use crate::api;
@@ -57,7 +56,7 @@ impl SqliteCalls {
         batches: Vec<ReceivedBatch>,
         now: Timestamp,
         limits: CallLimits,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Stored, StoreError> {
         let writer = Arc::clone(&self.writer);
         blocking(move || {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +127,7 @@ fn search(folder: &Path, query: &CallQuery) -> Result<api::Calls, StoreError> {
             }
             break;
         }
-        if began.elapsed() >= super::PATIENCE {
+        if began.elapsed() >= PATIENCE {
             break;
         }
     }
@@ -170,7 +169,7 @@ impl DayWriter {
         batches: &[ReceivedBatch],
         now: Timestamp,
         limits: CallLimits,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Stored, StoreError> {
         let last = match self.last {
             Some(last) => last,
             None => newest(&self.folder, &days_in(&self.folder)?)?,
@@ -198,7 +197,7 @@ impl DayWriter {
         if more > 0 {
             self.last = Some(first.saturating_add(more).saturating_sub(1));
         }
-        Ok(Written { records: more.unsigned_abs(), dropped: plan.dropped, lost: plan.lost })
+        Ok(Stored { records: more.unsigned_abs(), dropped: plan.dropped, lost: plan.lost })
     }
 
     /// The file of a day, made if need be.

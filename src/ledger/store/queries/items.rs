@@ -112,7 +112,7 @@ pub async fn list(reader: &impl Reader, query: &ItemQuery) -> Result<api::UsageB
     let mut items = items.await?;
     let names = format!(
         "SELECT item FROM usage_items WHERE {asked} GROUP BY item
-         ORDER BY sum(credits / {BILLION}) DESC, sum(credits % {BILLION}) DESC, item LIMIT ?4"
+         ORDER BY sum(credits / {BILLION}) DESC, sum(credits % {BILLION}) DESC, item LIMIT {most_at}"
     );
     let parts = async |table: &str, what: &str, number: &str| -> Result<Parts, StoreError> {
         let sql = format!(

@@ -44,12 +44,12 @@ record! { TokenRow in "tokens" by "no": (i64,) = |row| (row.no,);
     scope: Fixed scope,
     hash: Fixed hash,
     prefix: Fixed prefix,
-    issuer: Fixed issuer,
-    subject: Fixed subject,
     expires_ms: Fixed expires_at,
     revoked_ms: Cold revoked_at,
     used_ms: Hot used_at,
     created_ms: Fixed created_at,
+    issuer: Fixed issuer,
+    subject: Fixed subject,
 }
 
 /// What an operator did: one write of the admin API.

@@ -31,9 +31,9 @@ record! { SessionRow in "sessions" by "hash": (Vec<u8>,) = |row| (row.hash.clone
     operator: Fixed operator,
     token: Fixed token,
     proof: Fixed proof,
-    subject: Fixed subject,
-    id_token: Fixed id_token,
     created_ms: Fixed created_at,
     used_ms: Hot used_at,
     expires_ms: Fixed expires_at,
+    subject: Fixed subject,
+    id_token: Fixed id_token,
 }
