@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 pub const PAID: &str = "/search?q=1";
 const SOLD: &str = "/sold/1";
-const RECORDED: &str = "/recorded/1";
 pub const FREE: &str = "/free/1";
 const WHO_PAID: &str = "x-faregate-account";
 
@@ -23,7 +22,6 @@ pub fn configuration(others: usize) -> Value {
     let mut rules: Vec<Value> = (0..others).map(other).collect();
     rules.push(json!({"name": "free", "match": {"path": {"prefix": "/free/"}}, "price": "free"}));
     rules.push(json!({"name": "never-refunded", "match": {"path": {"prefix": "/sold/"}}, "price": "1", "refund_on": []}));
-    rules.push(json!({"name": "recorded", "match": {"path": {"prefix": "/recorded/"}}, "price": "1", "record": "all"}));
     json!({
         "ledger": {"cluster": "ledger", "token": {"value": "a-token"}},
         "identities": [{"header": "x-api-key"}],
@@ -58,7 +56,7 @@ pub fn all() -> Bill {
     paid(&mut gateway, &mut ledger, &mut bill);
     reported(&mut gateway, &mut ledger, &mut bill);
     not_paid(&mut gateway, &mut ledger, &mut bill);
-    recorded(&mut gateway, &mut ledger, &mut bill);
+    recorded(&mut bill);
     bill
 }
 
@@ -185,28 +183,28 @@ fn paid(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
     assert_eq!(gateway.ledger_answers(ledger), 0, "no call was made");
 }
 
-fn recorded(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {
+fn recorded(bill: &mut Bill) {
+    let mut ledger = Ledger::default();
+    let mut configuration = configuration(0);
+    configuration["record"] = "all".into();
+    let mut gateway = Gateway::start(&configuration);
     let key = key(1);
-    // The first since a report looks at the lease.
-    let (first, _) = gateway.arrives(&head(PAID, &key));
-    gateway.ends(first, 200);
-    for number in 0..20 {
+    // The first waits for the ledger, and the first since then looks at the lease. Then the buffer grows for a while.
+    for number in 0..30 {
         let mut step = Bill::new();
-        let (request, goes_on) =
-            count(gateway, &mut step, "a paid request arrives that is recorded", |gateway| {
-                gateway.arrives(&head(RECORDED, &key))
+        let (request, _) =
+            count(&mut gateway, &mut step, "a paid request arrives that is recorded", |gateway| {
+                gateway.arrives(&head(PAID, &key))
             });
-        assert!(goes_on);
-        count(gateway, &mut step, "a paid request ends that is recorded", |gateway| {
+        gateway.deliver_queue_events();
+        gateway.ledger_answers(&mut ledger);
+        count(&mut gateway, &mut step, "a paid request ends that is recorded", |gateway| {
             gateway.ends(request, 200)
         });
-        // The buffer has grown by then.
-        if number == 19 {
+        if number == 29 {
             bill.extend(step);
         }
     }
-    gateway.deliver_queue_events();
-    gateway.lives(3_000, ledger);
 }
 
 fn reported(gateway: &mut Gateway, ledger: &mut Ledger, bill: &mut Bill) {

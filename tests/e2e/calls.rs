@@ -88,15 +88,11 @@ async fn each_request_is_found_with_what_became_of_it() {
     let timed = &found(ledger, "rule=gpu", 1).await[0];
     assert_eq!(timed["used"], json!({"second": 1}), "{timed}");
     assert!(timed["duration_ms"].as_u64().is_some_and(|ms| (300..10_000).contains(&ms)), "{timed}");
-    let [kept, released] = &found(ledger, "rule=status", 2).await[..] else { panic!("two") };
-    assert_eq!(
-        (&kept["decision"], &kept["status"], &kept["charge"]),
-        (&json!("admitted"), &json!(404), &json!("2"))
-    );
-    assert_eq!(
-        (&released["decision"], &released["status"], &released["charge"]),
-        (&json!("released"), &json!(503), &json!("0"))
-    );
+    let kept = &found(ledger, "rule=status&status=404", 1).await[0];
+    assert_eq!((&kept["decision"], &kept["charge"]), (&json!("admitted"), &json!("2")));
+    let released = &found(ledger, "rule=status&status=5xx", 1).await[0];
+    assert_eq!((&released["decision"], &released["status"]), (&json!("released"), &json!(503)));
+    assert_eq!(released["charge"], "0");
     let free = &found(ledger, "decision=free", 1).await[0];
     assert_eq!(
         (&free["account"], &free["rule"], &free["status"]),
@@ -107,10 +103,9 @@ async fn each_request_is_found_with_what_became_of_it() {
         refused.iter().all(|call| call["code"] == "insufficient_funds" && call["status"] == 402),
         "{refused:#?}"
     );
-    assert_eq!(
-        refused.iter().map(|call| call["rule"].as_str().unwrap_or_default()).collect::<Vec<_>>(),
-        ["strict", "default"]
-    );
+    // Two workers send theirs one after the other.
+    let rules: BTreeSet<_> = refused.iter().map(|call| call["rule"].as_str().unwrap_or_default()).collect();
+    assert_eq!(rules, ["default", "strict"].into());
     let shadow = &found(ledger, "decision=shadow", 1).await[0];
     assert_eq!(
         (&shadow["code"], &shadow["status"], &shadow["account"]),

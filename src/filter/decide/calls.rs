@@ -117,6 +117,11 @@ impl CallBuffer {
         });
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && self.closed.is_empty()
+    }
+
     /// The batch to send now, if there is one and none is in flight.
     #[inline(never)]
     pub fn begin_send(&mut self, now: Moment, gateway: &str) -> Option<Vec<u8>> {

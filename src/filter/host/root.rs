@@ -198,7 +198,7 @@ impl Running {
 
     /// Sends the next call records, behind everything else.
     fn send_calls(&mut self) {
-        if self.recording.is_some() {
+        if self.recording.is_some() || !self.worker.gate.borrow().has_calls() {
             return;
         }
         let now = clock::now();

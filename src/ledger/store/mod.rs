@@ -207,7 +207,11 @@ impl Store {
 
     /// The call log of this ledger.
     pub fn call_log(&self, limits: CallLimits) -> CallLog {
-        CallLog::of(&self.backend, limits, Arc::clone(&self.metrics))
+        let metrics = Arc::clone(&self.metrics);
+        match &self.backend {
+            Backend::Sqlite(sqlite) => CallLog::in_folder(sqlite.folder(), limits, metrics),
+            Backend::Postgres(postgres) => CallLog::on_server(postgres.pool(), limits, metrics),
+        }
     }
 
     /// The name of the token with which alone this gateway may come, if there is one.

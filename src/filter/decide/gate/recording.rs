@@ -142,6 +142,11 @@ impl<M: SharedMemory> Gate<M> {
         self.counters.calls_dropped += u64::from(!kept);
     }
 
+    /// Whether records wait to be sent.
+    pub fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
     /// The next batch of records, if it is time to send one.
     pub fn next_calls(&mut self, now: Moment) -> Option<Vec<u8>> {
         self.calls.begin_send(now, &self.gateway)

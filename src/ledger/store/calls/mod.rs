@@ -11,6 +11,7 @@ mod sqlite;
 mod statements;
 
 use super::StoreError;
+use super::postgres::pool::Pool;
 use crate::api;
 use crate::domain::call_log::{CallLimits, ReceivedBatch};
 use crate::metrics::Metrics;
@@ -19,6 +20,7 @@ pub use page::CallQuery;
 use page::Stored;
 use postgres::PostgresCalls;
 use sqlite::SqliteCalls;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,12 +52,17 @@ pub struct CallLog {
 }
 
 impl CallLog {
-    /// The log of the ledger with this store.
-    pub(super) fn of(store: &super::Backend, limits: CallLimits, metrics: Arc<Metrics>) -> Self {
-        let backend = match store {
-            super::Backend::Sqlite(sqlite) => Backend::Sqlite(SqliteCalls::new(sqlite.folder())),
-            super::Backend::Postgres(postgres) => Backend::Postgres(PostgresCalls::new(postgres.pool())),
-        };
+    /// The log of a ledger that keeps its data in this folder.
+    pub(super) fn in_folder(dir: &Path, limits: CallLimits, metrics: Arc<Metrics>) -> Self {
+        Self::on(Backend::Sqlite(SqliteCalls::new(dir)), limits, metrics)
+    }
+
+    /// The log of all ledgers on a server.
+    pub(super) fn on_server(pool: Pool, limits: CallLimits, metrics: Arc<Metrics>) -> Self {
+        Self::on(Backend::Postgres(PostgresCalls::new(pool)), limits, metrics)
+    }
+
+    fn on(backend: Backend, limits: CallLimits, metrics: Arc<Metrics>) -> Self {
         let (waiting, taken) = mpsc::channel(MAX_WAITING);
         Self { backend, limits, waiting, taken: Arc::new(Mutex::new(Some(taken))), metrics }
     }
