@@ -376,7 +376,8 @@ async fn a_plans_threshold_comes_behind_the_accounts_and_before_the_default() {
     let ledger = &world.ledger;
     ledger.run(&["alert", "set", "--default", "--balance-below", "2"]);
     let made = ["plan", "create", "pro", "--quota", "10", "--period", "month", "--alert-below", "6"];
-    assert!(ledger.run(&made).contains("alert_below"));
+    ledger.run(&made);
+    assert_eq!(ledger.get("/admin/v1/plans/pro").await["alert_below"], "6");
     let mut keys = Vec::new();
     for account in ["plain", "planned", "own"] {
         keys.push(ledger.account(account, if account == "plain" { "10" } else { "0" }).await);

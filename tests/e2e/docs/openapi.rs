@@ -163,6 +163,8 @@ fn life(
         get("shadow?account=acme", 200),
         get("shadow?account=nobody", 404),
         get("leases", 200),
+        get("calls?account=acme&status=4xx&limit=5", 200),
+        get("calls?status=999", 400),
         post("recall", json!({"gateway": "gate"}), 200),
         post("recall", json!({"gateway": "nowhere"}), 404),
         get("audit", 200),

@@ -54,6 +54,7 @@ pub struct Ended {
 
 impl<M: SharedMemory> Gate<M> {
     /// Whether something is kept of a request until it ends, because it may be recorded then.
+    #[inline(never)]
     pub fn notes(&self, arrival: &Arrival) -> bool {
         if !self.settings.records {
             return false;
