@@ -17,6 +17,9 @@ use faregate_client::{
 use faregate_ledger::{CallLimits, Secret, ServeConfig, WhereNone, http::MAX_PROXIES};
 use std::{net::SocketAddr, time::Duration};
 
+/// What is logged unless FAREGATE_LOG says otherwise. The pool warns of each connection that a server closes; the ledger says once that
+/// the server is down.
+const QUIET_POOL: &str = "info,deadpool.postgres=error";
 /// Shorter than this, the trail would be gone before anybody looked.
 const MIN_KEEP_TRAIL: Duration = Duration::from_hours(24);
 /// For longer, call records are no log any more.
@@ -87,7 +90,7 @@ impl Serve {
         if self.keep_trail < MIN_KEEP_TRAIL {
             return Err(Failure::usage(format!("--keep-trail is {:?}; give at least 1d", self.keep_trail)));
         }
-        log_to_stderr(json, "info")?;
+        log_to_stderr(json, QUIET_POOL)?;
         let mut database = self.place.database(&process_environment)?;
         self.limits.apply(&mut database)?;
         let mail = self.mail.config(&process_environment)?;

@@ -14,8 +14,9 @@ const HOSTILE: &str =
 const TURNED: &str = "a\u{202e}b\u{2066}c\u{e0041}d";
 
 /// Commands that show nothing of what a ledger holds, or only what was typed; and those that run until they are stopped.
-const WITHOUT_DATA: [&str; 12] = [
+const WITHOUT_DATA: [&str; 13] = [
     "faregate audit",
+    "faregate mail texts",
     "faregate backup",
     "faregate restore",
     "faregate migrate",
@@ -216,6 +217,9 @@ async fn names_from_outside_never_act_on_the_terminal() {
         &["mail", "delete", HOSTILE],
         &["mail", "deliveries", HOSTILE],
         &["mail", "test", HOSTILE],
+        &["calls", HOSTILE, "--rule", HOSTILE],
+        &["portal", "link", HOSTILE],
+        &["operator", "sign-out", HOSTILE],
         &[HOSTILE],
     ] {
         shown.safely(words);
