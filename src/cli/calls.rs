@@ -76,7 +76,7 @@ impl Calls {
         ];
         let admin = self.remote.connect()?;
         if self.follow {
-            return follow(&admin, screen, query, self.paging.limit());
+            return follow(&admin, screen, &query, self.paging.limit());
         }
         let listed = Listed { path: PATH, query, member: "calls", columns: &COLUMNS, rows: in_words };
         self.paging.show(&admin, screen, &listed)
@@ -87,10 +87,10 @@ impl Calls {
 fn follow(
     admin: &Admin,
     screen: &mut Screen<'_>,
-    query: Vec<(&str, Option<String>)>,
+    query: &[(&str, Option<String>)],
     last: usize,
 ) -> Result<(), Failure> {
-    let with = |more: &[(&'static str, Option<String>)]| admin.get(PATH, &[query.as_slice(), more].concat());
+    let with = |more: &[(&'static str, Option<String>)]| admin.get(PATH, &[query, more].concat());
     let mut table = Table::new(&COLUMNS);
     let mut page = with(&[("limit", Some(last.to_string()))])?;
     let mut calls = page.get("calls").map(list).unwrap_or_default().to_vec();

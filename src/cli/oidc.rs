@@ -7,7 +7,7 @@ use faregate_ledger::{Secret, domain::claim_rule::ClaimRule, http::SignOnConfig,
 /// Single sign-on to the console.
 #[derive(Args)]
 #[command(next_help_heading = "Single sign-on")]
-pub struct Oidc {
+pub struct ProviderOptions {
     /// Let operators sign in to the console at the OpenID Connect provider with this issuer, such as
     /// https://login.example.com. The client's secret comes from FAREGATE_OIDC_CLIENT_SECRET, or from the file that
     /// FAREGATE_OIDC_CLIENT_SECRET_FILE names; a public client has none
@@ -33,7 +33,7 @@ pub struct Oidc {
     oidc_allow_private: bool,
 }
 
-impl Oidc {
+impl ProviderOptions {
     /// What was configured, if anything was.
     pub fn config(self, environment: tokens::Environment<'_>) -> Result<Option<SignOnConfig>, Failure> {
         let (Some(issuer), Some(client_id), Some(console_url)) =

@@ -4,7 +4,7 @@ use crate::{
     certificates::Tls,
     customers::Customers,
     mail_server::MailServer,
-    oidc::Oidc,
+    oidc::ProviderOptions,
     place::{Limits, Place},
     when,
 };
@@ -72,7 +72,7 @@ pub struct Serve {
     #[command(flatten)]
     customers: Customers,
     #[command(flatten)]
-    oidc: Oidc,
+    oidc: ProviderOptions,
 }
 
 impl Serve {

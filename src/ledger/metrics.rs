@@ -241,15 +241,7 @@ impl Default for Metrics {
         r.register("unbooked_credits", "Credits that gateways reported beyond belief, not charged", credits);
         r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
         r.register("open_leases", "Open leases", m.open_leases.clone());
-        r.register("call_records", "Call records that were stored", m.call_records.clone());
-        for at in LOST_AT {
-            m.lost_calls.get_or_create(&LostLabel { at }).inc_by(0);
-        }
-        r.register(
-            "lost_call_records",
-            "Call records that were dropped for lack of room",
-            m.lost_calls.clone(),
-        );
+        register_calls(r, &m.call_records, &m.lost_calls);
         for result in DELIVERY_RESULTS {
             m.deliveries.get_or_create(&DeliveryLabel { result }).inc_by(0);
         }
@@ -269,6 +261,14 @@ impl Default for Metrics {
         r.register("certificate_expiry_timestamp_seconds", "When a listener's certificate expires", expiry);
         metrics
     }
+}
+
+fn register_calls(r: &mut Registry, stored: &Counter, lost: &Family<LostLabel, Counter>) {
+    r.register("call_records", "Call records that were stored", stored.clone());
+    for at in LOST_AT {
+        lost.get_or_create(&LostLabel { at }).inc_by(0);
+    }
+    r.register("lost_call_records", "Call records that were dropped for lack of room", lost.clone());
 }
 
 impl Metrics {

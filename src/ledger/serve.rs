@@ -163,13 +163,12 @@ pub async fn serve_and_tell(
         ttl_ms: u64::try_from(config.lease_ttl.as_millis()).unwrap_or(u64::MAX),
         watch: Arc::clone(&watch),
         looks: CachedProbes::default(),
-        calls: calls.clone(),
+        calls,
         portal_url,
-        sender: sender.clone(),
-        mailer: mailer.clone(),
+        sender,
+        mailer,
         single_sign_on,
     });
-    let metrics = Arc::clone(&app.metrics);
     let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);
     let addresses = Bound { gateway: gateway.address()?, admin: admin.address()?, portal: portal_address };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
@@ -184,21 +183,8 @@ pub async fn serve_and_tell(
     // There may be no receiver for the addresses.
     let _ = bound.send(addresses);
 
-    jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping.clone()));
-    jobs.spawn(jobs::expire(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::renew(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::prune(store.clone(), config.keep_trail, stopping.clone()));
-    jobs.spawn(jobs::write_calls(calls.clone(), stopping.clone()));
-    jobs.spawn(jobs::prune_calls(calls, stopping.clone()));
-    jobs.spawn(jobs::roll_up(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::follow_tokens(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::announce_endings(store.clone(), stopping.clone()));
-    jobs.spawn(jobs::deliver(store.clone(), sender, Arc::clone(&metrics), stopping.clone()));
-    if let Some(mailer) = mailer {
-        jobs.spawn(jobs::send_mail(store.clone(), mailer, Arc::clone(&metrics), stopping.clone()));
-    }
-    jobs.spawn(jobs::see_faults(store.clone(), Arc::clone(&metrics), stopping.clone()));
-    jobs.spawn(jobs::inspect(store.clone(), metrics, stopping.clone()));
+    let keep_trail = config.keep_trail;
+    look_after(&mut jobs, &app, (watch, patience), keep_trail, &stopping);
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
     if let (Some(listener), Some(served)) = (portal, portal_served) {
@@ -222,6 +208,32 @@ pub async fn serve_and_tell(
     while jobs.join_next().await.is_some() {}
     store.close().await;
     ended
+}
+
+/// Begins what happens without being asked.
+fn look_after(
+    jobs: &mut JoinSet<()>,
+    app: &App,
+    (watch, patience): (Arc<Mutex<Watch>>, Duration),
+    keep_trail: Duration,
+    stopping: &watch::Receiver<bool>,
+) {
+    let (store, metrics, stopping) = (&app.store, &app.metrics, || stopping.clone());
+    jobs.spawn(jobs::reclaim(store.clone(), watch, patience, stopping()));
+    jobs.spawn(jobs::expire(store.clone(), stopping()));
+    jobs.spawn(jobs::renew(store.clone(), stopping()));
+    jobs.spawn(jobs::prune(store.clone(), keep_trail, stopping()));
+    jobs.spawn(jobs::write_calls(app.calls.clone(), stopping()));
+    jobs.spawn(jobs::prune_calls(app.calls.clone(), stopping()));
+    jobs.spawn(jobs::roll_up(store.clone(), stopping()));
+    jobs.spawn(jobs::follow_tokens(store.clone(), stopping()));
+    jobs.spawn(jobs::announce_endings(store.clone(), stopping()));
+    jobs.spawn(jobs::deliver(store.clone(), app.sender.clone(), Arc::clone(metrics), stopping()));
+    if let Some(mailer) = &app.mailer {
+        jobs.spawn(jobs::send_mail(store.clone(), mailer.clone(), Arc::clone(metrics), stopping()));
+    }
+    jobs.spawn(jobs::see_faults(store.clone(), Arc::clone(metrics), stopping()));
+    jobs.spawn(jobs::inspect(store.clone(), Arc::clone(metrics), stopping()));
 }
 
 /// Reads a listener's certificates, if it has any, and lets them follow their files.

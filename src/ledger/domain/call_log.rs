@@ -12,6 +12,7 @@ use faregate_protocol::metering::Quantities;
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -143,7 +144,7 @@ pub fn first_number(now: Timestamp, last: i64, count: usize) -> i64 {
 /// sender is the last that is stored.
 pub fn plan<'a>(
     batches: &'a [ReceivedBatch],
-    known: &HashMap<String, i64>,
+    known: &HashMap<String, i64, impl BuildHasher>,
     first: i64,
     room: u64,
 ) -> Plan<'a> {
@@ -243,7 +244,8 @@ mod tests {
         let first = plan(&batches, &known, 100, u64::MAX);
         assert_eq!((first.calls.len(), first.lost, first.dropped), (4, 3, 0));
         assert_eq!(first.senders, HashMap::from([("a", 2), ("b", 5)]));
-        let known = first.senders.iter().map(|(sender, number)| ((*sender).to_owned(), *number)).collect();
+        let known: HashMap<String, i64> =
+            first.senders.iter().map(|(sender, number)| ((*sender).to_owned(), *number)).collect();
         let again = plan(&batches, &known, 200, u64::MAX);
         assert_eq!((again.calls.len(), again.lost, again.senders.len()), (0, 0, 0));
     }

@@ -113,12 +113,11 @@ impl Faults {
         let until = at(now.as_millisecond().saturating_add(HOLD_MS));
         let mut turns = Turns::default();
         for kind in seen {
-            match self.0.get_mut(kind.as_str()) {
-                Some(fault) => fault.until = fault.until.max(until),
-                None => {
-                    self.0.insert(kind.as_str().to_owned(), Fault { since: now, until });
-                    turns.begun.push(*kind);
-                }
+            if let Some(fault) = self.0.get_mut(kind.as_str()) {
+                fault.until = fault.until.max(until);
+            } else {
+                self.0.insert(kind.as_str().to_owned(), Fault { since: now, until });
+                turns.begun.push(*kind);
             }
         }
         self.0.retain(|name, fault| {

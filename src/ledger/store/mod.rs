@@ -825,13 +825,14 @@ impl Store {
         };
         let engine = postgres.engine();
         let mut works: Vec<&mut dyn Work> = tasks.iter_mut().map(|task| task as &mut dyn Work).collect();
-        match persist(engine, Busy::Skip, &mut works, &self.metrics).await {
+        match Box::pin(persist(engine, Busy::Skip, &mut works, &self.metrics)).await {
             Ok(()) => {}
             Err(TxError::Failed(error)) => return Err(error),
             // One of them may be at fault for all; so each is tried alone.
             Err(TxError::Value(_) | TxError::Again(_)) => {
                 for work in &mut works {
-                    if let Err(error) = persist(engine, Busy::Skip, &mut [&mut **work], &self.metrics).await {
+                    let done = Box::pin(persist(engine, Busy::Skip, &mut [&mut **work], &self.metrics)).await;
+                    if let Err(error) = done {
                         work.fail(error.into_inner());
                     }
                 }

@@ -106,7 +106,7 @@ impl<M: SharedMemory> Gate<M> {
         if let Some(Metered { item, basis, used }) = metered {
             call.item = item.as_deref().map(shortened);
             call.basis = Some(*basis);
-            call.used = used.clone();
+            call.used = *used;
         }
         let kept = self.calls.record(rule.record.one_in, ended.at, &call);
         self.counters.calls_dropped += u64::from(!kept);

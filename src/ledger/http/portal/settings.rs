@@ -260,6 +260,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "its callers write the value in place")]
     fn read(said: Value) -> Result<PortalSettings, String> {
         PortalSettings::read(&said, |path, _| match path {
             "logo.svg" => Ok(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_vec()),

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// Who writes call records has this advisory lock ("farecall" in ASCII).
 const WRITING: i64 = 0x6661_7265_6361_6c6c;
 /// How long a sender and a gateway are remembered that say nothing.
-const REMEMBERED: Duration = Duration::from_secs(2 * 86_400);
+const REMEMBERED: Duration = Duration::from_hours(48);
 
 /// The call log of all ledgers on one database.
 #[derive(Clone, Debug)]

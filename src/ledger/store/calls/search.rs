@@ -7,6 +7,7 @@ use crate::store::queries::Reader;
 use crate::store::record::{BadRow, Columns, Field};
 use crate::store::value::Value;
 use faregate_protocol::Credits;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// Newest first, or oldest first where `query` says so: what is found in a range of numbers, at most `limit`.
@@ -35,13 +36,14 @@ fn statement(query: &CallQuery, span: &Range<i64>, limit: usize) -> (String, Vec
     for (column, text) in texts {
         if let Some(text) = text {
             given.push(Value::text(text));
-            conditions.push_str(&format!(" AND c.{column} = ?{}", given.len()));
+            // Writing to a string doesn't fail.
+            let _ = write!(conditions, " AND c.{column} = ?{}", given.len());
         }
     }
     if let Some(status) = &query.status {
         given.extend([Value::Number(status.start), Value::Number(status.end)]);
         let last = given.len();
-        conditions.push_str(&format!(" AND c.status >= ?{} AND c.status < ?{last}", last.saturating_sub(1)));
+        let _ = write!(conditions, " AND c.status >= ?{} AND c.status < ?{last}", last.saturating_sub(1));
     }
     given.push(Value::Number(i64::try_from(limit).unwrap_or(i64::MAX)));
     let order = if query.newer_than.is_some() { "" } else { " DESC" };

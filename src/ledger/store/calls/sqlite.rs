@@ -279,20 +279,15 @@ fn insert(conn: &Connection, plan: &Plan<'_>) -> Result<(), StoreError> {
     let mut gateways = HashMap::new();
     let mut statement = conn.prepare_cached(INSERT)?;
     for (number, (gateway, call)) in (plan.first..).zip(&plan.calls) {
-        let gateway: i64 = match gateways.get(gateway) {
-            Some(no) => *no,
-            None => {
-                let no = gateway_no(conn, gateway)?;
-                gateways.insert(*gateway, no);
-                no
-            }
-        };
+        let known = gateways.get(gateway).copied();
+        let gateway_no: i64 = known.map_or_else(|| gateway_no(conn, gateway), Ok)?;
+        gateways.insert(*gateway, gateway_no);
         let of = Columns::of(call);
         statement.execute(params![
             number,
             of.at_ms,
             of.duration_ms,
-            gateway,
+            gateway_no,
             of.account,
             of.key,
             of.rule,

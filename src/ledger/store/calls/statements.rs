@@ -2,6 +2,8 @@
 
 use crate::domain::call_log::StoredCall;
 use crate::store::record::stored_text;
+use faregate_protocol::RefusalCode;
+use faregate_protocol::exchange::Basis;
 
 /// A day's file. Of a column that few requests have, nothing is stored where it is empty.
 pub const SQLITE: &str = "
@@ -83,10 +85,10 @@ impl<'a> Written<'a> {
             rule: stored_text(&call.rule),
             item: call.item.as_deref().map(stored_text),
             decision: call.decision.as_str(),
-            code: call.code.map(|code| code.as_str()),
+            code: call.code.map(RefusalCode::as_str),
             charge: call.charge.micros(),
             hold: call.hold.micros(),
-            basis: call.basis.map(|basis| basis.as_str()),
+            basis: call.basis.map(Basis::as_str),
             used,
             status: call.status.map(i64::from),
             request_id: call.request_id.as_deref().map(stored_text),

@@ -67,7 +67,7 @@ mod tests {
             spent: Credits::from_micros(spent),
         };
         let mut all =
-            vec![account("slow", 5, 10), account("b", 2, 10), account("a", 20, 100), account("empty", 0, 1)];
+            [account("slow", 5, 10), account("b", 2, 10), account("a", 20, 100), account("empty", 0, 1)];
         all.sort_by(sooner);
         assert_eq!(all.iter().map(|line| line.id.as_str()).collect::<Vec<_>>(), ["empty", "a", "b", "slow"]);
     }

@@ -67,7 +67,9 @@ impl Count for Usage {
         while at_minute < until {
             let end = at_minute.saturating_add(length).min(until);
             let (found, took) = pace.step(store.usage_by_minute((at_minute, end))).await?;
-            found.into_iter().for_each(|line| add(&mut hours, line));
+            for line in found {
+                add(&mut hours, line);
+            }
             (at_minute, length) = (end, next_length(length, took, STEP));
         }
         let day_ago = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
