@@ -1,7 +1,7 @@
 //! Sends mail by SMTP, one connection for each.
 //!
 //! What must hold: an attempt ends within [`TIMEOUT`], whatever the server does; without TLS nothing is sent unless that was asked
-//! for; and what the server has refused for good is told apart from what may work later.
+//! for; and what the server has refused for good is not taken for what may work later.
 
 mod limited;
 

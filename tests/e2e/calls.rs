@@ -111,8 +111,8 @@ async fn each_request_is_found_with_what_became_of_it() {
         (&shadow["code"], &shadow["status"], &shadow["account"]),
         (&json!("insufficient_funds"), &json!(200), &json!("poor"))
     );
-    let nobody = &found(ledger, "code=missing_key", 1).await[0];
-    assert_eq!((&nobody["account"], &nobody["status"]), (&Value::Null, &json!(401)));
+    let stranger = &found(ledger, "code=missing_key", 1).await[0];
+    assert_eq!((&stranger["account"], &stranger["status"]), (&Value::Null, &json!(401)));
     found(ledger, "rule=quiet", 0).await;
     found(ledger, "status=4xx", 4).await;
     found(ledger, "", 10).await;

@@ -1,6 +1,7 @@
 //! Records of single requests.
 
-use super::query::{Asked, OfCalls};
+use super::call_query::OfCalls;
+use super::query::Asked;
 use crate::api::Calls;
 use crate::http::App;
 use crate::http::problem::Failure;

@@ -5,6 +5,7 @@
 mod accounts;
 mod batch;
 mod budgets;
+mod call_query;
 mod calls;
 mod corrections;
 pub(super) mod events;

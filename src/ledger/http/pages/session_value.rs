@@ -14,7 +14,7 @@ const VALUE_BYTES: usize = 32;
 
 /// Sessions of which pages.
 pub trait SessionKind: 'static {
-    /// What tells them apart from others.
+    /// Their name, in which they differ from others.
     const NAME: &str;
     /// The name of the session's cookie in the clear.
     const COOKIE: &str;
