@@ -320,7 +320,7 @@ async fn a_webhook_is_filtered_paused_replayed_tested_and_deleted() {
     assert!(ledger.run(&["webhook", "list"]).contains("(none)"));
     let (_, twice) = ledger.try_run(&["webhook", "pause", id]);
     assert!(twice.contains("there is no webhook"), "{twice}");
-    assert_eq!(types().len(), 8);
+    assert_eq!(types().len(), 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]
