@@ -141,6 +141,12 @@ LEDGER_CALLS = [
         "reqps",
         by_instance("usage_dropped"),
     ),
+    graph(
+        "Call records that were dropped",
+        "Requests of which no record was kept, because the ledger was busy or away. They were charged all the same.",
+        "reqps",
+        by_instance("calls_dropped"),
+    ),
 ]
 
 VARIABLES = [

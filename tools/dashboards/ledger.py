@@ -149,6 +149,31 @@ CREDITS = [
     ),
 ]
 
+MESSAGES = [
+    graph("Call records", "Records of single requests that were stored, by ledger.", "reqps", by("instance", "call_records_total")),
+    graph(
+        "Call records that were lost",
+        "Those that a gateway or the ledger had no room for. No charge depends on them.",
+        "reqps",
+        by("at", "lost_call_records_total"),
+    ),
+    graph(
+        "Webhooks",
+        "Attempts to deliver an event, by result.",
+        "ops",
+        by("result", "webhook_deliveries_total"),
+        stacked=True,
+    ),
+    graph("Mail", "Attempts to send an event by mail, by result.", "ops", by("result", "mails_total"), stacked=True),
+    graph(
+        "Waiting messages",
+        "Events that wait to be delivered or sent. They are kept for three days.",
+        "short",
+        (f"max({gauge('waiting_webhook_deliveries')})", "webhooks"),
+        (f"max({gauge('waiting_mails')})", "mail"),
+    ),
+]
+
 ACCESS = [
     graph("Connections", "Open ones, by listener.", "short", (f"sum by (listener) ({gauge('connections')})", "{{listener}}")),
     graph(
@@ -176,5 +201,5 @@ DASHBOARD = board(
     "Faregate: ledger",
     "Whether the ledger works and keeps up, and what it books.",
     VARIABLES,
-    [("Now", NOW), ("Exchanges", EXCHANGES), ("Database", DATABASE), ("Credits", CREDITS), ("Access", ACCESS)],
+    [("Now", NOW), ("Exchanges", EXCHANGES), ("Database", DATABASE), ("Credits", CREDITS), ("Call records and messages", MESSAGES), ("Access", ACCESS)],
 )
