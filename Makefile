@@ -206,8 +206,9 @@ bench: bench-build ## what charging costs, what grows with what, how much the le
 bench-quick: bench-build ## what charging costs beside its alternatives, in two minutes
 	@$(BENCH) paths 2 2
 
-bench-console: bench-build ## how long pages take with a million accounts and ten million rows of usage, and what traffic notices
+bench-console: bench-build ## how long pages take with a million accounts and ten million rows of usage, and what traffic notices of them and of call records
 	@$(BENCH) console $(ACCOUNTS)
+	@$(BENCH) records
 
 bench-count: bench-build $(filter $(OWN_VALGRIND),$(VALGRIND)) ## how many instructions Envoy runs per request, and per event of a stream, counted by valgrind
 	@VALGRIND=$(VALGRIND) $(VALGRIND_LIBS) $(BENCH) instructions
@@ -244,7 +245,7 @@ docs: ## bring up to date what is generated: docs/openapi.json, docs/portal-open
 
 console-picture: setup wasm ## take the README's picture of the console again: docs/console.png
 	$(ALL)
-	FAREGATE_README_PICTURE=$(CURDIR)/docs/console.png FAREGATE_BIN=$(TARGET)/debug/faregate cargo test --locked -p faregate-tests an_operator_works_a_day
+	FAREGATE_README_PICTURE=$(CURDIR)/docs/console.png FAREGATE_BIN=$(TARGET)/debug/faregate cargo test --locked -p faregate-tests the_readme_shows
 
 dashboards: $(OWN_CLIENTS) ## write the dashboards in docs/monitoring/ from tools/dashboards
 	PYTHONPATH=.tools/clients/python PYTHONDONTWRITEBYTECODE=1 python3 tools/dashboards docs/monitoring

@@ -7,7 +7,8 @@
 //! `bench paths` compares the ways of charging, `bench instructions` counts what they have Envoy do, `bench streams` the same of each event of a
 //! streamed answer, `bench growth` shows what grows with what, and
 //! the others what the ledger takes: `bench ledger` exchanges, `bench overload` more of them than it can take, `bench renewals` many
-//! subscriptions that are due at once, `bench admin` operators' commands, `bench console` the pages of a large ledger. With FAREGATE_BEFORE these four compare two ledgers. All that is measured is in `target/bench/<name>.json`.
+//! subscriptions that are due at once, `bench admin` operators' commands, `bench console` the pages of a large ledger, `bench records` call records beside exchanges. With FAREGATE_BEFORE the
+//! first four of them compare two ledgers. All that is measured is in `target/bench/<name>.json`.
 
 mod admin;
 mod client;
@@ -25,6 +26,7 @@ mod paths;
 mod populated_ledger;
 mod population;
 mod processors;
+mod records;
 mod renewals;
 mod report;
 mod speaker;
@@ -47,7 +49,8 @@ const USAGE: &str = "usage: bench paths [ROUNDS SECONDS [VARIANT …]]
        bench renewals [SUBSCRIPTIONS]
        bench admin [SECONDS]
        bench console [ACCOUNTS]
-       the last five: … on sqlite, … on postgres";
+       bench records [SECONDS]
+       the last six: … on sqlite, … on postgres";
 
 /// How many accounts there are at most, unless it is said otherwise.
 const ACCOUNTS: u32 = 1_000_000;
@@ -118,6 +121,8 @@ fn ledger_part(what: &str, rest: &[&str], on: &[Database]) -> Option<()> {
         ("renewals", [subscriptions]) => renewals::run(number(subscriptions)?, on),
         ("console", []) => console::run(ACCOUNTS, on),
         ("console", [accounts]) => console::run(number(accounts)?, on),
+        ("records", []) => records::run(10, on),
+        ("records", [seconds]) => records::run(number(seconds)?, on),
         ("admin", []) => admin::run(3, on),
         ("admin", [seconds]) => admin::run(number(seconds)?, on),
         _ => return None,

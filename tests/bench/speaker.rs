@@ -82,6 +82,17 @@ impl Speaker {
         took
     }
 
+    /// Speaks at this pace for so long; how long each answer took.
+    pub fn speak_every(&mut self, pace: Duration, end: Instant) -> Vec<Duration> {
+        let (mut next, mut took) = (Instant::now(), Vec::new());
+        while next < end {
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            took.push(self.exchange());
+            next += pace;
+        }
+        took
+    }
+
     /// Speaks for so long; how long each answer took.
     pub fn speak_until(&mut self, end: Instant) -> Vec<Duration> {
         let mut took = Vec::new();

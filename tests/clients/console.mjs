@@ -1,11 +1,11 @@
 // An operator's day in the console, clicked through in a browser. It finds the console in BASE, operators' tokens in TOKEN and
-// READ_TOKEN, the gate in GATE with a key in KEY, and keeps pictures in PICTURES if that is set, and one for the README in README_PICTURE. It says what it saw, and what a reader could stumble over.
+// READ_TOKEN, the gate in GATE with a key in KEY, and keeps pictures in PICTURES if that is set. It says what it saw, and what a reader could stumble over.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { say } from "./said.mjs";
 
-const { BASE, TOKEN, READ_TOKEN, GATE, KEY, CHROMIUM, PICTURES, README_PICTURE, SCRIPTS = 'on' } = process.env;
+const { BASE, TOKEN, READ_TOKEN, GATE, KEY, CHROMIUM, PICTURES, SCRIPTS = 'on' } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const troubles = [];
 const browser = await chromium.launch({
@@ -141,13 +141,6 @@ for (const colorScheme of ['light', 'dark']) {
     }
     await visitor.context().close();
   }
-}
-
-if (README_PICTURE) {
-  const visitor = await open({ viewport: { width: 1200, height: 720 }, colorScheme: 'light', storageState: state });
-  await visitor.goto(`${BASE}/console?by=hour`, { waitUntil: 'load' });
-  await visitor.screenshot({ path: README_PICTURE });
-  await visitor.context().close();
 }
 
 const reader = await open();

@@ -5,6 +5,7 @@ mod day;
 mod forms;
 mod live;
 mod pages;
+mod picture;
 mod sessions;
 
 use harness::LedgerProcess;

@@ -66,9 +66,6 @@ async fn a_day(scripts: &str) {
     let base = format!("http://127.0.0.1:{}", ledger.admin_port);
     let pictures = std::env::var("FAREGATE_KEEP_PICTURES").unwrap_or_default();
     let pictures = if pictures.is_empty() { pictures } else { format!("{pictures}/{scripts}") };
-    // `make docs` has it written.
-    let readme = std::env::var("FAREGATE_README_PICTURE").unwrap_or_default();
-    let readme = if scripts == "on" { readme } else { String::new() };
     let more = [
         ("BASE", base.as_str()),
         ("TOKEN", &token),
@@ -76,7 +73,6 @@ async fn a_day(scripts: &str) {
         ("SCRIPTS", scripts),
         ("GATE", &gate),
         ("KEY", &paying),
-        ("README_PICTURE", &readme),
         ("PICTURES", &pictures),
     ];
     let seen = tokio::task::block_in_place(|| clients.drive("console.mjs", &more));

@@ -1,6 +1,6 @@
 //! What an account has, why it is refused and what it uses: the part of its page that follows what happens.
 
-use super::overview::whole_credits;
+use super::overview::{stretch, whole_credits};
 use super::page::sentence;
 use super::state::Console;
 use super::visit::Visit;
@@ -98,7 +98,7 @@ impl LiveAccount {
             facts: vec![("Opened", zone.when(account.created_at))],
             findings: why.findings.iter().map(|finding| found(finding, id)).collect(),
             refusals: why.refusals.iter().take(ROWS).map(|line| refusal(line, &names, zone)).collect(),
-            forecast: foreseen(&forecast, zone),
+            forecast: foreseen(&forecast, zone, Timestamp::now()),
             split,
             split_name: sentence(label).trim_end_matches('.').to_owned(),
             splits: SPLITS.iter().map(|(name, label)| (*name, *label, *name == split)).collect(),
@@ -111,12 +111,13 @@ impl LiveAccount {
 }
 
 /// What will have been spent at the end of the running period, and how that is known.
-fn foreseen(forecast: &Forecast, zone: &Zone) -> String {
+fn foreseen(forecast: &Forecast, zone: &Zone, now: Timestamp) -> String {
     let until = zone.minute(&forecast.until);
     let expected = format!(
-        "{} credits spent in this period. {} by its end on {until}, if it goes on at the pace of the last 7 days: {} a day.",
+        "{} credits spent in this period. {} by its end on {until}, if it goes on at the pace of the last {}: {} a day.",
         grouped(forecast.spent),
         grouped(whole_credits(forecast.expected)),
+        stretch(now.duration_since(forecast.pace_since)),
         grouped(whole_credits(forecast.per_day))
     );
     match forecast.used_up_at {

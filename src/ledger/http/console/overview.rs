@@ -228,11 +228,21 @@ fn forecast(usage: &Live, now: Timestamp) -> String {
     let pace = Pace::of(usage.between(since, Live::end(now)).credits, since, now);
     let expected = forecast::expected(spent, pace, now, until);
     format!(
-        "{} credits spent this month. {} by its end, if it goes on at the pace of the last 7 days: {} a day.",
+        "{} credits spent this month. {} by its end, if it goes on at the pace of the last {}: {} a day.",
         grouped(spent),
         grouped(whole_credits(expected)),
+        stretch(pace.over),
         grouped(whole_credits(pace.per_day()))
     )
+}
+
+/// How long a pace was looked at, in whole hours or days: "7 days", "hour".
+pub fn stretch(over: SignedDuration) -> String {
+    match over.as_hours() {
+        ..2 => "hour".to_owned(),
+        hours @ 2..48 => format!("{hours} hours"),
+        hours => format!("{} days", hours / 24),
+    }
 }
 
 /// A forecast isn't exact to a millionth: large ones are shown in whole credits.
@@ -311,6 +321,13 @@ mod tests {
         assert_eq!(time_left(credits("5"), credits("10")), "in 12 h");
         assert_eq!(time_left(credits("30"), credits("10")), "in 3 days");
         assert_eq!(time_left(credits("1"), credits("1000000000000")), "in 0 s");
+    }
+
+    #[test]
+    fn a_young_ledger_says_how_short_its_past_is() {
+        let of = |minutes| stretch(SignedDuration::from_mins(minutes));
+        assert_eq!([of(60), of(119), of(120), of(47 * 60)], ["hour", "hour", "2 hours", "47 hours"]);
+        assert_eq!([of(48 * 60), of(7 * 24 * 60)], ["2 days", "7 days"]);
     }
 
     #[test]
