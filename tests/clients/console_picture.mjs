@@ -14,7 +14,7 @@ page.setDefaultTimeout(15_000);
 await page.goto(`${BASE}/console?by=hour`);
 await page.getByLabel('Operator token').fill(TOKEN);
 await page.getByRole('button', { name: 'Sign in' }).click();
-await page.getByRole('heading', { name: 'The last 24 hours' }).waitFor();
+await page.getByRole('heading', { name: 'The last 24 hours', exact: true }).waitFor();
 await page.screenshot({ path: PICTURE });
 const refused = await page.locator('#refused').innerText();
 await browser.close();

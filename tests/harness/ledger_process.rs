@@ -235,6 +235,11 @@ impl LedgerProcess {
     }
 }
 
+fn knows_init(program: &Path) -> bool {
+    let (_, help) = out_of(Command::new(program).args(["serve", "--help"]));
+    help.contains("--init")
+}
+
 fn launch(
     program: &Path,
     dir: &Path,
@@ -245,7 +250,7 @@ fn launch(
     let mut command = Command::new(program);
     command.arg("serve");
     // An older program, which is measured beside this one, may not know it.
-    if program == binary() {
+    if program == binary() || knows_init(program) {
         command.arg("--init");
     }
     if environment.iter().all(|(name, _)| name != DATABASE_URL) {

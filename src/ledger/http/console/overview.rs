@@ -241,7 +241,7 @@ pub fn stretch(over: SignedDuration) -> String {
     match over.as_hours() {
         ..2 => "hour".to_owned(),
         hours @ 2..48 => format!("{hours} hours"),
-        hours => format!("{} days", hours / 24),
+        hours => format!("{} days", (hours + 12) / 24),
     }
 }
 
