@@ -34,6 +34,7 @@ mod migrate;
 mod mistyped;
 mod oidc;
 mod operator;
+mod otlp;
 mod paging;
 mod place;
 mod plan;

@@ -6,6 +6,7 @@
 use crate::Secret;
 use crate::descriptors;
 use crate::domain::call_log::CallLimits;
+use crate::domain::otlp::resource;
 use crate::domain::reclaim::Watch;
 use crate::http::{
     self, Access, App, CachedProbes, Certificates, Connections, Listener, PortalServedAs, PortalSettings,
@@ -14,8 +15,9 @@ use crate::http::{
 use crate::jobs;
 use crate::mailer::{MailConfig, Mailer};
 use crate::metrics::{ListenerName, Metrics};
+use crate::otlp::{Exporter, OtlpConfig};
 use crate::outgoing::Sender;
-use crate::store::{Database, Store, WhereNone};
+use crate::store::{Database, Exports, Store, WhereNone};
 use anyhow::Context as _;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 /// The time that requests in flight get at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -58,6 +61,8 @@ pub struct ServeConfig {
     pub keep_trail: Duration,
     /// How many call records are kept.
     pub call_limits: CallLimits,
+    /// To which collector call records are exported; to none, without it.
+    pub otlp: Option<OtlpConfig>,
     /// Whether events may be delivered to addresses of private networks, and without TLS.
     pub webhook_allow_private: bool,
     /// How events are sent by mail; without, none are.
@@ -144,7 +149,9 @@ pub async fn serve_and_tell(
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
     store.refresh_alerts().await.context("can't read what is announced")?;
     store.refresh_tokens().await.context("can't read the tokens of operators and gateways")?;
-    let calls = store.call_log(config.call_limits);
+    let export = config.otlp.map(|config| Export::new(config, &metrics)).transpose()?;
+    let exports = export.as_ref().map(|export| Arc::clone(&export.exports));
+    let calls = store.call_log(config.call_limits).exported(exports);
     let sender = Sender::new(config.webhook_allow_private).context("can't speak TLS with endpoints")?;
     let portal = portal.map(|portal| portal.listen(portal_certificates)).transpose()?;
     let portal_address = portal.as_ref().map(Listener::address).transpose()?;
@@ -185,6 +192,9 @@ pub async fn serve_and_tell(
 
     let keep_trail = config.keep_trail;
     look_after(&mut jobs, &app, (watch, patience), keep_trail, &stopping);
+    if let Some(export) = export {
+        export.begin(&mut jobs, &app, &stopping);
+    }
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
     if let (Some(listener), Some(served)) = (portal, portal_served) {
@@ -234,6 +244,41 @@ fn look_after(
     }
     jobs.spawn(jobs::see_faults(store.clone(), Arc::clone(metrics), stopping()));
     jobs.spawn(jobs::inspect(store.clone(), Arc::clone(metrics), stopping()));
+}
+
+/// The export of call records and metrics, before it begins.
+struct Export {
+    config: OtlpConfig,
+    logs: Exporter,
+    metrics: Exporter,
+    exports: Arc<Exports>,
+}
+
+impl Export {
+    fn new(config: OtlpConfig, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
+        let exporter = |target| Exporter::new(&config, target).context("can't speak to the collector");
+        let (logs, for_metrics) = (exporter(&config.endpoint.logs)?, exporter(&config.endpoint.metrics)?);
+        let exports = Arc::new(Exports::new(config.endpoint.url.clone(), Arc::clone(metrics)));
+        Ok(Self { config, logs, metrics: for_metrics, exports })
+    }
+
+    fn begin(self, jobs: &mut JoinSet<()>, app: &Arc<App>, stopping: &watch::Receiver<bool>) {
+        let collector = self.exports.destination();
+        tracing::info!(collector, "call records are exported");
+        let resource = Arc::new(resource(&Uuid::now_v7().to_string()));
+        if let Some(every) = self.config.metrics_every {
+            let resource = Arc::clone(&resource);
+            jobs.spawn(jobs::export_metrics(
+                Arc::clone(app),
+                self.metrics,
+                resource,
+                every,
+                stopping.clone(),
+            ));
+        }
+        let metrics = Arc::clone(&app.metrics);
+        jobs.spawn(jobs::export_calls(self.exports, self.logs, resource, metrics, stopping.clone()));
+    }
 }
 
 /// Reads a listener's certificates, if it has any, and lets them follow their files.

@@ -7,6 +7,7 @@
 mod calls;
 mod certificates;
 mod expiry;
+mod export;
 mod faults;
 mod inspection;
 mod mail;
@@ -21,6 +22,7 @@ mod webhooks;
 pub use calls::{prune_calls, write_calls};
 pub use certificates::follow;
 pub use expiry::expire;
+pub use export::{export_calls, export_metrics};
 pub use faults::see_faults;
 pub use inspection::inspect;
 pub use mail::send_mail;
