@@ -60,6 +60,7 @@ impl Receiver {
         let file = |name: &str| self.clients.dir().join(name).display().to_string();
         let mut environment = self.more.clone();
         environment.push(("PORT".to_owned(), self.port.to_string()));
+        environment.push(("PYTHONPATH".to_owned(), self.clients.otlp_packages().display().to_string()));
         for name in ["RECORDS", "METRICS", "REQUESTS", "BEHAVIOUR"] {
             environment.push((name.to_owned(), file(name)));
         }
@@ -276,7 +277,13 @@ async fn a_real_collector_takes_records_and_metrics_and_passes_them_on() {
     let Some(receiver) = Receiver::start().await else { return };
     let (port, grpc_port) = (free_port(), free_port());
     let (port_text, grpc_text, to) = (port.to_string(), grpc_port.to_string(), receiver.url());
-    let environment = [("PORT", port_text.as_str()), ("GRPC_PORT", grpc_text.as_str()), ("TO", to.as_str())];
+    let packages = receiver.clients.otlp_packages().display().to_string();
+    let environment = [
+        ("PYTHONPATH", packages.as_str()),
+        ("PORT", port_text.as_str()),
+        ("GRPC_PORT", grpc_text.as_str()),
+        ("TO", to.as_str()),
+    ];
     let _collector = receiver.clients.start("otlp_collector.py", &environment);
     listens(port).await;
     let url = format!("http://127.0.0.1:{port}");

@@ -166,6 +166,28 @@ ACCESS = [
     ),
 ]
 
+RECORDS = [
+    graph(
+        "Call records",
+        "Those that were stored, and those for which gateways or ledgers had no room.",
+        "short",
+        (f"sum({rate('call_records_total')})", "stored"),
+        (f"sum by (at) ({rate('lost_call_records_total')})", "lost at the {{at}}"),
+    ),
+    graph(
+        "Exported records",
+        "What became of those for a collector. All but those that were sent should be zero.",
+        "short",
+        by("result", "otlp_records_total"),
+    ),
+    graph(
+        "Records that wait for the collector",
+        "At 50,000 more are dropped.",
+        "short",
+        (f"max by (instance) ({gauge('otlp_waiting_records')})", "{{instance}}"),
+    ),
+]
+
 VARIABLES = [
     choice("ledger", "Job of the ledgers", "label_values(faregate_at_risk_credits, job)"),
     choice("instance", "Ledger", 'label_values(faregate_at_risk_credits{job=~"$ledger"}, instance)'),
@@ -176,5 +198,5 @@ DASHBOARD = board(
     "Faregate: ledger",
     "Whether the ledger works and keeps up, and what it books.",
     VARIABLES,
-    [("Now", NOW), ("Exchanges", EXCHANGES), ("Database", DATABASE), ("Credits", CREDITS), ("Access", ACCESS)],
+    [("Now", NOW), ("Exchanges", EXCHANGES), ("Database", DATABASE), ("Credits", CREDITS), ("Access", ACCESS), ("Call records", RECORDS)],
 )

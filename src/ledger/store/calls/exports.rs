@@ -82,7 +82,7 @@ impl Exports {
         let count = MAX_WAITING_RECORDS.saturating_sub(waiting.records).min(all);
         let fits = |call: &&StoredCall| {
             let rest = room.checked_sub(size(call));
-            room = rest.unwrap_or(0);
+            room = rest.unwrap_or(room);
             rest.is_some()
         };
         let kept = batch.calls.iter().take(count).take_while(fits).count();
@@ -226,8 +226,10 @@ mod tests {
         let rule = "x".repeat(1 << 20);
         exports.offer(batch("a", 1, 40, &rule));
         exports.offer(batch("a", 2, 1, "short"));
-        let waiting = exports.lock();
-        assert!(waiting.bytes <= MAX_WAITING_BYTES && (31..=33).contains(&waiting.records), "{waiting:?}");
+        let (bytes, records) = (exports.lock().bytes, exports.lock().records);
+        assert!(bytes <= MAX_WAITING_BYTES && (31..=33).contains(&records), "{bytes} bytes, {records} records");
+        exports.take();
+        assert_eq!((exports.lock().bytes, exports.lock().records), (0, 0));
     }
 
     #[tokio::test]
