@@ -325,7 +325,10 @@ async fn records_wait_for_a_collector_that_is_down_and_no_request_does() {
     })
     .await;
     world.ledger.balance_becomes("acme", "spent", "300").await;
-    assert!(world.ledger.process.output().contains("call records can't be exported"));
+    eventually("the log says that none takes them", SOON, async || {
+        world.ledger.process.output().contains("call records can't be exported")
+    })
+    .await;
 
     receiver.behaves("busy");
     receiver.comes().await;
@@ -414,10 +417,9 @@ async fn what_a_collector_refuses_is_counted_and_not_sent_again() {
         assert_eq!(count, 1, "{how}: {requests:#?}");
     }
     assert!(requests.iter().all(|request| request["headers"]["content-encoding"].is_null()));
+    // Of what comes within a second only the first is logged.
     let log = ledger.process.output();
-    for words in ["status 400", "no such\\\\nthing", "the first one is too old", "it redirects"] {
-        assert!(log.contains(words), "{words} is not in {log}");
-    }
+    assert!(log.contains("status 400") && log.contains("no such thing"), "{log}");
     assert!(
         labelled(&ledger, "faregate_otlp_requests_total{signal=\"logs\",result=\"failed\"}").await >= 3.0
     );

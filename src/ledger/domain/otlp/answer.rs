@@ -104,7 +104,7 @@ pub fn wait(failures: u32, after: Option<Duration>, jitter: u32) -> Duration {
 
 /// What a collector says, fit for a line of a log.
 fn shown(text: &str) -> String {
-    text.chars().take(MAX_SAID).flat_map(char::escape_debug).collect()
+    text.chars().take(MAX_SAID).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
     fn a_collector_says_how_many_it_rejects_and_why_it_refuses() {
         let partial = ExportLogsPartialSuccess { rejected_log_records: 3, error_message: "too\nold".into() };
         let answer = ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec();
-        assert_eq!(of(200, None, &answer), Verdict::Taken { rejected: 3, said: "too\\nold".into() });
+        assert_eq!(of(200, None, &answer), Verdict::Taken { rejected: 3, said: "too old".into() });
         let partial = ExportLogsPartialSuccess { rejected_log_records: -3, error_message: String::new() };
         let answer = ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec();
         assert_eq!(of(200, None, &answer), Verdict::Taken { rejected: 0, said: String::new() });

@@ -42,6 +42,9 @@ impl Endpoint {
                     .to_owned(),
             );
         }
+        if authority.is_empty() || authority.starts_with('/') {
+            return wrong("has no host; give one such as http://127.0.0.1:4318");
+        }
         let url = given.trim_end_matches('/');
         if let Some(signal) = [LOGS, METRICS].into_iter().find(|signal| url.ends_with(signal)) {
             return wrong(&format!("ends with {signal}; leave that out, it is appended"));

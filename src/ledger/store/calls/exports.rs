@@ -226,10 +226,17 @@ mod tests {
         let rule = "x".repeat(1 << 20);
         exports.offer(batch("a", 1, 40, &rule));
         exports.offer(batch("a", 2, 1, "short"));
-        let (bytes, records) = (exports.lock().bytes, exports.lock().records);
-        assert!(bytes <= MAX_WAITING_BYTES && (31..=33).contains(&records), "{bytes} bytes, {records} records");
+        let counted = || {
+            let waiting = exports.lock();
+            (waiting.bytes, waiting.records)
+        };
+        let (bytes, records) = counted();
+        assert!(
+            bytes <= MAX_WAITING_BYTES && (31..=33).contains(&records),
+            "{bytes} bytes, {records} records"
+        );
         exports.take();
-        assert_eq!((exports.lock().bytes, exports.lock().records), (0, 0));
+        assert_eq!(counted(), (0, 0));
     }
 
     #[tokio::test]
