@@ -83,7 +83,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the ledger
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Run a gate to try out: the ledger, Envoy with the filter, and a sample API or your own
     Up(Up),
     /// Play the story of a paid API through a real Envoy, check every step, print the transcript

@@ -6,18 +6,17 @@
 use crate::Secret;
 use crate::descriptors;
 use crate::domain::call_log::CallLimits;
-use crate::domain::otlp::resource;
 use crate::domain::reclaim::Watch;
 use crate::http::{
     self, Access, App, CachedProbes, Certificates, Connections, Listener, PortalServedAs, PortalSettings,
     ReservedAddress, ServedAs, SignOnConfig, SingleSignOn, TlsFiles,
 };
-use crate::jobs;
+use crate::jobs::{self, Collector};
 use crate::mailer::{MailConfig, Mailer};
 use crate::metrics::{ListenerName, Metrics};
-use crate::otlp::{Exporter, OtlpConfig};
+use crate::otlp::OtlpConfig;
 use crate::outgoing::Sender;
-use crate::store::{Database, Exports, Store, WhereNone};
+use crate::store::{Database, Store, WhereNone};
 use anyhow::Context as _;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -25,7 +24,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 /// The time that requests in flight get at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -149,9 +147,8 @@ pub async fn serve_and_tell(
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
     store.refresh_alerts().await.context("can't read what is announced")?;
     store.refresh_tokens().await.context("can't read the tokens of operators and gateways")?;
-    let export = config.otlp.map(|config| Export::new(config, &metrics)).transpose()?;
-    let exports = export.as_ref().map(|export| Arc::clone(&export.exports));
-    let calls = store.call_log(config.call_limits).exported(exports);
+    let collector = config.otlp.map(|config| Collector::new(config, &metrics)).transpose()?;
+    let calls = store.call_log(config.call_limits).exported(collector.as_ref().map(Collector::exports));
     let sender = Sender::new(config.webhook_allow_private).context("can't speak TLS with endpoints")?;
     let portal = portal.map(|portal| portal.listen(portal_certificates)).transpose()?;
     let portal_address = portal.as_ref().map(Listener::address).transpose()?;
@@ -180,20 +177,15 @@ pub async fn serve_and_tell(
     let addresses = Bound { gateway: gateway.address()?, admin: admin.address()?, portal: portal_address };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
     if let Some(portal) = portal_address {
-        tracing::info!(%portal, url = app.portal_url.as_deref().unwrap_or_default(), "the portal for customers is open");
-        if portal.ip().is_unspecified() && !has_portal_url {
-            tracing::warn!(
-                "links to the portal begin with its listener's address, which customers can't reach; name another as url in --portal-settings"
-            );
-        }
+        introduce_portal(portal, app.portal_url.as_deref().unwrap_or_default(), has_portal_url);
     }
     // There may be no receiver for the addresses.
     let _ = bound.send(addresses);
 
     let keep_trail = config.keep_trail;
     look_after(&mut jobs, &app, (watch, patience), keep_trail, &stopping);
-    if let Some(export) = export {
-        export.begin(&mut jobs, &app, &stopping);
+    if let Some(collector) = collector {
+        collector.begin(&mut jobs, &app, &stopping);
     }
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
@@ -246,41 +238,6 @@ fn look_after(
     jobs.spawn(jobs::inspect(store.clone(), Arc::clone(metrics), stopping()));
 }
 
-/// The export of call records and metrics, before it begins.
-struct Export {
-    config: OtlpConfig,
-    logs: Exporter,
-    metrics: Exporter,
-    exports: Arc<Exports>,
-}
-
-impl Export {
-    fn new(config: OtlpConfig, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
-        let exporter = |target| Exporter::new(&config, target).context("can't speak to the collector");
-        let (logs, for_metrics) = (exporter(&config.endpoint.logs)?, exporter(&config.endpoint.metrics)?);
-        let exports = Arc::new(Exports::new(config.endpoint.url.clone(), Arc::clone(metrics)));
-        Ok(Self { config, logs, metrics: for_metrics, exports })
-    }
-
-    fn begin(self, jobs: &mut JoinSet<()>, app: &Arc<App>, stopping: &watch::Receiver<bool>) {
-        let collector = self.exports.destination();
-        tracing::info!(collector, "call records are exported");
-        let resource = Arc::new(resource(&Uuid::now_v7().to_string()));
-        if let Some(every) = self.config.metrics_every {
-            let resource = Arc::clone(&resource);
-            jobs.spawn(jobs::export_metrics(
-                Arc::clone(app),
-                self.metrics,
-                resource,
-                every,
-                stopping.clone(),
-            ));
-        }
-        let metrics = Arc::clone(&app.metrics);
-        jobs.spawn(jobs::export_calls(self.exports, self.logs, resource, metrics, stopping.clone()));
-    }
-}
-
 /// Reads a listener's certificates, if it has any, and lets them follow their files.
 async fn certificates(
     name: &'static str,
@@ -311,6 +268,16 @@ async fn introduce(database: &Database, store: &Store) -> anyhow::Result<()> {
         tracing::warn!("there was no ledger in this place: a new, empty one has begun");
     }
     Ok(())
+}
+
+/// Says where the portal is.
+fn introduce_portal(portal: SocketAddr, url: &str, is_named: bool) {
+    tracing::info!(%portal, url, "the portal for customers is open");
+    if portal.ip().is_unspecified() && !is_named {
+        tracing::warn!(
+            "links to the portal begin with its listener's address, which customers can't reach; name another as url in --portal-settings"
+        );
+    }
 }
 
 /// An address that only this process has.

@@ -6,6 +6,7 @@
 
 mod calls;
 mod certificates;
+mod collector;
 mod expiry;
 mod export;
 mod faults;
@@ -21,8 +22,8 @@ mod webhooks;
 
 pub use calls::{prune_calls, write_calls};
 pub use certificates::follow;
+pub use collector::Collector;
 pub use expiry::expire;
-pub use export::{export_calls, export_metrics};
 pub use faults::see_faults;
 pub use inspection::inspect;
 pub use mail::send_mail;
