@@ -119,7 +119,7 @@ $(OWN_KUBECTL):
 
 clients: $(OWN_CLIENTS) ## install the clients that the stories about refusals run (needs pip, npm and node)
 
-$(OWN_CLIENTS): tools/clients/requirements.txt tools/clients/package-lock.json
+$(OWN_CLIENTS): tools/clients/requirements.txt tools/clients/otlp.txt tools/clients/package-lock.json
 	@tools/clients/fetch .tools/clients && touch $@ || \
 		{ echo "stories about clients are skipped: see what tools/clients/fetch needs"; test -z "$(FAREGATE_NEED_CLIENTS)"; }
 

@@ -34,6 +34,7 @@ mod migrate;
 mod mistyped;
 mod oidc;
 mod operator;
+mod otlp;
 mod paging;
 mod place;
 mod plan;
@@ -82,7 +83,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the ledger
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Run a gate to try out: the ledger, Envoy with the filter, and a sample API or your own
     Up(Up),
     /// Play the story of a paid API through a real Envoy, check every step, print the transcript

@@ -5,6 +5,7 @@ use crate::{
     customers::Customers,
     mail_server::MailServer,
     oidc::ProviderOptions,
+    otlp::Collector,
     place::{Limits, Place},
     when,
 };
@@ -68,6 +69,8 @@ pub struct Serve {
     #[command(flatten)]
     mail: MailServer,
     #[command(flatten)]
+    collector: Collector,
+    #[command(flatten)]
     tls: Tls,
     #[command(flatten)]
     customers: Customers,
@@ -94,6 +97,7 @@ impl Serve {
         let mut database = self.place.database(&process_environment)?;
         self.limits.apply(&mut database)?;
         let mail = self.mail.config(&process_environment)?;
+        let otlp = self.collector.config(&process_environment)?;
         let files = self.tls.files(&process_environment)?;
         let (portal, portal_settings) = self.customers.read(files.portal)?;
         let single_sign_on = self.oidc.config(&process_environment)?;
@@ -111,6 +115,7 @@ impl Serve {
             trusted_proxies: self.admin_trusted_proxies,
             keep_trail: self.keep_trail,
             call_limits: CallLimits { days: self.keep_calls_days, rows: self.keep_calls },
+            otlp,
             webhook_allow_private: self.webhook_allow_private,
             mail,
             single_sign_on,

@@ -50,6 +50,7 @@ impl Ledger {
             }),
             portal_settings: PortalSettings::default(),
             trusted_proxies: 0,
+            otlp: None,
             webhook_allow_private: false,
             mail: None,
             single_sign_on: None,

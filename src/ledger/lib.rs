@@ -6,7 +6,8 @@
 //! - [`store`]: SQLite or PostgreSQL, with group commit. An answer exists only after its commit.
 //! - [`http`]: the listeners: one for gateways, one for operators, and one for customers.
 //! - [`oidc`]: sign-in by OpenID Connect, at one provider.
-//! - [`outgoing`]: requests that the ledger makes: deliveries of events. [`mailer`]: the same by mail.
+//! - [`outgoing`]: requests that the ledger makes: deliveries of events. [`mailer`]: the same by mail. [`otlp`]: call records for a
+//!   collector.
 //! - [`jobs`]: what happens without being asked: reclaiming, expiry, pruning, deliveries.
 //! - [`serve`]: puts these together and takes them apart again.
 //!
@@ -25,6 +26,7 @@ mod log_limit;
 pub mod mailer;
 pub mod metrics;
 pub mod oidc;
+pub mod otlp;
 pub mod outgoing;
 #[cfg(test)]
 mod rooms;

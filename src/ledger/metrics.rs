@@ -3,9 +3,13 @@
 //! What must hold: names follow Prometheus' conventions: base units as suffixes, `_total` on counters, `_info` on what only has labels.
 //! `promtool check metrics` finds nothing (a scenario runs it).
 
+mod exports;
+
 use crate::domain::unbooked::Unbooked;
 use crate::exposition::classic;
 use crate::http::{Denial, Reason};
+use exports::ExportMetrics;
+pub use exports::{ExportResult, Signal};
 use faregate_protocol::exchange::VERSION as PROTOCOL;
 use faregate_protocol::{Credits, RefusalCode};
 use jiff::Timestamp;
@@ -156,6 +160,7 @@ pub struct Metrics {
     /// Call records that were stored.
     pub call_records: Counter,
     lost_calls: Family<LostLabel, Counter>,
+    exports: ExportMetrics,
     deliveries: Family<DeliveryLabel, Counter>,
     waiting_deliveries: Gauge,
     mails: Family<DeliveryLabel, Counter>,
@@ -194,6 +199,7 @@ impl Default for Metrics {
             certificate_expiry: Family::default(),
             call_records: Counter::default(),
             lost_calls: Family::default(),
+            exports: ExportMetrics::default(),
             deliveries: Family::default(),
             waiting_deliveries: Gauge::default(),
             mails: Family::default(),
@@ -242,6 +248,7 @@ impl Default for Metrics {
         r.register("at_risk_credits", "Credits in open leases", m.at_risk_credits.clone());
         r.register("open_leases", "Open leases", m.open_leases.clone());
         register_calls(r, &m.call_records, &m.lost_calls);
+        m.exports.register(r);
         for result in DELIVERY_RESULTS {
             m.deliveries.get_or_create(&DeliveryLabel { result }).inc_by(0);
         }
@@ -305,6 +312,21 @@ impl Metrics {
         for (at, count) in LOST_AT.into_iter().zip([by_gateways, here]) {
             self.lost_calls.get_or_create(&LostLabel { at }).inc_by(count);
         }
+    }
+
+    /// Counts records that were exported, or not.
+    pub fn exported(&self, result: ExportResult, records: usize) {
+        self.exports.records(result, records);
+    }
+
+    /// Notes how many records wait to be exported.
+    pub fn waiting_exports(&self, records: usize) {
+        self.exports.waiting(records);
+    }
+
+    /// Counts a request to a collector.
+    pub fn exporting(&self, signal: Signal, delivered: bool) {
+        self.exports.request(signal, delivered);
     }
 
     /// Counts an attempt to deliver an event.

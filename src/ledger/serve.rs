@@ -11,9 +11,10 @@ use crate::http::{
     self, Access, App, CachedProbes, Certificates, Connections, Listener, PortalServedAs, PortalSettings,
     ReservedAddress, ServedAs, SignOnConfig, SingleSignOn, TlsFiles,
 };
-use crate::jobs;
+use crate::jobs::{self, Collector};
 use crate::mailer::{MailConfig, Mailer};
 use crate::metrics::{ListenerName, Metrics};
+use crate::otlp::OtlpConfig;
 use crate::outgoing::Sender;
 use crate::store::{Database, Store, WhereNone};
 use anyhow::Context as _;
@@ -58,6 +59,8 @@ pub struct ServeConfig {
     pub keep_trail: Duration,
     /// How many call records are kept.
     pub call_limits: CallLimits,
+    /// To which collector call records are exported; to none, without it.
+    pub otlp: Option<OtlpConfig>,
     /// Whether events may be delivered to addresses of private networks, and without TLS.
     pub webhook_allow_private: bool,
     /// How events are sent by mail; without, none are.
@@ -144,7 +147,8 @@ pub async fn serve_and_tell(
     let watch = Arc::new(Mutex::new(Watch::new(patience)));
     store.refresh_alerts().await.context("can't read what is announced")?;
     store.refresh_tokens().await.context("can't read the tokens of operators and gateways")?;
-    let calls = store.call_log(config.call_limits);
+    let collector = config.otlp.map(|config| Collector::new(config, &metrics)).transpose()?;
+    let calls = store.call_log(config.call_limits).exported(collector.as_ref().map(Collector::exports));
     let sender = Sender::new(config.webhook_allow_private).context("can't speak TLS with endpoints")?;
     let portal = portal.map(|portal| portal.listen(portal_certificates)).transpose()?;
     let portal_address = portal.as_ref().map(Listener::address).transpose()?;
@@ -173,18 +177,16 @@ pub async fn serve_and_tell(
     let addresses = Bound { gateway: gateway.address()?, admin: admin.address()?, portal: portal_address };
     tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "listening");
     if let Some(portal) = portal_address {
-        tracing::info!(%portal, url = app.portal_url.as_deref().unwrap_or_default(), "the portal for customers is open");
-        if portal.ip().is_unspecified() && !has_portal_url {
-            tracing::warn!(
-                "links to the portal begin with its listener's address, which customers can't reach; name another as url in --portal-settings"
-            );
-        }
+        introduce_portal(portal, app.portal_url.as_deref().unwrap_or_default(), has_portal_url);
     }
     // There may be no receiver for the addresses.
     let _ = bound.send(addresses);
 
     let keep_trail = config.keep_trail;
     look_after(&mut jobs, &app, (watch, patience), keep_trail, &stopping);
+    if let Some(collector) = collector {
+        collector.begin(&mut jobs, &app, &stopping);
+    }
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(gateway, at_gateway, http::gateway_router(Arc::clone(&app)), stopping.clone()));
     if let (Some(listener), Some(served)) = (portal, portal_served) {
@@ -266,6 +268,16 @@ async fn introduce(database: &Database, store: &Store) -> anyhow::Result<()> {
         tracing::warn!("there was no ledger in this place: a new, empty one has begun");
     }
     Ok(())
+}
+
+/// Says where the portal is.
+fn introduce_portal(portal: SocketAddr, url: &str, is_named: bool) {
+    tracing::info!(%portal, url, "the portal for customers is open");
+    if portal.ip().is_unspecified() && !is_named {
+        tracing::warn!(
+            "links to the portal begin with its listener's address, which customers can't reach; name another as url in --portal-settings"
+        );
+    }
 }
 
 /// An address that only this process has.

@@ -40,6 +40,7 @@ mod models;
 mod models_api;
 mod monitoring;
 mod operators;
+mod otlp;
 mod pauses;
 mod payer_status;
 mod plain;

@@ -71,6 +71,11 @@ impl Clients {
         out_of(self.prepare(&mut command).env("PATH", path))
     }
 
+    /// Where the packages of `tools/clients/otlp.txt` are.
+    pub fn otlp_packages(&self) -> PathBuf {
+        installed().join("otlp")
+    }
+
     /// Where they run.
     pub fn dir(&self) -> &Path {
         self.dir.path()

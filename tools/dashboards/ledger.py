@@ -150,13 +150,6 @@ CREDITS = [
 ]
 
 MESSAGES = [
-    graph("Call records", "Records of single requests that were stored, by ledger.", "reqps", by("instance", "call_records_total")),
-    graph(
-        "Call records that were lost",
-        "Those that a gateway or the ledger had no room for. No charge depends on them.",
-        "reqps",
-        by("at", "lost_call_records_total"),
-    ),
     graph(
         "Webhooks",
         "Attempts to deliver an event, by result.",
@@ -167,7 +160,7 @@ MESSAGES = [
     graph("Mail", "Attempts to send an event by mail, by result.", "ops", by("result", "mails_total"), stacked=True),
     graph(
         "Waiting messages",
-        "Events that wait to be delivered or sent. They are kept for three days.",
+        "Events that wait to be delivered or sent.",
         "short",
         (f"max({gauge('waiting_webhook_deliveries')})", "webhooks"),
         (f"max({gauge('waiting_mails')})", "mail"),
@@ -191,6 +184,28 @@ ACCESS = [
     ),
 ]
 
+RECORDS = [
+    graph(
+        "Call records",
+        "Those that were stored, and those for which gateways or ledgers had no room.",
+        "short",
+        (f"sum({rate('call_records_total')})", "stored"),
+        (f"sum by (at) ({rate('lost_call_records_total')})", "lost at the {{at}}"),
+    ),
+    graph(
+        "Exported records",
+        "What became of those for a collector. All but those that were sent should be zero.",
+        "short",
+        by("result", "otlp_records_total"),
+    ),
+    graph(
+        "Records that wait for the collector",
+        "At 50,000 more are dropped.",
+        "short",
+        (f"max by (instance) ({gauge('otlp_waiting_records')})", "{{instance}}"),
+    ),
+]
+
 VARIABLES = [
     choice("ledger", "Job of the ledgers", "label_values(faregate_at_risk_credits, job)"),
     choice("instance", "Ledger", 'label_values(faregate_at_risk_credits{job=~"$ledger"}, instance)'),
@@ -201,5 +216,13 @@ DASHBOARD = board(
     "Faregate: ledger",
     "Whether the ledger works and keeps up, and what it books.",
     VARIABLES,
-    [("Now", NOW), ("Exchanges", EXCHANGES), ("Database", DATABASE), ("Credits", CREDITS), ("Call records and messages", MESSAGES), ("Access", ACCESS)],
+    [
+        ("Now", NOW),
+        ("Exchanges", EXCHANGES),
+        ("Database", DATABASE),
+        ("Credits", CREDITS),
+        ("Call records", RECORDS),
+        ("Webhooks and mail", MESSAGES),
+        ("Access", ACCESS),
+    ],
 )

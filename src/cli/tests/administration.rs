@@ -39,6 +39,7 @@ impl Ledger {
             portal: None,
             portal_settings: faregate_ledger::PortalSettings::default(),
             trusted_proxies: 0,
+            otlp: None,
             webhook_allow_private: false,
             mail: None,
             single_sign_on: None,

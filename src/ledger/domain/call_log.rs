@@ -77,6 +77,8 @@ pub struct ReceivedBatch {
     pub sender: String,
     /// Its number.
     pub number: i64,
+    /// When it arrived.
+    pub at: Timestamp,
     /// How many requests the gateway dropped before it.
     pub lost: u64,
     /// The requests.
@@ -91,6 +93,7 @@ impl ReceivedBatch {
             gateway: gateway.into_owned(),
             sender: sender.into_owned(),
             number: i64::try_from(number).unwrap_or(i64::MAX),
+            at: now,
             lost,
             calls: calls.into_iter().map(|call| stored(call, now_ms, now)).collect(),
         }
@@ -126,6 +129,8 @@ pub struct Plan<'a> {
     pub calls: Vec<(&'a str, &'a StoredCall)>,
     /// The last batch of each sender.
     pub senders: HashMap<&'a str, i64>,
+    /// Of each batch, whether it comes for the first time.
+    pub is_new: Vec<bool>,
     /// How many records there was no room for.
     pub dropped: u64,
     /// How many the gateways had dropped.
@@ -152,7 +157,9 @@ pub fn plan<'a>(
     let room = usize::try_from(room).unwrap_or(usize::MAX);
     for batch in batches {
         let last = plan.senders.get(&*batch.sender).or_else(|| known.get(&batch.sender));
-        if last.is_some_and(|last| *last >= batch.number) {
+        let is_new = last.is_none_or(|last| *last < batch.number);
+        plan.is_new.push(is_new);
+        if !is_new {
             continue;
         }
         plan.senders.insert(&batch.sender, batch.number);
@@ -244,6 +251,7 @@ mod tests {
         let first = plan(&batches, &known, 100, u64::MAX);
         assert_eq!((first.calls.len(), first.lost, first.dropped), (4, 3, 0));
         assert_eq!(first.senders, HashMap::from([("a", 2), ("b", 5)]));
+        assert_eq!(first.is_new, [true, true, false, true]);
         let known: HashMap<String, i64> =
             first.senders.iter().map(|(sender, number)| ((*sender).to_owned(), *number)).collect();
         let again = plan(&batches, &known, 200, u64::MAX);

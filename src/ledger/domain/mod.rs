@@ -36,6 +36,7 @@ pub mod key;
 pub mod lease;
 pub mod limits;
 pub mod mail;
+pub mod otlp;
 pub mod outgoing;
 mod payer_status;
 pub mod period;

@@ -54,6 +54,18 @@ pub async fn readiness(app: &App) -> Result<(), String> {
 #[utoipa::path(get, path = "/metrics", tag = "ledger", operation_id = "metrics",
     responses((status = 200, description = "In Prometheus' text format", content_type = "text/plain", body = String)))]
 pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    refresh(&app).await;
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (kind, page) = if accepted.into_iter().any(|kinds| kinds.contains(OPENMETRICS)) {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", app.metrics.openmetrics())
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", app.metrics.text())
+    };
+    ([(CONTENT_TYPE, kind)], page).into_response()
+}
+
+/// Has the counters say how things are now.
+pub async fn refresh(app: &App) {
     let read = async {
         let read = tokio::time::timeout(LOOK, Box::pin(app.store.at_risk())).await;
         match read {
@@ -75,7 +87,7 @@ pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Respons
     };
     // All at once: a database that doesn't answer delays the page by one look.
     let (ready, at_risk, size) =
-        tokio::join!(readiness(&app), app.looks.at_risk.get(read), app.looks.size.get(size));
+        tokio::join!(readiness(app), app.looks.at_risk.get(read), app.looks.size.get(size));
     app.metrics.ready(ready.is_ok());
     if let Some((leases, credits)) = at_risk {
         app.metrics.at_risk(leases, credits);
@@ -98,11 +110,4 @@ pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Respons
         app.metrics.waiting_mails(mails);
     }
     app.metrics.queued(app.store.queued());
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let (kind, page) = if accepted.into_iter().any(|kinds| kinds.contains(OPENMETRICS)) {
-        ("application/openmetrics-text; version=1.0.0; charset=utf-8", app.metrics.openmetrics())
-    } else {
-        ("text/plain; version=0.0.4; charset=utf-8", app.metrics.text())
-    };
-    ([(CONTENT_TYPE, kind)], page).into_response()
 }

@@ -43,6 +43,7 @@ pub use console::ServedAs;
 pub use denial::Denial;
 pub use forwarded::MAX_PROXIES;
 pub use gateway::{readable, router as gateway_router};
+pub use health::refresh as refresh_metrics;
 pub use listener::{Listener, ReservedAddress};
 pub use operators::router as operator_router;
 pub use portal::{MAX_SETTINGS_BYTES, PortalServedAs, PortalSettings, router as portal_router};

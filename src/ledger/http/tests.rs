@@ -58,6 +58,7 @@ fn config(data: &Path) -> ServeConfig {
         portal: None,
         portal_settings: crate::PortalSettings::default(),
         trusted_proxies: 0,
+        otlp: None,
         webhook_allow_private: false,
         mail: None,
         single_sign_on: None,

@@ -6,7 +6,9 @@
 
 mod calls;
 mod certificates;
+mod collector;
 mod expiry;
+mod export;
 mod faults;
 mod inspection;
 mod mail;
@@ -20,6 +22,7 @@ mod webhooks;
 
 pub use calls::{prune_calls, write_calls};
 pub use certificates::follow;
+pub use collector::Collector;
 pub use expiry::expire;
 pub use faults::see_faults;
 pub use inspection::inspect;

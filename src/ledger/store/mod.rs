@@ -58,7 +58,7 @@ use crate::domain::price_list::PriceList;
 use crate::domain::time::minute;
 use crate::metrics::Metrics;
 use alarm::Alarm;
-pub use calls::{CallLog, CallQuery};
+pub use calls::{CallLog, CallQuery, Exports};
 use draft::{Draft, Stop};
 use engine::{Busy, MaintenanceTask, TxError};
 use faregate_protocol::Credits;

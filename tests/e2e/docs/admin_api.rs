@@ -225,6 +225,7 @@ fn every_documented_variable_is_read_by_the_program() {
             "cli/confirm.rs",
             "cli/mail_server.rs",
             "cli/oidc.rs",
+            "cli/otlp.rs",
         ];
         let read = readers.iter().any(|file| page(&format!("src/{file}")).contains(&format!("\"{plain}\"")));
         assert!(read, "{name}");

@@ -44,6 +44,8 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         ("Then a silent gateway is waited for", seconds(served.lease_grace.as_secs())),
     ];
     let kept = vec![
+        ("Call records are kept for", seconds(u64::from(app.calls.limits().days).saturating_mul(86_400))),
+        ("Call records are exported to", Html::or_none(app.calls.exported_to(), Html::text)),
         ("The trail is kept for", seconds(served.keep_trail.as_secs())),
         ("A session lasts", seconds(sessions::MAX_AGE.unsigned_abs().as_secs())),
         ("Without use it lasts", seconds(sessions::MAX_IDLE.unsigned_abs().as_secs())),

@@ -4,6 +4,7 @@
 //! here, the books don't notice; at most [`MAX_WAITING`] batches wait to be written, and more are turned away; every search ends
 //! within [`page::PATIENCE`] and says where it stopped.
 
+mod exports;
 mod page;
 mod postgres;
 mod search;
@@ -15,9 +16,9 @@ use super::postgres::pool::Pool;
 use crate::api;
 use crate::domain::call_log::{CallLimits, ReceivedBatch};
 use crate::metrics::Metrics;
+pub use exports::Exports;
 use jiff::Timestamp;
 pub use page::CallQuery;
-use page::Stored;
 use postgres::PostgresCalls;
 use sqlite::SqliteCalls;
 use std::path::Path;
@@ -49,6 +50,8 @@ pub struct CallLog {
     /// What the writer takes from; it has it as long as it runs.
     taken: Arc<Mutex<Option<mpsc::Receiver<Job>>>>,
     metrics: Arc<Metrics>,
+    /// Where records wait to be exported, if they are.
+    exports: Option<Arc<Exports>>,
 }
 
 impl CallLog {
@@ -64,7 +67,17 @@ impl CallLog {
 
     fn on(backend: Backend, limits: CallLimits, metrics: Arc<Metrics>) -> Self {
         let (waiting, taken) = mpsc::channel(MAX_WAITING);
-        Self { backend, limits, waiting, taken: Arc::new(Mutex::new(Some(taken))), metrics }
+        Self { backend, limits, waiting, taken: Arc::new(Mutex::new(Some(taken))), metrics, exports: None }
+    }
+
+    /// The same, with every record exported, too.
+    pub fn exported(self, exports: Option<Arc<Exports>>) -> Self {
+        Self { exports, ..self }
+    }
+
+    /// Where records are exported to, if they are.
+    pub fn exported_to(&self) -> Option<&str> {
+        self.exports.as_deref().map(Exports::destination)
     }
 
     /// How much is kept.
@@ -72,13 +85,13 @@ impl CallLog {
         self.limits
     }
 
-    /// Stores a batch. It returns once that is written.
+    /// Stores a batch. It returns once that is written. Where none are kept, it is exported at most.
     ///
     /// # Errors
     /// Where too many batches wait, or the database fails.
     pub async fn store(&self, batch: ReceivedBatch) -> Result<(), StoreError> {
         if self.limits.days == 0 {
-            return Ok(());
+            return self.exports.as_ref().map_or(Ok(()), |exports| exports.offer_unstored(batch));
         }
         let (done, heard) = oneshot::channel();
         self.waiting.try_send(Job { batch, done }).map_err(|full| match full {
@@ -89,7 +102,14 @@ impl CallLog {
     }
 
     /// Writes what comes, until the ledger stops.
-    pub async fn run(&self, mut stop: tokio::sync::watch::Receiver<bool>) {
+    pub async fn run(&self, stop: tokio::sync::watch::Receiver<bool>) {
+        self.write_until(stop).await;
+        if let Some(exports) = &self.exports {
+            exports.close();
+        }
+    }
+
+    async fn write_until(&self, mut stop: tokio::sync::watch::Receiver<bool>) {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut taken) = taken else { return };
         let mut healthy = true;
@@ -127,12 +147,19 @@ impl CallLog {
 
     async fn write(&self, batches: Vec<ReceivedBatch>) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let Stored { records, dropped, lost } = match &self.backend {
+        let (stored, batches) = match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write(batches, now, self.limits).await?,
-            Backend::Postgres(postgres) => postgres.write(&batches, now, self.limits).await?,
+            Backend::Postgres(postgres) => (postgres.write(&batches, now, self.limits).await?, batches),
         };
-        self.metrics.call_records.inc_by(records);
-        self.metrics.lost_calls(lost, dropped);
+        self.metrics.call_records.inc_by(stored.records);
+        self.metrics.lost_calls(stored.lost, stored.dropped);
+        if let Some(exports) = &self.exports {
+            for (batch, is_new) in batches.into_iter().zip(stored.is_new) {
+                if is_new {
+                    exports.offer(batch);
+                }
+            }
+        }
         Ok(())
     }
 

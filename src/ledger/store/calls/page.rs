@@ -13,7 +13,7 @@ const FIRST_SPAN_US: i64 = 60_000_000;
 const SHORT: Duration = Duration::from_millis(50);
 
 /// What came of writing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stored {
     /// Records that were stored.
     pub records: u64,
@@ -21,6 +21,8 @@ pub struct Stored {
     pub dropped: u64,
     /// Records that gateways had dropped.
     pub lost: u64,
+    /// Of each batch, whether it came for the first time.
+    pub is_new: Vec<bool>,
 }
 
 /// Which records are wanted: those of which all is true that is asked for.

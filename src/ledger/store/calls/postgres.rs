@@ -122,7 +122,8 @@ impl Task for Write<'_> {
         let more = i64::try_from(plan.calls.len()).unwrap_or(i64::MAX);
         let count = conn.prepare_cached("UPDATE call_days SET records = records + $2 WHERE day = $1").await?;
         conn.execute(&count, &[&today, &more]).await?;
-        Ok(Stored { records: more.unsigned_abs(), dropped: plan.dropped, lost: plan.lost })
+        let (dropped, lost) = (plan.dropped, plan.lost);
+        Ok(Stored { records: more.unsigned_abs(), dropped, lost, is_new: plan.is_new })
     }
 }
 

@@ -50,13 +50,13 @@ impl SqliteCalls {
         Self { folder, writer, turns: Arc::new(Semaphore::new(MAX_SEARCHES)) }
     }
 
-    /// Writes batches.
+    /// Writes batches, and gives them back.
     pub async fn write(
         &self,
         batches: Vec<ReceivedBatch>,
         now: Timestamp,
         limits: CallLimits,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<(Stored, Vec<ReceivedBatch>), StoreError> {
         let writer = Arc::clone(&self.writer);
         blocking(move || {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +65,7 @@ impl SqliteCalls {
                 // Whatever it was, the next batch looks at the file from scratch.
                 writer.open = None;
             }
-            written
+            Ok((written?, batches))
         })
         .await
     }
@@ -197,7 +197,8 @@ impl DayWriter {
         if more > 0 {
             self.last = Some(first.saturating_add(more).saturating_sub(1));
         }
-        Ok(Stored { records: more.unsigned_abs(), dropped: plan.dropped, lost: plan.lost })
+        let (dropped, lost) = (plan.dropped, plan.lost);
+        Ok(Stored { records: more.unsigned_abs(), dropped, lost, is_new: plan.is_new })
     }
 
     /// The file of a day, made if need be.
