@@ -2,6 +2,7 @@
 
 mod api;
 mod browser;
+mod calls;
 mod day;
 mod settings;
 mod sharing;

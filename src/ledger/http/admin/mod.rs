@@ -5,7 +5,7 @@
 mod accounts;
 mod batch;
 mod budgets;
-mod call_query;
+pub mod call_query;
 mod calls;
 mod corrections;
 pub(super) mod events;

@@ -8,6 +8,7 @@ mod alerts;
 mod answers;
 mod api;
 mod assets;
+mod calls;
 mod colors;
 mod data;
 mod enter;
@@ -84,6 +85,8 @@ pub fn router(app: Arc<App>, settings: PortalSettings, served: PortalServedAs) -
         .route("/portal/logo", get(assets::logo))
         .route("/portal/usage", get(usage::show))
         .route("/portal/usage.csv", get(usage::csv))
+        .route("/portal/calls", get(calls::show))
+        .route("/portal/calls.csv", get(calls::csv))
         .route("/portal/keys", get(keys::list))
         .route("/portal/keys/new", get(keys::ask_new).post(keys::make))
         .route("/portal/keys/{id}/rotate", get(keys::ask_rotate).post(keys::rotate))
