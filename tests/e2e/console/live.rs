@@ -94,7 +94,7 @@ async fn an_open_page_follows_the_traffic_and_says_which_version_a_gateway_has()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_accounts_newest_calls_come_by_themselves_and_are_a_table_without_a_script() {
+async fn an_accounts_newest_calls_are_shown_as_they_come_and_without_a_script() {
     let rules = json!([{"name": "search", "match": {"path": {"prefix": "/search"}}, "price": "2.5"}]);
     let config = json!({"record": "all", "rules": rules, "default": {"price": "1"}});
     let world = World::start(Setup { config, ..Setup::default() }).await;

@@ -20,7 +20,7 @@ pub struct Me {
     pub name: Option<String>,
     /// Whether it may spend.
     pub state: AccountState,
-    /// `full`, or `read` where a key was shown.
+    /// `full`; or `read`, where a key was shown or the sign-in may only look.
     pub access: String,
     /// What is allowed: any of `make_keys`, `rotate_keys`, `revoke_keys`, `set_alerts`.
     pub may: Vec<String>,

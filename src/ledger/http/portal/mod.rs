@@ -17,6 +17,7 @@ mod forms;
 mod home;
 mod keys;
 mod logo;
+mod oidc;
 mod openapi;
 mod page;
 mod plan;
@@ -79,6 +80,8 @@ pub fn router(app: Arc<App>, settings: PortalSettings, served: PortalServedAs) -
         .route("/portal/", get(|| async { Redirect::to("/portal") }))
         .route("/portal/enter", get(enter::ask).post(enter::enter))
         .route("/portal/sign-in", get(sign_in::form).post(sign_in::enter))
+        .route("/portal/sign-in/oidc", get(oidc::begin))
+        .route("/portal/oidc", get(oidc::finish))
         .route("/portal/sign-out", post(sign_in::leave))
         .route("/portal/zone", get(sign_in::choose_zone))
         .route("/portal/style.css", get(assets::style))
