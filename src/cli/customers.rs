@@ -1,8 +1,12 @@
 //! Whether `serve` opens a portal for customers, and what the operator decides about it.
 
 use clap::Args;
-use faregate_client::Failure;
-use faregate_ledger::{MAX_SETTINGS_BYTES, PortalConfig, PortalSettings, TlsFiles, http::MAX_PROXIES};
+use faregate_client::{Failure, tokens};
+use faregate_ledger::{
+    MAX_SETTINGS_BYTES, PortalConfig, PortalSettings, Secret, TlsFiles,
+    http::MAX_PROXIES,
+    oidc::{OptionNames, Settings},
+};
 use serde_json::Value;
 use std::{
     fs::File,
@@ -25,9 +29,42 @@ pub struct Customers {
     /// How many proxies before the portal add the client's address to x-forwarded-for, and say in x-forwarded-proto whether it speaks TLS
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=i64::from(MAX_PROXIES)))]
     portal_trusted_proxies: u8,
+    /// Let customers sign in to the portal at the OpenID Connect provider with this issuer, such as https://login.example.com.
+    /// The client's secret comes from FAREGATE_PORTAL_OIDC_CLIENT_SECRET, or from the file that
+    /// FAREGATE_PORTAL_OIDC_CLIENT_SECRET_FILE names; a public client has none. The provider must allow to send browsers back
+    /// to the portal's url with /portal/oidc behind it, and after signing out with /portal/sign-in behind it
+    #[arg(long, value_name = "URL", requires_all = ["portal_oidc_client_id", "portal_listen"])]
+    portal_oidc_issuer: Option<String>,
+    /// By which identifier this provider knows the portal
+    #[arg(long, value_name = "ID", requires = "portal_oidc_issuer")]
+    portal_oidc_client_id: Option<String>,
+    /// Ask this provider for this scope, too; may be repeated. openid, email and profile are always asked for
+    #[arg(long, value_name = "SCOPE", requires = "portal_oidc_issuer")]
+    portal_oidc_scope: Vec<String>,
+    /// This provider may be in a private network or on this machine, and at http:// URLs
+    #[arg(long, requires = "portal_oidc_issuer")]
+    portal_oidc_allow_private: bool,
 }
 
 impl Customers {
+    /// The provider at which customers sign in, if one was named.
+    pub fn provider(&self, environment: tokens::Environment<'_>) -> Result<Option<Settings>, Failure> {
+        let (Some(issuer), Some(client_id)) =
+            (self.portal_oidc_issuer.clone(), self.portal_oidc_client_id.clone())
+        else {
+            return Ok(None);
+        };
+        let secret = tokens::client_secret(tokens::PORTAL_CLIENT_SECRET, environment)?;
+        Ok(Some(Settings {
+            options: OptionNames::PORTAL,
+            issuer,
+            client_id,
+            secret: secret.map(Secret::new),
+            scopes: self.portal_oidc_scope.clone(),
+            allow_private: self.portal_oidc_allow_private,
+        }))
+    }
+
     /// Where the portal is to be, and its settings. These may name its address without it being open here.
     pub fn read(self, tls: Option<TlsFiles>) -> Result<(Option<PortalConfig>, PortalSettings), Failure> {
         if tls.is_some() && self.portal_listen.is_none() {

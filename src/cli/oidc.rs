@@ -2,7 +2,12 @@
 
 use clap::Args;
 use faregate_client::{Failure, tokens};
-use faregate_ledger::{Secret, domain::claim_rule::ClaimRule, http::SignOnConfig, oidc::Settings};
+use faregate_ledger::{
+    Secret,
+    domain::claim_rule::ClaimRule,
+    http::SignOnConfig,
+    oidc::{OptionNames, Settings},
+};
 
 /// Single sign-on to the console.
 #[derive(Args)]
@@ -42,9 +47,10 @@ impl ProviderOptions {
             return Ok(None);
         };
         let settings = Settings {
+            options: OptionNames::CONSOLE,
             issuer,
             client_id,
-            secret: tokens::client_secret(environment)?.map(Secret::new),
+            secret: tokens::client_secret(tokens::CLIENT_SECRET, environment)?.map(Secret::new),
             scopes: self.oidc_scope,
             allow_private: self.oidc_allow_private,
         };

@@ -99,6 +99,7 @@ impl Serve {
         let mail = self.mail.config(&process_environment)?;
         let otlp = self.collector.config(&process_environment)?;
         let files = self.tls.files(&process_environment)?;
+        let portal_sign_on = self.customers.provider(&process_environment)?;
         let (portal, portal_settings) = self.customers.read(files.portal)?;
         let single_sign_on = self.oidc.config(&process_environment)?;
         let config = ServeConfig {
@@ -119,6 +120,7 @@ impl Serve {
             webhook_allow_private: self.webhook_allow_private,
             mail,
             single_sign_on,
+            portal_sign_on,
             lease_ttl: self.lease_ttl,
             lease_grace: self.lease_grace,
         };

@@ -46,16 +46,29 @@ impl Trail {
         ];
         let answer = self.remote.connect()?.get("/admin/v1/trail", &asked)?;
         screen.show(&answer, |screen, page| {
-            let entries = page.get("entries").cloned().unwrap_or_else(|| json!([]));
+            let mut entries = page.get("entries").cloned().unwrap_or_else(|| json!([]));
             if self.full {
                 for entry in list(&entries) {
                     show(screen, entry)?;
                 }
             } else {
+                entries.as_array_mut().into_iter().flatten().for_each(name_subject);
                 screen.table(&entries, &["id", "at", "operator", "from", "command", "account"])?;
             }
             screen.next_page(page)
         })
+    }
+}
+
+/// Puts the subject behind the name of somebody who signed in by a claim: two of one name are two people.
+fn name_subject(entry: &mut Value) {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (operator, token) = (text("operator"), text("token"));
+    if token.starts_with("oidc:")
+        && token != operator
+        && let Some(shown) = entry.get_mut("operator")
+    {
+        *shown = format!("{operator} {token}").into();
     }
 }
 

@@ -18,8 +18,10 @@ pub const ADMIN: &str = "FAREGATE_ADMIN_TOKEN";
 pub const PREVIOUS_GATEWAY: &str = "FAREGATE_GATEWAY_TOKEN_PREVIOUS";
 /// The variable of the admin API's token that was used until now, while it is rotated.
 pub const PREVIOUS_ADMIN: &str = "FAREGATE_ADMIN_TOKEN_PREVIOUS";
-/// The variable of the client's secret at the OpenID provider.
+/// The variable of the client's secret at the OpenID provider of operators.
 pub const CLIENT_SECRET: &str = "FAREGATE_OIDC_CLIENT_SECRET";
+/// The variable of the client's secret at the OpenID provider of customers.
+pub const PORTAL_CLIENT_SECRET: &str = "FAREGATE_PORTAL_OIDC_CLIENT_SECRET";
 /// Shorter tokens are refused: they could be guessed.
 pub const MIN_LEN: usize = 16;
 /// Longer files are rejected: probably the wrong file was named.
@@ -56,20 +58,20 @@ pub fn optional(name: &str, environment: Environment<'_>) -> Result<Option<Strin
     is_set.then(|| from_environment(name, environment)).transpose()
 }
 
-/// The secret of the ledger's client at its OpenID provider, which the provider has made: from the variable, or from the file that the
+/// The secret of the ledger's client at its OpenID provider, which the provider has made: from the variable of this name, or from the file that the
 /// one with `_FILE` behind it names. A public client has none.
-pub fn client_secret(environment: Environment<'_>) -> Result<Option<String>, Failure> {
-    let file_name = format!("{CLIENT_SECRET}_FILE");
+pub fn client_secret(name: &str, environment: Environment<'_>) -> Result<Option<String>, Failure> {
+    let file_name = format!("{name}_FILE");
     let wrong = |what: String| {
         Failure::new("token", what).cure(format!(
-            "copy the client's secret from the provider to {CLIENT_SECRET}, or to a file that {file_name} names"
+            "copy the client's secret from the provider to {name}, or to a file that {file_name} names"
         ))
     };
-    let (text, source) = match (environment(CLIENT_SECRET), environment(&file_name)) {
-        (Some(_), Some(_)) => return Err(wrong(format!("both {CLIENT_SECRET} and {file_name} are set"))),
+    let (text, source) = match (environment(name), environment(&file_name)) {
+        (Some(_), Some(_)) => return Err(wrong(format!("both {name} and {file_name} are set"))),
         (Some(text), None) => {
-            let text = text.into_string().map_err(|_| wrong(format!("{CLIENT_SECRET} is not text")))?;
-            (text, CLIENT_SECRET.to_owned())
+            let text = text.into_string().map_err(|_| wrong(format!("{name} is not text")))?;
+            (text, name.to_owned())
         }
         (None, Some(path)) => {
             let path = Path::new(&path);

@@ -9,11 +9,12 @@ use crate::domain::call_log::CallLimits;
 use crate::domain::reclaim::Watch;
 use crate::http::{
     self, Access, App, CachedProbes, Certificates, Connections, Listener, PortalServedAs, PortalSettings,
-    ReservedAddress, ServedAs, SignOnConfig, SingleSignOn, TlsFiles,
+    PortalSignOn, ReservedAddress, ServedAs, SignOnConfig, SingleSignOn, TlsFiles,
 };
 use crate::jobs::{self, Collector};
 use crate::mailer::{MailConfig, Mailer};
 use crate::metrics::{ListenerName, Metrics};
+use crate::oidc::{self, Provider};
 use crate::otlp::OtlpConfig;
 use crate::outgoing::Sender;
 use crate::store::{Database, Store, WhereNone};
@@ -67,6 +68,8 @@ pub struct ServeConfig {
     pub mail: Option<MailConfig>,
     /// How operators sign in to the console at a provider; by token alone, without it.
     pub single_sign_on: Option<SignOnConfig>,
+    /// The provider at which customers sign in to the portal; otherwise than so, without it.
+    pub portal_sign_on: Option<oidc::Settings>,
     /// How long a gateway may spend from a lease without a word from the ledger.
     pub lease_ttl: Duration,
     /// How much longer the ledger waits before it takes an unheard-of lease back.
@@ -114,6 +117,7 @@ pub async fn serve_and_tell(
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!config.lease_ttl.is_zero(), "the lease's time to live is 0; use at least 1s");
     let single_sign_on = config.single_sign_on.map(SingleSignOn::new).transpose()?;
+    let portal_provider = config.portal_sign_on.map(Provider::new).transpose()?;
     let (stop, stopping) = watch::channel(false);
     let mut jobs = JoinSet::new();
     let metrics = Arc::new(Metrics::default());
@@ -157,6 +161,8 @@ pub async fn serve_and_tell(
         let scheme = if portal_served?.is_tls { "https" } else { "http" };
         portal_address.map(|address| format!("{scheme}://{address}"))
     });
+    let portal_sign_on =
+        portal_provider.map(|provider| PortalSignOn::new(provider, portal_url.as_deref())).transpose()?;
     let mailer = config.mail.map(Mailer::new).transpose().context("can't send mail")?;
     let app = Arc::new(App {
         store: store.clone(),
@@ -172,6 +178,7 @@ pub async fn serve_and_tell(
         sender,
         mailer,
         single_sign_on,
+        portal_sign_on,
     });
     let (gateway, admin) = (gateway.listen(gateway_certificates)?, admin.listen(admin_certificates)?);
     let addresses = Bound { gateway: gateway.address()?, admin: admin.address()?, portal: portal_address };

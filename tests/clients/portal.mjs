@@ -72,6 +72,19 @@ const file = page.waitForEvent('download');
 await page.getByRole('link', { name: 'CSV' }).click();
 seen.csv = readFileSync(await (await file).path(), 'utf8');
 
+await page.getByRole('link', { name: 'Calls', exact: true }).click();
+seen.calls = await page.locator('[aria-label=Calls] tbody tr').count();
+await page.getByLabel('Outcome').selectOption('refused');
+await page.getByRole('button', { name: 'Find' }).click();
+seen.refused_calls = await page.locator('[aria-label=Calls] tbody tr').count();
+await page.getByText('more', { exact: true }).first().click();
+seen.call = await page.locator('[aria-label=Calls] tbody tr').first().innerText();
+await look(page, 'calls-refused');
+await picture(page, 'calls-refused');
+const calls = page.waitForEvent('download');
+await page.getByRole('link', { name: 'CSV' }).click();
+seen.calls_csv = readFileSync(await (await calls).path(), 'utf8');
+
 await page.getByRole('link', { name: 'Receipts' }).click();
 seen.receipts = await page.locator('[aria-label=Receipts] tbody tr').count();
 await page.getByRole('link', { name: /^Open/ }).first().click();
@@ -131,7 +144,7 @@ for (const [name, link] of [['hostile', HOSTILE_LINK], ['fresh', FRESH_LINK]]) {
   customers[name] = await other.context().storageState();
   await other.context().close();
 }
-const pages = ['', '/usage', '/usage?by=hour&split=key', '/keys', '/keys/new', '/plan', '/alerts', '/receipts', '/refusals', '/nowhere'];
+const pages = ['', '/usage', '/usage?by=hour&split=key', '/calls', '/calls?code=no_such', '/keys', '/keys/new', '/plan', '/alerts', '/receipts', '/refusals', '/nowhere'];
 for (const [customer, storageState] of Object.entries(customers)) {
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [1440, 390]) {

@@ -1,7 +1,8 @@
 //! The portal for customers: a customer's day in a real browser, its API, and what keeps others out.
 
 mod api;
-mod browser;
+pub mod browser;
+mod calls;
 mod day;
 mod settings;
 mod sharing;

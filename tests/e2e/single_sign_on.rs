@@ -2,6 +2,7 @@
 
 mod attacks;
 mod operators;
+mod portal;
 mod providers;
 
 use crate::console::browser::{Browser, Page};
@@ -97,8 +98,8 @@ impl Begun {
 }
 
 /// What a page says to who reads it.
-fn said(page: &Page) -> String {
-    let text = page.body.split_once("<main>").map_or("", |(_, rest)| rest);
+fn said(page: &impl AsRef<str>) -> String {
+    let text = page.as_ref().split_once("<main>").map_or("", |(_, rest)| rest);
     let text: String =
         text.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect();
     text.replace("&#39;", "'").split_whitespace().collect::<Vec<_>>().join(" ")
@@ -141,6 +142,13 @@ async fn a_day(scripts: &str, algorithm: &str) {
 
     let entries = trail(&ledger, "admin-anna@example.com").await;
     assert_eq!(entries[0]["command"], "suspend_account", "{entries}");
+    let first = entries.as_array().and_then(|all| all.last()).expect("an entry");
+    assert_eq!(
+        (&first["command"], &first["token"]),
+        (&json!("sign_in_to_console"), &json!("oidc:admin-anna"))
+    );
+    let table = ledger.run(&["trail", "--account", "acme"]);
+    assert!(table.contains("admin-anna@example.com oidc:admin-anna"), "{table}");
     assert_eq!((&entries[0]["token"], &entries[0]["account"]), (&json!("oidc:admin-anna"), &json!("acme")));
 }
 

@@ -219,6 +219,9 @@ async fn names_from_outside_never_act_on_the_terminal() {
         &["mail", "test", HOSTILE],
         &["calls", HOSTILE, "--rule", HOSTILE],
         &["portal", "link", HOSTILE],
+        &["portal", "link-subject", HOSTILE, HOSTILE, "--issuer", HOSTILE],
+        &["portal", "unlink-subject", HOSTILE, HOSTILE, "--issuer", HOSTILE],
+        &["portal", "subjects", HOSTILE, "--subject", HOSTILE],
         &["operator", "sign-out", HOSTILE],
         &[HOSTILE],
     ] {

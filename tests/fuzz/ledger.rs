@@ -74,6 +74,7 @@ impl Ledger {
             portal_url: None,
             mailer: None,
             single_sign_on: None,
+            portal_sign_on: None,
             sender: faregate_ledger::outgoing::Sender::new(false).expect("it speaks TLS"),
         });
         let (gateway, admin) = (gateway_router(Arc::clone(&app)), admin_router(app));

@@ -43,6 +43,7 @@ impl Ledger {
             webhook_allow_private: false,
             mail: None,
             single_sign_on: None,
+            portal_sign_on: None,
             keep_trail: ServeConfig::KEEP_TRAIL,
             call_limits: CallLimits::USUAL,
             lease_ttl: Duration::from_secs(20),

@@ -9,7 +9,7 @@ use super::corrections::{self, Adjust, Void};
 use super::grants::{self, ChangedGrant, NewGrant};
 use super::keys::{self, Credential, NewKey};
 use super::mail::{self, NewAddress};
-use super::portal::{self, NewLink};
+use super::portal::{self, NewLink, NewSubject};
 use super::prices::{self, NewPrices};
 use super::rotation::{self, Rotation};
 use super::times::future;
@@ -102,6 +102,17 @@ pub enum Command {
     },
     /// A new link to the portal.
     CreatePortalLink(NewLink),
+    /// A subject that signs in to the portal, or what it may do.
+    LinkPortalSubject(NewSubject),
+    /// A subject that signs in to the portal no more.
+    UnlinkPortalSubject {
+        /// Whose customer it was.
+        account: String,
+        /// The provider.
+        issuer: String,
+        /// Its subject.
+        subject: String,
+    },
     /// Changes a grant's expiry, priority or note.
     ChangeGrant(ChangedGrant),
     /// Takes a grant back.
@@ -252,6 +263,8 @@ pub enum Done {
     Webhook(api::Webhook),
     /// The link (without its secret).
     PortalLink(api::PortalLink),
+    /// The subject that signs in to the portal, or did.
+    PortalSubject(api::PortalSubject),
     /// The address for mail.
     MailAddress(api::MailAddress),
 }
@@ -409,6 +422,10 @@ impl Command {
                 Done::Alerts(alerts::set(draft, account.as_deref(), asked, now)?)
             }
             Self::CreatePortalLink(asked) => Done::PortalLink(portal::create_link(draft, asked, now)?),
+            Self::LinkPortalSubject(asked) => Done::PortalSubject(portal::link_subject(draft, asked, now)?),
+            Self::UnlinkPortalSubject { account, issuer, subject } => {
+                Done::PortalSubject(portal::unlink_subject(draft, account, issuer, subject)?)
+            }
             Self::CreateWebhook(asked) => Done::Webhook(webhooks::create(draft, asked, now)?),
             Self::AddMailAddress(asked) => Done::MailAddress(mail::add(draft, asked, now)?),
             Self::DeleteMailAddress { id } => Done::MailAddress(mail::delete(draft, id, now)?),

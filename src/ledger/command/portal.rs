@@ -1,15 +1,17 @@
-//! Customers in the portal: links by which they sign in, and their sessions.
+//! Customers in the portal: links and subjects by which they sign in, and their sessions.
 //!
 //! What must hold: a link begins one session, even if it is used twice at the same time; an account has at most [`MAX_LINKS`] links and
-//! [`MAX_SESSIONS`] sessions of each kind; a session is over after [`MAX_AGE`], and after [`MAX_IDLE`] without use.
+//! [`MAX_SESSIONS`] sessions of each kind; a session is over after [`MAX_AGE`], and after [`MAX_IDLE`] without use; a subject belongs to one
+//! account, and when it is removed its sessions end.
 
 use crate::api;
 use crate::domain::portal::{MAX_LINK_LIFETIME, PortalRefusal};
 use crate::domain::{AccountNo, AccountState, KeyNo};
 use crate::store::draft::{Draft, Stop};
+use crate::store::error::Refusal;
 use crate::store::operation::Operation;
 use crate::store::record::Record as _;
-use crate::store::rows::{PortalLinkRow, PortalSessionRow};
+use crate::store::rows::{PortalLinkRow, PortalSessionRow, PortalSubjectRow};
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
 
@@ -18,6 +20,8 @@ pub const MAX_LINKS: usize = 20;
 /// The most sessions of an account that began without a key, and the most that began with one; a further one ends the oldest of its
 /// kind.
 pub const MAX_SESSIONS: usize = 50;
+/// The most subjects that sign in as an account's customer.
+pub const MAX_SUBJECTS: usize = 50;
 /// The longest that a session lasts.
 pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(12);
 /// The longest that a session lasts without use.
@@ -79,6 +83,75 @@ pub fn create_link(draft: &mut Draft, asked: &NewLink, now: Timestamp) -> Result
     })
 }
 
+/// A subject of a provider that is to sign in as an account's customer.
+#[derive(Clone, Debug)]
+pub struct NewSubject {
+    /// Whose customer.
+    pub account: String,
+    /// The provider.
+    pub issuer: String,
+    /// Its subject.
+    pub subject: String,
+    /// What it may do.
+    pub access: api::PortalAccess,
+}
+
+/// Lets a subject sign in, or changes what it may do. The account is locked by whatever changes its subjects.
+pub fn link_subject(
+    draft: &mut Draft,
+    asked: &NewSubject,
+    now: Timestamp,
+) -> Result<api::PortalSubject, Stop> {
+    let account = draft.account_not_closed(&asked.account)?.account.no;
+    let found = draft.get::<PortalSubjectRow>(&(asked.issuer.clone(), asked.subject.clone()))?.cloned();
+    if found.as_ref().is_some_and(|row| row.account != account) {
+        return Err(Refusal::SubjectOfOther(asked.subject.clone()).into());
+    }
+    if found.is_none() && draft.portal_subjects_of(&(account,))?.count() >= MAX_SUBJECTS {
+        let limit = i64::try_from(MAX_SUBJECTS).unwrap_or(i64::MAX);
+        return Err(Refusal::TooMany { what: "portal subjects of an account", limit }.into());
+    }
+    let row = PortalSubjectRow {
+        issuer: asked.issuer.clone(),
+        subject: asked.subject.clone(),
+        account,
+        read_only: asked.access == api::PortalAccess::Read,
+        created_at: found.map_or(now, |row| row.created_at),
+    };
+    draft.put(row.clone());
+    Ok(shown_subject(row, asked.account.clone()))
+}
+
+/// Lets a subject sign in no more, and ends its sessions. Gives what it was.
+pub fn unlink_subject(
+    draft: &mut Draft,
+    account: &str,
+    issuer: &str,
+    subject: &str,
+) -> Result<api::PortalSubject, Stop> {
+    let no = draft.account_named(account)?.account.no;
+    let key = (issuer.to_owned(), subject.to_owned());
+    let found = draft.get::<PortalSubjectRow>(&key)?.cloned().filter(|row| row.account == no);
+    let row = found.ok_or_else(|| Refusal::NotFound { what: "portal subject", id: subject.to_owned() })?;
+    let is_its = |row: &&PortalSessionRow| {
+        row.issuer.as_deref() == Some(issuer) && row.subject.as_deref() == Some(subject)
+    };
+    let sessions: Vec<_> =
+        draft.portal_sessions_of(&(no,))?.filter(is_its).map(PortalSessionRow::key).collect();
+    for session in sessions {
+        draft.remove::<PortalSessionRow>(&session);
+    }
+    draft.remove::<PortalSubjectRow>(&key);
+    Ok(shown_subject(row, account.to_owned()))
+}
+
+/// What the admin API shows.
+pub fn shown_subject(row: PortalSubjectRow, account: String) -> api::PortalSubject {
+    let access = if row.read_only { api::PortalAccess::Read } else { api::PortalAccess::Full };
+    let PortalSubjectRow { issuer, subject, created_at, .. } = row;
+    api::PortalSubject { account, issuer, subject, access, created_at }
+}
+
 /// A session that is to begin.
 #[derive(Clone, Debug)]
 pub struct NewSession {
@@ -116,15 +189,23 @@ impl Operation for UseLink {
         if owner.is_none_or(|owner| owner.account.state == AccountState::Closed) {
             return Ok(Err(PortalRefusal::Closed));
         }
-        begin(
-            draft,
-            &self.session,
-            Origin { account, key: None, read_only: false, return_url: link.return_url.clone() },
-            now,
-        )?;
+        let return_url = link.return_url.clone();
+        let origin = Origin { account, key: None, read_only: false, return_url, identity: None };
+        begin(draft, &self.session, origin, now)?;
         draft.put(PortalLinkRow { used_at: Some(now), ..link });
         Ok(Ok(()))
     }
+}
+
+/// Who a provider says that a customer is.
+#[derive(Clone, Debug)]
+pub struct CustomerIdentity {
+    /// The provider.
+    pub issuer: String,
+    /// Its subject.
+    pub subject: String,
+    /// What the provider ends its own session with, if that is kept.
+    pub id_token: Option<String>,
 }
 
 /// Begins a session of an account whose customer is known by other means: by one of its keys, or because another party vouches.
@@ -138,6 +219,8 @@ pub struct BeginPortalSession {
     pub key: Option<KeyNo>,
     /// Whether it may only read.
     pub read_only: bool,
+    /// Who a provider says that it is: what that subject may do is what the session may do.
+    pub identity: Option<CustomerIdentity>,
 }
 
 impl Operation for BeginPortalSession {
@@ -148,8 +231,16 @@ impl Operation for BeginPortalSession {
         if owner.is_none_or(|owner| owner.account.state == AccountState::Closed) {
             return Ok(Err(PortalRefusal::Closed));
         }
-        let Self { account, key, read_only, .. } = *self;
-        begin(draft, &self.session, Origin { account, key, read_only, return_url: None }, now)?;
+        let Self { account, key, mut read_only, .. } = *self;
+        if let Some(identity) = &self.identity {
+            let link = draft.get::<PortalSubjectRow>(&(identity.issuer.clone(), identity.subject.clone()))?;
+            let Some(link) = link.filter(|link| link.account == account) else {
+                return Ok(Err(PortalRefusal::UnknownSubject));
+            };
+            read_only = link.read_only;
+        }
+        let identity = self.identity.clone();
+        begin(draft, &self.session, Origin { account, key, read_only, return_url: None, identity }, now)?;
         Ok(Ok(()))
     }
 }
@@ -160,11 +251,14 @@ struct Origin {
     key: Option<KeyNo>,
     read_only: bool,
     return_url: Option<String>,
+    identity: Option<CustomerIdentity>,
 }
 
 /// The account is locked.
 fn begin(draft: &mut Draft, new: &NewSession, origin: Origin, now: Timestamp) -> Result<(), Stop> {
-    let Origin { account, key, read_only, return_url } = origin;
+    let Origin { account, key, read_only, return_url, identity } = origin;
+    let (issuer, subject, id_token) = identity
+        .map_or((None, None, None), |found| (Some(found.issuer), Some(found.subject), found.id_token));
     let owner = (account,);
     let all = draft.portal_sessions_of(&owner)?.cloned();
     let (mut others, rest): (Vec<PortalSessionRow>, Vec<_>) =
@@ -184,6 +278,9 @@ fn begin(draft: &mut Draft, new: &NewSession, origin: Origin, now: Timestamp) ->
         key,
         read_only,
         return_url,
+        issuer,
+        subject,
+        id_token,
         created_at: now,
         used_at: now,
         expires_at: now.saturating_add(MAX_AGE).unwrap_or(Timestamp::MAX),

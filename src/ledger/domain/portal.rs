@@ -24,6 +24,8 @@ pub enum PortalRefusal {
     UsedLink,
     /// The account is closed.
     Closed,
+    /// The subject belongs to no account, or not to this one any more.
+    UnknownSubject,
 }
 
 /// What is the matter with requests that are refused with this code, for people.

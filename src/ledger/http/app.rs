@@ -2,7 +2,7 @@
 
 use super::auth::Access;
 use super::shared::Shared;
-use super::single_sign_on::SingleSignOn;
+use super::single_sign_on::{PortalSignOn, SingleSignOn};
 use crate::domain::reclaim::Watch;
 use crate::mailer::Mailer;
 use crate::metrics::Metrics;
@@ -49,6 +49,8 @@ pub struct App {
     pub mailer: Option<Mailer>,
     /// How operators sign in at a provider, if they may.
     pub single_sign_on: Option<SingleSignOn>,
+    /// How customers sign in to the portal at a provider; otherwise than so, without it.
+    pub portal_sign_on: Option<PortalSignOn>,
 }
 
 /// What the database last said to those who ask without a token.

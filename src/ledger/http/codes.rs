@@ -55,7 +55,7 @@ codes! {
     }
     CONFLICT {
         AccountExists "account_exists" "there is an account with this identifier"
-        SubjectTaken "subject_taken" "the subject belongs to another key or operator"
+        SubjectTaken "subject_taken" "the subject belongs to another key, operator or account"
         NotRotatable "not_rotatable" "it is a subject, or a key that is revoked, expired or was rotated before"
         AccountClosed "account_closed" "the account is closed"
         ClosedTooLong "closed_too_long" "the account was closed more than 30 days ago, or by an older version"

@@ -48,5 +48,5 @@ pub use listener::{Listener, ReservedAddress};
 pub use operators::router as operator_router;
 pub use portal::{MAX_SETTINGS_BYTES, PortalServedAs, PortalSettings, router as portal_router};
 pub use server::{MAX_ENDING, serve};
-pub use single_sign_on::{SignOnConfig, SingleSignOn};
+pub use single_sign_on::{PortalSignOn, SignOnConfig, SingleSignOn};
 pub use tls::{TlsError, TlsFiles};

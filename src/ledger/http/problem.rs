@@ -117,7 +117,9 @@ fn refused(refusal: &Refusal, detail: String) -> Failure {
     let code = match refusal {
         Refusal::NotFound { .. } => Code::NotFound,
         Refusal::AccountExists(_) => Code::AccountExists,
-        Refusal::SubjectTaken(_) | Refusal::SubjectLinked(..) => Code::SubjectTaken,
+        Refusal::SubjectTaken(_) | Refusal::SubjectLinked(..) | Refusal::SubjectOfOther(_) => {
+            Code::SubjectTaken
+        }
         Refusal::NotRotatable(_) => Code::NotRotatable,
         Refusal::AccountClosed(_) => Code::AccountClosed,
         Refusal::ClosedTooLong { .. } => Code::ClosedTooLong,

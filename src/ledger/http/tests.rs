@@ -62,6 +62,7 @@ fn config(data: &Path) -> ServeConfig {
         webhook_allow_private: false,
         mail: None,
         single_sign_on: None,
+        portal_sign_on: None,
         keep_trail: ServeConfig::KEEP_TRAIL,
         call_limits: crate::CallLimits::USUAL,
         lease_ttl: Duration::from_millis(LEASE_TTL_MS),

@@ -53,14 +53,14 @@ impl Metadata {
         let document: Document = serde_json::from_slice(body)
             .map_err(|why| format!("what it says of itself is no OpenID configuration: {why}"))?;
         if document.issuer != settings.issuer {
+            let option = settings.options.issuer;
             return Err(format!(
-                "it calls itself {:?}, which is not the issuer that was asked; give --oidc-issuer that, if it is the right one",
+                "it calls itself {:?}, which is not the issuer that was asked; give {option} that, if it is the right one",
                 document.issuer.chars().take(200).collect::<String>()
             ));
         }
-        let place = |name: &str, url: &str| {
-            endpoint(url, settings.allow_private).map_err(|why| format!("its {name} {why}"))
-        };
+        let place =
+            |name: &str, url: &str| endpoint(url, settings).map_err(|why| format!("its {name} {why}"));
         let known = document.id_token_signing_alg_values_supported;
         if known.is_some_and(|all| !all.iter().any(|name| Algorithm::named(name).is_some())) {
             return Err(
@@ -101,6 +101,7 @@ mod tests {
             "token_endpoint": "https://a/token", "jwks_uri": "https://b/keys"});
         document.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         let settings = Settings {
+            options: crate::oidc::OptionNames::CONSOLE,
             issuer: "https://a".to_owned(),
             client_id: "c".to_owned(),
             secret: None,

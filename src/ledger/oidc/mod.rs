@@ -22,5 +22,5 @@ pub use attempt::{Attempt, MAX_AGE};
 pub use error::OidcError;
 pub use id_token::CLOCK_SKEW;
 pub use identity::{Identity, is_subject};
-pub use provider::{KEPT, Provider};
-pub use settings::{InvalidSetting, Settings};
+pub use provider::{KEPT, MAX_HINT_BYTES, Provider};
+pub use settings::{InvalidSetting, OptionNames, Settings};

@@ -35,7 +35,7 @@ const MAX_CODE_BYTES: usize = 4_096;
 /// How much of a provider's own words is repeated, in characters.
 const MAX_WORDS: usize = 200;
 /// The longest ID token that fits into an address, in bytes.
-const MAX_HINT_BYTES: usize = 4_096;
+pub const MAX_HINT_BYTES: usize = 4_096;
 /// What forms and queries must not have as it is (RFC 3986, unreserved).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -75,13 +75,18 @@ impl Provider {
     /// One with these settings. It isn't asked yet.
     pub fn new(settings: Settings) -> Result<Self, InvalidSetting> {
         settings.check()?;
-        let dialer = Dialer::new(settings.allow_private, "--oidc-allow-private");
+        let dialer = Dialer::new(settings.allow_private, settings.options.allow_private);
         let dialer = dialer.map_err(|why| InvalidSetting {
-            option: "--oidc-issuer",
+            option: settings.options.issuer,
             why: format!("can't be spoken to by TLS: {why}"),
         })?;
         let permits = Semaphore::new(MAX_AT_ONCE);
         Ok(Self { settings, dialer, known: Mutex::default(), keys: Mutex::default(), permits })
+    }
+
+    /// What was configured.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Whose identities these are.
@@ -170,7 +175,7 @@ impl Provider {
         let end_session = metadata.end_session.as_deref()?;
         let mut query =
             vec![("client_id", self.settings.client_id.as_str()), ("post_logout_redirect_uri", back_to)];
-        if id_token.len() <= MAX_HINT_BYTES {
+        if (1..=MAX_HINT_BYTES).contains(&id_token.len()) {
             query.push(("id_token_hint", id_token));
         }
         Some(with_query(end_session, &query))
@@ -273,7 +278,7 @@ impl Provider {
     }
 
     async fn discover(&self) -> Result<Metadata, String> {
-        let target = endpoint(&self.settings.discovery_url(), self.settings.allow_private)?;
+        let target = endpoint(&self.settings.discovery_url(), &self.settings)?;
         Metadata::parse(&calls::get(&self.dialer, &target, None).await?, &self.settings)
     }
 

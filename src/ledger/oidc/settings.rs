@@ -10,9 +10,41 @@ const MAX_SCOPES: usize = 16;
 /// The longest text of a setting, in bytes.
 const MAX_TEXT_BYTES: usize = 512;
 
+/// What the options are called by which a provider is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionNames {
+    /// That of the issuer.
+    pub issuer: &'static str,
+    /// That of the client's identifier.
+    pub client_id: &'static str,
+    /// That of scopes.
+    pub scope: &'static str,
+    /// The one that allows private networks.
+    pub allow_private: &'static str,
+}
+
+impl OptionNames {
+    /// Those of the provider of operators.
+    pub const CONSOLE: Self = Self {
+        issuer: "--oidc-issuer",
+        client_id: "--oidc-client-id",
+        scope: "--oidc-scope",
+        allow_private: "--oidc-allow-private",
+    };
+    /// Those of the provider of customers.
+    pub const PORTAL: Self = Self {
+        issuer: "--portal-oidc-issuer",
+        client_id: "--portal-oidc-client-id",
+        scope: "--portal-oidc-scope",
+        allow_private: "--portal-oidc-allow-private",
+    };
+}
+
 /// What an operator has configured.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What the options are called.
+    pub options: OptionNames,
     /// The issuer, letter by letter as the provider calls itself.
     pub issuer: String,
     /// By which identifier the provider knows the ledger.
@@ -39,19 +71,22 @@ impl Settings {
     /// Checks all of them.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         let invalid = |option, why: &str| Err(InvalidSetting { option, why: why.to_owned() });
-        if let Err(why) = endpoint(&self.issuer, self.allow_private) {
-            return Err(InvalidSetting { option: "--oidc-issuer", why });
+        if let Err(why) = endpoint(&self.issuer, self) {
+            return Err(InvalidSetting { option: self.options.issuer, why });
         }
         if self.issuer.contains('?') {
-            return invalid("--oidc-issuer", "has a query; an issuer has none");
+            return invalid(self.options.issuer, "has a query; an issuer has none");
         }
         if !is_text(&self.client_id) {
-            return invalid("--oidc-client-id", "is no identifier of a client; copy it from the provider");
+            return invalid(
+                self.options.client_id,
+                "is no identifier of a client; copy it from the provider",
+            );
         }
         let is_scope = |scope: &String| is_text(scope) && !scope.contains(['"', '\\']);
         if self.scopes.len() > MAX_SCOPES || !self.scopes.iter().all(is_scope) {
             return invalid(
-                "--oidc-scope",
+                self.options.scope,
                 "is no scope, or there are more than 16; a scope is a word without blanks",
             );
         }
@@ -75,18 +110,21 @@ fn is_text(text: &str) -> bool {
 }
 
 /// Where a URL of the provider leads, if it may be called.
-pub fn endpoint(url: &str, allow_private: bool) -> Result<Target, String> {
+pub fn endpoint(url: &str, settings: &Settings) -> Result<Target, String> {
     let target = target(url, true).map_err(|invalid| invalid.why)?;
-    if allow_private {
+    let option = settings.options.allow_private;
+    if settings.allow_private {
         return Ok(target);
     }
     if !target.tls {
-        let why = "begins with http://; use https://, or start the ledger with --oidc-allow-private for a provider in your own network";
-        return Err(why.to_owned());
+        return Err(format!(
+            "begins with http://; use https://, or start the ledger with {option} for a provider in your own network"
+        ));
     }
     if target.address().is_some_and(|address| !is_public(address)) {
-        let why = "is an address of a private network or of this machine; start the ledger with --oidc-allow-private to allow it";
-        return Err(why.to_owned());
+        return Err(format!(
+            "is an address of a private network or of this machine; start the ledger with {option} to allow it"
+        ));
     }
     Ok(target)
 }
@@ -97,6 +135,7 @@ mod tests {
 
     fn settings(issuer: &str) -> Settings {
         Settings {
+            options: OptionNames::CONSOLE,
             issuer: issuer.to_owned(),
             client_id: "faregate".to_owned(),
             secret: None,

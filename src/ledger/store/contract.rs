@@ -157,6 +157,7 @@ macro_rules! stories {
             a_session_ends_by_age_idleness_signing_out_and_the_eleventh,
             a_link_to_the_portal_is_used_once_and_in_time,
             a_customers_session_ends_by_age_idleness_and_number,
+            a_subject_belongs_to_one_account_and_its_sessions_end_with_it,
         }
     };
 }

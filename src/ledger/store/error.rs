@@ -106,6 +106,11 @@ pub enum Refusal {
         "the subject identifies the operator {0:?} already; revoke that first: `faregate operator revoke {0} --token {1}`"
     )]
     SubjectLinked(String, String),
+    /// The subject signs in to the portal as another account's customer.
+    #[error(
+        "the subject {0:?} belongs to another account in the portal; `faregate portal subjects --subject` shows which, and there it must be removed first"
+    )]
+    SubjectOfOther(String),
     /// What is to be rotated is no key that works.
     #[error("{0}")]
     NotRotatable(String),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub type JsonRow = Map<String, Value>;
 
 /// Tables about what gateways do, and the ledger's own.
-const HIDDEN_TABLES: [&str; 16] = [
+const HIDDEN_TABLES: [&str; 17] = [
     "brokers",
     "changes",
     "deliveries",
@@ -22,6 +22,7 @@ const HIDDEN_TABLES: [&str; 16] = [
     "idempotency",
     "leases",
     "ledger_faults",
+    "portal_sessions",
     "price_list",
     "sessions",
     "shadow",

@@ -7,9 +7,9 @@ use super::record::{Record as _, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, CorrectionRow, DeliveryRow, EntryRow, EventRow,
     FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow, PlanRow,
-    PortalLinkRow, PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow,
-    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
-    VersionRow, WebhookRow,
+    PortalLinkRow, PortalSessionRow, PortalSubjectRow, PriceListRow, PriceRow, RefusalRow, SessionRow,
+    ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow,
+    UsageRow, VersionRow, WebhookRow,
 };
 
 const fn lookup(table: &'static Table, columns: &'static str, filter: &'static str) -> Lookup {
@@ -92,6 +92,10 @@ pub const PORTAL_LINKS: Lookup = locked(PortalLinkRow::TABLE, "hash");
 pub const PORTAL_LINKS_BY_HASH: Lookup = lookup(PortalLinkRow::TABLE, "hash", "");
 /// All links of an account to the portal.
 pub const PORTAL_LINKS_OF: Lookup = lookup(PortalLinkRow::TABLE, "account", "");
+/// The account that a subject belongs to, which locks it.
+pub const PORTAL_SUBJECTS: Lookup = lookup(PortalSubjectRow::TABLE, "issuer, subject", "");
+/// All subjects of an account.
+pub const PORTAL_SUBJECTS_OF: Lookup = lookup(PortalSubjectRow::TABLE, "account", "");
 /// What an operator did.
 pub const TRAIL: Lookup = lookup(TrailRow::TABLE, "no", "");
 /// What is announced of accounts that say nothing else.

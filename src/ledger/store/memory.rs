@@ -12,9 +12,9 @@ use super::record::{Parts, Record, Role, Table};
 use super::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
     EventRow, FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow,
-    PlanRow, PortalLinkRow, PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow,
-    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
-    VersionRow, WebhookRow,
+    PlanRow, PortalLinkRow, PortalSessionRow, PortalSubjectRow, PriceListRow, PriceRow, RefusalRow,
+    SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow,
+    UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 use crate::domain::{AccountNo, GatewayNo, GrantNo, KeyNo, LeaseState};
 use std::any::Any;
@@ -84,6 +84,7 @@ memory! {
     sessions: SessionRow,
     portal_sessions: PortalSessionRow,
     portal_links: PortalLinkRow,
+    portal_subjects: PortalSubjectRow,
 }
 
 impl Tables {

@@ -1,7 +1,7 @@
 //! The steps from version to version of both databases' tables, forward only. A step that was released never changes.
 
 /// SQLite's.
-pub const SQLITE: [&str; 12] = [
+pub const SQLITE: [&str; 13] = [
     include_str!("sqlite/0001_start.sql"),
     include_str!("sqlite/0002_plans.sql"),
     include_str!("sqlite/0003_teams.sql"),
@@ -14,10 +14,11 @@ pub const SQLITE: [&str; 12] = [
     include_str!("sqlite/0010_operators.sql"),
     include_str!("sqlite/0011_events_and_sessions.sql"),
     include_str!("sqlite/0012_portal_mail_and_calls.sql"),
+    include_str!("sqlite/0013_portal_subjects.sql"),
 ];
 
 /// PostgreSQL's.
-pub const POSTGRES: [&str; 12] = [
+pub const POSTGRES: [&str; 13] = [
     include_str!("postgres/0001_start.sql"),
     include_str!("postgres/0002_plans.sql"),
     include_str!("postgres/0003_teams.sql"),
@@ -30,4 +31,5 @@ pub const POSTGRES: [&str; 12] = [
     include_str!("postgres/0010_operators.sql"),
     include_str!("postgres/0011_events_and_sessions.sql"),
     include_str!("postgres/0012_portal_mail_and_calls.sql"),
+    include_str!("postgres/0013_portal_subjects.sql"),
 ];

@@ -1,12 +1,12 @@
 //! What the portal needs of the store: customers' sessions and links, and who they are.
 
-use super::queries::portal::{Customer, ShownKey};
+use super::queries::portal::{Customer, FoundSession, ShownKey};
 use super::{Backend, Page, Store, StoreError, queries};
 use crate::api;
 use crate::command::portal::{BeginPortalSession, EndPortalSession, UseLink, UsePortalSession};
 use crate::domain::portal::PortalRefusal;
 use crate::store::queue::Urgency;
-use crate::store::rows::{PortalLinkRow, PortalSessionRow};
+use crate::store::rows::PortalLinkRow;
 use crate::store::sqlite;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -15,17 +15,32 @@ use rusqlite::Connection;
 const SIGN_IN_WEIGHT: usize = 4;
 
 impl Store {
-    /// The session with this hash, whether it is over or not; whose it is, and the key that it began with.
-    pub async fn portal_session(
-        &self,
-        hash: [u8; 32],
-    ) -> Result<Option<(PortalSessionRow, Customer, Option<ShownKey>)>, StoreError> {
+    /// The session with this hash, whether it is over or not.
+    pub async fn portal_session(&self, hash: [u8; 32]) -> Result<Option<FoundSession>, StoreError> {
         read!(self, reader => queries::portal::session(reader, &hash))
     }
 
     /// Whose the key with this hash is.
     pub async fn owner_of_key(&self, hash: [u8; 32]) -> Result<Option<(Customer, ShownKey)>, StoreError> {
         read!(self, reader => queries::portal::key(reader, &hash))
+    }
+
+    /// Whose customer a provider's subject is.
+    pub async fn owner_of_subject(
+        &self,
+        issuer: String,
+        subject: String,
+    ) -> Result<Option<Customer>, StoreError> {
+        read!(self, reader => queries::portal::of_subject(reader, &issuer, &subject))
+    }
+
+    /// The subjects of an account, or those of this name.
+    pub async fn portal_subjects(
+        &self,
+        account: Option<String>,
+        subject: Option<String>,
+    ) -> Result<api::PortalSubjects, StoreError> {
+        read!(self, reader => queries::portal::subjects(reader, account.as_deref(), subject.as_deref()))
     }
 
     /// The link with this hash, whether it may be used or not, and whose it is.

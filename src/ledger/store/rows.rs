@@ -11,7 +11,7 @@ mod sessions;
 pub use access::{TokenRow, TrailRow};
 pub use events::{AlertDefaultRow, DeliveryKey, DeliveryRow, EventKey, EventRow, WebhookRow};
 pub use mail::{FaultsRow, MailAddressRow};
-pub use portal::{PortalLinkRow, PortalSessionRow};
+pub use portal::{PortalLinkRow, PortalSessionRow, PortalSubjectRow};
 pub use sessions::SessionRow;
 
 use super::record::{Record, Table};
@@ -848,7 +848,7 @@ record! { IdempotencyRow in "idempotency" by "key": (String,) = |row| (row.key.c
 }
 
 /// All tables, those that others refer to before these.
-pub const TABLES: [&Table; 35] = [
+pub const TABLES: [&Table; 36] = [
     AccountRow::TABLE,
     TeamRow::TABLE,
     KeyRow::TABLE,
@@ -884,4 +884,5 @@ pub const TABLES: [&Table; 35] = [
     SessionRow::TABLE,
     PortalSessionRow::TABLE,
     PortalLinkRow::TABLE,
+    PortalSubjectRow::TABLE,
 ];

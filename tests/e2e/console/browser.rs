@@ -16,6 +16,12 @@ pub struct Page {
     pub body: String,
 }
 
+impl AsRef<str> for Page {
+    fn as_ref(&self) -> &str {
+        &self.body
+    }
+}
+
 impl Page {
     /// A header's value.
     pub fn header(&self, name: &str) -> &str {

@@ -10,7 +10,8 @@ async fn furnished() -> (World, String) {
         {"name": "search", "match": {"path": {"prefix": "/search"}}, "price": "2.5"},
         {"name": "beta", "match": {"path": {"prefix": "/beta"}}, "price": "1000000", "shadow": true}
     ]);
-    let world = World::start(Setup { config: json!({"rules": rules}), ..Setup::default() }).await;
+    let world =
+        World::start(Setup { config: json!({"record": "all", "rules": rules}), ..Setup::default() }).await;
     let ledger = &world.ledger;
     let plan = json!({"name": "pro", "quota": "1000", "period": "month", "overage": "overdraft", "overdraft": "200",
         "rate_per_second": "500", "products": [{"name": "chat", "times": "0.5"}, {"name": "images", "price": "4"}]});

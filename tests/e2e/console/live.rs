@@ -59,7 +59,8 @@ impl Stream {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_page_follows_the_traffic_and_says_which_version_a_gateway_has() {
     let rules = json!([{"name": "search", "match": {"path": {"prefix": "/search"}}, "price": "2.5"}]);
-    let world = World::start(Setup { config: json!({"rules": rules}), ..Setup::default() }).await;
+    let config = json!({"record": "all", "rules": rules});
+    let world = World::start(Setup { config, ..Setup::default() }).await;
     let ledger = &world.ledger;
     let key = ledger.account("acme", "400").await;
     let browser = Browser::signed_in(ledger, ADMIN_TOKEN).await;
@@ -74,6 +75,7 @@ async fn an_open_page_follows_the_traffic_and_says_which_version_a_gateway_has()
     }
     account.says("<td class=\"num\"><span class=\"number\">7.5</span></td>").await;
     account.says("7.5 credits spent in this period").await;
+    account.says("aria-label=\"Newest calls\"").await;
     overview.says("<strong>7.5</strong>").await;
     overview.says("7.5 credits spent this month").await;
     overview.says(&format!("<bdi>{}</bdi>", env!("CARGO_PKG_VERSION"))).await;
@@ -89,6 +91,45 @@ async fn an_open_page_follows_the_traffic_and_says_which_version_a_gateway_has()
     assert!(said.contains("7.5") && said.contains("expected") && said.contains("used up"), "{said}");
     let all = ledger.run(&["usage", "--forecast"]);
     assert!(all.contains("7.5") && !all.contains("used up"), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accounts_newest_calls_are_shown_as_they_come_and_without_a_script() {
+    let rules = json!([{"name": "search", "match": {"path": {"prefix": "/search"}}, "price": "2.5"}]);
+    let config = json!({"record": "all", "rules": rules, "default": {"price": "1"}});
+    let world = World::start(Setup { config, ..Setup::default() }).await;
+    let ledger = &world.ledger;
+    let (key, other) = (ledger.account("acme", "15").await, ledger.account("other", "50").await);
+    let browser = Browser::signed_in(ledger, ADMIN_TOKEN).await;
+    let page = browser.get("/console/accounts/acme").await.body;
+    assert!(
+        page.contains("No call of this account is recorded") && page.contains("<code>record: all</code>"),
+        "{page}"
+    );
+    let mut account = Stream::open(&browser, "/console/live/accounts/acme").await;
+    account.says("No call of this account is recorded").await;
+    let ask = async |path: &str, key: &str| get(world.gate(), path, &[("x-api-key", key)]).await.status;
+    assert_eq!(ask("/elsewhere", &other).await, 200);
+    assert_eq!(ask("/search", &key).await, 200);
+    account.says("<td><bdi>search</bdi></td>").await;
+    // The newest ten, of this account alone.
+    for _ in 0..12 {
+        assert_eq!(ask("/", &key).await, 200);
+    }
+    assert_eq!(ask("/", &key).await, 402);
+    account.says("<td><code>insufficient_funds</code></td>").await;
+    let rows = async || {
+        let page = browser.get("/console/accounts/acme").await.body;
+        let table = page.split("aria-label=\"Newest calls\"").nth(1).unwrap_or_default().to_owned();
+        let table = table.split("</table>").next().unwrap_or_default().to_owned();
+        (table.matches("<tr>").count() - 1, table)
+    };
+    // Two workers send theirs one after the other.
+    eventually("the first call is none of the newest", SOON, async || !rows().await.1.contains("search"))
+        .await;
+    assert_eq!(rows().await.0, 10, "{}", rows().await.1);
+    let all = browser.get("/console/accounts/acme").await.body;
+    assert!(all.contains("href=\"/console/calls?account=acme\""), "{all}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,12 @@ pub struct Page {
     pub body: String,
 }
 
+impl AsRef<str> for Page {
+    fn as_ref(&self) -> &str {
+        &self.body
+    }
+}
+
 impl Page {
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a text"))

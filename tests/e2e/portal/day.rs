@@ -32,8 +32,12 @@ async fn furnished(port: u16) -> (World, String) {
         {"name": "huge", "match": {"path": {"prefix": "/huge"}}, "price": "1000000", "product": "search"}
     ]);
     let serve = ["--portal-listen", listen.as_str(), "--portal-settings", settings.as_str()];
-    let world =
-        World::start(Setup { serve: &serve, config: json!({"rules": rules}), ..Setup::default() }).await;
+    let world = World::start(Setup {
+        serve: &serve,
+        config: json!({"record": "all", "rules": rules}),
+        ..Setup::default()
+    })
+    .await;
     let ledger = &world.ledger;
     let plan = json!({"name": "pro", "quota": "1000", "period": "month", "overage": "overdraft", "overdraft": "200", "rate_per_second": "500",
         "products": [{"name": "search"}, {"name": "reports", "times": "0.5"}, {"name": "images", "price": "4"}]});
@@ -73,7 +77,10 @@ async fn furnished(port: u16) -> (World, String) {
     eventually("the usage and the refusals are reported", SOON, async || {
         let usage = ledger.get("/admin/v1/usage/sums?account=acme").await;
         let why = ledger.get("/admin/v1/accounts/acme/why").await;
-        usage["total"]["requests"] == 44 && why["refusals"] != json!([])
+        let calls = ledger.get("/admin/v1/calls?account=acme").await;
+        usage["total"]["requests"] == 44
+            && why["refusals"] != json!([])
+            && calls["calls"].as_array().map(Vec::len) == Some(47)
     })
     .await;
     (world, key)
@@ -129,6 +136,15 @@ async fn a_day(scripts: &str) {
         seen["refused"].as_str().is_some_and(|text| text.contains("account_budget_exhausted")),
         "{}",
         seen["refused"]
+    );
+    assert_eq!((&seen["calls"], &seen["refused_calls"]), (&json!(47), &json!(3)));
+    assert!(seen["call"].as_str().is_some_and(|text| text.contains("Request ID")), "{}", seen["call"]);
+    assert!(
+        seen["calls_csv"]
+            .as_str()
+            .is_some_and(|text| text.lines().count() == 4 && text.contains("larger budget")),
+        "{}",
+        seen["calls_csv"]
     );
     assert!(seen["wrong"].as_str().is_some_and(|text| text.starts_with("Credits: ")), "{}", seen["wrong"]);
     assert!(

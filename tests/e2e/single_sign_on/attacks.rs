@@ -4,6 +4,33 @@
 use super::*;
 use std::time::Instant;
 
+/// Tokens that let none in: what the odd provider does, and what the page says of it.
+pub fn forged() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"alg": "none"}), "RS256 and ES256"),
+        (json!({"alg": "None"}), "RS256 and ES256"),
+        (json!({"alg": "HS256"}), "RS256 and ES256"),
+        (json!({"alg": "RS384"}), "RS256 and ES256"),
+        (json!({"alg": "ES256"}), "key that the provider doesn't publish"),
+        (json!({"key": "secret"}), "wrong signature"),
+        (json!({"key": "secret", "kid": "stranger"}), "key that the provider doesn't publish"),
+        (json!({"key": "secret", "kid": null}), "wrong signature"),
+        (json!({"broken": true}), "wrong signature"),
+        (json!({"crit": ["exp"]}), "extension"),
+        (json!({"claims": {"iss": "https://other.test"}}), "another issuer"),
+        (json!({"claims": {"aud": "other"}}), "another client"),
+        (json!({"claims": {"aud": [CLIENT, "other"]}}), "several clients"),
+        (json!({"claims": {"azp": "other"}}), "another client"),
+        (json!({"shifted": {"exp": -61, "iat": -400}}), "expired"),
+        (json!({"shifted": {"iat": 120}}), "future"),
+        (json!({"claims": {"nonce": "another"}}), "nonce"),
+        (json!({"claims": {"nonce": ""}}), "nonce"),
+        (json!({"claims": {"sub": ""}}), "subject"),
+        (json!({"claims": {"sub": "odd-1\u{202e}"}}), "subject"),
+        (json!({"claims": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}}), "access token"),
+    ]
+}
+
 /// A ledger that lets everybody in whom the odd provider names, if only the token is right.
 async fn open_house(clients: &Clients) -> (Odd, Console) {
     let odd = Odd::start(clients).await;
@@ -86,30 +113,7 @@ async fn a_token_that_is_forged_expired_or_made_for_others_lets_nobody_in() {
     let ledger = &console.ledger;
     let operator = json!({"name": "odd", "scope": "admin", "oidc_subject": ODD_SUBJECT});
     ledger.post("/admin/v1/operators", operator).await;
-    let cases = [
-        (json!({"alg": "none"}), "RS256 and ES256"),
-        (json!({"alg": "None"}), "RS256 and ES256"),
-        (json!({"alg": "HS256"}), "RS256 and ES256"),
-        (json!({"alg": "RS384"}), "RS256 and ES256"),
-        (json!({"alg": "ES256"}), "key that the provider doesn't publish"),
-        (json!({"key": "secret"}), "wrong signature"),
-        (json!({"key": "secret", "kid": "stranger"}), "key that the provider doesn't publish"),
-        (json!({"key": "secret", "kid": null}), "wrong signature"),
-        (json!({"broken": true}), "wrong signature"),
-        (json!({"crit": ["exp"]}), "extension"),
-        (json!({"claims": {"iss": "https://other.test"}}), "another issuer"),
-        (json!({"claims": {"aud": "other"}}), "another client"),
-        (json!({"claims": {"aud": [CLIENT, "other"]}}), "several clients"),
-        (json!({"claims": {"azp": "other"}}), "another client"),
-        (json!({"shifted": {"exp": -61, "iat": -400}}), "expired"),
-        (json!({"shifted": {"iat": 120}}), "future"),
-        (json!({"claims": {"nonce": "another"}}), "nonce"),
-        (json!({"claims": {"nonce": ""}}), "nonce"),
-        (json!({"claims": {"sub": ""}}), "subject"),
-        (json!({"claims": {"sub": "odd-1\u{202e}"}}), "subject"),
-        (json!({"claims": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}}), "access token"),
-    ];
-    for (number, (plan, words)) in cases.into_iter().enumerate() {
+    for (number, (plan, words)) in forged().into_iter().enumerate() {
         let begun = Begun::at(ledger).await;
         odd.plan_for(begun.asked("nonce"), plan.clone()).await;
         let page = brings_from(&begun, number, &[("state", begun.asked("state")), ("code", "c")]).await;

@@ -140,6 +140,9 @@ async fn a_claim_lets_in_until_its_rule_or_the_provider_is_another() {
     let (begun, page) = enters(&ledger, json!({"claims": mail(json!(true))})).await;
     let boss = begun.session(&ledger, &page);
     assert_eq!(who(&boss).await.as_deref(), Some("boss@example.com</bdi> <small>admin"));
+    // Two people may have one name: the trail has the subject beside it.
+    let page = boss.get("/console/trail").await.body;
+    assert!(page.contains("<bdi>boss@example.com</bdi> <small><bdi>oidc:odd-1</bdi></small>"), "{page}");
     let (begun, page) = enters(&ledger, json!({"info": mail(json!("true"))})).await;
     let unverified = begun.session(&ledger, &page);
     assert_eq!(who(&unverified).await.as_deref(), Some("oidc:odd-1</bdi> <small>support"));

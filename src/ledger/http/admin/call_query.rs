@@ -16,36 +16,36 @@ use utoipa::IntoParams;
 #[serde(deny_unknown_fields)]
 pub struct OfCalls {
     /// Only those of this account.
-    account: Option<String>,
+    pub account: Option<String>,
     /// Only those with the key of this identifier.
-    key: Option<String>,
+    pub key: Option<String>,
     /// Only those under the rule of this name.
-    rule: Option<String>,
+    pub rule: Option<String>,
     /// Only those for this model or tool.
-    item: Option<String>,
+    pub item: Option<String>,
     /// Only those of which this became: `admitted`, `released`, `stopped`, `free`, `shadow` or `refused`.
-    decision: Option<String>,
+    pub decision: Option<String>,
     /// Only those that were refused for this cause, or would have been.
     #[param(example = "insufficient_funds")]
-    code: Option<String>,
+    pub code: Option<String>,
     /// Only those with this status of the answer, such as `429`, or of this class, such as `5xx`.
     #[param(pattern = "^[1-5]([0-9][0-9]|xx)$")]
-    status: Option<String>,
+    pub status: Option<String>,
     /// Only the request with this `x-request-id`.
-    request_id: Option<String>,
+    pub request_id: Option<String>,
     /// Only those that were stored at this time or later.
-    since: Option<Timestamp>,
+    pub since: Option<Timestamp>,
     /// Only those that were stored before this time.
-    until: Option<Timestamp>,
+    pub until: Option<Timestamp>,
     /// The most records in the answer.
     #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
+    pub limit: Option<usize>,
     /// The `next` of the previous page: the answer begins after it.
     #[param(pattern = "^[0-9]{1,18}$")]
-    after: Option<String>,
+    pub after: Option<String>,
     /// Only those that were stored after this record, oldest first: the `newest` or the `next` of an answer before.
     #[param(pattern = "^[0-9]{1,18}$")]
-    newer_than: Option<String>,
+    pub newer_than: Option<String>,
 }
 
 impl OfCalls {

@@ -5,7 +5,7 @@
 mod accounts;
 mod batch;
 mod budgets;
-mod call_query;
+pub mod call_query;
 mod calls;
 mod corrections;
 pub(super) mod events;
@@ -111,6 +111,9 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::show_default, events::set_default))
         .routes(routes!(events::show, events::set))
         .routes(routes!(portal::create))
+        .routes(routes!(portal::subjects))
+        .routes(routes!(portal::link_subject))
+        .routes(routes!(portal::unlink_subject))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show))
         .routes(routes!(webhooks::deliveries))

@@ -22,7 +22,8 @@ const TOKEN: &str = "admin_token";
 /// The longest idempotency key, in characters.
 pub const MAX_KEY_BYTES: usize = 255;
 /// Operations without an identifier in their path that may find nothing all the same.
-const ABOUT_SOMETHING: [&str; 8] = [
+const ABOUT_SOMETHING: [&str; 9] = [
+    "/admin/v1/portal-subjects",
     "/admin/v1/usage",
     "/admin/v1/usage/sums",
     "/admin/v1/usage/forecast",

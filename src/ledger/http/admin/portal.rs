@@ -1,9 +1,13 @@
-//! Links to the portal.
+//! Links to the portal, and subjects that sign in to it.
 
-use super::post::{Id, Post, execute};
-use crate::api::{MAX_RETURN_URL_BYTES, NewPortalLink, PortalLink};
+use super::post::{Id, Post, execute, short};
+use super::query::{Asked, OfPortalSubjects};
+use crate::api::{
+    MAX_RETURN_URL_BYTES, NewPortalLink, NewPortalSubject, PortalLink, PortalSubject, PortalSubjects,
+    RemovedPortalSubject,
+};
 use crate::command::admin::{Command, Done};
-use crate::command::portal::NewLink;
+use crate::command::portal::{NewLink, NewSubject};
 use crate::domain::PortalLinkId;
 use crate::domain::portal::{LINK_LIFETIME, MAX_LINK_LIFETIME, MIN_LINK_LIFETIME};
 use crate::http::App;
@@ -11,12 +15,18 @@ use crate::http::body::Invalid;
 use crate::http::codes::Code;
 use crate::http::link::{LinkValue, is_web_address};
 use crate::http::problem::Failure;
+use crate::oidc::is_subject;
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::SignedDuration;
+use std::convert::identity;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// The longest issuer, in bytes.
+const MAX_ISSUER_BYTES: usize = 512;
 
 /// Make a link to the portal
 ///
@@ -63,4 +73,70 @@ pub async fn create(
         other => other,
     })
     .await
+}
+
+/// List subjects that sign in to the portal
+///
+/// Those of an account, at most 50; or those of one name, to see which account they belong to.
+#[utoipa::path(get, path = "/admin/v1/portal-subjects", tag = "portal", operation_id = "list_portal_subjects",
+    params(OfPortalSubjects), responses((status = 200, body = PortalSubjects)))]
+pub async fn subjects(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<OfPortalSubjects>,
+) -> Result<Json<PortalSubjects>, Failure> {
+    let (account, subject) = asked.read()?;
+    Ok(Json(app.store.portal_subjects(account, subject).await?))
+}
+
+/// Let a subject sign in to the portal
+///
+/// From now on who signs in at the provider of `--portal-oidc-issuer` with this subject is the account's customer. A subject belongs to one
+/// account; asked for again, it may do what is said then. An account has at most 50.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/portal-subjects", tag = "portal", operation_id = "link_portal_subject",
+    request_body = NewPortalSubject, responses((status = 200, body = PortalSubject)))]
+pub async fn link_subject(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Post { body, memo }: Post<NewPortalSubject>,
+) -> Result<Response, Failure> {
+    let NewPortalSubject { subject, access, issuer } = body;
+    let (issuer, subject) = named(&app, issuer, subject)?;
+    let command = Command::LinkPortalSubject(NewSubject { account, issuer, subject, access });
+    execute(&app, command, memo, StatusCode::OK, identity).await
+}
+
+/// Let a subject sign in to the portal no more
+///
+/// Its sessions end.
+#[utoipa::path(post, path = "/admin/v1/accounts/{id}/portal-subjects/remove", tag = "portal", operation_id = "remove_portal_subject",
+    request_body = RemovedPortalSubject, responses((status = 200, body = PortalSubject)))]
+pub async fn unlink_subject(
+    State(app): State<Arc<App>>,
+    Id(account): Id,
+    Post { body, memo }: Post<RemovedPortalSubject>,
+) -> Result<Response, Failure> {
+    let RemovedPortalSubject { subject, issuer } = body;
+    let (issuer, subject) = named(&app, issuer, subject)?;
+    execute(&app, Command::UnlinkPortalSubject { account, issuer, subject }, memo, StatusCode::OK, identity)
+        .await
+}
+
+/// The issuer and the subject that are meant.
+fn named(app: &App, issuer: Option<String>, subject: String) -> Result<(String, String), Invalid> {
+    if !is_subject(&subject) {
+        let why = "is no subject of OpenID Connect: 1 to 255 visible ASCII characters; the page after a sign-in shows it";
+        return Err(Invalid::field("subject", why));
+    }
+    short("issuer", issuer.as_ref(), MAX_ISSUER_BYTES)?;
+    let own = || app.portal_sign_on.as_ref().map(|sign_on| sign_on.provider.issuer().to_owned());
+    let issuer = issuer.or_else(own).ok_or_else(|| {
+        Invalid::field("issuer", "is missing; name it, or start the ledger with --portal-oidc-issuer")
+    })?;
+    if !issuer.starts_with("https://") && !issuer.starts_with("http://") {
+        return Err(Invalid::field(
+            "issuer",
+            "is no issuer; it begins with https://, as the provider calls itself",
+        ));
+    }
+    Ok((issuer, subject))
 }

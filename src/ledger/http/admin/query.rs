@@ -336,6 +336,27 @@ impl OfMailAddresses {
     }
 }
 
+/// `?account=&subject=`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OfPortalSubjects {
+    /// Only those of the account of this identifier.
+    account: Option<String>,
+    /// Only those of this name, whatever account they belong to.
+    subject: Option<String>,
+}
+
+impl OfPortalSubjects {
+    /// Whose subjects, or which.
+    pub fn read(self) -> Result<(Option<String>, Option<String>), Invalid> {
+        if self.account.is_none() && self.subject.is_none() {
+            return Err(Invalid::field("account", "is missing; name an account, or a subject"));
+        }
+        Ok((self.account, self.subject))
+    }
+}
+
 /// By what usage is summed up: `item`, which is a model or a tool.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

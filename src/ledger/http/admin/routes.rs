@@ -81,6 +81,9 @@ pub const SCOPES: &[(&str, &str, AccessScope)] = &[
     ("GET", "/admin/v1/accounts/{id}/alerts", Read),
     ("POST", "/admin/v1/accounts/{id}/alerts", Support),
     ("POST", "/admin/v1/accounts/{id}/portal-links", Support),
+    ("GET", "/admin/v1/portal-subjects", Read),
+    ("POST", "/admin/v1/accounts/{id}/portal-subjects", Support),
+    ("POST", "/admin/v1/accounts/{id}/portal-subjects/remove", Support),
     // A URL may have a secret in it.
     ("GET", "/admin/v1/webhooks", Admin),
     ("POST", "/admin/v1/webhooks", Admin),

@@ -5,6 +5,7 @@ use super::assets::version;
 use super::page::{self, Frame};
 use super::state::Console;
 use super::timeline::{Moment, timeline};
+use super::trail::operator;
 use super::trouble::Trouble;
 use super::visit::Visit;
 use crate::api::{
@@ -134,7 +135,7 @@ pub async fn show(
         trail: trail
             .entries
             .iter()
-            .map(|entry| (zone.when(entry.at), Html::text(&entry.operator), Html::code(&entry.command)))
+            .map(|entry| (zone.when(entry.at), operator(entry), Html::code(&entry.command)))
             .collect(),
         id: account.id,
     };

@@ -1,10 +1,11 @@
 //! What an account has, why it is refused and what it uses: the part of its page that follows what happens.
 
+use super::calls::outcome;
 use super::overview::{stretch, whole_credits};
 use super::page::sentence;
 use super::state::Console;
 use super::visit::Visit;
-use crate::api::{Account, Balance, Forecast, Key, UsageSum, UsageSums, Why};
+use crate::api::{Account, Balance, CallRecord, Calls, Forecast, Key, UsageSum, UsageSums, Why};
 use crate::http::pages::balance::Shares;
 use crate::http::pages::plot::{Named, Plot, usage_plot};
 use crate::http::pages::show::{Html, Zone, about, encoded, grouped, short_id, shortened};
@@ -15,6 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 
 /// How many rows each list shows.
 const ROWS: usize = 20;
+/// How many calls are shown.
+const CALLS: usize = 10;
 /// How many days the chart shows.
 const DAYS: i64 = 30;
 /// By what usage may be split.
@@ -42,6 +45,8 @@ pub struct LiveAccount {
     costs: Option<Plot>,
     used: Vec<Used>,
     total: (Html, Html),
+    /// The newest calls; none where they can't be searched now.
+    calls: Option<Vec<CallLine>>,
 }
 
 impl askama::filters::HtmlSafe for LiveAccount {}
@@ -72,6 +77,18 @@ struct Refusal {
     last: Html,
 }
 
+#[derive(Debug)]
+struct CallLine {
+    at: Html,
+    rule: Html,
+    item: Html,
+    outcome: Html,
+    charge: Html,
+    status: Html,
+    took: Html,
+    key: Html,
+}
+
 impl LiveAccount {
     /// That of an account with these keys.
     pub async fn of(
@@ -91,6 +108,9 @@ impl LiveAccount {
         let asked = format!("account={}&time_zone={}", encoded(id), encoded(&zone.name));
         let forecast: Forecast = visit.get(console, &format!("/admin/v1/usage/forecast?{asked}")).await?;
         let names = Names { split, keys };
+        // The log of calls is apart from the books: when it can't be read, the rest of the page still can.
+        let calls = format!("/admin/v1/calls?account={}&limit={CALLS}", encoded(id));
+        let calls: Option<Calls> = visit.get(console, &calls).await.ok();
         Ok(Self {
             id: id.to_owned(),
             path: format!("/console/accounts/{}", encoded(id)),
@@ -106,6 +126,7 @@ impl LiveAccount {
             usage: plot(&usage, &names, zone),
             costs: costs(&usage, zone),
             used: used.lines.iter().map(|line| used_line(line, &names)).collect(),
+            calls: calls.map(|found| found.calls.iter().map(|call| call_line(call, &names, zone)).collect()),
         })
     }
 }
@@ -220,6 +241,19 @@ fn used_line(line: &UsageSum, names: &Names<'_>) -> Used {
         cost: Html::or_none(line.cost, Html::number),
         margin: Html::or_none(line.margin, Html::number),
         is_loss: line.margin.is_some_and(|margin| margin.micros() < 0),
+    }
+}
+
+fn call_line(call: &CallRecord, names: &Names<'_>, zone: &Zone) -> CallLine {
+    CallLine {
+        at: zone.second(call.time),
+        rule: Html::text(&call.rule),
+        item: Html::or_none(call.item.as_ref(), Html::text),
+        outcome: outcome(call),
+        charge: Html::number(call.charge),
+        status: Html::or_none(call.status, Html::number),
+        took: Html::number(call.duration_ms),
+        key: Html::or_none(call.key.as_ref(), |key| Html::text(names.key(key))),
     }
 }
 

@@ -75,12 +75,16 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     Ok(page::html(StatusCode::OK, &page))
 }
 
-fn line(call: &CallRecord, visit: &Visit) -> CallLine {
-    let outcome = match (&call.code, call.decision.as_str()) {
+/// What became of a call, in a word.
+pub fn outcome(call: &CallRecord) -> Html {
+    match (&call.code, call.decision.as_str()) {
         (Some(code), "shadow") => Html::code(&format!("shadow: {code}")),
         (Some(code), _) => Html::code(code),
         (None, decision) => Html::text(decision),
-    };
+    }
+}
+
+fn line(call: &CallRecord, visit: &Visit) -> CallLine {
     let used =
         call.used.iter().map(|(class, count)| format!("{} {}", grouped(count), class.replace('_', " ")));
     let mut facts = vec![
@@ -101,7 +105,7 @@ fn line(call: &CallRecord, visit: &Visit) -> CallLine {
         account: Html::or_none(call.account.as_ref(), |account| Html::account(account)),
         rule: Html::text(&call.rule),
         item: Html::or_none(call.item.as_ref(), Html::text),
-        outcome,
+        outcome: outcome(call),
         charge: Html::number(call.charge),
         status: Html::or_none(call.status, Html::number),
         took: Html::number(call.duration_ms),

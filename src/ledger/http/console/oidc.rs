@@ -6,7 +6,7 @@
 use super::assets::version;
 use super::entrance::{self, Visitor, own_page, with_cookie};
 use super::page;
-use super::session::{self, SessionValue, cookie};
+use super::session::{self, SessionValue};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::{Fields, is_tls};
@@ -14,24 +14,21 @@ use super::who::{Known, Unknown, who};
 use crate::command::sessions::BeginSession;
 use crate::http::auth::Caller;
 use crate::http::denial::Denial;
-use crate::http::pages::show::{Html, encoded, plain};
+use crate::http::pages::attempt_cookie::{AttemptCookie, MAX_NEXT_BYTES};
+use crate::http::pages::show::{Html, plain};
 use crate::http::single_sign_on::SingleSignOn;
-use crate::oidc::{Answer, Attempt, Identity, MAX_AGE, OidcError};
+use crate::oidc::{Answer, Attempt, Identity, OidcError};
 use askama::Template;
 use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The name of the cookie that remembers a sign-in under way, in the clear and over TLS. A provider sends browsers back from its own
-/// site, so this one comes along from there, which the session's doesn't.
-const COOKIE_NAME: &str = "faregate_oidc";
-const COOKIE_NAME_TLS: &str = "__Host-faregate_oidc";
-/// The longest path that is remembered, in bytes.
-const MAX_NEXT_BYTES: usize = 1_024;
+/// What remembers a sign-in under way: it comes along from a provider's site, which the session's cookie doesn't.
+const COOKIE: AttemptCookie =
+    AttemptCookie { name: "faregate_oidc", name_tls: "__Host-faregate_oidc", path: "/console" };
 
 /// Browsers send a session's cookie only from a page of the console. So one of these is between the provider and the console.
 #[derive(Template)]
@@ -72,8 +69,7 @@ pub async fn begin(
     let attempt = Attempt::fresh().map_err(session::no_randomness)?;
     match single.provider.begin(&attempt, &single.back_to()).await {
         Ok(address) => {
-            let value = format!("{}.{}", attempt.value(), encoded(&next));
-            let kept = remember(&value, is_tls(&console, &headers), MAX_AGE.as_secs());
+            let kept = COOKIE.keep(&attempt, &next, is_tls(&console, &headers));
             Ok(with_cookie(Redirect::to(&address).into_response(), kept))
         }
         Err(error) => Ok(failed(&console, &error, next)),
@@ -85,17 +81,15 @@ pub async fn finish(State(console): State<Arc<Console>>, request: Request) -> Re
     let single = single_sign_on(&console)?;
     let visitor = Visitor::of(&console, &request);
     let tls = is_tls(&console, &visitor.headers);
-    let remembered = cookie(&visitor.headers, if tls { COOKIE_NAME_TLS } else { COOKIE_NAME });
-    let (value, next) = remembered.unwrap_or_default().split_once('.').unwrap_or_default();
-    let next = percent_decode_str(next).decode_utf8_lossy();
-    let next = own_page(Some(&*next));
-    let forget = |answer| with_cookie(answer, remember("", tls, 0));
+    let (attempt, next) = COOKIE.read(&visitor.headers, tls);
+    let next = own_page(Some(&next));
+    let forget = |answer| with_cookie(answer, COOKIE.forget(tls));
     if !console.attempts.may_try(&visitor.address, Instant::now()) {
         return Ok(entrance::too_many(&console, next));
     }
     let query = Fields::parse(request.uri().query().unwrap_or_default());
     let (answer, now) = (Answer::read(query.iter()), Timestamp::now());
-    let finished = match Attempt::remembered(value) {
+    let finished = match attempt {
         Some(attempt) => {
             let back_to = single.back_to();
             single.provider.finish(&attempt, &back_to, &answer, &single.wanted(), now).await
@@ -211,12 +205,6 @@ fn stranger(identity: &Identity, why: Unknown) -> Response {
     let subject = plain(&identity.subject).replace('\'', "'\\''");
     let command = format!("faregate operator create NAME --scope read --oidc-subject '{subject}'");
     page::html(StatusCode::FORBIDDEN, &StrangerPage { title, why, facts, command })
-}
-
-fn remember(value: &str, is_tls: bool, seconds: u64) -> Option<HeaderValue> {
-    let (name, rest) =
-        if is_tls { (COOKIE_NAME_TLS, "Path=/; Secure") } else { (COOKIE_NAME, "Path=/console") };
-    HeaderValue::from_str(&format!("{name}={value}; {rest}; HttpOnly; SameSite=Lax; Max-Age={seconds}")).ok()
 }
 
 impl Known<'_> {

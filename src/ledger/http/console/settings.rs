@@ -39,6 +39,12 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         ("It sends browsers back to", Html::or_none(single, |single| Html::text(single.back_to()))),
         ("Rules about claims", Html::number(single.map_or(0, |single| single.rules.len()))),
     ];
+    let customers = app.portal_sign_on.as_ref();
+    let portal = vec![
+        ("Address", Html::or_none(app.portal_url.as_ref(), Html::text)),
+        ("Provider", Html::or_none(customers, |sign_on| Html::text(sign_on.provider.issuer()))),
+        ("It sends browsers back to", Html::or_none(customers, |sign_on| Html::text(sign_on.back_to()))),
+    ];
     let leases = vec![
         ("A lease may be spent from for", seconds(app.ttl_ms / 1_000)),
         ("Then a silent gateway is waited for", seconds(served.lease_grace.as_secs())),
@@ -51,6 +57,12 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         ("Without use it lasts", seconds(sessions::MAX_IDLE.unsigned_abs().as_secs())),
         ("The overview\u{2019}s figures are counted again after", seconds(survey::KEPT.as_secs())),
     ];
-    let groups = vec![("Ledger", ledger), ("Leases", leases), ("Kept", kept), ("Single sign-on", sign_in)];
+    let groups = vec![
+        ("Ledger", ledger),
+        ("Leases", leases),
+        ("Kept", kept),
+        ("Single sign-on", sign_in),
+        ("Portal", portal),
+    ];
     Ok(page::html(StatusCode::OK, &SettingsPage { frame: visit.frame("/settings", "Settings"), groups }))
 }

@@ -5,7 +5,7 @@ use super::page::{self, Frame};
 use super::state::Console;
 use super::trouble::Trouble;
 use super::visit::Visit;
-use crate::api::Trail;
+use crate::api::{Trail, TrailEntry};
 use crate::http::pages::show::{Html, plain};
 use askama::Template;
 use axum::extract::State;
@@ -52,7 +52,7 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
     let trail: Trail = visit.get(&console, &path).await?;
     let rows = trail.entries.iter().map(|entry| TrailLine {
         at: visit.zone.second(entry.at),
-        operator: Html::text(&entry.operator),
+        operator: operator(entry),
         command: Html::code(&entry.command),
         account: Html::or_none(entry.account.as_ref(), |account| Html::account(account)),
         from: Html::text(&entry.from),
@@ -71,6 +71,17 @@ pub async fn show(State(console): State<Arc<Console>>, visit: Visit) -> Result<R
         export: query.query(&FILTERS, 1_000),
     };
     Ok(page::html(StatusCode::OK, &page))
+}
+
+/// Who did it; of somebody whom a claim has let in also the subject, because two of one name are two people.
+pub fn operator(entry: &TrailEntry) -> Html {
+    let name = Html::text(&entry.operator);
+    let subject =
+        entry.token.as_ref().filter(|token| token.starts_with("oidc:") && **token != entry.operator);
+    match subject {
+        Some(subject) => Html::trusted(format!("{name} <small>{}</small>", Html::text(subject))),
+        None => name,
+    }
 }
 
 /// JSON as people read it, with what can't be seen written out.

@@ -2,6 +2,7 @@
 //!
 //! What must hold: nothing here knows who looks, or what the pages are about.
 
+pub mod attempt_cookie;
 pub mod attempts;
 pub mod balance;
 pub mod budget;

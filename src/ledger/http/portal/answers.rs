@@ -8,6 +8,7 @@ use faregate_protocol::prices::{self, ModelPrices};
 use faregate_protocol::{Credits, credits::decimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Who asks, and what is allowed.
@@ -19,7 +20,7 @@ pub struct Me {
     pub name: Option<String>,
     /// Whether it may spend.
     pub state: AccountState,
-    /// `full`, or `read` where a key was shown.
+    /// `full`; or `read`, where a key was shown or the sign-in may only look.
     pub access: String,
     /// What is allowed: any of `make_keys`, `rotate_keys`, `revoke_keys`, `set_alerts`.
     pub may: Vec<String>,
@@ -237,4 +238,52 @@ pub struct OwnRefusal {
     pub first_seen: Timestamp,
     /// The beginning of the last hour in which there were some.
     pub last_seen: Timestamp,
+}
+
+/// The account's calls, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OwnCalls {
+    /// The calls. There may be fewer than `limit`, or none, while there is a `next`: then the search took long, and goes on there.
+    pub calls: Vec<OwnCall>,
+    /// The value of `after` for the next page; null on the last page.
+    pub next: Option<String>,
+}
+
+/// A request of the account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OwnCall {
+    /// Its identifier; a later call has a larger one, as a number.
+    pub id: String,
+    /// When it arrived.
+    pub time: Timestamp,
+    /// How long it took, until its answer was sent, in milliseconds.
+    pub duration_ms: u64,
+    /// The key's identifier.
+    pub key: Option<String>,
+    /// The name of the rule that it came under.
+    pub rule: String,
+    /// The model or the tool.
+    pub item: Option<String>,
+    /// What became of it: `admitted`, `released` (its charge), `stopped` (its answer), `free` or `refused`.
+    #[schema(examples("admitted"))]
+    pub decision: String,
+    /// Why it was refused.
+    #[schema(examples("insufficient_funds"))]
+    pub code: Option<String>,
+    /// What that means, in words.
+    pub title: Option<String>,
+    /// What can be done about it, the best first.
+    pub cures: Vec<String>,
+    /// What it was charged in the end, in credits.
+    #[serde(with = "decimal")]
+    #[schema(value_type = Amount)]
+    pub charge: Credits,
+    /// On what the charge is based, where it is metered: `reported`, `estimated`, `held` or `listed`.
+    pub basis: Option<String>,
+    /// What it used, by class, where that is metered.
+    pub used: BTreeMap<String, u64>,
+    /// The status of its answer; null where the client left before there was one.
+    pub status: Option<u16>,
+    /// Its `x-request-id`.
+    pub request_id: Option<String>,
 }

@@ -1,13 +1,13 @@
 //! The portal as JSON: what the pages show and do, for operators who build pages of their own.
 
 use super::answers::{
-    Me, NewOwnKey, NewSession, OwnPlan, OwnPrices, OwnRefusals, OwnUsage, RotateOwnKey, Session,
+    Me, NewOwnKey, NewSession, OwnCalls, OwnPlan, OwnPrices, OwnRefusals, OwnUsage, RotateOwnKey, Session,
 };
 use super::data;
 use super::enter;
 use super::openapi;
 use super::posted::{self, Posted};
-use super::query::{OfUsage, Since};
+use super::query::{OfOwnCalls, OfUsage, Since};
 use super::session::PREFIX;
 use super::state::{From, Portal};
 use super::who::Who;
@@ -50,6 +50,7 @@ pub fn routes() -> OpenApiRouter<Arc<Portal>> {
         .routes(routes!(receipts))
         .routes(routes!(receipt))
         .routes(routes!(refusals))
+        .routes(routes!(calls))
         .routes(routes!(begin_session))
         .routes(routes!(end_session))
 }
@@ -272,6 +273,20 @@ async fn refusals(
     Asked(asked): Asked<Since>,
 ) -> Result<Json<OwnRefusals>, Failure> {
     Ok(Json(data::refusals(&portal, &who, asked.since).await?))
+}
+
+/// List calls
+///
+/// Single requests of the account that gateways have recorded, newest first. Which are recorded, the operator decides. A search takes at
+/// most two seconds; then `next` says where to go on.
+#[utoipa::path(get, path = "/portal/v1/calls", tag = "usage", operation_id = "list_own_calls",
+    params(OfOwnCalls), responses((status = 200, body = OwnCalls)))]
+async fn calls(
+    State(portal): State<Arc<Portal>>,
+    who: Who,
+    Asked(asked): Asked<OfOwnCalls>,
+) -> Result<Json<OwnCalls>, Failure> {
+    Ok(Json(data::calls(&portal, &who, asked).await?))
 }
 
 /// Begin a session

@@ -4,17 +4,19 @@
 
 use super::access::Access;
 use super::answers::{
-    Me, OwnFinding, OwnPlan, OwnPrice, OwnPrices, OwnRefusal, OwnRefusals, OwnUsage, OwnUsageLine,
+    Me, OwnCall, OwnCalls, OwnFinding, OwnPlan, OwnPrice, OwnPrices, OwnRefusal, OwnRefusals, OwnUsage,
+    OwnUsageLine,
 };
-use super::query::OfUsage;
+use super::query::{OfOwnCalls, OfUsage};
 use super::state::Portal;
 use super::who::Who;
-use crate::api::{Alerts, Balance, Budgets, Grant, Grants, Key, Keys, Teams, UsageSum};
+use crate::api::{Alerts, Balance, Budgets, CallRecord, Grant, Grants, Key, Keys, Teams, UsageSum};
 use crate::domain::portal::{cures, title, what};
 use crate::http::codes::Code;
 use crate::http::problem::Failure;
 use crate::store::Page;
 use faregate_protocol::Credits;
+use faregate_protocol::calls::Decision;
 use jiff::{SignedDuration, Timestamp};
 
 /// What customers may change.
@@ -244,4 +246,38 @@ pub async fn refusals(portal: &Portal, who: &Who, since: Option<Timestamp>) -> R
         last_seen: sum.last_seen,
     });
     Ok(OwnRefusals { findings: findings.collect(), refusals: refusals.collect(), since: why.since })
+}
+
+/// A page of the calls that gateways have recorded.
+pub async fn calls(portal: &Portal, who: &Who, asked: OfOwnCalls) -> Result<OwnCalls, Failure> {
+    if !portal.settings.calls {
+        return Err(Failure::new(Code::NotFound, "calls are not shown here"));
+    }
+    let found = portal.app.calls.search(asked.read(who.account())?).await?;
+    Ok(OwnCalls { calls: found.calls.into_iter().map(call).collect(), next: found.next })
+}
+
+/// Neither the gateway nor what was held is for customers, nor that a rule is only tried out.
+fn call(record: CallRecord) -> OwnCall {
+    let is = |decision: Decision| record.decision == decision.as_str();
+    let code = record.code.filter(|_| is(Decision::Refused));
+    let decision =
+        if is(Decision::Shadow) { Decision::Free.as_str().to_owned() } else { record.decision.clone() };
+    OwnCall {
+        id: record.id,
+        time: record.time,
+        duration_ms: record.duration_ms,
+        key: record.key,
+        rule: record.rule,
+        item: record.item,
+        decision,
+        title: code.as_deref().map(|code| title(code).to_owned()),
+        cures: code.as_deref().map(cures).unwrap_or_default().into_iter().map(str::to_owned).collect(),
+        code,
+        charge: record.charge,
+        basis: record.basis,
+        used: record.used,
+        status: record.status,
+        request_id: record.request_id,
+    }
 }

@@ -81,7 +81,7 @@ pub async fn use_link(portal: &Portal, link: &str, from: &From) -> Result<(Sessi
         used => used.map_err(session::refused)?,
     }
     let entered = store.portal_session(value.hash()).await?;
-    let account = entered.map(|(_, customer, _)| customer.id).unwrap_or_default();
+    let account = entered.map(|found| found.customer.id).unwrap_or_default();
     tracing::info!(%account, peer = %from.client, "a customer has signed in to the portal with a link");
     Ok((value, account))
 }

@@ -8,6 +8,7 @@ mod alerts;
 mod answers;
 mod api;
 mod assets;
+mod calls;
 mod colors;
 mod data;
 mod enter;
@@ -16,6 +17,7 @@ mod forms;
 mod home;
 mod keys;
 mod logo;
+mod oidc;
 mod openapi;
 mod page;
 mod plan;
@@ -78,12 +80,16 @@ pub fn router(app: Arc<App>, settings: PortalSettings, served: PortalServedAs) -
         .route("/portal/", get(|| async { Redirect::to("/portal") }))
         .route("/portal/enter", get(enter::ask).post(enter::enter))
         .route("/portal/sign-in", get(sign_in::form).post(sign_in::enter))
+        .route("/portal/sign-in/oidc", get(oidc::begin))
+        .route("/portal/oidc", get(oidc::finish))
         .route("/portal/sign-out", post(sign_in::leave))
         .route("/portal/zone", get(sign_in::choose_zone))
         .route("/portal/style.css", get(assets::style))
         .route("/portal/logo", get(assets::logo))
         .route("/portal/usage", get(usage::show))
         .route("/portal/usage.csv", get(usage::csv))
+        .route("/portal/calls", get(calls::show))
+        .route("/portal/calls.csv", get(calls::csv))
         .route("/portal/keys", get(keys::list))
         .route("/portal/keys/new", get(keys::ask_new).post(keys::make))
         .route("/portal/keys/{id}/rotate", get(keys::ask_rotate).post(keys::rotate))

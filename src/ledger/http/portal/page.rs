@@ -1,15 +1,19 @@
 //! What all pages of the portal have in common: the operator's brand and the frame around them.
 //!
-//! A further page, such as one of calls, is a line of [`PAGES`], a route and a module beside the others.
+//! A further page is a line of [`PAGES`], a route and a module beside the others.
 
 use super::state::Portal;
 use crate::http::pages::page::zones;
 use crate::http::pages::show::{Html, Zone};
 
+/// The page of calls, which the operator may leave out.
+pub const CALLS: &str = "/calls";
+
 /// A page's address and name in the navigation.
-pub const PAGES: [(&str, &str); 7] = [
+pub const PAGES: [(&str, &str); 8] = [
     ("", "Home"),
     ("/usage", "Usage"),
+    (CALLS, "Calls"),
     ("/keys", "Keys"),
     ("/plan", "Plan and prices"),
     ("/alerts", "Alerts"),
@@ -88,12 +92,15 @@ pub struct Frame {
     pub upgrade: Option<String>,
     /// Whether this customer may make keys.
     pub may_make_keys: bool,
+    /// Whether calls are shown.
+    pub shows_calls: bool,
 }
 
 impl Frame {
     /// The pages of the navigation, and whether it is this one.
     pub fn pages(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        PAGES.into_iter().map(|(path, name)| (path, name, path == self.here))
+        let shown = PAGES.into_iter().filter(|(path, _)| self.shows_calls || *path != CALLS);
+        shown.map(|(path, name)| (path, name, path == self.here))
     }
 
     /// The zones that are offered: the chosen one, too.

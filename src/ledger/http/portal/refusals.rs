@@ -8,7 +8,7 @@ use super::trouble::Trouble;
 use super::usage::key_name;
 use super::visit::Visit;
 use crate::http::pages::page::html;
-use crate::http::pages::show::Html;
+use crate::http::pages::show::{Html, encoded};
 use crate::store::Page;
 use askama::Template;
 use axum::extract::State;
@@ -35,6 +35,8 @@ struct RefusalsPage {
 
 struct Line {
     code: Html,
+    /// By what its calls are found.
+    calls: String,
     title: String,
     cures: String,
     rule: Html,
@@ -61,6 +63,7 @@ pub async fn show(State(portal): State<Arc<Portal>>, visit: Visit) -> Result<Res
             .iter()
             .map(|line| Line {
                 code: Html::code(&line.code),
+                calls: format!("code={}&key={}", encoded(&line.code), encoded(&line.key)),
                 title: line.title.clone(),
                 cures: line.cures.join(" "),
                 rule: Html::text(&line.rule),

@@ -1,6 +1,6 @@
 //! How sessions of customers begin.
 //!
-//! [`begin`] is the seam for other ways to sign in: once it is known which account a customer belongs to, a session begins here.
+//! [`begin`] is for those who show a key; who comes with a link or from a provider enters with a session that is [`fresh`], too.
 
 use super::access::Access;
 use super::state::{From, Portal};
@@ -53,7 +53,7 @@ pub async fn begin(
 ) -> Result<SessionValue, Failure> {
     let (value, session) = fresh()?;
     let read_only = access == Access::Read;
-    let begins = BeginPortalSession { session, account, key, read_only };
+    let begins = BeginPortalSession { session, account, key, read_only, identity: None };
     portal.app.store.begin_portal_session(begins, Timestamp::now()).await?.map_err(refused)?;
     Ok(value)
 }
@@ -68,6 +68,9 @@ pub fn refused(why: PortalRefusal) -> Failure {
             "this link was used before, and each opens the portal once; ask for a new one where you got it"
         }
         PortalRefusal::Closed => "this account is closed",
+        PortalRefusal::UnknownSubject => {
+            "your sign-in belongs to no account; ask support to link it to yours"
+        }
     };
     Failure::new(Code::Unauthorized, detail)
 }

@@ -40,6 +40,7 @@ struct File {
     texts: Texts,
     keys: Keys,
     alerts: Option<bool>,
+    calls: Option<bool>,
     key_sign_in: Option<bool>,
 }
 
@@ -104,6 +105,8 @@ pub struct PortalSettings {
     pub keys: KeyRights,
     /// Whether customers may set below which balance they are announced.
     pub alerts: bool,
+    /// Whether customers see single calls, where gateways record them.
+    pub calls: bool,
     /// Whether customers may sign in with a key, to read.
     pub key_sign_in: bool,
 }
@@ -122,6 +125,7 @@ impl Default for PortalSettings {
             texts: Texts::default(),
             keys: KeyRights { make: true, rotate: true, revoke: true, most: MAX_KEYS },
             alerts: true,
+            calls: true,
             key_sign_in: true,
         }
     }
@@ -188,6 +192,7 @@ impl PortalSettings {
                 most,
             },
             alerts: may(file.alerts),
+            calls: may(file.calls),
             key_sign_in: may(file.key_sign_in),
         })
     }
@@ -284,12 +289,13 @@ mod tests {
             "home_url": "https://example.com", "support_url": "mailto:help@example.com",
             "top_up_url": "https://example.com/top-up?account={account}", "upgrade_url": "https://example.com/{account}/plan",
             "texts": {"sign_in": "Hello\nthere", "home": "Welcome.", "footer": "Acme Ltd", "receipt": "VAT 7"},
-            "keys": {"make": false, "most": 3}, "alerts": false, "key_sign_in": false,
+            "keys": {"make": false, "most": 3}, "alerts": false, "calls": false, "key_sign_in": false,
         }))
         .unwrap();
         assert_eq!(settings.url.as_deref(), Some("https://portal.example.com"));
         assert_eq!(settings.top_up("a&b").as_deref(), Some("https://example.com/top-up?account=a%26b"));
         assert_eq!(settings.keys, KeyRights { make: false, rotate: true, revoke: true, most: 3 });
+        assert!(!settings.alerts && !settings.calls && !settings.key_sign_in);
     }
 
     #[test]

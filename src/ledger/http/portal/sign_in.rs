@@ -4,6 +4,7 @@
 //! failures are limited per address and counted.
 
 use super::access::Access;
+use super::oidc;
 use super::page::Bare;
 use super::session::{self, SessionValue, with_cookie};
 use super::state::Portal;
@@ -16,7 +17,7 @@ use crate::http::pages::attempts;
 use crate::http::pages::fields::{Fields, read_form};
 use crate::http::pages::page::html;
 use crate::http::pages::same_site;
-use crate::http::pages::show::Zone;
+use crate::http::pages::show::{Zone, encoded};
 use askama::Template;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
@@ -32,15 +33,19 @@ struct SignInPage {
     bare: Bare,
     next: String,
     takes_keys: bool,
+    has_provider: bool,
     wrong: Option<String>,
 }
 
 /// Where to go after signing in: a page of the portal and nothing else.
-fn own_page(next: Option<&str>) -> String {
+pub fn own_page(next: Option<&str>) -> String {
     let is_own = |next: &&str| {
         let rest = next.strip_prefix("/portal");
         let follows = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
-        follows && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        let is_entrance = ["/sign-in", "/sign-out", "/oidc", "/enter"]
+            .iter()
+            .any(|entrance| rest.is_some_and(|rest| rest.starts_with(entrance)));
+        follows && !is_entrance && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
     };
     next.filter(is_own).unwrap_or("/portal").to_owned()
 }
@@ -51,9 +56,21 @@ pub async fn form(State(portal): State<Arc<Portal>>, RawQuery(query): RawQuery) 
     shown(&portal, StatusCode::OK, own_page(query.get("next")), None)
 }
 
-fn shown(portal: &Portal, status: StatusCode, next: String, wrong: Option<String>) -> Response {
+/// The page with the ways to sign in.
+pub fn shown(portal: &Portal, status: StatusCode, next: String, wrong: Option<String>) -> Response {
     let takes_keys = portal.settings.key_sign_in;
-    html(status, &SignInPage { bare: Bare::of(portal), next, takes_keys, wrong })
+    let has_provider = portal.app.portal_sign_on.is_some();
+    html(status, &SignInPage { bare: Bare::of(portal), next, takes_keys, has_provider, wrong })
+}
+
+/// What an address sees that has failed too often.
+pub fn too_many(portal: &Portal, next: String) -> Response {
+    let seconds = attempts::PERIOD.as_secs();
+    let wrong =
+        format!("Too many attempts from this address have failed. Wait {seconds} seconds, then try again.");
+    let mut answer = shown(portal, StatusCode::TOO_MANY_REQUESTS, next, Some(wrong));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    answer
 }
 
 /// Begins a session with a key.
@@ -68,13 +85,7 @@ pub async fn enter(State(portal): State<Arc<Portal>>, request: Request) -> Resul
     let next = own_page(form.get("next"));
     let peer = from.peer();
     if !portal.attempts.may_try(&peer, Instant::now()) {
-        let seconds = attempts::PERIOD.as_secs();
-        let wrong = format!(
-            "Too many attempts from this address have failed. Wait {seconds} seconds, then try again."
-        );
-        let mut answer = shown(&portal, StatusCode::TOO_MANY_REQUESTS, next, Some(wrong));
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        return Ok(answer);
+        return Ok(too_many(&portal, next));
     }
     let Some((customer, key)) = of_key(&portal, &form.text("key"), Timestamp::now()).await? else {
         portal.denials.note(Denial::Unknown, from.socket(), None);
@@ -93,9 +104,15 @@ pub async fn enter(State(portal): State<Arc<Portal>>, request: Request) -> Resul
 /// Ends the session, and leads back to where the customer came from.
 pub async fn leave(State(portal): State<Arc<Portal>>, filled: Filled) -> Result<Response, Trouble> {
     let visit = filled.visit;
+    let row = portal.app.store.portal_session(visit.session.hash()).await?.map(|found| found.row);
     let ends = EndPortalSession(visit.session.hash().to_vec());
     portal.app.store.end_portal_session(ends, Timestamp::now()).await?;
     let forgotten = SessionValue::forgotten(visit.is_tls);
+    if let Some(row) = row
+        && let Some(page) = oidc::signed_out(&portal, &row).await
+    {
+        return Ok(with_cookie(page, forgotten));
+    }
     Ok(with_cookie(Redirect::to("/portal/sign-in?out=1").into_response(), forgotten))
 }
 
@@ -118,9 +135,16 @@ mod tests {
         for own in ["/portal", "/portal/usage?by=day"] {
             assert_eq!(own_page(Some(own)), own);
         }
-        for other in
-            ["", "//evil.test", "/portalx", "https://evil.test/portal", "/portal/\\evil", "/portal/\r\nx"]
-        {
+        for other in [
+            "",
+            "/portal/oidc?state=x",
+            "/portal/sign-in/oidc",
+            "//evil.test",
+            "/portalx",
+            "https://evil.test/portal",
+            "/portal/\\evil",
+            "/portal/\r\nx",
+        ] {
             assert_eq!(own_page(Some(other)), "/portal", "{other}");
         }
     }

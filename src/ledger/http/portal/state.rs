@@ -10,6 +10,7 @@ use crate::http::forwarded;
 use crate::http::pages::STYLE;
 use crate::http::pages::attempts::Attempts;
 use crate::http::pages::session_value::hex;
+use crate::log_limit::LogLimit;
 use crate::metrics::ListenerName;
 use axum::http::HeaderMap;
 use sha2::{Digest as _, Sha256};
@@ -49,6 +50,8 @@ pub struct Portal {
     pub turns: Turns,
     /// Requests that were not let in.
     pub denials: Denials,
+    /// Keeps sign-ins at a provider that is down from filling the log.
+    pub sign_on_log: LogLimit,
     /// The style sheet.
     pub style: String,
     /// By what its address, and the logo's, change with it.
@@ -64,8 +67,8 @@ impl Portal {
         let hash = Sha256::new().chain_update(&style).chain_update(logo).finalize();
         let version = hex(hash.get(..6).unwrap_or_default());
         let denials = Denials::new(ListenerName::Portal, Arc::clone(&app.metrics));
-        let (attempts, changes, turns) = Default::default();
-        Self { app, settings, served, attempts, changes, turns, denials, style, version }
+        let (attempts, changes, turns, sign_on_log) = Default::default();
+        Self { app, settings, served, attempts, changes, turns, denials, sign_on_log, style, version }
     }
 
     /// Whether a request came over TLS, to the ledger or to a proxy that is trusted.

@@ -75,6 +75,7 @@ impl Visit {
             top_up: portal.settings.top_up(&account),
             upgrade: portal.settings.upgrade(&account),
             may_make_keys: Right::MakeKeys.may(portal, who),
+            shows_calls: portal.settings.calls,
             bare,
         }
     }

@@ -4,6 +4,7 @@
 //! and who fails often has to wait.
 
 use super::access::Access;
+use super::oidc;
 use super::session::{PREFIX, SessionValue};
 use super::state::{From, Portal};
 use super::turns::Turn;
@@ -17,7 +18,7 @@ use crate::http::connections::ConnectionSlot;
 use crate::http::denial::Denial;
 use crate::http::problem::Failure;
 use crate::store::StoreError;
-use crate::store::queries::portal::{Customer, ShownKey};
+use crate::store::queries::portal::{Customer, FoundSession, ShownKey};
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -92,7 +93,9 @@ async fn of_session(
     now: Timestamp,
 ) -> Result<Option<Known>, StoreError> {
     let store = &portal.app.store;
-    let Some((row, customer, key)) = store.portal_session(value.hash()).await? else { return Ok(None) };
+    let Some(found) = store.portal_session(value.hash()).await? else { return Ok(None) };
+    let FoundSession { row, customer, key, subject_reads } = found;
+    let Some(access) = oidc::access(portal, &row, subject_reads) else { return Ok(None) };
     let began_with = |key: Option<ShownKey>| key.filter(|key| key.counts(now) && portal.settings.key_sign_in);
     let key = match (row.key, began_with(key)) {
         (None, _) => None,
@@ -105,7 +108,6 @@ async fn of_session(
     if now.duration_since(row.used_at) >= USE_WRITTEN_AFTER {
         store.use_portal_session(UsePortalSession(row.hash), now).await?;
     }
-    let access = if row.read_only { Access::Read } else { Access::Full };
     let session = Some(value.hash().to_vec());
     Ok(Some(Known { customer, access, token: row.id, session, key, return_url: row.return_url }))
 }

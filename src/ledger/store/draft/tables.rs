@@ -20,9 +20,9 @@ use crate::store::record::{Record, Table};
 use crate::store::rows::{
     AccountRow, AlertDefaultRow, BrokerRow, BudgetRow, ChangeRow, CorrectionRow, DeliveryRow, EntryRow,
     EventRow, FaultsRow, GatewayRow, GrantRow, IdempotencyRow, KeyRow, KeyUseRow, LeaseRow, MailAddressRow,
-    PlanRow, PortalLinkRow, PortalSessionRow, PriceListRow, PriceRow, RefusalRow, SessionRow, ShadowRow,
-    SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow, UsageQuantityRow, UsageRow,
-    VersionRow, WebhookRow,
+    PlanRow, PortalLinkRow, PortalSessionRow, PortalSubjectRow, PriceListRow, PriceRow, RefusalRow,
+    SessionRow, ShadowRow, SubscriptionRow, TeamRow, TokenRow, TrailRow, UnbookedRow, UsageItemRow,
+    UsageQuantityRow, UsageRow, VersionRow, WebhookRow,
 };
 use foldhash::HashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -342,6 +342,9 @@ tables! {
         portal_links_by_hash: (Vec<u8>,) = lookups::PORTAL_LINKS_BY_HASH, |row| Some((row.hash.clone(),));
         portal_links_of: (AccountNo,) = lookups::PORTAL_LINKS_OF, |row| Some((row.account,));
     }
+    portal_subjects: PortalSubjectRow by lookups::PORTAL_SUBJECTS, {
+        portal_subjects_of: (AccountNo,) = lookups::PORTAL_SUBJECTS_OF, |row| Some((row.account,));
+    }
 }
 
 impl Draft {
@@ -536,6 +539,8 @@ impl Draft {
         by!(portal_sessions: portal_sessions_of);
         any |= self.load_by_key::<PortalLinkRow>(from).await?;
         by!(portal_links: portal_links_of);
+        any |= self.load_by_key::<PortalSubjectRow>(from).await?;
+        by!(portal_subjects: portal_subjects_of);
         // Old usage that is summed up.
         any |= self.load_by_key::<UsageRow>(from).await?;
         any |= self.load_by_key::<UsageItemRow>(from).await?;

@@ -1,11 +1,13 @@
 //! What the portal shows a customer, and who it is.
 
 use super::{Reader, accounts, columns, first, get, most};
+use crate::api;
 use crate::api::AccountState;
+use crate::command::portal::{MAX_SUBJECTS, shown_subject};
 use crate::domain::{AccountNo, KeyNo};
 use crate::store::StoreError;
 use crate::store::record::{BadRow, Columns, Record};
-use crate::store::rows::{PortalLinkRow, PortalSessionRow};
+use crate::store::rows::{PortalLinkRow, PortalSessionRow, PortalSubjectRow};
 use crate::store::value::Value;
 use jiff::Timestamp;
 
@@ -41,6 +43,8 @@ impl ShownKey {
 }
 
 const CUSTOMER: &str = "a.no, a.id, a.name, a.state, k.no, k.id, k.revoked, k.expires_ms";
+/// How many columns that are.
+const CUSTOMER_COLUMNS: usize = 8;
 
 fn customer(row: &dyn Columns, from: usize) -> Result<(Customer, Option<ShownKey>), BadRow> {
     let at = |column: usize| from.saturating_add(column);
@@ -60,21 +64,33 @@ fn customer(row: &dyn Columns, from: usize) -> Result<(Customer, Option<ShownKey
     Ok((customer, Some(key)))
 }
 
-/// The session with this hash, whose it is, and the key that it began with.
-pub async fn session(
-    reader: &impl Reader,
-    hash: &[u8],
-) -> Result<Option<(PortalSessionRow, Customer, Option<ShownKey>)>, StoreError> {
+/// A session, and what decides whether it still lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundSession {
+    /// The session.
+    pub row: PortalSessionRow,
+    /// Whose it is.
+    pub customer: Customer,
+    /// The key that it began with.
+    pub key: Option<ShownKey>,
+    /// Of the subject that it began with, while it belongs to the account: whether that may only read.
+    pub subject_reads: Option<bool>,
+}
+
+/// The session with this hash.
+pub async fn session(reader: &impl Reader, hash: &[u8]) -> Result<Option<FoundSession>, StoreError> {
     let own = columns(PortalSessionRow::TABLE, "s");
     let behind = PortalSessionRow::TABLE.columns.len();
     let sql = format!(
-        "SELECT {own}, {CUSTOMER} FROM portal_sessions s JOIN accounts a ON a.no = s.account
-         LEFT JOIN keys k ON k.no = s.key WHERE s.hash = ?1"
+        "SELECT {own}, {CUSTOMER}, p.read_only FROM portal_sessions s JOIN accounts a ON a.no = s.account
+         LEFT JOIN keys k ON k.no = s.key
+         LEFT JOIN portal_subjects p ON p.issuer = s.issuer AND p.subject = s.subject AND p.account = s.account
+         WHERE s.hash = ?1"
     );
     let read = move |row: &dyn Columns| {
-        let session = PortalSessionRow::read(row)?;
         let (customer, key) = customer(row, behind)?;
-        Ok((session, customer, key))
+        let subject_reads = get(row, behind.saturating_add(CUSTOMER_COLUMNS))?;
+        Ok(FoundSession { row: PortalSessionRow::read(row)?, customer, key, subject_reads })
     };
     first(reader, &sql, &[Value::Bytes(hash.to_vec())], read).await
 }
@@ -87,6 +103,45 @@ pub async fn key(reader: &impl Reader, hash: &[u8]) -> Result<Option<(Customer, 
         Ok(key.map(|key| (customer, key)))
     };
     Ok(first(reader, &sql, &[Value::Bytes(hash.to_vec())], read).await?.flatten())
+}
+
+/// Whose customer a provider's subject is.
+pub async fn of_subject(
+    reader: &impl Reader,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<Customer>, StoreError> {
+    let sql = format!(
+        "SELECT {CUSTOMER} FROM portal_subjects p JOIN accounts a ON a.no = p.account LEFT JOIN keys k ON k.no = 0
+         WHERE p.issuer = ?1 AND p.subject = ?2"
+    );
+    first(reader, &sql, &[issuer.into(), subject.into()], |row| Ok(customer(row, 0)?.0)).await
+}
+
+/// The subjects of an account, or those of this name at any provider, oldest first.
+pub async fn subjects(
+    reader: &impl Reader,
+    account: Option<&str>,
+    subject: Option<&str>,
+) -> Result<api::PortalSubjects, StoreError> {
+    let own = columns(PortalSubjectRow::TABLE, "p");
+    let behind = PortalSubjectRow::TABLE.columns.len();
+    let mut given = vec![most(MAX_SUBJECTS)];
+    let mut only = String::new();
+    if let Some(account) = account {
+        given.push(accounts::number(reader, account).await?.0.into());
+        only = format!("{only} AND p.account = ?{}", given.len());
+    }
+    if let Some(subject) = subject {
+        given.push(subject.into());
+        only = format!("{only} AND p.subject = ?{}", given.len());
+    }
+    let sql = format!(
+        "SELECT {own}, a.id FROM portal_subjects p JOIN accounts a ON a.no = p.account WHERE 1 = 1{only}
+         ORDER BY p.created_ms, p.issuer, p.subject LIMIT ?1"
+    );
+    let read = move |row: &dyn Columns| Ok(shown_subject(PortalSubjectRow::read(row)?, get(row, behind)?));
+    Ok(api::PortalSubjects { subjects: reader.rows(&sql, &given, read).await? })
 }
 
 /// The link with this hash, and whose it is.

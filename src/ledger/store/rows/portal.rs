@@ -1,4 +1,4 @@
-//! Rows of customers' sessions in the portal, and of the links by which they sign in.
+//! Rows of customers' sessions in the portal, and of the links and the subjects by which they sign in.
 
 use crate::domain::{AccountNo, KeyNo};
 use crate::record;
@@ -19,6 +19,12 @@ pub struct PortalSessionRow {
     pub read_only: bool,
     /// The operator's page that the customer came from.
     pub return_url: Option<String>,
+    /// Whose subject signed in, if one did.
+    pub issuer: Option<String>,
+    /// The subject, without whose link it is over.
+    pub subject: Option<String>,
+    /// What the provider ends its own session with.
+    pub id_token: Option<String>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it was last used, to about a minute.
@@ -34,6 +40,9 @@ record! { PortalSessionRow in "portal_sessions" by "hash": (Vec<u8>,) = |row| (r
     key: Fixed key,
     read_only: Fixed read_only,
     return_url: Fixed return_url,
+    issuer: Fixed issuer,
+    subject: Fixed subject,
+    id_token: Fixed id_token,
     created_ms: Fixed created_at,
     used_ms: Hot used_at,
     expires_ms: Fixed expires_at,
@@ -66,4 +75,30 @@ record! { PortalLinkRow in "portal_links" by "hash": (Vec<u8>,) = |row| (row.has
     created_ms: Fixed created_at,
     expires_ms: Fixed expires_at,
     used_ms: Cold used_at,
+}
+
+/// Which account a subject of a provider of identities belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortalSubjectRow {
+    /// The provider.
+    pub issuer: String,
+    /// Its subject.
+    pub subject: String,
+    /// The account.
+    pub account: AccountNo,
+    /// Whether it may only read.
+    pub read_only: bool,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// What finds a subject's row: the issuer and the subject.
+pub type SubjectKey = (String, String);
+
+record! { PortalSubjectRow in "portal_subjects" by "issuer, subject": SubjectKey = |row| (row.issuer.clone(), row.subject.clone());
+    issuer: Fixed issuer,
+    subject: Fixed subject,
+    account: Fixed account,
+    read_only: Cold read_only,
+    created_ms: Fixed created_at,
 }

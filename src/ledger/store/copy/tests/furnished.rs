@@ -6,7 +6,9 @@ use crate::command::admin::{Command, IdempotencyRecord};
 use crate::command::budgets::Whose;
 use crate::command::keys::{Credential, NewKey};
 use crate::command::mail::NewAddress;
-use crate::command::portal::{NewLink, NewSession, UseLink};
+use crate::command::portal::{
+    BeginPortalSession, CustomerIdentity, NewLink, NewSession, NewSubject, UseLink,
+};
 use crate::command::prices::NewPrices;
 use crate::command::sessions::BeginSession;
 use crate::command::tokens::Holder;
@@ -193,6 +195,22 @@ async fn let_customers_in(world: &World) {
     }
     let session = NewSession { hash: [9; 32], id: "session_9".to_owned() };
     world.store.use_link(UseLink { link: [7; 32], session }, world.now()).await.unwrap().unwrap();
+    let (issuer, subject) = ("https://login.example.com".to_owned(), "ann".to_owned());
+    for (subject, access) in
+        [(subject.clone(), api::PortalAccess::Full), ("bob".to_owned(), api::PortalAccess::Read)]
+    {
+        let new = NewSubject { account: "acme".to_owned(), issuer: issuer.clone(), subject, access };
+        world.run(Command::LinkPortalSubject(new)).await.unwrap();
+    }
+    let owner = world.store.owner_of_subject(issuer.clone(), subject.clone()).await.unwrap().unwrap();
+    let begins = BeginPortalSession {
+        session: NewSession { hash: [10; 32], id: "session_10".to_owned() },
+        account: owner.no,
+        key: None,
+        read_only: false,
+        identity: Some(CustomerIdentity { issuer, subject, id_token: Some("a.b.c".to_owned()) }),
+    };
+    world.store.begin_portal_session(begins, world.now()).await.unwrap().unwrap();
 }
 
 /// What models cost their callers, and the seller.

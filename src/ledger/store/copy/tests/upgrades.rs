@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Every step that was released, by its SHA-256. A line is added for a new step, and none ever changes.
-const RELEASED: [(&str, &str); 24] = [
+const RELEASED: [(&str, &str); 26] = [
     ("sqlite 1", "e3ba324cb9ca3a3210cc48a7f3e36e6abc380f7c0d3f4e1d6ef84e6b4a841ec1"),
     ("sqlite 2", "b18ec0c6ec228f51947185bfccc40b1ee4c552ba5427fec1c40e7b38a3805fa7"),
     ("sqlite 3", "3b464b0b7a920cd811d82880005cd3a75cb9e6947b472d2f6a800d39f1ac1598"),
@@ -26,6 +26,7 @@ const RELEASED: [(&str, &str); 24] = [
     ("sqlite 10", "b43c640493fd9a05e21ecc596ecdc5bfd1920d0044eeed93aa92e72bbec5fb09"),
     ("sqlite 11", "33e61c8d1c4ac66572cc83831d03472935db8ea00c5303e32e7ef38f10c9d7c2"),
     ("sqlite 12", "16b4034eb7827e133b83a66acc8ac4d7e4bcef468c4caadde7e94890bb8c0272"),
+    ("sqlite 13", "2d236a61865822d3f849150272f83a83b97cdd3d5acfe7c354d681734988539f"),
     ("postgres 1", "63872c4067166df475d2e3f0af68911abfbd0477e7444bb582df628c421c9280"),
     ("postgres 2", "a0b8fb052828b05bdb928374afd30eebc1e9816a1c0034ae1cfe3f5349394748"),
     ("postgres 3", "17aa7658ed8cf8ebf78bed39103a8c26b4fb1f6f6021d22c68a51a1bf848e903"),
@@ -38,6 +39,7 @@ const RELEASED: [(&str, &str); 24] = [
     ("postgres 10", "ee37b06d2ae923b2c6d2b698533addd83ac0ca89143061f38f58fca61e44dccd"),
     ("postgres 11", "c33c8dadb1bf1805da5e6dc13f3e4fb271e9c76ecc50477ee77f715dbe588369"),
     ("postgres 12", "126bf1e8470d2f585f869fc7e3afbd902aad4d0f2fd973ba8f54e2e9b6dd32d8"),
+    ("postgres 13", "4cc91729f6a36431defa822848764ef930e766c5355884ca345221c810cd5a3c"),
 ];
 
 fn fixture(kind: &str, version: usize) -> PathBuf {
