@@ -59,13 +59,14 @@ mod tests {
     use clap::CommandFactory as _;
 
     /// What begins the names of the options under a heading. A group's heading goes on behind it, so a group comes last.
-    const HEADINGS: [(&str, &[&str]); 10] = [
+    const HEADINGS: [(&str, &[&str]); 11] = [
         ("Which ledger", &["server", "server_ca", "data", "idempotency_key"]),
         ("Database", &["data", "database", "init"]),
         ("Database server", &["database_"]),
         ("TLS", &["tls_", "admin_tls", "portal_tls"]),
         ("Portal", &["portal_"]),
         ("Mail", &["smtp_", "mail_"]),
+        ("OpenTelemetry", &["otlp_"]),
         ("Single sign-on", &["oidc_", "console_url"]),
         ("Take away", &["no_", "all_"]),
         ("Output", &["json", "zone"]),

@@ -157,10 +157,8 @@ pub async fn serve_and_tell(
     let portal = portal.map(|portal| portal.listen(portal_certificates)).transpose()?;
     let portal_address = portal.as_ref().map(Listener::address).transpose()?;
     let has_portal_url = config.portal_settings.url.is_some();
-    let portal_url = config.portal_settings.url.clone().or_else(|| {
-        let scheme = if portal_served?.is_tls { "https" } else { "http" };
-        portal_address.map(|address| format!("{scheme}://{address}"))
-    });
+    let portal_url =
+        config.portal_settings.url.clone().or_else(|| Some(url_at(portal_address?, portal_served?)));
     let portal_sign_on =
         portal_provider.map(|provider| PortalSignOn::new(provider, portal_url.as_deref())).transpose()?;
     let mailer = config.mail.map(Mailer::new).transpose().context("can't send mail")?;
@@ -217,6 +215,12 @@ pub async fn serve_and_tell(
     while jobs.join_next().await.is_some() {}
     store.close().await;
     ended
+}
+
+/// Where the portal is, for customers on this machine.
+fn url_at(address: SocketAddr, portal: PortalServedAs) -> String {
+    let scheme = if portal.is_tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// Begins what happens without being asked.

@@ -12,6 +12,7 @@ mod calls;
 mod colors;
 mod data;
 mod enter;
+mod entrance;
 mod findings;
 mod forms;
 mod home;

@@ -3,10 +3,9 @@
 //! What must hold: the answer of a provider counts only in the browser that began, once; which account it opens follows from the
 //! provider's issuer and subject alone; whose subject belongs to no account gets nothing but a page that says what to ask for.
 
-use super::access::Access;
+use super::entrance::{own_page, shown, too_many};
 use super::page::Bare;
 use super::session::{self, SessionValue, with_cookie};
-use super::sign_in::{own_page, shown, too_many};
 use super::state::{From, Portal};
 use super::trouble::Trouble;
 use super::who::from;
@@ -149,17 +148,6 @@ async fn enter(
         tracing::info!(account = %customer.id, subject = %identity.subject, "a customer has signed in to the portal at the provider");
     }
     Ok(begun.map(|()| value))
-}
-
-/// What a session may do that a provider's subject has begun: nothing, where that doesn't belong to the account any more, or the ledger
-/// has another provider now.
-pub fn access(portal: &Portal, row: &PortalSessionRow, subject_reads: Option<bool>) -> Option<Access> {
-    let Some(issuer) = &row.issuer else {
-        return Some(if row.read_only { Access::Read } else { Access::Full });
-    };
-    let provider = &portal.app.portal_sign_on.as_ref()?.provider;
-    let reads = subject_reads.filter(|_| provider.issuer() == issuer)?;
-    Some(if reads { Access::Read } else { Access::Full })
 }
 
 /// The page after signing out, if the provider may end its own session as well.

@@ -10,6 +10,7 @@ use crate::domain::{AccountNo, KeyNo, PortalSessionId};
 use crate::http::codes::Code;
 use crate::http::pages::session_value::{self as pages, SessionKind};
 use crate::http::problem::Failure;
+use crate::store::rows::PortalSessionRow;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -73,6 +74,17 @@ pub fn refused(why: PortalRefusal) -> Failure {
         }
     };
     Failure::new(Code::Unauthorized, detail)
+}
+
+/// What a session may do that a provider's subject has begun: nothing, where that doesn't belong to the account any more, or the ledger
+/// has another provider now.
+pub fn access(portal: &Portal, row: &PortalSessionRow, subject_reads: Option<bool>) -> Option<Access> {
+    let Some(issuer) = &row.issuer else {
+        return Some(if row.read_only { Access::Read } else { Access::Full });
+    };
+    let provider = &portal.app.portal_sign_on.as_ref()?.provider;
+    let reads = subject_reads.filter(|_| provider.issuer() == issuer)?;
+    Some(if reads { Access::Read } else { Access::Full })
 }
 
 /// Ends the session that a request's cookie names, if it names one: what was signed in here before is over.

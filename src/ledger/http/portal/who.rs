@@ -4,8 +4,7 @@
 //! and who fails often has to wait.
 
 use super::access::Access;
-use super::oidc;
-use super::session::{PREFIX, SessionValue};
+use super::session::{self, PREFIX, SessionValue};
 use super::state::{From, Portal};
 use super::turns::Turn;
 use crate::api::AccountState;
@@ -95,7 +94,7 @@ async fn of_session(
     let store = &portal.app.store;
     let Some(found) = store.portal_session(value.hash()).await? else { return Ok(None) };
     let FoundSession { row, customer, key, subject_reads } = found;
-    let Some(access) = oidc::access(portal, &row, subject_reads) else { return Ok(None) };
+    let Some(access) = session::access(portal, &row, subject_reads) else { return Ok(None) };
     let began_with = |key: Option<ShownKey>| key.filter(|key| key.counts(now) && portal.settings.key_sign_in);
     let key = match (row.key, began_with(key)) {
         (None, _) => None,

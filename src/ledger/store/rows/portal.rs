@@ -40,12 +40,12 @@ record! { PortalSessionRow in "portal_sessions" by "hash": (Vec<u8>,) = |row| (r
     key: Fixed key,
     read_only: Fixed read_only,
     return_url: Fixed return_url,
-    issuer: Fixed issuer,
-    subject: Fixed subject,
-    id_token: Fixed id_token,
     created_ms: Fixed created_at,
     used_ms: Hot used_at,
     expires_ms: Fixed expires_at,
+    issuer: Fixed issuer,
+    subject: Fixed subject,
+    id_token: Fixed id_token,
 }
 
 /// A link by which a customer signs in once, of whose value only the hash is kept.
