@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
-import { say } from "./said.mjs";
+import { count, say } from "./said.mjs";
 
 const { BASE, TOKEN, READ_TOKEN, GATE, KEY, CHROMIUM, PICTURES, SCRIPTS = 'on' } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -62,7 +62,7 @@ seen.after_sign_in = new URL(page.url()).pathname;
 
 await page.getByLabel('Name or identifier').fill('ACME');
 await page.getByRole('button', { name: 'Find' }).click();
-seen.found = await page.getByRole('row').count() - 1;
+seen.found = await count(page.getByRole('row')) - 1;
 await page.getByRole('link', { name: 'acme', exact: true }).click();
 seen.before = await page.locator('.big strong').innerText();
 
@@ -91,7 +91,7 @@ await page.getByRole('button', { name: 'Make the key' }).click();
 seen.key = await page.getByLabel('The key').inputValue();
 await look(page, 'key');
 await page.getByRole('link', { name: 'Back to the account' }).click();
-seen.keys = await page.locator('#keys tbody tr').count();
+seen.keys = await count(page.locator('#keys tbody tr'));
 seen.key_is_gone = !(await page.content()).includes(seen.key);
 
 // Pages with a form that does something are looked at, too.
@@ -146,7 +146,7 @@ for (const colorScheme of ['light', 'dark']) {
 const reader = await open();
 await signIn(reader, READ_TOKEN);
 await reader.goto(`${BASE}/console/accounts/acme`);
-seen.reader_buttons = await reader.locator('main .button, main .row-actions a').count();
+seen.reader_buttons = await count(reader.locator('main .button, main .row-actions a'));
 await look(reader, 'reader');
 await picture(reader, 'reader');
 

@@ -4,7 +4,7 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
-import { say } from "./said.mjs";
+import { count, say } from "./said.mjs";
 
 const { BASE, LINK, HOSTILE_LINK, FRESH_LINK, API_KEY, CHROMIUM, PICTURES, SCRIPTS = 'on' } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -67,16 +67,16 @@ seen.plan = await page.locator('main').innerText();
 await page.getByRole('link', { name: 'Usage', exact: true }).click();
 await page.getByLabel('Split').selectOption({ label: 'by key' });
 await page.getByRole('button', { name: 'Show' }).click();
-seen.usage_rows = await page.locator('[aria-label=Usage] tbody tr').count();
+seen.usage_rows = await count(page.locator('[aria-label=Usage] tbody tr'));
 const file = page.waitForEvent('download');
 await page.getByRole('link', { name: 'CSV' }).click();
 seen.csv = readFileSync(await (await file).path(), 'utf8');
 
 await page.getByRole('link', { name: 'Calls', exact: true }).click();
-seen.calls = await page.locator('[aria-label=Calls] tbody tr').count();
+seen.calls = await count(page.locator('[aria-label=Calls] tbody tr'));
 await page.getByLabel('Outcome').selectOption('refused');
 await page.getByRole('button', { name: 'Find' }).click();
-seen.refused_calls = await page.locator('[aria-label=Calls] tbody tr').count();
+seen.refused_calls = await count(page.locator('[aria-label=Calls] tbody tr'));
 await page.getByText('more', { exact: true }).first().click();
 seen.call = await page.locator('[aria-label=Calls] tbody tr').first().innerText();
 await look(page, 'calls-refused');
@@ -86,7 +86,7 @@ await page.getByRole('link', { name: 'CSV' }).click();
 seen.calls_csv = readFileSync(await (await calls).path(), 'utf8');
 
 await page.getByRole('link', { name: 'Receipts' }).click();
-seen.receipts = await page.locator('[aria-label=Receipts] tbody tr').count();
+seen.receipts = await count(page.locator('[aria-label=Receipts] tbody tr'));
 await page.getByRole('link', { name: /^Open/ }).first().click();
 seen.receipt = await page.locator('.receipt').innerText();
 await look(page, 'receipt');
@@ -167,7 +167,7 @@ await reader.goto(`${BASE}/portal/keys`);
 await reader.getByLabel('API key').fill(API_KEY);
 await reader.getByRole('button', { name: 'Look at the account' }).click();
 await reader.waitForURL((url) => url.pathname === '/portal/keys');
-seen.reader_buttons = await reader.locator('main .button, main button, main .row-actions a').count();
+seen.reader_buttons = await count(reader.locator('main .button, main button, main .row-actions a'));
 await look(reader, 'reader');
 await picture(reader, 'reader');
 

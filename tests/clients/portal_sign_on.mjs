@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
-import { say } from "./said.mjs";
+import { count, say } from "./said.mjs";
 
 const { BASE, CHROMIUM, PICTURES, SCRIPTS = 'on' } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -63,12 +63,12 @@ seen.after_sign_in = new URL(page.url()).pathname;
 seen.whose = await page.locator('.whose').innerText();
 await page.getByRole('link', { name: 'Make a key' }).click();
 await page.getByRole('button', { name: 'Make the key' }).click();
-seen.made = await page.getByLabel('The key').count();
+seen.made = await count(page.getByLabel('The key'));
 
 const reader = await open();
 await signIn(reader, 'admin-anna');
 seen.reader = await reader.locator('.whose').innerText();
-seen.reader_buttons = await reader.locator('main .button, main button, main .row-actions a').count();
+seen.reader_buttons = await count(reader.locator('main .button, main button, main .row-actions a'));
 await look(reader, 'reader');
 
 // Signing out ends the session at the provider, too, and leads back.
@@ -79,7 +79,7 @@ await page.waitForURL(`${BASE}/portal/sign-in**`);
 await page.goto(`${BASE}/portal/keys`);
 seen.after_sign_out = new URL(page.url()).pathname;
 await page.getByRole('link', { name: 'Sign in', exact: true }).click();
-seen.asks_again = await page.getByRole('link', { name: 'linked-lou' }).count();
+seen.asks_again = await count(page.getByRole('link', { name: 'linked-lou' }));
 await browser.close();
 // The page for a stranger is one that may not be seen, to the browser.
 say({ ...seen, troubles: [...new Set(troubles)].filter((line) => !line.includes('403')) });

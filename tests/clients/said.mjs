@@ -11,3 +11,9 @@ export function classes(why) {
 export function say(seen) {
   console.log(JSON.stringify(seen));
 }
+
+/** How many there are, once the whole page is there. */
+export async function count(locator) {
+  await locator.page().waitForLoadState('load');
+  return locator.count();
+}

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
-import { say } from "./said.mjs";
+import { count, say } from "./said.mjs";
 
 const { BASE, CHROMIUM, PICTURES, SCRIPTS = 'on' } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -64,7 +64,7 @@ await page.waitForURL(`${BASE}/console/sign-in**`);
 await page.goto(`${BASE}/console/accounts`);
 seen.after_sign_out = new URL(page.url()).pathname;
 await page.getByRole('link', { name: 'Continue with single sign-on' }).click();
-seen.asks_again = await page.getByRole('link', { name: 'admin-anna' }).count();
+seen.asks_again = await count(page.getByRole('link', { name: 'admin-anna' }));
 
 const linked = await open();
 await signIn(linked, 'linked-lou');
