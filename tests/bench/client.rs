@@ -82,5 +82,7 @@ fn read_head(head: &[u8]) -> (u16, usize) {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
     });
+    // 204 has no body, and none of its length.
+    let length = if status == 204 { Some(0) } else { length };
     (status, length.expect("an answer that tells its length"))
 }
