@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// The longest that a page may take here.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long what is counted in the background may take at first.
-const WARM_UP: Duration = Duration::from_secs(600);
+const WARM_UP: Duration = Duration::from_secs(3_600);
 /// How many of [`pages`] are pages of the console.
 pub const CONSOLE_PAGES: usize = 22;
 
