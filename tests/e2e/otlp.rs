@@ -503,7 +503,7 @@ async fn a_ledger_that_ends_exports_what_waits_and_waits_for_no_collector() {
         assert_eq!(ledger.process.stop(), Some(0));
         receiver.gets(before + 6_000).await;
     }
-    // One that is away is waited for five seconds; here the limit is far above that, for a busy machine.
+    // One that is down is waited for five seconds; here the limit is far above that, for a busy machine.
     receiver.goes();
     let (mut ledger, _dir) = receiver.ledger(&[]).await;
     assert_eq!(send(&ledger, "c", 1, vec![free(); 10]).await, 204);

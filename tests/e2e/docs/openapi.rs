@@ -228,7 +228,7 @@ fn life(
         ),
         post("accounts/acme/portal-subjects", json!({"subject": "a b"}), 400),
         post(
-            "accounts/nobody/portal-subjects",
+            "accounts/missing/portal-subjects",
             json!({"subject": "sub-1", "issuer": "https://login.example.com"}),
             404,
         ),
