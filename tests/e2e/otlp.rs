@@ -1,10 +1,13 @@
 //! Call records leave as OpenTelemetry logs, and metrics with them: what a collector gets of a real gate's requests, and what happens
 //! where it is down, slow or lying. No charge depends on it.
 
+mod receiver;
+
 use harness::{
-    Authority, Clients, GATEWAY_TOKEN, LedgerProcess, Postgres, Process, Setup, World, eventually, flood,
-    free_port, get, patient,
+    Authority, GATEWAY_TOKEN, LedgerProcess, Postgres, Setup, World, eventually, flood, free_port, get,
+    patient,
 };
+use receiver::{Receiver, listens};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -29,101 +32,6 @@ fn rules() -> Value {
         rules[member] = value.clone();
     }
     rules
-}
-
-/// A receiver that reads with the published protobuf.
-struct Receiver {
-    clients: Clients,
-    port: u16,
-    more: Vec<(String, String)>,
-    process: Option<Process>,
-}
-
-impl Receiver {
-    async fn start() -> Option<Self> {
-        Self::start_with(&[]).await
-    }
-
-    async fn start_with(more: &[(&str, &str)]) -> Option<Self> {
-        let mut receiver = Self::away(more)?;
-        receiver.comes().await;
-        Some(receiver)
-    }
-
-    /// One that is down.
-    fn away(more: &[(&str, &str)]) -> Option<Self> {
-        let more = more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Some(Self { clients: Clients::installed()?, port: free_port(), more, process: None })
-    }
-
-    async fn comes(&mut self) {
-        let file = |name: &str| self.clients.dir().join(name).display().to_string();
-        let mut environment = self.more.clone();
-        environment.push(("PORT".to_owned(), self.port.to_string()));
-        environment.push(("PYTHONPATH".to_owned(), self.clients.otlp_packages().display().to_string()));
-        for name in ["RECORDS", "METRICS", "REQUESTS", "BEHAVIOUR"] {
-            environment.push((name.to_owned(), file(name)));
-        }
-        let environment: Vec<_> =
-            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        self.process = Some(self.clients.start("otlp_receiver.py", &environment));
-        listens(self.port).await;
-    }
-
-    fn goes(&mut self) {
-        self.process = None;
-    }
-
-    /// Has it behave in this way from now on.
-    fn behaves(&self, how: &str) {
-        self.clients.write("BEHAVIOUR", how);
-    }
-
-    fn lines(&self, file: &str) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.clients.dir().join(file)).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    }
-
-    fn records(&self) -> Vec<Value> {
-        self.lines("RECORDS")
-    }
-
-    fn requests(&self) -> Vec<Value> {
-        self.lines("REQUESTS")
-    }
-
-    /// All records, once there are so many; each is there once.
-    async fn gets(&self, count: usize) -> Vec<Value> {
-        eventually(&format!("{count} records have arrived"), SOON, async || self.records().len() >= count)
-            .await;
-        let records = self.records();
-        let uids: BTreeSet<_> = records
-            .iter()
-            .map(|record| record["attributes"]["log.record.uid"].as_str().expect("a uid"))
-            .collect();
-        assert_eq!((records.len(), uids.len()), (count, count), "each once");
-        records
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// A ledger that exports to it.
-    async fn ledger(&self, more: &[&str]) -> (LedgerProcess, tempfile::TempDir) {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let url = self.url();
-        let arguments = [["--otlp-endpoint", &url].as_slice(), more].concat();
-        let ledger = LedgerProcess::start(dir.path(), &arguments, &[]).await;
-        (ledger, dir)
-    }
-}
-
-async fn listens(port: u16) {
-    eventually("the receiver listens", SOON, async || {
-        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
-    })
-    .await;
 }
 
 /// Sends a batch of so many records as a gateway would.
